@@ -1,0 +1,34 @@
+/** The facts of an expected failure. `code` begins with its area and is never reused. */
+export interface ErrorDetail {
+  readonly code: string;
+}
+
+/**
+ * An expected failure with its facts. Callers switch on `detail.code`; nothing reads the message.
+ * Anything that is not a CodedError is a bug and keeps its stack.
+ */
+export class CodedError<D extends ErrorDetail> extends Error {
+  readonly detail: D;
+
+  constructor(detail: D, options?: { message?: string; cause?: unknown }) {
+    super(options?.message ?? describeDetail(detail), { cause: options?.cause });
+    this.name = new.target.name;
+    this.detail = detail;
+  }
+
+  get code(): D["code"] {
+    return this.detail.code;
+  }
+}
+
+export function isCodedError(error: unknown): error is CodedError<ErrorDetail> {
+  return error instanceof CodedError;
+}
+
+/** `CODE: name=value, name=value`, for people, when the thrower gave no sentence of its own. */
+function describeDetail(detail: ErrorDetail): string {
+  const facts = Object.entries(detail)
+    .filter(([name]) => name !== "code")
+    .map(([name, value]) => `${name}=${String(value)}`);
+  return facts.length === 0 ? detail.code : `${detail.code}: ${facts.join(", ")}`;
+}
