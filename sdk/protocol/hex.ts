@@ -1,0 +1,55 @@
+import { CodedError } from "../base/errors.ts";
+
+/** Bytes as text: `0x` and two digits a byte. */
+export type Hex = `0x${string}`;
+
+/** 20 bytes. Leat compares addresses as text, so they are held in lower case; `toAddress` makes them so. */
+export type Address = Hex;
+
+export class HexError extends CodedError<{ code: "HEX_INVALID"; value: string; wantedBytes?: number }> {}
+
+const digits = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+const hexPattern = /^0x(?:[0-9a-fA-F]{2})*$/;
+
+export const zeroAddress: Address = `0x${"00".repeat(20)}`;
+export const zeroHash: Hex = `0x${"00".repeat(32)}`;
+
+/** Whether `value` is hex text, of exactly `sizeBytes` where given. */
+export function isHex(value: unknown, sizeBytes?: number): value is Hex {
+  if (typeof value !== "string") return false;
+  if (sizeBytes !== undefined && value.length !== 2 + 2 * sizeBytes) return false;
+  return hexPattern.test(value);
+}
+
+export function bytesToHex(bytes: Uint8Array): Hex {
+  let text = "";
+  for (const byte of bytes) text += digits[byte];
+  return `0x${text}`;
+}
+
+/** Bytes of a hex text, refused unless it is well formed (and `sizeBytes` long where given). */
+export function hexToBytes(hex: string, sizeBytes?: number): Uint8Array {
+  if (!isHex(hex, sizeBytes))
+    throw new HexError({ code: "HEX_INVALID", value: hex.slice(0, 80), wantedBytes: sizeBytes });
+  const bytes = new Uint8Array((hex.length - 2) / 2);
+  writeHex(bytes, 0, hex);
+  return bytes;
+}
+
+/** Writes an already checked hex text at `offset`. */
+export function writeHex(target: Uint8Array, offset: number, hex: Hex): void {
+  for (let index = 2, at = offset; index < hex.length; index += 2, at += 1) {
+    target[at] = (nibble(hex.charCodeAt(index)) << 4) | nibble(hex.charCodeAt(index + 1));
+  }
+}
+
+/** A checked address in lower case: the only form that Leat compares. */
+export function toAddress(value: string): Address {
+  if (!isHex(value, 20)) throw new HexError({ code: "HEX_INVALID", value: value.slice(0, 80), wantedBytes: 20 });
+  return value.toLowerCase() as Address;
+}
+
+function nibble(charCode: number): number {
+  if (charCode <= 57) return charCode - 48;
+  return (charCode | 32) - 87;
+}
