@@ -1,0 +1,32 @@
+import { CodedError } from "../../base/errors.ts";
+
+/** Where a stream plays now, and what state it is in. The answer of `GET /v1/play/{slug}`. */
+export interface Playback {
+  readonly stream: string;
+  readonly state: string;
+  readonly primary: { readonly hls: string };
+  readonly fallback?: { readonly hls: string };
+}
+
+export class WatchError extends CodedError<
+  { code: "WATCH_REFUSED"; status: number; reason: string } | { code: "WATCH_UNREACHABLE"; url: string }
+> {}
+
+/**
+ * Asks a cluster's balancer where a stream plays. It places delivery jobs when the stream has none.
+ * @param client Any object with the cluster's URL; `""` asks the page's own origin.
+ * @throws WATCH_REFUSED with the balancer's code, WATCH_UNREACHABLE when it did not answer.
+ */
+export async function getPlayback(client: { readonly clusterUrl: string }, slug: string): Promise<Playback> {
+  const url = `${client.clusterUrl}/v1/play/${encodeURIComponent(slug)}`;
+  let response: Response;
+  try {
+    response = await fetch(url, { headers: { accept: "application/json" } });
+  } catch (cause) {
+    throw new WatchError({ code: "WATCH_UNREACHABLE", url }, { cause });
+  }
+  const body = (await response.json().catch(() => undefined)) as Playback | { error?: { code?: string } } | undefined;
+  if (response.ok && body !== undefined && "primary" in body) return body;
+  const reason = body !== undefined && "error" in body ? (body.error?.code ?? "UNKNOWN") : "UNKNOWN";
+  throw new WatchError({ code: "WATCH_REFUSED", status: response.status, reason });
+}

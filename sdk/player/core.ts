@@ -1,0 +1,204 @@
+import Hls, {
+  type HlsConfig,
+  type Loader,
+  type LoaderCallbacks,
+  type LoaderConfiguration,
+  type PlaylistLoaderContext,
+} from "hls.js";
+import { familiesOf, keepFamily } from "./master.ts";
+
+/** Where a stream plays: the answer of `/v1/play/{slug}`. */
+export interface PlaySource {
+  readonly primary: { readonly hls: string };
+  readonly fallback?: { readonly hls: string } | undefined;
+}
+
+export type PlayerState = "loading" | "waiting" | "playing" | "ended" | "failed";
+
+export interface PlayerStatus {
+  readonly state: PlayerState;
+  /** Families that the stream offers, in the master's order. */
+  readonly families: readonly string[];
+  readonly family: string | undefined;
+  /** The edge that plays now: 0 is the primary. */
+  readonly edge: number;
+  readonly switches: number;
+  readonly height: number | undefined;
+}
+
+export interface PlayerOptions {
+  /** Asked at the start and whenever both edges failed: the balancer may have placed others by then. */
+  readonly findSource: () => Promise<PlaySource>;
+  readonly onStatus?: (status: PlayerStatus) => void;
+}
+
+/** Errors of one edge in a row before the player moves to the other: one may be chance. */
+const errorsBeforeSwitch = 2;
+/** Pause before asking for edges again when none answers. */
+const retryMs = 1_000;
+
+/**
+ * Plays a stream in a video element from its primary edge, keeps the position when it moves to the fallback, and
+ * switches between codec families. Never throws after construction: failures are states.
+ */
+export class StreamPlayer {
+  readonly #video: HTMLVideoElement;
+  readonly #options: PlayerOptions;
+  #hls: Hls | undefined;
+  #edges: string[] = [];
+  #edge = 0;
+  #switches = 0;
+  #errors = 0;
+  #families: readonly string[] = [];
+  #family: string | undefined;
+  #state: PlayerState = "loading";
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+
+  constructor(video: HTMLVideoElement, options: PlayerOptions) {
+    this.#video = video;
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    this.#video.addEventListener("playing", this.#onPlaying);
+    this.#video.addEventListener("ended", this.#onEnded);
+    await this.#find();
+  }
+
+  stop(): void {
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    this.#hls?.destroy();
+    this.#video.removeEventListener("playing", this.#onPlaying);
+    this.#video.removeEventListener("ended", this.#onEnded);
+  }
+
+  /** Plays another family from where the viewer is. */
+  setFamily(family: string): void {
+    if (family === this.#family || !this.#families.includes(family)) return;
+    this.#family = family;
+    this.#load();
+  }
+
+  readonly #onPlaying = () => {
+    this.#errors = 0;
+    this.#report("playing");
+  };
+
+  readonly #onEnded = () => this.#report("ended");
+
+  async #find(): Promise<void> {
+    try {
+      const source = await this.#options.findSource();
+      if (this.#closed) return;
+      this.#edges = [source.primary.hls, ...(source.fallback === undefined ? [] : [source.fallback.hls])];
+      this.#edge = 0;
+      this.#errors = 0;
+      this.#load();
+    } catch {
+      this.#report("waiting");
+      this.#later(() => void this.#find());
+    }
+  }
+
+  #load(): void {
+    const url = this.#edges[this.#edge];
+    if (url === undefined || this.#closed) return;
+    const resumeAt = this.#hls?.playingDate ?? undefined;
+    this.#hls?.destroy();
+    const hls = new Hls(this.#config(resumeAt === undefined));
+    this.#hls = hls;
+    hls.on(Hls.Events.ERROR, (_event, data) => {
+      if (data.type === Hls.ErrorTypes.MEDIA_ERROR && data.fatal) hls.recoverMediaError();
+      else if (data.type === Hls.ErrorTypes.NETWORK_ERROR) this.#onNetworkError(data.fatal);
+    });
+    if (resumeAt !== undefined) {
+      // Another edge's timeline starts at its own oldest segment: the wall clock of the picture is what both share.
+      hls.once(Hls.Events.LEVEL_LOADED, (_event, { details }) => {
+        const first = details.fragments.find((fragment) => fragment.programDateTime !== null);
+        const offset = first?.programDateTime == null ? 0 : (resumeAt.getTime() - first.programDateTime) / 1000;
+        const at = (first?.start ?? 0) + offset;
+        hls.startLoad(offset >= 0 && at < details.edge ? at : -1);
+      });
+    }
+    hls.on(Hls.Events.LEVEL_SWITCHED, () => this.#report(this.#state));
+    hls.attachMedia(this.#video);
+    hls.loadSource(url);
+    void this.#video.play().catch(() => undefined);
+    this.#report(this.#state === "playing" ? "playing" : "loading");
+  }
+
+  #onNetworkError(fatal: boolean): void {
+    this.#errors += 1;
+    if (!fatal && this.#errors < errorsBeforeSwitch) return;
+    this.#errors = 0;
+    if (this.#edge + 1 < this.#edges.length) {
+      this.#edge += 1;
+      this.#switches += 1;
+      this.#load();
+      return;
+    }
+    this.#switches += 1;
+    this.#later(() => void this.#find());
+  }
+
+  #later(action: () => void): void {
+    clearTimeout(this.#retry);
+    if (!this.#closed) this.#retry = setTimeout(action, retryMs);
+  }
+
+  #config(startsAtOnce: boolean): Partial<HlsConfig> {
+    const player = this;
+    const DefaultLoader = Hls.DefaultConfig.loader as unknown as new (
+      config: HlsConfig,
+    ) => Loader<PlaylistLoaderContext>;
+    class FamilyLoader extends DefaultLoader {
+      override load(
+        context: PlaylistLoaderContext,
+        config: LoaderConfiguration,
+        callbacks: LoaderCallbacks<PlaylistLoaderContext>,
+      ): void {
+        if (context.type !== "manifest") {
+          super.load(context, config, callbacks);
+          return;
+        }
+        const onSuccess: LoaderCallbacks<PlaylistLoaderContext>["onSuccess"] = (response, stats, loaded, details) => {
+          const master = String(response.data ?? "");
+          callbacks.onSuccess({ ...response, data: player.#chooseFamily(master) }, stats, loaded, details);
+        };
+        super.load(context, config, { ...callbacks, onSuccess });
+      }
+    }
+    const quick = { maxTimeToFirstByteMs: 2_000, maxLoadTimeMs: 8_000 };
+    const retries = { maxNumRetry: 1, retryDelayMs: 200, maxRetryDelayMs: 400 };
+    const policy = { default: { ...quick, timeoutRetry: retries, errorRetry: retries } };
+    return {
+      autoStartLoad: startsAtOnce,
+      pLoader: FamilyLoader,
+      liveSyncDurationCount: 2,
+      fragLoadPolicy: policy,
+      playlistLoadPolicy: policy,
+      manifestLoadPolicy: policy,
+    };
+  }
+
+  #chooseFamily(master: string): string {
+    this.#families = familiesOf(master);
+    if (this.#family === undefined || !this.#families.includes(this.#family)) this.#family = this.#families[0];
+    return this.#family === undefined ? master : keepFamily(master, this.#family);
+  }
+
+  #report(state: PlayerState): void {
+    this.#state = state;
+    const level = this.#hls?.levels?.[this.#hls.currentLevel];
+    this.#options.onStatus?.({
+      state,
+      families: this.#families,
+      family: this.#family,
+      edge: this.#edge,
+      switches: this.#switches,
+      height: level?.height,
+    });
+  }
+}
