@@ -1,0 +1,104 @@
+import { randomBytes } from "node:crypto";
+import { link, mkdir, open, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { CodedError } from "@leat/sdk/base/errors.ts";
+import { type Address, bytesToHex, hexToBytes } from "@leat/sdk/protocol/hex.ts";
+import type { StatementSigner } from "@leat/sdk/protocol/statements.ts";
+import { privateKeyFromRaw } from "@libp2p/crypto/keys";
+import type { Secp256k1PrivateKey } from "@libp2p/interface";
+import { syncDirectory } from "./atomic-file.ts";
+import { nativeStatements } from "./secp.ts";
+
+export class KeyError extends CodedError<
+  | { code: "KEY_FILE_MISSING"; path: string }
+  | { code: "KEY_FILE_EXISTS"; path: string }
+  | { code: "KEY_FILE_OPEN_TO_OTHERS"; path: string; mode: string }
+  | { code: "KEY_FILE_INVALID"; path: string }
+> {}
+
+/** One secp256k1 key: the node's libp2p identity and its Ethereum address. */
+export interface NodeKey {
+  readonly address: Address;
+  readonly signer: StatementSigner;
+  /** 32 bytes. For libp2p and chain transactions; never written or shown. */
+  readonly secret: Uint8Array;
+}
+
+export function createNodeKey(secret: Uint8Array): NodeKey {
+  const signer = nativeStatements.createSigner(secret);
+  return { address: signer.address, signer, secret };
+}
+
+export function toLibp2pKey(key: NodeKey): Secp256k1PrivateKey {
+  const privateKey = privateKeyFromRaw(key.secret);
+  if (privateKey.type !== "secp256k1") throw new Error("libp2p read 32 bytes as another key type");
+  return privateKey;
+}
+
+/** Makes a new key. Never replaces one: a lost node key cannot be made again. */
+export async function createKeyFile(path: string): Promise<NodeKey> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  let secret = randomBytes(32);
+  // The curve's order is so near 2^256 that this never happens; it must still not make an unusable file.
+  while (!isUsable(secret)) secret = randomBytes(32);
+  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+  try {
+    const file = await open(temporary, "wx", 0o600);
+    try {
+      await file.writeFile(`${bytesToHex(secret)}\n`);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    // A link, unlike a rename, fails when the name is taken.
+    await link(temporary, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") throw new KeyError({ code: "KEY_FILE_EXISTS", path });
+    throw error;
+  } finally {
+    await rm(temporary, { force: true });
+  }
+  await syncDirectory(dirname(path));
+  return createNodeKey(secret);
+}
+
+/** Reads a key file: 32 bytes as hex. Refuses one that others on the machine can read. */
+export async function loadKeyFile(path: string): Promise<NodeKey> {
+  const file = await open(path, "r").catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== "ENOENT") throw cause;
+    throw new KeyError(
+      { code: "KEY_FILE_MISSING", path },
+      { cause, message: `no node key at ${path}; make one with "leat keys create --file ${path}"` },
+    );
+  });
+  try {
+    const mode = (await file.stat()).mode & 0o777;
+    if ((mode & 0o077) !== 0) {
+      throw new KeyError(
+        { code: "KEY_FILE_OPEN_TO_OTHERS", path, mode: mode.toString(8) },
+        { message: `others can read the node key at ${path}; run "chmod 600 ${path}"` },
+      );
+    }
+    const text = (await file.readFile("utf8")).trim();
+    try {
+      return createNodeKey(hexToBytes(text.startsWith("0x") ? text : `0x${text}`, 32));
+    } catch {
+      // The cause would carry the key's text.
+      throw new KeyError(
+        { code: "KEY_FILE_INVALID", path },
+        { message: `${path} does not hold a secp256k1 key: 64 hex digits are wanted` },
+      );
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+function isUsable(secret: Uint8Array): boolean {
+  try {
+    nativeStatements.createSigner(secret);
+    return true;
+  } catch {
+    return false;
+  }
+}

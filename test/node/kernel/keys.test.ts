@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createKeyFile, createNodeKey, loadKeyFile, toLibp2pKey } from "@leat/node/kernel/keys.ts";
+import { nativeStatements } from "@leat/node/kernel/secp.ts";
+import { hexToBytes } from "@leat/sdk/protocol/hex.ts";
+import { privateKeyToAddress } from "viem/accounts";
+
+describe("kernel/keys", () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "leat-keys-"));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  it("creates a private file that loads again, and whose address is the chain's", async () => {
+    const path = join(folder, "deep", "node.key");
+    const created = await createKeyFile(path);
+    assert.equal((await stat(path)).mode & 0o777, 0o600);
+    const loaded = await loadKeyFile(path);
+    assert.equal(loaded.address, created.address);
+    const text = (await readFile(path, "utf8")).trim() as `0x${string}`;
+    assert.equal(privateKeyToAddress(text).toLowerCase(), created.address);
+    assert.deepEqual(await readdir(join(folder, "deep")), ["node.key"]);
+  });
+
+  it("never replaces a key", async () => {
+    const path = join(folder, "node.key");
+    const { address } = await createKeyFile(path);
+    await assert.rejects(createKeyFile(path), { code: "KEY_FILE_EXISTS" });
+    assert.equal((await loadKeyFile(path)).address, address);
+    assert.deepEqual(await readdir(folder), ["node.key"]);
+  });
+
+  it("refuses a file that others can read", async () => {
+    const path = join(folder, "node.key");
+    await createKeyFile(path);
+    for (const mode of [0o640, 0o604]) {
+      await chmod(path, mode);
+      await assert.rejects(loadKeyFile(path), { code: "KEY_FILE_OPEN_TO_OTHERS" });
+    }
+  });
+
+  it("refuses what is missing and what is no key, without telling what it read", async () => {
+    const path = join(folder, "node.key");
+    await assert.rejects(loadKeyFile(path), { code: "KEY_FILE_MISSING" });
+    for (const text of ["", "0x12", "0".repeat(64), "f".repeat(64), "secret words"]) {
+      await writeFile(path, text, { mode: 0o600 });
+      await assert.rejects(loadKeyFile(path), (error: Error & { code: string }) => {
+        assert.equal(error.code, "KEY_FILE_INVALID");
+        assert.ok(text === "" || !`${error.message}${error.stack}${String(error.cause)}`.includes(text));
+        return true;
+      });
+    }
+  });
+
+  it("is the libp2p identity too: the peer's public key has the node's address", () => {
+    const key = createNodeKey(hexToBytes(`0x${"07".repeat(32)}`));
+    const libp2p = toLibp2pKey(key);
+    assert.equal(libp2p.publicKey.raw.length, 33);
+    assert.equal(nativeStatements.addressOf(libp2p.publicKey.raw), key.address);
+  });
+});
