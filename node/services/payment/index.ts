@@ -1,0 +1,124 @@
+import type { Channel } from "@leat/sdk/protocol/channel.ts";
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+import type { Voucher } from "@leat/sdk/protocol/signed.ts";
+import type { Signed } from "@leat/sdk/protocol/statements.ts";
+
+/** A voucher as it travels, with what its usageRoot added last. */
+export interface VoucherOffer {
+  readonly voucher: Signed<Voucher>;
+  /** merkleRoot of `receiptHashes`; zero hash for a prepayment. */
+  readonly receiptsRoot: Hex;
+  readonly receiptHashes: readonly Hex[];
+}
+
+/** What a payee answers to an offer: it is on disk, or this is what I hold (and the payer adopts it). */
+export type VoucherAnswer =
+  | { readonly acknowledged: { readonly channel: Hex; readonly cumulative: bigint; readonly seq: bigint } }
+  | { readonly held: Signed<Voucher> };
+
+/** A payee asks a payer for a voucher that covers these receipts: the balancer asks a buyer's agent. */
+export interface VoucherRequest {
+  readonly channel: Channel;
+  /** The seq that the answer must have: one more than the payee holds. */
+  readonly seq: bigint;
+  /** The least total that the payee expects, base units. */
+  readonly cumulative: bigint;
+  readonly receiptsRoot: Hex;
+  readonly receiptHashes: readonly Hex[];
+}
+
+export interface WorkKey {
+  readonly job: Hex;
+  readonly attempt: number;
+  /** Segment number. */
+  readonly seq: bigint;
+}
+
+/** One receipt's worth. */
+export interface Work extends WorkKey {
+  readonly channel: Channel;
+  /** 10^-30 of a whole token. */
+  readonly exact: bigint;
+  readonly receiptHash: Hex;
+}
+
+/** What one side knows of one channel. Exact amounts are 10^-30 of a whole token, the others base units. */
+export interface ChannelStatus {
+  readonly channel: Channel;
+  readonly channelId: Hex;
+  /** Work done and not covered by an acknowledged voucher, in the hold-back or not; 0 while a prepayment lasts. */
+  readonly unpaidExact: bigint;
+  /** The largest it was since this process began. */
+  readonly largestUnpaidExact: bigint;
+  readonly creditLimitExact: bigint;
+  readonly vouchered: bigint;
+  readonly collected: bigint;
+  readonly collectTransaction: Hex | undefined;
+  /** Confirmed and not thawing; what the chain last said. */
+  readonly reserve: bigint;
+  /** Most that the payee can lose now: max(credit limit, unpaid) + max(0, vouchered - collected - reserve), exact. */
+  readonly canLoseExact: bigint;
+}
+
+/** The payer's pen of its channels: the balancer's towards nodes, a buyer agent's towards a cluster. */
+export interface Payer {
+  /** Books work as `waiting` in its attempt's hold-back. False when it was booked before: then nothing changes. */
+  owe(work: Work, terms: HoldBackTerms): Promise<boolean>;
+  /** A segment passed its check, or is paid unproven. */
+  passed(key: WorkKey): Promise<void>;
+  /** The attempt is over and its checks are done: all that passed becomes payable. */
+  release(job: Hex, attempt: number): Promise<void>;
+  /** The attempt is over for bad work: what still waits is never paid. Answers what was forfeited, exact. */
+  forfeit(job: Hex, attempt: number): Promise<bigint>;
+  /** The first voucher of a new channel: `exact` (10 s at the quoted price, rounded up) ahead of any work. */
+  prepay(channel: Channel, exact: bigint): Promise<VoucherOffer>;
+  /** Signs and delivers a voucher for all that is payable now; resolves when the payee acknowledged it. */
+  settleNow(channel: Channel): Promise<{ readonly vouchered: bigint; readonly seq: bigint }>;
+  /** Signs for exactly the receipts that a payee asks for (the buyer agent's side of `voucher.request`). */
+  answerRequest(request: VoucherRequest): Promise<VoucherOffer>;
+  status(): Promise<ChannelStatus[]>;
+}
+
+/** How long pay waits for checks. */
+export interface HoldBackTerms {
+  /** Segments checked of all, 0 to 1: the newest ceil(1 / rate) wait. 1 waits for each segment's own check. */
+  readonly samplingRate: number;
+}
+
+export interface JobTerms {
+  readonly job: Hex;
+  readonly attempt: number;
+  readonly channel: Channel;
+  /** Exact cost of one second of the job at the quoted prices. */
+  readonly exactPerSecond: bigint;
+  /** Longest segment, for the hold-back. */
+  readonly segmentMs: number;
+  readonly samplingRate: number;
+  /** Seconds since 1970 until which quote and assignment stand. */
+  readonly validUntil: bigint;
+}
+
+export type MayWork = "ok" | "CREDIT_EXHAUSTED";
+
+/** The payee's book of its channels: a node's towards its balancer, the balancer's towards buyers. */
+export interface Payee {
+  /**
+   * Accepts a job's terms or throws a PaymentError: CREDIT_PREPAY_REQUIRED (new payer, no prepayment),
+   * CREDIT_RESERVE_SHORT (the confirmed, unthawing reserve does not cover the credit), CREDIT_QUOTE_EXPIRED.
+   */
+  openJob(terms: JobTerms, prepay?: VoucherOffer): Promise<void>;
+  /** Books work that was done. False when it was booked before. */
+  earned(work: Work): Promise<boolean>;
+  /** Marks booked work as passed, so that `requestVoucher` asks for it (not needed where the payer decides alone). */
+  passed(key: WorkKey): Promise<void>;
+  /** Whether one more segment of the job may be done on credit. */
+  mayWork(job: Hex): MayWork;
+  /** Resolves when the voucher is on disk, or with the one held. Throws a PaymentError for one that must be refused. */
+  accept(offer: VoucherOffer): Promise<VoucherAnswer>;
+  /** Ends the attempt in the book. `forfeit`: what is not vouchered yet is written off. */
+  closeJob(job: Hex, attempt: number, options: { readonly forfeit: boolean }): Promise<void>;
+  /** Asks the payer for a voucher over all passed work and accepts it. Nothing to ask for: answers what is held. */
+  requestVoucher(channel: Channel): Promise<{ readonly vouchered: bigint; readonly seq: bigint }>;
+  largestUnpaid(): Promise<ReadonlyMap<Address, bigint>>;
+  status(): Promise<ChannelStatus[]>;
+}

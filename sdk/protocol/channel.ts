@@ -1,0 +1,35 @@
+import { keccak_256 } from "@noble/hashes/sha3.js";
+import { type Address, bytesToHex, type Hex, hexToBytes } from "./hex.ts";
+import type { Voucher } from "./signed.ts";
+
+/** Who pays whom in what. Every voucher of a channel has the same five values. */
+export interface Channel {
+  readonly payer: Address;
+  readonly payee: Address;
+  readonly token: Address;
+  /** 0 in hub mode. */
+  readonly cluster: bigint;
+  /** Millionths of each payment that go to `cluster`; 0 in hub mode. */
+  readonly clusterPpm: number;
+}
+
+/** The channel of hub mode: no cluster takes a share of the payment itself. */
+export function hubChannel(payer: Address, payee: Address, token: Address): Channel {
+  return { payer, payee, token, cluster: 0n, clusterPpm: 0 };
+}
+
+export function channelOf(voucher: Voucher): Channel {
+  const { payer, payee, token, cluster, clusterPpm } = voucher;
+  return { payer, payee, token, cluster, clusterPpm };
+}
+
+/** keccak256(abi.encode(payer, payee, token, cluster, clusterPpm)): one name for a channel on disk and on the wire. */
+export function channelId(channel: Channel): Hex {
+  const encoded = new Uint8Array(160);
+  encoded.set(hexToBytes(channel.payer, 20), 12);
+  encoded.set(hexToBytes(channel.payee, 20), 44);
+  encoded.set(hexToBytes(channel.token, 20), 76);
+  encoded.set(hexToBytes(`0x${channel.cluster.toString(16).padStart(64, "0")}`, 32), 96);
+  new DataView(encoded.buffer).setUint32(156, channel.clusterPpm);
+  return bytesToHex(keccak_256(encoded));
+}
