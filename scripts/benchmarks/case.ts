@@ -1,0 +1,16 @@
+export interface BenchOptions {
+  /** Progress for people; never on stdout. */
+  readonly log: (line: string) => void;
+  /** Aborts when the user interrupts. */
+  readonly signal: AbortSignal;
+}
+
+export interface BenchResult {
+  /** One object a line of the table, the same keys in each. */
+  readonly rows: readonly Readonly<Record<string, string | number>>[];
+  /** What `--json` prints. */
+  readonly json: unknown;
+}
+
+/** A file `scripts/benchmarks/<name>.ts` exports this as `run`. */
+export type BenchCase = (options: BenchOptions) => Promise<BenchResult>;

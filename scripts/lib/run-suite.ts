@@ -1,0 +1,68 @@
+import { spawn } from "node:child_process";
+import { judgeSuite, type TestCount } from "./test-count.ts";
+
+export interface Suite {
+  readonly name: string;
+  readonly command: readonly [program: string, ...args: string[]];
+  /** Whether its output tells how many tests passed; otherwise the suite counts as one. */
+  readonly counted: boolean;
+  /** A suite that takes longer is killed. */
+  readonly limitMs: number;
+  /** So is one that says nothing for this long. */
+  readonly silenceMs: number;
+}
+
+/** Runs a suite with its output passed on as it comes. Never rejects: what goes wrong is a failed test. */
+export function runSuite(suite: Suite, cwd: string, print: (text: string) => void): Promise<TestCount> {
+  return new Promise((resolve) => {
+    const [program, ...args] = suite.command;
+    // Its own process group, so that a hung suite goes with all that it started.
+    const child = spawn(program, args, { cwd, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    let hung = false;
+    const kill = (reason: string) => {
+      hung = true;
+      print(`\nSuite ${suite.name} hangs: ${reason}. It is killed.\n`);
+      killGroup(child.pid);
+    };
+    const limit = setTimeout(() => kill(`it ran for ${suite.limitMs / 60_000} minutes`), suite.limitMs);
+    const beSilent = () =>
+      setTimeout(() => kill(`it said nothing for ${suite.silenceMs / 60_000} minutes`), suite.silenceMs);
+    let silence = beSilent();
+    const hear = (chunk: string) => {
+      clearTimeout(silence);
+      silence = beSilent();
+      output += chunk;
+      print(chunk);
+    };
+    const passOnInterrupt = () => killGroup(child.pid);
+    process.once("SIGINT", passOnInterrupt);
+    process.once("SIGTERM", passOnInterrupt);
+    const end = (exitCode: number | null) => {
+      clearTimeout(limit);
+      clearTimeout(silence);
+      process.off("SIGINT", passOnInterrupt);
+      process.off("SIGTERM", passOnInterrupt);
+      // What the suite left running would disturb the next one.
+      killGroup(child.pid);
+      resolve(judgeSuite(output, hung ? null : exitCode, suite.counted));
+    };
+    child.stdout.setEncoding("utf8").on("data", hear);
+    child.stderr.setEncoding("utf8").on("data", hear);
+    child.on("error", (error) => {
+      print(`Suite ${suite.name} does not start: ${error.message}\n`);
+      end(null);
+    });
+    // "exit", not "close": a grandchild that keeps the pipe open must not keep us.
+    child.on("exit", (exitCode) => setImmediate(() => end(exitCode)));
+  });
+}
+
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // The group is gone.
+  }
+}

@@ -1,0 +1,86 @@
+import { existsSync, globSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { runSuite, type Suite } from "./run-suite.ts";
+import { addCounts, describeCount, noTests } from "./test-count.ts";
+import { ensurePrograms } from "./test-programs.ts";
+
+const root = resolve(import.meta.dirname, "../..");
+const MINUTE_MS = 60_000;
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  let count = noTests;
+  try {
+    const { values } = parseArgs({ options: { long: { type: "boolean", default: false }, only: { type: "string" } } });
+    if (values.only === undefined) await ensurePrograms(["chromium", "ffmpeg"], print);
+    for (const suite of chooseSuites(values)) {
+      print(`\n== ${suite.name}\n`);
+      count = addCounts(count, await runSuite(suite, root, print));
+    }
+  } catch (error) {
+    print(`${error instanceof Error ? error.message : String(error)}\n`);
+    count = addCounts(count, { ...noTests, failed: 1 });
+  }
+  if (count.passed + count.failed === 0) count = { ...count, failed: 1 };
+  print(`\n${describeCount(count)}\n`);
+  return count.failed === 0 ? 0 : 1;
+}
+
+function chooseSuites(options: { long?: boolean; only?: string }): Suite[] {
+  if (options.only !== undefined) return chooseOnly(options.only);
+  const unit = list("test/**/*.test.ts").filter((path) => !/^test\/(e2e|contracts)\//.test(path));
+  const endToEnd = list("test/e2e/**/*.test.ts");
+  const long = options.long === true ? list("test/**/*.long.ts") : [];
+  const contracts = list("test/contracts/**/*.{ts,sol}");
+  return [
+    check("lint", ["biome", "check", "."]),
+    check("types", ["tsc", "--noEmit"]),
+    ...(contracts.length > 0 ? [contractSuite([])] : []),
+    // Files in processes of their own, two at a time: a unit test shares nothing with another file.
+    ...(unit.length > 0 ? [mochaSuite("unit", ["--parallel", "--jobs", "2", ...unit], 9)] : []),
+    // One after the other: they start real networks, whose media must keep up.
+    ...(endToEnd.length > 0 ? [mochaSuite("end to end", endToEnd, 18)] : []),
+    ...(long.length > 0 ? [mochaSuite("long", long, 240)] : []),
+  ];
+}
+
+function chooseOnly(pattern: string): Suite[] {
+  const files = list(pattern);
+  if (files.length === 0) throw new Error(`no test file matches ${pattern}`);
+  const contracts = files.filter((path) => path.startsWith("test/contracts/"));
+  const others = files.filter((path) => !path.startsWith("test/contracts/"));
+  return [
+    ...(contracts.length > 0 ? [contractSuite(contracts)] : []),
+    ...(others.length > 0 ? [mochaSuite("chosen", others, 60)] : []),
+  ];
+}
+
+function check(name: string, [program, ...args]: [string, ...string[]]): Suite {
+  return { name, command: [bin(program), ...args], counted: false, limitMs: 3 * MINUTE_MS, silenceMs: 3 * MINUTE_MS };
+}
+
+function contractSuite(files: string[]): Suite {
+  const command: Suite["command"] = [bin("hardhat"), "test", ...files];
+  return { name: "contracts", command, counted: true, limitMs: 9 * MINUTE_MS, silenceMs: 5 * MINUTE_MS };
+}
+
+function mochaSuite(name: string, args: string[], limitMinutes: number): Suite {
+  const command: Suite["command"] = [bin("mocha"), ...args];
+  return { name, command, counted: true, limitMs: limitMinutes * MINUTE_MS, silenceMs: 5 * MINUTE_MS };
+}
+
+function bin(program: string): string {
+  const path = join(root, "node_modules", ".bin", program);
+  if (!existsSync(path)) throw new Error(`${program} is not installed: remove node_modules and run scripts/test again`);
+  return path;
+}
+
+function list(pattern: string): string[] {
+  return globSync(pattern, { cwd: root }).sort();
+}
+
+function print(text: string): void {
+  process.stdout.write(text);
+}
