@@ -1,0 +1,100 @@
+import type { Boundary, Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
+import type { Assignment, Receipt } from "@leat/sdk/protocol/signed.ts";
+import type { Signed } from "@leat/sdk/protocol/statements.ts";
+import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
+
+export const MEDIA_PROTOCOL = "/leat/media/1.0.0";
+
+/** What two nodes say on one media stream. The dialer subscribes first; then both may send. */
+export type MediaMessage =
+  | SubscribeMessage
+  | { readonly type: "accepted" }
+  /** A public code: why the holder does not serve. */
+  | { readonly type: "refused"; readonly code: string }
+  | DescriptionMessage
+  | { readonly type: "config"; readonly rung: number; readonly version: number; readonly config: TrackConfig }
+  | { readonly type: "boundary"; readonly boundary: Boundary; readonly wallClockMs: number }
+  | FrameMessage
+  | PartMarkMessage
+  | SegmentStartMessage
+  | SegmentEndMessage
+  /** Transcoder to origin: one for all rungs of the job, per segment. */
+  | { readonly type: "receipt"; readonly receipt: Signed<Receipt>; readonly leaves: readonly PartLeaf[] }
+  /** Origin to transcoder: what the check of a segment gave. */
+  | { readonly type: "verdict"; readonly sequence: number; readonly ok: boolean; readonly code?: string }
+  /** The stream is over. */
+  | { readonly type: "end"; readonly code: string };
+
+export type MediaMessageType = MediaMessage["type"];
+
+export interface SubscribeMessage {
+  readonly type: "subscribe";
+  readonly role: "transcode" | "edge";
+  readonly assignment: Signed<Assignment>;
+  readonly stream: Hex;
+  readonly fromSequence: number;
+}
+
+export interface DescriptionMessage {
+  readonly type: "description";
+  readonly renditions: readonly RenditionInfo[];
+  readonly partTargetMs: number;
+  readonly targetDurationS: number;
+  readonly ended: boolean;
+}
+
+export interface FrameMessage {
+  readonly type: "frame";
+  readonly rung: number;
+  /** The segment that the frame belongs to. */
+  readonly sequence: number;
+  readonly frame: Frame;
+}
+
+/** The origin's running hash after one part, signed: an edge that alters a byte is found within a part. */
+export interface PartMarkMessage {
+  readonly type: "partMark";
+  readonly rung: number;
+  readonly sequence: number;
+  readonly part: number;
+  /** 32 bytes. */
+  readonly runningHash: Uint8Array;
+  /** 65 bytes over a PartHash. */
+  readonly signature: Uint8Array;
+}
+
+export interface SegmentStartMessage {
+  readonly type: "segmentStart";
+  readonly rung: number;
+  readonly sequence: number;
+  readonly epoch: number;
+  readonly configVersion: number;
+  /** Index of the segment's first frame since the stream began. */
+  readonly firstFrame: number;
+  readonly discontinuity: boolean;
+  readonly wallClockMs: number;
+}
+
+export interface SegmentEndMessage {
+  readonly type: "segmentEnd";
+  readonly rung: number;
+  readonly sequence: number;
+  readonly frames: number;
+  readonly durationTicks: number;
+}
+
+/** One media stream with one peer, framed, bounded and with backpressure. */
+export interface MediaConnection {
+  /** The peer's address, proven by its key. */
+  readonly remoteAddress: Hex;
+  /** What arrives, in order. Ends when the peer closes; throws when the stream breaks. To be read once. */
+  readonly messages: AsyncIterable<MediaMessage>;
+  /** Resolves when the message may be followed by another: wait for it before the next, and memory stays bounded. */
+  send(message: MediaMessage): Promise<void>;
+  /** Says that nothing more will be sent and waits until what was sent is on its way and the peer closed too. */
+  close(): Promise<void>;
+  /** Ends both directions at once; the peer's iteration throws. */
+  abort(error: Error): void;
+}

@@ -1,0 +1,15 @@
+import type { Static, TSchema } from "typebox";
+
+/** One call: what is asked and what is answered. A failure is answered by a public code instead. */
+export interface MethodSchemas {
+  readonly request: TSchema;
+  readonly response: TSchema;
+}
+
+export type MethodTable = Readonly<Record<string, MethodSchemas>>;
+export type RequestOf<T extends MethodTable, M extends keyof T> = Static<T[M]["request"]>;
+export type ResponseOf<T extends MethodTable, M extends keyof T> = Static<T[M]["response"]>;
+
+export function defineMethods<const T extends MethodTable>(methods: T): T {
+  return Object.freeze(methods);
+}

@@ -1,0 +1,308 @@
+import {
+  type capacitySchema,
+  jobTermsSchema,
+  ladderSchema,
+  multiaddrSchema,
+  nodeCapacitySchema,
+  originSchema,
+  partLeafSchema,
+  pricesSchema,
+  primitiveSchema,
+  renditionsSchema,
+  runningJobSchema,
+  slugSchema,
+  sourceSummarySchema,
+  urlSchema,
+  videoCodecSchema,
+  voucherOfferSchema,
+} from "@leat/sdk/protocol/job.ts";
+import {
+  MAX_MULTIADDRS,
+  MAX_NODE_JOBS,
+  MAX_RECEIPT_LEAVES,
+  MAX_RENDITIONS,
+  MAX_VOUCHER_RECEIPTS,
+} from "@leat/sdk/protocol/limits.ts";
+import { regionSchema, signedOfferSchema } from "@leat/sdk/protocol/offer-body.ts";
+import {
+  addressSchema,
+  closedObject,
+  countSchema,
+  hashSchema,
+  listSchema,
+  publicCodeSchema,
+  signedSchema,
+  uint32Schema,
+  unsignedSchema,
+} from "@leat/sdk/protocol/schemas.ts";
+import {
+  assignmentStructure,
+  checkResultStructure,
+  quoteStructure,
+  receiptStructure,
+  seedCommitStructure,
+  voucherStructure,
+} from "@leat/sdk/protocol/signed.ts";
+import { type Static, Type } from "typebox";
+import { defineMethods, type RequestOf, type ResponseOf } from "../methods.ts";
+
+/** Every message between a node (or a buyer's agent) and a balancer. docs/protocol/wire.md tells how they travel. */
+
+export const SESSION_PROTOCOL = "/leat/session/1.0.0";
+export const SESSION_VERSION = 1;
+
+const nothing = closedObject({});
+const sequenceOrNull = Type.Union([uint32Schema, Type.Null()]);
+const durationMs = Type.Integer({ minimum: 0, maximum: 3_600_000 });
+
+export const roleSchema = Type.Union([
+  Type.Literal("ingest"),
+  Type.Literal("transcode"),
+  Type.Literal("delivery"),
+  Type.Literal("buyer"),
+]);
+export type SessionRole = Static<typeof roleSchema>;
+
+export const helloSchema = closedObject({
+  version: Type.Integer({ minimum: 1, maximum: 0xffff }),
+  node: addressSchema,
+  roles: listSchema(roleSchema, 4),
+  multiaddrs: listSchema(multiaddrSchema, MAX_MULTIADDRS),
+  httpUrl: Type.Optional(urlSchema),
+  rtmpUrl: Type.Optional(urlSchema),
+  region: regionSchema,
+  /** Absent for a buyer's agent, which sells nothing. */
+  offer: Type.Optional(signedOfferSchema),
+  jobs: listSchema(runningJobSchema, MAX_NODE_JOBS),
+});
+export type Hello = Static<typeof helloSchema>;
+
+export const welcomeSchema = closedObject({
+  cluster: unsignedSchema(256),
+  balancer: addressSchema,
+  clusterAccount: addressSchema,
+  heartbeatMs: Type.Integer({ minimum: 100, maximum: 600_000 }),
+  seedCommit: signedSchema(seedCommitStructure),
+});
+export type Welcome = Static<typeof welcomeSchema>;
+
+export const heartbeatSchema = closedObject({
+  /** The node's own process tree over its configured capacity; may pass 1 for a moment. */
+  load: Type.Number({ minimum: 0, maximum: 1_000 }),
+  draining: Type.Boolean(),
+  capacity: nodeCapacitySchema,
+  /** Round trip to this balancer, measured by the node; absent before the first measurement. */
+  rttMs: Type.Optional(Type.Number({ minimum: 0, maximum: 600_000 })),
+  jobs: listSchema(runningJobSchema, MAX_NODE_JOBS),
+});
+export type Heartbeat = Static<typeof heartbeatSchema>;
+
+/** The candidate table that the balancer chose from last, and the node's row in it (null: not in it yet). */
+export const tableMarkSchema = closedObject({
+  tableRoot: hashSchema,
+  tableIndex: sequenceOrNull,
+  tableSize: uint32Schema,
+});
+export type TableMark = Static<typeof tableMarkSchema>;
+
+export const receiptKindSchema = Type.Union([
+  Type.Literal("ingest"),
+  Type.Literal("transcode"),
+  Type.Literal("delivery"),
+]);
+export type ReceiptKind = Static<typeof receiptKindSchema>;
+
+const leavesSchema = listSchema(partLeafSchema, MAX_RECEIPT_LEAVES);
+const jobAttempt = { job: hashSchema, attempt: uint32Schema };
+
+export const receiptSubmitSchema = closedObject({
+  receipt: signedSchema(receiptStructure),
+  leaves: leavesSchema,
+  kind: receiptKindSchema,
+});
+export type ReceiptSubmit = Static<typeof receiptSubmitSchema>;
+
+/** The right to publish one stream, with all that continues it where another node left off. */
+export const publishGrantSchema = closedObject({
+  stream: hashSchema,
+  slug: slugSchema,
+  ladder: ladderSchema,
+  token: addressSchema,
+  terms: jobTermsSchema,
+  startSequence: uint32Schema,
+  startFrame: countSchema,
+  startEpoch: uint32Schema,
+  /** The first segment does not follow its predecessor's clock. */
+  discontinuity: Type.Boolean(),
+  leaseRenewMs: durationMs,
+  /** The lease stands while its newest frame is younger. */
+  leaseHoldMs: durationMs,
+  /** How long the stream waits for a publisher whose connection was lost. */
+  reconnectGraceMs: durationMs,
+});
+export type PublishGrant = Static<typeof publishGrantSchema>;
+
+export const usageReportSchema = closedObject({
+  stream: hashSchema,
+  ...jobAttempt,
+  node: addressSchema,
+  kind: receiptKindSchema,
+  receipt: signedSchema(receiptStructure),
+  leaves: leavesSchema,
+  assignment: signedSchema(assignmentStructure),
+  /** Retail: what the buyer pays the cluster. */
+  token: addressSchema,
+  prices: pricesSchema,
+  /** Units that are paid: fewer than served where a budget ends. */
+  paidUnits: unsignedSchema(128),
+});
+export type UsageReport = Static<typeof usageReportSchema>;
+
+export const voucherRequestSchema = closedObject({
+  channel: hashSchema,
+  seq: unsignedSchema(64),
+  cumulative: unsignedSchema(128),
+  receiptsRoot: hashSchema,
+  receiptHashes: listSchema(hashSchema, MAX_VOUCHER_RECEIPTS),
+  kind: Type.Union([Type.Literal("prepay"), Type.Literal("usage"), Type.Literal("final")]),
+});
+export type VoucherRequest = Static<typeof voucherRequestSchema>;
+
+export const watchedEdgeSchema = closedObject({ ...jobAttempt, node: addressSchema, hls: urlSchema });
+export type WatchedEdge = Static<typeof watchedEdgeSchema>;
+
+/** Calls that a node or a buyer's agent makes to a balancer. */
+export const nodeMethods = defineMethods({
+  hello: { request: helloSchema, response: welcomeSchema },
+  heartbeat: { request: heartbeatSchema, response: tableMarkSchema },
+  "candidate.leaf": {
+    request: closedObject({ tableRoot: hashSchema }),
+    /** `leaf` is the row's canonical text: its hash stands under the root. */
+    response: closedObject({ leaf: Type.String({ maxLength: 16_384 }), proof: listSchema(hashSchema, 64) }),
+  },
+  "publish.request": {
+    request: closedObject({ keyHash: hashSchema, protocol: Type.String({ pattern: "^[a-z]{2,8}$" }) }),
+    response: publishGrantSchema,
+  },
+  "publish.renew": {
+    request: closedObject({
+      stream: hashSchema,
+      lastFrameAgeMs: countSchema,
+      sequence: sequenceOrNull,
+      frames: countSchema,
+    }),
+    response: nothing,
+  },
+  "publish.end": {
+    request: closedObject({
+      stream: hashSchema,
+      /** The publisher said goodbye; false: its connection was lost and the grace is over. */
+      clean: Type.Boolean(),
+      lastSequence: sequenceOrNull,
+      frames: countSchema,
+    }),
+    response: nothing,
+  },
+  "source.ready": {
+    request: closedObject({ stream: hashSchema, source: sourceSummarySchema }),
+    /** Video renditions and audio groups: all that the stream will have. */
+    response: closedObject({ renditions: renditionsSchema }),
+  },
+  "segment.published": {
+    request: closedObject({
+      stream: hashSchema,
+      rungs: listSchema(uint32Schema, MAX_RENDITIONS),
+      sequence: uint32Schema,
+    }),
+    response: nothing,
+  },
+  "receipt.submit": {
+    request: receiptSubmitSchema,
+    response: closedObject({ accepted: Type.Literal(true) }),
+  },
+  "check.submit": {
+    request: closedObject({ check: signedSchema(checkResultStructure), code: Type.Optional(publicCodeSchema) }),
+    response: nothing,
+  },
+  "job.failed": {
+    request: closedObject({ ...jobAttempt, code: publicCodeSchema, sequence: sequenceOrNull }),
+    response: nothing,
+  },
+  "job.done": { request: closedObject(jobAttempt), response: nothing },
+});
+
+/** Calls that a balancer makes to a node or a buyer's agent. */
+export const balancerMethods = defineMethods({
+  "quote.request": {
+    request: closedObject({
+      job: hashSchema,
+      primitive: primitiveSchema,
+      /** Which codec is priced; transcode only. */
+      codec: Type.Optional(videoCodecSchema),
+      specHash: hashSchema,
+      token: addressSchema,
+      payer: addressSchema,
+      maxUnits: unsignedSchema(128),
+    }),
+    response: closedObject({ quote: signedSchema(quoteStructure), prices: pricesSchema }),
+  },
+  "job.reserve": {
+    request: closedObject({
+      ...jobAttempt,
+      primitive: primitiveSchema,
+      codec: Type.Optional(videoCodecSchema),
+      /** In the unit of the primitive's capacity. */
+      units: countSchema,
+    }),
+    response: Type.Union([
+      closedObject({ granted: Type.Literal(true), /** Milliseconds since 1970. */ expiresAt: countSchema }),
+      closedObject({ granted: Type.Literal(false), code: publicCodeSchema }),
+    ]),
+  },
+  "job.assign": { request: jobTermsSchema, response: closedObject({ accepted: Type.Literal(true) }) },
+  "job.update": {
+    request: closedObject({
+      ...jobAttempt,
+      origin: Type.Optional(originSchema),
+      startSequence: Type.Optional(uint32Schema),
+      unsignedBudgetBytes: Type.Optional(unsignedSchema(64)),
+    }),
+    response: nothing,
+  },
+  "job.end": { request: closedObject({ ...jobAttempt, code: publicCodeSchema }), response: nothing },
+  "stream.position": {
+    request: closedObject({ stream: hashSchema }),
+    response: closedObject({ sequence: sequenceOrNull }),
+  },
+  "voucher.offer": {
+    request: voucherOfferSchema,
+    response: Type.Union([
+      closedObject({
+        acknowledged: closedObject({ channel: hashSchema, cumulative: unsignedSchema(128), seq: unsignedSchema(64) }),
+      }),
+      /** The offer does not follow this voucher, which the payer adopts. */
+      closedObject({ held: signedSchema(voucherStructure) }),
+    ]),
+  },
+  "usage.report": { request: usageReportSchema, response: nothing },
+  "voucher.request": { request: voucherRequestSchema, response: voucherOfferSchema },
+  "stream.watch": {
+    request: closedObject({
+      stream: hashSchema,
+      slug: slugSchema,
+      /** All edges that serve the stream now; none when it is over. */
+      edges: listSchema(watchedEdgeSchema, 64),
+    }),
+    response: nothing,
+  },
+});
+
+export type NodeMethods = typeof nodeMethods;
+export type BalancerMethods = typeof balancerMethods;
+export type NodeMethod = keyof NodeMethods & string;
+export type BalancerMethod = keyof BalancerMethods & string;
+export type NodeRequest<M extends NodeMethod> = RequestOf<NodeMethods, M>;
+export type NodeResponse<M extends NodeMethod> = ResponseOf<NodeMethods, M>;
+export type BalancerRequest<M extends BalancerMethod> = RequestOf<BalancerMethods, M>;
+export type BalancerResponse<M extends BalancerMethod> = ResponseOf<BalancerMethods, M>;
+export type Capacity = Static<typeof capacitySchema>;

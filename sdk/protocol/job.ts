@@ -1,0 +1,256 @@
+import { type Static, Type } from "typebox";
+import { hashCanonical } from "./canonical.ts";
+import type { Hex } from "./hex.ts";
+import { MAX_MULTIADDRS, MAX_RENDITIONS, MAX_VOUCHER_RECEIPTS } from "./limits.ts";
+import type { PartLeaf } from "./merkle.ts";
+import {
+  addressSchema,
+  closedObject,
+  countSchema,
+  hashSchema,
+  listSchema,
+  schemaFor,
+  signedSchema,
+  uint32Schema,
+  unsignedSchema,
+} from "./schemas.ts";
+import { assignmentStructure, quoteStructure, voucherStructure } from "./signed.ts";
+import type { RenditionInfo } from "./stream.ts";
+
+/** What jobs are made of, as schemas: they travel in session messages and are hashed into quotes. */
+
+export const primitiveSchema = Type.Union([
+  Type.Literal("ingest"),
+  Type.Literal("transcode"),
+  Type.Literal("storage"),
+  Type.Literal("delivery"),
+]);
+export type Primitive = Static<typeof primitiveSchema>;
+
+export const videoCodecSchema = Type.Union([
+  Type.Literal("h264"),
+  Type.Literal("hevc"),
+  Type.Literal("vp9"),
+  Type.Literal("av1"),
+]);
+export const audioCodecSchema = Type.Union([Type.Literal("aac"), Type.Literal("opus")]);
+
+const bitrateSchema = Type.Integer({ minimum: 1, maximum: 1_000_000_000 });
+const sideSchema = Type.Integer({ minimum: 1, maximum: 16_384 });
+/** Names become file names and folders of playlists. */
+export const nameSchema = Type.String({ pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" });
+/** 16 bytes or more as base64url: the short form of a stream's id. */
+export const slugSchema = Type.String({ pattern: "^[A-Za-z0-9_-]{8,64}$" });
+export const multiaddrSchema = Type.String({ minLength: 3, maxLength: 256, pattern: "^/[!-~]+$" });
+export const urlSchema = Type.String({ minLength: 8, maxLength: 512, pattern: "^[a-z]{3,8}://[!-~]+$" });
+export const codecStringSchema = Type.String({ pattern: "^[A-Za-z0-9.]{1,64}$" });
+
+export const renditionSchema = schemaFor<RenditionInfo>()(
+  closedObject({
+    rung: uint32Schema,
+    name: nameSchema,
+    kind: Type.Union([Type.Literal("video"), Type.Literal("audio")]),
+    codec: Type.Union([videoCodecSchema, audioCodecSchema]),
+    family: Type.Optional(videoCodecSchema),
+    width: Type.Optional(sideSchema),
+    height: Type.Optional(sideSchema),
+    bitrate: bitrateSchema,
+  }),
+);
+export const renditionsSchema = listSchema(renditionSchema, MAX_RENDITIONS);
+
+/** A rung as a buyer asks for it: bits per second, `height` is the short side. */
+export const ladderRungSchema = closedObject({
+  name: nameSchema,
+  codec: videoCodecSchema,
+  height: sideSchema,
+  videoBitrate: bitrateSchema,
+  audioBitrate: bitrateSchema,
+  fps: Type.Optional(Type.Number({ minimum: 1, maximum: 240 })),
+});
+export const ladderSchema = listSchema(ladderRungSchema, MAX_RENDITIONS);
+export type LadderRequest = Static<typeof ladderSchema>;
+
+/** A rung with the size that it has for one source, and its number. */
+export const jobRungSchema = closedObject({
+  rung: uint32Schema,
+  name: nameSchema,
+  codec: videoCodecSchema,
+  width: sideSchema,
+  height: sideSchema,
+  videoBitrate: bitrateSchema,
+  audioBitrate: bitrateSchema,
+  fps: Type.Optional(Type.Number({ minimum: 1, maximum: 240 })),
+});
+export type JobRung = Static<typeof jobRungSchema>;
+
+export const videoSummarySchema = closedObject({
+  codec: videoCodecSchema,
+  codecString: codecStringSchema,
+  width: sideSchema,
+  height: sideSchema,
+  /** Absent where the source does not say. */
+  fps: Type.Optional(Type.Number({ minimum: 0.1, maximum: 1_000 })),
+});
+export const audioSummarySchema = closedObject({
+  codec: audioCodecSchema,
+  codecString: codecStringSchema,
+  sampleRate: Type.Integer({ minimum: 1, maximum: 768_000 }),
+  channels: Type.Integer({ minimum: 1, maximum: 64 }),
+});
+export const sourceSummarySchema = closedObject({
+  video: videoSummarySchema,
+  audio: Type.Optional(audioSummarySchema),
+});
+export type SourceSummary = Static<typeof sourceSummarySchema>;
+
+/** Where frames of a stream are to be had. */
+export const originSchema = closedObject({
+  node: addressSchema,
+  multiaddrs: listSchema(multiaddrSchema, MAX_MULTIADDRS),
+});
+export type Origin = Static<typeof originSchema>;
+
+export const ingestSpecSchema = closedObject({
+  stream: hashSchema,
+  slug: slugSchema,
+  primitive: Type.Literal("ingest"),
+});
+export const transcodeSpecSchema = closedObject({
+  stream: hashSchema,
+  slug: slugSchema,
+  primitive: Type.Literal("transcode"),
+  family: videoCodecSchema,
+  rungs: listSchema(jobRungSchema, MAX_RENDITIONS),
+  origin: originSchema,
+  startSequence: uint32Schema,
+  source: sourceSummarySchema,
+});
+export const deliverySpecSchema = closedObject({
+  stream: hashSchema,
+  slug: slugSchema,
+  primitive: Type.Literal("delivery"),
+  origin: originSchema,
+  renditions: renditionsSchema,
+  /** Most bytes that are paid without a viewer's signature. */
+  unsignedBudgetBytes: unsignedSchema(64),
+});
+export const jobSpecSchema = Type.Union([ingestSpecSchema, transcodeSpecSchema, deliverySpecSchema]);
+export type IngestSpec = Static<typeof ingestSpecSchema>;
+export type TranscodeSpec = Static<typeof transcodeSpecSchema>;
+export type DeliverySpec = Static<typeof deliverySpecSchema>;
+export type JobSpec = Static<typeof jobSpecSchema>;
+
+/** What one unit of work is, per primitive (pixels per codec). */
+export const priceUnits = [
+  "ingestMs",
+  "pixelH264",
+  "pixelHevc",
+  "pixelVp9",
+  "pixelAv1",
+  "storedByteSecond",
+  "deliveredByte",
+] as const;
+export type PriceUnit = (typeof priceUnits)[number];
+
+/** Exact amounts (`units.ts`) for one unit each, in one token. A unit that is absent is not for sale. */
+export type Prices = { readonly [U in PriceUnit]?: bigint };
+
+const priceSchema = Type.Optional(unsignedSchema(128));
+export const pricesSchema = schemaFor<Prices>()(
+  closedObject({
+    ingestMs: priceSchema,
+    pixelH264: priceSchema,
+    pixelHevc: priceSchema,
+    pixelVp9: priceSchema,
+    pixelAv1: priceSchema,
+    storedByteSecond: priceSchema,
+    deliveredByte: priceSchema,
+  }),
+);
+
+export const pixelUnits = {
+  h264: "pixelH264",
+  hevc: "pixelHevc",
+  vp9: "pixelVp9",
+  av1: "pixelAv1",
+} as const satisfies Record<TranscodeSpec["family"], PriceUnit>;
+
+/** The unit in which a job is paid. */
+export function priceUnitOf(spec: JobSpec): PriceUnit {
+  switch (spec.primitive) {
+    case "ingest":
+      return "ingestMs";
+    case "transcode":
+      return pixelUnits[spec.family];
+    case "delivery":
+      return "deliveredByte";
+  }
+}
+
+/** Quote's `pricesHash`. */
+export function hashPrices(prices: Prices): Hex {
+  return hashCanonical("leat.prices.1", prices);
+}
+
+/**
+ * Quote's `specHash`: what was priced. Origin, start and budget may move while the job runs, so they are no part of it.
+ */
+export function hashJobSpec(spec: JobSpec): Hex {
+  const { stream, primitive } = spec;
+  const priced = spec.primitive === "transcode" ? { family: spec.family, rungs: spec.rungs, source: spec.source } : {};
+  return hashCanonical("leat.spec.1", { stream, primitive, ...priced });
+}
+
+/** One part as counted and paid, on the wire. */
+export const partLeafSchema = schemaFor<PartLeaf>()(
+  closedObject({
+    rung: uint32Schema,
+    part: uint32Schema,
+    frames: uint32Schema,
+    pixels: unsignedSchema(64),
+    sizeBytes: unsignedSchema(64),
+    sha256: hashSchema,
+  }),
+);
+
+export const voucherOfferSchema = closedObject({
+  voucher: signedSchema(voucherStructure),
+  /** Root over `receiptHashes`; zero for a prepayment. With the previous usageRoot it gives the voucher's. */
+  receiptsRoot: hashSchema,
+  receiptHashes: listSchema(hashSchema, MAX_VOUCHER_RECEIPTS),
+  kind: Type.Union([Type.Literal("prepay"), Type.Literal("usage"), Type.Literal("final")]),
+});
+export type VoucherOffer = Static<typeof voucherOfferSchema>;
+
+/** All that makes a job binding: who, at what price, what exactly, and by which decision. */
+export const jobTermsSchema = closedObject({
+  assignment: signedSchema(assignmentStructure),
+  quote: signedSchema(quoteStructure),
+  prices: pricesSchema,
+  spec: jobSpecSchema,
+  /** Id of the selection receipt. */
+  selection: hashSchema,
+  prepay: Type.Optional(voucherOfferSchema),
+});
+export type JobTerms = Static<typeof jobTermsSchema>;
+
+/** A job as its node sees it: what a returning balancer adopts jobs from. */
+export const runningJobSchema = closedObject({
+  job: hashSchema,
+  attempt: uint32Schema,
+  primitive: primitiveSchema,
+  stream: hashSchema,
+  /** The newest segment that the node began; null before the first. */
+  sequence: Type.Union([uint32Schema, Type.Null()]),
+});
+export type RunningJob = Static<typeof runningJobSchema>;
+
+/** Total and free amount of one thing that a node sells. */
+export const capacitySchema = closedObject({ total: countSchema, free: countSchema });
+export const nodeCapacitySchema = closedObject({
+  ingestStreams: capacitySchema,
+  transcodePixelsPerSecond: capacitySchema,
+  deliveryBytesPerSecond: capacitySchema,
+});
+export type NodeCapacity = Static<typeof nodeCapacitySchema>;

@@ -1,0 +1,35 @@
+/**
+ * Bounds that peers hold each other to, each with the reason for its number. A peer that passes one is cut off, so both
+ * ends must agree on them.
+ */
+
+/** Session messages: the largest is a receipt with the leaves of one segment, 4,096 leaves of about 140 bytes. */
+export const MAX_SESSION_MESSAGE_BYTES = 1_048_576;
+/** Calls in flight each way: a node has tens of jobs, and a call lasts a round trip. More is a flood. */
+export const MAX_CALLS_IN_FLIGHT = 64;
+/** Levels of nesting in a message: the deepest of ours has 6. Bounds the decoder's stack. */
+export const MAX_MESSAGE_DEPTH = 16;
+/** Values in one message: 4,096 leaves of 6 named fields are 53,000. Bounds the decoder's work per byte. */
+export const MAX_MESSAGE_ITEMS = 100_000;
+/** Leaves of one receipt: 32 rungs of 128 parts (a 4 s segment has 16). */
+export const MAX_RECEIPT_LEAVES = 4_096;
+/** Receipts that one voucher covers: 30 s of a busy node, 200 jobs of 15 segments. */
+export const MAX_VOUCHER_RECEIPTS = 4_096;
+/** Rungs and audio groups of one stream: rung numbers end at 102. */
+export const MAX_RENDITIONS = 40;
+/** Jobs of one node at once, as told in a heartbeat; 1,000 take 200 KB. */
+export const MAX_NODE_JOBS = 1_024;
+/** Addresses of one node: a few networks, two families, TCP alone. */
+export const MAX_MULTIADDRS = 16;
+
+/** Media messages: one message is at most a frame and its header. */
+export const MAX_MEDIA_MESSAGE_BYTES = 8_388_608;
+/** Coded data of one frame: a lossless-looking 4K key frame at 100 Mb/s stays under 3 MB. */
+export const MAX_FRAME_BYTES = 6_291_456;
+/** Codec configuration boxes are tens of bytes; some carry several parameter sets. */
+export const MAX_CONFIG_BYTES = 65_536;
+
+/** A gossiped offer: twice the largest that its schema allows in practice (16 addresses, 8 prices in 4 tokens). */
+export const MAX_OFFER_BYTES = 32_768;
+/** Offers of distinct nodes that one node remembers; 32 KiB each at worst, about 2 KiB in practice. */
+export const MAX_OFFERS_HELD = 20_000;
