@@ -1,0 +1,99 @@
+import { CodedError } from "@leat/sdk/base/errors.ts";
+
+/** The reader asked for something that was dropped already: it is slower than what is kept for it. */
+export class ReplayLogError extends CodedError<{ code: "INGEST_READER_BEHIND"; wanted: number; first: number }> {}
+
+interface Entry<T> {
+  readonly item: T;
+  readonly sizeBytes: number;
+}
+
+/**
+ * One writer, any number of readers, each at its own place. The writer never waits: what readers have not taken when it
+ * is dropped is gone for them, and they are told.
+ */
+export class ReplayLog<T> {
+  #entries: Entry<T>[] = [];
+  #first = 0;
+  #sizeBytes = 0;
+  #closed = false;
+  #waiting: (() => void)[] = [];
+
+  /** Number of the oldest item still held. */
+  get first(): number {
+    return this.#first;
+  }
+
+  /** Number that the next item gets. */
+  get next(): number {
+    return this.#first + this.#entries.length;
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Gives back the item's number. */
+  append(item: T, sizeBytes = 0): number {
+    const index = this.next;
+    this.#entries.push({ item, sizeBytes });
+    this.#sizeBytes += sizeBytes;
+    this.#wake();
+    return index;
+  }
+
+  at(index: number): T | undefined {
+    return this.#entries[index - this.#first]?.item;
+  }
+
+  dropBefore(index: number): void {
+    const count = Math.min(Math.max(0, index - this.#first), this.#entries.length);
+    if (count === 0) return;
+    for (const { sizeBytes } of this.#entries.splice(0, count)) this.#sizeBytes -= sizeBytes;
+    this.#first += count;
+  }
+
+  /** Nothing more comes; readers get what is held and then the end. */
+  close(): void {
+    this.#closed = true;
+    this.#wake();
+  }
+
+  /** Waits for item `index`. Undefined when the log closed before it came. */
+  async read(index: number, signal: AbortSignal): Promise<T | undefined> {
+    for (;;) {
+      signal.throwIfAborted();
+      if (index < this.#first)
+        throw new ReplayLogError({ code: "INGEST_READER_BEHIND", wanted: index, first: this.#first });
+      const entry = this.#entries[index - this.#first];
+      if (entry !== undefined) return entry.item;
+      if (this.#closed) return undefined;
+      await this.#waitForMore(signal);
+    }
+  }
+
+  #waitForMore(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        signal.removeEventListener("abort", leave);
+        resolve();
+      };
+      const leave = () => {
+        this.#waiting = this.#waiting.filter((other) => other !== done);
+        resolve();
+      };
+      signal.addEventListener("abort", leave, { once: true });
+      this.#waiting.push(done);
+    });
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const done of waiting) done();
+  }
+}

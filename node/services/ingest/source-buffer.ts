@@ -1,0 +1,126 @@
+import type { Boundary, Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import { ReplayLog } from "./replay-log.ts";
+
+export type SourceEntry =
+  | { readonly type: "config"; readonly version: number; readonly config: VideoConfig }
+  | { readonly type: "boundary"; readonly boundary: Boundary; readonly wallClockMs: number }
+  | { readonly type: "frame"; readonly sequence: number; readonly frame: Frame };
+
+export interface SourceBufferLimits {
+  readonly maxBytes: number;
+  /** Between the arrival of the oldest and the newest frame. */
+  readonly maxMs: number;
+}
+
+interface Start {
+  readonly sequence: number;
+  readonly boundaryIndex: number;
+  /** Where a decoder must begin to show this segment's first picture. */
+  readonly index: number;
+  /** The configuration that holds there. */
+  readonly config: { readonly version: number; readonly config: VideoConfig };
+  readonly arrivalMs: number;
+}
+
+/**
+ * The source frames that transcoders may still ask for: from the first segment that some family has not published.
+ * Bounded: a transcoder that is later than the bound finds a gap, and never holds up the publisher.
+ */
+export class SourceBuffer {
+  readonly #log = new ReplayLog<SourceEntry>();
+  readonly #limits: SourceBufferLimits;
+  #starts: Start[] = [];
+  #config: Start["config"] | undefined;
+  #lastKey: { index: number; config: Start["config"]; epoch: number } | undefined;
+
+  constructor(limits: SourceBufferLimits) {
+    this.#limits = limits;
+  }
+
+  get sizeBytes(): number {
+    return this.#log.sizeBytes;
+  }
+
+  /** The oldest segment that can still be decoded whole. */
+  get firstSequence(): number | undefined {
+    return this.#starts[0]?.sequence;
+  }
+
+  setConfig(version: number, config: VideoConfig): void {
+    this.#config = { version, config };
+    this.#log.append({ type: "config", version, config });
+  }
+
+  /** Call before the first frame of the segment. */
+  announce(boundary: Boundary, wallClockMs: number): void {
+    const config = this.#config;
+    if (config === undefined) throw new Error("a boundary before any configuration");
+    const index = this.#log.append({ type: "boundary", boundary, wallClockMs });
+    // At a forced boundary no key frame stands: a decoder needs the frames since the last one, which it does not show.
+    const key = boundary.forced && this.#lastKey?.epoch === boundary.epoch ? this.#lastKey : undefined;
+    const at = key !== undefined && key.index >= this.#log.first ? key : { index, config };
+    this.#starts.push({
+      sequence: boundary.sequence,
+      boundaryIndex: index,
+      index: at.index,
+      config: at.config,
+      arrivalMs: wallClockMs,
+    });
+  }
+
+  add(sequence: number, frame: Frame): void {
+    const index = this.#log.append({ type: "frame", sequence, frame }, frame.data.length);
+    if (frame.key && this.#config !== undefined) {
+      this.#lastKey = { index, config: this.#config, epoch: frame.epoch };
+    }
+    this.#enforceLimits(frame.arrivalMs);
+  }
+
+  /** No family needs what is before `sequence` any more. */
+  release(sequence: number): void {
+    const keep = this.#starts.findIndex((start) => start.sequence >= sequence);
+    if (keep > 0) this.#dropStarts(keep);
+  }
+
+  close(): void {
+    this.#log.close();
+  }
+
+  /**
+   * The entries from which segment `sequence` can be decoded, then the live ones. Begins later where the buffer does,
+   * and waits where the segment is still to come. Throws INGEST_READER_BEHIND when the reader is too slow.
+   */
+  async *readFrom(sequence: number, signal: AbortSignal): AsyncGenerator<SourceEntry, void> {
+    // A segment still to come may be forced: the reader's decoder is fed from the newest one that is here.
+    const start = this.#starts.find((known) => known.sequence >= sequence) ?? this.#starts.at(-1);
+    let next = start?.index ?? this.#log.next;
+    const config = start?.config ?? this.#config;
+    if (config !== undefined) yield { type: "config", ...config };
+    for (;;) {
+      const entry = await this.#log.read(next, signal);
+      if (entry === undefined) return;
+      next += 1;
+      // Boundaries of the frames that only feed the decoder are not announced, so that nothing is made of them.
+      if (entry.type === "boundary" && entry.boundary.sequence < sequence) continue;
+      yield entry;
+    }
+  }
+
+  #enforceLimits(nowMs: number): void {
+    const { maxMs, maxBytes } = this.#limits;
+    while (this.#starts.length > 1 && (nowMs - this.#starts[0]!.arrivalMs > maxMs || this.sizeBytes > maxBytes)) {
+      this.#dropStarts(1);
+      if (this.sizeBytes <= maxBytes || this.#starts.length > 1) continue;
+      // One group of pictures alone is beyond the bound: decoding can begin again at the next key frame only.
+      this.#lastKey = undefined;
+      this.#starts = this.#starts.map((start) => ({ ...start, index: start.boundaryIndex }));
+      this.#dropStarts(0);
+    }
+  }
+
+  #dropStarts(count: number): void {
+    this.#starts = this.#starts.slice(count);
+    const oldest = this.#starts[0];
+    if (oldest !== undefined) this.#log.dropBefore(Math.min(oldest.index, this.#lastKey?.index ?? oldest.index));
+  }
+}
