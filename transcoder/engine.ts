@@ -1,0 +1,87 @@
+import type { AudioConfig, Boundary, Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { AudioGroup, DroppedRung, Ladder, ResolvedRung } from "./ladder.ts";
+
+export type EngineName = "node-av" | "ffmpeg";
+
+/** One stream in, the rungs of one ladder or family out. */
+export interface LiveSpec {
+  readonly source: VideoConfig;
+  readonly rungs: readonly ResolvedRung[];
+  readonly engine?: EngineName;
+}
+
+export type LiveInput =
+  | { readonly type: "frame"; readonly frame: Frame }
+  | { readonly type: "config"; readonly version: number; readonly config: VideoConfig }
+  | { readonly type: "boundary"; readonly boundary: Boundary };
+
+export interface SegmentSummary {
+  readonly frames: number;
+  /** Of these, how many repeat the picture before, since the source's own could not be decoded. */
+  readonly concealed: number;
+}
+
+/** What comes out of a live transcode, in order for each rung: a configuration, its frames, the segment's end. */
+export interface LiveSink {
+  config(rungIndex: number, version: number, config: VideoConfig): void;
+  frame(rungIndex: number, sequence: number, frame: Frame): void;
+  segmentEnd(rungIndex: number, sequence: number, summary: SegmentSummary): void;
+}
+
+/** Runs inside a worker. `push` resolves when the input was taken; `end` when everything came out. */
+export interface LiveVideo {
+  push(input: LiveInput): void | Promise<void>;
+  end(): void | Promise<void>;
+  close(): void;
+}
+
+export interface AudioSpec {
+  readonly source: AudioConfig;
+  readonly groups: readonly AudioGroup[];
+}
+
+export type AudioInput =
+  | { readonly type: "frame"; readonly frame: Frame }
+  | { readonly type: "config"; readonly version: number; readonly config: AudioConfig };
+
+export interface AudioSink {
+  config(groupIndex: number, version: number, config: AudioConfig): void;
+  frame(groupIndex: number, frame: Frame): void;
+}
+
+export interface LiveAudio {
+  push(input: AudioInput): void | Promise<void>;
+  end(): void | Promise<void>;
+  close(): void;
+}
+
+export interface StoredSpec {
+  readonly input: string;
+  readonly ladder: Ladder;
+  readonly outDir: string;
+  readonly engine?: EngineName;
+}
+
+export interface StoredRendition {
+  readonly name: string;
+  readonly codec: string;
+  readonly width: number;
+  readonly height: number;
+  readonly frames: number;
+  readonly durationMs: number;
+  readonly bytes: number;
+  readonly file: string;
+}
+
+export interface StoredResult {
+  readonly source: { codec: string; width: number; height: number; frames: number; durationMs: number };
+  readonly renditions: readonly StoredRendition[];
+  readonly dropped: readonly DroppedRung[];
+}
+
+/** Codecs behind one interface; every engine passes test/suites/engine.ts. Engines run in forked workers only. */
+export interface Engine {
+  readonly name: EngineName;
+  openVideo(spec: LiveSpec, sink: LiveSink): LiveVideo | Promise<LiveVideo>;
+  openAudio(spec: AudioSpec, sink: AudioSink): LiveAudio | Promise<LiveAudio>;
+}

@@ -1,0 +1,134 @@
+import type { AudioConfig, VideoCodec, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { AVCodecID } from "node-av/constants";
+import {
+  AV_CODEC_FLAG_GLOBAL_HEADER,
+  AV_CODEC_ID_AAC,
+  AV_CODEC_ID_AV1,
+  AV_CODEC_ID_H264,
+  AV_CODEC_ID_HEVC,
+  AV_CODEC_ID_OPUS,
+  AV_CODEC_ID_VP9,
+  AV_PIX_FMT_YUV420P,
+  AVMEDIA_TYPE_AUDIO,
+  AVMEDIA_TYPE_VIDEO,
+} from "node-av/constants";
+import { Codec, CodecContext, CodecParameters, FFmpegError, Rational } from "node-av/lib";
+import { TranscodeError } from "../../errors.ts";
+import type { VideoPreset } from "../../presets.ts";
+
+const VIDEO_IDS: Readonly<Record<VideoCodec, AVCodecID>> = {
+  h264: AV_CODEC_ID_H264,
+  hevc: AV_CODEC_ID_HEVC,
+  vp9: AV_CODEC_ID_VP9,
+  av1: AV_CODEC_ID_AV1,
+};
+
+export function describeFault(code: number): string {
+  return new FFmpegError(code).message;
+}
+
+/** A decoder for what `parameters` describe. One thread: frames must come out as soon as they can. */
+export function openDecoder(parameters: CodecParameters, name: string, threads = 1): CodecContext {
+  const codec = Codec.findDecoder(parameters.codecId);
+  if (!codec) throw new TranscodeError({ code: "TRANSCODE_DECODER_MISSING", codec: name, engine: "node-av" });
+  const context = new CodecContext();
+  context.allocContext3(codec);
+  context.parametersToContext(parameters);
+  context.threadCount = threads;
+  const opened = context.open2Sync(codec);
+  if (opened < 0) {
+    context.freeContext();
+    throw new TranscodeError({ code: "TRANSCODE_DECODER_FAILED", codec: name, reason: describeFault(opened) });
+  }
+  return context;
+}
+
+/** `reorderFrames` is how many pictures the decoder must hold back where the bitstream does not say. */
+export function openVideoDecoder(config: VideoConfig, reorderFrames: number): CodecContext {
+  const parameters = new CodecParameters();
+  parameters.alloc();
+  try {
+    parameters.codecType = AVMEDIA_TYPE_VIDEO;
+    parameters.codecId = VIDEO_IDS[config.codec];
+    parameters.width = config.width;
+    parameters.height = config.height;
+    parameters.videoDelay = reorderFrames;
+    // VP9 has no out-of-band configuration: its decoder would take a vpcC body for nothing.
+    if (config.codec !== "vp9" && config.description.length > 0) parameters.extradata = Buffer.from(config.description);
+    return openDecoder(parameters, config.codec);
+  } finally {
+    parameters.free();
+  }
+}
+
+export function openAudioDecoder(config: AudioConfig): CodecContext {
+  const parameters = new CodecParameters();
+  parameters.alloc();
+  try {
+    parameters.codecType = AVMEDIA_TYPE_AUDIO;
+    parameters.codecId = config.codec === "aac" ? AV_CODEC_ID_AAC : AV_CODEC_ID_OPUS;
+    parameters.sampleRate = config.sampleRate;
+    parameters.channels = config.channels;
+    const extradata = config.codec === "opus" ? opusHead(config.description) : Buffer.from(config.description);
+    if (extradata.length > 0) parameters.extradata = extradata;
+    return openDecoder(parameters, config.codec);
+  } finally {
+    parameters.free();
+  }
+}
+
+/** FFmpeg wants Opus's Ogg header: a magic word and version, then the fields of dOps in the other byte order. */
+function opusHead(dOps: Uint8Array): Buffer {
+  const box = Buffer.from(dOps);
+  if (box.length < 11) return Buffer.alloc(0);
+  const head = Buffer.concat([Buffer.from("OpusHead"), Buffer.from([1]), box.subarray(1)]);
+  head.writeUInt16LE(box.readUInt16BE(2), 10);
+  head.writeUInt32LE(box.readUInt32BE(4), 12);
+  head.writeInt16LE(box.readInt16BE(8), 16);
+  return head;
+}
+
+export interface VideoEncoderOptions {
+  readonly codec: VideoCodec;
+  readonly preset: VideoPreset;
+  readonly width: number;
+  readonly height: number;
+  readonly bitrate: number;
+  readonly fps: { readonly num: number; readonly den: number };
+  readonly timeBase: { readonly num: number; readonly den: number };
+  readonly gop: number;
+  readonly threads: number;
+  readonly sampleAspectRatio?: { readonly num: number; readonly den: number };
+}
+
+export function openVideoEncoder(options: VideoEncoderOptions): CodecContext {
+  const { preset } = options;
+  const codec = Codec.findEncoderByName(preset.encoder as never);
+  if (!codec) throw new TranscodeError({ code: "TRANSCODE_ENCODER_MISSING", codec: options.codec, engine: "node-av" });
+  const context = new CodecContext();
+  context.allocContext3(codec);
+  context.width = options.width;
+  context.height = options.height;
+  context.pixelFormat = AV_PIX_FMT_YUV420P;
+  context.timeBase = new Rational(options.timeBase.num, options.timeBase.den);
+  context.framerate = new Rational(options.fps.num, options.fps.den);
+  context.bitRate = BigInt(options.bitrate);
+  if (preset.maxrate > 0) context.rcMaxRate = BigInt(preset.maxrate);
+  if (preset.minrate) context.rcMinRate = BigInt(preset.minrate);
+  if (preset.maxrate > 0) context.rcBufferSize = preset.bufsize;
+  context.gopSize = options.gop;
+  context.maxBFrames = 0;
+  context.threadCount = options.threads;
+  context.setFlags(AV_CODEC_FLAG_GLOBAL_HEADER);
+  const aspect = options.sampleAspectRatio;
+  if (aspect && aspect.num > 0 && aspect.num !== aspect.den) {
+    context.sampleAspectRatio = new Rational(aspect.num, aspect.den);
+  }
+  for (const [name, value] of Object.entries(preset.options)) context.setOption(name, value);
+  const opened = context.open2Sync(codec);
+  if (opened < 0) {
+    context.freeContext();
+    throw new TranscodeError({ code: "TRANSCODE_ENCODER_FAILED", codec: options.codec, reason: describeFault(opened) });
+  }
+  return context;
+}

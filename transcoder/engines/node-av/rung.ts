@@ -1,0 +1,179 @@
+import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import { VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
+import { AV_PICTURE_TYPE_I, AV_PICTURE_TYPE_NONE, AV_PIX_FMT_YUV420P } from "node-av/constants";
+import type { CodecContext } from "node-av/lib";
+import { Packet, Frame as Picture, SoftwareScaleContext } from "node-av/lib";
+import { annexBToFrame, avcCodecString, buildAvcC, splitAnnexB } from "../../bitstream/h264.ts";
+import { describeVp9 } from "../../bitstream/vp9.ts";
+import type { LiveSink } from "../../engine.ts";
+import { TranscodeError } from "../../errors.ts";
+import type { ResolvedRung } from "../../ladder.ts";
+import { LIVE_GOP, livePreset } from "../../presets.ts";
+import type { DuePicture } from "../../timeline.ts";
+import { describeFault, openVideoEncoder } from "./codec.ts";
+
+/** A picture on its way: encoders know it by its time on their own clock, which never goes back. */
+export interface EncodeOrder extends DuePicture {
+  readonly sequence: number;
+  readonly encoderPts: number;
+}
+
+/** One rung of a live ladder: scales each picture to its size, encodes it, hands out frames and segment ends. */
+export class LiveRung {
+  readonly #index: number;
+  readonly #rung: ResolvedRung;
+  readonly #sink: LiveSink;
+  readonly #scaler = new SoftwareScaleContext();
+  readonly #scaled = new Picture();
+  readonly #packet = new Packet();
+  readonly #inFlight = new Map<bigint, EncodeOrder>();
+  readonly #fps: number;
+  #encoder: CodecContext | undefined;
+  #sequence: number | undefined;
+  #forcedFor: number | undefined;
+  #frames = 0;
+  #concealed = 0;
+  #configured = false;
+  #hasPicture = false;
+
+  constructor(index: number, rung: ResolvedRung, fps: number, sink: LiveSink) {
+    this.#index = index;
+    this.#rung = rung;
+    this.#fps = fps;
+    this.#sink = sink;
+    this.#scaler.allocContext();
+    this.#scaler.setOption("sws_flags", "bicubic");
+    this.#packet.alloc();
+    this.#scaled.alloc();
+    this.#scaled.format = AV_PIX_FMT_YUV420P;
+    this.#scaled.width = rung.width;
+    this.#scaled.height = rung.height;
+    this.#scaled.getBuffer();
+  }
+
+  /** `picture` undefined shows the last one again. */
+  encode(order: EncodeOrder, picture: Picture | undefined): void {
+    if (picture) this.#scale(picture);
+    else if (!this.#hasPicture) this.#paintBlack();
+    const encoder = this.#open(picture);
+    this.#scaled.pts = BigInt(order.encoderPts);
+    this.#scaled.duration = BigInt(order.duration);
+    this.#scaled.pictType = this.#forcedFor === order.sequence ? AV_PICTURE_TYPE_NONE : AV_PICTURE_TYPE_I;
+    this.#forcedFor = order.sequence;
+    this.#inFlight.set(this.#scaled.pts, order);
+    this.#check(encoder.sendFrameSync(this.#scaled));
+    this.#drain(encoder);
+  }
+
+  end(): void {
+    if (this.#encoder) {
+      this.#encoder.sendFrameSync(null);
+      this.#drain(this.#encoder);
+    }
+    this.#closeSegment();
+  }
+
+  close(): void {
+    this.#encoder?.freeContext();
+    this.#encoder = undefined;
+    this.#scaler.freeContext();
+    this.#scaled.free();
+    this.#packet.free();
+  }
+
+  #scale(picture: Picture): void {
+    this.#scaled.makeWritable();
+    this.#check(this.#scaler.scaleFrameSync(this.#scaled, picture));
+    this.#hasPicture = true;
+  }
+
+  #paintBlack(): void {
+    const [luma, first, second] = this.#scaled.data ?? [];
+    luma?.fill(16);
+    first?.fill(128);
+    second?.fill(128);
+    this.#hasPicture = true;
+  }
+
+  #open(picture: Picture | undefined): CodecContext {
+    if (this.#encoder) return this.#encoder;
+    const { codec, width, height, videoBitrate } = this.#rung;
+    const preset = livePreset(codec, videoBitrate);
+    if (!preset) throw new TranscodeError({ code: "TRANSCODE_ENCODER_MISSING", codec, engine: "node-av" });
+    this.#encoder = openVideoEncoder({
+      codec,
+      preset,
+      width,
+      height,
+      bitrate: videoBitrate,
+      fps: { num: Math.round(this.#fps * 1000), den: 1000 },
+      timeBase: { num: 1, den: VIDEO_TIMESCALE },
+      gop: LIVE_GOP,
+      threads: 1,
+      sampleAspectRatio: picture?.sampleAspectRatio,
+    });
+    return this.#encoder;
+  }
+
+  #drain(encoder: CodecContext): void {
+    while (encoder.receivePacketSync(this.#packet) >= 0) {
+      const order = this.#inFlight.get(this.#packet.pts);
+      const data = this.#packet.data;
+      if (order && data) {
+        this.#inFlight.delete(this.#packet.pts);
+        this.#emit(order, Buffer.from(data), this.#packet.isKeyframe);
+      }
+      this.#packet.unref();
+    }
+  }
+
+  #emit(order: EncodeOrder, data: Uint8Array, key: boolean): void {
+    if (!this.#configured) {
+      this.#configured = true;
+      this.#sink.config(this.#index, 1, this.#describe(data));
+    }
+    if (this.#sequence !== order.sequence) this.#closeSegment();
+    this.#sequence = order.sequence;
+    this.#frames += 1;
+    if (order.concealed) this.#concealed += 1;
+    const { epoch, pts, duration, arrivalMs } = order;
+    const payload = this.#rung.codec === "h264" ? annexBToFrame(data) : data;
+    const frame: Frame = {
+      kind: "video",
+      epoch,
+      dts: pts,
+      pts,
+      duration,
+      key,
+      configVersion: 1,
+      arrivalMs,
+      data: payload,
+    };
+    this.#sink.frame(this.#index, order.sequence, frame);
+  }
+
+  #closeSegment(): void {
+    if (this.#sequence === undefined) return;
+    this.#sink.segmentEnd(this.#index, this.#sequence, { frames: this.#frames, concealed: this.#concealed });
+    this.#sequence = undefined;
+    this.#frames = 0;
+    this.#concealed = 0;
+  }
+
+  #describe(firstFrame: Uint8Array): VideoConfig {
+    const { codec, width, height } = this.#rung;
+    const shape = { kind: "video", codec, timescale: VIDEO_TIMESCALE, width, height } as const;
+    if (codec === "h264") {
+      const description = buildAvcC(splitAnnexB(this.#encoder?.extraData ?? new Uint8Array()));
+      return { ...shape, description, codecString: avcCodecString(description) };
+    }
+    if (codec === "vp9") return { ...shape, ...describeVp9(firstFrame, this.#fps) };
+    throw new TranscodeError({ code: "TRANSCODE_ENCODER_MISSING", codec, engine: "node-av" });
+  }
+
+  #check(result: number): void {
+    if (result >= 0) return;
+    const reason = describeFault(result);
+    throw new TranscodeError({ code: "TRANSCODE_ENCODER_FAILED", codec: this.#rung.codec, reason });
+  }
+}

@@ -1,0 +1,111 @@
+import { writeSync } from "node:fs";
+import type { Engine, EngineName, LiveAudio, LiveVideo } from "./engine.ts";
+import { TranscodeError } from "./errors.ts";
+import { encodeMessage, MessageReader } from "./ipc.ts";
+import type { FromWorker, JobMessage, ToWorker } from "./messages.ts";
+
+/** The parent hears how far the worker is at least this often, in inputs. */
+const TAKEN_EVERY = 4;
+
+const reader = new MessageReader();
+const queue: ToWorker[] = [];
+let session: LiveVideo | LiveAudio | undefined;
+let isRunning = false;
+let taken = 0;
+
+function send(message: FromWorker): void {
+  const bytes = encodeMessage(message);
+  for (let at = 0; at < bytes.length; ) at += writeSome(bytes, at);
+}
+
+/** Standard output may be a non-blocking socket: a full one is tried again after a nap. The parent is reading. */
+function writeSome(bytes: Buffer, at: number): number {
+  try {
+    return writeSync(1, bytes, at);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
+    return 0;
+  }
+}
+
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+async function loadEngine(name: EngineName | undefined): Promise<Engine> {
+  if (name === undefined || name === "node-av") return (await import("./engines/node-av.ts")).nodeAvEngine;
+  throw new TranscodeError({ code: "TRANSCODE_ENGINE_UNKNOWN", engine: String(name) });
+}
+
+async function start(message: JobMessage): Promise<void> {
+  switch (message.job) {
+    case "video":
+      session = await (await loadEngine(message.spec.engine)).openVideo(message.spec, {
+        config: (index, version, config) => send({ type: "config", index, version, config }),
+        frame: (index, sequence, frame) => send({ type: "frame", index, sequence, frame }),
+        segmentEnd: (index, sequence, summary) => send({ type: "segmentEnd", index, sequence, summary }),
+      });
+      return;
+    case "audio":
+      session = await (await loadEngine("node-av")).openAudio(message.spec, {
+        config: (index, version, config) => send({ type: "config", index, version, config }),
+        frame: (index, frame) => send({ type: "frame", index, sequence: 0, frame }),
+      });
+      return;
+    case "probe": {
+      const { measureEncoders } = await import("./engines/node-av/measure.ts");
+      send({ type: "probed", encoders: measureEncoders(message.spec) });
+      return finish();
+    }
+  }
+}
+
+function finish(): void {
+  session?.close();
+  session = undefined;
+  send({ type: "finished", cpuMs: cpuMs() });
+}
+
+async function handle(message: ToWorker): Promise<void> {
+  if (message.type === "start") return start(message);
+  if (message.type === "end") {
+    await session?.end();
+    return finish();
+  }
+  // The parent sends a session only what its kind takes.
+  await (session as LiveVideo | undefined)?.push(message as never);
+  taken += 1;
+  if (taken >= TAKEN_EVERY || queue.length === 0) {
+    send({ type: "taken", inputs: taken, cpuMs: cpuMs() });
+    taken = 0;
+  }
+}
+
+async function run(): Promise<void> {
+  if (isRunning) return;
+  isRunning = true;
+  for (let message = queue.shift(); message; message = queue.shift()) await handle(message);
+  isRunning = false;
+}
+
+function fail(error: unknown): void {
+  if (!(error instanceof TranscodeError)) throw error;
+  send({ type: "error", detail: error.detail, message: error.message });
+  process.exit(2);
+}
+
+process.stdin.on("data", (chunk: Buffer) => {
+  for (const message of reader.push(chunk)) queue.push(message as ToWorker);
+  run().catch((error: unknown) => {
+    try {
+      fail(error);
+    } catch (bug) {
+      process.stderr.write(`${bug instanceof Error ? bug.stack : String(bug)}\n`);
+      process.exit(1);
+    }
+  });
+});
+// The parent is done with us, or it is dead.
+process.stdin.on("end", () => process.exit(0));
