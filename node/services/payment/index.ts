@@ -1,15 +1,8 @@
 import type { Channel } from "@leat/sdk/protocol/channel.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+import type { VoucherOffer } from "@leat/sdk/protocol/job.ts";
 import type { Voucher } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
-
-/** A voucher as it travels, with what its usageRoot added last. */
-export interface VoucherOffer {
-  readonly voucher: Signed<Voucher>;
-  /** merkleRoot of `receiptHashes`; zero hash for a prepayment. */
-  readonly receiptsRoot: Hex;
-  readonly receiptHashes: readonly Hex[];
-}
 
 /** What a payee answers to an offer: it is on disk, or this is what I hold (and the payer adopts it). */
 export type VoucherAnswer =
@@ -62,11 +55,11 @@ export interface ChannelStatus {
 
 /** The payer's pen of its channels: the balancer's towards nodes, a buyer agent's towards a cluster. */
 export interface Payer {
-  /** Books work as `waiting` in its attempt's hold-back. False when it was booked before: then nothing changes. */
-  owe(work: Work, terms: HoldBackTerms): Promise<boolean>;
+  /** Books work, which waits in its attempt's hold-back. False when it was booked before: then nothing changes. */
+  owe(work: Work): Promise<boolean>;
   /** A segment passed its check, or is paid unproven. */
   passed(key: WorkKey): Promise<void>;
-  /** The attempt is over and its checks are done: all that passed becomes payable. */
+  /** The attempt is over: what passed, or passes from now on, is payable at once. */
   release(job: Hex, attempt: number): Promise<void>;
   /** The attempt is over for bad work: what still waits is never paid. Answers what was forfeited, exact. */
   forfeit(job: Hex, attempt: number): Promise<bigint>;
@@ -79,13 +72,7 @@ export interface Payer {
   status(): Promise<ChannelStatus[]>;
 }
 
-/** How long pay waits for checks. */
-export interface HoldBackTerms {
-  /** Segments checked of all, 0 to 1: the newest ceil(1 / rate) wait. 1 waits for each segment's own check. */
-  readonly samplingRate: number;
-}
-
-export interface JobTerms {
+export interface CreditTerms {
   readonly job: Hex;
   readonly attempt: number;
   readonly channel: Channel;
@@ -106,7 +93,7 @@ export interface Payee {
    * Accepts a job's terms or throws a PaymentError: CREDIT_PREPAY_REQUIRED (new payer, no prepayment),
    * CREDIT_RESERVE_SHORT (the confirmed, unthawing reserve does not cover the credit), CREDIT_QUOTE_EXPIRED.
    */
-  openJob(terms: JobTerms, prepay?: VoucherOffer): Promise<void>;
+  openJob(terms: CreditTerms, prepay?: VoucherOffer): Promise<void>;
   /** Books work that was done. False when it was booked before. */
   earned(work: Work): Promise<boolean>;
   /** Marks booked work as passed, so that `requestVoucher` asks for it (not needed where the payer decides alone). */

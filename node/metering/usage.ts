@@ -1,0 +1,75 @@
+import type { JobRung, Prices, PriceUnit } from "@leat/sdk/protocol/job.ts";
+import { hashPartLeaf, merkleRoot, type PartLeaf } from "@leat/sdk/protocol/merkle.ts";
+import type { Receipt } from "@leat/sdk/protocol/signed.ts";
+import { costExact } from "@leat/sdk/protocol/units.ts";
+import { MeteringError } from "./errors.ts";
+
+/** What one receipt is worth. */
+export interface Usage {
+  readonly unit: PriceUnit;
+  /** All that was done. */
+  readonly units: bigint;
+  /** What of it is paid: less where a budget ends. */
+  readonly paidUnits: bigint;
+  readonly exact: bigint;
+}
+
+/** Throws METERING_LEAVES_WRONG unless the leaves are those that the receipt's root and size stand for. */
+export function checkLeaves(receipt: Receipt, leaves: readonly PartLeaf[]): void {
+  if (sumOf(leaves, (leaf) => leaf.sizeBytes) !== receipt.sizeBytes) throw leavesWrong("sizeBytes");
+  if (merkleRoot(leaves.map(hashPartLeaf)) !== receipt.outputRoot) throw leavesWrong("outputRoot");
+}
+
+/**
+ * Pixels are paid, so each leaf's must be its frames times its rung's size, of a rung that the job has; and no rung may
+ * claim more frames than the receipt. Audio groups (rungs from 100) have no pixels.
+ */
+export function checkPixels(receipt: Receipt, leaves: readonly PartLeaf[], rungs: readonly JobRung[]): void {
+  const sizes = new Map(rungs.map((rung) => [rung.rung, BigInt(rung.width) * BigInt(rung.height)]));
+  const frames = new Map<number, number>();
+  for (const leaf of leaves) {
+    const size = leaf.rung >= 100 ? 0n : sizes.get(leaf.rung);
+    if (size === undefined) throw leavesWrong("rung");
+    if (leaf.pixels !== size * BigInt(leaf.frames)) throw leavesWrong("pixels");
+    if (leaf.rung < 100) frames.set(leaf.rung, (frames.get(leaf.rung) ?? 0) + leaf.frames);
+  }
+  for (const count of frames.values()) if (count > receipt.frames) throw leavesWrong("frames");
+}
+
+/** Units of work in a receipt: milliseconds ingested, pixels encoded, bytes delivered. */
+export function countUnits(unit: PriceUnit, receipt: Receipt, leaves: readonly PartLeaf[]): bigint {
+  if (unit === "ingestMs") return BigInt(receipt.durationMs);
+  if (unit === "deliveredByte") return sumOf(leaves, (leaf) => leaf.sizeBytes);
+  if (unit === "storedByteSecond") throw new MeteringError({ code: "METERING_UNIT_NOT_SOLD", unit });
+  return sumOf(leaves, (leaf) => leaf.pixels);
+}
+
+/** Prices a receipt whose leaves were checked. `budgetUnits` caps what is paid (a delivery budget that nobody signs for). */
+export function priceReceipt(
+  unit: PriceUnit,
+  receipt: Receipt,
+  leaves: readonly PartLeaf[],
+  prices: Prices,
+  budgetUnits?: bigint,
+): Usage {
+  const price = prices[unit];
+  if (price === undefined) throw new MeteringError({ code: "METERING_UNIT_NOT_SOLD", unit });
+  const units = countUnits(unit, receipt, leaves);
+  const paidUnits = budgetUnits !== undefined && budgetUnits < units ? (budgetUnits > 0n ? budgetUnits : 0n) : units;
+  return { unit, units, paidUnits, exact: costExact(price, paidUnits) };
+}
+
+/** What one second of a transcode job costs, for credit and prepayment. */
+export function pixelsPerSecond(rungs: readonly JobRung[], sourceFps: number): bigint {
+  let pixels = 0;
+  for (const rung of rungs) pixels += rung.width * rung.height * (rung.fps ?? sourceFps);
+  return BigInt(Math.ceil(pixels));
+}
+
+function sumOf(leaves: readonly PartLeaf[], amount: (leaf: PartLeaf) => bigint): bigint {
+  return leaves.reduce((sum, leaf) => sum + amount(leaf), 0n);
+}
+
+function leavesWrong(field: "outputRoot" | "sizeBytes" | "pixels" | "rung" | "frames"): MeteringError {
+  return new MeteringError({ code: "METERING_LEAVES_WRONG", field });
+}
