@@ -1,0 +1,56 @@
+/** The atoms of ISO BMFF writing: everything is big endian, a box is its size, its type and its body. */
+
+const encoder = new TextEncoder();
+
+export function concatBytes(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  let size = 0;
+  for (const piece of pieces) size += piece.length;
+  const whole = new Uint8Array(size);
+  let offset = 0;
+  for (const piece of pieces) {
+    whole.set(piece, offset);
+    offset += piece.length;
+  }
+  return whole;
+}
+
+export function uint8(...values: number[]): Uint8Array {
+  return Uint8Array.from(values);
+}
+
+export function uint16(...values: number[]): Uint8Array {
+  const bytes = new Uint8Array(values.length * 2);
+  const view = new DataView(bytes.buffer);
+  for (const [index, value] of values.entries()) view.setUint16(index * 2, value);
+  return bytes;
+}
+
+export function uint32(...values: number[]): Uint8Array {
+  const bytes = new Uint8Array(values.length * 4);
+  const view = new DataView(bytes.buffer);
+  for (const [index, value] of values.entries()) view.setUint32(index * 4, value);
+  return bytes;
+}
+
+/** A non-negative safe integer as 64 bits. */
+export function uint64(value: number): Uint8Array {
+  return uint32(Math.floor(value / 2 ** 32), value % 2 ** 32);
+}
+
+export function text(value: string): Uint8Array {
+  return encoder.encode(value);
+}
+
+export function zeros(size: number): Uint8Array {
+  return new Uint8Array(size);
+}
+
+export function box(type: string, ...body: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  let size = 8;
+  for (const piece of body) size += piece.length;
+  return concatBytes([uint32(size), text(type), ...body]);
+}
+
+export function fullBox(type: string, version: number, flags: number, ...body: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  return box(type, uint32(((version << 24) | flags) >>> 0), ...body);
+}
