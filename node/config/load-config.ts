@@ -1,0 +1,186 @@
+import { readFileSync } from "node:fs";
+import { ConfigError, type ConfigSource, unknownKey } from "./errors.ts";
+import {
+  type ConfigValues,
+  describeWanted,
+  fits,
+  listSettings,
+  parseText,
+  type Sections,
+  type Setting,
+} from "./settings.ts";
+
+/** Where a value came from: `name` is the flag, the variable or the file. */
+export interface ConfigOrigin {
+  readonly source: ConfigSource;
+  readonly name: string;
+}
+
+export interface LoadedConfig<S extends Sections> {
+  /** Frozen, at every depth. */
+  readonly values: ConfigValues<S>;
+  /** By key: `http.port`. */
+  readonly origins: Readonly<Record<string, ConfigOrigin>>;
+}
+
+export interface LoadConfigOptions<S extends Sections> {
+  readonly sections: S;
+  /** Flags such as `--http.port 8080` or `--http.port=8080`; nothing else may stand there. */
+  readonly argv?: readonly string[];
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** A JSON file of sections. Without it, LEAT_CONFIG names one. */
+  readonly file?: string;
+}
+
+/** A variable that names the file is no setting. */
+const FILE_VARIABLE = "LEAT_CONFIG";
+
+interface Found {
+  readonly value: unknown;
+  readonly origin: ConfigOrigin;
+}
+
+/** Default, file, environment, flag: the last wins. Throws a ConfigError for anything that is not a known setting in bounds. */
+export function loadConfig<const S extends Sections>(options: LoadConfigOptions<S>): LoadedConfig<S> {
+  const settings = listSettings(options.sections);
+  const found = new Map<string, Found>();
+  for (const { key, schema } of settings) {
+    if (schema.default !== undefined)
+      found.set(key, { value: schema.default, origin: { source: "default", name: "" } });
+  }
+  const env = options.env ?? {};
+  const file = options.file ?? env[FILE_VARIABLE];
+  if (file !== undefined) readFileValues(file, settings, found);
+  readEnvironment(env, settings, found);
+  readFlags(options.argv ?? [], settings, found);
+
+  const values: Record<string, unknown> = Object.fromEntries(Object.keys(options.sections).map((name) => [name, {}]));
+  for (const setting of settings) {
+    const entry = found.get(setting.key);
+    if (entry !== undefined) put(values, setting.path, check(setting, entry));
+    else if (setting.required) throw missing(setting);
+  }
+  const origins = Object.fromEntries([...found].map(([key, { origin }]) => [key, origin]));
+  return { values: deepFreeze(values) as ConfigValues<S>, origins: Object.freeze(origins) };
+}
+
+function readFileValues(path: string, settings: readonly Setting[], found: Map<string, Found>): void {
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(path, "utf8"));
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code ?? (cause as Error).message;
+    throw new ConfigError(
+      { code: "CONFIG_FILE_UNREADABLE", path, reason },
+      { cause, message: `the settings file ${path} cannot be read as JSON: ${reason}` },
+    );
+  }
+  walk([], content);
+
+  function walk(at: readonly string[], value: unknown): void {
+    const key = at.join(".");
+    const setting = settings.find((one) => one.key === key);
+    if (setting !== undefined) {
+      found.set(key, { value, origin: { source: "file", name: path } });
+      return;
+    }
+    const isFolder = at.length === 0 || settings.some((one) => one.key.startsWith(`${key}.`));
+    if (!isFolder || typeof value !== "object" || value === null || Array.isArray(value)) {
+      throw unknownKey(
+        key === "" ? path : key,
+        "file",
+        settings.map((one) => one.key),
+      );
+    }
+    for (const [name, inner] of Object.entries(value)) walk([...at, name], inner);
+  }
+}
+
+function readEnvironment(
+  env: Readonly<Record<string, string | undefined>>,
+  settings: readonly Setting[],
+  found: Map<string, Found>,
+): void {
+  for (const [variable, text] of Object.entries(env)) {
+    if (!variable.startsWith("LEAT_") || variable === FILE_VARIABLE || text === undefined) continue;
+    const setting = settings.find((one) => one.variable === variable);
+    if (setting === undefined)
+      throw unknownKey(
+        variable,
+        "environment",
+        settings.map((one) => one.variable),
+      );
+    found.set(setting.key, read(setting, text, { source: "environment", name: variable }));
+  }
+}
+
+function readFlags(argv: readonly string[], settings: readonly Setting[], found: Map<string, Found>): void {
+  for (let at = 0; at < argv.length; at += 1) {
+    const [, key, inline] = /^--([^=]*)(?:=([\s\S]*))?$/.exec(argv[at]!) ?? [];
+    const setting = settings.find((one) => one.key === key);
+    if (setting === undefined) {
+      const name = argv[at]!.split("=")[0]!;
+      throw unknownKey(
+        name,
+        "flag",
+        settings.map((one) => `--${one.key}`),
+      );
+    }
+    const origin: ConfigOrigin = { source: "flag", name: `--${setting.key}` };
+    const next = argv[at + 1];
+    let text = inline;
+    if (text === undefined && setting.schema.type === "boolean" && next !== "true" && next !== "false") text = "true";
+    if (text === undefined) {
+      if (next === undefined) throw invalid(setting, origin, "nothing");
+      text = next;
+      at += 1;
+    }
+    found.set(setting.key, read(setting, text, origin));
+  }
+}
+
+function read(setting: Setting, text: string, origin: ConfigOrigin): Found {
+  const value = parseText(setting.schema, text);
+  if (value === undefined) throw invalid(setting, origin, text);
+  return { value, origin };
+}
+
+function check(setting: Setting, { value, origin }: Found): unknown {
+  if (!fits(setting.schema, value)) throw invalid(setting, origin, JSON.stringify(value) ?? String(value));
+  return structuredClone(value);
+}
+
+function invalid(setting: Setting, origin: ConfigOrigin, text: string): ConfigError {
+  const wanted = describeWanted(setting.schema);
+  const found = setting.schema.secret === true ? "***" : text.slice(0, 200);
+  const place = origin.source === "file" ? `${setting.key} in ${origin.name}` : origin.name || setting.key;
+  return new ConfigError(
+    { code: "CONFIG_VALUE_INVALID", key: setting.key, source: origin.source, wanted, found },
+    { message: `${place} is ${found}, wanted is ${wanted}` },
+  );
+}
+
+function missing(setting: Setting): ConfigError {
+  const wanted = describeWanted(setting.schema);
+  return new ConfigError(
+    { code: "CONFIG_VALUE_MISSING", key: setting.key, wanted },
+    { message: `${setting.key} is not set; give --${setting.key} or ${setting.variable} (${wanted})` },
+  );
+}
+
+function put(values: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  let at = values;
+  for (const name of path.slice(0, -1)) {
+    at[name] ??= {};
+    at = at[name] as Record<string, unknown>;
+  }
+  at[path.at(-1)!] = value;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) deepFreeze(inner);
+  }
+  return value;
+}
