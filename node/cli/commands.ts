@@ -1,0 +1,18 @@
+import type { Command } from "commander";
+
+/** A file `commands/<name>.ts` exports this: it adds its command, with action, to the program. */
+export interface CommandModule {
+  register(program: Command): void;
+}
+
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  /** Loaded only when the command is called, so that `leat --help` loads none. */
+  readonly load: () => Promise<CommandModule>;
+}
+
+export const commands: readonly CommandEntry[] = [
+  { name: "keys", summary: "make and show node keys", load: () => import("./commands/keys.ts") },
+  { name: "config", summary: "show settings and where they come from", load: () => import("./commands/config.ts") },
+];

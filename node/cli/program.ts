@@ -1,0 +1,33 @@
+import { Command, CommanderError } from "commander";
+import { type CommandEntry, commands } from "./commands.ts";
+import { reportError, UsageError } from "./output.ts";
+
+/** Runs the command line `argv` (without the program's own name) and gives its exit code. */
+export async function runProgram(
+  argv: readonly string[],
+  entries: readonly CommandEntry[] = commands,
+): Promise<number> {
+  const json = argv.includes("--json");
+  try {
+    const program = createProgram();
+    const called = entries.find((entry) => entry.name === argv.find((arg) => !arg.startsWith("-")));
+    if (called !== undefined) (await called.load()).register(program);
+    else for (const { name, summary } of entries) program.command(name).description(summary);
+    await program.parseAsync(argv, { from: "user" });
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return reportError(error, json);
+    if (error.exitCode === 0 || error.code === "commander.help") return error.exitCode;
+    return reportError(new UsageError(error.message.replace(/^error: /, "")), json);
+  }
+}
+
+function createProgram(): Command {
+  const program = new Command("leat")
+    .description("An open marketplace for video primitives.")
+    .option("--json", "print one JSON object")
+    .showSuggestionAfterError()
+    .configureOutput({ outputError: () => {} })
+    .exitOverride();
+  return program;
+}
