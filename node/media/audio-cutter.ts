@@ -1,0 +1,145 @@
+import { type Boundary, type Frame, VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
+
+/** Audio this much behind the video is given up: a silent track must not hold the picture back. */
+const LONGEST_LAG_TICKS = 2 * VIDEO_TIMESCALE;
+/** Audio that outlives the last picture of an epoch by more than this is dropped. */
+const LONGEST_TAIL_TICKS = VIDEO_TIMESCALE;
+/** About 40 s of packets: audio that runs ahead of any video. */
+const MAX_PENDING = 2_048;
+
+export type AudioStep =
+  | { readonly type: "frame"; readonly sequence: number; readonly frame: Frame }
+  /** The segment gets no more packets; one that got none is a gap. */
+  | { readonly type: "close"; readonly sequence: number };
+
+interface Slot {
+  readonly boundary: Boundary;
+  closed: boolean;
+}
+
+/**
+ * Sorts audio packets into the video's segments: a segment of an audio rung holds the packets whose time falls in
+ * [start, next start) of the video segment with the same number. A packet waits until the video has shown that no
+ * boundary will come before it.
+ */
+export class AudioCutter {
+  readonly #timescale: number;
+  /** Segments that may still get packets, and the last one before them. */
+  #slots: Slot[] = [];
+  #pending: Frame[] = [];
+  #epoch = -1;
+  #shownPts = -1;
+  /** By epoch that is over: the last time at which its packets are still taken. */
+  #ends = new Map<number, number>();
+  #dropped = 0;
+
+  /** `timescale`: that of the audio packets. */
+  constructor(timescale: number) {
+    this.#timescale = timescale;
+  }
+
+  /** Packets before the first boundary, behind the video by more than the allowed lag, or after the last picture. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** A new video segment. */
+  boundary(boundary: Boundary): AudioStep[] {
+    this.#slots.push({ boundary, closed: false });
+    if (boundary.epoch !== this.#epoch) {
+      if (this.#epoch >= 0) this.#ends.set(this.#epoch, this.#shownPts + LONGEST_TAIL_TICKS);
+      this.#epoch = boundary.epoch;
+      this.#shownPts = boundary.pts - 1;
+    }
+    return this.#drain();
+  }
+
+  /** The video has shown `pts`: no boundary of this epoch will ever stand at or before it. */
+  advance(epoch: number, pts: number): AudioStep[] {
+    if (epoch !== this.#epoch) return [];
+    this.#shownPts = Math.max(this.#shownPts, pts);
+    return this.#drain();
+  }
+
+  push(frame: Frame): AudioStep[] {
+    if (this.#pending.length >= MAX_PENDING) {
+      this.#pending.shift();
+      this.#dropped += 1;
+    }
+    this.#pending.push(frame);
+    return this.#drain();
+  }
+
+  /** No more video and no more audio: hands out what waits and closes every segment. */
+  finish(): AudioStep[] {
+    const steps = this.#drain();
+    this.#shownPts += LONGEST_TAIL_TICKS;
+    steps.push(...this.#drain());
+    this.#dropped += this.#pending.length;
+    this.#pending = [];
+    for (const slot of this.#slots) if (!slot.closed) steps.push({ type: "close", sequence: slot.boundary.sequence });
+    this.#slots = [];
+    return steps;
+  }
+
+  #drain(): AudioStep[] {
+    const steps: AudioStep[] = [];
+    while (this.#pending.length > 0) {
+      const frame = this.#pending[0]!;
+      const place = this.#placeOf(frame);
+      if (place === "wait") break;
+      this.#pending.shift();
+      if (place === "drop") {
+        this.#dropped += 1;
+        continue;
+      }
+      this.#closeBefore(place.boundary.sequence, steps);
+      steps.push({ type: "frame", sequence: place.boundary.sequence, frame });
+    }
+    this.#closeLagging(steps);
+    return steps;
+  }
+
+  #placeOf(frame: Frame): Slot | "wait" | "drop" {
+    if (frame.epoch > this.#epoch) return "wait";
+    const ticks = Math.floor((frame.pts / this.#timescale) * VIDEO_TIMESCALE);
+    const ofEpoch = this.#slots.filter((item) => item.boundary.epoch === frame.epoch);
+    const slot = ofEpoch.findLast((item) => item.boundary.pts <= ticks);
+    if (slot === undefined || slot.closed) return "drop";
+    if (slot !== ofEpoch.at(-1)) return slot;
+    if (frame.epoch < this.#epoch) return ticks <= (this.#ends.get(frame.epoch) ?? -1) ? slot : "drop";
+    return ticks <= this.#shownPts ? slot : "wait";
+  }
+
+  #closeBefore(sequence: number, steps: AudioStep[]): void {
+    for (const slot of this.#slots) {
+      if (slot.boundary.sequence >= sequence) break;
+      this.#close(slot, steps);
+    }
+    this.#forget();
+  }
+
+  /** Closes the segments whose successor began so long ago that their packets will not come. */
+  #closeLagging(steps: AudioStep[]): void {
+    for (const [index, slot] of this.#slots.entries()) {
+      const next = this.#slots[index + 1]?.boundary;
+      if (next === undefined) break;
+      const reference = next.epoch === this.#epoch ? next.pts : this.#slots.at(-1)!.boundary.pts;
+      if (this.#shownPts - reference < LONGEST_LAG_TICKS) break;
+      this.#close(slot, steps);
+    }
+    this.#forget();
+  }
+
+  #close(slot: Slot, steps: AudioStep[]): void {
+    if (!slot.closed) steps.push({ type: "close", sequence: slot.boundary.sequence });
+    slot.closed = true;
+  }
+
+  #forget(): void {
+    while (this.#slots.length > 1 && this.#slots[0]!.closed && this.#slots[1]!.closed) this.#slots.shift();
+    for (const epoch of this.#ends.keys()) {
+      if (!this.#slots.some((slot) => slot.boundary.epoch === epoch)) this.#ends.delete(epoch);
+    }
+  }
+}
