@@ -1,0 +1,45 @@
+import { Child } from "../child.ts";
+import type { TranscodeErrorDetail } from "../errors.ts";
+import { TranscodeError } from "../errors.ts";
+import type { MediaInput, MediaItem, PatternOptions } from "./media-item.ts";
+
+export type ToMediaChild =
+  | { readonly type: "read"; readonly input: MediaInput }
+  | { readonly type: "write"; readonly input: MediaInput; readonly path: string };
+
+export type FromMediaChild =
+  | { readonly type: "item"; readonly item: MediaItem }
+  | { readonly type: "error"; readonly detail: TranscodeErrorDetail }
+  | { readonly type: "finished" };
+
+const CHILD = new URL("./media-child.ts", import.meta.url);
+
+/** Everything in a source, in decoding order. For tests and short sources: all of it is held. */
+export async function readMedia(input: MediaInput): Promise<MediaItem[]> {
+  const items: MediaItem[] = [];
+  await runChild({ type: "read", input }, (item) => items.push(item));
+  return items;
+}
+
+/** Writes the pattern to an FLV file. */
+export async function writePattern(path: string, pattern: PatternOptions): Promise<void> {
+  await runChild({ type: "write", input: { pattern }, path }, () => {});
+}
+
+function runChild(start: ToMediaChild, onItem: (item: MediaItem) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let told: TranscodeError | undefined;
+    const child = new Child({
+      entry: CHILD,
+      threads: 2,
+      onMessage: (raw) => {
+        const message = raw as FromMediaChild;
+        if (message.type === "item") onItem(message.item);
+        else if (message.type === "error") told = new TranscodeError(message.detail);
+        else child.done();
+      },
+      onExit: (error) => (error ? reject(told ?? error) : resolve()),
+    });
+    child.send(start);
+  });
+}

@@ -1,0 +1,154 @@
+import { VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
+import { AV_PICTURE_TYPE_I, AV_PICTURE_TYPE_NONE, AV_PIX_FMT_YUV420P } from "node-av/constants";
+import { Packet, Frame as Picture } from "node-av/lib";
+import { annexBToFrame, avcCodecString, buildAvcC, splitAnnexB } from "../bitstream/h264.ts";
+import { describeAudio, GroupEncoder, toFrame } from "../engines/node-av/audio-group.ts";
+import { openVideoEncoder } from "../engines/node-av/codec.ts";
+import { AUDIO_SAMPLE_RATE } from "../presets.ts";
+import { bandRows, paintBarcode } from "./barcode.ts";
+import type { MediaItem, PatternOptions } from "./media-item.ts";
+
+const TONE_HZ = 440;
+const AUDIO_BITRATE = 96_000;
+const CHANNELS = 2;
+
+/** Encodes the pattern as it is asked for. Native code: in forked processes only. */
+export function* openPatternSource(options: PatternOptions): Generator<MediaItem> {
+  const audio =
+    options.audio === false ? undefined : new GroupEncoder({ codec: "aac", bitrate: AUDIO_BITRATE }, CHANNELS);
+  // The first audio packet stands at the clock's start, so what the encoder warms up with falls before it.
+  audio?.moveTo({ epoch: 0, pts: 0 });
+  const frames = Math.round(options.durationS * options.fps);
+  let samples = 0;
+  let isAudioAnnounced = false;
+  for (const item of encodePictures(options, frames)) {
+    yield item;
+    if (!audio || item.type === "config") continue;
+    const until = Math.round(((item.frame.dts + item.frame.duration) * AUDIO_SAMPLE_RATE) / VIDEO_TIMESCALE);
+    const packets = audio.write(tone(samples, Math.max(0, until - samples)));
+    samples = Math.max(samples, until);
+    if (!isAudioAnnounced) yield { type: "config", config: describeAudio("aac", CHANNELS, audio.extradata) };
+    isAudioAnnounced = true;
+    for (const packet of packets) yield { type: "frame", frame: toFrame(packet, 0) };
+  }
+  for (const packet of audio?.end() ?? []) yield { type: "frame", frame: toFrame(packet, 0) };
+  audio?.close();
+}
+
+function* encodePictures(options: PatternOptions, frames: number): Generator<MediaItem> {
+  const { width, height, fps } = options;
+  const bitrate = options.videoBitrate ?? 1_500_000;
+  const bFrames = options.bFrames ?? 2;
+  const gop = Math.max(1, Math.round((options.keyframeEveryS ?? 2) * fps));
+  const preset = {
+    encoder: "libx264",
+    options: {
+      preset: "ultrafast",
+      profile: "high",
+      "forced-idr": "1",
+      "x264-params": `bframes=${bFrames}:cabac=1:8x8dct=1:scenecut=0`,
+    },
+    maxrate: bitrate * 2,
+    bufsize: bitrate * 2,
+  };
+  const ticks = (index: number) => Math.round((index * VIDEO_TIMESCALE) / fps);
+  const encoder = openVideoEncoder({
+    codec: "h264",
+    preset,
+    width,
+    height,
+    bitrate,
+    fps: { num: Math.round(fps * 1000), den: 1000 },
+    timeBase: { num: 1, den: VIDEO_TIMESCALE },
+    gop: gop * 2,
+    threads: 1,
+  });
+  const avcC = buildAvcC(splitAnnexB(encoder.extraData ?? new Uint8Array()));
+  const shape = { kind: "video", codec: "h264", timescale: VIDEO_TIMESCALE, width, height } as const;
+  yield { type: "config", config: { ...shape, description: avcC, codecString: avcCodecString(avcC) } };
+  const packet = new Packet();
+  packet.alloc();
+  const picture = newPicture(width, height);
+  // Decoding starts as much before the first picture as encoders with B-frames need; the clock starts there.
+  let shift: number | undefined;
+  let count = 0;
+  function* receive(): Generator<MediaItem> {
+    while (encoder.receivePacketSync(packet) >= 0) {
+      shift ??= -Number(packet.dts);
+      const dts = Number(packet.dts) + shift;
+      const pts = Number(packet.pts) + shift;
+      const duration = ticks(count + 1) - ticks(count);
+      count += 1;
+      const data = annexBToFrame(packet.data ?? new Uint8Array());
+      const times = { epoch: 0, dts, pts, duration };
+      const frame = { kind: "video", ...times, key: packet.isKeyframe, configVersion: 1, arrivalMs: 0, data } as const;
+      packet.unref();
+      yield { type: "frame", frame };
+    }
+  }
+  const painter = new Painter(width, height);
+  for (let index = 0; index < frames; index += 1) {
+    picture.makeWritable();
+    painter.paint(picture, index, (options.firstNumber ?? 0) + index);
+    picture.pts = BigInt(ticks(index));
+    picture.pictType = index % gop === 0 ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
+    encoder.sendFrameSync(picture);
+    yield* receive();
+  }
+  encoder.sendFrameSync(null);
+  yield* receive();
+  encoder.freeContext();
+  packet.free();
+  picture.free();
+}
+
+function newPicture(width: number, height: number): Picture {
+  const picture = new Picture();
+  picture.alloc();
+  picture.format = AV_PIX_FMT_YUV420P;
+  picture.width = width;
+  picture.height = height;
+  picture.getBuffer();
+  return picture;
+}
+
+/** Diagonal waves that travel, cheap to paint: each row is a shifted copy of one line. */
+class Painter {
+  readonly #width: number;
+  readonly #height: number;
+  readonly #line: Uint8Array;
+
+  constructor(width: number, height: number) {
+    this.#width = width;
+    this.#height = height;
+    this.#line = Uint8Array.from({ length: width + 256 }, (_, x) =>
+      Math.round(126 + 90 * Math.sin((x * Math.PI) / 64)),
+    );
+  }
+
+  paint(picture: Picture, index: number, number: number): void {
+    const [luma, first, second] = picture.data ?? [];
+    const [stride = 0, chromaStride = 0] = picture.linesize;
+    if (!luma || !first || !second) return;
+    for (let row = bandRows(this.#height); row < this.#height; row += 1) {
+      luma.set(this.#line.subarray((row + index * 3) % 128, ((row + index * 3) % 128) + this.#width), row * stride);
+    }
+    const chromaWidth = this.#width >> 1;
+    for (let row = 0; row < this.#height >> 1; row += 1) {
+      const from = (row + index) % 128;
+      first.set(this.#line.subarray(from, from + chromaWidth), row * chromaStride);
+      second.fill(96 + ((index + (row >> 4) * 8) % 64), row * chromaStride, row * chromaStride + chromaWidth);
+    }
+    const band = bandRows(this.#height) >> 1;
+    first.fill(128, 0, band * chromaStride);
+    second.fill(128, 0, band * chromaStride);
+    paintBarcode(luma, stride, this.#width, this.#height, number);
+  }
+}
+
+function tone(from: number, count: number): Float32Array[] {
+  const plane = Float32Array.from({ length: count }, (_, index) => {
+    return 0.25 * Math.sin((2 * Math.PI * TONE_HZ * (from + index)) / AUDIO_SAMPLE_RATE);
+  });
+  return Array.from({ length: CHANNELS }, () => plane);
+}
