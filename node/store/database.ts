@@ -10,7 +10,7 @@ export class StoreError extends CodedError<
   | { code: "STORE_UNUSABLE"; location: string; reason: string }
   | { code: "STORE_WRITE_FAILED"; location: string; reason: string }
   | { code: "STORE_CLOSED"; location: string }
-  | { code: "STORE_RECEIPT_DIFFERENT"; job: string; attempt: number; seq: bigint }
+  | { code: "STORE_RECEIPT_DIFFERENT"; key: string }
 > {}
 
 /** What a change sees: everything written before it, also what is not on disk yet. */

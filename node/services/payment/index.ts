@@ -11,13 +11,21 @@ export type VoucherAnswer =
 
 /** A payee asks a payer for a voucher that covers these receipts: the balancer asks a buyer's agent. */
 export interface VoucherRequest {
-  readonly channel: Channel;
+  /** Channel id. */
+  readonly channel: Hex;
+  readonly kind: VoucherOffer["kind"];
   /** The seq that the answer must have: one more than the payee holds. */
   readonly seq: bigint;
   /** The least total that the payee expects, base units. */
   readonly cumulative: bigint;
   readonly receiptsRoot: Hex;
   readonly receiptHashes: readonly Hex[];
+}
+
+/** Where a channel stands: total in base units, and the seq of its newest voucher (0: none). */
+export interface Vouchered {
+  readonly vouchered: bigint;
+  readonly seq: bigint;
 }
 
 export interface WorkKey {
@@ -55,6 +63,8 @@ export interface ChannelStatus {
 
 /** The payer's pen of its channels: the balancer's towards nodes, a buyer agent's towards a cluster. */
 export interface Payer {
+  /** Tells the price of a job that begins, so that vouchers come before half of the credit is used up. */
+  openJob(terms: CreditTerms): Promise<void>;
   /** Books work, which waits in its attempt's hold-back. False when it was booked before: then nothing changes. */
   owe(work: Work): Promise<boolean>;
   /** A segment passed its check, or is paid unproven. */
@@ -63,10 +73,15 @@ export interface Payer {
   release(job: Hex, attempt: number): Promise<void>;
   /** The attempt is over for bad work: what still waits is never paid. Answers what was forfeited, exact. */
   forfeit(job: Hex, attempt: number): Promise<bigint>;
-  /** The first voucher of a new channel: `exact` (10 s at the quoted price, rounded up) ahead of any work. */
-  prepay(channel: Channel, exact: bigint): Promise<VoucherOffer>;
+  /**
+   * The first voucher of a new channel: 10 s at the quoted price ahead of any work. Undefined where the channel has
+   * vouchers that the payee acknowledged: then none is needed.
+   */
+  prepay(channel: Channel, exactPerSecond: bigint): Promise<VoucherOffer | undefined>;
+  /** The payee has it on disk: call it when the job that a prepayment went with was accepted. */
+  acknowledged(offer: VoucherOffer): Promise<void>;
   /** Signs and delivers a voucher for all that is payable now; resolves when the payee acknowledged it. */
-  settleNow(channel: Channel): Promise<{ readonly vouchered: bigint; readonly seq: bigint }>;
+  settleNow(channel: Channel): Promise<Vouchered>;
   /** Signs for exactly the receipts that a payee asks for (the buyer agent's side of `voucher.request`). */
   answerRequest(request: VoucherRequest): Promise<VoucherOffer>;
   status(): Promise<ChannelStatus[]>;
@@ -105,7 +120,13 @@ export interface Payee {
   /** Ends the attempt in the book. `forfeit`: what is not vouchered yet is written off. */
   closeJob(job: Hex, attempt: number, options: { readonly forfeit: boolean }): Promise<void>;
   /** Asks the payer for a voucher over all passed work and accepts it. Nothing to ask for: answers what is held. */
-  requestVoucher(channel: Channel): Promise<{ readonly vouchered: bigint; readonly seq: bigint }>;
+  requestVoucher(channel: Channel, kind?: "usage" | "final"): Promise<Vouchered>;
+  /** Asks a new payer for its prepayment and accepts it; a payer that has vouchered before is not asked. */
+  requestPrepay(channel: Channel, exactPerSecond: bigint): Promise<Vouchered>;
+  /** Open jobs of a channel: with none, its voucher is final for now. */
+  openJobs(channel: Hex): number;
+  /** Called after a voucher was accepted or a job closed, with the channel's id. Answers how to stop. */
+  onChange(listener: (channel: Hex) => void): () => void;
   largestUnpaid(): Promise<ReadonlyMap<Address, bigint>>;
   status(): Promise<ChannelStatus[]>;
 }

@@ -1,0 +1,20 @@
+import type { Channel } from "@leat/sdk/protocol/channel.ts";
+import type { Address } from "@leat/sdk/protocol/hex.ts";
+
+/** What the chain holds of a channel at confirmed depth, base units. */
+export interface ChannelState {
+  readonly collected: bigint;
+  /** Not thawing: the only part that is worth something as a promise. */
+  readonly reserve: bigint;
+  readonly thawing: bigint;
+}
+
+/** The chain as payers and payees need it; everything at confirmed depth. */
+export interface ChannelView {
+  channelState(channel: Channel): Promise<ChannelState>;
+  /** Whether vouchers of `payer` count when `signer` signed: its own key, or a balancer key of a cluster's account. */
+  maySign(payer: Address, signer: Address): Promise<boolean>;
+  decimalsOf(token: Address): Promise<number>;
+  /** Base units that `payer` ever paid to nodes of the same operator as `payee` (to a cluster's account: to it). */
+  paidHistory(payer: Address, payee: Address, token: Address): Promise<bigint>;
+}
