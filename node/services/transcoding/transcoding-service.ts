@@ -1,0 +1,154 @@
+import type { Clock } from "@leat/node/kernel/clock.ts";
+import type { Startable } from "@leat/node/kernel/lifecycle.ts";
+import { TaskGroup } from "@leat/node/kernel/task-group.ts";
+import type { Logger } from "@leat/sdk/base/logger.ts";
+import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import type { TranscodeSpec } from "@leat/sdk/protocol/job.ts";
+import type { LiveSpec } from "@leat/transcoder/engine.ts";
+import type { LiveTranscode, LiveTranscodeEvents } from "@leat/transcoder/supervisor.ts";
+import { type Static, Type } from "typebox";
+import { JobError } from "../jobs/assignment.ts";
+import type { AssignedJob, JobChange, JobDesk, JobRunner } from "../jobs/job-desk.ts";
+import type { PackSegment } from "../jobs/packed-segment.ts";
+import type { MediaDialer } from "../jobs/ports.ts";
+import type { ReceiptBook } from "../jobs/receipt-book.ts";
+import { TranscodeJob } from "./transcode-job.ts";
+
+export const transcodingOptions = Type.Object(
+  {
+    outgoingBytes: Type.Integer({
+      default: 8_388_608,
+      minimum: 65_536,
+      description: "Encoded frames that may wait for a slow origin before the encoder waits too, bytes per job",
+    }),
+    creditWaitMs: Type.Integer({
+      default: 3_000,
+      minimum: 0,
+      description: "How long a job at its credit limit waits for a voucher before it stops, milliseconds",
+    }),
+    verdictWaitMs: Type.Integer({
+      default: 10_000,
+      minimum: 100,
+      description: "How long a job whose stream is over waits for the last checks, milliseconds",
+    }),
+    originWaitMs: Type.Integer({
+      default: 45_000,
+      minimum: 1_000,
+      description: "How long a job waits for an origin that is away, milliseconds: longer than a publisher's grace",
+    }),
+    originRetryMs: Type.Integer({
+      default: 500,
+      minimum: 10,
+      description: "Pause between attempts to reach an origin, milliseconds",
+    }),
+  },
+  { default: {}, additionalProperties: false },
+);
+
+export interface TranscodingComponents {
+  readonly desk: Pick<JobDesk, "register" | "finish" | "mayWork">;
+  readonly media: MediaDialer;
+  readonly receipts: ReceiptBook;
+  /** `startLiveTranscode` of the transcoder. */
+  readonly startTranscode: (spec: LiveSpec, events: LiveTranscodeEvents) => LiveTranscode;
+  readonly pack: PackSegment;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: MetricsRegister;
+}
+
+interface Running {
+  readonly job: TranscodeJob;
+  readonly done: Promise<void>;
+}
+
+/** Sells transcoding: each job is one codec family of one stream, in one forked worker. */
+export class TranscodingService implements JobRunner, Startable {
+  readonly primitive = "transcode";
+  readonly #components: TranscodingComponents;
+  readonly #options: Static<typeof transcodingOptions>;
+  readonly #tasks: TaskGroup;
+  readonly #jobs = new Map<Hex, Running>();
+  readonly #ends;
+
+  constructor(components: TranscodingComponents, options: Static<typeof transcodingOptions>) {
+    this.#components = components;
+    this.#options = options;
+    this.#tasks = new TaskGroup({ clock: components.clock });
+    this.#ends = components.metrics.counter({
+      name: "leat_transcoding_jobs_total",
+      help: "Transcode jobs that are over",
+      labelNames: ["outcome"],
+    });
+    components.metrics.gauge({
+      name: "leat_transcoding_jobs_running",
+      help: "Transcode jobs that run now",
+      collect: () => this.#jobs.size,
+    });
+  }
+
+  async start(): Promise<void> {
+    this.#components.desk.register(this);
+  }
+
+  async stop(): Promise<void> {
+    for (const { job } of this.#jobs.values()) job.end();
+    await this.#tasks.close();
+  }
+
+  begin(assigned: AssignedJob): void {
+    if (assigned.spec.primitive !== "transcode") {
+      throw new JobError({ code: "JOB_PRIMITIVE_UNSUPPORTED", primitive: assigned.spec.primitive });
+    }
+    const { desk, logger } = this.#components;
+    const job = new TranscodeJob(
+      assigned as AssignedJob<TranscodeSpec>,
+      {
+        ...this.#components,
+        mayWork: () => desk.mayWork(assigned.job),
+        logger: logger.child({ jobId: assigned.job, streamId: assigned.spec.stream }),
+      },
+      this.#options,
+    );
+    const { promise: done, resolve } = Promise.withResolvers<void>();
+    this.#jobs.set(assigned.job, { job, done });
+    this.#tasks.run(async () => {
+      try {
+        await this.#run(job, assigned);
+      } finally {
+        if (this.#jobs.get(assigned.job)?.job === job) this.#jobs.delete(assigned.job);
+        resolve();
+      }
+    });
+  }
+
+  change(job: Hex, attempt: number, change: JobChange): void {
+    const running = this.#jobs.get(job);
+    if (running?.job.job.attempt === attempt) running.job.change(change);
+  }
+
+  async end(job: Hex, attempt: number): Promise<void> {
+    const running = this.#jobs.get(job);
+    if (running?.job.job.attempt !== attempt) return;
+    running.job.end();
+    await running.done;
+  }
+
+  sequenceOf(job: Hex): number | null {
+    return this.#jobs.get(job)?.job.sequence ?? null;
+  }
+
+  /** A transcoder's segments are known by its origin. */
+  positionOf(): null {
+    return null;
+  }
+
+  async #run(job: TranscodeJob, assigned: AssignedJob): Promise<void> {
+    const outcome = await job.run();
+    this.#ends.add(1, { outcome: outcome.code === undefined ? "done" : "failed" });
+    if (outcome.told) return;
+    const failure = outcome.code === undefined ? undefined : { code: outcome.code, sequence: job.sequence };
+    this.#components.desk.finish(assigned, failure);
+  }
+}
