@@ -1,0 +1,299 @@
+import { CodedError } from "@leat/sdk/base/errors.ts";
+import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import { audioCodecOf, type Family, type RenditionInfo } from "@leat/sdk/protocol/stream.ts";
+import { TARGET_DURATION_S } from "./boundaries.ts";
+import {
+  type MasterAudio,
+  type MasterVideo,
+  type PlaylistSegment,
+  writeMasterPlaylist,
+  writeMediaPlaylist,
+} from "./playlist.ts";
+
+export class LiveWindowError extends CodedError<
+  | { code: "WINDOW_SEQUENCE_JUMP"; sequence: number; head: number }
+  | { code: "WINDOW_EPOCH_JUMP"; epoch: number; previous: number }
+> {}
+
+/** A part inside its segment. */
+export interface LivePart {
+  readonly offset: number;
+  readonly sizeBytes: number;
+  readonly frames: number;
+  readonly pixels: number;
+  readonly durationTicks: number;
+  readonly independent: boolean;
+  readonly sha256: Hex;
+}
+
+/** A closed segment of one rung; its bytes are kept elsewhere. */
+export interface LiveSegment {
+  readonly rung: number;
+  readonly sequence: number;
+  readonly epoch: number;
+  readonly configVersion: number;
+  readonly wallClockMs: number;
+  readonly frames: number;
+  readonly durationTicks: number;
+  readonly sizeBytes: number;
+  readonly parts: readonly LivePart[];
+}
+
+export interface LiveWindowOptions {
+  readonly targetDurationS?: number;
+  /** How much a playlist lists: enough for a slow judge and a reconnecting player. */
+  readonly windowMs?: number;
+  /** How long a segment outlives its place in the playlist: a player may hold a playlist for a while. */
+  readonly graceMs?: number;
+  /** `event`: nothing ever leaves. */
+  readonly type?: "live" | "event";
+}
+
+export interface WindowChange {
+  /** False for a segment already there, or one whose place was already passed. */
+  readonly added: boolean;
+  /** Sequences that left, of every rung: their bytes can go. */
+  readonly evicted: readonly number[];
+}
+
+/** A master is held back for a family that is late by at most this many segments. */
+const LATE_SEGMENTS = 3;
+/** Work per playlist grows with sequences and epochs listed: an origin that jumps further is broken or hostile. */
+const LONGEST_JUMP = 1_000;
+const MAX_LISTED = 1_000;
+const familyOrder: readonly Family[] = ["h264", "hevc", "vp9", "av1"];
+
+/** What an edge serves of a live stream: rungs, their configurations and segments, and the playlists over them. */
+export class LiveWindow {
+  readonly #options: Required<LiveWindowOptions>;
+  #renditions: readonly RenditionInfo[] = [];
+  readonly #configs = new Map<number, Map<number, TrackConfig>>();
+  readonly #segments = new Map<number, Map<number, LiveSegment>>();
+  readonly #last = new Map<number, number>();
+  #firstListed = 0;
+  #firstEver: number | undefined;
+  #head = -1;
+  #epoch: number | undefined;
+  #ended = false;
+  #revision = 0;
+
+  constructor(options: LiveWindowOptions = {}) {
+    const { targetDurationS = TARGET_DURATION_S, windowMs = 60_000, graceMs = 16_000, type = "live" } = options;
+    this.#options = { targetDurationS, windowMs, graceMs, type };
+  }
+
+  /** Rises with every change that a playlist could show: caches go by it. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get renditions(): readonly RenditionInfo[] {
+    return this.#renditions;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** The newest sequence of any rung, -1 before the first. */
+  get head(): number {
+    return this.#head;
+  }
+
+  describe(renditions: readonly RenditionInfo[]): void {
+    this.#renditions = renditions;
+    this.#revision += 1;
+  }
+
+  setConfig(rung: number, version: number, config: TrackConfig): void {
+    mapOf(this.#configs, rung).set(version, config);
+    this.#revision += 1;
+  }
+
+  /** A closed segment. Segments of a rung come in order; what is skipped becomes a gap for good. */
+  add(segment: LiveSegment): WindowChange {
+    if (segment.sequence <= (this.#last.get(segment.rung) ?? -1)) return { added: false, evicted: [] };
+    if (this.#head >= 0 && Math.abs(segment.sequence - this.#head) > LONGEST_JUMP) {
+      throw new LiveWindowError({ code: "WINDOW_SEQUENCE_JUMP", sequence: segment.sequence, head: this.#head });
+    }
+    if (this.#epoch !== undefined && Math.abs(segment.epoch - this.#epoch) > LONGEST_JUMP) {
+      throw new LiveWindowError({ code: "WINDOW_EPOCH_JUMP", epoch: segment.epoch, previous: this.#epoch });
+    }
+    this.#epoch = segment.epoch;
+    mapOf(this.#segments, segment.rung).set(segment.sequence, segment);
+    this.#last.set(segment.rung, segment.sequence);
+    this.#firstEver = Math.min(this.#firstEver ?? segment.sequence, segment.sequence);
+    this.#head = Math.max(this.#head, segment.sequence);
+    this.#revision += 1;
+    return { added: true, evicted: this.#evict() };
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#revision += 1;
+  }
+
+  rendition(name: string): RenditionInfo | undefined {
+    return this.#renditions.find((item) => item.name === name);
+  }
+
+  config(name: string, version: number): TrackConfig | undefined {
+    const rung = this.rendition(name)?.rung;
+    return rung === undefined ? undefined : this.#configs.get(rung)?.get(version);
+  }
+
+  segment(name: string, sequence: number): LiveSegment | undefined {
+    const rung = this.rendition(name)?.rung;
+    return rung === undefined ? undefined : this.#segments.get(rung)?.get(sequence);
+  }
+
+  /** All segments still held, by rung. */
+  held(rung: number): readonly LiveSegment[] {
+    return [...(this.#segments.get(rung)?.values() ?? [])];
+  }
+
+  /** Undefined until every rung of every family (or of the one asked for) has a segment, or is clearly late. */
+  master(family?: Family): string | undefined {
+    const families = familyOrder.filter((item) => {
+      return (family === undefined || item === family) && this.#renditions.some((info) => info.family === item);
+    });
+    const isLate = this.#firstEver !== undefined && this.#head - this.#firstEver >= LATE_SEGMENTS;
+    const wanted = families.flatMap((item) => this.#membersOf(item));
+    if (!isLate && wanted.some((info) => !this.#isPlayable(info))) return undefined;
+    const playable = wanted.filter((info) => this.#isPlayable(info));
+    const audios = playable.filter((info) => info.kind === "audio");
+    const videos = playable.filter((info) => info.kind === "video");
+    if (videos.length === 0) return undefined;
+    return writeMasterPlaylist(
+      videos.map((info) => this.#describeVideo(info, audios)),
+      [...new Set(audios)].map((info) => this.#describeAudio(info)),
+    );
+  }
+
+  /** Undefined until the rung has a segment. */
+  playlist(name: string): string | undefined {
+    const rung = this.rendition(name)?.rung;
+    const segments = rung === undefined ? [] : this.#listed(rung);
+    if (segments.length === 0) return undefined;
+    const { targetDurationS, type } = this.#options;
+    return writeMediaPlaylist({ segments, targetDurationS, type, ended: this.#ended });
+  }
+
+  #membersOf(family: Family): RenditionInfo[] {
+    const audio = this.#renditions.filter((info) => info.kind === "audio" && info.codec === audioCodecOf(family));
+    return [...this.#renditions.filter((info) => info.family === family), ...audio];
+  }
+
+  #isPlayable(info: RenditionInfo): boolean {
+    return this.#latestConfig(info.rung) !== undefined && this.#listed(info.rung).length > 0;
+  }
+
+  #listed(rung: number): PlaylistSegment[] {
+    const held = this.#segments.get(rung);
+    const last = this.#last.get(rung);
+    if (held === undefined || last === undefined) return [];
+    const { timescale } = this.#latestConfig(rung) ?? { timescale: 0 };
+    const first = [...held.keys()].find((sequence) => sequence >= this.#firstListed);
+    if (first === undefined || timescale === 0) return [];
+    const listed: PlaylistSegment[] = [];
+    let previous = held.get(first)!;
+    for (let sequence = first; sequence <= last; sequence += 1) {
+      const segment = held.get(sequence);
+      const stand = segment ?? this.#elsewhere(sequence) ?? { ...previous, durationTicks: 0 };
+      const seconds = stand.durationTicks / (this.#latestConfig(stand.rung)?.timescale ?? timescale);
+      listed.push({
+        sequence,
+        epoch: Math.max(stand.epoch, previous.epoch),
+        configVersion: segment?.configVersion ?? previous.configVersion,
+        durationS: seconds === 0 ? this.#options.targetDurationS : seconds,
+        wallClockMs: stand.wallClockMs,
+        gap: segment === undefined,
+      });
+      previous = segment ?? previous;
+    }
+    return listed;
+  }
+
+  /** The same segment of another rung: its times hold for all. */
+  #elsewhere(sequence: number): LiveSegment | undefined {
+    for (const segments of this.#segments.values()) {
+      const found = segments.get(sequence);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  #latestConfig(rung: number): TrackConfig | undefined {
+    return [...(this.#configs.get(rung)?.values() ?? [])].at(-1);
+  }
+
+  #evict(): number[] {
+    if (this.#options.type === "event") return [];
+    let listedMs = 0;
+    let keptMs = 0;
+    let listed = 0;
+    const sequences = new Set([...this.#segments.values()].flatMap((segments) => [...segments.keys()]));
+    const evicted: number[] = [];
+    for (const sequence of [...sequences].sort((left, right) => right - left)) {
+      const segment = this.#elsewhere(sequence)!;
+      const timescale = this.#latestConfig(segment.rung)?.timescale ?? 1;
+      if (listedMs < this.#options.windowMs && listed < MAX_LISTED) this.#firstListed = sequence;
+      else if (keptMs >= this.#options.graceMs || listed >= MAX_LISTED) evicted.push(sequence);
+      const isListed = sequence >= this.#firstListed;
+      if (isListed) listed += 1;
+      if (isListed) listedMs += (segment.durationTicks / timescale) * 1000;
+      else keptMs += (segment.durationTicks / timescale) * 1000;
+    }
+    for (const sequence of evicted) for (const segments of this.#segments.values()) segments.delete(sequence);
+    if (evicted.length > 0) this.#forgetConfigs();
+    return evicted.sort((left, right) => left - right);
+  }
+
+  #forgetConfigs(): void {
+    for (const [rung, configs] of this.#configs) {
+      const used = new Set(this.held(rung).map((segment) => segment.configVersion));
+      const newest = [...configs.keys()].at(-1);
+      for (const version of configs.keys()) if (!used.has(version) && version !== newest) configs.delete(version);
+    }
+  }
+
+  #bitrates(info: RenditionInfo): { peakBitrate: number; averageBitrate: number; frameRate: number | undefined } {
+    const { timescale } = this.#latestConfig(info.rung)!;
+    const totals = { bits: 0, seconds: 0, frames: 0, peak: 0 };
+    for (const segment of this.held(info.rung)) {
+      const seconds = segment.durationTicks / timescale;
+      if (seconds === 0) continue;
+      totals.bits += segment.sizeBytes * 8;
+      totals.seconds += seconds;
+      totals.frames += segment.frames;
+      // Very short segments, at a source's end, say nothing about the rate.
+      if (seconds >= 0.5) totals.peak = Math.max(totals.peak, (segment.sizeBytes * 8) / seconds);
+    }
+    if (totals.seconds === 0) return { peakBitrate: info.bitrate, averageBitrate: info.bitrate, frameRate: undefined };
+    return {
+      peakBitrate: Math.max(totals.peak, info.bitrate),
+      averageBitrate: totals.bits / totals.seconds,
+      frameRate: totals.frames / totals.seconds,
+    };
+  }
+
+  #describeVideo(info: RenditionInfo, audios: readonly RenditionInfo[]): MasterVideo {
+    const config = this.#latestConfig(info.rung)!;
+    const { width, height } = config.kind === "video" ? config : { width: 0, height: 0 };
+    const audio = audios.find((item) => item.codec === audioCodecOf(info.family!))?.name;
+    return { name: info.name, width, height, codecString: config.codecString, audio, ...this.#bitrates(info) };
+  }
+
+  #describeAudio(info: RenditionInfo): MasterAudio {
+    const config = this.#latestConfig(info.rung)!;
+    const channels = config.kind === "audio" ? config.channels : 0;
+    return { name: info.name, codecString: config.codecString, channels, ...this.#bitrates(info) };
+  }
+}
+
+function mapOf<T>(maps: Map<number, Map<number, T>>, rung: number): Map<number, T> {
+  const found = maps.get(rung) ?? new Map<number, T>();
+  maps.set(rung, found);
+  return found;
+}

@@ -1,0 +1,194 @@
+import assert from "node:assert/strict";
+import { type LiveSegment, LiveWindow } from "@leat/node/media/live-window.ts";
+import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
+
+const renditions: RenditionInfo[] = [
+  { rung: 1, name: "480p", kind: "video", codec: "h264", family: "h264", width: 854, height: 480, bitrate: 1_000_000 },
+  { rung: 2, name: "240p", kind: "video", codec: "h264", family: "h264", width: 426, height: 240, bitrate: 300_000 },
+  { rung: 3, name: "360p-vp9", kind: "video", codec: "vp9", family: "vp9", width: 640, height: 360, bitrate: 500_000 },
+  { rung: 100, name: "audio-aac", kind: "audio", codec: "aac", bitrate: 96_000 },
+  { rung: 101, name: "audio-opus", kind: "audio", codec: "opus", bitrate: 64_000 },
+];
+
+function configOf(info: RenditionInfo): TrackConfig {
+  const description = Uint8Array.of(info.rung);
+  if (info.kind === "audio") {
+    const codecString = info.codec === "aac" ? "mp4a.40.2" : "opus";
+    return {
+      kind: "audio",
+      codec: info.codec as "aac",
+      timescale: 48_000,
+      sampleRate: 48_000,
+      channels: 2,
+      description,
+      codecString,
+    };
+  }
+  const codecString = info.codec === "vp9" ? "vp09.00.10.08" : "avc1.64001f";
+  const [width, height] = [info.width!, info.height!];
+  return { kind: "video", codec: info.codec as "h264", timescale: 90_000, width, height, description, codecString };
+}
+
+function makeWindow(options = {}): LiveWindow {
+  const window = new LiveWindow(options);
+  window.describe(renditions);
+  for (const info of renditions) window.setConfig(info.rung, 0, configOf(info));
+  return window;
+}
+
+function segmentOf(rung: number, sequence: number, facts: Partial<LiveSegment> = {}): LiveSegment {
+  const durationTicks = rung >= 100 ? 95_232 : 180_000;
+  const wallClockMs = 1_700_000_000_000 + sequence * 2000;
+  return {
+    rung,
+    sequence,
+    epoch: 0,
+    configVersion: 0,
+    wallClockMs,
+    frames: 60,
+    durationTicks,
+    sizeBytes: 250_000,
+    parts: [],
+    ...facts,
+  };
+}
+
+function addAll(window: LiveWindow, sequence: number, facts: Partial<LiveSegment> = {}): void {
+  for (const info of renditions) window.add(segmentOf(info.rung, sequence, facts));
+}
+
+function linesOf(text: string | undefined, start: string): string[] {
+  return text!.split("\n").filter((line) => line.startsWith(start));
+}
+
+describe("live window", () => {
+  it("writes a master with H.264 and AAC first, VP9 and Opus second, codecs and measured rates", () => {
+    const window = makeWindow();
+    addAll(window, 0);
+    assert.equal(
+      window.master(),
+      `#EXTM3U
+#EXT-X-VERSION:7
+#EXT-X-INDEPENDENT-SEGMENTS
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio-aac",NAME="audio-aac",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="audio-aac/index.m3u8"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio-opus",NAME="audio-opus",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="audio-opus/index.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=2008065,AVERAGE-BANDWIDTH=2008065,RESOLUTION=854x480,CODECS="avc1.64001f,mp4a.40.2",FRAME-RATE=30.000,AUDIO="audio-aac"
+480p/index.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=2008065,AVERAGE-BANDWIDTH=2008065,RESOLUTION=426x240,CODECS="avc1.64001f,mp4a.40.2",FRAME-RATE=30.000,AUDIO="audio-aac"
+240p/index.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=2008065,AVERAGE-BANDWIDTH=2008065,RESOLUTION=640x360,CODECS="vp09.00.10.08,opus",FRAME-RATE=30.000,AUDIO="audio-opus"
+360p-vp9/index.m3u8
+`,
+    );
+    assert.deepEqual(linesOf(window.master("vp9"), "#EXT-X-STREAM-INF").length, 1);
+  });
+
+  it("writes media playlists", () => {
+    const window = makeWindow();
+    addAll(window, 7);
+    addAll(window, 8);
+    window.end();
+    assert.equal(
+      window.playlist("480p"),
+      `#EXTM3U
+#EXT-X-VERSION:7
+#EXT-X-TARGETDURATION:4
+#EXT-X-MEDIA-SEQUENCE:7
+#EXT-X-DISCONTINUITY-SEQUENCE:0
+#EXT-X-INDEPENDENT-SEGMENTS
+#EXT-X-MAP:URI="init-0.mp4"
+#EXT-X-PROGRAM-DATE-TIME:2023-11-14T22:13:34.000Z
+#EXTINF:2.00000,
+7.m4s
+#EXT-X-PROGRAM-DATE-TIME:2023-11-14T22:13:36.000Z
+#EXTINF:2.00000,
+8.m4s
+#EXT-X-ENDLIST
+`,
+    );
+  });
+
+  it("holds the master back until every family is there, but not for one that is late", () => {
+    const window = makeWindow();
+    for (let sequence = 0; sequence < 4; sequence += 1) {
+      assert.equal(window.master(), undefined);
+      for (const rung of [1, 2, 100]) window.add(segmentOf(rung, sequence));
+    }
+    assert.deepEqual(linesOf(window.master(), "#EXT-X-STREAM-INF").length, 2);
+    assert.equal(window.playlist("360p-vp9"), undefined);
+  });
+
+  it("lists a family without its audio where there is none", () => {
+    const window = makeWindow();
+    window.describe(renditions.filter((info) => info.kind === "video"));
+    for (const rung of [1, 2, 3]) window.add(segmentOf(rung, 0));
+    assert.ok(
+      linesOf(window.master(), "#EXT-X-STREAM-INF").every((line) => !line.includes("AUDIO") && !line.includes("mp4a")),
+    );
+  });
+
+  it("marks a sequence that a rung never got as a gap, for good", () => {
+    const window = makeWindow();
+    for (const sequence of [0, 1, 2]) window.add(segmentOf(1, sequence, { durationTicks: 270_000 }));
+    window.add(segmentOf(3, 0));
+    window.add(segmentOf(3, 2));
+    assert.deepEqual(window.add(segmentOf(3, 1)), { added: false, evicted: [] });
+    assert.match(window.playlist("360p-vp9")!, /#EXT-X-GAP\n#EXTINF:3\.00000,\n1\.m4s/);
+    assert.equal(linesOf(window.playlist("480p"), "#EXT-X-GAP").length, 0);
+  });
+
+  it("marks epochs as discontinuities that all rungs count alike, and repeats the map when it changes", () => {
+    const window = makeWindow({ windowMs: 6000 });
+    window.setConfig(1, 1, configOf(renditions[0]!));
+    for (const [sequence, epoch, configVersion] of [
+      [0, 0, 0],
+      [1, 1, 0],
+      [2, 1, 1],
+      [3, 2, 1],
+    ] as const) {
+      window.add(segmentOf(1, sequence, { epoch, configVersion }));
+      window.add(segmentOf(2, sequence, { epoch }));
+    }
+    const expected = ["#EXT-X-DISCONTINUITY-SEQUENCE:1", "#EXT-X-DISCONTINUITY"];
+    assert.deepEqual(linesOf(window.playlist("480p"), "#EXT-X-DISCONTINUITY"), expected);
+    assert.deepEqual(linesOf(window.playlist("240p"), "#EXT-X-DISCONTINUITY"), expected);
+    assert.deepEqual(linesOf(window.playlist("480p"), "#EXT-X-MAP"), [
+      '#EXT-X-MAP:URI="init-0.mp4"',
+      '#EXT-X-MAP:URI="init-1.mp4"',
+    ]);
+    assert.deepEqual(linesOf(window.playlist("480p"), "#EXT-X-MEDIA-SEQUENCE"), ["#EXT-X-MEDIA-SEQUENCE:1"]);
+  });
+
+  it("slides, and keeps what left the playlist for a grace time", () => {
+    const window = makeWindow({ windowMs: 10_000, graceMs: 4000 });
+    const evicted: number[] = [];
+    for (let sequence = 0; sequence < 20; sequence += 1) {
+      for (const rung of [1, 2]) evicted.push(...window.add(segmentOf(rung, sequence)).evicted);
+      assert.ok(linesOf(window.playlist("480p"), "#EXTINF").length <= 5);
+    }
+    assert.deepEqual(linesOf(window.playlist("480p"), "#EXT-X-MEDIA-SEQUENCE"), ["#EXT-X-MEDIA-SEQUENCE:15"]);
+    assert.deepEqual(
+      evicted,
+      Array.from({ length: 13 }, (_, index) => index),
+    );
+    assert.equal(window.segment("480p", 12), undefined);
+    assert.equal(window.segment("480p", 13)!.sequence, 13);
+  });
+
+  it("removes nothing from an event playlist", () => {
+    const window = makeWindow({ type: "event", windowMs: 4000 });
+    for (let sequence = 0; sequence < 50; sequence += 1) window.add(segmentOf(1, sequence));
+    assert.equal(linesOf(window.playlist("480p"), "#EXTINF").length, 50);
+    assert.match(window.playlist("480p")!, /#EXT-X-PLAYLIST-TYPE:EVENT/);
+  });
+
+  it("refuses sequences and epochs that jump out of reach, and bounds segments without duration", () => {
+    const window = makeWindow();
+    window.add(segmentOf(1, 0));
+    assert.throws(() => window.add(segmentOf(1, 2 ** 40)), { code: "WINDOW_SEQUENCE_JUMP" });
+    assert.throws(() => window.add(segmentOf(1, 1, { epoch: 2 ** 31 })), { code: "WINDOW_EPOCH_JUMP" });
+    for (let sequence = 1; sequence < 1100; sequence += 1) window.add(segmentOf(1, sequence, { durationTicks: 0 }));
+    assert.ok(window.held(1).length <= 1001);
+  });
+});
