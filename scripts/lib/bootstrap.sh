@@ -102,15 +102,25 @@ leat_install_packages() {
   if ! node "$leat_root/scripts/lib/check-installed.ts" "$leat_root"; then
     leat_need_npm
     leat_say "Install packages"
-    leat_quietly install npm ci --no-fund --no-audit --no-update-notifier
+    leat_quietly install leat_npm_ci
     node "$leat_root/scripts/lib/check-installed.ts" "$leat_root" ||
       leat_fail "npm ci left packages out (see $leat_toolchain/install.log): remove node_modules and run this again"
   fi
   printf '%s\n' "$wanted" >"$stamp"
 }
 
+# Where a registry lacks the packages of other platforms, npm 11 says that the lockfile is incomplete (EUSAGE) and
+# installs nothing. The other way to follow a lockfile without writing one does not mind.
+leat_npm_ci() {
+  local options=(--no-fund --no-audit --no-update-notifier)
+  npm ci "${options[@]}" 2>&1 | tee "$leat_toolchain/npm-ci.log"
+  if [ "${PIPESTATUS[0]}" -eq 0 ]; then return 0; fi
+  grep -q EUSAGE "$leat_toolchain/npm-ci.log" || return 1
+  npm install --no-save "${options[@]}"
+}
+
 leat_build_contracts() {
-  [ -n "$(find "$leat_root/contracts" -name '*.sol' -print -quit)" ] || return 0
+  [ -n "$(find "$leat_root/contracts" -name "*.sol" -print -quit 2>/dev/null)" ] || return 0
   local stamp="$leat_root/artifacts/.leat-built" wanted
   wanted="$(leat_hash_files contracts hardhat.config.ts package-lock.json)"
   if leat_stamp_is "$stamp" "$wanted"; then return; fi
