@@ -91,7 +91,7 @@ class VideoTrack {
     this.#defaultDuration =
       avgFrameRate.num > 0 ? Math.round((VIDEO_TIMESCALE * avgFrameRate.den) / avgFrameRate.num) : 3000;
     const extradata = codecpar.extradata;
-    this.#isAnnexB = !extradata || extradata[0] !== 1;
+    this.#isAnnexB = extradata?.[0] !== 1;
     if (extradata && !this.#isAnnexB) this.#avcC = Uint8Array.from(extradata);
     else if (extradata) this.#adopt(splitAnnexB(extradata));
   }
