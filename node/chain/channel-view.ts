@@ -1,5 +1,5 @@
 import type { Channel } from "@leat/sdk/protocol/channel.ts";
-import type { Address } from "@leat/sdk/protocol/hex.ts";
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 
 /** What the chain holds of a channel at confirmed depth, base units. */
 export interface ChannelState {
@@ -7,6 +7,8 @@ export interface ChannelState {
   /** Not thawing: the only part that is worth something as a promise. */
   readonly reserve: bigint;
   readonly thawing: bigint;
+  /** The transaction that collected last. */
+  readonly collectTransaction: Hex | undefined;
 }
 
 /** The chain as payers and payees need it; everything at confirmed depth. */

@@ -56,6 +56,11 @@ export class HoldBack {
     return this.#takePayable();
   }
 
+  /** Its pay was settled another way. */
+  take(seq: bigint): void {
+    this.#waiting.delete(seq);
+  }
+
   /** The attempt is over. What arrives or passes later is payable at once. */
   release(): bigint[] {
     if (this.#state === "open") this.#state = "released";

@@ -1,0 +1,149 @@
+import type { ChannelState, ChannelView } from "@leat/node/chain/channel-view.ts";
+import { Mutex } from "@leat/node/kernel/mutex.ts";
+import { type CreditRules, creditLimitExact, holdBackExact, leastCreditExact } from "@leat/node/metering/credit.ts";
+import { holdBackWindow } from "@leat/node/metering/hold-back.ts";
+import { canLoseExact, Ledger } from "@leat/node/metering/ledger.ts";
+import type { VoucherSide, VoucherStore } from "@leat/node/metering/voucher-store.ts";
+import { type Channel, channelId, channelOf } from "@leat/sdk/protocol/channel.ts";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import { toExact } from "@leat/sdk/protocol/units.ts";
+import type { ChannelStatus, CreditTerms } from "./index.ts";
+
+/** Receipts under one voucher: an offer of as many is 100 KB. More wait for the next. */
+export const MAX_COVERED = 1_024;
+
+/** What one side keeps in memory of one channel; the store holds the same, durable. */
+export interface Book {
+  readonly channel: Channel;
+  readonly id: Hex;
+  readonly decimals: number;
+  readonly ledger: Ledger;
+  /** One change of the channel's vouchers at a time. */
+  readonly mutex: Mutex;
+  readonly openJobs: Map<Hex, CreditTerms>;
+  state: ChannelState;
+  /** Base units that the payer ever paid to us and our operator's other nodes. */
+  paid: bigint;
+}
+
+export interface BookComponents {
+  readonly vouchers: VoucherStore;
+  readonly chain: ChannelView;
+}
+
+/** The books of one side, each read from the store once, on first use. */
+export class ChannelBooks {
+  readonly #side: VoucherSide;
+  readonly #components: BookComponents;
+  readonly #rules: CreditRules;
+  readonly #books = new Map<Hex, Promise<Book>>();
+  readonly #ready = new Map<Hex, Book>();
+
+  constructor(side: VoucherSide, components: BookComponents, rules: CreditRules) {
+    this.#side = side;
+    this.#components = components;
+    this.#rules = rules;
+  }
+
+  /** Opens the books of all channels that have a voucher. */
+  async loadAll(): Promise<Book[]> {
+    const records = await this.#components.vouchers.all(this.#side);
+    return Promise.all(records.map((record) => this.open(channelOf(record.voucher.value))));
+  }
+
+  open(channel: Channel): Promise<Book> {
+    const id = channelId(channel);
+    const known = this.#books.get(id);
+    if (known !== undefined) return known;
+    const opening = this.#load(channel, id).then((book) => {
+      this.#ready.set(id, book);
+      return book;
+    });
+    // A chain that was away must be asked again, not remembered as absent.
+    opening.catch(() => this.#books.delete(id));
+    this.#books.set(id, opening);
+    return opening;
+  }
+
+  /** Books that are open already. */
+  find(id: Hex): Book | undefined {
+    return this.#ready.get(id);
+  }
+
+  all(): Book[] {
+    return [...this.#ready.values()];
+  }
+
+  /** Asks the chain anew. */
+  async refresh(book: Book): Promise<void> {
+    const { chain } = this.#components;
+    const { payer, payee, token } = book.channel;
+    book.state = await chain.channelState(book.channel);
+    book.paid = await chain.paidHistory(payer, payee, token);
+  }
+
+  creditLimit(book: Book): bigint {
+    const paidExact = toExact(book.paid, book.decimals);
+    return creditLimitExact({ ...openFacts(book), paidExact }, this.#rules);
+  }
+
+  status(book: Book): ChannelStatus {
+    const { ledger, state, decimals } = book;
+    const limit = this.creditLimit(book);
+    const { unpaidExact, vouchered } = ledger;
+    const { collected, reserve } = state;
+    return {
+      channel: book.channel,
+      channelId: book.id,
+      unpaidExact,
+      largestUnpaidExact: ledger.largestUnpaidExact,
+      creditLimitExact: limit,
+      vouchered,
+      collected,
+      collectTransaction: state.collectTransaction,
+      reserve,
+      canLoseExact: canLoseExact({ decimals, creditLimitExact: limit, unpaidExact, vouchered, collected, reserve }),
+    };
+  }
+
+  async #load(channel: Channel, id: Hex): Promise<Book> {
+    const { vouchers, chain } = this.#components;
+    const [decimals, newest, totalExact, open, state, paid] = await Promise.all([
+      chain.decimalsOf(channel.token),
+      vouchers.newest(this.#side, id),
+      vouchers.totalExact(this.#side, id),
+      vouchers.openEntries(this.#side, id),
+      chain.channelState(channel),
+      chain.paidHistory(channel.payer, channel.payee, channel.token),
+    ]);
+    const waiting = open.filter((entry) => entry.state === "waiting").reduce((sum, entry) => sum + entry.exact, 0n);
+    const vouchered = newest?.voucher.value.cumulative ?? 0n;
+    return {
+      channel,
+      id,
+      decimals,
+      ledger: new Ledger({ decimals, bookedExact: totalExact + waiting, vouchered }),
+      mutex: new Mutex(),
+      openJobs: new Map(),
+      state,
+      paid,
+    };
+  }
+}
+
+/** What the open jobs of a channel cost together. */
+export function openFacts(book: Book): { exactPerSecond: bigint; holdBackExact: bigint } {
+  let exactPerSecond = 0n;
+  let held = 0n;
+  for (const terms of book.openJobs.values()) {
+    exactPerSecond += terms.exactPerSecond;
+    held += holdBackExact(terms.exactPerSecond, terms.segmentMs, holdBackWindow(terms.samplingRate));
+  }
+  return { exactPerSecond, holdBackExact: held };
+}
+
+/** The least credit that the open jobs of a channel and one more need. */
+export function leastCreditWith(book: Book, terms: CreditTerms): bigint {
+  const openJobs = new Map(book.openJobs).set(terms.job, terms);
+  return leastCreditExact(openFacts({ ...book, openJobs }));
+}

@@ -1,0 +1,22 @@
+import { CodedError } from "@leat/sdk/base/errors.ts";
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+
+/** Codes are public: a peer is told the code, never the facts. */
+export class PaymentError extends CodedError<
+  | { code: "CREDIT_PREPAY_REQUIRED"; wanted: bigint }
+  | { code: "CREDIT_PREPAY_SHORT"; wanted: bigint; offered: bigint }
+  | { code: "CREDIT_RESERVE_SHORT"; wantedExact: bigint; freeExact: bigint }
+  | { code: "CREDIT_QUOTE_EXPIRED"; validUntil: bigint }
+  | { code: "VOUCHER_PAYEE_WRONG"; payee: Address }
+  | { code: "VOUCHER_SHARE_UNWANTED"; cluster: bigint; clusterPpm: number }
+  | { code: "VOUCHER_SIGNER_WRONG"; payer: Address; signer: Address }
+  | { code: "VOUCHER_SIGNATURE_INVALID" }
+  | { code: "VOUCHER_ABOVE_RESERVE"; open: bigint; reserve: bigint }
+  | { code: "VOUCHER_ANSWER_WRONG"; channel: Hex }
+  | { code: "VOUCHER_CHAIN_UNKNOWN"; seq: bigint }
+  | { code: "VOUCHER_RECEIPT_UNKNOWN"; receiptHash: Hex }
+  | { code: "VOUCHER_OVERPRICED"; asked: bigint; owed: bigint }
+  | { code: "VOUCHER_PREPAY_REFUSED"; asked: bigint; allowed: bigint }
+  | { code: "VOUCHER_CHANNEL_UNKNOWN"; channel: Hex }
+  | { code: "VOUCHER_FENCED"; channel: Hex }
+> {}

@@ -1,0 +1,350 @@
+import type { ChannelView } from "@leat/node/chain/channel-view.ts";
+import type { Clock } from "@leat/node/kernel/clock.ts";
+import type { Startable } from "@leat/node/kernel/lifecycle.ts";
+import { TaskGroup } from "@leat/node/kernel/task-group.ts";
+import { freeReserve, prepayBaseUnits } from "@leat/node/metering/credit.ts";
+import { nextCumulative } from "@leat/node/metering/ledger.ts";
+import { judgeOffer } from "@leat/node/metering/voucher-rules.ts";
+import type { VoucherStore } from "@leat/node/metering/voucher-store.ts";
+import type { Logger } from "@leat/sdk/base/logger.ts";
+import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
+import { type Channel, channelId, channelOf } from "@leat/sdk/protocol/channel.ts";
+import { type Domain, StatementError } from "@leat/sdk/protocol/eip712.ts";
+import { type Address, type Hex, zeroHash } from "@leat/sdk/protocol/hex.ts";
+import type { VoucherOffer } from "@leat/sdk/protocol/job.ts";
+import { merkleRoot } from "@leat/sdk/protocol/merkle.ts";
+import { type Voucher, voucherStructure } from "@leat/sdk/protocol/signed.ts";
+import type { Signed, Statements } from "@leat/sdk/protocol/statements.ts";
+import { toExact } from "@leat/sdk/protocol/units.ts";
+import { type Static, Type } from "typebox";
+import { type Book, ChannelBooks, leastCreditWith, MAX_COVERED } from "./channel-book.ts";
+import { PaymentError } from "./errors.ts";
+import type {
+  ChannelStatus,
+  CreditTerms,
+  MayWork,
+  Payee,
+  VoucherAnswer,
+  Vouchered,
+  VoucherRequest,
+  Work,
+  WorkKey,
+} from "./index.ts";
+
+export const payeeOptions = Type.Object(
+  {
+    refreshMs: Type.Integer({
+      default: 5_000,
+      minimum: 500,
+      maximum: 600_000,
+      description: "Pause between readings of what the chain holds for our channels, milliseconds",
+    }),
+    creditGrowthPpm: Type.Integer({
+      default: 100_000,
+      minimum: 0,
+      maximum: 1_000_000,
+      description: "Part of all that a payer ever paid by which its credit limit grows, millionths",
+    }),
+    creditMaxFactor: Type.Integer({
+      default: 4,
+      minimum: 1,
+      maximum: 100,
+      description: "The credit limit grows to at most so many times the least one",
+    }),
+  },
+  { default: {}, additionalProperties: false },
+);
+
+/** Jobs that are remembered, newest last; receipts of older ones that come again are new. 2 MB in memory. */
+const MAX_JOBS = 10_000;
+
+export interface PayeeComponents {
+  readonly vouchers: VoucherStore;
+  readonly statements: Pick<Statements, "recoverSigner">;
+  readonly domain: Domain;
+  readonly chain: ChannelView;
+  /** The account that is paid: this node's address, or the cluster's account at a balancer. */
+  readonly payee: Address;
+  /** Asks a payer for a voucher (`voucher.request` to a buyer's agent); a node never asks. */
+  readonly askPayer?: (payer: Address, request: VoucherRequest) => Promise<VoucherOffer>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: MetricsRegister;
+}
+
+export class PayeeService implements Payee, Startable {
+  readonly #components: PayeeComponents;
+  readonly #options: Static<typeof payeeOptions>;
+  readonly #books: ChannelBooks;
+  /** Channel of every job that we heard of. */
+  readonly #jobs = new Map<Hex, Book>();
+  readonly #listeners = new Set<(channel: Hex) => void>();
+  readonly #tasks: TaskGroup;
+  readonly #accepted;
+  readonly #refused;
+
+  constructor(components: PayeeComponents, options: Static<typeof payeeOptions>) {
+    this.#components = components;
+    this.#options = options;
+    const rules = { growthPpm: options.creditGrowthPpm, maxFactor: options.creditMaxFactor };
+    this.#books = new ChannelBooks("held", components, rules);
+    this.#tasks = new TaskGroup({
+      clock: components.clock,
+      onError: (error) => components.logger.warn("Read channels failed", { error }),
+    });
+    this.#accepted = components.metrics.counter({
+      name: "leat_payment_vouchers_accepted_total",
+      help: "Vouchers that were written to disk as payee",
+    });
+    this.#refused = components.metrics.counter({
+      name: "leat_payment_vouchers_refused_total",
+      help: "Voucher offers answered with a code or with the held voucher",
+    });
+  }
+
+  async start(): Promise<void> {
+    for (const book of await this.#books.loadAll()) await this.#adoptJobs(book);
+    this.#tasks.every(this.#options.refreshMs, async () => {
+      for (const book of this.#books.all()) {
+        const before = book.state;
+        await this.#books.refresh(book);
+        if (before.reserve !== book.state.reserve || before.collected !== book.state.collected) this.#tell(book);
+      }
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#tasks.close();
+  }
+
+  async openJob(terms: CreditTerms, prepay?: VoucherOffer): Promise<void> {
+    const { clock, vouchers } = this.#components;
+    this.#checkChannel(terms.channel);
+    if (terms.validUntil * 1_000n <= BigInt(clock.nowMs())) {
+      throw new PaymentError({ code: "CREDIT_QUOTE_EXPIRED", validUntil: terms.validUntil });
+    }
+    const book = await this.#books.open(terms.channel);
+    await this.#books.refresh(book);
+    const free = toExact(freeReserve({ ...book.state, vouchered: book.ledger.vouchered }), book.decimals);
+    const wanted = leastCreditWith(book, terms);
+    if (free < wanted) {
+      throw new PaymentError({ code: "CREDIT_RESERVE_SHORT", wantedExact: wanted, freeExact: free });
+    }
+    const least = prepayBaseUnits(terms.exactPerSecond, book.decimals);
+    if (prepay !== undefined) await this.#acceptPrepay(book, prepay, least);
+    const held = await vouchers.newest("held", book.id);
+    // Who has paid before, here or at another node of our operator, is not asked to pay ahead.
+    if (held === undefined && book.paid === 0n) {
+      throw new PaymentError({ code: "CREDIT_PREPAY_REQUIRED", wanted: least });
+    }
+    book.openJobs.set(terms.job, terms);
+    this.#remember(terms.job, book);
+  }
+
+  async earned(work: Work): Promise<boolean> {
+    this.#checkChannel(work.channel);
+    const book = await this.#books.open(work.channel);
+    this.#remember(work.job, book);
+    const { job, attempt, seq, exact, receiptHash } = work;
+    const entry = { job, attempt, seq, exact, receiptHash, state: "waiting" as const };
+    const added = await this.#components.vouchers.addEntry("held", book.id, entry);
+    if (added) book.ledger.book(exact);
+    return added;
+  }
+
+  async passed(key: WorkKey): Promise<void> {
+    const book = this.#jobs.get(key.job);
+    if (book !== undefined) await this.#components.vouchers.setEntries("held", book.id, [key], "payable");
+  }
+
+  mayWork(job: Hex): MayWork {
+    const book = this.#jobs.get(job);
+    if (book === undefined || !book.openJobs.has(job)) return "CREDIT_EXHAUSTED";
+    return book.ledger.unpaidExact < this.#books.creditLimit(book) ? "ok" : "CREDIT_EXHAUSTED";
+  }
+
+  async accept(offer: VoucherOffer): Promise<VoucherAnswer> {
+    const { vouchers } = this.#components;
+    const { value } = offer.voucher;
+    try {
+      this.#checkChannel(channelOf(value));
+      const book = await this.#books.open(channelOf(value));
+      return await book.mutex.run(async () => {
+        const held = await vouchers.newest("held", book.id);
+        const verdict = judgeOffer(held?.voucher.value, { ...offer, voucher: value });
+        if (verdict === "again") return acknowledge(book, value);
+        if (verdict === "held") {
+          this.#refused.add();
+          return { held: held!.voucher };
+        }
+        await this.#checkReserve(book, value);
+        await this.#checkSigner(offer.voucher);
+        return this.#write(book, offer, held?.voucher.value.seq ?? 0n);
+      });
+    } catch (error) {
+      this.#refused.add();
+      throw error;
+    }
+  }
+
+  async closeJob(job: Hex, attempt: number, options: { readonly forfeit: boolean }): Promise<void> {
+    const book = this.#jobs.get(job);
+    if (book === undefined) return;
+    if (book.openJobs.get(job)?.attempt === attempt) book.openJobs.delete(job);
+    if (options.forfeit) {
+      await book.mutex.run(async () => {
+        const open = await this.#components.vouchers.openEntries("held", book.id);
+        const lost = open.filter((entry) => entry.job === job && entry.attempt === attempt);
+        await this.#components.vouchers.setEntries("held", book.id, lost, "forfeited");
+        book.ledger.forfeit(lost.reduce((sum, entry) => sum + entry.exact, 0n));
+      });
+    }
+    this.#tell(book);
+  }
+
+  async requestVoucher(channel: Channel, kind: "usage" | "final" = "usage"): Promise<Vouchered> {
+    const { vouchers } = this.#components;
+    const book = await this.#books.open(channel);
+    for (;;) {
+      const held = (await vouchers.newest("held", book.id))?.voucher.value;
+      const payable = (await vouchers.openEntries("held", book.id)).filter(({ state }) => state === "payable");
+      if (payable.length === 0) return { vouchered: held?.cumulative ?? 0n, seq: held?.seq ?? 0n };
+      const asked = payable.slice(0, MAX_COVERED);
+      const later = payable.slice(MAX_COVERED).reduce((sum, entry) => sum + entry.exact, 0n);
+      const total = (await vouchers.totalExact("held", book.id)) - later;
+      const receiptHashes = asked.map((entry) => entry.receiptHash);
+      await this.#ask(book, {
+        channel: book.id,
+        kind,
+        seq: (held?.seq ?? 0n) + 1n,
+        cumulative: nextCumulative(total, held?.cumulative ?? 0n, book.decimals),
+        receiptsRoot: merkleRoot(receiptHashes),
+        receiptHashes,
+      });
+    }
+  }
+
+  async requestPrepay(channel: Channel, exactPerSecond: bigint): Promise<Vouchered> {
+    const book = await this.#books.open(channel);
+    const held = (await this.#components.vouchers.newest("held", book.id))?.voucher.value;
+    if (held !== undefined) return { vouchered: held.cumulative, seq: held.seq };
+    const cumulative = prepayBaseUnits(exactPerSecond, book.decimals);
+    await this.#ask(book, {
+      channel: book.id,
+      kind: "prepay",
+      seq: 1n,
+      cumulative,
+      receiptsRoot: zeroHash,
+      receiptHashes: [],
+    });
+    return { vouchered: book.ledger.vouchered, seq: 1n };
+  }
+
+  openJobs(channel: Hex): number {
+    return this.#books.find(channel)?.openJobs.size ?? 0;
+  }
+
+  onChange(listener: (channel: Hex) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async largestUnpaid(): Promise<ReadonlyMap<Address, bigint>> {
+    return new Map(this.#books.all().map(({ channel, ledger }) => [channel.payer, ledger.largestUnpaidExact]));
+  }
+
+  async status(): Promise<ChannelStatus[]> {
+    return this.#books.all().map((book) => this.#books.status(book));
+  }
+
+  async #acceptPrepay(book: Book, prepay: VoucherOffer, least: bigint): Promise<void> {
+    const offered = prepay.voucher.value.cumulative;
+    const isFirst = (await this.#components.vouchers.newest("held", book.id)) === undefined;
+    if (isFirst && offered < least) throw new PaymentError({ code: "CREDIT_PREPAY_SHORT", wanted: least, offered });
+    await this.accept(prepay);
+  }
+
+  async #ask(book: Book, request: VoucherRequest): Promise<void> {
+    const { askPayer } = this.#components;
+    if (askPayer === undefined) throw new PaymentError({ code: "VOUCHER_ANSWER_WRONG", channel: book.id });
+    const offer = await askPayer(book.channel.payer, request);
+    const isOurs = channelId(channelOf(offer.voucher.value)) === book.id && offer.voucher.value.seq === request.seq;
+    if (!isOurs) throw new PaymentError({ code: "VOUCHER_ANSWER_WRONG", channel: book.id });
+    const answer = await this.accept(offer);
+    if (!("acknowledged" in answer)) throw new PaymentError({ code: "VOUCHER_FENCED", channel: book.id });
+  }
+
+  async #write(book: Book, offer: VoucherOffer, expectedSeq: bigint): Promise<VoucherAnswer> {
+    const { vouchers } = this.#components;
+    const { voucher, receiptsRoot, receiptHashes } = offer;
+    const named = new Set(receiptHashes);
+    const covered = (await vouchers.openEntries("held", book.id)).filter((entry) => named.has(entry.receiptHash));
+    const record = { channel: book.id, voucher, receiptsRoot, receiptHashes, acknowledged: true };
+    const result = await vouchers.put("held", { record, expectedSeq, covered });
+    if (!result.stored) {
+      if (result.held === undefined) throw new PaymentError({ code: "VOUCHER_FENCED", channel: book.id });
+      return { held: result.held.voucher };
+    }
+    book.ledger.cover(voucher.value.cumulative);
+    this.#accepted.add();
+    this.#tell(book);
+    return acknowledge(book, voucher.value);
+  }
+
+  #checkChannel(channel: Channel): void {
+    if (channel.payee !== this.#components.payee) {
+      throw new PaymentError({ code: "VOUCHER_PAYEE_WRONG", payee: channel.payee });
+    }
+    const { cluster, clusterPpm } = channel;
+    if (cluster !== 0n || clusterPpm !== 0) {
+      throw new PaymentError({ code: "VOUCHER_SHARE_UNWANTED", cluster, clusterPpm });
+    }
+  }
+
+  /** A voucher beyond the reserve is not worth its paper: the pool can be emptied by the payer. */
+  async #checkReserve(book: Book, voucher: Voucher): Promise<void> {
+    const isShort = () => voucher.cumulative - book.state.collected > book.state.reserve;
+    if (isShort()) await this.#books.refresh(book);
+    if (!isShort()) return;
+    const open = voucher.cumulative - book.state.collected;
+    throw new PaymentError({ code: "VOUCHER_ABOVE_RESERVE", open, reserve: book.state.reserve });
+  }
+
+  async #checkSigner({ value, signature }: Signed<Voucher>): Promise<void> {
+    const { statements, domain, chain } = this.#components;
+    let signer: Address;
+    try {
+      signer = statements.recoverSigner(voucherStructure, domain, value, signature);
+    } catch (cause) {
+      if (!(cause instanceof StatementError)) throw cause;
+      throw new PaymentError({ code: "VOUCHER_SIGNATURE_INVALID" }, { cause });
+    }
+    if (!(await chain.maySign(value.payer, signer))) {
+      throw new PaymentError({ code: "VOUCHER_SIGNER_WRONG", payer: value.payer, signer });
+    }
+  }
+
+  async #adoptJobs(book: Book): Promise<void> {
+    for (const { job } of await this.#components.vouchers.openEntries("held", book.id)) this.#jobs.set(job, book);
+  }
+
+  #remember(job: Hex, book: Book): void {
+    this.#jobs.set(job, book);
+    if (this.#jobs.size <= MAX_JOBS) return;
+    for (const [oldest, of] of this.#jobs) {
+      if (of.openJobs.has(oldest)) continue;
+      this.#jobs.delete(oldest);
+      if (this.#tasks.signal.aborted) return;
+      this.#tasks.run(() => this.#components.vouchers.forgetJob("held", of.id, oldest));
+      return;
+    }
+  }
+
+  #tell(book: Book): void {
+    for (const listener of this.#listeners) listener(book.id);
+  }
+}
+
+function acknowledge(book: Book, { cumulative, seq }: Voucher): VoucherAnswer {
+  return { acknowledged: { channel: book.id, cumulative, seq } };
+}

@@ -1,0 +1,263 @@
+import type { ChannelView } from "@leat/node/chain/channel-view.ts";
+import type { Clock } from "@leat/node/kernel/clock.ts";
+import type { Startable } from "@leat/node/kernel/lifecycle.ts";
+import { TaskGroup } from "@leat/node/kernel/task-group.ts";
+import { defaultCreditRules, prepayBaseUnits } from "@leat/node/metering/credit.ts";
+import { HoldBack } from "@leat/node/metering/hold-back.ts";
+import type { VoucherStore } from "@leat/node/metering/voucher-store.ts";
+import type { Logger } from "@leat/sdk/base/logger.ts";
+import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
+import { type Channel, channelId, channelOf } from "@leat/sdk/protocol/channel.ts";
+import type { Domain } from "@leat/sdk/protocol/eip712.ts";
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+import type { VoucherOffer } from "@leat/sdk/protocol/job.ts";
+import type { StatementSigner, Statements } from "@leat/sdk/protocol/statements.ts";
+import { type Static, Type } from "typebox";
+import { type Book, ChannelBooks, MAX_COVERED } from "./channel-book.ts";
+import { PaymentError } from "./errors.ts";
+import type {
+  ChannelStatus,
+  CreditTerms,
+  Payer,
+  VoucherAnswer,
+  Vouchered,
+  VoucherRequest,
+  Work,
+  WorkKey,
+} from "./index.ts";
+import { Pen } from "./pen.ts";
+
+export const payerOptions = Type.Object(
+  {
+    voucherEveryMs: Type.Integer({
+      default: 10_000,
+      minimum: 1_000,
+      maximum: 30_000,
+      description: "Pause between vouchers of a channel with work to pay, milliseconds",
+    }),
+    samplingRate: Type.Number({
+      default: 1,
+      minimum: 0.01,
+      maximum: 1,
+      description: "Share of segments that are checked before pay: 1 holds back one segment, 0.05 holds back 20",
+    }),
+    prepayLimit: Type.String({
+      default: "1",
+      pattern: "^[0-9]{1,18}(\\.[0-9]{1,6})?$",
+      description: "Most that is paid ahead on a new channel when its payee asks, whole tokens",
+    }),
+  },
+  { default: {}, additionalProperties: false },
+);
+
+/** Attempts that are remembered, newest last; receipts of older ones that come again are new. 3 MB in memory. */
+const MAX_ATTEMPTS = 10_000;
+
+export interface PayerComponents {
+  readonly vouchers: VoucherStore;
+  readonly statements: Pick<Statements, "recoverSigner">;
+  /** The payer's key, or a balancer key of the cluster whose account pays. */
+  readonly signer: StatementSigner;
+  readonly domain: Domain;
+  readonly chain: ChannelView;
+  /** Brings an offer to a payee (`voucher.offer`). An agent that signs only when asked has none. */
+  readonly deliver?: (payee: Address, offer: VoucherOffer) => Promise<VoucherAnswer>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: MetricsRegister;
+}
+
+interface Attempt {
+  readonly book: Book;
+  readonly holdBack: HoldBack;
+}
+
+export class PayerService implements Payer, Startable {
+  readonly #components: PayerComponents;
+  readonly #options: Static<typeof payerOptions>;
+  readonly #books: ChannelBooks;
+  readonly #pen: Pen;
+  readonly #attempts = new Map<string, Attempt>();
+  readonly #tasks: TaskGroup;
+  readonly #settling = new Set<Hex>();
+
+  constructor(components: PayerComponents, options: Static<typeof payerOptions>) {
+    this.#components = components;
+    this.#options = options;
+    this.#books = new ChannelBooks("issued", components, defaultCreditRules);
+    this.#pen = new Pen(components);
+    this.#tasks = new TaskGroup({
+      clock: components.clock,
+      onError: (error) => components.logger.warn("Sign vouchers failed", { error }),
+    });
+  }
+
+  async start(): Promise<void> {
+    for (const book of await this.#books.loadAll()) await this.#adoptEntries(book);
+    this.#tasks.every(this.#options.voucherEveryMs, async () => {
+      for (const book of this.#books.all()) this.#settleSoon(book);
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#tasks.close();
+  }
+
+  async openJob(terms: CreditTerms): Promise<void> {
+    (await this.#books.open(terms.channel)).openJobs.set(terms.job, terms);
+  }
+
+  async owe(work: Work): Promise<boolean> {
+    const { job, attempt, seq, exact, receiptHash, channel } = work;
+    const book = await this.#books.open(channel);
+    const { holdBack } = this.#attempt(book, job, attempt);
+    const state = holdBack.state === "forfeited" ? ("forfeited" as const) : ("waiting" as const);
+    const entry = { job, attempt, seq, exact, receiptHash, state };
+    if (!(await this.#components.vouchers.addEntry("issued", book.id, entry))) return false;
+    if (state === "forfeited") return true;
+    book.ledger.book(exact);
+    await this.#makePayable(book, job, attempt, holdBack.add(seq, exact));
+    return true;
+  }
+
+  async passed({ job, attempt, seq }: WorkKey): Promise<void> {
+    const known = this.#attempts.get(attemptKey(job, attempt));
+    if (known !== undefined) await this.#makePayable(known.book, job, attempt, known.holdBack.pass(seq));
+  }
+
+  async release(job: Hex, attempt: number): Promise<void> {
+    const known = this.#attempts.get(attemptKey(job, attempt));
+    if (known === undefined) return;
+    await this.#makePayable(known.book, job, attempt, known.holdBack.release());
+    this.#close(known.book, job, attempt);
+  }
+
+  async forfeit(job: Hex, attempt: number): Promise<bigint> {
+    const known = this.#attempts.get(attemptKey(job, attempt));
+    if (known === undefined) return 0n;
+    const { book, holdBack } = known;
+    const lost = holdBack.forfeit();
+    const keys = lost.seqs.map((seq) => ({ job, attempt, seq }));
+    await this.#components.vouchers.setEntries("issued", book.id, keys, "forfeited");
+    book.ledger.forfeit(lost.exact);
+    this.#close(book, job, attempt);
+    return lost.exact;
+  }
+
+  async prepay(channel: Channel, exactPerSecond: bigint): Promise<VoucherOffer | undefined> {
+    const book = await this.#books.open(channel);
+    return book.mutex.run(async () => {
+      const newest = await this.#components.vouchers.newest("issued", book.id);
+      if (newest?.acknowledged === true) return undefined;
+      // Signed for another job of this channel and still on its way: one prepayment is enough for all.
+      if (newest !== undefined) return this.#pen.offerOf(newest);
+      return this.#pen.issue(book, { entries: [], prepay: prepayBaseUnits(exactPerSecond, book.decimals) });
+    });
+  }
+
+  async acknowledged(offer: VoucherOffer): Promise<void> {
+    const { value } = offer.voucher;
+    await this.#components.vouchers.acknowledge(channelId(channelOf(value)), value.seq);
+  }
+
+  async settleNow(channel: Channel): Promise<Vouchered> {
+    const book = await this.#books.open(channel);
+    return book.mutex.run(() => this.#settle(book));
+  }
+
+  async answerRequest(request: VoucherRequest): Promise<VoucherOffer> {
+    const book = this.#books.find(request.channel);
+    if (book === undefined) throw new PaymentError({ code: "VOUCHER_CHANNEL_UNKNOWN", channel: request.channel });
+    return book.mutex.run(async () => {
+      const { offer, entries } = await this.#pen.answer(book, request, this.#options.prepayLimit);
+      for (const { job, attempt, seq } of entries) this.#attempts.get(attemptKey(job, attempt))?.holdBack.take(seq);
+      return offer;
+    });
+  }
+
+  /** Opens a channel's book, so that requests for it are known. */
+  async openChannel(channel: Channel): Promise<void> {
+    await this.#books.open(channel);
+  }
+
+  async status(): Promise<ChannelStatus[]> {
+    const books = this.#books.all();
+    for (const book of books) await this.#books.refresh(book);
+    return books.map((book) => this.#books.status(book));
+  }
+
+  /** Until nothing is payable and the payee acknowledged the newest. */
+  async #settle(book: Book): Promise<Vouchered> {
+    const { vouchers } = this.#components;
+    for (let adopted = 0; ; ) {
+      // A payee that never follows would keep us signing for ever.
+      if (adopted > 2) throw new PaymentError({ code: "VOUCHER_ANSWER_WRONG", channel: book.id });
+      const newest = await vouchers.newest("issued", book.id);
+      if (newest !== undefined && !newest.acknowledged) {
+        if ((await this.#pen.send(book, this.#pen.offerOf(newest))) === "adopted") adopted += 1;
+        continue;
+      }
+      const entries = (await vouchers.openEntries("issued", book.id)).filter(({ state }) => state === "payable");
+      if (entries.length === 0) {
+        return { vouchered: newest?.voucher.value.cumulative ?? 0n, seq: newest?.voucher.value.seq ?? 0n };
+      }
+      const leaveOutExact = entries.slice(MAX_COVERED).reduce((sum, entry) => sum + entry.exact, 0n);
+      await this.#pen.issue(book, { entries: entries.slice(0, MAX_COVERED), leaveOutExact });
+    }
+  }
+
+  async #makePayable(book: Book, job: Hex, attempt: number, seqs: readonly bigint[]): Promise<void> {
+    if (seqs.length === 0) return;
+    const keys = seqs.map((seq) => ({ job, attempt, seq }));
+    await this.#components.vouchers.setEntries("issued", book.id, keys, "payable");
+    const limit = this.#books.creditLimit(book);
+    if (limit > 0n && book.ledger.unpaidExact * 2n >= limit) this.#settleSoon(book);
+  }
+
+  #settleSoon(book: Book): void {
+    if (this.#components.deliver === undefined || this.#settling.has(book.id) || this.#tasks.signal.aborted) return;
+    this.#settling.add(book.id);
+    this.#tasks.run(async () => {
+      try {
+        await book.mutex.run(() => this.#settle(book));
+      } finally {
+        this.#settling.delete(book.id);
+      }
+    });
+  }
+
+  #attempt(book: Book, job: Hex, attempt: number): Attempt {
+    const key = attemptKey(job, attempt);
+    const known = this.#attempts.get(key) ?? { book, holdBack: new HoldBack(this.#options.samplingRate) };
+    this.#attempts.set(key, known);
+    if (this.#attempts.size > MAX_ATTEMPTS) this.#forgetOldest();
+    return known;
+  }
+
+  #forgetOldest(): void {
+    for (const [key, { book, holdBack }] of this.#attempts) {
+      if (holdBack.state === "open") continue;
+      this.#attempts.delete(key);
+      if (this.#tasks.signal.aborted) return;
+      this.#tasks.run(() => this.#components.vouchers.forgetJob("issued", book.id, key.slice(0, 66) as Hex));
+      return;
+    }
+  }
+
+  #close(book: Book, job: Hex, attempt: number): void {
+    if (book.openJobs.get(job)?.attempt === attempt) book.openJobs.delete(job);
+  }
+
+  /** After a restart: what waited for checks waits again. */
+  async #adoptEntries(book: Book): Promise<void> {
+    for (const entry of await this.#components.vouchers.openEntries("issued", book.id)) {
+      const { holdBack } = this.#attempt(book, entry.job, entry.attempt);
+      if (entry.state !== "waiting") continue;
+      await this.#makePayable(book, entry.job, entry.attempt, holdBack.add(entry.seq, entry.exact));
+    }
+  }
+}
+
+function attemptKey(job: Hex, attempt: number): string {
+  return `${job}/${attempt}`;
+}

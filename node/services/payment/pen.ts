@@ -1,0 +1,161 @@
+import { nextCumulative } from "@leat/node/metering/ledger.ts";
+import { adoptedExtra, nextVoucher, sameChannel } from "@leat/node/metering/voucher-rules.ts";
+import type { LedgerEntry, VoucherRecord } from "@leat/node/metering/voucher-store.ts";
+import { channelOf } from "@leat/sdk/protocol/channel.ts";
+import { zeroHash } from "@leat/sdk/protocol/hex.ts";
+import type { VoucherOffer } from "@leat/sdk/protocol/job.ts";
+import { merkleRoot } from "@leat/sdk/protocol/merkle.ts";
+import { type Voucher, voucherStructure } from "@leat/sdk/protocol/signed.ts";
+import type { Signed } from "@leat/sdk/protocol/statements.ts";
+import { parseAmount, toExact } from "@leat/sdk/protocol/units.ts";
+import type { Book } from "./channel-book.ts";
+import { PaymentError } from "./errors.ts";
+import type { VoucherRequest } from "./index.ts";
+import type { PayerComponents } from "./payer-service.ts";
+
+export interface NextVoucher {
+  readonly entries: readonly LedgerEntry[];
+  readonly leaveOutExact?: bigint;
+  /** Base units. */
+  readonly prepay?: bigint;
+}
+
+export interface AnsweredRequest {
+  readonly offer: VoucherOffer;
+  /** Entries that the offer covers and that were not covered before. */
+  readonly entries: readonly LedgerEntry[];
+}
+
+/** Signs vouchers: each is on disk before anybody sees it. Called with the book's mutex held. */
+export class Pen {
+  readonly #components: PayerComponents;
+  readonly #issued;
+  readonly #adopted;
+
+  constructor(components: PayerComponents) {
+    this.#components = components;
+    this.#issued = components.metrics.counter({
+      name: "leat_payment_vouchers_issued_total",
+      help: "Vouchers that were signed as payer",
+    });
+    this.#adopted = components.metrics.counter({
+      name: "leat_payment_vouchers_adopted_total",
+      help: "Vouchers of our own that only the payee still had",
+    });
+  }
+
+  /** The same offer again, word for word. */
+  offerOf(record: VoucherRecord): VoucherOffer {
+    const { voucher, receiptsRoot, receiptHashes } = record;
+    return { voucher, receiptsRoot, receiptHashes, kind: receiptHashes.length === 0 ? "prepay" : "usage" };
+  }
+
+  /**
+   * Signs the next voucher over `entries`, or over a prepayment alone. `leaveOutExact` is what is payable and stands for
+   * a later voucher.
+   */
+  async issue(book: Book, next: NextVoucher): Promise<VoucherOffer> {
+    const { vouchers, signer, domain } = this.#components;
+    const covered = next.entries;
+    const previous = (await vouchers.newest("issued", book.id))?.voucher.value;
+    const total = (await vouchers.totalExact("issued", book.id)) - (next.leaveOutExact ?? 0n);
+    let cumulative = nextCumulative(total, previous?.cumulative ?? 0n, book.decimals);
+    if (next.prepay !== undefined && next.prepay > cumulative) cumulative = next.prepay;
+    const receiptHashes = covered.map((entry) => entry.receiptHash);
+    const receiptsRoot = merkleRoot(receiptHashes);
+    const value = nextVoucher(book.channel, previous, { cumulative, receiptsRoot });
+    const voucher = { value, signature: await signer.sign(voucherStructure, domain, value) };
+    const record = { channel: book.id, voucher, receiptsRoot, receiptHashes, acknowledged: false };
+    const result = await vouchers.put("issued", { record, expectedSeq: previous?.seq ?? 0n, covered });
+    if (!result.stored) throw new PaymentError({ code: "VOUCHER_FENCED", channel: book.id });
+    this.#issued.add();
+    return this.offerOf(record);
+  }
+
+  /** Brings an offer to the payee; ends with its acknowledgement on disk, or with the voucher that it holds adopted. */
+  async send(book: Book, offer: VoucherOffer): Promise<"acknowledged" | "adopted"> {
+    const { vouchers, deliver, logger } = this.#components;
+    if (deliver === undefined) throw new PaymentError({ code: "VOUCHER_CHANNEL_UNKNOWN", channel: book.id });
+    const answer = await deliver(book.channel.payee, offer);
+    const { value } = offer.voucher;
+    if ("held" in answer) {
+      await this.#adopt(book, answer.held);
+      return "adopted";
+    }
+    const { channel, cumulative, seq } = answer.acknowledged;
+    if (channel !== book.id || cumulative !== value.cumulative || seq !== value.seq) {
+      throw new PaymentError({ code: "VOUCHER_ANSWER_WRONG", channel: book.id });
+    }
+    await vouchers.acknowledge(book.id, seq);
+    if (value.cumulative > book.ledger.vouchered) book.ledger.cover(value.cumulative);
+    logger.debug("Voucher acknowledged", { channel: book.id, seq, cumulative });
+    return "acknowledged";
+  }
+
+  /** Signs for what a payee asks: only receipts that we booked and did not refuse, and no more than they are worth. */
+  async answer(book: Book, request: VoucherRequest, prepayLimit: string): Promise<AnsweredRequest> {
+    const { vouchers } = this.#components;
+    const newest = await vouchers.newest("issued", book.id);
+    const seq = newest?.voucher.value.seq ?? 0n;
+    // The payee did not hear the last answer: it gets the same one.
+    if (newest !== undefined && request.seq === seq) return { offer: this.offerOf(newest), entries: [] };
+    if (request.seq !== seq + 1n) throw new PaymentError({ code: "VOUCHER_CHAIN_UNKNOWN", seq: request.seq });
+    if (request.kind === "prepay") return { offer: await this.#prepay(book, request, prepayLimit), entries: [] };
+    if (newest !== undefined && !newest.acknowledged) {
+      // It asks for the one after: it has this one.
+      await vouchers.acknowledge(book.id, seq);
+      book.ledger.cover(newest.voucher.value.cumulative);
+    }
+    const open = new Map((await vouchers.openEntries("issued", book.id)).map((entry) => [entry.receiptHash, entry]));
+    const entries = request.receiptHashes.map((receiptHash) => {
+      const entry = open.get(receiptHash);
+      if (entry === undefined) throw new PaymentError({ code: "VOUCHER_RECEIPT_UNKNOWN", receiptHash });
+      return entry;
+    });
+    const waiting = entries.filter((entry) => entry.state === "waiting");
+    const others = [...open.values()].filter((entry) => entry.state === "payable" && !entries.includes(entry));
+    const leaveOutExact = sumExact(others);
+    const owedExact = (await vouchers.totalExact("issued", book.id)) - leaveOutExact + sumExact(waiting);
+    const owed = nextCumulative(owedExact, newest?.voucher.value.cumulative ?? 0n, book.decimals);
+    if (request.cumulative > owed) {
+      throw new PaymentError({ code: "VOUCHER_OVERPRICED", asked: request.cumulative, owed });
+    }
+    await vouchers.setEntries("issued", book.id, waiting, "payable");
+    return { offer: await this.issue(book, { entries, leaveOutExact }), entries };
+  }
+
+  /** A payee may ask a new payer for one payment ahead, up to what the payer set. */
+  #prepay(book: Book, request: VoucherRequest, prepayLimit: string): Promise<VoucherOffer> {
+    const allowed = request.seq === 1n ? parseAmount(prepayLimit, book.decimals) : 0n;
+    if (request.receiptHashes.length > 0 || request.cumulative > allowed) {
+      throw new PaymentError({ code: "VOUCHER_PREPAY_REFUSED", asked: request.cumulative, allowed });
+    }
+    return this.issue(book, { entries: [], prepay: request.cumulative });
+  }
+
+  async #adopt(book: Book, held: Signed<Voucher>): Promise<void> {
+    const { vouchers, statements, domain, chain, logger } = this.#components;
+    const { value, signature } = held;
+    const wrong = new PaymentError({ code: "VOUCHER_ANSWER_WRONG", channel: book.id });
+    if (!sameChannel(channelOf(value), book.channel)) throw wrong;
+    const signer = statements.recoverSigner(voucherStructure, domain, value, signature);
+    if (!(await chain.maySign(value.payer, signer))) throw wrong;
+    const own = (await vouchers.newest("issued", book.id))?.voucher.value;
+    const extra = adoptedExtra(own, value);
+    const result = await vouchers.put("issued", {
+      record: { channel: book.id, voucher: held, receiptsRoot: zeroHash, receiptHashes: [], acknowledged: true },
+      expectedSeq: own?.seq ?? 0n,
+      covered: [],
+      adjustExact: toExact(extra, book.decimals),
+    });
+    if (!result.stored) throw new PaymentError({ code: "VOUCHER_FENCED", channel: book.id });
+    this.#adopted.add();
+    logger.warn("Adopted held voucher", { channel: book.id, ownSeq: own?.seq, heldSeq: value.seq, extra });
+    book.ledger.book(toExact(extra, book.decimals));
+    if (value.cumulative > book.ledger.vouchered) book.ledger.cover(value.cumulative);
+  }
+}
+
+function sumExact(entries: readonly LedgerEntry[]): bigint {
+  return entries.reduce((sum, entry) => sum + entry.exact, 0n);
+}
