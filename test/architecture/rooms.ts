@@ -1,0 +1,80 @@
+/** One room of the house. `below` names the rooms whose files it may use; its own it may always use. */
+export interface Room {
+  readonly name: string;
+  /** A folder, or one file. The longest that fits a path is its room. */
+  readonly path: string;
+  readonly below: readonly string[];
+  /** Rooms beside it that it may name in `import type`, each for the reason that the table gives. */
+  readonly types?: readonly string[];
+  /** Functions of values: no part of Node, no clock, no chance. */
+  readonly pure?: boolean;
+  /** Runs in a browser. */
+  readonly browser?: boolean;
+}
+
+const sdk = ["sdk/base", "sdk/protocol", "sdk/selection"];
+const rules = ["node/market", "node/metering", "node/media"];
+const edges = ["node/wire", "node/chain", "node/store", "node/media-io"];
+const belowServices = [...sdk, "sdk/client", "transcoder", "node/kernel", ...rules, ...edges];
+const belowApp = [...belowServices, "node/services", "node/config", "node/http/options"];
+
+// Two voucher stores implement one interface, which metering states as it says what must be kept.
+const storeTypes = { types: ["node/metering"] };
+
+function room(path: string, below: readonly string[], more: Partial<Room> = {}): Room {
+  return { name: path, path, below, ...more };
+}
+
+/** STYLE section 1: dependencies point down. A folder that is not here fails the test until somebody decides its place. */
+export const rooms: readonly Room[] = [
+  room("sdk/base", [], { pure: true, browser: true }),
+  room("sdk/protocol", ["sdk/base"], { pure: true, browser: true }),
+  room("sdk/selection", ["sdk/base", "sdk/protocol"], { pure: true, browser: true }),
+  room("sdk/client", sdk, { browser: true }),
+  room("sdk/player", sdk, { browser: true }),
+  room("sdk/studio", sdk, { browser: true }),
+
+  room("transcoder", ["sdk/base", "sdk/protocol"]),
+
+  room("node/kernel", sdk),
+  ...rules.map((path) => room(path, sdk, { pure: true, browser: true })),
+  ...edges.map((path) => room(path, [...sdk, "node/kernel"], path === "node/store" ? storeTypes : {})),
+  room("node/services", belowServices),
+  // Declared where it is used, and needed by the settings below: a file without any import of ours.
+  { name: "node/http/options", path: "node/http/options.ts", below: [] },
+  room("node/config", [...belowServices, "node/services", "node/http/options"]),
+  room("node/app", [...belowApp, "node/http"]),
+  room("node/http", [...belowServices, "node/services", "node/http/options"]),
+  room("node/web", ["sdk/base", "sdk/protocol", "sdk/selection", "sdk/client", "sdk/player"], { browser: true }),
+  room("node/cli", [...belowApp, "node/app", "node/http"]),
+
+  // They stand outside: commands and tests may use every room.
+  room("scripts", ["*"]),
+  room("test", ["*"]),
+];
+
+export function findRoom(path: string): Room | undefined {
+  return rooms
+    .filter((one) => path === one.path || path.startsWith(`${one.path}/`))
+    .sort((left, right) => right.path.length - left.path.length)[0];
+}
+
+/** Why `from` may not use `to`, or undefined when it may. */
+export function findFault(from: string, to: string, typeOnly: boolean): string | undefined {
+  const [fromRoom, toRoom] = [findRoom(from), findRoom(to)];
+  if (fromRoom === undefined) return `${from} stands in no room`;
+  if (toRoom === undefined) return `${from} uses ${to}, which stands in no room`;
+  if (fromRoom.below.includes("*")) return undefined;
+  const mayUse = [...fromRoom.below, ...(typeOnly ? (fromRoom.types ?? []) : [])];
+  if (fromRoom !== toRoom && !mayUse.includes(toRoom.name)) return `${from} uses ${to}, which is not below it`;
+  if (fromRoom.name === "node/services" && fromRoom === toRoom && !typeOnly) return findServiceFault(from, to);
+  return undefined;
+}
+
+/** Other services are seen through their interface: types only. */
+function findServiceFault(from: string, to: string): string | undefined {
+  const [mine, theirs] = [from, to].map((path) => path.split("/")[2]);
+  // Every service that runs jobs admits and reports them in the same way.
+  if (mine === theirs || theirs === "jobs") return undefined;
+  return `${from} uses ${to}, another service, other than by import type`;
+}
