@@ -1,0 +1,103 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { NetworkError } from "./options.ts";
+
+export interface ProcessSpec {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  /** A line of standard output that says the process is usable. */
+  readonly ready: RegExp;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface RunningProcess {
+  readonly name: string;
+  readonly pid: number;
+  /** The line that matched `ready`. */
+  readonly readyLine: string;
+}
+
+/** How long a process has to end by itself after SIGTERM before it is killed. */
+const stopMs = 20_000;
+
+/** The real, separate processes of a local network. Logs go to files; whoever dies is named. */
+export class ProcessGroup {
+  readonly #logDir: string;
+  readonly #children = new Map<string, ChildProcess>();
+  readonly #onExit: (error: NetworkError) => void;
+  #stopping = false;
+
+  /** @param onExit Hears of a process that ended although nobody stopped it. */
+  constructor(logDir: string, onExit: (error: NetworkError) => void) {
+    this.#logDir = logDir;
+    this.#onExit = onExit;
+    mkdirSync(logDir, { recursive: true });
+  }
+
+  /** Resolves when the process says that it is usable. @throws UP_PROCESS_EXITED with the end of its log. */
+  async start(spec: ProcessSpec): Promise<RunningProcess> {
+    const log = join(this.#logDir, `${spec.name}.log`);
+    const logFd = openSync(log, "a");
+    const child = spawn(spec.command, spec.args, {
+      stdio: ["ignore", "pipe", logFd],
+      env: { ...process.env, ...spec.env },
+    });
+    closeSync(logFd);
+    this.#children.set(spec.name, child);
+    const exited = once(child, "exit").catch(() => ["failed to start", null]);
+    const ready = Promise.withResolvers<string>();
+    createInterface({ input: child.stdout! }).on("line", (line) => {
+      if (spec.ready.test(line)) ready.resolve(line);
+    });
+    const failed = exited.then(([code, signal]) => {
+      this.#children.delete(spec.name);
+      const status = String(signal ?? code);
+      return new NetworkError({ code: "UP_PROCESS_EXITED", process: spec.name, status, log: lastLine(log) });
+    });
+    const first = await Promise.race([ready.promise, failed]);
+    if (first instanceof NetworkError) throw first;
+    void failed.then((error) => {
+      if (!this.#stopping) this.#onExit(error);
+    });
+    return { name: spec.name, pid: child.pid!, readyLine: first };
+  }
+
+  /** Process ids by name, for measuring. */
+  get pids(): ReadonlyMap<string, number> {
+    return new Map([...this.#children].map(([name, child]) => [name, child.pid!]));
+  }
+
+  /** Stops everything, newest first, so that nobody loses what it depends on while it stops. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    for (const child of [...this.#children.values()].reverse()) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      const gone = once(child, "exit");
+      child.kill("SIGTERM");
+      const kill = setTimeout(() => child.kill("SIGKILL"), stopMs);
+      await gone;
+      clearTimeout(kill);
+    }
+  }
+}
+
+/** @throws UP_PORT_BUSY before anything was started on it, naming who wanted it. */
+export async function requireFreePort(port: number, service: string): Promise<void> {
+  const socket = connect({ port, host: "127.0.0.1" });
+  const busy = await new Promise<boolean>((resolve) => {
+    socket.once("connect", () => resolve(true));
+    socket.once("error", () => resolve(false));
+  });
+  socket.destroy();
+  if (busy) throw new NetworkError({ code: "UP_PORT_BUSY", port, service });
+}
+
+function lastLine(file: string): string {
+  const lines = readFileSync(file, "utf8").trimEnd().split("\n");
+  return lines.at(-1)?.slice(0, 500) ?? "";
+}
