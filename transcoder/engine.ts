@@ -84,4 +84,6 @@ export interface Engine {
   readonly name: EngineName;
   openVideo(spec: LiveSpec, sink: LiveSink): LiveVideo | Promise<LiveVideo>;
   openAudio(spec: AudioSpec, sink: AudioSink): LiveAudio | Promise<LiveAudio>;
+  /** `onProgress` is called often enough for a watchdog. */
+  runStored(spec: StoredSpec, onProgress: () => void): Promise<StoredResult>;
 }

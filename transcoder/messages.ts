@@ -1,11 +1,12 @@
 import type { AudioConfig, Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
-import type { AudioInput, AudioSpec, LiveInput, LiveSpec, SegmentSummary } from "./engine.ts";
+import type { AudioInput, AudioSpec, LiveInput, LiveSpec, SegmentSummary, StoredResult, StoredSpec } from "./engine.ts";
 import type { TranscodeErrorDetail } from "./errors.ts";
 import type { EncoderReport, ProbeSpec } from "./probe.ts";
 
 export type JobMessage =
   | { readonly type: "start"; readonly job: "video"; readonly spec: LiveSpec }
   | { readonly type: "start"; readonly job: "audio"; readonly spec: AudioSpec }
+  | { readonly type: "start"; readonly job: "stored"; readonly spec: StoredSpec }
   | { readonly type: "start"; readonly job: "probe"; readonly spec: ProbeSpec };
 
 export type ToWorker = JobMessage | LiveInput | AudioInput | { readonly type: "end" };
@@ -20,7 +21,13 @@ export type FromWorker =
       readonly config: VideoConfig | AudioConfig;
     }
   | { readonly type: "frame"; readonly index: number; readonly sequence: number; readonly frame: Frame }
-  | { readonly type: "segmentEnd"; readonly index: number; readonly sequence: number; readonly summary: SegmentSummary }
+  | {
+      readonly type: "segmentEnd";
+      readonly index: number;
+      readonly sequence: number;
+      readonly summary: SegmentSummary;
+    }
   | { readonly type: "error"; readonly detail: TranscodeErrorDetail; readonly message: string }
+  | { readonly type: "stored"; readonly result: StoredResult }
   | { readonly type: "probed"; readonly encoders: readonly EncoderReport[] }
   | { readonly type: "finished"; readonly cpuMs: number };

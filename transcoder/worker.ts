@@ -54,6 +54,15 @@ async function start(message: JobMessage): Promise<void> {
         frame: (index, frame) => send({ type: "frame", index, sequence: 0, frame }),
       });
       return;
+    case "stored": {
+      const { spec } = message;
+      const engine = await loadEngine(spec.engine);
+      send({
+        type: "stored",
+        result: await engine.runStored(spec, () => send({ type: "taken", inputs: 0, cpuMs: cpuMs() })),
+      });
+      return finish();
+    }
     case "probe": {
       const { measureEncoders } = await import("./engines/node-av/measure.ts");
       send({ type: "probed", encoders: measureEncoders(message.spec) });

@@ -2,6 +2,7 @@ import { AV_LOG_ERROR } from "node-av/constants";
 import { Log } from "node-av/lib";
 import type { Engine } from "../engine.ts";
 import { NodeAvAudio } from "./node-av/audio.ts";
+import { runStored } from "./node-av/stored.ts";
 import { NodeAvVideo } from "./node-av/video.ts";
 
 Log.setLevel(AV_LOG_ERROR);
@@ -11,4 +12,5 @@ export const nodeAvEngine: Engine = {
   name: "node-av",
   openVideo: (spec, sink) => new NodeAvVideo(spec, sink),
   openAudio: (spec, sink) => new NodeAvAudio(spec, sink),
+  runStored,
 };

@@ -53,6 +53,10 @@ export class GroupEncoder {
     this.#packet.alloc();
   }
 
+  get context(): CodecContext {
+    return this.#context;
+  }
+
   get extradata(): Uint8Array {
     return this.#context.extraData ?? new Uint8Array();
   }

@@ -12,6 +12,7 @@ import {
   AVMEDIA_TYPE_AUDIO,
   AVMEDIA_TYPE_VIDEO,
 } from "node-av/constants";
+import type { Frame as Picture } from "node-av/lib";
 import { Codec, CodecContext, CodecParameters, FFmpegError, Rational } from "node-av/lib";
 import { TranscodeError } from "../../errors.ts";
 import type { VideoPreset } from "../../presets.ts";
@@ -99,7 +100,11 @@ export interface VideoEncoderOptions {
   readonly gop: number;
   readonly threads: number;
   readonly sampleAspectRatio?: { readonly num: number; readonly den: number };
+  /** What the source says of its colours: a smaller picture must not be taken for another standard's. */
+  readonly color?: ColorFacts;
 }
+
+export type ColorFacts = Pick<Picture, "colorSpace" | "colorPrimaries" | "colorTrc">;
 
 export function openVideoEncoder(options: VideoEncoderOptions): CodecContext {
   const { preset } = options;
@@ -123,6 +128,11 @@ export function openVideoEncoder(options: VideoEncoderOptions): CodecContext {
   const aspect = options.sampleAspectRatio;
   if (aspect && aspect.num > 0 && aspect.num !== aspect.den) {
     context.sampleAspectRatio = new Rational(aspect.num, aspect.den);
+  }
+  if (options.color) {
+    context.colorSpace = options.color.colorSpace;
+    context.colorPrimaries = options.color.colorPrimaries;
+    context.colorTrc = options.color.colorTrc;
   }
   for (const [name, value] of Object.entries(preset.options)) context.setOption(name, value);
   const opened = context.open2Sync(codec);

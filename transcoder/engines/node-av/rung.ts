@@ -83,6 +83,7 @@ export class LiveRung {
 
   #scale(picture: Picture): void {
     this.#scaled.makeWritable();
+    this.#scaled.colorSpace = picture.colorSpace;
     this.#check(this.#scaler.scaleFrameSync(this.#scaled, picture));
     this.#hasPicture = true;
   }
@@ -111,6 +112,7 @@ export class LiveRung {
       gop: LIVE_GOP,
       threads: 1,
       sampleAspectRatio: picture?.sampleAspectRatio,
+      color: picture,
     });
     return this.#encoder;
   }
