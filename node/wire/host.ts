@@ -9,6 +9,8 @@ import type { Startable } from "../kernel/lifecycle.ts";
 import { WireError } from "./errors.ts";
 import { createFramingMetrics, FramedStream, type FramingLimits } from "./framing.ts";
 import { createLibp2pNode, type Libp2pNode } from "./libp2p-node.ts";
+import { FramedMediaConnection, mediaProtocolOptions } from "./media/connection.ts";
+import { MEDIA_PROTOCOL, type MediaConnection, type MediaHost, type OpenMediaOptions } from "./media/message.ts";
 import { addressOfPeerId, selectMultiaddrs } from "./peer-address.ts";
 import { PeerScores } from "./peer-scores.ts";
 
@@ -68,7 +70,7 @@ export interface ProtocolOptions {
 }
 
 /** This node among its peers. Handlers are registered before start. */
-export interface Host {
+export interface Host extends MediaHost {
   readonly address: Address;
   readonly scores: PeerScores;
   /** Where this node can be dialed, each ending in its peer id. Empty before start. */
@@ -159,6 +161,8 @@ export class HostService implements Host, Startable {
 
   handle(protocol: string, options: ProtocolOptions, handler: FramedHandler): void {
     if (this.#node !== undefined) throw new Error("handlers are registered before start");
+    if (this.#registrations.some((other) => other.protocol === protocol))
+      throw new Error(`two handlers of ${protocol}`);
     this.#registrations.push({ protocol, options, handler });
   }
 
@@ -183,6 +187,21 @@ export class HostService implements Host, Startable {
       throw new WireError({ code: "WIRE_DIAL_FAILED", peer }, { cause });
     }
     return this.#frame(stream, peer, options.limits);
+  }
+
+  async openMedia(
+    multiaddrs: readonly string[],
+    peer: Address,
+    options: OpenMediaOptions = {},
+  ): Promise<MediaConnection> {
+    const stream = await this.open(MEDIA_PROTOCOL, peer, multiaddrs, { ...mediaProtocolOptions, ...options });
+    return new FramedMediaConnection(stream, this.scores);
+  }
+
+  onMedia(handler: (connection: MediaConnection) => void): void {
+    this.handle(MEDIA_PROTOCOL, mediaProtocolOptions, (stream) =>
+      handler(new FramedMediaConnection(stream, this.scores)),
+    );
   }
 
   rttMs(peer: Address): number | undefined {

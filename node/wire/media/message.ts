@@ -89,12 +89,28 @@ export interface SegmentEndMessage {
 export interface MediaConnection {
   /** The peer's address, proven by its key. */
   readonly remoteAddress: Hex;
-  /** What arrives, in order. Ends when the peer closes; throws when the stream breaks. To be read once. */
+  /**
+   * What arrives, in order. Ends after the peer's `close` or ours; throws when the stream breaks. Leaving a loop over it
+   * changes nothing: a second loop goes on where the first stopped. While nobody reads, the peer is made to wait.
+   */
   readonly messages: AsyncIterable<MediaMessage>;
-  /** Resolves when the message may be followed by another: wait for it before the next, and memory stays bounded. */
+  /** Resolves when it is over: undefined after goodbyes, else why. Never rejects. */
+  readonly ended: Promise<Error | undefined>;
+  /** Resolves when there is room for another message: whoever waits for it keeps memory bounded. Keeps the order of calls. */
   send(message: MediaMessage): Promise<void>;
-  /** Says that nothing more will be sent and waits until what was sent is on its way and the peer closed too. */
+  /** Goodbye for both directions: what was sent arrives, what still comes is dropped. Waits for the peer's goodbye, bounded. */
   close(): Promise<void>;
   /** Ends both directions at once; the peer's iteration throws. */
   abort(error: Error): void;
+}
+
+export interface OpenMediaOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface MediaHost {
+  /** A stream to exactly `peer`. Throws WireError: WIRE_DIAL_FAILED, WIRE_ADDRESS_MISSING, WIRE_PEER_WRONG. */
+  openMedia(multiaddrs: readonly string[], peer: Hex, options?: OpenMediaOptions): Promise<MediaConnection>;
+  /** Hears of every stream that a peer opens. One handler per host, before it starts. */
+  onMedia(handler: (connection: MediaConnection) => void): void;
 }
