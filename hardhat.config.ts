@@ -14,12 +14,19 @@ export default defineConfig({
     cache: "./cache",
   },
   solidity: {
+    // Deployed as they are: their artifacts are needed though no contract of ours imports them.
+    npmFilesToBuild: ["@openzeppelin/contracts/access/manager/AccessManager.sol"],
     compilers: [
       {
         version: "0.8.37",
         // The compiler comes from npm, so that a build never downloads a binary.
         path: require.resolve("solc/soljson.js"),
-        settings: { optimizer: { enabled: true, runs: 10_000_000 }, viaIR: true, evmVersion: "cancun" },
+        settings: {
+          optimizer: { enabled: true, runs: 10_000_000 },
+          viaIR: true,
+          evmVersion: "cancun",
+          outputSelection: { "*": { "*": ["storageLayout"] } },
+        },
       },
     ],
   },
