@@ -15,4 +15,9 @@ export interface CommandEntry {
 export const commands: readonly CommandEntry[] = [
   { name: "keys", summary: "make and show node keys", load: () => import("./commands/keys.ts") },
   { name: "config", summary: "show settings and where they come from", load: () => import("./commands/config.ts") },
+  {
+    name: "transcode",
+    summary: "turn a file into the renditions of a ladder",
+    load: () => import("./commands/transcode.ts"),
+  },
 ];

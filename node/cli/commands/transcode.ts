@@ -1,0 +1,64 @@
+import { readFile } from "node:fs/promises";
+import { CodedError } from "@leat/sdk/base/errors.ts";
+import type { EngineName } from "@leat/transcoder/engine.ts";
+import { type Ladder, parseLadder } from "@leat/transcoder/ladder.ts";
+import { type StoredReport, transcodeFile } from "@leat/transcoder/stored.ts";
+import { type Command, Option } from "commander";
+import { withInterrupt } from "../interrupt.ts";
+import { printResult, renderTable } from "../output.ts";
+
+export class LadderFileError extends CodedError<{ code: "LADDER_FILE_UNREADABLE"; path: string; reason: string }> {}
+
+interface TranscodeFlags {
+  readonly ladder: string;
+  readonly out: string;
+  readonly engine?: EngineName;
+}
+
+export function register(program: Command): void {
+  program
+    .command("transcode")
+    .description("turn a file into one MP4 for each rung of a ladder, and report")
+    .argument("<input>", "media file")
+    .requiredOption("--ladder <file>", "JSON array of rungs: name, codec, height, videoBitrate, audioBitrate, fps")
+    .requiredOption("--out <dir>", "folder for the renditions")
+    .addOption(new Option("--engine <name>", "what encodes").choices(["node-av", "ffmpeg"]))
+    .action(async (input: string, { ladder, out, engine }: TranscodeFlags, command: Command) => {
+      const rungs = await readLadder(ladder);
+      const report = await withInterrupt((signal) =>
+        transcodeFile({ input, ladder: rungs, outDir: out, engine, signal }),
+      );
+      printResult(command, report, renderReport);
+    });
+}
+
+export async function readLadder(path: string): Promise<Ladder> {
+  let content: unknown;
+  try {
+    content = JSON.parse(await readFile(path, "utf8"));
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code ?? (cause as Error).message;
+    const message = `the ladder ${path} cannot be read as JSON: ${reason}`;
+    throw new LadderFileError({ code: "LADDER_FILE_UNREADABLE", path, reason }, { cause, message });
+  }
+  return parseLadder(content);
+}
+
+function renderReport(report: StoredReport): string {
+  const { source, renditions, dropped, wallMs, cpuMs } = report;
+  const rows = renditions.map(({ name, codec, width, height, frames, durationMs, bytes, file }) => ({
+    name,
+    codec,
+    size: `${width}x${height}`,
+    frames,
+    durationMs,
+    bytes,
+    file,
+  }));
+  return [
+    `source: ${source.codec} ${source.width}x${source.height}, ${source.frames} frames, ${source.durationMs} ms`,
+    renderTable(rows),
+    ...dropped.map((rung) => `dropped: ${JSON.stringify(rung)}`),
+    `took ${wallMs} ms, ${cpuMs} ms of CPU`,
+  ].join("\n");
+}
