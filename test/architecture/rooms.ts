@@ -14,12 +14,14 @@ export interface Room {
 
 const sdk = ["sdk/base", "sdk/protocol", "sdk/selection"];
 const rules = ["node/market", "node/metering", "node/media"];
+// What a codec's bytes say: rules read it when they pack, edges when they take frames apart. It stands below both.
+const bitstream = "node/media/bitstream";
 const edges = ["node/wire", "node/chain", "node/store", "node/media-io"];
-const belowServices = [...sdk, "sdk/client", "transcoder", "node/kernel", ...rules, ...edges];
+const belowServices = [...sdk, "sdk/client", "transcoder", "node/kernel", bitstream, ...rules, ...edges];
 const belowApp = [...belowServices, "node/services", "node/config", "node/http/options"];
 
-// Two voucher stores implement one interface, which metering states as it says what must be kept.
-const storeTypes = { types: ["node/metering"] };
+// The stores keep and the chain collects the vouchers that metering describes: its types, never its rules.
+const voucherTypes = { types: ["node/metering"] };
 
 function room(path: string, below: readonly string[], more: Partial<Room> = {}): Room {
   return { name: path, path, below, ...more };
@@ -37,16 +39,21 @@ export const rooms: readonly Room[] = [
   room("transcoder", ["sdk/base", "sdk/protocol"]),
 
   room("node/kernel", sdk),
-  ...rules.map((path) => room(path, sdk, { pure: true, browser: true })),
-  ...edges.map((path) => room(path, [...sdk, "node/kernel"], path === "node/store" ? storeTypes : {})),
+  room(bitstream, sdk, { pure: true, browser: true }),
+  ...rules.map((path) => room(path, [...sdk, bitstream], { pure: true, browser: true })),
+  ...edges.map((path) =>
+    room(path, [...sdk, "node/kernel", bitstream], ["node/store", "node/chain"].includes(path) ? voucherTypes : {}),
+  ),
   room("node/services", belowServices),
   // Declared where it is used, and needed by the settings below: a file without any import of ours.
   { name: "node/http/options", path: "node/http/options.ts", below: [] },
   room("node/config", [...belowServices, "node/services", "node/http/options"]),
-  room("node/app", [...belowApp, "node/http"]),
+  room("node/app", [...belowApp, "node/http", "node/web/routes"]),
   room("node/http", [...belowServices, "node/services", "node/http/options"]),
+  // The server's side of the pages.
+  { name: "node/web/routes", path: "node/web/routes.ts", below: ["sdk/base", "sdk/protocol", "node/http"] },
   room("node/web", ["sdk/base", "sdk/protocol", "sdk/selection", "sdk/client", "sdk/player"], { browser: true }),
-  room("node/cli", [...belowApp, "node/app", "node/http"]),
+  room("node/cli", [...belowApp, "node/app", "node/http", "node/web/routes"]),
 
   // They stand outside: commands and tests may use every room.
   room("scripts", ["*"]),
