@@ -1,0 +1,145 @@
+import { clusterRegistryAbi } from "@leat/sdk/protocol/abi/cluster-registry.ts";
+import { operatorRegistryAbi } from "@leat/sdk/protocol/abi/operator-registry.ts";
+import { paymentEscrowAbi } from "@leat/sdk/protocol/abi/payment-escrow.ts";
+import type { Deployment } from "@leat/sdk/protocol/deployment.ts";
+import { type Address, type Hex, toAddress } from "@leat/sdk/protocol/hex.ts";
+import type { Voucher } from "@leat/sdk/protocol/signed.ts";
+import { type Signed, toCompactSignature } from "@leat/sdk/protocol/statements.ts";
+import { erc20Abi, type PublicClient } from "viem";
+import type { ContractCall } from "./sender.ts";
+
+/** What the escrow holds of one channel, base units. */
+export interface EscrowChannel {
+  readonly collected: bigint;
+  readonly reserve: bigint;
+  readonly thawing: bigint;
+}
+
+/** Typed reads of the contracts. `blockNumber` asks for the state as of that block. */
+export class ContractReader {
+  readonly #client: PublicClient;
+  readonly #deployment: Deployment;
+  readonly #decimals = new Map<Address, number>();
+
+  constructor(client: PublicClient, deployment: Deployment) {
+    this.#client = client;
+    this.#deployment = deployment;
+  }
+
+  async channel(id: Hex, blockNumber?: bigint): Promise<EscrowChannel> {
+    const address = this.#deployment.escrow;
+    const call = { address, abi: paymentEscrowAbi, functionName: "channelOf", args: [id], blockNumber } as const;
+    const { collected, reserve, thawing } = await this.#client.readContract(call);
+    return { collected, reserve, thawing };
+  }
+
+  pool(account: Address, token: Address): Promise<bigint> {
+    const address = this.#deployment.escrow;
+    return this.#client.readContract({
+      address,
+      abi: paymentEscrowAbi,
+      functionName: "poolOf",
+      args: [account, token],
+    });
+  }
+
+  isVoucherSigner(cluster: bigint, signer: Address, blockNumber?: bigint): Promise<boolean> {
+    const address = this.#deployment.clusterRegistry;
+    const args = [cluster, signer] as const;
+    return this.#client.readContract({
+      address,
+      abi: clusterRegistryAbi,
+      functionName: "isVoucherSigner",
+      args,
+      blockNumber,
+    });
+  }
+
+  async operatorOf(node: Address): Promise<Address> {
+    const address = this.#deployment.operatorRegistry;
+    const call = { address, abi: operatorRegistryAbi, functionName: "operatorOf", args: [node] } as const;
+    return toAddress(await this.#client.readContract(call));
+  }
+
+  async stake(operator: Address, blockNumber?: bigint): Promise<{ stake: bigint; thawing: bigint }> {
+    const address = this.#deployment.operatorRegistry;
+    const args = [operator] as const;
+    const call = { address, abi: operatorRegistryAbi, functionName: "stakeOf", args, blockNumber } as const;
+    const { stake, thawing } = await this.#client.readContract(call);
+    return { stake, thawing };
+  }
+
+  async decimals(token: Address): Promise<number> {
+    const known = this.#decimals.get(token);
+    if (known !== undefined) return known;
+    const found = await this.#client.readContract({ address: token, abi: erc20Abi, functionName: "decimals" });
+    this.#decimals.set(token, found);
+    return found;
+  }
+}
+
+/** A voucher that is to be collected. `payerCluster`, `payeeCluster`: whose account it is; 0 for an account of its own. */
+export interface Collectable {
+  readonly voucher: Signed<Voucher>;
+  readonly payerCluster: bigint;
+  readonly payeeCluster: bigint;
+}
+
+/** One transaction for all; vouchers of one payee, kind of payer, token and share form a group. */
+export function collectCall(deployment: Deployment, collectables: readonly Collectable[]) {
+  const groups = Map.groupBy(collectables, ({ voucher: { value }, payeeCluster, payerCluster }) =>
+    [value.payee, payeeCluster, payerCluster, value.token, value.cluster, value.clusterPpm].join("/"),
+  );
+  const args = [...groups.values()].map((group) => {
+    const { payee, token, cluster, clusterPpm } = group[0]!.voucher.value;
+    return {
+      payee,
+      payeeCluster: group[0]!.payeeCluster,
+      payerCluster: group[0]!.payerCluster,
+      token,
+      cluster,
+      clusterPpm,
+      claims: group.map(({ voucher }) => ({
+        payer: voucher.value.payer,
+        cumulative: voucher.value.cumulative,
+        seq: voucher.value.seq,
+        usageRoot: voucher.value.usageRoot,
+        ...toCompactSignature(voucher.signature),
+      })),
+    };
+  });
+  return {
+    address: deployment.escrow,
+    abi: paymentEscrowAbi,
+    functionName: "collect",
+    args: [args],
+  } as const satisfies ContractCall<typeof paymentEscrowAbi, "collect">;
+}
+
+/** Buyers first, then the members; members in rising order of payee, each once. */
+export function collectForCall(
+  deployment: Deployment,
+  cluster: bigint,
+  token: Address,
+  buyers: readonly Signed<Voucher>[],
+  members: readonly Signed<Voucher>[],
+) {
+  const claimOf = ({ value, signature }: Signed<Voucher>) => ({
+    cumulative: value.cumulative,
+    seq: value.seq,
+    usageRoot: value.usageRoot,
+    ...toCompactSignature(signature),
+  });
+  const rising = members.toSorted((left, right) => (left.value.payee < right.value.payee ? -1 : 1));
+  return {
+    address: deployment.escrow,
+    abi: paymentEscrowAbi,
+    functionName: "collectFor",
+    args: [
+      cluster,
+      token,
+      buyers.map((buyer) => ({ payer: buyer.value.payer, ...claimOf(buyer) })),
+      rising.map((member) => ({ payee: member.value.payee, ...claimOf(member) })),
+    ],
+  } as const satisfies ContractCall<typeof paymentEscrowAbi, "collectFor">;
+}

@@ -1,0 +1,121 @@
+import { type Address, type Hex, toAddress } from "@leat/sdk/protocol/hex.ts";
+import type { DecodedLog } from "./event-reader.ts";
+
+export interface OperatorState {
+  readonly operator: Address;
+  /** Not thawing, LPT base units. */
+  stake: bigint;
+  thawing: bigint;
+  readonly nodes: Map<Address, { endpoint: string; revoked: boolean }>;
+}
+
+export interface ClusterState {
+  readonly cluster: bigint;
+  owner: Address;
+  readonly account: Address;
+  /** Keys that may make new promises. */
+  readonly balancers: Set<Address>;
+  /** Operators that accepted, with the largest share that they let it take. */
+  readonly members: Map<Address, number>;
+}
+
+/** What was collected on a channel, by the events. */
+export interface Collection {
+  readonly channel: Hex;
+  readonly payer: Address;
+  readonly payee: Address;
+  readonly token: Address;
+  readonly collected: bigint;
+  readonly transaction: Hex;
+  readonly blockNumber: bigint;
+}
+
+/** Everything that the events say, folded in order. */
+export class RegistryState {
+  readonly operators = new Map<Address, OperatorState>();
+  readonly clusters = new Map<bigint, ClusterState>();
+  readonly collections = new Map<Hex, Collection>();
+  readonly #operatorOfNode = new Map<Address, Address>();
+  readonly #clusterOfAccount = new Map<Address, bigint>();
+  /** Operators whose stake moved since it was last read. */
+  readonly staleStakes = new Set<Address>();
+
+  operatorOf(node: Address): Address | undefined {
+    return this.#operatorOfNode.get(node);
+  }
+
+  clusterOfAccount(account: Address): bigint | undefined {
+    return this.#clusterOfAccount.get(account);
+  }
+
+  apply(log: DecodedLog): void {
+    const args = log.args as Record<string, never>;
+    const address = (name: string) => toAddress(args[name]!);
+    switch (log.eventName) {
+      case "OperatorJoined":
+      case "StakeAdded":
+      case "StakeThawStarted":
+      case "StakeThawCanceled":
+      case "StakeWithdrawn":
+      case "StakeSlashed":
+        this.#operator(address("operator"));
+        this.staleStakes.add(address("operator"));
+        return;
+      case "NodeAdded":
+        this.#operator(address("operator")).nodes.set(address("node"), { endpoint: args.endpoint!, revoked: false });
+        this.#operatorOfNode.set(address("node"), address("operator"));
+        return;
+      case "NodeEndpointChanged":
+        this.#node(address("node"), (node) => {
+          node.endpoint = args.endpoint!;
+        });
+        return;
+      case "NodeRevoked":
+        this.#node(address("node"), (node) => {
+          node.revoked = true;
+        });
+        return;
+      case "Collected":
+        this.collections.set(args.channel!, {
+          channel: args.channel!,
+          payer: address("payer"),
+          payee: address("payee"),
+          token: address("token"),
+          collected: args.collected!,
+          transaction: log.transactionHash,
+          blockNumber: log.blockNumber,
+        });
+        return;
+      default:
+        this.#applyToCluster(log.eventName, args, address);
+    }
+  }
+
+  #applyToCluster(name: string, args: Record<string, never>, address: (name: string) => Address): void {
+    if (name === "ClusterCreated") {
+      const account = address("account");
+      this.#clusterOfAccount.set(account, args.cluster!);
+      const empty = { balancers: new Set<Address>(), members: new Map<Address, number>() };
+      this.clusters.set(args.cluster!, { cluster: args.cluster!, owner: address("owner"), account, ...empty });
+      return;
+    }
+    const cluster = this.clusters.get(args.cluster!);
+    if (cluster === undefined) return;
+    if (name === "ClusterTransferred") cluster.owner = address("newOwner");
+    else if (name === "BalancerAdded") cluster.balancers.add(address("balancer"));
+    else if (name === "BalancerRemoved") cluster.balancers.delete(address("balancer"));
+    else if (name === "MemberAccepted") cluster.members.set(address("operator"), args.maximumSharePpm!);
+    else if (name === "MemberLeft") cluster.members.delete(address("operator"));
+  }
+
+  #operator(operator: Address): OperatorState {
+    const known = this.operators.get(operator) ?? { operator, stake: 0n, thawing: 0n, nodes: new Map() };
+    this.operators.set(operator, known);
+    return known;
+  }
+
+  #node(node: Address, change: (state: { endpoint: string; revoked: boolean }) => void): void {
+    const state = this.operators.get(this.#operatorOfNode.get(node) ?? node)?.nodes.get(node);
+    if (state !== undefined) change(state);
+  }
+}
