@@ -41,6 +41,10 @@ export class SourceBuffer {
     return this.#log.sizeBytes;
   }
 
+  get closed(): boolean {
+    return this.#log.closed;
+  }
+
   /** The oldest segment that can still be decoded whole. */
   get firstSequence(): number | undefined {
     return this.#starts[0]?.sequence;

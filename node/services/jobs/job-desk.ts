@@ -3,6 +3,7 @@ import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import type { MayWork, Payee } from "@leat/node/services/payment/index.ts";
+import { PublicError, RemoteError } from "@leat/node/wire/errors.ts";
 import type { BalancerRequest, BalancerResponse } from "@leat/node/wire/session/messages.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
@@ -136,8 +137,8 @@ export class JobDeskService implements JobDesk, Startable {
   async start(): Promise<void> {
     const { session } = this.#components;
     session.handle("job.reserve", async (request) => this.#reserve(request));
-    session.handle("quote.request", (request) => this.#quote(request));
-    session.handle("job.assign", (terms) => this.#assign(terms));
+    session.handle("quote.request", (request) => answerPublicly(() => this.#quote(request)));
+    session.handle("job.assign", (terms) => answerPublicly(() => this.#assign(terms)));
     session.handle("job.update", async ({ job, attempt, ...change }) => {
       this.#running.get(job)?.runner?.change(job, attempt, change);
       return {};
@@ -312,11 +313,21 @@ export class JobDeskService implements JobDesk, Startable {
           return;
         } catch (error) {
           if (!isCodedError(error)) throw error;
-          if (!error.code.startsWith("SESSION_")) return;
+          if (error instanceof RemoteError) return;
           await this.#components.clock.sleep(this.#options.reportRetryMs, signal);
         }
       }
     });
+  }
+}
+
+/** Our codes of refusal are for the balancer's eyes; texts and causes are not. */
+async function answerPublicly<T>(answer: () => Promise<T>): Promise<T> {
+  try {
+    return await answer();
+  } catch (error) {
+    if (isCodedError(error)) throw new PublicError({ code: error.code }, { cause: error });
+    throw error;
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
+import { RemoteError } from "@leat/node/wire/errors.ts";
 import type { NodeRequest } from "@leat/node/wire/session/messages.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
@@ -126,7 +127,7 @@ export class OutboxService implements Outbox, Startable {
           break;
         } catch (error) {
           if (!isCodedError(error)) throw error;
-          if (finalCodes.test(error.code)) {
+          if (error instanceof RemoteError && finalCodes.test(error.code)) {
             this.#refused.add();
             logger.warn("Outbox item was refused", { method: item.method, code: error.code });
             break;

@@ -26,3 +26,8 @@ export interface JobSession {
 export interface MediaDialer {
   openMedia(multiaddrs: readonly string[], peer: Address): Promise<MediaConnection>;
 }
+
+/** Takes what other nodes dial for media. */
+export interface MediaListener {
+  onMedia(handler: (connection: MediaConnection) => void): void;
+}

@@ -1,0 +1,182 @@
+import type { Clock } from "@leat/node/kernel/clock.ts";
+import { AudioCutter, type AudioStep } from "@leat/node/media/audio-cutter.ts";
+import type { Logger } from "@leat/sdk/base/logger.ts";
+import type { AudioConfig, Boundary, Frame } from "@leat/sdk/protocol/frame.ts";
+import { AAC_RUNG, OPUS_RUNG, type RenditionInfo } from "@leat/sdk/protocol/stream.ts";
+import type { AudioSpec } from "@leat/transcoder/engine.ts";
+import { AUDIO_SAMPLE_RATE } from "@leat/transcoder/presets.ts";
+import type { AudioEncode, AudioEncodeEvents } from "@leat/transcoder/supervisor.ts";
+import type { PackSegment } from "../jobs/packed-segment.ts";
+import type { RungSegment } from "./published-log.ts";
+
+export type StartAudio = (spec: AudioSpec, events: AudioEncodeEvents) => AudioEncode;
+
+export interface AudioGroupsOptions {
+  readonly startAudio: StartAudio;
+  readonly pack: PackSegment;
+  readonly partTargetMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly onSegment: (segment: RungSegment) => void;
+}
+
+interface Group {
+  readonly info: RenditionInfo;
+  readonly cutter: AudioCutter;
+  readonly segments: Map<number, { boundary: Boundary; wallClockMs: number; frames: Frame[] }>;
+  config: { version: number; config: AudioConfig } | undefined;
+  version: number;
+}
+
+/** About 20 s of packets before the balancer has said which groups there are. */
+const maxWaiting = 1_024;
+/** Packets that the encoder may be behind: beyond it the machine cannot keep up, and audio gaps are the least harm. */
+const maxQueued = 512;
+const restartPauseMs = 1_000;
+
+/** The stream's AAC and Opus groups: encoded once, here at the origin, in one forked worker, cut as the video is. */
+export class AudioGroups {
+  readonly #options: AudioGroupsOptions;
+  readonly #groups: Group[];
+  #source: { version: number; config: AudioConfig } | undefined;
+  #worker: AudioEncode | undefined;
+  #wanted: readonly Group[] | undefined;
+  #waiting: Frame[] = [];
+  #notBefore = 0;
+  #closed = false;
+
+  constructor(options: AudioGroupsOptions) {
+    this.#options = options;
+    this.#groups = (
+      [
+        [AAC_RUNG, "aac"],
+        [OPUS_RUNG, "opus"],
+      ] as const
+    ).map(([rung, codec]) => ({
+      info: { rung, name: codec, kind: "audio", codec, bitrate: 0 },
+      cutter: new AudioCutter(AUDIO_SAMPLE_RATE),
+      segments: new Map(),
+      config: undefined,
+      version: -1,
+    }));
+  }
+
+  /** The groups that the stream has; none: audio is not delivered. */
+  setRenditions(renditions: readonly RenditionInfo[]): void {
+    this.#wanted = this.#groups.flatMap((group) => {
+      const info = renditions.find((rendition) => rendition.rung === group.info.rung);
+      return info === undefined ? [] : [Object.assign(group, { info })];
+    });
+    for (const frame of this.#waiting.splice(0)) this.#encode(frame);
+  }
+
+  setSource(version: number, config: AudioConfig): void {
+    this.#source = { version, config };
+    if (this.#worker !== undefined) this.#guard(this.#worker.push({ type: "config", version, config }));
+  }
+
+  addSource(frame: Frame): void {
+    if (this.#closed) return;
+    if (this.#wanted !== undefined) this.#encode(frame);
+    else if (this.#waiting.length < maxWaiting) this.#waiting.push(frame);
+  }
+
+  boundary(boundary: Boundary, wallClockMs: number): void {
+    for (const group of this.#groups) {
+      group.segments.set(boundary.sequence, { boundary, wallClockMs, frames: [] });
+      this.#takeSteps(group, group.cutter.boundary(boundary));
+    }
+  }
+
+  /** The video of the open epoch has shown `pts`. */
+  advance(epoch: number, pts: number): void {
+    for (const group of this.#groups) this.#takeSteps(group, group.cutter.advance(epoch, pts));
+  }
+
+  /** The source is over: resolves when the last segments are out. */
+  async finish(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#worker?.end().catch(() => {});
+    for (const group of this.#groups) this.#takeSteps(group, group.cutter.finish());
+  }
+
+  kill(): void {
+    this.#closed = true;
+    this.#worker?.kill();
+  }
+
+  #encode(frame: Frame): void {
+    const wanted = this.#wanted ?? [];
+    if (wanted.length === 0) return;
+    this.#worker ??= this.#startWorker(wanted);
+    if (this.#worker === undefined || this.#worker.queued() > maxQueued) return;
+    this.#guard(this.#worker.push({ type: "frame", frame }));
+  }
+
+  #startWorker(wanted: readonly Group[]): AudioEncode | undefined {
+    const { startAudio, clock, logger } = this.#options;
+    if (this.#source === undefined || clock.nowMs() < this.#notBefore) return undefined;
+    const groups = wanted.map(({ info }) => ({ codec: info.codec as "aac" | "opus", bitrate: info.bitrate }));
+    return startAudio(
+      { source: this.#source.config, groups },
+      {
+        // Versions go on rising over a worker's death, so that no edge mixes two configurations.
+        config: (index, _, config) => {
+          const group = wanted[index]!;
+          group.version += 1;
+          group.config = { version: group.version, config };
+        },
+        frame: (index, frame) => {
+          const group = wanted[index]!;
+          const configVersion = group.config?.version ?? 0;
+          this.#takeSteps(group, group.cutter.push({ ...frame, configVersion }));
+        },
+        error: (error) => logger.warn("Encode audio failed", { error }),
+        exit: (error) => {
+          if (error === undefined || this.#closed) return;
+          this.#worker = undefined;
+          this.#notBefore = clock.nowMs() + restartPauseMs;
+        },
+      },
+    );
+  }
+
+  #takeSteps(group: Group, steps: readonly AudioStep[]): void {
+    for (const step of steps) {
+      const segment = group.segments.get(step.sequence);
+      if (segment === undefined) continue;
+      if (step.type === "frame") segment.frames.push(step.frame);
+      else {
+        group.segments.delete(step.sequence);
+        this.#publish(group, segment.boundary, segment.wallClockMs, segment.frames);
+      }
+    }
+  }
+
+  #publish(group: Group, boundary: Boundary, wallClockMs: number, frames: readonly Frame[]): void {
+    const made = group.config;
+    if (frames.length === 0 || made === undefined) return;
+    const { rung } = group.info;
+    const { sequence, epoch, firstFrame, discontinuity } = boundary;
+    const { config, version: configVersion } = made;
+    const packed = this.#options.pack({ rung, sequence, config, frames, partTargetMs: this.#options.partTargetMs });
+    this.#options.onSegment({
+      rung,
+      sequence,
+      epoch,
+      firstFrame,
+      discontinuity,
+      wallClockMs,
+      configVersion,
+      config,
+      frames,
+      packed,
+    });
+  }
+
+  /** A lost worker is told by its exit. */
+  #guard(pushed: Promise<void>): void {
+    pushed.catch(() => {});
+  }
+}

@@ -1,0 +1,39 @@
+import type { DescriptionMessage, MediaConnection, SubscribeMessage } from "@leat/node/wire/media/message.ts";
+import type { PublishedLog } from "./published-log.ts";
+
+/**
+ * Serves one edge: what is kept from the segment it asks for, then live segments, then the end. Each edge reads at its
+ * own pace; one that falls behind what is kept is cut off and may come again.
+ */
+export async function serveEdge(
+  connection: MediaConnection,
+  subscribe: SubscribeMessage,
+  source: {
+    readonly published: PublishedLog;
+    readonly description: () => DescriptionMessage;
+    readonly endCode: () => string;
+  },
+  signal: AbortSignal,
+): Promise<void> {
+  const gone = new AbortController();
+  const until = AbortSignal.any([signal, gone.signal]);
+  // An edge says nothing after its subscription; its silence ends when it leaves.
+  const listening = (async () => {
+    for await (const _ of connection.messages);
+  })()
+    .catch(() => {})
+    .finally(() => gone.abort());
+  try {
+    await connection.send({ type: "accepted" });
+    await connection.send(source.description());
+    for await (const message of source.published.readFrom(subscribe.fromSequence, until))
+      await connection.send(message);
+    await connection.send({ type: "end", code: source.endCode() });
+    await connection.close();
+    await listening;
+  } catch (error) {
+    connection.abort(error instanceof Error ? error : new Error("edge link failed"));
+    await listening;
+    if (!until.aborted) throw error;
+  }
+}

@@ -1,0 +1,17 @@
+import { CodedError } from "@leat/sdk/base/errors.ts";
+
+/** Codes of an origin; those that a peer is told are public. */
+export class IngestError extends CodedError<
+  | { code: "INGEST_STREAM_UNKNOWN" }
+  | { code: "INGEST_STREAM_NOT_READY" }
+  | { code: "INGEST_STREAM_ENDED" }
+  | { code: "INGEST_LEASE_LOST"; reason: string }
+  | { code: "INGEST_STOPPED" }
+  | { code: "INGEST_PUBLISHER_REPLACED" }
+  | { code: "INGEST_BALANCER_AWAY" }
+  | { code: "INGEST_MESSAGE_UNEXPECTED"; found: string }
+  | { code: "INGEST_OUTPUT_TOO_LARGE"; sizeBytes: number; maxBytes: number }
+  | { code: "INGEST_ATTEMPT_REPLACED" }
+  | { code: "INGEST_RECEIPT_WRONG"; field: string }
+  | { code: "INGEST_CHECK_FAILED"; sequence: number; reason: string }
+> {}

@@ -1,0 +1,42 @@
+import type { Family, RenditionInfo } from "@leat/sdk/protocol/stream.ts";
+
+/** How far one codec family of a stream has come. Its segments are published in order, all rungs at once. */
+export class FamilyTrack {
+  readonly family: Family;
+  readonly renditions: readonly RenditionInfo[];
+  #next: number;
+
+  constructor(family: Family, renditions: readonly RenditionInfo[], startSequence: number) {
+    this.family = family;
+    this.renditions = renditions;
+    this.#next = startSequence;
+  }
+
+  /** The first segment that is not published. */
+  get next(): number {
+    return this.#next;
+  }
+
+  /** `sequence` is published, and what was skipped before it is a gap for good. */
+  published(sequence: number): void {
+    this.#next = Math.max(this.#next, sequence + 1);
+  }
+
+  /** Source frames before `sequence` are gone: nobody can make those segments any more. */
+  skipTo(sequence: number): void {
+    this.#next = Math.max(this.#next, sequence);
+  }
+}
+
+/** One track for each family that the stream's renditions name. */
+export function createFamilyTracks(renditions: readonly RenditionInfo[], startSequence: number): FamilyTrack[] {
+  const families = new Set(renditions.flatMap(({ family }) => (family === undefined ? [] : [family])));
+  return [...families].map(
+    (family) =>
+      new FamilyTrack(
+        family,
+        renditions.filter((rendition) => rendition.family === family),
+        startSequence,
+      ),
+  );
+}

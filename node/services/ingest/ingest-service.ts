@@ -1,0 +1,257 @@
+import { createHash } from "node:crypto";
+import type { Startable } from "@leat/node/kernel/lifecycle.ts";
+import { TaskGroup } from "@leat/node/kernel/task-group.ts";
+import type { PublishInfo, PublishSink } from "@leat/node/media-io/publish-sink.ts";
+import { RemoteError } from "@leat/node/wire/errors.ts";
+import type { MediaConnection, MediaMessage, SubscribeMessage } from "@leat/node/wire/media/message.ts";
+import type { PublishGrant } from "@leat/node/wire/session/messages.ts";
+import { isCodedError } from "@leat/sdk/base/errors.ts";
+import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
+import { bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
+import { type Static, Type } from "typebox";
+import { checkAssignment, JobError } from "../jobs/assignment.ts";
+import type { AssignedJob, JobDesk, JobRunner } from "../jobs/job-desk.ts";
+import type { JobSession, MediaListener } from "../jobs/ports.ts";
+import { IngestError } from "./errors.ts";
+import { Origin, type OriginComponents } from "./origin.ts";
+import { Publisher } from "./publisher.ts";
+
+export const ingestOptions = Type.Object(
+  {
+    sourceBytes: Type.Integer({
+      default: 100_663_296,
+      minimum: 1_048_576,
+      description: "Source frames of one stream that are kept for transcoders that come late, bytes",
+    }),
+    sourceMs: Type.Integer({
+      default: 30_000,
+      minimum: 4_000,
+      description: "How long source frames of one stream are kept for transcoders that come late, milliseconds",
+    }),
+    intakeBytes: Type.Integer({
+      default: 67_108_864,
+      minimum: 1_048_576,
+      description: "Renditions of one transcoder that wait for their receipt, bytes",
+    }),
+    keptSegments: Type.Integer({
+      default: 20,
+      minimum: 3,
+      maximum: 200,
+      description: "Published segments of each rung that are kept for edges that come or return",
+    }),
+    audioWaitMs: Type.Integer({
+      default: 500,
+      minimum: 0,
+      maximum: 10_000,
+      description: "How long a stream that shows no audio with its first picture is waited for, milliseconds",
+    }),
+    readyWaitMs: Type.Integer({
+      default: 10_000,
+      minimum: 100,
+      description: "How long a peer that subscribes early waits for the stream, milliseconds",
+    }),
+    endWaitMs: Type.Integer({
+      default: 30_000,
+      minimum: 1_000,
+      description: "How long an ended stream waits for the next of its last segments, milliseconds",
+    }),
+    lingerMs: Type.Integer({
+      default: 10_000,
+      minimum: 0,
+      description: "How long an ended stream is still given to edges, milliseconds",
+    }),
+    retryMs: Type.Integer({
+      default: 500,
+      minimum: 10,
+      description: "Pause before the balancer is asked again, milliseconds",
+    }),
+    creditWaitMs: Type.Integer({
+      default: 10_000,
+      minimum: 0,
+      description: "How long a stream at its credit limit waits for a voucher before it stops, milliseconds",
+    }),
+  },
+  { default: {}, additionalProperties: false },
+);
+
+export interface IngestComponents extends OriginComponents {
+  readonly session: Pick<JobSession, "call" | "welcome">;
+  readonly desk: Pick<JobDesk, "register" | "admit" | "finish" | "mayWork">;
+  readonly media: MediaListener;
+  readonly metrics: MetricsRegister;
+}
+
+export interface Ingest {
+  /** Asks the balancer whether this key may publish now; throws a CodedError where not. */
+  authorize(streamKey: string, info: PublishInfo): Promise<PublishSink>;
+}
+
+interface Running {
+  readonly origin: Origin;
+  publisher: Publisher | undefined;
+  readonly done: Promise<void>;
+}
+
+/** Sells ingest: takes streams in, and is their origin for transcoders and edges. */
+export class IngestService implements Ingest, JobRunner, Startable {
+  readonly primitive = "ingest";
+  readonly #components: IngestComponents;
+  readonly #options: Static<typeof ingestOptions>;
+  readonly #tasks: TaskGroup;
+  readonly #running = new Map<Hex, Running>();
+  readonly #refused;
+
+  constructor(components: IngestComponents, options: Static<typeof ingestOptions>) {
+    this.#components = components;
+    this.#options = options;
+    this.#tasks = new TaskGroup({ clock: components.clock });
+    this.#refused = components.metrics.counter({
+      name: "leat_ingest_subscriptions_refused_total",
+      help: "Media subscriptions of other nodes that were refused",
+    });
+    components.metrics.gauge({
+      name: "leat_ingest_streams_running",
+      help: "Streams whose origin is here",
+      collect: () => this.#running.size,
+    });
+  }
+
+  async start(): Promise<void> {
+    this.#components.desk.register(this);
+    this.#components.media.onMedia((connection) => {
+      if (this.#tasks.signal.aborted) connection.abort(new IngestError({ code: "INGEST_STOPPED" }));
+      else this.#tasks.run(() => this.#accept(connection));
+    });
+  }
+
+  async stop(): Promise<void> {
+    for (const { origin } of this.#running.values()) origin.stop(new IngestError({ code: "INGEST_STOPPED" }));
+    await this.#tasks.close();
+  }
+
+  async authorize(streamKey: string, info: PublishInfo): Promise<PublishSink> {
+    const keyHash = bytesToHex(createHash("sha256").update(streamKey).digest());
+    const grant = await this.#request(keyHash, info.protocol);
+    const held = this.#running.get(grant.stream);
+    if (held !== undefined && !held.origin.ended) {
+      held.publisher?.replace();
+      held.origin.resume(await this.#jobOf(held.origin.job, grant));
+      return this.#attach(held);
+    }
+    await held?.done;
+    const job = await this.#components.desk.admit(grant.terms);
+    return this.#attach(this.#open(grant, job));
+  }
+
+  begin(job: AssignedJob): void {
+    // Ingest jobs come with a publisher, never by themselves.
+    throw new JobError({ code: "JOB_PRIMITIVE_UNSUPPORTED", primitive: job.spec.primitive });
+  }
+
+  change(): void {}
+
+  async end(job: Hex, attempt: number, code: string): Promise<void> {
+    for (const { origin } of this.#running.values()) {
+      if (origin.job.job !== job || origin.job.attempt !== attempt) continue;
+      if (code === "STREAM_ENDED") origin.end(true);
+      else origin.stop(new IngestError({ code: "INGEST_LEASE_LOST", reason: code }));
+    }
+  }
+
+  sequenceOf(job: Hex): number | null {
+    for (const { origin } of this.#running.values()) if (origin.job.job === job) return origin.sequence;
+    return null;
+  }
+
+  positionOf(stream: Hex): number | null {
+    return this.#running.get(stream)?.origin.sequence ?? null;
+  }
+
+  async #request(keyHash: Hex, protocol: string): Promise<PublishGrant> {
+    try {
+      return await this.#components.session.call("publish.request", { keyHash, protocol });
+    } catch (error) {
+      if (error instanceof RemoteError || !isCodedError(error)) throw error;
+      throw new IngestError({ code: "INGEST_BALANCER_AWAY" }, { cause: error });
+    }
+  }
+
+  async #jobOf(held: AssignedJob, { terms }: PublishGrant): Promise<AssignedJob> {
+    const { job, attempt } = terms.assignment.value;
+    return job === held.job && attempt === held.attempt ? held : this.#components.desk.admit(terms);
+  }
+
+  #open(grant: PublishGrant, job: AssignedJob): Running {
+    const { logger } = this.#components;
+    const components = { ...this.#components, logger: logger.child({ streamId: grant.stream }) };
+    const origin = new Origin(grant, job, components, this.#options);
+    const { promise: done, resolve } = Promise.withResolvers<void>();
+    const running: Running = { origin, publisher: undefined, done };
+    this.#running.set(grant.stream, running);
+    this.#tasks.run(async () => {
+      try {
+        const { code } = await origin.run();
+        components.logger.info("Stream is over at its origin", { code, frames: origin.source.frames });
+        if (code !== undefined && code !== "INGEST_STOPPED") {
+          this.#components.desk.finish(origin.job, { code, sequence: origin.sequence });
+        }
+      } finally {
+        this.#running.delete(grant.stream);
+        resolve();
+      }
+    });
+    return running;
+  }
+
+  #attach(running: Running): PublishSink {
+    const publisher = new Publisher(running.origin, this.#components.clock, () => {
+      if (running.publisher === publisher) running.publisher = undefined;
+    });
+    running.publisher = publisher;
+    return publisher;
+  }
+
+  async #accept(connection: MediaConnection): Promise<void> {
+    const { logger } = this.#components;
+    try {
+      const subscribe = await readFirst(connection);
+      if (subscribe?.type !== "subscribe") {
+        throw new IngestError({ code: "INGEST_MESSAGE_UNEXPECTED", found: subscribe?.type ?? "end" });
+      }
+      const origin = this.#find(connection, subscribe);
+      if (origin instanceof Origin) await origin.serve(connection, subscribe);
+      else {
+        this.#refused.add();
+        await connection.send({ type: "refused", code: origin });
+        await connection.close();
+      }
+    } catch (error) {
+      // One peer's fault or loss is never another's: it is cut off, and asks again if it can.
+      const code = isCodedError(error) ? error.code : undefined;
+      logger[code === undefined ? "warn" : "info"]("Media link ended", { peer: connection.remoteAddress, code, error });
+      connection.abort(error instanceof Error ? error : new IngestError({ code: "INGEST_STOPPED" }));
+    }
+  }
+
+  /** The origin that the peer may subscribe to, or the code of its refusal. */
+  #find(connection: MediaConnection, { assignment, stream }: SubscribeMessage): Origin | string {
+    const { statements, domain, session, clock } = this.#components;
+    const origin = this.#running.get(stream)?.origin;
+    if (origin === undefined) return "INGEST_STREAM_UNKNOWN";
+    const balancers = session.welcome === undefined ? [] : [session.welcome.balancer];
+    try {
+      const node = connection.remoteAddress;
+      checkAssignment(assignment, { statements, domain, balancers, node, nowMs: clock.nowMs() });
+    } catch (error) {
+      if (!(error instanceof JobError)) throw error;
+      return error.code;
+    }
+    return origin;
+  }
+}
+
+/** Leaving the loop loses nothing: whoever reads next goes on after the first message. */
+async function readFirst(connection: MediaConnection): Promise<MediaMessage | undefined> {
+  for await (const message of connection.messages) return message;
+  return undefined;
+}

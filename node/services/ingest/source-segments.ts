@@ -1,0 +1,168 @@
+import { AudioCutter, type AudioStep } from "@leat/node/media/audio-cutter.ts";
+import type { CompletedSegment } from "@leat/node/media/boundaries.ts";
+import type { AudioConfig, Boundary, Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import { bytesToHex, type Hex, zeroHash } from "@leat/sdk/protocol/hex.ts";
+import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
+import { SOURCE_AUDIO_RUNG, SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
+import { hashSegment, type PackSegment, partLeaves } from "../jobs/packed-segment.ts";
+import type { Work } from "../jobs/receipt-book.ts";
+
+/** What a rung's segment is compared with, once its source is complete. */
+export interface SourceFacts {
+  readonly boundary: Boundary;
+  readonly config: VideoConfig;
+  /** In decode order, without their data. */
+  readonly frames: readonly Frame[];
+  /** SHA-256 of the packaged source. */
+  readonly inputHash: Hex;
+  readonly durationTicks: number;
+  readonly wallClockMs: number;
+}
+
+interface OpenSegment {
+  readonly boundary: Boundary;
+  readonly config: VideoConfig;
+  readonly wallClockMs: number;
+  readonly frames: Frame[];
+  readonly audio: Frame[];
+  facts: SourceFacts | undefined;
+  leaves: PartLeaf[];
+  audioDone: boolean;
+}
+
+export interface SourceSegmentsOptions {
+  readonly pack: PackSegment;
+  readonly partTargetMs: number;
+  /** Video of the segment is complete: transcoders' work on it can be checked. */
+  readonly onFacts: (facts: SourceFacts) => void;
+  /** All of the segment is complete: the ingest receipt can be signed. In order of sequence. */
+  readonly onWork: (work: Work) => void;
+}
+
+const noBytes = new Uint8Array(0);
+
+/** Gathers the source's own segments: facts to check renditions by, and the work of an ingest receipt. */
+export class SourceSegments {
+  readonly #options: SourceSegmentsOptions;
+  readonly #open = new Map<number, OpenSegment>();
+  #audio: { readonly cutter: AudioCutter; readonly config: AudioConfig } | undefined;
+
+  constructor(options: SourceSegmentsOptions) {
+    this.#options = options;
+  }
+
+  begin(boundary: Boundary, config: VideoConfig, wallClockMs: number): void {
+    this.#open.set(boundary.sequence, {
+      boundary,
+      config,
+      wallClockMs,
+      frames: [],
+      audio: [],
+      facts: undefined,
+      leaves: [],
+      audioDone: this.#audio === undefined,
+    });
+    this.#takeSteps(this.#audio?.cutter.boundary(boundary) ?? []);
+  }
+
+  addVideo(sequence: number, frame: Frame): void {
+    this.#open.get(sequence)?.frames.push(frame);
+  }
+
+  /** The video of the open epoch has shown `pts`. */
+  advance(epoch: number, pts: number): void {
+    this.#takeSteps(this.#audio?.cutter.advance(epoch, pts) ?? []);
+  }
+
+  /** Audio of a changed configuration is counted from the next segment on. */
+  setAudio(config: AudioConfig): void {
+    this.#finishAudio();
+    const cutter = new AudioCutter(config.timescale);
+    this.#audio = { cutter, config };
+    for (const segment of this.#open.values()) {
+      if (segment.facts !== undefined) continue;
+      segment.audioDone = false;
+      cutter.boundary(segment.boundary);
+    }
+  }
+
+  addAudio(frame: Frame): void {
+    this.#takeSteps(this.#audio?.cutter.push(frame) ?? []);
+  }
+
+  completeVideo(completed: CompletedSegment): void {
+    const segment = this.#open.get(completed.sequence);
+    if (segment === undefined) return;
+    const { pack, partTargetMs, onFacts } = this.#options;
+    const { boundary, config, wallClockMs, frames } = segment;
+    if (frames.length === 0) {
+      this.#open.delete(completed.sequence);
+      return;
+    }
+    const packed = pack({ rung: SOURCE_RUNG, sequence: boundary.sequence, config, frames, partTargetMs });
+    segment.leaves = partLeaves(packed);
+    segment.facts = {
+      boundary,
+      config,
+      wallClockMs,
+      frames: frames.map((frame) => ({ ...frame, data: noBytes })),
+      inputHash: bytesToHex(hashSegment(packed)),
+      durationTicks: packed.totals.durationTicks,
+    };
+    frames.length = 0;
+    onFacts(segment.facts);
+    this.#settle();
+  }
+
+  /** No more audio comes. Call after the last `completeVideo`. */
+  finish(): void {
+    this.#finishAudio();
+    this.#settle();
+  }
+
+  #finishAudio(): void {
+    this.#takeSteps(this.#audio?.cutter.finish() ?? []);
+    for (const segment of this.#open.values()) segment.audioDone = true;
+    this.#audio = undefined;
+  }
+
+  #takeSteps(steps: readonly AudioStep[]): void {
+    for (const step of steps) {
+      const segment = this.#open.get(step.sequence);
+      if (segment === undefined) continue;
+      if (step.type === "frame") segment.audio.push(step.frame);
+      else this.#closeAudio(segment);
+    }
+    if (steps.length > 0) this.#settle();
+  }
+
+  #closeAudio(segment: OpenSegment): void {
+    segment.audioDone = true;
+    const config = this.#audio?.config;
+    if (config === undefined || segment.audio.length === 0) return;
+    const { pack, partTargetMs } = this.#options;
+    const { sequence } = segment.boundary;
+    const packed = pack({ rung: SOURCE_AUDIO_RUNG, sequence, config, frames: segment.audio, partTargetMs });
+    segment.leaves = [...segment.leaves, ...partLeaves(packed)];
+    segment.audio.length = 0;
+  }
+
+  /** Receipts are signed in order, so a segment waits for those before it. */
+  #settle(): void {
+    for (const [sequence, segment] of this.#open) {
+      const { facts } = segment;
+      if (facts === undefined || !segment.audioDone) return;
+      this.#open.delete(sequence);
+      const durationMs = Math.round((facts.durationTicks * 1000) / facts.config.timescale);
+      this.#options.onWork({
+        sequence,
+        inputHash: zeroHash,
+        leaves: [...segment.leaves].sort((left, right) => left.rung - right.rung || left.part - right.part),
+        firstFrame: facts.boundary.firstFrame,
+        frames: facts.frames.length,
+        durationMs,
+        units: BigInt(durationMs),
+      });
+    }
+  }
+}

@@ -1,0 +1,219 @@
+import type { Clock } from "@leat/node/kernel/clock.ts";
+import type { MediaConnection, MediaMessage, SubscribeMessage } from "@leat/node/wire/media/message.ts";
+import { isCodedError } from "@leat/sdk/base/errors.ts";
+import type { Domain } from "@leat/sdk/protocol/eip712.ts";
+import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
+import { type Receipt, receiptStructure } from "@leat/sdk/protocol/signed.ts";
+import type { Signed, Statements } from "@leat/sdk/protocol/statements.ts";
+import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
+import type { Checking } from "../checking/index.ts";
+import { Outgoing } from "../jobs/outgoing.ts";
+import type { PackSegment } from "../jobs/packed-segment.ts";
+import { IngestError } from "./errors.ts";
+import type { FamilyTrack } from "./family-track.ts";
+import type { RungSegment } from "./published-log.ts";
+import { type MadeRung, RungIntake } from "./rung-intake.ts";
+import type { SourceEntry } from "./source-buffer.ts";
+import type { SourceFacts } from "./source-segments.ts";
+
+/** What a link to a transcoder sees of its origin. */
+export interface TranscodeSource {
+  readFrom(sequence: number, signal: AbortSignal): AsyncIterable<SourceEntry>;
+  /** The facts of a segment, once its source is complete; undefined when they are gone or will never be. */
+  factsOf(sequence: number, signal: AbortSignal): Promise<SourceFacts | undefined>;
+  trackOf(rung: number): FamilyTrack | undefined;
+  /** Whether the source of the family's next segment is gone, so that a later one may follow. */
+  isNextGone(track: FamilyTrack): boolean;
+  publish(track: FamilyTrack, segments: readonly RungSegment[]): Promise<void>;
+  readonly description: () => MediaMessage;
+  readonly partTargetMs: number;
+}
+
+export interface TranscodeLinkComponents {
+  readonly statements: Statements;
+  readonly domain: Domain;
+  readonly checking: Checking;
+  readonly pack: PackSegment;
+  readonly clock: Clock;
+}
+
+/** Bytes on their way to a slow transcoder before the replay waits for it. */
+const outgoingBytes = 4_194_304;
+
+/** One transcoder of one job: source frames out, rungs and receipts in, each segment checked before it is published. */
+export class TranscodeLink {
+  readonly #connection: MediaConnection;
+  readonly #subscribe: SubscribeMessage;
+  readonly #source: TranscodeSource;
+  readonly #components: TranscodeLinkComponents;
+  readonly #outgoing: Outgoing;
+  readonly #intake: RungIntake;
+  readonly #gone = new AbortController();
+
+  constructor(
+    connection: MediaConnection,
+    subscribe: SubscribeMessage,
+    source: TranscodeSource,
+    components: TranscodeLinkComponents,
+    limits: { readonly intakeBytes: number },
+  ) {
+    this.#connection = connection;
+    this.#subscribe = subscribe;
+    this.#source = source;
+    this.#components = components;
+    this.#outgoing = new Outgoing(connection, outgoingBytes);
+    this.#intake = new RungIntake(limits.intakeBytes);
+  }
+
+  get attempt(): number {
+    return this.#subscribe.assignment.value.attempt;
+  }
+
+  /**
+   * Resolves when the transcoder closed. Rejects with INGEST_CHECK_FAILED for work that must not be paid, with another
+   * IngestError for a peer that does not keep to the protocol, and with what broke the connection.
+   */
+  async run(): Promise<void> {
+    this.#outgoing.enqueue({ type: "accepted" });
+    this.#outgoing.enqueue(this.#source.description());
+    const sending = this.#sendSource();
+    sending.catch((error: unknown) => this.stop(error as Error));
+    try {
+      for await (const message of this.#connection.messages) {
+        await this.#take(message);
+        await this.#outgoing.room();
+      }
+      // A transcoder that leaves before the end of the source takes nothing more.
+      this.#gone.abort();
+      await sending;
+      await this.#outgoing.flushed();
+      await this.#connection.close();
+    } catch (error) {
+      const reason =
+        this.#gone.signal.aborted && this.#gone.signal.reason instanceof IngestError ? this.#gone.signal.reason : error;
+      // The verdict should reach the transcoder before the connection ends.
+      if (reason instanceof IngestError && reason.code === "INGEST_CHECK_FAILED")
+        await this.#outgoing.flushed().catch(() => {});
+      this.#gone.abort();
+      this.#connection.abort(reason instanceof Error ? reason : new Error("transcode link failed"));
+      await sending.catch(() => {});
+      throw reason;
+    }
+  }
+
+  stop(error: Error): void {
+    if (this.#gone.signal.aborted) return;
+    this.#gone.abort(error);
+    this.#connection.abort(error);
+  }
+
+  async #sendSource(): Promise<void> {
+    const { signal } = this.#gone;
+    try {
+      for await (const entry of this.#source.readFrom(this.#subscribe.fromSequence, signal)) {
+        this.#outgoing.enqueue(toMessage(entry));
+        await this.#outgoing.room();
+      }
+      this.#outgoing.enqueue({ type: "end", code: "STREAM_ENDED" });
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+
+  async #take(message: MediaMessage): Promise<void> {
+    switch (message.type) {
+      case "config":
+        return this.#intake.takeConfig(message);
+      case "frame":
+        return this.#intake.takeFrame(message);
+      case "receipt":
+        return this.#judge(message.receipt, message.leaves);
+      default:
+        throw new IngestError({ code: "INGEST_MESSAGE_UNEXPECTED", found: message.type });
+    }
+  }
+
+  async #judge(receipt: Signed<Receipt>, leaves: readonly PartLeaf[]): Promise<void> {
+    this.#checkSigner(receipt);
+    const sequence = Number(receipt.value.seq);
+    const made = this.#intake.close(sequence);
+    const track = this.#source.trackOf(made[0]?.rung ?? leaves[0]?.rung ?? -1);
+    if (track === undefined) return this.#refuse(sequence, "INGEST_RUNG_UNKNOWN");
+    if (sequence < track.next) {
+      this.#outgoing.enqueue({ type: "verdict", sequence, ok: false, code: "INGEST_SEGMENT_PUBLISHED" });
+      return;
+    }
+    const facts = await this.#source.factsOf(sequence, this.#gone.signal);
+    if (facts === undefined) return this.#refuse(sequence, "INGEST_SEGMENT_UNKNOWN");
+    const gap = sequence > track.next;
+    if (gap && this.#subscribe.fromSequence <= track.next && !this.#source.isNextGone(track)) {
+      return this.#refuse(sequence, "INGEST_SEGMENT_SKIPPED");
+    }
+    const rungs = this.#packAll(sequence, made);
+    if (rungs === undefined) return this.#refuse(sequence, "INGEST_FRAMES_INVALID");
+    const outcome = await this.#components.checking.checkSegment({
+      receipt,
+      leaves,
+      renditions: track.renditions,
+      rungs,
+      source: { ...facts, firstFrame: facts.boundary.firstFrame },
+    });
+    if (!outcome.passed) return this.#refuse(sequence, outcome.code ?? "CHECK_FAILED");
+    const { epoch, firstFrame, discontinuity } = facts.boundary;
+    const { wallClockMs } = facts;
+    await this.#source.publish(
+      track,
+      rungs.map(({ rung, version, config, frames, packed }) => ({
+        rung,
+        sequence,
+        epoch,
+        firstFrame,
+        discontinuity: discontinuity || gap,
+        wallClockMs,
+        configVersion: version,
+        config,
+        frames,
+        packed,
+      })),
+    );
+    this.#outgoing.enqueue({ type: "verdict", sequence, ok: true });
+  }
+
+  /** Undefined for frames that no packager takes: times that go back, or of two epochs. */
+  #packAll(sequence: number, made: readonly MadeRung[]) {
+    const { partTargetMs } = this.#source;
+    try {
+      return made.map((rung) => ({ ...rung, packed: this.#components.pack({ ...rung, sequence, partTargetMs }) }));
+    } catch (error) {
+      if (isCodedError(error)) return undefined;
+      throw error;
+    }
+  }
+
+  #refuse(sequence: number, reason: string): never {
+    this.#outgoing.enqueue({ type: "verdict", sequence, ok: false, code: reason });
+    throw new IngestError({ code: "INGEST_CHECK_FAILED", sequence, reason });
+  }
+
+  /** A receipt counts only from the node that was given this attempt, under its quote. */
+  #checkSigner(receipt: Signed<Receipt>): void {
+    const { job, attempt, quoteHash } = this.#subscribe.assignment.value;
+    const { statements, domain } = this.#components;
+    if (receipt.value.job !== job) throw new IngestError({ code: "INGEST_RECEIPT_WRONG", field: "job" });
+    if (receipt.value.attempt !== attempt) throw new IngestError({ code: "INGEST_RECEIPT_WRONG", field: "attempt" });
+    if (receipt.value.quoteHash !== quoteHash)
+      throw new IngestError({ code: "INGEST_RECEIPT_WRONG", field: "quoteHash" });
+    statements.verifySigned(receiptStructure, domain, receipt, this.#connection.remoteAddress);
+  }
+}
+
+function toMessage(entry: SourceEntry): MediaMessage {
+  switch (entry.type) {
+    case "config":
+      return { type: "config", rung: SOURCE_RUNG, version: entry.version, config: entry.config };
+    case "boundary":
+      return entry;
+    case "frame":
+      return { type: "frame", rung: SOURCE_RUNG, sequence: entry.sequence, frame: entry.frame };
+  }
+}
