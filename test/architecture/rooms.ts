@@ -15,9 +15,9 @@ export interface Room {
 const sdk = ["sdk/base", "sdk/protocol", "sdk/selection"];
 const rules = ["node/market", "node/metering", "node/media"];
 // What a codec's bytes say: rules read it when they pack, edges when they take frames apart. It stands below both.
-const bitstream = "node/media/bitstream";
+const formats = ["node/media/mp4", "node/media/bitstream"];
 const edges = ["node/wire", "node/chain", "node/store", "node/media-io"];
-const belowServices = [...sdk, "sdk/client", "transcoder", "node/kernel", bitstream, ...rules, ...edges];
+const belowServices = [...sdk, "sdk/client", "transcoder", "node/kernel", ...formats, ...rules, ...edges];
 const belowApp = [...belowServices, "node/services", "node/config", "node/http/options"];
 
 // The stores keep and the chain collects the vouchers that metering describes: its types, never its rules.
@@ -39,10 +39,9 @@ export const rooms: readonly Room[] = [
   room("transcoder", ["sdk/base", "sdk/protocol"]),
 
   room("node/kernel", sdk),
-  room(bitstream, sdk, { pure: true, browser: true }),
-  ...rules.map((path) => room(path, [...sdk, bitstream], { pure: true, browser: true })),
+  ...[...formats, ...rules].map((path) => room(path, [...sdk, ...formats], { pure: true, browser: true })),
   ...edges.map((path) =>
-    room(path, [...sdk, "node/kernel", bitstream], ["node/store", "node/chain"].includes(path) ? voucherTypes : {}),
+    room(path, [...sdk, "node/kernel", ...formats], ["node/store", "node/chain"].includes(path) ? voucherTypes : {}),
   ),
   room("node/services", belowServices),
   // Declared where it is used, and needed by the settings below: a file without any import of ours.
