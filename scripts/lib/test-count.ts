@@ -6,8 +6,10 @@ export interface TestCount {
 
 export const noTests: TestCount = { passed: 0, failed: 0, skipped: 0 };
 
-/** What mocha and Hardhat say at the end of a run: `12 passing (3s)`, `1 failing`, `2 pending` or `2 skipped`. */
+/** What mocha says at the end of a run: `12 passing (3s)`, `1 failing`, `2 pending`. */
 const summaryPattern = /^\s*(\d+) (passing|failing|pending|skipped)\b/;
+/** What Hardhat adds after mocha's own: `4 passing (2 solidity, 2 mocha)`. Of it only the Solidity tests are new. */
+const hardhatPattern = /\((?:(\d+) solidity)?(?:, )?(?:\d+ mocha)?\)/;
 // Built from its code: a control character has no place in a pattern's text.
 const colourPattern = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, "g");
 const nameOf = { passing: "passed", failing: "failed", pending: "skipped", skipped: "skipped" } as const;
@@ -17,7 +19,9 @@ export function countTests(output: string): TestCount {
   const count = { passed: 0, failed: 0, skipped: 0 };
   for (const line of output.replaceAll(colourPattern, "").split("\n")) {
     const match = summaryPattern.exec(line);
-    if (match !== null) count[nameOf[match[2] as keyof typeof nameOf]] += Number(match[1]);
+    if (match === null) continue;
+    const hardhat = hardhatPattern.exec(line);
+    count[nameOf[match[2] as keyof typeof nameOf]] += Number(hardhat === null ? match[1] : (hardhat[1] ?? 0));
   }
   return count;
 }

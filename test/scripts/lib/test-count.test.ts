@@ -11,6 +11,18 @@ describe("scripts/test-count", () => {
     assert.deepEqual(countTests(green + red), addCounts(countTests(green), countTests(red)));
   });
 
+  it("counts Hardhat's mocha tests once and its Solidity tests too", () => {
+    const mocha = "  3 passing (5ms)\n  1 failing\n";
+    const both = "4 passing (1 solidity, 3 mocha)\n3 failing (2 solidity, 1 mocha)\n";
+    assert.deepEqual(countTests(mocha + both), { passed: 4, failed: 3, skipped: 0 });
+    assert.deepEqual(countTests(`${mocha}3 passing (3 mocha)\n1 failing (1 mocha)\n`), {
+      passed: 3,
+      failed: 1,
+      skipped: 0,
+    });
+    assert.deepEqual(countTests("7 passing (7 solidity)\n"), { passed: 7, failed: 0, skipped: 0 });
+  });
+
   it("fails a suite that exits with an error, says nothing or passes nothing", () => {
     assert.deepEqual(judgeSuite(green, 0, true), { passed: 12, failed: 0, skipped: 2 });
     assert.equal(judgeSuite(green, 7, true).failed, 1);
