@@ -114,7 +114,10 @@ export class HostService implements Host, Startable {
     this.#components = components;
     this.#options = options;
     this.address = components.key.address;
-    this.scores = new PeerScores(components.clock);
+    this.scores = new PeerScores(components.clock, (peer) => {
+      components.logger.warn("Ban peer for bad messages", { peer });
+      this.disconnect(peer);
+    });
     this.#framingMetrics = createFramingMetrics(components.metrics);
     this.#refused = components.metrics.counter({
       name: "leat_wire_refused_connections_total",

@@ -11,10 +11,13 @@ const MAX_PEERS = 10_000;
 /** How badly each peer behaved of late. Bounded, and forgetting. */
 export class PeerScores {
   readonly #clock: Clock;
+  readonly #onBan: (peer: Address) => void;
   readonly #scores = new Map<Address, { score: number; atMs: number }>();
 
-  constructor(clock: Clock) {
+  /** `onBan` hears of a peer whose score passes the limit. */
+  constructor(clock: Clock, onBan: (peer: Address) => void = () => {}) {
     this.#clock = clock;
+    this.#onBan = onBan;
   }
 
   get size(): number {
@@ -23,10 +26,12 @@ export class PeerScores {
 
   /** Adds to a peer's score and gives the new one. A bad message is 1. */
   add(peer: Address, points: number): number {
-    const score = this.scoreOf(peer) + points;
+    const before = this.scoreOf(peer);
+    const score = before + points;
     this.#scores.delete(peer);
     this.#scores.set(peer, { score, atMs: this.#clock.nowMs() });
     if (this.#scores.size > MAX_PEERS) this.#scores.delete(this.#scores.keys().next().value!);
+    if (before < BAN_SCORE && score >= BAN_SCORE) this.#onBan(peer);
     return score;
   }
 

@@ -170,10 +170,10 @@ export class RpcConnection<Out extends MethodTable> {
   /** Counts bad behaviour that only a handler can see. */
   countBad(): void {
     this.#badMessages += 1;
-    this.#components.scores.add(this.remoteAddress, 1);
     if (this.#badMessages > this.#options.maxBadMessages) {
       this.#stream.abort(new WireError({ code: "WIRE_MESSAGE_INVALID", reason: "too many bad messages" }));
     }
+    this.#components.scores.add(this.remoteAddress, 1);
   }
 
   async #send(method: string, body: unknown, caller: Caller): Promise<void> {
@@ -244,8 +244,8 @@ export class RpcConnection<Out extends MethodTable> {
       message = envelopeChecker.check(value, (reason) => new WireError({ code: "WIRE_MESSAGE_INVALID", reason }));
     } catch (error) {
       // Without an id there is nobody to answer, and no way to tell what the peer meant.
-      this.#components.scores.add(this.remoteAddress, 1);
       this.#stream.abort(error as Error);
+      this.#components.scores.add(this.remoteAddress, 1);
       return;
     }
     const { id, kind } = message;
@@ -255,8 +255,8 @@ export class RpcConnection<Out extends MethodTable> {
 
   #takeCall(id: number, name: string | undefined, body: unknown): void {
     if (this.#answering >= MAX_ANSWERING) {
-      this.#components.scores.add(this.remoteAddress, 1);
       this.#stream.abort(new WireError({ code: "WIRE_CALLS_TOO_MANY", waiting: this.#answering }));
+      this.#components.scores.add(this.remoteAddress, 1);
       return;
     }
     this.#answering += 1;

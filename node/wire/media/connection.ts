@@ -7,7 +7,7 @@ import { decodeMediaMessage, encodeMediaMessage } from "./codec.ts";
 import type { MediaConnection, MediaMessage } from "./message.ts";
 
 /** A peer that sends what is no media message is no accident: two such and it is kept out for a while. */
-const BAD_MESSAGE_POINTS = 5;
+const BAD_MESSAGE_POINTS = 6;
 
 export const mediaProtocolOptions: ProtocolOptions = {
   limits: {
@@ -38,8 +38,8 @@ export class FramedMediaConnection implements MediaConnection {
       try {
         return { done: false, value: decodeMediaMessage(result.value) };
       } catch (error) {
-        scores.add(this.remoteAddress, BAD_MESSAGE_POINTS);
         stream.abort(error as Error);
+        scores.add(this.remoteAddress, BAD_MESSAGE_POINTS);
         throw error;
       }
     };
