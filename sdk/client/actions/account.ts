@@ -1,0 +1,180 @@
+import { erc20Abi, parseAbiItem } from "viem";
+import { paymentEscrowAbi } from "../../protocol/abi/payment-escrow.ts";
+import { type Channel, channelId, hubChannel } from "../../protocol/channel.ts";
+import { type Address, type Hex, isHex, toAddress } from "../../protocol/hex.ts";
+import type { LeatClient } from "../create-client.ts";
+import { addressOf, ClientError, type Done, write } from "../transaction.ts";
+
+/** The address of a token named `LPT` or `USDC`, or given as an address. */
+export function tokenAddress(client: LeatClient, token: string): Address {
+  const known: Record<string, Address> = client.deployment.tokens;
+  const found = known[token.toUpperCase()];
+  if (found !== undefined) return toAddress(found);
+  if (!isHex(token, 20)) throw new ClientError({ code: "CLIENT_TOKEN_UNKNOWN", token });
+  return toAddress(token);
+}
+
+export async function getDecimals(client: LeatClient, token: Address): Promise<number> {
+  return client.publicClient.readContract({ address: token, abi: erc20Abi, functionName: "decimals" });
+}
+
+/** Moves `amount` base units into the pool of `account` (default: the caller's), allowing the escrow first if needed. */
+export async function deposit(
+  client: LeatClient,
+  input: { readonly token: Address; readonly amount: bigint; readonly account?: Address },
+): Promise<Done> {
+  const { publicClient, deployment } = client;
+  const { token, amount } = input;
+  const owner = addressOf(client);
+  const erc20 = { address: token, abi: erc20Abi } as const;
+  const [found, allowed] = await Promise.all([
+    publicClient.readContract({ ...erc20, functionName: "balanceOf", args: [owner] }),
+    publicClient.readContract({ ...erc20, functionName: "allowance", args: [owner, deployment.escrow] }),
+  ]);
+  if (found < amount) throw new ClientError({ code: "CLIENT_BALANCE_SHORT", token, wanted: amount, found });
+  if (allowed < amount) {
+    await write(client, { ...erc20, functionName: "approve", args: [deployment.escrow, amount] });
+  }
+  return escrow(client, "deposit", [token, input.account ?? owner, amount]);
+}
+
+export interface ReserveInput {
+  readonly payee: Address;
+  readonly token: Address;
+  readonly amount: bigint;
+  /** The cluster in whose account's name the caller acts; its owner or a balancer key may. */
+  readonly asCluster?: bigint;
+}
+
+/** Promises part of the pool to one payee, on the channel of hub mode. */
+export function reserve(client: LeatClient, input: ReserveInput): Promise<Done> {
+  return escrow(client, "reserve", [input.asCluster ?? 0n, input.payee, input.token, 0n, 0, input.amount]);
+}
+
+/** Starts to take part of a reserve back; an increase restarts the wait for all of it. */
+export function thaw(client: LeatClient, input: ReserveInput): Promise<Done> {
+  return escrow(client, "thaw", [input.asCluster ?? 0n, input.payee, input.token, 0n, 0, input.amount]);
+}
+
+export function cancelThaw(client: LeatClient, input: Omit<ReserveInput, "amount">): Promise<Done> {
+  return escrow(client, "cancelThaw", [input.asCluster ?? 0n, input.payee, input.token, 0n, 0]);
+}
+
+/** Moves what has thawed into the pool. */
+export function release(client: LeatClient, input: Omit<ReserveInput, "amount">): Promise<Done> {
+  return escrow(client, "release", [input.asCluster ?? 0n, input.payee, input.token, 0n, 0]);
+}
+
+/** Sends part of the pool to `to` (default: the caller). For a cluster only its owner may. */
+export function withdraw(
+  client: LeatClient,
+  input: { readonly token: Address; readonly amount: bigint; readonly to?: Address; readonly asCluster?: bigint },
+): Promise<Done> {
+  const to = input.to ?? addressOf(client);
+  return escrow(client, "withdraw", [input.asCluster ?? 0n, input.token, input.amount, to]);
+}
+
+export interface Balances {
+  readonly token: Address;
+  readonly decimals: number;
+  /** In the account's own hands. */
+  readonly wallet: bigint;
+  /** In the escrow, promised to nobody. */
+  readonly pool: bigint;
+}
+
+export async function getBalances(client: LeatClient, token: Address, account?: Address): Promise<Balances> {
+  const owner = account ?? addressOf(client);
+  const { publicClient, deployment } = client;
+  const [decimals, wallet, pool] = await Promise.all([
+    getDecimals(client, token),
+    publicClient.readContract({ address: token, abi: erc20Abi, functionName: "balanceOf", args: [owner] }),
+    publicClient.readContract({
+      address: deployment.escrow,
+      abi: paymentEscrowAbi,
+      functionName: "poolOf",
+      args: [owner, token],
+    }),
+  ]);
+  return { token, decimals, wallet, pool };
+}
+
+export interface CollectStatus {
+  readonly channel: Channel;
+  readonly channelId: Hex;
+  readonly collected: bigint;
+  readonly reserve: bigint;
+  readonly thawing: bigint;
+  /** Seconds since 1970; 0 while nothing thaws. */
+  readonly thawEndsAt: bigint;
+}
+
+/** What the escrow holds of a channel of hub mode. */
+export async function getCollectStatus(
+  client: LeatClient,
+  input: { readonly payer: Address; readonly payee: Address; readonly token: Address },
+): Promise<CollectStatus> {
+  const channel = hubChannel(toAddress(input.payer), toAddress(input.payee), toAddress(input.token));
+  const id = channelId(channel);
+  const { collected, reserve, thawing, thawEndsAt } = await client.publicClient.readContract({
+    address: client.deployment.escrow,
+    abi: paymentEscrowAbi,
+    functionName: "channelOf",
+    args: [id],
+  });
+  return { channel, channelId: id, collected, reserve, thawing, thawEndsAt: BigInt(thawEndsAt) };
+}
+
+export interface Collection {
+  readonly channelId: Hex;
+  readonly payer: Address;
+  readonly payee: Address;
+  readonly token: Address;
+  /** By this transaction. */
+  readonly amount: bigint;
+  /** In all until then. */
+  readonly collected: bigint;
+  readonly transaction: Hex;
+  readonly blockNumber: bigint;
+}
+
+const collectedEvent = parseAbiItem(
+  "event Collected(bytes32 indexed channel, address indexed payer, address indexed payee, address token, uint256 amount, uint256 collected, bytes32 usageRoot)",
+);
+
+/** Everything that was ever collected, from the escrow's events, in order. */
+export async function listCollections(
+  client: LeatClient,
+  filter: { readonly payer?: Address; readonly payee?: Address } = {},
+): Promise<Collection[]> {
+  const logs = await client.publicClient.getLogs({
+    address: client.deployment.escrow,
+    event: collectedEvent,
+    args: filter,
+    fromBlock: client.deployment.deployedAtBlock,
+    toBlock: "latest",
+    strict: true,
+  });
+  return logs.map(({ args, transactionHash, blockNumber }) => ({
+    channelId: args.channel,
+    payer: toAddress(args.payer),
+    payee: toAddress(args.payee),
+    token: toAddress(args.token),
+    amount: args.amount,
+    collected: args.collected,
+    transaction: transactionHash,
+    blockNumber,
+  }));
+}
+
+type EscrowWrite = "deposit" | "reserve" | "thaw" | "cancelThaw" | "release" | "withdraw";
+
+async function escrow<N extends EscrowWrite>(
+  client: LeatClient,
+  functionName: N,
+  args: Parameters<typeof write<typeof paymentEscrowAbi, N>>[1]["args"],
+): Promise<Done> {
+  const call = { address: client.deployment.escrow, abi: paymentEscrowAbi, functionName, args };
+  const { transaction, blockNumber } = await write(client, call);
+  return { transaction, blockNumber };
+}

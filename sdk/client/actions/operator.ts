@@ -1,0 +1,239 @@
+import { erc20Abi, parseAbi, parseSignature } from "viem";
+import { clusterRegistryAbi } from "../../protocol/abi/cluster-registry.ts";
+import { operatorRegistryAbi } from "../../protocol/abi/operator-registry.ts";
+import { createDomain } from "../../protocol/eip712.ts";
+import { type Address, type Hex, toAddress, zeroAddress, zeroHash } from "../../protocol/hex.ts";
+import { balancerPossessionStructure, nodePossessionStructure } from "../../protocol/signed.ts";
+import { type StatementSigner, toCompactSignature } from "../../protocol/statements.ts";
+import type { LeatClient } from "../create-client.ts";
+import { addressOf, ClientError, type Done, write } from "../transaction.ts";
+
+/** How long a proof of possession or a permit stands: long enough for a slow chain, short enough to be of no use later. */
+const PROOF_SECONDS = 3_600n;
+
+const permitAbi = parseAbi([
+  "function nonces(address owner) view returns (uint256)",
+  "function eip712Domain() view returns (bytes1, string name, string version, uint256, address, bytes32, uint256[])",
+]);
+
+export interface JoinInput {
+  /** LPT base units. */
+  readonly stake: bigint;
+  /** Signs that the first node belongs to this operator; the key itself stays with it. */
+  readonly node: StatementSigner;
+  /** Where the node's signed offer is to be had. */
+  readonly endpoint: string;
+  /** The cluster to accept; 0 for none. */
+  readonly cluster?: bigint;
+  /** Largest share of pay that the cluster may take, millionths. */
+  readonly maximumSharePpm?: number;
+  /** Who receives proceeds; default the operator itself. */
+  readonly beneficiary?: Address;
+  /** Have proceeds sent rather than credited. */
+  readonly pushPayouts?: boolean;
+}
+
+/** One transaction: stakes by a signed permit, adds the first node, publishes its endpoint, accepts a cluster. */
+export async function joinOperator(client: LeatClient, input: JoinInput): Promise<Done> {
+  const operator = addressOf(client);
+  const token = client.deployment.tokens.LPT;
+  const found = await client.publicClient.readContract({
+    address: token,
+    abi: erc20Abi,
+    functionName: "balanceOf",
+    args: [operator],
+  });
+  if (found < input.stake) throw new ClientError({ code: "CLIENT_BALANCE_SHORT", token, wanted: input.stake, found });
+  const node = await proveNode(client, operator, input.node);
+  const permit = await signPermit(client, token, client.deployment.operatorRegistry, input.stake);
+  return registry(client, "join", [
+    {
+      stake: input.stake,
+      permit,
+      beneficiary: input.beneficiary ?? zeroAddress,
+      pushPayouts: input.pushPayouts ?? false,
+      node,
+      endpoint: input.endpoint,
+      cluster: input.cluster ?? 0n,
+      maximumSharePpm: input.maximumSharePpm ?? 0,
+    },
+  ]);
+}
+
+/** Adds one more node key to the calling operator. */
+export async function addNode(
+  client: LeatClient,
+  input: { readonly node: StatementSigner; readonly endpoint: string },
+): Promise<Done> {
+  return registry(client, "addNode", [await proveNode(client, addressOf(client), input.node), input.endpoint]);
+}
+
+export interface OperatorStatus {
+  readonly operator: Address;
+  readonly stake: bigint;
+  readonly thawing: bigint;
+  /** Whether `node`, where one was named, can make new promises. */
+  readonly nodeActive: boolean;
+  readonly beneficiary: Address;
+  readonly pushPayouts: boolean;
+}
+
+/** The operator behind a node key: what is at stake and where its proceeds go. Undefined for a key that nobody added. */
+export async function getOperatorStatus(client: LeatClient, node: Address): Promise<OperatorStatus | undefined> {
+  const { publicClient, deployment } = client;
+  const contract = { address: deployment.operatorRegistry, abi: operatorRegistryAbi } as const;
+  const [operator, beneficiary, pushPayouts] = await publicClient.readContract({
+    ...contract,
+    functionName: "payoutOf",
+    args: [node],
+  });
+  if (operator === zeroAddress) return undefined;
+  const [{ stake, thawing }, nodeActive] = await Promise.all([
+    publicClient.readContract({ ...contract, functionName: "stakeOf", args: [operator] }),
+    publicClient.readContract({ ...contract, functionName: "isActiveNode", args: [node] }),
+  ]);
+  return {
+    operator: toAddress(operator),
+    stake,
+    thawing,
+    nodeActive,
+    beneficiary: toAddress(beneficiary),
+    pushPayouts,
+  };
+}
+
+export interface ClusterInput {
+  /** Where its terms are to be read. */
+  readonly terms: string;
+  /** Keys that will sign its vouchers. */
+  readonly balancers: readonly StatementSigner[];
+  readonly listed?: boolean;
+  /** Members need the owner's approval. */
+  readonly approval?: boolean;
+  readonly sharePpm?: number;
+}
+
+/** Creates a cluster owned by the caller. */
+export async function createCluster(
+  client: LeatClient,
+  input: ClusterInput,
+): Promise<Done & { readonly cluster: bigint; readonly account: Address }> {
+  const { publicClient, deployment } = client;
+  const owner = addressOf(client);
+  const contract = { address: deployment.clusterRegistry, abi: clusterRegistryAbi } as const;
+  // A proof names the id that it is for; where somebody else is faster the transaction fails and can be repeated.
+  const cluster = (await publicClient.readContract({ ...contract, functionName: "clusterCount" })) + 1n;
+  const domain = createDomain(deployment.chainId, deployment.clusterRegistry);
+  const validUntil = await soon(client);
+  const proofs = await Promise.all(
+    input.balancers.map(async (signer) => {
+      const value = { cluster, owner, balancer: signer.address, validUntil };
+      const signature = await signer.sign(balancerPossessionStructure, domain, value);
+      return { balancer: signer.address, validUntil, ...toCompactSignature(signature) };
+    }),
+  );
+  const [visibility, admission] = [input.listed === false ? 1 : 0, input.approval === true ? 1 : 0];
+  const args = [input.terms, visibility, admission, input.sharePpm ?? 0, proofs] as const;
+  const { transaction, blockNumber } = await write(client, { ...contract, functionName: "create", args });
+  return { transaction, blockNumber, cluster, account: await getClusterAccount(client, cluster) };
+}
+
+/** The account that a cluster pays and is paid through. */
+export async function getClusterAccount(client: LeatClient, cluster: bigint): Promise<Address> {
+  const account = await client.publicClient.readContract({
+    address: client.deployment.clusterRegistry,
+    abi: clusterRegistryAbi,
+    functionName: "accountOf",
+    args: [cluster],
+  });
+  return toAddress(account);
+}
+
+/** The calling operator accepts a cluster and the largest share that it lets it take. */
+export function acceptCluster(
+  client: LeatClient,
+  input: { readonly cluster: bigint; readonly maximumSharePpm: number },
+): Promise<Done> {
+  return clusters(client, "accept", [input.cluster, input.maximumSharePpm]);
+}
+
+/** The calling owner of a cluster approves an operator, before or after it accepts. */
+export function acceptMember(
+  client: LeatClient,
+  input: { readonly cluster: bigint; readonly operator: Address },
+): Promise<Done> {
+  return clusters(client, "setApproval", [input.cluster, input.operator, true]);
+}
+
+async function proveNode(client: LeatClient, operator: Address, signer: StatementSigner) {
+  const { chainId, operatorRegistry } = client.deployment;
+  const value = { operator, node: signer.address, validUntil: await soon(client) };
+  const signature = await signer.sign(nodePossessionStructure, createDomain(chainId, operatorRegistry), value);
+  return { node: signer.address, validUntil: value.validUntil, ...toCompactSignature(signature) };
+}
+
+/** EIP-2612. A token without it, or an account that cannot sign typed data, needs an allowance instead. */
+async function signPermit(
+  client: LeatClient,
+  token: Address,
+  spender: Address,
+  value: bigint,
+): Promise<{ deadline: bigint; v: number; r: Hex; s: Hex }> {
+  const { publicClient, walletClient, account, deployment } = client;
+  if (walletClient === undefined || account === undefined) throw new ClientError({ code: "CLIENT_ACCOUNT_MISSING" });
+  const owner = account.address;
+  const allowed = await publicClient.readContract({
+    address: token,
+    abi: erc20Abi,
+    functionName: "allowance",
+    args: [owner, spender],
+  });
+  if (allowed >= value) return { deadline: 0n, v: 0, r: zeroHash, s: zeroHash };
+  const [nonce, tokenDomain] = await Promise.all([
+    publicClient.readContract({ address: token, abi: permitAbi, functionName: "nonces", args: [owner] }),
+    publicClient.readContract({ address: token, abi: permitAbi, functionName: "eip712Domain" }),
+  ]);
+  const deadline = await soon(client);
+  const signature = await walletClient.signTypedData({
+    account,
+    domain: { name: tokenDomain[1], version: tokenDomain[2], chainId: deployment.chainId, verifyingContract: token },
+    primaryType: "Permit",
+    types: {
+      Permit: [
+        { name: "owner", type: "address" },
+        { name: "spender", type: "address" },
+        { name: "value", type: "uint256" },
+        { name: "nonce", type: "uint256" },
+        { name: "deadline", type: "uint256" },
+      ],
+    },
+    message: { owner, spender, value, nonce, deadline },
+  });
+  const { r, s, yParity } = parseSignature(signature);
+  return { deadline, v: 27 + yParity, r, s };
+}
+
+/** By the chain's clock: a local chain's may differ from the machine's. */
+async function soon(client: LeatClient): Promise<bigint> {
+  return (await client.publicClient.getBlock()).timestamp + PROOF_SECONDS;
+}
+
+async function registry<N extends "join" | "addNode">(
+  client: LeatClient,
+  functionName: N,
+  args: Parameters<typeof write<typeof operatorRegistryAbi, N>>[1]["args"],
+): Promise<Done> {
+  const call = { address: client.deployment.operatorRegistry, abi: operatorRegistryAbi, functionName, args };
+  const { transaction, blockNumber } = await write(client, call);
+  return { transaction, blockNumber };
+}
+
+async function clusters<N extends "accept" | "setApproval">(
+  client: LeatClient,
+  functionName: N,
+  args: Parameters<typeof write<typeof clusterRegistryAbi, N>>[1]["args"],
+): Promise<Done> {
+  const call = { address: client.deployment.clusterRegistry, abi: clusterRegistryAbi, functionName, args };
+  const { transaction, blockNumber } = await write(client, call);
+  return { transaction, blockNumber };
+}

@@ -1,0 +1,65 @@
+import {
+  type Abi,
+  type ContractFunctionArgs,
+  type ContractFunctionName,
+  ContractFunctionRevertedError,
+  type TransactionReceipt,
+} from "viem";
+import { CodedError } from "../base/errors.ts";
+import { type Address, type Hex, toAddress } from "../protocol/hex.ts";
+import type { LeatClient } from "./create-client.ts";
+
+export class ClientError extends CodedError<
+  | { code: "CLIENT_ACCOUNT_MISSING" }
+  | { code: "CLIENT_REVERTED"; method: string; reason: string; transaction?: Hex }
+  | { code: "CLIENT_BALANCE_SHORT"; token: Address; wanted: bigint; found: bigint }
+  | { code: "CLIENT_NODE_KEY_MISSING" }
+  | { code: "CLIENT_TOKEN_UNKNOWN"; token: string }
+> {}
+
+/** A transaction that is in a block. */
+export interface Done {
+  readonly transaction: Hex;
+  readonly blockNumber: bigint;
+}
+
+/** The client's own address. Throws CLIENT_ACCOUNT_MISSING without an account. */
+export function addressOf(client: LeatClient): Address {
+  if (client.account === undefined) throw new ClientError({ code: "CLIENT_ACCOUNT_MISSING" });
+  return toAddress(client.account.address);
+}
+
+export interface Write<A extends Abi, N extends ContractFunctionName<A, "nonpayable" | "payable">> {
+  readonly address: Address;
+  readonly abi: A;
+  readonly functionName: N;
+  readonly args: ContractFunctionArgs<A, "nonpayable" | "payable", N>;
+}
+
+/** Simulates, sends and waits. Throws CLIENT_REVERTED with the contract's own error name. */
+export async function write<const A extends Abi, N extends ContractFunctionName<A, "nonpayable" | "payable">>(
+  client: LeatClient,
+  call: Write<A, N>,
+): Promise<Done & { readonly receipt: TransactionReceipt }> {
+  const { publicClient, walletClient, account } = client;
+  if (walletClient === undefined || account === undefined) throw new ClientError({ code: "CLIENT_ACCOUNT_MISSING" });
+  const plain = call as unknown as Write<Abi, string>;
+  const { request } = await publicClient.simulateContract({ ...plain, account }).catch((cause) => {
+    throw revertOf(cause, plain.functionName);
+  });
+  const transaction = await walletClient.writeContract({ ...request, account, chain: walletClient.chain });
+  const receipt = await publicClient.waitForTransactionReceipt({ hash: transaction });
+  if (receipt.status !== "success") {
+    throw new ClientError({ code: "CLIENT_REVERTED", method: plain.functionName, reason: "in its block", transaction });
+  }
+  return { transaction, blockNumber: receipt.blockNumber, receipt };
+}
+
+function revertOf(error: unknown, method: string): unknown {
+  for (let at = error; at !== undefined && at !== null; at = (at as { cause?: unknown }).cause) {
+    if (!(at instanceof ContractFunctionRevertedError)) continue;
+    const reason = at.data?.errorName ?? at.reason ?? at.signature ?? "unknown";
+    return new ClientError({ code: "CLIENT_REVERTED", method, reason }, { cause: error });
+  }
+  return error;
+}
