@@ -1,0 +1,36 @@
+import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
+
+/** One coded picture as it was published. Times are the publisher's own clock: they may jump, wrap or go back. */
+export interface PublishedVideo {
+  readonly dtsMs: number;
+  /** Presentation minus decode time; may be negative. */
+  readonly ctsMs: number;
+  /** A true IDR; a recovery point is none. */
+  readonly key: boolean;
+  /** As in `Frame.data`. */
+  readonly data: Uint8Array;
+}
+
+export interface PublishedAudio {
+  readonly dtsMs: number;
+  readonly data: Uint8Array;
+}
+
+/**
+ * Where one publisher's media goes. Calls come one after the other and each is awaited, so a slow sink slows the
+ * publisher's socket. `end` comes exactly once, whatever happened. A sink that throws a CodedError ends the publish
+ * with that code.
+ */
+export interface PublishSink {
+  config(kind: "video" | "audio", config: TrackConfig): Promise<void> | void;
+  video(sample: PublishedVideo): Promise<void> | void;
+  audio(sample: PublishedAudio): Promise<void> | void;
+  /** `clean`: the publisher said goodbye; otherwise its connection was lost, and it may come back. */
+  end(how: { readonly clean: boolean }): Promise<void> | void;
+}
+
+/** What is known of who publishes. The signal aborts when the publisher is gone: an answer would reach nobody. */
+export interface PublishInfo {
+  readonly protocol: "rtmp";
+  readonly signal: AbortSignal;
+}

@@ -1,0 +1,330 @@
+import { randomBytes } from "node:crypto";
+import type { Socket } from "node:net";
+import { isCodedError } from "@leat/sdk/base/errors.ts";
+import type { Logger } from "@leat/sdk/base/logger.ts";
+import type { PublishInfo, PublishSink } from "../publish-sink.ts";
+import { type AmfValue, decodeAmf, encodeAmf } from "./amf0.ts";
+import { ChunkReader, messageTypes, type RtmpMessage } from "./chunk-reader.ts";
+import { SENT_CHUNK_BYTES, writeMessage } from "./chunk-writer.ts";
+import { RtmpError } from "./errors.ts";
+import { FlvDemuxer, type FlvItem } from "./flv.ts";
+import { MAX_CONFIG_CHANGES, MAX_STREAM_NAME } from "./limits.ts";
+
+/** Says yes with a sink, no with a CodedError whose code the publisher is told. `key` is a secret. */
+export type Authorize = (key: string, info: PublishInfo) => Promise<PublishSink>;
+
+export interface ConnectionOptions {
+  readonly app: string;
+  readonly authorize: Authorize;
+  readonly logger: Logger;
+  readonly idleMs: number;
+  readonly publishTimeoutMs: number;
+  readonly maxBytesPerSecond: number;
+}
+
+const HANDSHAKE_BYTES = 1536;
+/** What we ask a publisher to acknowledge, and what it may send before we do: a few seconds of video. */
+const WINDOW_BYTES = 2_500_000;
+/** Answers that a peer does not read: a few hundred bytes each. */
+const MAX_UNREAD_BYTES = 262_144;
+/** How long a refused publisher may take to hang up. */
+const HANG_UP_MS = 2_000;
+const COMMAND_CHUNK_STREAM = 3;
+const CONTROL_CHUNK_STREAM = 2;
+const PUBLISH_STREAM = 1;
+const LEASE_HELD = "PUBLISH_LEASE_HELD";
+
+/** One publisher's connection, from handshake to goodbye. */
+export class RtmpConnection {
+  readonly #socket: Socket;
+  readonly #options: ConnectionOptions;
+  readonly #reader = new ChunkReader();
+  readonly #gone = new AbortController();
+  #demuxer = new FlvDemuxer();
+  #sink: PublishSink | undefined;
+  #configs = 0;
+  #connected = false;
+  #finished = false;
+  #received = 0;
+  #acknowledged = 0;
+  #window = WINDOW_BYTES;
+  #deadline: NodeJS.Timeout | undefined;
+
+  constructor(socket: Socket, options: ConnectionOptions) {
+    this.#socket = socket;
+    this.#options = options;
+  }
+
+  /** Serves the connection until it is over. Never rejects. */
+  async run(): Promise<void> {
+    const { idleMs, publishTimeoutMs, logger } = this.#options;
+    const socket = this.#socket;
+    socket.setNoDelay(true);
+    socket.setTimeout(idleMs, () => socket.destroy(new RtmpError({ code: "RTMP_IDLE", timeoutMs: idleMs })));
+    socket.on("close", () => this.#gone.abort());
+    // Whoever reads the socket hears its errors; one that comes while nobody reads must not bring the process down.
+    socket.on("error", () => {});
+    this.#deadline = setTimeout(() => {
+      socket.destroy(new RtmpError({ code: "RTMP_PUBLISH_TIMEOUT", timeoutMs: publishTimeoutMs }));
+    }, publishTimeoutMs);
+    try {
+      await this.#serve();
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      clearTimeout(this.#deadline);
+      await this.#endPublish(false);
+      await this.#hangUp();
+      logger.debug("Close RTMP connection", {
+        receivedBytes: this.#received,
+        malformedFrames: this.#demuxer.malformed,
+      });
+    }
+  }
+
+  async #serve(): Promise<void> {
+    const { maxBytesPerSecond } = this.#options;
+    let handshake: Uint8Array = new Uint8Array(0);
+    let secondStart = performance.now();
+    let secondBytes = 0;
+    let answered = false;
+    let handshaken = false;
+    // The socket must outlive the loop: a refusal is still to be sent.
+    for await (const chunk of this.#socket.iterator({ destroyOnReturn: false })) {
+      let data = chunk as Uint8Array;
+      this.#received += data.length;
+      secondBytes += data.length;
+      if (!handshaken) {
+        handshake = Buffer.concat([handshake, data]);
+        if (!answered && handshake.length >= 1 + HANDSHAKE_BYTES) {
+          this.#answerHandshake(handshake);
+          answered = true;
+        }
+        if (handshake.length < 1 + 2 * HANDSHAKE_BYTES) continue;
+        handshaken = true;
+        data = handshake.subarray(1 + 2 * HANDSHAKE_BYTES);
+        handshake = new Uint8Array(0);
+      }
+      for (const message of this.#reader.read(data)) {
+        await this.#handle(message);
+        if (this.#finished) return;
+      }
+      this.#acknowledge();
+      const elapsed = performance.now() - secondStart;
+      if (elapsed >= 1000 || secondBytes >= maxBytesPerSecond) {
+        // A flood is slowed to the limit, not refused: a file pushed as fast as the disk reads looks the same.
+        if (elapsed < 1000) await pause(1000 - elapsed, this.#gone.signal);
+        secondStart = performance.now();
+        secondBytes = 0;
+      }
+    }
+  }
+
+  #answerHandshake(received: Uint8Array): void {
+    const version = received[0]!;
+    if (version !== 3) throw new RtmpError({ code: "RTMP_VERSION_UNKNOWN", version });
+    const own = randomBytes(HANDSHAKE_BYTES);
+    own.fill(0, 0, 8);
+    // The publisher's own bytes back: right for the simple handshake, and accepted by those that sign theirs.
+    this.#send(Buffer.concat([Uint8Array.of(3), own, received.subarray(1, 1 + HANDSHAKE_BYTES)]));
+  }
+
+  async #handle({ type, timestamp, payload }: RtmpMessage): Promise<void> {
+    switch (type) {
+      case messageTypes.video:
+        return this.#deliver(this.#sink && this.#demuxer.video(timestamp, payload));
+      case messageTypes.audio:
+        return this.#deliver(this.#sink && this.#demuxer.audio(timestamp, payload));
+      case messageTypes.setChunkSize:
+        return this.#reader.setChunkSize(readUint32(type, payload) & 0x7fffffff);
+      case messageTypes.abort:
+        return this.#reader.abort(readUint32(type, payload));
+      case messageTypes.windowSize:
+        this.#window = Math.max(readUint32(type, payload), 1_024);
+        return;
+      case messageTypes.userControl:
+        return this.#control(payload);
+      case messageTypes.command:
+        return this.#command(decodeAmf(payload));
+      case messageTypes.commandAmf3:
+        // AMF3 commands carry AMF0 after one byte.
+        return this.#command(decodeAmf(payload.subarray(1)));
+      default:
+        // Metadata says nothing that the bitstream does not say better.
+        return;
+    }
+  }
+
+  async #deliver(item: FlvItem | undefined): Promise<void> {
+    const sink = this.#sink;
+    if (item === undefined || sink === undefined) return;
+    if (item.type === "video") return sink.video(item.sample);
+    if (item.type === "audio") return sink.audio(item.sample);
+    this.#configs += 1;
+    if (this.#configs > MAX_CONFIG_CHANGES) {
+      throw new RtmpError({ code: "RTMP_CONFIG_CHANGES_EXCEEDED", limit: MAX_CONFIG_CHANGES });
+    }
+    return sink.config(item.config.kind, item.config);
+  }
+
+  #control(payload: Uint8Array): void {
+    const isPing = payload.length >= 6 && payload[0] === 0 && payload[1] === 6;
+    if (isPing) this.#sendControl(messageTypes.userControl, Uint8Array.of(0, 7, ...payload.subarray(2, 6)));
+  }
+
+  async #command([name, transaction, ...args]: AmfValue[]): Promise<void> {
+    const id = typeof transaction === "number" ? transaction : 0;
+    switch (name) {
+      case "connect":
+        return this.#connect(id, args[0]);
+      case "createStream":
+        return this.#sendCommand(0, "_result", id, null, PUBLISH_STREAM);
+      case "publish":
+        return this.#publish(args[1]);
+      case "releaseStream":
+      case "FCPublish":
+        return id === 0 ? undefined : this.#sendCommand(0, "_result", id, null, undefined);
+      case "FCUnpublish":
+      case "deleteStream":
+      case "closeStream":
+        return this.#endPublish(true);
+      case "play":
+      case "play2":
+        throw new RtmpError({ code: "RTMP_COMMAND_UNEXPECTED", command: name });
+      default:
+        return;
+    }
+  }
+
+  #connect(id: number, info: AmfValue): void {
+    const app = info instanceof Map ? info.get("app") : undefined;
+    const isOurs = typeof app === "string" && app.split("?")[0]!.replace(/\/+$/, "") === this.#options.app;
+    if (!isOurs) {
+      this.#sendCommand(0, "_error", id, null, status("error", "NetConnection.Connect.InvalidApp", "RTMP_APP_UNKNOWN"));
+      throw new RtmpError({ code: "RTMP_APP_UNKNOWN" });
+    }
+    this.#connected = true;
+    this.#sendControl(messageTypes.windowSize, uint32(WINDOW_BYTES));
+    this.#sendControl(messageTypes.peerBandwidth, Uint8Array.of(...uint32(WINDOW_BYTES), 2));
+    this.#sendControl(messageTypes.setChunkSize, uint32(SENT_CHUNK_BYTES));
+    const server = new Map<string, AmfValue>([
+      ["fmsVer", "FMS/3,0,1,123"],
+      ["capabilities", 31],
+    ]);
+    this.#sendCommand(0, "_result", id, server, status("status", "NetConnection.Connect.Success", "connected"));
+  }
+
+  async #publish(given: AmfValue): Promise<void> {
+    if (!this.#connected || this.#sink !== undefined) {
+      throw new RtmpError({ code: "RTMP_COMMAND_UNEXPECTED", command: "publish" });
+    }
+    const key = typeof given === "string" ? given.split("?")[0]! : "";
+    if (key === "" || key.length > MAX_STREAM_NAME) throw new RtmpError({ code: "RTMP_STREAM_NAME_INVALID" });
+    this.#sink = await this.#options.authorize(key, { protocol: "rtmp", signal: this.#gone.signal });
+    this.#demuxer = new FlvDemuxer();
+    clearTimeout(this.#deadline);
+    this.#sendControl(messageTypes.userControl, Uint8Array.of(0, 0, ...uint32(PUBLISH_STREAM)));
+    this.#sendStatus("status", "NetStream.Publish.Start", "published");
+  }
+
+  async #endPublish(clean: boolean): Promise<void> {
+    const sink = this.#sink;
+    this.#sink = undefined;
+    if (sink === undefined) return;
+    if (clean) this.#sendStatus("status", "NetStream.Unpublish.Success", "unpublished");
+    try {
+      await sink.end({ clean });
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Tells the publisher why, in a public code, and ends the connection once that was sent. */
+  #fail(error: unknown): void {
+    this.#finished = true;
+    const { logger } = this.#options;
+    if (!isCodedError(error)) {
+      // A socket's own errors carry a code of the system: the publisher is simply gone.
+      const isSocket = error instanceof Error && "code" in error;
+      if (isSocket) logger.debug("Lose RTMP connection", { code: String(error.code) });
+      else logger.error("Serve RTMP connection failed", { error });
+      return;
+    }
+    logger.info("Refuse RTMP publisher", { code: error.code });
+    const wasPublishing = this.#sink !== undefined;
+    const status = error.code === LEASE_HELD ? "BadName" : wasPublishing ? "Failed" : "Denied";
+    if (this.#connected) this.#sendStatus("error", `NetStream.Publish.${status}`, error.code);
+  }
+
+  /** Closes so that the last answer arrives: what the publisher still sends is read, or its end would reset ours. */
+  #hangUp(): Promise<void> {
+    const socket = this.#socket;
+    return new Promise((resolve) => {
+      if (socket.destroyed) return resolve();
+      const timer = setTimeout(() => socket.destroy(), HANG_UP_MS);
+      socket.once("close", () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      socket.resume();
+      socket.end();
+    });
+  }
+
+  #acknowledge(): void {
+    if (this.#received - this.#acknowledged < this.#window) return;
+    this.#acknowledged = this.#received;
+    this.#sendControl(messageTypes.acknowledgement, uint32(this.#received % 2 ** 32));
+  }
+
+  #sendStatus(level: "status" | "error", code: string, description: string): void {
+    this.#sendCommand(PUBLISH_STREAM, "onStatus", 0, null, status(level, code, description));
+  }
+
+  #sendCommand(streamId: number, ...values: AmfValue[]): void {
+    this.#send(writeMessage(COMMAND_CHUNK_STREAM, messageTypes.command, streamId, encodeAmf(values)));
+  }
+
+  #sendControl(type: number, payload: Uint8Array): void {
+    this.#send(writeMessage(CONTROL_CHUNK_STREAM, type, 0, payload));
+  }
+
+  #send(bytes: Uint8Array): void {
+    if (!this.#socket.writable) return;
+    if (this.#socket.writableLength > MAX_UNREAD_BYTES) {
+      this.#socket.destroy(new RtmpError({ code: "RTMP_BUFFER_EXCEEDED", limit: MAX_UNREAD_BYTES }));
+      return;
+    }
+    this.#socket.write(bytes);
+  }
+}
+
+function status(level: string, code: string, description: string): Map<string, AmfValue> {
+  return new Map<string, AmfValue>([
+    ["level", level],
+    ["code", code],
+    ["description", description],
+  ]);
+}
+
+function uint32(value: number): Uint8Array {
+  return Uint8Array.of(value >>> 24, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff);
+}
+
+function readUint32(type: number, payload: Uint8Array): number {
+  if (payload.length < 4) throw new RtmpError({ code: "RTMP_MESSAGE_INVALID", type });
+  return new DataView(payload.buffer, payload.byteOffset).getUint32(0);
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+    if (signal.aborted) done();
+  });
+}

@@ -1,0 +1,170 @@
+import { concatBytes, uint32 } from "../mp4/box.ts";
+import { BitReader, BitstreamError } from "./bit-reader.ts";
+
+/** What a sequence parameter set says of the pictures. */
+export interface SpsFacts {
+  readonly profile: number;
+  readonly constraints: number;
+  readonly level: number;
+  /** 0 monochrome, 1 4:2:0, 2 4:2:2, 3 4:4:4. */
+  readonly chromaFormat: number;
+  readonly bitDepth: number;
+  /** After cropping. */
+  readonly width: number;
+  readonly height: number;
+}
+
+/** An AVCDecoderConfigurationRecord. */
+export interface AvcConfiguration {
+  readonly lengthSize: number;
+  readonly sps: readonly Uint8Array[];
+  readonly pps: readonly Uint8Array[];
+  /** The record with 4-byte lengths. */
+  readonly description: Uint8Array;
+  readonly facts: SpsFacts;
+  readonly codecString: string;
+}
+
+const NAL_IDR = 5;
+const NAL_SPS = 7;
+/** Profiles whose parameter sets name chroma format and bit depth. */
+const highProfiles = new Set([100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135]);
+const MAX_SIDE = 16_384;
+
+export function parseAvcConfiguration(record: Uint8Array): AvcConfiguration {
+  if (record.length < 7) throw new BitstreamError({ code: "BITSTREAM_TRUNCATED" });
+  if (record[0] !== 1) throw new BitstreamError({ code: "BITSTREAM_INVALID", what: "avcC version", found: record[0] });
+  let offset = 6;
+  const readSets = (count: number): Uint8Array[] =>
+    Array.from({ length: count }, () => {
+      if (offset + 2 > record.length) throw new BitstreamError({ code: "BITSTREAM_TRUNCATED" });
+      const size = record[offset]! * 256 + record[offset + 1]!;
+      offset += 2 + size;
+      if (offset > record.length) throw new BitstreamError({ code: "BITSTREAM_TRUNCATED" });
+      return record.subarray(offset - size, offset);
+    });
+  const sps = readSets(record[5]! & 0x1f);
+  if (offset >= record.length) throw new BitstreamError({ code: "BITSTREAM_TRUNCATED" });
+  offset += 1;
+  const pps = readSets(record[offset - 1]!);
+  if (sps[0] === undefined || pps.length === 0) {
+    throw new BitstreamError({ code: "BITSTREAM_INVALID", what: "avcC without parameter sets" });
+  }
+  const facts = parseSps(sps[0]);
+  const description = Uint8Array.from(record);
+  description[4] = description[4]! | 0x03;
+  const codecString = `avc1.${[...sps[0].subarray(1, 4)].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+  return { lengthSize: (record[4]! & 3) + 1, sps, pps, description, facts, codecString };
+}
+
+/** `nal`: a sequence parameter set with its NAL header. */
+export function parseSps(nal: Uint8Array): SpsFacts {
+  if (nal.length < 4) throw new BitstreamError({ code: "BITSTREAM_TRUNCATED" });
+  if ((nal[0]! & 0x1f) !== NAL_SPS) {
+    throw new BitstreamError({ code: "BITSTREAM_INVALID", what: "sps nal type", found: nal[0]! & 0x1f });
+  }
+  const reader = new BitReader(removeEmulation(nal.subarray(1)));
+  const [profile, constraints, level] = [reader.bits(8), reader.bits(8), reader.bits(8)];
+  reader.unsigned(); // id
+  const chroma = highProfiles.has(profile) ? readChroma(reader) : { chromaFormat: 1, bitDepth: 8, separate: false };
+  reader.unsigned(); // log2_max_frame_num_minus4
+  skipPictureOrder(reader);
+  reader.unsigned(); // max_num_ref_frames
+  reader.flag(); // gaps_in_frame_num_value_allowed_flag
+  const macroblocksWide = reader.unsigned() + 1;
+  const mapUnitsHigh = reader.unsigned() + 1;
+  const framesOnly = reader.flag();
+  if (!framesOnly) reader.flag(); // mb_adaptive_frame_field_flag
+  reader.flag(); // direct_8x8_inference_flag
+  const crop = reader.flag()
+    ? [reader.unsigned(), reader.unsigned(), reader.unsigned(), reader.unsigned()]
+    : [0, 0, 0, 0];
+  const { chromaFormat, bitDepth, separate } = chroma;
+  const subsampled = separate ? 0 : chromaFormat;
+  const cropUnitX = subsampled === 1 || subsampled === 2 ? 2 : 1;
+  const cropUnitY = (subsampled === 1 ? 2 : 1) * (framesOnly ? 1 : 2);
+  const width = macroblocksWide * 16 - (crop[0]! + crop[1]!) * cropUnitX;
+  const height = mapUnitsHigh * 16 * (framesOnly ? 1 : 2) - (crop[2]! + crop[3]!) * cropUnitY;
+  if (width < 1 || height < 1 || width > MAX_SIDE || height > MAX_SIDE) {
+    throw new BitstreamError({ code: "BITSTREAM_INVALID", what: "picture size", found: width });
+  }
+  return { profile, constraints, level, chromaFormat, bitDepth, width, height };
+}
+
+/** NAL units of a frame with length prefixes; throws where a length passes the end. */
+export function splitNals(frame: Uint8Array, lengthSize = 4): Uint8Array[] {
+  const nals: Uint8Array[] = [];
+  let offset = 0;
+  while (offset < frame.length) {
+    if (offset + lengthSize > frame.length) throw new BitstreamError({ code: "BITSTREAM_TRUNCATED" });
+    let size = 0;
+    for (let index = 0; index < lengthSize; index += 1) size = size * 256 + frame[offset + index]!;
+    offset += lengthSize + size;
+    if (offset > frame.length) throw new BitstreamError({ code: "BITSTREAM_TRUNCATED" });
+    if (size > 0) nals.push(frame.subarray(offset - size, offset));
+  }
+  return nals;
+}
+
+/** The frame with 4-byte lengths, whatever they were before; the same bytes where they were 4 and none was empty. */
+export function joinNals(nals: readonly Uint8Array[]): Uint8Array {
+  return concatBytes(nals.flatMap((nal) => [uint32(nal.length), nal]));
+}
+
+/** An IDR picture: decoding can begin here and nothing after it refers to what was before. A recovery point is none. */
+export function hasIdr(nals: readonly Uint8Array[]): boolean {
+  return nals.some((nal) => (nal[0]! & 0x1f) === NAL_IDR);
+}
+
+function readChroma(reader: BitReader): { chromaFormat: number; bitDepth: number; separate: boolean } {
+  const chromaFormat = reader.unsigned();
+  if (chromaFormat > 3)
+    throw new BitstreamError({ code: "BITSTREAM_INVALID", what: "chroma format", found: chromaFormat });
+  const separate = chromaFormat === 3 && reader.flag();
+  const bitDepth = 8 + reader.unsigned();
+  reader.unsigned(); // bit_depth_chroma_minus8
+  reader.flag(); // qpprime_y_zero_transform_bypass_flag
+  if (reader.flag()) {
+    const lists = chromaFormat === 3 ? 12 : 8;
+    for (let list = 0; list < lists; list += 1) if (reader.flag()) skipScalingList(reader, list < 6 ? 16 : 64);
+  }
+  return { chromaFormat, bitDepth, separate };
+}
+
+function skipScalingList(reader: BitReader, size: number): void {
+  let last = 8;
+  let next = 8;
+  for (let index = 0; index < size && next !== 0; index += 1) {
+    next = (((last + reader.signed()) % 256) + 256) % 256;
+    last = next === 0 ? last : next;
+  }
+}
+
+function skipPictureOrder(reader: BitReader): void {
+  const type = reader.unsigned();
+  if (type === 0) reader.unsigned(); // log2_max_pic_order_cnt_lsb_minus4
+  if (type !== 1) return;
+  reader.flag();
+  reader.signed();
+  reader.signed();
+  const count = reader.unsigned();
+  if (count > 255) throw new BitstreamError({ code: "BITSTREAM_INVALID", what: "order cycle", found: count });
+  for (let index = 0; index < count; index += 1) reader.signed();
+}
+
+/** Takes the 3 out of every 0 0 3. */
+function removeEmulation(bytes: Uint8Array): Uint8Array {
+  const kept = new Uint8Array(bytes.length);
+  let size = 0;
+  let zeros = 0;
+  for (const byte of bytes) {
+    if (zeros >= 2 && byte === 3) {
+      zeros = 0;
+      continue;
+    }
+    zeros = byte === 0 ? zeros + 1 : 0;
+    kept[size] = byte;
+    size += 1;
+  }
+  return kept.subarray(0, size);
+}

@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { ChunkReader, type RtmpMessage } from "@leat/node/media-io/rtmp/chunk-reader.ts";
+import { writeMessage } from "@leat/node/media-io/rtmp/chunk-writer.ts";
+import { RtmpError } from "@leat/node/media-io/rtmp/errors.ts";
+import { MAX_BUFFERED_BYTES } from "@leat/node/media-io/rtmp/limits.ts";
+import fc from "fast-check";
+
+function readAll(reader: ChunkReader, bytes: Uint8Array, cuts: readonly number[] = []): RtmpMessage[] {
+  const messages: RtmpMessage[] = [];
+  let offset = 0;
+  for (const cut of [...cuts, bytes.length]) {
+    messages.push(...reader.read(bytes.subarray(offset, Math.min(offset + cut, bytes.length))));
+    offset += cut;
+  }
+  return messages;
+}
+
+/** A chunk with a header of type 0. */
+function chunk(id: number, timestamp: number, size: number, type: number, body: Uint8Array): Uint8Array {
+  const header = Buffer.alloc(12);
+  header[0] = id;
+  header.writeUIntBE(Math.min(timestamp, 0xffffff), 1, 3);
+  header.writeUIntBE(size, 4, 3);
+  header[7] = type;
+  const extended = Buffer.alloc(timestamp >= 0xffffff ? 4 : 0);
+  if (extended.length > 0) extended.writeUInt32BE(timestamp);
+  return Buffer.concat([header, extended, body]);
+}
+
+describe("rtmp chunks", () => {
+  it("puts messages together however the bytes are cut", () => {
+    const message = fc.record({
+      id: fc.integer({ min: 2, max: 20 }),
+      type: fc.constantFrom(8, 9),
+      payload: fc.uint8Array({ maxLength: 10_000 }),
+    });
+    fc.assert(
+      fc.property(fc.array(message, { maxLength: 8 }), fc.array(fc.integer({ min: 1, max: 300 })), (items, cuts) => {
+        const reader = new ChunkReader();
+        reader.setChunkSize(4096);
+        const bytes = Buffer.concat(items.map(({ id, type, payload }) => writeMessage(id, type, 1, payload)));
+        const messages = readAll(reader, bytes, cuts);
+        assert.deepEqual(
+          messages.map(({ type, streamId, payload }) => [type, streamId, Buffer.from(payload).toString("hex")]),
+          items.map(({ type, payload }) => [type, 1, Buffer.from(payload).toString("hex")]),
+        );
+        assert.equal(reader.bufferedBytes, 0);
+      }),
+    );
+  });
+
+  it("counts timestamps from deltas and reads extended ones in every chunk of a message", () => {
+    const reader = new ChunkReader();
+    const body = new Uint8Array(200).fill(7);
+    const extended = Uint8Array.of(0x01, 0, 0, 0);
+    const bytes = Buffer.concat([
+      chunk(4, 1000, 1, 9, Uint8Array.of(1)),
+      Uint8Array.of(0x84, 0, 0, 40, 2), // type 2: 40 more
+      Uint8Array.of(0xc4, 3), // type 3: 40 more again
+      chunk(5, 0x01000000, 200, 8, body.subarray(0, 128)),
+      Uint8Array.of(0xc5, ...extended),
+      body.subarray(128),
+    ]);
+    assert.deepEqual(
+      readAll(reader, bytes).map(({ timestamp, payload }) => [timestamp, payload.length]),
+      [
+        [1000, 1],
+        [1040, 1],
+        [1080, 1],
+        [0x01000000, 200],
+      ],
+    );
+  });
+
+  it("holds a bounded amount, whatever is begun and never finished", () => {
+    const reader = new ChunkReader();
+    const large = 7 * 2 ** 20;
+    reader.setChunkSize(large);
+    const begin = (id: number) => [...reader.read(chunk(id, 0, large + 1, 9, new Uint8Array(large)))];
+    begin(4);
+    assert.throws(() => begin(5), { code: "RTMP_BUFFER_EXCEEDED" });
+    assert.ok(reader.bufferedBytes <= 2 * MAX_BUFFERED_BYTES);
+    assert.throws(() => [...new ChunkReader().read(chunk(4, 0, 9 * 2 ** 20, 9, new Uint8Array(1)))], {
+      code: "RTMP_MESSAGE_TOO_LARGE",
+    });
+    assert.throws(() => [...new ChunkReader().read(chunk(4, 0, 2 ** 20, 20, new Uint8Array(1)))], {
+      code: "RTMP_MESSAGE_TOO_LARGE",
+    });
+    assert.throws(() => [...new ChunkReader().read(Uint8Array.of(0xc4))], { code: "RTMP_CHUNK_HEADER_MISSING" });
+    assert.throws(
+      () => {
+        const streams = new ChunkReader();
+        for (let id = 2; id < 60; id += 1) streams.read(chunk(id, 0, 1, 9, Uint8Array.of(1))).next();
+      },
+      { code: "RTMP_CHUNK_STREAMS_EXCEEDED" },
+    );
+  });
+
+  it("meets random bytes with a coded error or nothing, and no growth", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.uint8Array({ maxLength: 2000 }), { maxLength: 10 }),
+        fc.integer({ min: 1, max: 0xffffff }),
+        (pieces, size) => {
+          const reader = new ChunkReader();
+          reader.setChunkSize(size);
+          try {
+            for (const piece of pieces)
+              for (const message of reader.read(piece)) assert.ok(message.payload.length <= 8 * 2 ** 20);
+          } catch (error) {
+            assert.ok(error instanceof RtmpError);
+          }
+          assert.ok(reader.bufferedBytes <= 40_000);
+        },
+      ),
+    );
+  });
+});
