@@ -27,11 +27,13 @@ export function describeConfig<S extends Sections>(sections: S, config: LoadedCo
 /** The page that lists every setting. Generated, so that it cannot differ from what the program takes. */
 export function renderConfigDocs(sections: Sections): string {
   const parts = Object.keys(sections).map((name) => {
-    const rows = listSettings({ [name]: sections[name]! }).map(renderRow);
-    return `## ${name}\n\n| setting | variable | default | takes | what it does |\n| --- | --- | --- | --- | --- |\n${rows.join("\n")}\n`;
+    const rows = listSettings({ [name]: sections[name]! }).map(describeRow);
+    return `## ${name}\n\n${renderMarkdownTable([HEADINGS, ...rows])}\n`;
   });
   return `${HEAD}\n${parts.join("\n")}`;
 }
+
+const HEADINGS = ["setting", "variable", "default", "takes", "what it does"];
 
 const HEAD = `# Settings
 
@@ -42,9 +44,17 @@ then its environment variable, then its flag (\`--section.name value\`); the las
 What is unknown or out of bounds is refused. \`leat config print\` shows each value and where it came from.
 `;
 
-function renderRow({ key, variable, schema, required }: Setting): string {
-  const fallback =
-    schema.default === undefined ? (required ? "must be given" : "none") : `\`${JSON.stringify(schema.default)}\``;
+function describeRow({ key, variable, schema, required }: Setting): string[] {
+  const missing = required ? "must be given" : "none";
+  const fallback = schema.default === undefined ? missing : `\`${JSON.stringify(schema.default)}\``;
   const cells = [`\`--${key}\``, `\`${variable}\``, fallback, describeWanted(schema), schema.description ?? ""];
-  return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return cells.map((cell) => cell.replaceAll("|", "\\|"));
+}
+
+/** With padded columns, which is the form that the formatter keeps. */
+function renderMarkdownTable(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, at) => Math.max(3, ...rows.map((row) => row[at]!.length)));
+  const lines = rows.map((row) => `| ${row.map((cell, at) => cell.padEnd(widths[at]!)).join(" | ")} |`);
+  const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
+  return [lines[0], rule, ...lines.slice(1)].join("\n");
 }
