@@ -8,7 +8,7 @@ export interface Suite {
   readonly counted: boolean;
   /** A suite that takes longer is killed. */
   readonly limitMs: number;
-  /** So is one that says nothing for this long. */
+  /** So is one that says nothing for this long after it began to speak. */
   readonly silenceMs: number;
 }
 
@@ -28,7 +28,7 @@ export function runSuite(suite: Suite, cwd: string, print: (text: string) => voi
     const limit = setTimeout(() => kill(`it ran for ${suite.limitMs / 60_000} minutes`), suite.limitMs);
     const beSilent = () =>
       setTimeout(() => kill(`it said nothing for ${suite.silenceMs / 60_000} minutes`), suite.silenceMs);
-    let silence = beSilent();
+    let silence: NodeJS.Timeout | undefined;
     const hear = (chunk: string) => {
       clearTimeout(silence);
       silence = beSilent();
