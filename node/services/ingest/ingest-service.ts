@@ -11,7 +11,7 @@ import { bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
 import { type Static, Type } from "typebox";
 import { checkAssignment, JobError } from "../jobs/assignment.ts";
 import type { AssignedJob, JobDesk, JobRunner } from "../jobs/job-desk.ts";
-import type { JobSession, MediaListener } from "../jobs/ports.ts";
+import type { JobSession } from "../jobs/ports.ts";
 import { IngestError } from "./errors.ts";
 import { Origin, type OriginComponents } from "./origin.ts";
 import { Publisher } from "./publisher.ts";
@@ -77,13 +77,14 @@ export const ingestOptions = Type.Object(
 export interface IngestComponents extends OriginComponents {
   readonly session: Pick<JobSession, "call" | "welcome">;
   readonly desk: Pick<JobDesk, "register" | "admit" | "finish" | "mayWork">;
-  readonly media: MediaListener;
   readonly metrics: MetricsRegister;
 }
 
 export interface Ingest {
   /** Asks the balancer whether this key may publish now; throws a CodedError where not. */
   authorize(streamKey: string, info: PublishInfo): Promise<PublishSink>;
+  /** Serves a peer that dialed for media. */
+  serve(connection: MediaConnection): void;
 }
 
 interface Running {
@@ -100,6 +101,7 @@ export class IngestService implements Ingest, JobRunner, Startable {
   readonly #tasks: TaskGroup;
   readonly #running = new Map<Hex, Running>();
   readonly #refused;
+  #started = false;
 
   constructor(components: IngestComponents, options: Static<typeof ingestOptions>) {
     this.#components = components;
@@ -118,10 +120,7 @@ export class IngestService implements Ingest, JobRunner, Startable {
 
   async start(): Promise<void> {
     this.#components.desk.register(this);
-    this.#components.media.onMedia((connection) => {
-      if (this.#tasks.signal.aborted) connection.abort(new IngestError({ code: "INGEST_STOPPED" }));
-      else this.#tasks.run(() => this.#accept(connection));
-    });
+    this.#started = true;
   }
 
   async stop(): Promise<void> {
@@ -141,6 +140,11 @@ export class IngestService implements Ingest, JobRunner, Startable {
     await held?.done;
     const job = await this.#components.desk.admit(grant.terms);
     return this.#attach(this.#open(grant, job));
+  }
+
+  serve(connection: MediaConnection): void {
+    if (!this.#started || this.#tasks.signal.aborted) connection.abort(new IngestError({ code: "INGEST_STOPPED" }));
+    else this.#tasks.run(() => this.#accept(connection));
   }
 
   begin(job: AssignedJob): void {

@@ -1,4 +1,4 @@
-import type { MediaConnection } from "@leat/node/wire/media/message.ts";
+import type { MediaConnection, OpenMediaOptions } from "@leat/node/wire/media/message.ts";
 import type {
   BalancerMethod,
   BalancerRequest,
@@ -24,10 +24,5 @@ export interface JobSession {
 
 /** Dials other nodes for media. */
 export interface MediaDialer {
-  openMedia(multiaddrs: readonly string[], peer: Address): Promise<MediaConnection>;
-}
-
-/** Takes what other nodes dial for media. */
-export interface MediaListener {
-  onMedia(handler: (connection: MediaConnection) => void): void;
+  openMedia(multiaddrs: readonly string[], peer: Address, options?: OpenMediaOptions): Promise<MediaConnection>;
 }

@@ -1,0 +1,62 @@
+import type { Clock } from "@leat/node/kernel/clock.ts";
+import type { Logger } from "@leat/sdk/base/logger.ts";
+import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
+import { type Domain, hashStatement } from "@leat/sdk/protocol/eip712.ts";
+import { type CheckResult, checkResultStructure, checkVerdicts, receiptStructure } from "@leat/sdk/protocol/signed.ts";
+import type { StatementSigner } from "@leat/sdk/protocol/statements.ts";
+import type { Outbox } from "../jobs/outbox.ts";
+import type { Checking, CheckOutcome, SegmentEvidence } from "./index.ts";
+
+export interface CheckingComponents {
+  /** Check 1: what is wrong with a segment, as a code, or undefined. */
+  readonly findFault: (evidence: SegmentEvidence) => string | undefined;
+  readonly outbox: Pick<Outbox, "post">;
+  readonly signer: StatementSigner;
+  readonly domain: Domain;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: MetricsRegister;
+}
+
+/** Check 1 of DESIGN section 6: container facts. */
+const containerCheck = 1;
+
+/** Checks what transcoders made, at the origin, before anybody sees it or pays for it. */
+export class CheckingService implements Checking {
+  readonly #components: CheckingComponents;
+  readonly #results;
+
+  constructor(components: CheckingComponents) {
+    this.#components = components;
+    this.#results = components.metrics.counter({
+      name: "leat_checking_segments_total",
+      help: "Segments that were checked here",
+      labelNames: ["verdict"],
+    });
+  }
+
+  async checkSegment(evidence: SegmentEvidence): Promise<CheckOutcome> {
+    const code = this.#components.findFault(evidence);
+    const passed = code === undefined;
+    this.#results.add(1, { verdict: passed ? "passed" : "failed" });
+    const { job, seq, attempt } = evidence.receipt.value;
+    if (!passed) this.#components.logger.warn("Check of segment failed", { jobId: job, sequence: Number(seq), code });
+    const { signer, domain, outbox, clock } = this.#components;
+    const value: CheckResult = {
+      job,
+      seq,
+      attempt,
+      receiptHash: hashStatement(receiptStructure, domain, evidence.receipt.value),
+      check: containerCheck,
+      verdict: passed ? checkVerdicts.passed : checkVerdicts.failed,
+      checkedAt: BigInt(Math.floor(clock.nowMs() / 1000)),
+    };
+    const check = { value, signature: await signer.sign(checkResultStructure, domain, value) };
+    const body = code === undefined ? { check } : { check, code };
+    await outbox.post(`check/${job}/${attempt}/${seq.toString().padStart(20, "0")}/${containerCheck}`, {
+      method: "check.submit",
+      body,
+    });
+    return body.code === undefined ? { passed } : { passed, code: body.code };
+  }
+}

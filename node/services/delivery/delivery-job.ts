@@ -1,0 +1,238 @@
+import type { Clock } from "@leat/node/kernel/clock.ts";
+import { PART_TARGET_MS } from "@leat/node/media/packager.ts";
+import type { MediaConnection, MediaMessage } from "@leat/node/wire/media/message.ts";
+import { isCodedError } from "@leat/sdk/base/errors.ts";
+import type { Logger } from "@leat/sdk/base/logger.ts";
+import type { Domain } from "@leat/sdk/protocol/eip712.ts";
+import { zeroHash } from "@leat/sdk/protocol/hex.ts";
+import type { DeliverySpec, Origin } from "@leat/sdk/protocol/job.ts";
+import type { Statements } from "@leat/sdk/protocol/statements.ts";
+import type { AssignedJob, JobChange } from "../jobs/job-desk.ts";
+import type { MediaDialer } from "../jobs/ports.ts";
+import type { ReceiptBook } from "../jobs/receipt-book.ts";
+import type { MayWork } from "../payment/index.ts";
+import { EdgeStream, type KeepPart, type ServedSegment } from "./edge-stream.ts";
+import { DeliveryError } from "./errors.ts";
+import { SegmentVerifier, type VerifierRules } from "./segment-verifier.ts";
+
+export interface DeliveryJobComponents {
+  readonly media: MediaDialer;
+  readonly receipts: ReceiptBook;
+  readonly mayWork: () => MayWork;
+  readonly statements: Statements;
+  readonly domain: Domain;
+  readonly keep: KeepPart;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export interface DeliveryLimits {
+  readonly segmentBytes: number;
+  readonly originRetryMs: number;
+  readonly originRetryMaxMs: number;
+  readonly creditWaitMs: number;
+}
+
+/** Why the pull is over: the stream's end, or what the balancer must know. */
+export interface DeliveryOutcome {
+  readonly code: string | undefined;
+}
+
+/** One stream on this edge: pulls it from its origin, checks it, keeps it served and counts what is served. */
+export class DeliveryJob {
+  readonly job: AssignedJob<DeliverySpec>;
+  readonly stream: EdgeStream;
+  readonly #components: DeliveryJobComponents;
+  readonly #limits: DeliveryLimits;
+  #origin: Origin;
+  #partTargetMs = PART_TARGET_MS;
+  /** Of the unsigned budget: all that was granted, and what is left of it. */
+  #granted: bigint;
+  #budget: bigint;
+  #connection: MediaConnection | undefined;
+  #changed = new AbortController();
+  #stopped = false;
+  #creditLostAt: number | undefined;
+  #receipts: Promise<void> = Promise.resolve();
+
+  constructor(job: AssignedJob<DeliverySpec>, components: DeliveryJobComponents, limits: DeliveryLimits) {
+    this.job = job;
+    this.#components = components;
+    this.#limits = limits;
+    this.#origin = job.spec.origin;
+    this.#granted = job.spec.unsignedBudgetBytes;
+    this.#budget = this.#granted;
+    this.stream = new EdgeStream(components.keep);
+    this.stream.describe(job.spec.renditions);
+  }
+
+  get sequence(): number | null {
+    return this.stream.window.head < 0 ? null : this.stream.window.head;
+  }
+
+  /** Pulls until the stream ends, or until stopped. Serving goes on whatever happens here. */
+  async run(): Promise<DeliveryOutcome> {
+    const { clock, logger } = this.#components;
+    let pauseMs = this.#limits.originRetryMs;
+    while (!this.#stopped) {
+      const head = this.stream.window.head;
+      this.#changed = new AbortController();
+      try {
+        await this.#pull(this.#origin);
+        this.stream.window.end();
+        return { code: undefined };
+      } catch (error) {
+        if (this.#stopped) break;
+        if (isCodedError(error) && error.code === "CREDIT_EXHAUSTED") return { code: error.code };
+        if (!isCodedError(error)) logger.warn("Pull stream failed", { error });
+        else logger.info("Pull of stream ended", { code: error.code });
+        if (this.stream.window.head !== head || this.#changed.signal.aborted) pauseMs = this.#limits.originRetryMs;
+        await clock.sleep(pauseMs, this.#changed.signal).catch(() => {});
+        pauseMs = Math.min(pauseMs * 2, this.#limits.originRetryMaxMs);
+      }
+    }
+    return { code: undefined };
+  }
+
+  change({ origin, unsignedBudgetBytes }: JobChange): void {
+    if (unsignedBudgetBytes !== undefined) {
+      const left = this.#budget + unsignedBudgetBytes - this.#granted;
+      this.#budget = left > 0n ? left : 0n;
+      this.#granted = unsignedBudgetBytes;
+    }
+    if (origin === undefined) return;
+    const isElsewhere = origin.node !== this.#origin.node;
+    this.#origin = origin;
+    this.#changed.abort();
+    if (isElsewhere) this.#connection?.abort(new DeliveryError({ code: "DELIVERY_ORIGIN_CHANGED" }));
+  }
+
+  /** Pulls no more; writes the receipts of all that was served. Serving may go on, uncounted. */
+  async end(): Promise<void> {
+    this.#stopped = true;
+    this.#changed.abort();
+    this.#connection?.abort(new DeliveryError({ code: "DELIVERY_ENDED" }));
+    this.stream.window.end();
+    this.#settle(this.stream.closeCounts());
+    await this.#receipts;
+  }
+
+  async #pull(origin: Origin): Promise<void> {
+    const { job, stream } = this;
+    const connection = await this.#components.media.openMedia(origin.multiaddrs, origin.node);
+    this.#connection = connection;
+    try {
+      if (this.#stopped || origin !== this.#origin) throw new DeliveryError({ code: "DELIVERY_ORIGIN_CHANGED" });
+      const { assignment, spec } = job;
+      const fromSequence = stream.nextSequence;
+      await connection.send({ type: "subscribe", role: "edge", assignment, stream: spec.stream, fromSequence });
+      const open = new Map<number, SegmentVerifier>();
+      for await (const message of connection.messages) {
+        if (message.type === "end") {
+          await connection.close();
+          return;
+        }
+        this.#take(message, open, origin);
+      }
+      throw new DeliveryError({ code: "DELIVERY_ORIGIN_LOST" });
+    } catch (error) {
+      connection.abort(error as Error);
+      throw error;
+    } finally {
+      this.#connection = undefined;
+    }
+  }
+
+  #take(message: MediaMessage, open: Map<number, SegmentVerifier>, origin: Origin): void {
+    const { stream } = this;
+    switch (message.type) {
+      case "accepted":
+        return;
+      case "refused":
+        throw new DeliveryError({ code: "DELIVERY_ORIGIN_REFUSED", reason: message.code });
+      case "description":
+        this.#partTargetMs = message.partTargetMs;
+        stream.describe(message.renditions);
+        return;
+      case "config":
+        stream.setConfig(message.rung, message.version, message.config);
+        return;
+      case "segmentStart": {
+        const config = stream.config(message.rung, message.configVersion);
+        if (config === undefined) throw unexpected("segmentStart before its config");
+        open.set(message.rung, new SegmentVerifier(message, config, this.#rules(origin)));
+        return;
+      }
+      case "frame":
+        needOpen(open, message.rung).push(message.frame);
+        return;
+      case "partMark":
+        needOpen(open, message.rung).mark(message);
+        return;
+      case "segmentEnd": {
+        const verified = needOpen(open, message.rung).finish(message);
+        open.delete(message.rung);
+        const config = stream.config(message.rung, verified.start.configVersion)!;
+        this.#settle(stream.add(verified, config));
+        this.#requireCredit();
+        return;
+      }
+      default:
+        throw unexpected(message.type);
+    }
+  }
+
+  #rules(origin: Origin): VerifierRules {
+    const { statements, domain } = this.#components;
+    return {
+      stream: this.job.spec.stream,
+      origin: origin.node,
+      statements,
+      domain,
+      partTargetMs: this.#partTargetMs,
+      maxBytes: this.#limits.segmentBytes,
+    };
+  }
+
+  /** Work stops at the credit limit; a voucher that is on its way may still come. */
+  #requireCredit(): void {
+    const { mayWork, clock } = this.#components;
+    if (mayWork() === "ok") {
+      this.#creditLostAt = undefined;
+      return;
+    }
+    this.#creditLostAt ??= clock.nowMs();
+    if (clock.nowMs() - this.#creditLostAt >= this.#limits.creditWaitMs) {
+      throw new DeliveryError({ code: "CREDIT_EXHAUSTED" });
+    }
+  }
+
+  /** One receipt for each segment of which anything was served; the budget caps what of it is booked as earned. */
+  #settle(segments: readonly ServedSegment[]): void {
+    const { receipts, logger } = this.#components;
+    for (const { sequence, firstFrame, durationMs, leaves } of segments) {
+      const served = leaves.reduce((sum, leaf) => sum + leaf.sizeBytes, 0n);
+      const isWithin = served <= this.#budget;
+      const units = isWithin ? served : this.#budget;
+      this.#budget -= units;
+      const work = { sequence, inputHash: zeroHash, leaves, firstFrame, frames: 0, durationMs, units };
+      this.#receipts = this.#receipts.then(async () => {
+        try {
+          await receipts.issue(this.job, work);
+        } catch (error) {
+          logger.error("Issue delivery receipt failed", { sequence, error });
+        }
+      });
+    }
+  }
+}
+
+function needOpen(open: ReadonlyMap<number, SegmentVerifier>, rung: number): SegmentVerifier {
+  const verifier = open.get(rung);
+  if (verifier === undefined) throw unexpected("media outside of a segment");
+  return verifier;
+}
+
+function unexpected(found: string): DeliveryError {
+  return new DeliveryError({ code: "DELIVERY_MESSAGE_UNEXPECTED", found });
+}

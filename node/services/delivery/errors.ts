@@ -1,0 +1,13 @@
+import { CodedError } from "@leat/sdk/base/errors.ts";
+
+export class DeliveryError extends CodedError<
+  | { code: "DELIVERY_ORIGIN_REFUSED"; reason: string }
+  | { code: "DELIVERY_ORIGIN_LOST" }
+  | { code: "DELIVERY_ORIGIN_CHANGED" }
+  | { code: "DELIVERY_MESSAGE_UNEXPECTED"; found: string }
+  | { code: "DELIVERY_PART_UNMARKED"; rung: number; sequence: number; part: number }
+  | { code: "DELIVERY_PART_ALTERED"; rung: number; sequence: number; part: number }
+  | { code: "DELIVERY_SEGMENT_TOO_LARGE"; sizeBytes: number; maxBytes: number }
+  | { code: "DELIVERY_ENDED" }
+  | { code: "CREDIT_EXHAUSTED" }
+> {}

@@ -1,0 +1,102 @@
+import { createHash } from "node:crypto";
+import { type Part, partTargetTicks, SegmentPackager } from "@leat/node/media/packager.ts";
+import { RunningHash } from "@leat/node/media/running-hash.ts";
+import type { PartMarkMessage, SegmentEndMessage, SegmentStartMessage } from "@leat/node/wire/media/message.ts";
+import type { Domain } from "@leat/sdk/protocol/eip712.ts";
+import type { Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import { type Address, bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
+import { partHashStructure } from "@leat/sdk/protocol/signed.ts";
+import type { Statements } from "@leat/sdk/protocol/statements.ts";
+import { hashPart, type PackedPart } from "../jobs/packed-segment.ts";
+import { DeliveryError } from "./errors.ts";
+
+export interface VerifierRules {
+  readonly stream: Hex;
+  /** Whose signature stands under every part. */
+  readonly origin: Address;
+  readonly statements: Statements;
+  readonly domain: Domain;
+  readonly partTargetMs: number;
+  readonly maxBytes: number;
+}
+
+export interface VerifiedSegment {
+  readonly start: SegmentStartMessage;
+  readonly parts: readonly PackedPart[];
+  readonly frames: number;
+  readonly durationTicks: number;
+  readonly sizeBytes: number;
+}
+
+const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest();
+
+/**
+ * Packages one segment anew from its frames and holds every part against the origin's signed running hash: bytes that
+ * the origin did not publish are found within one part.
+ */
+export class SegmentVerifier {
+  readonly #start: SegmentStartMessage;
+  readonly #rules: VerifierRules;
+  readonly #packager: SegmentPackager;
+  readonly #chain = new RunningHash(sha256);
+  readonly #marks = new Map<number, PartMarkMessage>();
+  readonly #parts: PackedPart[] = [];
+  #bytes = 0;
+
+  constructor(start: SegmentStartMessage, config: TrackConfig, rules: VerifierRules) {
+    this.#start = start;
+    this.#rules = rules;
+    this.#packager = new SegmentPackager({
+      config,
+      sequence: start.sequence,
+      partTargetTicks: partTargetTicks(config.timescale, rules.partTargetMs),
+    });
+  }
+
+  push(frame: Frame): void {
+    this.#bytes += frame.data.length;
+    const { maxBytes } = this.#rules;
+    if (this.#bytes > maxBytes) {
+      throw new DeliveryError({ code: "DELIVERY_SEGMENT_TOO_LARGE", sizeBytes: this.#bytes, maxBytes });
+    }
+    this.#take(this.#packager.push(frame));
+  }
+
+  /** The mark of a part comes after its last frame, and before the next part's first. */
+  mark(message: PartMarkMessage): void {
+    if (this.#marks.size > this.#parts.length) throw this.#fault("DELIVERY_PART_ALTERED", message.part);
+    this.#marks.set(message.part, message);
+  }
+
+  finish(end: SegmentEndMessage): VerifiedSegment {
+    this.#take(this.#packager.finish());
+    const { frames, durationTicks, sizeBytes } = this.#packager.totals;
+    if (frames !== end.frames || this.#marks.size !== this.#parts.length) {
+      throw this.#fault("DELIVERY_PART_UNMARKED", this.#parts.length);
+    }
+    return { start: this.#start, parts: this.#parts, frames, durationTicks, sizeBytes };
+  }
+
+  #take(part: Part | undefined): void {
+    if (part === undefined) return;
+    const packed = hashPart(part);
+    const runningHash = this.#chain.add(packed.sha256);
+    const mark = this.#marks.get(part.index);
+    if (mark === undefined) throw this.#fault("DELIVERY_PART_UNMARKED", part.index);
+    if (Buffer.compare(mark.runningHash, runningHash) !== 0) throw this.#fault("DELIVERY_PART_ALTERED", part.index);
+    this.#checkSignature(mark);
+    this.#parts.push(packed);
+  }
+
+  #checkSignature({ part, runningHash, signature }: PartMarkMessage): void {
+    const { stream, origin, statements, domain } = this.#rules;
+    const { rung, sequence } = this.#start;
+    const value = { stream, rung, seq: BigInt(sequence), part, runningHash: bytesToHex(runningHash) };
+    statements.verifySigned(partHashStructure, domain, { value, signature: bytesToHex(signature) }, origin);
+  }
+
+  #fault(code: "DELIVERY_PART_UNMARKED" | "DELIVERY_PART_ALTERED", part: number): DeliveryError {
+    const { rung, sequence } = this.#start;
+    return new DeliveryError({ code, rung, sequence, part });
+  }
+}
