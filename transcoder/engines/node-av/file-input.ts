@@ -78,9 +78,10 @@ export class FileInput {
 
   #assertWhole(result: number): void {
     const framesDeclared = Number(this.video.nbFrames);
-    const isCut = result !== AVERROR_EOF || this.#isLastCorrupt || this.#videoPackets < framesDeclared * 0.9;
-    if (framesDeclared <= this.#videoPackets || !isCut) return;
     const framesFound = this.#videoPackets;
+    // Transport streams mark packets after any loss; in other files a marked last packet is one that was cut.
+    const isCut = result !== AVERROR_EOF || (this.#isLastCorrupt && this.#format.iformat?.name !== "mpegts");
+    if (!isCut && framesFound >= framesDeclared * 0.9) return;
     throw new TranscodeError({ code: "TRANSCODE_INPUT_TRUNCATED", input: this.#path, framesDeclared, framesFound });
   }
 

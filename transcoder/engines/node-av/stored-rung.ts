@@ -14,7 +14,7 @@ import { Mp4Output } from "./output.ts";
 const VIDEO_BASE = { num: 1, den: VIDEO_TIMESCALE };
 const AUDIO_BASE = { num: 1, den: AUDIO_SAMPLE_RATE };
 /** Pictures that may wait for one rung: decoding runs ahead of the slowest encoder by no more. */
-const QUEUE_PICTURES = 6;
+const QUEUE_PICTURES = 8;
 
 export interface SourceFacts {
   readonly video: Stream;
@@ -33,6 +33,7 @@ export class StoredRung {
   readonly #durations = new Map<bigint, number>();
   #tail: Promise<void> = Promise.resolve();
   #queued = 0;
+  readonly #waiters: (() => void)[] = [];
   #fault: unknown;
   #frames = 0;
   #firstPts: number | undefined;
@@ -97,7 +98,7 @@ export class StoredRung {
       .catch((error: unknown) => {
         this.#fault ??= error;
       });
-    if (this.#queued >= QUEUE_PICTURES) await this.#tail;
+    while (this.#queued >= QUEUE_PICTURES) await new Promise<void>((resolve) => this.#waiters.push(resolve));
     if (this.#fault) throw this.#fault;
   }
 
@@ -152,6 +153,7 @@ export class StoredRung {
       picture.free();
       scaled.free();
       this.#queued -= 1;
+      this.#waiters.shift()?.();
     }
   }
 
