@@ -89,7 +89,9 @@ describe("architecture/repository", () => {
     assertNone(
       pages.flatMap((path) => {
         const text = read(path);
-        const links = [...text.matchAll(/\]\((?!https?:|mailto:|#)([^)\s#]+)[^)]*\)/g)].map((match) => match[1]!);
+        // `](page)` in a sentence and `[name]: page` on a line of its own.
+        const pattern = /(?:\]\(|^\[[^\]]+\]:\s+)(?!https?:|mailto:|#)([^)\s#]+)/gm;
+        const links = [...text.matchAll(pattern)].map((match) => match[1]!);
         const folder = path.split("/")[1]!;
         return [
           ...(path.startsWith("docs/") && !DOCS_FOLDERS.includes(folder)
