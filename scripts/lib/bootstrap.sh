@@ -30,8 +30,8 @@ leat_hash_files() {
 # Sources run as they are: that needs a Node which strips types by itself (22.18, 23.6 and later).
 leat_node_is_right() {
   local version major minor
-  version="$("$1" --version 2>/dev/null)" || return 1
-  version="${version#v}"
+  leat_node_version="$("$1" --version 2>/dev/null)" || return 1
+  version="${leat_node_version#v}"
   major="${version%%.*}"
   minor="${version#*.}"
   minor="${minor%%.*}"
@@ -45,7 +45,7 @@ leat_node_is_right() {
 
 leat_find_node() {
   if leat_node_is_right node; then
-    case "$(node --version)" in
+    case "$leat_node_version" in
       v22.* | v23.*) export NODE_OPTIONS="${NODE_OPTIONS:-} --disable-warning=ExperimentalWarning" ;;
     esac
     return
