@@ -1,0 +1,133 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { NodeKey } from "@leat/node/kernel/keys.ts";
+import { deposit, reserve } from "@leat/sdk/client/actions/account.ts";
+import { createCluster, joinOperator } from "@leat/sdk/client/actions/operator.ts";
+import { createClient, type LeatClient } from "@leat/sdk/client/create-client.ts";
+import { type Deployment, parseDeployment } from "@leat/sdk/protocol/deployment.ts";
+import type { Address } from "@leat/sdk/protocol/hex.ts";
+import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
+import { parseAbi } from "viem";
+import { type Account, privateKeyToAccount } from "viem/accounts";
+import { deployContracts } from "../deploy/contracts.ts";
+import { type Chain, fundGas } from "./chain.ts";
+import { privateKeyOf, readJson, type WalletName, walletOf, writeJson } from "./wallets.ts";
+
+/** What stands on the chain of a local network. */
+export interface Economy {
+  readonly deployment: Deployment;
+  readonly deploymentFile: string;
+  readonly cluster: bigint;
+  readonly clusterAccount: Address;
+}
+
+export interface Participants {
+  readonly balancer: NodeKey;
+  readonly buyer: NodeKey;
+  readonly operators: readonly { readonly wallet: WalletName; readonly node: NodeKey; readonly endpoint: string }[];
+}
+
+const ether = 10n ** 18n;
+const stakeLpt = 1_000n * ether;
+/** Development amounts in whole tokens: far more than a demo spends, little enough to read. */
+const buyerDeposit = 100n;
+const buyerReserve = 50n;
+const clusterDeposit = 100n;
+const memberReserve = 20n;
+
+const mintAbi = parseAbi(["function mint(address to, uint256 amount)"]);
+
+/**
+ * Deploys the contracts, gives out development tokens, lets three operators stake and join, and funds the cluster and
+ * the buyer in both tokens. What was done before, in the same data folder, is left as it is.
+ */
+export async function setUpEconomy(chain: Chain, dataDir: string, participants: Participants): Promise<Economy> {
+  const deploymentFile = join(dataDir, "deployment.json");
+  const economyFile = join(dataDir, "economy.json");
+  if (existsSync(economyFile)) {
+    const saved = (await readJson(economyFile)) as { cluster: string; clusterAccount: Address };
+    const deployment = parseDeployment(await readJson(deploymentFile));
+    return { deployment, deploymentFile, cluster: BigInt(saved.cluster), clusterAccount: saved.clusterAccount };
+  }
+  const deployerKey = privateKeyOf(walletOf("deployer"));
+  const deployment = await deployContracts({
+    rpcUrl: chain.rpcUrl,
+    deployerKey,
+    options: { developmentTokens: true },
+  });
+  await writeJson(deploymentFile, deployment);
+  const clientOf = (account: Account): LeatClient =>
+    createClient({ rpcUrl: chain.rpcUrl, deployment, account, pollMs: 50 });
+
+  const nodes = [participants.balancer, participants.buyer, ...participants.operators.map(({ node }) => node)];
+  await Promise.all(nodes.map(({ address }) => fundGas(chain, address, 100n * ether)));
+  const owner = clientOf(walletOf("clusterOwner"));
+  const buyer = clientOf(privateKeyToAccount(bytesToHex(participants.buyer.secret)));
+  await mintAll(clientOf(walletOf("deployer")), [
+    ...participants.operators.map(
+      ({ wallet }) => ({ to: walletOf(wallet).address, token: "LPT", whole: 10_000n }) as const,
+    ),
+    ...[owner, buyer].flatMap((client) => [
+      { to: client.account!.address, token: "LPT", whole: 1_000n } as const,
+      { to: client.account!.address, token: "USDC", whole: 1_000n } as const,
+    ]),
+  ]);
+  const { cluster, account: clusterAccount } = await createCluster(owner, {
+    terms: "https://example.org/terms",
+    balancers: [participants.balancer.signer],
+  });
+  await Promise.all([
+    ...participants.operators.map(({ wallet, node, endpoint }) =>
+      joinOperator(clientOf(walletOf(wallet)), {
+        stake: stakeLpt,
+        node: node.signer,
+        endpoint,
+        cluster,
+        maximumSharePpm: 0,
+        pushPayouts: true,
+      }),
+    ),
+    fundCluster(owner, cluster, clusterAccount, participants),
+    fundBuyer(buyer, clusterAccount),
+  ]);
+  await writeJson(economyFile, { cluster, clusterAccount });
+  return { deployment, deploymentFile, cluster, clusterAccount };
+}
+
+async function mintAll(
+  client: LeatClient,
+  mints: readonly { readonly to: Address; readonly token: "LPT" | "USDC"; readonly whole: bigint }[],
+): Promise<void> {
+  // One after another: they are of one account, and its next nonce is known only when the last was taken.
+  for (const { to, token, whole } of mints) {
+    const hash = await client.walletClient!.writeContract({
+      address: client.deployment.tokens[token],
+      abi: mintAbi,
+      functionName: "mint",
+      args: [to, whole * unitOf(token)],
+    });
+    await client.publicClient.waitForTransactionReceipt({ hash });
+  }
+}
+
+async function fundCluster(owner: LeatClient, cluster: bigint, account: Address, participants: Participants) {
+  for (const name of ["USDC", "LPT"] as const) {
+    const token = owner.deployment.tokens[name];
+    await deposit(owner, { token, amount: clusterDeposit * unitOf(name), account });
+    for (const { node } of participants.operators) {
+      await reserve(owner, { payee: node.address, token, amount: memberReserve * unitOf(name), asCluster: cluster });
+    }
+  }
+}
+
+async function fundBuyer(buyer: LeatClient, clusterAccount: Address): Promise<void> {
+  for (const name of ["USDC", "LPT"] as const) {
+    const token = buyer.deployment.tokens[name];
+    await deposit(buyer, { token, amount: buyerDeposit * unitOf(name) });
+    await reserve(buyer, { payee: clusterAccount, token, amount: buyerReserve * unitOf(name) });
+  }
+}
+
+function unitOf(token: "LPT" | "USDC"): bigint {
+  return token === "USDC" ? 10n ** 6n : ether;
+}
