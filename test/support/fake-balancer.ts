@@ -1,0 +1,244 @@
+import { createHash, randomBytes } from "node:crypto";
+import { EventEmitter, once } from "node:events";
+import { createNodeKey } from "@leat/node/kernel/keys.ts";
+import type { JobSession } from "@leat/node/services/jobs/ports.ts";
+import { RemoteError } from "@leat/node/wire/errors.ts";
+import type {
+  BalancerMethod,
+  BalancerRequest,
+  BalancerResponse,
+  NodeMethod,
+  NodeRequest,
+  NodeResponse,
+  PublishGrant,
+  Welcome,
+} from "@leat/node/wire/session/messages.ts";
+import { hashStatement } from "@leat/sdk/protocol/eip712.ts";
+import { bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
+import { hashJobSpec, type JobSpec, type JobTerms } from "@leat/sdk/protocol/job.ts";
+import { assignmentStructure, quoteStructure } from "@leat/sdk/protocol/signed.ts";
+import { AAC_RUNG, OPUS_RUNG, type RenditionInfo } from "@leat/sdk/protocol/stream.ts";
+import { audioGroups, type Ladder, resolveLadder } from "@leat/transcoder/ladder.ts";
+import { type MediaNode, testDomain, testToken } from "./media-network.ts";
+
+type Handler = (body: never) => Promise<unknown>;
+export type Told = {
+  [M in NodeMethod]: { readonly node: MediaNode; readonly method: M; readonly body: NodeRequest<M> };
+}[NodeMethod];
+
+interface PlacedJob {
+  readonly job: Hex;
+  attempt: number;
+  node: MediaNode;
+  readonly family: string;
+}
+
+/** Says yes to everything and remembers what it was told: places jobs where the test wants them. */
+export class FakeBalancer {
+  readonly told: Told[] = [];
+  readonly events = new EventEmitter().setMaxListeners(0);
+  readonly stream = bytesToHex(randomBytes(32));
+  readonly slug = randomBytes(16).toString("base64url");
+  readonly #key = createNodeKey(randomBytes(32));
+  readonly #handlers = new Map<MediaNode, Map<string, Handler>>();
+  readonly #ladder: Ladder;
+  readonly jobs: PlacedJob[] = [];
+  /** Where transcode jobs go, in turn. */
+  transcoders: MediaNode[] = [];
+  renditions: RenditionInfo[] = [];
+  origin: MediaNode | undefined;
+  grant: Partial<PublishGrant> = {};
+  /** The newest sequence published by all rungs of a family, by family. */
+  readonly published = new Map<string, number>();
+
+  constructor(ladder: Ladder) {
+    this.#ladder = ladder;
+  }
+
+  connect(node: MediaNode): JobSession {
+    const handlers = new Map<string, Handler>();
+    this.#handlers.set(node, handlers);
+    const welcome: Welcome = {
+      cluster: 1n,
+      balancer: this.#key.address,
+      clusterAccount: this.#key.address,
+      heartbeatMs: 1_000,
+      seedCommit: { value: { cluster: 1n, epoch: 1n, anchor: this.stream, length: 1 }, signature: "0x" },
+    };
+    return {
+      welcome,
+      call: (method, body) => this.#answer(node, method, body),
+      handle: (method, handler) => {
+        handlers.set(method, handler as Handler);
+      },
+    };
+  }
+
+  ask<M extends BalancerMethod>(node: MediaNode, method: M, body: BalancerRequest<M>): Promise<BalancerResponse<M>> {
+    const handler = this.#handlers.get(node)?.get(method);
+    if (handler === undefined) throw new Error(`no handler of ${method}`);
+    return handler(body as never) as Promise<BalancerResponse<M>>;
+  }
+
+  /** Resolves when the condition holds; it is looked at whenever a node tells something. */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) await once(this.events, "told");
+  }
+
+  of<M extends NodeMethod>(method: M): Extract<Told, { method: M }>[] {
+    return this.told.filter((item): item is Extract<Told, { method: M }> => item.method === method);
+  }
+
+  async terms(node: MediaNode, spec: JobSpec, job: Hex = bytesToHex(randomBytes(32)), attempt = 1): Promise<JobTerms> {
+    const { primitive } = spec;
+    const reserved = await this.ask(node, "job.reserve", { job, attempt, primitive, units: 1 });
+    if (!reserved.granted) throw new Error(reserved.code);
+    const { quote, prices } = await this.ask(node, "quote.request", {
+      job,
+      primitive,
+      specHash: hashJobSpec(spec),
+      token: testToken,
+      payer: this.#key.address,
+      maxUnits: 1_000_000n,
+    });
+    const value = {
+      job,
+      attempt,
+      node: node.address,
+      quoteHash: hashStatement(quoteStructure, testDomain, quote.value),
+      firstFrame: 0n,
+      validUntil: BigInt(Math.floor(Date.now() / 1000) + 3_600),
+    };
+    const assignment = { value, signature: await this.#key.signer.sign(assignmentStructure, testDomain, value) };
+    return { assignment, quote, prices, spec, selection: job };
+  }
+
+  async assign(node: MediaNode, spec: JobSpec, job?: Hex, attempt?: number): Promise<JobTerms> {
+    const terms = await this.terms(node, spec, job, attempt);
+    await this.ask(node, "job.assign", terms);
+    return terms;
+  }
+
+  originOf(node: MediaNode) {
+    return { node: node.address, multiaddrs: node.host.multiaddrs() };
+  }
+
+  deliverySpec(): JobSpec {
+    const { stream, slug, renditions } = this;
+    const origin = this.originOf(this.origin!);
+    return { stream, slug, primitive: "delivery", origin, renditions, unsignedBudgetBytes: 10n ** 9n };
+  }
+
+  /** The next node in turn takes over a family's job, from the first segment that the balancer does not know of. */
+  async replaceJob(family: string): Promise<void> {
+    const placed = this.jobs.find((job) => job.family === family)!;
+    const next = this.transcoders[(this.transcoders.indexOf(placed.node) + 1) % this.transcoders.length]!;
+    placed.node = next;
+    placed.attempt += 1;
+    await this.assign(next, this.#transcodeSpec(family), placed.job, placed.attempt);
+  }
+
+  #transcodeSpec(family: string): JobSpec {
+    const { stream, slug } = this;
+    const { rungs } = resolveLadder(this.#ladder, this.#source);
+    const own = rungs.flatMap((rung, index) => (rung.codec === family ? [{ ...rung, rung: index + 1 }] : []));
+    return {
+      stream,
+      slug,
+      primitive: "transcode",
+      family: family as "h264",
+      rungs: own,
+      origin: this.originOf(this.origin!),
+      startSequence: (this.published.get(family) ?? (this.grant.startSequence ?? 0) - 1) + 1,
+      source: { video: { codec: "h264", codecString: "avc1.640015", ...this.#source } },
+    };
+  }
+
+  #source = { width: 0, height: 0 };
+
+  async #answer<M extends NodeMethod>(node: MediaNode, method: M, body: NodeRequest<M>): Promise<NodeResponse<M>> {
+    const told = { node, method, body } as unknown as Told;
+    this.told.push(told);
+    const answer = await this.#reply(told);
+    this.events.emit("told");
+    return answer as NodeResponse<M>;
+  }
+
+  async #reply(told: Told): Promise<unknown> {
+    const { node, method, body } = told;
+    switch (method) {
+      case "publish.request":
+        if (body.keyHash !== this.keyHash) throw new RemoteError({ code: "STREAM_KEY_UNKNOWN", method });
+        this.origin = node;
+        return this.#grantFor(node);
+      case "publish.renew":
+        if (this.origin !== node) throw new RemoteError({ code: "PUBLISH_LEASE_LOST", method });
+        return {};
+      case "source.ready":
+        this.#source = { width: body.source.video.width, height: body.source.video.height };
+        return this.#place(body.source.audio !== undefined);
+      case "segment.published": {
+        const family = this.renditions.find(({ rung }) => rung === body.rungs[0])?.family;
+        if (family !== undefined) this.published.set(family, body.sequence);
+        return {};
+      }
+      case "receipt.submit":
+        return { accepted: true };
+      default:
+        return {};
+    }
+  }
+
+  readonly streamKey = randomBytes(8).toString("hex");
+
+  get keyHash(): Hex {
+    return bytesToHex(createHash("sha256").update(this.streamKey).digest());
+  }
+
+  async #grantFor(node: MediaNode): Promise<PublishGrant> {
+    const { stream, slug } = this;
+    return {
+      stream,
+      slug,
+      ladder: this.#ladder,
+      token: testToken,
+      terms: await this.terms(node, { stream, slug, primitive: "ingest" }),
+      startSequence: 0,
+      startFrame: 0,
+      startEpoch: 0,
+      discontinuity: false,
+      leaseRenewMs: 100,
+      leaseHoldMs: 3_000,
+      reconnectGraceMs: 30_000,
+      ...this.grant,
+    };
+  }
+
+  /** Answers at once; jobs are placed after the answer, as a balancer does. */
+  #place(hasAudio: boolean): { renditions: RenditionInfo[] } {
+    const { rungs } = resolveLadder(this.#ladder, this.#source);
+    const isFirst = this.renditions.length === 0;
+    this.renditions = rungs.map(({ name, codec, width, height, videoBitrate }, index) => {
+      return { rung: index + 1, name, kind: "video", codec, family: codec, width, height, bitrate: videoBitrate };
+    });
+    if (hasAudio) {
+      for (const { codec, bitrate } of audioGroups(rungs)) {
+        const rung = codec === "aac" ? AAC_RUNG : OPUS_RUNG;
+        this.renditions.push({ rung, name: `audio-${codec}`, kind: "audio", codec, bitrate });
+      }
+    }
+    if (isFirst) setImmediate(() => this.#placeAll());
+    return { renditions: this.renditions };
+  }
+
+  #placeAll(): void {
+    const families = [...new Set(this.renditions.flatMap(({ family }) => (family === undefined ? [] : [family])))];
+    for (const [index, family] of families.entries()) {
+      const node = this.transcoders[index % this.transcoders.length];
+      if (node === undefined) continue;
+      const job = bytesToHex(randomBytes(32));
+      this.jobs.push({ job, attempt: 1, node, family });
+      void this.assign(node, this.#transcodeSpec(family), job, 1).then(() => this.events.emit("told"));
+    }
+  }
+}

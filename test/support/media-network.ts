@@ -1,0 +1,167 @@
+import { randomBytes } from "node:crypto";
+import { systemClock } from "@leat/node/kernel/clock.ts";
+import { createNodeKey } from "@leat/node/kernel/keys.ts";
+import { nativeStatements } from "@leat/node/kernel/secp.ts";
+import { CheckingService } from "@leat/node/services/checking/checking-service.ts";
+import type { SegmentEvidence } from "@leat/node/services/checking/index.ts";
+import { DeliveryService, deliveryOptions } from "@leat/node/services/delivery/delivery-service.ts";
+import { type KeepPart, keepPart } from "@leat/node/services/delivery/edge-stream.ts";
+import { IngestService, ingestOptions } from "@leat/node/services/ingest/ingest-service.ts";
+import { JobDeskService, jobDeskOptions } from "@leat/node/services/jobs/job-desk.ts";
+import { type OutboxItem, OutboxService, type OutboxStore, outboxOptions } from "@leat/node/services/jobs/outbox.ts";
+import { type PackSegment, packSegment } from "@leat/node/services/jobs/packed-segment.ts";
+import type { JobSession } from "@leat/node/services/jobs/ports.ts";
+import { createReceiptBook } from "@leat/node/services/jobs/receipt-book.ts";
+import type { MayWork, Work } from "@leat/node/services/payment/index.ts";
+import { TranscodingService, transcodingOptions } from "@leat/node/services/transcoding/transcoding-service.ts";
+import type { HostService } from "@leat/node/wire/host.ts";
+import { HostService as Host } from "@leat/node/wire/host.ts";
+import { type Logger, silentLogger } from "@leat/sdk/base/logger.ts";
+import { silentMetrics } from "@leat/sdk/base/metrics.ts";
+import { createDomain } from "@leat/sdk/protocol/eip712.ts";
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+import { startAudioEncode, startLiveTranscode } from "@leat/transcoder/supervisor.ts";
+import { defaultsOf } from "./defaults.ts";
+import type { FakeBalancer } from "./fake-balancer.ts";
+import { loopback } from "./wire-hosts.ts";
+
+export const testDomain = createDomain(31_337, `0x${"e5".repeat(20)}`);
+
+/** Keeps in memory what a node's disk would. */
+class MemoryOutbox implements OutboxStore {
+  readonly items = new Map<string, OutboxItem>();
+
+  async put(key: string, item: OutboxItem): Promise<void> {
+    const held = this.items.get(key);
+    if (held !== undefined && held !== item) throw new Error(`another item under ${key}`);
+    this.items.set(key, item);
+  }
+
+  async delete(): Promise<void> {}
+
+  async list(): Promise<{ key: string; item: OutboxItem }[]> {
+    return [...this.items].map(([key, item]) => ({ key, item }));
+  }
+}
+
+/** What a test may put in the place of a node's own parts. */
+export interface NodeFaults {
+  readonly pack?: PackSegment;
+  readonly startTranscode?: typeof startLiveTranscode;
+  readonly keep?: KeepPart;
+  readonly findFault?: (evidence: SegmentEvidence) => string | undefined;
+  readonly logger?: Logger;
+}
+
+/** One node with the real services of all roles, a real peer host and a session with the fake balancer. */
+export class MediaNode {
+  readonly host: HostService;
+  readonly desk: JobDeskService;
+  readonly ingest: IngestService;
+  readonly transcoding: TranscodingService;
+  readonly delivery: DeliveryService;
+  readonly outbox: OutboxService;
+  readonly address: Address;
+  readonly earned: Work[] = [];
+  readonly workers: { readonly pid: number | undefined; kill(): void }[] = [];
+  mayWork: MayWork = "ok";
+  #stopped = false;
+
+  constructor(
+    balancer: FakeBalancer,
+    faults: NodeFaults,
+    findFault: (evidence: SegmentEvidence) => string | undefined,
+  ) {
+    const key = createNodeKey(randomBytes(32));
+    const { signer } = key;
+    this.address = key.address;
+    const base = { clock: systemClock, logger: faults.logger ?? silentLogger, metrics: silentMetrics };
+    const common = { ...base, statements: nativeStatements, signer, domain: testDomain };
+    this.host = new Host({ key, ...base }, loopback);
+    const session: JobSession = balancer.connect(this);
+    const payee = {
+      openJob: async () => {},
+      closeJob: async () => {},
+      mayWork: () => this.mayWork,
+      earned: async (work: Work) => {
+        this.earned.push(work);
+        return true;
+      },
+    };
+    this.outbox = new OutboxService({ ...base, store: new MemoryOutbox(), session }, defaultsOf(outboxOptions));
+    const receipts = createReceiptBook({ signer, domain: testDomain, outbox: this.outbox, payee });
+    this.desk = new JobDeskService(
+      { ...common, session, payee, prices: () => testPrices },
+      { ...defaultsOf(jobDeskOptions) },
+    );
+    const checking = new CheckingService({
+      ...common,
+      outbox: this.outbox,
+      findFault: faults.findFault ?? findFault,
+    });
+    const pack = faults.pack ?? packSegment;
+    const shared = { ...common, session, desk: this.desk, media: this.host, receipts, checking };
+    this.ingest = new IngestService(
+      { ...shared, pack: packSegment, startAudio: startAudioEncode },
+      defaultsOf(ingestOptions, { lingerMs: 100, endWaitMs: 20_000, audioWaitMs: 50, retryMs: 50 }),
+    );
+    this.transcoding = new TranscodingService(
+      {
+        ...shared,
+        pack,
+        startTranscode: (spec, events) => {
+          const worker = (faults.startTranscode ?? startLiveTranscode)(spec, events);
+          this.workers.push(worker);
+          return worker;
+        },
+      },
+      defaultsOf(transcodingOptions, { originRetryMs: 50, creditWaitMs: 200 }),
+    );
+    this.delivery = new DeliveryService(
+      { ...shared, keep: faults.keep ?? keepPart },
+      defaultsOf(deliveryOptions, { originRetryMs: 20, originRetryMaxMs: 100 }),
+    );
+  }
+
+  async start(): Promise<void> {
+    await this.outbox.start();
+    await this.desk.start();
+    await this.ingest.start();
+    await this.transcoding.start();
+    await this.delivery.start();
+    this.host.onMedia((connection) => this.ingest.serve(connection));
+    await this.host.start();
+  }
+
+  /** As a power cut would: nothing is said to anybody. */
+  async crash(): Promise<void> {
+    for (const worker of this.workers) worker.kill();
+    this.#stopped = true;
+    await this.host.stop();
+    await this.stopServices();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    await this.stopServices();
+    await this.host.stop();
+  }
+
+  async stopServices(): Promise<void> {
+    await this.delivery.stop();
+    await this.transcoding.stop();
+    await this.ingest.stop();
+    await this.desk.stop();
+    await this.outbox.stop();
+  }
+}
+
+export const testToken: Address = `0x${"70".repeat(20)}`;
+export const testPrices = {
+  ingestMs: 10n ** 22n,
+  pixelH264: 2n * 10n ** 18n,
+  pixelVp9: 4n * 10n ** 18n,
+  deliveredByte: 5n,
+};
+export const testKey: Hex = `0x${"01".repeat(32)}`;
