@@ -1,0 +1,103 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { drizzle, type PgRemoteDatabase } from "drizzle-orm/pg-proxy";
+import { SqlConnection, SqlError } from "./connection.ts";
+import * as schema from "./schema.ts";
+
+export type Sql = PgRemoteDatabase<typeof schema>;
+
+/**
+ * A cluster's durable state: PostgreSQL embedded in a thread of its own. What resolved is on disk; a transaction is
+ * all or nothing and sees nobody else's half.
+ */
+export class SqlDatabase {
+  readonly sql: Sql;
+  readonly #connection: SqlConnection;
+  #nextTransaction = 1;
+
+  private constructor(connection: SqlConnection) {
+    this.#connection = connection;
+    this.sql = this.#drizzle(undefined);
+  }
+
+  /** Opens (and migrates) the database in a folder, or one in memory. */
+  static async open(location?: string): Promise<SqlDatabase> {
+    if (location !== undefined) await mkdir(location, { recursive: true });
+    const database = new SqlDatabase(await SqlConnection.open(location));
+    try {
+      await database.#migrate();
+      return database;
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
+  }
+
+  async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    const transaction = this.#nextTransaction;
+    this.#nextTransaction += 1;
+    await this.#connection.send({ kind: "begin", transaction });
+    try {
+      const result = await work(this.#drizzle(transaction));
+      await this.#connection.send({ kind: "end", transaction, commit: true });
+      return result;
+    } catch (error) {
+      // The cause counts, not that a broken connection cannot roll back either.
+      await this.#connection.send({ kind: "end", transaction, commit: false }).catch(() => {});
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  #drizzle(transaction: number | undefined): Sql {
+    const run = async (text: string, params: unknown[], method: "all" | "execute") => ({
+      rows: [
+        ...(await this.#connection.send({
+          kind: "query",
+          sql: text,
+          params,
+          rowMode: method === "all" ? "array" : "object",
+          ...(transaction === undefined ? {} : { transaction }),
+        })),
+      ],
+    });
+    return drizzle(run, { schema });
+  }
+
+  /** Applies the committed files in order, each once, each with its own mark in one transaction. */
+  async #migrate(): Promise<void> {
+    const folder = join(import.meta.dirname, "migrations");
+    const names = readdirSync(folder)
+      .filter((name) => name.endsWith(".sql"))
+      .sort();
+    await this.#run("CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY)");
+    const done = new Set((await this.#run("SELECT name FROM migrations")).map((row) => (row as { name: string }).name));
+    for (const name of done) {
+      // Written by a newer version: going on would write rows that it misreads.
+      if (!names.includes(name)) throw new SqlError({ code: "SQL_MIGRATION_UNKNOWN", name });
+    }
+    for (const name of names.filter((each) => !done.has(each))) {
+      const statements = readFileSync(join(folder, name), "utf8").split(/;\s*$/m);
+      const transaction = this.#nextTransaction;
+      this.#nextTransaction += 1;
+      await this.#connection.send({ kind: "begin", transaction });
+      for (const statement of statements) if (statement.trim() !== "") await this.#run(statement, transaction);
+      await this.#run(`INSERT INTO migrations (name) VALUES ('${name}')`, transaction);
+      await this.#connection.send({ kind: "end", transaction, commit: true });
+    }
+  }
+
+  #run(sql: string, transaction?: number): Promise<readonly unknown[]> {
+    return this.#connection.send({
+      kind: "query",
+      sql,
+      params: [],
+      rowMode: "object",
+      ...(transaction === undefined ? {} : { transaction }),
+    });
+  }
+}

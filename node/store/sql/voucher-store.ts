@@ -1,0 +1,198 @@
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import { and, eq, inArray, lt, sql } from "drizzle-orm";
+import type {
+  CollectedRecord,
+  EntryKey,
+  EntryState,
+  LedgerEntry,
+  PutVoucher,
+  PutVoucherResult,
+  VoucherRecord,
+  VoucherSide,
+  VoucherStore,
+} from "../../metering/voucher-store.ts";
+import type { Sql, SqlDatabase } from "./database.ts";
+import { channelTotals, collections, ledgerEntries, vouchers } from "./schema.ts";
+
+/** The cluster's vouchers: issued to its members, held from its buyers. */
+export class SqlVoucherStore implements VoucherStore {
+  readonly #database: SqlDatabase;
+
+  constructor(database: SqlDatabase) {
+    this.#database = database;
+  }
+
+  newest(side: VoucherSide, channel: Hex): Promise<VoucherRecord | undefined> {
+    return readNewest(this.#database.sql, side, channel);
+  }
+
+  async all(side: VoucherSide): Promise<VoucherRecord[]> {
+    const rows = await this.#database.sql.select().from(vouchers).where(eq(vouchers.side, side));
+    return rows.map(toRecord);
+  }
+
+  put(side: VoucherSide, change: PutVoucher): Promise<PutVoucherResult> {
+    return this.#database.transaction(async (tx) => {
+      const { channel } = change.record;
+      const held = await readNewest(tx, side, channel);
+      if ((held?.voucher.value.seq ?? 0n) !== change.expectedSeq) return { stored: false, held };
+      const { voucher, receiptsRoot, receiptHashes, acknowledged } = change.record;
+      const values = { seq: voucher.value.seq, voucher, receiptsRoot, receiptHashes, acknowledged };
+      await tx
+        .insert(vouchers)
+        .values({ side, channel, ...values })
+        .onConflictDoUpdate({ target: [vouchers.side, vouchers.channel], set: values });
+      await moveEntries(tx, side, channel, change.covered, "vouchered");
+      if (change.adjustExact !== undefined) await addToTotal(tx, side, channel, change.adjustExact);
+      return { stored: true };
+    });
+  }
+
+  async acknowledge(channel: Hex, seq: bigint): Promise<void> {
+    await this.#database.sql
+      .update(vouchers)
+      .set({ acknowledged: true })
+      .where(and(eq(vouchers.side, "issued"), eq(vouchers.channel, channel), eq(vouchers.seq, seq)));
+  }
+
+  addEntry(side: VoucherSide, channel: Hex, entry: LedgerEntry): Promise<boolean> {
+    return this.#database.transaction(async (tx) => {
+      const added = await tx
+        .insert(ledgerEntries)
+        .values({ side, channel, ...entry })
+        .onConflictDoNothing()
+        .returning({ seq: ledgerEntries.seq });
+      if (added.length === 0) return false;
+      if (counts(entry.state)) await addToTotal(tx, side, channel, entry.exact);
+      return true;
+    });
+  }
+
+  setEntries(
+    side: VoucherSide,
+    channel: Hex,
+    keys: readonly EntryKey[],
+    state: "payable" | "vouchered" | "forfeited",
+  ): Promise<void> {
+    return this.#database.transaction((tx) => moveEntries(tx, side, channel, keys, state));
+  }
+
+  async openEntries(side: VoucherSide, channel: Hex): Promise<LedgerEntry[]> {
+    const { job, attempt, seq, exact, receiptHash, state } = ledgerEntries;
+    return this.#database.sql
+      .select({ job, attempt, seq, exact, receiptHash, state })
+      .from(ledgerEntries)
+      .where(and(ofChannel(side, channel), inArray(state, ["waiting", "payable"])))
+      .orderBy(sql`${job} collate "C"`, attempt, seq);
+  }
+
+  async totalExact(side: VoucherSide, channel: Hex): Promise<bigint> {
+    const [row] = await this.#database.sql
+      .select({ exact: channelTotals.exact })
+      .from(channelTotals)
+      .where(and(eq(channelTotals.side, side), eq(channelTotals.channel, channel)));
+    return row?.exact ?? 0n;
+  }
+
+  async channels(side: VoucherSide): Promise<Hex[]> {
+    const database = this.#database.sql;
+    const signed = await database.select({ channel: vouchers.channel }).from(vouchers).where(eq(vouchers.side, side));
+    const booked = await database
+      .selectDistinct({ channel: ledgerEntries.channel })
+      .from(ledgerEntries)
+      .where(eq(ledgerEntries.side, side));
+    const counted = await database
+      .select({ channel: channelTotals.channel })
+      .from(channelTotals)
+      .where(eq(channelTotals.side, side));
+    return [...new Set([...signed, ...booked, ...counted].map((row) => row.channel))];
+  }
+
+  async forgetJob(side: VoucherSide, channel: Hex, job: Hex): Promise<void> {
+    await this.#database.sql
+      .delete(ledgerEntries)
+      .where(
+        and(
+          ofChannel(side, channel),
+          eq(ledgerEntries.job, job),
+          inArray(ledgerEntries.state, ["vouchered", "forfeited"]),
+        ),
+      );
+  }
+
+  async putCollected(record: CollectedRecord): Promise<void> {
+    const { collected, transaction, blockNumber } = record;
+    await this.#database.sql
+      .insert(collections)
+      .values(record)
+      .onConflictDoUpdate({
+        target: collections.channel,
+        set: { collected, transaction, blockNumber },
+        setWhere: lt(collections.collected, collected),
+      });
+  }
+
+  async collected(channel: Hex): Promise<CollectedRecord | undefined> {
+    const [row] = await this.#database.sql.select().from(collections).where(eq(collections.channel, channel));
+    return row;
+  }
+}
+
+async function readNewest(database: Sql, side: VoucherSide, channel: Hex): Promise<VoucherRecord | undefined> {
+  const [row] = await database
+    .select()
+    .from(vouchers)
+    .where(and(eq(vouchers.side, side), eq(vouchers.channel, channel)));
+  return row === undefined ? undefined : toRecord(row);
+}
+
+function toRecord(row: typeof vouchers.$inferSelect): VoucherRecord {
+  const { channel, voucher, receiptsRoot, receiptHashes, acknowledged } = row;
+  return { channel, voucher, receiptsRoot, receiptHashes, acknowledged };
+}
+
+/** Entries that are settled already stay as they are; what begins to count, or stops, moves the total. */
+async function moveEntries(
+  tx: Sql,
+  side: VoucherSide,
+  channel: Hex,
+  keys: readonly EntryKey[],
+  state: "payable" | "vouchered" | "forfeited",
+): Promise<void> {
+  let moved = 0n;
+  for (const { job, attempt, seq } of keys) {
+    const entry = and(
+      ofChannel(side, channel),
+      eq(ledgerEntries.job, job),
+      eq(ledgerEntries.attempt, attempt),
+      eq(ledgerEntries.seq, seq),
+    );
+    const [before] = await tx
+      .select({ state: ledgerEntries.state, exact: ledgerEntries.exact })
+      .from(ledgerEntries)
+      .where(entry);
+    if (before === undefined || before.state === "vouchered" || before.state === "forfeited") continue;
+    await tx.update(ledgerEntries).set({ state }).where(entry);
+    if (counts(state) && !counts(before.state)) moved += before.exact;
+    if (!counts(state) && counts(before.state)) moved -= before.exact;
+  }
+  if (moved !== 0n) await addToTotal(tx, side, channel, moved);
+}
+
+async function addToTotal(tx: Sql, side: VoucherSide, channel: Hex, exact: bigint): Promise<void> {
+  await tx
+    .insert(channelTotals)
+    .values({ side, channel, exact })
+    .onConflictDoUpdate({
+      target: [channelTotals.side, channelTotals.channel],
+      set: { exact: sql`${channelTotals.exact} + excluded.exact` },
+    });
+}
+
+function ofChannel(side: VoucherSide, channel: Hex) {
+  return and(eq(ledgerEntries.side, side), eq(ledgerEntries.channel, channel));
+}
+
+function counts(state: EntryState): boolean {
+  return state === "payable" || state === "vouchered";
+}

@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { eq, is, sql } from "drizzle-orm";
+import { getTableConfig, PgTable } from "drizzle-orm/pg-core";
+import { SqlError } from "../../../../node/store/sql/connection.ts";
+import { SqlDatabase } from "../../../../node/store/sql/database.ts";
+import * as schema from "../../../../node/store/sql/schema.ts";
+
+const node = `0x${"11".repeat(20)}` as const;
+const standing = (good: bigint) => ({ node, good, bad: 0n, passed: 0, failed: 0 });
+
+describe("sql database", () => {
+  let folder: string;
+  let database: SqlDatabase;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "leat-sql-"));
+    database = await SqlDatabase.open(folder);
+  });
+  after(async () => {
+    await database.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+  afterEach(async () => {
+    await database.sql.delete(schema.standings);
+  });
+
+  it("has exactly the columns that the schema names", async () => {
+    const found = (await database.sql.execute(
+      sql`select table_name, column_name, is_nullable from information_schema.columns where table_schema = 'public'`,
+    )) as { table_name: string; column_name: string; is_nullable: string }[];
+    const names = found
+      .filter((row) => row.table_name !== "migrations")
+      .map((row) => `${row.table_name}.${row.column_name} ${row.is_nullable}`);
+    const wanted = Object.values(schema)
+      .filter((table) => is(table, PgTable))
+      .flatMap((table) => {
+        const { name, columns, primaryKeys } = getTableConfig(table);
+        const keyed = primaryKeys.flatMap((key) => key.columns.map((column) => column.name));
+        return columns.map(
+          (column) => `${name}.${column.name} ${column.notNull || keyed.includes(column.name) ? "NO" : "YES"}`,
+        );
+      });
+    assert.deepEqual(names.sort(), wanted.sort());
+  });
+
+  it("keeps integers of any size", async () => {
+    const good = 2n ** 255n;
+    await database.sql.insert(schema.standings).values(standing(good));
+    const [row] = await database.sql.select().from(schema.standings);
+    assert.equal(row?.good, good);
+  });
+
+  it("undoes a transaction that fails, and shows none of it to others meanwhile", async () => {
+    let others: Promise<unknown[]> | undefined;
+    await assert.rejects(
+      database.transaction(async (tx) => {
+        await tx.insert(schema.standings).values(standing(1n));
+        others = database.sql
+          .select()
+          .from(schema.standings)
+          .then((rows) => rows);
+        assert.equal((await tx.select().from(schema.standings)).length, 1);
+        throw new Error("changed its mind");
+      }),
+      /changed its mind/,
+    );
+    assert.deepEqual(await others, []);
+  });
+
+  it("runs transactions one after the other", async () => {
+    await database.sql.insert(schema.standings).values(standing(0n));
+    const add = () =>
+      database.transaction(async (tx) => {
+        const [row] = await tx.select().from(schema.standings);
+        await tx
+          .update(schema.standings)
+          .set({ good: row!.good + 1n })
+          .where(eq(schema.standings.node, node));
+      });
+    await Promise.all(Array.from({ length: 10 }, add));
+    const [row] = await database.sql.select().from(schema.standings);
+    assert.equal(row?.good, 10n);
+  });
+
+  it("names a statement that fails", async () => {
+    await database.sql.insert(schema.standings).values(standing(0n));
+    await assert.rejects(database.sql.insert(schema.standings).values(standing(0n)), (error: Error) =>
+      error.cause instanceof SqlError
+        ? error.cause.code === "SQL_STATEMENT_FAILED"
+        : error instanceof SqlError && error.code === "SQL_STATEMENT_FAILED",
+    );
+  });
+
+  it("refuses a folder that it cannot open as a database", async () => {
+    const file = join(folder, "PG_VERSION");
+    await assert.rejects(SqlDatabase.open(file));
+  });
+});
+
+describe("sql database killed in the middle of writing", () => {
+  it("has every row that it acknowledged, and whole transactions only", async function () {
+    this.timeout(60_000);
+    const folder = await mkdtemp(join(tmpdir(), "leat-sql-"));
+    try {
+      const child = fork(join(import.meta.dirname, "../../../support/sql-writer.ts"), [folder]);
+      let acknowledged = 0;
+      child.on("message", (count: number) => {
+        acknowledged = count;
+        if (count >= 40) child.kill("SIGKILL");
+      });
+      await once(child, "exit");
+      assert.ok(acknowledged >= 40);
+      const database = await SqlDatabase.open(folder);
+      try {
+        const rows = await database.sql.select().from(schema.idempotencyKeys);
+        assert.ok(rows.length >= acknowledged * 2, `${rows.length} rows of ${acknowledged} pairs`);
+        assert.equal(rows.length % 2, 0);
+      } finally {
+        await database.close();
+      }
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});

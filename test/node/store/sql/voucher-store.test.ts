@@ -1,0 +1,33 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { sql } from "drizzle-orm";
+import { SqlDatabase } from "../../../../node/store/sql/database.ts";
+import { SqlVoucherStore } from "../../../../node/store/sql/voucher-store.ts";
+import { describeVoucherStore } from "../../../suites/voucher-store.ts";
+
+describe("sql voucher store", () => {
+  let folder: string;
+  let database: SqlDatabase;
+  // Making an embedded database takes seconds, emptying one takes none.
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "leat-sql-"));
+    database = await SqlDatabase.open(folder);
+  });
+  after(async () => {
+    await database.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  describeVoucherStore("PGlite", async () => ({
+    store: new SqlVoucherStore(database),
+    async reopen() {
+      await database.close();
+      database = await SqlDatabase.open(folder);
+      return new SqlVoucherStore(database);
+    },
+    async close() {
+      await database.sql.execute(sql`truncate vouchers, ledger_entries, channel_totals, collections`);
+    },
+  }));
+});
