@@ -45,7 +45,7 @@ export async function buildContracts(): Promise<void> {
 export async function openLocalChain(options: DeployOptions = {}): Promise<LocalChain> {
   await buildContracts();
   const connection = await hre.network.create();
-  const transport = custom(connection.provider);
+  const transport = custom(connection.provider, { retryCount: 0 });
   const chain = describeChain(chainId, "http://127.0.0.1");
   const publicClient = createPublicClient({ chain, transport, pollingInterval: 5, cacheTime: 0 });
   const testClient = createTestClient({ chain, transport, mode: "hardhat" });
@@ -54,7 +54,6 @@ export async function openLocalChain(options: DeployOptions = {}): Promise<Local
     { publicClient, walletClient: governor },
     { developmentTokens: true, ...options },
   );
-  const funded = new Set<string>();
   return {
     publicClient,
     testClient,
@@ -63,10 +62,7 @@ export async function openLocalChain(options: DeployOptions = {}): Promise<Local
     async wallet(index) {
       const key = keyOf(index);
       const account = privateKeyToAccount(bytesToHex(key));
-      if (!funded.has(account.address)) {
-        await testClient.setBalance({ address: account.address, value: 10n ** 21n });
-        funded.add(account.address);
-      }
+      await testClient.setBalance({ address: account.address, value: 10n ** 21n });
       return { wallet: createWalletClient({ chain, transport, account }), account, key };
     },
     close: () => connection.close(),
