@@ -1,0 +1,97 @@
+import { BitReader, BitstreamError } from "./bit-reader.ts";
+
+/** What the uncompressed header of one VP9 frame says. */
+export interface Vp9Header {
+  readonly profile: number;
+  /** Shows a frame decoded before: nothing else is told. */
+  readonly showsExisting: boolean;
+  readonly key: boolean;
+  readonly intraOnly: boolean;
+  readonly shown: boolean;
+  /** Known for key frames; else 8. */
+  readonly bitDepth: number;
+  /** Chroma is halved both ways. Known for key frames; else true. */
+  readonly is420: boolean;
+  /** Absent where the size is that of a reference. */
+  readonly width?: number;
+  readonly height?: number;
+}
+
+const COLOR_SRGB = 7;
+
+export function parseVp9Header(frame: Uint8Array): Vp9Header {
+  const reader = new BitReader(frame);
+  if (reader.bits(2) !== 2) throw new BitstreamError({ code: "BITSTREAM_INVALID", what: "vp9 frame marker" });
+  const profile = reader.bits(1) + reader.bits(1) * 2;
+  if (profile === 3 && reader.flag()) throw new BitstreamError({ code: "BITSTREAM_INVALID", what: "vp9 reserved bit" });
+  const base = { profile, showsExisting: false, key: false, intraOnly: false, shown: true, bitDepth: 8, is420: true };
+  if (reader.flag()) return { ...base, showsExisting: true };
+  const key = !reader.flag();
+  const shown = reader.flag();
+  const errorResilient = reader.flag();
+  if (key) {
+    checkSync(reader);
+    const format = readFormat(reader, profile);
+    return { ...base, key, shown, ...format, ...readSize(reader) };
+  }
+  const intraOnly = !shown && reader.flag();
+  if (!errorResilient) reader.bits(2); // reset_frame_context
+  if (intraOnly) {
+    checkSync(reader);
+    const format = profile > 0 ? readFormat(reader, profile) : {};
+    reader.bits(8); // refresh_frame_flags
+    return { ...base, intraOnly, shown, ...format, ...readSize(reader) };
+  }
+  reader.bits(8); // refresh_frame_flags
+  reader.bits(12); // three references: index and sign
+  for (let index = 0; index < 3; index += 1) if (reader.flag()) return { ...base, shown };
+  return { ...base, shown, ...readSize(reader) };
+}
+
+/** The frames of a packet: a superframe holds hidden ones and the one that is shown. */
+export function splitSuperframe(packet: Uint8Array): Uint8Array[] {
+  const last = packet.at(-1);
+  if (last === undefined) throw new BitstreamError({ code: "BITSTREAM_TRUNCATED" });
+  if ((last & 0xe0) !== 0xc0) return [packet];
+  const count = (last & 7) + 1;
+  const sizeBytes = ((last >> 3) & 3) + 1;
+  const indexStart = packet.length - 2 - count * sizeBytes;
+  // Without the same byte on both ends it is no index, only a frame that ends so.
+  if (indexStart < 0 || packet[indexStart] !== last) return [packet];
+  const frames: Uint8Array[] = [];
+  let offset = 0;
+  for (let frame = 0; frame < count; frame += 1) {
+    let size = 0;
+    for (let index = 0; index < sizeBytes; index += 1) {
+      size += packet[indexStart + 1 + frame * sizeBytes + index]! * 2 ** (8 * index);
+    }
+    if (offset + size > indexStart) throw new BitstreamError({ code: "BITSTREAM_TRUNCATED" });
+    if (size > 0) frames.push(packet.subarray(offset, offset + size));
+    offset += size;
+  }
+  if (frames.length === 0) throw new BitstreamError({ code: "BITSTREAM_INVALID", what: "vp9 empty superframe" });
+  return frames;
+}
+
+function checkSync(reader: BitReader): void {
+  if (reader.bits(24) !== 0x498342) throw new BitstreamError({ code: "BITSTREAM_INVALID", what: "vp9 sync code" });
+}
+
+function readFormat(reader: BitReader, profile: number): { bitDepth: number; is420: boolean } {
+  const bitDepth = profile >= 2 ? (reader.flag() ? 12 : 10) : 8;
+  const colorSpace = reader.bits(3);
+  const isOddProfile = profile === 1 || profile === 3;
+  if (colorSpace === COLOR_SRGB) {
+    if (isOddProfile) reader.bits(1);
+    return { bitDepth, is420: false };
+  }
+  reader.bits(1); // color_range
+  if (!isOddProfile) return { bitDepth, is420: true };
+  const is420 = reader.bits(2) === 3;
+  reader.bits(1);
+  return { bitDepth, is420 };
+}
+
+function readSize(reader: BitReader): { width: number; height: number } {
+  return { width: reader.bits(16) + 1, height: reader.bits(16) + 1 };
+}

@@ -1,0 +1,100 @@
+import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import { BitReader } from "../bitstream/bit-reader.ts";
+import { hasIdr, parseAvcConfiguration, parseSps, type SpsFacts, splitNals } from "../bitstream/h264.ts";
+import { parseVp9Header, splitSuperframe } from "../bitstream/vp9.ts";
+import type { CheckCode } from "./types.ts";
+
+/** What is wrong with a rung's pictures, as read from the bitstream and not from what is claimed of it. */
+export interface PictureFault {
+  readonly code: CheckCode;
+  readonly wanted?: string;
+  readonly found?: string;
+}
+
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+const NAL_SLICE = 1;
+const NAL_IDR = 5;
+const NAL_SPS = 7;
+
+/** Throws BitstreamError for what cannot be read. HEVC and AV1 are refused until their headers are read here. */
+export function findPictureFault(config: VideoConfig, frames: readonly Frame[], size: Size): PictureFault | undefined {
+  if (config.width !== size.width || config.height !== size.height) return wrongSize(size, config);
+  switch (config.codec) {
+    case "h264":
+      return findH264Fault(config, frames, size);
+    case "vp9":
+      return findVp9Fault(config, frames, size);
+    default:
+      return { code: "CHECK_CODEC", found: config.codec };
+  }
+}
+
+function findH264Fault(config: VideoConfig, frames: readonly Frame[], size: Size): PictureFault | undefined {
+  const configuration = parseAvcConfiguration(config.description);
+  for (const set of configuration.sps) {
+    const fault = findSpsFault(parseSps(set), size);
+    if (fault !== undefined) return fault;
+  }
+  for (const frame of frames) {
+    const nals = splitNals(frame.data);
+    // Parameter sets within the stream replace the configuration's: they must say the same.
+    for (const nal of nals) {
+      const fault = (nal[0]! & 0x1f) === NAL_SPS ? findSpsFault(parseSps(nal), size) : undefined;
+      if (fault !== undefined) return fault;
+    }
+    if (countPictures(nals) !== 1)
+      return { code: "CHECK_FRAMES", wanted: "1 picture", found: `${countPictures(nals)}` };
+    if (hasIdr(nals) !== frame.key) return { code: "CHECK_KEYFRAME", found: `pts ${frame.pts}` };
+  }
+  return undefined;
+}
+
+function findSpsFault(facts: SpsFacts, size: Size): PictureFault | undefined {
+  if (facts.chromaFormat !== 1 || facts.bitDepth !== 8) {
+    return { code: "CHECK_FORMAT", found: `chroma ${facts.chromaFormat}, ${facts.bitDepth} bits` };
+  }
+  return facts.width === size.width && facts.height === size.height ? undefined : wrongSize(size, facts);
+}
+
+/** Slices whose first macroblock is the picture's first: one for each picture. */
+function countPictures(nals: readonly Uint8Array[]): number {
+  return nals.filter((nal) => {
+    const type = nal[0]! & 0x1f;
+    return (type === NAL_SLICE || type === NAL_IDR) && new BitReader(nal.subarray(1)).unsigned() === 0;
+  }).length;
+}
+
+function findVp9Fault(config: VideoConfig, frames: readonly Frame[], size: Size): PictureFault | undefined {
+  const [, , , , profile, , packed] = config.description;
+  // vpcC: 4 bytes of version and flags, profile, level, then bit depth (4 bits), chroma (3), range (1).
+  const chroma = ((packed ?? 0) >> 1) & 7;
+  if (profile !== 0 || (packed ?? 0) >> 4 !== 8 || chroma > 1) {
+    return { code: "CHECK_FORMAT", found: `profile ${profile}, ${(packed ?? 0) >> 4} bits, chroma ${chroma}` };
+  }
+  for (const frame of frames) {
+    let shown = 0;
+    let key = false;
+    for (const part of splitSuperframe(frame.data)) {
+      const header = parseVp9Header(part);
+      if (header.profile !== 0 || header.bitDepth !== 8 || !header.is420) {
+        return { code: "CHECK_FORMAT", found: `profile ${header.profile}` };
+      }
+      if (header.width !== undefined && (header.width !== size.width || header.height !== size.height)) {
+        return wrongSize(size, { width: header.width, height: header.height ?? 0 });
+      }
+      if (header.shown) shown += 1;
+      key ||= header.key;
+    }
+    if (shown !== 1) return { code: "CHECK_FRAMES", wanted: "1 picture", found: `${shown}` };
+    if (key !== frame.key) return { code: "CHECK_KEYFRAME", found: `pts ${frame.pts}` };
+  }
+  return undefined;
+}
+
+function wrongSize(wanted: Size, found: Size): PictureFault {
+  return { code: "CHECK_SIZE", wanted: `${wanted.width}x${wanted.height}`, found: `${found.width}x${found.height}` };
+}
