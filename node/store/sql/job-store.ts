@@ -1,0 +1,132 @@
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+import { and, asc, eq, gt, ne } from "drizzle-orm";
+import type { SqlDatabase } from "./database.ts";
+import { attempts, checks, jobs, receipts } from "./schema.ts";
+
+export type JobRow = typeof jobs.$inferSelect;
+export type AttemptRow = typeof attempts.$inferSelect;
+export type ReceiptRow = typeof receipts.$inferSelect;
+export type CheckRow = typeof checks.$inferSelect;
+
+/** Jobs, their attempts, and what came of them. */
+export class JobStore {
+  readonly #database: SqlDatabase;
+
+  constructor(database: SqlDatabase) {
+    this.#database = database;
+  }
+
+  async putJob(row: JobRow): Promise<void> {
+    await this.#database.sql.insert(jobs).values(row).onConflictDoUpdate({ target: jobs.id, set: row });
+  }
+
+  async job(id: Hex): Promise<JobRow | undefined> {
+    const [row] = await this.#database.sql.select().from(jobs).where(eq(jobs.id, id));
+    return row;
+  }
+
+  async openJobs(): Promise<JobRow[]> {
+    return this.#database.sql.select().from(jobs).where(ne(jobs.state, "ended"));
+  }
+
+  async jobsOf(stream: Hex): Promise<JobRow[]> {
+    return this.#database.sql.select().from(jobs).where(eq(jobs.stream, stream)).orderBy(asc(jobs.createdAtMs));
+  }
+
+  /** Both at once: a job's number of attempts and the attempt itself never disagree. */
+  async putAttempt(job: JobRow, attempt: AttemptRow): Promise<void> {
+    await this.#database.transaction(async (tx) => {
+      await tx.insert(jobs).values(job).onConflictDoUpdate({ target: jobs.id, set: job });
+      await tx
+        .insert(attempts)
+        .values(attempt)
+        .onConflictDoUpdate({ target: [attempts.job, attempts.attempt], set: attempt });
+    });
+  }
+
+  async attempt(job: Hex, attempt: number): Promise<AttemptRow | undefined> {
+    const [row] = await this.#database.sql
+      .select()
+      .from(attempts)
+      .where(and(eq(attempts.job, job), eq(attempts.attempt, attempt)));
+    return row;
+  }
+
+  async attemptsOf(job: Hex): Promise<AttemptRow[]> {
+    return this.#database.sql.select().from(attempts).where(eq(attempts.job, job)).orderBy(asc(attempts.attempt));
+  }
+
+  /** False when the segment of this attempt has a receipt already. */
+  async addReceipt(row: ReceiptRow): Promise<boolean> {
+    const added = await this.#database.sql
+      .insert(receipts)
+      .values(row)
+      .onConflictDoNothing()
+      .returning({ hash: receipts.hash });
+    return added.length > 0;
+  }
+
+  async receiptAt(job: Hex, attempt: number, seq: number): Promise<ReceiptRow | undefined> {
+    const [row] = await this.#database.sql
+      .select()
+      .from(receipts)
+      .where(and(eq(receipts.job, job), eq(receipts.attempt, attempt), eq(receipts.seq, seq)));
+    return row;
+  }
+
+  async markReceipt(hash: Hex, change: { booked?: true; reported?: true }): Promise<void> {
+    await this.#database.sql.update(receipts).set(change).where(eq(receipts.hash, hash));
+  }
+
+  async unbooked(): Promise<ReceiptRow[]> {
+    return this.#database.sql.select().from(receipts).where(eq(receipts.booked, false));
+  }
+
+  async unreported(limit: number): Promise<ReceiptRow[]> {
+    return this.#database.sql
+      .select()
+      .from(receipts)
+      .where(eq(receipts.reported, false))
+      .orderBy(asc(receipts.receivedAtMs))
+      .limit(limit);
+  }
+
+  /** Oldest first, after a hash that the caller saw last in `receivedAtMs` order. */
+  async receiptsOf(stream: Hex, limit: number, afterMs = -1): Promise<ReceiptRow[]> {
+    return this.#database.sql
+      .select()
+      .from(receipts)
+      .where(and(eq(receipts.stream, stream), gt(receipts.receivedAtMs, afterMs)))
+      .orderBy(asc(receipts.receivedAtMs))
+      .limit(limit);
+  }
+
+  async addCheck(row: CheckRow): Promise<boolean> {
+    const added = await this.#database.sql
+      .insert(checks)
+      .values(row)
+      .onConflictDoNothing()
+      .returning({ job: checks.job });
+    return added.length > 0;
+  }
+
+  async checksAt(job: Hex, attempt: number, seq: number): Promise<CheckRow[]> {
+    return this.#database.sql
+      .select()
+      .from(checks)
+      .where(and(eq(checks.job, job), eq(checks.attempt, attempt), eq(checks.seq, seq)));
+  }
+
+  async checksOf(job: Hex): Promise<CheckRow[]> {
+    return this.#database.sql.select().from(checks).where(eq(checks.job, job));
+  }
+
+  /** Nodes that ever worked for a stream. */
+  async nodesOf(stream: Hex): Promise<Address[]> {
+    const rows = await this.#database.sql
+      .selectDistinct({ node: receipts.node })
+      .from(receipts)
+      .where(eq(receipts.stream, stream));
+    return rows.map((row) => row.node);
+  }
+}

@@ -1,0 +1,70 @@
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+import type { Candidate } from "@leat/sdk/selection/candidate.ts";
+import { desc, eq } from "drizzle-orm";
+import type { SqlDatabase } from "./database.ts";
+import { candidateTables, seedEpochs, selections, standings } from "./schema.ts";
+
+export type SelectionRow = typeof selections.$inferSelect;
+export type SeedEpochRow = typeof seedEpochs.$inferSelect;
+export type StandingRow = typeof standings.$inferSelect;
+
+/** Decisions, the tables they were made from, the seeds they used, and what is known of nodes. */
+export class SelectionStore {
+  readonly #database: SqlDatabase;
+
+  constructor(database: SqlDatabase) {
+    this.#database = database;
+  }
+
+  /** A decision with its table: nobody can be shown the one without the other. */
+  async add(row: SelectionRow, rows: readonly Candidate[]): Promise<void> {
+    await this.#database.transaction(async (tx) => {
+      await tx
+        .insert(candidateTables)
+        .values({ root: row.tableRoot, rows, createdAtMs: row.decidedAtMs })
+        .onConflictDoNothing();
+      await tx.insert(selections).values(row);
+    });
+  }
+
+  async find(id: Hex): Promise<SelectionRow | undefined> {
+    const [row] = await this.#database.sql.select().from(selections).where(eq(selections.id, id));
+    return row;
+  }
+
+  async table(root: Hex): Promise<readonly Candidate[] | undefined> {
+    const [row] = await this.#database.sql.select().from(candidateTables).where(eq(candidateTables.root, root));
+    return row?.rows;
+  }
+
+  async newestEpoch(): Promise<SeedEpochRow | undefined> {
+    const [row] = await this.#database.sql.select().from(seedEpochs).orderBy(desc(seedEpochs.epoch)).limit(1);
+    return row;
+  }
+
+  async epoch(epoch: number): Promise<SeedEpochRow | undefined> {
+    const [row] = await this.#database.sql.select().from(seedEpochs).where(eq(seedEpochs.epoch, epoch));
+    return row;
+  }
+
+  async addEpoch(row: SeedEpochRow): Promise<void> {
+    await this.#database.sql.insert(seedEpochs).values(row);
+  }
+
+  async useSeed(epoch: number, used: number): Promise<void> {
+    await this.#database.sql.update(seedEpochs).set({ used }).where(eq(seedEpochs.epoch, epoch));
+  }
+
+  async standings(): Promise<StandingRow[]> {
+    return this.#database.sql.select().from(standings);
+  }
+
+  async putStanding(row: StandingRow): Promise<void> {
+    await this.#database.sql.insert(standings).values(row).onConflictDoUpdate({ target: standings.node, set: row });
+  }
+
+  async standing(node: Address): Promise<StandingRow | undefined> {
+    const [row] = await this.#database.sql.select().from(standings).where(eq(standings.node, node));
+    return row;
+  }
+}
