@@ -1,0 +1,357 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { CodedError, isCodedError } from "@leat/sdk/base/errors.ts";
+import { silentLogger } from "@leat/sdk/base/logger.ts";
+import { silentMetrics } from "@leat/sdk/base/metrics.ts";
+import { systemClock } from "../../../../node/kernel/clock.ts";
+import type { Startable } from "../../../../node/kernel/lifecycle.ts";
+import {
+  type HelloFacts,
+  type SessionClientComponents,
+  SessionClientService,
+} from "../../../../node/services/session/client.ts";
+import {
+  type NodePresence,
+  type SessionHubComponents,
+  type SessionHubOptions,
+  SessionHubService,
+} from "../../../../node/services/session/hub.ts";
+import type { HostService, WireOptions } from "../../../../node/wire/host.ts";
+import {
+  heartbeat,
+  makeOffer,
+  statements,
+  tableMark,
+  testCluster,
+  testDomain,
+  testHash,
+} from "../../../support/session-fixtures.ts";
+import { WireHosts } from "../../../support/wire-hosts.ts";
+
+const codeIs = (code: string) => (error: unknown) => isCodedError(error) && error.code === code;
+const hubOptions: SessionHubOptions = { heartbeatMs: 100, missedHeartbeats: 10, maxSessions: 10 };
+
+describe("sessions", () => {
+  const hosts = new WireHosts();
+  const parts: Startable[] = [];
+  const children: ChildProcess[] = [];
+
+  afterEach(async () => {
+    for (const child of children.splice(0)) {
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill("SIGKILL");
+        await once(child, "exit");
+      }
+    }
+    await Promise.all(parts.splice(0).map((part) => part.stop()));
+    await hosts.stopAll();
+  });
+
+  function createHub(
+    changes: Partial<SessionHubComponents> = {},
+    options: Partial<SessionHubOptions> = {},
+    host = hosts.create(),
+  ): { hub: SessionHubService; host: HostService } {
+    const key = hosts.keyOf(host);
+    const hub = new SessionHubService(
+      {
+        host,
+        statements,
+        domain: testDomain,
+        cluster: testCluster,
+        admit: () => {},
+        welcome: () => ({
+          cluster: testCluster,
+          clusterAccount: `0x${"cc".repeat(20)}`,
+          seedCommit: {
+            value: { cluster: testCluster, epoch: 1n, anchor: testHash, length: 10 },
+            signature: `0x${"00".repeat(65)}`,
+          },
+        }),
+        markTable: () => tableMark,
+        clock: systemClock,
+        logger: silentLogger,
+        metrics: silentMetrics,
+        ...changes,
+      },
+      { ...hubOptions, ...options },
+    );
+    assert.equal(key.address, host.address);
+    parts.push(hub);
+    return { hub, host };
+  }
+
+  async function startHub(
+    changes: Partial<SessionHubComponents> = {},
+    options: Partial<SessionHubOptions> = {},
+    hostOptions: Partial<WireOptions> = {},
+  ) {
+    const made = createHub(changes, options, hosts.create(hostOptions));
+    await made.host.start();
+    await made.hub.start();
+    return made;
+  }
+
+  async function createClient(
+    balancers: readonly HostService[],
+    changes: Partial<Omit<SessionClientComponents, "host">> = {},
+    host = hosts.create(),
+  ) {
+    const offer = await makeOffer(hosts.keyOf(host));
+    const hello: HelloFacts = { roles: ["transcode"], region: "eu-north", offer, jobs: [] };
+    const client = new SessionClientService(
+      {
+        host,
+        collectHello: () => hello,
+        collectHeartbeat: () => heartbeat,
+        clock: systemClock,
+        logger: silentLogger,
+        metrics: silentMetrics,
+        ...changes,
+      },
+      {
+        balancers: balancers.map((balancer) => ({ address: balancer.address, multiaddrs: balancer.multiaddrs() })),
+        reconnectMinMs: 20,
+        reconnectMaxMs: 50,
+      },
+    );
+    parts.push(client);
+    return { client, host, hello };
+  }
+
+  const joined = (hub: SessionHubService) => new Promise<NodePresence>((resolve) => hub.onJoined(resolve));
+  const left = (hub: SessionHubService) => new Promise<NodePresence>((resolve) => hub.onLeft(resolve));
+  const connected = (client: SessionClientService) =>
+    new Promise<void>((resolve) => client.onConnected(() => resolve()));
+
+  it("stand after a hello, and carry calls both ways", async () => {
+    const { hub, host: balancer } = await startHub();
+    hub.handle("job.done", (from, body) => {
+      assert.equal(from, host.address);
+      assert.deepEqual(body, { job: testHash, attempt: 3 });
+      return {};
+    });
+    const { client, host } = await createClient([balancer]);
+    client.handle("stream.position", (body, from) => {
+      assert.equal(from, balancer.address);
+      assert.deepEqual(body, { stream: testHash });
+      return { sequence: 7 };
+    });
+    const joining = joined(hub);
+    const connecting = connected(client);
+    await host.start();
+    await client.start();
+    const presence = await joining;
+    await connecting;
+    assert.equal(presence.node, host.address);
+    assert.deepEqual(presence.hello.multiaddrs, host.multiaddrs());
+    assert.equal(client.connected, true);
+    assert.equal(client.balancers[0]!.welcome.balancer, balancer.address);
+    assert.deepEqual(await client.call("job.done", { job: testHash, attempt: 3 }), {});
+    assert.deepEqual(await hub.call(host.address, "stream.position", { stream: testHash }), { sequence: 7 });
+    await assert.rejects(client.call("candidate.leaf", { tableRoot: testHash }), codeIs("METHOD_UNKNOWN"));
+    await assert.rejects(
+      hub.call(host.address, "job.end", { job: testHash, attempt: 1, code: "STREAM_ENDED" }),
+      codeIs("METHOD_UNKNOWN"),
+    );
+    await assert.rejects(
+      hub.call(balancer.address, "stream.position", { stream: testHash }),
+      codeIs("SESSION_NODE_ABSENT"),
+    );
+  });
+
+  it("keep a heartbeat, and tell the node of the newest table", async () => {
+    const { hub, host: balancer } = await startHub();
+    const beat = new Promise<NodePresence>((resolve) => {
+      let count = 0;
+      hub.onHeartbeat((presence) => {
+        count += 1;
+        if (count === 3) resolve(presence);
+      });
+    });
+    const { client, host } = await createClient([balancer]);
+    await host.start();
+    await client.start();
+    const presence = await beat;
+    assert.equal(presence.heartbeat?.load, heartbeat.load);
+    assert.ok((presence.heartbeatAtMs ?? 0) >= presence.joinedAtMs);
+    assert.equal(hub.nodes.get(host.address), presence);
+    assert.deepEqual(client.balancers[0]?.tableMark, tableMark);
+  });
+
+  it("come back after the balancer did, with the jobs of that moment", async () => {
+    const port = { listen: ["/ip4/127.0.0.1/tcp/0"] };
+    const first = await startHub({}, {}, port);
+    const key = hosts.keyOf(first.host);
+    let dials = 0;
+    const { client, host, hello } = await createClient([first.host], {
+      collectHello: () => {
+        dials += 1;
+        return {
+          ...hello,
+          jobs: [{ job: testHash, attempt: dials, primitive: "transcode", stream: testHash, sequence: 1 }],
+        };
+      },
+    });
+    await host.start();
+    const connecting = connected(client);
+    await client.start();
+    await connecting;
+    const losing = new Promise<unknown>((resolve) => client.onDisconnected(resolve));
+    const listen = first.host.node.getMultiaddrs().map((address) => address.toString().replace(/\/p2p\/.*/, ""));
+    await first.hub.stop();
+    await first.host.stop();
+    assert.equal(await losing, first.host.address);
+    assert.equal(client.connected, false);
+    await assert.rejects(client.call("job.done", { job: testHash, attempt: 1 }), codeIs("SESSION_NOT_CONNECTED"));
+    const second = createHub({}, {}, hosts.create({ listen }, key));
+    const joining = joined(second.hub);
+    await second.host.start();
+    await second.hub.start();
+    const presence = await joining;
+    assert.ok(presence.hello.jobs[0]!.attempt > 1);
+  });
+
+  it("replace the older session of the same node", async () => {
+    const { hub, host: balancer } = await startHub();
+    let leaving = 0;
+    hub.onLeft(() => {
+      leaving += 1;
+    });
+    const first = await createClient([balancer]);
+    await first.host.start();
+    let joining = joined(hub);
+    await first.client.start();
+    const before = await joining;
+    joining = joined(hub);
+    const key = hosts.keyOf(first.host);
+    const second = await createClient([balancer], {}, hosts.create({}, key));
+    second.client.handle("stream.position", () => ({ sequence: 2 }));
+    await first.client.stop();
+    await first.host.stop();
+    await second.host.start();
+    await second.client.start();
+    const after = await joining;
+    assert.notEqual(after, before);
+    assert.deepEqual(await hub.call(key.address, "stream.position", { stream: testHash }), { sequence: 2 });
+    assert.equal(hub.nodes.size, 1);
+    assert.ok(leaving <= 1);
+  });
+
+  it("stand with several balancers at once", async () => {
+    const hubs = await Promise.all([startHub(), startHub()]);
+    const { client, host } = await createClient(hubs.map((made) => made.host));
+    for (const { hub } of hubs) hub.handle("job.done", () => ({}));
+    const both = new Promise<void>((resolve) => {
+      client.onConnected(() => {
+        if (client.balancers.length === 2) resolve();
+      });
+    });
+    await host.start();
+    await client.start();
+    await both;
+    await client.call("job.done", { job: testHash, attempt: 1 }, { balancer: hubs[1]!.host.address });
+    assert.deepEqual(
+      client.balancers.map(({ balancer }) => balancer),
+      hubs.map((made) => made.host.address),
+    );
+  });
+
+  it("are refused without membership, a right offer, or room", async () => {
+    class Refusal extends CodedError<{ code: "CLUSTER_MEMBER_UNKNOWN" }> {}
+    const cases: [string, Partial<SessionHubComponents>, (hello: HelloFacts, other: HelloFacts) => HelloFacts][] = [
+      [
+        "CLUSTER_MEMBER_UNKNOWN",
+        {
+          admit: () => {
+            throw new Refusal({ code: "CLUSTER_MEMBER_UNKNOWN" });
+          },
+        },
+        (hello) => hello,
+      ],
+      ["SESSION_OFFER_MISSING", {}, (hello) => ({ ...hello, offer: undefined })],
+      ["SESSION_OFFER_WRONG", { cluster: 6n }, (hello) => hello],
+      ["SESSION_OFFER_WRONG", {}, (_hello, other) => other],
+      [
+        "SESSION_OFFER_INVALID",
+        {},
+        (hello) => ({ ...hello, offer: { ...hello.offer!, body: { ...hello.offer!.body, sequence: 9n } } }),
+      ],
+      [
+        "SESSION_OFFER_INVALID",
+        {},
+        (hello) => ({ ...hello, offer: { ...hello.offer!, body: { ...hello.offer!.body, validUntil: 9n } } }),
+      ],
+    ];
+    for (const [code, changes, change] of cases) {
+      const { host: balancer } = await startHub(changes);
+      const other = await createClient([balancer]);
+      const failed = Promise.withResolvers<unknown>();
+      const made = await createClient([balancer], {
+        collectHello: () => change(made.hello, other.hello),
+        logger: { ...silentLogger, debug: (_message, fields) => failed.resolve(fields?.error) },
+      });
+      await made.host.start();
+      await made.client.start();
+      assert.ok(codeIs(code)(await failed.promise), code);
+      assert.equal(made.client.connected, false);
+      await made.client.stop();
+    }
+  });
+
+  it("do nothing before the hello", async () => {
+    const { hub, host: balancer } = await startHub();
+    hub.handle("job.done", () => assert.fail("not greeted"));
+    const { dialSession } = await import("../../../../node/wire/session/session.ts");
+    const node = hosts.create();
+    await node.start();
+    const contact = { address: balancer.address, multiaddrs: balancer.multiaddrs() };
+    const components = { logger: silentLogger, scores: node.scores };
+    const session = await dialSession(node, contact, async () => ({}), components, new AbortController().signal);
+    await assert.rejects(session.call("job.done", { job: testHash, attempt: 1 }), codeIs("SESSION_HELLO_MISSING"));
+    const offer = await makeOffer(hosts.keyOf(balancer));
+    const hello = { version: 1, node: balancer.address, roles: [], multiaddrs: [], region: "eu", offer, jobs: [] };
+    await assert.rejects(session.call("hello", hello), codeIs("SESSION_NODE_WRONG"));
+    await session.close();
+  });
+
+  it("are limited in number", async () => {
+    const { hub, host: balancer } = await startHub({}, { maxSessions: 1 });
+    const first = await createClient([balancer]);
+    const joining = joined(hub);
+    await first.host.start();
+    await first.client.start();
+    await joining;
+    const failed = Promise.withResolvers<void>();
+    const second = await createClient([balancer], { logger: { ...silentLogger, debug: () => failed.resolve() } });
+    await second.host.start();
+    await second.client.start();
+    await failed.promise;
+    assert.equal(second.client.connected, false);
+    assert.equal(hub.nodes.size, 1);
+  });
+
+  it("end for a node that falls silent", async () => {
+    const { hub, host: balancer } = await startHub({}, { missedHeartbeats: 2 });
+    const leaving = left(hub);
+    const { client, host } = await createClient([balancer], { collectHeartbeat: () => new Promise(() => {}) });
+    await host.start();
+    await client.start();
+    assert.equal((await leaving).node, host.address);
+  });
+
+  it("end promptly when the node's process is killed", async () => {
+    const { hub, host: balancer } = await startHub();
+    const joining = joined(hub);
+    const script = new URL("../../../support/session-node-process.ts", import.meta.url);
+    const child = fork(script, [balancer.address, balancer.multiaddrs()[0]!]);
+    children.push(child);
+    const { node } = await joining;
+    assert.deepEqual(await hub.call(node, "stream.position", { stream: testHash }), { sequence: 42 });
+    const leaving = left(hub);
+    child.kill("SIGKILL");
+    assert.equal((await leaving).node, node);
+    await assert.rejects(hub.call(node, "stream.position", { stream: testHash }), codeIs("SESSION_NODE_ABSENT"));
+  });
+});
