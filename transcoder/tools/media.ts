@@ -1,3 +1,4 @@
+import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { Child } from "../child.ts";
 import type { TranscodeErrorDetail } from "../errors.ts";
 import { TranscodeError } from "../errors.ts";
@@ -5,10 +6,12 @@ import type { MediaInput, MediaItem, PatternOptions } from "./media-item.ts";
 
 export type ToMediaChild =
   | { readonly type: "read"; readonly input: MediaInput }
+  | { readonly type: "judge"; readonly config: VideoConfig; readonly frames: readonly Frame[] }
   | { readonly type: "write"; readonly input: MediaInput; readonly path: string };
 
 export type FromMediaChild =
   | { readonly type: "item"; readonly item: MediaItem }
+  | { readonly type: "numbers"; readonly numbers: readonly (number | null)[] }
   | { readonly type: "error"; readonly detail: TranscodeErrorDetail }
   | { readonly type: "finished" };
 
@@ -17,8 +20,19 @@ const CHILD = new URL("./media-child.ts", import.meta.url);
 /** Everything in a source, in decoding order. For tests and short sources: all of it is held. */
 export async function readMedia(input: MediaInput): Promise<MediaItem[]> {
   const items: MediaItem[] = [];
-  await runChild({ type: "read", input }, (item) => items.push(item));
+  await runChild({ type: "read", input }, (message) => {
+    if (message.type === "item") items.push(message.item);
+  });
   return items;
+}
+
+/** The barcodes that a decoder sees in these frames, in the order in which it shows them. */
+export async function readBarcodes(config: VideoConfig, frames: readonly Frame[]): Promise<(number | null)[]> {
+  let numbers: readonly (number | null)[] = [];
+  await runChild({ type: "judge", config, frames }, (message) => {
+    if (message.type === "numbers") ({ numbers } = message);
+  });
+  return [...numbers];
 }
 
 /** Writes the pattern to an FLV file. */
@@ -26,7 +40,7 @@ export async function writePattern(path: string, pattern: PatternOptions): Promi
   await runChild({ type: "write", input: { pattern }, path }, () => {});
 }
 
-function runChild(start: ToMediaChild, onItem: (item: MediaItem) => void): Promise<void> {
+function runChild(start: ToMediaChild, onMessage: (message: FromMediaChild) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     let told: TranscodeError | undefined;
     const child = new Child({
@@ -34,9 +48,9 @@ function runChild(start: ToMediaChild, onItem: (item: MediaItem) => void): Promi
       threads: 2,
       onMessage: (raw) => {
         const message = raw as FromMediaChild;
-        if (message.type === "item") onItem(message.item);
-        else if (message.type === "error") told = new TranscodeError(message.detail);
-        else child.done();
+        if (message.type === "error") told = new TranscodeError(message.detail);
+        else if (message.type === "finished") child.done();
+        else onMessage(message);
       },
       onExit: (error) => (error ? reject(told ?? error) : resolve()),
     });
