@@ -8,7 +8,7 @@ import { operatorRegistryAbi } from "@leat/sdk/protocol/abi/operator-registry.ts
 import { paymentEscrowAbi } from "@leat/sdk/protocol/abi/payment-escrow.ts";
 import { type Channel, channelId } from "@leat/sdk/protocol/channel.ts";
 import type { Deployment } from "@leat/sdk/protocol/deployment.ts";
-import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+import { type Address, type Hex, toAddress } from "@leat/sdk/protocol/hex.ts";
 import type { AbiEvent, PublicClient } from "viem";
 import type { ChannelState, ChannelView } from "./channel-view.ts";
 import type { ChainOptions } from "./clients.ts";
@@ -42,14 +42,15 @@ export class RegistryView implements ChannelView, Startable {
   readonly #events: EventReader;
   readonly #tasks: TaskGroup;
   readonly #listeners = new Set<(log: DecodedLog) => void>();
-  #state = new RegistryState();
+  #state: RegistryState;
   #position: ReaderPosition | undefined;
-  #waiters: { blockNumber: bigint; resolve: () => void; reject: (error: unknown) => void }[] = [];
+  #waiters: { readonly blockNumber: bigint; readonly resolve: () => void }[] = [];
 
   constructor(components: RegistryViewComponents, options: ChainOptions) {
     const { publicClient, deployment, clock, logger, metrics } = components;
     this.#components = components;
     this.#options = options;
+    this.#state = this.#emptyState();
     this.reader = new ContractReader(publicClient, deployment);
     this.#events = new EventReader(
       { publicClient },
@@ -78,9 +79,7 @@ export class RegistryView implements ChannelView, Startable {
   }
 
   async stop(): Promise<void> {
-    const waiters = this.#waiters.splice(0);
     await this.#tasks.close();
-    for (const waiter of waiters) waiter.reject(this.#tasks.signal.reason);
   }
 
   /** Newest block whose events are in the view. */
@@ -124,11 +123,25 @@ export class RegistryView implements ChannelView, Startable {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Resolves when the events of `blockNumber` are in the view. */
-  whenConfirmed(blockNumber: bigint): Promise<void> {
+  /** Resolves when the events of `blockNumber` are in the view; rejects when the signal aborts or the view stops. */
+  whenConfirmed(blockNumber: bigint, signal?: AbortSignal): Promise<void> {
     if (this.confirmedBlock >= blockNumber) return Promise.resolve();
-    if (this.#tasks.signal.aborted) return Promise.reject(this.#tasks.signal.reason);
-    return new Promise((resolve, reject) => this.#waiters.push({ blockNumber, resolve, reject }));
+    const ends = [this.#tasks.signal, ...(signal === undefined ? [] : [signal])];
+    const end = AbortSignal.any(ends);
+    if (end.aborted) return Promise.reject(end.reason);
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        this.#waiters = this.#waiters.filter((other) => other !== waiter);
+        reject(end.reason);
+      };
+      const done = () => {
+        end.removeEventListener("abort", leave);
+        resolve();
+      };
+      const waiter = { blockNumber, resolve: done };
+      end.addEventListener("abort", leave, { once: true });
+      this.#waiters.push(waiter);
+    });
   }
 
   async channelState(channel: Channel): Promise<ChannelState> {
@@ -175,9 +188,13 @@ export class RegistryView implements ChannelView, Startable {
     } catch (error) {
       if (!(error instanceof ChainError) || error.code !== "CHAIN_REPLACED") throw error;
       this.#components.logger.error("Read chain anew: it was replaced below the confirmed depth", { ...error.detail });
-      this.#state = new RegistryState();
+      this.#state = this.#emptyState();
       this.#position = undefined;
     }
+  }
+
+  #emptyState(): RegistryState {
+    return new RegistryState(Object.values(this.#components.deployment.tokens).map(toAddress));
   }
 
   async #readStakes(blockNumber: bigint): Promise<void> {

@@ -78,6 +78,8 @@ export class PayeeService implements Payee, Startable {
   readonly #books: ChannelBooks;
   /** Channel of every job that we heard of. */
   readonly #jobs = new Map<Hex, Book>();
+  /** Channels that paid ahead for a job that is about to open. */
+  readonly #awaited = new Set<Hex>();
   readonly #listeners = new Set<(channel: Hex) => void>();
   readonly #tasks: TaskGroup;
   readonly #accepted;
@@ -118,7 +120,7 @@ export class PayeeService implements Payee, Startable {
   }
 
   async openJob(terms: CreditTerms, prepay?: VoucherOffer): Promise<void> {
-    const { clock, vouchers } = this.#components;
+    const { clock } = this.#components;
     this.#checkChannel(terms.channel);
     if (terms.validUntil * 1_000n <= BigInt(clock.nowMs())) {
       throw new PaymentError({ code: "CREDIT_QUOTE_EXPIRED", validUntil: terms.validUntil });
@@ -130,14 +132,17 @@ export class PayeeService implements Payee, Startable {
     if (free < wanted) {
       throw new PaymentError({ code: "CREDIT_RESERVE_SHORT", wantedExact: wanted, freeExact: free });
     }
-    const least = prepayBaseUnits(terms.exactPerSecond, book.decimals);
-    if (prepay !== undefined) await this.#acceptPrepay(book, prepay, least);
-    const held = await vouchers.newest("held", book.id);
-    // Who has paid before, here or at another node of our operator, is not asked to pay ahead.
-    if (held === undefined && book.paid === 0n) {
-      throw new PaymentError({ code: "CREDIT_PREPAY_REQUIRED", wanted: least });
-    }
+    const before = book.openJobs.get(terms.job);
+    // Counted as open before its prepayment comes: a voucher without open jobs is collected at once.
     book.openJobs.set(terms.job, terms);
+    try {
+      await this.#admitPayer(book, terms, prepay);
+    } catch (error) {
+      if (before === undefined) book.openJobs.delete(terms.job);
+      else book.openJobs.set(terms.job, before);
+      throw error;
+    }
+    this.#awaited.delete(book.id);
     this.#remember(terms.job, book);
   }
 
@@ -229,6 +234,7 @@ export class PayeeService implements Payee, Startable {
     const held = (await this.#components.vouchers.newest("held", book.id))?.voucher.value;
     if (held !== undefined) return { vouchered: held.cumulative, seq: held.seq };
     const cumulative = prepayBaseUnits(exactPerSecond, book.decimals);
+    this.#awaited.add(book.id);
     await this.#ask(book, {
       channel: book.id,
       kind: "prepay",
@@ -241,7 +247,7 @@ export class PayeeService implements Payee, Startable {
   }
 
   openJobs(channel: Hex): number {
-    return this.#books.find(channel)?.openJobs.size ?? 0;
+    return (this.#books.find(channel)?.openJobs.size ?? 0) + (this.#awaited.has(channel) ? 1 : 0);
   }
 
   onChange(listener: (channel: Hex) => void): () => void {
@@ -255,6 +261,16 @@ export class PayeeService implements Payee, Startable {
 
   async status(): Promise<ChannelStatus[]> {
     return this.#books.all().map((book) => this.#books.status(book));
+  }
+
+  /** Who has paid before, here or at another node of our operator, is not asked to pay ahead. */
+  async #admitPayer(book: Book, terms: CreditTerms, prepay?: VoucherOffer): Promise<void> {
+    const least = prepayBaseUnits(terms.exactPerSecond, book.decimals);
+    if (prepay !== undefined) await this.#acceptPrepay(book, prepay, least);
+    const held = await this.#components.vouchers.newest("held", book.id);
+    if (held === undefined && book.paid === 0n) {
+      throw new PaymentError({ code: "CREDIT_PREPAY_REQUIRED", wanted: least });
+    }
   }
 
   async #acceptPrepay(book: Book, prepay: VoucherOffer, least: bigint): Promise<void> {

@@ -42,7 +42,7 @@ export const settlementOptions = Type.Object(
 /** The chain as settlement needs it: `RegistryView`. */
 export interface SettlementChain extends ChannelView {
   clusterOfAccount(account: Address): bigint;
-  whenConfirmed(blockNumber: bigint): Promise<void>;
+  whenConfirmed(blockNumber: bigint, signal?: AbortSignal): Promise<void>;
   onEvent(listener: (log: DecodedLog) => void): () => void;
 }
 
@@ -115,7 +115,7 @@ export class SettlementService implements Settlement, Startable {
   }
 
   collectNow(): Promise<Hex[]> {
-    return this.#mutex.run(() => this.#collect(true));
+    return this.#mutex.run(() => this.#collect(true, this.#tasks.signal));
   }
 
   async settled(payer: Address): Promise<void> {
@@ -147,7 +147,7 @@ export class SettlementService implements Settlement, Startable {
   }
 
   /** One round: what is due goes out, is confirmed and written down before the next round looks. */
-  async #collect(all: boolean, signal?: AbortSignal): Promise<Hex[]> {
+  async #collect(all: boolean, signal: AbortSignal): Promise<Hex[]> {
     const due = await this.#findDue(all);
     const transactions: Hex[] = [];
     for (let at = 0; at < due.length; at += this.#options.batch) {
@@ -185,7 +185,7 @@ export class SettlementService implements Settlement, Startable {
     return due;
   }
 
-  async #collectBatch(due: readonly Due[], signal?: AbortSignal): Promise<Hex | undefined> {
+  async #collectBatch(due: readonly Due[], signal: AbortSignal): Promise<Hex | undefined> {
     const { sender, deployment, chain, logger } = this.#components;
     const collectables: Collectable[] = due.map(({ record: { voucher } }) => ({
       voucher,
@@ -197,7 +197,7 @@ export class SettlementService implements Settlement, Startable {
     const sent = await sender.sendIf(collectCall(deployment, collectables), isWorth, signal);
     if (sent === undefined) return undefined;
     // Only what is confirmed counts: a round before that would see the voucher as open and pay gas for it again.
-    await chain.whenConfirmed(sent.blockNumber);
+    await chain.whenConfirmed(sent.blockNumber, signal);
     for (const { record, reason } of due) {
       const state = await chain.channelState(channelOf(record.voucher.value));
       await this.#writeDown(record.channel, state.collected, sent.transaction, sent.blockNumber);

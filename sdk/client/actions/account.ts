@@ -1,7 +1,7 @@
-import { erc20Abi, parseAbiItem } from "viem";
+import { erc20Abi } from "viem";
 import { paymentEscrowAbi } from "../../protocol/abi/payment-escrow.ts";
 import { type Channel, channelId, hubChannel } from "../../protocol/channel.ts";
-import { type Address, type Hex, isHex, toAddress } from "../../protocol/hex.ts";
+import { type Address, type Hex, isHex, toAddress, zeroAddress } from "../../protocol/hex.ts";
 import type { LeatClient } from "../create-client.ts";
 import { addressOf, ClientError, type Done, write } from "../transaction.ts";
 
@@ -129,6 +129,7 @@ export interface Collection {
   readonly channelId: Hex;
   readonly payer: Address;
   readonly payee: Address;
+  /** Zero for a channel outside hub mode, whose token the event does not tell. */
   readonly token: Address;
   /** By this transaction. */
   readonly amount: bigint;
@@ -138,33 +139,36 @@ export interface Collection {
   readonly blockNumber: bigint;
 }
 
-const collectedEvent = parseAbiItem(
-  "event Collected(bytes32 indexed channel, address indexed payer, address indexed payee, address token, uint256 amount, uint256 collected, bytes32 usageRoot)",
-);
-
 /** Everything that was ever collected, from the escrow's events, in order. */
 export async function listCollections(
   client: LeatClient,
   filter: { readonly payer?: Address; readonly payee?: Address } = {},
 ): Promise<Collection[]> {
-  const logs = await client.publicClient.getLogs({
+  const logs = await client.publicClient.getContractEvents({
     address: client.deployment.escrow,
-    event: collectedEvent,
+    abi: paymentEscrowAbi,
+    eventName: "Collected",
     args: filter,
     fromBlock: client.deployment.deployedAtBlock,
     toBlock: "latest",
     strict: true,
   });
-  return logs.map(({ args, transactionHash, blockNumber }) => ({
-    channelId: args.channel,
-    payer: toAddress(args.payer),
-    payee: toAddress(args.payee),
-    token: toAddress(args.token),
-    amount: args.amount,
-    collected: args.collected,
-    transaction: transactionHash,
-    blockNumber,
-  }));
+  const tokens = Object.values(client.deployment.tokens).map(toAddress);
+  return logs.map(({ args, transactionHash, blockNumber }) => {
+    const [payer, payee] = [toAddress(args.payer), toAddress(args.payee)];
+    const token = tokens.find((one) => channelId(hubChannel(payer, payee, one)) === args.channel) ?? zeroAddress;
+    const { amount, collected } = args;
+    return {
+      channelId: args.channel,
+      payer,
+      payee,
+      token,
+      amount,
+      collected,
+      transaction: transactionHash,
+      blockNumber,
+    };
+  });
 }
 
 type EscrowWrite = "deposit" | "reserve" | "thaw" | "cancelThaw" | "release" | "withdraw";

@@ -1,0 +1,211 @@
+import assert from "node:assert/strict";
+import { systemClock } from "../../../../node/kernel/clock.ts";
+import type { NodeKey } from "../../../../node/kernel/keys.ts";
+import { nativeStatements } from "../../../../node/kernel/secp.ts";
+import type { VoucherRecord, VoucherStore } from "../../../../node/metering/voucher-store.ts";
+import type { Payee, Payer, VoucherRequest } from "../../../../node/services/payment/index.ts";
+import { PayeeService } from "../../../../node/services/payment/payee-service.ts";
+import { PayerService } from "../../../../node/services/payment/payer-service.ts";
+import { SettlementService } from "../../../../node/services/settlement/settlement-service.ts";
+import { silentLogger } from "../../../../sdk/base/logger.ts";
+import { silentMetrics } from "../../../../sdk/base/metrics.ts";
+import { getCollectStatus, listCollections } from "../../../../sdk/client/actions/account.ts";
+import { type Channel, channelId } from "../../../../sdk/protocol/channel.ts";
+import type { Address, Hex } from "../../../../sdk/protocol/hex.ts";
+import { toBaseUnits } from "../../../../sdk/protocol/units.ts";
+import { type MoneyMarket, openMarket, randomHash } from "../../../support/money-market.ts";
+
+const quiet = { clock: systemClock, logger: silentLogger, metrics: silentMetrics, statements: nativeStatements };
+const payeeSettings = { refreshMs: 60_000, creditGrowthPpm: 100_000, creditMaxFactor: 4 };
+const payerSettings = { voucherEveryMs: 30_000, samplingRate: 1, prepayLimit: "1" };
+const settlementSettings = { lookEveryMs: 60_000, maxAgeMs: 600_000, batch: 50 };
+const farFuture = 4_000_000_000n;
+
+describe("settlement", () => {
+  let market: MoneyMarket;
+  const parts: { stop(): Promise<void> }[] = [];
+  before(async function () {
+    this.timeout(60_000);
+    market = await openMarket({ USDC: 10n ** 9n, LPT: 10n ** 21n });
+  });
+  after(() => market?.close());
+  afterEach(async () => {
+    for (const part of parts.splice(0).reverse()) await part.stop();
+  });
+
+  const startPayee = async (payee: Address, vouchers: VoucherStore, askPayer?: AskPayer) => {
+    const service = new PayeeService(
+      { ...quiet, vouchers, domain: market.domain, chain: market.view, payee, askPayer },
+      payeeSettings,
+    );
+    parts.push(service);
+    await service.start();
+    return service;
+  };
+  type AskPayer = (payer: Address, request: VoucherRequest) => ReturnType<Payer["answerRequest"]>;
+  const startPayer = async (key: NodeKey, vouchers: VoucherStore, payee?: Pick<Payee, "accept">) => {
+    const deliver =
+      payee === undefined ? undefined : (_: Address, offer: Parameters<Payee["accept"]>[0]) => payee.accept(offer);
+    const service = new PayerService(
+      { ...quiet, vouchers, domain: market.domain, chain: market.view, signer: key.signer, deliver },
+      payerSettings,
+    );
+    parts.push(service);
+    await service.start();
+    return service;
+  };
+  const startSettlement = async (key: NodeKey, vouchers: VoucherStore, payee: Payee) => {
+    const service = new SettlementService(
+      {
+        ...quiet,
+        vouchers,
+        payee,
+        chain: market.view,
+        sender: await market.sender(key),
+        deployment: market.anvil.deployment,
+      },
+      settlementSettings,
+    );
+    parts.push(service);
+    await service.start();
+    return service;
+  };
+  const termsOf = (channel: Channel, job: Hex, exactPerSecond: bigint) => ({
+    job,
+    attempt: 1,
+    channel,
+    exactPerSecond,
+    segmentMs: 4_000,
+    samplingRate: 1,
+    validUntil: farFuture,
+  });
+
+  for (const [token, exactPerSecond] of [
+    ["USDC", 31n * 10n ** 24n + 7n],
+    ["LPT", 31n * 10n ** 24n + 7n],
+  ] as const) {
+    it(`pays a node in ${token} from the cluster's account, to the base unit`, async function () {
+      this.timeout(30_000);
+      const channel = market.wholesale(market.anvil.deployment.tokens[token]);
+      const { vouchers: held } = await market.openStore(`node-${token}`);
+      const { vouchers: issued } = await market.openStore(`balancer-${token}`);
+      const payee = await startPayee(market.node.address, held);
+      const payer = await startPayer(market.balancer, issued, payee);
+      const settlement = await startSettlement(market.node, held, payee);
+      const job = randomHash();
+      const terms = termsOf(channel, job, exactPerSecond);
+      await assert.rejects(payee.openJob(terms), { code: "CREDIT_PREPAY_REQUIRED" });
+      const prepay = await payer.prepay(channel, exactPerSecond);
+      await payee.openJob(terms, prepay);
+      await payer.acknowledged(prepay!);
+      assert.equal(await payer.prepay(channel, exactPerSecond), undefined);
+
+      let exact = 0n;
+      for (let seq = 0n; seq < 20n; seq += 1n) {
+        const work = { job, attempt: 1, seq, channel, exact: exactPerSecond * 2n, receiptHash: randomHash() };
+        assert.equal(payee.mayWork(job), "ok");
+        assert.equal(await payee.earned(work), true);
+        assert.equal(await payer.owe(work), true);
+        assert.equal(await payer.owe(work), false);
+        await payer.passed(work);
+        exact += work.exact;
+      }
+      await payer.release(job, 1);
+      const decimals = token === "USDC" ? 6 : 18;
+      const total = toBaseUnits(exact, decimals);
+      assert.equal((await payer.settleNow(channel)).vouchered, total);
+      await payee.closeJob(job, 1, { forfeit: false });
+      await settlement.settled(channel.payer);
+
+      const state = await getCollectStatus(market.anvil.client(market.node), channel);
+      assert.equal(state.collected, total);
+      const record = await held.collected(channelId(channel));
+      const collections = await listCollections(market.anvil.client(market.node), { payee: market.node.address });
+      const events = collections.filter((event) => event.token === channel.token);
+      assert.equal(
+        events.reduce((sum, event) => sum + event.amount, 0n),
+        total,
+      );
+      assert.equal(record?.transaction, events.at(-1)?.transaction);
+      const [status] = await payee.status();
+      assert.equal(status?.vouchered, total);
+      assert.ok(status!.largestUnpaidExact > 0n && status!.unpaidExact < 10n ** BigInt(30 - decimals));
+      // Nothing is left to collect: no transaction, no gas.
+      assert.deepEqual(await settlement.collectNow(), []);
+    });
+  }
+
+  it("has a buyer's agent sign for what the balancer asks, and collects for the cluster's account", async function () {
+    this.timeout(30_000);
+    const channel = market.retail(market.anvil.deployment.tokens.USDC);
+    const { vouchers: held } = await market.openStore("balancer-as-payee");
+    const { vouchers: issued } = await market.openStore("agent");
+    const agent = await startPayer(market.buyer, issued);
+    await agent.openChannel(channel);
+    const payee = await startPayee(market.account, held, (_, request) => agent.answerRequest(request));
+    const settlement = await startSettlement(market.balancer, held, payee);
+    const exactPerSecond = 10n ** 25n;
+    await payee.requestPrepay(channel, exactPerSecond);
+    const job = randomHash();
+    await payee.openJob(termsOf(channel, job, exactPerSecond));
+    const works = [0n, 1n, 2n].map((seq) => ({
+      job,
+      attempt: 1,
+      seq,
+      channel,
+      exact: 7n * 10n ** 25n,
+      receiptHash: randomHash(),
+    }));
+    for (const work of works) {
+      await payee.earned(work);
+      await payee.passed(work);
+    }
+    await assert.rejects(payee.requestVoucher(channel), { code: "VOUCHER_RECEIPT_UNKNOWN" });
+    for (const work of works) await agent.owe(work);
+    assert.deepEqual(await payee.requestVoucher(channel, "final"), { vouchered: 210n, seq: 2n });
+    await payee.closeJob(job, 1, { forfeit: false });
+    await settlement.settled(channel.payer);
+    assert.equal((await getCollectStatus(market.anvil.client(market.buyer), channel)).collected, 210n);
+  });
+
+  it("resumes from the store what a killed process had not collected", async function () {
+    this.timeout(30_000);
+    const channel = market.wholesale(market.anvil.deployment.tokens.USDC);
+    const before = (await market.view.channelState(channel)).collected;
+    const { vouchers: held } = await market.openStore("node-resume");
+    const { vouchers: issued } = await market.openStore("balancer-resume");
+    const first = await startPayee(market.node.address, held);
+    const payer = await startPayer(market.balancer, issued, first);
+    const job = randomHash();
+    // The channel has a past that this fresh store does not know: its vouchers begin beyond it.
+    const past = { record: recordOf(channel, before), expectedSeq: 0n, covered: [] };
+    await issued.put("issued", past);
+    await held.put("held", past);
+    await first.openJob(termsOf(channel, job, 10n ** 24n));
+    const exact = (before + 500n) * 10n ** 24n;
+    const work = { job, attempt: 1, seq: 0n, channel, exact, receiptHash: randomHash() };
+    await first.earned(work);
+    await payer.owe(work);
+    await payer.passed(work);
+    assert.equal((await payer.settleNow(channel)).vouchered, before + 500n);
+    // No settlement ran until here. Another process opens the same store.
+    const second = await startPayee(market.node.address, held);
+    const settlement = await startSettlement(market.node, held, second);
+    await settlement.settled(channel.payer);
+    assert.equal((await market.view.channelState(channel)).collected, before + 500n);
+  });
+});
+
+function recordOf(channel: Channel, cumulative: bigint): VoucherRecord {
+  const voucher = {
+    value: { ...channel, cumulative, seq: 1n, usageRoot: randomHash() },
+    signature: `0x${"11".repeat(65)}` as Hex,
+  };
+  return {
+    channel: channelId(channel),
+    voucher,
+    receiptsRoot: randomHash(),
+    receiptHashes: [],
+    acknowledged: true,
+  };
+}

@@ -1,0 +1,96 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { createTestClient, http, type TestClient } from "viem";
+import { mnemonicToAccount, privateKeyToAccount } from "viem/accounts";
+import { foundry } from "viem/chains";
+import { createNodeKey, type NodeKey } from "../../node/kernel/keys.ts";
+import { type DeployOptions, deployContracts } from "../../scripts/deploy/contracts.ts";
+import { createClient, type LeatClient } from "../../sdk/client/create-client.ts";
+import { write } from "../../sdk/client/transaction.ts";
+import { developmentTokenAbi } from "../../sdk/protocol/abi/development-token.ts";
+import type { Deployment } from "../../sdk/protocol/deployment.ts";
+import { type Address, bytesToHex } from "../../sdk/protocol/hex.ts";
+
+const mnemonic = "test test test test test test test test test test test junk";
+
+/** A real anvil with everything deployed. A transaction is in a block at once; `mine` puts blocks on top. */
+export interface AnvilChain {
+  readonly rpcUrl: string;
+  readonly deployment: Deployment;
+  readonly testClient: TestClient<"anvil">;
+  /** Puts a block on top every few milliseconds until the chain closes. */
+  keepMining(): void;
+  mine(blocks: number): Promise<void>;
+  /** A key with gas for its transactions, the same for the same number (from 1). */
+  key(index: number): Promise<NodeKey>;
+  client(key: NodeKey): LeatClient;
+  mint(token: Address, to: Address, amount: bigint): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function openAnvil(options: DeployOptions = {}): Promise<AnvilChain> {
+  const { child, rpcUrl } = await startAnvil();
+  const testClient = createTestClient({ mode: "anvil", chain: foundry, transport: http(rpcUrl) });
+  let timer: NodeJS.Timeout | undefined;
+  const close = async () => {
+    clearInterval(timer);
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill("SIGKILL");
+    await ended;
+  };
+  try {
+    const deployer = mnemonicToAccount(mnemonic);
+    const deployerKey = bytesToHex(deployer.getHdKey().privateKey!);
+    const deployment = await deployContracts({ rpcUrl, deployerKey, options: { developmentTokens: true, ...options } });
+    const client = (key: NodeKey) =>
+      createClient({ rpcUrl, deployment, account: privateKeyToAccount(bytesToHex(key.secret)), pollMs: 20 });
+    return {
+      rpcUrl,
+      deployment,
+      testClient,
+      client,
+      keepMining() {
+        timer ??= setInterval(() => void testClient.mine({ blocks: 1 }).catch(() => {}), 50);
+      },
+      mine: (blocks) => testClient.mine({ blocks }),
+      async key(index) {
+        const secret = new Uint8Array(32).fill(0x5d);
+        new DataView(secret.buffer).setUint32(28, index);
+        const key = createNodeKey(secret);
+        await testClient.setBalance({ address: key.address, value: 10n ** 21n });
+        return key;
+      },
+      async mint(token, to, amount) {
+        const minter = createClient({ rpcUrl, deployment, account: deployer, pollMs: 20 });
+        await write(minter, { address: token, abi: developmentTokenAbi, functionName: "mint", args: [to, amount] });
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function startAnvil(): Promise<{ child: ChildProcess; rpcUrl: string }> {
+  const child = spawn(anvilProgram(), ["--port", "0"], { stdio: ["ignore", "pipe", "ignore"] });
+  const lines = createInterface({ input: child.stdout! });
+  for await (const line of lines) {
+    const address = /^Listening on (\S+)$/.exec(line)?.[1];
+    if (address === undefined) continue;
+    child.stdout!.resume();
+    return { child, rpcUrl: `http://${address}` };
+  }
+  throw new Error("anvil ended before it listened");
+}
+
+/** The program itself: the launcher beside it would be what a kill reaches. */
+function anvilProgram(): string {
+  const architecture = process.arch === "x64" ? "amd64" : process.arch;
+  const name = `@foundry-rs/anvil-${process.platform}-${architecture}`;
+  return join(dirname(createRequire(import.meta.url).resolve(`${name}/package.json`)), "bin", "anvil");
+}
