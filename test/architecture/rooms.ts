@@ -18,7 +18,8 @@ const rules = ["node/market", "node/metering", "node/media"];
 const formats = ["node/media/mp4", "node/media/bitstream"];
 const edges = ["node/wire", "node/chain", "node/store", "node/media-io"];
 const belowServices = [...sdk, "sdk/client", "transcoder", "node/kernel", ...formats, ...rules, ...edges];
-const belowApp = [...belowServices, "node/services", "node/config", "node/http/options"];
+const ownOptions = ["node/http/options", "node/app/options"];
+const belowApp = [...belowServices, "node/services", "node/config", ...ownOptions];
 
 // The stores keep and the chain collects the vouchers that metering describes: its types, never its rules.
 const voucherTypes = { types: ["node/metering"] };
@@ -44,9 +45,9 @@ export const rooms: readonly Room[] = [
     room(path, [...sdk, "node/kernel", ...formats], ["node/store", "node/chain"].includes(path) ? voucherTypes : {}),
   ),
   room("node/services", belowServices),
-  // Declared where it is used, and needed by the settings below: a file without any import of ours.
-  { name: "node/http/options", path: "node/http/options.ts", below: [] },
-  room("node/config", [...belowServices, "node/services", "node/http/options"]),
+  // Declared above and needed by the settings below: files without any import of ours.
+  ...ownOptions.map((name) => ({ name, path: `${name}.ts`, below: [] })),
+  room("node/config", [...belowServices, "node/services", ...ownOptions]),
   room("node/app", [...belowApp, "node/http", "node/web/routes"]),
   room("node/http", [...belowServices, "node/services", "node/http/options"]),
   // The server's side of the pages.
