@@ -6,7 +6,8 @@ import { publicCodeSchema } from "@leat/sdk/protocol/schemas.ts";
 import { Type } from "typebox";
 import { type Checker, createChecker, decodeValue, encodeValue } from "./cbor.ts";
 import { RemoteError, WireError } from "./errors.ts";
-import { defaultFramingLimits, type FramedStream, type FramingLimits } from "./framing.ts";
+import type { FramedStream } from "./framing.ts";
+import { defaultFramingLimits, type FramingLimits } from "./framing-limits.ts";
 import type { MethodTable, RequestOf, ResponseOf } from "./methods.ts";
 import type { PeerScores } from "./peer-scores.ts";
 

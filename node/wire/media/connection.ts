@@ -1,6 +1,7 @@
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import { MAX_MEDIA_MESSAGE_BYTES } from "@leat/sdk/protocol/limits.ts";
-import { defaultFramingLimits, type FramedStream } from "../framing.ts";
+import type { FramedStream } from "../framing.ts";
+import { defaultFramingLimits } from "../framing-limits.ts";
 import type { ProtocolOptions } from "../host.ts";
 import type { PeerScores } from "../peer-scores.ts";
 import { decodeMediaMessage, encodeMediaMessage } from "./codec.ts";

@@ -3,7 +3,8 @@ import { randomBytes } from "node:crypto";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import { createNodeKey, toLibp2pKey } from "../../../node/kernel/keys.ts";
 import { WireError } from "../../../node/wire/errors.ts";
-import { defaultFramingLimits, type FramedStream, type FramingLimits } from "../../../node/wire/framing.ts";
+import type { FramedStream } from "../../../node/wire/framing.ts";
+import { defaultFramingLimits, type FramingLimits } from "../../../node/wire/framing-limits.ts";
 import type { HostService } from "../../../node/wire/host.ts";
 import { WireHosts } from "../../support/wire-hosts.ts";
 

@@ -18,6 +18,7 @@ import {
   SessionHubService,
 } from "../../../../node/services/session/hub.ts";
 import type { HostService, WireOptions } from "../../../../node/wire/host.ts";
+import { dialSession } from "../../../../node/wire/session/session.ts";
 import {
   heartbeat,
   makeOffer,
@@ -213,30 +214,34 @@ describe("sessions", () => {
     assert.ok(presence.hello.jobs[0]!.attempt > 1);
   });
 
-  it("replace the older session of the same node", async () => {
+  it("replace the older session of the same node, which never left", async () => {
     const { hub, host: balancer } = await startHub();
     let leaving = 0;
     hub.onLeft(() => {
       leaving += 1;
     });
-    const first = await createClient([balancer]);
-    await first.host.start();
-    let joining = joined(hub);
-    await first.client.start();
-    const before = await joining;
-    joining = joined(hub);
-    const key = hosts.keyOf(first.host);
-    const second = await createClient([balancer], {}, hosts.create({}, key));
-    second.client.handle("stream.position", () => ({ sequence: 2 }));
-    await first.client.stop();
-    await first.host.stop();
-    await second.host.start();
-    await second.client.start();
-    const after = await joining;
-    assert.notEqual(after, before);
-    assert.deepEqual(await hub.call(key.address, "stream.position", { stream: testHash }), { sequence: 2 });
+    const node = hosts.create();
+    await node.start();
+    const offer = await makeOffer(hosts.keyOf(node));
+    const greet = async (sequence: number) => {
+      const contact = { address: balancer.address, multiaddrs: balancer.multiaddrs() };
+      const components = { logger: silentLogger, scores: node.scores };
+      const answer = async () => ({ sequence });
+      const session = await dialSession(node, contact, answer, components, new AbortController().signal);
+      const joining = joined(hub);
+      const facts = { version: 1, node: node.address, multiaddrs: node.multiaddrs(), region: "eu", offer, jobs: [] };
+      await session.call("hello", { ...facts, roles: ["transcode"] });
+      await joining;
+      return session;
+    };
+    const older = await greet(1);
+    const newer = await greet(2);
+    assert.ok(codeIs("WIRE_STREAM_RESET")(await older.ended));
+    assert.deepEqual(await hub.call(node.address, "stream.position", { stream: testHash }), { sequence: 2 });
     assert.equal(hub.nodes.size, 1);
-    assert.ok(leaving <= 1);
+    assert.equal(leaving, 0);
+    await Promise.all([hub.stop(), newer.ended]);
+    assert.equal(leaving, 1);
   });
 
   it("stand with several balancers at once", async () => {
@@ -303,7 +308,6 @@ describe("sessions", () => {
   it("do nothing before the hello", async () => {
     const { hub, host: balancer } = await startHub();
     hub.handle("job.done", () => assert.fail("not greeted"));
-    const { dialSession } = await import("../../../../node/wire/session/session.ts");
     const node = hosts.create();
     await node.start();
     const contact = { address: balancer.address, multiaddrs: balancer.multiaddrs() };
