@@ -1,0 +1,85 @@
+import { type Static, Type } from "typebox";
+
+export const balancerOptions = Type.Object(
+  {
+    marginBps: Type.Integer({
+      default: 1_000,
+      minimum: 0,
+      maximum: 100_000,
+      description: "Retail price above wholesale, hundredths of a per cent",
+    }),
+    leaseRenewMs: Type.Integer({
+      default: 1_000,
+      minimum: 100,
+      maximum: 60_000,
+      description: "Pause between renewals of a publish lease, milliseconds",
+    }),
+    leaseHoldMs: Type.Integer({
+      default: 3_000,
+      minimum: 500,
+      maximum: 60_000,
+      description: "A publish lease stands while its newest frame is younger, milliseconds",
+    }),
+    reconnectGraceMs: Type.Integer({
+      default: 30_000,
+      minimum: 0,
+      maximum: 3_600_000,
+      description: "How long a stream waits for a publisher whose connection was lost, milliseconds",
+    }),
+    sessionGraceMs: Type.Integer({
+      default: 3_000,
+      minimum: 0,
+      maximum: 60_000,
+      description: "How long a node may be out of session before its jobs are placed anew, milliseconds",
+    }),
+    startGraceMs: Type.Integer({
+      default: 10_000,
+      minimum: 0,
+      maximum: 600_000,
+      description: "The same after a start of the balancer, when every node must find it again, milliseconds",
+    }),
+    placeRetryMs: Type.Integer({
+      default: 1_000,
+      minimum: 50,
+      maximum: 60_000,
+      description: "Pause before a job that nobody could take is offered again, milliseconds",
+    }),
+    voucherEveryMs: Type.Integer({
+      default: 10_000,
+      minimum: 1_000,
+      maximum: 30_000,
+      description: "Pause between requests for a buyer's voucher, milliseconds",
+    }),
+    samplingRate: Type.Number({
+      default: 1,
+      minimum: 0.01,
+      maximum: 1,
+      description: "Share of segments that are checked before pay: 1 holds back one segment, 0.05 holds back 20",
+    }),
+    segmentMs: Type.Integer({
+      default: 4_000,
+      minimum: 1_000,
+      maximum: 60_000,
+      description: "Longest segment that a credit limit must cover, milliseconds",
+    }),
+    deliveryViewers: Type.Integer({
+      default: 8,
+      minimum: 1,
+      maximum: 100_000,
+      description: "Viewers of all renditions for which an edge's capacity is reserved",
+    }),
+    minimumStake: Type.String({
+      default: "1",
+      pattern: "^[0-9]{1,12}(\\.[0-9]{1,18})?$",
+      description: "Stake below which an operator gets no jobs, whole LPT",
+    }),
+    seedChainLength: Type.Integer({
+      default: 4_096,
+      minimum: 16,
+      maximum: 1_000_000,
+      description: "Decisions for which one seed commitment serves",
+    }),
+  },
+  { default: {}, additionalProperties: false },
+);
+export type BalancerOptions = Static<typeof balancerOptions>;

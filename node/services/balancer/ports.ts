@@ -1,0 +1,46 @@
+import type { Logger } from "@leat/sdk/base/logger.ts";
+import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
+import type { Domain } from "@leat/sdk/protocol/eip712.ts";
+import type { Address } from "@leat/sdk/protocol/hex.ts";
+import type { StatementSigner, Statements } from "@leat/sdk/protocol/statements.ts";
+import type { ChannelView } from "../../chain/channel-view.ts";
+import type { ClusterState, OperatorState } from "../../chain/registry-state.ts";
+import type { Clock } from "../../kernel/clock.ts";
+import type { JobStore } from "../../store/sql/job-store.ts";
+import type { SelectionStore } from "../../store/sql/selection-store.ts";
+import type { StreamStore } from "../../store/sql/stream-store.ts";
+import type { Payee, Payer } from "../payment/index.ts";
+import type { SessionHub } from "../session/hub.ts";
+
+/** Who exists on chain, at confirmed depth. */
+export interface ChainFacts {
+  operatorOf(node: Address): Address | undefined;
+  operator(operator: Address): OperatorState | undefined;
+  cluster(cluster: bigint): ClusterState | undefined;
+}
+
+export interface BalancerComponents {
+  readonly hub: Pick<SessionHub, "nodes" | "call" | "handle" | "onJoined" | "onLeft" | "onHeartbeat">;
+  readonly chain: ChainFacts & Pick<ChannelView, "channelState" | "decimalsOf">;
+  /** Pays nodes from the cluster's account. */
+  readonly payer: Pick<Payer, "openJob" | "owe" | "passed" | "release" | "forfeit" | "prepay" | "settleNow" | "status">;
+  /** Is paid by buyers into the cluster's account. */
+  readonly payee: Pick<
+    Payee,
+    "openJob" | "earned" | "passed" | "mayWork" | "closeJob" | "requestVoucher" | "requestPrepay" | "status"
+  >;
+  readonly streamStore: StreamStore;
+  readonly jobStore: JobStore;
+  readonly selectionStore: SelectionStore;
+  readonly statements: Statements;
+  /** A balancer key of the cluster. */
+  readonly signer: StatementSigner;
+  readonly domain: Domain;
+  readonly cluster: bigint;
+  readonly clusterAccount: Address;
+  /** Tokens that streams may be paid in. */
+  readonly tokens: readonly Address[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: MetricsRegister;
+}
