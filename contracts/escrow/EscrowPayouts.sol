@@ -2,7 +2,6 @@
 pragma solidity 0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
@@ -15,11 +14,10 @@ import {EscrowFunds} from "./EscrowFunds.sol";
 
 /// @title Who signed a voucher, what a channel can still give, and where the money goes
 abstract contract EscrowPayouts is EscrowFunds, EIP712 {
-    using SafeERC20 for IERC20;
     using Vouchers for uint256[9];
 
-    /// @dev A submitter who leaves too little gas must not turn a push into a credit: enough for any sane token.
-    uint256 public constant MINIMUM_PUSH_GAS = 150_000;
+    /// @dev What a token's transfer may cost: three times what USDC's does.
+    uint256 public constant PUSH_GAS = 150_000;
 
     /// @dev Who gets a group's money.
     struct Recipient {
@@ -124,8 +122,18 @@ abstract contract EscrowPayouts is EscrowFunds, EIP712 {
         emit PaidOut(token, payee, to.beneficiary, rest, share, fee, pushed);
     }
 
+    /// @dev A failed push is an answer, not a revert: the caller credits instead. The token gets a fixed allowance of
+    /// gas, so that one which burns all it gets stops nobody else, and a submitter must bring it, so that nobody can turn
+    /// pushes into credits by bringing too little.
     function _push(address token, address beneficiary, uint256 amount) private returns (bool) {
-        if (gasleft() < MINIMUM_PUSH_GAS) revert PaymentEscrowGasShort(MINIMUM_PUSH_GAS, gasleft());
-        return IERC20(token).trySafeTransfer(beneficiary, amount);
+        // A call gets at most 63 of 64 parts of what is left.
+        uint256 wanted = PUSH_GAS + PUSH_GAS / 32 + 5_000;
+        if (gasleft() < wanted) revert PaymentEscrowGasShort(wanted, gasleft());
+        (bool success, bytes memory answer) =
+            token.call{gas: PUSH_GAS}(abi.encodeCall(IERC20.transfer, (beneficiary, amount)));
+        if (!success) return false;
+        // Some tokens return nothing; then there must at least be code that could have moved something.
+        if (answer.length == 0) return token.code.length != 0;
+        return answer.length >= 32 && abi.decode(answer, (uint256)) == 1;
     }
 }

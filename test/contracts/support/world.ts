@@ -88,10 +88,17 @@ export class World {
     return { wallet, address: toAddress(account.address), signer: nobleStatements.createSigner(key) };
   }
 
-  async write(from: Wallet, contract: Contract, functionName: string, args: readonly unknown[], at?: Address) {
+  async write(
+    from: Wallet,
+    contract: Contract,
+    functionName: string,
+    args: readonly unknown[],
+    at?: Address,
+    gas?: bigint,
+  ) {
     const address = at ?? this.addressOf(contract as Exclude<Contract, "token">);
     const abi = [...abis[contract], ...allErrors];
-    return await send(this.chain, from, { address, abi, functionName, args });
+    return await send(this.chain, from, { address, abi, functionName, args, gas });
   }
 
   async read<T>(contract: Contract, functionName: string, args: readonly unknown[], at?: Address): Promise<T> {
