@@ -1,0 +1,193 @@
+import { createHash } from "node:crypto";
+import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
+import { silentMetrics } from "@leat/sdk/base/metrics.ts";
+import type { Family, RenditionInfo } from "@leat/sdk/protocol/stream.ts";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { LiveWindow } from "../../media/live-window.ts";
+import { initSegment } from "../../media/mp4/init.ts";
+import { countedBody } from "./counted-body.ts";
+import { parseRange } from "./range.ts";
+
+/** A stream as viewers see it. */
+export interface HlsStream {
+  readonly window: LiveWindow;
+  /** The bytes of a segment, one buffer for all viewers. */
+  bytes(rung: number, sequence: number): Uint8Array | undefined;
+  /** Bytes `from` to `to` (not included) of a segment went out to a viewer; who that was is nobody's business. */
+  count(rung: number, sequence: number, from: number, to: number): void;
+}
+
+export interface HlsProvider {
+  findStream(slug: string): HlsStream | undefined;
+}
+
+export interface HlsOptions {
+  readonly provider: HlsProvider;
+  readonly metrics?: MetricsRegister;
+}
+
+interface Document {
+  readonly key: string;
+  readonly revision: number;
+  readonly body: Buffer;
+  readonly etag: string;
+}
+
+type MissingCode = "HLS_STREAM_UNKNOWN" | "HLS_RENDITION_UNKNOWN" | "HLS_FILE_UNKNOWN" | "HLS_NOT_READY";
+
+const PLAYLIST_TYPE = "application/vnd.apple.mpegurl";
+/** Segments never change under their name, and are gone in minutes. */
+const FIXED = "public, max-age=600, immutable";
+/** A playlist is asked for again and again, and costs nothing while it has not changed. */
+const FRESH = "no-cache";
+const messages: Readonly<Record<MissingCode, string>> = {
+  HLS_STREAM_UNKNOWN: "no such stream is served here",
+  HLS_RENDITION_UNKNOWN: "the stream has no such rendition",
+  HLS_FILE_UNKNOWN: "no such file, or not any more",
+  HLS_NOT_READY: "the stream has not begun; ask again in a second",
+};
+
+/** Serves the provider's streams on `app`. */
+export async function addLive(app: FastifyInstance, provider: HlsProvider, metrics?: MetricsRegister): Promise<void> {
+  await app.register(hlsRoutes, { provider, metrics });
+}
+
+/** `/live/<slug>/master.m3u8` (or `master-<family>.m3u8`) and what it leads to. */
+export async function hlsRoutes(
+  app: FastifyInstance,
+  { provider, metrics = silentMetrics }: HlsOptions,
+): Promise<void> {
+  const served = metrics.counter({ name: "leat_hls_served_bytes_total", help: "Media bytes sent to viewers" });
+  const playlists = new PlaylistCache();
+
+  app.addHook("onRequest", async (_request, reply) => {
+    reply.header("access-control-allow-origin", "*");
+    reply.header("access-control-expose-headers", "Content-Length, Content-Range, ETag, Date");
+  });
+
+  app.route<{ Params: { slug: string; file: string } }>({
+    method: ["GET", "HEAD"],
+    url: "/live/:slug/:file",
+    exposeHeadRoute: false,
+    handler: (request, reply) => {
+      const stream = provider.findStream(request.params.slug);
+      if (stream === undefined) return sendMissing(reply, "HLS_STREAM_UNKNOWN");
+      const match = /^master(?:-(h264|hevc|vp9|av1))?\.m3u8$/.exec(request.params.file);
+      if (match === null) return sendMissing(reply, "HLS_FILE_UNKNOWN");
+      const family = match[1] as Family | undefined;
+      const document = playlists.get(stream.window, request.params.file, () => stream.window.master(family));
+      return document === undefined ? sendMissing(reply, "HLS_NOT_READY") : sendPlaylist(request, reply, document);
+    },
+  });
+
+  app.route<{ Params: { slug: string; name: string; file: string } }>({
+    method: ["GET", "HEAD"],
+    url: "/live/:slug/:name/:file",
+    exposeHeadRoute: false,
+    handler: (request, reply) => {
+      const { slug, name, file } = request.params;
+      const stream = provider.findStream(slug);
+      if (stream === undefined) return sendMissing(reply, "HLS_STREAM_UNKNOWN");
+      const info = stream.window.rendition(name);
+      if (info === undefined) return sendMissing(reply, "HLS_RENDITION_UNKNOWN");
+      if (file === "index.m3u8") {
+        const document = playlists.get(stream.window, `${name}/`, () => stream.window.playlist(name));
+        return document === undefined ? sendMissing(reply, "HLS_NOT_READY") : sendPlaylist(request, reply, document);
+      }
+      return sendMedia(request, reply, stream, info, file);
+    },
+  });
+
+  for (const url of ["/live/:slug/:file", "/live/:slug/:name/:file"]) {
+    app.options(url, (_request, reply) => {
+      reply.header("access-control-allow-methods", "GET, HEAD, OPTIONS");
+      reply.header("access-control-allow-headers", "Range");
+      reply.header("access-control-max-age", "86400");
+      return reply.code(204).send();
+    });
+  }
+
+  function sendMedia(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    stream: HlsStream,
+    info: RenditionInfo,
+    file: string,
+  ): FastifyReply {
+    const type = info.kind === "video" ? "video/mp4" : "audio/mp4";
+    const init = /^init-(\d{1,9})\.mp4$/.exec(file);
+    if (init !== null) {
+      const config = stream.window.config(info.name, Number(init[1]));
+      if (config === undefined) return sendMissing(reply, "HLS_FILE_UNKNOWN");
+      const body = initSegment(config);
+      return sendBytes(request, reply, { body, type, etag: etagOf(body), count: () => {} });
+    }
+    const sequence = Number(/^(\d{1,15})\.m4s$/.exec(file)?.[1] ?? Number.NaN);
+    const segment = stream.window.segment(info.name, sequence);
+    const body = segment === undefined ? undefined : stream.bytes(info.rung, sequence);
+    if (segment === undefined || body === undefined) return sendMissing(reply, "HLS_FILE_UNKNOWN");
+    const count = (from: number, to: number) => {
+      served.add(to - from);
+      stream.count(info.rung, sequence, from, to);
+    };
+    const etag = `"${sequence}-${segment.parts.at(-1)?.sha256.slice(2, 18) ?? segment.sizeBytes}"`;
+    return sendBytes(request, reply, { body, type, etag, count });
+  }
+}
+
+interface Served {
+  readonly body: Uint8Array;
+  readonly type: string;
+  readonly etag: string;
+  readonly count: (from: number, to: number) => void;
+}
+
+function sendBytes(request: FastifyRequest, reply: FastifyReply, { body, type, etag, count }: Served): FastifyReply {
+  reply.header("cache-control", FIXED).header("etag", etag).header("accept-ranges", "bytes");
+  if (request.headers["if-none-match"] === etag) return reply.code(304).send();
+  const range = parseRange(request.headers.range, body.length);
+  if (range === "unsatisfiable") {
+    reply.header("content-range", `bytes */${body.length}`).header("cache-control", "no-store");
+    return reply.code(416).send();
+  }
+  const { from, to } = range ?? { from: 0, to: body.length };
+  if (range !== undefined) reply.code(206).header("content-range", `bytes ${from}-${to - 1}/${body.length}`);
+  reply.type(type).header("content-length", to - from);
+  if (request.method === "HEAD") return reply.send();
+  return reply.send(countedBody(body.subarray(from, to), from, reply.raw, count));
+}
+
+function sendPlaylist(request: FastifyRequest, reply: FastifyReply, document: Document): FastifyReply {
+  reply.header("cache-control", FRESH).header("etag", document.etag).type(PLAYLIST_TYPE);
+  if (request.headers["if-none-match"] === document.etag) return reply.code(304).send();
+  reply.header("content-length", document.body.length);
+  return request.method === "HEAD" ? reply.send() : reply.send(document.body);
+}
+
+function sendMissing(reply: FastifyReply, code: MissingCode): FastifyReply {
+  reply.header("cache-control", "no-store");
+  if (code === "HLS_NOT_READY") reply.header("retry-after", "1");
+  return reply.code(404).send({ error: { code, message: messages[code] } });
+}
+
+function etagOf(bytes: Uint8Array): string {
+  return `"${createHash("sha256").update(bytes).digest("base64url").slice(0, 22)}"`;
+}
+
+/** One buffer for each playlist as it stands, shared by every viewer. Goes with its window. */
+class PlaylistCache {
+  readonly #windows = new WeakMap<LiveWindow, Map<string, Document>>();
+
+  get(window: LiveWindow, key: string, write: () => string | undefined): Document | undefined {
+    const documents = this.#windows.get(window) ?? new Map<string, Document>();
+    this.#windows.set(window, documents);
+    const known = documents.get(key);
+    if (known?.revision === window.revision) return known;
+    const text = write();
+    if (text === undefined) return undefined;
+    const body = Buffer.from(text);
+    const document = { key, revision: window.revision, body, etag: etagOf(body) };
+    documents.set(key, document);
+    return document;
+  }
+}
