@@ -1,4 +1,4 @@
-import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { AudioConfig, Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { Child } from "../child.ts";
 import type { TranscodeErrorDetail } from "../errors.ts";
 import { TranscodeError } from "../errors.ts";
@@ -7,13 +7,21 @@ import type { MediaInput, MediaItem, PatternOptions } from "./media-item.ts";
 export type ToMediaChild =
   | { readonly type: "read"; readonly input: MediaInput }
   | { readonly type: "judge"; readonly config: VideoConfig; readonly frames: readonly Frame[] }
+  | { readonly type: "listen"; readonly config: AudioConfig; readonly frames: readonly Frame[] }
   | { readonly type: "write"; readonly input: MediaInput; readonly path: string };
 
 export type FromMediaChild =
   | { readonly type: "item"; readonly item: MediaItem }
   | { readonly type: "numbers"; readonly numbers: readonly (number | null)[] }
+  | { readonly type: "heard"; readonly loudness: Loudness }
   | { readonly type: "error"; readonly detail: TranscodeErrorDetail }
   | { readonly type: "finished" };
+
+/** Where the first stretch of silence of at least 100 ms begins and ends, on the frames' own clock. */
+export interface Loudness {
+  readonly fallsAtMs: number;
+  readonly risesAtMs: number;
+}
 
 const CHILD = new URL("./media-child.ts", import.meta.url);
 
@@ -33,6 +41,15 @@ export async function readBarcodes(config: VideoConfig, frames: readonly Frame[]
     if (message.type === "numbers") ({ numbers } = message);
   });
   return [...numbers];
+}
+
+/** What a decoder hears in these frames. */
+export async function readLoudness(config: AudioConfig, frames: readonly Frame[]): Promise<Loudness> {
+  let loudness: Loudness = { fallsAtMs: Number.NaN, risesAtMs: Number.NaN };
+  await runChild({ type: "listen", config, frames }, (message) => {
+    if (message.type === "heard") ({ loudness } = message);
+  });
+  return loudness;
 }
 
 /** Writes the pattern to an FLV file. */

@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import type { AudioConfig, Frame } from "@leat/sdk/protocol/frame.ts";
+import type { AudioInput } from "@leat/transcoder/engine.ts";
+import { startAudioEncode } from "@leat/transcoder/supervisor.ts";
+import { readLoudness, readMedia } from "@leat/transcoder/tools/media.ts";
+import type { MediaItem } from "@leat/transcoder/tools/media-item.ts";
+
+const GROUPS = [
+  { codec: "aac", bitrate: 96_000 },
+  { codec: "opus", bitrate: 64_000 },
+] as const;
+
+interface GroupOutput {
+  readonly configs: AudioConfig[];
+  readonly frames: Frame[];
+}
+
+async function encode(source: AudioConfig, inputs: readonly AudioInput[]): Promise<GroupOutput[]> {
+  const groups = GROUPS.map((): GroupOutput => ({ configs: [], frames: [] }));
+  const worker = startAudioEncode(
+    { source, groups: GROUPS },
+    {
+      config: (index, _version, config) => groups[index]!.configs.push(config),
+      frame: (index, frame) => groups[index]!.frames.push(frame),
+      error() {},
+      exit() {},
+    },
+  );
+  try {
+    for (const input of inputs) await worker.push(input);
+    await worker.end();
+  } finally {
+    worker.kill();
+  }
+  return groups;
+}
+
+function soundOf(items: readonly MediaItem[]): { config: AudioConfig; frames: Frame[] } {
+  const config = items.flatMap((item) =>
+    item.type === "config" && item.config.kind === "audio" ? [item.config] : [],
+  )[0]!;
+  const frames = items.flatMap((item) => (item.type === "frame" && item.frame.kind === "audio" ? [item.frame] : []));
+  return { config, frames };
+}
+
+const toInputs = (frames: readonly Frame[]) => frames.map((frame): AudioInput => ({ type: "frame", frame }));
+
+describe("transcoder/audio", () => {
+  let config: AudioConfig;
+  let frames: Frame[] = [];
+
+  before(async () => {
+    const pattern = { width: 64, height: 64, fps: 30, durationS: 4 };
+    ({ config, frames } = soundOf(await readMedia({ pattern })));
+  });
+
+  it("gives AAC and Opus on one clock of 48 kHz, each packet following the one before", async () => {
+    const [aac, opus] = await encode(config, toInputs(frames));
+    assert.deepEqual(
+      [aac!, opus!].map((group) =>
+        group.configs.map((one) => [one.codec, one.codecString, one.timescale, one.channels]),
+      ),
+      [[["aac", "mp4a.40.2", 48_000, 2]], [["opus", "opus", 48_000, 2]]],
+    );
+    for (const [group, length] of [
+      [aac!, 1024],
+      [opus!, 960],
+    ] as const) {
+      for (const [index, frame] of group.frames.entries()) {
+        assert.equal(frame.duration, length);
+        if (index > 0) assert.equal(frame.pts, group.frames[index - 1]!.pts + length);
+      }
+      const end = group.frames.at(-1)!.pts + length;
+      assert.ok(Math.abs(end - 4 * 48_000) <= 2048, `ends at ${end}`);
+    }
+  });
+
+  it("keeps a sound where it was, within 5 ms", async () => {
+    // A hole of one second at 2 s: silence must stand at the same place in both groups.
+    const holed = frames.filter((frame) => frame.pts < 96_000 || frame.pts >= 144_000);
+    const [source] = [await readLoudness(config, holed)];
+    for (const group of await encode(config, toInputs(holed))) {
+      const loud = await readLoudness(group.configs[0]!, group.frames);
+      for (const edge of ["fallsAtMs", "risesAtMs"] as const) {
+        assert.ok(Math.abs(loud[edge] - source![edge]) <= 5, `${edge}: ${loud[edge]} of ${source![edge]}`);
+      }
+    }
+  });
+
+  it("does not drift where times were rounded to milliseconds", async () => {
+    const rough = frames.map((frame) => ({ ...frame, pts: Math.round(frame.pts / 48) * 48 }));
+    for (const group of await encode(config, toInputs(rough))) {
+      const [first] = group.frames;
+      const last = group.frames.at(-1)!;
+      assert.equal(last.pts - first!.pts, (group.frames.length - 1) * first!.duration);
+    }
+  });
+
+  it("jumps where the hole is longer than silence is worth", async () => {
+    const jumped = frames.map((frame) => (frame.pts < 96_000 ? frame : { ...frame, pts: frame.pts + 48_000 * 60 }));
+    for (const group of await encode(config, toInputs(jumped))) {
+      const steps = group.frames.slice(1).map((frame, index) => frame.pts - group.frames[index]!.pts);
+      const long = steps.filter((step) => step !== group.frames[0]!.duration);
+      assert.equal(long.length, 1);
+      assert.ok(Math.abs(long[0]! - 48_000 * 60) < 4096);
+    }
+  });
+
+  it("starts each epoch on that epoch's clock", async () => {
+    const half = frames.filter((frame) => frame.pts < 96_000);
+    const again = half.map((frame) => ({ ...frame, epoch: 1 }));
+    for (const group of await encode(config, toInputs([...half, ...again]))) {
+      const second = group.frames.filter((frame) => frame.epoch === 1);
+      assert.ok(second[0]!.pts < 2048);
+      assert.ok(Math.abs(second.at(-1)!.pts - 96_000) < 4096);
+    }
+  });
+
+  it("gives silence for what it cannot read", async () => {
+    const broken = frames.map((frame, index) => {
+      return index > 40 && index < 60 ? { ...frame, data: Uint8Array.of(1, 2, 3) } : frame;
+    });
+    for (const group of await encode(config, toInputs(broken))) {
+      const end = group.frames.at(-1)!;
+      assert.ok(Math.abs(end.pts + end.duration - 4 * 48_000) <= 2048);
+    }
+  });
+});

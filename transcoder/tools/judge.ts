@@ -1,0 +1,84 @@
+import type { AudioConfig, Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import { Packet, Frame as Picture } from "node-av/lib";
+import { openAudioDecoder, openVideoDecoder } from "../engines/node-av/codec.ts";
+import { Resampler } from "../engines/node-av/resampler.ts";
+import { readBarcode } from "./barcode.ts";
+import type { Loudness } from "./media.ts";
+
+const SAMPLES_PER_MS = 48;
+const SILENCE_MS = 100;
+/** A hundredth of full scale: far below the tone, far above what an encoder leaves in silence. */
+const SILENCE_LEVEL = 0.01;
+
+/** The barcodes that a decoder sees, in the order in which it shows them. Native code: in forked processes only. */
+export function judge(config: VideoConfig, frames: readonly Frame[]): (number | null)[] {
+  const decoder = openVideoDecoder(config, 0);
+  const packet = new Packet();
+  packet.alloc();
+  const picture = new Picture();
+  picture.alloc();
+  const numbers: (number | null)[] = [];
+  const receive = () => {
+    while (decoder.receiveFrameSync(picture) >= 0) {
+      numbers.push(readLuma(picture) ?? null);
+      picture.unref();
+    }
+  };
+  for (const frame of frames) {
+    packet.data = Buffer.from(frame.data);
+    packet.pts = BigInt(frame.pts);
+    packet.dts = BigInt(frame.dts);
+    decoder.sendPacketSync(packet);
+    packet.unref();
+    receive();
+  }
+  decoder.sendPacketSync(null);
+  receive();
+  decoder.freeContext();
+  return numbers;
+}
+
+function readLuma(picture: Picture): number | undefined {
+  const { width, height } = picture;
+  const luma = picture.data?.[0];
+  const stride = picture.linesize[0] ?? width;
+  if (!luma) return undefined;
+  const gray = new Uint8Array(width * height);
+  for (let row = 0; row < height; row += 1) gray.set(luma.subarray(row * stride, row * stride + width), row * width);
+  return readBarcode(gray, width, height);
+}
+
+/** Where silence begins and ends. Native code: in forked processes only. */
+export function listen(config: AudioConfig, frames: readonly Frame[]): Loudness {
+  const decoder = openAudioDecoder(config);
+  const resampler = new Resampler(1);
+  const packet = new Packet();
+  packet.alloc();
+  const samples = new Picture();
+  samples.alloc();
+  // A level for each millisecond that was heard; what was not is silence.
+  const levels: number[] = [];
+  for (const frame of frames) {
+    packet.data = Buffer.from(frame.data);
+    packet.pts = BigInt(frame.pts);
+    decoder.sendPacketSync(packet);
+    packet.unref();
+    while (decoder.receiveFrameSync(samples) >= 0) {
+      const fromMs = (Number(samples.pts) * 1000) / config.timescale;
+      const [plane = new Float32Array()] = resampler.convert(samples);
+      for (const [index, value] of plane.entries()) {
+        const ms = Math.floor(fromMs + index / SAMPLES_PER_MS);
+        levels[ms] = Math.max(levels[ms] ?? 0, Math.abs(value));
+      }
+      samples.unref();
+    }
+  }
+  decoder.freeContext();
+  resampler.close();
+  for (let at = SILENCE_MS; at < levels.length; at += 1) {
+    let length = 0;
+    while (at + length < levels.length && (levels[at + length] ?? 0) < SILENCE_LEVEL) length += 1;
+    if (length >= SILENCE_MS) return { fallsAtMs: at, risesAtMs: at + length };
+  }
+  return { fallsAtMs: Number.NaN, risesAtMs: Number.NaN };
+}
