@@ -1,12 +1,42 @@
+import { chainOptions } from "../chain/clients.ts";
 import { httpOptions } from "../http/options.ts";
 import { logOptions } from "../kernel/logger.ts";
 import { loadOptions } from "../kernel/process-load.ts";
+import { deliveryOptions } from "../services/delivery/delivery-service.ts";
+import { ingestOptions } from "../services/ingest/ingest-service.ts";
+import { jobDeskOptions } from "../services/jobs/job-desk.ts";
+import { outboxOptions } from "../services/jobs/outbox.ts";
+import { payeeOptions } from "../services/payment/payee-service.ts";
+import { payerOptions } from "../services/payment/payer-service.ts";
+import { sessionClientOptions } from "../services/session/client.ts";
+import { sessionHubOptions } from "../services/session/hub.ts";
+import { settlementOptions } from "../services/settlement/settlement-service.ts";
+import { transcodingOptions } from "../services/transcoding/transcoding-service.ts";
+import { wireOptions } from "../wire/host.ts";
+import { nodeOptions, rtmpOptions, salesOptions } from "./node-options.ts";
+import type { ConfigValues } from "./settings.ts";
 
 /** Every setting of the program: the fragments of its parts, by section. */
 export const sections = {
+  node: nodeOptions,
   log: logOptions,
   load: loadOptions,
+  chain: chainOptions,
+  wire: wireOptions,
   http: httpOptions,
+  session: sessionClientOptions,
+  hub: sessionHubOptions,
+  sales: salesOptions,
+  jobs: jobDeskOptions,
+  outbox: outboxOptions,
+  rtmp: rtmpOptions,
+  ingest: ingestOptions,
+  transcoding: transcodingOptions,
+  delivery: deliveryOptions,
+  payee: payeeOptions,
+  payer: payerOptions,
+  settlement: settlementOptions,
 };
 
 export type NodeSections = typeof sections;
+export type NodeConfig = ConfigValues<NodeSections>;

@@ -30,6 +30,7 @@ export class ProcessGroup {
   readonly #logDir: string;
   readonly #children = new Map<string, ChildProcess>();
   readonly #onExit: (error: NetworkError) => void;
+  readonly #killed = new Set<ChildProcess>();
   #stopping = false;
 
   /** @param onExit Hears of a process that ended although nobody stopped it. */
@@ -55,16 +56,26 @@ export class ProcessGroup {
       if (spec.ready.test(line)) ready.resolve(line);
     });
     const failed = exited.then(([code, signal]) => {
-      this.#children.delete(spec.name);
+      if (this.#children.get(spec.name) === child) this.#children.delete(spec.name);
       const status = String(signal ?? code);
       return new NetworkError({ code: "UP_PROCESS_EXITED", process: spec.name, status, log: lastLine(log) });
     });
     const first = await Promise.race([ready.promise, failed]);
     if (first instanceof NetworkError) throw first;
     void failed.then((error) => {
-      if (!this.#stopping) this.#onExit(error);
+      if (!this.#stopping && !this.#killed.has(child)) this.#onExit(error);
     });
     return { name: spec.name, pid: child.pid!, readyLine: first };
+  }
+
+  /** SIGKILL, and no word of it to `onExit`: whoever kills knows. Resolves when the process is gone. */
+  async kill(name: string): Promise<void> {
+    const child = this.#children.get(name);
+    if (child === undefined) return;
+    this.#killed.add(child);
+    const gone = once(child, "exit");
+    child.kill("SIGKILL");
+    await gone;
   }
 
   /** Process ids by name, for measuring. */

@@ -18,7 +18,7 @@ const rules = ["node/market", "node/metering", "node/media"];
 const formats = ["node/media/mp4", "node/media/bitstream"];
 const edges = ["node/wire", "node/chain", "node/store", "node/media-io"];
 const belowServices = [...sdk, "sdk/client", "transcoder", "node/kernel", ...formats, ...rules, ...edges];
-const ownOptions = ["node/http/options", "node/app/options"];
+const ownOptions = ["node/http/options", "node/config/node-options"];
 const belowApp = [...belowServices, "node/services", "node/config", ...ownOptions];
 
 // The stores keep and the chain collects the vouchers that metering describes: its types, never its rules.

@@ -1,0 +1,105 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { CodedError } from "@leat/sdk/base/errors.ts";
+import type { Logger } from "@leat/sdk/base/logger.ts";
+import { type Deployment, parseDeployment } from "@leat/sdk/protocol/deployment.ts";
+import { createDomain, type Domain } from "@leat/sdk/protocol/eip712.ts";
+import type { FastifyInstance } from "fastify";
+import { type ChainClients, connectChain, createWallet } from "../chain/clients.ts";
+import { RegistryView } from "../chain/registry-view.ts";
+import { ChainSender } from "../chain/sender.ts";
+import type { NodeConfig } from "../config/sections.ts";
+import { addHealth, type ReadinessCheck } from "../http/plugins/health.ts";
+import { addMetrics } from "../http/plugins/metrics.ts";
+import { createServer } from "../http/server.ts";
+import { type Clock, systemClock } from "../kernel/clock.ts";
+import { loadKeyFile, type NodeKey } from "../kernel/keys.ts";
+import type { NamedPart } from "../kernel/lifecycle.ts";
+import { createLogger } from "../kernel/logger.ts";
+import { createMetrics, type Metrics } from "../kernel/metrics.ts";
+import { Database } from "../store/database.ts";
+import { HostService } from "../wire/host.ts";
+
+export class AppError extends CodedError<
+  | { code: "APP_DEPLOYMENT_MISSING"; path: string }
+  | { code: "APP_ROLES_MISSING" }
+  | { code: "APP_CLUSTER_UNKNOWN"; cluster: string }
+> {}
+
+/** What every node has, whatever its roles. */
+export interface Foundation {
+  readonly config: NodeConfig;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly key: NodeKey;
+  readonly deployment: Deployment;
+  readonly domain: Domain;
+  readonly host: HostService;
+  readonly database: Database;
+  readonly chain: ChainClients;
+  readonly registry: RegistryView;
+  readonly sender: ChainSender;
+  readonly http: FastifyInstance;
+  /** Conditions of `/readyz`; roles add theirs. */
+  readonly readiness: ReadinessCheck[];
+  /** Where others reach this node. */
+  readonly httpUrl: string;
+  /** What starts and stops, in order; roles add theirs. */
+  readonly parts: NamedPart[];
+}
+
+export async function lay(config: NodeConfig): Promise<Foundation> {
+  const logger = createLogger(config.log);
+  const metrics = createMetrics();
+  const clock = systemClock;
+  const key = await loadKeyFile(config.node.keyFile);
+  const deployment = await readDeployment(config.node.deploymentFile);
+  const domain = createDomain(deployment.chainId, deployment.escrow);
+  const chain = await connectChain(config.chain, deployment.chainId);
+  const registry = new RegistryView(
+    { publicClient: chain.publicClient, deployment, clock, logger, metrics },
+    config.chain,
+  );
+  const wallet = createWallet(chain, config.chain, key.secret);
+  const sender = new ChainSender({ publicClient: chain.publicClient, wallet, clock, logger });
+  const host = new HostService({ key, logger, metrics, clock }, config.wire);
+  const database = await Database.open(join(config.node.dataDir, "store"));
+  const http = await createServer(config.http, { logger, metrics });
+  const readiness: ReadinessCheck[] = [];
+  addHealth(http, readiness);
+  addMetrics(http, metrics);
+  return {
+    config,
+    logger,
+    metrics,
+    clock,
+    key,
+    deployment,
+    domain,
+    host,
+    database,
+    chain,
+    registry,
+    sender,
+    http,
+    readiness,
+    httpUrl: config.node.httpUrl || `http://${config.http.host}:${config.http.port}`,
+    parts: [
+      { name: "metrics", part: { start: async () => {}, stop: async () => metrics.close() } },
+      { name: "store", part: { start: async () => {}, stop: () => database.close() } },
+      { name: "registry", part: registry },
+      { name: "host", part: host },
+    ],
+  };
+}
+
+async function readDeployment(path: string): Promise<Deployment> {
+  const text = await readFile(path, "utf8").catch((cause: Error) => {
+    throw new AppError(
+      { code: "APP_DEPLOYMENT_MISSING", path },
+      { cause, message: `no deployment at ${path}; set --node.deploymentFile to the file that the deployment wrote` },
+    );
+  });
+  return parseDeployment(JSON.parse(text));
+}

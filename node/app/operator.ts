@@ -1,0 +1,165 @@
+import { toAddress } from "@leat/sdk/protocol/hex.ts";
+import { probeEncoders } from "@leat/transcoder/probe.ts";
+import { startAudioEncode, startLiveTranscode } from "@leat/transcoder/supervisor.ts";
+import { ProcessLoad } from "../kernel/process-load.ts";
+import { nativeStatements } from "../kernel/secp.ts";
+import { findFault } from "../media/verification/verify-segment.ts";
+import { addLive } from "../media-io/hls/routes.ts";
+import { createRtmpServer } from "../media-io/rtmp/server.ts";
+import { CheckingService } from "../services/checking/checking-service.ts";
+import { DeliveryService } from "../services/delivery/delivery-service.ts";
+import { type KeepPart, keepPart } from "../services/delivery/edge-stream.ts";
+import { IngestService } from "../services/ingest/ingest-service.ts";
+import { JobDeskService } from "../services/jobs/job-desk.ts";
+import { type OutboxItem, OutboxService } from "../services/jobs/outbox.ts";
+import { type PackSegment, packSegment } from "../services/jobs/packed-segment.ts";
+import { createReceiptBook } from "../services/jobs/receipt-book.ts";
+import { PayeeService } from "../services/payment/payee-service.ts";
+import { SessionClientService } from "../services/session/client.ts";
+import { SettlementService } from "../services/settlement/settlement-service.ts";
+import { TranscodingService } from "../services/transcoding/transcoding-service.ts";
+import { LevelReceiptStore } from "../store/receipts.ts";
+import { LevelVoucherStore } from "../store/vouchers.ts";
+import type { Foundation } from "./foundation.ts";
+import { JobSessionAdapter } from "./job-session.ts";
+import { OfferWriter } from "./offer.ts";
+import { addPaymentStatus } from "./payment-status.ts";
+import { readPriceLists } from "./price-lists.ts";
+
+/** What does the work itself: replaceable, so that a node that lies can be built from outside to test the others. */
+export interface Workmanship {
+  readonly startTranscode: typeof startLiveTranscode;
+  /** How a transcoder packs what it signs for. */
+  readonly packTranscoded: PackSegment;
+  readonly keepPart: KeepPart;
+}
+
+export const honestWorkmanship: Workmanship = {
+  startTranscode: startLiveTranscode,
+  packTranscoded: packSegment,
+  keepPart,
+};
+
+/** Adds what an operator's node does: a session with its cluster, and the primitives that its roles name. */
+export async function addOperator(foundation: Foundation, work: Workmanship = honestWorkmanship): Promise<void> {
+  const { clock, config, database, deployment, domain, host, http, key, logger, metrics, parts, registry } = foundation;
+  const statements = nativeStatements;
+  const signer = key.signer;
+  const shared = { clock, logger, metrics };
+  const priceLists = readPriceLists(config.sales.prices, deployment.tokens);
+  const vouchers = new LevelVoucherStore(database);
+  const payee = new PayeeService(
+    { vouchers, statements, domain, chain: registry, payee: key.address, ...shared },
+    config.payee,
+  );
+  const settlement = new SettlementService(
+    { vouchers, payee, chain: registry, sender: foundation.sender, deployment, ...shared },
+    config.settlement,
+  );
+  const offers = new OfferWriter(foundation, priceLists);
+  const load = new ProcessLoad(config.load);
+  const rtmpUrl = config.node.rtmpUrl || `rtmp://${config.rtmp.host}:${config.rtmp.port}`;
+  const roles = config.node.roles.filter((role) => role !== "balancer" && role !== "buyer");
+
+  const session = new SessionClientService(
+    {
+      host,
+      collectHello: async () => ({
+        roles,
+        httpUrl: foundation.httpUrl,
+        ...(roles.includes("ingest") ? { rtmpUrl } : {}),
+        region: config.node.region,
+        offer: await offers.write(desk.capacity()),
+        jobs: desk.runningJobs(),
+      }),
+      collectHeartbeat: async () => ({
+        load: (await load.sample()).load,
+        draining: false,
+        capacity: desk.capacity(),
+        jobs: desk.runningJobs(),
+      }),
+      ...shared,
+    },
+    config.session,
+  );
+  const jobSession = new JobSessionAdapter(session);
+  const desk = new JobDeskService(
+    {
+      session: jobSession,
+      payee,
+      statements,
+      signer,
+      domain,
+      prices: (token) => priceLists.get(toAddress(token)),
+      clock,
+      logger,
+    },
+    config.jobs,
+  );
+  const outbox = new OutboxService(
+    { store: new LevelReceiptStore<OutboxItem>(database), session: jobSession, ...shared },
+    config.outbox,
+  );
+  const receipts = createReceiptBook({ signer, domain, outbox, payee });
+  session.handle("voucher.offer", (offer) => payee.accept(offer));
+
+  parts.push({ name: "payee", part: payee }, { name: "settlement", part: settlement });
+  if (roles.includes("transcode")) {
+    const transcoding = new TranscodingService(
+      { desk, media: host, receipts, startTranscode: work.startTranscode, pack: work.packTranscoded, ...shared },
+      config.transcoding,
+    );
+    parts.push(
+      { name: "probe", part: { start: async () => offers.setCodecs(await measureCodecs()), stop: async () => {} } },
+      { name: "transcoding", part: transcoding },
+    );
+  }
+  if (roles.includes("delivery")) {
+    const delivery = new DeliveryService(
+      { desk, media: host, receipts, statements, domain, keep: work.keepPart, ...shared },
+      config.delivery,
+    );
+    await addLive(http, delivery);
+    parts.push({ name: "delivery", part: delivery });
+  }
+  if (roles.includes("ingest")) {
+    const checking = new CheckingService({ findFault, outbox, signer, domain, ...shared });
+    const ingest = new IngestService(
+      {
+        session: jobSession,
+        desk,
+        receipts,
+        checking,
+        pack: packSegment,
+        startAudio: startAudioEncode,
+        statements,
+        signer,
+        domain,
+        ...shared,
+      },
+      config.ingest,
+    );
+    host.onMedia((connection) => ingest.serve(connection));
+    const rtmp = createRtmpServer({
+      ...config.rtmp,
+      authorize: (streamKey, info) => ingest.authorize(streamKey, info),
+      logger,
+      metrics,
+    });
+    parts.push({ name: "ingest", part: ingest }, { name: "rtmp", part: rtmp });
+  }
+  parts.push({ name: "outbox", part: outbox }, { name: "jobs", part: desk }, { name: "session", part: session });
+  foundation.readiness.push({
+    name: "session",
+    check: () => (session.connected ? undefined : "no session with a balancer"),
+  });
+  addPaymentStatus(http, "payee", () => payee.status());
+}
+
+/** Encoders that truly work here, by encoding. A codec that fails is not offered. */
+async function measureCodecs() {
+  const reports = await probeEncoders();
+  return reports
+    .filter(({ works }) => works)
+    .map(({ codec, pixelsPerSecond }) => ({ codec, pixelsPerSecond: Math.floor(pixelsPerSecond) }));
+}

@@ -1,0 +1,77 @@
+import { join } from "node:path";
+import type { NodeKey } from "@leat/node/kernel/keys.ts";
+import type { WalletName } from "./wallets.ts";
+
+export type NodeName = "balancer" | "node-a" | "node-b" | "node-c" | "buyer";
+export const operatorNames = ["node-a", "node-b", "node-c"] as const;
+
+export interface NodePlace {
+  readonly name: NodeName;
+  readonly roles: readonly string[];
+  readonly dir: string;
+  readonly httpPort: number;
+  readonly wirePort: number;
+  readonly rtmpPort: number;
+  readonly wallet?: WalletName;
+}
+
+const plans: readonly Omit<NodePlace, "dir" | "httpPort" | "wirePort" | "rtmpPort">[] = [
+  { name: "balancer", roles: ["balancer"] },
+  { name: "node-a", roles: ["ingest", "delivery"], wallet: "operatorA" },
+  { name: "node-b", roles: ["ingest", "transcode", "delivery"], wallet: "operatorB" },
+  { name: "node-c", roles: ["transcode", "delivery"], wallet: "operatorC" },
+  { name: "buyer", roles: ["buyer"] },
+];
+
+export function placeNodes(dataDir: string, portBase: number): readonly NodePlace[] {
+  return plans.map((plan, index) => {
+    const first = portBase + 1 + index * 10;
+    return { ...plan, dir: join(dataDir, plan.name), httpPort: first, wirePort: first + 1, rtmpPort: first + 2 };
+  });
+}
+
+/** Wholesale, in whole tokens for one unit. LPT takes the same path at the same numbers. */
+export const wholesale = {
+  ingestMs: "0.00000001",
+  pixelH264: "0.000000000002",
+  pixelVp9: "0.000000000004",
+  deliveredByte: "0.000000000005",
+} as const;
+
+export interface ConfigInput {
+  readonly place: NodePlace;
+  readonly deploymentFile: string;
+  readonly rpcUrl: string;
+  readonly cluster: bigint;
+  /** Absent for the balancer itself. */
+  readonly balancer: { readonly key: NodeKey; readonly multiaddr: string } | undefined;
+}
+
+/** The settings file of one node of a local network. */
+export function nodeConfig({ place, deploymentFile, rpcUrl, cluster, balancer }: ConfigInput): Record<string, unknown> {
+  const sells = place.roles.some((role) => ["ingest", "transcode", "delivery"].includes(role));
+  return {
+    node: {
+      roles: place.roles,
+      dataDir: place.dir,
+      keyFile: join(place.dir, "node.key"),
+      deploymentFile,
+    },
+    chain: { rpcUrls: [rpcUrl], confirmedDepth: 2, pollMs: 500 },
+    wire: {
+      listen: [`/ip4/127.0.0.1/tcp/${place.wirePort}`],
+      dht: "off",
+      // All of a local network stands on one address.
+      allowColocation: true,
+    },
+    http: { port: place.httpPort, requestsPerMinute: 60_000 },
+    sales: {
+      cluster: Number(cluster),
+      ...(sells ? { prices: ["USDC", "LPT"].map((token) => ({ token, ...wholesale })) } : {}),
+    },
+    ...(place.roles.includes("ingest") ? { rtmp: { port: place.rtmpPort } } : {}),
+    ...(balancer === undefined
+      ? {}
+      : { session: { balancers: [{ address: balancer.key.address, multiaddrs: [balancer.multiaddr] }] } }),
+  };
+}
