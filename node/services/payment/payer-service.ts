@@ -78,6 +78,7 @@ export class PayerService implements Payer, Startable {
   readonly #books: ChannelBooks;
   readonly #pen: Pen;
   readonly #attempts = new Map<string, Attempt>();
+  readonly #forfeited = new Set<string>();
   readonly #tasks: TaskGroup;
   readonly #settling = new Set<Hex>();
 
@@ -111,6 +112,7 @@ export class PayerService implements Payer, Startable {
     const { job, attempt, seq, exact, receiptHash, channel } = work;
     const book = await this.#books.open(channel);
     const { holdBack } = this.#attempt(book, job, attempt);
+    if (this.#forfeited.has(attemptKey(job, attempt))) holdBack.forfeit();
     const state = holdBack.state === "forfeited" ? ("forfeited" as const) : ("waiting" as const);
     const entry = { job, attempt, seq, exact, receiptHash, state };
     if (!(await this.#components.vouchers.addEntry("issued", book.id, entry))) return false;
@@ -133,7 +135,11 @@ export class PayerService implements Payer, Startable {
   }
 
   async forfeit(job: Hex, attempt: number): Promise<bigint> {
-    const known = this.#attempts.get(attemptKey(job, attempt));
+    const key = attemptKey(job, attempt);
+    // Also one that has booked nothing yet: what it books later is bad work too.
+    this.#forfeited.add(key);
+    if (this.#forfeited.size > MAX_ATTEMPTS) this.#forfeited.delete(this.#forfeited.values().next().value!);
+    const known = this.#attempts.get(key);
     if (known === undefined) return 0n;
     const { book, holdBack } = known;
     const lost = holdBack.forfeit();

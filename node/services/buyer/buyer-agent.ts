@@ -1,0 +1,286 @@
+import type { ChannelView } from "@leat/node/chain/channel-view.ts";
+import type { Clock } from "@leat/node/kernel/clock.ts";
+import type { Startable } from "@leat/node/kernel/lifecycle.ts";
+import { TaskGroup } from "@leat/node/kernel/task-group.ts";
+import type { PayerService } from "@leat/node/services/payment/payer-service.ts";
+import type { UsageReport, VoucherRequest, WatchedEdge } from "@leat/node/wire/session/messages.ts";
+import type { Logger } from "@leat/sdk/base/logger.ts";
+import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
+import { channelId, hubChannel } from "@leat/sdk/protocol/channel.ts";
+import type { Deployment } from "@leat/sdk/protocol/deployment.ts";
+import type { Domain } from "@leat/sdk/protocol/eip712.ts";
+import { type Address, type Hex, toAddress } from "@leat/sdk/protocol/hex.ts";
+import type { Prices, VoucherOffer } from "@leat/sdk/protocol/job.ts";
+import { type CheckResult, checkResultStructure, checkVerdicts } from "@leat/sdk/protocol/signed.ts";
+import type { StatementSigner, Statements } from "@leat/sdk/protocol/statements.ts";
+import { type Static, Type } from "typebox";
+import type { Outbox } from "../jobs/outbox.ts";
+import type { JobSession } from "../jobs/ports.ts";
+import { EdgeProbe, type Reference } from "./edge-probe.ts";
+import { BuyerError } from "./errors.ts";
+import { createFetcher } from "./hls-reader.ts";
+import { UsageBook } from "./usage-book.ts";
+
+export const buyerOptions = Type.Object(
+  {
+    probesAtOnce: Type.Integer({
+      default: 4,
+      minimum: 1,
+      maximum: 64,
+      description: "Parts fetched from edges at one time, to compare them with the transcoder's receipt",
+    }),
+    probeLookMs: Type.Integer({
+      default: 500,
+      minimum: 20,
+      maximum: 60_000,
+      description: "Pause before an edge that does not have a segment yet is asked again, milliseconds",
+    }),
+    probeLooks: Type.Integer({
+      default: 40,
+      minimum: 1,
+      maximum: 1_000,
+      description: "How often an edge is asked for a segment before it counts as absent",
+    }),
+    probeTimeoutMs: Type.Integer({
+      default: 10_000,
+      minimum: 100,
+      maximum: 60_000,
+      description: "Longest that one answer of an edge may take, milliseconds",
+    }),
+  },
+  { default: {}, additionalProperties: false },
+);
+
+export interface BuyerAgentComponents {
+  readonly session: Pick<JobSession, "welcome" | "handle">;
+  readonly payer: Pick<PayerService, "openChannel" | "owe" | "forfeit" | "answerRequest">;
+  readonly outbox: Pick<Outbox, "post">;
+  readonly statements: Pick<Statements, "recoverSigner">;
+  /** The buyer's key: the payer of its channels. */
+  readonly signer: StatementSigner;
+  readonly domain: Domain;
+  readonly deployment: Deployment;
+  readonly chain: Pick<ChannelView, "maySign">;
+  /** Most that is paid for a unit of a token; undefined where the buyer set none. */
+  readonly ceilings: (token: Address) => Prices | undefined;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: MetricsRegister;
+}
+
+/** Check 4 of DESIGN section 6: delivery, fetched as a viewer. */
+const deliveryCheck = 4;
+/** Waiting probes: a minute of 30 streams on two edges each. The oldest give way, as their segments leave first. */
+const MAX_WAITING = 1_000;
+/** Newest segments of a stream whose receipts are compared with: more than any live window holds. */
+const MAX_REFERENCES = 64;
+const MAX_STREAMS = 1_000;
+
+interface Watched {
+  edges: readonly WatchedEdge[];
+  /** By family and segment: `<first rung>/<sequence>`. */
+  readonly references: Map<string, Reference>;
+}
+
+/** Signs for a buyer what it saw proof of, and looks at what its viewers get. */
+export class BuyerAgentService implements Startable {
+  readonly #components: BuyerAgentComponents;
+  readonly #options: Static<typeof buyerOptions>;
+  readonly #book: UsageBook;
+  readonly #probe: EdgeProbe;
+  readonly #streams = new Map<Hex, Watched>();
+  readonly #tasks: TaskGroup;
+  #waiting: { stream: Hex; edge: WatchedEdge; key: string; reference: Reference }[] = [];
+  #probing = 0;
+  readonly #reports;
+  readonly #probes;
+
+  constructor(components: BuyerAgentComponents, options: Static<typeof buyerOptions>) {
+    const { clock, logger, metrics } = components;
+    this.#components = components;
+    this.#options = options;
+    this.#book = new UsageBook(components);
+    this.#probe = new EdgeProbe(
+      { fetcher: createFetcher(options.probeTimeoutMs), clock },
+      { lookEveryMs: options.probeLookMs, looks: options.probeLooks },
+    );
+    this.#tasks = new TaskGroup({ clock, onError: (error) => logger.error("Probe edge failed", { error }) });
+    this.#reports = metrics.counter({
+      name: "leat_buyer_reports_total",
+      help: "Usage reports of the cluster",
+      labelNames: ["verdict"],
+    });
+    this.#probes = metrics.counter({
+      name: "leat_buyer_probes_total",
+      help: "Parts that were fetched from edges and compared",
+      labelNames: ["verdict"],
+    });
+  }
+
+  async start(): Promise<void> {
+    const { session } = this.#components;
+    session.handle("usage.report", async (report) => {
+      await this.#report(report);
+      return {};
+    });
+    session.handle("voucher.request", (request) => this.#sign(request));
+    session.handle("stream.watch", async ({ stream, edges }) => {
+      this.#watch(stream, edges);
+      return {};
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#waiting = [];
+    await this.#tasks.close();
+  }
+
+  async #report(report: UsageReport): Promise<void> {
+    const { payer, signer, logger } = this.#components;
+    const account = this.#clusterAccount();
+    try {
+      const { receiptHash, exact } = await this.#book.check(report, account);
+      const { seq } = report.receipt.value;
+      const channel = hubChannel(signer.address, account, report.token);
+      await payer.owe({ job: report.job, attempt: report.attempt, seq, channel, exact, receiptHash });
+      this.#reports.add(1, { verdict: "accepted" });
+      if (report.kind === "transcode") this.#compareWith(report.stream, { ...report, receiptHash, seq });
+    } catch (error) {
+      this.#reports.add(1, { verdict: "refused" });
+      const code = error instanceof BuyerError ? error.code : "unknown";
+      logger.warn("Usage report was refused", { jobId: report.job, kind: report.kind, code });
+      throw error;
+    }
+  }
+
+  async #sign(request: VoucherRequest): Promise<VoucherOffer> {
+    const { payer, deployment, signer } = this.#components;
+    const account = this.#clusterAccount();
+    const channels = Object.values(deployment.tokens).map((token) =>
+      hubChannel(signer.address, account, toAddress(token)),
+    );
+    const channel = channels.find((one) => channelId(one) === request.channel);
+    if (channel !== undefined) await payer.openChannel(channel);
+    this.#book.checkUnpaid(request.receiptHashes);
+    const offer = await payer.answerRequest(request);
+    this.#book.markPaid(offer.receiptHashes);
+    return offer;
+  }
+
+  #watch(stream: Hex, edges: readonly WatchedEdge[]): void {
+    const watched = this.#streamOf(stream);
+    const known = new Set(watched.edges.map(edgeKey));
+    watched.edges = edges;
+    if (edges.length === 0) this.#streams.delete(stream);
+    this.#waiting = this.#waiting.filter((item) => item.stream !== stream || edges.some(isSameEdge(item.edge)));
+    // An edge that joined has the newest segments of the window too.
+    for (const edge of edges) {
+      if (known.has(edgeKey(edge))) continue;
+      for (const [key, reference] of [...watched.references].slice(-2)) this.#queue({ stream, edge, key, reference });
+    }
+  }
+
+  #compareWith(
+    stream: Hex,
+    { receiptHash, seq, leaves }: { receiptHash: Hex; seq: bigint; leaves: Reference["leaves"] },
+  ): void {
+    const video = leaves.filter((leaf) => leaf.rung < 100 && leaf.sizeBytes > 0n);
+    if (video.length === 0) return;
+    const watched = this.#streamOf(stream);
+    const reference = { receiptHash, sequence: Number(seq), leaves: video };
+    const key = `${Math.min(...video.map((leaf) => leaf.rung))}/${seq}`;
+    // Of several attempts the newest report stands.
+    watched.references.delete(key);
+    watched.references.set(key, reference);
+    if (watched.references.size > MAX_REFERENCES) {
+      watched.references.delete(watched.references.keys().next().value!);
+    }
+    for (const edge of watched.edges) this.#queue({ stream, edge, key, reference });
+  }
+
+  #streamOf(stream: Hex): Watched {
+    const known = this.#streams.get(stream);
+    if (known !== undefined) return known;
+    const watched: Watched = { edges: [], references: new Map() };
+    this.#streams.set(stream, watched);
+    if (this.#streams.size > MAX_STREAMS) this.#streams.delete(this.#streams.keys().next().value!);
+    return watched;
+  }
+
+  #queue(item: { stream: Hex; edge: WatchedEdge; key: string; reference: Reference }): void {
+    this.#waiting.push(item);
+    if (this.#waiting.length > MAX_WAITING) this.#waiting.shift();
+    this.#pump();
+  }
+
+  #pump(): void {
+    while (this.#probing < this.#options.probesAtOnce && !this.#tasks.signal.aborted) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      this.#probing += 1;
+      this.#tasks.run(async (signal) => {
+        try {
+          await this.#look(next, signal);
+        } finally {
+          this.#probing -= 1;
+          this.#pump();
+        }
+      });
+    }
+  }
+
+  async #look(
+    item: { stream: Hex; edge: WatchedEdge; key: string; reference: Reference },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { edge, reference, key, stream } = item;
+    const isSuperseded = () => this.#streams.get(stream)?.references.get(key) !== reference;
+    const outcome = await this.#probe.probe(edge, reference, isSuperseded, signal);
+    this.#probes.add(1, { verdict: outcome.verdict });
+    const { payer, logger } = this.#components;
+    const facts = { jobId: edge.job, node: edge.node, sequence: reference.sequence };
+    if (outcome.verdict === "unproven") {
+      logger.debug("Probe of edge proved nothing", { ...facts, code: outcome.code });
+      return;
+    }
+    const code = outcome.verdict === "failed" ? outcome.code : undefined;
+    if (code !== undefined) {
+      logger.warn("Edge altered a part", { ...facts, code });
+      await payer.forfeit(edge.job, edge.attempt);
+    }
+    await this.#submit(edge, reference, code);
+  }
+
+  async #submit(edge: WatchedEdge, reference: Reference, code: string | undefined): Promise<void> {
+    const { signer, domain, outbox, clock } = this.#components;
+    const { job, attempt } = edge;
+    const value: CheckResult = {
+      job,
+      seq: BigInt(reference.sequence),
+      attempt,
+      // The transcoder's receipt: what the edge's bytes were compared with. The edge signs its own later.
+      receiptHash: reference.receiptHash,
+      check: deliveryCheck,
+      verdict: code === undefined ? checkVerdicts.passed : checkVerdicts.failed,
+      checkedAt: BigInt(Math.floor(clock.nowMs() / 1_000)),
+    };
+    const check = { value, signature: await signer.sign(checkResultStructure, domain, value) };
+    const place = `${attempt}/${value.seq.toString().padStart(20, "0")}/${deliveryCheck}/${reference.receiptHash}`;
+    const body = code === undefined ? { check } : { check, code };
+    await outbox.post(`check/${job}/${place}`, { method: "check.submit", body });
+  }
+
+  #clusterAccount(): Address {
+    const account = this.#components.session.welcome?.clusterAccount;
+    if (account === undefined) throw new BuyerError({ code: "USAGE_SESSION_MISSING" });
+    return account;
+  }
+}
+
+function edgeKey(edge: WatchedEdge): string {
+  return `${edge.job}/${edge.attempt}`;
+}
+
+function isSameEdge(edge: WatchedEdge): (other: WatchedEdge) => boolean {
+  return (other) => edgeKey(other) === edgeKey(edge);
+}

@@ -1,0 +1,138 @@
+import { createHash } from "node:crypto";
+import type { Clock } from "@leat/node/kernel/clock.ts";
+import type { WatchedEdge } from "@leat/node/wire/session/messages.ts";
+import { type Hex, hexToBytes } from "@leat/sdk/protocol/hex.ts";
+import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
+import { type Fetcher, findSegment, readVariants } from "./hls-reader.ts";
+
+/** A transcoder's signed account of one segment, against which edges are compared. */
+export interface Reference {
+  readonly receiptHash: Hex;
+  readonly sequence: number;
+  readonly leaves: readonly PartLeaf[];
+}
+
+export type ProbeOutcome =
+  | { readonly verdict: "passed"; readonly reference: Reference }
+  | { readonly verdict: "failed"; readonly reference: Reference; readonly code: "EDGE_PART_DIFFERENT" }
+  /** The edge never had the segment, or was not to be reached: no proof of anything. */
+  | { readonly verdict: "unproven"; readonly code: "EDGE_SEGMENT_ABSENT" | "EDGE_UNREACHABLE" };
+
+export interface ProbeComponents {
+  readonly fetcher: Fetcher;
+  readonly clock: Clock;
+}
+
+export interface ProbeSettings {
+  readonly lookEveryMs: number;
+  readonly looks: number;
+}
+
+/** One part of one rung: which is fixed by the receipt's signed hash and the edge, so that neither can choose it. */
+export function drawPart(reference: Reference, edge: Hex): { leaf: PartLeaf; offset: number; rungBytes: number } {
+  const video = reference.leaves.filter((leaf) => leaf.rung < 100);
+  const digest = createHash("sha256").update(hexToBytes(reference.receiptHash)).update(hexToBytes(edge)).digest();
+  const leaf = video[digest.readUInt32BE(0) % video.length]!;
+  const rung = video.filter((other) => other.rung === leaf.rung);
+  const before = rung.filter((other) => other.part < leaf.part);
+  return { leaf, offset: bytesOf(before), rungBytes: bytesOf(rung) };
+}
+
+/** Fetches the drawn part from an edge as a viewer does and compares its SHA-256 with the transcoder's leaf. */
+export class EdgeProbe {
+  readonly #components: ProbeComponents;
+  readonly #settings: ProbeSettings;
+  /** Variant of a rung at an edge, once it is known. */
+  readonly #variants = new Map<string, string>();
+
+  constructor(components: ProbeComponents, settings: ProbeSettings) {
+    this.#components = components;
+    this.#settings = settings;
+  }
+
+  /**
+   * @param isSuperseded Whether another attempt's receipt has taken the reference's place meanwhile: a difference then
+   * says nothing about the edge.
+   */
+  async probe(
+    edge: WatchedEdge,
+    reference: Reference,
+    isSuperseded: () => boolean,
+    signal: AbortSignal,
+  ): Promise<ProbeOutcome> {
+    const { leaf, offset, rungBytes } = drawPart(reference, edge.node);
+    let reached = false;
+    for (let look = 0; look < this.#settings.looks; look += 1) {
+      if (look > 0) await this.#components.clock.sleep(this.#settings.lookEveryMs, signal);
+      const found = await this.#find(edge, reference.sequence, leaf.rung, rungBytes, signal).catch((error) => {
+        if (signal.aborted) throw error;
+        return undefined;
+      });
+      if (found === undefined) continue;
+      reached = true;
+      if (found === "gone") return { verdict: "unproven", code: "EDGE_SEGMENT_ABSENT" };
+      if (found === "later") continue;
+      const bytes = await this.#fetchPart(found, offset, Number(leaf.sizeBytes), signal);
+      if (bytes === undefined) continue;
+      if (isSuperseded()) return { verdict: "unproven", code: "EDGE_SEGMENT_ABSENT" };
+      const sha256 = `0x${createHash("sha256").update(bytes).digest("hex")}`;
+      if (sha256 === leaf.sha256) return { verdict: "passed", reference };
+      return { verdict: "failed", reference, code: "EDGE_PART_DIFFERENT" };
+    }
+    return { verdict: "unproven", code: reached ? "EDGE_SEGMENT_ABSENT" : "EDGE_UNREACHABLE" };
+  }
+
+  async #fetchPart(url: string, offset: number, length: number, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#components.fetcher.range(url, offset, length, signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      return undefined;
+    }
+  }
+
+  /**
+   * URL of the rung's segment at the edge. The signed data names rungs by number and playlists by name: the variant is
+   * the one whose segment has the rung's size, and is remembered, so that another size later is a difference.
+   */
+  async #find(
+    edge: WatchedEdge,
+    sequence: number,
+    rung: number,
+    rungBytes: number,
+    signal: AbortSignal,
+  ): Promise<string | "later" | "gone" | undefined> {
+    const { fetcher } = this.#components;
+    const key = `${edge.hls} ${rung}`;
+    const known = this.#variants.get(key);
+    if (known !== undefined) return this.#segmentIn(known, sequence, signal);
+    const master = await fetcher.text(edge.hls, signal);
+    if (master === undefined) return undefined;
+    let worst: "later" | "gone" = "gone";
+    for (const variant of readVariants(master, edge.hls)) {
+      const found = await this.#segmentIn(variant, sequence, signal);
+      if (found === undefined || found === "gone") continue;
+      if (found === "later") {
+        worst = "later";
+        continue;
+      }
+      if ((await fetcher.size(found, signal)) !== rungBytes) continue;
+      this.#variants.set(key, variant);
+      if (this.#variants.size > 10_000) this.#variants.delete(this.#variants.keys().next().value!);
+      return found;
+    }
+    return worst;
+  }
+
+  async #segmentIn(variant: string, sequence: number, signal: AbortSignal) {
+    const text = await this.#components.fetcher.text(variant, signal);
+    if (text === undefined) return undefined;
+    const found = findSegment(text, variant, sequence);
+    if (typeof found === "string") return found;
+    return found.gap ? "gone" : found.url;
+  }
+}
+
+function bytesOf(leaves: readonly PartLeaf[]): number {
+  return leaves.reduce((sum, leaf) => sum + Number(leaf.sizeBytes), 0);
+}

@@ -1,0 +1,151 @@
+import type { ChannelView } from "@leat/node/chain/channel-view.ts";
+import { MeteringError } from "@leat/node/metering/errors.ts";
+import { checkLeaves, countUnits } from "@leat/node/metering/usage.ts";
+import type { UsageReport } from "@leat/node/wire/session/messages.ts";
+import type { Domain } from "@leat/sdk/protocol/eip712.ts";
+import { hashStatement, StatementError } from "@leat/sdk/protocol/eip712.ts";
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+import { type Prices, type PriceUnit, pixelUnits } from "@leat/sdk/protocol/job.ts";
+import { assignmentStructure, receiptStructure } from "@leat/sdk/protocol/signed.ts";
+import type { Statements } from "@leat/sdk/protocol/statements.ts";
+import { costExact } from "@leat/sdk/protocol/units.ts";
+import { BuyerError } from "./errors.ts";
+
+export interface UsageBookComponents {
+  readonly statements: Pick<Statements, "recoverSigner">;
+  readonly domain: Domain;
+  readonly chain: Pick<ChannelView, "maySign">;
+  /** Most that is paid for a unit of a token; undefined where the buyer set none. */
+  readonly ceilings: (token: Address) => Prices | undefined;
+}
+
+/** What a report is worth after all was checked. */
+export interface CheckedUsage {
+  readonly receiptHash: Hex;
+  readonly exact: bigint;
+}
+
+/** Streams whose prices are remembered; a price of an older one is taken as new. */
+const MAX_STREAMS = 10_000;
+/** Segments whose paid attempt is remembered: 1,000 jobs for an hour. */
+const MAX_PAID = 1_000_000;
+
+/** Checks what a cluster says was done: it could bill work that nobody did, twice, or dearer than it was agreed. */
+export class UsageBook {
+  readonly #components: UsageBookComponents;
+  /** First price seen of each unit of a stream: it is locked from then on. */
+  readonly #accepted = new Map<string, Map<PriceUnit, bigint>>();
+  readonly #receipts = new Map<Hex, { readonly key: string; readonly attempt: number; readonly seq: bigint }>();
+  /** The attempt that was paid for a job's segment. */
+  readonly #paid = new Map<string, number>();
+
+  constructor(components: UsageBookComponents) {
+    this.#components = components;
+  }
+
+  /** @throws a BuyerError that says what is wrong with the report. */
+  async check(report: UsageReport, clusterAccount: Address): Promise<CheckedUsage> {
+    const { receipt, assignment, leaves, node, job, attempt } = report;
+    if (receipt.value.job !== job || assignment.value.job !== job) throw wrongJob("job");
+    if (receipt.value.attempt !== attempt || assignment.value.attempt !== attempt) throw wrongJob("attempt");
+    if (assignment.value.node !== node) throw wrongJob("node");
+    if (assignment.value.quoteHash !== receipt.value.quoteHash) throw wrongJob("quoteHash");
+    try {
+      checkLeaves(receipt.value, leaves);
+    } catch (cause) {
+      if (!(cause instanceof MeteringError)) throw cause;
+      throw new BuyerError({ code: "USAGE_LEAVES_WRONG" }, { cause });
+    }
+    const unit = unitOf(report);
+    const price = this.#checkPrice(report, unit);
+    const served = countUnits(unit, receipt.value, leaves);
+    if (report.paidUnits > served) {
+      throw new BuyerError({ code: "USAGE_UNITS_TOO_MANY", served, paid: report.paidUnits });
+    }
+    await this.#checkSigners(report, clusterAccount);
+    const receiptHash = hashStatement(receiptStructure, this.#components.domain, receipt.value);
+    const { seq } = receipt.value;
+    this.#receipts.set(receiptHash, { key: `${job}/${seq}`, attempt, seq });
+    trim(this.#receipts, MAX_PAID);
+    return { receiptHash, exact: costExact(price, report.paidUnits) };
+  }
+
+  /** @throws USAGE_PAID_TWICE where another attempt of the same segment was paid already. */
+  checkUnpaid(receiptHashes: readonly Hex[]): void {
+    const here = new Map<string, number>();
+    for (const receiptHash of receiptHashes) {
+      const known = this.#receipts.get(receiptHash);
+      if (known === undefined) continue;
+      const { key, attempt, seq } = known;
+      const other = this.#paid.get(key) ?? here.get(key) ?? attempt;
+      if (other !== attempt) throw new BuyerError({ code: "USAGE_PAID_TWICE", job: key.slice(0, 66) as Hex, seq });
+      here.set(key, attempt);
+    }
+  }
+
+  /** A voucher covers them. */
+  markPaid(receiptHashes: readonly Hex[]): void {
+    for (const receiptHash of receiptHashes) {
+      const known = this.#receipts.get(receiptHash);
+      if (known === undefined) continue;
+      this.#paid.set(known.key, known.attempt);
+      this.#receipts.delete(receiptHash);
+    }
+    trim(this.#paid, MAX_PAID);
+  }
+
+  #checkPrice(report: UsageReport, unit: PriceUnit): bigint {
+    const price = report.prices[unit];
+    if (price === undefined) throw new BuyerError({ code: "USAGE_UNIT_UNKNOWN", kind: report.kind });
+    const ceiling = this.#components.ceilings(report.token)?.[unit];
+    if (ceiling !== undefined && price > ceiling) {
+      throw new BuyerError({ code: "USAGE_PRICE_ABOVE_CEILING", unit, price, ceiling });
+    }
+    const key = `${report.stream}/${report.token}`;
+    const prices = this.#accepted.get(key) ?? new Map<PriceUnit, bigint>();
+    const accepted = prices.get(unit) ?? price;
+    if (price > accepted) throw new BuyerError({ code: "USAGE_PRICE_RAISED", unit, price, accepted });
+    this.#accepted.set(key, prices.set(unit, accepted));
+    trim(this.#accepted, MAX_STREAMS);
+    return price;
+  }
+
+  async #checkSigners(report: UsageReport, clusterAccount: Address): Promise<void> {
+    const { statements, domain, chain } = this.#components;
+    const { receipt, assignment, node } = report;
+    let balancer: Address;
+    let worker: Address;
+    try {
+      worker = statements.recoverSigner(receiptStructure, domain, receipt.value, receipt.signature);
+      balancer = statements.recoverSigner(assignmentStructure, domain, assignment.value, assignment.signature);
+    } catch (cause) {
+      if (!(cause instanceof StatementError)) throw cause;
+      throw new BuyerError({ code: "USAGE_SIGNATURE_INVALID" }, { cause });
+    }
+    if (worker !== node) throw new BuyerError({ code: "USAGE_RECEIPT_SIGNER_WRONG", wanted: node });
+    if (!(await chain.maySign(clusterAccount, balancer))) {
+      throw new BuyerError({ code: "USAGE_ASSIGNMENT_SIGNER_WRONG", signer: balancer });
+    }
+  }
+}
+
+/** A transcode job is of one codec: the only pixel price that its report names. */
+function unitOf({ kind, prices }: UsageReport): PriceUnit {
+  if (kind === "ingest") return "ingestMs";
+  if (kind === "delivery") return "deliveredByte";
+  const named = Object.values(pixelUnits).filter((unit) => prices[unit] !== undefined);
+  if (named.length !== 1) throw new BuyerError({ code: "USAGE_UNIT_UNKNOWN", kind });
+  return named[0]!;
+}
+
+function wrongJob(field: "job" | "attempt" | "node" | "quoteHash"): BuyerError {
+  return new BuyerError({ code: "USAGE_JOB_WRONG", field });
+}
+
+function trim(map: Map<unknown, unknown>, max: number): void {
+  if (map.size <= max) return;
+  for (const key of map.keys()) {
+    map.delete(key);
+    return;
+  }
+}
