@@ -1,0 +1,231 @@
+import { isCodedError } from "@leat/sdk/base/errors.ts";
+import { hubChannel } from "@leat/sdk/protocol/channel.ts";
+import { hashStatement } from "@leat/sdk/protocol/eip712.ts";
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+import { priceUnitOf } from "@leat/sdk/protocol/job.ts";
+import { type CheckResult, checkResultStructure, checkVerdicts, receiptStructure } from "@leat/sdk/protocol/signed.ts";
+import type { Signed } from "@leat/sdk/protocol/statements.ts";
+import { Mutex } from "../../kernel/mutex.ts";
+import { retailPrices } from "../../market/pricing.ts";
+import { checkLeaves, checkPixels, priceReceipt } from "../../metering/usage.ts";
+import type { AttemptRow, JobRow, ReceiptRow } from "../../store/sql/job-store.ts";
+import type { ReceiptSubmit } from "../../wire/session/messages.ts";
+import type { CandidateBook } from "./candidates.ts";
+import { BalancerError } from "./errors.ts";
+import type { BalancerOptions } from "./options.ts";
+import type { BalancerComponents } from "./ports.ts";
+import type { StreamBook } from "./stream-book.ts";
+
+export interface AccountingParts {
+  readonly streams: StreamBook;
+  readonly candidates: CandidateBook;
+  /** A receipt is on disk and waits to be reported. */
+  readonly onReceipt: (row: ReceiptRow) => void;
+  /** Somebody who may say so found bad work. */
+  readonly onBadWork: (job: Hex, attempt: number, sequence: number, code: string) => Promise<void>;
+}
+
+/** Turns receipts and checks into what the cluster owes its nodes and its buyers owe the cluster. */
+export class Accounting {
+  readonly #components: BalancerComponents;
+  readonly #options: BalancerOptions;
+  readonly #parts: AccountingParts;
+  /** The delivery budget of a stream is spent by one receipt at a time. */
+  readonly #mutex = new Mutex();
+  readonly #accepted;
+  readonly #refused;
+
+  constructor(components: BalancerComponents, options: BalancerOptions, parts: AccountingParts) {
+    this.#components = components;
+    this.#options = options;
+    this.#parts = parts;
+    this.#accepted = components.metrics.counter({
+      name: "leat_balancer_receipts_total",
+      help: "Receipts that were accepted, by kind of work",
+      labelNames: ["kind"],
+    });
+    this.#refused = components.metrics.counter({
+      name: "leat_balancer_receipts_refused_total",
+      help: "Receipts that were refused",
+    });
+  }
+
+  /** What a crash cut off: receipts on disk that the books do not have, and checks that were not told to them. */
+  async recover(openJobs: readonly JobRow[]): Promise<void> {
+    const { jobStore } = this.#components;
+    for (const row of await jobStore.unbooked()) await this.#book(row);
+    for (const job of openJobs) {
+      for (const check of await jobStore.checksOf(job.id)) {
+        if (check.verdict !== checkVerdicts.passed) continue;
+        const row = await jobStore.receiptAt(check.job, check.attempt, check.seq);
+        if (row !== undefined) await this.#pass(row);
+      }
+    }
+  }
+
+  /** A node's receipt; on disk and in both books when it resolves. The same one again is accepted again. */
+  async accept(from: Address, submit: ReceiptSubmit): Promise<{ accepted: true }> {
+    try {
+      const row = await this.#mutex.run(() => this.#store(from, submit));
+      if (!row.booked) await this.#book(row);
+      this.#accepted.add(1, { kind: submit.kind });
+      return { accepted: true };
+    } catch (error) {
+      this.#refused.add();
+      throw error;
+    }
+  }
+
+  /** A checker's verdict: the stream's origin for check 1, the stream's buyer for check 4. */
+  async check(from: Address, check: Signed<CheckResult>, code: string | undefined): Promise<void> {
+    const { jobStore, statements, domain, clock } = this.#components;
+    const { job, attempt, seq, receiptHash, check: kind, verdict } = check.value;
+    const jobRow = await jobStore.job(job);
+    if (jobRow === undefined) throw new BalancerError({ code: "JOB_UNKNOWN", job });
+    if (!(await this.#mayCheck(from, jobRow, kind))) throw new BalancerError({ code: "CHECK_NOT_YOURS", job });
+    if (statements.recoverSigner(checkResultStructure, domain, check.value, check.signature) !== from) {
+      throw new BalancerError({ code: "CHECK_SIGNER_WRONG", job });
+    }
+    const receipt = await jobStore.receiptAt(job, attempt, Number(seq));
+    if (receipt !== undefined && receipt.hash !== receiptHash) {
+      throw new BalancerError({ code: "CHECK_RECEIPT_WRONG", job });
+    }
+    const row = {
+      job,
+      attempt,
+      seq: Number(seq),
+      check: kind,
+      checker: from,
+      verdict,
+      code: code ?? null,
+      statement: check,
+      checkedAtMs: clock.nowMs(),
+    };
+    if (!(await jobStore.addCheck(row))) return;
+    const node = (await jobStore.attempt(job, attempt))?.node;
+    if (node !== undefined && verdict !== checkVerdicts.unproven) {
+      await this.#parts.candidates.recordWork(node, verdict === checkVerdicts.passed);
+    }
+    if (verdict === checkVerdicts.failed)
+      await this.#parts.onBadWork(job, attempt, Number(seq), code ?? "CHECK_FAILED");
+    else if (receipt !== undefined) await this.#pass(receipt);
+  }
+
+  /** The buyer's agent has it on disk: it may be asked to pay for it. */
+  async reported(row: ReceiptRow): Promise<void> {
+    await this.#components.jobStore.markReceipt(row.hash, { reported: true });
+    await this.#pass({ ...row, reported: true });
+  }
+
+  async #store(from: Address, { receipt, leaves, kind }: ReceiptSubmit): Promise<ReceiptRow> {
+    const { jobStore, domain, clock } = this.#components;
+    const { value } = receipt;
+    const { job, attempt, seq } = value;
+    const [jobRow, attemptRow] = await Promise.all([jobStore.job(job), jobStore.attempt(job, attempt)]);
+    if (jobRow === undefined || attemptRow === undefined) throw new BalancerError({ code: "JOB_UNKNOWN", job });
+    const hash = hashStatement(receiptStructure, domain, value);
+    const known = await jobStore.receiptAt(job, attempt, Number(seq));
+    if (known !== undefined) {
+      if (known.hash === hash) return known;
+      throw new BalancerError({ code: "RECEIPT_CONFLICT", job, seq });
+    }
+    this.#checkReceipt(from, { receipt, leaves, kind }, jobRow, attemptRow);
+    const stream = await this.#parts.streams.find(jobRow.stream);
+    if (stream === undefined) throw new BalancerError({ code: "STREAM_UNKNOWN", stream: jobRow.stream });
+    const unit = priceUnitOf(jobRow.spec);
+    const budget = kind === "delivery" ? stream.unsignedBudgetBytes - stream.unsignedPaidBytes : undefined;
+    const usage = priceReceipt(unit, value, leaves, attemptRow.prices, budget);
+    const retail = retailPrices(attemptRow.prices, this.#options.marginBps);
+    const row: ReceiptRow = {
+      hash,
+      stream: stream.id,
+      job,
+      attempt,
+      seq: Number(seq),
+      kind,
+      node: from,
+      receipt,
+      leaves,
+      units: usage.units,
+      paidUnits: usage.paidUnits,
+      exact: usage.exact,
+      retailExact: priceReceipt(unit, value, leaves, retail, budget).exact,
+      booked: false,
+      reported: false,
+      receivedAtMs: clock.nowMs(),
+    };
+    // The budget goes down first: a crash in between pays too little, never twice.
+    if (budget !== undefined) {
+      await this.#parts.streams.change(stream.id, {
+        unsignedPaidBytes: stream.unsignedPaidBytes + usage.paidUnits,
+      });
+    }
+    await jobStore.addReceipt(row);
+    return row;
+  }
+
+  /** Cheap rules before costly ones, the signature last. */
+  #checkReceipt(from: Address, submit: ReceiptSubmit, jobRow: JobRow, attempt: AttemptRow): void {
+    const { statements, domain } = this.#components;
+    const { receipt, leaves, kind } = submit;
+    const { job, seq, quoteHash } = receipt.value;
+    if (attempt.node !== from) throw new BalancerError({ code: "JOB_NOT_YOURS", job });
+    if (jobRow.primitive !== kind) throw new BalancerError({ code: "RECEIPT_KIND_WRONG", job });
+    if (quoteHash !== attempt.assignment.value.quoteHash) throw new BalancerError({ code: "RECEIPT_QUOTE_WRONG", job });
+    // One paid attempt per range: what comes after an attempt's end belongs to the next one.
+    const isInside =
+      seq < 2n ** 31n &&
+      (kind === "delivery" ||
+        (Number(seq) >= attempt.startSequence && (attempt.endSequence === null || Number(seq) < attempt.endSequence)));
+    if (!isInside) throw new BalancerError({ code: "RECEIPT_RANGE_WRONG", job, seq });
+    try {
+      checkLeaves(receipt.value, leaves);
+      if (jobRow.spec.primitive === "transcode") checkPixels(receipt.value, leaves, jobRow.spec.rungs);
+    } catch (cause) {
+      if (!isCodedError(cause)) throw cause;
+      throw new BalancerError({ code: "RECEIPT_LEAVES_WRONG", job, reason: cause.message }, { cause });
+    }
+    try {
+      statements.verifySigned(receiptStructure, domain, receipt, from);
+    } catch (cause) {
+      if (!isCodedError(cause)) throw cause;
+      throw new BalancerError({ code: "RECEIPT_SIGNER_WRONG", job }, { cause });
+    }
+  }
+
+  /** Both books know a key already where a crash came in between, and then change nothing. */
+  async #book(row: ReceiptRow): Promise<void> {
+    const { payer, payee, jobStore, clusterAccount } = this.#components;
+    const stream = await this.#parts.streams.find(row.stream);
+    if (stream === undefined) return;
+    const { job, attempt, hash: receiptHash } = row;
+    const seq = BigInt(row.seq);
+    const key = { job, attempt, seq, receiptHash };
+    const toNode = hubChannel(clusterAccount, row.node, stream.token);
+    const fromBuyer = hubChannel(stream.buyer, clusterAccount, stream.token);
+    await payer.owe({ ...key, channel: toNode, exact: row.exact });
+    await payee.earned({ ...key, channel: fromBuyer, exact: row.retailExact });
+    await jobStore.markReceipt(row.hash, { booked: true });
+    await this.#pass({ ...row, booked: true });
+    if (!row.reported) this.#parts.onReceipt(row);
+  }
+
+  /** Releases the pay of a segment that may be paid: transcodes wait for their check, a buyer for its report. */
+  async #pass(row: ReceiptRow): Promise<void> {
+    const { payer, payee, jobStore } = this.#components;
+    const key = { job: row.job, attempt: row.attempt, seq: BigInt(row.seq) };
+    const checks = await jobStore.checksAt(row.job, row.attempt, row.seq);
+    if (checks.some(({ verdict }) => verdict === checkVerdicts.failed)) return;
+    // Ingest is paid unproven; delivery unless a probe found it wrong.
+    if (row.kind === "transcode" && !checks.some(({ verdict }) => verdict === checkVerdicts.passed)) return;
+    await payer.passed(key);
+    if (row.reported) await payee.passed(key);
+  }
+
+  async #mayCheck(from: Address, job: JobRow, kind: number): Promise<boolean> {
+    const stream = await this.#parts.streams.find(job.stream);
+    if (kind === 4 && job.primitive === "delivery") return stream?.buyer === from;
+    if (kind !== 1 || job.primitive !== "transcode" || job.spec.primitive !== "transcode") return false;
+    return job.spec.origin.node === from || this.#parts.streams.lease(job.stream)?.node === from;
+  }
+}

@@ -1,0 +1,262 @@
+import { CodedError, isCodedError } from "@leat/sdk/base/errors.ts";
+import { hubChannel } from "@leat/sdk/protocol/channel.ts";
+import { hashStatement } from "@leat/sdk/protocol/eip712.ts";
+import type { VideoCodec } from "@leat/sdk/protocol/frame.ts";
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+import { hashJobSpec, hashPrices, type JobTerms, type Prices, priceUnitOf } from "@leat/sdk/protocol/job.ts";
+import { type Assignment, assignmentStructure, type Quote, quoteStructure } from "@leat/sdk/protocol/signed.ts";
+import type { Signed } from "@leat/sdk/protocol/statements.ts";
+import { retailPrices, wholesaleCeiling } from "../../market/pricing.ts";
+import type { StreamRow } from "../../store/sql/stream-store.ts";
+import type { CandidateBook } from "./candidates.ts";
+import { BalancerError } from "./errors.ts";
+import type { JobBook, LiveJob } from "./job-book.ts";
+import type { BalancerOptions } from "./options.ts";
+import type { BalancerComponents } from "./ports.ts";
+import type { SelectionLog } from "./selection-log.ts";
+
+export interface PlaceInput {
+  readonly stream: StreamRow;
+  readonly live: LiveJob;
+  /** Capacity to reserve, in the primitive's unit of flow. */
+  readonly units: number;
+  readonly codecs: readonly VideoCodec[];
+  readonly startSequence: number;
+  readonly firstFrame: bigint;
+  /** Nodes that must not take it, beside those that the job excludes for good. */
+  readonly excluded: readonly { readonly node: Address; readonly reason: string }[];
+  readonly holders: readonly Address[];
+}
+
+/** Decisions in a row that may come to nothing before the caller has to wait. */
+const MAX_ROUNDS = 4;
+/** A week: longer than the longest stream. */
+const ASSIGNMENT_SECONDS = 604_800n;
+
+/** A node said no, or said something that does not fit; the code tells which. */
+class Refused extends CodedError<{ code: string }> {}
+
+type Offered = { readonly quote: Signed<Quote>; readonly prices: Prices };
+
+/** Brings a job to a node: select, reserve, quote, assign. Everything is on disk before a node is told. */
+export class Placement {
+  readonly #components: BalancerComponents;
+  readonly #options: BalancerOptions;
+  readonly #candidates: CandidateBook;
+  readonly #log: SelectionLog;
+  readonly #jobs: JobBook;
+
+  constructor(
+    components: BalancerComponents,
+    options: BalancerOptions,
+    parts: { readonly candidates: CandidateBook; readonly log: SelectionLog; readonly jobs: JobBook },
+  ) {
+    this.#components = components;
+    this.#options = options;
+    this.#candidates = parts.candidates;
+    this.#log = parts.log;
+    this.#jobs = parts.jobs;
+  }
+
+  /** Who would do it, best first; leaves a receipt. */
+  async rank(input: PlaceInput, excluded = input.excluded): Promise<{ id: Hex; nodes: Address[] }> {
+    const { stream, live, units, codecs, holders } = input;
+    const { primitive, id: job } = live.row;
+    const ceiling = stream.priceCeilings[priceUnitOf(live.row.spec)];
+    const region = stream.region ?? undefined;
+    const decision = await this.#log.decide({
+      stream: stream.id,
+      job,
+      attempt: live.row.attempt + 1,
+      buyerNonce: stream.nonce,
+      request: {
+        primitive,
+        codecs,
+        token: stream.token,
+        units,
+        ...(region === undefined ? {} : { nearRegion: region }),
+        ...(ceiling === undefined ? {} : { priceCeiling: wholesaleCeiling(ceiling, this.#options.marginBps) }),
+        excluded: [...live.row.excluded, ...excluded],
+        reserved: this.#candidates.reserved(primitive),
+        holders,
+      },
+    });
+    return { id: decision.id, nodes: decision.selection.ranked.map(({ node }) => node) };
+  }
+
+  /** Throws PLACEMENT_NOBODY when no node can or wants to, BUYER_UNFUNDED when the buyer cannot pay. */
+  async place(input: PlaceInput): Promise<JobTerms> {
+    const refused: { node: Address; reason: string }[] = [...input.excluded];
+    for (let round = 0; round < MAX_ROUNDS; round += 1) {
+      const { id, nodes } = await this.rank(input, refused);
+      if (nodes.length === 0) break;
+      for (const node of nodes) {
+        const terms = await this.#tryNode(input, node, id, refused);
+        if (terms !== undefined) return terms;
+      }
+    }
+    throw new BalancerError({ code: "PLACEMENT_NOBODY", primitive: input.live.row.primitive });
+  }
+
+  /** Gives the job to one node that a decision named: terms to hand over with the answer to its own call. */
+  async grant(input: PlaceInput, node: Address, selection: Hex): Promise<JobTerms> {
+    await this.#reserve(input, node);
+    const offered = await this.#askQuote(input, node);
+    return this.#assign(input, node, selection, offered);
+  }
+
+  async #tryNode(
+    input: PlaceInput,
+    node: Address,
+    selection: Hex,
+    refused: { node: Address; reason: string }[],
+  ): Promise<JobTerms | undefined> {
+    const { hub, logger } = this.#components;
+    const { live } = input;
+    try {
+      const terms = await this.grant(input, node, selection);
+      await hub.call(node, "job.assign", terms);
+      return terms;
+    } catch (error) {
+      if (!isCodedError(error) || error.code === "BUYER_UNFUNDED" || error.code === "BUYER_AGENT_ABSENT") throw error;
+      logger.info("Place job elsewhere", { jobId: live.row.id, node, code: error.code });
+      refused.push({ node, reason: error.code });
+      if (live.attempt?.state === "running" && live.attempt.node === node) {
+        const endedAtMs = this.#components.clock.nowMs();
+        const { startSequence: endSequence } = input;
+        await this.#jobs.endAttempt(live, { state: "failed", endSequence, endedAtMs, endCode: error.code });
+        await this.#components.payee.closeJob(live.row.id, live.attempt.attempt, { forfeit: false });
+      }
+      return undefined;
+    }
+  }
+
+  async #reserve({ live, units, codecs }: PlaceInput, node: Address): Promise<void> {
+    const { id: job, attempt, primitive } = live.row;
+    const answer = await this.#components.hub.call(node, "job.reserve", {
+      job,
+      attempt: attempt + 1,
+      primitive,
+      ...(codecs[0] === undefined ? {} : { codec: codecs[0] }),
+      units,
+    });
+    if (!answer.granted) throw new Refused({ code: answer.code });
+    this.#candidates.reserve(node, job, primitive, units);
+  }
+
+  /** The node's price, checked against everything that the balancer asked for. */
+  async #askQuote({ stream, live, units, codecs }: PlaceInput, node: Address): Promise<Offered> {
+    const { hub, statements, domain, clusterAccount, clock } = this.#components;
+    const { id: job, primitive, spec } = live.row;
+    const specHash = hashJobSpec(spec);
+    const { quote, prices } = await hub.call(node, "quote.request", {
+      job,
+      primitive,
+      ...(codecs[0] === undefined ? {} : { codec: codecs[0] }),
+      specHash,
+      token: stream.token,
+      payer: clusterAccount,
+      maxUnits: BigInt(flowPerSecond(live, units)) * ASSIGNMENT_SECONDS,
+    });
+    const { value } = quote;
+    const isAsAsked =
+      value.node === node &&
+      value.payer === clusterAccount &&
+      value.token === stream.token &&
+      value.specHash === specHash &&
+      value.pricesHash === hashPrices(prices) &&
+      Number(value.validUntil) * 1_000 > clock.nowMs();
+    const price = prices[priceUnitOf(spec)];
+    if (!isAsAsked || price === undefined) throw new Refused({ code: "QUOTE_WRONG" });
+    const ceiling = stream.priceCeilings[priceUnitOf(spec)];
+    if (ceiling !== undefined && price > wholesaleCeiling(ceiling, this.#options.marginBps)) {
+      throw new Refused({ code: "PRICE_ABOVE_CEILING" });
+    }
+    statements.verifySigned(quoteStructure, domain, quote, node);
+    return { quote, prices };
+  }
+
+  async #assign(input: PlaceInput, node: Address, selection: Hex, { quote, prices }: Offered): Promise<JobTerms> {
+    const { payer, signer, domain, clock, clusterAccount } = this.#components;
+    const { stream, live, units, startSequence, firstFrame } = input;
+    const { id: job, spec } = live.row;
+    const attempt = live.row.attempt + 1;
+    const nowMs = clock.nowMs();
+    const validUntil = BigInt(Math.floor(nowMs / 1_000)) + ASSIGNMENT_SECONDS;
+    const value: Assignment = {
+      job,
+      attempt,
+      node,
+      quoteHash: hashStatement(quoteStructure, domain, quote.value),
+      firstFrame,
+      validUntil,
+    };
+    const assignment = { value, signature: await signer.sign(assignmentStructure, domain, value) };
+    const exactPerSecond = (prices[priceUnitOf(spec)] ?? 0n) * BigInt(flowPerSecond(live, units));
+    await this.#openBuyer(stream, live, attempt, prices, units, validUntil);
+    const channel = hubChannel(clusterAccount, node, stream.token);
+    const { segmentMs, samplingRate } = this.#options;
+    await payer.openJob({ job, attempt, channel, exactPerSecond, segmentMs, samplingRate, validUntil });
+    const prepay = await payer.prepay(channel, exactPerSecond);
+    await this.#jobs.begin(live, {
+      job,
+      attempt,
+      node,
+      state: "running",
+      assignment,
+      quote,
+      prices,
+      selection,
+      units: BigInt(units),
+      startSequence,
+      endSequence: null,
+      startedAtMs: nowMs,
+      endedAtMs: null,
+      endCode: null,
+    });
+    return { assignment, quote, prices, spec, selection, ...(prepay === undefined ? {} : { prepay }) };
+  }
+
+  /** The buyer's side of the same job: a new buyer pays ahead, and a reserve that is too small stops it here. */
+  async #openBuyer(
+    stream: StreamRow,
+    live: LiveJob,
+    attempt: number,
+    wholesale: Prices,
+    units: number,
+    validUntil: bigint,
+  ): Promise<void> {
+    const { payee, clusterAccount } = this.#components;
+    const { segmentMs, samplingRate, marginBps } = this.#options;
+    const price = retailPrices(wholesale, marginBps)[priceUnitOf(live.row.spec)] ?? 0n;
+    const exactPerSecond = price * BigInt(flowPerSecond(live, units));
+    const channel = hubChannel(stream.buyer, clusterAccount, stream.token);
+    const terms = { job: live.row.id, attempt, channel, exactPerSecond, segmentMs, samplingRate, validUntil };
+    try {
+      await payee.openJob(terms);
+    } catch (error) {
+      if (!isCodedError(error) || error.code !== "CREDIT_PREPAY_REQUIRED") throw unfunded(error, stream);
+      try {
+        await payee.requestPrepay(channel, exactPerSecond);
+        await payee.openJob(terms);
+      } catch (second) {
+        throw unfunded(second, stream);
+      }
+    }
+  }
+}
+
+/** Units of work in one second of a job that holds `units` of capacity. */
+export function flowPerSecond({ row }: LiveJob, units: number): number {
+  return row.primitive === "ingest" ? 1_000 : units;
+}
+
+function unfunded(error: unknown, stream: StreamRow): unknown {
+  if (!isCodedError(error)) return error;
+  const cause = { cause: error };
+  if (error.code === "CREDIT_RESERVE_SHORT") {
+    const { wantedExact, freeExact } = error.detail as unknown as { wantedExact: bigint; freeExact: bigint };
+    return new BalancerError({ code: "BUYER_UNFUNDED", neededExact: wantedExact, reserveExact: freeExact }, cause);
+  }
+  return new BalancerError({ code: "BUYER_AGENT_ABSENT", buyer: stream.buyer }, cause);
+}

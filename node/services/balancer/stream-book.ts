@@ -1,0 +1,77 @@
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import { Mutex } from "../../kernel/mutex.ts";
+import type { LeaseRow, StreamRow, StreamStore } from "../../store/sql/stream-store.ts";
+
+/** Streams that are not over, and their leases: in memory for speed, on disk before anybody is told. */
+export class StreamBook {
+  readonly #store: StreamStore;
+  readonly #streams = new Map<Hex, StreamRow>();
+  readonly #leases = new Map<Hex, LeaseRow>();
+  readonly #mutexes = new Map<Hex, Mutex>();
+
+  constructor(store: StreamStore) {
+    this.#store = store;
+  }
+
+  async load(): Promise<void> {
+    for (const row of await this.#store.open()) this.#streams.set(row.id, row);
+    for (const lease of await this.#store.leases()) this.#leases.set(lease.stream, lease);
+  }
+
+  open(): StreamRow[] {
+    return [...this.#streams.values()];
+  }
+
+  async insert(row: StreamRow, keyHash: Hex): Promise<void> {
+    await this.#store.insert(row, keyHash);
+    this.#streams.set(row.id, row);
+  }
+
+  /** A stream that is over is read from disk: few ask. */
+  async find(id: Hex): Promise<StreamRow | undefined> {
+    return this.#streams.get(id) ?? this.#store.find(id);
+  }
+
+  async findBySlug(slug: string): Promise<StreamRow | undefined> {
+    for (const row of this.#streams.values()) if (row.slug === slug) return row;
+    return this.#store.findBySlug(slug);
+  }
+
+  async change(id: Hex, change: Partial<StreamRow>): Promise<void> {
+    const held = this.#streams.get(id);
+    if (held !== undefined) this.#streams.set(id, { ...held, ...change });
+    await this.#store.update(id, change);
+    if (change.state === "ended") {
+      this.#streams.delete(id);
+      this.#mutexes.delete(id);
+    }
+  }
+
+  lease(stream: Hex): LeaseRow | undefined {
+    return this.#leases.get(stream);
+  }
+
+  leases(): LeaseRow[] {
+    return [...this.#leases.values()];
+  }
+
+  async putLease(lease: LeaseRow): Promise<void> {
+    this.#leases.set(lease.stream, lease);
+    await this.#store.putLease(lease);
+  }
+
+  async dropLease(stream: Hex): Promise<void> {
+    this.#leases.delete(stream);
+    await this.#store.dropLease(stream);
+  }
+
+  /** One change of a stream's lease, origin or edges at a time. */
+  exclusively<T>(stream: Hex, work: () => Promise<T>): Promise<T> {
+    let mutex = this.#mutexes.get(stream);
+    if (mutex === undefined) {
+      mutex = new Mutex();
+      this.#mutexes.set(stream, mutex);
+    }
+    return mutex.run(work);
+  }
+}
