@@ -197,9 +197,14 @@ export class FramedStream {
 
   #resume(): void {
     this.#isPaused = false;
-    if (this.#stream.readStatus !== "paused") return;
+    if (this.#isOver || this.#stream.readStatus !== "paused") return;
     this.#watchRest(true);
-    this.#stream.resume();
+    try {
+      this.#stream.resume();
+    } catch (error) {
+      // Its connection closed just now.
+      this.abort(error as Error);
+    }
   }
 
   #dropQueue(): void {

@@ -181,12 +181,15 @@ export class HostService implements Host, Startable {
     const timeout = AbortSignal.timeout(OPEN_TIMEOUT_MS);
     const signal = options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]);
     let stream: Stream;
+    let connection: Connection | undefined;
     try {
-      const connection = await node.dial(targets, { signal });
+      connection = await node.dial(targets, { signal });
       this.#requirePeer(connection, peer);
       stream = await connection.newStream(protocol, { signal, maxOutboundStreams: options.maxStreams });
     } catch (cause) {
       options.signal?.throwIfAborted();
+      // The peer went silent behind a connection that still looks open: the next dial must not get it again.
+      if (timeout.aborted) connection?.abort(cause as Error);
       if (cause instanceof WireError) throw cause;
       throw new WireError({ code: "WIRE_DIAL_FAILED", peer }, { cause });
     }

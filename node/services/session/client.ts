@@ -1,4 +1,4 @@
-import { CodedError } from "@leat/sdk/base/errors.ts";
+import { CodedError, isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import { type Address, toAddress } from "@leat/sdk/protocol/hex.ts";
@@ -188,17 +188,23 @@ export class SessionClientService implements SessionClient, Startable {
   async #keepSession(contact: BalancerContact, signal: AbortSignal): Promise<void> {
     const { clock, logger } = this.#components;
     let pauseMs = this.#options.reconnectMinMs;
+    let lastCode: string | undefined;
     while (!signal.aborted) {
       try {
         const standing = await this.#connect(contact, signal);
         this.#dials.add(1, { result: "connected" });
+        lastCode = undefined;
         pauseMs = this.#options.reconnectMinMs;
         const reason = await this.#stand(standing, signal);
         logger.info("Lose session", { balancer: contact.address, reason });
       } catch (error) {
         if (signal.aborted) return;
         this.#dials.add(1, { result: "failed" });
-        logger.debug("Fail to open session", { balancer: contact.address, error });
+        // Once per reason: the operator must see why, and not every few seconds.
+        const code = isCodedError(error) ? error.code : "UNKNOWN";
+        if (code === lastCode) logger.debug("Fail to open session", { balancer: contact.address, error });
+        else logger.warn("Fail to open session", { balancer: contact.address, error });
+        lastCode = code;
       }
       if (signal.aborted) return;
       // Half to all of the pause: a cluster whose balancer comes back must not dial as one.

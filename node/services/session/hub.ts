@@ -213,7 +213,7 @@ export class SessionHubService implements SessionHub, Startable {
       session.countBad();
       throw new PublicError({ code: "SESSION_NODE_WRONG" });
     }
-    this.#checkOffer(session, hello);
+    this.#checkOffer(hello);
     await admit(hello);
     const words = await welcome();
     if (!this.#sessions.has(session)) throw new PublicError({ code: "SESSION_CLOSED" });
@@ -237,7 +237,7 @@ export class SessionHubService implements SessionHub, Startable {
     return { ...words, balancer: host.address, heartbeatMs: this.#options.heartbeatMs };
   }
 
-  #checkOffer(session: BalancerSession, { node, roles, offer }: Hello): void {
+  #checkOffer({ node, roles, offer }: Hello): void {
     const { statements, domain, cluster, clock } = this.#components;
     if (offer === undefined) {
       if (roles.some((role) => role !== "buyer")) throw new PublicError({ code: "SESSION_OFFER_MISSING" });
@@ -247,7 +247,7 @@ export class SessionHubService implements SessionHub, Startable {
     try {
       verifyOffer(statements, domain, offer, BigInt(Math.floor(clock.nowMs() / 1_000)));
     } catch (cause) {
-      session.countBad();
+      // Not counted as bad: a wrong clock or a wrong network's settings are an honest node's mistakes too.
       throw new PublicError({ code: "SESSION_OFFER_INVALID" }, { cause });
     }
   }

@@ -295,7 +295,7 @@ describe("sessions", () => {
       const failed = Promise.withResolvers<unknown>();
       const made = await createClient([balancer], {
         collectHello: () => change(made.hello, other.hello),
-        logger: { ...silentLogger, debug: (_message, fields) => failed.resolve(fields?.error) },
+        logger: { ...silentLogger, warn: (_message, fields) => failed.resolve(fields?.error) },
       });
       await made.host.start();
       await made.client.start();
@@ -328,7 +328,7 @@ describe("sessions", () => {
     await first.client.start();
     await joining;
     const failed = Promise.withResolvers<void>();
-    const second = await createClient([balancer], { logger: { ...silentLogger, debug: () => failed.resolve() } });
+    const second = await createClient([balancer], { logger: { ...silentLogger, warn: () => failed.resolve() } });
     await second.host.start();
     await second.client.start();
     await failed.promise;
