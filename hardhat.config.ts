@@ -13,6 +13,13 @@ export default defineConfig({
     artifacts: "./artifacts",
     cache: "./cache",
   },
+  test: {
+    solidity: {
+      fsPermissions: {
+        readFile: ["./test/vectors/statements.json", "./test/vectors/merkle.json", "./test/vectors/clusters.json"],
+      },
+    },
+  },
   solidity: {
     // Deployed as they are: their artifacts are needed though no contract of ours imports them.
     npmFilesToBuild: ["@openzeppelin/contracts/access/manager/AccessManager.sol"],
