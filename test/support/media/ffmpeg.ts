@@ -53,14 +53,17 @@ export async function probePackets(file: Uint8Array): Promise<ProbedPacket[]> {
 }
 
 /** Decodes everything; gives the decoded frames' checksums, and whatever the program complained about. */
-export async function decodeFrames(input: Uint8Array | string): Promise<{ checksums: string[]; complaints: string }> {
+export async function decodeFrames(
+  input: Uint8Array | string,
+  select: readonly string[] = [],
+): Promise<{ checksums: string[]; complaints: string }> {
   return withDirectory(async (directory) => {
     let path = join(directory, "decoded.mp4");
     if (typeof input === "string") path = input;
     else await writeFile(path, input);
     const { stdout, stderr } = await run(
       "ffmpeg",
-      ["-v", "error", "-nostdin", "-i", path, "-fps_mode", "passthrough", "-f", "framemd5", "-"],
+      ["-v", "error", "-nostdin", "-i", path, ...select, "-fps_mode", "passthrough", "-f", "framemd5", "-"],
       { maxBuffer: 64 * 2 ** 20 },
     );
     const lines = stdout.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
