@@ -83,6 +83,18 @@ export const salesOptions = Type.Object(
 );
 export type SalesOptions = Static<typeof salesOptions>;
 
+export const purchaseOptions = Type.Object(
+  {
+    ceilings: Type.Array(priceListSchema, {
+      default: [],
+      maxItems: 8,
+      description: "Most that the buyer's agent pays for a unit, one list a token; a unit that is not named has none",
+    }),
+  },
+  { default: {}, additionalProperties: false },
+);
+export type PurchaseOptions = Static<typeof purchaseOptions>;
+
 export const rtmpOptions = Type.Object(
   {
     host: Type.String({ default: "127.0.0.1", minLength: 1, description: "Address that publishers connect to" }),

@@ -2,6 +2,7 @@ import { chainOptions } from "../chain/clients.ts";
 import { httpOptions } from "../http/options.ts";
 import { logOptions } from "../kernel/logger.ts";
 import { loadOptions } from "../kernel/process-load.ts";
+import { buyerOptions } from "../services/buyer/buyer-agent.ts";
 import { deliveryOptions } from "../services/delivery/delivery-service.ts";
 import { ingestOptions } from "../services/ingest/ingest-service.ts";
 import { jobDeskOptions } from "../services/jobs/job-desk.ts";
@@ -13,7 +14,7 @@ import { sessionHubOptions } from "../services/session/hub.ts";
 import { settlementOptions } from "../services/settlement/settlement-service.ts";
 import { transcodingOptions } from "../services/transcoding/transcoding-service.ts";
 import { wireOptions } from "../wire/host.ts";
-import { nodeOptions, rtmpOptions, salesOptions } from "./node-options.ts";
+import { nodeOptions, purchaseOptions, rtmpOptions, salesOptions } from "./node-options.ts";
 import type { ConfigValues } from "./settings.ts";
 
 /** Every setting of the program: the fragments of its parts, by section. */
@@ -36,6 +37,8 @@ export const sections = {
   payee: payeeOptions,
   payer: payerOptions,
   settlement: settlementOptions,
+  purchases: purchaseOptions,
+  buyer: buyerOptions,
 };
 
 export type NodeSections = typeof sections;
