@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { systemClock } from "@leat/node/kernel/clock.ts";
 import { createNodeKey } from "@leat/node/kernel/keys.ts";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
+import { findFault } from "@leat/node/media/verification/verify-segment.ts";
 import { CheckingService } from "@leat/node/services/checking/checking-service.ts";
 import type { SegmentEvidence } from "@leat/node/services/checking/index.ts";
 import { DeliveryService, deliveryOptions } from "@leat/node/services/delivery/delivery-service.ts";
@@ -19,7 +20,7 @@ import { HostService as Host } from "@leat/node/wire/host.ts";
 import { type Logger, silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import { createDomain } from "@leat/sdk/protocol/eip712.ts";
-import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+import type { Address } from "@leat/sdk/protocol/hex.ts";
 import { startAudioEncode, startLiveTranscode } from "@leat/transcoder/supervisor.ts";
 import { defaultsOf } from "./defaults.ts";
 import type { FakeBalancer } from "./fake-balancer.ts";
@@ -67,11 +68,7 @@ export class MediaNode {
   mayWork: MayWork = "ok";
   #stopped = false;
 
-  constructor(
-    balancer: FakeBalancer,
-    faults: NodeFaults,
-    findFault: (evidence: SegmentEvidence) => string | undefined,
-  ) {
+  constructor(balancer: FakeBalancer, faults: NodeFaults = {}) {
     const key = createNodeKey(randomBytes(32));
     const { signer } = key;
     this.address = key.address;
@@ -164,4 +161,3 @@ export const testPrices = {
   pixelVp9: 4n * 10n ** 18n,
   deliveredByte: 5n,
 };
-export const testKey: Hex = `0x${"01".repeat(32)}`;

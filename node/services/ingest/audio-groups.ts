@@ -28,6 +28,20 @@ interface Group {
   version: number;
 }
 
+/** What the video did, told to the cutters once the audio that came before it is encoded. */
+interface VideoStep {
+  readonly boundary?: { readonly boundary: Boundary; readonly wallClockMs: number };
+  readonly shown?: { readonly epoch: number; readonly pts: number };
+  /** Packets that came before it. */
+  readonly fed: number;
+  readonly atMs: number;
+}
+
+/**
+ * Encoding starts late (the balancer is asked first, a process starts), and the cutters would take that for audio that
+ * has stopped. Beyond this they may.
+ */
+const longestHoldMs = 10_000;
 /** About 20 s of packets before the balancer has said which groups there are. */
 const maxWaiting = 1_024;
 /** Packets that the encoder may be behind: beyond it the machine cannot keep up, and audio gaps are the least harm. */
@@ -43,6 +57,8 @@ export class AudioGroups {
   #wanted: readonly Group[] | undefined;
   #waiting: Frame[] = [];
   #notBefore = 0;
+  #fed = 0;
+  #steps: VideoStep[] = [];
   #closed = false;
 
   constructor(options: AudioGroupsOptions) {
@@ -67,7 +83,8 @@ export class AudioGroups {
       const info = renditions.find((rendition) => rendition.rung === group.info.rung);
       return info === undefined ? [] : [Object.assign(group, { info })];
     });
-    for (const frame of this.#waiting.splice(0)) this.#encode(frame);
+    for (const frame of this.#waiting.splice(0)) if (!this.#encode(frame)) this.#fed -= 1;
+    this.#release();
   }
 
   setSource(version: number, config: AudioConfig): void {
@@ -77,20 +94,22 @@ export class AudioGroups {
 
   addSource(frame: Frame): void {
     if (this.#closed) return;
-    if (this.#wanted !== undefined) this.#encode(frame);
-    else if (this.#waiting.length < maxWaiting) this.#waiting.push(frame);
+    if (this.#wanted !== undefined) this.#fed += this.#encode(frame) ? 1 : 0;
+    else if (this.#waiting.length < maxWaiting) {
+      this.#waiting.push(frame);
+      this.#fed += 1;
+    }
   }
 
   boundary(boundary: Boundary, wallClockMs: number): void {
-    for (const group of this.#groups) {
-      group.segments.set(boundary.sequence, { boundary, wallClockMs, frames: [] });
-      this.#takeSteps(group, group.cutter.boundary(boundary));
-    }
+    this.#steps.push({ boundary: { boundary, wallClockMs }, fed: this.#fed, atMs: this.#options.clock.nowMs() });
+    this.#release();
   }
 
   /** The video of the open epoch has shown `pts`. */
   advance(epoch: number, pts: number): void {
-    for (const group of this.#groups) this.#takeSteps(group, group.cutter.advance(epoch, pts));
+    this.#steps.push({ shown: { epoch, pts }, fed: this.#fed, atMs: this.#options.clock.nowMs() });
+    this.#release();
   }
 
   /** The source is over: resolves when the last segments are out. */
@@ -98,6 +117,9 @@ export class AudioGroups {
     if (this.#closed) return;
     this.#closed = true;
     await this.#worker?.end().catch(() => {});
+    this.#worker = undefined;
+    this.#waiting = [];
+    this.#release();
     for (const group of this.#groups) this.#takeSteps(group, group.cutter.finish());
   }
 
@@ -106,12 +128,35 @@ export class AudioGroups {
     this.#worker?.kill();
   }
 
-  #encode(frame: Frame): void {
+  /** Tells the cutters what the video did, as far as the audio before it is encoded. */
+  #release(): void {
+    const encoded = this.#fed - this.#waiting.length - (this.#worker?.queued() ?? 0);
+    const lateMs = this.#options.clock.nowMs() - longestHoldMs;
+    let ready = 0;
+    while (ready < this.#steps.length) {
+      const { fed, atMs } = this.#steps[ready]!;
+      if (fed > encoded && atMs > lateMs) break;
+      ready += 1;
+    }
+    for (const { boundary, shown } of this.#steps.splice(0, ready)) {
+      for (const group of this.#groups) {
+        if (boundary !== undefined) {
+          group.segments.set(boundary.boundary.sequence, { ...boundary, frames: [] });
+          this.#takeSteps(group, group.cutter.boundary(boundary.boundary));
+        }
+        if (shown !== undefined) this.#takeSteps(group, group.cutter.advance(shown.epoch, shown.pts));
+      }
+    }
+  }
+
+  /** False for a packet that is given up: there is no encoder, or it cannot keep up. */
+  #encode(frame: Frame): boolean {
     const wanted = this.#wanted ?? [];
-    if (wanted.length === 0) return;
+    if (wanted.length === 0) return false;
     this.#worker ??= this.#startWorker(wanted);
-    if (this.#worker === undefined || this.#worker.queued() > maxQueued) return;
+    if (this.#worker === undefined || this.#worker.queued() > maxQueued) return false;
     this.#guard(this.#worker.push({ type: "frame", frame }));
+    return true;
   }
 
   #startWorker(wanted: readonly Group[]): AudioEncode | undefined {
@@ -131,6 +176,7 @@ export class AudioGroups {
           const group = wanted[index]!;
           const configVersion = group.config?.version ?? 0;
           this.#takeSteps(group, group.cutter.push({ ...frame, configVersion }));
+          this.#release();
         },
         error: (error) => logger.warn("Encode audio failed", { error }),
         exit: (error) => {

@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { initSegment } from "@leat/node/media/mp4/init.ts";
 import type { PublishSink } from "@leat/node/media-io/publish-sink.ts";
 import type { EdgeStream } from "@leat/node/services/delivery/edge-stream.ts";
+import { type PackedSegment, packSegment } from "@leat/node/services/jobs/packed-segment.ts";
+import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
+import type { LiveSpec } from "@leat/transcoder/engine.ts";
 import type { Ladder } from "@leat/transcoder/ladder.ts";
+import { startLiveTranscode } from "@leat/transcoder/supervisor.ts";
 import { readMedia } from "@leat/transcoder/tools/media.ts";
 import type { MediaItem } from "@leat/transcoder/tools/media-item.ts";
 import { FakeBalancer } from "../../support/fake-balancer.ts";
@@ -14,10 +18,10 @@ const ladder: Ladder = [
   { name: "120p", codec: "h264", height: 120, videoBitrate: 150_000, audioBitrate: 64_000 },
   { name: "120p-vp9", codec: "vp9", height: 120, videoBitrate: 150_000, audioBitrate: 48_000 },
 ];
-const pattern = { width: 320, height: 240, fps: 15, durationS: 7, keyframeEveryS: 2 };
+const pattern = { width: 320, height: 240, fps: 15, durationS: 7, keyframeEveryS: 2, bFrames: 0 };
 
 describe("the media path, from a publisher to an edge", function () {
-  this.timeout(60_000);
+  this.timeout(20_000);
   let items: MediaItem[];
   const nodes: MediaNode[] = [];
   let balancer: FakeBalancer;
@@ -35,54 +39,202 @@ describe("the media path, from a publisher to an edge", function () {
   });
 
   async function startNode(faults: NodeFaults = {}): Promise<MediaNode> {
-    const node = new MediaNode(balancer, faults, () => undefined);
+    const node = new MediaNode(balancer, faults);
     nodes.push(node);
     await node.start();
     return node;
   }
 
+  /** Publishes `items` at a new connection; the stream is then open still. */
+  async function begin(node: MediaNode, from: readonly MediaItem[]): Promise<PublishSink> {
+    const sink = await node.ingest.authorize(balancer.streamKey, publishInfo());
+    await publish(sink, from);
+    return sink;
+  }
+
+  async function watch(edge: MediaNode): Promise<EdgeStream> {
+    await balancer.until(() => balancer.renditions.length > 0);
+    await balancer.assign(edge, balancer.deliverySpec());
+    return edge.delivery.findStream(balancer.slug)!;
+  }
+
+  async function finish(sink: PublishSink, stream: EdgeStream): Promise<void> {
+    await sink.end({ clean: true });
+    await balancer.until(() => balancer.of("publish.end").length > 0);
+    await until(() => stream.window.ended);
+  }
+
+  const published = (family: string) => balancer.published.get(family) ?? -1;
+
   it("gives viewers every frame exactly once, the same numbers under the same sequence in every rung", async () => {
     const [origin, transcoder, edge] = [await startNode(), await startNode(), await startNode()];
     balancer.transcoders = [transcoder];
-    const sink = await origin.ingest.authorize(balancer.streamKey, info());
-    await publish(sink, items);
-    await balancer.until(() => balancer.renditions.length > 0);
-    await balancer.assign(edge, balancer.deliverySpec());
-    await sink.end({ clean: true });
-    await balancer.until(() => balancer.of("publish.end").length > 0);
-    const stream = edge.delivery.findStream(balancer.slug)!;
-    await ended(stream);
+    const sink = await begin(origin, items);
+    const stream = await watch(edge);
+    await finish(sink, stream);
     await judge(stream, range(0, 105));
-    const receipts = balancer.of("receipt.submit").map(({ body }) => body);
-    const kinds = receipts.map(({ kind, receipt }) => `${kind} ${receipt.value.seq}`).sort();
-    assert.deepEqual(
-      kinds.filter((kind) => kind.startsWith("ingest")),
-      ["ingest 0", "ingest 1", "ingest 2", "ingest 3"],
-    );
-    assert.equal(kinds.filter((kind) => kind.startsWith("transcode")).length, 8);
+    const audio = stream.window.renditions.filter(({ kind }) => kind === "audio");
+    for (const { rung } of audio) assert.deepEqual(sequencesOf(stream, rung), [0, 1, 2, 3]);
+    const receipts = balancer.of("receipt.submit").map(({ body }) => `${body.kind} ${body.receipt.value.seq}`);
+    const wanted = range(0, 4).flatMap((seq) => [`ingest ${seq}`, `transcode ${seq}`, `transcode ${seq}`]);
+    assert.deepEqual(receipts.sort(), wanted.sort());
     assert.equal(balancer.of("check.submit").length, 8);
-    assert.deepEqual(balancer.of("publish.end")[0]!.body.frames, 105);
+    assert.deepEqual(balancer.of("publish.end")[0]!.body, {
+      stream: balancer.stream,
+      clean: true,
+      lastSequence: 3,
+      frames: 105,
+    });
+    assert.deepEqual(transcoder.workers.length, 2);
   });
 
-  async function judge(stream: EdgeStream, wanted: readonly number[]): Promise<void> {
-    const bySequence: string[] = [];
+  it("pays an edge for the bytes of the parts that went out, at most its budget", async () => {
+    const [origin, transcoder, edge] = [await startNode(), await startNode(), await startNode()];
+    balancer.transcoders = [transcoder];
+    const sink = await begin(origin, items);
+    const stream = await watch(edge);
+    await finish(sink, stream);
+    const [first, second] = stream.window.held(1);
+    stream.count(1, first!.sequence, 0, first!.sizeBytes);
+    stream.count(1, second!.sequence, 10, 30);
+    const { job, attempt } = edge.desk.runningJobs()[0]!;
+    await balancer.ask(edge, "job.end", { job, attempt, code: "STREAM_ENDED" });
+    await balancer.until(() => balancer.of("receipt.submit").filter(({ node }) => node === edge).length === 2);
+    const receipts = balancer.of("receipt.submit").flatMap(({ node, body }) => (node === edge ? [body] : []));
+    assert.deepEqual(
+      receipts.map(({ receipt }) => receipt.value.sizeBytes),
+      [BigInt(first!.sizeBytes), 20n],
+    );
+    const shas = first!.parts.map(({ sha256 }) => sha256);
+    assert.deepEqual(
+      receipts[0]!.leaves.map(({ sha256 }) => sha256),
+      shas,
+    );
+    assert.deepEqual(
+      edge.earned.map(({ exact }) => exact),
+      [5n * BigInt(first!.sizeBytes), 100n],
+    );
+    assert.notEqual(edge.delivery.findStream(balancer.slug), undefined);
+  });
+
+  it("loses and doubles no frame when a transcoder is killed within a segment", async () => {
+    const [origin, first, second, edge] = [await startNode(), await startNode(), await startNode(), await startNode()];
+    balancer.transcoders = [first];
+    const sink = await begin(origin, items.slice(0, at(items, 50)));
+    const stream = await watch(edge);
+    await balancer.until(() => published("h264") >= 0 && published("vp9") >= 0);
+    await first.crash();
+    balancer.transcoders = [first, second];
+    for (const { family } of balancer.jobs) await balancer.replaceJob(family);
+    await publish(sink, items.slice(at(items, 50)));
+    await finish(sink, stream);
+    await judge(stream, range(0, 105));
+  });
+
+  it("tells the balancer of a worker that died, by its code", async () => {
+    const [origin, transcoder] = [await startNode(), await startNode()];
+    balancer.transcoders = [transcoder];
+    await begin(origin, items.slice(0, at(items, 50)));
+    await balancer.until(() => transcoder.workers.length === 2 && published("h264") >= 0 && published("vp9") >= 0);
+    process.kill(transcoder.workers[0]!.pid!, "SIGKILL");
+    await balancer.until(() => balancer.of("job.failed").length > 0);
+    const { node, body } = balancer.of("job.failed")[0]!;
+    assert.deepEqual([node, body.code, body.attempt], [transcoder, "TRANSCODE_WORKER_LOST", 1]);
+    assert.equal(transcoder.desk.runningJobs().length, 1);
+  });
+
+  it("continues the sequence when another node takes the publisher over, with one discontinuity", async () => {
+    const [lost, next, transcoder, edge] = [await startNode(), await startNode(), await startNode(), await startNode()];
+    balancer.transcoders = [transcoder];
+    await begin(lost, items.slice(0, at(items, 62)));
+    const stream = await watch(edge);
+    await balancer.until(() => published("h264") >= 0 && published("vp9") >= 0);
+    await until(() => [1, 2, 3].every((rung) => stream.window.held(rung).length > 0));
+    const started = transcoder.workers.length;
+    await lost.crash();
+    const known = await balancer.ask(edge, "stream.position", { stream: balancer.stream });
+    const startSequence = 1 + Math.max(known.sequence ?? 0, published("h264"), published("vp9"));
+    balancer.grant = { startSequence, startFrame: 60, startEpoch: 1, discontinuity: true };
+    const sink = await next.ingest.authorize(balancer.streamKey, publishInfo());
+    const origin = balancer.originOf(next);
+    for (const { job, attempt } of balancer.jobs) {
+      await balancer.ask(transcoder, "job.update", { job, attempt, origin, startSequence });
+    }
+    const { job, attempt } = edge.desk.runningJobs()[0]!;
+    await balancer.ask(edge, "job.update", { job, attempt, origin });
+    await publish(sink, [...items.filter(({ type }) => type === "config"), ...items.slice(at(items, 60))]);
+    await finish(sink, stream);
+    assert.equal(transcoder.workers.length, started + 2);
+    const numbers = await judge(stream);
+    assert.deepEqual(numbers.slice(numbers.indexOf(60)), range(60, 105));
+    assert.deepEqual(sequencesOf(stream, 1), range(0, startSequence + 2));
+    assert.equal(stream.window.playlist("240p")!.split("#EXT-X-DISCONTINUITY\n").length, 2);
+  });
+
+  it("waits for a publisher whose connection broke, and goes on where it was", async () => {
+    const [origin, transcoder, edge] = [await startNode(), await startNode(), await startNode()];
+    balancer.transcoders = [transcoder];
+    const broken = await begin(origin, items.slice(0, at(items, 40)));
+    const stream = await watch(edge);
+    await broken.end({ clean: false });
+    const sink = await begin(origin, [...items.filter(({ type }) => type === "config"), ...items.slice(at(items, 60))]);
+    await finish(sink, stream);
+    await judge(stream, [...range(0, 40), ...range(60, 105)]);
+    assert.equal(balancer.of("source.ready").length, 1);
+  });
+
+  it("drops a transcoder whose work is not what its receipt says, before anybody sees or pays it", async () => {
+    const faults: Record<string, NodeFaults> = {
+      CHECK_HASH: { pack: (segment) => (segment.rung === 1 ? alterPart(packSegment(segment)) : packSegment(segment)) },
+      CHECK_FRAMES: { startTranscode: dropFrames },
+      CHECK_SIZE: { startTranscode: (spec, events) => startLiveTranscode(shrink(spec), events) },
+    };
+    for (const [code, fault] of Object.entries(faults)) {
+      balancer = new FakeBalancer(ladder.slice(0, 1));
+      const [origin, liar, honest, edge] = [
+        await startNode(),
+        await startNode(fault),
+        await startNode(),
+        await startNode(),
+      ];
+      balancer.transcoders = [liar];
+      const sink = await begin(origin, items);
+      const stream = await watch(edge);
+      await balancer.until(() => balancer.of("job.failed").length > 0 && balancer.of("check.submit").length > 0);
+      assert.equal(balancer.of("job.failed")[0]!.body.code, "CHECK_FAILED", code);
+      assert.deepEqual(
+        balancer.of("check.submit").map(({ body }) => [body.code, body.check.value.verdict]),
+        [[code, checkVerdicts.failed]],
+      );
+      assert.equal(published("h264"), -1);
+      balancer.transcoders = [liar, honest];
+      await balancer.replaceJob("h264");
+      await finish(sink, stream);
+      await judge(stream, range(0, 105));
+    }
+  });
+
+  /** Reads every picture that the edge holds: the numbers under each sequence, the same in every rung that has it. */
+  async function judge(stream: EdgeStream, wanted?: readonly number[]): Promise<number[]> {
+    const known = new Map<number, number[]>();
     for (const { name, rung, kind, width, height } of stream.window.renditions) {
-      const segments = stream.window.held(rung);
       if (kind === "audio") continue;
-      const numbers: number[][] = [];
-      for (const { sequence, configVersion } of segments) {
+      const own: number[] = [];
+      for (const { sequence, configVersion } of stream.window.held(rung)) {
         const init = initSegment(stream.window.config(name, configVersion)!);
         const media = Buffer.concat([init, stream.bytes(rung, sequence)!]);
-        numbers.push(await readNumbers(media, width!, height!));
+        const numbers = await readNumbers(media, width!, height!);
+        assert.deepEqual(numbers, known.get(sequence) ?? numbers, `${name} ${sequence}`);
+        known.set(sequence, numbers);
+        own.push(...numbers);
       }
-      assert.deepEqual(numbers.flat(), wanted, name);
-      bySequence.push(JSON.stringify(segments.map(({ sequence }, index) => [sequence, numbers[index]])));
+      assert.deepEqual(own, wanted ?? own, name);
     }
-    assert.equal(new Set(bySequence).size, 1);
+    return [...known].sort(([left], [right]) => left - right).flatMap(([, numbers]) => numbers);
   }
 });
 
-const info = () => ({ protocol: "rtmp", signal: new AbortController().signal }) as const;
+const publishInfo = () => ({ protocol: "rtmp", signal: new AbortController().signal }) as const;
 
 async function publish(sink: PublishSink, items: readonly MediaItem[]): Promise<void> {
   for (const item of items) {
@@ -97,8 +249,40 @@ async function publish(sink: PublishSink, items: readonly MediaItem[]): Promise<
   }
 }
 
-async function ended(stream: EdgeStream): Promise<void> {
-  while (!stream.window.ended) await new Promise((resolve) => setTimeout(resolve, 20));
+/** For what no event tells: a condition that must come to hold within the test's time. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
+/** Where picture `number` stands in decode order, or what must come with it. */
+function at(items: readonly MediaItem[], number: number): number {
+  let pictures = 0;
+  return items.findIndex((item) => {
+    if (item.type === "frame" && item.frame.kind === "video") pictures += 1;
+    return pictures > number;
+  });
+}
+
+function alterPart(packed: PackedSegment): PackedSegment {
+  const [first, ...rest] = packed.parts;
+  const sha256 = Uint8Array.from(first!.sha256, (byte, index) => (index === 0 ? byte ^ 1 : byte));
+  return { ...packed, parts: [{ ...first!, sha256 }, ...rest] };
+}
+
+const dropFrames: typeof startLiveTranscode = (spec, events) => {
+  let frames = 0;
+  return startLiveTranscode(spec, {
+    ...events,
+    frame: (index, sequence, frame) => {
+      frames += 1;
+      if (frames % 10 !== 0) events.frame(index, sequence, frame);
+    },
+  });
+};
+
+function shrink(spec: LiveSpec): LiveSpec {
+  return { ...spec, rungs: spec.rungs.map((rung) => ({ ...rung, width: rung.width / 2, height: rung.height / 2 })) };
+}
+
+const sequencesOf = (stream: EdgeStream, rung: number) => stream.window.held(rung).map(({ sequence }) => sequence);
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index);
