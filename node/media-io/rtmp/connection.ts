@@ -1,11 +1,11 @@
-import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { PublishInfo, PublishSink } from "../publish-sink.ts";
-import { type AmfValue, decodeAmf, encodeAmf } from "./amf0.ts";
+import { type AmfValue, decodeAmf } from "./amf0.ts";
+import { HANDSHAKE_BYTES, PUBLISH_STREAM, RtmpAnswers, statusObject, uint32 } from "./answers.ts";
 import { ChunkReader, messageTypes, type RtmpMessage } from "./chunk-reader.ts";
-import { SENT_CHUNK_BYTES, writeMessage } from "./chunk-writer.ts";
+import { SENT_CHUNK_BYTES } from "./chunk-writer.ts";
 import { RtmpError } from "./errors.ts";
 import { FlvDemuxer, type FlvItem } from "./flv.ts";
 import { MAX_CONFIG_CHANGES, MAX_STREAM_NAME } from "./limits.ts";
@@ -22,22 +22,15 @@ export interface ConnectionOptions {
   readonly maxBytesPerSecond: number;
 }
 
-const HANDSHAKE_BYTES = 1536;
 /** What we ask a publisher to acknowledge, and what it may send before we do: a few seconds of video. */
 const WINDOW_BYTES = 2_500_000;
-/** Answers that a peer does not read: a few hundred bytes each. */
-const MAX_UNREAD_BYTES = 262_144;
-/** How long a refused publisher may take to hang up. */
-const HANG_UP_MS = 2_000;
-const COMMAND_CHUNK_STREAM = 3;
-const CONTROL_CHUNK_STREAM = 2;
-const PUBLISH_STREAM = 1;
 const LEASE_HELD = "PUBLISH_LEASE_HELD";
 
 /** One publisher's connection, from handshake to goodbye. */
 export class RtmpConnection {
   readonly #socket: Socket;
   readonly #options: ConnectionOptions;
+  readonly #answers: RtmpAnswers;
   readonly #reader = new ChunkReader();
   readonly #gone = new AbortController();
   #demuxer = new FlvDemuxer();
@@ -52,6 +45,7 @@ export class RtmpConnection {
 
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket;
+    this.#answers = new RtmpAnswers(socket);
     this.#options = options;
   }
 
@@ -74,7 +68,7 @@ export class RtmpConnection {
     } finally {
       clearTimeout(this.#deadline);
       await this.#endPublish(false);
-      await this.#hangUp();
+      await this.#answers.hangUp();
       logger.debug("Close RTMP connection", {
         receivedBytes: this.#received,
         malformedFrames: this.#demuxer.malformed,
@@ -97,7 +91,9 @@ export class RtmpConnection {
       if (!handshaken) {
         handshake = Buffer.concat([handshake, data]);
         if (!answered && handshake.length >= 1 + HANDSHAKE_BYTES) {
-          this.#answerHandshake(handshake);
+          const version = handshake[0]!;
+          if (version !== 3) throw new RtmpError({ code: "RTMP_VERSION_UNKNOWN", version });
+          this.#answers.handshake(handshake.subarray(1, 1 + HANDSHAKE_BYTES));
           answered = true;
         }
         if (handshake.length < 1 + 2 * HANDSHAKE_BYTES) continue;
@@ -118,15 +114,6 @@ export class RtmpConnection {
         secondBytes = 0;
       }
     }
-  }
-
-  #answerHandshake(received: Uint8Array): void {
-    const version = received[0]!;
-    if (version !== 3) throw new RtmpError({ code: "RTMP_VERSION_UNKNOWN", version });
-    const own = randomBytes(HANDSHAKE_BYTES);
-    own.fill(0, 0, 8);
-    // The publisher's own bytes back: right for the simple handshake, and accepted by those that sign theirs.
-    this.#send(Buffer.concat([Uint8Array.of(3), own, received.subarray(1, 1 + HANDSHAKE_BYTES)]));
   }
 
   async #handle({ type, timestamp, payload }: RtmpMessage): Promise<void> {
@@ -169,7 +156,7 @@ export class RtmpConnection {
 
   #control(payload: Uint8Array): void {
     const isPing = payload.length >= 6 && payload[0] === 0 && payload[1] === 6;
-    if (isPing) this.#sendControl(messageTypes.userControl, Uint8Array.of(0, 7, ...payload.subarray(2, 6)));
+    if (isPing) this.#answers.control(messageTypes.userControl, Uint8Array.of(0, 7, ...payload.subarray(2, 6)));
   }
 
   async #command([name, transaction, ...args]: AmfValue[]): Promise<void> {
@@ -178,12 +165,12 @@ export class RtmpConnection {
       case "connect":
         return this.#connect(id, args[0]);
       case "createStream":
-        return this.#sendCommand(0, "_result", id, null, PUBLISH_STREAM);
+        return this.#answers.command(0, "_result", id, null, PUBLISH_STREAM);
       case "publish":
         return this.#publish(args[1]);
       case "releaseStream":
       case "FCPublish":
-        return id === 0 ? undefined : this.#sendCommand(0, "_result", id, null, undefined);
+        return id === 0 ? undefined : this.#answers.command(0, "_result", id, null, undefined);
       case "FCUnpublish":
       case "deleteStream":
       case "closeStream":
@@ -200,18 +187,30 @@ export class RtmpConnection {
     const app = info instanceof Map ? info.get("app") : undefined;
     const isOurs = typeof app === "string" && app.split("?")[0]!.replace(/\/+$/, "") === this.#options.app;
     if (!isOurs) {
-      this.#sendCommand(0, "_error", id, null, status("error", "NetConnection.Connect.InvalidApp", "RTMP_APP_UNKNOWN"));
+      this.#answers.command(
+        0,
+        "_error",
+        id,
+        null,
+        statusObject("error", "NetConnection.Connect.InvalidApp", "RTMP_APP_UNKNOWN"),
+      );
       throw new RtmpError({ code: "RTMP_APP_UNKNOWN" });
     }
     this.#connected = true;
-    this.#sendControl(messageTypes.windowSize, uint32(WINDOW_BYTES));
-    this.#sendControl(messageTypes.peerBandwidth, Uint8Array.of(...uint32(WINDOW_BYTES), 2));
-    this.#sendControl(messageTypes.setChunkSize, uint32(SENT_CHUNK_BYTES));
+    this.#answers.control(messageTypes.windowSize, uint32(WINDOW_BYTES));
+    this.#answers.control(messageTypes.peerBandwidth, Uint8Array.of(...uint32(WINDOW_BYTES), 2));
+    this.#answers.control(messageTypes.setChunkSize, uint32(SENT_CHUNK_BYTES));
     const server = new Map<string, AmfValue>([
       ["fmsVer", "FMS/3,0,1,123"],
       ["capabilities", 31],
     ]);
-    this.#sendCommand(0, "_result", id, server, status("status", "NetConnection.Connect.Success", "connected"));
+    this.#answers.command(
+      0,
+      "_result",
+      id,
+      server,
+      statusObject("status", "NetConnection.Connect.Success", "connected"),
+    );
   }
 
   async #publish(given: AmfValue): Promise<void> {
@@ -223,15 +222,15 @@ export class RtmpConnection {
     this.#sink = await this.#options.authorize(key, { protocol: "rtmp", signal: this.#gone.signal });
     this.#demuxer = new FlvDemuxer();
     clearTimeout(this.#deadline);
-    this.#sendControl(messageTypes.userControl, Uint8Array.of(0, 0, ...uint32(PUBLISH_STREAM)));
-    this.#sendStatus("status", "NetStream.Publish.Start", "published");
+    this.#answers.control(messageTypes.userControl, Uint8Array.of(0, 0, ...uint32(PUBLISH_STREAM)));
+    this.#answers.status("status", "NetStream.Publish.Start", "published");
   }
 
   async #endPublish(clean: boolean): Promise<void> {
     const sink = this.#sink;
     this.#sink = undefined;
     if (sink === undefined) return;
-    if (clean) this.#sendStatus("status", "NetStream.Unpublish.Success", "unpublished");
+    if (clean) this.#answers.status("status", "NetStream.Unpublish.Success", "unpublished");
     try {
       await sink.end({ clean });
     } catch (error) {
@@ -253,62 +252,14 @@ export class RtmpConnection {
     logger.info("Refuse RTMP publisher", { code: error.code });
     const wasPublishing = this.#sink !== undefined;
     const status = error.code === LEASE_HELD ? "BadName" : wasPublishing ? "Failed" : "Denied";
-    if (this.#connected) this.#sendStatus("error", `NetStream.Publish.${status}`, error.code);
-  }
-
-  /** Closes so that the last answer arrives: what the publisher still sends is read, or its end would reset ours. */
-  #hangUp(): Promise<void> {
-    const socket = this.#socket;
-    return new Promise((resolve) => {
-      if (socket.destroyed) return resolve();
-      const timer = setTimeout(() => socket.destroy(), HANG_UP_MS);
-      socket.once("close", () => {
-        clearTimeout(timer);
-        resolve();
-      });
-      socket.resume();
-      socket.end();
-    });
+    if (this.#connected) this.#answers.status("error", `NetStream.Publish.${status}`, error.code);
   }
 
   #acknowledge(): void {
     if (this.#received - this.#acknowledged < this.#window) return;
     this.#acknowledged = this.#received;
-    this.#sendControl(messageTypes.acknowledgement, uint32(this.#received % 2 ** 32));
+    this.#answers.control(messageTypes.acknowledgement, uint32(this.#received % 2 ** 32));
   }
-
-  #sendStatus(level: "status" | "error", code: string, description: string): void {
-    this.#sendCommand(PUBLISH_STREAM, "onStatus", 0, null, status(level, code, description));
-  }
-
-  #sendCommand(streamId: number, ...values: AmfValue[]): void {
-    this.#send(writeMessage(COMMAND_CHUNK_STREAM, messageTypes.command, streamId, encodeAmf(values)));
-  }
-
-  #sendControl(type: number, payload: Uint8Array): void {
-    this.#send(writeMessage(CONTROL_CHUNK_STREAM, type, 0, payload));
-  }
-
-  #send(bytes: Uint8Array): void {
-    if (!this.#socket.writable) return;
-    if (this.#socket.writableLength > MAX_UNREAD_BYTES) {
-      this.#socket.destroy(new RtmpError({ code: "RTMP_BUFFER_EXCEEDED", limit: MAX_UNREAD_BYTES }));
-      return;
-    }
-    this.#socket.write(bytes);
-  }
-}
-
-function status(level: string, code: string, description: string): Map<string, AmfValue> {
-  return new Map<string, AmfValue>([
-    ["level", level],
-    ["code", code],
-    ["description", description],
-  ]);
-}
-
-function uint32(value: number): Uint8Array {
-  return Uint8Array.of(value >>> 24, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff);
 }
 
 function readUint32(type: number, payload: Uint8Array): number {
