@@ -20,4 +20,6 @@ export const commands: readonly CommandEntry[] = [
     summary: "turn a file into the renditions of a ladder",
     load: () => import("./commands/transcode.ts"),
   },
+  { name: "buyer", summary: "deposit and see what is paid", load: () => import("./commands/buyer.ts") },
+  { name: "operator", summary: "see what a node earns", load: () => import("./commands/operator.ts") },
 ];

@@ -1,0 +1,87 @@
+import { getDecimals, listCollections } from "@leat/sdk/client/actions/account.ts";
+import { getOperatorStatus } from "@leat/sdk/client/actions/operator.ts";
+import { toAddress } from "@leat/sdk/protocol/hex.ts";
+import { formatAmount } from "@leat/sdk/protocol/units.ts";
+import type { Command } from "commander";
+import { openAccount } from "../account-client.ts";
+import { printResult, renderTable } from "../output.ts";
+import { acceptSettings } from "../settings-flags.ts";
+
+/** A node on the same machine answers at once or not at all. */
+const NODE_TIMEOUT_MS = 3_000;
+
+export function register(program: Command): void {
+  const operator = program.command("operator").description("see what a node earns");
+  acceptSettings(operator.command("status"))
+    .description("show the stake behind this node, what it earned, and what it could lose now")
+    .action(async (_options: unknown, command: Command) => {
+      const { client, key, settings } = await openAccount(command, 0);
+      const [status, collections, channels] = await Promise.all([
+        getOperatorStatus(client, key.address),
+        listCollections(client, { payee: key.address }),
+        askNode(settings.node.httpUrl || `http://${settings.http.host}:${settings.http.port}`),
+      ]);
+      const earned = await Promise.all(
+        Object.entries(client.deployment.tokens).map(async ([name, address]) => {
+          const token = toAddress(address);
+          const paid = collections.filter((collection) => collection.token === token);
+          const collected = paid.reduce((sum, { amount }) => sum + amount, 0n);
+          return { name, token, decimals: await getDecimals(client, token), collected, payments: paid.length };
+        }),
+      );
+      printResult(command, { node: key.address, operator: status ?? null, earned, channels: channels ?? null }, () =>
+        [
+          `node      ${key.address}`,
+          status === undefined
+            ? "operator  none: this key belongs to no operator yet"
+            : `operator  ${status.operator}, ${formatAmount(status.stake, 18)} LPT at stake`,
+          "",
+          renderTable(
+            earned.map(({ name, collected, decimals, payments }) => ({
+              token: name,
+              collected: formatAmount(collected, decimals),
+              payments,
+            })),
+          ),
+          "",
+          channels === undefined
+            ? "The node does not answer: what is not collected yet is not known."
+            : describe(channels),
+        ].join("\n"),
+      );
+    });
+}
+
+/** What a running node says of its channels (`GET /v1/payments`), amounts as text. */
+interface NodeChannel {
+  readonly payer: string;
+  readonly token: string;
+  readonly vouchered: string;
+  readonly collected: string;
+  readonly unpaidExact: string;
+  readonly canLoseExact: string;
+}
+
+async function askNode(url: string): Promise<readonly NodeChannel[] | undefined> {
+  try {
+    const response = await fetch(`${url}/v1/payments`, { signal: AbortSignal.timeout(NODE_TIMEOUT_MS) });
+    if (!response.ok) return undefined;
+    return ((await response.json()) as { channels: readonly NodeChannel[] }).channels;
+  } catch {
+    return undefined;
+  }
+}
+
+function describe(channels: readonly NodeChannel[]): string {
+  if (channels.length === 0) return "No channel yet.";
+  return renderTable(
+    channels.map(({ payer, token, vouchered, collected, unpaidExact, canLoseExact }) => ({
+      payer,
+      token,
+      vouchered,
+      collected,
+      "unpaid, 10^-30": unpaidExact,
+      "can lose, 10^-30": canLoseExact,
+    })),
+  );
+}
