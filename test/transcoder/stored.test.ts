@@ -14,8 +14,8 @@ const LADDER: Ladder = [
   { name: "360p-vp9", codec: "vp9", height: 360, videoBitrate: 600_000, audioBitrate: 64_000 },
 ];
 const [, , SMALL] = LADDER;
-/** A millisecond for FLV's rounding, a tick for a time that did not rise. */
-const DURATION_TOLERANCE_S = 0.005;
+/** One picture at 25 a second: where times do not rise, programs disagree about the end by as much. */
+const DURATION_TOLERANCE_S = 0.04;
 
 describe("transcoder/stored", () => {
   let directory = "";
