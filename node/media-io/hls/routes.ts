@@ -1,16 +1,31 @@
 import { createHash } from "node:crypto";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
+import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { Family, RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { LiveWindow } from "../../media/live-window.ts";
 import { initSegment } from "../../media/mp4/init.ts";
 import { countedBody } from "./counted-body.ts";
 import { parseRange } from "./range.ts";
 
+/** What can be fetched of a stream, and the playlists over it: a `LiveWindow` is one. */
+export interface HlsWindow {
+  /** Rises with every change that a playlist shows. */
+  readonly revision: number;
+  master(family?: Family): string | undefined;
+  playlist(name: string): string | undefined;
+  rendition(name: string): RenditionInfo | undefined;
+  config(name: string, version: number): TrackConfig | undefined;
+  segment(
+    name: string,
+    sequence: number,
+  ): { readonly sizeBytes: number; readonly parts: readonly { readonly sha256: Hex }[] } | undefined;
+}
+
 /** A stream as viewers see it. */
 export interface HlsStream {
-  readonly window: LiveWindow;
+  readonly window: HlsWindow;
   /** The bytes of a segment, one buffer for all viewers. */
   bytes(rung: number, sequence: number): Uint8Array | undefined;
   /** Bytes `from` to `to` (not included) of a segment went out to a viewer; who that was is nobody's business. */
@@ -176,9 +191,9 @@ function etagOf(bytes: Uint8Array): string {
 
 /** One buffer for each playlist as it stands, shared by every viewer. Goes with its window. */
 class PlaylistCache {
-  readonly #windows = new WeakMap<LiveWindow, Map<string, Document>>();
+  readonly #windows = new WeakMap<HlsWindow, Map<string, Document>>();
 
-  get(window: LiveWindow, key: string, write: () => string | undefined): Document | undefined {
+  get(window: HlsWindow, key: string, write: () => string | undefined): Document | undefined {
     const documents = this.#windows.get(window) ?? new Map<string, Document>();
     this.#windows.set(window, documents);
     const known = documents.get(key);
