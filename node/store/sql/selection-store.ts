@@ -32,6 +32,16 @@ export class SelectionStore {
     return row;
   }
 
+  async newestFor(job: Hex): Promise<SelectionRow | undefined> {
+    const [row] = await this.#database.sql
+      .select()
+      .from(selections)
+      .where(eq(selections.job, job))
+      .orderBy(desc(selections.decidedAtMs))
+      .limit(1);
+    return row;
+  }
+
   async table(root: Hex): Promise<readonly Candidate[] | undefined> {
     const [row] = await this.#database.sql.select().from(candidateTables).where(eq(candidateTables.root, root));
     return row?.rows;

@@ -1,0 +1,291 @@
+import { isCodedError } from "@leat/sdk/base/errors.ts";
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+import type { DeliverySpec, Origin, TranscodeSpec } from "@leat/sdk/protocol/job.ts";
+import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
+import type { TaskGroup } from "../../kernel/task-group.ts";
+import { pixelsPerSecond } from "../../metering/usage.ts";
+import type { StreamRow } from "../../store/sql/stream-store.ts";
+import type { NodePresence } from "../session/hub.ts";
+import { BalancerError } from "./errors.ts";
+import { isRunning, type JobBook, type LiveJob } from "./job-book.ts";
+import type { BalancerOptions } from "./options.ts";
+import type { PlaceInput, Placement } from "./placement.ts";
+import type { BalancerComponents } from "./ports.ts";
+import { bytesPerSecond } from "./renditions.ts";
+import type { StreamBook } from "./stream-book.ts";
+
+export interface JobKeeperParts {
+  readonly jobs: JobBook;
+  readonly streams: StreamBook;
+  readonly placement: Placement;
+  readonly tasks: TaskGroup;
+  /** An edge of the stream came, went or moved. */
+  readonly onEdges: (stream: Hex) => void;
+}
+
+/** Where the source says nothing of its frame rate. */
+const USUAL_FPS = 30;
+
+/** Keeps every job of every running stream on a node, and ends them when their stream does. */
+export class JobKeeper {
+  readonly #components: BalancerComponents;
+  readonly #options: BalancerOptions;
+  readonly #parts: JobKeeperParts;
+  readonly #placing = new Set<Hex>();
+  /** Newest published segment per stream and rung. */
+  readonly #published = new Map<Hex, Map<number, number>>();
+
+  constructor(components: BalancerComponents, options: BalancerOptions, parts: JobKeeperParts) {
+    this.#components = components;
+    this.#options = options;
+    this.#parts = parts;
+  }
+
+  /** After a start: nodes get time to find the balancer again before their jobs are given to others. */
+  start(): void {
+    const { jobs, tasks } = this.#parts;
+    tasks.run(async (signal) => {
+      await this.#components.clock.sleep(this.#options.startGraceMs, signal);
+      for (const live of jobs.all()) {
+        if (live.row.primitive === "ingest") continue;
+        if (!isRunning(live)) this.keep(live);
+        else if (!this.#components.hub.nodes.has(live.attempt.node)) {
+          await this.fail(live.row.id, live.attempt.attempt, "NODE_LOST");
+        }
+      }
+    });
+  }
+
+  /** Places a job that nobody does, and goes on trying until somebody does or the stream is over. */
+  keep(live: LiveJob): void {
+    const { tasks, streams, jobs, placement } = this.#parts;
+    const { clock, logger } = this.#components;
+    const { id, primitive, stream: streamId } = live.row;
+    if (this.#placing.has(id) || tasks.signal.aborted) return;
+    this.#placing.add(id);
+    tasks.run(async (signal) => {
+      try {
+        while (!signal.aborted && jobs.find(id) === live && !isRunning(live)) {
+          const stream = await streams.find(streamId);
+          if (stream === undefined || stream.state === "ended") return;
+          try {
+            await placement.place(await this.#inputOf(stream, live));
+            if (primitive === "delivery") this.#parts.onEdges(streamId);
+            // The stream may have ended while the node was asked.
+            if (jobs.find(id) !== live) await this.#tell(live, "STREAM_ENDED");
+          } catch (error) {
+            if (!isCodedError(error)) throw error;
+            logger.warn("Place job failed", { jobId: id, primitive, code: error.code });
+            await clock.sleep(this.#options.placeRetryMs, signal);
+          }
+        }
+      } finally {
+        this.#placing.delete(id);
+      }
+    });
+  }
+
+  /** Resolves with whether the job runs after one try; for a viewer who waits. */
+  async placeNow(stream: StreamRow, live: LiveJob): Promise<boolean> {
+    if (isRunning(live)) return true;
+    if (this.#placing.has(live.row.id)) return false;
+    this.#placing.add(live.row.id);
+    try {
+      await this.#parts.placement.place(await this.#inputOf(stream, live));
+      this.#parts.onEdges(stream.id);
+      return true;
+    } catch (error) {
+      if (!isCodedError(error)) throw error;
+      this.#components.logger.warn("Place job failed", { jobId: live.row.id, code: error.code });
+      return false;
+    } finally {
+      this.#placing.delete(live.row.id);
+    }
+  }
+
+  async published(stream: Hex, rungs: readonly number[], sequence: number): Promise<void> {
+    const known = this.#published.get(stream) ?? new Map<number, number>();
+    for (const rung of rungs) known.set(rung, Math.max(known.get(rung) ?? -1, sequence));
+    this.#published.set(stream, known);
+    const row = await this.#parts.streams.find(stream);
+    if (row !== undefined && row.state !== "ended" && sequence >= row.nextSequence) {
+      await this.#parts.streams.change(stream, { nextSequence: sequence + 1 });
+    }
+  }
+
+  /** Ends an attempt that went wrong; its job goes on elsewhere from the first segment that nobody published. */
+  async fail(job: Hex, attempt: number, code: string): Promise<void> {
+    const { jobs } = this.#parts;
+    const { payer, payee, clock, logger } = this.#components;
+    const live = jobs.find(job);
+    if (live === undefined || !isRunning(live) || live.attempt.attempt !== attempt) return;
+    const { node } = live.attempt;
+    logger.warn("End attempt", { jobId: job, attempt, node, code });
+    const endSequence = live.row.primitive === "transcode" ? await this.#nextSequence(live) : null;
+    await jobs.endAttempt(live, { state: "failed", endSequence, endedAtMs: clock.nowMs(), endCode: code });
+    const isBad = code === "CHECK_FAILED";
+    if (isBad) await payer.forfeit(job, attempt);
+    else await payer.release(job, attempt);
+    await payee.closeJob(job, attempt, { forfeit: isBad });
+    if (isBad || !code.startsWith("NODE_")) await jobs.exclude(live, node, code);
+    await this.#tell(live, code);
+    if (live.row.primitive === "delivery") this.#parts.onEdges(live.row.stream);
+    if (live.row.primitive !== "ingest") this.keep(live);
+  }
+
+  /** The node ended the job by itself. */
+  async done(from: Address, job: Hex, attempt: number): Promise<void> {
+    const { jobs } = this.#parts;
+    const live = jobs.find(job);
+    if (live === undefined || !isRunning(live) || live.attempt.attempt !== attempt) return;
+    if (live.attempt.node !== from) throw new BalancerError({ code: "JOB_NOT_YOURS", job });
+    await this.#close(live, "JOB_DONE");
+    if (live.row.primitive === "transcode") this.keep(live);
+    if (live.row.primitive !== "delivery") return;
+    await jobs.end(live, "JOB_DONE", this.#components.clock.nowMs());
+    this.#parts.onEdges(live.row.stream);
+  }
+
+  /** Takes over what the node is still doing, stops what it should not, and moves what it forgot. */
+  async joined({ node, hello, joinedAtMs }: NodePresence): Promise<void> {
+    const { jobs } = this.#parts;
+    const reported = new Map(hello.jobs.map((entry) => [entry.job, entry.attempt]));
+    for (const { job, attempt } of hello.jobs) {
+      const live = jobs.find(job);
+      if (live !== undefined && isRunning(live) && live.attempt.attempt === attempt && live.attempt.node === node) {
+        continue;
+      }
+      const code = live === undefined ? "STREAM_ENDED" : "JOB_REPLACED";
+      await this.#components.hub.call(node, "job.end", { job, attempt, code }).catch(() => {});
+    }
+    for (const live of jobs.all()) {
+      if (!isRunning(live) || live.attempt.node !== node || live.row.primitive === "ingest") continue;
+      if (reported.has(live.row.id) || live.attempt.startedAtMs > joinedAtMs) continue;
+      await this.fail(live.row.id, live.attempt.attempt, "NODE_RESTARTED");
+    }
+  }
+
+  /** A lost session often comes back; after the grace its jobs move. */
+  left(node: Address): void {
+    const { tasks, jobs } = this.#parts;
+    const { clock, hub } = this.#components;
+    if (tasks.signal.aborted) return;
+    tasks.run(async (signal) => {
+      await clock.sleep(this.#options.sessionGraceMs, signal);
+      if (hub.nodes.has(node)) return;
+      for (const live of jobs.all()) {
+        if (!isRunning(live) || live.attempt.node !== node || live.row.primitive === "ingest") continue;
+        await this.fail(live.row.id, live.attempt.attempt, "NODE_LOST");
+      }
+    });
+  }
+
+  /** The stream's frames come from another node now: transcoders begin anew there, edges follow. */
+  async moveOrigin(stream: Hex, origin: Origin, startSequence: number): Promise<void> {
+    const { jobs } = this.#parts;
+    for (const live of jobs.ofStream(stream)) {
+      const { spec } = live.row;
+      if (spec.primitive === "ingest" || isAt(spec, origin, startSequence)) continue;
+      if (spec.primitive === "transcode") {
+        const running = isRunning(live);
+        if (running) await this.#close(live, "JOB_ORIGIN_CHANGED", startSequence);
+        await jobs.change(live, { spec: { ...spec, origin, startSequence } });
+        if (running) await this.#tell(live, "JOB_ORIGIN_CHANGED");
+        this.keep(live);
+        continue;
+      }
+      await jobs.change(live, { spec: { ...spec, origin } });
+      if (!isRunning(live)) continue;
+      const { job, attempt } = live.attempt;
+      await this.#components.hub.call(live.attempt.node, "job.update", { job, attempt, origin }).catch((error) => {
+        this.#components.logger.warn("Move edge failed", { jobId: job, error });
+      });
+    }
+  }
+
+  /** Ends all jobs of a stream; resolves when the nodes were told and their receipts are on the way. */
+  async endStream(stream: Hex, code: string): Promise<void> {
+    const { jobs } = this.#parts;
+    await Promise.all(
+      jobs.ofStream(stream).map(async (live) => {
+        const running = isRunning(live);
+        if (running) await this.#close(live, code);
+        await jobs.end(live, code, this.#components.clock.nowMs());
+        // The ingest node ends its own job when its last segment is out.
+        if (running && live.row.primitive !== "ingest") await this.#tell(live, code);
+      }),
+    );
+    this.#published.delete(stream);
+    this.#parts.onEdges(stream);
+  }
+
+  async #close(live: LiveJob, code: string, endSequence: number | null = null): Promise<void> {
+    const { payer, payee, clock } = this.#components;
+    const attempt = live.row.attempt;
+    await this.#parts.jobs.endAttempt(live, {
+      state: "ended",
+      endSequence,
+      endedAtMs: clock.nowMs(),
+      endCode: code,
+    });
+    await payer.release(live.row.id, attempt);
+    await payee.closeJob(live.row.id, attempt, { forfeit: false });
+  }
+
+  async #tell({ row, attempt }: LiveJob, code: string): Promise<void> {
+    if (attempt === undefined) return;
+    const call = { job: row.id, attempt: attempt.attempt, code };
+    await this.#components.hub.call(attempt.node, "job.end", call).catch((error) => {
+      this.#components.logger.debug("Tell end of job failed", { jobId: row.id, error });
+    });
+  }
+
+  async #inputOf(stream: StreamRow, live: LiveJob): Promise<PlaceInput> {
+    const { jobs } = this.#parts;
+    const { spec } = live.row;
+    const common = { stream, live, firstFrame: 0n };
+    if (spec.primitive === "transcode") {
+      const startSequence = await this.#nextSequence(live);
+      await jobs.change(live, { spec: { ...spec, startSequence } });
+      const units = Number(pixelsPerSecond(spec.rungs, spec.source.video.fps ?? USUAL_FPS));
+      const excluded = [{ node: spec.origin.node, reason: "ORIGIN" }];
+      return { ...common, units, codecs: [spec.family], startSequence, excluded, holders: this.#holders(stream.id) };
+    }
+    if (spec.primitive !== "delivery") throw new BalancerError({ code: "JOB_UNKNOWN", job: live.row.id });
+    const units = bytesPerSecond(spec.renditions) * this.#options.deliveryViewers;
+    const excluded = jobs
+      .ofStream(stream.id)
+      .filter((other) => other !== live && other.row.primitive === "delivery" && isRunning(other))
+      .map((other) => ({ node: other.attempt!.node, reason: "OTHER_EDGE" }));
+    const holders = this.#holders(stream.id);
+    return { ...common, units, codecs: [], startSequence: stream.nextSequence, excluded, holders };
+  }
+
+  #holders(stream: Hex): Address[] {
+    const running = this.#parts.jobs.ofStream(stream).filter(isRunning);
+    return [...new Set(running.map((live) => live.attempt.node))];
+  }
+
+  /** The first segment of a transcode job that is not published yet. */
+  async #nextSequence(live: LiveJob): Promise<number> {
+    const spec = live.row.spec as TranscodeSpec;
+    const known = this.#published.get(live.row.stream);
+    const newest = spec.rungs.map(({ rung }) => known?.get(rung) ?? -1);
+    let next = Math.max(spec.startSequence, Math.min(...newest) + 1);
+    if (newest.every((sequence) => sequence >= 0)) return next;
+    // After a restart: what was checked was published.
+    for (const { verdict, seq } of await this.#components.jobStore.checksOf(live.row.id)) {
+      if (verdict === checkVerdicts.passed) next = Math.max(next, seq + 1);
+    }
+    return next;
+  }
+}
+
+function isAt(spec: TranscodeSpec | DeliverySpec, origin: Origin, startSequence: number): boolean {
+  const isThere = spec.origin.node === origin.node && sameList(spec.origin.multiaddrs, origin.multiaddrs);
+  return isThere && (spec.primitive === "delivery" || spec.startSequence >= startSequence);
+}
+
+function sameList(left: readonly string[], right: readonly string[]): boolean {
+  return left.length === right.length && left.every((item, index) => item === right[index]);
+}

@@ -1,0 +1,114 @@
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import type { DeliverySpec } from "@leat/sdk/protocol/job.ts";
+import type { StreamRow } from "../../store/sql/stream-store.ts";
+import type { WatchedEdge } from "../../wire/session/messages.ts";
+import { BalancerError } from "./errors.ts";
+import { isRunning, type JobBook, type LiveJob } from "./job-book.ts";
+import type { JobKeeper } from "./job-keeper.ts";
+import type { BalancerComponents } from "./ports.ts";
+import type { StreamBook } from "./stream-book.ts";
+
+export interface Playback {
+  readonly stream: Hex;
+  readonly slug: string;
+  readonly state: "created" | "live" | "ended";
+  readonly primary: { readonly hls: string } | null;
+  readonly fallback: { readonly hls: string } | null;
+}
+
+const edgeParts = ["primary", "fallback"] as const;
+/** Ended streams whose edges a viewer may still be sent to. */
+const MAX_ENDED = 1_000;
+
+export interface PlayParts {
+  readonly streams: StreamBook;
+  readonly jobs: JobBook;
+  readonly keeper: JobKeeper;
+}
+
+/** Brings viewers to edges: two for each stream that somebody watches, none for the others. */
+export class Play {
+  readonly #components: BalancerComponents;
+  readonly #parts: PlayParts;
+  /** Where ended streams were served last: edges keep them for a while. */
+  readonly #ended = new Map<Hex, Pick<Playback, "primary" | "fallback">>();
+  readonly #last = new Map<Hex, Pick<Playback, "primary" | "fallback">>();
+
+  constructor(components: BalancerComponents, parts: PlayParts) {
+    this.#components = components;
+    this.#parts = parts;
+  }
+
+  async play(slug: string): Promise<Playback> {
+    const stream = await this.#parts.streams.findBySlug(slug);
+    if (stream === undefined) throw new BalancerError({ code: "STREAM_UNKNOWN", stream: slug });
+    const { id, state } = stream;
+    const nowhere = { stream: id, slug, state, primary: null, fallback: null };
+    if (state === "ended") return { ...nowhere, ...this.#ended.get(id) };
+    if (stream.renditions === null) return nowhere;
+    const edges = await this.#parts.streams.exclusively(id, () => this.#placeEdges(stream));
+    this.#last.set(id, edges);
+    return { ...nowhere, ...edges };
+  }
+
+  /** Edges of a stream that serve now. */
+  edges(stream: Hex): WatchedEdge[] {
+    return this.#parts.jobs.ofStream(stream).flatMap((live) => {
+      if (live.row.primitive !== "delivery" || !isRunning(live)) return [];
+      const hls = this.#hlsOf(live);
+      const { job, attempt, node } = live.attempt;
+      return hls === null ? [] : [{ job, attempt, node, hls: hls.hls }];
+    });
+  }
+
+  ended(stream: Hex): void {
+    const last = this.#last.get(stream);
+    this.#last.delete(stream);
+    if (last === undefined) return;
+    this.#ended.set(stream, last);
+    for (const oldest of this.#ended.keys()) {
+      if (this.#ended.size <= MAX_ENDED) break;
+      this.#ended.delete(oldest);
+    }
+  }
+
+  async #placeEdges(stream: StreamRow): Promise<Pick<Playback, "primary" | "fallback">> {
+    const { jobs, keeper, streams } = this.#parts;
+    const found: Record<(typeof edgeParts)[number], LiveJob | undefined> = { primary: undefined, fallback: undefined };
+    for (const part of edgeParts) {
+      const spec = this.#specOf(stream);
+      if (spec === undefined) break;
+      const live =
+        jobs.part(stream.id, part) ?? (await jobs.create(stream.id, part, spec, this.#components.clock.nowMs()));
+      // It may have ended while the one before was placed.
+      if ((await streams.find(stream.id))?.state === "ended") break;
+      if (await keeper.placeNow(stream, live)) found[part] = live;
+    }
+    const primary = this.#hlsOf(found.primary);
+    const fallback = this.#hlsOf(found.fallback);
+    return { primary: primary ?? fallback, fallback: primary === null ? null : fallback };
+  }
+
+  #specOf(stream: StreamRow): DeliverySpec | undefined {
+    const lease = this.#parts.streams.lease(stream.id);
+    if (lease === undefined || stream.renditions === null) return undefined;
+    const { id, slug, renditions, unsignedBudgetBytes, unsignedPaidBytes } = stream;
+    const multiaddrs = this.#components.hub.nodes.get(lease.node)?.hello.multiaddrs ?? [];
+    const left = unsignedBudgetBytes - unsignedPaidBytes;
+    return {
+      stream: id,
+      slug,
+      primitive: "delivery",
+      origin: { node: lease.node, multiaddrs },
+      renditions,
+      unsignedBudgetBytes: left > 0n ? left : 0n,
+    };
+  }
+
+  #hlsOf(live: LiveJob | undefined): { hls: string } | null {
+    if (live === undefined || !isRunning(live)) return null;
+    const url = this.#components.hub.nodes.get(live.attempt.node)?.hello.httpUrl;
+    const { slug } = live.row.spec;
+    return url === undefined ? null : { hls: `${url.replace(/\/$/, "")}/live/${slug}/master.m3u8` };
+  }
+}

@@ -1,0 +1,263 @@
+import { timingSafeEqual } from "node:crypto";
+import { isCodedError } from "@leat/sdk/base/errors.ts";
+import { type Address, type Hex, hexToBytes } from "@leat/sdk/protocol/hex.ts";
+import type { Origin, TranscodeSpec } from "@leat/sdk/protocol/job.ts";
+import type { LeaseRow, StreamRow } from "../../store/sql/stream-store.ts";
+import type { NodeRequest, NodeResponse, PublishGrant } from "../../wire/session/messages.ts";
+import { BalancerError } from "./errors.ts";
+import { checkFunding } from "./funding.ts";
+import { isRunning, type JobBook, type LiveJob } from "./job-book.ts";
+import type { JobKeeper } from "./job-keeper.ts";
+import type { BalancerOptions } from "./options.ts";
+import type { Placement } from "./placement.ts";
+import type { BalancerComponents } from "./ports.ts";
+import { planRenditions } from "./renditions.ts";
+import type { StreamBook } from "./stream-book.ts";
+
+export interface PublishingParts {
+  readonly streams: StreamBook;
+  readonly jobs: JobBook;
+  readonly placement: Placement;
+  readonly keeper: JobKeeper;
+  /** The stream is over: everything ends and is paid. */
+  readonly onEnd: (stream: Hex, code: string) => Promise<void>;
+}
+
+/** Most that a node's answer about its position delays a takeover. */
+const POSITION_TIMEOUT_MS = 1_000;
+/** How much longer than its grace a stream whose node is here may take to tell that it is over. */
+const DRAIN_MS = 90_000;
+
+/** One holder of each stream's publish lease, and what a publisher's stream becomes. */
+export class Publishing {
+  readonly #components: BalancerComponents;
+  readonly #options: BalancerOptions;
+  readonly #parts: PublishingParts;
+
+  constructor(components: BalancerComponents, options: BalancerOptions, parts: PublishingParts) {
+    this.#components = components;
+    this.#options = options;
+    this.#parts = parts;
+  }
+
+  async request(from: Address, { keyHash }: NodeRequest<"publish.request">): Promise<PublishGrant> {
+    const { streamStore, clock } = this.#components;
+    const found = await streamStore.findByKey(keyHash);
+    if (found === undefined || !timingSafeEqual(hexToBytes(found.keyHash), hexToBytes(keyHash))) {
+      throw new BalancerError({ code: "STREAM_KEY_UNKNOWN" });
+    }
+    const id = found.stream;
+    await this.#waitForLease(from, id);
+    return this.#parts.streams.exclusively(id, async () => {
+      const stream = await this.#openStream(id);
+      const lease = this.#parts.streams.lease(id);
+      // Two that waited for one lease: the first has it now.
+      if (lease !== undefined && this.#ageOf(lease) < this.#options.leaseHoldMs) throw this.#held(lease);
+      if (!stream.ingestNodes.includes(from)) throw new BalancerError({ code: "PUBLISH_NODE_WRONG", stream: id });
+      await checkFunding(this.#components, stream.buyer, stream.token, stream.ladder, stream.retail);
+      const grant = await this.#grant(from, stream, lease);
+      const nowMs = clock.nowMs();
+      const { job } = grant.terms.assignment.value;
+      await this.#parts.streams.putLease({ stream: id, node: from, job, grantedAtMs: nowMs, lastFrameAtMs: nowMs });
+      return grant;
+    });
+  }
+
+  async renew(from: Address, body: NodeRequest<"publish.renew">): Promise<void> {
+    const { streams } = this.#parts;
+    const lease = this.#leaseOf(from, body.stream);
+    const lastFrameAtMs = Math.max(lease.lastFrameAtMs, this.#components.clock.nowMs() - body.lastFrameAgeMs);
+    await streams.putLease({ ...lease, lastFrameAtMs });
+    const stream = await streams.find(body.stream);
+    if (stream === undefined || stream.state === "ended") return;
+    const nextSequence = Math.max(stream.nextSequence, (body.sequence ?? -1) + 1);
+    const nextFrame = BigInt(body.frames) > stream.nextFrame ? BigInt(body.frames) : stream.nextFrame;
+    if (nextSequence !== stream.nextSequence || nextFrame !== stream.nextFrame) {
+      await streams.change(body.stream, { nextSequence, nextFrame });
+    }
+  }
+
+  async end(from: Address, { stream, clean, frames }: NodeRequest<"publish.end">): Promise<void> {
+    const row = await this.#parts.streams.find(stream);
+    // Told again by a node that did not hear our answer.
+    if (row?.state === "ended") return;
+    this.#leaseOf(from, stream);
+    await this.#parts.streams.change(stream, { nextFrame: BigInt(frames) });
+    await this.#parts.onEnd(stream, row?.endCode ?? (clean ? "STREAM_ENDED" : "PUBLISHER_LOST"));
+  }
+
+  /** What the source becomes; the jobs for it are placed while the node goes on. */
+  async sourceReady(from: Address, body: NodeRequest<"source.ready">): Promise<NodeResponse<"source.ready">> {
+    const { streams, jobs, keeper } = this.#parts;
+    return streams.exclusively(body.stream, async () => {
+      this.#leaseOf(from, body.stream);
+      const stream = await this.#openStream(body.stream);
+      const origin = this.#originOf(from);
+      const startSequence = jobs.part(stream.id, "ingest")?.attempt?.startSequence ?? 0;
+      if (stream.renditions !== null) {
+        await keeper.moveOrigin(stream.id, origin, startSequence);
+        return { renditions: stream.renditions };
+      }
+      const { renditions, families } = planRenditions(stream.ladder, body.source);
+      await streams.change(stream.id, { renditions, source: body.source });
+      for (const [family, rungs] of families) {
+        const spec: TranscodeSpec = {
+          stream: stream.id,
+          slug: stream.slug,
+          primitive: "transcode",
+          family,
+          rungs,
+          origin,
+          startSequence,
+          source: body.source,
+        };
+        keeper.keep(await jobs.create(stream.id, family, spec, this.#components.clock.nowMs()));
+      }
+      return { renditions };
+    });
+  }
+
+  async segmentPublished(from: Address, body: NodeRequest<"segment.published">): Promise<void> {
+    this.#leaseOf(from, body.stream);
+    await this.#parts.keeper.published(body.stream, body.rungs, body.sequence);
+  }
+
+  /** Ends streams whose publisher and ingest node never came back. */
+  async sweep(): Promise<void> {
+    const { leaseHoldMs, reconnectGraceMs } = this.#options;
+    for (const lease of this.#parts.streams.leases()) {
+      const graceMs = leaseHoldMs + reconnectGraceMs;
+      const patienceMs = this.#components.hub.nodes.has(lease.node) ? graceMs + DRAIN_MS : graceMs;
+      if (this.#ageOf(lease) > patienceMs) await this.#parts.onEnd(lease.stream, "PUBLISHER_LOST");
+    }
+  }
+
+  /** A live holder is believed at once; a holder whose session is gone gets until its frames are old. */
+  async #waitForLease(from: Address, stream: Hex): Promise<void> {
+    const { hub, clock } = this.#components;
+    const { leaseHoldMs } = this.#options;
+    for (;;) {
+      const lease = this.#parts.streams.lease(stream);
+      if (lease === undefined) return;
+      const ageMs = this.#ageOf(lease);
+      if (ageMs >= leaseHoldMs) return;
+      if (lease.node === from || hub.nodes.has(lease.node)) throw this.#held(lease);
+      await clock.sleep(leaseHoldMs - ageMs);
+    }
+  }
+
+  async #grant(from: Address, stream: StreamRow, lease: LeaseRow | undefined): Promise<PublishGrant> {
+    const { streams, jobs, placement } = this.#parts;
+    const live = jobs.part(stream.id, "ingest");
+    if (live === undefined) throw new BalancerError({ code: "STREAM_ENDED", stream: stream.id });
+    const stillRuns = lease?.node === from && this.#isRunningAt(from, live);
+    const startSequence = lease === undefined ? stream.nextSequence : await this.#findPosition(stream);
+    const startFrame = Number(stream.nextFrame);
+    const startEpoch = stream.nextEpoch;
+    const terms = stillRuns ? this.#termsOf(live) : undefined;
+    const input = {
+      stream,
+      live,
+      units: 1,
+      codecs: [],
+      startSequence,
+      firstFrame: stream.nextFrame,
+      excluded: [],
+      holders: [],
+    };
+    let granted = terms;
+    if (granted === undefined) {
+      if (isRunning(live)) await this.#endIngest(live, startSequence);
+      const selection = (await this.#components.selectionStore.newestFor(live.row.id))?.id;
+      granted = await placement.grant(input, from, selection ?? (await placement.rank(input)).id);
+    }
+    await streams.change(stream.id, { state: "live", nextEpoch: startEpoch + 1, nextSequence: startSequence });
+    return {
+      stream: stream.id,
+      slug: stream.slug,
+      ladder: stream.ladder,
+      token: stream.token,
+      terms: granted,
+      startSequence,
+      startFrame,
+      startEpoch,
+      discontinuity: startSequence > 0,
+      leaseRenewMs: this.#options.leaseRenewMs,
+      leaseHoldMs: this.#options.leaseHoldMs,
+      reconnectGraceMs: this.#options.reconnectGraceMs,
+    };
+  }
+
+  /** One past the newest segment that anybody knows of. */
+  async #findPosition(stream: StreamRow): Promise<number> {
+    const { hub } = this.#components;
+    const nodes = new Set(
+      this.#parts.jobs
+        .ofStream(stream.id)
+        .filter(isRunning)
+        .map((live) => live.attempt.node),
+    );
+    const known = await Promise.all(
+      [...nodes].map(async (node) => {
+        try {
+          const body = { stream: stream.id };
+          const { sequence } = await hub.call(node, "stream.position", body, { timeoutMs: POSITION_TIMEOUT_MS });
+          return sequence ?? -1;
+        } catch (error) {
+          if (!isCodedError(error)) throw error;
+          return -1;
+        }
+      }),
+    );
+    return Math.max(stream.nextSequence, ...known.map((sequence) => sequence + 1));
+  }
+
+  async #endIngest(live: LiveJob, endSequence: number): Promise<void> {
+    const { payer, payee, clock } = this.#components;
+    const { attempt } = live.row;
+    const endedAtMs = clock.nowMs();
+    await this.#parts.jobs.endAttempt(live, { state: "ended", endSequence, endedAtMs, endCode: "JOB_REPLACED" });
+    await payer.release(live.row.id, attempt);
+    await payee.closeJob(live.row.id, attempt, { forfeit: false });
+  }
+
+  #termsOf({ row, attempt }: LiveJob): PublishGrant["terms"] | undefined {
+    if (attempt === undefined) return undefined;
+    const { assignment, quote, prices, selection } = attempt;
+    return { assignment, quote, prices, spec: row.spec, selection };
+  }
+
+  #isRunningAt(node: Address, live: LiveJob): boolean {
+    if (!isRunning(live) || live.attempt.node !== node) return false;
+    const presence = this.#components.hub.nodes.get(node);
+    const told = presence?.heartbeat?.jobs ?? presence?.hello.jobs ?? [];
+    return told.some(({ job, attempt }) => job === live.row.id && attempt === live.attempt.attempt);
+  }
+
+  async #openStream(id: Hex): Promise<StreamRow> {
+    const stream = await this.#parts.streams.find(id);
+    if (stream === undefined) throw new BalancerError({ code: "STREAM_UNKNOWN", stream: id });
+    if (stream.state === "ended" || stream.endCode !== null) {
+      throw new BalancerError({ code: "STREAM_ENDED", stream: id });
+    }
+    return stream;
+  }
+
+  #leaseOf(from: Address, stream: Hex): LeaseRow {
+    const lease = this.#parts.streams.lease(stream);
+    if (lease?.node !== from) throw new BalancerError({ code: "PUBLISH_LEASE_LOST", stream });
+    return lease;
+  }
+
+  #originOf(node: Address): Origin {
+    return { node, multiaddrs: this.#components.hub.nodes.get(node)?.hello.multiaddrs ?? [] };
+  }
+
+  #ageOf(lease: LeaseRow): number {
+    return this.#components.clock.nowMs() - lease.lastFrameAtMs;
+  }
+
+  #held(lease: LeaseRow): BalancerError {
+    return new BalancerError({ code: "PUBLISH_LEASE_HELD", stream: lease.stream, ageMs: this.#ageOf(lease) });
+  }
+}

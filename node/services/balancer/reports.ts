@@ -1,0 +1,131 @@
+import { isCodedError } from "@leat/sdk/base/errors.ts";
+import { hubChannel } from "@leat/sdk/protocol/channel.ts";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import type { TaskGroup } from "../../kernel/task-group.ts";
+import { retailPrices } from "../../market/pricing.ts";
+import type { ReceiptRow } from "../../store/sql/job-store.ts";
+import type { Accounting } from "./accounting.ts";
+import type { BalancerOptions } from "./options.ts";
+import type { BalancerComponents } from "./ports.ts";
+import type { StreamBook } from "./stream-book.ts";
+
+/** Receipts read at once from disk. */
+const PAGE = 500;
+const RETRY_MS = 1_000;
+/** Pauses after a stream's end at which what came late is settled: receipts of edges come with their last window. */
+const SETTLE_AFTER_MS = [300, 700, 1_500, 3_000, 6_000, 15_000, 60_000];
+
+/** Tells buyers' agents of every receipt, asks them for vouchers, and settles a stream that is over. */
+export class Reports {
+  readonly #components: BalancerComponents;
+  readonly #options: BalancerOptions;
+  readonly #streams: StreamBook;
+  readonly #accounting: Accounting;
+  readonly #tasks: TaskGroup;
+  #running = false;
+  #again = false;
+
+  constructor(
+    components: BalancerComponents,
+    options: BalancerOptions,
+    parts: { readonly streams: StreamBook; readonly accounting: Accounting; readonly tasks: TaskGroup },
+  ) {
+    this.#components = components;
+    this.#options = options;
+    this.#streams = parts.streams;
+    this.#accounting = parts.accounting;
+    this.#tasks = parts.tasks;
+  }
+
+  start(): void {
+    this.#tasks.every(RETRY_MS, () => this.kick());
+    this.#tasks.every(this.#options.voucherEveryMs, () => this.#askVouchers());
+  }
+
+  /** There is something to tell. */
+  kick(): void {
+    this.#again = true;
+    if (this.#running || this.#tasks.signal.aborted) return;
+    this.#running = true;
+    this.#tasks.run(async (signal) => {
+      try {
+        while (this.#again && !signal.aborted) {
+          this.#again = false;
+          await this.#report();
+        }
+      } finally {
+        this.#running = false;
+      }
+    });
+  }
+
+  /** Asks the buyer and pays the nodes until all that a stream brought is covered by vouchers. */
+  settle(stream: Hex): void {
+    if (this.#tasks.signal.aborted) return;
+    this.#tasks.run(async (signal) => {
+      for (const pauseMs of SETTLE_AFTER_MS) {
+        await this.#components.clock.sleep(pauseMs, signal);
+        await this.settleNow(stream);
+      }
+    });
+  }
+
+  async settleNow(stream: Hex): Promise<void> {
+    const { jobStore, payer, payee, clusterAccount } = this.#components;
+    const row = await this.#streams.find(stream);
+    if (row === undefined) return;
+    const fromBuyer = hubChannel(row.buyer, clusterAccount, row.token);
+    await this.#try("Ask for final voucher failed", () => payee.requestVoucher(fromBuyer, "final"));
+    for (const node of await jobStore.nodesOf(stream)) {
+      const channel = hubChannel(clusterAccount, node, row.token);
+      await this.#try("Sign final voucher failed", () => payer.settleNow(channel));
+    }
+  }
+
+  async #report(): Promise<void> {
+    const { hub } = this.#components;
+    for (const row of await this.#components.jobStore.unreported(PAGE)) {
+      const stream = await this.#streams.find(row.stream);
+      if (stream === undefined || !row.booked || !hub.nodes.has(stream.buyer)) continue;
+      await this.#try("Report usage failed", () => this.#send(row, stream.buyer, stream.token));
+    }
+  }
+
+  async #send(row: ReceiptRow, buyer: Hex, token: Hex): Promise<void> {
+    const { hub, jobStore } = this.#components;
+    const attempt = await jobStore.attempt(row.job, row.attempt);
+    if (attempt === undefined) return;
+    const { stream, job, node, kind, receipt, leaves, paidUnits } = row;
+    await hub.call(buyer, "usage.report", {
+      stream,
+      job,
+      attempt: row.attempt,
+      node,
+      kind,
+      receipt,
+      leaves,
+      assignment: attempt.assignment,
+      token,
+      prices: retailPrices(attempt.prices, this.#options.marginBps),
+      paidUnits,
+    });
+    await this.#accounting.reported(row);
+  }
+
+  async #askVouchers(): Promise<void> {
+    const { payee, hub } = this.#components;
+    for (const { channel, unpaidExact } of await payee.status()) {
+      if (unpaidExact === 0n || !hub.nodes.has(channel.payer)) continue;
+      await this.#try("Ask for voucher failed", () => payee.requestVoucher(channel));
+    }
+  }
+
+  async #try(phrase: string, work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!isCodedError(error)) throw error;
+      this.#components.logger.warn(phrase, { code: error.code });
+    }
+  }
+}

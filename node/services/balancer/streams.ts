@@ -1,0 +1,234 @@
+import { createHash, randomBytes } from "node:crypto";
+import { hashCanonical } from "@leat/sdk/protocol/canonical.ts";
+import { type Address, bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
+import { hashPrices, type LadderRequest, type Prices, type PriceUnit } from "@leat/sdk/protocol/job.ts";
+import { type Quote, quoteStructure } from "@leat/sdk/protocol/signed.ts";
+import type { Signed } from "@leat/sdk/protocol/statements.ts";
+import { dearestPrices, findAboveCeiling, retailPrices } from "../../market/pricing.ts";
+import type { StreamRow } from "../../store/sql/stream-store.ts";
+import type { CandidateBook } from "./candidates.ts";
+import { BalancerError } from "./errors.ts";
+import { checkFunding } from "./funding.ts";
+import { isRunning, type JobBook } from "./job-book.ts";
+import type { BalancerOptions } from "./options.ts";
+import type { Placement } from "./placement.ts";
+import type { BalancerComponents } from "./ports.ts";
+import { checkLadder, unitsOf } from "./renditions.ts";
+import type { StreamBook } from "./stream-book.ts";
+
+export interface CreateStream {
+  readonly ladder: LadderRequest;
+  readonly token: Address;
+  /** 32 random bytes: the buyer's part of every seed. */
+  readonly nonce: Hex;
+  /** Dearest retail price per unit, exact. */
+  readonly priceCeilings?: Prices;
+  /** Bytes that viewers who cannot sign may be served at the buyer's cost. */
+  readonly unsignedBudgetBytes: bigint;
+  readonly region?: string;
+}
+
+export interface CreatedStream {
+  readonly id: Hex;
+  readonly slug: string;
+  /** Shown this once; only its hash is kept. */
+  readonly streamKey: string;
+  readonly ingestUrls: readonly string[];
+  readonly playbackUrl: string;
+  readonly quote: { readonly prices: Prices; readonly signed: Signed<Quote> };
+}
+
+/** Ingest nodes that a publisher may try. */
+const INGEST_NODES = 2;
+/** How long the retail prices of a stream stand. */
+const QUOTE_SECONDS = 604_800;
+
+export interface StreamsParts {
+  readonly streams: StreamBook;
+  readonly jobs: JobBook;
+  readonly candidates: CandidateBook;
+  readonly placement: Placement;
+  readonly onEnd: (stream: Hex, code: string) => Promise<void>;
+}
+
+/** Makes, lists and ends streams for buyers. */
+export class Streams {
+  readonly #components: BalancerComponents;
+  readonly #options: BalancerOptions;
+  readonly #parts: StreamsParts;
+
+  constructor(components: BalancerComponents, options: BalancerOptions, parts: StreamsParts) {
+    this.#components = components;
+    this.#options = options;
+    this.#parts = parts;
+  }
+
+  async create(buyer: Address, request: CreateStream): Promise<CreatedStream> {
+    const { clock, tokens } = this.#components;
+    const { streams, jobs, placement } = this.#parts;
+    const { ladder, token, nonce, unsignedBudgetBytes, priceCeilings = {} } = request;
+    if (!tokens.includes(token)) throw new BalancerError({ code: "STREAM_TOKEN_UNKNOWN", token });
+    checkLadder(ladder);
+    const retail = this.#quotePrices(ladder, token, priceCeilings);
+    await checkFunding(this.#components, buyer, token, ladder, retail);
+    const idBytes = randomBytes(32);
+    const streamKey = randomBytes(32).toString("base64url");
+    const row: StreamRow = {
+      id: bytesToHex(idBytes),
+      slug: idBytes.subarray(0, 16).toString("base64url"),
+      buyer,
+      token,
+      ladder,
+      nonce,
+      priceCeilings,
+      retail,
+      unsignedBudgetBytes,
+      unsignedPaidBytes: 0n,
+      region: request.region ?? null,
+      ingestNodes: [],
+      state: "created",
+      source: null,
+      renditions: null,
+      nextSequence: 0,
+      nextFrame: 0n,
+      nextEpoch: 0,
+      createdAtMs: clock.nowMs(),
+      endedAtMs: null,
+      endCode: null,
+    };
+    // Nodes first: a stream that nobody can take in must not come into being.
+    const ingest = { stream: row.id, slug: row.slug, primitive: "ingest" } as const;
+    const live = await jobs.create(row.id, "ingest", ingest, row.createdAtMs);
+    const nodes = await this.#chooseIngest(row, (excluded) =>
+      placement.rank({
+        stream: row,
+        live,
+        units: 1,
+        codecs: [],
+        startSequence: 0,
+        firstFrame: 0n,
+        excluded,
+        holders: [],
+      }),
+    ).catch(async (error) => {
+      await jobs.end(live, "PLACEMENT_NOBODY", clock.nowMs());
+      throw error;
+    });
+    await streams.insert({ ...row, ingestNodes: nodes }, hashKey(streamKey));
+    return {
+      id: row.id,
+      slug: row.slug,
+      streamKey,
+      ingestUrls: nodes.flatMap((node) => this.#ingestUrl(node, streamKey)),
+      playbackUrl: `/play/${row.slug}`,
+      quote: { prices: retail, signed: await this.#signQuote(row) },
+    };
+  }
+
+  /** The caller's own stream, by id or slug; another's does not exist for it. */
+  async find(buyer: Address, name: string): Promise<StreamRow> {
+    const { streams } = this.#parts;
+    const row = name.startsWith("0x") ? await streams.find(name as Hex) : await streams.findBySlug(name);
+    if (row?.buyer !== buyer) throw new BalancerError({ code: "STREAM_UNKNOWN", stream: name });
+    return row;
+  }
+
+  list(buyer: Address, limit: number, beforeMs?: number): Promise<StreamRow[]> {
+    return this.#components.streamStore.list(buyer, limit, beforeMs);
+  }
+
+  /** Takes no more frames from now on; what came is transcoded, delivered and paid. */
+  async end(buyer: Address, name: string): Promise<StreamRow> {
+    const { streams, jobs, onEnd } = this.#parts;
+    const row = await this.find(buyer, name);
+    if (row.state === "ended") return row;
+    const lease = streams.lease(row.id);
+    const ingest = jobs.part(row.id, "ingest");
+    if (lease === undefined || ingest === undefined || !isRunning(ingest)) {
+      await onEnd(row.id, "STREAM_ENDED");
+      return this.find(buyer, row.id);
+    }
+    await streams.change(row.id, { endCode: "STREAM_ENDED" });
+    const { node, job, attempt } = ingest.attempt;
+    // The ingest node drains the stream and then tells that it is over; a node that is gone cannot.
+    await this.#components.hub.call(node, "job.end", { job, attempt, code: "STREAM_ENDED" }).catch(async () => {
+      await onEnd(row.id, "STREAM_ENDED");
+    });
+    return this.find(buyer, row.id);
+  }
+
+  /** A second key beside the first; `revokeOld` ends the others. */
+  async rotateKey(buyer: Address, name: string, revokeOld: boolean): Promise<string> {
+    const { streamStore, clock } = this.#components;
+    const row = await this.find(buyer, name);
+    const streamKey = randomBytes(32).toString("base64url");
+    await streamStore.addKey(row.id, hashKey(streamKey), clock.nowMs());
+    if (revokeOld) await streamStore.revokeKeys(row.id, hashKey(streamKey), clock.nowMs());
+    return streamKey;
+  }
+
+  /** The most that each unit will cost. A ceiling is broken only where even the cheapest node is above it. */
+  #quotePrices(ladder: LadderRequest, token: Address, ceilings: Prices): Prices {
+    const units = unitsOf(ladder);
+    const lists = this.#parts.candidates.table().rows.flatMap(({ prices }) => {
+      const list = prices.find((entry) => entry.token === token)?.prices;
+      return list === undefined ? [] : [retailPrices(list, this.#options.marginBps)];
+    });
+    for (const unit of units) {
+      const offered = lists.flatMap((list) => list[unit] ?? []);
+      if (offered.length === 0) throw new BalancerError({ code: "PLACEMENT_NOBODY", primitive: unit });
+      const price = offered.reduce((least, next) => (next < least ? next : least));
+      const ceiling = ceilings[unit];
+      if (ceiling !== undefined && findAboveCeiling({ [unit]: price }, ceilings) !== undefined) {
+        throw new BalancerError({ code: "PRICE_ABOVE_CEILING", unit, price, ceiling });
+      }
+    }
+    const dearest = dearestPrices(lists, units);
+    const most = units.map((unit): [PriceUnit, bigint] => {
+      const price = dearest[unit] ?? 0n;
+      const ceiling = ceilings[unit];
+      return [unit, ceiling !== undefined && ceiling < price ? ceiling : price];
+    });
+    return Object.fromEntries(most) as Prices;
+  }
+
+  async #chooseIngest(
+    row: StreamRow,
+    rank: (excluded: { node: Address; reason: string }[]) => Promise<{ nodes: Address[] }>,
+  ): Promise<Address[]> {
+    const chosen: Address[] = [];
+    for (let round = 0; round < INGEST_NODES && chosen.length < INGEST_NODES; round += 1) {
+      const { nodes } = await rank(chosen.map((node) => ({ node, reason: "CHOSEN" })));
+      chosen.push(...nodes.slice(0, INGEST_NODES - chosen.length));
+      if (nodes.length === 0) break;
+    }
+    if (chosen.length === 0) throw new BalancerError({ code: "PLACEMENT_NOBODY", primitive: "ingest" });
+    this.#components.logger.debug("Choose ingest nodes", { streamId: row.id, nodes: chosen.join(",") });
+    return chosen;
+  }
+
+  #ingestUrl(node: Address, streamKey: string): string[] {
+    const url = this.#components.hub.nodes.get(node)?.hello.rtmpUrl;
+    return url === undefined ? [] : [`${url.replace(/\/$/, "")}/${streamKey}`];
+  }
+
+  async #signQuote(row: StreamRow): Promise<Signed<Quote>> {
+    const { signer, domain, clusterAccount, clock } = this.#components;
+    const value: Quote = {
+      node: clusterAccount,
+      payer: row.buyer,
+      token: row.token,
+      specHash: hashCanonical("leat.stream.1", { stream: row.id, ladder: row.ladder }),
+      pricesHash: hashPrices(row.retail),
+      maxUnits: row.unsignedBudgetBytes,
+      validUntil: BigInt(Math.floor(clock.nowMs() / 1_000) + QUOTE_SECONDS),
+      nonce: BigInt(row.nonce),
+    };
+    return { value, signature: await signer.sign(quoteStructure, domain, value) };
+  }
+}
+
+/** As the ingest node hashes what a publisher sends. */
+export function hashKey(streamKey: string): Hex {
+  return bytesToHex(createHash("sha256").update(streamKey).digest());
+}
