@@ -67,7 +67,7 @@ function fieldValue(type: string, label: string, at: number): string | number | 
 }
 
 function merkleVectors() {
-  const leaves = Array.from({ length: 5 }, (_, part) => ({
+  const leaves = Array.from({ length: 7 }, (_, part) => ({
     rung: 1 + (part % 2),
     part,
     frames: 8 * part,

@@ -89,7 +89,7 @@ contract VectorsTest is Test {
     function test_partsAndUsageRoots() external view {
         string memory json = vm.readFile("test/vectors/merkle.json");
         bytes32 root = vm.parseJsonBytes32(json, ".root");
-        for (uint256 i = 0; i < 5; ++i) {
+        for (uint256 i = 0; i < 7; ++i) {
             string memory path = string.concat(".leaves[", vm.toString(i), "]");
             bytes32 leaf = keccak256(
                 abi.encode(

@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { buildContracts } from "../../scripts/deploy/local-chain.ts";
+import type { GasFigures } from "../../scripts/gas.ts";
+import { generateAbi } from "../../scripts/generate-abi.ts";
+import { generateSnapshots } from "../../scripts/generate-snapshots.ts";
+import { generateVectors } from "../../scripts/generate-vectors.ts";
+
+const root = new URL("../../", import.meta.url);
+
+/** What DESIGN asks: gas per voucher, and of joining. */
+const limits: GasFigures = {
+  collect: {
+    credited: { "1": 65_000, "10": 19_000, "50": 15_000 },
+    pushed: { "1": 88_000, "10": 26_000, "50": 21_000 },
+  },
+  join: 260_000,
+};
+
+describe("committed files that are generated", function () {
+  this.timeout(180_000);
+  before(async () => await buildContracts());
+
+  for (const [name, generate, script] of [
+    ["interfaces for pages and nodes", generateAbi, "scripts/generate-abi.ts"],
+    ["gas and storage layout", generateSnapshots, "scripts/generate-snapshots.ts"],
+    ["vectors", generateVectors, "scripts/generate-vectors.ts"],
+  ] as const) {
+    it(`hold exactly what the sources give: ${name}`, async () => {
+      for (const [path, text] of await generate()) {
+        assert.equal(await readFile(new URL(path, root), "utf8"), text, `${path} is old: run node ${script}`);
+      }
+    });
+  }
+
+  it("stay within the gas that was promised", async () => {
+    const gas = JSON.parse(await readFile(new URL("contracts/snapshots/gas.json", root), "utf8")) as GasFigures;
+    assert.ok(gas.join <= limits.join);
+    for (const way of ["credited", "pushed"] as const) {
+      for (const size of ["1", "10", "50"] as const) {
+        assert.ok(gas.collect[way][size] <= limits.collect[way][size], `${way} ${size}`);
+      }
+    }
+  });
+});
