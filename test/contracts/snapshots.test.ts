@@ -28,7 +28,10 @@ describe("committed files that are generated", function () {
   ] as const) {
     it(`hold exactly what the sources give: ${name}`, async () => {
       for (const [path, text] of await generate()) {
-        assert.equal(await readFile(new URL(path, root), "utf8"), text, `${path} is old: run node ${script}`);
+        const committed = await readFile(new URL(path, root), "utf8");
+        // The formatter may break a JSON line elsewhere; what it says must be the same.
+        const read = path.endsWith(".json") ? (item: string) => JSON.parse(item) : (item: string) => item;
+        assert.deepEqual(read(committed), read(text), `${path} is old: run node ${script}`);
       }
     });
   }
