@@ -1,5 +1,6 @@
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { Database } from "./database.ts";
+import { fromText, toText } from "./json.ts";
 
 /** Where an event reader stands: everything up to and with this block was handed on. */
 export interface BlockCheckpoint {
@@ -12,7 +13,7 @@ export interface BlockCheckpoint {
 export interface CheckpointStore {
   block(reader: string): Promise<BlockCheckpoint | undefined>;
   putBlock(reader: string, checkpoint: BlockCheckpoint): Promise<void>;
-  /** JSON values under a kind and an id: what a service must find again. */
+  /** JSON values, bigint too, under a kind and an id: what a service must find again. */
   put(kind: string, id: string, value: unknown): Promise<void>;
   get(kind: string, id: string): Promise<unknown>;
   list(kind: string): Promise<[id: string, value: unknown][]>;
@@ -29,28 +30,26 @@ export class LevelCheckpointStore implements CheckpointStore {
   async block(reader: string): Promise<BlockCheckpoint | undefined> {
     const text = await this.#database.get(`block/${reader}`);
     if (text === undefined) return undefined;
-    const { blockNumber, blockHash } = JSON.parse(text) as { blockNumber: string; blockHash: Hex };
-    return { blockNumber: BigInt(blockNumber), blockHash };
+    return fromText(text) as BlockCheckpoint;
   }
 
   putBlock(reader: string, checkpoint: BlockCheckpoint): Promise<void> {
-    const { blockNumber, blockHash } = checkpoint;
-    return this.#put(`block/${reader}`, JSON.stringify({ blockNumber: blockNumber.toString(), blockHash }));
+    return this.#put(`block/${reader}`, toText(checkpoint));
   }
 
   put(kind: string, id: string, value: unknown): Promise<void> {
-    return this.#put(`kept/${kind}/${id}`, JSON.stringify(value));
+    return this.#put(`kept/${kind}/${id}`, toText(value));
   }
 
   async get(kind: string, id: string): Promise<unknown> {
     const text = await this.#database.get(`kept/${kind}/${id}`);
-    return text === undefined ? undefined : JSON.parse(text);
+    return text === undefined ? undefined : fromText(text);
   }
 
   async list(kind: string): Promise<[id: string, value: unknown][]> {
     const prefix = `kept/${kind}/`;
     const found = await this.#database.list(prefix);
-    return found.map(([key, text]) => [key.slice(prefix.length), JSON.parse(text)]);
+    return found.map(([key, text]) => [key.slice(prefix.length), fromText(text)]);
   }
 
   delete(kind: string, id: string): Promise<void> {

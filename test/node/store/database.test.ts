@@ -1,0 +1,207 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import fc from "fast-check";
+import { Database } from "../../../node/store/database.ts";
+import { LevelReceiptStore } from "../../../node/store/receipts.ts";
+import { LevelVoucherStore } from "../../../node/store/vouchers.ts";
+import type { Hex } from "../../../sdk/protocol/hex.ts";
+
+const writer = fileURLToPath(new URL("../../support/voucher-writer.ts", import.meta.url));
+
+describe("database", () => {
+  let location: string;
+  let database: Database | undefined;
+  const children = new Set<ChildProcess>();
+  const reopen = async () => {
+    await database?.close();
+    database = await Database.open(location);
+    return database;
+  };
+  beforeEach(async () => {
+    location = await mkdtemp(join(tmpdir(), "leat-store-"));
+  });
+  afterEach(async () => {
+    for (const child of children) child.kill("SIGKILL");
+    children.clear();
+    await database?.close();
+    database = undefined;
+    await rm(location, { recursive: true, force: true });
+  });
+
+  it("shows a change only as a whole, and nothing of one that throws", async () => {
+    const db = await reopen();
+    await assert.rejects(
+      db.change(async (changes) => {
+        changes.put("a", "1");
+        throw new Error("no");
+      }),
+    );
+    assert.equal(await db.get("a"), undefined);
+    await db.change(async (changes) => {
+      changes.put("a", "1");
+      changes.put("b", "2");
+      assert.equal(await changes.get("a"), "1");
+    });
+    assert.deepEqual(await (await reopen()).list(""), [
+      ["a", "1"],
+      ["b", "2"],
+    ]);
+  });
+
+  it("lets changes that come together share an fsync, each seeing those before it", async () => {
+    const db = await reopen();
+    const count = async () =>
+      db.change(async (changes) => {
+        const next = Number((await changes.get("n")) ?? "0") + 1;
+        changes.put("n", String(next));
+        return next;
+      });
+    const results = await Promise.all(Array.from({ length: 200 }, count));
+    assert.deepEqual(
+      results,
+      Array.from({ length: 200 }, (_, at) => at + 1),
+    );
+    assert.equal(await db.get("n"), "200");
+    assert.ok(db.commits < 100, `${db.commits} fsyncs for 200 changes`);
+  });
+
+  it("agrees with a plain map, what is pending included", async () => {
+    const key = fc.constantFrom("a/1", "a/2", "a/3", "b/1", "ab/1");
+    const step = fc.record({ key, value: fc.option(fc.string(), { nil: undefined }) });
+    let run = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+        run += 1;
+        const db = database ?? (await reopen());
+        const model = new Map<string, string>();
+        const done = steps.map(({ key: name, value }) =>
+          db.change(async (changes) => {
+            const full = `${run}/${name}`;
+            if (value === undefined) changes.delete(full);
+            else changes.put(full, value);
+            if (value === undefined) model.delete(full);
+            else model.set(full, value);
+            const expected = [...model].filter(([one]) => one.startsWith(`${run}/a/`)).sort();
+            assert.deepEqual(await changes.list(`${run}/a/`), expected);
+          }),
+        );
+        await Promise.all(done);
+        assert.deepEqual(await db.list(`${run}/`), [...model].sort());
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("refuses a second opener, and any use after closing, by code", async () => {
+    const db = await reopen();
+    await assert.rejects(Database.open(location), { code: "STORE_LOCKED" });
+    await db.close();
+    await db.close();
+    await assert.rejects(
+      db.change(async () => {}),
+      { code: "STORE_CLOSED" },
+    );
+    database = undefined;
+    await writeFile(join(location, "file"), "");
+    await assert.rejects(Database.open(join(location, "file")), { code: "STORE_UNUSABLE" });
+  });
+
+  it("says that it is damaged when a byte of its log is, and drops a record that was cut short", async () => {
+    const db = await reopen();
+    for (const name of ["a", "b", "c"]) await db.change(async (changes) => changes.put(name, name.repeat(50)));
+    await db.close();
+    database = undefined;
+    const log = (await readdir(location)).find((name) => name.endsWith(".log"))!;
+    const path = join(location, log);
+    const bytes = await readFile(path);
+    for (const place of [bytes.length - 3, 20]) {
+      const damaged = Buffer.from(bytes);
+      damaged[place]! ^= 1;
+      await writeFile(path, damaged);
+      await assert.rejects(Database.open(location), { code: "STORE_DAMAGED" });
+    }
+    await writeFile(path, bytes);
+    await truncate(path, bytes.length - 3);
+    assert.deepEqual(
+      (await (await reopen()).list("")).map(([name]) => name),
+      ["a", "b"],
+    );
+  });
+
+  it("says that it is damaged when its own list of files is", async () => {
+    await (await reopen()).change(async (changes) => changes.put("a", "1"));
+    await database!.close();
+    database = undefined;
+    await rm(join(location, "CURRENT"));
+    await writeFile(join(location, "CURRENT"), "MANIFEST-999999\n");
+    await assert.rejects(Database.open(location), { code: "STORE_DAMAGED" });
+  });
+
+  it("finds every acknowledged voucher and receipt after a kill at any instant", async function () {
+    this.timeout(60_000);
+    const acknowledged = new Map<string, bigint>();
+    let receipts = 0;
+    for (let round = 0; round < 6; round += 1) {
+      const child = spawn(process.execPath, [writer, location, String(receipts)], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      children.add(child);
+      // How many lines it may say before it is killed: another point of its writing each time.
+      const lines = 20 + Math.floor(Math.random() * 400);
+      let heard = 0;
+      for await (const line of createInterface({ input: child.stdout! })) {
+        const [kind, name, seq] = line.split(" ");
+        assert.notEqual(kind, "error", line);
+        if (kind === "v") acknowledged.set(name!, BigInt(seq!));
+        else receipts = Number(name) + 1;
+        heard += 1;
+        if (heard === lines) child.kill("SIGKILL");
+      }
+      if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+      assert.equal(child.signalCode, "SIGKILL");
+      const db = await reopen();
+      const vouchers = new LevelVoucherStore(db);
+      for (const [channel, seq] of acknowledged) {
+        const held = await vouchers.newest("held", channel as Hex);
+        assert.ok(held !== undefined && held.voucher.value.seq >= seq, `round ${round}: ${channel} lost ${seq}`);
+        assert.equal(held.voucher.value.cumulative, held.voucher.value.seq * 10n);
+      }
+      const kept = new Set((await new LevelReceiptStore(db).list()).map(({ key }) => key));
+      for (let number = 0; number < receipts; number += 1) assert.ok(kept.has(`receipt/${number}`));
+      receipts = kept.size;
+      await db.close();
+      database = undefined;
+    }
+    assert.equal(acknowledged.size, 8);
+  });
+
+  it("gives a coded error when the disk is full, and keeps what it had", async function () {
+    this.timeout(30_000);
+    // A file size limit is the disk that is full for one process; the signal that comes with it is ignored.
+    const limited = `ulimit -f 64; trap '' XFSZ; exec "$0" "$@"`;
+    const child = spawn("bash", ["-c", limited, process.execPath, writer, location, "0"], {
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    children.add(child);
+    const acknowledged = new Map<string, bigint>();
+    let last = "";
+    for await (const line of createInterface({ input: child.stdout! })) {
+      const [kind, name, seq] = line.split(" ");
+      if (kind === "v") acknowledged.set(name!, BigInt(seq!));
+      last = line;
+    }
+    if (child.exitCode === null) await once(child, "exit");
+    assert.equal(last, "error STORE_WRITE_FAILED");
+    assert.equal(child.exitCode, 3);
+    const vouchers = new LevelVoucherStore(await reopen());
+    for (const [channel, seq] of acknowledged) {
+      assert.ok((await vouchers.newest("held", channel as Hex))!.voucher.value.seq >= seq);
+    }
+  });
+});
