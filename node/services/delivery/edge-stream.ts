@@ -42,11 +42,10 @@ export class EdgeStream {
     this.window = window;
   }
 
-  /** The first segment that some rung still lacks: where a subscription goes on. */
+  /** The first segment that some rung still lacks: where a subscription goes on. What is there already is dropped again. */
   get nextSequence(): number {
-    const rungs = this.window.renditions.map(({ rung }) => this.#last.get(rung));
-    const known = rungs.filter((sequence) => sequence !== undefined);
-    return known.length === 0 ? 0 : Math.min(...known) + 1;
+    const lacking = this.window.renditions.map(({ rung }) => (this.#last.get(rung) ?? -1) + 1);
+    return lacking.length === 0 ? 0 : Math.min(...lacking);
   }
 
   describe(renditions: readonly RenditionInfo[]): void {

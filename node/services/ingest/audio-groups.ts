@@ -60,6 +60,7 @@ export class AudioGroups {
   #fed = 0;
   #steps: VideoStep[] = [];
   #closed = false;
+  #killed = false;
 
   constructor(options: AudioGroupsOptions) {
     this.#options = options;
@@ -125,6 +126,7 @@ export class AudioGroups {
 
   kill(): void {
     this.#closed = true;
+    this.#killed = true;
     this.#worker?.kill();
   }
 
@@ -173,6 +175,7 @@ export class AudioGroups {
           group.config = { version: group.version, config };
         },
         frame: (index, frame) => {
+          if (this.#killed) return;
           const group = wanted[index]!;
           const configVersion = group.config?.version ?? 0;
           this.#takeSteps(group, group.cutter.push({ ...frame, configVersion }));

@@ -2,10 +2,8 @@ import type { Clock } from "@leat/node/kernel/clock.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import { TARGET_DURATION_S } from "@leat/node/media/boundaries.ts";
 import { PART_TARGET_MS } from "@leat/node/media/packager.ts";
-import { RemoteError } from "@leat/node/wire/errors.ts";
 import type { DescriptionMessage, MediaConnection, SubscribeMessage } from "@leat/node/wire/media/message.ts";
 import type { PublishGrant } from "@leat/node/wire/session/messages.ts";
-import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
@@ -18,14 +16,16 @@ import type { PackSegment } from "../jobs/packed-segment.ts";
 import type { JobSession } from "../jobs/ports.ts";
 import type { ReceiptBook, Work } from "../jobs/receipt-book.ts";
 import { AudioGroups, type StartAudio } from "./audio-groups.ts";
+import { BalancerLine } from "./balancer-line.ts";
 import { serveEdge } from "./edge-link.ts";
 import { IngestError } from "./errors.ts";
-import { createFamilyTracks, type FamilyTrack } from "./family-track.ts";
+import type { FamilyTrack } from "./family-track.ts";
 import { PublishedLog, type RungSegment } from "./published-log.ts";
 import { SourceBuffer } from "./source-buffer.ts";
 import { SourceIntake } from "./source-intake.ts";
-import { type SourceFacts, SourceSegments } from "./source-segments.ts";
+import { SourceSegments } from "./source-segments.ts";
 import { TranscodeLink, type TranscodeSource } from "./transcode-link.ts";
+import { Unpublished } from "./unpublished.ts";
 
 export interface OriginComponents {
   readonly session: Pick<JobSession, "call">;
@@ -70,7 +70,8 @@ export class Origin {
   readonly #audio: AudioGroups;
   readonly #published: PublishedLog;
   readonly #tasks: TaskGroup;
-  readonly #facts = new Map<number, SourceFacts>();
+  readonly #unpublished: Unpublished;
+  readonly #line: BalancerLine;
   readonly #links = new Map<Hex, TranscodeLink>();
   readonly #ready = Promise.withResolvers<void>();
   readonly #over = Promise.withResolvers<OriginOutcome>();
@@ -78,11 +79,7 @@ export class Origin {
   #grace: AbortController | undefined;
   #startedAtMs = 0;
   #renditions: readonly RenditionInfo[] = [];
-  #tracks: FamilyTrack[] | undefined;
   #receipts: Promise<void> = Promise.resolve();
-  #telling: Promise<void> = Promise.resolve();
-  #wake: (() => void)[] = [];
-  #head: number | null = null;
   #announced = false;
   #creditLostAt: number | undefined;
   #ending = false;
@@ -104,6 +101,8 @@ export class Origin {
       },
     });
     this.#buffer = new SourceBuffer({ maxBytes: limits.sourceBytes, maxMs: limits.sourceMs });
+    this.#unpublished = new Unpublished(this.#buffer);
+    this.#line = new BalancerLine(components, limits.retryMs);
     this.#published = new PublishedLog({ stream: grant.stream, signer, domain, keptSegments: limits.keptSegments });
     this.#audio = new AudioGroups({
       startAudio: components.startAudio,
@@ -116,10 +115,7 @@ export class Origin {
     const segments = new SourceSegments({
       pack,
       partTargetMs,
-      onFacts: (facts) => {
-        this.#facts.set(facts.boundary.sequence, facts);
-        this.#notify();
-      },
+      onFacts: (facts) => this.#unpublished.addFacts(facts),
       onWork: (work) => this.#receipt(work),
     });
     this.source = new SourceIntake(grant, {
@@ -141,7 +137,7 @@ export class Origin {
 
   /** The newest segment begun; null before the first. */
   get sequence(): number | null {
-    return this.#head;
+    return this.#unpublished.head;
   }
 
   get ended(): boolean {
@@ -199,14 +195,14 @@ export class Origin {
     this.#buffer.close();
     for (const link of this.#links.values()) link.stop(error);
     this.#ready.resolve();
-    this.#notify();
+    this.#unpublished.wake();
     this.#over.resolve({ code: error.code });
   }
 
   /** Serves one peer until it leaves. */
   async serve(connection: MediaConnection, subscribe: SubscribeMessage): Promise<void> {
-    await Promise.race([this.#ready.promise, this.#components.clock.sleep(this.#limits.readyWaitMs)]);
-    if (this.#stopped !== undefined || this.#tracks === undefined) {
+    await this.#waitUntilReady();
+    if (this.#stopped !== undefined || !this.#unpublished.isReady) {
       const code = this.#stopped?.code ?? "INGEST_STREAM_NOT_READY";
       await connection.send({ type: "refused", code });
       return connection.close();
@@ -218,6 +214,13 @@ export class Origin {
       endCode: () => "STREAM_ENDED",
     };
     return serveEdge(connection, subscribe, source, this.#tasks.signal);
+  }
+
+  async #waitUntilReady(): Promise<void> {
+    const done = new AbortController();
+    const patience = this.#components.clock.sleep(this.#limits.readyWaitMs, done.signal).catch(() => {});
+    await Promise.race([this.#ready.promise, patience]);
+    done.abort();
   }
 
   async #serveTranscoder(connection: MediaConnection, subscribe: SubscribeMessage): Promise<void> {
@@ -236,9 +239,7 @@ export class Origin {
       if (!(error instanceof IngestError) || error.detail.code !== "INGEST_CHECK_FAILED") throw error;
       const { sequence, reason } = error.detail;
       this.#components.logger.warn("Transcoded segment failed its check", { jobId: job, sequence, reason });
-      await this.#call(() =>
-        this.#components.session.call("job.failed", { job, attempt, code: "CHECK_FAILED", sequence }),
-      );
+      await this.#line.ask("job.failed", { job, attempt, code: "CHECK_FAILED", sequence }, this.#tasks.signal);
     } finally {
       if (this.#links.get(job) === link) this.#links.delete(job);
     }
@@ -247,10 +248,9 @@ export class Origin {
   #asTranscodeSource(): TranscodeSource {
     return {
       readFrom: (sequence, signal) => this.#buffer.readFrom(sequence, signal),
-      factsOf: (sequence, signal) => this.#factsOf(sequence, signal),
-      trackOf: (rung) =>
-        this.#tracks?.find(({ renditions }) => renditions.some((rendition) => rendition.rung === rung)),
-      isNextGone: (track) => track.next < (this.#buffer.firstSequence ?? 0),
+      factsOf: (sequence, signal) => this.#unpublished.factsOf(sequence, signal),
+      trackOf: (rung) => this.#unpublished.trackOf(rung),
+      isNextGone: (track) => this.#unpublished.isNextGone(track),
       publish: (track, segments) => this.#publishFamily(track, segments),
       description: () => this.#describe(),
       partTargetMs: PART_TARGET_MS,
@@ -269,12 +269,11 @@ export class Origin {
 
   #begin(sequence: number): void {
     const { desk, clock } = this.#components;
-    this.#head = sequence;
+    this.#unpublished.begin(sequence);
     if (!this.#announced) {
       this.#announced = true;
       this.#tasks.run((signal) => this.#announce(signal));
     }
-    this.#release();
     if (desk.mayWork(this.#job.job) === "ok") this.#creditLostAt = undefined;
     else this.#creditLostAt ??= clock.nowMs();
     if (this.#creditLostAt === undefined || clock.nowMs() - this.#creditLostAt < this.#limits.creditWaitMs) return;
@@ -284,25 +283,23 @@ export class Origin {
 
   /** Tells the balancer what the source is, and learns what it becomes. Audio may show a little after the picture. */
   async #announce(signal: AbortSignal): Promise<void> {
-    const { clock, session } = this.#components;
+    const { clock } = this.#components;
     if (this.source.audioConfig === undefined) await clock.sleep(this.#limits.audioWaitMs, signal);
     const source = summarize(this.source);
-    const answer = await this.#call(() => session.call("source.ready", { stream: this.stream, source }), signal);
+    const answer = await this.#line.ask("source.ready", { stream: this.stream, source }, signal);
     if (answer === undefined) {
       this.stop(new IngestError({ code: "INGEST_LEASE_LOST", reason: "source refused" }));
       return;
     }
     this.#renditions = answer.renditions;
-    this.#tracks = createFamilyTracks(answer.renditions, this.#grant.startSequence);
+    this.#unpublished.setRenditions(answer.renditions, this.#grant.startSequence);
     this.#audio.setRenditions(answer.renditions);
     this.#ready.resolve();
   }
 
   async #publishFamily(track: FamilyTrack, segments: readonly RungSegment[]): Promise<void> {
     await this.#publish(segments);
-    for (const { sequence } of segments) track.published(sequence);
-    this.#release();
-    this.#notify();
+    for (const { sequence } of segments) this.#unpublished.published(track, sequence);
   }
 
   /** Edges see it first; then the balancer is told, in the same order. */
@@ -311,36 +308,7 @@ export class Origin {
     if (sequence === undefined) return;
     await this.#published.publish(segments);
     const rungs = segments.map(({ rung }) => rung);
-    const { session, logger } = this.#components;
-    this.#telling = this.#telling.then(async () => {
-      try {
-        await session.call("segment.published", { stream: this.stream, rungs, sequence });
-      } catch (error) {
-        // Lease renewals carry the newest sequence too.
-        logger.debug("Tell published segment failed", { sequence, error });
-      }
-    });
-  }
-
-  #release(): void {
-    const first = this.#buffer.firstSequence;
-    if (this.#tracks === undefined) return;
-    if (first !== undefined) for (const track of this.#tracks) track.skipTo(first);
-    const floor = Math.min(...this.#tracks.map(({ next }) => next), this.#head ?? 0);
-    this.#buffer.release(floor);
-    for (const sequence of this.#facts.keys()) if (sequence < floor) this.#facts.delete(sequence);
-  }
-
-  async #factsOf(sequence: number, signal: AbortSignal): Promise<SourceFacts | undefined> {
-    while (!signal.aborted && this.#stopped === undefined) {
-      const facts = this.#facts.get(sequence);
-      if (facts !== undefined || sequence >= this.source.nextSequence || this.#buffer.closed) return facts;
-      await new Promise<void>((resolve) => {
-        this.#wake.push(resolve);
-        signal.addEventListener("abort", () => resolve(), { once: true });
-      });
-    }
-    return undefined;
+    this.#line.tell("segment.published", { stream: this.stream, rungs, sequence });
   }
 
   #receipt(work: Work): void {
@@ -355,71 +323,56 @@ export class Origin {
   }
 
   async #renew(): Promise<void> {
-    const { session, logger } = this.#components;
-    try {
-      await session.call("publish.renew", {
-        stream: this.stream,
-        lastFrameAgeMs: this.lastFrameAgeMs,
-        sequence: this.#head,
-        frames: this.source.frames,
-      });
-    } catch (error) {
-      if (error instanceof RemoteError && !this.#ending) {
-        logger.warn("Publish lease is lost", { code: error.code });
-        this.stop(new IngestError({ code: "INGEST_LEASE_LOST", reason: error.code }));
-      }
-    }
+    const reason = await this.#line.renew({
+      stream: this.stream,
+      lastFrameAgeMs: this.lastFrameAgeMs,
+      sequence: this.sequence,
+      frames: this.source.frames,
+    });
+    if (reason === undefined || this.#ending) return;
+    this.#components.logger.warn("Publish lease is lost", { code: reason });
+    this.stop(new IngestError({ code: "INGEST_LEASE_LOST", reason }));
   }
 
   async #finish(clean: boolean, signal: AbortSignal): Promise<void> {
-    const { clock, session, logger } = this.#components;
+    const { clock, desk, logger } = this.#components;
     this.source.finish();
     await this.#audio.finish();
-    const lastSequence = this.#head;
-    let behind = this.#behind();
-    let patience = clock.nowMs() + this.#limits.endWaitMs;
-    while (behind > 0 && clock.nowMs() < patience) {
-      await Promise.race([new Promise<void>((resolve) => this.#wake.push(resolve)), clock.sleep(250, signal)]);
-      const now = this.#behind();
-      if (now < behind) patience = clock.nowMs() + this.#limits.endWaitMs;
-      behind = now;
-    }
+    const lastSequence = this.sequence;
+    await this.#waitForFamilies(signal);
+    const { behind } = this.#unpublished;
     if (behind > 0) logger.warn("Stream ended with segments that nobody made", { segments: behind });
     await this.#published.close();
-    await this.#telling;
+    await this.#line.told();
     await this.#receipts;
     const end = { stream: this.stream, clean, lastSequence, frames: this.source.frames };
-    await this.#call(() => session.call("publish.end", end), signal);
-    this.#components.desk.finish(this.#job);
+    await this.#line.ask("publish.end", end, signal);
+    desk.finish(this.#job);
     // Edges that still read what is kept finish meanwhile, and late ones get the whole end.
     await clock.sleep(this.#limits.lingerMs, signal);
     this.#over.resolve({ code: undefined });
   }
 
-  /** Segments that families have yet to publish. */
-  #behind(): number {
-    if (this.#head === null) return 0;
-    const last = this.#head;
-    return (this.#tracks ?? []).reduce((sum, { next }) => sum + Math.max(0, last + 1 - next), 0);
-  }
-
-  /** Asks until there is an answer; a refusal is tried a few times, since a balancer that just started may not know yet. */
-  async #call<T>(ask: () => Promise<T>, signal: AbortSignal = this.#tasks.signal): Promise<T | undefined> {
-    for (let refusals = 0; refusals < 5; ) {
-      try {
-        return await ask();
-      } catch (error) {
-        if (!isCodedError(error)) throw error;
-        if (error instanceof RemoteError) refusals += 1;
-        this.#components.logger.debug("Ask balancer failed", { code: error.code });
-        if (refusals < 5) await this.#components.clock.sleep(this.#limits.retryMs, signal);
-      }
+  /** The last segments are made, or for so long none of them that nobody will. */
+  async #waitForFamilies(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#components;
+    while (this.#unpublished.behind > 0) {
+      const { behind } = this.#unpublished;
+      const moved = new AbortController();
+      const until = AbortSignal.any([signal, moved.signal]);
+      const patience = clock.sleep(this.#limits.endWaitMs, until).then(
+        () => "over",
+        () => "moved",
+      );
+      const progress = (async () => {
+        while (this.#unpublished.behind >= behind && !until.aborted) await this.#unpublished.change(until);
+        return "moved";
+      })();
+      const outcome = await Promise.race([patience, progress]);
+      moved.abort();
+      signal.throwIfAborted();
+      if (outcome === "over") return;
     }
-    return undefined;
-  }
-
-  #notify(): void {
-    for (const wake of this.#wake.splice(0)) wake();
   }
 }
 

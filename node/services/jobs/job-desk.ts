@@ -213,8 +213,9 @@ export class JobDeskService implements JobDesk, Startable {
     if (!this.#forget(job.job, job.attempt)) return;
     const { session } = this.#components;
     const key = { job: job.job, attempt: job.attempt };
-    if (failure === undefined) this.#report(() => session.call("job.done", key));
-    else this.#report(() => session.call("job.failed", { ...key, ...failure }));
+    this.#report(key, () =>
+      failure === undefined ? session.call("job.done", key) : session.call("job.failed", { ...key, ...failure }),
+    );
   }
 
   #reserve(request: BalancerRequest<"job.reserve">): BalancerResponse<"job.reserve"> {
@@ -276,7 +277,7 @@ export class JobDeskService implements JobDesk, Startable {
       this.#forget(job, attempt);
     }
     // Bad work is written off; what else is owed waits for the balancer's last voucher.
-    await this.#components.payee.closeJob(job, attempt, { forfeit: code === "CHECK_FAILED" });
+    await this.#components.payee.closeJob(job, attempt, { forfeit: code.startsWith("CHECK_") });
   }
 
   #check(terms: JobTerms): AssignedJob {
@@ -303,20 +304,22 @@ export class JobDeskService implements JobDesk, Startable {
     return true;
   }
 
-  /** Tells the balancer until it answers anything at all: a refusal says that it knows better. */
-  #report(send: () => Promise<unknown>): void {
+  /** Tells the balancer until it answers anything at all (a refusal says that it knows better), then closes the account. */
+  #report({ job, attempt }: { readonly job: Hex; readonly attempt: number }, send: () => Promise<unknown>): void {
     if (this.#tasks.signal.aborted) return;
     this.#tasks.run(async (signal) => {
-      while (!signal.aborted) {
+      let isTold = false;
+      while (!isTold && !signal.aborted) {
         try {
           await send();
-          return;
+          isTold = true;
         } catch (error) {
           if (!isCodedError(error)) throw error;
-          if (error instanceof RemoteError) return;
-          await this.#components.clock.sleep(this.#options.reportRetryMs, signal);
+          isTold = error instanceof RemoteError;
+          if (!isTold) await this.#components.clock.sleep(this.#options.reportRetryMs, signal);
         }
       }
+      await this.#components.payee.closeJob(job, attempt, { forfeit: false });
     });
   }
 }

@@ -56,7 +56,7 @@ export interface OutboxComponents {
 }
 
 /** Refusals that do not change by asking again begin so; anything else may be a balancer that is away or starting. */
-const finalCodes = /^(RECEIPT|CHECK)_/;
+const finalCodes = /^(RECEIPT|CHECK|JOB|STREAM)_/;
 
 export class OutboxService implements Outbox, Startable {
   readonly #components: OutboxComponents;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { initSegment } from "@leat/node/media/mp4/init.ts";
+import { addLive } from "@leat/node/media-io/hls/routes.ts";
 import type { PublishSink } from "@leat/node/media-io/publish-sink.ts";
 import type { EdgeStream } from "@leat/node/services/delivery/edge-stream.ts";
 import { type PackedSegment, packSegment } from "@leat/node/services/jobs/packed-segment.ts";
@@ -9,8 +10,9 @@ import type { Ladder } from "@leat/transcoder/ladder.ts";
 import { startLiveTranscode } from "@leat/transcoder/supervisor.ts";
 import { readMedia } from "@leat/transcoder/tools/media.ts";
 import type { MediaItem } from "@leat/transcoder/tools/media-item.ts";
+import { fastify } from "fastify";
 import { FakeBalancer } from "../../support/fake-balancer.ts";
-import { readNumbers } from "../../support/hls-judge.ts";
+import { judgeMaster, readNumbers } from "../../support/hls-judge.ts";
 import { MediaNode, type NodeFaults } from "../../support/media-network.ts";
 
 const ladder: Ladder = [
@@ -72,7 +74,20 @@ describe("the media path, from a publisher to an edge", function () {
     const sink = await begin(origin, items);
     const stream = await watch(edge);
     await finish(sink, stream);
-    await judge(stream, range(0, 105));
+    const http = fastify();
+    await addLive(http, edge.delivery);
+    const url = await http.listen({ host: "127.0.0.1", port: 0 });
+    try {
+      const rungs = await judgeMaster(`${url}/live/${balancer.slug}/master.m3u8`);
+      assert.deepEqual(rungs.map(({ name }) => name).sort(), ["120p", "120p-vp9", "240p"]);
+      for (const { name, segments, gaps, discontinuities } of rungs) {
+        assert.deepEqual([...segments.values()].flat(), range(0, 105), name);
+        assert.deepEqual([...segments], [...rungs[0]!.segments], name);
+        assert.deepEqual([gaps, discontinuities], [0, 0], name);
+      }
+    } finally {
+      await http.close();
+    }
     const audio = stream.window.renditions.filter(({ kind }) => kind === "audio");
     for (const { rung } of audio) assert.deepEqual(sequencesOf(stream, rung), [0, 1, 2, 3]);
     const receipts = balancer.of("receipt.submit").map(({ body }) => `${body.kind} ${body.receipt.value.seq}`);
