@@ -177,7 +177,7 @@ export class Streams {
     for (const unit of units) {
       const offered = lists.flatMap((list) => list[unit] ?? []);
       if (offered.length === 0) throw new BalancerError({ code: "PLACEMENT_NOBODY", primitive: unit });
-      const price = offered.reduce((least, next) => (next < least ? next : least));
+      const [price] = offered.sort((left, right) => (left < right ? -1 : 1)) as [bigint];
       const ceiling = ceilings[unit];
       if (ceiling !== undefined && findAboveCeiling({ [unit]: price }, ceilings) !== undefined) {
         throw new BalancerError({ code: "PRICE_ABOVE_CEILING", unit, price, ceiling });

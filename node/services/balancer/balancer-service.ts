@@ -1,0 +1,253 @@
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+import { parseAmount } from "@leat/sdk/protocol/units.ts";
+import type { Candidate } from "@leat/sdk/selection/candidate.ts";
+import { defaultParameters } from "@leat/sdk/selection/parameters.ts";
+import type { CandidateLeaf } from "@leat/sdk/selection/table.ts";
+import { createTable, proveCandidate } from "@leat/sdk/selection/table.ts";
+import type { Startable } from "../../kernel/lifecycle.ts";
+import { TaskGroup } from "../../kernel/task-group.ts";
+import type { Hello, TableMark, Welcome } from "../../wire/session/messages.ts";
+import { Accounting } from "./accounting.ts";
+import { CandidateBook } from "./candidates.ts";
+import { answerPublicly, BalancerError } from "./errors.ts";
+import { JobBook } from "./job-book.ts";
+import { JobKeeper } from "./job-keeper.ts";
+import type { BalancerOptions } from "./options.ts";
+import { Placement } from "./placement.ts";
+import { Play, type Playback } from "./play.ts";
+import type { BalancerComponents } from "./ports.ts";
+import { Publishing } from "./publishing.ts";
+import { Reports } from "./reports.ts";
+import { SeedSource } from "./seed-source.ts";
+import { type PublishedSelection, SelectionLog } from "./selection-log.ts";
+import { StreamBook } from "./stream-book.ts";
+import { type CreatedStream, type CreateStream, Streams } from "./streams.ts";
+import { type StreamViews, Views } from "./views.ts";
+
+/** What pages and buyers see of a balancer. */
+export interface Balancer {
+  createStream(buyer: Address, request: CreateStream): Promise<CreatedStream>;
+  endStream(buyer: Address, stream: string): Promise<void>;
+  rotateKey(buyer: Address, stream: string, revokeOld: boolean): Promise<string>;
+  play(slug: string): Promise<Playback>;
+  selection(id: Hex): Promise<PublishedSelection>;
+  /** The rows of a table that a decision was made from. */
+  candidates(tableRoot: Hex): Promise<readonly Candidate[]>;
+  candidate(tableRoot: Hex, node: Address): Promise<CandidateLeaf>;
+  readonly views: StreamViews;
+}
+
+/** How often leases are looked over. */
+const SWEEP_MS = 1_000;
+
+/** Matches jobs to the cluster's nodes, and keeps them there. */
+export class BalancerService implements Balancer, Startable {
+  readonly #components: BalancerComponents;
+  readonly #tasks: TaskGroup;
+  readonly #streamBook: StreamBook;
+  readonly #jobs: JobBook;
+  readonly #candidates: CandidateBook;
+  readonly #seeds: SeedSource;
+  readonly #log: SelectionLog;
+  readonly #keeper: JobKeeper;
+  readonly #publishing: Publishing;
+  readonly #streams: Streams;
+  readonly #play: Play;
+  readonly #accounting: Accounting;
+  readonly #reports: Reports;
+  readonly #stopHearing: (() => void)[] = [];
+  readonly views: StreamViews;
+
+  constructor(components: BalancerComponents, options: BalancerOptions) {
+    const { clock, logger, streamStore, jobStore } = components;
+    this.#components = components;
+    this.#tasks = new TaskGroup({ clock, onError: (error) => logger.error("Balance failed", { error }) });
+    const tasks = this.#tasks;
+    const parameters = { ...defaultParameters, minimumStake: parseAmount(options.minimumStake, 18) };
+    const streams = new StreamBook(streamStore);
+    const jobs = new JobBook(jobStore);
+    const candidates = new CandidateBook(components, parameters);
+    const seeds = new SeedSource(components, options.seedChainLength);
+    const log = new SelectionLog(components, candidates, seeds, parameters);
+    const placement = new Placement(components, options, { candidates, log, jobs });
+    const onEdges = (stream: Hex) => this.#tellEdges(stream);
+    const onEnd = (stream: Hex, code: string) => this.#endStream(stream, code);
+    const keeper = new JobKeeper(components, options, { jobs, streams, placement, tasks, onEdges });
+    const accounting = new Accounting(components, options, {
+      streams,
+      candidates,
+      onReceipt: () => this.#reports.kick(),
+      onBadWork: (job, attempt) => keeper.fail(job, attempt, "CHECK_FAILED"),
+    });
+    this.#streamBook = streams;
+    this.#jobs = jobs;
+    this.#candidates = candidates;
+    this.#seeds = seeds;
+    this.#log = log;
+    this.#keeper = keeper;
+    this.#accounting = accounting;
+    this.#publishing = new Publishing(components, options, { streams, jobs, placement, keeper, onEnd });
+    this.#streams = new Streams(components, options, { streams, jobs, candidates, placement, onEnd });
+    this.#play = new Play(components, { streams, jobs, keeper });
+    this.#reports = new Reports(components, options, { streams, accounting, tasks });
+    this.views = new Views(components, this.#streams, candidates);
+    this.#handleCalls();
+  }
+
+  /** Loads what is on disk before the first node is let in. */
+  async start(): Promise<void> {
+    const { hub, clock } = this.#components;
+    await this.#seeds.load();
+    await this.#candidates.load();
+    await this.#streamBook.load();
+    await this.#jobs.load();
+    // What a holder did while this balancer was away is not known: its lease stands until it could have told.
+    const lastFrameAtMs = clock.nowMs();
+    for (const lease of this.#streamBook.leases()) await this.#streamBook.putLease({ ...lease, lastFrameAtMs });
+    await this.#accounting.recover(this.#jobs.all().map(({ row }) => row));
+    this.#stopHearing.push(
+      hub.onHeartbeat((presence) => this.#candidates.heard(presence)),
+      hub.onJoined((presence) => {
+        this.#candidates.renew();
+        this.#background(() => this.#keeper.joined(presence));
+        if (presence.hello.roles.includes("buyer")) {
+          this.#reports.kick();
+          for (const stream of this.#streamBook.open()) if (stream.buyer === presence.node) this.#tellEdges(stream.id);
+        }
+      }),
+      hub.onLeft(({ node }) => {
+        this.#candidates.left(node);
+        this.#keeper.left(node);
+      }),
+    );
+    this.#keeper.start();
+    this.#reports.start();
+    this.#tasks.every(SWEEP_MS, () => this.#publishing.sweep());
+  }
+
+  async stop(): Promise<void> {
+    for (const stop of this.#stopHearing.splice(0)) stop();
+    await this.#tasks.close();
+  }
+
+  /** For the hub: who may have a session. Throws a coded error for who may not. */
+  admit(hello: Hello): void {
+    if (hello.roles.every((role) => role === "buyer")) return;
+    const { chain, cluster } = this.#components;
+    const operator = chain.operatorOf(hello.node);
+    if (operator === undefined || chain.operator(operator)?.nodes.get(hello.node)?.revoked === true) {
+      throw new BalancerError({ code: "OPERATOR_UNKNOWN", node: hello.node });
+    }
+    if (chain.cluster(cluster)?.members.has(operator) !== true) {
+      throw new BalancerError({ code: "OPERATOR_NOT_MEMBER", operator });
+    }
+  }
+
+  /** For the hub: what a node is told when it comes. */
+  welcome(): Pick<Welcome, "cluster" | "clusterAccount" | "seedCommit"> {
+    const { cluster, clusterAccount } = this.#components;
+    return { cluster, clusterAccount, seedCommit: this.#seeds.commit };
+  }
+
+  /** For the hub: where a node stands in the newest table. */
+  markTable(node: Address): TableMark {
+    return this.#candidates.mark(node);
+  }
+
+  createStream(buyer: Address, request: CreateStream): Promise<CreatedStream> {
+    return this.#streams.create(buyer, request);
+  }
+
+  async endStream(buyer: Address, stream: string): Promise<void> {
+    await this.#streams.end(buyer, stream);
+  }
+
+  rotateKey(buyer: Address, stream: string, revokeOld: boolean): Promise<string> {
+    return this.#streams.rotateKey(buyer, stream, revokeOld);
+  }
+
+  play(slug: string): Promise<Playback> {
+    return this.#play.play(slug);
+  }
+
+  selection(id: Hex): Promise<PublishedSelection> {
+    return this.#log.find(id);
+  }
+
+  candidates(tableRoot: Hex): Promise<readonly Candidate[]> {
+    return this.#log.table(tableRoot);
+  }
+
+  async candidate(tableRoot: Hex, node: Address): Promise<CandidateLeaf> {
+    const leaf = proveCandidate(createTable(await this.#log.table(tableRoot), defaultParameters), node);
+    if (leaf === undefined) throw new BalancerError({ code: "CANDIDATE_UNKNOWN", root: tableRoot });
+    return leaf;
+  }
+
+  #handleCalls(): void {
+    const { hub } = this.#components;
+    const nothing = async (work: Promise<unknown>) => {
+      await work;
+      return {};
+    };
+    hub.handle("candidate.leaf", (from, { tableRoot }) =>
+      answerPublicly(async () => this.#candidates.leaf(from, tableRoot)),
+    );
+    hub.handle("publish.request", (from, body) => answerPublicly(() => this.#publishing.request(from, body)));
+    hub.handle("publish.renew", (from, body) => answerPublicly(() => nothing(this.#publishing.renew(from, body))));
+    hub.handle("publish.end", (from, body) => answerPublicly(() => nothing(this.#publishing.end(from, body))));
+    hub.handle("source.ready", (from, body) => answerPublicly(() => this.#publishing.sourceReady(from, body)));
+    hub.handle("segment.published", (from, body) =>
+      answerPublicly(() => nothing(this.#publishing.segmentPublished(from, body))),
+    );
+    hub.handle("receipt.submit", (from, body) => answerPublicly(() => this.#accounting.accept(from, body)));
+    hub.handle("check.submit", (from, { check, code }) =>
+      answerPublicly(() => nothing(this.#accounting.check(from, check, code))),
+    );
+    hub.handle("job.failed", (from, body) => answerPublicly(() => nothing(this.#jobFailed(from, body))));
+    hub.handle("job.done", (from, { job, attempt }) =>
+      answerPublicly(() => nothing(this.#keeper.done(from, job, attempt))),
+    );
+  }
+
+  /** The node that does a job may say that it failed, and so may the origin that checks it. */
+  async #jobFailed(from: Address, { job, attempt, code }: { job: Hex; attempt: number; code: string }): Promise<void> {
+    const live = this.#jobs.find(job);
+    if (live?.attempt === undefined) return;
+    const isOwn = live.attempt.node === from;
+    const isOrigin = live.row.primitive === "transcode" && this.#streamBook.lease(live.row.stream)?.node === from;
+    if (!isOwn && !isOrigin) throw new BalancerError({ code: "JOB_NOT_YOURS", job });
+    // Bad work is for others to say: a node that says it of itself only gives up.
+    await this.#keeper.fail(job, attempt, isOwn && code === "CHECK_FAILED" ? "JOB_GIVEN_UP" : code);
+  }
+
+  async #endStream(stream: Hex, code: string): Promise<void> {
+    const row = await this.#streamBook.find(stream);
+    if (row === undefined || row.state === "ended") return;
+    this.#components.logger.info("End stream", { streamId: stream, code });
+    this.#play.ended(stream);
+    await this.#streamBook.change(stream, {
+      state: "ended",
+      endedAtMs: this.#components.clock.nowMs(),
+      endCode: code,
+    });
+    await this.#streamBook.dropLease(stream);
+    await this.#keeper.endStream(stream, code === "PUBLISHER_LOST" ? "STREAM_ENDED" : code);
+    this.#reports.settle(stream);
+  }
+
+  #tellEdges(stream: Hex): void {
+    this.#background(async () => {
+      const row = await this.#streamBook.find(stream);
+      if (row === undefined || !this.#components.hub.nodes.has(row.buyer)) return;
+      const { buyer, slug } = row;
+      await this.#components.hub
+        .call(buyer, "stream.watch", { stream, slug, edges: this.#play.edges(stream) })
+        .catch((error) => this.#components.logger.debug("Tell edges failed", { streamId: stream, error }));
+    });
+  }
+
+  #background(work: () => Promise<void>): void {
+    if (!this.#tasks.signal.aborted) this.#tasks.run(work);
+  }
+}

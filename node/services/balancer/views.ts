@@ -1,0 +1,117 @@
+import { hubChannel } from "@leat/sdk/protocol/channel.ts";
+import type { Address } from "@leat/sdk/protocol/hex.ts";
+import type { Candidate } from "@leat/sdk/selection/candidate.ts";
+import type { AttemptRow, CheckRow, JobRow, ReceiptRow } from "../../store/sql/job-store.ts";
+import type { StreamRow } from "../../store/sql/stream-store.ts";
+import type { ChannelStatus } from "../payment/index.ts";
+import type { CandidateBook } from "./candidates.ts";
+import type { BalancerComponents } from "./ports.ts";
+import type { Streams } from "./streams.ts";
+
+export interface JobView {
+  readonly job: JobRow;
+  readonly attempts: readonly AttemptRow[];
+  readonly checks: readonly CheckRow[];
+}
+
+export interface ClusterView {
+  readonly cluster: bigint;
+  readonly account: Address;
+  readonly balancer: Address;
+  readonly owner: Address | undefined;
+  readonly tokens: readonly Address[];
+  readonly nodes: number;
+  readonly members: number;
+}
+
+export interface NodeView {
+  readonly row: Candidate;
+  readonly httpUrl: string | undefined;
+  readonly roles: readonly string[];
+}
+
+/** What can be read of streams, nodes and the cluster. A buyer reads its own streams alone. */
+export interface StreamViews {
+  stream(buyer: Address, name: string): Promise<StreamRow>;
+  streams(buyer: Address, limit: number, beforeMs?: number): Promise<StreamRow[]>;
+  jobs(buyer: Address, name: string): Promise<JobView[]>;
+  receipts(buyer: Address, name: string, limit: number, afterMs?: number): Promise<ReceiptRow[]>;
+  /** The buyer's channel to the cluster, and the cluster's to every node that worked for the stream. */
+  payments(buyer: Address, name: string): Promise<ChannelStatus[]>;
+  cluster(): ClusterView;
+  nodes(): NodeView[];
+}
+
+export class Views implements StreamViews {
+  readonly #components: BalancerComponents;
+  readonly #streams: Streams;
+  readonly #candidates: CandidateBook;
+
+  constructor(components: BalancerComponents, streams: Streams, candidates: CandidateBook) {
+    this.#components = components;
+    this.#streams = streams;
+    this.#candidates = candidates;
+  }
+
+  stream(buyer: Address, name: string): Promise<StreamRow> {
+    return this.#streams.find(buyer, name);
+  }
+
+  streams(buyer: Address, limit: number, beforeMs?: number): Promise<StreamRow[]> {
+    return this.#streams.list(buyer, limit, beforeMs);
+  }
+
+  async jobs(buyer: Address, name: string): Promise<JobView[]> {
+    const { jobStore } = this.#components;
+    const { id } = await this.#streams.find(buyer, name);
+    const jobs = await jobStore.jobsOf(id);
+    return Promise.all(
+      jobs.map(async (job) => ({
+        job,
+        attempts: await jobStore.attemptsOf(job.id),
+        checks: await jobStore.checksOf(job.id),
+      })),
+    );
+  }
+
+  async receipts(buyer: Address, name: string, limit: number, afterMs?: number): Promise<ReceiptRow[]> {
+    const { id } = await this.#streams.find(buyer, name);
+    return this.#components.jobStore.receiptsOf(id, limit, afterMs);
+  }
+
+  async payments(buyer: Address, name: string): Promise<ChannelStatus[]> {
+    const { jobStore, payer, payee, clusterAccount } = this.#components;
+    const { id, token } = await this.#streams.find(buyer, name);
+    const nodes = new Set(await jobStore.nodesOf(id));
+    const { payer: from, payee: to } = hubChannel(buyer, clusterAccount, token);
+    const held = (await payee.status()).filter(
+      ({ channel }) => channel.payer === from && channel.payee === to && channel.token === token,
+    );
+    const issued = (await payer.status()).filter(
+      ({ channel }) => channel.token === token && nodes.has(channel.payee) && channel.payer === clusterAccount,
+    );
+    return [...held, ...issued];
+  }
+
+  cluster(): ClusterView {
+    const { cluster, clusterAccount, signer, chain, tokens, hub } = this.#components;
+    const state = chain.cluster(cluster);
+    return {
+      cluster,
+      account: clusterAccount,
+      balancer: signer.address,
+      owner: state?.owner,
+      tokens,
+      nodes: hub.nodes.size,
+      members: state?.members.size ?? 0,
+    };
+  }
+
+  nodes(): NodeView[] {
+    const { hub } = this.#components;
+    return this.#candidates.table().rows.map((row) => {
+      const hello = hub.nodes.get(row.node)?.hello;
+      return { row, httpUrl: hello?.httpUrl, roles: hello?.roles ?? [] };
+    });
+  }
+}
