@@ -83,7 +83,11 @@ export interface StoredResult {
 export interface Engine {
   readonly name: EngineName;
   openVideo(spec: LiveSpec, sink: LiveSink): LiveVideo | Promise<LiveVideo>;
-  openAudio(spec: AudioSpec, sink: AudioSink): LiveAudio | Promise<LiveAudio>;
   /** `onProgress` is called often enough for a watchdog. */
   runStored(spec: StoredSpec, onProgress: () => void): Promise<StoredResult>;
+}
+
+/** Sound is encoded by the bindings alone: it costs little, and a program would hold a second of it back. */
+export interface AudioEngine {
+  openAudio(spec: AudioSpec, sink: AudioSink): LiveAudio;
 }

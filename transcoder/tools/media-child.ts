@@ -1,8 +1,9 @@
 import { closeSync, openSync, writeSync } from "node:fs";
+import { FLV_HEADER } from "../bitstream/flv.ts";
 import { isCoded } from "../errors.ts";
 import { encodeMessage, MessageReader } from "../ipc.ts";
 import { openFileSource } from "./file-source.ts";
-import { FLV_HEADER, FlvWriter } from "./flv.ts";
+import { FlvWriter } from "./flv.ts";
 import { judge, listen } from "./judge.ts";
 import type { FromMediaChild, ToMediaChild } from "./media.ts";
 import type { MediaInput, MediaItem } from "./media-item.ts";

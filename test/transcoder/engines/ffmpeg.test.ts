@@ -1,0 +1,3 @@
+import { describeEngine } from "../../suites/engine.ts";
+
+describe("transcoder/engines/ffmpeg", () => describeEngine("ffmpeg"));

@@ -1,0 +1,95 @@
+import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import { VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
+import type { LiveInput, LiveSink, LiveSpec, LiveVideo } from "../../engine.ts";
+import type { DuePicture } from "../../timeline.ts";
+import { LiveTimeline } from "../../timeline.ts";
+import { DecoderProcess } from "./decoder-process.ts";
+import { FfmpegRung } from "./rung.ts";
+
+/** Programs and pipes hold pictures back: a frame that waits behind this many others is given up. */
+const WAITING_LIMIT = 240;
+const KEEP_WAITING = 120;
+const DEFAULT_FPS = 30;
+
+/** A program that decodes and scales, and one that encodes for each rung and segment. */
+export class FfmpegVideo implements LiveVideo {
+  readonly #spec: LiveSpec;
+  readonly #sink: LiveSink;
+  readonly #timeline = new LiveTimeline();
+  #config: VideoConfig;
+  #decoder: DecoderProcess | undefined;
+  #rungs: FfmpegRung[] = [];
+  #epoch: number | undefined;
+  /** Pictures on their way into the encoders, in order. */
+  #encoding: Promise<void> = Promise.resolve();
+  #fault: unknown;
+
+  constructor(spec: LiveSpec, sink: LiveSink) {
+    this.#spec = spec;
+    this.#sink = sink;
+    this.#config = spec.source;
+  }
+
+  async push(input: LiveInput): Promise<void> {
+    if (this.#fault) throw this.#fault;
+    if (input.type === "boundary") this.#timeline.announce(input.boundary);
+    else if (input.type === "config") {
+      await this.#flushDecoder();
+      this.#config = input.config;
+    } else await this.#decode(input.frame);
+  }
+
+  async end(): Promise<void> {
+    await this.#flushDecoder();
+    for (const rung of this.#rungs) await rung.end();
+    if (this.#fault) throw this.#fault;
+  }
+
+  close(): void {
+    this.#decoder?.kill();
+    for (const rung of this.#rungs) rung.close();
+  }
+
+  async #decode(frame: Frame): Promise<void> {
+    if (this.#epoch !== undefined && this.#epoch !== frame.epoch) await this.#flushDecoder();
+    this.#epoch = frame.epoch;
+    this.#decoder ??= new DecoderProcess(this.#config, this.#spec.rungs, (id, planes) => this.#show(id, planes));
+    const id = this.#timeline.accept(frame);
+    await this.#decoder.write(frame, id);
+    await this.#encoding;
+    if (this.#timeline.waiting > WAITING_LIMIT) {
+      for (const due of this.#timeline.conceal(KEEP_WAITING)) this.#encode(due, undefined);
+    }
+  }
+
+  async #flushDecoder(): Promise<void> {
+    await this.#decoder?.end();
+    this.#decoder = undefined;
+    for (const due of this.#timeline.conceal(0)) this.#encode(due, undefined);
+    await this.#encoding;
+  }
+
+  #show(id: number, planes: readonly Buffer[]): void {
+    for (const due of this.#timeline.show(id)) this.#encode(due, due.concealed ? undefined : planes);
+  }
+
+  #encode(due: DuePicture, planes: readonly Buffer[] | undefined): void {
+    const { sequence } = due;
+    if (sequence === undefined) return;
+    if (this.#rungs.length === 0) this.#rungs = this.#openRungs(due);
+    this.#encoding = this.#encoding.then(async () => {
+      await Promise.all(this.#rungs.map((rung, index) => rung.encode(due, sequence, planes?.[index])));
+    });
+    this.#encoding.catch((error: unknown) => {
+      this.#fault ??= error;
+    });
+  }
+
+  #openRungs(first: DuePicture): FfmpegRung[] {
+    const fps = first.duration > 0 ? Math.min(240, VIDEO_TIMESCALE / first.duration) : DEFAULT_FPS;
+    return this.#spec.rungs.map((rung, index) => {
+      const opened = new FfmpegRung(index, rung, fps, this.#sink);
+      return opened;
+    });
+  }
+}
