@@ -13,12 +13,15 @@ export interface MeasuredCodec {
 export class OfferWriter {
   readonly #foundation: Foundation;
   readonly #prices: ReadonlyMap<Address, Prices>;
+  readonly #onOffer: (offer: SignedOffer) => void;
   #codecs: readonly MeasuredCodec[] = [];
   #held: SignedOffer | undefined;
 
-  constructor(foundation: Foundation, prices: ReadonlyMap<Address, Prices>) {
+  /** @param onOffer Hears each new offer: it is gossiped. */
+  constructor(foundation: Foundation, prices: ReadonlyMap<Address, Prices>, onOffer: (offer: SignedOffer) => void) {
     this.#foundation = foundation;
     this.#prices = prices;
+    this.#onOffer = onOffer;
   }
 
   /** What encoding real frames at start showed. */
@@ -52,6 +55,7 @@ export class OfferWriter {
       sequence: BigInt(nowMs),
       validUntil: BigInt(Math.floor((nowMs + config.sales.offerValidMs) / 1_000)),
     });
+    this.#onOffer(this.#held);
     return this.#held;
   }
 }

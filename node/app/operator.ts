@@ -20,6 +20,7 @@ import { SettlementService } from "../services/settlement/settlement-service.ts"
 import { TranscodingService } from "../services/transcoding/transcoding-service.ts";
 import { LevelReceiptStore } from "../store/receipts.ts";
 import { LevelVoucherStore } from "../store/vouchers.ts";
+import { OfferGossip } from "../wire/gossip/offers.ts";
 import type { Foundation } from "./foundation.ts";
 import { JobSessionAdapter } from "./job-session.ts";
 import { OfferWriter } from "./offer.ts";
@@ -56,9 +57,10 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     { vouchers, payee, chain: registry, sender: foundation.sender, deployment, ...shared },
     config.settlement,
   );
-  const offers = new OfferWriter(foundation, priceLists);
+  const gossip = new OfferGossip({ host, statements, domain, ...shared });
+  const offers = new OfferWriter(foundation, priceLists, (offer) => gossip.publish(offer));
   const load = new ProcessLoad(config.load);
-  const rtmpUrl = config.node.rtmpUrl || `rtmp://${config.rtmp.host}:${config.rtmp.port}`;
+  const rtmpUrl = config.node.rtmpUrl || `rtmp://${config.rtmp.host}:${config.rtmp.port}/live`;
   const roles = config.node.roles.filter((role) => role !== "balancer" && role !== "buyer");
 
   const session = new SessionClientService(
@@ -103,7 +105,11 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
   const receipts = createReceiptBook({ signer, domain, outbox, payee });
   session.handle("voucher.offer", (offer) => payee.accept(offer));
 
-  parts.push({ name: "payee", part: payee }, { name: "settlement", part: settlement });
+  parts.push(
+    { name: "payee", part: payee },
+    { name: "settlement", part: settlement },
+    { name: "gossip", part: gossip },
+  );
   if (roles.includes("transcode")) {
     const transcoding = new TranscodingService(
       { desk, media: host, receipts, startTranscode: work.startTranscode, pack: work.packTranscoded, ...shared },

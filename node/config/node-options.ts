@@ -85,6 +85,11 @@ export type SalesOptions = Static<typeof salesOptions>;
 
 export const purchaseOptions = Type.Object(
   {
+    clusterUrl: Type.String({
+      default: "",
+      pattern: "^(https?://[!-~]+)?$",
+      description: "Where the cluster that streams are bought from answers",
+    }),
     ceilings: Type.Array(priceListSchema, {
       default: [],
       maxItems: 8,

@@ -43,12 +43,20 @@ export interface ConfigInput {
   readonly deploymentFile: string;
   readonly rpcUrl: string;
   readonly cluster: bigint;
+  readonly clusterUrl: string;
   /** Absent for the balancer itself. */
   readonly balancer: { readonly key: NodeKey; readonly multiaddr: string } | undefined;
 }
 
 /** The settings file of one node of a local network. */
-export function nodeConfig({ place, deploymentFile, rpcUrl, cluster, balancer }: ConfigInput): Record<string, unknown> {
+export function nodeConfig({
+  place,
+  deploymentFile,
+  rpcUrl,
+  cluster,
+  clusterUrl,
+  balancer,
+}: ConfigInput): Record<string, unknown> {
   const sells = place.roles.some((role) => ["ingest", "transcode", "delivery"].includes(role));
   return {
     node: {
@@ -69,6 +77,7 @@ export function nodeConfig({ place, deploymentFile, rpcUrl, cluster, balancer }:
       cluster: Number(cluster),
       ...(sells ? { prices: ["USDC", "LPT"].map((token) => ({ token, ...wholesale })) } : {}),
     },
+    ...(place.roles.includes("buyer") ? { purchases: { clusterUrl } } : {}),
     ...(place.roles.includes("ingest") ? { rtmp: { port: place.rtmpPort } } : {}),
     ...(balancer === undefined
       ? {}

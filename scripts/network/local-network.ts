@@ -78,6 +78,7 @@ export class LocalNetwork {
       deploymentFile: this.economy.deploymentFile,
       rpcUrl: this.chain.rpcUrl,
       cluster: this.economy.cluster,
+      clusterUrl: this.clusterUrl,
       balancer,
     });
     const file = join(this.place(name).dir, "config.json");

@@ -10,7 +10,7 @@ import { familiesOf, keepFamily } from "./master.ts";
 /** Where a stream plays: the answer of `/v1/play/{slug}`. */
 export interface PlaySource {
   readonly primary: { readonly hls: string };
-  readonly fallback?: { readonly hls: string } | undefined;
+  readonly fallback: { readonly hls: string } | null;
 }
 
 export type PlayerState = "loading" | "waiting" | "playing" | "ended" | "failed";
@@ -92,7 +92,7 @@ export class StreamPlayer {
     try {
       const source = await this.#options.findSource();
       if (this.#closed) return;
-      this.#edges = [source.primary.hls, ...(source.fallback === undefined ? [] : [source.fallback.hls])];
+      this.#edges = [source.primary.hls, ...(source.fallback === null ? [] : [source.fallback.hls])];
       this.#edge = 0;
       this.#errors = 0;
       this.#load();

@@ -1,0 +1,99 @@
+import { CodedError } from "@leat/sdk/base/errors.ts";
+import { tokenAddress } from "@leat/sdk/client/actions/account.ts";
+import { type ApiCaller, createStream, endStream, listStreams } from "@leat/sdk/client/actions/streams.ts";
+import { type PriceUnit, priceUnits } from "@leat/sdk/protocol/job.ts";
+import { parsePrice } from "@leat/sdk/protocol/units.ts";
+import type { Command } from "commander";
+import { openAccount } from "../account-client.ts";
+import { printResult, renderTable, UsageError } from "../output.ts";
+import { acceptSettings } from "../settings-flags.ts";
+import { readLadder } from "./transcode.ts";
+
+export class StreamCommandError extends CodedError<{ code: "CLI_CLUSTER_MISSING" }> {}
+
+interface CreateFlags {
+  readonly ladder: string;
+  readonly token: string;
+  readonly budget: string;
+  readonly region?: string;
+  readonly ceiling?: readonly string[];
+  readonly idempotencyKey?: string;
+}
+
+export function register(program: Command): void {
+  const stream = program.command("stream").description("create, list and end streams");
+  acceptSettings(stream.command("create"))
+    .description("make a stream: prints where to publish (the key is shown this once) and where it plays")
+    .requiredOption("--ladder <file>", "JSON file of the ladder")
+    .option("--token <name>", "what it is paid in", "USDC")
+    .option("--budget <bytes>", "most bytes that are paid for viewers that cannot sign", "0")
+    .option("--region <name>", "where the work should be done")
+    .option("--ceiling <unit=price...>", `most that is paid for a unit, whole tokens: ${priceUnits.join(", ")}`)
+    .option("--idempotency-key <text>", "asks again for the same stream where an answer was lost")
+    .action(async (flags: CreateFlags, command: Command) => {
+      const { caller, client } = await openCaller(command, 0);
+      const request = {
+        ladder: await readLadder(flags.ladder),
+        token: tokenAddress(client, flags.token),
+        unsignedBudgetBytes: parseBudget(flags.budget),
+        ...(flags.region === undefined ? {} : { region: flags.region }),
+        ...(flags.ceiling === undefined ? {} : { priceCeilings: parseCeilings(flags.ceiling) }),
+      };
+      const created = await createStream(caller, request, flags.idempotencyKey);
+      const playbackUrl = new URL(created.playbackUrl, `${client.clusterUrl}/`).href;
+      printResult(command, { ...created, playbackUrl }, () =>
+        [
+          `stream ${created.slug}`,
+          ...created.ingestUrls.map((url, at) => `${at === 0 ? "publish to" : "or, if that fails, to"} ${url}`),
+          `plays at ${playbackUrl}`,
+        ].join("\n"),
+      );
+    });
+  acceptSettings(stream.command("list"))
+    .description("show your streams, newest first")
+    .action(async (_flags: unknown, command: Command) => {
+      const { caller } = await openCaller(command, 0);
+      const { streams } = await listStreams(caller);
+      printResult(command, { streams }, () =>
+        streams.length === 0
+          ? "no streams"
+          : renderTable(streams.map(({ slug, state, id }) => ({ stream: slug, state, id }))),
+      );
+    });
+  acceptSettings(stream.command("end <stream>"))
+    .description("end a stream at once; what came in is still delivered and paid")
+    .action(async (name: string, _flags: unknown, command: Command) => {
+      const { caller } = await openCaller(command, 1);
+      const ended = await endStream(caller, name);
+      printResult(command, ended, ({ slug, state }) => `stream ${slug} is ${state}`);
+    });
+}
+
+async function openCaller(command: Command, operands: number) {
+  const { client, key, settings } = await openAccount(command, operands);
+  const { clusterUrl } = settings.purchases;
+  if (clusterUrl === "") {
+    const message = "no cluster to buy from is known; set --purchases.clusterUrl or give --config";
+    throw new StreamCommandError({ code: "CLI_CLUSTER_MISSING" }, { message });
+  }
+  const caller: ApiCaller = { client: { ...client, clusterUrl }, signer: key.signer };
+  return { caller, client: { ...client, clusterUrl } };
+}
+
+function parseBudget(text: string): bigint {
+  if (!/^\d{1,18}$/.test(text)) throw new UsageError(`--budget is ${text}, wanted is a number of bytes`);
+  return BigInt(text);
+}
+
+/** `pixelVp9=0.000000000005` as an exact amount for its unit. */
+function parseCeilings(texts: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const [unit, price] = text.split("=");
+      if (!priceUnits.includes(unit as PriceUnit) || price === undefined) {
+        throw new UsageError(`--ceiling is ${text}, wanted is UNIT=PRICE with a unit of ${priceUnits.join(", ")}`);
+      }
+      return [unit, parsePrice(price).toString()];
+    }),
+  );
+}
