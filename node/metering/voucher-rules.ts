@@ -49,11 +49,10 @@ export function judgeOffer(
 }
 
 /**
- * What a payer learns from a voucher of its own that the payee holds and it does not know: total beyond its own newest
- * stands for work that it forgot, and must not be counted as paid ahead.
+ * What a payer learns from a voucher of its own that the payee holds and it does not know: total beyond what it knows to
+ * be covered (base units) stands for work that it forgot, and must not be counted as paid ahead.
  */
-export function adoptedExtra(own: Voucher | undefined, held: Voucher): bigint {
-  const known = own?.cumulative ?? 0n;
+export function adoptedExtra(known: bigint, held: Voucher): bigint {
   return held.cumulative > known ? held.cumulative - known : 0n;
 }
 

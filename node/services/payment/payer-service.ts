@@ -7,7 +7,7 @@ import { HoldBack } from "@leat/node/metering/hold-back.ts";
 import type { VoucherStore } from "@leat/node/metering/voucher-store.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
-import { type Channel, channelId, channelOf } from "@leat/sdk/protocol/channel.ts";
+import { type Channel, channelOf } from "@leat/sdk/protocol/channel.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { VoucherOffer } from "@leat/sdk/protocol/job.ts";
@@ -162,8 +162,8 @@ export class PayerService implements Payer, Startable {
   }
 
   async acknowledged(offer: VoucherOffer): Promise<void> {
-    const { value } = offer.voucher;
-    await this.#components.vouchers.acknowledge(channelId(channelOf(value)), value.seq);
+    const book = await this.#books.open(channelOf(offer.voucher.value));
+    await book.mutex.run(() => this.#pen.acknowledge(book, offer));
   }
 
   async settleNow(channel: Channel): Promise<Vouchered> {

@@ -66,7 +66,8 @@ export class Pen {
     const value = nextVoucher(book.channel, previous, { cumulative, receiptsRoot });
     const voucher = { value, signature: await signer.sign(voucherStructure, domain, value) };
     const record = { channel: book.id, voucher, receiptsRoot, receiptHashes, acknowledged: false };
-    const result = await vouchers.put("issued", { record, expectedSeq: previous?.seq ?? 0n, covered });
+    // Entries count as covered only when the payee has the voucher: it may hold another one, which this one must follow.
+    const result = await vouchers.put("issued", { record, expectedSeq: previous?.seq ?? 0n, covered: [] });
     if (!result.stored) throw new PaymentError({ code: "VOUCHER_FENCED", channel: book.id });
     this.#issued.add();
     return this.offerOf(record);
@@ -74,7 +75,7 @@ export class Pen {
 
   /** Brings an offer to the payee; ends with its acknowledgement on disk, or with the voucher that it holds adopted. */
   async send(book: Book, offer: VoucherOffer): Promise<"acknowledged" | "adopted"> {
-    const { vouchers, deliver, logger } = this.#components;
+    const { deliver, logger } = this.#components;
     if (deliver === undefined) throw new PaymentError({ code: "VOUCHER_CHANNEL_UNKNOWN", channel: book.id });
     const answer = await deliver(book.channel.payee, offer);
     const { value } = offer.voucher;
@@ -86,10 +87,21 @@ export class Pen {
     if (channel !== book.id || cumulative !== value.cumulative || seq !== value.seq) {
       throw new PaymentError({ code: "VOUCHER_ANSWER_WRONG", channel: book.id });
     }
-    await vouchers.acknowledge(book.id, seq);
-    if (value.cumulative > book.ledger.vouchered) book.ledger.cover(value.cumulative);
+    await this.acknowledge(book, offer);
     logger.debug("Voucher acknowledged", { channel: book.id, seq, cumulative });
     return "acknowledged";
+  }
+
+  /** The payee has it: its entries are covered for good. */
+  async acknowledge(book: Book, offer: Pick<VoucherOffer, "voucher" | "receiptHashes">): Promise<void> {
+    const { vouchers } = this.#components;
+    const { seq, cumulative } = offer.voucher.value;
+    const named = new Set(offer.receiptHashes);
+    const open = named.size === 0 ? [] : await vouchers.openEntries("issued", book.id);
+    const covered = open.filter((entry) => named.has(entry.receiptHash));
+    if (covered.length > 0) await vouchers.setEntries("issued", book.id, covered, "vouchered");
+    await vouchers.acknowledge(book.id, seq);
+    if (cumulative > book.ledger.vouchered) book.ledger.cover(cumulative);
   }
 
   /** Signs for what a payee asks: only receipts that we booked and did not refuse, and no more than they are worth. */
@@ -103,8 +115,7 @@ export class Pen {
     if (request.kind === "prepay") return { offer: await this.#prepay(book, request, prepayLimit), entries: [] };
     if (newest !== undefined && !newest.acknowledged) {
       // It asks for the one after: it has this one.
-      await vouchers.acknowledge(book.id, seq);
-      book.ledger.cover(newest.voucher.value.cumulative);
+      await this.acknowledge(book, newest);
     }
     const open = new Map((await vouchers.openEntries("issued", book.id)).map((entry) => [entry.receiptHash, entry]));
     const entries = request.receiptHashes.map((receiptHash) => {
@@ -140,17 +151,28 @@ export class Pen {
     if (!sameChannel(channelOf(value), book.channel)) throw wrong;
     const signer = statements.recoverSigner(voucherStructure, domain, value, signature);
     if (!(await chain.maySign(value.payer, signer))) throw wrong;
-    const own = (await vouchers.newest("issued", book.id))?.voucher.value;
-    const extra = adoptedExtra(own, value);
+    const own = await vouchers.newest("issued", book.id);
+    // What is still payable is in no voucher that the payee has: only the rest of our total can be in the held one.
+    const open = (await vouchers.openEntries("issued", book.id)).filter(({ state }) => state === "payable");
+    const settled = (await vouchers.totalExact("issued", book.id)) - sumExact(open);
+    const extra = adoptedExtra(
+      nextCumulative(settled, own?.acknowledged ? own.voucher.value.cumulative : 0n, book.decimals),
+      value,
+    );
     const result = await vouchers.put("issued", {
       record: { channel: book.id, voucher: held, receiptsRoot: zeroHash, receiptHashes: [], acknowledged: true },
-      expectedSeq: own?.seq ?? 0n,
+      expectedSeq: own?.voucher.value.seq ?? 0n,
       covered: [],
       adjustExact: toExact(extra, book.decimals),
     });
     if (!result.stored) throw new PaymentError({ code: "VOUCHER_FENCED", channel: book.id });
     this.#adopted.add();
-    logger.warn("Adopted held voucher", { channel: book.id, ownSeq: own?.seq, heldSeq: value.seq, extra });
+    logger.warn("Adopted held voucher", {
+      channel: book.id,
+      ownSeq: own?.voucher.value.seq,
+      heldSeq: value.seq,
+      extra,
+    });
     book.ledger.book(toExact(extra, book.decimals));
     if (value.cumulative > book.ledger.vouchered) book.ledger.cover(value.cumulative);
   }
