@@ -1,0 +1,142 @@
+import { readFile } from "node:fs/promises";
+import { CodedError } from "@leat/sdk/base/errors.ts";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import { isHex, zeroAddress } from "@leat/sdk/protocol/hex.ts";
+import type { SeedCommit, SelectionReceipt } from "@leat/sdk/protocol/signed.ts";
+import type { Signed } from "@leat/sdk/protocol/statements.ts";
+import type { Candidate } from "@leat/sdk/selection/candidate.ts";
+import { type CostTerm, costTerms } from "@leat/sdk/selection/cost.ts";
+import { type Explanation, explain } from "@leat/sdk/selection/explain.ts";
+import { type FilterName, filterNames } from "@leat/sdk/selection/filters.ts";
+import { bodyFromText, type SelectionBody } from "@leat/sdk/selection/receipt.ts";
+import { fromText } from "@leat/sdk/selection/text.ts";
+import type { Command } from "commander";
+import { printResult } from "../output.ts";
+
+export class ExplainError extends CodedError<
+  | { code: "CLI_EXPLAIN_UNREACHABLE"; url: string }
+  | { code: "CLI_EXPLAIN_REFUSED"; url: string; status: number }
+  | { code: "CLI_EXPLAIN_INPUT_INVALID"; input: string }
+> {}
+
+/** A decision as the balancer shows it. */
+interface Published {
+  readonly id: Hex;
+  readonly receipt: Signed<SelectionReceipt>;
+  readonly body: string;
+  readonly commit?: Signed<SeedCommit>;
+  /** In a file that was written by `--json`: then nothing is fetched. */
+  readonly rows?: readonly string[];
+}
+
+const PAGE = 1_000;
+
+const filterWords: Readonly<Record<FilterName, string>> = {
+  primitive: "do not sell it",
+  codec: "cannot encode the codec",
+  region: "are in another region",
+  excluded: "were excluded",
+  token: "do not take the token",
+  price: "ask more than the ceiling",
+  stake: "have too little stake",
+  draining: "take no new work",
+  load: "are overloaded",
+  capacity: "have no capacity left",
+  vetting: "are of another vetting stage than this decision was for",
+};
+const termWords: Readonly<Record<CostTerm, string>> = {
+  price: "price",
+  rtt: "round trip",
+  distance: "distance",
+  load: "load",
+  reputation: "reputation",
+  fetching: "has to fetch the stream",
+};
+
+export function register(program: Command): void {
+  program
+    .command("explain <selection-receipt>")
+    .description("make a balancer's decision again and say why it came out so (an id, or a file)")
+    .option("--url <address>", "where the balancer answers", "http://127.0.0.1:8080")
+    .action(async (input: string, flags: { url: string }, command: Command) => {
+      const published = await readPublished(input, flags.url);
+      const body = bodyFromText(published.body);
+      const texts = published.rows ?? (await fetchRows(flags.url, published.receipt.value.tableRoot));
+      const rows = texts.map((text) => fromText(text) as Candidate);
+      const receipt = reviveReceipt(published.receipt.value);
+      const anchor = published.commit?.value.anchor;
+      const explanation = explain({ receipt, body, rows, ...(anchor === undefined ? {} : { anchor }) });
+      if (!explanation.agrees) process.exitCode = 1;
+      printResult(command, { ...published, rows: texts, explanation }, () =>
+        describe(published.id, receipt, body, explanation),
+      );
+    });
+}
+
+/** In plain words: who was left out and why, who was drawn, what each cost, who won. */
+export function describe(id: Hex, receipt: SelectionReceipt, body: SelectionBody, explanation: Explanation): string {
+  const { request, filterCounts, drawn } = body;
+  const codecs = request.codecs.length === 0 ? "" : ` of ${request.codecs.join(", ")}`;
+  const lines = [
+    `decision ${id}`,
+    `wanted: ${request.primitive}${codecs}, ${request.units} units of capacity, for job ${receipt.job} attempt ${receipt.attempt}`,
+    `${body.tableSize} nodes were known`,
+  ];
+  for (const name of filterNames) {
+    if (filterCounts[name] > 0) lines.push(`  ${filterCounts[name]} ${filterWords[name]}`);
+  }
+  for (const { node, reason } of request.excluded) lines.push(`  ${node} was excluded: ${reason}`);
+  const lane =
+    body.lane === "all" ? "nobody is vetted yet, so all may win" : `this decision was for ${body.lane} nodes`;
+  lines.push(`${body.passed} passed; ${lane}`);
+  lines.push(`${drawn.length} drawn by capacity out of ${body.totalWeight} tickets, the cheapest first:`);
+  for (const { node, weight, terms, cost } of drawn) {
+    const parts = costTerms.filter((term) => terms[term] > 0).map((term) => `${termWords[term]} ${terms[term]}`);
+    lines.push(`  ${node} (${weight} tickets) costs ${cost}: ${parts.join(", ")}`);
+  }
+  lines.push(receipt.winner === zeroAddress ? "nobody won" : `winner: ${receipt.winner}`);
+  lines.push(
+    explanation.agrees ? "made again from the published table: the same" : `does not agree: ${explanation.mismatch}`,
+  );
+  return lines.join("\n");
+}
+
+async function readPublished(input: string, url: string): Promise<Published> {
+  if (isHex(input, 32)) return (await fetchJson(url, `/v1/selections/${input.toLowerCase()}`)) as Published;
+  try {
+    return JSON.parse(await readFile(input, "utf8")) as Published;
+  } catch (cause) {
+    const message = `${input} is neither the id of a decision nor a file of one`;
+    throw new ExplainError({ code: "CLI_EXPLAIN_INPUT_INVALID", input }, { cause, message });
+  }
+}
+
+async function fetchRows(url: string, tableRoot: Hex): Promise<string[]> {
+  const rows: string[] = [];
+  for (;;) {
+    const target = `/v1/candidates/${tableRoot}?limit=${PAGE}&offset=${rows.length}`;
+    const page = (await fetchJson(url, target)) as { total: number; rows: string[] };
+    rows.push(...page.rows);
+    if (rows.length >= page.total || page.rows.length === 0) return rows;
+  }
+}
+
+async function fetchJson(url: string, target: string): Promise<unknown> {
+  const full = `${url.replace(/\/$/, "")}${target}`;
+  let response: Response;
+  try {
+    response = await fetch(full);
+  } catch (cause) {
+    throw new ExplainError(
+      { code: "CLI_EXPLAIN_UNREACHABLE", url: full },
+      { cause, message: `no answer from ${full}` },
+    );
+  }
+  if (!response.ok) throw new ExplainError({ code: "CLI_EXPLAIN_REFUSED", url: full, status: response.status });
+  return response.json();
+}
+
+/** Plain JSON has no bigint. */
+function reviveReceipt(value: SelectionReceipt): SelectionReceipt {
+  return { ...value, cluster: BigInt(value.cluster), decidedAt: BigInt(value.decidedAt) };
+}

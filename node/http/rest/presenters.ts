@@ -1,0 +1,95 @@
+import type { JobView } from "../../services/balancer/views.ts";
+import type { ChannelStatus } from "../../services/payment/index.ts";
+import type { AttemptRow, CheckRow, ReceiptRow } from "../../store/sql/job-store.ts";
+import type { StreamRow } from "../../store/sql/stream-store.ts";
+
+/** Rows as they are shown: bigints become decimal text in the server's serializer. */
+
+export function presentStream(row: StreamRow) {
+  const { id, slug, state, token, ladder, renditions, source, region, createdAtMs, endedAtMs, endCode } = row;
+  return {
+    id,
+    slug,
+    state,
+    token,
+    ladder,
+    renditions: renditions ?? [],
+    source,
+    region,
+    playbackUrl: `/play/${slug}`,
+    frames: row.nextFrame,
+    segments: row.nextSequence,
+    unsignedBudgetBytes: row.unsignedBudgetBytes,
+    unsignedPaidBytes: row.unsignedPaidBytes,
+    prices: row.retail,
+    createdAtMs,
+    endedAtMs,
+    endCode,
+  };
+}
+
+export function presentJob({ job, attempts, checks }: JobView) {
+  return {
+    job: job.id,
+    primitive: job.primitive,
+    part: job.part,
+    state: job.state,
+    excluded: job.excluded,
+    attempts: attempts.map((attempt) => presentAttempt(attempt, checks)),
+  };
+}
+
+export function presentReceipt(row: ReceiptRow) {
+  const { hash, job, attempt, seq, kind, node, receipt, units, paidUnits, exact, retailExact, receivedAtMs } = row;
+  return {
+    hash,
+    job,
+    attempt,
+    seq,
+    kind,
+    node,
+    receipt,
+    leaves: row.leaves,
+    units,
+    paidUnits,
+    exact,
+    retailExact,
+    proof: kind === "ingest" ? "unproven" : "checked",
+    receivedAtMs,
+  };
+}
+
+export function presentPayment(status: ChannelStatus) {
+  const { channel, channelId, vouchered, collected, collectTransaction, reserve } = status;
+  const { payer, payee, token } = channel;
+  return {
+    payer,
+    payee,
+    token,
+    channel: channelId,
+    vouchered,
+    collected,
+    transaction: collectTransaction ?? null,
+    reserve,
+    unpaidExact: status.unpaidExact,
+    largestUnpaidExact: status.largestUnpaidExact,
+    creditLimitExact: status.creditLimitExact,
+    canLoseExact: status.canLoseExact,
+  };
+}
+
+function presentAttempt(row: AttemptRow, checks: readonly CheckRow[]) {
+  const own = checks.filter(({ attempt }) => attempt === row.attempt);
+  return {
+    attempt: row.attempt,
+    node: row.node,
+    state: row.state,
+    selection: row.selection,
+    prices: row.prices,
+    startSequence: row.startSequence,
+    endSequence: row.endSequence,
+    endCode: row.endCode,
+    checked: own.length,
+    failed: own.filter(({ verdict }) => verdict === 2).length,
+  };
+}

@@ -1,0 +1,50 @@
+import { ladderSchema, type Prices, priceUnits } from "@leat/sdk/protocol/job.ts";
+import { regionSchema } from "@leat/sdk/protocol/offer-body.ts";
+import { addressSchema, closedObject, hashSchema } from "@leat/sdk/protocol/schemas.ts";
+import { type Static, Type } from "typebox";
+
+/** Integers beyond 2^53 travel as decimal text. */
+const decimal = (digits: number) => Type.String({ pattern: `^[0-9]{1,${digits}}$` });
+
+export const createStreamSchema = closedObject({
+  ladder: ladderSchema,
+  token: addressSchema,
+  nonce: hashSchema,
+  unsignedBudgetBytes: Type.Optional(decimal(18)),
+  priceCeilings: Type.Optional(
+    closedObject(Object.fromEntries(priceUnits.map((unit) => [unit, Type.Optional(decimal(38))]))),
+  ),
+  region: Type.Optional(regionSchema),
+});
+export type CreateStreamBody = Static<typeof createStreamSchema>;
+
+/** The id, or the short form that stands in addresses. */
+export const streamParams = closedObject({
+  stream: Type.String({ pattern: "^(0x[0-9a-f]{64}|[A-Za-z0-9_-]{8,64})$" }),
+});
+export const slugParams = closedObject({ slug: Type.String({ pattern: "^[A-Za-z0-9_-]{8,64}$" }) });
+export const selectionParams = closedObject({ id: hashSchema });
+export const tableParams = closedObject({ tableRoot: hashSchema });
+export const candidateParams = closedObject({ tableRoot: hashSchema, node: addressSchema });
+export const rotateBody = closedObject({ revokeOld: Type.Optional(Type.Boolean()) });
+
+/** Lists come in pages of at most 200; `after` or `before` is the last row's time of the page before. */
+export const pageQuery = closedObject({
+  limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
+  after: Type.Optional(Type.Integer({ minimum: 0 })),
+  before: Type.Optional(Type.Integer({ minimum: 0 })),
+});
+export type PageQuery = Static<typeof pageQuery>;
+
+export const offsetQuery = closedObject({
+  limit: Type.Integer({ minimum: 1, maximum: 1_000, default: 500 }),
+  offset: Type.Integer({ minimum: 0, maximum: 100_000, default: 0 }),
+});
+export type OffsetQuery = Static<typeof offsetQuery>;
+
+export function readPrices(texts: Readonly<Record<string, string | undefined>> | undefined): Prices {
+  const entries = Object.entries(texts ?? {}).flatMap(([unit, text]) =>
+    text === undefined ? [] : [[unit, BigInt(text)]],
+  );
+  return Object.fromEntries(entries) as Prices;
+}

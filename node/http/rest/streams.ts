@@ -1,0 +1,100 @@
+import type { FastifyInstance } from "fastify";
+import type { Balancer } from "../../services/balancer/balancer-service.ts";
+import { type AuthComponents, requireAccount } from "../auth.ts";
+import { addIdempotency, type IdempotencyStore } from "../plugins/idempotency.ts";
+import { addRateLimit } from "../plugins/rate-limit.ts";
+import { declareBalancerErrors } from "./errors.ts";
+import { presentJob, presentPayment, presentReceipt, presentStream } from "./presenters.ts";
+import {
+  type CreateStreamBody,
+  createStreamSchema,
+  type PageQuery,
+  pageQuery,
+  readPrices,
+  rotateBody,
+  streamParams,
+} from "./schemas.ts";
+
+export interface StreamRoutesComponents extends AuthComponents {
+  readonly balancer: Balancer;
+  readonly idempotency: IdempotencyStore;
+}
+
+interface OneStream {
+  Params: { stream: string };
+}
+
+/** What a buyer does with its own streams. Every request is signed by its account; another's stream is unknown to it. */
+export async function registerStreamRoutes(
+  app: FastifyInstance,
+  components: StreamRoutesComponents,
+  options: { readonly requestsPerMinute: number },
+): Promise<void> {
+  const { balancer, idempotency } = components;
+  const { views } = balancer;
+  declareBalancerErrors(app);
+  await app.register(async (group) => {
+    await addRateLimit(group, options);
+    requireAccount(group, components);
+
+    await group.register(async (creating) => {
+      addIdempotency(creating, { store: idempotency, required: true });
+      creating.post<{ Body: CreateStreamBody }>(
+        "/v1/streams",
+        { schema: { body: createStreamSchema } },
+        async (request, reply) => {
+          const { unsignedBudgetBytes = "0", priceCeilings, ...rest } = request.body;
+          const created = await balancer.createStream(request.account, {
+            ...rest,
+            unsignedBudgetBytes: BigInt(unsignedBudgetBytes),
+            priceCeilings: readPrices(priceCeilings),
+          });
+          return reply.code(201).send(created);
+        },
+      );
+    });
+
+    group.get<{ Querystring: PageQuery }>(
+      "/v1/streams",
+      { schema: { querystring: pageQuery } },
+      async ({ account, query }) => ({
+        streams: (await views.streams(account, query.limit, query.before)).map(presentStream),
+      }),
+    );
+    group.get<OneStream>("/v1/streams/:stream", { schema: { params: streamParams } }, async ({ account, params }) =>
+      presentStream(await views.stream(account, params.stream)),
+    );
+    group.post<OneStream>(
+      "/v1/streams/:stream/end",
+      { schema: { params: streamParams } },
+      async ({ account, params }) => {
+        await balancer.endStream(account, params.stream);
+        return presentStream(await views.stream(account, params.stream));
+      },
+    );
+    group.post<OneStream & { Body: { revokeOld?: boolean } }>(
+      "/v1/streams/:stream/keys",
+      { schema: { params: streamParams, body: rotateBody } },
+      async ({ account, params, body }) => ({
+        streamKey: await balancer.rotateKey(account, params.stream, body.revokeOld ?? false),
+      }),
+    );
+    group.get<OneStream>(
+      "/v1/streams/:stream/jobs",
+      { schema: { params: streamParams } },
+      async ({ account, params }) => ({ jobs: (await views.jobs(account, params.stream)).map(presentJob) }),
+    );
+    group.get<OneStream & { Querystring: PageQuery }>(
+      "/v1/streams/:stream/receipts",
+      { schema: { params: streamParams, querystring: pageQuery } },
+      async ({ account, params, query }) => ({
+        receipts: (await views.receipts(account, params.stream, query.limit, query.after)).map(presentReceipt),
+      }),
+    );
+    group.get<OneStream>(
+      "/v1/streams/:stream/payments",
+      { schema: { params: streamParams } },
+      async ({ account, params }) => ({ payments: (await views.payments(account, params.stream)).map(presentPayment) }),
+    );
+  });
+}
