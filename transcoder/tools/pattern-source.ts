@@ -1,9 +1,11 @@
 import { VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
-import { AV_PICTURE_TYPE_I, AV_PICTURE_TYPE_NONE, AV_PIX_FMT_YUV420P } from "node-av/constants";
-import { Packet, Frame as Picture } from "node-av/lib";
+import { AV_PICTURE_TYPE_I, AV_PICTURE_TYPE_NONE } from "node-av/constants";
+import type { Frame as Picture } from "node-av/lib";
+import { Packet } from "node-av/lib";
 import { annexBToFrame, avcCodecString, buildAvcC, splitAnnexB } from "../bitstream/h264.ts";
 import { describeAudio, GroupEncoder, toFrame } from "../engines/node-av/audio-group.ts";
 import { openVideoEncoder } from "../engines/node-av/codec.ts";
+import { newPicture } from "../engines/node-av/scaler.ts";
 import { AUDIO_SAMPLE_RATE } from "../presets.ts";
 import { bandRows, paintBarcode } from "./barcode.ts";
 import type { MediaItem, PatternOptions } from "./media-item.ts";
@@ -100,16 +102,6 @@ function* encodePictures(options: PatternOptions, frames: number): Generator<Med
   encoder.freeContext();
   packet.free();
   picture.free();
-}
-
-function newPicture(width: number, height: number): Picture {
-  const picture = new Picture();
-  picture.alloc();
-  picture.format = AV_PIX_FMT_YUV420P;
-  picture.width = width;
-  picture.height = height;
-  picture.getBuffer();
-  return picture;
 }
 
 /** Diagonal waves that travel, cheap to paint: each row is a shifted copy of one line. */

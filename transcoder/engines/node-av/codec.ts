@@ -16,6 +16,7 @@ import type { Frame as Picture } from "node-av/lib";
 import { Codec, CodecContext, CodecParameters, FFmpegError, Rational } from "node-av/lib";
 import { TranscodeError } from "../../errors.ts";
 import type { VideoPreset } from "../../presets.ts";
+import { targetSpace } from "./scaler.ts";
 
 const VIDEO_IDS: Readonly<Record<VideoCodec, AVCodecID>> = {
   h264: AV_CODEC_ID_H264,
@@ -130,7 +131,7 @@ export function openVideoEncoder(options: VideoEncoderOptions): CodecContext {
     context.sampleAspectRatio = new Rational(aspect.num, aspect.den);
   }
   if (options.color) {
-    context.colorSpace = options.color.colorSpace;
+    context.colorSpace = targetSpace(options.color.colorSpace);
     context.colorPrimaries = options.color.colorPrimaries;
     context.colorTrc = options.color.colorTrc;
   }

@@ -1,11 +1,10 @@
 import type { VideoCodec } from "@leat/sdk/protocol/frame.ts";
-import { AV_PIX_FMT_YUV420P } from "node-av/constants";
-import { Frame as Picture } from "node-av/lib";
 import type { LiveSink } from "../../engine.ts";
 import { isCoded } from "../../errors.ts";
 import { livePreset } from "../../presets.ts";
 import type { EncoderReport, ProbeSpec } from "../../probe.ts";
 import { LiveRung } from "./rung.ts";
+import { newPicture } from "./scaler.ts";
 
 const TICKS_PER_FRAME = 3000;
 
@@ -49,12 +48,7 @@ function measureEncoder(codec: VideoCodec, spec: ProbeSpec): EncoderReport {
 }
 
 function encodeOne(rung: LiveRung, index: number, width: number, height: number): void {
-  const picture = new Picture();
-  picture.alloc();
-  picture.format = AV_PIX_FMT_YUV420P;
-  picture.width = width;
-  picture.height = height;
-  picture.getBuffer();
+  const picture = newPicture(width, height);
   const [luma, first, second] = picture.data ?? [];
   const stride = picture.linesize[0] ?? width;
   for (let row = 0; luma && row < height; row += 1) {

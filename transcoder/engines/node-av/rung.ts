@@ -1,8 +1,8 @@
 import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
-import { AV_PICTURE_TYPE_I, AV_PICTURE_TYPE_NONE, AV_PIX_FMT_YUV420P } from "node-av/constants";
-import type { CodecContext } from "node-av/lib";
-import { Packet, Frame as Picture, SoftwareScaleContext } from "node-av/lib";
+import { AV_PICTURE_TYPE_I, AV_PICTURE_TYPE_NONE } from "node-av/constants";
+import type { CodecContext, Frame as Picture } from "node-av/lib";
+import { Packet } from "node-av/lib";
 import { annexBToFrame, avcCodecString, buildAvcC, splitAnnexB } from "../../bitstream/h264.ts";
 import { describeVp9 } from "../../bitstream/vp9.ts";
 import type { LiveSink } from "../../engine.ts";
@@ -11,6 +11,7 @@ import type { ResolvedRung } from "../../ladder.ts";
 import { LIVE_GOP, livePreset } from "../../presets.ts";
 import type { DuePicture } from "../../timeline.ts";
 import { describeFault, openVideoEncoder } from "./codec.ts";
+import { newPicture, Scaler } from "./scaler.ts";
 
 /** A picture on its way: encoders know it by its time on their own clock, which never goes back. */
 export interface EncodeOrder extends DuePicture {
@@ -23,8 +24,8 @@ export class LiveRung {
   readonly #index: number;
   readonly #rung: ResolvedRung;
   readonly #sink: LiveSink;
-  readonly #scaler = new SoftwareScaleContext();
-  readonly #scaled = new Picture();
+  readonly #scaler = new Scaler();
+  readonly #scaled: Picture;
   readonly #packet = new Packet();
   readonly #inFlight = new Map<bigint, EncodeOrder>();
   readonly #fps: number;
@@ -41,14 +42,8 @@ export class LiveRung {
     this.#rung = rung;
     this.#fps = fps;
     this.#sink = sink;
-    this.#scaler.allocContext();
-    this.#scaler.setOption("sws_flags", "bicubic");
     this.#packet.alloc();
-    this.#scaled.alloc();
-    this.#scaled.format = AV_PIX_FMT_YUV420P;
-    this.#scaled.width = rung.width;
-    this.#scaled.height = rung.height;
-    this.#scaled.getBuffer();
+    this.#scaled = newPicture(rung.width, rung.height);
   }
 
   /** `picture` undefined shows the last one again. */
@@ -76,15 +71,14 @@ export class LiveRung {
   close(): void {
     this.#encoder?.freeContext();
     this.#encoder = undefined;
-    this.#scaler.freeContext();
+    this.#scaler.close();
     this.#scaled.free();
     this.#packet.free();
   }
 
   #scale(picture: Picture): void {
     this.#scaled.makeWritable();
-    this.#scaled.colorSpace = picture.colorSpace;
-    this.#check(this.#scaler.scaleFrameSync(this.#scaled, picture));
+    this.#check(this.#scaler.scaleSync(this.#scaled, picture));
     this.#hasPicture = true;
   }
 

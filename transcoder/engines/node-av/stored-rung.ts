@@ -1,7 +1,7 @@
 import { VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
-import { AV_CODEC_ID_OPUS, AV_PIX_FMT_YUV420P, AV_PKT_DATA_DISPLAYMATRIX } from "node-av/constants";
-import type { CodecContext, Stream } from "node-av/lib";
-import { Packet, Frame as Picture, SoftwareScaleContext } from "node-av/lib";
+import { AV_CODEC_ID_OPUS, AV_PKT_DATA_DISPLAYMATRIX } from "node-av/constants";
+import type { CodecContext, Frame as Picture, Stream } from "node-av/lib";
+import { Packet } from "node-av/lib";
 import type { StoredRendition } from "../../engine.ts";
 import { TranscodeError } from "../../errors.ts";
 import type { ResolvedRung } from "../../ladder.ts";
@@ -10,6 +10,7 @@ import { storedThreads } from "../../stored.ts";
 import type { AudioPacket } from "./audio-group.ts";
 import { describeFault, openVideoEncoder } from "./codec.ts";
 import { Mp4Output } from "./output.ts";
+import { newPicture, Scaler } from "./scaler.ts";
 
 const VIDEO_BASE = { num: 1, den: VIDEO_TIMESCALE };
 const AUDIO_BASE = { num: 1, den: AUDIO_SAMPLE_RATE };
@@ -28,7 +29,7 @@ export class StoredRung {
   readonly #output: Mp4Output;
   readonly #videoStream: Stream;
   readonly #audioStream: Stream | undefined;
-  readonly #scaler = new SoftwareScaleContext();
+  readonly #scaler = new Scaler();
   readonly #packet = new Packet();
   readonly #durations = new Map<bigint, number>();
   #tail: Promise<void> = Promise.resolve();
@@ -76,8 +77,6 @@ export class StoredRung {
       });
     }
     this.#output.open();
-    this.#scaler.allocContext();
-    this.#scaler.setOption("sws_flags", "bicubic");
     this.#packet.alloc();
   }
 
@@ -134,16 +133,10 @@ export class StoredRung {
   }
 
   async #encode(picture: Picture, pts: number, duration: number): Promise<void> {
-    const scaled = new Picture();
+    const scaled = newPicture(this.#rung.width, this.#rung.height);
     try {
       if (this.#fault) return;
-      scaled.alloc();
-      scaled.format = AV_PIX_FMT_YUV420P;
-      scaled.width = this.#rung.width;
-      scaled.height = this.#rung.height;
-      scaled.getBuffer();
-      scaled.colorSpace = picture.colorSpace;
-      this.#check(await this.#scaler.scaleFrame(scaled, picture));
+      this.#check(await this.#scaler.scale(scaled, picture));
       scaled.pts = BigInt(pts);
       scaled.duration = BigInt(duration);
       this.#durations.set(scaled.pts, duration);
