@@ -24,4 +24,9 @@ export const commands: readonly CommandEntry[] = [
   },
   { name: "buyer", summary: "deposit and see what is paid", load: () => import("./commands/buyer.ts") },
   { name: "operator", summary: "see what a node earns", load: () => import("./commands/operator.ts") },
+  {
+    name: "explain",
+    summary: "make a balancer's decision again and say why it came out so",
+    load: () => import("./commands/explain.ts"),
+  },
 ];
