@@ -1,6 +1,6 @@
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import { type Domain, StatementError, type Structure, statementDigest } from "./eip712.ts";
-import { type Address, bytesToHex, type Hex, hexToBytes } from "./hex.ts";
+import { type Address, bytesToHex, type Hex, hexToBytes, isHex } from "./hex.ts";
 import { nobleSecp, type Secp } from "./secp.ts";
 
 /** A statement as it travels: the value and its signer's 65 bytes r, s, v (or 64 bytes, EIP-2098). */
@@ -111,6 +111,7 @@ function parseSignature(hex: Hex): ParsedSignature {
   const length = (hex.length - 2) / 2;
   if (length !== 64 && length !== 65)
     throw new StatementError({ code: "STATEMENT_SIGNATURE_LENGTH", lengthBytes: length });
+  if (!isHex(hex)) throw new StatementError({ code: "STATEMENT_SIGNATURE_INVALID" });
   const bytes = hexToBytes(hex);
   let recovery: number;
   if (length === 64) {

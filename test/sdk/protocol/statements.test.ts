@@ -83,6 +83,7 @@ describe("statements", () => {
     assert.throws(recover("0x"), codeIs("STATEMENT_SIGNATURE_LENGTH"));
     assert.throws(recover(`${signature.slice(0, 130)}1d`), codeIs("STATEMENT_SIGNATURE_RECOVERY_ID"));
     assert.throws(recover(`${signature.slice(0, 130)}00`), codeIs("STATEMENT_SIGNATURE_RECOVERY_ID"));
+    assert.throws(recover(`0x${"zz".repeat(65)}`), codeIs("STATEMENT_SIGNATURE_INVALID"));
     assert.throws(recover(`0x${"00".repeat(64)}1b`), codeIs("STATEMENT_SIGNATURE_INVALID"));
     assert.throws(recover(`0x${"ff".repeat(32)}${signature.slice(66)}`), codeIs("STATEMENT_SIGNATURE_INVALID"));
   });
