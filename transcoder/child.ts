@@ -25,11 +25,14 @@ export class Child {
   readonly exited: Promise<void>;
   #lastWords = "";
   #isDone = false;
+  #isGone = false;
   #fault: TranscodeError | undefined;
 
   constructor(options: ChildOptions) {
     this.#process = spawn(process.execPath, [fileURLToPath(options.entry)], {
       stdio: ["pipe", "pipe", "pipe"],
+      // A group of its own: a terminal's Ctrl-C is for us to answer, and programs that it runs end with it.
+      detached: true,
       env: { ...process.env, UV_THREADPOOL_SIZE: String(options.threads), NODE_OPTIONS: "" },
     });
     const { stdin, stdout, stderr } = this.#process as { stdin: Writable; stdout: Readable; stderr: Readable };
@@ -57,6 +60,10 @@ export class Child {
         options.onExit(isClean ? undefined : (this.#fault ?? new TranscodeError(lost)));
         resolve();
       };
+      this.#process.once("exit", () => {
+        this.kill();
+        this.#isGone = true;
+      });
       // "close" comes after the last output was read.
       this.#process.once("close", (exitCode, signal) => finish(exitCode, signal, this.#lastWords));
       this.#process.once("error", (error) => {
@@ -91,6 +98,14 @@ export class Child {
   }
 
   kill(): void {
-    this.#process.kill("SIGKILL");
+    const { pid } = this.#process;
+    // Once it is gone its number may be another's.
+    if (pid === undefined || this.#isGone) return;
+    try {
+      process.kill(-pid, "SIGKILL");
+    } catch (error) {
+      // Nobody of the group is left.
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
   }
 }

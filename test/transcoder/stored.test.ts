@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { copyFile, mkdir, mkdtemp, open, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { promisify } from "node:util";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Ladder } from "@leat/transcoder/ladder.ts";
 import { transcodeFile } from "@leat/transcoder/stored.ts";
@@ -49,6 +51,31 @@ describe("transcoder/stored", () => {
         assert.ok(Math.abs(made.durationS - source.durationS) <= DURATION_TOLERANCE_S);
         assert.equal(made.hasAudio, source.hasAudio);
         assert.equal((await stat(rendition.file)).size, rendition.bytes);
+      }
+    });
+  }
+
+  const strange: readonly [string, readonly string[]][] = [
+    [
+      "interlaced pictures",
+      ["-vf", "tinterlace=interleave_top", "-c:v", "libx264", "-flags", "+ildct+ilme", "-f", "mpegts"],
+    ],
+    ["RGB", ["-c:v", "libx264rgb", "-f", "matroska"]],
+    ["10 bits of 4:2:2", ["-pix_fmt", "yuv422p10le", "-c:v", "libx264", "-f", "mp4"]],
+    ["the full range of a camera", ["-pix_fmt", "yuvj420p", "-c:v", "mjpeg", "-f", "avi"]],
+    ["an odd width", ["-vf", "scale=161:121", "-pix_fmt", "yuv444p", "-c:v", "libx264", "-f", "mp4"]],
+  ];
+  for (const [index, [what, args]] of strange.entries()) {
+    it(`takes ${what}`, async function () {
+      this.timeout(60_000);
+      const input = join(directory, `strange-${index}`);
+      const source = ["-v", "error", "-f", "lavfi", "-i", "testsrc=size=320x240:rate=25:duration=1"];
+      await promisify(execFile)("ffmpeg", [...source, ...args, input]);
+      const shown = await probeVideo(input);
+      const report = await transcodeFile({ input, ladder: LADDER, outDir: join(directory, `strange-out-${index}`) });
+      assert.equal(report.source.frames, shown.frames);
+      for (const rendition of report.renditions) {
+        assert.equal((await probeVideo(rendition.file)).frames, shown.frames);
       }
     });
   }

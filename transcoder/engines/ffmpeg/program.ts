@@ -16,6 +16,8 @@ export interface ProgramResult {
 export function runProgram(program: string, args: readonly string[], onProgress?: () => void): Promise<ProgramResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+    const stop = () => child.kill("SIGKILL");
+    process.once("exit", stop);
     let stdout = "";
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -27,7 +29,10 @@ export function runProgram(program: string, args: readonly string[], onProgress?
       stderr = (stderr + text).slice(-LAST_WORDS_CHARS);
     });
     child.on("error", (error: NodeJS.ErrnoException) => reject(error.code === "ENOENT" ? missing(program) : error));
-    child.on("close", (exitCode) => resolve({ exitCode, stdout, stderr }));
+    child.on("close", (exitCode) => {
+      process.off("exit", stop);
+      resolve({ exitCode, stdout, stderr });
+    });
   });
 }
 
