@@ -75,6 +75,8 @@ const MAX_WAITING = 1_000;
 /** Newest segments of a stream whose receipts are compared with: more than any live window holds. */
 const MAX_REFERENCES = 64;
 const MAX_STREAMS = 1_000;
+/** Delivery receipts that are remembered for checks that come after them. */
+const MAX_DELIVERIES = 10_000;
 
 interface Watched {
   edges: readonly WatchedEdge[];
@@ -89,6 +91,7 @@ export class BuyerAgentService implements Startable {
   readonly #book: UsageBook;
   readonly #probe: EdgeProbe;
   readonly #streams = new Map<Hex, Watched>();
+  readonly #deliveries = new Map<string, Hex>();
   readonly #tasks: TaskGroup;
   #waiting: { stream: Hex; edge: WatchedEdge; key: string; reference: Reference }[] = [];
   #probing = 0;
@@ -144,6 +147,8 @@ export class BuyerAgentService implements Startable {
       const channel = hubChannel(signer.address, account, report.token);
       await payer.owe({ job: report.job, attempt: report.attempt, seq, channel, exact, receiptHash });
       this.#reports.add(1, { verdict: "accepted" });
+      if (report.kind === "delivery") this.#deliveries.set(deliveryKey(report.job, report.attempt, seq), receiptHash);
+      if (this.#deliveries.size > MAX_DELIVERIES) this.#deliveries.delete(this.#deliveries.keys().next().value!);
       if (report.kind === "transcode") this.#compareWith(report.stream, { ...report, receiptHash, seq });
     } catch (error) {
       this.#reports.add(1, { verdict: "refused" });
@@ -161,8 +166,14 @@ export class BuyerAgentService implements Startable {
     );
     const channel = channels.find((one) => channelId(one) === request.channel);
     if (channel !== undefined) await payer.openChannel(channel);
-    this.#book.checkUnpaid(request.receiptHashes);
-    const offer = await payer.answerRequest(request);
+    const receiptHashes = this.#book.selectUnpaid(request.receiptHashes);
+    const [receiptHash] = request.receiptHashes;
+    if (receiptHash !== undefined && receiptHashes.length === 0) {
+      throw new BuyerError({ code: "USAGE_PAID_TWICE", receiptHash });
+    }
+    // What is left out lowers the total that can be expected.
+    const cumulative = receiptHashes.length < request.receiptHashes.length ? 0n : request.cumulative;
+    const offer = await payer.answerRequest({ ...request, cumulative, receiptHashes });
     this.#book.markPaid(offer.receiptHashes);
     return offer;
   }
@@ -258,8 +269,9 @@ export class BuyerAgentService implements Startable {
       job,
       seq: BigInt(reference.sequence),
       attempt,
-      // The transcoder's receipt: what the edge's bytes were compared with. The edge signs its own later.
-      receiptHash: reference.receiptHash,
+      // The edge signs its own receipt when the segment leaves its window; until then the transcoder's stands, with
+      // which its bytes were compared.
+      receiptHash: this.#deliveries.get(deliveryKey(job, attempt, BigInt(reference.sequence))) ?? reference.receiptHash,
       check: deliveryCheck,
       verdict: code === undefined ? checkVerdicts.passed : checkVerdicts.failed,
       checkedAt: BigInt(Math.floor(clock.nowMs() / 1_000)),
@@ -275,6 +287,10 @@ export class BuyerAgentService implements Startable {
     if (account === undefined) throw new BuyerError({ code: "USAGE_SESSION_MISSING" });
     return account;
   }
+}
+
+function deliveryKey(job: Hex, attempt: number, seq: bigint): string {
+  return `${job}/${attempt}/${seq}`;
 }
 
 function edgeKey(edge: WatchedEdge): string {

@@ -18,6 +18,9 @@ export type ProbeOutcome =
   /** The edge never had the segment, or was not to be reached: no proof of anything. */
   | { readonly verdict: "unproven"; readonly code: "EDGE_SEGMENT_ABSENT" | "EDGE_UNREACHABLE" };
 
+/** Looks that a difference waits for another attempt's receipt before it is looked at again. */
+const CONFIRM_LOOKS = 4;
+
 export interface ProbeComponents {
   readonly fetcher: Fetcher;
   readonly clock: Clock;
@@ -62,6 +65,7 @@ export class EdgeProbe {
   ): Promise<ProbeOutcome> {
     const { leaf, offset, rungBytes } = drawPart(reference, edge.node);
     let reached = false;
+    let differed = false;
     for (let look = 0; look < this.#settings.looks; look += 1) {
       if (look > 0) await this.#components.clock.sleep(this.#settings.lookEveryMs, signal);
       const found = await this.#find(edge, reference.sequence, leaf.rung, rungBytes, signal).catch((error) => {
@@ -74,10 +78,13 @@ export class EdgeProbe {
       if (found === "later") continue;
       const bytes = await this.#fetchPart(found, offset, Number(leaf.sizeBytes), signal);
       if (bytes === undefined) continue;
-      if (isSuperseded()) return { verdict: "unproven", code: "EDGE_SEGMENT_ABSENT" };
       const sha256 = `0x${createHash("sha256").update(bytes).digest("hex")}`;
       if (sha256 === leaf.sha256) return { verdict: "passed", reference };
-      return { verdict: "failed", reference, code: "EDGE_PART_DIFFERENT" };
+      if (isSuperseded()) return { verdict: "unproven", code: "EDGE_SEGMENT_ABSENT" };
+      if (differed) return { verdict: "failed", reference, code: "EDGE_PART_DIFFERENT" };
+      // Another attempt may have made what the edge serves, and its receipt be on its way.
+      differed = true;
+      await this.#components.clock.sleep(CONFIRM_LOOKS * this.#settings.lookEveryMs, signal);
     }
     return { verdict: "unproven", code: reached ? "EDGE_SEGMENT_ABSENT" : "EDGE_UNREACHABLE" };
   }

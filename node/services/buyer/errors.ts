@@ -13,5 +13,5 @@ export class BuyerError extends CodedError<
   | { code: "USAGE_UNITS_TOO_MANY"; served: bigint; paid: bigint }
   | { code: "USAGE_PRICE_ABOVE_CEILING"; unit: string; price: bigint; ceiling: bigint }
   | { code: "USAGE_PRICE_RAISED"; unit: string; price: bigint; accepted: bigint }
-  | { code: "USAGE_PAID_TWICE"; job: Hex; seq: bigint }
+  | { code: "USAGE_PAID_TWICE"; receiptHash: Hex }
 > {}

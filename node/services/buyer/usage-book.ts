@@ -35,7 +35,7 @@ export class UsageBook {
   readonly #components: UsageBookComponents;
   /** First price seen of each unit of a stream: it is locked from then on. */
   readonly #accepted = new Map<string, Map<PriceUnit, bigint>>();
-  readonly #receipts = new Map<Hex, { readonly key: string; readonly attempt: number; readonly seq: bigint }>();
+  readonly #receipts = new Map<Hex, { readonly key: string; readonly attempt: number }>();
   /** The attempt that was paid for a job's segment. */
   readonly #paid = new Map<string, number>();
 
@@ -65,22 +65,22 @@ export class UsageBook {
     await this.#checkSigners(report, clusterAccount);
     const receiptHash = hashStatement(receiptStructure, this.#components.domain, receipt.value);
     const { seq } = receipt.value;
-    this.#receipts.set(receiptHash, { key: `${job}/${seq}`, attempt, seq });
+    // Several edges may serve one segment under one job, each its own viewers; other work is done once.
+    if (report.kind !== "delivery") this.#receipts.set(receiptHash, { key: `${job}/${seq}`, attempt });
     trim(this.#receipts, MAX_PAID);
     return { receiptHash, exact: costExact(price, report.paidUnits) };
   }
 
-  /** @throws USAGE_PAID_TWICE where another attempt of the same segment was paid already. */
-  checkUnpaid(receiptHashes: readonly Hex[]): void {
+  /** Those of which no other attempt at the same segment was paid, or stands before them in the list. */
+  selectUnpaid(receiptHashes: readonly Hex[]): Hex[] {
     const here = new Map<string, number>();
-    for (const receiptHash of receiptHashes) {
+    return receiptHashes.filter((receiptHash) => {
       const known = this.#receipts.get(receiptHash);
-      if (known === undefined) continue;
-      const { key, attempt, seq } = known;
-      const other = this.#paid.get(key) ?? here.get(key) ?? attempt;
-      if (other !== attempt) throw new BuyerError({ code: "USAGE_PAID_TWICE", job: key.slice(0, 66) as Hex, seq });
-      here.set(key, attempt);
-    }
+      if (known === undefined) return true;
+      const first = this.#paid.get(known.key) ?? here.get(known.key) ?? known.attempt;
+      here.set(known.key, first);
+      return first === known.attempt;
+    });
   }
 
   /** A voucher covers them. */

@@ -5,7 +5,7 @@ import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import { freeReserve, prepayBaseUnits } from "@leat/node/metering/credit.ts";
 import { nextCumulative } from "@leat/node/metering/ledger.ts";
 import { judgeOffer } from "@leat/node/metering/voucher-rules.ts";
-import type { VoucherStore } from "@leat/node/metering/voucher-store.ts";
+import type { LedgerEntry, VoucherStore } from "@leat/node/metering/voucher-store.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import { type Channel, channelId, channelOf } from "@leat/sdk/protocol/channel.ts";
@@ -199,7 +199,10 @@ export class PayeeService implements Payee, Startable {
     if (options.forfeit) {
       await book.mutex.run(async () => {
         const open = await this.#components.vouchers.openEntries("held", book.id);
-        const lost = open.filter((entry) => entry.job === job && entry.attempt === attempt);
+        // What passed its check is owed all the same.
+        const isLost = (entry: LedgerEntry) =>
+          entry.job === job && entry.attempt === attempt && entry.state === "waiting";
+        const lost = open.filter(isLost);
         await this.#components.vouchers.setEntries("held", book.id, lost, "forfeited");
         book.ledger.forfeit(lost.reduce((sum, entry) => sum + entry.exact, 0n));
       });
@@ -296,11 +299,13 @@ export class PayeeService implements Payee, Startable {
     const named = new Set(receiptHashes);
     const covered = (await vouchers.openEntries("held", book.id)).filter((entry) => named.has(entry.receiptHash));
     const record = { channel: book.id, voucher, receiptsRoot, receiptHashes, acknowledged: true };
-    const result = await vouchers.put("held", { record, expectedSeq, covered });
+    const adjustExact = paidAfterAll(book, voucher.value, receiptHashes.length > 0);
+    const result = await vouchers.put("held", { record, expectedSeq, covered, adjustExact });
     if (!result.stored) {
       if (result.held === undefined) throw new PaymentError({ code: "VOUCHER_FENCED", channel: book.id });
       return { held: result.held.voucher };
     }
+    book.ledger.book(adjustExact);
     book.ledger.cover(voucher.value.cumulative);
     this.#accepted.add();
     this.#tell(book);
@@ -359,6 +364,15 @@ export class PayeeService implements Payee, Startable {
   #tell(book: Book): void {
     for (const listener of this.#listeners) listener(book.id);
   }
+}
+
+/**
+ * A total that grows for usage is all work: where it passes what is booked here, the payer pays work that was written
+ * off, which must not look like paid ahead.
+ */
+function paidAfterAll(book: Book, { cumulative }: Voucher, isUsage: boolean): bigint {
+  const beyond = toExact(cumulative, book.decimals) - book.ledger.bookedExact;
+  return isUsage && cumulative > book.ledger.vouchered && beyond > 0n ? beyond : 0n;
 }
 
 function acknowledge(book: Book, { cumulative, seq }: Voucher): VoucherAnswer {

@@ -128,14 +128,14 @@ export class PayerService implements Payer, Startable {
   }
 
   async release(job: Hex, attempt: number): Promise<void> {
+    this.#close(job, attempt);
     const known = this.#attempts.get(attemptKey(job, attempt));
-    if (known === undefined) return;
-    await this.#makePayable(known.book, job, attempt, known.holdBack.release());
-    this.#close(known.book, job, attempt);
+    if (known !== undefined) await this.#makePayable(known.book, job, attempt, known.holdBack.release());
   }
 
   async forfeit(job: Hex, attempt: number): Promise<bigint> {
     const key = attemptKey(job, attempt);
+    this.#close(job, attempt);
     // Also one that has booked nothing yet: what it books later is bad work too.
     this.#forfeited.add(key);
     if (this.#forfeited.size > MAX_ATTEMPTS) this.#forfeited.delete(this.#forfeited.values().next().value!);
@@ -146,7 +146,6 @@ export class PayerService implements Payer, Startable {
     const keys = lost.seqs.map((seq) => ({ job, attempt, seq }));
     await this.#components.vouchers.setEntries("issued", book.id, keys, "forfeited");
     book.ledger.forfeit(lost.exact);
-    this.#close(book, job, attempt);
     return lost.exact;
   }
 
@@ -250,8 +249,9 @@ export class PayerService implements Payer, Startable {
     }
   }
 
-  #close(book: Book, job: Hex, attempt: number): void {
-    if (book.openJobs.get(job)?.attempt === attempt) book.openJobs.delete(job);
+  /** Also an attempt that booked nothing. */
+  #close(job: Hex, attempt: number): void {
+    for (const { openJobs } of this.#books.all()) if (openJobs.get(job)?.attempt === attempt) openJobs.delete(job);
   }
 
   /** After a restart: what waited for checks waits again. */

@@ -104,7 +104,7 @@ export class Pen {
     if (cumulative > book.ledger.vouchered) book.ledger.cover(cumulative);
   }
 
-  /** Signs for what a payee asks: only receipts that we booked and did not refuse, and no more than they are worth. */
+  /** Signs for what a payee asks: only receipts that we booked and did not refuse, at what they are worth to us. */
   async answer(book: Book, request: VoucherRequest, prepayLimit: string): Promise<AnsweredRequest> {
     const { vouchers } = this.#components;
     const newest = await vouchers.newest("issued", book.id);
@@ -118,17 +118,18 @@ export class Pen {
       await this.acknowledge(book, newest);
     }
     const open = new Map((await vouchers.openEntries("issued", book.id)).map((entry) => [entry.receiptHash, entry]));
-    const entries = request.receiptHashes.map((receiptHash) => {
-      const entry = open.get(receiptHash);
-      if (entry === undefined) throw new PaymentError({ code: "VOUCHER_RECEIPT_UNKNOWN", receiptHash });
-      return entry;
-    });
+    // Signs for what it knows: one receipt that is refused must not keep all others unpaid.
+    const entries = request.receiptHashes.map((hash) => open.get(hash)).filter((entry) => entry !== undefined);
+    const receiptHash = request.receiptHashes.find((hash) => !open.has(hash));
+    if (receiptHash !== undefined && entries.length === 0) {
+      throw new PaymentError({ code: "VOUCHER_RECEIPT_UNKNOWN", receiptHash });
+    }
     const waiting = entries.filter((entry) => entry.state === "waiting");
     const others = [...open.values()].filter((entry) => entry.state === "payable" && !entries.includes(entry));
     const leaveOutExact = sumExact(others);
     const owedExact = (await vouchers.totalExact("issued", book.id)) - leaveOutExact + sumExact(waiting);
     const owed = nextCumulative(owedExact, newest?.voucher.value.cumulative ?? 0n, book.decimals);
-    if (request.cumulative > owed) {
+    if (request.cumulative > owed && receiptHash === undefined) {
       throw new PaymentError({ code: "VOUCHER_OVERPRICED", asked: request.cumulative, owed });
     }
     await vouchers.setEntries("issued", book.id, waiting, "payable");
