@@ -1,6 +1,7 @@
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import { hubChannel } from "@leat/sdk/protocol/channel.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import { priceUnitOf } from "@leat/sdk/protocol/job.ts";
 import type { TaskGroup } from "../../kernel/task-group.ts";
 import { retailPrices } from "../../market/pricing.ts";
 import type { ReceiptRow } from "../../store/sql/job-store.ts";
@@ -93,8 +94,9 @@ export class Reports {
 
   async #send(row: ReceiptRow, buyer: Hex, token: Hex): Promise<void> {
     const { hub, jobStore } = this.#components;
-    const attempt = await jobStore.attempt(row.job, row.attempt);
-    if (attempt === undefined) return;
+    const [attempt, jobRow] = await Promise.all([jobStore.attempt(row.job, row.attempt), jobStore.job(row.job)]);
+    if (attempt === undefined || jobRow === undefined) return;
+    const unit = priceUnitOf(jobRow.spec);
     const { stream, job, node, kind, receipt, leaves, paidUnits } = row;
     await hub.call(buyer, "usage.report", {
       stream,
@@ -106,7 +108,8 @@ export class Reports {
       leaves,
       assignment: attempt.assignment,
       token,
-      prices: retailPrices(attempt.prices, this.#options.marginBps),
+      // Only the job's own unit: it tells the buyer in what the work is counted.
+      prices: { [unit]: retailPrices(attempt.prices, this.#options.marginBps)[unit] },
       paidUnits,
     });
     await this.#accounting.reported(row);
