@@ -71,5 +71,5 @@ export async function addBuyer(foundation: Foundation): Promise<void> {
     name: "session",
     check: () => (session.connected ? undefined : "no session with a balancer"),
   });
-  addPaymentStatus(http, "payer", () => payer.status());
+  addPaymentStatus(http, [{ side: "payer", status: () => payer.status() }]);
 }

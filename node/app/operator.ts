@@ -159,7 +159,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     name: "session",
     check: () => (session.connected ? undefined : "no session with a balancer"),
   });
-  addPaymentStatus(http, "payee", () => payee.status());
+  addPaymentStatus(http, [{ side: "payee", status: () => payee.status() }]);
 }
 
 /** Encoders that truly work here, by encoding. A codec that fails is not offered. */

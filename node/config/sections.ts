@@ -2,6 +2,7 @@ import { chainOptions } from "../chain/clients.ts";
 import { httpOptions } from "../http/options.ts";
 import { logOptions } from "../kernel/logger.ts";
 import { loadOptions } from "../kernel/process-load.ts";
+import { balancerOptions } from "../services/balancer/options.ts";
 import { buyerOptions } from "../services/buyer/buyer-agent.ts";
 import { deliveryOptions } from "../services/delivery/delivery-service.ts";
 import { ingestOptions } from "../services/ingest/ingest-service.ts";
@@ -27,6 +28,7 @@ export const sections = {
   http: httpOptions,
   session: sessionClientOptions,
   hub: sessionHubOptions,
+  balancer: balancerOptions,
   sales: salesOptions,
   jobs: jobDeskOptions,
   outbox: outboxOptions,

@@ -72,6 +72,7 @@ export async function runDemo(network: LocalNetwork, input: DemoInput): Promise<
       stream,
       playback,
       published,
+      viewed: watching.map(({ viewed }) => viewed),
       peakPssBytes: peak.bytes,
       timings: {
         readyMs: input.readyMs,

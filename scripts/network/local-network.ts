@@ -135,6 +135,11 @@ export class LocalNetwork {
     return [...this.#keys].find(([, key]) => key.address === address)?.[0];
   }
 
+  /** The address of a process's node key; undefined for the chain, which has none. */
+  addressOf(process: string): Address | undefined {
+    return this.#keys.get(process as NodeName)?.address;
+  }
+
   #multiaddr(name: NodeName): string {
     const peer = peerIdFromPrivateKey(toLibp2pKey(this.key(name)));
     return `/ip4/127.0.0.1/tcp/${this.place(name).wirePort}/p2p/${peer.toString()}`;

@@ -12,11 +12,16 @@ export interface DemoReport {
     readonly framesSeen: number;
   };
   readonly renditions: readonly DemoRendition[];
-  readonly playback: { readonly hls: string; readonly fallback: string | undefined; readonly page: string };
+  readonly playback: { readonly hls: string; readonly fallback: string | null; readonly page: string };
   readonly jobs: readonly DemoJob[];
   readonly payments: readonly DemoPayment[];
   /** The largest amount ever unpaid, per payee, in token base units. */
-  readonly loss: readonly { readonly payee: string; readonly payer: string; readonly largestUnpaid: string }[];
+  readonly loss: readonly {
+    readonly payee: string;
+    readonly payer: string;
+    readonly token: string;
+    readonly largestUnpaid: string;
+  }[];
   readonly timings: {
     /** From the start of the program. */
     readonly readyMs: number;
@@ -27,15 +32,15 @@ export interface DemoReport {
     readonly settledMs: number;
   };
   readonly memory: { readonly peakPssBytes: number };
-  readonly processes: readonly { readonly name: string; readonly pid: number; readonly node: string | undefined }[];
+  readonly processes: readonly { readonly name: string; readonly pid: number; readonly node: string | null }[];
 }
 
 export interface DemoRendition {
   readonly name: string;
   readonly kind: "video" | "audio";
   readonly codec: string;
-  readonly width: number | undefined;
-  readonly height: number | undefined;
+  readonly width: number | null;
+  readonly height: number | null;
   readonly segments: number;
   readonly frames: number;
   /** The node that made it. */
@@ -63,5 +68,5 @@ export interface DemoPayment {
   /** Base units of the token, as decimal text. */
   readonly vouchered: string;
   readonly collected: string;
-  readonly transaction: string | undefined;
+  readonly transaction: string | null;
 }

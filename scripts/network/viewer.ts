@@ -1,5 +1,15 @@
+/** What one viewer fetched of one playlist. */
+export interface ViewedRung {
+  /** The rendition's name: the playlist's folder. */
+  readonly name: string;
+  readonly segments: number;
+  /** Pictures, or packets of audio, counted in what was served. */
+  readonly frames: number;
+}
+
 /** What one viewer fetched from one edge. */
 export interface Viewed {
+  readonly rungs: readonly ViewedRung[];
   readonly segments: number;
   readonly bytes: number;
   readonly firstSegmentAtMs: number | undefined;
@@ -16,6 +26,7 @@ const pollMs = 1_000;
 export class RungViewer {
   readonly #masterUrl: string;
   readonly #seen = new Set<string>();
+  readonly #rungs = new Map<string, ViewedRung>();
   #bytes = 0;
   #firstSegmentAtMs: number | undefined;
   #ended = false;
@@ -26,6 +37,7 @@ export class RungViewer {
 
   get viewed(): Viewed {
     return {
+      rungs: [...this.#rungs.values()],
       segments: this.#seen.size,
       bytes: this.#bytes,
       firstSegmentAtMs: this.#firstSegmentAtMs,
@@ -62,8 +74,13 @@ export class RungViewer {
       if (line === "" || line.startsWith("#") || lines[index - 1] === "#EXT-X-GAP") continue;
       const segment = new URL(line, url).href;
       if (this.#seen.has(segment)) continue;
-      this.#bytes += (await this.#fetch(segment, signal)).byteLength;
+      const bytes = await this.#fetch(segment, signal);
+      this.#bytes += bytes.byteLength;
       this.#seen.add(segment);
+      const name = new URL(url).pathname.split("/").at(-2) ?? "";
+      const counted = this.#rungs.get(name) ?? { name, segments: 0, frames: 0 };
+      const frames = counted.frames + countSamples(new DataView(bytes));
+      this.#rungs.set(name, { name, segments: counted.segments + 1, frames });
       this.#firstSegmentAtMs ??= Date.now();
     }
     return lines.includes("#EXT-X-ENDLIST");
@@ -89,6 +106,23 @@ export function playlistsOf(master: string): string[] {
     return line === "" || line.startsWith("#") ? [] : [line];
   });
   return [...new Set(uris)];
+}
+
+const containers = new Set(["moof", "traf"]);
+
+/** Samples in fragmented MP4: the sum of every run's count. */
+export function countSamples(view: DataView, from = 0, to = view.byteLength): number {
+  let samples = 0;
+  for (let at = from; at + 8 <= to; ) {
+    const size = view.getUint32(at);
+    if (size < 8 || at + size > to) return samples;
+    const type = String.fromCharCode(...[4, 5, 6, 7].map((offset) => view.getUint8(at + offset)));
+    if (containers.has(type)) samples += countSamples(view, at + 8, at + size);
+    // Version and flags stand before the count.
+    else if (type === "trun" && size >= 16) samples += view.getUint32(at + 12);
+    at += size;
+  }
+  return samples;
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

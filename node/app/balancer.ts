@@ -1,0 +1,109 @@
+import { join } from "node:path";
+import { clusterAccountOf } from "@leat/sdk/protocol/cluster-account.ts";
+import { toAddress } from "@leat/sdk/protocol/hex.ts";
+import { registerMarketRoutes } from "../http/rest/market.ts";
+import { registerStreamRoutes } from "../http/rest/streams.ts";
+import { nativeStatements } from "../kernel/secp.ts";
+import { BalancerService } from "../services/balancer/balancer-service.ts";
+import { PayeeService } from "../services/payment/payee-service.ts";
+import { PayerService } from "../services/payment/payer-service.ts";
+import { SessionHubService } from "../services/session/hub.ts";
+import { SettlementService } from "../services/settlement/settlement-service.ts";
+import { SqlDatabase } from "../store/sql/database.ts";
+import { SqlIdempotencyStore } from "../store/sql/idempotency.ts";
+import { JobStore } from "../store/sql/job-store.ts";
+import { SelectionStore } from "../store/sql/selection-store.ts";
+import { StreamStore } from "../store/sql/stream-store.ts";
+import { SqlVoucherStore } from "../store/sql/voucher-store.ts";
+import { addPages } from "../web/routes.ts";
+import type { Foundation } from "./foundation.ts";
+import { addPaymentStatus } from "./payment-status.ts";
+
+/** Adds a cluster's balancer: the hub of its nodes' sessions, its books, its API and the watch page. */
+export async function addBalancer(foundation: Foundation): Promise<void> {
+  const { clock, config, deployment, domain, host, http, key, logger, metrics, parts, registry } = foundation;
+  const statements = nativeStatements;
+  const signer = key.signer;
+  const shared = { clock, logger, metrics };
+  const cluster = BigInt(config.sales.cluster);
+  const clusterAccount = clusterAccountOf(cluster);
+  const sql = await SqlDatabase.open(join(config.node.dataDir, "sql"));
+  const vouchers = new SqlVoucherStore(sql);
+  const hub = new SessionHubService(
+    {
+      host,
+      statements,
+      domain,
+      cluster,
+      admit: (hello) => balancer.admit(hello),
+      welcome: () => balancer.welcome(),
+      markTable: (node) => balancer.markTable(node),
+      ...shared,
+    },
+    config.hub,
+  );
+  const payer = new PayerService(
+    {
+      vouchers,
+      statements,
+      signer,
+      domain,
+      chain: registry,
+      deliver: (payee, offer) => hub.call(payee, "voucher.offer", offer),
+      ...shared,
+    },
+    config.payer,
+  );
+  const payee = new PayeeService(
+    {
+      vouchers,
+      statements,
+      domain,
+      chain: registry,
+      payee: clusterAccount,
+      askPayer: (buyer, request) => hub.call(buyer, "voucher.request", request),
+      ...shared,
+    },
+    config.payee,
+  );
+  const settlement = new SettlementService(
+    { vouchers, payee, chain: registry, sender: foundation.sender, deployment, ...shared },
+    config.settlement,
+  );
+  const balancer = new BalancerService(
+    {
+      hub,
+      chain: registry,
+      payer,
+      payee,
+      streamStore: new StreamStore(sql),
+      jobStore: new JobStore(sql),
+      selectionStore: new SelectionStore(sql),
+      statements,
+      signer,
+      domain,
+      cluster,
+      clusterAccount,
+      tokens: Object.values(deployment.tokens).map(toAddress),
+      ...shared,
+    },
+    config.balancer,
+  );
+  const limits = { requestsPerMinute: config.http.requestsPerMinute };
+  await registerMarketRoutes(http, { balancer }, limits);
+  const idempotency = new SqlIdempotencyStore(sql, clock);
+  await registerStreamRoutes(http, { balancer, idempotency, domain, statements, clock }, limits);
+  await addPages(http);
+  addPaymentStatus(http, [
+    { side: "payee", status: () => payee.status() },
+    { side: "payer", status: () => payer.status() },
+  ]);
+  parts.push(
+    { name: "sql", part: { start: async () => {}, stop: () => sql.close() } },
+    { name: "payee", part: payee },
+    { name: "payer", part: payer },
+    { name: "settlement", part: settlement },
+    { name: "balancer", part: balancer },
+    { name: "hub", part: hub },
+  );
+}

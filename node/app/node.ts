@@ -1,0 +1,36 @@
+import type { NodeConfig } from "../config/sections.ts";
+import { HttpService } from "../http/server.ts";
+import { Lifecycle, type Startable } from "../kernel/lifecycle.ts";
+import { addBalancer } from "./balancer.ts";
+import { addBuyer } from "./buyer.ts";
+import { AppError, type Foundation, lay } from "./foundation.ts";
+import { addOperator, honestWorkmanship, type Workmanship } from "./operator.ts";
+
+/** A whole node, made and not yet started. */
+export interface LeatNode extends Startable {
+  readonly foundation: Foundation;
+}
+
+/**
+ * Makes a node from its settings: what every node has, then what its roles add, then the HTTP server over all of it.
+ * @param work Tests pass something else to build a node that lies.
+ * @throws APP_ROLES_MISSING, APP_DEPLOYMENT_MISSING, KEY_…, CHAIN_…, STORE_…
+ */
+export async function createNode(config: NodeConfig, work: Workmanship = honestWorkmanship): Promise<LeatNode> {
+  const { roles } = config.node;
+  if (roles.length === 0) {
+    throw new AppError(
+      { code: "APP_ROLES_MISSING" },
+      { message: "this node has no role; set --node.roles, for example ingest,transcode,delivery" },
+    );
+  }
+  const foundation = await lay(config);
+  if (roles.includes("balancer")) await addBalancer(foundation);
+  if (roles.includes("buyer")) await addBuyer(foundation);
+  if (roles.some((role) => role === "ingest" || role === "transcode" || role === "delivery")) {
+    await addOperator(foundation, work);
+  }
+  foundation.parts.push({ name: "http", part: new HttpService(foundation.http, config.http) });
+  const lifecycle = new Lifecycle(foundation.parts, foundation.logger);
+  return { foundation, start: () => lifecycle.start(), stop: () => lifecycle.stop() };
+}

@@ -1,0 +1,92 @@
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { isAbsolute, resolve } from "node:path";
+import { isCodedError } from "@leat/sdk/base/errors.ts";
+import { lockData } from "./data-lock.ts";
+import { demoPattern, runDemo } from "./demo.ts";
+import { describeNext, describeReport } from "./describe.ts";
+import { LocalNetwork } from "./local-network.ts";
+import { NetworkError, type NetworkOptions, parseOptions, usage } from "./options.ts";
+
+const startedAtMs = Date.now();
+const defaultDataDir = resolve(import.meta.dirname, "../../.leat/network");
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(argv: readonly string[]): Promise<number> {
+  const json = argv.includes("--json");
+  try {
+    const options = parseOptions(argv, defaultDataDir);
+    if (options === "help") {
+      process.stdout.write(usage);
+      return 0;
+    }
+    return await run({ ...options, dataDir: resolve(options.dataDir) });
+  } catch (error) {
+    if (!isCodedError(error)) throw error;
+    const message = error.message.replace(`${error.code}: `, "");
+    process.stderr.write(`${error.code}: ${message}\n`);
+    if (json) process.stdout.write(`${JSON.stringify({ ok: false, error: { code: error.code, message } })}\n`);
+    return 1;
+  }
+}
+
+async function run(options: NetworkOptions): Promise<number> {
+  const inputs = options.inputs.map((file) => (isAbsolute(file) ? file : resolve(file)));
+  const missing = inputs.find((file) => !existsSync(file));
+  if (missing !== undefined) throw new NetworkError({ code: "UP_INPUT_MISSING", file: missing });
+  await mkdir(options.dataDir, { recursive: true });
+  const unlock = await lockData(options.dataDir);
+  const told = whenTold();
+  const lost = Promise.withResolvers<never>();
+  lost.promise.catch(() => undefined);
+  const network = new LocalNetwork({
+    dataDir: options.dataDir,
+    portBase: options.portBase,
+    onStep: say,
+    onExit: (error) => lost.reject(error),
+  });
+  try {
+    const ready = await Promise.race([network.start().then(() => true), told, lost.promise]);
+    if (ready !== true) return 130;
+    const readyMs = Date.now() - startedAtMs;
+    say("ready");
+    let exitCode = 0;
+    if (options.demo) {
+      const demo = runDemo(network, {
+        inputs: inputs.length === 0 ? [demoPattern] : inputs,
+        token: options.token,
+        startedAtMs,
+        readyMs,
+        onStep: say,
+      });
+      const report = await Promise.race([demo, told, lost.promise]);
+      if (report === undefined) return 130;
+      if (!options.json) process.stdout.write(describeReport(report));
+      else process.stdout.write(`${JSON.stringify(report)}\n`);
+      exitCode = report.ok ? 0 : 1;
+    }
+    if (options.keep) {
+      process.stderr.write(describeNext(network));
+      await Promise.race([told, lost.promise]);
+    }
+    return exitCode;
+  } finally {
+    await network.stop();
+    await unlock();
+  }
+}
+
+/** Progress goes to standard error: standard output holds the report alone. */
+function say(step: string): void {
+  const seconds = ((Date.now() - startedAtMs) / 1_000).toFixed(1).padStart(6);
+  process.stderr.write(`[${seconds} s] ${step}\n`);
+}
+
+/** Resolves at Ctrl-C. */
+function whenTold(): Promise<undefined> {
+  return new Promise((heard) => {
+    process.once("SIGINT", () => heard(undefined));
+    process.once("SIGTERM", () => heard(undefined));
+  });
+}
