@@ -1,0 +1,306 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import type { JobTerms } from "@leat/sdk/protocol/job.ts";
+import { explain } from "@leat/sdk/selection/explain.ts";
+import { bodyFromText } from "@leat/sdk/selection/receipt.ts";
+import { sql } from "drizzle-orm";
+import { hashKey } from "../../../../node/services/balancer/streams.ts";
+import { SqlDatabase } from "../../../../node/store/sql/database.ts";
+import type { PublishGrant } from "../../../../node/wire/session/messages.ts";
+import { usdc } from "../../../support/candidates.ts";
+import { codeOf, FakeBooks, type FakeMarket, FakeNode, randomHash, startMarket } from "../../../support/fake-market.ts";
+
+const ladder = [
+  { name: "480p", codec: "h264" as const, height: 480, videoBitrate: 1_000_000, audioBitrate: 128_000 },
+  { name: "240p", codec: "h264" as const, height: 240, videoBitrate: 400_000, audioBitrate: 96_000 },
+  { name: "240p-vp9", codec: "vp9" as const, height: 240, videoBitrate: 300_000, audioBitrate: 96_000 },
+];
+const source = {
+  video: { codec: "h264" as const, codecString: "avc1.64001f", width: 1280, height: 720, fps: 30 },
+  audio: { codec: "aac" as const, codecString: "mp4a.40.2", sampleRate: 48_000, channels: 2 },
+};
+
+describe("balancer", () => {
+  let folder: string;
+  let database: SqlDatabase;
+  let market: FakeMarket;
+  let nodes: [a: FakeNode, b: FakeNode, c: FakeNode, buyer: FakeNode];
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "leat-balancer-"));
+    database = await SqlDatabase.open(folder);
+  });
+  after(async () => {
+    await database.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+  beforeEach(async () => {
+    nodes = [
+      new FakeNode(1, ["ingest", "delivery"]),
+      new FakeNode(2, ["ingest", "transcode", "delivery"]),
+      new FakeNode(3, ["transcode", "delivery"]),
+      new FakeNode(4, ["buyer"]),
+    ];
+    market = await startMarket(database, { nodes });
+    for (const node of nodes) market.hub.join(node);
+  });
+  afterEach(async () => {
+    await market.balancer.stop();
+    await database.sql.execute(
+      sql`truncate streams, stream_keys, leases, jobs, attempts, receipts, checks, selections, seed_epochs, standings`,
+    );
+  });
+
+  const create = (changes: object = {}) =>
+    market.balancer.createStream(nodes[3].address, {
+      ladder,
+      token: usdc,
+      nonce: randomHash(9),
+      unsignedBudgetBytes: 1_500n,
+      ...changes,
+    });
+  const publish = (node: FakeNode, streamKey: string) =>
+    market.hub.ask(node, "publish.request", { keyHash: hashKey(streamKey), protocol: "rtmp" });
+  /** The database answers from a thread of its own: looks again until `done` holds. */
+  const until = async (done: () => boolean | Promise<boolean>) => {
+    while (!(await done())) await new Promise((resolve) => setTimeout(resolve, 2));
+  };
+  const transcoders = (stream: Hex) =>
+    nodes.flatMap((node) =>
+      [...node.jobs.values()].filter(({ spec }) => spec.primitive === "transcode" && spec.stream === stream),
+    );
+  const ownerOf = (terms: JobTerms) => nodes.find((node) => node.address === terms.assignment.value.node)!;
+
+  async function goLive(node = nodes[0]) {
+    const created = await create();
+    const grant = await publish(node, created.streamKey);
+    node.jobs.set(grant.terms.assignment.value.job, grant.terms);
+    const ready = await market.hub.ask(node, "source.ready", { stream: created.id, source });
+    await until(() => transcoders(created.id).length === 2);
+    return { ...created, grant, ready, ingest: node };
+  }
+
+  it("makes a stream with two ingest nodes, a price and a key that is kept as a hash", async () => {
+    const created = await create();
+    assert.equal(created.ingestUrls.length, 2);
+    for (const url of created.ingestUrls) assert.ok(url.endsWith(`/live/${created.streamKey}`));
+    assert.equal(created.playbackUrl, `/play/${created.slug}`);
+    assert.equal(created.quote.prices.pixelH264, 22n * 10n ** 17n);
+    const dump = JSON.stringify(await database.sql.execute(sql`select * from streams, stream_keys`));
+    assert.ok(!dump.includes(created.streamKey));
+  });
+
+  it("refuses an unfunded buyer, a price above the ceiling and an unknown token", async () => {
+    await assert.rejects(create({ priceCeilings: { pixelVp9: 44n * 10n ** 17n - 1n } }), codeOf("PRICE_ABOVE_CEILING"));
+    await assert.rejects(create({ token: nodes[0].address }), codeOf("STREAM_TOKEN_UNKNOWN"));
+    market.books.reserve = 0n;
+    await assert.rejects(create(), codeOf("BUYER_UNFUNDED"));
+  });
+
+  it("refuses an unknown key, a second publisher while frames are young, and lets one in after", async () => {
+    const { streamKey, id } = await create();
+    await assert.rejects(publish(nodes[0], "wrong"), codeOf("STREAM_KEY_UNKNOWN"));
+    await publish(nodes[0], streamKey);
+    await market.hub.ask(nodes[0], "publish.renew", { stream: id, lastFrameAgeMs: 0, sequence: 4, frames: 250 });
+    await assert.rejects(publish(nodes[1], streamKey), codeOf("PUBLISH_LEASE_HELD"));
+    await market.clock.advance(3_000);
+    const grant = await publish(nodes[1], streamKey);
+    assert.equal(grant.startSequence, 5);
+    assert.equal(grant.startFrame, 250);
+    assert.equal(grant.startEpoch, 1);
+    assert.equal(grant.discontinuity, true);
+    await assert.rejects(
+      market.hub.ask(nodes[0], "publish.renew", { stream: id, lastFrameAgeMs: 0, sequence: 5, frames: 260 }),
+      codeOf("PUBLISH_LEASE_LOST"),
+    );
+  });
+
+  it("delays a takeover until the frames of a holder without session are old, then moves jobs to the new origin", async () => {
+    const live = await goLive();
+    await market.balancer.play(live.slug);
+    const old = transcoders(live.id).map(({ assignment }) => assignment.value.attempt);
+    assert.deepEqual(old, [1, 1]);
+    nodes[2].position = 7;
+    market.hub.leave(nodes[0]);
+    let grant: PublishGrant | undefined;
+    void publish(nodes[1], live.streamKey).then((found) => {
+      grant = found;
+    });
+    await market.clock.advance(2_900);
+    assert.equal(grant, undefined);
+    await market.clock.advance(200);
+    await until(() => grant !== undefined);
+    assert.equal(grant!.startSequence, 8);
+    await market.hub.ask(nodes[1], "source.ready", { stream: live.id, source });
+    await until(() => transcoders(live.id).filter(({ assignment }) => assignment.value.attempt > 1).length === 2);
+    for (const { spec, assignment } of transcoders(live.id)) {
+      assert.equal(spec.primitive === "transcode" && spec.origin.node, nodes[1].address);
+      assert.equal(assignment.value.node, nodes[2].address);
+    }
+    assert.ok(nodes.some((node) => node.told("job.update").length > 0));
+  });
+
+  it("places one transcode job per family, never on the ingest node, with a receipt that anybody can recompute", async () => {
+    const { id, ready } = await goLive(nodes[1]);
+    assert.deepEqual(
+      ready.renditions.map(({ name, rung }) => [name, rung]),
+      [
+        ["480p", 1],
+        ["240p", 2],
+        ["240p-vp9", 3],
+        ["audio-aac", 100],
+        ["audio-opus", 101],
+      ],
+    );
+    for (const terms of transcoders(id)) {
+      assert.notEqual(terms.assignment.value.node, nodes[1].address);
+      const { receipt, body, commit } = await market.balancer.selection(terms.selection);
+      const rows = await market.balancer.candidates(receipt.value.tableRoot);
+      const anchor = commit!.value.anchor;
+      const explanation = explain({ receipt: receipt.value, body: bodyFromText(body), rows, anchor });
+      assert.ok(explanation.agrees);
+      assert.equal(explanation.selection.winner, terms.assignment.value.node);
+    }
+  });
+
+  it("offers a job to the next node when one refuses", async () => {
+    nodes[1].refusals.set("job.assign", "JOB_CAPACITY_SHORT");
+    const { id } = await goLive();
+    for (const terms of transcoders(id)) assert.equal(terms.assignment.value.node, nodes[2].address);
+  });
+
+  it("owes a checked transcode at wholesale and earns it at retail", async () => {
+    const { id, ingest } = await goLive();
+    const terms = transcoders(id)[0]!;
+    const worker = ownerOf(terms);
+    const submit = await worker.receipt(terms, 0);
+    await market.hub.ask(worker, "receipt.submit", submit);
+    await market.hub.ask(worker, "receipt.submit", submit);
+    assert.equal(market.books.owed.length, 1);
+    assert.deepEqual(market.books.passedKeys, []);
+    const { exact } = market.books.owed[0]!;
+    assert.equal(market.books.earnedWork[0]!.exact, (exact * 11n) / 10n);
+    await market.hub.ask(ingest, "check.submit", await ingest.check(submit.receipt.value, 1));
+    assert.equal(market.books.passedKeys.length, 1);
+  });
+
+  it("refuses receipts of others, of other quotes, with other leaves, out of range, and a second one", async () => {
+    const { id } = await goLive();
+    const terms = transcoders(id)[0]!;
+    const worker = ownerOf(terms);
+    const other = nodes.find((node) => node !== worker)!;
+    const ask = (from: FakeNode, body: Awaited<ReturnType<FakeNode["receipt"]>>) =>
+      market.hub.ask(from, "receipt.submit", body);
+    await assert.rejects(ask(other, await worker.receipt(terms, 0)), codeOf("JOB_NOT_YOURS"));
+    await assert.rejects(ask(worker, await other.receipt(terms, 0)), codeOf("RECEIPT_SIGNER_WRONG"));
+    const quoteHash = randomHash(1);
+    await assert.rejects(ask(worker, await worker.receipt(terms, 0, { quoteHash })), codeOf("RECEIPT_QUOTE_WRONG"));
+    const sizeBytes = 1n;
+    await assert.rejects(ask(worker, await worker.receipt(terms, 0, { sizeBytes })), codeOf("RECEIPT_LEAVES_WRONG"));
+    await ask(worker, await worker.receipt(terms, 0));
+    await assert.rejects(ask(worker, await worker.receipt(terms, 0, { durationMs: 1 })), codeOf("RECEIPT_CONFLICT"));
+    assert.equal(market.books.owed.length, 1);
+  });
+
+  it("drops a transcoder whose work failed a check and places the rest elsewhere", async () => {
+    const { id, ingest } = await goLive();
+    const terms = transcoders(id)[0]!;
+    const worker = ownerOf(terms);
+    const { job } = terms.assignment.value;
+    const submit = await worker.receipt(terms, 0);
+    await market.hub.ask(worker, "receipt.submit", submit);
+    await market.hub.ask(ingest, "check.submit", await ingest.check(submit.receipt.value, 2));
+    assert.deepEqual(market.books.forfeited, [`${job} 1`]);
+    await until(() => transcoders(id).some(({ assignment }) => assignment.value.job === job));
+    const next = transcoders(id).find(({ assignment }) => assignment.value.job === job)!;
+    assert.notEqual(next.assignment.value.node, worker.address);
+    assert.equal(next.assignment.value.attempt, 2);
+    await assert.rejects(
+      market.hub.ask(worker, "receipt.submit", await worker.receipt(terms, 1)),
+      codeOf("RECEIPT_RANGE_WRONG"),
+    );
+  });
+
+  it("moves the jobs of a node that stays away longer than the grace", async () => {
+    const { id } = await goLive();
+    const lost = nodes[2];
+    const had = transcoders(id).filter(({ assignment }) => assignment.value.node === lost.address).length;
+    lost.jobs.clear();
+    market.hub.leave(lost);
+    await market.clock.advance(3_100);
+    await until(() => transcoders(id).length === 2);
+    const moved = transcoders(id).filter(({ assignment }) => assignment.value.attempt === 2);
+    assert.equal(moved.length, had);
+  });
+
+  it("plays a stream from two different edges and pays them up to the budget", async () => {
+    const live = await goLive();
+    assert.deepEqual((await create().then(({ slug }) => market.balancer.play(slug))).primary, null);
+    const { primary, fallback } = await market.balancer.play(live.slug);
+    assert.ok(primary!.hls.endsWith(`/live/${live.slug}/master.m3u8`));
+    assert.notEqual(primary!.hls, fallback!.hls);
+    assert.deepEqual(await market.balancer.play(live.slug).then((again) => again.primary), primary);
+    const edges = nodes.flatMap((node) =>
+      [...node.jobs.values()].filter(({ spec }) => spec.primitive === "delivery").map((terms) => ({ node, terms })),
+    );
+    assert.equal(edges.length, 2);
+    for (const { node, terms } of edges) {
+      await market.hub.ask(node, "receipt.submit", await node.receipt(terms, 0));
+    }
+    const paid = market.books.owed.map(({ exact }) => exact / (5n * 10n ** 18n));
+    assert.deepEqual(paid, [1_000n, 500n]);
+  });
+
+  it("tells the buyer's agent of receipts and edges", async () => {
+    const live = await goLive();
+    await market.balancer.play(live.slug);
+    const terms = transcoders(live.id)[0]!;
+    await market.hub.ask(ownerOf(terms), "receipt.submit", await ownerOf(terms).receipt(terms, 0));
+    await until(() => nodes[3].told("usage.report").length === 1);
+    await until(() => nodes[3].told("stream.watch").length > 0);
+  });
+
+  it("ends everything when the publisher says goodbye", async () => {
+    const live = await goLive();
+    await market.balancer.play(live.slug);
+    await market.hub.ask(live.ingest, "publish.end", { stream: live.id, clean: true, lastSequence: 3, frames: 200 });
+    assert.equal(transcoders(live.id).length, 0);
+    assert.equal((await market.balancer.play(live.slug)).state, "ended");
+    await assert.rejects(publish(nodes[0], live.streamKey), codeOf("STREAM_ENDED"));
+    const [stream] = await market.balancer.views.streams(nodes[3].address, 10);
+    assert.equal(stream?.nextFrame, 200n);
+  });
+
+  it("shows a stream to its owner alone", async () => {
+    const { id } = await create();
+    await assert.rejects(market.balancer.views.stream(nodes[0].address, id), codeOf("STREAM_UNKNOWN"));
+    assert.equal((await market.balancer.views.stream(nodes[3].address, id)).id, id);
+  });
+
+  it("adopts running jobs after a restart, goes on where it was, and moves what a node forgot", async () => {
+    const live = await goLive();
+    const before = transcoders(live.id);
+    const submit = await ownerOf(before[0]!).receipt(before[0]!, 0);
+    await market.hub.ask(ownerOf(before[0]!), "receipt.submit", submit);
+    await market.balancer.stop();
+    const books = new FakeBooks();
+    market = await startMarket(database, { nodes, clock: market.clock, books });
+    const [a, b, c, buyer] = nodes;
+    const forgot = ownerOf(before[1]!);
+    for (const node of [a, b, c, buyer]) {
+      const jobs = node.running().filter(({ job }) => node !== forgot || job !== before[1]!.assignment.value.job);
+      market.hub.join(node, node.hello(jobs));
+    }
+    await market.hub.ask(a, "publish.renew", { stream: live.id, lastFrameAgeMs: 0, sequence: 3, frames: 100 });
+    await market.hub.ask(a, "check.submit", await a.check(submit.receipt.value, 1));
+    assert.equal(books.passedKeys.length, 1);
+    const { job } = before[1]!.assignment.value;
+    await until(() =>
+      transcoders(live.id).some(({ assignment }) => assignment.value.job === job && assignment.value.attempt === 2),
+    );
+    const kept = transcoders(live.id).find(({ assignment }) => assignment.value.job !== job)!;
+    assert.equal(kept.assignment.value.attempt, 1);
+  });
+});
