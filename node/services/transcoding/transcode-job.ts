@@ -71,10 +71,9 @@ export class TranscodeJob {
         return { code: undefined, told: false };
       } catch (error) {
         if (this.#ended) break;
-        // Errors of the connection itself are of other areas: the origin is away then, too.
-        const code = isCodedError(error) ? error.code : "TRANSCODING_ORIGIN_LOST";
-        const isFatal = code.startsWith("TRANSCOD") && !passingCodes.includes(code);
-        logger.info("Transcode session ended", { code, error: isFatal ? error : undefined });
+        const code = isCodedError(error) ? error.code : "TRANSCODING_FAILED";
+        const isFatal = !code.startsWith("WIRE_") && !passingCodes.includes(code);
+        logger[isFatal ? "warn" : "info"]("Transcode session ended", { code, error: isFatal ? error : undefined });
         if (isFatal) return { code: publicCodeOf(error), told: false };
         if (this.#progress.begun !== begun || this.#changed.signal.aborted) awaySince = undefined;
         awaySince ??= clock.nowMs();
@@ -105,7 +104,11 @@ export class TranscodeJob {
   }
 
   async #serve(origin: Origin): Promise<void> {
-    const connection = await this.#components.media.openMedia(origin.multiaddrs, origin.node);
+    const connection = await this.#components.media
+      .openMedia(origin.multiaddrs, origin.node)
+      .catch((cause: unknown) => {
+        throw new TranscodingError({ code: "TRANSCODING_ORIGIN_LOST" }, { cause });
+      });
     if (this.#ended || this.#origin !== origin) {
       const error = new TranscodingError({ code: "TRANSCODING_ORIGIN_CHANGED" });
       connection.abort(error);
@@ -122,7 +125,7 @@ export class TranscodeJob {
 
 /** What the balancer is told: the credit limit and a worker's own codes have names that it knows. */
 function publicCodeOf(error: unknown): string {
-  if (!(error instanceof TranscodingError)) return "TRANSCODING_WORKER_LOST";
+  if (!(error instanceof TranscodingError)) return "TRANSCODING_FAILED";
   const { detail } = error;
   if (detail.code === "TRANSCODING_CREDIT_EXHAUSTED") return "CREDIT_EXHAUSTED";
   if (detail.code === "TRANSCODING_WORKER_LOST") return detail.reason;

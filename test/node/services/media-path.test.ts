@@ -14,6 +14,7 @@ import { fastify } from "fastify";
 import { FakeBalancer } from "../../support/fake-balancer.ts";
 import { judgeMaster, readNumbers } from "../../support/hls-judge.ts";
 import { MediaNode, type NodeFaults } from "../../support/media-network.ts";
+import { publishInfo, publishItems, until } from "../../support/publish-items.ts";
 
 const ladder: Ladder = [
   { name: "240p", codec: "h264", height: 240, videoBitrate: 300_000, audioBitrate: 64_000 },
@@ -23,7 +24,7 @@ const ladder: Ladder = [
 const pattern = { width: 320, height: 240, fps: 15, durationS: 7, keyframeEveryS: 2, bFrames: 0 };
 
 describe("the media path, from a publisher to an edge", function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let items: MediaItem[];
   const nodes: MediaNode[] = [];
   let balancer: FakeBalancer;
@@ -50,7 +51,7 @@ describe("the media path, from a publisher to an edge", function () {
   /** Publishes `items` at a new connection; the stream is then open still. */
   async function begin(node: MediaNode, from: readonly MediaItem[]): Promise<PublishSink> {
     const sink = await node.ingest.authorize(balancer.streamKey, publishInfo());
-    await publish(sink, from);
+    await publishItems(sink, from);
     return sink;
   }
 
@@ -141,7 +142,7 @@ describe("the media path, from a publisher to an edge", function () {
     await first.crash();
     balancer.transcoders = [first, second];
     for (const { family } of balancer.jobs) await balancer.replaceJob(family);
-    await publish(sink, items.slice(at(items, 50)));
+    await publishItems(sink, items.slice(at(items, 50)));
     await finish(sink, stream);
     await judge(stream, range(0, 105));
   });
@@ -177,7 +178,7 @@ describe("the media path, from a publisher to an edge", function () {
     }
     const { job, attempt } = edge.desk.runningJobs()[0]!;
     await balancer.ask(edge, "job.update", { job, attempt, origin });
-    await publish(sink, [...items.filter(({ type }) => type === "config"), ...items.slice(at(items, 60))]);
+    await publishItems(sink, [...items.filter(({ type }) => type === "config"), ...items.slice(at(items, 60))]);
     await finish(sink, stream);
     assert.equal(transcoder.workers.length, started + 2);
     const numbers = await judge(stream);
@@ -248,26 +249,6 @@ describe("the media path, from a publisher to an edge", function () {
     return [...known].sort(([left], [right]) => left - right).flatMap(([, numbers]) => numbers);
   }
 });
-
-const publishInfo = () => ({ protocol: "rtmp", signal: new AbortController().signal }) as const;
-
-async function publish(sink: PublishSink, items: readonly MediaItem[]): Promise<void> {
-  for (const item of items) {
-    if (item.type === "config") await sink.config(item.config.kind, item.config);
-    else {
-      const { kind, dts, pts, key, data } = item.frame;
-      const toMs = (ticks: number) => Math.round((ticks * 1000) / (kind === "video" ? 90_000 : 48_000));
-      if (kind === "audio") await sink.audio({ dtsMs: toMs(dts), data });
-      else await sink.video({ dtsMs: toMs(dts), ctsMs: toMs(pts) - toMs(dts), key, data });
-    }
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-
-/** For what no event tells: a condition that must come to hold within the test's time. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 10));
-}
 
 /** Where picture `number` stands in decode order, or what must come with it. */
 function at(items: readonly MediaItem[], number: number): number {
