@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { type Address, bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
 import type { JobSpec } from "@leat/sdk/protocol/job.ts";
 import type { AttemptRow, JobRow, JobStore } from "../../store/sql/job-store.ts";
+import { BalancerError } from "./errors.ts";
 
 /** A job that is not over, with its newest attempt. */
 export interface LiveJob {
@@ -73,6 +74,10 @@ export class JobBook {
 
   /** A new attempt, on disk together with its job. */
   async begin(live: LiveJob, attempt: AttemptRow): Promise<void> {
+    // Its stream ended while nodes were asked: nobody must be given it now.
+    if (this.#jobs.get(live.row.id) !== live) {
+      throw new BalancerError({ code: "STREAM_ENDED", stream: live.row.stream });
+    }
     const row: JobRow = { ...live.row, attempt: attempt.attempt, state: "running" };
     await this.#store.putAttempt(row, attempt);
     live.row = row;

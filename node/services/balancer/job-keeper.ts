@@ -4,6 +4,7 @@ import type { DeliverySpec, Origin, TranscodeSpec } from "@leat/sdk/protocol/job
 import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
 import type { TaskGroup } from "../../kernel/task-group.ts";
 import { pixelsPerSecond } from "../../metering/usage.ts";
+import type { AttemptRow } from "../../store/sql/job-store.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { NodePresence } from "../session/hub.ts";
 import { BalancerError } from "./errors.ts";
@@ -32,6 +33,8 @@ export class JobKeeper {
   readonly #options: BalancerOptions;
   readonly #parts: JobKeeperParts;
   readonly #placing = new Set<Hex>();
+  /** Attempts that are being ended: an origin tells of bad work in two ways at once. */
+  readonly #ending = new Set<string>();
   /** Newest published segment per stream and rung. */
   readonly #published = new Map<Hex, Map<number, number>>();
 
@@ -57,7 +60,7 @@ export class JobKeeper {
   }
 
   /** Places a job that nobody does, and goes on trying until somebody does or the stream is over. */
-  keep(live: LiveJob): void {
+  keep(live: LiveJob, avoid?: { readonly node: Address; readonly reason: string }): void {
     const { tasks, streams, jobs, placement } = this.#parts;
     const { clock, logger } = this.#components;
     const { id, primitive, stream: streamId } = live.row;
@@ -68,14 +71,23 @@ export class JobKeeper {
         while (!signal.aborted && jobs.find(id) === live && !isRunning(live)) {
           const stream = await streams.find(streamId);
           if (stream === undefined || stream.state === "ended") return;
+          if (!this.#hasOrigin(live)) {
+            // Nobody could fetch its frames: the next publisher's node brings it back.
+            await clock.sleep(this.#options.placeRetryMs, signal);
+            continue;
+          }
           try {
-            await placement.place(await this.#inputOf(stream, live));
+            const input = await this.#inputOf(stream, live);
+            const excluded = avoid === undefined ? input.excluded : [...input.excluded, avoid];
+            await placement.place({ ...input, excluded });
             if (primitive === "delivery") this.#parts.onEdges(streamId);
             // The stream may have ended while the node was asked.
             if (jobs.find(id) !== live) await this.#tell(live, "STREAM_ENDED");
           } catch (error) {
             if (!isCodedError(error)) throw error;
             logger.warn("Place job failed", { jobId: id, primitive, code: error.code });
+            // Better the node that failed before than none.
+            avoid = undefined;
             await clock.sleep(this.#options.placeRetryMs, signal);
           }
         }
@@ -116,21 +128,36 @@ export class JobKeeper {
   /** Ends an attempt that went wrong; its job goes on elsewhere from the first segment that nobody published. */
   async fail(job: Hex, attempt: number, code: string): Promise<void> {
     const { jobs } = this.#parts;
-    const { payer, payee, clock, logger } = this.#components;
+    const { logger } = this.#components;
     const live = jobs.find(job);
-    if (live === undefined || !isRunning(live) || live.attempt.attempt !== attempt) return;
+    const key = `${job} ${attempt}`;
+    if (live === undefined || !isRunning(live) || live.attempt.attempt !== attempt || this.#ending.has(key)) return;
     const { node } = live.attempt;
     logger.warn("End attempt", { jobId: job, attempt, node, code });
+    this.#ending.add(key);
+    try {
+      await this.#fail(live, code);
+    } finally {
+      this.#ending.delete(key);
+    }
+    // A node that hangs must not hold up the one that takes over.
+    const told = this.#tell(live, code);
+    if (live.row.primitive === "delivery") this.#parts.onEdges(live.row.stream);
+    if (live.row.primitive !== "ingest") this.keep(live, { node, reason: code });
+    await told;
+  }
+
+  async #fail(live: LiveJob & { attempt: AttemptRow }, code: string): Promise<void> {
+    const { jobs } = this.#parts;
+    const { payer, payee, clock } = this.#components;
+    const { job, attempt, node } = live.attempt;
     const endSequence = live.row.primitive === "transcode" ? await this.#nextSequence(live) : null;
     await jobs.endAttempt(live, { state: "failed", endSequence, endedAtMs: clock.nowMs(), endCode: code });
     const isBad = code === "CHECK_FAILED";
     if (isBad) await payer.forfeit(job, attempt);
     else await payer.release(job, attempt);
     await payee.closeJob(job, attempt, { forfeit: isBad });
-    if (isBad || !code.startsWith("NODE_")) await jobs.exclude(live, node, code);
-    await this.#tell(live, code);
-    if (live.row.primitive === "delivery") this.#parts.onEdges(live.row.stream);
-    if (live.row.primitive !== "ingest") this.keep(live);
+    if (isBad) await jobs.exclude(live, node, code);
   }
 
   /** The node ended the job by itself. */
@@ -259,6 +286,10 @@ export class JobKeeper {
       .map((other) => ({ node: other.attempt!.node, reason: "OTHER_EDGE" }));
     const holders = this.#holders(stream.id);
     return { ...common, units, codecs: [], startSequence: stream.nextSequence, excluded, holders };
+  }
+
+  #hasOrigin({ row: { spec } }: LiveJob): boolean {
+    return spec.primitive !== "ingest" && this.#components.hub.nodes.has(spec.origin.node);
   }
 
   #holders(stream: Hex): Address[] {
