@@ -11,6 +11,7 @@ import { FramedStream } from "./framing.ts";
 import { createFramingMetrics, type FramingLimits } from "./framing-limits.ts";
 import { createLibp2pNode, type Libp2pNode } from "./libp2p-node.ts";
 import { FramedMediaConnection, mediaProtocolOptions } from "./media/connection.ts";
+import { createLoopback } from "./media/loopback.ts";
 import { MEDIA_PROTOCOL, type MediaConnection, type MediaHost, type OpenMediaOptions } from "./media/message.ts";
 import { addressOfPeerId, selectMultiaddrs } from "./peer-address.ts";
 import { PeerScores } from "./peer-scores.ts";
@@ -106,8 +107,10 @@ export class HostService implements Host, Startable {
   readonly #options: WireOptions;
   readonly #registrations: Registration[] = [];
   readonly #streams = new Set<FramedStream>();
+  readonly #loopbacks = new Set<MediaConnection>();
   readonly #framingMetrics;
   readonly #refused;
+  #onMedia: ((connection: MediaConnection) => void) | undefined;
   #node: Libp2pNode | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -201,11 +204,13 @@ export class HostService implements Host, Startable {
     peer: Address,
     options: OpenMediaOptions = {},
   ): Promise<MediaConnection> {
+    if (peer === this.address) return this.#openLoopback();
     const stream = await this.open(MEDIA_PROTOCOL, peer, multiaddrs, { ...mediaProtocolOptions, ...options });
     return new FramedMediaConnection(stream, this.scores);
   }
 
   onMedia(handler: (connection: MediaConnection) => void): void {
+    this.#onMedia = handler;
     this.handle(MEDIA_PROTOCOL, mediaProtocolOptions, (stream) =>
       handler(new FramedMediaConnection(stream, this.scores)),
     );
@@ -221,7 +226,19 @@ export class HostService implements Host, Startable {
       connection.abort(new WireError({ code: "WIRE_PEER_BANNED", peer }));
   }
 
+  #openLoopback(): MediaConnection {
+    if (this.#onMedia === undefined || this.#node === undefined) {
+      throw new WireError({ code: "WIRE_DIAL_FAILED", peer: this.address });
+    }
+    const [here, there] = createLoopback(this.address);
+    this.#loopbacks.add(here);
+    void here.ended.then(() => this.#loopbacks.delete(here));
+    this.#onMedia(there);
+    return here;
+  }
+
   async #stop(): Promise<void> {
+    for (const loopback of this.#loopbacks) loopback.abort(new WireError({ code: "WIRE_HOST_STOPPED" }));
     if (this.#node === undefined) return;
     // Goodbyes first, so that peers see an end and not a loss.
     await Promise.all([...this.#streams].map((stream) => stream.close()));
