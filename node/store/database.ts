@@ -180,7 +180,10 @@ function openError(location: string, error: unknown): StoreError {
   const reason = reasonOf(error);
   const code = ((error as { cause?: { code?: string } }).cause?.code ?? "") as string;
   if (code === "LEVEL_LOCKED") return new StoreError({ code: "STORE_LOCKED", location }, { cause: error });
-  if (code === "LEVEL_CORRUPTION" || /corrupt|checksum|CURRENT file|missing files|MANIFEST-\d+: No such file/i.test(reason)) {
+  if (
+    code === "LEVEL_CORRUPTION" ||
+    /corrupt|checksum|CURRENT file|missing files|MANIFEST-\d+: No such file/i.test(reason)
+  ) {
     return new StoreError({ code: "STORE_DAMAGED", location, reason }, { cause: error });
   }
   return new StoreError({ code: "STORE_UNUSABLE", location, reason }, { cause: error });
