@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { httpOptions } from "@leat/node/http/options.ts";
+import { registerMarketRoutes } from "@leat/node/http/rest/market.ts";
+import { registerStreamRoutes } from "@leat/node/http/rest/streams.ts";
+import { createServer } from "@leat/node/http/server.ts";
+import { nativeStatements } from "@leat/node/kernel/secp.ts";
+import { SqlDatabase } from "@leat/node/store/sql/database.ts";
+import { SqlIdempotencyStore } from "@leat/node/store/sql/idempotency.ts";
+import { silentLogger } from "@leat/sdk/base/logger.ts";
+import { silentMetrics } from "@leat/sdk/base/metrics.ts";
+import { signApiRequest } from "@leat/sdk/protocol/api-request.ts";
+import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
+import type { Candidate } from "@leat/sdk/selection/candidate.ts";
+import { defaultParameters } from "@leat/sdk/selection/parameters.ts";
+import { createTable, verifyCandidate } from "@leat/sdk/selection/table.ts";
+import { fromText } from "@leat/sdk/selection/text.ts";
+import type { FastifyInstance } from "fastify";
+import { usdc } from "../../../support/candidates.ts";
+import { defaultsOf } from "../../../support/defaults.ts";
+import { domain, type FakeMarket, FakeNode, randomHash, startMarket } from "../../../support/fake-market.ts";
+
+const order = {
+  ladder: [{ name: "480p", codec: "h264", height: 480, videoBitrate: 1_000_000, audioBitrate: 128_000 }],
+  token: usdc,
+  nonce: randomHash(9),
+  unsignedBudgetBytes: "1000",
+};
+
+describe("rest", () => {
+  let folder: string;
+  let database: SqlDatabase;
+  let market: FakeMarket;
+  let app: FastifyInstance;
+  const nodes = [new FakeNode(1, ["ingest", "delivery"]), new FakeNode(2, ["ingest", "transcode", "delivery"])];
+  const buyer = new FakeNode(4, ["buyer"]);
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "leat-rest-"));
+    database = await SqlDatabase.open(folder);
+    market = await startMarket(database, { nodes });
+    for (const node of nodes) market.hub.join(node);
+    const { balancer, clock } = market;
+    app = await createServer(defaultsOf(httpOptions), { logger: silentLogger, metrics: silentMetrics });
+    const limits = { requestsPerMinute: 1_000 };
+    const idempotency = new SqlIdempotencyStore(database, clock);
+    await registerStreamRoutes(app, { balancer, idempotency, domain, statements: nativeStatements, clock }, limits);
+    await registerMarketRoutes(app, { balancer }, limits);
+  });
+  after(async () => {
+    await app.close();
+    await market.balancer.stop();
+    await database.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  async function call(
+    method: "GET" | "POST",
+    url: string,
+    options: { body?: object; key?: string; as?: FakeNode } = {},
+  ) {
+    const payload = options.body === undefined ? "" : JSON.stringify(options.body);
+    const parts = { method, target: url, body: new TextEncoder().encode(payload) };
+    const issuedAt = BigInt(Math.floor(market.clock.nowMs() / 1_000));
+    const { signer } = options.as ?? buyer;
+    const authorization = await signApiRequest(signer, domain, parts, issuedAt, bytesToHex(randomBytes(32)));
+    return app.inject({
+      method,
+      url,
+      headers: {
+        authorization,
+        ...(payload === "" ? {} : { "content-type": "application/json" }),
+        ...(options.key === undefined ? {} : { "idempotency-key": options.key }),
+      },
+      ...(payload === "" ? {} : { payload }),
+    });
+  }
+
+  it("makes one stream however often the same call is repeated", async () => {
+    const first = await call("POST", "/v1/streams", { body: order, key: "one" });
+    assert.equal(first.statusCode, 201, first.body);
+    const again = await call("POST", "/v1/streams", { body: order, key: "one" });
+    assert.deepEqual(again.json(), first.json());
+    const { streams } = (await call("GET", "/v1/streams")).json();
+    assert.deepEqual(
+      streams.map(({ id }: { id: string }) => id),
+      [first.json().id],
+    );
+  });
+
+  it("answers failures with their code", async () => {
+    const codeOf = async (response: ReturnType<typeof call>) => (await response).json().error.code;
+    assert.equal(
+      await codeOf(call("POST", "/v1/streams", { body: { ...order, more: 1 }, key: "a" })),
+      "REQUEST_INVALID",
+    );
+    const ceilings = { ...order, priceCeilings: { pixelH264: "1" } };
+    assert.equal(await codeOf(call("POST", "/v1/streams", { body: ceilings, key: "b" })), "PRICE_ABOVE_CEILING");
+    market.books.reserve = 0n;
+    const unfunded = await call("POST", "/v1/streams", { body: order, key: "c" });
+    market.books.reserve = 10n ** 12n;
+    assert.deepEqual([unfunded.statusCode, unfunded.json().error.code], [402, "BUYER_UNFUNDED"]);
+    assert.equal((await app.inject({ url: "/v1/streams" })).statusCode, 401);
+    assert.equal((await app.inject({ url: "/v1/play/unknown-stream" })).statusCode, 404);
+  });
+
+  it("shows a stream, its jobs, receipts and payments to its owner alone, and ends it", async () => {
+    const { id, slug } = (await call("POST", "/v1/streams", { body: order, key: "mine" })).json();
+    for (const path of ["", "/jobs", "/receipts", "/payments"]) {
+      assert.equal((await call("GET", `/v1/streams/${slug}${path}`)).statusCode, 200);
+      assert.equal((await call("GET", `/v1/streams/${id}${path}`, { as: nodes[0] })).statusCode, 404);
+    }
+    assert.equal((await app.inject({ url: `/v1/play/${slug}` })).json().state, "created");
+    const ended = await call("POST", `/v1/streams/${id}/end`, { body: {} });
+    assert.equal(ended.json().state, "ended", ended.body);
+  });
+
+  it("publishes decisions with their tables, so that a row can be proved", async () => {
+    const { id } = (await call("POST", "/v1/streams", { body: order, key: "explained" })).json();
+    const row = await database.sql.query.selections.findFirst({ where: (table, { eq }) => eq(table.stream, id) });
+    const published = (await app.inject({ url: `/v1/selections/${row!.id}` })).json();
+    const { tableRoot } = published.receipt.value;
+    const page = (await app.inject({ url: `/v1/candidates/${tableRoot}` })).json();
+    const rows = page.rows.map((text: string) => fromText(text) as Candidate);
+    assert.equal(createTable(rows, defaultParameters).root, tableRoot);
+    const leaf = (await app.inject({ url: `/v1/candidates/${tableRoot}/${nodes[0]!.address}` })).json();
+    assert.ok(verifyCandidate(tableRoot, { ...leaf, row: fromText(leaf.row) as Candidate }));
+    assert.equal((await app.inject({ url: "/v1/nodes" })).json().total, 2);
+    assert.equal((await app.inject({ url: "/v1/cluster" })).json().cluster, "1");
+  });
+});
