@@ -4,6 +4,7 @@ import { addLive } from "@leat/node/media-io/hls/routes.ts";
 import type { PublishSink } from "@leat/node/media-io/publish-sink.ts";
 import type { EdgeStream } from "@leat/node/services/delivery/edge-stream.ts";
 import { type PackedSegment, packSegment } from "@leat/node/services/jobs/packed-segment.ts";
+import type { MediaMessage } from "@leat/node/wire/media/message.ts";
 import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
 import type { LiveSpec } from "@leat/transcoder/engine.ts";
 import type { Ladder } from "@leat/transcoder/ladder.ts";
@@ -185,6 +186,65 @@ describe("the media path, from a publisher to an edge", function () {
     assert.deepEqual(numbers.slice(numbers.indexOf(60)), range(60, 105));
     assert.deepEqual(sequencesOf(stream, 1), range(0, startSequence + 2));
     assert.equal(stream.window.playlist("240p")!.split("#EXT-X-DISCONTINUITY\n").length, 2);
+  });
+
+  it("goes on where it was when connections break, and signs no segment twice", async () => {
+    const [origin, transcoder, edge] = [await startNode(), await startNode(), await startNode()];
+    balancer.transcoders = [transcoder];
+    const sink = await begin(origin, items.slice(0, at(items, 50)));
+    const stream = await watch(edge);
+    await balancer.until(() => published("h264") >= 0);
+    for (const node of [transcoder, edge]) node.host.disconnect(origin.address);
+    await publishItems(sink, items.slice(at(items, 50), at(items, 80)));
+    for (const node of [transcoder, edge]) node.host.disconnect(origin.address);
+    await publishItems(sink, items.slice(at(items, 80)));
+    await finish(sink, stream);
+    await judge(stream, range(0, 105));
+    const keys = balancer.of("receipt.submit").map(({ body }) => `${body.receipt.value.job} ${body.receipt.value.seq}`);
+    assert.equal(new Set(keys).size, keys.length);
+    assert.deepEqual(balancer.of("job.failed"), []);
+  });
+
+  it("stops a job at its credit limit and says so", async () => {
+    const [origin, transcoder] = [await startNode(), await startNode()];
+    balancer.transcoders = [transcoder];
+    const sink = await begin(origin, items.slice(0, at(items, 50)));
+    await balancer.until(() => published("h264") >= 0 && published("vp9") >= 0);
+    transcoder.mayWork = "CREDIT_EXHAUSTED";
+    await publishItems(sink, items.slice(at(items, 50)));
+    await balancer.until(() => balancer.of("job.failed").length === 2);
+    assert.deepEqual(
+      balancer.of("job.failed").map(({ body }) => body.code),
+      ["CREDIT_EXHAUSTED", "CREDIT_EXHAUSTED"],
+    );
+    assert.deepEqual(transcoder.desk.runningJobs(), []);
+    assert.deepEqual(transcoder.desk.capacity().transcodePixelsPerSecond.free, 60_000_000);
+  });
+
+  it("refuses a wrong key, and a job that was given to somebody else or by nobody", async () => {
+    const [origin, transcoder, stranger] = [await startNode(), await startNode(), await startNode()];
+    balancer.transcoders = [transcoder];
+    await assert.rejects(origin.ingest.authorize("wrong", publishInfo()), { code: "STREAM_KEY_UNKNOWN" });
+    await begin(origin, items.slice(0, at(items, 50)));
+    await balancer.until(() => published("h264") >= 0);
+    const { assignment } = await balancer.terms(transcoder, balancer.deliverySpec());
+    const subscribe = {
+      type: "subscribe",
+      role: "edge",
+      assignment,
+      stream: balancer.stream,
+      fromSequence: 0,
+    } as const;
+    const tried = await stranger.host.openMedia(origin.host.multiaddrs(), origin.address);
+    await tried.send(subscribe);
+    const answers: MediaMessage[] = [];
+    for await (const message of tried.messages) answers.push(message);
+    assert.deepEqual(answers, [{ type: "refused", code: "JOB_ASSIGNMENT_NODE_WRONG" }]);
+    const forged = { ...assignment, value: { ...assignment.value, node: stranger.address } };
+    const again = await stranger.host.openMedia(origin.host.multiaddrs(), origin.address);
+    await again.send({ ...subscribe, assignment: forged });
+    for await (const message of again.messages) answers.push(message);
+    assert.deepEqual(answers[1], { type: "refused", code: "JOB_ASSIGNMENT_SIGNER_WRONG" });
   });
 
   it("waits for a publisher whose connection broke, and goes on where it was", async () => {
