@@ -9,7 +9,7 @@ import { PayerService } from "../../../../node/services/payment/payer-service.ts
 import { SettlementService } from "../../../../node/services/settlement/settlement-service.ts";
 import { silentLogger } from "../../../../sdk/base/logger.ts";
 import { silentMetrics } from "../../../../sdk/base/metrics.ts";
-import { getCollectStatus, listCollections } from "../../../../sdk/client/actions/account.ts";
+import { getCollectStatus, listCollections, thaw } from "../../../../sdk/client/actions/account.ts";
 import { type Channel, channelId } from "../../../../sdk/protocol/channel.ts";
 import type { Address, Hex } from "../../../../sdk/protocol/hex.ts";
 import { toBaseUnits } from "../../../../sdk/protocol/units.ts";
@@ -166,6 +166,40 @@ describe("settlement", () => {
     await payee.closeJob(job, 1, { forfeit: false });
     await settlement.settled(channel.payer);
     assert.equal((await getCollectStatus(market.anvil.client(market.buyer), channel)).collected, 210n);
+  });
+
+  it("collects while the job goes on when its payer starts to thaw, before the reserve is gone", async function () {
+    this.timeout(30_000);
+    const channel = market.wholesale(market.anvil.deployment.tokens.LPT);
+    const before = (await market.view.channelState(channel)).collected;
+    const { vouchers: held } = await market.openStore("node-thaw");
+    const { vouchers: issued } = await market.openStore("balancer-thaw");
+    const past = { record: recordOf(channel, before), expectedSeq: 0n, covered: [] };
+    await issued.put("issued", past);
+    await held.put("held", past);
+    const payee = await startPayee(market.node.address, held);
+    const payer = await startPayer(market.balancer, issued, payee);
+    const settlement = await startSettlement(market.node, held, payee);
+    const job = randomHash();
+    await payee.openJob(termsOf(channel, job, 1n));
+    const exact = (before + 9n) * 10n ** 12n;
+    const work = { job, attempt: 1, seq: 0n, channel, exact, receiptHash: randomHash() };
+    await payee.earned(work);
+    await payer.owe(work);
+    await payer.passed(work);
+    await payer.settleNow(channel);
+    assert.equal((await market.view.channelState(channel)).collected, before);
+    const all = (await market.view.channelState(channel)).reserve;
+    const token = channel.token;
+    await thaw(market.anvil.client(market.balancer), {
+      payee: market.node.address,
+      token,
+      amount: all,
+      asCluster: market.cluster,
+    });
+    await settlement.settled(channel.payer);
+    assert.equal((await market.view.channelState(channel)).collected, before + 9n);
+    assert.equal(payee.openJobs(channelId(channel)), 1);
   });
 
   it("resumes from the store what a killed process had not collected", async function () {
