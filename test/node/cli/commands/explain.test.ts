@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { describe as describeDecision } from "@leat/node/cli/commands/explain.ts";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import { explain } from "@leat/sdk/selection/explain.ts";
+import { defaultParameters } from "@leat/sdk/selection/parameters.ts";
+import { createBody, createReceipt } from "@leat/sdk/selection/receipt.ts";
+import { createSeedChain, deriveSeed } from "@leat/sdk/selection/seed.ts";
+import { select } from "@leat/sdk/selection/selection.ts";
+import { createTable } from "@leat/sdk/selection/table.ts";
+import { addressOf, makeCandidate, makeRequest } from "../../../support/candidates.ts";
+
+const word = (byte: number): Hex => `0x${byte.toString(16).padStart(2, "0").repeat(32)}`;
+
+describe("leat explain", () => {
+  it("says who was left out and why, what each of the drawn cost, and who won", () => {
+    const rows = [
+      makeCandidate(1),
+      makeCandidate(2, { draining: true }),
+      makeCandidate(3, { overloaded: true }),
+      makeCandidate(4, { rttMs: 90 }),
+    ];
+    const chain = createSeedChain(new Uint8Array(32).fill(3), 8);
+    const seed = { epoch: 1, index: 1, preimage: chain.preimage(1), buyerNonce: word(4) };
+    const request = makeRequest({ excluded: [{ node: addressOf(1), reason: "ORIGIN" }] });
+    const parameters = defaultParameters;
+    const facts = { job: word(5), attempt: 1, cluster: 1n, seed, request, parameters, decidedAt: 1n };
+    const selection = select({
+      table: createTable(rows, parameters),
+      request,
+      seed: deriveSeed(seed.preimage, seed.buyerNonce, facts.job, 1),
+      parameters,
+    });
+    const body = createBody(facts, selection);
+    const receipt = createReceipt(facts, selection, body);
+    const text = describeDecision(word(6), receipt, body, explain({ receipt, body, rows }));
+    assert.deepEqual(text.split("\n").slice(1), [
+      `wanted: transcode of h264, 1000000 units of capacity, for job ${word(5)} attempt 1`,
+      "4 nodes were known",
+      "  1 were excluded",
+      "  1 take no new work",
+      "  1 are overloaded",
+      `  ${addressOf(1)} was excluded: ORIGIN`,
+      "1 passed; this decision was for standing nodes",
+      "1 drawn by capacity out of 100000000 tickets, the cheapest first:",
+      `  ${addressOf(4)} (100000000 tickets) costs 17100: price 10000, round trip 900, load 200, reputation 5000, has to fetch the stream 1000`,
+      `winner: ${addressOf(4)}`,
+      "made again from the published table: the same",
+    ]);
+  });
+});
