@@ -1,5 +1,7 @@
+import { rmSync } from "node:fs";
 import { access, constants, mkdir, stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { Child } from "./child.ts";
 import type { StoredResult, StoredSpec } from "./engine.ts";
 import { TranscodeError } from "./errors.ts";
@@ -76,8 +78,12 @@ function runStored(spec: StoredSpec, options: StoredOptions): Promise<{ result: 
       onExit: (error) => {
         clearTimeout(watchdog);
         options.signal?.removeEventListener("abort", abort);
-        if (!error && result) resolve({ result, cpuMs });
-        else reject(options.signal?.aborted ? options.signal.reason : (told ?? error));
+        if (!error && result) {
+          resolve({ result, cpuMs });
+          return;
+        }
+        for (const { name } of spec.ladder) rmSync(partialPath(spec.outDir, name, child.pid ?? 0), { force: true });
+        reject(options.signal?.aborted ? options.signal.reason : (told ?? error));
       },
     });
     const abort = () => child.kill();
@@ -93,3 +99,8 @@ function runStored(spec: StoredSpec, options: StoredOptions): Promise<{ result: 
 
 /** Threads that one stored encoder or decoder takes: more than four gain little and cost CPU. */
 export const storedThreads = (): number => Math.min(4, Math.max(1, availableParallelism()));
+
+/** What a worker calls a rendition that is not whole. */
+export function partialPath(outDir: string, name: string, pid: number): string {
+  return join(outDir, `.${name}.mp4.${pid}.part`);
+}

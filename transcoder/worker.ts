@@ -9,7 +9,7 @@ const TAKEN_EVERY = 4;
 
 const reader = new MessageReader();
 const queue: ToWorker[] = [];
-let session: LiveVideo | LiveAudio | undefined;
+let work: LiveVideo | LiveAudio | undefined;
 let isRunning = false;
 let taken = 0;
 
@@ -64,14 +64,14 @@ async function loadEngine(name: EngineName | undefined): Promise<Engine> {
 async function start(message: JobMessage): Promise<void> {
   switch (message.job) {
     case "video":
-      session = await (await loadEngine(message.spec.engine)).openVideo(message.spec, {
+      work = await (await loadEngine(message.spec.engine)).openVideo(message.spec, {
         config: (index, version, config) => send({ type: "config", index, version, config }),
         frame: (index, sequence, frame) => send({ type: "frame", index, sequence, frame }),
         segmentEnd: (index, sequence, summary) => send({ type: "segmentEnd", index, sequence, summary }),
       });
       return;
     case "audio":
-      session = (await import("./engines/node-av.ts")).nodeAvEngine.openAudio(message.spec, {
+      work = (await import("./engines/node-av.ts")).nodeAvEngine.openAudio(message.spec, {
         config: (index, version, config) => send({ type: "config", index, version, config }),
         frame: (index, frame) => send({ type: "frame", index, sequence: 0, frame }),
       });
@@ -94,19 +94,19 @@ async function start(message: JobMessage): Promise<void> {
 }
 
 function finish(): void {
-  session?.close();
-  session = undefined;
+  work?.close();
+  work = undefined;
   send({ type: "finished", cpuMs: cpuMs() });
 }
 
 async function handle(message: ToWorker): Promise<void> {
   if (message.type === "start") return start(message);
   if (message.type === "end") {
-    await session?.end();
+    await work?.end();
     return finish();
   }
-  // The parent sends a session only what its kind takes.
-  await (session as LiveVideo | undefined)?.push(message as never);
+  // The parent sends work only what its kind takes.
+  await (work as LiveVideo | undefined)?.push(message as never);
   taken += 1;
   if (taken >= TAKEN_EVERY || queue.length === 0) {
     send({ type: "taken", inputs: taken, cpuMs: cpuMs() });

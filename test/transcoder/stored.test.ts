@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { copyFile, mkdir, mkdtemp, open, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, open, readdir, rm, stat, watch, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
@@ -115,6 +115,22 @@ describe("transcoder/stored", () => {
       transcodeFile({ input: pattern, ladder: [SMALL!], outDir: join(directory, "stalled"), stallMs: 1 }),
       (error) => isCodedError(error) && error.code === "TRANSCODE_WORKER_STALLED",
     );
+  });
+
+  it("leaves nothing behind where its worker is killed in the middle", async () => {
+    const input = join(directory, "long.flv");
+    const outDir = join(directory, "killed");
+    await writePattern(input, { width: 640, height: 360, fps: 30, durationS: 20 });
+    await mkdir(outDir);
+    const abort = new AbortController();
+    // The first change in the folder is the unfinished file.
+    const watching = watch(outDir, { signal: abort.signal });
+    const transcoding = transcodeFile({ input, ladder: [SMALL!], outDir, signal: abort.signal });
+    const [first] = [await watching[Symbol.asyncIterator]().next()];
+    assert.match(String(first!.value?.filename), /\.part$/);
+    abort.abort();
+    await assert.rejects(transcoding, { name: "AbortError" });
+    assert.deepEqual(await readdir(outDir), []);
   });
 
   it("writes no more frames a second than a rung asks for", async () => {

@@ -18,7 +18,7 @@ const LATE_LIMIT_MS = 250;
 
 type Ending = "stop" | "abort";
 
-class Session {
+class Publication {
   readonly #options: PublishOptions;
   readonly #urls: readonly string[];
   readonly #canReconnect: boolean;
@@ -188,15 +188,15 @@ class Session {
 }
 
 const reader = new MessageReader();
-let session: Session | undefined;
+let publication: Publication | undefined;
 
 function send(message: FromPublisher): void {
   process.stdout.write(encodeMessage(message));
 }
 
 async function start(options: PublishOptions): Promise<void> {
-  const current = new Session(options);
-  session = current;
+  const current = new Publication(options);
+  publication = current;
   try {
     send({ type: "finished", report: await current.run() });
   } catch (error) {
@@ -218,8 +218,8 @@ process.stdin.on("data", (chunk: Buffer) => {
   for (const raw of reader.push(chunk)) {
     const message = raw as ToPublisher;
     if (message.type === "start") void start(message.options);
-    else if (message.type === "disconnect") session?.disconnect();
-    else session?.endBy(message.type);
+    else if (message.type === "disconnect") publication?.disconnect();
+    else publication?.endBy(message.type);
   }
 });
 process.stdin.on("end", () => process.exit());

@@ -5,7 +5,7 @@ import { TranscodeError } from "../../errors.ts";
 import type { ResolvedRung } from "../../ladder.ts";
 import { audioCodecFor, audioGroups, resolveLadder } from "../../ladder.ts";
 import { AUDIO_ENCODERS, AUDIO_SAMPLE_RATE, STORED_GOP_SECONDS, storedPreset } from "../../presets.ts";
-import { storedThreads } from "../../stored.ts";
+import { partialPath, storedThreads } from "../../stored.ts";
 import { scaleGraph, videoArguments } from "./arguments.ts";
 import { assertProgram, runProgram } from "./program.ts";
 
@@ -37,7 +37,7 @@ export async function runStored(spec: StoredSpec, onProgress: () => void): Promi
   const outputs = rungs.map((rung) => ({
     rung,
     file: join(spec.outDir, `${rung.name}.mp4`),
-    partial: join(spec.outDir, `.${rung.name}.mp4.${process.pid}.part`),
+    partial: partialPath(spec.outDir, rung.name, process.pid),
   }));
   try {
     const groups = audioGroups(rungs);

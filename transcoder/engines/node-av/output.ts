@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { CodecContext, CodecParameters, Packet, Stream } from "node-av/lib";
 import { FormatContext, Rational } from "node-av/lib";
 import { TranscodeError } from "../../errors.ts";
+import { partialPath } from "../../stored.ts";
 import { describeFault } from "./codec.ts";
 
 const ERRNO: Readonly<Record<number, string>> = { 1: "EPERM", 2: "ENOENT", 5: "EIO", 13: "EACCES", 30: "EROFS" };
@@ -18,7 +19,7 @@ export class Mp4Output {
 
   constructor(directory: string, name: string) {
     this.file = join(directory, `${name}.mp4`);
-    this.#partial = join(directory, `.${name}.mp4.${process.pid}.part`);
+    this.#partial = partialPath(directory, name, process.pid);
     this.check(this.#format.allocOutputContext2(null, "mp4", this.#partial));
   }
 
