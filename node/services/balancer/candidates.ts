@@ -25,6 +25,8 @@ type Standing = Reputation & WorkRecord;
 const MAX_TABLES = 32;
 /** A table is published at most so often: every decision in between is made from the same one. */
 const TABLE_MS = 1_000;
+/** Hashing a table of 10,000 rows takes some 0.3 s: the pause is so many times what the last one took. */
+const PAUSE_FACTOR = 20;
 
 /** What the balancer knows of its nodes, as the table that decisions are made from. */
 export class CandidateBook {
@@ -36,6 +38,7 @@ export class CandidateBook {
   readonly #tables = new Map<Hex, CandidateTable>();
   #table: CandidateTable | undefined;
   #madeAtMs = 0;
+  #pauseMs = TABLE_MS;
 
   constructor(
     components: Pick<BalancerComponents, "hub" | "chain" | "selectionStore" | "clock" | "cluster">,
@@ -70,10 +73,11 @@ export class CandidateBook {
   /** The newest table. */
   table(): CandidateTable {
     const nowMs = this.#components.clock.nowMs();
-    if (this.#table !== undefined && nowMs - this.#madeAtMs < TABLE_MS) return this.#table;
+    if (this.#table !== undefined && nowMs - this.#madeAtMs < this.#pauseMs) return this.#table;
     const rows = [...this.#components.hub.nodes.values()].flatMap((presence) => this.#rowOf(presence) ?? []);
     this.#table = createTable(rows, this.#parameters);
-    this.#madeAtMs = nowMs;
+    this.#madeAtMs = this.#components.clock.nowMs();
+    this.#pauseMs = Math.max(TABLE_MS, (this.#madeAtMs - nowMs) * PAUSE_FACTOR);
     this.#tables.delete(this.#table.root);
     this.#tables.set(this.#table.root, this.#table);
     for (const root of this.#tables.keys()) {

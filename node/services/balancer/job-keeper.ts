@@ -97,6 +97,16 @@ export class JobKeeper {
     });
   }
 
+  /** Work that is done is mostly the last of its stream, of whose end we are about to hear. */
+  #keepLater(live: LiveJob): void {
+    const { tasks } = this.#parts;
+    if (tasks.signal.aborted) return;
+    tasks.run(async (signal) => {
+      await this.#components.clock.sleep(this.#options.placeRetryMs, signal);
+      this.keep(live);
+    });
+  }
+
   /** Resolves with whether the job runs after one try; for a viewer who waits. */
   async placeNow(stream: StreamRow, live: LiveJob): Promise<boolean> {
     if (isRunning(live)) return true;
@@ -157,7 +167,11 @@ export class JobKeeper {
     if (isBad) await payer.forfeit(job, attempt);
     else await payer.release(job, attempt);
     await payee.closeJob(job, attempt, { forfeit: isBad });
-    if (isBad) await jobs.exclude(live, node, code);
+    if (!isBad) return;
+    // Who lied in one of a stream's jobs gets none of its like: the other edge, the other family.
+    for (const other of jobs.ofStream(live.row.stream)) {
+      if (other.row.primitive === live.row.primitive) await jobs.exclude(other, node, code);
+    }
   }
 
   /** The node ended the job by itself. */
@@ -167,7 +181,7 @@ export class JobKeeper {
     if (live === undefined || !isRunning(live) || live.attempt.attempt !== attempt) return;
     if (live.attempt.node !== from) throw new BalancerError({ code: "JOB_NOT_YOURS", job });
     await this.#close(live, "JOB_DONE");
-    if (live.row.primitive === "transcode") this.keep(live);
+    if (live.row.primitive === "transcode") this.#keepLater(live);
     if (live.row.primitive !== "delivery") return;
     await jobs.end(live, "JOB_DONE", this.#components.clock.nowMs());
     this.#parts.onEdges(live.row.stream);

@@ -177,7 +177,7 @@ export class Placement {
   }
 
   async #assign(input: PlaceInput, node: Address, selection: Hex, { quote, prices }: Offered): Promise<JobTerms> {
-    const { payer, signer, domain, clock, clusterAccount } = this.#components;
+    const { payer, payee, signer, domain, clock, clusterAccount } = this.#components;
     const { stream, live, units, startSequence, firstFrame } = input;
     const { id: job, spec } = live.row;
     const attempt = live.row.attempt + 1;
@@ -196,25 +196,32 @@ export class Placement {
     await this.#openBuyer(stream, live, attempt, prices, units, validUntil);
     const channel = hubChannel(clusterAccount, node, stream.token);
     const { segmentMs, samplingRate } = this.#options;
-    await payer.openJob({ job, attempt, channel, exactPerSecond, segmentMs, samplingRate, validUntil });
-    const prepay = await payer.prepay(channel, exactPerSecond);
-    await this.#jobs.begin(live, {
-      job,
-      attempt,
-      node,
-      state: "running",
-      assignment,
-      quote,
-      prices,
-      selection,
-      units: BigInt(units),
-      startSequence,
-      endSequence: null,
-      startedAtMs: nowMs,
-      endedAtMs: null,
-      endCode: null,
-    });
-    return { assignment, quote, prices, spec, selection, ...(prepay === undefined ? {} : { prepay }) };
+    try {
+      await payer.openJob({ job, attempt, channel, exactPerSecond, segmentMs, samplingRate, validUntil });
+      const prepay = await payer.prepay(channel, exactPerSecond);
+      await this.#jobs.begin(live, {
+        job,
+        attempt,
+        node,
+        state: "running",
+        assignment,
+        quote,
+        prices,
+        selection,
+        units: BigInt(units),
+        startSequence,
+        endSequence: null,
+        startedAtMs: nowMs,
+        endedAtMs: null,
+        endCode: null,
+      });
+      return { assignment, quote, prices, spec, selection, ...(prepay === undefined ? {} : { prepay }) };
+    } catch (error) {
+      // A job that did not come about must not stay open in the books: what it kept from settling would wait for ever.
+      await payer.release(job, attempt);
+      await payee.closeJob(job, attempt, { forfeit: false });
+      throw error;
+    }
   }
 
   /** The buyer's side of the same job: a new buyer pays ahead, and a reserve that is too small stops it here. */
