@@ -1,4 +1,5 @@
 import type { ChannelState, ChannelView } from "@leat/node/chain/channel-view.ts";
+import type { Clock } from "@leat/node/kernel/clock.ts";
 import { Mutex } from "@leat/node/kernel/mutex.ts";
 import { type CreditRules, creditLimitExact, holdBackExact, leastCreditExact } from "@leat/node/metering/credit.ts";
 import { holdBackWindow } from "@leat/node/metering/hold-back.ts";
@@ -22,6 +23,8 @@ export interface Book {
   readonly mutex: Mutex;
   readonly openJobs: Map<Hex, CreditTerms>;
   state: ChannelState;
+  /** When the chain was asked last, milliseconds since 1970. */
+  readAtMs: number;
   /** Base units that the payer ever paid to us and our operator's other nodes. */
   paid: bigint;
 }
@@ -29,7 +32,11 @@ export interface Book {
 export interface BookComponents {
   readonly vouchers: VoucherStore;
   readonly chain: ChannelView;
+  readonly clock: Clock;
 }
+
+/** What the chain said is believed for so long when somebody only wants to know how things stand. */
+const STATUS_AGE_MS = 500;
 
 /** The books of one side, each read from the store once, on first use. */
 export class ChannelBooks {
@@ -80,6 +87,16 @@ export class ChannelBooks {
     const { payer, payee, token } = book.channel;
     book.state = await chain.channelState(book.channel);
     book.paid = await chain.paidHistory(payer, payee, token);
+    book.readAtMs = this.#components.clock.nowMs();
+  }
+
+  /** How all open books stand. A chain that is away changes nothing: what it said last is told. */
+  async statuses(): Promise<ChannelStatus[]> {
+    const books = this.all();
+    const oldest = this.#components.clock.nowMs() - STATUS_AGE_MS;
+    const stale = books.filter((book) => book.readAtMs <= oldest);
+    await Promise.all(stale.map((book) => this.refresh(book).catch(() => {})));
+    return books.map((book) => this.status(book));
   }
 
   creditLimit(book: Book): bigint {
@@ -126,6 +143,7 @@ export class ChannelBooks {
       mutex: new Mutex(),
       openJobs: new Map(),
       state,
+      readAtMs: this.#components.clock.nowMs(),
       paid,
     };
   }

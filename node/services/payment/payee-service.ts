@@ -262,8 +262,8 @@ export class PayeeService implements Payee, Startable {
     return new Map(this.#books.all().map(({ channel, ledger }) => [channel.payer, ledger.largestUnpaidExact]));
   }
 
-  async status(): Promise<ChannelStatus[]> {
-    return this.#books.all().map((book) => this.#books.status(book));
+  status(): Promise<ChannelStatus[]> {
+    return this.#books.statuses();
   }
 
   /** Who has paid before, here or at another node of our operator, is not asked to pay ahead. */

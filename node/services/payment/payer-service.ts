@@ -154,9 +154,14 @@ export class PayerService implements Payer, Startable {
     return book.mutex.run(async () => {
       const newest = await this.#components.vouchers.newest("issued", book.id);
       if (newest?.acknowledged === true) return undefined;
+      const amount = prepayBaseUnits(exactPerSecond, book.decimals);
+      if (newest === undefined) return this.#pen.issue(book, { entries: [], prepay: amount });
       // Signed for another job of this channel and still on its way: one prepayment is enough for all.
-      if (newest !== undefined) return this.#pen.offerOf(newest);
-      return this.#pen.issue(book, { entries: [], prepay: prepayBaseUnits(exactPerSecond, book.decimals) });
+      const offer = this.#pen.offerOf(newest);
+      if (newest.voucher.value.cumulative >= amount || this.#components.deliver === undefined) return offer;
+      // Too small for this job's beginning: the payee takes it as it is, and its payer is new no more.
+      await this.#pen.send(book, offer);
+      return undefined;
     });
   }
 
@@ -185,10 +190,8 @@ export class PayerService implements Payer, Startable {
     await this.#books.open(channel);
   }
 
-  async status(): Promise<ChannelStatus[]> {
-    const books = this.#books.all();
-    for (const book of books) await this.#books.refresh(book);
-    return books.map((book) => this.#books.status(book));
+  status(): Promise<ChannelStatus[]> {
+    return this.#books.statuses();
   }
 
   /** Until nothing is payable and the payee acknowledged the newest. */

@@ -141,6 +141,15 @@ describe("payer and payee", () => {
     await payee.openJob(termsOf(randomHash()));
   });
 
+  it("brings a prepayment that was signed for a cheaper job before it asks for a dearer one", async () => {
+    const payee = await startPayee(await openStore());
+    const payer = await startPayer(await openStore(), (_, offer) => payee.accept(offer));
+    const cheap = await payer.prepay(channel, second);
+    assert.deepEqual(await payer.prepay(channel, second), cheap);
+    assert.equal(await payer.prepay(channel, 2n * second), undefined);
+    await payee.openJob(termsOf(randomHash(), 2n * second));
+  });
+
   it("refuses a reserve that does not cover the credit, an expired quote, and money for somebody else", async () => {
     const { payee, payer, job } = await openPair();
     const expired = { ...termsOf(job), validUntil: 1n };

@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { NodeKey } from "../../../../node/kernel/keys.ts";
+import { createCluster, joinOperator } from "../../../../sdk/client/actions/operator.ts";
+import { bytesToHex } from "../../../../sdk/protocol/hex.ts";
+import { type AnvilChain, openAnvil } from "../../../support/anvil-chain.ts";
+
+const main = fileURLToPath(new URL("../../../../node/cli/main.ts", import.meta.url));
+
+describe("cli/commands buyer and operator", () => {
+  let anvil: AnvilChain;
+  let folder: string;
+  let key: NodeKey;
+  before(async function () {
+    this.timeout(60_000);
+    anvil = await openAnvil();
+    folder = await mkdtemp(join(tmpdir(), "leat-account-"));
+    key = await anvil.key(1);
+    await writeFile(join(folder, "node.key"), `${bytesToHex(key.secret)}\n`, { mode: 0o600 });
+    const deployment = { ...anvil.deployment, deployedAtBlock: anvil.deployment.deployedAtBlock.toString() };
+    await writeFile(join(folder, "deployment.json"), JSON.stringify(deployment));
+    const settings = {
+      node: { keyFile: join(folder, "node.key"), deploymentFile: join(folder, "deployment.json") },
+      chain: { rpcUrls: [anvil.rpcUrl] },
+    };
+    await writeFile(join(folder, "leat.json"), JSON.stringify(settings));
+  });
+  after(async () => {
+    await anvil?.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const leat = (...args: string[]) =>
+    new Promise<{ code: number; answer: Record<string, unknown> }>((resolve) => {
+      const argv = [main, ...args, "--config", join(folder, "leat.json"), "--json"];
+      execFile(process.execPath, argv, (error, stdout) => {
+        resolve({ code: Number(error?.code ?? 0), answer: JSON.parse(stdout) });
+      });
+    });
+
+  it("deposits, reserves for a cluster and shows both", async function () {
+    this.timeout(30_000);
+    await anvil.mint(anvil.deployment.tokens.USDC, key.address, 5_000_000n);
+    await createCluster(anvil.client(await anvil.key(2)), { terms: "", balancers: [] });
+    const deposited = await leat("buyer", "deposit", "1.25", "USDC", "--cluster", "1");
+    assert.equal(deposited.code, 0);
+    const { answer, code } = await leat("buyer", "status", "--cluster", "1");
+    assert.equal(code, 0);
+    const usdc = (answer.tokens as Record<string, unknown>[]).find(({ name }) => name === "USDC")!;
+    assert.deepEqual([usdc.wallet, usdc.pool], ["3750000", "0"]);
+    assert.equal((usdc.channel as Record<string, unknown>).reserve, "1250000");
+    const short = await leat("buyer", "deposit", "99", "USDC");
+    assert.deepEqual([short.code, (short.answer.error as { code: string }).code], [1, "CLIENT_BALANCE_SHORT"]);
+  });
+
+  it("shows whose node it is and what it earned", async function () {
+    this.timeout(30_000);
+    const nobody = await leat("operator", "status");
+    assert.deepEqual([nobody.code, nobody.answer.operator], [0, null]);
+    const operator = await anvil.key(3);
+    await anvil.mint(anvil.deployment.tokens.LPT, operator.address, 200n * 10n ** 18n);
+    const input = { stake: 150n * 10n ** 18n, node: key.signer, endpoint: "http://127.0.0.1/offer" };
+    await joinOperator(anvil.client(operator), input);
+    const { answer } = await leat("operator", "status");
+    assert.equal((answer.operator as Record<string, unknown>).operator, operator.address);
+    assert.deepEqual(
+      (answer.earned as Record<string, unknown>[]).map(({ name, collected }) => [name, collected]),
+      [
+        ["LPT", "0"],
+        ["USDC", "0"],
+      ],
+    );
+  });
+});
