@@ -13,7 +13,8 @@ import { checkAssignment, JobError } from "../jobs/assignment.ts";
 import type { AssignedJob, JobDesk, JobRunner } from "../jobs/job-desk.ts";
 import type { JobSession } from "../jobs/ports.ts";
 import { IngestError } from "./errors.ts";
-import { Origin, type OriginComponents } from "./origin.ts";
+import { Origin } from "./origin.ts";
+import type { OriginComponents } from "./origin-parts.ts";
 import { Publisher } from "./publisher.ts";
 
 export const ingestOptions = Type.Object(

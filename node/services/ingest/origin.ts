@@ -1,63 +1,24 @@
-import type { Clock } from "@leat/node/kernel/clock.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import { TARGET_DURATION_S } from "@leat/node/media/boundaries.ts";
 import { PART_TARGET_MS } from "@leat/node/media/packager.ts";
 import type { DescriptionMessage, MediaConnection, SubscribeMessage } from "@leat/node/wire/media/message.ts";
 import type { PublishGrant } from "@leat/node/wire/session/messages.ts";
-import type { Logger } from "@leat/sdk/base/logger.ts";
-import type { Domain } from "@leat/sdk/protocol/eip712.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
-import type { SourceSummary } from "@leat/sdk/protocol/job.ts";
-import type { StatementSigner, Statements } from "@leat/sdk/protocol/statements.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
-import type { Checking } from "../checking/index.ts";
-import type { AssignedJob, JobDesk } from "../jobs/job-desk.ts";
-import type { PackSegment } from "../jobs/packed-segment.ts";
-import type { JobSession } from "../jobs/ports.ts";
-import type { ReceiptBook, Work } from "../jobs/receipt-book.ts";
-import { AudioGroups, type StartAudio } from "./audio-groups.ts";
+import type { AssignedJob } from "../jobs/job-desk.ts";
+import type { Work } from "../jobs/receipt-book.ts";
+import { AudioGroups } from "./audio-groups.ts";
 import { BalancerLine } from "./balancer-line.ts";
 import { serveEdge } from "./edge-link.ts";
 import { IngestError } from "./errors.ts";
 import type { FamilyTrack } from "./family-track.ts";
+import type { OriginComponents, OriginLimits, OriginOutcome } from "./origin-parts.ts";
 import { PublishedLog, type RungSegment } from "./published-log.ts";
 import { SourceBuffer } from "./source-buffer.ts";
 import { SourceIntake } from "./source-intake.ts";
 import { SourceSegments } from "./source-segments.ts";
 import { TranscodeLink, type TranscodeSource } from "./transcode-link.ts";
 import { Unpublished } from "./unpublished.ts";
-
-export interface OriginComponents {
-  readonly session: Pick<JobSession, "call">;
-  readonly desk: Pick<JobDesk, "finish" | "mayWork">;
-  readonly receipts: ReceiptBook;
-  readonly checking: Checking;
-  readonly pack: PackSegment;
-  readonly startAudio: StartAudio;
-  readonly statements: Statements;
-  readonly signer: StatementSigner;
-  readonly domain: Domain;
-  readonly clock: Clock;
-  readonly logger: Logger;
-}
-
-export interface OriginLimits {
-  readonly sourceBytes: number;
-  readonly sourceMs: number;
-  readonly intakeBytes: number;
-  readonly keptSegments: number;
-  readonly audioWaitMs: number;
-  readonly readyWaitMs: number;
-  readonly endWaitMs: number;
-  readonly lingerMs: number;
-  readonly retryMs: number;
-  readonly creditWaitMs: number;
-}
-
-/** How an origin came to its end; no code when the stream did. */
-export interface OriginOutcome {
-  readonly code: string | undefined;
-}
 
 /** One stream on the node that takes it in: source frames to transcoders, checked segments to edges. */
 export class Origin {
@@ -285,7 +246,7 @@ export class Origin {
   async #announce(signal: AbortSignal): Promise<void> {
     const { clock } = this.#components;
     if (this.source.audioConfig === undefined) await clock.sleep(this.#limits.audioWaitMs, signal);
-    const source = summarize(this.source);
+    const source = this.source.summary();
     const answer = await this.#line.ask("source.ready", { stream: this.stream, source }, signal);
     if (answer === undefined) {
       this.stop(new IngestError({ code: "INGEST_LEASE_LOST", reason: "source refused" }));
@@ -374,23 +335,4 @@ export class Origin {
       if (outcome === "over") return;
     }
   }
-}
-
-function summarize(source: SourceIntake): SourceSummary {
-  const video = source.videoConfig!;
-  const { codec, codecString, width, height } = video;
-  const audio = source.audioConfig;
-  return {
-    video: { codec, codecString, width, height },
-    ...(audio === undefined
-      ? {}
-      : {
-          audio: {
-            codec: audio.codec,
-            codecString: audio.codecString,
-            sampleRate: audio.sampleRate,
-            channels: audio.channels,
-          },
-        }),
-  };
 }

@@ -1,6 +1,7 @@
 import { BoundaryMaker } from "@leat/node/media/boundaries.ts";
 import { type RawSample, Timeline } from "@leat/node/media/timeline.ts";
 import type { AudioConfig, Frame, TrackConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { SourceSummary } from "@leat/sdk/protocol/job.ts";
 import type { AudioGroups } from "./audio-groups.ts";
 import type { SourceBuffer } from "./source-buffer.ts";
 import type { SourceSegments } from "./source-segments.ts";
@@ -51,13 +52,22 @@ export class SourceIntake {
     return this.#lastArrivalMs;
   }
 
-  get videoConfig(): VideoConfig | undefined {
-    return this.#video?.config;
-  }
-
   /** The newest audio configuration, also before its first packet. */
   get audioConfig(): AudioConfig | undefined {
     return [...this.#audioConfigs.values()].at(-1);
+  }
+
+  /** What the balancer chooses renditions by. Call after the first frame. */
+  summary(): SourceSummary {
+    const video = this.#video!.config;
+    const { codec, codecString, width, height } = video;
+    const audio = this.audioConfig;
+    if (audio === undefined) return { video: { codec, codecString, width, height } };
+    const { sampleRate, channels } = audio;
+    return {
+      video: { codec, codecString, width, height },
+      audio: { codec: audio.codec, codecString: audio.codecString, sampleRate, channels },
+    };
   }
 
   configure(config: TrackConfig): void {
