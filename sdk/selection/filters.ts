@@ -54,11 +54,12 @@ export function filterCandidates(
   };
   const counts = Object.fromEntries(filterNames.map((name) => [name, 0])) as Record<FilterName, number>;
   const backed = table.backed[request.primitive];
+  const prices = pricesOf(table, request);
   const passed: number[] = [];
   const found: Record<VettingStage, number> = { new: 0, probation: 0, standing: 0 };
   for (let index = 0; index < table.rows.length; index += 1) {
     const row = table.rows[index]!;
-    const failed = failedFilter(row, backed[index]!, wanted, parameters);
+    const failed = failedFilter(row, backed[index]!, prices[index], wanted, parameters);
     if (failed !== undefined) {
       counts[failed] += 1;
       continue;
@@ -79,6 +80,7 @@ export function filterCandidates(
 export function failedFilter(
   row: Candidate,
   backed: number,
+  price: bigint | undefined,
   wanted: Wanted,
   parameters: SelectionParameters,
 ): Exclude<FilterName, "vetting"> | undefined {
@@ -87,7 +89,6 @@ export function failedFilter(
   for (const codec of request.codecs) if (!row.codecs.includes(codec)) return "codec";
   if (request.region !== undefined && row.region !== request.region) return "region";
   if (wanted.excluded.has(row.node)) return "excluded";
-  const price = dearestPrice(row, request);
   if (price === undefined) return "token";
   if (request.priceCeiling !== undefined && price > request.priceCeiling) return "price";
   if (row.stake < parameters.minimumStake) return "stake";
@@ -119,6 +120,25 @@ const flatUnits = {
   storage: "storedByteSecond",
   delivery: "deliveredByte",
 } as const satisfies Record<string, PriceUnit>;
+
+type PriceColumn = readonly (bigint | undefined)[];
+const priceColumns = new WeakMap<CandidateTable, Map<string, PriceColumn>>();
+
+/** What each row asks, worked out once per table, token and codecs, not once per decision. */
+function pricesOf(table: CandidateTable, request: SelectionRequest): PriceColumn {
+  let columns = priceColumns.get(table);
+  if (columns === undefined) {
+    columns = new Map();
+    priceColumns.set(table, columns);
+  }
+  const key = `${request.primitive} ${request.token} ${request.codecs.join(" ")}`;
+  let column = columns.get(key);
+  if (column === undefined) {
+    column = table.rows.map((row) => dearestPrice(row, request));
+    columns.set(key, column);
+  }
+  return column;
+}
 
 /** min(measured free capacity, stake-backed capacity), less what was given away since. Linear on purpose. */
 function weigh(row: Candidate, backed: number, request: SelectionRequest, reserved: number): number {

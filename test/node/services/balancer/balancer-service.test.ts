@@ -183,7 +183,7 @@ describe("balancer", () => {
     const { exact } = market.books.owed[0]!;
     assert.equal(market.books.earnedWork[0]!.exact, (exact * 11n) / 10n);
     await market.hub.ask(ingest, "check.submit", await ingest.check(submit.receipt.value, 1));
-    assert.equal(market.books.passedKeys.length, 1);
+    assert.equal(new Set(market.books.passedKeys).size, 1);
   });
 
   it("refuses receipts of others, of other quotes, with other leaves, out of range, and a second one", async () => {
@@ -295,7 +295,7 @@ describe("balancer", () => {
     }
     await market.hub.ask(a, "publish.renew", { stream: live.id, lastFrameAgeMs: 0, sequence: 3, frames: 100 });
     await market.hub.ask(a, "check.submit", await a.check(submit.receipt.value, 1));
-    assert.equal(books.passedKeys.length, 1);
+    assert.equal(new Set(books.passedKeys).size, 1);
     const { job } = before[1]!.assignment.value;
     await until(() =>
       transcoders(live.id).some(({ assignment }) => assignment.value.job === job && assignment.value.attempt === 2),
