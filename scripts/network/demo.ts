@@ -64,7 +64,8 @@ export async function runDemo(network: LocalNetwork, input: DemoInput): Promise<
     onStep(`published ${published.videoFrames} frames`);
     await before(stallMs, watched, "the edges did not end the stream");
     onStep(`played ${watching.reduce((sum, { viewed }) => sum + viewed.segments, 0)} segments`);
-    await before(stallMs, whenSettled(network, caller, stream.id), "not everything was paid");
+    const unsettled = await whenSettled(network, caller, stream.id, stallMs);
+    if (unsettled !== undefined) throw new NetworkError({ code: "UP_DEMO_FAILED", reason: unsettled });
     const settledAtMs = Date.now();
     onStep("checked, vouchered and collected");
     const playable = watching.flatMap(({ viewed }) => viewed.firstSegmentAtMs ?? []);

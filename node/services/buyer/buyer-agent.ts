@@ -4,6 +4,7 @@ import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import type { PayerService } from "@leat/node/services/payment/payer-service.ts";
 import type { UsageReport, VoucherRequest, WatchedEdge } from "@leat/node/wire/session/messages.ts";
+import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import { channelId, hubChannel } from "@leat/sdk/protocol/channel.ts";
@@ -121,12 +122,19 @@ export class BuyerAgentService implements Startable {
   }
 
   async start(): Promise<void> {
-    const { session } = this.#components;
+    const { session, logger } = this.#components;
     session.handle("usage.report", async (report) => {
       await this.#report(report);
       return {};
     });
-    session.handle("voucher.request", (request) => this.#sign(request));
+    session.handle("voucher.request", async (request) => {
+      try {
+        return await this.#sign(request);
+      } catch (error) {
+        if (isCodedError(error)) logger.warn("Refuse to sign voucher", { ...error.detail });
+        throw error;
+      }
+    });
     session.handle("stream.watch", async ({ stream, edges }) => {
       this.#watch(stream, edges);
       return {};
