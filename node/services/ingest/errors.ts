@@ -11,6 +11,7 @@ export class IngestError extends CodedError<
   | { code: "INGEST_BALANCER_AWAY" }
   | { code: "INGEST_MESSAGE_UNEXPECTED"; found: string }
   | { code: "INGEST_OUTPUT_TOO_LARGE"; sizeBytes: number; maxBytes: number }
+  | { code: "INGEST_PEER_NOT_READING"; sizeBytes: number; maxBytes: number }
   | { code: "INGEST_ATTEMPT_REPLACED" }
   | { code: "INGEST_RECEIPT_WRONG"; field: string }
   | { code: "INGEST_CHECK_FAILED"; sequence: number; reason: string }

@@ -39,6 +39,8 @@ export interface TranscodeLinkComponents {
 
 /** Bytes on their way to a slow transcoder before the replay waits for it. */
 const outgoingBytes = 4_194_304;
+/** Source frames stop at the limit above and one largest frame; what is beyond it are answers that nobody reads. */
+const longestOutgoingBytes = 16_777_216;
 
 /** One transcoder of one job: source frames out, rungs and receipts in, each segment checked before it is published. */
 export class TranscodeLink {
@@ -81,7 +83,8 @@ export class TranscodeLink {
     try {
       for await (const message of this.#connection.messages) {
         await this.#take(message);
-        await this.#outgoing.room();
+        // Never wait for room here: the peer may be waiting to be read, and both would wait for ever.
+        this.#boundOutgoing();
       }
       // A transcoder that leaves before the end of the source takes nothing more.
       this.#gone.abort();
@@ -99,6 +102,13 @@ export class TranscodeLink {
       await sending.catch(() => {});
       throw reason;
     }
+  }
+
+  /** A peer that sends and does not read is cut off. */
+  #boundOutgoing(): void {
+    const { sizeBytes } = this.#outgoing;
+    if (sizeBytes <= longestOutgoingBytes) return;
+    throw new IngestError({ code: "INGEST_PEER_NOT_READING", sizeBytes, maxBytes: longestOutgoingBytes });
   }
 
   stop(error: Error): void {

@@ -19,6 +19,10 @@ export class Outgoing {
     this.#maxBytes = maxBytes;
   }
 
+  get sizeBytes(): number {
+    return this.#bytes;
+  }
+
   /** Never throws: a broken connection shows at `room` and `flushed`. */
   enqueue(message: MediaMessage): void {
     const bytes = messageBytes(message);
