@@ -4,7 +4,7 @@ import { Mutex } from "@leat/node/kernel/mutex.ts";
 import { type CreditRules, creditLimitExact, holdBackExact, leastCreditExact } from "@leat/node/metering/credit.ts";
 import { holdBackWindow } from "@leat/node/metering/hold-back.ts";
 import { canLoseExact, Ledger } from "@leat/node/metering/ledger.ts";
-import type { VoucherSide, VoucherStore } from "@leat/node/metering/voucher-store.ts";
+import type { LedgerEntry, VoucherSide, VoucherStore } from "@leat/node/metering/voucher-store.ts";
 import { type Channel, channelId, channelOf } from "@leat/sdk/protocol/channel.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { toExact } from "@leat/sdk/protocol/units.ts";
@@ -12,6 +12,27 @@ import type { ChannelStatus, CreditTerms } from "./index.ts";
 
 /** Receipts under one voucher: an offer of as many is 100 KB. More wait for the next. */
 export const MAX_COVERED = 1_024;
+
+export interface PayableWork {
+  /** Oldest first, at most MAX_COVERED. */
+  readonly entries: readonly LedgerEntry[];
+  /** All that was ever payable up to and with these entries. */
+  readonly totalExact: bigint;
+}
+
+/**
+ * What the next voucher is to cover. Work becomes payable at any moment, also between two reads: a total that counted
+ * work which the entries do not name would ask for more than it shows.
+ */
+export async function readPayable(vouchers: VoucherStore, side: VoucherSide, channel: Hex): Promise<PayableWork> {
+  for (;;) {
+    const before = await vouchers.totalExact(side, channel);
+    const open = (await vouchers.openEntries(side, channel)).filter(({ state }) => state === "payable");
+    if (before !== (await vouchers.totalExact(side, channel))) continue;
+    const later = open.slice(MAX_COVERED).reduce((sum, entry) => sum + entry.exact, 0n);
+    return { entries: open.slice(0, MAX_COVERED), totalExact: before - later };
+  }
+}
 
 /** What one side keeps in memory of one channel; the store holds the same, durable. */
 export interface Book {

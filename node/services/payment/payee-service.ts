@@ -17,7 +17,7 @@ import { type Voucher, voucherStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Signed, Statements } from "@leat/sdk/protocol/statements.ts";
 import { toExact } from "@leat/sdk/protocol/units.ts";
 import { type Static, Type } from "typebox";
-import { type Book, ChannelBooks, leastCreditWith, MAX_COVERED } from "./channel-book.ts";
+import { type Book, ChannelBooks, leastCreditWith, readPayable } from "./channel-book.ts";
 import { PaymentError } from "./errors.ts";
 import type {
   ChannelStatus,
@@ -215,17 +215,14 @@ export class PayeeService implements Payee, Startable {
     const book = await this.#books.open(channel);
     for (;;) {
       const held = (await vouchers.newest("held", book.id))?.voucher.value;
-      const payable = (await vouchers.openEntries("held", book.id)).filter(({ state }) => state === "payable");
-      if (payable.length === 0) return { vouchered: held?.cumulative ?? 0n, seq: held?.seq ?? 0n };
-      const asked = payable.slice(0, MAX_COVERED);
-      const later = payable.slice(MAX_COVERED).reduce((sum, entry) => sum + entry.exact, 0n);
-      const total = (await vouchers.totalExact("held", book.id)) - later;
-      const receiptHashes = asked.map((entry) => entry.receiptHash);
+      const { entries, totalExact } = await readPayable(vouchers, "held", book.id);
+      if (entries.length === 0) return { vouchered: held?.cumulative ?? 0n, seq: held?.seq ?? 0n };
+      const receiptHashes = entries.map((entry) => entry.receiptHash);
       await this.#ask(book, {
         channel: book.id,
         kind,
         seq: (held?.seq ?? 0n) + 1n,
-        cumulative: nextCumulative(total, held?.cumulative ?? 0n, book.decimals),
+        cumulative: nextCumulative(totalExact, held?.cumulative ?? 0n, book.decimals),
         receiptsRoot: merkleRoot(receiptHashes),
         receiptHashes,
       });

@@ -13,7 +13,7 @@ import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { VoucherOffer } from "@leat/sdk/protocol/job.ts";
 import type { StatementSigner, Statements } from "@leat/sdk/protocol/statements.ts";
 import { type Static, Type } from "typebox";
-import { type Book, ChannelBooks, MAX_COVERED } from "./channel-book.ts";
+import { type Book, ChannelBooks, readPayable } from "./channel-book.ts";
 import { PaymentError } from "./errors.ts";
 import type {
   ChannelStatus,
@@ -155,7 +155,7 @@ export class PayerService implements Payer, Startable {
       const newest = await this.#components.vouchers.newest("issued", book.id);
       if (newest?.acknowledged === true) return undefined;
       const amount = prepayBaseUnits(exactPerSecond, book.decimals);
-      if (newest === undefined) return this.#pen.issue(book, { entries: [], prepay: amount });
+      if (newest === undefined) return this.#pen.issue(book, { entries: [], totalExact: 0n, prepay: amount });
       // Signed for another job of this channel and still on its way: one prepayment is enough for all.
       const offer = this.#pen.offerOf(newest);
       if (newest.voucher.value.cumulative >= amount || this.#components.deliver === undefined) return offer;
@@ -205,12 +205,11 @@ export class PayerService implements Payer, Startable {
         if ((await this.#pen.send(book, this.#pen.offerOf(newest))) === "adopted") adopted += 1;
         continue;
       }
-      const entries = (await vouchers.openEntries("issued", book.id)).filter(({ state }) => state === "payable");
+      const { entries, totalExact } = await readPayable(vouchers, "issued", book.id);
       if (entries.length === 0) {
         return { vouchered: newest?.voucher.value.cumulative ?? 0n, seq: newest?.voucher.value.seq ?? 0n };
       }
-      const leaveOutExact = entries.slice(MAX_COVERED).reduce((sum, entry) => sum + entry.exact, 0n);
-      await this.#pen.issue(book, { entries: entries.slice(0, MAX_COVERED), leaveOutExact });
+      await this.#pen.issue(book, { entries, totalExact });
     }
   }
 

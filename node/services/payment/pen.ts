@@ -15,7 +15,8 @@ import type { PayerComponents } from "./payer-service.ts";
 
 export interface NextVoucher {
   readonly entries: readonly LedgerEntry[];
-  readonly leaveOutExact?: bigint;
+  /** All that was ever payable up to and with these entries. */
+  readonly totalExact: bigint;
   /** Base units. */
   readonly prepay?: bigint;
 }
@@ -50,16 +51,12 @@ export class Pen {
     return { voucher, receiptsRoot, receiptHashes, kind: receiptHashes.length === 0 ? "prepay" : "usage" };
   }
 
-  /**
-   * Signs the next voucher over `entries`, or over a prepayment alone. `leaveOutExact` is what is payable and stands for
-   * a later voucher.
-   */
+  /** Signs the next voucher over `entries`, or over a prepayment alone. */
   async issue(book: Book, next: NextVoucher): Promise<VoucherOffer> {
     const { vouchers, signer, domain } = this.#components;
     const covered = next.entries;
     const previous = (await vouchers.newest("issued", book.id))?.voucher.value;
-    const total = (await vouchers.totalExact("issued", book.id)) - (next.leaveOutExact ?? 0n);
-    let cumulative = nextCumulative(total, previous?.cumulative ?? 0n, book.decimals);
+    let cumulative = nextCumulative(next.totalExact, previous?.cumulative ?? 0n, book.decimals);
     if (next.prepay !== undefined && next.prepay > cumulative) cumulative = next.prepay;
     const receiptHashes = covered.map((entry) => entry.receiptHash);
     const receiptsRoot = merkleRoot(receiptHashes);
@@ -126,14 +123,13 @@ export class Pen {
     }
     const waiting = entries.filter((entry) => entry.state === "waiting");
     const others = [...open.values()].filter((entry) => entry.state === "payable" && !entries.includes(entry));
-    const leaveOutExact = sumExact(others);
-    const owedExact = (await vouchers.totalExact("issued", book.id)) - leaveOutExact + sumExact(waiting);
-    const owed = nextCumulative(owedExact, newest?.voucher.value.cumulative ?? 0n, book.decimals);
+    const totalExact = (await vouchers.totalExact("issued", book.id)) - sumExact(others) + sumExact(waiting);
+    const owed = nextCumulative(totalExact, newest?.voucher.value.cumulative ?? 0n, book.decimals);
     if (request.cumulative > owed && receiptHash === undefined) {
       throw new PaymentError({ code: "VOUCHER_OVERPRICED", asked: request.cumulative, owed });
     }
     await vouchers.setEntries("issued", book.id, waiting, "payable");
-    return { offer: await this.issue(book, { entries, leaveOutExact }), entries };
+    return { offer: await this.issue(book, { entries, totalExact }), entries };
   }
 
   /** A payee may ask a new payer for one payment ahead, up to what the payer set. */
@@ -142,7 +138,7 @@ export class Pen {
     if (request.receiptHashes.length > 0 || request.cumulative > allowed) {
       throw new PaymentError({ code: "VOUCHER_PREPAY_REFUSED", asked: request.cumulative, allowed });
     }
-    return this.issue(book, { entries: [], prepay: request.cumulative });
+    return this.issue(book, { entries: [], totalExact: 0n, prepay: request.cumulative });
   }
 
   async #adopt(book: Book, held: Signed<Voucher>): Promise<void> {

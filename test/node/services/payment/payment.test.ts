@@ -385,6 +385,34 @@ describe("payer and payee", () => {
     await assert.rejects(payee.requestVoucher(retail), { code: "VOUCHER_RECEIPT_UNKNOWN" });
   });
 
+  it("never asks for more than it names while work becomes payable meanwhile", async () => {
+    const buyer = createNodeKey(randomBytes(32));
+    const retail = hubChannel(buyer.address, clusterAccount, token);
+    const agent = await startPayer(await openStore(), undefined, { signer: buyer });
+    await agent.openChannel(retail);
+    let asked = 0;
+    const payee = await startPayee(await openStore(), clusterAccount, (_, request) => {
+      asked += 1;
+      return agent.answerRequest(request);
+    });
+    const job = randomHash();
+    const works = Array.from({ length: 60 }, (_, at) => workOf(job, BigInt(at), second, retail));
+    for (const work of works) {
+      await payee.earned(work);
+      await agent.owe(work);
+    }
+    const passing = (async () => {
+      for (const work of works) await payee.passed(work);
+    })();
+    let isPassing = true;
+    void passing.finally(() => {
+      isPassing = false;
+    });
+    while (isPassing) await payee.requestVoucher(retail);
+    assert.ok(asked > 1);
+    assert.equal((await payee.requestVoucher(retail, "final")).vouchered, 60n);
+  });
+
   it("goes on after a restart of either side where it stood", async () => {
     const { held, issued, payee, payer, job } = await openPair();
     const works = [0n, 1n, 2n].map((seq) => workOf(job, seq, 20n * second));
