@@ -37,7 +37,8 @@ describe("rest", () => {
   let app: FastifyInstance;
   const nodes = [new FakeNode(1, ["ingest", "delivery"]), new FakeNode(2, ["ingest", "transcode", "delivery"])];
   const buyer = new FakeNode(4, ["buyer"]);
-  before(async () => {
+  before(async function () {
+    this.timeout(60_000);
     folder = await mkdtemp(join(tmpdir(), "leat-rest-"));
     database = await SqlDatabase.open(folder);
     market = await startMarket(database, { nodes });

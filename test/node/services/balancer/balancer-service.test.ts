@@ -28,7 +28,8 @@ describe("balancer", () => {
   let database: SqlDatabase;
   let market: FakeMarket;
   let nodes: [a: FakeNode, b: FakeNode, c: FakeNode, buyer: FakeNode];
-  before(async () => {
+  before(async function () {
+    this.timeout(60_000);
     folder = await mkdtemp(join(tmpdir(), "leat-balancer-"));
     database = await SqlDatabase.open(folder);
   });

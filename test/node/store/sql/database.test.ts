@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import { once } from "node:events";
+import { readdirSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,7 +17,8 @@ const standing = (good: bigint) => ({ node, good, bad: 0n, passed: 0, failed: 0 
 describe("sql database", () => {
   let folder: string;
   let database: SqlDatabase;
-  before(async () => {
+  before(async function () {
+    this.timeout(60_000);
     folder = await mkdtemp(join(tmpdir(), "leat-sql-"));
     database = await SqlDatabase.open(folder);
   });
@@ -95,9 +97,15 @@ describe("sql database", () => {
     );
   });
 
-  it("refuses a folder that it cannot open as a database", async () => {
-    const file = join(folder, "PG_VERSION");
-    await assert.rejects(SqlDatabase.open(file));
+  it("leaves a folder alone that holds something else", async function () {
+    this.timeout(60_000);
+    const place = join(folder, "pg_wal");
+    const before = readdirSync(place);
+    await assert.rejects(
+      SqlDatabase.open(place),
+      (error) => error instanceof SqlError && error.code === "SQL_OPEN_FAILED",
+    );
+    assert.deepEqual(readdirSync(place), before);
   });
 });
 

@@ -10,7 +10,8 @@ describe("sql voucher store", () => {
   let folder: string;
   let database: SqlDatabase;
   // Making an embedded database takes seconds, emptying one takes none.
-  before(async () => {
+  before(async function () {
+    this.timeout(60_000);
     folder = await mkdtemp(join(tmpdir(), "leat-sql-"));
     database = await SqlDatabase.open(folder);
   });
