@@ -1,12 +1,19 @@
 import { getDecimals } from "@leat/sdk/client/actions/account.ts";
-import type { ApiCaller, CreatedStream } from "@leat/sdk/client/actions/streams.ts";
+import {
+  type ApiCaller,
+  type CreatedStream,
+  getStream,
+  type JobInfo,
+  listJobs,
+  listReceipts,
+  type ReceiptInfo,
+} from "@leat/sdk/client/actions/streams.ts";
 import type { Playback } from "@leat/sdk/client/actions/watch.ts";
 import { createClient } from "@leat/sdk/client/create-client.ts";
 import { toAddress } from "@leat/sdk/protocol/hex.ts";
 import { toBaseUnits } from "@leat/sdk/protocol/units.ts";
 import type { PublishReport } from "@leat/transcoder/tools/publisher.ts";
 import { readPayees, type ToldChannel } from "./channels.ts";
-import { readJobs, readReceipts, readStream, type ToldJob, type ToldReceipt } from "./cluster-api.ts";
 import type { LocalNetwork } from "./local-network.ts";
 import type { DemoJob, DemoRendition, DemoReport } from "./report.ts";
 import type { Viewed } from "./viewer.ts";
@@ -25,9 +32,9 @@ export interface DemoOutcome {
 export async function writeReport(network: LocalNetwork, caller: ApiCaller, outcome: DemoOutcome): Promise<DemoReport> {
   const { id, slug, playbackUrl } = outcome.stream;
   const [stream, jobs, receipts, channels] = await Promise.all([
-    readStream(caller, id),
-    readJobs(caller, id),
-    readReceipts(caller, id),
+    getStream(caller, id),
+    listJobs(caller, id),
+    listReceipts(caller, id),
     readPayees(network),
   ]);
   const ingest = jobs.find(({ primitive }) => primitive === "ingest")?.attempts.at(-1);
@@ -68,8 +75,8 @@ export async function writeReport(network: LocalNetwork, caller: ApiCaller, outc
 }
 
 function describeRenditions(
-  renditions: Awaited<ReturnType<typeof readStream>>["renditions"],
-  jobs: readonly ToldJob[],
+  renditions: Awaited<ReturnType<typeof getStream>>["renditions"],
+  jobs: readonly JobInfo[],
   viewed: Viewed | undefined,
   ingestNode: string,
 ): DemoRendition[] {
@@ -90,7 +97,7 @@ function describeRenditions(
   });
 }
 
-function describeAttempts({ job, primitive, attempts }: ToldJob, receipts: readonly ToldReceipt[]): DemoJob[] {
+function describeAttempts({ job, primitive, attempts }: JobInfo, receipts: readonly ReceiptInfo[]): DemoJob[] {
   return attempts.map(({ attempt, node, selection, checked, failed }) => ({
     job,
     attempt,

@@ -1,10 +1,9 @@
 import { getDecimals } from "@leat/sdk/client/actions/account.ts";
-import type { ApiCaller } from "@leat/sdk/client/actions/streams.ts";
+import { type ApiCaller, getStream, listJobs } from "@leat/sdk/client/actions/streams.ts";
 import { createClient } from "@leat/sdk/client/create-client.ts";
 import { toAddress } from "@leat/sdk/protocol/hex.ts";
 import { exactPerBaseUnit } from "@leat/sdk/protocol/units.ts";
 import { readPayees } from "./channels.ts";
-import { readJobs, readStream } from "./cluster-api.ts";
 import type { LocalNetwork } from "./local-network.ts";
 
 const lookMs = 300;
@@ -32,8 +31,8 @@ async function findUnsettled(network: LocalNetwork, caller: ApiCaller, stream: s
   const { chain, economy } = network;
   const client = createClient({ rpcUrl: chain.rpcUrl, deployment: economy.deployment });
   const [{ state }, jobs, channels] = await Promise.all([
-    readStream(caller, stream),
-    readJobs(caller, stream),
+    getStream(caller, stream),
+    listJobs(caller, stream),
     readPayees(network),
   ]);
   const open: string[] = [];

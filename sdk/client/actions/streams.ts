@@ -2,8 +2,9 @@ import { CodedError } from "../../base/errors.ts";
 import { signApiRequest } from "../../protocol/api-request.ts";
 import { createDomain } from "../../protocol/eip712.ts";
 import { type Address, bytesToHex, type Hex } from "../../protocol/hex.ts";
-import type { LadderRequest } from "../../protocol/job.ts";
+import type { LadderRequest, SourceSummary } from "../../protocol/job.ts";
 import type { StatementSigner } from "../../protocol/statements.ts";
+import type { RenditionInfo } from "../../protocol/stream.ts";
 import type { LeatClient } from "../create-client.ts";
 
 /** The cluster's API refused, or could not be asked. `reason` is the cluster's own code. */
@@ -38,10 +39,63 @@ export interface CreatedStream {
   readonly playbackUrl: string;
 }
 
+/** A stream as its owner reads it. Integers that may pass 2^53 are decimal text. */
 export interface StreamInfo {
   readonly id: Hex;
   readonly slug: string;
+  readonly state: "created" | "live" | "ended";
+  readonly token: Address;
+  readonly playbackUrl: string;
+  readonly renditions: readonly RenditionInfo[];
+  /** What is published; null before the first time. */
+  readonly source: SourceSummary | null;
+  /** Pictures and segments that came in. */
+  readonly frames: string;
+  readonly segments: number;
+  readonly endCode: string | null;
+}
+
+export interface AttemptInfo {
+  readonly attempt: number;
+  readonly node: Address;
   readonly state: string;
+  /** Id of the selection receipt: why this node. */
+  readonly selection: Hex;
+  readonly checked: number;
+  readonly failed: number;
+  readonly endCode: string | null;
+}
+
+export interface JobInfo {
+  readonly job: Hex;
+  readonly primitive: "ingest" | "transcode" | "delivery";
+  /** `ingest`, a codec family, `primary` or `fallback`. */
+  readonly part: string;
+  readonly state: string;
+  readonly attempts: readonly AttemptInfo[];
+}
+
+export interface ReceiptInfo {
+  readonly hash: Hex;
+  readonly job: Hex;
+  readonly attempt: number;
+  readonly seq: number;
+  readonly node: Address;
+  readonly kind: "ingest" | "transcode" | "delivery";
+  /** Ingest is paid unproven. */
+  readonly proof: "unproven" | "checked";
+  readonly receivedAtMs: number;
+}
+
+export interface PaymentInfo {
+  readonly payer: Address;
+  readonly payee: Address;
+  readonly token: Address;
+  /** Base units of the token. */
+  readonly vouchered: string;
+  readonly collected: string;
+  /** The transaction that collected last. */
+  readonly transaction: Hex | null;
 }
 
 /** Calls the cluster's API as an account. `T` is what the route answers. @throws ApiError */
@@ -100,12 +154,41 @@ export function listStreams(caller: ApiCaller): Promise<{ readonly streams: read
 }
 
 export function getStream(caller: ApiCaller, id: string): Promise<StreamInfo> {
-  return callApi(caller, "GET", `/v1/streams/${encodeURIComponent(id)}`);
+  return callApi(caller, "GET", pathOf(id));
+}
+
+/** The stream's jobs with every attempt: who did what, by which decision. */
+export async function listJobs(caller: ApiCaller, id: string): Promise<readonly JobInfo[]> {
+  return (await callApi<{ jobs: readonly JobInfo[] }>(caller, "GET", `${pathOf(id)}/jobs`)).jobs;
+}
+
+const receiptsPerPage = 200;
+
+/** Every receipt of a stream, oldest first, page by page. */
+export async function listReceipts(caller: ApiCaller, id: string): Promise<readonly ReceiptInfo[]> {
+  const found = new Map<Hex, ReceiptInfo>();
+  for (let after = 0; ; ) {
+    const target = `${pathOf(id)}/receipts?limit=${receiptsPerPage}&after=${after}`;
+    const { receipts } = await callApi<{ receipts: readonly ReceiptInfo[] }>(caller, "GET", target);
+    for (const receipt of receipts) found.set(receipt.hash, receipt);
+    const last = receipts.at(-1);
+    if (last === undefined || receipts.length < receiptsPerPage) return [...found.values()];
+    after = last.receivedAtMs;
+  }
+}
+
+/** The buyer's channel to the cluster, and the cluster's to every node that worked for the stream. */
+export async function listPayments(caller: ApiCaller, id: string): Promise<readonly PaymentInfo[]> {
+  return (await callApi<{ payments: readonly PaymentInfo[] }>(caller, "GET", `${pathOf(id)}/payments`)).payments;
 }
 
 /** Ends a stream at once, whoever publishes. */
 export function endStream(caller: ApiCaller, id: string): Promise<StreamInfo> {
-  return callApi(caller, "POST", `/v1/streams/${encodeURIComponent(id)}/end`, { body: {} });
+  return callApi(caller, "POST", `${pathOf(id)}/end`, { body: {} });
+}
+
+function pathOf(id: string): string {
+  return `/v1/streams/${encodeURIComponent(id)}`;
 }
 
 function bigintAsText(_key: string, value: unknown): unknown {
