@@ -16,6 +16,12 @@ import type { BalancerOptions } from "./options.ts";
 import type { BalancerComponents } from "./ports.ts";
 import type { StreamBook } from "./stream-book.ts";
 
+/** Checks by number: the origin's of every segment, and the buyer's probe of an edge. */
+const originCheck = 1;
+const probeCheck = 4;
+/** Segment numbers that the store holds. */
+const MAX_SEQUENCE = 2n ** 31n;
+
 export interface AccountingParts {
   readonly streams: StreamBook;
   readonly candidates: CandidateBook;
@@ -86,8 +92,11 @@ export class Accounting {
     if (statements.recoverSigner(checkResultStructure, domain, check.value, check.signature) !== from) {
       throw new BalancerError({ code: "CHECK_SIGNER_WRONG", job });
     }
+    const node = (await jobStore.attempt(job, attempt))?.node;
+    if (node === undefined || seq >= MAX_SEQUENCE) throw new BalancerError({ code: "JOB_UNKNOWN", job });
     const receipt = await jobStore.receiptAt(job, attempt, Number(seq));
-    if (receipt !== undefined && receipt.hash !== receiptHash) {
+    // A probe names whatever receipt its bytes were compared with: the edge's own comes later.
+    if (kind === originCheck && receipt !== undefined && receipt.hash !== receiptHash) {
       throw new BalancerError({ code: "CHECK_RECEIPT_WRONG", job });
     }
     const row = {
@@ -102,8 +111,7 @@ export class Accounting {
       checkedAtMs: clock.nowMs(),
     };
     if (!(await jobStore.addCheck(row))) return;
-    const node = (await jobStore.attempt(job, attempt))?.node;
-    if (node !== undefined && verdict !== checkVerdicts.unproven) {
+    if (verdict !== checkVerdicts.unproven) {
       await this.#parts.candidates.recordWork(node, verdict === checkVerdicts.passed);
     }
     if (verdict === checkVerdicts.failed)
@@ -174,7 +182,7 @@ export class Accounting {
     if (quoteHash !== attempt.assignment.value.quoteHash) throw new BalancerError({ code: "RECEIPT_QUOTE_WRONG", job });
     // One paid attempt per range: what comes after an attempt's end belongs to the next one.
     const isInside =
-      seq < 2n ** 31n &&
+      seq < MAX_SEQUENCE &&
       (kind === "delivery" ||
         (Number(seq) >= attempt.startSequence && (attempt.endSequence === null || Number(seq) < attempt.endSequence)));
     if (!isInside) throw new BalancerError({ code: "RECEIPT_RANGE_WRONG", job, seq });
@@ -216,16 +224,19 @@ export class Accounting {
     const key = { job: row.job, attempt: row.attempt, seq: BigInt(row.seq) };
     const checks = await jobStore.checksAt(row.job, row.attempt, row.seq);
     if (checks.some(({ verdict }) => verdict === checkVerdicts.failed)) return;
-    // Ingest is paid unproven; delivery unless a probe found it wrong.
-    if (row.kind === "transcode" && !checks.some(({ verdict }) => verdict === checkVerdicts.passed)) return;
+    // Ingest is paid unproven; delivery unless a probe found it wrong. The origin may have been shown another receipt.
+    const isProven = checks.some(
+      ({ verdict, statement }) => verdict === checkVerdicts.passed && statement.value.receiptHash === row.hash,
+    );
+    if (row.kind === "transcode" && !isProven) return;
     await payer.passed(key);
     if (row.reported) await payee.passed(key);
   }
 
   async #mayCheck(from: Address, job: JobRow, kind: number): Promise<boolean> {
     const stream = await this.#parts.streams.find(job.stream);
-    if (kind === 4 && job.primitive === "delivery") return stream?.buyer === from;
-    if (kind !== 1 || job.primitive !== "transcode" || job.spec.primitive !== "transcode") return false;
+    if (kind === probeCheck && job.primitive === "delivery") return stream?.buyer === from;
+    if (kind !== originCheck || job.primitive !== "transcode" || job.spec.primitive !== "transcode") return false;
     return job.spec.origin.node === from || this.#parts.streams.lease(job.stream)?.node === from;
   }
 }

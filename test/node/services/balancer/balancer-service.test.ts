@@ -254,6 +254,31 @@ describe("balancer", () => {
     assert.deepEqual(paid, [1_000n, 500n]);
   });
 
+  it("drops an edge that failed a probe, whichever receipt the probe names", async () => {
+    const live = await goLive();
+    await market.balancer.play(live.slug);
+    const edge = nodes.find((node) => [...node.jobs.values()].some(({ spec }) => spec.primitive === "delivery"))!;
+    const terms = [...edge.jobs.values()].find(({ spec }) => spec.primitive === "delivery")!;
+    const { job } = terms.assignment.value;
+    const submit = await edge.receipt(terms, 0);
+    await market.hub.ask(edge, "receipt.submit", submit);
+    // The buyer compared with the transcoder's receipt before it knew of the edge's own.
+    const compared = { ...submit.receipt.value, durationMs: 1 };
+    await market.hub.ask(nodes[3], "check.submit", await nodes[3].check(compared, 2, 4));
+    assert.deepEqual(market.books.forfeited, [`${job} 1`]);
+    await until(() => nodes.every((node) => node.jobs.get(job)?.assignment.value.attempt !== 1));
+  });
+
+  it("pays a transcode only for the receipt that its check names", async () => {
+    const { id, ingest } = await goLive();
+    const terms = transcoders(id)[0]!;
+    const worker = ownerOf(terms);
+    const shown = await worker.receipt(terms, 0);
+    await market.hub.ask(ingest, "check.submit", await ingest.check(shown.receipt.value, 1));
+    await market.hub.ask(worker, "receipt.submit", await worker.receipt(terms, 0, { durationMs: 1_999 }));
+    assert.deepEqual(market.books.passedKeys, []);
+  });
+
   it("tells the buyer's agent of receipts and edges", async () => {
     const live = await goLive();
     await market.balancer.play(live.slug);
