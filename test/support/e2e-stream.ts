@@ -1,9 +1,14 @@
-import { readJobs, type ToldJob } from "../../scripts/network/cluster-api.ts";
 import { buyerOf } from "../../scripts/network/demo.ts";
 import type { NodeName } from "../../scripts/network/layout.ts";
 import type { LocalNetwork } from "../../scripts/network/local-network.ts";
 import { RungViewer } from "../../scripts/network/viewer.ts";
-import { type ApiCaller, type CreatedStream, createStream } from "../../sdk/client/actions/streams.ts";
+import {
+  type ApiCaller,
+  type CreatedStream,
+  createStream,
+  type JobInfo,
+  listJobs,
+} from "../../sdk/client/actions/streams.ts";
 import { getPlayback, type Playback, WatchError } from "../../sdk/client/actions/watch.ts";
 import { toAddress } from "../../sdk/protocol/hex.ts";
 import type { LadderRequest } from "../../sdk/protocol/job.ts";
@@ -67,8 +72,8 @@ export class TestStream {
     await within(limitMs, viewer.run(this.#viewers.signal), `the end of ${hls}`);
   }
 
-  jobs(): Promise<readonly ToldJob[]> {
-    return readJobs(this.caller, this.created.id);
+  jobs(): Promise<readonly JobInfo[]> {
+    return listJobs(this.caller, this.created.id);
   }
 
   /** Where the newest attempt of a job is: `ingest`, a codec family, `primary` or `fallback`. */
