@@ -1,3 +1,4 @@
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { ladderSchema, type Prices, priceUnits } from "@leat/sdk/protocol/job.ts";
 import { regionSchema } from "@leat/sdk/protocol/offer-body.ts";
 import { addressSchema, closedObject, hashSchema } from "@leat/sdk/protocol/schemas.ts";
@@ -28,13 +29,25 @@ export const tableParams = closedObject({ tableRoot: hashSchema });
 export const candidateParams = closedObject({ tableRoot: hashSchema, node: addressSchema });
 export const rotateBody = closedObject({ revokeOld: Type.Optional(Type.Boolean()) });
 
-/** Lists come in pages of at most 200; `after` or `before` is the last row's time of the page before. */
+/** Lists come in pages of at most 200; `before` is the last row's time of the page before. */
 export const pageQuery = closedObject({
   limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
-  after: Type.Optional(Type.Integer({ minimum: 0 })),
   before: Type.Optional(Type.Integer({ minimum: 0 })),
 });
 export type PageQuery = Static<typeof pageQuery>;
+
+/** `after` is time and hash of the last receipt of the page before: `1700000000000.0x…`. */
+export const receiptsQuery = closedObject({
+  limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
+  after: Type.Optional(Type.String({ pattern: "^[0-9]{1,15}\\.0x[0-9a-f]{64}$" })),
+});
+export type ReceiptsQuery = Static<typeof receiptsQuery>;
+
+export function readPosition(after: string | undefined): { receivedAtMs: number; hash: Hex } | undefined {
+  if (after === undefined) return undefined;
+  const [time, hash] = after.split(".");
+  return { receivedAtMs: Number(time), hash: hash as Hex };
+}
 
 export const offsetQuery = closedObject({
   limit: Type.Integer({ minimum: 1, maximum: 1_000, default: 500 }),

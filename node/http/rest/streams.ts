@@ -10,7 +10,10 @@ import {
   createStreamSchema,
   type PageQuery,
   pageQuery,
+  type ReceiptsQuery,
+  readPosition,
   readPrices,
+  receiptsQuery,
   rotateBody,
   streamParams,
 } from "./schemas.ts";
@@ -84,11 +87,13 @@ export async function registerStreamRoutes(
       { schema: { params: streamParams } },
       async ({ account, params }) => ({ jobs: (await views.jobs(account, params.stream)).map(presentJob) }),
     );
-    group.get<OneStream & { Querystring: PageQuery }>(
+    group.get<OneStream & { Querystring: ReceiptsQuery }>(
       "/v1/streams/:stream/receipts",
-      { schema: { params: streamParams, querystring: pageQuery } },
+      { schema: { params: streamParams, querystring: receiptsQuery } },
       async ({ account, params, query }) => ({
-        receipts: (await views.receipts(account, params.stream, query.limit, query.after)).map(presentReceipt),
+        receipts: (await views.receipts(account, params.stream, query.limit, readPosition(query.after))).map(
+          presentReceipt,
+        ),
       }),
     );
     group.get<OneStream>(

@@ -1,7 +1,7 @@
 import { hubChannel } from "@leat/sdk/protocol/channel.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import type { Candidate } from "@leat/sdk/selection/candidate.ts";
-import type { AttemptRow, CheckRow, JobRow, ReceiptRow } from "../../store/sql/job-store.ts";
+import type { AttemptRow, CheckRow, JobRow, ReceiptPosition, ReceiptRow } from "../../store/sql/job-store.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { ChannelStatus } from "../payment/index.ts";
 import type { CandidateBook } from "./candidates.ts";
@@ -35,7 +35,7 @@ export interface StreamViews {
   stream(buyer: Address, name: string): Promise<StreamRow>;
   streams(buyer: Address, limit: number, beforeMs?: number): Promise<StreamRow[]>;
   jobs(buyer: Address, name: string): Promise<JobView[]>;
-  receipts(buyer: Address, name: string, limit: number, afterMs?: number): Promise<ReceiptRow[]>;
+  receipts(buyer: Address, name: string, limit: number, after?: ReceiptPosition): Promise<ReceiptRow[]>;
   /** The buyer's channel to the cluster, and the cluster's to every node that worked for the stream. */
   payments(buyer: Address, name: string): Promise<ChannelStatus[]>;
   cluster(): ClusterView;
@@ -74,9 +74,9 @@ export class Views implements StreamViews {
     );
   }
 
-  async receipts(buyer: Address, name: string, limit: number, afterMs?: number): Promise<ReceiptRow[]> {
+  async receipts(buyer: Address, name: string, limit: number, after?: ReceiptPosition): Promise<ReceiptRow[]> {
     const { id } = await this.#streams.find(buyer, name);
-    return this.#components.jobStore.receiptsOf(id, limit, afterMs);
+    return this.#components.jobStore.receiptsOf(id, limit, after);
   }
 
   async payments(buyer: Address, name: string): Promise<ChannelStatus[]> {

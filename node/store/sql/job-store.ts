@@ -1,5 +1,5 @@
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
-import { and, asc, eq, gt, ne } from "drizzle-orm";
+import { and, asc, eq, gt, ne, or } from "drizzle-orm";
 import type { SqlDatabase } from "./database.ts";
 import { attempts, checks, jobs, receipts } from "./schema.ts";
 
@@ -7,6 +7,9 @@ export type JobRow = typeof jobs.$inferSelect;
 export type AttemptRow = typeof attempts.$inferSelect;
 export type ReceiptRow = typeof receipts.$inferSelect;
 export type CheckRow = typeof checks.$inferSelect;
+
+/** Where a page of receipts ended. */
+export type ReceiptPosition = Pick<ReceiptRow, "receivedAtMs" | "hash">;
 
 /** Jobs, their attempts, and what came of them. */
 export class JobStore {
@@ -91,13 +94,20 @@ export class JobStore {
       .limit(limit);
   }
 
-  /** Oldest first, after a hash that the caller saw last in `receivedAtMs` order. */
-  async receiptsOf(stream: Hex, limit: number, afterMs = -1): Promise<ReceiptRow[]> {
+  /** Oldest first, after the one that the caller saw last: several may have come in one millisecond. */
+  async receiptsOf(stream: Hex, limit: number, after?: ReceiptPosition): Promise<ReceiptRow[]> {
+    const later =
+      after === undefined
+        ? undefined
+        : or(
+            gt(receipts.receivedAtMs, after.receivedAtMs),
+            and(eq(receipts.receivedAtMs, after.receivedAtMs), gt(receipts.hash, after.hash)),
+          );
     return this.#database.sql
       .select()
       .from(receipts)
-      .where(and(eq(receipts.stream, stream), gt(receipts.receivedAtMs, afterMs)))
-      .orderBy(asc(receipts.receivedAtMs))
+      .where(and(eq(receipts.stream, stream), later))
+      .orderBy(asc(receipts.receivedAtMs), asc(receipts.hash))
       .limit(limit);
   }
 

@@ -166,14 +166,14 @@ const receiptsPerPage = 200;
 
 /** Every receipt of a stream, oldest first, page by page. */
 export async function listReceipts(caller: ApiCaller, id: string): Promise<readonly ReceiptInfo[]> {
-  const found = new Map<Hex, ReceiptInfo>();
-  for (let after = 0; ; ) {
-    const target = `${pathOf(id)}/receipts?limit=${receiptsPerPage}&after=${after}`;
+  const found: ReceiptInfo[] = [];
+  for (;;) {
+    const last = found.at(-1);
+    const after = last === undefined ? "" : `&after=${last.receivedAtMs}.${last.hash}`;
+    const target = `${pathOf(id)}/receipts?limit=${receiptsPerPage}${after}`;
     const { receipts } = await callApi<{ receipts: readonly ReceiptInfo[] }>(caller, "GET", target);
-    for (const receipt of receipts) found.set(receipt.hash, receipt);
-    const last = receipts.at(-1);
-    if (last === undefined || receipts.length < receiptsPerPage) return [...found.values()];
-    after = last.receivedAtMs;
+    found.push(...receipts);
+    if (receipts.length < receiptsPerPage) return found;
   }
 }
 
