@@ -1,30 +1,37 @@
 import type { Boundary, Frame } from "@leat/sdk/protocol/frame.ts";
 
+/** H.264 and HEVC hold back at most 16 pictures: one that still waits behind more decoded ones will not be decoded. */
+export const REORDER_LIMIT = 16;
+
 /** A picture that is due in the output: its times are those of the input frame that asked for it. */
-export interface DuePicture {
+export interface DuePicture<Picture = unknown> {
   readonly epoch: number;
   readonly pts: number;
   readonly duration: number;
   readonly arrivalMs: number;
   /** The segment that it belongs to; none before the first boundary, whose frames only feed the decoder. */
   readonly sequence: number | undefined;
-  /** The decoder gave no picture for this frame: the one before is shown again. */
-  readonly concealed: boolean;
+  /** Undefined where the decoder gave none for this frame: the one before is shown again. */
+  readonly picture: Picture | undefined;
 }
 
-interface Waiting {
+interface Waiting<Picture> {
   readonly id: number;
   readonly frame: Frame;
+  picture: Picture | undefined;
 }
 
 /**
- * Says which pictures are due when a decoder shows one, so that every input frame has exactly one output frame.
- * Pictures come out in presentation order: what should have come before the one that came is concealed.
+ * Says which pictures are due when a decoder shows one, so that every input frame has exactly one output frame, in the
+ * order of their times. A decoder's own order is not enough: in some sources it contradicts the times. So a decoded
+ * picture waits until decoding has reached its time, when none can come before it any more.
  */
-export class LiveTimeline {
+export class LiveTimeline<Picture> {
   #nextId = 0;
-  #waiting: Waiting[] = [];
+  #waiting: Waiting<Picture>[] = [];
+  #held = 0;
   #boundaries: Boundary[] = [];
+  #newest: Frame | undefined;
 
   announce(boundary: Boundary): void {
     this.#boundaries.push(boundary);
@@ -36,7 +43,8 @@ export class LiveTimeline {
     this.#nextId += 1;
     let at = this.#waiting.length;
     while (at > 0 && isBefore(frame, this.#waiting[at - 1]!.frame)) at -= 1;
-    this.#waiting.splice(at, 0, { id, frame });
+    this.#waiting.splice(at, 0, { id, frame, picture: undefined });
+    this.#newest = frame;
     return id;
   }
 
@@ -44,21 +52,49 @@ export class LiveTimeline {
     return this.#waiting.length;
   }
 
-  /** The decoder showed frame `id`. Empty if it came after it had been concealed. */
-  show(id: number): DuePicture[] {
-    const at = this.#waiting.findIndex((entry) => entry.id === id);
-    if (at < 0) return [];
-    return this.#waiting.splice(0, at + 1).map((entry) => this.#due(entry, entry.id !== id));
+  /** Whether the frame's picture is still wanted: not once it was given up. */
+  awaits(id: number): boolean {
+    return this.#waiting.some((entry) => entry.id === id && entry.picture === undefined);
   }
 
-  /** Gives up on all but the newest `keep` frames. */
-  conceal(keep: number): DuePicture[] {
-    return this.#waiting.splice(0, Math.max(0, this.#waiting.length - keep)).map((entry) => this.#due(entry, true));
+  /** The decoder showed frame `id`, which must be awaited. */
+  show(id: number, picture: Picture): DuePicture<Picture>[] {
+    const entry = this.#waiting.find((one) => one.id === id);
+    if (entry === undefined) return [];
+    entry.picture = picture;
+    this.#held += 1;
+    return this.due();
   }
 
-  #due({ frame }: Waiting, concealed: boolean): DuePicture {
+  /** What is due now: also after a frame was accepted, whose decode time may release others. */
+  due(): DuePicture<Picture>[] {
+    const due: DuePicture<Picture>[] = [];
+    for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
+      const isNext = first.picture !== undefined && this.#isReached(first.frame);
+      if (!isNext && this.#held <= REORDER_LIMIT) break;
+      due.push(this.#take());
+    }
+    return due;
+  }
+
+  /** Gives out all but the newest `keep` frames, whatever is decoded of them. */
+  flush(keep: number): DuePicture<Picture>[] {
+    const due: DuePicture<Picture>[] = [];
+    while (this.#waiting.length > keep) due.push(this.#take());
+    return due;
+  }
+
+  /** Frames come in decoding order and show no earlier than they are decoded. */
+  #isReached({ epoch, pts }: Frame): boolean {
+    const newest = this.#newest!;
+    return newest.epoch !== epoch || pts <= newest.dts;
+  }
+
+  #take(): DuePicture<Picture> {
+    const { frame, picture } = this.#waiting.shift()!;
+    if (picture !== undefined) this.#held -= 1;
     const { epoch, pts, duration, arrivalMs } = frame;
-    return { epoch, pts, duration, arrivalMs, sequence: this.#sequenceOf(frame), concealed };
+    return { epoch, pts, duration, arrivalMs, sequence: this.#sequenceOf(frame), picture };
   }
 
   #sequenceOf(frame: Frame): number | undefined {

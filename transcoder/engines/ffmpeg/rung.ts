@@ -10,11 +10,15 @@ import { livePreset } from "../../presets.ts";
 import type { DuePicture } from "../../timeline.ts";
 import { SegmentEncoder } from "./segment-encoder.ts";
 
+/** What is remembered of a picture until it comes out: not the picture. */
+interface Order extends Pick<DuePicture, "epoch" | "pts" | "duration" | "arrivalMs"> {
+  readonly isConcealed: boolean;
+}
+
 interface Segment {
   readonly sequence: number;
   readonly encoder: SegmentEncoder;
-  readonly orders: DuePicture[];
-  concealed: number;
+  readonly orders: Order[];
 }
 
 /** One rung: a program for each segment, whose frames leave in the segments' order. */
@@ -49,8 +53,8 @@ export class FfmpegRung {
     this.#last = planes ?? this.#last ?? blackPicture(this.#rung);
     if (this.#segment?.sequence !== sequence) this.#startSegment(sequence);
     const segment = this.#segment!;
-    segment.orders.push(due);
-    if (due.concealed) segment.concealed += 1;
+    const { epoch, pts, duration, arrivalMs } = due;
+    segment.orders.push({ epoch, pts, duration, arrivalMs, isConcealed: planes === undefined });
     await segment.encoder.write(this.#last);
   }
 
@@ -73,7 +77,7 @@ export class FfmpegRung {
   #startSegment(sequence: number): void {
     this.#segment?.encoder.end();
     const encoder = new SegmentEncoder(this.#rung, this.#preset, this.#fps);
-    const segment: Segment = { sequence, encoder, orders: [], concealed: 0 };
+    const segment: Segment = { sequence, encoder, orders: [] };
     this.#segment = segment;
     this.#tail = this.#tail.then(() => this.#deliver(segment));
     // Whoever waits for the end hears of it.
@@ -88,14 +92,14 @@ export class FfmpegRung {
       if (!order) throw this.#failed("it gave too many pictures");
       if (frames === 0) this.#announce(data);
       frames += 1;
-      if (order.concealed) concealed += 1;
+      if (order.isConcealed) concealed += 1;
       this.#sink.frame(this.#index, sequence, this.#toFrame(order, data, frames === 1));
     }
     if (frames !== orders.length) throw this.#failed(`it gave ${frames} of ${orders.length} pictures`);
     this.#sink.segmentEnd(this.#index, sequence, { frames, concealed });
   }
 
-  #toFrame(order: DuePicture, data: Buffer, key: boolean): Frame {
+  #toFrame(order: Order, data: Buffer, key: boolean): Frame {
     const { epoch, pts, duration, arrivalMs } = order;
     const payload = this.#rung.codec === "h264" ? annexBToFrame(data) : Buffer.from(data);
     const times = { epoch, dts: pts, pts, duration };

@@ -15,7 +15,7 @@ const DEFAULT_FPS = 30;
 export class FfmpegVideo implements LiveVideo {
   readonly #spec: LiveSpec;
   readonly #sink: LiveSink;
-  readonly #timeline = new LiveTimeline();
+  readonly #timeline = new LiveTimeline<readonly Buffer[]>();
   #config: VideoConfig;
   #decoder: DecoderProcess | undefined;
   #rungs: FfmpegRung[] = [];
@@ -57,24 +57,25 @@ export class FfmpegVideo implements LiveVideo {
     const id = this.#timeline.accept(frame);
     await this.#decoder.write(frame, id);
     await this.#encoding;
+    for (const due of this.#timeline.due()) this.#encode(due);
     if (this.#timeline.waiting > WAITING_LIMIT) {
-      for (const due of this.#timeline.conceal(KEEP_WAITING)) this.#encode(due, undefined);
+      for (const due of this.#timeline.flush(KEEP_WAITING)) this.#encode(due);
     }
   }
 
   async #flushDecoder(): Promise<void> {
     await this.#decoder?.end();
     this.#decoder = undefined;
-    for (const due of this.#timeline.conceal(0)) this.#encode(due, undefined);
+    for (const due of this.#timeline.flush(0)) this.#encode(due);
     await this.#encoding;
   }
 
   #show(id: number, planes: readonly Buffer[]): void {
-    for (const due of this.#timeline.show(id)) this.#encode(due, due.concealed ? undefined : planes);
+    for (const due of this.#timeline.show(id, planes)) this.#encode(due);
   }
 
-  #encode(due: DuePicture, planes: readonly Buffer[] | undefined): void {
-    const { sequence } = due;
+  #encode(due: DuePicture<readonly Buffer[]>): void {
+    const { sequence, picture: planes } = due;
     if (sequence === undefined) return;
     if (this.#rungs.length === 0) this.#rungs = this.#openRungs(due);
     this.#encoding = this.#encoding.then(async () => {

@@ -14,7 +14,7 @@ import { describeFault, openVideoEncoder } from "./codec.ts";
 import { newPicture, Scaler } from "./scaler.ts";
 
 /** A picture on its way: encoders know it by its time on their own clock, which never goes back. */
-export interface EncodeOrder extends DuePicture {
+export interface EncodeOrder extends DuePicture<Picture> {
   readonly sequence: number;
   readonly encoderPts: number;
 }
@@ -46,8 +46,8 @@ export class LiveRung {
     this.#scaled = newPicture(rung.width, rung.height);
   }
 
-  /** `picture` undefined shows the last one again. */
-  encode(order: EncodeOrder, picture: Picture | undefined): void {
+  encode(order: EncodeOrder): void {
+    const { picture } = order;
     if (picture) this.#scale(picture);
     else if (!this.#hasPicture) this.#paintBlack();
     const encoder = this.#open(picture);
@@ -131,7 +131,7 @@ export class LiveRung {
     if (this.#sequence !== order.sequence) this.#closeSegment();
     this.#sequence = order.sequence;
     this.#frames += 1;
-    if (order.concealed) this.#concealed += 1;
+    if (order.picture === undefined) this.#concealed += 1;
     const { epoch, pts, duration, arrivalMs } = order;
     const payload = this.#rung.codec === "h264" ? annexBToFrame(data) : data;
     const frame: Frame = {

@@ -4,19 +4,17 @@ import type { CodecContext } from "node-av/lib";
 import { Packet, Frame as Picture } from "node-av/lib";
 import type { LiveInput, LiveSink, LiveSpec, LiveVideo } from "../../engine.ts";
 import type { DuePicture } from "../../timeline.ts";
-import { LiveTimeline } from "../../timeline.ts";
+import { LiveTimeline, REORDER_LIMIT } from "../../timeline.ts";
 import { openVideoDecoder } from "./codec.ts";
 import { LiveRung } from "./rung.ts";
 
-/** H.264 and HEVC hold back at most 16 pictures; a frame that waits for longer will not be decoded. */
-const REORDER_LIMIT = 16;
 const DEFAULT_FPS = 30;
 
 /** Decodes once, scales and encodes for each rung, all in step on the worker's one thread. */
 export class NodeAvVideo implements LiveVideo {
   readonly #spec: LiveSpec;
   readonly #sink: LiveSink;
-  readonly #timeline = new LiveTimeline();
+  readonly #timeline = new LiveTimeline<Picture>();
   readonly #packet = new Packet();
   readonly #picture = new Picture();
   #config: VideoConfig;
@@ -73,9 +71,9 @@ export class NodeAvVideo implements LiveVideo {
     this.#decoder.sendPacketSync(this.#packet);
     this.#packet.unref();
     this.#receive(this.#decoder);
-    if (this.#timeline.waiting > REORDER_LIMIT + 1) {
-      for (const due of this.#timeline.conceal(REORDER_LIMIT)) this.#encode(due, undefined);
-    }
+    for (const due of this.#timeline.due()) this.#encode(due);
+    // Pictures that the decoder holds, and those that wait for an earlier time: more are lost.
+    for (const due of this.#timeline.flush(2 * REORDER_LIMIT)) this.#encode(due);
   }
 
   #flushDecoder(): void {
@@ -85,26 +83,30 @@ export class NodeAvVideo implements LiveVideo {
       this.#decoder.freeContext();
       this.#decoder = undefined;
     }
-    for (const due of this.#timeline.conceal(0)) this.#encode(due, undefined);
+    for (const due of this.#timeline.flush(0)) this.#encode(due);
   }
 
   #receive(decoder: CodecContext): void {
     while (decoder.receiveFrameSync(this.#picture) >= 0) {
-      const due = this.#timeline.show(Number(this.#picture.pts));
-      for (const one of due) this.#encode(one, one.concealed ? undefined : this.#picture);
+      const id = Number(this.#picture.pts);
+      const picture = this.#timeline.awaits(id) ? this.#picture.clone() : null;
       this.#picture.unref();
+      if (picture) for (const due of this.#timeline.show(id, picture)) this.#encode(due);
     }
   }
 
-  #encode(due: DuePicture, picture: Picture | undefined): void {
-    const { sequence } = due;
-    if (sequence === undefined) return;
+  #encode(due: DuePicture<Picture>): void {
+    if (due.sequence !== undefined) this.#encodeAt(due.sequence, due);
+    due.picture?.free();
+  }
+
+  #encodeAt(sequence: number, due: DuePicture<Picture>): void {
     if (this.#rungs.length === 0) {
       const fps = due.duration > 0 ? VIDEO_TIMESCALE / due.duration : DEFAULT_FPS;
       this.#rungs = this.#spec.rungs.map((rung, index) => new LiveRung(index, rung, Math.min(fps, 240), this.#sink));
     }
     const order = { ...due, sequence, encoderPts: this.#encoderTime(due) };
-    for (const rung of this.#rungs) rung.encode(order, picture);
+    for (const rung of this.#rungs) rung.encode(order);
   }
 
   #encoderTime(due: DuePicture): number {
