@@ -13,7 +13,6 @@ import { Outgoing } from "../jobs/outgoing.ts";
 import type { PackSegment } from "../jobs/packed-segment.ts";
 import type { ReceiptBook } from "../jobs/receipt-book.ts";
 import { SegmentWork } from "./segment-work.ts";
-import { TimeOrder } from "./time-order.ts";
 
 export class TranscodingError extends CodedError<
   | { code: "TRANSCODING_ORIGIN_REFUSED"; reason: string }
@@ -64,8 +63,6 @@ export class TranscodeSession {
   readonly #made = new Map<number, MediaMessage[]>();
   readonly #sourceConfigs = new Map<number, VideoConfig>();
   readonly #configs = new Map<number, { version: number; config: VideoConfig }>();
-  /** By rung, for the segment that comes out of it now. */
-  readonly #orders = new Map<number, TimeOrder>();
   #worker: LiveTranscode | undefined;
   #workerGone: Promise<void> = Promise.resolve();
   #finishing: Promise<void> = Promise.resolve();
@@ -213,15 +210,8 @@ export class TranscodeSession {
           this.#configs.set(index, { version, config });
           this.#announce(index, version, config);
         },
-        frame: (index, sequence, frame) => {
-          const order = this.#orders.get(index) ?? new TimeOrder();
-          this.#orders.set(index, order);
-          for (const ready of order.push(frame)) this.#takeOutput(index, sequence, ready);
-        },
-        segmentEnd: (index, sequence) => {
-          for (const ready of this.#orders.get(index)?.flush() ?? []) this.#takeOutput(index, sequence, ready);
-          this.#endRung(index, sequence);
-        },
+        frame: (index, sequence, frame) => this.#takeOutput(index, sequence, frame),
+        segmentEnd: (index, sequence) => this.#endRung(index, sequence),
         error: () => {},
         exit: (error) => {
           resolve();
