@@ -25,7 +25,8 @@ export type TranscodeErrorDetail =
   | { code: "TRANSCODE_PROGRAM_FAILED"; program: string; reason: string }
   | { code: "TRANSCODE_WORKER_LOST"; exitCode: number | null; signal: string | null; lastWords: string }
   | { code: "TRANSCODE_WORKER_STALLED"; limitMs: number }
-  | { code: "TRANSCODE_ENGINE_UNKNOWN"; engine: string };
+  | { code: "TRANSCODE_ENGINE_UNKNOWN"; engine: string }
+  | { code: "TRANSCODE_ENGINE_MISSING"; engine: string; install: string };
 
 /** What a transcode cannot do, and why. Codes begin with LADDER_ or TRANSCODE_. */
 export class TranscodeError extends CodedError<TranscodeErrorDetail> {}

@@ -1,9 +1,11 @@
 import type { VideoCodec } from "@leat/sdk/protocol/frame.ts";
 import { Child } from "./child.ts";
+import type { EngineName } from "./engine.ts";
 import { TranscodeError } from "./errors.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
 
 export interface ProbeSpec {
+  readonly engine: EngineName;
   readonly codecs: readonly VideoCodec[];
   readonly width: number;
   readonly height: number;
@@ -20,6 +22,7 @@ export interface EncoderReport {
 }
 
 export interface ProbeOptions {
+  readonly engine?: EngineName;
   readonly codecs?: readonly VideoCodec[];
   readonly timeoutMs?: number;
 }
@@ -30,7 +33,7 @@ const PROBE = { width: 640, height: 360, frames: 40 } as const;
 
 /** Encoders are listed without working (hardware above all), so each encodes real frames, in a forked worker. */
 export async function probeEncoders(options: ProbeOptions = {}): Promise<EncoderReport[]> {
-  const codecs = options.codecs ?? ["h264", "vp9"];
+  const { engine = "node-av", codecs = ["h264", "vp9"] } = options;
   const timeoutMs = options.timeoutMs ?? 30_000;
   return new Promise((resolve, reject) => {
     let reports: readonly EncoderReport[] = [];
@@ -54,6 +57,6 @@ export async function probeEncoders(options: ProbeOptions = {}): Promise<Encoder
       () => child.fail(new TranscodeError({ code: "TRANSCODE_WORKER_STALLED", limitMs: timeoutMs })),
       timeoutMs,
     );
-    child.send({ type: "start", job: "probe", spec: { codecs, ...PROBE } } satisfies ToWorker);
+    child.send({ type: "start", job: "probe", spec: { engine, codecs, ...PROBE } } satisfies ToWorker);
   });
 }

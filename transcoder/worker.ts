@@ -3,6 +3,7 @@ import type { Engine, EngineName, LiveAudio, LiveVideo } from "./engine.ts";
 import { TranscodeError } from "./errors.ts";
 import { encodeMessage, MessageReader } from "./ipc.ts";
 import type { FromWorker, JobMessage, ToWorker } from "./messages.ts";
+import type { EncoderReport, ProbeSpec } from "./probe.ts";
 
 /** The parent hears how far the worker is at least this often, in inputs. */
 const TAKEN_EVERY = 4;
@@ -49,7 +50,7 @@ function programsCpuMs(): number {
 async function loadEngine(name: EngineName | undefined): Promise<Engine> {
   switch (name) {
     case "node-av":
-      return (await import("./engines/node-av.ts")).nodeAvEngine;
+      return (await loadBindings()).nodeAvEngine;
     case "ffmpeg":
       ranProgram = true;
       return (await import("./engines/ffmpeg.ts")).ffmpegEngine;
@@ -59,6 +60,22 @@ async function loadEngine(name: EngineName | undefined): Promise<Engine> {
     default:
       throw new TranscodeError({ code: "TRANSCODE_ENGINE_UNKNOWN", engine: String(name) });
   }
+}
+
+/** The bindings come with a binary for each common machine; on another there is none. */
+async function loadBindings() {
+  return import("./engines/node-av.ts").catch((cause: unknown) => {
+    throw new TranscodeError(
+      { code: "TRANSCODE_ENGINE_MISSING", engine: "node-av", install: "npm ci" },
+      { cause, message: `node-av does not load here: ${cause instanceof Error ? cause.message : cause}` },
+    );
+  });
+}
+
+async function measure(spec: ProbeSpec): Promise<EncoderReport[]> {
+  if (spec.engine === "ffmpeg") return (await import("./engines/ffmpeg/measure.ts")).measureEncoders(spec);
+  await loadBindings();
+  return (await import("./engines/node-av/measure.ts")).measureEncoders(spec);
 }
 
 async function start(message: JobMessage): Promise<void> {
@@ -71,7 +88,7 @@ async function start(message: JobMessage): Promise<void> {
       });
       return;
     case "audio":
-      work = (await import("./engines/node-av.ts")).nodeAvEngine.openAudio(message.spec, {
+      work = (await loadBindings()).nodeAvEngine.openAudio(message.spec, {
         config: (index, version, config) => send({ type: "config", index, version, config }),
         frame: (index, frame) => send({ type: "frame", index, sequence: 0, frame }),
       });
@@ -86,8 +103,7 @@ async function start(message: JobMessage): Promise<void> {
       return finish();
     }
     case "probe": {
-      const { measureEncoders } = await import("./engines/node-av/measure.ts");
-      send({ type: "probed", encoders: measureEncoders(message.spec) });
+      send({ type: "probed", encoders: await measure(message.spec) });
       return finish();
     }
   }

@@ -18,6 +18,31 @@ describe("transcoder/probe", () => {
     assert.match(reports[2]!.reason ?? "", /TRANSCODE_ENCODER_MISSING/);
   });
 
+  it("measures the ffmpeg program too, and says how it is installed where it is missing", async function () {
+    this.timeout(60_000);
+    const { PATH } = process.env;
+    const reports = await probeEncoders({ engine: "ffmpeg", codecs: ["h264", "hevc"] });
+    assert.deepEqual(
+      reports.map(({ works, pixelsPerSecond }) => [works, pixelsPerSecond > 0]),
+      [
+        [true, true],
+        [false, false],
+      ],
+    );
+    process.env.PATH = "";
+    try {
+      await assert.rejects(
+        probeEncoders({ engine: "ffmpeg" }),
+        (error) =>
+          isCodedError(error) &&
+          error.code === "TRANSCODE_PROGRAM_MISSING" &&
+          error.message.includes("apt-get install ffmpeg"),
+      );
+    } finally {
+      process.env.PATH = PATH;
+    }
+  });
+
   it("gives up after its time", async () => {
     await assert.rejects(
       probeEncoders({ timeoutMs: 1 }),
