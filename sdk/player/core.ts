@@ -6,6 +6,7 @@ import Hls, {
   type PlaylistLoaderContext,
 } from "hls.js";
 import { familiesOf, keepFamily } from "./master.ts";
+import { startAt } from "./start-at.ts";
 
 /** Where a stream plays: the answer of `/v1/play/{slug}`. */
 export interface PlaySource {
@@ -107,21 +108,12 @@ export class StreamPlayer {
     if (url === undefined || this.#closed) return;
     const resumeAt = this.#hls?.playingDate ?? undefined;
     this.#hls?.destroy();
-    const hls = new Hls(this.#config(resumeAt === undefined));
+    const hls = new Hls(this.#config(resumeAt));
     this.#hls = hls;
     hls.on(Hls.Events.ERROR, (_event, data) => {
       if (data.type === Hls.ErrorTypes.MEDIA_ERROR && data.fatal) hls.recoverMediaError();
       else if (data.type === Hls.ErrorTypes.NETWORK_ERROR) this.#onNetworkError(data.fatal);
     });
-    if (resumeAt !== undefined) {
-      // Another edge's timeline starts at its own oldest segment: the wall clock of the picture is what both share.
-      hls.once(Hls.Events.LEVEL_LOADED, (_event, { details }) => {
-        const first = details.fragments.find((fragment) => fragment.programDateTime !== null);
-        const offset = first?.programDateTime == null ? 0 : (resumeAt.getTime() - first.programDateTime) / 1000;
-        const at = (first?.start ?? 0) + offset;
-        hls.startLoad(offset >= 0 && at < details.edge ? at : -1);
-      });
-    }
     hls.on(Hls.Events.LEVEL_SWITCHED, () => this.#report(this.#state));
     hls.attachMedia(this.#video);
     hls.loadSource(url);
@@ -148,24 +140,22 @@ export class StreamPlayer {
     if (!this.#closed) this.#retry = setTimeout(action, retryMs);
   }
 
-  #config(startsAtOnce: boolean): Partial<HlsConfig> {
+  #config(resumeAt: Date | undefined): Partial<HlsConfig> {
     const player = this;
     const DefaultLoader = Hls.DefaultConfig.loader as unknown as new (
       config: HlsConfig,
     ) => Loader<PlaylistLoaderContext>;
-    class FamilyLoader extends DefaultLoader {
+    const enter = (playlist: string) => (resumeAt === undefined ? playlist : startAt(playlist, resumeAt.getTime()));
+    class PlaylistLoader extends DefaultLoader {
       override load(
         context: PlaylistLoaderContext,
         config: LoaderConfiguration,
         callbacks: LoaderCallbacks<PlaylistLoaderContext>,
       ): void {
-        if (context.type !== "manifest") {
-          super.load(context, config, callbacks);
-          return;
-        }
         const onSuccess: LoaderCallbacks<PlaylistLoaderContext>["onSuccess"] = (response, stats, loaded, details) => {
-          const master = String(response.data ?? "");
-          callbacks.onSuccess({ ...response, data: player.#chooseFamily(master) }, stats, loaded, details);
+          const text = String(response.data ?? "");
+          const data = context.type === "manifest" ? player.#chooseFamily(text) : enter(text);
+          callbacks.onSuccess({ ...response, data }, stats, loaded, details);
         };
         super.load(context, config, { ...callbacks, onSuccess });
       }
@@ -174,8 +164,7 @@ export class StreamPlayer {
     const retries = { maxNumRetry: 1, retryDelayMs: 200, maxRetryDelayMs: 400 };
     const policy = { default: { ...quick, timeoutRetry: retries, errorRetry: retries } };
     return {
-      autoStartLoad: startsAtOnce,
-      pLoader: FamilyLoader,
+      pLoader: PlaylistLoader,
       liveSyncDurationCount: 2,
       fragLoadPolicy: policy,
       playlistLoadPolicy: policy,
