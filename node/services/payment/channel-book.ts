@@ -1,7 +1,13 @@
 import type { ChannelState, ChannelView } from "@leat/node/chain/channel-view.ts";
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import { Mutex } from "@leat/node/kernel/mutex.ts";
-import { type CreditRules, creditLimitExact, holdBackExact, leastCreditExact } from "@leat/node/metering/credit.ts";
+import {
+  CREDIT_SECONDS,
+  type CreditRules,
+  creditLimitExact,
+  holdBackExact,
+  leastCreditExact,
+} from "@leat/node/metering/credit.ts";
 import { holdBackWindow } from "@leat/node/metering/hold-back.ts";
 import { canLoseExact, Ledger } from "@leat/node/metering/ledger.ts";
 import type { LedgerEntry, VoucherSide, VoucherStore } from "@leat/node/metering/voucher-store.ts";
@@ -43,11 +49,18 @@ export interface Book {
   /** One change of the channel's vouchers at a time. */
   readonly mutex: Mutex;
   readonly openJobs: Map<Hex, CreditTerms>;
+  /** Jobs that closed a moment ago: what they did is mostly not vouchered yet, and was done on their own credit. */
+  readonly closedJobs: Map<Hex, ClosedJob>;
   state: ChannelState;
   /** When the chain was asked last, milliseconds since 1970. */
   readAtMs: number;
   /** Base units that the payer ever paid to us and our operator's other nodes. */
   paid: bigint;
+}
+
+interface ClosedJob {
+  readonly terms: CreditTerms;
+  readonly closedAtMs: number;
 }
 
 export interface BookComponents {
@@ -56,6 +69,8 @@ export interface BookComponents {
   readonly clock: Clock;
 }
 
+/** A closed job's credit stands for as long as a payer may be away. */
+const CLOSED_CREDIT_MS = Number(CREDIT_SECONDS) * 1_000;
 /** What the chain said is believed for so long when somebody only wants to know how things stand. */
 const STATUS_AGE_MS = 500;
 
@@ -122,7 +137,26 @@ export class ChannelBooks {
 
   creditLimit(book: Book): bigint {
     const paidExact = toExact(book.paid, book.decimals);
-    return creditLimitExact({ ...openFacts(book), paidExact }, this.#rules);
+    const oldest = this.#components.clock.nowMs() - CLOSED_CREDIT_MS;
+    const closed = [...book.closedJobs.values()].filter(({ closedAtMs }) => closedAtMs > oldest);
+    const counted = [...book.openJobs.values(), ...closed.map(({ terms }) => terms)];
+    return creditLimitExact({ ...creditFacts(counted), paidExact }, this.#rules);
+  }
+
+  openJob(book: Book, terms: CreditTerms): void {
+    book.openJobs.set(terms.job, terms);
+    book.closedJobs.delete(terms.job);
+  }
+
+  closeJob(book: Book, job: Hex, attempt: number): void {
+    const terms = book.openJobs.get(job);
+    if (terms?.attempt !== attempt) return;
+    const closedAtMs = this.#components.clock.nowMs();
+    book.openJobs.delete(job);
+    book.closedJobs.set(job, { terms, closedAtMs });
+    for (const [old, closed] of book.closedJobs) {
+      if (closed.closedAtMs <= closedAtMs - CLOSED_CREDIT_MS) book.closedJobs.delete(old);
+    }
   }
 
   status(book: Book): ChannelStatus {
@@ -163,6 +197,7 @@ export class ChannelBooks {
       ledger: new Ledger({ decimals, bookedExact: totalExact + waiting, vouchered }),
       mutex: new Mutex(),
       openJobs: new Map(),
+      closedJobs: new Map(),
       state,
       readAtMs: this.#components.clock.nowMs(),
       paid,
@@ -170,11 +205,11 @@ export class ChannelBooks {
   }
 }
 
-/** What the open jobs of a channel cost together. */
-export function openFacts(book: Book): { exactPerSecond: bigint; holdBackExact: bigint } {
+/** What some jobs cost together. */
+function creditFacts(jobs: Iterable<CreditTerms>): { exactPerSecond: bigint; holdBackExact: bigint } {
   let exactPerSecond = 0n;
   let held = 0n;
-  for (const terms of book.openJobs.values()) {
+  for (const terms of jobs) {
     exactPerSecond += terms.exactPerSecond;
     held += holdBackExact(terms.exactPerSecond, terms.segmentMs, holdBackWindow(terms.samplingRate));
   }
@@ -184,5 +219,5 @@ export function openFacts(book: Book): { exactPerSecond: bigint; holdBackExact: 
 /** The least credit that the open jobs of a channel and one more need. */
 export function leastCreditWith(book: Book, terms: CreditTerms): bigint {
   const openJobs = new Map(book.openJobs).set(terms.job, terms);
-  return leastCreditExact(openFacts({ ...book, openJobs }));
+  return leastCreditExact(creditFacts(openJobs.values()));
 }

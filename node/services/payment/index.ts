@@ -109,6 +109,8 @@ export interface Payee {
    * CREDIT_RESERVE_SHORT (the confirmed, unthawing reserve does not cover the credit), CREDIT_QUOTE_EXPIRED.
    */
   openJob(terms: CreditTerms, prepay?: VoucherOffer): Promise<void>;
+  /** Goes on with a job that was open before a restart: its terms were judged when it began. */
+  resumeJob(terms: CreditTerms): Promise<void>;
   /** Books work that was done. False when it was booked before. */
   earned(work: Work): Promise<boolean>;
   /** Marks booked work as passed, so that `requestVoucher` asks for it (not needed where the payer decides alone). */

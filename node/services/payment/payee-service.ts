@@ -134,7 +134,7 @@ export class PayeeService implements Payee, Startable {
     }
     const before = book.openJobs.get(terms.job);
     // Counted as open before its prepayment comes: a voucher without open jobs is collected at once.
-    book.openJobs.set(terms.job, terms);
+    this.#books.openJob(book, terms);
     try {
       await this.#admitPayer(book, terms, prepay);
     } catch (error) {
@@ -143,6 +143,13 @@ export class PayeeService implements Payee, Startable {
       throw error;
     }
     this.#awaited.delete(book.id);
+    this.#remember(terms.job, book);
+  }
+
+  async resumeJob(terms: CreditTerms): Promise<void> {
+    this.#checkChannel(terms.channel);
+    const book = await this.#books.open(terms.channel);
+    this.#books.openJob(book, terms);
     this.#remember(terms.job, book);
   }
 
@@ -195,7 +202,7 @@ export class PayeeService implements Payee, Startable {
   async closeJob(job: Hex, attempt: number, options: { readonly forfeit: boolean }): Promise<void> {
     const book = this.#jobs.get(job);
     if (book === undefined) return;
-    if (book.openJobs.get(job)?.attempt === attempt) book.openJobs.delete(job);
+    this.#books.closeJob(book, job, attempt);
     if (options.forfeit) {
       await book.mutex.run(async () => {
         const open = await this.#components.vouchers.openEntries("held", book.id);

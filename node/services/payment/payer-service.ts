@@ -105,7 +105,7 @@ export class PayerService implements Payer, Startable {
   }
 
   async openJob(terms: CreditTerms): Promise<void> {
-    (await this.#books.open(terms.channel)).openJobs.set(terms.job, terms);
+    this.#books.openJob(await this.#books.open(terms.channel), terms);
   }
 
   async owe(work: Work): Promise<boolean> {
@@ -253,7 +253,7 @@ export class PayerService implements Payer, Startable {
 
   /** Also an attempt that booked nothing. */
   #close(job: Hex, attempt: number): void {
-    for (const { openJobs } of this.#books.all()) if (openJobs.get(job)?.attempt === attempt) openJobs.delete(job);
+    for (const book of this.#books.all()) this.#books.closeJob(book, job, attempt);
   }
 
   /** After a restart: what waited for checks waits again. */

@@ -163,6 +163,17 @@ describe("payer and payee", () => {
     void payer;
   });
 
+  it("counts a job's credit for a minute after its end, since its pay is still on the way", async () => {
+    const { payee, job } = await openPair();
+    for (let seq = 0n; seq < 50n; seq += 1n) await payee.earned(workOf(job, seq));
+    const cheap = randomHash();
+    await payee.openJob(termsOf(cheap, second / 100n));
+    await payee.closeJob(job, 1, { forfeit: false });
+    assert.equal(payee.mayWork(cheap), "ok");
+    await clock.advance(60_000);
+    assert.equal(payee.mayWork(cheap), "CREDIT_EXHAUSTED");
+  });
+
   it("stops at the credit limit and goes on when a voucher comes", async () => {
     const { payee, payer, job } = await openPair();
     const limit = (await payee.status())[0]!.creditLimitExact;
