@@ -293,6 +293,7 @@ export class FakeBooks {
 
   payee: BalancerComponents["payee"] = {
     openJob: async () => {},
+    resumeJob: async () => {},
     earned: async (work) => add(this.earnedWork, work),
     passed: async () => {},
     mayWork: () => "ok",

@@ -10,7 +10,7 @@ import type { Hello, TableMark, Welcome } from "../../wire/session/messages.ts";
 import { Accounting } from "./accounting.ts";
 import { CandidateBook } from "./candidates.ts";
 import { answerPublicly, BalancerError } from "./errors.ts";
-import { JobBook } from "./job-book.ts";
+import { isRunning, JobBook } from "./job-book.ts";
 import { JobKeeper } from "./job-keeper.ts";
 import type { BalancerOptions } from "./options.ts";
 import { Placement } from "./placement.ts";
@@ -49,6 +49,7 @@ export class BalancerService implements Balancer, Startable {
   readonly #candidates: CandidateBook;
   readonly #seeds: SeedSource;
   readonly #log: SelectionLog;
+  readonly #placement: Placement;
   readonly #keeper: JobKeeper;
   readonly #publishing: Publishing;
   readonly #streams: Streams;
@@ -84,6 +85,7 @@ export class BalancerService implements Balancer, Startable {
     this.#candidates = candidates;
     this.#seeds = seeds;
     this.#log = log;
+    this.#placement = placement;
     this.#keeper = keeper;
     this.#accounting = accounting;
     this.#publishing = new Publishing(components, options, { streams, jobs, placement, keeper, onEnd });
@@ -104,6 +106,10 @@ export class BalancerService implements Balancer, Startable {
     // What a holder did while this balancer was away is not known: its lease stands until it could have told.
     const lastFrameAtMs = clock.nowMs();
     for (const lease of this.#streamBook.leases()) await this.#streamBook.putLease({ ...lease, lastFrameAtMs });
+    for (const live of this.#jobs.all()) {
+      const stream = await this.#streamBook.find(live.row.stream);
+      if (stream !== undefined && isRunning(live)) await this.#placement.resume(stream, live);
+    }
     await this.#accounting.recover(this.#jobs.all().map(({ row }) => row));
     this.#stopHearing.push(
       hub.onHeartbeat((presence) => this.#candidates.heard(presence)),

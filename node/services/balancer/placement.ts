@@ -7,7 +7,9 @@ import { hashJobSpec, hashPrices, type JobTerms, type Prices, priceUnitOf } from
 import { type Assignment, assignmentStructure, type Quote, quoteStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import { retailPrices, wholesaleCeiling } from "../../market/pricing.ts";
+import type { AttemptRow } from "../../store/sql/job-store.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
+import type { CreditTerms } from "../payment/index.ts";
 import type { CandidateBook } from "./candidates.ts";
 import { BalancerError } from "./errors.ts";
 import type { JobBook, LiveJob } from "./job-book.ts";
@@ -36,6 +38,7 @@ const ASSIGNMENT_SECONDS = 604_800n;
 /** A node said no, or said something that does not fit; the code tells which. */
 class Refused extends CodedError<{ code: string }> {}
 
+type Flow = Pick<PlaceInput, "live" | "units">;
 type Offered = { readonly quote: Signed<Quote>; readonly prices: Prices };
 
 /** Brings a job to a node: select, reserve, quote, assign. Everything is on disk before a node is told. */
@@ -103,6 +106,17 @@ export class Placement {
     await this.#reserve(input, node);
     const offered = await this.#askQuote(input, node);
     return this.#assign(input, node, selection, offered);
+  }
+
+  /** After a restart: a job that runs goes on in both books at the terms that it began with. */
+  async resume(stream: StreamRow, live: LiveJob & { attempt: AttemptRow }): Promise<void> {
+    const { payer, payee, clusterAccount } = this.#components;
+    const { attempt, node, prices, units, assignment } = live.attempt;
+    const input = { stream, live, units: Number(units) };
+    const { validUntil } = assignment.value;
+    await payee.resumeJob(this.#retailTerms(input, attempt, prices, validUntil));
+    const channel = hubChannel(clusterAccount, node, stream.token);
+    await payer.openJob({ ...this.#terms(input, attempt, prices, validUntil), channel });
   }
 
   async #tryNode(
@@ -192,13 +206,12 @@ export class Placement {
       validUntil,
     };
     const assignment = { value, signature: await signer.sign(assignmentStructure, domain, value) };
-    const exactPerSecond = (prices[priceUnitOf(spec)] ?? 0n) * BigInt(flowPerSecond(live, units));
-    await this.#openBuyer(stream, live, attempt, prices, units, validUntil);
+    await this.#openBuyer(stream, this.#retailTerms(input, attempt, prices, validUntil));
     const channel = hubChannel(clusterAccount, node, stream.token);
-    const { segmentMs, samplingRate } = this.#options;
+    const terms = this.#terms(input, attempt, prices, validUntil);
     try {
-      await payer.openJob({ job, attempt, channel, exactPerSecond, segmentMs, samplingRate, validUntil });
-      const prepay = await payer.prepay(channel, exactPerSecond);
+      await payer.openJob({ ...terms, channel });
+      const prepay = await payer.prepay(channel, terms.exactPerSecond);
       await this.#jobs.begin(live, {
         job,
         attempt,
@@ -225,20 +238,9 @@ export class Placement {
   }
 
   /** The buyer's side of the same job: a new buyer pays ahead, and a reserve that is too small stops it here. */
-  async #openBuyer(
-    stream: StreamRow,
-    live: LiveJob,
-    attempt: number,
-    wholesale: Prices,
-    units: number,
-    validUntil: bigint,
-  ): Promise<void> {
-    const { payee, clusterAccount } = this.#components;
-    const { segmentMs, samplingRate, marginBps } = this.#options;
-    const price = retailPrices(wholesale, marginBps)[priceUnitOf(live.row.spec)] ?? 0n;
-    const exactPerSecond = price * BigInt(flowPerSecond(live, units));
-    const channel = hubChannel(stream.buyer, clusterAccount, stream.token);
-    const terms = { job: live.row.id, attempt, channel, exactPerSecond, segmentMs, samplingRate, validUntil };
+  async #openBuyer(stream: StreamRow, terms: CreditTerms): Promise<void> {
+    const { payee } = this.#components;
+    const { channel, exactPerSecond } = terms;
     try {
       await payee.openJob(terms);
     } catch (error) {
@@ -250,6 +252,19 @@ export class Placement {
         throw unfunded(second, stream);
       }
     }
+  }
+
+  #retailTerms(input: Flow & { stream: StreamRow }, attempt: number, prices: Prices, validUntil: bigint): CreditTerms {
+    const channel = hubChannel(input.stream.buyer, this.#components.clusterAccount, input.stream.token);
+    const retail = retailPrices(prices, this.#options.marginBps);
+    return { ...this.#terms(input, attempt, retail, validUntil), channel };
+  }
+
+  #terms({ live, units }: Flow, attempt: number, prices: Prices, validUntil: bigint): Omit<CreditTerms, "channel"> {
+    const { segmentMs, samplingRate } = this.#options;
+    const { id: job, spec } = live.row;
+    const exactPerSecond = (prices[priceUnitOf(spec)] ?? 0n) * BigInt(flowPerSecond(live, units));
+    return { job, attempt, exactPerSecond, segmentMs, samplingRate, validUntil };
   }
 }
 

@@ -27,7 +27,15 @@ export interface BalancerComponents {
   /** Is paid by buyers into the cluster's account. */
   readonly payee: Pick<
     Payee,
-    "openJob" | "earned" | "passed" | "mayWork" | "closeJob" | "requestVoucher" | "requestPrepay" | "status"
+    | "openJob"
+    | "resumeJob"
+    | "earned"
+    | "passed"
+    | "mayWork"
+    | "closeJob"
+    | "requestVoucher"
+    | "requestPrepay"
+    | "status"
   >;
   readonly streamStore: StreamStore;
   readonly jobStore: JobStore;

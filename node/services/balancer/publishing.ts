@@ -70,6 +70,7 @@ export class Publishing {
     await streams.putLease({ ...lease, lastFrameAtMs });
     const stream = await streams.find(body.stream);
     if (stream === undefined || stream.state === "ended") return;
+    await this.#checkCredit(stream);
     const nextSequence = Math.max(stream.nextSequence, (body.sequence ?? -1) + 1);
     const nextFrame = BigInt(body.frames) > stream.nextFrame ? BigInt(body.frames) : stream.nextFrame;
     if (nextSequence !== stream.nextSequence || nextFrame !== stream.nextFrame) {
@@ -165,11 +166,17 @@ export class Publishing {
       excluded: [],
       holders: [],
     };
+    if (isRunning(live)) await this.#checkCredit(stream);
     let granted = terms;
     if (granted === undefined) {
       if (isRunning(live)) await this.#endIngest(live, startSequence);
       const selection = (await this.#components.selectionStore.newestFor(live.row.id))?.id;
       granted = await placement.grant(input, from, selection ?? (await placement.rank(input)).id);
+      // What it owes of other streams leaves nothing for this one, which may be tried again when that is paid.
+      if (this.#components.payee.mayWork(live.row.id) !== "ok") {
+        await this.#endIngest(live, startSequence);
+        throw new BalancerError({ code: "STREAM_CREDIT_EXHAUSTED", stream: stream.id });
+      }
     }
     await streams.change(stream.id, { state: "live", nextEpoch: startEpoch + 1, nextSequence: startSequence });
     return {
@@ -186,6 +193,17 @@ export class Publishing {
       leaseHoldMs: this.#options.leaseHoldMs,
       reconnectGraceMs: this.#options.reconnectGraceMs,
     };
+  }
+
+  /** The cluster goes on for a buyer that is away for as long as its credit lasts; then the stream is over. */
+  async #checkCredit({ id: stream, buyer }: StreamRow): Promise<void> {
+    const ingest = this.#parts.jobs.part(stream, "ingest");
+    if (ingest === undefined || !isRunning(ingest)) return;
+    if (this.#components.payee.mayWork(ingest.row.id) === "ok") return;
+    const code = "STREAM_CREDIT_EXHAUSTED";
+    this.#components.logger.warn("Buyer stopped paying", { streamId: stream, buyer, code });
+    await this.#parts.onEnd(stream, code);
+    throw new BalancerError({ code, stream });
   }
 
   /** One past the newest segment that anybody knows of. */

@@ -1,0 +1,166 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import type { JobTerms } from "@leat/sdk/protocol/job.ts";
+import { sql } from "drizzle-orm";
+import { hashKey } from "../../../../node/services/balancer/streams.ts";
+import { SqlDatabase } from "../../../../node/store/sql/database.ts";
+import { JobStore } from "../../../../node/store/sql/job-store.ts";
+import { usdc } from "../../../support/candidates.ts";
+import { codeOf, type FakeMarket, randomHash, startMarket } from "../../../support/fake-market.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
+import { PaidNode, PayingBooks, PayingBuyer, workOf } from "../../../support/paying-market.ts";
+
+const ladder = [
+  { name: "480p", codec: "h264" as const, height: 480, videoBitrate: 1_000_000, audioBitrate: 128_000 },
+  { name: "240p-vp9", codec: "vp9" as const, height: 240, videoBitrate: 300_000, audioBitrate: 96_000 },
+];
+const video = { codec: "h264" as const, codecString: "avc1.64001f", width: 1280, height: 720, fps: 30 };
+const source = { video, audio: { codec: "aac" as const, codecString: "mp4a.40.2", sampleRate: 48_000, channels: 2 } };
+
+describe("a balancer that is paid", () => {
+  let folder: string;
+  let database: SqlDatabase;
+  let clock: ManualClock;
+  let books: PayingBooks;
+  let market: FakeMarket;
+  let nodes: PaidNode[];
+  let buyer: PayingBuyer;
+  before(async function () {
+    this.timeout(60_000);
+    folder = await mkdtemp(join(tmpdir(), "leat-paying-"));
+    database = await SqlDatabase.open(folder);
+  });
+  after(async () => {
+    await database.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+  afterEach(async () => {
+    await market.balancer.stop();
+    await books.close();
+    await database.sql.execute(
+      sql`truncate streams, stream_keys, leases, jobs, attempts, receipts, checks, selections, seed_epochs, standings`,
+    );
+  });
+
+  async function open(decimals: number) {
+    clock = new ManualClock();
+    nodes = [
+      new PaidNode(1, ["ingest", "delivery"]),
+      new PaidNode(2, ["ingest", "transcode", "delivery"]),
+      new PaidNode(3, ["transcode", "delivery"]),
+    ];
+    buyer = new PayingBuyer(4, ["buyer"]);
+    books = await PayingBooks.open(clock, decimals, { nodes, buyer });
+    await startAgain();
+  }
+  async function startAgain() {
+    market = await startMarket(database, { nodes, clock, books });
+    books.hub = market.hub;
+    for (const node of [...nodes, buyer]) market.hub.join(node);
+  }
+  const until = async (done: () => boolean | Promise<boolean>) => {
+    while (!(await done())) await new Promise((resolve) => setTimeout(resolve, 2));
+  };
+  const create = () =>
+    market.balancer.createStream(buyer.address, {
+      ladder,
+      token: usdc,
+      nonce: randomHash(9),
+      unsignedBudgetBytes: 10n ** 9n,
+    });
+  const publish = async (streamKey: string) => {
+    const grant = await market.hub.ask(nodes[0]!, "publish.request", { keyHash: hashKey(streamKey), protocol: "rtmp" });
+    await nodes[0]!.admit(grant.terms);
+    nodes[0]!.jobs.set(grant.terms.assignment.value.job, grant.terms);
+    return grant;
+  };
+  const jobsOf = (stream: Hex) =>
+    nodes.flatMap((node) =>
+      [...node.jobs.values()].filter(({ spec }) => spec.stream === stream).map((terms) => ({ node, terms })),
+    );
+  async function goLive() {
+    const created = await create();
+    await publish(created.streamKey);
+    await market.hub.ask(nodes[0]!, "source.ready", { stream: created.id, source });
+    await until(() => jobsOf(created.id).length === 3);
+    return created;
+  }
+  /** One segment of a job, 2 s, with the origin's check where it is a transcode. */
+  async function work(node: PaidNode, terms: JobTerms, seq: number, verdict = 1) {
+    const submit = await node.receipt(terms, seq);
+    const worth = workOf(node, terms, submit);
+    await node.payee.earned(worth);
+    await market.hub.ask(node, "receipt.submit", submit);
+    if (submit.kind === "transcode") {
+      await market.hub.ask(nodes[0]!, "check.submit", await nodes[0]!.check(submit.receipt.value, verdict));
+    }
+    return { ...worth, node };
+  }
+  const renew = (stream: Hex, sequence: number) =>
+    market.hub.ask(nodes[0]!, "publish.renew", { stream, lastFrameAgeMs: 0, sequence, frames: sequence * 60 });
+  /** Live for so many segments; answers the code that ended it, if one did. */
+  async function run(stream: Hex, from: number, segments: number): Promise<string | undefined> {
+    for (let seq = from; seq < from + segments; seq += 1) {
+      for (const { node, terms } of jobsOf(stream)) await work(node, terms, seq);
+      await clock.advance(2_000);
+      try {
+        await renew(stream, seq);
+      } catch (error) {
+        return (error as { code: string }).code;
+      }
+    }
+    return undefined;
+  }
+
+  async function comeBackAndPay() {
+    market.hub.join(buyer);
+    const store = new JobStore(database);
+    await until(async () => (await store.unreported(1)).length === 0);
+    await clock.advance(10_000);
+    await until(async () => (await books.cluster.payee.status())[0]!.unpaidExact < 10n ** 24n);
+  }
+
+  it("goes on while the buyer is away for less than the credit, and ends the stream after", async function () {
+    this.timeout(60_000);
+    await open(6);
+    const { id, streamKey } = await goLive();
+    assert.equal(await run(id, 0, 5), undefined);
+    market.hub.leave(buyer);
+    assert.equal(await run(id, 5, 25), undefined);
+    await comeBackAndPay();
+    market.hub.leave(buyer);
+    assert.equal(await run(id, 30, 25), undefined);
+    assert.equal(await run(id, 55, 25), "STREAM_CREDIT_EXHAUSTED");
+    const stream = await market.balancer.views.stream(buyer.address, id);
+    assert.deepEqual([stream.state, stream.endCode], ["ended", "STREAM_CREDIT_EXHAUSTED"]);
+    const told = nodes.flatMap((node) => node.told("job.end") as { code: string }[]);
+    assert.deepEqual([...new Set(told.map(({ code }) => code))], ["STREAM_CREDIT_EXHAUSTED"]);
+    await assert.rejects(renew(id, 99), codeOf("PUBLISH_LEASE_LOST"));
+    await assert.rejects(publish(streamKey), codeOf("STREAM_ENDED"));
+    // Nor another stream, until what is owed was paid.
+    await clock.advance(60_000);
+    const next = await create();
+    await assert.rejects(publish(next.streamKey), codeOf("STREAM_CREDIT_EXHAUSTED"));
+    await comeBackAndPay();
+    await publish(next.streamKey);
+  });
+
+  it("keeps the credit of a stream over a restart of the balancer", async function () {
+    this.timeout(60_000);
+    await open(6);
+    const { id } = await goLive();
+    assert.equal(await run(id, 0, 3), undefined);
+    await market.balancer.stop();
+    // The books forget who is open, as a new process does.
+    for (const { terms } of jobsOf(id)) {
+      const { job, attempt } = terms.assignment.value;
+      await books.cluster.payee.closeJob(job, attempt, { forfeit: false });
+    }
+    await clock.advance(61_000);
+    await startAgain();
+    assert.equal(await run(id, 3, 5), undefined);
+  });
+});

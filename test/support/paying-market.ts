@@ -1,0 +1,158 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { silentLogger } from "@leat/sdk/base/logger.ts";
+import { silentMetrics } from "@leat/sdk/base/metrics.ts";
+import { hubChannel } from "@leat/sdk/protocol/channel.ts";
+import { hashStatement } from "@leat/sdk/protocol/eip712.ts";
+import type { Address } from "@leat/sdk/protocol/hex.ts";
+import { type JobTerms, priceUnitOf } from "@leat/sdk/protocol/job.ts";
+import { receiptStructure } from "@leat/sdk/protocol/signed.ts";
+import { costExact } from "@leat/sdk/protocol/units.ts";
+import { nativeStatements } from "../../node/kernel/secp.ts";
+import type { Work } from "../../node/services/payment/index.ts";
+import { type PayeeComponents, PayeeService } from "../../node/services/payment/payee-service.ts";
+import { type PayerComponents, PayerService } from "../../node/services/payment/payer-service.ts";
+import { Database } from "../../node/store/database.ts";
+import { LevelVoucherStore } from "../../node/store/vouchers.ts";
+import type { BalancerMethod, BalancerRequest } from "../../node/wire/session/messages.ts";
+import { usdc } from "./candidates.ts";
+import { MemoryChannelView } from "./channel-view.ts";
+import { clusterAccount, domain, FakeBooks, type FakeHub, FakeNode } from "./fake-market.ts";
+import type { ManualClock } from "./manual-clock.ts";
+
+/** A node that keeps a book of what the cluster owes it. */
+export class PaidNode extends FakeNode {
+  payee!: PayeeService;
+
+  override async answer(method: BalancerMethod, body: never): Promise<unknown> {
+    if (method === "job.assign") await this.admit(body as JobTerms);
+    return super.answer(method, body);
+  }
+
+  async admit(terms: JobTerms): Promise<void> {
+    const { job, attempt, validUntil } = terms.assignment.value;
+    const channel = hubChannel(clusterAccount, this.address, usdc);
+    const open = { job, attempt, channel, exactPerSecond: 1n, segmentMs: 4_000, samplingRate: 1, validUntil };
+    await this.payee.openJob(open, terms.prepay);
+  }
+}
+
+/** A buyer whose agent signs for all that it was told of. */
+export class PayingBuyer extends FakeNode {
+  payer!: PayerService;
+
+  override async answer(method: BalancerMethod, body: never): Promise<unknown> {
+    const channel = hubChannel(this.address, clusterAccount, usdc);
+    if (method === "voucher.request") {
+      await this.payer.openChannel(channel);
+      return this.payer.answerRequest(body as BalancerRequest<"voucher.request">);
+    }
+    if (method === "usage.report") {
+      const { receipt, job, attempt, prices, paidUnits } = body as BalancerRequest<"usage.report">;
+      const receiptHash = hashStatement(receiptStructure, domain, receipt.value);
+      const exact = costExact(Object.values(prices)[0]!, paidUnits);
+      await this.payer.owe({ job, attempt, seq: receipt.value.seq, channel, exact, receiptHash });
+    }
+    return super.answer(method, body);
+  }
+}
+
+/** Real books of a cluster, its nodes and its buyer, each with a store of its own. */
+export class PayingBooks extends FakeBooks {
+  readonly folder: string;
+  readonly #clock: ManualClock;
+  readonly #chain: MemoryChannelView;
+  readonly #databases: Database[] = [];
+  readonly #parts: { stop(): Promise<void> }[] = [];
+  cluster!: { payer: PayerService; payee: PayeeService };
+  hub!: FakeHub;
+
+  private constructor(folder: string, clock: ManualClock, decimals: number) {
+    super();
+    this.folder = folder;
+    this.#clock = clock;
+    this.#chain = new MemoryChannelView(10n ** BigInt(decimals + 6), decimals);
+  }
+
+  static async open(
+    clock: ManualClock,
+    decimals: number,
+    parts: { nodes: readonly PaidNode[]; buyer: PayingBuyer },
+  ): Promise<PayingBooks> {
+    const books = new PayingBooks(await mkdtemp(join(tmpdir(), "leat-books-")), clock, decimals);
+    for (const node of parts.nodes) node.payee = await books.#openPayee({ payee: node.address });
+    parts.buyer.payer = await books.#openPayer({ signer: parts.buyer.signer });
+    const balancer = nativeStatements.createSigner(new Uint8Array(32).fill(200));
+    books.#chain.allow(clusterAccount, balancer.address);
+    const payer = await books.#openPayer({
+      signer: balancer,
+      deliver: (payee, offer) => parts.nodes.find(({ address }) => address === payee)!.payee.accept(offer),
+    });
+    const payee = await books.#openPayee({
+      payee: clusterAccount,
+      askPayer: (buyer, request) => books.hub.call(buyer, "voucher.request", request),
+    });
+    books.cluster = { payer, payee };
+    books.payer = payer;
+    books.payee = payee;
+    return books;
+  }
+
+  /** Base units that the newest voucher of a channel says, by its payee. */
+  async vouchered(payee: PayeeService, payer: Address): Promise<bigint> {
+    return (await payee.status()).find(({ channel }) => channel.payer === payer)?.vouchered ?? 0n;
+  }
+
+  async close(): Promise<void> {
+    for (const part of this.#parts) await part.stop();
+    for (const database of this.#databases) await database.close();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  async #openPayee(own: Pick<PayeeComponents, "payee" | "askPayer">): Promise<PayeeService> {
+    const settings = { refreshMs: 5_000, creditGrowthPpm: 100_000, creditMaxFactor: 4 };
+    const service = new PayeeService({ ...(await this.#quiet()), ...own }, settings);
+    return this.#start(service);
+  }
+
+  async #openPayer(own: Pick<PayerComponents, "signer" | "deliver">): Promise<PayerService> {
+    const settings = { voucherEveryMs: 10_000, samplingRate: 1, prepayLimit: "1000" };
+    return this.#start(new PayerService({ ...(await this.#quiet()), ...own }, settings));
+  }
+
+  async #start<S extends PayeeService | PayerService>(service: S): Promise<S> {
+    this.#parts.push(service);
+    await service.start();
+    return service;
+  }
+
+  async #quiet() {
+    const database = await Database.open(join(this.folder, String(this.#databases.length)));
+    this.#databases.push(database);
+    return {
+      vouchers: new LevelVoucherStore(database),
+      chain: this.#chain,
+      clock: this.#clock,
+      logger: silentLogger,
+      metrics: silentMetrics,
+      statements: nativeStatements,
+      domain,
+    };
+  }
+}
+
+/** What one receipt of a job is worth to its node, as it books it itself. */
+export function workOf(node: FakeNode, terms: JobTerms, submit: Awaited<ReturnType<FakeNode["receipt"]>>): Work {
+  const { job, attempt } = terms.assignment.value;
+  const { value } = submit.receipt;
+  const units = {
+    ingest: BigInt(value.durationMs),
+    transcode: submit.leaves.reduce((sum, { pixels }) => sum + pixels, 0n),
+    delivery: value.sizeBytes,
+  }[submit.kind];
+  const exact = costExact(terms.prices[priceUnitOf(terms.spec)]!, units);
+  const receiptHash = hashStatement(receiptStructure, domain, value);
+  const channel = hubChannel(clusterAccount, node.address, usdc);
+  return { job, attempt, seq: value.seq, channel, exact, receiptHash };
+}
