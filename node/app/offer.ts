@@ -45,7 +45,7 @@ export class OfferWriter {
       cluster: BigInt(config.sales.cluster),
       region: config.node.region,
       primitives: sold
-        .filter(([primitive]) => config.node.roles.includes(primitive))
+        .filter(([primitive, amount]) => config.node.roles.includes(primitive) && amount > 0)
         .map(([primitive, amount]) => ({ primitive, capacity: amount })),
       codecs: this.#codecs.map(({ codec, pixelsPerSecond }) => ({ codec, pixelsPerSecond })),
       prices: [...this.#prices].map(([token, prices]) => ({ token, prices })),

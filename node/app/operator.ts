@@ -1,5 +1,5 @@
 import { toAddress } from "@leat/sdk/protocol/hex.ts";
-import { probeEncoders } from "@leat/transcoder/probe.ts";
+import { chooseEngine } from "@leat/transcoder/choose-engine.ts";
 import { startAudioEncode, startLiveTranscode } from "@leat/transcoder/supervisor.ts";
 import { ProcessLoad } from "../kernel/process-load.ts";
 import { nativeStatements } from "../kernel/secp.ts";
@@ -67,7 +67,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     {
       host,
       collectHello: async () => ({
-        roles,
+        roles: roles.filter((role) => role !== "transcode" || desk.capacity().transcodePixelsPerSecond.total > 0),
         httpUrl: foundation.httpUrl,
         ...(roles.includes("ingest") ? { rtmpUrl } : {}),
         region: config.node.region,
@@ -112,12 +112,20 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
   );
   if (roles.includes("transcode")) {
     const transcoding = new TranscodingService(
-      { desk, media: host, receipts, startTranscode: work.startTranscode, pack: work.packTranscoded, ...shared },
+      {
+        desk,
+        media: host,
+        receipts,
+        chooseEngine,
+        startTranscode: work.startTranscode,
+        pack: work.packTranscoded,
+        ...shared,
+      },
       config.transcoding,
     );
     parts.push(
-      { name: "probe", part: { start: async () => offers.setCodecs(await measureCodecs()), stop: async () => {} } },
       { name: "transcoding", part: transcoding },
+      { name: "codecs", part: { start: async () => offers.setCodecs(transcoding.encoders), stop: async () => {} } },
     );
   }
   if (roles.includes("delivery")) {
@@ -160,12 +168,4 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     check: () => (session.connected ? undefined : "no session with a balancer"),
   });
   addPaymentStatus(http, [{ side: "payee", status: () => payee.status() }]);
-}
-
-/** Encoders that truly work here, by encoding. A codec that fails is not offered. */
-async function measureCodecs() {
-  const reports = await probeEncoders();
-  return reports
-    .filter(({ works }) => works)
-    .map(({ codec, pixelsPerSecond }) => ({ codec, pixelsPerSecond: Math.floor(pixelsPerSecond) }));
 }

@@ -21,6 +21,7 @@ import { type Logger, silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import { createDomain } from "@leat/sdk/protocol/eip712.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
+import type { chooseEngine } from "@leat/transcoder/choose-engine.ts";
 import { startAudioEncode, startLiveTranscode } from "@leat/transcoder/supervisor.ts";
 import { defaultsOf } from "./defaults.ts";
 import type { FakeBalancer } from "./fake-balancer.ts";
@@ -48,6 +49,7 @@ class MemoryOutbox implements OutboxStore {
 /** What a test may put in the place of a node's own parts. */
 export interface NodeFaults {
   readonly pack?: PackSegment;
+  readonly chooseEngine?: typeof chooseEngine;
   readonly startTranscode?: typeof startLiveTranscode;
   readonly keep?: KeepPart;
   readonly findFault?: (evidence: SegmentEvidence) => string | undefined;
@@ -106,6 +108,7 @@ export class MediaNode {
       {
         ...shared,
         pack,
+        chooseEngine: faults.chooseEngine ?? (async () => ({ engine: "node-av", encoders: [] })),
         startTranscode: (spec, events) => {
           const worker = (faults.startTranscode ?? startLiveTranscode)(spec, events);
           this.workers.push(worker);

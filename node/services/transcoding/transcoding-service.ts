@@ -1,11 +1,14 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
+import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { TranscodeSpec } from "@leat/sdk/protocol/job.ts";
+import type { ChosenEngine, EngineChoice } from "@leat/transcoder/choose-engine.ts";
 import type { LiveSpec } from "@leat/transcoder/engine.ts";
+import type { EncoderReport } from "@leat/transcoder/probe.ts";
 import type { LiveTranscode, LiveTranscodeEvents } from "@leat/transcoder/supervisor.ts";
 import { type Static, Type } from "typebox";
 import { JobError } from "../jobs/assignment.ts";
@@ -17,6 +20,10 @@ import { TranscodeJob } from "./transcode-job.ts";
 
 export const transcodingOptions = Type.Object(
   {
+    engine: Type.Union([Type.Literal("auto"), Type.Literal("node-av"), Type.Literal("ffmpeg")], {
+      default: "auto",
+      description: "What encodes; auto takes the ffmpeg program where the bindings do not work",
+    }),
     outgoingBytes: Type.Integer({
       default: 8_388_608,
       minimum: 65_536,
@@ -50,6 +57,8 @@ export interface TranscodingComponents {
   readonly desk: Pick<JobDesk, "register" | "finish" | "mayWork">;
   readonly media: MediaDialer;
   readonly receipts: ReceiptBook;
+  /** `chooseEngine` of the transcoder: which one works here, by encoding. */
+  readonly chooseEngine: (wanted: EngineChoice) => Promise<ChosenEngine>;
   /** `startLiveTranscode` of the transcoder. */
   readonly startTranscode: (spec: LiveSpec, events: LiveTranscodeEvents) => LiveTranscode;
   readonly pack: PackSegment;
@@ -70,6 +79,7 @@ export class TranscodingService implements JobRunner, Startable {
   readonly #options: Static<typeof transcodingOptions>;
   readonly #tasks: TaskGroup;
   readonly #jobs = new Map<Hex, Running>();
+  #chosen: ChosenEngine | undefined;
   readonly #ends;
 
   constructor(components: TranscodingComponents, options: Static<typeof transcodingOptions>) {
@@ -88,8 +98,25 @@ export class TranscodingService implements JobRunner, Startable {
     });
   }
 
+  /** Encoders that truly work here; none before start, or where transcoding cannot be offered. */
+  get encoders(): readonly EncoderReport[] {
+    return this.#chosen?.encoders ?? [];
+  }
+
+  /** Offers transcoding if an engine works here. Where none does the node goes on with its other work. */
   async start(): Promise<void> {
-    this.#components.desk.register(this);
+    const { chooseEngine, desk, logger } = this.#components;
+    const wanted = this.#options.engine;
+    try {
+      this.#chosen = await chooseEngine(wanted);
+    } catch (error) {
+      if (!isCodedError(error)) throw error;
+      logger.error("Transcoding is not offered", { wanted, code: error.code, error });
+      return;
+    }
+    const codecs = this.encoders.map(({ codec }) => codec).join(" ");
+    logger.info("Offer transcoding", { engine: this.#chosen.engine, codecs });
+    desk.register(this);
   }
 
   async stop(): Promise<void> {
@@ -101,11 +128,13 @@ export class TranscodingService implements JobRunner, Startable {
     if (assigned.spec.primitive !== "transcode") {
       throw new JobError({ code: "JOB_PRIMITIVE_UNSUPPORTED", primitive: assigned.spec.primitive });
     }
-    const { desk, logger } = this.#components;
+    const { desk, logger, startTranscode } = this.#components;
+    const engine = this.#chosen?.engine;
     const job = new TranscodeJob(
       assigned as AssignedJob<TranscodeSpec>,
       {
         ...this.#components,
+        startTranscode: (spec, events) => startTranscode({ ...spec, engine }, events),
         mayWork: () => desk.mayWork(assigned.job),
         logger: logger.child({ jobId: assigned.job, streamId: assigned.spec.stream }),
       },

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { TranscodeError } from "@leat/transcoder/errors.ts";
+import { startLiveTranscode } from "@leat/transcoder/supervisor.ts";
+import { readMedia } from "@leat/transcoder/tools/media.ts";
+import { FakeBalancer } from "../../../support/fake-balancer.ts";
+import { MediaNode, type NodeFaults } from "../../../support/media-network.ts";
+import { publishInfo, publishItems } from "../../../support/publish-items.ts";
+
+const rung = { name: "120p", codec: "h264", height: 120, videoBitrate: 200_000, audioBitrate: 64_000 } as const;
+
+describe("node/services/transcoding", function () {
+  this.timeout(60_000);
+  const nodes: MediaNode[] = [];
+  const balancer = new FakeBalancer([rung]);
+
+  afterEach(async () => {
+    await Promise.all(nodes.splice(0).map((node) => node.stop()));
+  });
+
+  async function startNode(faults?: NodeFaults): Promise<MediaNode> {
+    const node = new MediaNode(balancer, faults);
+    nodes.push(node);
+    await node.start();
+    return node;
+  }
+
+  it("does not offer transcoding where no engine works, and goes on with the rest", async () => {
+    const chooseEngine = async () => {
+      throw new TranscodeError({ code: "TRANSCODE_PROGRAM_MISSING", program: "ffmpeg", install: "apt-get install" });
+    };
+    const { desk, transcoding } = await startNode({ chooseEngine });
+    assert.equal(desk.capacity().transcodePixelsPerSecond.total, 0);
+    assert.ok(desk.capacity().ingestStreams.total > 0);
+    assert.deepEqual(transcoding.encoders, []);
+  });
+
+  it("does its jobs with the engine that was chosen", async () => {
+    const engines: unknown[] = [];
+    const [origin, transcoder] = [
+      await startNode(),
+      await startNode({
+        chooseEngine: async () => ({ engine: "ffmpeg", encoders: [] }),
+        startTranscode: (spec, events) => {
+          engines.push(spec.engine);
+          return startLiveTranscode(spec, events);
+        },
+      }),
+    ];
+    balancer.transcoders = [transcoder];
+    const sink = await origin.ingest.authorize(balancer.streamKey, publishInfo());
+    await publishItems(sink, await readMedia({ pattern: { width: 320, height: 240, fps: 30, durationS: 3 } }));
+    await sink.end({ clean: true });
+    await balancer.until(() => balancer.of("publish.end").length > 0);
+    assert.deepEqual(engines, ["ffmpeg"]);
+    assert.deepEqual(balancer.of("job.failed"), []);
+    const receipts = balancer.of("receipt.submit").filter(({ body }) => body.kind === "transcode");
+    assert.equal(
+      receipts.reduce((sum, { body }) => sum + body.receipt.value.frames, 0),
+      90,
+    );
+  });
+});
