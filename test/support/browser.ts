@@ -1,0 +1,93 @@
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { type Browser, chromium, type Page } from "playwright-core";
+
+const flags = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** The system's own Chromium, without a window. */
+export function openBrowser(): Promise<Browser> {
+  const folders = (process.env.PATH ?? "").split(delimiter);
+  const executablePath = folders.map((folder) => join(folder, "chromium")).find(existsSync);
+  if (executablePath === undefined) throw new Error("no chromium is installed: apt-get install chromium");
+  return chromium.launch({ executablePath, args: flags, headless: true });
+}
+
+/** Resolves when the page's player has reached this state, as the page itself says. */
+export async function whenState(page: Page, state: string, limitMs = 30_000): Promise<void> {
+  await page.waitForFunction((wanted) => document.body.dataset.state === wanted, state, { timeout: limitMs });
+}
+
+/** Resolves when so many more seconds of the video have been shown. */
+export async function whenPlayed(page: Page, seconds: number, limitMs = 30_000): Promise<void> {
+  await page.evaluate(
+    async ([wanted, limit]) => {
+      const video = document.querySelector("video")!;
+      let [played, last] = [0, video.currentTime];
+      const startedAt = performance.now();
+      while (played < wanted) {
+        if (performance.now() - startedAt > limit) throw new Error(`played ${played} s of ${wanted}`);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        const step = video.currentTime - last;
+        // A seek, or another edge's timeline, is not playing.
+        if (step > 0 && step < 1) played += step;
+        last = video.currentTime;
+      }
+    },
+    [seconds, limitMs] as const,
+  );
+}
+
+/** The picture that the video shows now: its size, and the spread of its brightness, 0 to 255. */
+export function readPicture(
+  page: Page,
+): Promise<{ width: number; height: number; darkest: number; brightest: number }> {
+  return page.evaluate(() => {
+    const video = document.querySelector("video")!;
+    const canvas = document.createElement("canvas");
+    canvas.width = 160;
+    canvas.height = 90;
+    const context = canvas.getContext("2d")!;
+    context.drawImage(video, 0, 0, canvas.width, canvas.height);
+    const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+    let [darkest, brightest] = [255, 0];
+    for (let at = 0; at < data.length; at += 4) {
+      const bright = Math.round(0.299 * data[at]! + 0.587 * data[at + 1]! + 0.114 * data[at + 2]!);
+      darkest = Math.min(darkest, bright);
+      brightest = Math.max(brightest, bright);
+    }
+    return { width: video.videoWidth, height: video.videoHeight, darkest, brightest };
+  });
+}
+
+/** Notes in the page, every 50 ms, how far the video has come. */
+export async function startSampling(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    const video = document.querySelector("video")!;
+    const samples: [wallMs: number, mediaS: number][] = [];
+    setInterval(() => samples.push([performance.now(), video.currentTime]), 50);
+    Object.assign(window, { samples });
+  });
+}
+
+/** The longest wall time, milliseconds, in which the video did not go on, since sampling began. */
+export async function longestStallMs(page: Page): Promise<number> {
+  const samples = await page.evaluate(() => (window as unknown as { samples: [number, number][] }).samples);
+  let longest = 0;
+  let [movedAt, last] = samples[0] ?? [0, 0];
+  for (const [wallMs, mediaS] of samples) {
+    const step = mediaS - last;
+    // A new timeline begins elsewhere: going there is not yet playing.
+    if (step > 0 && step < 1) movedAt = wallMs;
+    longest = Math.max(longest, wallMs - movedAt);
+    last = mediaS;
+  }
+  return longest;
+}
