@@ -20,6 +20,8 @@ export interface VoucherRequest {
   readonly cumulative: bigint;
   readonly receiptsRoot: Hex;
   readonly receiptHashes: readonly Hex[];
+  /** What the payee holds: a payer that lost its store goes on from it. */
+  readonly held?: Signed<Voucher>;
 }
 
 /** Where a channel stands: total in base units, and the seq of its newest voucher (0: none). */

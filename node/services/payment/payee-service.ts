@@ -221,7 +221,8 @@ export class PayeeService implements Payee, Startable {
     const { vouchers } = this.#components;
     const book = await this.#books.open(channel);
     for (;;) {
-      const held = (await vouchers.newest("held", book.id))?.voucher.value;
+      const newest = (await vouchers.newest("held", book.id))?.voucher;
+      const held = newest?.value;
       const { entries, totalExact } = await readPayable(vouchers, "held", book.id);
       if (entries.length === 0) return { vouchered: held?.cumulative ?? 0n, seq: held?.seq ?? 0n };
       const receiptHashes = entries.map((entry) => entry.receiptHash);
@@ -232,6 +233,7 @@ export class PayeeService implements Payee, Startable {
         cumulative: nextCumulative(totalExact, held?.cumulative ?? 0n, book.decimals),
         receiptsRoot: merkleRoot(receiptHashes),
         receiptHashes,
+        ...(newest === undefined ? {} : { held: newest }),
       });
     }
   }

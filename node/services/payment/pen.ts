@@ -2,7 +2,8 @@ import { nextCumulative } from "@leat/node/metering/ledger.ts";
 import { adoptedExtra, nextVoucher, sameChannel } from "@leat/node/metering/voucher-rules.ts";
 import type { LedgerEntry, VoucherRecord } from "@leat/node/metering/voucher-store.ts";
 import { channelOf } from "@leat/sdk/protocol/channel.ts";
-import { zeroHash } from "@leat/sdk/protocol/hex.ts";
+import { StatementError } from "@leat/sdk/protocol/eip712.ts";
+import { type Address, zeroHash } from "@leat/sdk/protocol/hex.ts";
 import type { VoucherOffer } from "@leat/sdk/protocol/job.ts";
 import { merkleRoot } from "@leat/sdk/protocol/merkle.ts";
 import { type Voucher, voucherStructure } from "@leat/sdk/protocol/signed.ts";
@@ -104,6 +105,11 @@ export class Pen {
   /** Signs for what a payee asks: only receipts that we booked and did not refuse, at what they are worth to us. */
   async answer(book: Book, request: VoucherRequest, prepayLimit: string): Promise<AnsweredRequest> {
     const { vouchers } = this.#components;
+    const own = (await vouchers.newest("issued", book.id))?.voucher.value.seq ?? 0n;
+    const { held } = request;
+    // What we signed ourselves and do not know is from before our store was lost.
+    if (held !== undefined && held.value.seq > own && request.seq === held.value.seq + 1n)
+      await this.#adopt(book, held);
     const newest = await vouchers.newest("issued", book.id);
     const seq = newest?.voucher.value.seq ?? 0n;
     // The payee did not hear the last answer: it gets the same one.
@@ -125,7 +131,8 @@ export class Pen {
     const others = [...open.values()].filter((entry) => entry.state === "payable" && !entries.includes(entry));
     const totalExact = (await vouchers.totalExact("issued", book.id)) - sumExact(others) + sumExact(waiting);
     const owed = nextCumulative(totalExact, newest?.voucher.value.cumulative ?? 0n, book.decimals);
-    if (request.cumulative > owed && receiptHash === undefined) {
+    // One more may be the fraction that it carries since before we lost our store: it gets what we know of.
+    if (request.cumulative > owed + 1n && receiptHash === undefined) {
       throw new PaymentError({ code: "VOUCHER_OVERPRICED", asked: request.cumulative, owed });
     }
     await vouchers.setEntries("issued", book.id, waiting, "payable");
@@ -146,7 +153,13 @@ export class Pen {
     const { value, signature } = held;
     const wrong = new PaymentError({ code: "VOUCHER_ANSWER_WRONG", channel: book.id });
     if (!sameChannel(channelOf(value), book.channel)) throw wrong;
-    const signer = statements.recoverSigner(voucherStructure, domain, value, signature);
+    let signer: Address;
+    try {
+      signer = statements.recoverSigner(voucherStructure, domain, value, signature);
+    } catch (cause) {
+      if (!(cause instanceof StatementError)) throw cause;
+      throw wrong;
+    }
     if (!(await chain.maySign(value.payer, signer))) throw wrong;
     const own = await vouchers.newest("issued", book.id);
     // What is still payable is in no voucher that the payee has: only the rest of our total can be in the held one.

@@ -165,6 +165,8 @@ export const voucherRequestSchema = closedObject({
   receiptsRoot: hashSchema,
   receiptHashes: listSchema(hashSchema, MAX_VOUCHER_RECEIPTS),
   kind: Type.Union([Type.Literal("prepay"), Type.Literal("usage"), Type.Literal("final")]),
+  /** The newest that the payee holds: an agent that lost its store goes on from it. */
+  held: Type.Optional(signedSchema(voucherStructure)),
 });
 export type VoucherRequest = Static<typeof voucherRequestSchema>;
 

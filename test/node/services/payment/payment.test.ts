@@ -18,6 +18,7 @@ import { type Channel, hubChannel } from "../../../../sdk/protocol/channel.ts";
 import { createDomain } from "../../../../sdk/protocol/eip712.ts";
 import { type Address, bytesToHex, type Hex, zeroHash } from "../../../../sdk/protocol/hex.ts";
 import type { VoucherOffer } from "../../../../sdk/protocol/job.ts";
+import { voucherStructure } from "../../../../sdk/protocol/signed.ts";
 import { toBaseUnits, toExact } from "../../../../sdk/protocol/units.ts";
 import { MemoryChannelView } from "../../../support/channel-view.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
@@ -385,7 +386,7 @@ describe("payer and payee", () => {
     };
     const unknown = { ...ask, cumulative: 22n, receiptHashes: [randomHash()] };
     await assert.rejects(agent.answerRequest(unknown), { code: "VOUCHER_RECEIPT_UNKNOWN" });
-    const dear = { ...ask, cumulative: 34n, receiptHashes: [works[1]!.receiptHash] };
+    const dear = { ...ask, cumulative: 35n, receiptHashes: [works[1]!.receiptHash] };
     await assert.rejects(agent.answerRequest(dear), { code: "VOUCHER_OVERPRICED" });
     const ahead = { ...ask, kind: "prepay" as const, cumulative: 30n, receiptHashes: [] };
     await assert.rejects(agent.answerRequest(ahead), { code: "VOUCHER_PREPAY_REFUSED" });
@@ -394,6 +395,41 @@ describe("payer and payee", () => {
     await agent.forfeit(job, 1);
     await payee.passed(works[1]!);
     await assert.rejects(payee.requestVoucher(retail), { code: "VOUCHER_RECEIPT_UNKNOWN" });
+  });
+
+  it("lets an agent that lost its store go on from the voucher that the payee shows it", async () => {
+    const buyer = createNodeKey(randomBytes(32));
+    const retail = hubChannel(buyer.address, clusterAccount, token);
+    let agent = await startPayer(await openStore(), undefined, { signer: buyer });
+    await agent.openChannel(retail);
+    let change = (request: VoucherRequest) => request;
+    const payee = await startPayee(await openStore(), clusterAccount, (_, request) =>
+      agent.answerRequest(change(request)),
+    );
+    const job = randomHash();
+    const work = async (seq: bigint, exact: bigint) => {
+      const done = workOf(job, seq, exact, retail);
+      await payee.earned(done);
+      await agent.owe(done);
+      await payee.passed(done);
+    };
+    await work(0n, (39n * second) / 10n);
+    assert.deepEqual(await payee.requestVoucher(retail), { vouchered: 3n, seq: 1n });
+    agent = await startPayer(await openStore(), undefined, { signer: buyer });
+    await agent.openChannel(retail);
+    await work(1n, (12n * second) / 10n);
+    const stranger = createNodeKey(randomBytes(32));
+    change = ({ held, ...request }) => request;
+    await assert.rejects(payee.requestVoucher(retail), { code: "VOUCHER_CHAIN_UNKNOWN" });
+    const value = { ...retail, cumulative: 900n, seq: 1n, usageRoot: zeroHash };
+    const forged = { value, signature: await stranger.signer.sign(voucherStructure, domain, value) };
+    change = (request) => ({ ...request, held: forged });
+    await assert.rejects(payee.requestVoucher(retail), { code: "VOUCHER_ANSWER_WRONG" });
+    change = (request) => request;
+    // The tenths that the first voucher rounded away were forgotten with the store: less than one unit, once.
+    assert.deepEqual(await payee.requestVoucher(retail), { vouchered: 4n, seq: 2n });
+    await work(2n, 2n * second);
+    assert.deepEqual(await payee.requestVoucher(retail), { vouchered: 6n, seq: 3n });
   });
 
   it("never asks for more than it names while work becomes payable meanwhile", async () => {
