@@ -1,3 +1,4 @@
+import { setFlagsFromString } from "node:v8";
 import { parentPort, workerData } from "node:worker_threads";
 import { PGlite } from "@electric-sql/pglite";
 import type { SqlAnswer, SqlOpened, SqlRequest, SqlWorkerData } from "./messages.ts";
@@ -12,6 +13,11 @@ const port = parentPort!;
 const { location } = workerData as SqlWorkerData;
 /** Writes answered by one sync at most: more would make the first of them wait for nothing. */
 const groupLimit = 64;
+
+// The optimising compiler takes half a gigabyte and a second for PostgreSQL's largest functions, and statements are no
+// cheaper afterwards: most of their time passes outside. The flags hold for what this process compiles from here on.
+setFlagsFromString("--no-wasm-tier-up");
+setFlagsFromString("--no-wasm-dynamic-tiering");
 
 const waiting: SqlRequest[] = [];
 const unsynced: SqlAnswer[] = [];
