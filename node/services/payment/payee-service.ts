@@ -294,7 +294,10 @@ export class PayeeService implements Payee, Startable {
     if (askPayer === undefined) throw new PaymentError({ code: "VOUCHER_ANSWER_WRONG", channel: book.id });
     const offer = await askPayer(book.channel.payer, request);
     const isOurs = channelId(channelOf(offer.voucher.value)) === book.id && offer.voucher.value.seq === request.seq;
-    if (!isOurs) throw new PaymentError({ code: "VOUCHER_ANSWER_WRONG", channel: book.id });
+    // An answer that covers nothing of what was asked would be asked for again for ever.
+    const asked = new Set(request.receiptHashes);
+    const isAnswer = asked.size === 0 || offer.receiptHashes.some((hash) => asked.has(hash));
+    if (!isOurs || !isAnswer) throw new PaymentError({ code: "VOUCHER_ANSWER_WRONG", channel: book.id });
     const answer = await this.accept(offer);
     if (!("acknowledged" in answer)) throw new PaymentError({ code: "VOUCHER_FENCED", channel: book.id });
   }

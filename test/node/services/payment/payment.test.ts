@@ -6,6 +6,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { createNodeKey, type NodeKey } from "../../../../node/kernel/keys.ts";
 import { nativeStatements } from "../../../../node/kernel/secp.ts";
+import { nextVoucher } from "../../../../node/metering/voucher-rules.ts";
 import type { VoucherStore } from "../../../../node/metering/voucher-store.ts";
 import type { VoucherAnswer, VoucherRequest } from "../../../../node/services/payment/index.ts";
 import { PayeeService } from "../../../../node/services/payment/payee-service.ts";
@@ -18,7 +19,7 @@ import { type Channel, hubChannel } from "../../../../sdk/protocol/channel.ts";
 import { createDomain } from "../../../../sdk/protocol/eip712.ts";
 import { type Address, bytesToHex, type Hex, zeroHash } from "../../../../sdk/protocol/hex.ts";
 import type { VoucherOffer } from "../../../../sdk/protocol/job.ts";
-import { voucherStructure } from "../../../../sdk/protocol/signed.ts";
+import { type Voucher, voucherStructure } from "../../../../sdk/protocol/signed.ts";
 import { toBaseUnits, toExact } from "../../../../sdk/protocol/units.ts";
 import { MemoryChannelView } from "../../../support/channel-view.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
@@ -395,6 +396,23 @@ describe("payer and payee", () => {
     await agent.forfeit(job, 1);
     await payee.passed(works[1]!);
     await assert.rejects(payee.requestVoucher(retail), { code: "VOUCHER_RECEIPT_UNKNOWN" });
+  });
+
+  it("does not ask for ever an agent whose answers pay for nothing", async () => {
+    const buyer = createNodeKey(randomBytes(32));
+    const retail = hubChannel(buyer.address, clusterAccount, token);
+    let previous: Voucher | undefined;
+    const payee = await startPayee(await openStore(), clusterAccount, async (_, { kind, seq }) => {
+      assert.ok(seq < 5n, "asked for ever");
+      const value = nextVoucher(retail, previous, { cumulative: 0n, receiptsRoot: zeroHash });
+      previous = value;
+      const signature = await buyer.signer.sign(voucherStructure, domain, value);
+      return { voucher: { value, signature }, receiptsRoot: zeroHash, receiptHashes: [], kind };
+    });
+    const work = workOf(randomHash(), 0n, second, retail);
+    await payee.earned(work);
+    await payee.passed(work);
+    await assert.rejects(payee.requestVoucher(retail), { code: "VOUCHER_ANSWER_WRONG" });
   });
 
   it("lets an agent that lost its store go on from the voucher that the payee shows it", async () => {
