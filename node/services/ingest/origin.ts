@@ -259,8 +259,10 @@ export class Origin {
   }
 
   async #publishFamily(track: FamilyTrack, segments: readonly RungSegment[]): Promise<void> {
-    await this.#publish(segments);
+    const publishing = this.#publish(segments);
+    // Counted at once: an attempt that was replaced meanwhile must not publish the same segment again.
     for (const { sequence } of segments) this.#unpublished.published(track, sequence);
+    await publishing;
   }
 
   /** Edges see it first; then the balancer is told, in the same order. */

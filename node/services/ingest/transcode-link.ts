@@ -149,14 +149,12 @@ export class TranscodeLink {
     const made = this.#intake.close(sequence);
     const track = this.#source.trackOf(made[0]?.rung ?? leaves[0]?.rung ?? -1);
     if (track === undefined) return this.#refuse(sequence, "INGEST_RUNG_UNKNOWN");
-    if (sequence < track.next) {
-      this.#outgoing.enqueue({ type: "verdict", sequence, ok: false, code: "INGEST_SEGMENT_PUBLISHED" });
-      return;
-    }
+    if (sequence < track.next) return this.#tellPublished(sequence);
     const facts = await this.#source.factsOf(sequence, this.#gone.signal);
     if (facts === undefined) return this.#refuse(sequence, "INGEST_SEGMENT_UNKNOWN");
     const gap = sequence > track.next;
-    if (gap && this.#subscribe.fromSequence <= track.next && !this.#source.isNextGone(track)) {
+    // Whatever the transcoder asked to begin with: what can still be made is not left out.
+    if (gap && !this.#source.isNextGone(track)) {
       return this.#refuse(sequence, "INGEST_SEGMENT_SKIPPED");
     }
     const rungs = this.#packAll(sequence, made);
@@ -169,6 +167,8 @@ export class TranscodeLink {
       source: { ...facts, firstFrame: facts.boundary.firstFrame },
     });
     if (!outcome.passed) return this.#refuse(sequence, outcome.code ?? "CHECK_FAILED");
+    // Another attempt may have been faster while this one was checked.
+    if (sequence < track.next) return this.#tellPublished(sequence);
     const { epoch, firstFrame, discontinuity } = facts.boundary;
     const { wallClockMs } = facts;
     await this.#source.publish(
@@ -198,6 +198,10 @@ export class TranscodeLink {
       if (isCodedError(error)) return undefined;
       throw error;
     }
+  }
+
+  #tellPublished(sequence: number): void {
+    this.#outgoing.enqueue({ type: "verdict", sequence, ok: false, code: "INGEST_SEGMENT_PUBLISHED" });
   }
 
   #refuse(sequence: number, reason: string): never {

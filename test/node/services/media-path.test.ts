@@ -297,6 +297,26 @@ describe("the media path, from a publisher to an edge", function () {
     }
   });
 
+  it("drops a transcoder that begins behind a segment that nobody made, and viewers see no gap", async () => {
+    balancer = new FakeBalancer(ladder.slice(0, 1));
+    const [origin, hasty, honest, edge] = [await startNode(), await startNode(), await startNode(), await startNode()];
+    balancer.transcoders = [hasty];
+    // It asks for the second segment, though nobody made the first.
+    balancer.published.set("h264", 0);
+    const sink = await begin(origin, items);
+    const stream = await watch(edge);
+    await balancer.until(() => balancer.of("job.failed").length > 0 || published("h264") > 0);
+    assert.deepEqual(
+      balancer.of("job.failed").map(({ body }) => [body.code, body.sequence]),
+      [["CHECK_FAILED", 1]],
+    );
+    balancer.published.clear();
+    balancer.transcoders = [hasty, honest];
+    await balancer.replaceJob("h264");
+    await finish(sink, stream);
+    await judge(stream, range(0, 105));
+  });
+
   /** Reads every picture that the edge holds: the numbers under each sequence, the same in every rung that has it. */
   async function judge(stream: EdgeStream, wanted?: readonly number[]): Promise<number[]> {
     const known = new Map<number, number[]>();
