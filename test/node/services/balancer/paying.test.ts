@@ -4,12 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { JobTerms } from "@leat/sdk/protocol/job.ts";
+import { toBaseUnits } from "@leat/sdk/protocol/units.ts";
 import { sql } from "drizzle-orm";
 import { hashKey } from "../../../../node/services/balancer/streams.ts";
+import type { Work } from "../../../../node/services/payment/index.ts";
 import { SqlDatabase } from "../../../../node/store/sql/database.ts";
 import { JobStore } from "../../../../node/store/sql/job-store.ts";
 import { usdc } from "../../../support/candidates.ts";
-import { codeOf, type FakeMarket, randomHash, startMarket } from "../../../support/fake-market.ts";
+import { clusterAccount, codeOf, type FakeMarket, randomHash, startMarket } from "../../../support/fake-market.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
 import { PaidNode, PayingBooks, PayingBuyer, workOf } from "../../../support/paying-market.ts";
 
@@ -163,4 +165,71 @@ describe("a balancer that is paid", () => {
     await startAgain();
     assert.equal(await run(id, 3, 5), undefined);
   });
+
+  for (const [token, decimals] of [
+    ["USDC", 6],
+    ["LPT", 18],
+  ] as const) {
+    it(`vouchers all that was earned in ${token} on every channel, with late receipts and replaced attempts`, async function () {
+      this.timeout(60_000);
+      await open(decimals);
+      const { id, slug } = await goLive();
+      await market.balancer.play(slug);
+      const all: (Work & { node: PaidNode })[] = [];
+      const segment = async (seq: number, of = jobsOf(id)) => {
+        for (const { node, terms } of of)
+          if (terms.spec.primitive !== "delivery") all.push(await work(node, terms, seq));
+        await clock.advance(2_000);
+        await renew(id, seq);
+      };
+      for (let seq = 0; seq < 6; seq += 1) await segment(seq);
+      // One transcoder goes away in mid-stream; what it did before is paid, also where its receipt comes late.
+      const transcodes = () => jobsOf(id).filter(({ terms }) => terms.spec.primitive === "transcode");
+      const [lost, liar] = transcodes();
+      const replaced = (old: typeof lost) =>
+        transcodes().some(({ terms }) => {
+          const { job, attempt } = terms.assignment.value;
+          return job === old!.terms.assignment.value.job && attempt > old!.terms.assignment.value.attempt;
+        });
+      const failed = { ...lost!.terms.assignment.value, code: "TRANSCODE_FAILED", sequence: 6 };
+      const { job, attempt } = failed;
+      await market.hub.ask(lost!.node, "job.failed", { job, attempt, code: failed.code, sequence: 6 });
+      await until(() => replaced(lost));
+      for (let seq = 6; seq < 9; seq += 1) await segment(seq);
+      // The other one lies: its newest segment is never paid, what was checked before is.
+      await work(liar!.node, liar!.terms, 9, 2);
+      await until(() => replaced(liar));
+      for (let seq = 10; seq < 14; seq += 1) await segment(seq);
+      const edges = jobsOf(id).filter(({ terms }) => terms.spec.primitive === "delivery");
+      assert.equal(edges.length, 2);
+      const end = { stream: id, clean: true, lastSequence: 13, frames: 840 };
+      await market.hub.ask(nodes[0]!, "publish.end", end);
+      await clock.advance(2_000);
+      for (const { node, terms } of edges) {
+        for (let seq = 10; seq < 14; seq += 1) {
+          all.push(await work(node, terms, seq));
+          await clock.advance(500);
+        }
+      }
+      const retailExact = all.reduce((sum, { exact }) => sum + (exact * 11n) / 10n, 0n);
+      const settled = async () => {
+        await clock.advance(1_000);
+        const found = await Promise.all(nodes.map((node) => books.vouchered(node.payee, clusterAccount)));
+        return [...found, await books.vouchered(books.cluster.payee, buyer.address)];
+      };
+      const wanted = [
+        ...nodes.map((node) => all.filter((one) => one.node === node).reduce((sum, { exact }) => sum + exact, 0n)),
+        retailExact,
+      ].map((exact) => toBaseUnits(exact, decimals));
+      let looks = 0;
+      let found: bigint[] = [];
+      await until(async () => {
+        found = await settled();
+        looks += 1;
+        return looks > 100 || found.every((value, at) => value === wanted[at]);
+      });
+      assert.deepEqual(found, wanted);
+      assert.ok(wanted.every((value) => value > 0n));
+    });
+  }
 });
