@@ -42,7 +42,15 @@ export interface AudioSpec {
 
 export type AudioInput =
   | { readonly type: "frame"; readonly frame: Frame }
-  | { readonly type: "config"; readonly version: number; readonly config: AudioConfig };
+  | { readonly type: "config"; readonly version: number; readonly config: AudioConfig }
+  /** The source is silent from one place of the epoch's clock to the other, counted at 48 kHz. */
+  | {
+      readonly type: "silence";
+      readonly epoch: number;
+      readonly from: number;
+      readonly until: number;
+      readonly arrivalMs: number;
+    };
 
 export interface AudioSink {
   config(groupIndex: number, version: number, config: AudioConfig): void;

@@ -1,9 +1,9 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import { AudioCutter, type AudioStep } from "@leat/node/media/audio-cutter.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
-import type { AudioConfig, Boundary, Frame } from "@leat/sdk/protocol/frame.ts";
+import { type AudioConfig, type Boundary, type Frame, VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
 import { AAC_RUNG, OPUS_RUNG, type RenditionInfo } from "@leat/sdk/protocol/stream.ts";
-import type { AudioSpec } from "@leat/transcoder/engine.ts";
+import type { AudioInput, AudioSpec } from "@leat/transcoder/engine.ts";
 import { AUDIO_SAMPLE_RATE } from "@leat/transcoder/presets.ts";
 import type { AudioEncode, AudioEncodeEvents } from "@leat/transcoder/supervisor.ts";
 import type { PackSegment } from "../jobs/packed-segment.ts";
@@ -47,6 +47,13 @@ const maxWaiting = 1_024;
 /** Packets that the encoder may be behind: beyond it the machine cannot keep up, and audio gaps are the least harm. */
 const maxQueued = 512;
 const restartPauseMs = 1_000;
+/**
+ * Audio so far behind the picture has stopped, and players would stop with it: they hear silence instead. Less than
+ * what the cutters wait, so that the silence is still in time.
+ */
+const silentAfterS = 1.75;
+/** Silence ends so far behind the picture: sound that returns is heard from its beginning. */
+const silenceBehindS = 1.5;
 
 /** The stream's AAC and Opus groups: encoded once, here at the origin, in one forked worker, cut as the video is. */
 export class AudioGroups {
@@ -59,6 +66,9 @@ export class AudioGroups {
   #notBefore = 0;
   #fed = 0;
   #steps: VideoStep[] = [];
+  /** How far the source's sound has come, and the picture; seconds of the epoch. */
+  #heard = { epoch: -1, untilS: 0 };
+  #shown = { epoch: -1, atS: 0 };
   #closed = false;
   #killed = false;
 
@@ -84,7 +94,7 @@ export class AudioGroups {
       const info = renditions.find((rendition) => rendition.rung === group.info.rung);
       return info === undefined ? [] : [Object.assign(group, { info })];
     });
-    for (const frame of this.#waiting.splice(0)) if (!this.#encode(frame)) this.#fed -= 1;
+    for (const frame of this.#waiting.splice(0)) if (!this.#encode({ type: "frame", frame })) this.#fed -= 1;
     this.#release();
   }
 
@@ -95,7 +105,11 @@ export class AudioGroups {
 
   addSource(frame: Frame): void {
     if (this.#closed) return;
-    if (this.#wanted !== undefined) this.#fed += this.#encode(frame) ? 1 : 0;
+    const timescale = this.#source?.config.timescale ?? AUDIO_SAMPLE_RATE;
+    const untilS = (frame.pts + frame.duration) / timescale;
+    if (frame.epoch > this.#heard.epoch) this.#heard = { epoch: frame.epoch, untilS };
+    else if (frame.epoch === this.#heard.epoch) this.#heard.untilS = Math.max(this.#heard.untilS, untilS);
+    if (this.#wanted !== undefined) this.#fed += this.#encode({ type: "frame", frame }) ? 1 : 0;
     else if (this.#waiting.length < maxWaiting) {
       this.#waiting.push(frame);
       this.#fed += 1;
@@ -103,12 +117,17 @@ export class AudioGroups {
   }
 
   boundary(boundary: Boundary, wallClockMs: number): void {
+    if (boundary.epoch > this.#heard.epoch) {
+      this.#heard = { epoch: boundary.epoch, untilS: boundary.pts / VIDEO_TIMESCALE };
+    }
     this.#steps.push({ boundary: { boundary, wallClockMs }, fed: this.#fed, atMs: this.#options.clock.nowMs() });
     this.#release();
   }
 
   /** The video of the open epoch has shown `pts`. */
   advance(epoch: number, pts: number): void {
+    this.#shown = { epoch, atS: pts / VIDEO_TIMESCALE };
+    this.#fillSilence(silentAfterS, silenceBehindS);
     this.#steps.push({ shown: { epoch, pts }, fed: this.#fed, atMs: this.#options.clock.nowMs() });
     this.#release();
   }
@@ -116,6 +135,7 @@ export class AudioGroups {
   /** The source is over: resolves when the last segments are out. */
   async finish(): Promise<void> {
     if (this.#closed) return;
+    this.#fillSilence(0, 0);
     this.#closed = true;
     await this.#worker?.end().catch(() => {});
     this.#worker = undefined;
@@ -151,13 +171,24 @@ export class AudioGroups {
     }
   }
 
+  /** Where the sound is behind the picture by more than `afterS`, it is silent up to `behindS` behind it. */
+  #fillSilence(afterS: number, behindS: number): void {
+    const { epoch, atS } = this.#shown;
+    if (this.#source === undefined || this.#heard.epoch !== epoch || atS - this.#heard.untilS <= afterS) return;
+    const from = Math.round(this.#heard.untilS * AUDIO_SAMPLE_RATE);
+    this.#heard.untilS = atS - behindS;
+    const until = Math.round(this.#heard.untilS * AUDIO_SAMPLE_RATE);
+    const arrivalMs = this.#options.clock.nowMs();
+    if (this.#encode({ type: "silence", epoch, from, until, arrivalMs })) this.#fed += 1;
+  }
+
   /** False for a packet that is given up: there is no encoder, or it cannot keep up. */
-  #encode(frame: Frame): boolean {
+  #encode(input: AudioInput): boolean {
     const wanted = this.#wanted ?? [];
     if (wanted.length === 0) return false;
     this.#worker ??= this.#startWorker(wanted);
     if (this.#worker === undefined || this.#worker.queued() > maxQueued) return false;
-    this.#guard(this.#worker.push({ type: "frame", frame }));
+    this.#guard(this.#worker.push(input));
     return true;
   }
 

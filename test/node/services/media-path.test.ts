@@ -317,6 +317,25 @@ describe("the media path, from a publisher to an edge", function () {
     await judge(stream, range(0, 105));
   });
 
+  it("gives players silence where the source's sound stops, so that they do not stop with it", async () => {
+    balancer = new FakeBalancer(ladder.slice(0, 1));
+    const [origin, transcoder, edge] = [await startNode(), await startNode(), await startNode()];
+    balancer.transcoders = [transcoder];
+    const silent = items.filter((item) => item.type === "config" || item.frame.kind === "video");
+    const [heard, rest] = [items.slice(0, at(items, 30)), silent.slice(at(silent, 30))];
+    const sink = await begin(origin, heard);
+    const stream = await watch(edge);
+    await balancer.until(() => balancer.of("source.ready").length > 0);
+    await publishItems(sink, rest);
+    await finish(sink, stream);
+    for (const { rung, kind } of stream.window.renditions) {
+      if (kind !== "audio") continue;
+      assert.deepEqual(sequencesOf(stream, rung), [0, 1, 2, 3]);
+      const seconds = stream.window.held(rung).reduce((sum, segment) => sum + segment.durationTicks / 48_000, 0);
+      assert.ok(Math.abs(seconds - 7) < 0.2, `${seconds} s`);
+    }
+  });
+
   /** Reads every picture that the edge holds: the numbers under each sequence, the same in every rung that has it. */
   async function judge(stream: EdgeStream, wanted?: readonly number[]): Promise<number[]> {
     const known = new Map<number, number[]>();

@@ -53,6 +53,14 @@ export class AudioFeed {
     this.#write(heard > 0 ? planes.map((plane) => plane.subarray(heard)) : planes);
   }
 
+  /** Nothing is heard until there: from where the sound stopped, or from `from` on a new clock and after a long hole. */
+  silence(from: number, until: number): void {
+    this.flush();
+    if (this.#next === undefined || from - this.#next > SILENCE_LIMIT_SAMPLES) this.#moveTo(from);
+    const samples = Math.min(until - this.#next!, SILENCE_LIMIT_SAMPLES);
+    if (samples > 0) this.#write(Array.from({ length: this.#channels }, () => new Float32Array(samples)));
+  }
+
   /** Brings out what the resampler holds. */
   flush(): void {
     this.#write(this.#resampler.flush());

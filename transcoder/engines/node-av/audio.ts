@@ -33,10 +33,16 @@ export class NodeAvAudio implements LiveAudio {
   }
 
   push(input: AudioInput): void {
-    if (input.type === "config") {
+    if (input.type === "frame") this.#decode(input.frame);
+    else if (input.type === "config") {
       this.#flushDecoder();
       this.#config = input.config;
-    } else this.#decode(input.frame);
+    } else {
+      this.#flushDecoder();
+      this.#enter(input.epoch);
+      this.#arrivalMs = input.arrivalMs;
+      this.#feed.silence(input.from, input.until);
+    }
   }
 
   end(): void {
@@ -51,11 +57,7 @@ export class NodeAvAudio implements LiveAudio {
   }
 
   #decode(frame: Frame): void {
-    if (this.#epoch !== frame.epoch) {
-      this.#flushDecoder();
-      this.#epoch = frame.epoch;
-      this.#feed.startEpoch(frame.epoch);
-    }
+    this.#enter(frame.epoch);
     this.#arrivalMs = frame.arrivalMs;
     this.#decoder ??= openAudioDecoder(this.#config);
     this.#packet.data = Buffer.from(frame.data.buffer, frame.data.byteOffset, frame.data.byteLength);
@@ -65,6 +67,13 @@ export class NodeAvAudio implements LiveAudio {
     this.#decoder.sendPacketSync(this.#packet);
     this.#packet.unref();
     this.#receive(this.#decoder);
+  }
+
+  #enter(epoch: number): void {
+    if (this.#epoch === epoch) return;
+    this.#flushDecoder();
+    this.#epoch = epoch;
+    this.#feed.startEpoch(epoch);
   }
 
   #flushDecoder(): void {
