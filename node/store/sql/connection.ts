@@ -4,6 +4,7 @@ import type { SqlAnswer, SqlOpened, SqlRequest, SqlWorkerData } from "./messages
 
 export class SqlError extends CodedError<
   | { code: "SQL_OPEN_FAILED"; location: string; reason: string }
+  | { code: "SQL_IN_USE"; location: string; pid: number }
   | { code: "SQL_STATEMENT_FAILED"; reason: string; sqlState?: string }
   | { code: "SQL_CLOSED" }
   | { code: "SQL_MIGRATION_UNKNOWN"; name: string }

@@ -3,6 +3,7 @@ import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { drizzle, type PgRemoteDatabase } from "drizzle-orm/pg-proxy";
 import { SqlConnection, SqlError } from "./connection.ts";
+import { lockFolder } from "./lock.ts";
 import * as schema from "./schema.ts";
 
 export type Sql = PgRemoteDatabase<typeof schema>;
@@ -14,17 +15,31 @@ export type Sql = PgRemoteDatabase<typeof schema>;
 export class SqlDatabase {
   readonly sql: Sql;
   readonly #connection: SqlConnection;
+  readonly #release: () => Promise<void>;
   #nextTransaction = 1;
 
-  private constructor(connection: SqlConnection) {
+  private constructor(connection: SqlConnection, release: () => Promise<void>) {
     this.#connection = connection;
+    this.#release = release;
     this.sql = this.#drizzle(undefined);
   }
 
   /** Opens (and migrates) the database in a folder, or one in memory. */
   static async open(location?: string): Promise<SqlDatabase> {
-    if (location !== undefined) await createFiles(location);
-    const database = new SqlDatabase(await SqlConnection.open(location));
+    if (location === undefined) return SqlDatabase.#open(undefined, async () => {});
+    await mkdir(dirname(location), { recursive: true });
+    const release = await lockFolder(location);
+    try {
+      await createFiles(location);
+      return await SqlDatabase.#open(location, release);
+    } catch (error) {
+      await release();
+      throw error;
+    }
+  }
+
+  static async #open(location: string | undefined, release: () => Promise<void>): Promise<SqlDatabase> {
+    const database = new SqlDatabase(await SqlConnection.open(location), release);
     try {
       await database.#migrate();
       return database;
@@ -49,8 +64,12 @@ export class SqlDatabase {
     }
   }
 
-  close(): Promise<void> {
-    return this.#connection.close();
+  async close(): Promise<void> {
+    try {
+      await this.#connection.close();
+    } finally {
+      await this.#release();
+    }
   }
 
   #drizzle(transaction: number | undefined): Sql {
@@ -110,7 +129,6 @@ async function createFiles(location: string): Promise<void> {
   if (existsSync(join(location, "PG_VERSION"))) return;
   const draft = `${location}.new`;
   await rm(draft, { recursive: true, force: true });
-  await mkdir(dirname(location), { recursive: true });
   const connection = await SqlConnection.open(draft);
   await connection.close();
   // Only an empty folder gives way: whatever else stands there is somebody's.

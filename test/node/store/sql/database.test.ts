@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
-import { fork } from "node:child_process";
+import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eq, is, sql } from "drizzle-orm";
 import { getTableConfig, PgTable } from "drizzle-orm/pg-core";
 import { SqlError } from "../../../../node/store/sql/connection.ts";
 import { SqlDatabase } from "../../../../node/store/sql/database.ts";
+import { lockFolder } from "../../../../node/store/sql/lock.ts";
 import * as schema from "../../../../node/store/sql/schema.ts";
 
 const node = `0x${"11".repeat(20)}` as const;
@@ -47,6 +48,38 @@ describe("sql database", () => {
         );
       });
     assert.deepEqual(names.sort(), wanted.sort());
+  });
+
+  it("lets nobody else into its folder, and takes it over from a process that is gone", async function () {
+    this.timeout(60_000);
+    const place = await mkdtemp(join(tmpdir(), "leat-sql-lock-"));
+    const location = join(place, "sql");
+    const code = "SQL_IN_USE";
+    try {
+      const first = await SqlDatabase.open(location);
+      await assert.rejects(SqlDatabase.open(location), { code });
+      await first.close();
+      const release = await lockFolder(location);
+      await release();
+      const other = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000); console.log()"]);
+      await once(other.stdout, "data");
+      const stat = readFileSync(`/proc/${other.pid}/stat`, "utf8");
+      await writeFile(`${location}.lock`, `${other.pid} ${stat.slice(stat.lastIndexOf(")")).split(" ")[20]}\n`);
+      await assert.rejects(SqlDatabase.open(location), (error: SqlError) => {
+        assert.deepEqual(error.detail, { code, location, pid: other.pid });
+        return true;
+      });
+      const gone = once(other, "exit");
+      other.kill("SIGKILL");
+      await gone;
+      await (await lockFolder(location))();
+      await writeFile(`${location}.lock`, `${process.ppid} 1\n`);
+      const second = await SqlDatabase.open(location);
+      await second.close();
+      assert.deepEqual(readdirSync(place), ["sql"]);
+    } finally {
+      await rm(place, { recursive: true, force: true });
+    }
   });
 
   it("keeps integers of any size", async () => {
