@@ -65,7 +65,8 @@ export class Placement {
   async rank(input: PlaceInput, excluded = input.excluded): Promise<{ id: Hex; nodes: Address[] }> {
     const { stream, live, units, codecs, holders } = input;
     const { primitive, id: job } = live.row;
-    const ceiling = stream.priceCeilings[priceUnitOf(live.row.spec)];
+    // The buyer was promised these prices: a node that asks for more is of no use to the stream.
+    const ceiling = stream.retail[priceUnitOf(live.row.spec)];
     const region = stream.region ?? undefined;
     const decision = await this.#log.decide({
       stream: stream.id,
@@ -182,7 +183,7 @@ export class Placement {
       Number(value.validUntil) * 1_000 > clock.nowMs();
     const price = prices[priceUnitOf(spec)];
     if (!isAsAsked || price === undefined) throw new Refused({ code: "QUOTE_WRONG" });
-    const ceiling = stream.priceCeilings[priceUnitOf(spec)];
+    const ceiling = stream.retail[priceUnitOf(spec)];
     if (ceiling !== undefined && price > wholesaleCeiling(ceiling, this.#options.marginBps)) {
       throw new Refused({ code: "PRICE_ABOVE_CEILING" });
     }

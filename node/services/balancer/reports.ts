@@ -5,6 +5,7 @@ import { priceUnitOf } from "@leat/sdk/protocol/job.ts";
 import type { TaskGroup } from "../../kernel/task-group.ts";
 import { retailPrices } from "../../market/pricing.ts";
 import type { ReceiptRow } from "../../store/sql/job-store.ts";
+import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { Accounting } from "./accounting.ts";
 import type { BalancerOptions } from "./options.ts";
 import type { BalancerComponents } from "./ports.ts";
@@ -88,11 +89,11 @@ export class Reports {
     for (const row of await this.#components.jobStore.unreported(PAGE)) {
       const stream = await this.#streams.find(row.stream);
       if (stream === undefined || !row.booked || !hub.nodes.has(stream.buyer)) continue;
-      await this.#try("Report usage failed", () => this.#send(row, stream.buyer, stream.token));
+      await this.#try("Report usage failed", () => this.#send(row, stream));
     }
   }
 
-  async #send(row: ReceiptRow, buyer: Hex, token: Hex): Promise<void> {
+  async #send(row: ReceiptRow, { buyer, token, quote, retail }: StreamRow): Promise<void> {
     const { hub, jobStore } = this.#components;
     const [attempt, jobRow] = await Promise.all([jobStore.attempt(row.job, row.attempt), jobStore.job(row.job)]);
     if (attempt === undefined || jobRow === undefined) return;
@@ -108,6 +109,8 @@ export class Reports {
       leaves,
       assignment: attempt.assignment,
       token,
+      quote,
+      quoted: retail,
       // Only the job's own unit: it tells the buyer in what the work is counted.
       prices: { [unit]: retailPrices(attempt.prices, this.#options.marginBps)[unit] },
       paidUnits,

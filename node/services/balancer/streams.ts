@@ -40,6 +40,8 @@ export interface CreatedStream {
 
 /** Ingest nodes that a publisher may try. */
 const INGEST_NODES = 2;
+type QuotedStream = Pick<StreamRow, "id" | "buyer" | "token" | "ladder" | "nonce" | "retail" | "unsignedBudgetBytes">;
+
 /** How long the retail prices of a stream stand. */
 const QUOTE_SECONDS = 604_800;
 
@@ -73,8 +75,10 @@ export class Streams {
     await checkFunding(this.#components, buyer, token, ladder, retail);
     const idBytes = randomBytes(32);
     const streamKey = randomBytes(32).toString("base64url");
+    const id = bytesToHex(idBytes);
+    const quote = await this.#signQuote({ id, buyer, token, ladder, nonce, retail, unsignedBudgetBytes });
     const row: StreamRow = {
-      id: bytesToHex(idBytes),
+      id,
       slug: idBytes.subarray(0, 16).toString("base64url"),
       buyer,
       token,
@@ -82,6 +86,7 @@ export class Streams {
       nonce,
       priceCeilings,
       retail,
+      quote,
       unsignedBudgetBytes,
       unsignedPaidBytes: 0n,
       region: request.region ?? null,
@@ -121,7 +126,7 @@ export class Streams {
       streamKey,
       ingestUrls: nodes.flatMap((node) => this.#ingestUrl(node, streamKey)),
       playbackUrl: `/play/${row.slug}`,
-      quote: { prices: retail, signed: await this.#signQuote(row) },
+      quote: { prices: retail, signed: quote },
     };
   }
 
@@ -212,7 +217,7 @@ export class Streams {
     return url === undefined ? [] : [`${url.replace(/\/$/, "")}/${streamKey}`];
   }
 
-  async #signQuote(row: StreamRow): Promise<Signed<Quote>> {
+  async #signQuote(row: QuotedStream): Promise<Signed<Quote>> {
     const { signer, domain, clusterAccount, clock } = this.#components;
     const value: Quote = {
       node: clusterAccount,

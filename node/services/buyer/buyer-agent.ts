@@ -103,7 +103,7 @@ export class BuyerAgentService implements Startable {
     const { clock, logger, metrics } = components;
     this.#components = components;
     this.#options = options;
-    this.#book = new UsageBook(components);
+    this.#book = new UsageBook({ ...components, buyer: components.signer.address });
     this.#probe = new EdgeProbe(
       { fetcher: createFetcher(options.probeTimeoutMs), clock },
       { lookEveryMs: options.probeLookMs, looks: options.probeLooks },

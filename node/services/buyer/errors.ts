@@ -12,6 +12,8 @@ export class BuyerError extends CodedError<
   | { code: "USAGE_UNIT_UNKNOWN"; kind: string }
   | { code: "USAGE_UNITS_TOO_MANY"; served: bigint; paid: bigint }
   | { code: "USAGE_PRICE_ABOVE_CEILING"; unit: string; price: bigint; ceiling: bigint }
-  | { code: "USAGE_PRICE_RAISED"; unit: string; price: bigint; accepted: bigint }
+  | { code: "USAGE_PRICE_ABOVE_QUOTE"; unit: string; price: bigint; quoted: bigint | undefined }
+  | { code: "USAGE_QUOTE_WRONG"; field: "node" | "payer" | "token" | "pricesHash" | "signature" }
+  | { code: "USAGE_QUOTE_CHANGED"; stream: Hex }
   | { code: "USAGE_PAID_TWICE"; receiptHash: Hex }
 > {}

@@ -5,8 +5,8 @@ import type { UsageReport } from "@leat/node/wire/session/messages.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
 import { hashStatement, StatementError } from "@leat/sdk/protocol/eip712.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
-import { type Prices, type PriceUnit, pixelUnits } from "@leat/sdk/protocol/job.ts";
-import { assignmentStructure, receiptStructure } from "@leat/sdk/protocol/signed.ts";
+import { hashPrices, type Prices, type PriceUnit, pixelUnits } from "@leat/sdk/protocol/job.ts";
+import { assignmentStructure, quoteStructure, receiptStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Statements } from "@leat/sdk/protocol/statements.ts";
 import { costExact } from "@leat/sdk/protocol/units.ts";
 import { BuyerError } from "./errors.ts";
@@ -15,6 +15,8 @@ export interface UsageBookComponents {
   readonly statements: Pick<Statements, "recoverSigner">;
   readonly domain: Domain;
   readonly chain: Pick<ChannelView, "maySign">;
+  /** Whose agent this is: the payer that a quote must name. */
+  readonly buyer: Address;
   /** Most that is paid for a unit of a token; undefined where the buyer set none. */
   readonly ceilings: (token: Address) => Prices | undefined;
 }
@@ -25,7 +27,7 @@ export interface CheckedUsage {
   readonly exact: bigint;
 }
 
-/** Streams whose prices are remembered; a price of an older one is taken as new. */
+/** Streams whose quotes are remembered; a quote of an older one is taken as new. */
 const MAX_STREAMS = 10_000;
 /** Segments whose paid attempt is remembered: 1,000 jobs for an hour. */
 const MAX_PAID = 1_000_000;
@@ -33,8 +35,8 @@ const MAX_PAID = 1_000_000;
 /** Checks what a cluster says was done: it could bill work that nobody did, twice, or dearer than it was agreed. */
 export class UsageBook {
   readonly #components: UsageBookComponents;
-  /** First price seen of each unit of a stream: it is locked from then on. */
-  readonly #accepted = new Map<string, Map<PriceUnit, bigint>>();
+  /** The first quote seen of each stream: the cluster is held to it from then on. */
+  readonly #quotes = new Map<Hex, Hex>();
   readonly #receipts = new Map<Hex, { readonly key: string; readonly attempt: number }>();
   /** The attempt that was paid for a job's segment. */
   readonly #paid = new Map<string, number>();
@@ -58,6 +60,7 @@ export class UsageBook {
     }
     const unit = unitOf(report);
     const price = this.#checkPrice(report, unit);
+    await this.#checkQuote(report, clusterAccount);
     const served = countUnits(unit, receipt.value, leaves);
     if (report.paidUnits > served) {
       throw new BuyerError({ code: "USAGE_UNITS_TOO_MANY", served, paid: report.paidUnits });
@@ -101,27 +104,38 @@ export class UsageBook {
     if (ceiling !== undefined && price > ceiling) {
       throw new BuyerError({ code: "USAGE_PRICE_ABOVE_CEILING", unit, price, ceiling });
     }
-    const key = `${report.stream}/${report.token}`;
-    const prices = this.#accepted.get(key) ?? new Map<PriceUnit, bigint>();
-    const accepted = prices.get(unit) ?? price;
-    if (price > accepted) throw new BuyerError({ code: "USAGE_PRICE_RAISED", unit, price, accepted });
-    this.#accepted.set(key, prices.set(unit, accepted));
-    trim(this.#accepted, MAX_STREAMS);
+    const quoted = report.quoted[unit];
+    if (quoted === undefined || price > quoted) {
+      throw new BuyerError({ code: "USAGE_PRICE_ABOVE_QUOTE", unit, price, quoted });
+    }
     return price;
+  }
+
+  /** Nodes differ in price, so what a unit costs may differ from job to job: never beyond what was promised. */
+  async #checkQuote({ quote, quoted, stream, token }: UsageReport, clusterAccount: Address): Promise<void> {
+    const { statements, domain, chain, buyer } = this.#components;
+    const { node, payer, token: quotedToken, pricesHash } = quote.value;
+    if (node !== clusterAccount) throw wrongQuote("node");
+    if (payer !== buyer) throw wrongQuote("payer");
+    if (quotedToken !== token) throw wrongQuote("token");
+    if (pricesHash !== hashPrices(quoted)) throw wrongQuote("pricesHash");
+    const quoteHash = hashStatement(quoteStructure, domain, quote.value);
+    const held = this.#quotes.get(stream);
+    if (held === quoteHash) return;
+    if (held !== undefined) throw new BuyerError({ code: "USAGE_QUOTE_CHANGED", stream });
+    const signer = recover(() => statements.recoverSigner(quoteStructure, domain, quote.value, quote.signature));
+    if (!(await chain.maySign(clusterAccount, signer))) throw wrongQuote("signature");
+    this.#quotes.set(stream, quoteHash);
+    trim(this.#quotes, MAX_STREAMS);
   }
 
   async #checkSigners(report: UsageReport, clusterAccount: Address): Promise<void> {
     const { statements, domain, chain } = this.#components;
     const { receipt, assignment, node } = report;
-    let balancer: Address;
-    let worker: Address;
-    try {
-      worker = statements.recoverSigner(receiptStructure, domain, receipt.value, receipt.signature);
-      balancer = statements.recoverSigner(assignmentStructure, domain, assignment.value, assignment.signature);
-    } catch (cause) {
-      if (!(cause instanceof StatementError)) throw cause;
-      throw new BuyerError({ code: "USAGE_SIGNATURE_INVALID" }, { cause });
-    }
+    const worker = recover(() => statements.recoverSigner(receiptStructure, domain, receipt.value, receipt.signature));
+    const balancer = recover(() =>
+      statements.recoverSigner(assignmentStructure, domain, assignment.value, assignment.signature),
+    );
     if (worker !== node) throw new BuyerError({ code: "USAGE_RECEIPT_SIGNER_WRONG", wanted: node });
     if (!(await chain.maySign(clusterAccount, balancer))) {
       throw new BuyerError({ code: "USAGE_ASSIGNMENT_SIGNER_WRONG", signer: balancer });
@@ -136,6 +150,19 @@ function unitOf({ kind, prices }: UsageReport): PriceUnit {
   const named = Object.values(pixelUnits).filter((unit) => prices[unit] !== undefined);
   if (named.length !== 1) throw new BuyerError({ code: "USAGE_UNIT_UNKNOWN", kind });
   return named[0]!;
+}
+
+function wrongQuote(field: "node" | "payer" | "token" | "pricesHash" | "signature"): BuyerError {
+  return new BuyerError({ code: "USAGE_QUOTE_WRONG", field });
+}
+
+function recover(signer: () => Address): Address {
+  try {
+    return signer();
+  } catch (cause) {
+    if (!(cause instanceof StatementError)) throw cause;
+    throw new BuyerError({ code: "USAGE_SIGNATURE_INVALID" }, { cause });
+  }
 }
 
 function wrongJob(field: "job" | "attempt" | "node" | "quoteHash"): BuyerError {

@@ -42,6 +42,8 @@ export const streams = pgTable(
     priceCeilings: record<Prices>("price_ceilings").notNull(),
     /** What the buyer pays per unit, fixed when the stream was made. */
     retail: record<Prices>("retail").notNull(),
+    /** The cluster's signed promise of `retail`, as the buyer got it. */
+    quote: record<Signed<Quote>>("quote").notNull(),
     unsignedBudgetBytes: wide("unsigned_budget_bytes").notNull(),
     unsignedPaidBytes: wide("unsigned_paid_bytes").notNull(),
     region: text("region"),

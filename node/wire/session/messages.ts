@@ -150,8 +150,11 @@ export const usageReportSchema = closedObject({
   receipt: signedSchema(receiptStructure),
   leaves: leavesSchema,
   assignment: signedSchema(assignmentStructure),
-  /** Retail: what the buyer pays the cluster. */
   token: addressSchema,
+  /** What the cluster promised the buyer when the stream was made: the most that each unit costs. */
+  quote: signedSchema(quoteStructure),
+  quoted: pricesSchema,
+  /** Retail: what the buyer pays the cluster for this work. */
   prices: pricesSchema,
   /** Units that are paid: fewer than served where a budget ends. */
   paidUnits: unsignedSchema(128),

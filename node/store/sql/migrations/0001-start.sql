@@ -142,6 +142,7 @@ CREATE TABLE streams (
   nonce text NOT NULL,
   price_ceilings text NOT NULL,
   retail text NOT NULL,
+  quote text NOT NULL,
   unsigned_budget_bytes numeric(78,0) NOT NULL,
   unsigned_paid_bytes numeric(78,0) NOT NULL,
   region text,

@@ -26,14 +26,17 @@ import { silentMetrics } from "../../../../sdk/base/metrics.ts";
 import { channelId, hubChannel } from "../../../../sdk/protocol/channel.ts";
 import { createDomain, hashStatement } from "../../../../sdk/protocol/eip712.ts";
 import { type Address, bytesToHex, type Hex, zeroHash } from "../../../../sdk/protocol/hex.ts";
-import type { Prices } from "../../../../sdk/protocol/job.ts";
+import { hashPrices, type Prices } from "../../../../sdk/protocol/job.ts";
 import { hashPartLeaf, merkleRoot, type PartLeaf } from "../../../../sdk/protocol/merkle.ts";
 import {
   assignmentStructure,
   checkResultStructure,
   checkVerdicts,
+  type Quote,
+  quoteStructure,
   receiptStructure,
 } from "../../../../sdk/protocol/signed.ts";
+import type { Signed } from "../../../../sdk/protocol/statements.ts";
 import { MemoryChannelView } from "../../../support/channel-view.ts";
 
 const domain = createDomain(31337, `0x${"e5".repeat(20)}`);
@@ -170,6 +173,7 @@ describe("buyer's agent", () => {
       sizeBytes: leaves.reduce((sum, leaf) => sum + leaf.sizeBytes, 0n),
     };
     const assignment = { job, attempt, node: node.address, quoteHash, firstFrame: 0n, validUntil: 4_000_000_000n };
+    const quoted = { pixelH264: 10n ** 21n, deliveredByte: 10n ** 24n };
     return {
       stream,
       job,
@@ -180,10 +184,31 @@ describe("buyer's agent", () => {
       leaves,
       assignment: { value: assignment, signature: await assigner.signer.sign(assignmentStructure, domain, assignment) },
       token,
+      quote: await quoteOf(quoted),
+      quoted,
       prices: { pixelH264: 10n ** 21n },
       paidUnits: 4_800n,
       ...input.change,
     };
+  };
+  /** The cluster's promise of prices for the stream. */
+  const quoteOf = async (
+    quoted: Prices,
+    change: Partial<Quote> = {},
+    by: NodeKey = balancer,
+  ): Promise<Signed<Quote>> => {
+    const value: Quote = {
+      node: account,
+      payer: buyer.address,
+      token,
+      specHash: zeroHash,
+      pricesHash: hashPrices(quoted),
+      maxUnits: 0n,
+      validUntil: 4_000_000_000n,
+      nonce: 1n,
+      ...change,
+    };
+    return { value, signature: await by.signer.sign(quoteStructure, domain, value) };
   };
   const requestOf = (reports: readonly UsageReport[], cumulative: bigint, seq = 1n) => ({
     channel: channelId(hubChannel(buyer.address, account, token)),
@@ -219,11 +244,40 @@ describe("buyer's agent", () => {
     await assert.rejects(call("usage.report", cut), { code: "USAGE_SIGNATURE_INVALID" });
   });
 
-  it("refuses a price above its ceiling or above the one that it began with, and units beyond the work", async () => {
+  it("takes any price within the quote, and holds the cluster to its first quote", async () => {
+    const quoted = { pixelH264: 3n * 10n ** 21n };
+    const quote = await quoteOf(quoted);
+    const dearer = { quote, quoted, prices: { pixelH264: 2n * 10n ** 21n } };
+    // A job that moved to a dearer node, after one at a cheaper node.
+    await call("usage.report", await reportOf({ sequence: 1, change: { quote, quoted } }));
+    await call("usage.report", await reportOf({ sequence: 2, change: dearer }));
+    const refuse = async (change: Partial<UsageReport>, code: string) =>
+      assert.rejects(call("usage.report", await reportOf({ sequence: 3, change })), { code });
+    await refuse({ quote, quoted, prices: { pixelH264: 4n * 10n ** 21n } }, "USAGE_PRICE_ABOVE_QUOTE");
+    await refuse({ quote, quoted: { pixelH264: 9n * 10n ** 21n } }, "USAGE_QUOTE_WRONG");
+    const raised = { pixelH264: 9n * 10n ** 21n };
+    await refuse({ quote: await quoteOf(raised), quoted: raised }, "USAGE_QUOTE_CHANGED");
+  });
+
+  it("refuses a quote that the cluster did not give this buyer", async () => {
+    const quoted = { pixelH264: 10n ** 21n };
+    for (const quote of [
+      await quoteOf(quoted, {}, node),
+      await quoteOf(quoted, { payer: node.address }),
+      await quoteOf(quoted, { node: node.address }),
+      await quoteOf(quoted, { token: node.address }),
+    ]) {
+      await assert.rejects(call("usage.report", await reportOf({ change: { quote, quoted } })), {
+        code: "USAGE_QUOTE_WRONG",
+      });
+    }
+  });
+
+  it("refuses a price above its ceiling or above the quote, and units beyond the work", async () => {
     const refuse = async (change: Partial<UsageReport>, code: string) =>
       assert.rejects(call("usage.report", await reportOf({ sequence: 9, change })), { code });
     await call("usage.report", await reportOf());
-    await refuse({ prices: { pixelH264: 10n ** 21n + 1n } }, "USAGE_PRICE_RAISED");
+    await refuse({ prices: { pixelH264: 10n ** 21n + 1n } }, "USAGE_PRICE_ABOVE_QUOTE");
     await refuse({ paidUnits: 4_801n }, "USAGE_UNITS_TOO_MANY");
     await refuse({ prices: { pixelH264: 1n, pixelVp9: 1n } }, "USAGE_UNIT_UNKNOWN");
     ceilings = { pixelH264: 10n ** 20n };
