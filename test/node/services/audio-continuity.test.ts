@@ -17,7 +17,7 @@ const shape = { height: 120, videoBitrate: 150_000, audioBitrate: 64_000 } as co
 /** A decoder's 32-bit floats, mono, at the groups' rate. */
 const decoded = ["-f", "f32le", "-ac", "1", "-ar", "48000", "-"];
 const sampleBytes = 4;
-/** One Opus frame, the longer of the two codecs'. */
+/** One AAC frame, the longer of the two codecs. */
 const frameSamples = 1_024;
 
 describe("the sound that an edge serves", function () {
