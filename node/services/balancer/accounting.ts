@@ -213,6 +213,8 @@ export class Accounting {
     const fromBuyer = hubChannel(stream.buyer, clusterAccount, stream.token);
     await payer.owe({ ...key, channel: toNode, exact: row.exact });
     await payee.earned({ ...key, channel: fromBuyer, exact: row.retailExact });
+    // An edge's last receipts come after its end; the buyer that found it lying would refuse them, and all with them.
+    if (await this.#isForfeited(row)) await payee.closeJob(job, attempt, { forfeit: true, passedToo: true });
     await jobStore.markReceipt(row.hash, { booked: true });
     await this.#pass({ ...row, booked: true });
     if (!row.reported) this.#parts.onReceipt(row);
@@ -223,7 +225,7 @@ export class Accounting {
     const { payer, payee, jobStore } = this.#components;
     const key = { job: row.job, attempt: row.attempt, seq: BigInt(row.seq) };
     const checks = await jobStore.checksAt(row.job, row.attempt, row.seq);
-    if (checks.some(({ verdict }) => verdict === checkVerdicts.failed)) return;
+    if (checks.some(({ verdict }) => verdict === checkVerdicts.failed) || (await this.#isForfeited(row))) return;
     // Ingest is paid unproven; delivery unless a probe found it wrong. The origin may have been shown another receipt.
     const isProven = checks.some(
       ({ verdict, statement }) => verdict === checkVerdicts.passed && statement.value.receiptHash === row.hash,
@@ -231,6 +233,12 @@ export class Accounting {
     if (row.kind === "transcode" && !isProven) return;
     await payer.passed(key);
     if (row.reported) await payee.passed(key);
+  }
+
+  /** Of an edge that was found lying: nothing that is not vouchered yet is paid. */
+  async #isForfeited({ job, attempt, kind }: ReceiptRow): Promise<boolean> {
+    if (kind !== "delivery") return false;
+    return (await this.#components.jobStore.attempt(job, attempt))?.endCode === "CHECK_FAILED";
   }
 
   async #mayCheck(from: Address, job: JobRow, kind: number): Promise<boolean> {

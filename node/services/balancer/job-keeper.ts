@@ -166,7 +166,7 @@ export class JobKeeper {
     const isBad = code === "CHECK_FAILED";
     if (isBad) await payer.forfeit(job, attempt);
     else await payer.release(job, attempt);
-    await payee.closeJob(job, attempt, { forfeit: isBad });
+    await payee.closeJob(job, attempt, { forfeit: isBad, passedToo: live.row.primitive === "delivery" });
     if (!isBad) return;
     // Who lied in one of a stream's jobs gets none of its like: the other edge, the other family.
     for (const other of jobs.ofStream(live.row.stream)) {

@@ -104,6 +104,13 @@ export interface CreditTerms {
 
 export type MayWork = "ok" | "CREDIT_EXHAUSTED";
 
+export interface CloseOptions {
+  /** What is not vouchered yet is written off, but for what passed its check. */
+  readonly forfeit: boolean;
+  /** That too: a buyer that finds an edge lying pays nothing more for it. */
+  readonly passedToo?: boolean;
+}
+
 /** The payee's book of its channels: a node's towards its balancer, the balancer's towards buyers. */
 export interface Payee {
   /**
@@ -122,7 +129,7 @@ export interface Payee {
   /** Resolves when the voucher is on disk, or with the one held. Throws a PaymentError for one that must be refused. */
   accept(offer: VoucherOffer): Promise<VoucherAnswer>;
   /** Ends the attempt in the book. `forfeit`: what is not vouchered yet is written off. */
-  closeJob(job: Hex, attempt: number, options: { readonly forfeit: boolean }): Promise<void>;
+  closeJob(job: Hex, attempt: number, options: CloseOptions): Promise<void>;
   /** Asks the payer for a voucher over all passed work and accepts it. Nothing to ask for: answers what is held. */
   requestVoucher(channel: Channel, kind?: "usage" | "final"): Promise<Vouchered>;
   /** Asks a new payer for its prepayment and accepts it; a payer that has vouchered before is not asked. */

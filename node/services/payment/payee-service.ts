@@ -21,6 +21,7 @@ import { type Book, ChannelBooks, leastCreditWith, readPayable } from "./channel
 import { PaymentError } from "./errors.ts";
 import type {
   ChannelStatus,
+  CloseOptions,
   CreditTerms,
   MayWork,
   Payee,
@@ -199,16 +200,15 @@ export class PayeeService implements Payee, Startable {
     }
   }
 
-  async closeJob(job: Hex, attempt: number, options: { readonly forfeit: boolean }): Promise<void> {
+  async closeJob(job: Hex, attempt: number, { forfeit, passedToo = false }: CloseOptions): Promise<void> {
     const book = this.#jobs.get(job);
     if (book === undefined) return;
     this.#books.closeJob(book, job, attempt);
-    if (options.forfeit) {
+    if (forfeit) {
       await book.mutex.run(async () => {
         const open = await this.#components.vouchers.openEntries("held", book.id);
-        // What passed its check is owed all the same.
         const isLost = (entry: LedgerEntry) =>
-          entry.job === job && entry.attempt === attempt && entry.state === "waiting";
+          entry.job === job && entry.attempt === attempt && (passedToo || entry.state === "waiting");
         const lost = open.filter(isLost);
         await this.#components.vouchers.setEntries("held", book.id, lost, "forfeited");
         book.ledger.forfeit(lost.reduce((sum, entry) => sum + entry.exact, 0n));
