@@ -1,8 +1,9 @@
 import { randomInt } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { NodeName } from "../../scripts/network/layout.ts";
 import { LocalNetwork, type LocalNetworkOptions } from "../../scripts/network/local-network.ts";
 import type { NetworkError } from "../../scripts/network/options.ts";
 import { portsPerNetwork } from "../../scripts/network/options.ts";
@@ -48,6 +49,12 @@ export class TestNetwork extends LocalNetwork {
     const stream = await TestStream.start(this, start);
     this.#streams.push(stream);
     return stream;
+  }
+
+  /** How many lines of a node's log hold these words. */
+  async countLogged(name: NodeName, words: string): Promise<number> {
+    const text = await readFile(join(this.dataDir, "logs", `${name}.log`), "utf8");
+    return text.split("\n").filter((line) => line.includes(words)).length;
   }
 
   override async stop(): Promise<void> {
