@@ -10,6 +10,7 @@ import { getClusterAccount } from "@leat/sdk/client/actions/operator.ts";
 import { formatAmount, parseAmount } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
 import { openAccount } from "../account-client.ts";
+import { askChannels, renderChannels } from "../channel-table.ts";
 import { printResult, renderTable, UsageError } from "../output.ts";
 import { acceptSettings } from "../settings-flags.ts";
 
@@ -46,7 +47,7 @@ export function register(program: Command): void {
     .description("show what is deposited, and with --cluster what is promised to that cluster and collected")
     .option("--cluster <id>", "cluster to show the channel of")
     .action(async (flags: ClusterFlag, command: Command) => {
-      const { client, key } = await openAccount(command, 0);
+      const { client, key, settings } = await openAccount(command, 0);
       const cluster = parseCluster(flags);
       const payee = cluster === undefined ? undefined : await getClusterAccount(client, cluster);
       const tokens = await Promise.all(
@@ -58,8 +59,10 @@ export function register(program: Command): void {
           return { name, ...balances, channel };
         }),
       );
-      printResult(command, { account: key.address, cluster, tokens }, () =>
-        renderTable(
+      const agent = await askChannels(settings.node.httpUrl || `http://${settings.http.host}:${settings.http.port}`);
+      const channels = agent?.filter(({ payer }) => payer.toLowerCase() === key.address.toLowerCase());
+      printResult(command, { account: key.address, cluster, tokens, channels: channels ?? null }, () => {
+        const balances = renderTable(
           tokens.map(({ name, decimals, wallet, pool, channel }) => ({
             token: name,
             wallet: formatAmount(wallet, decimals),
@@ -72,8 +75,13 @@ export function register(program: Command): void {
                   collected: formatAmount(channel.collected, decimals),
                 }),
           })),
-        ),
-      );
+        );
+        const paid =
+          channels === undefined
+            ? "The agent does not answer: what is vouchered and not collected yet is not known."
+            : renderChannels(channels, tokens, "payee");
+        return `${balances}\n\n${paid}`;
+      });
     });
 }
 

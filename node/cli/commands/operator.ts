@@ -4,11 +4,9 @@ import { toAddress } from "@leat/sdk/protocol/hex.ts";
 import { formatAmount } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
 import { openAccount } from "../account-client.ts";
+import { askChannels, renderChannels } from "../channel-table.ts";
 import { printResult, renderTable } from "../output.ts";
 import { acceptSettings } from "../settings-flags.ts";
-
-/** A node on the same machine answers at once or not at all. */
-const NODE_TIMEOUT_MS = 3_000;
 
 export function register(program: Command): void {
   const operator = program.command("operator").description("see what a node earns");
@@ -19,7 +17,7 @@ export function register(program: Command): void {
       const [status, collections, channels] = await Promise.all([
         getOperatorStatus(client, key.address),
         listCollections(client, { payee: key.address }),
-        askNode(settings.node.httpUrl || `http://${settings.http.host}:${settings.http.port}`),
+        askChannels(settings.node.httpUrl || `http://${settings.http.host}:${settings.http.port}`),
       ]);
       const earned = await Promise.all(
         Object.entries(client.deployment.tokens).map(async ([name, address]) => {
@@ -46,42 +44,8 @@ export function register(program: Command): void {
           "",
           channels === undefined
             ? "The node does not answer: what is not collected yet is not known."
-            : describe(channels),
+            : renderChannels(channels, earned, "payer"),
         ].join("\n"),
       );
     });
-}
-
-/** What a running node says of its channels (`GET /v1/payments`), amounts as text. */
-interface NodeChannel {
-  readonly payer: string;
-  readonly token: string;
-  readonly vouchered: string;
-  readonly collected: string;
-  readonly unpaidExact: string;
-  readonly canLoseExact: string;
-}
-
-async function askNode(url: string): Promise<readonly NodeChannel[] | undefined> {
-  try {
-    const response = await fetch(`${url}/v1/payments`, { signal: AbortSignal.timeout(NODE_TIMEOUT_MS) });
-    if (!response.ok) return undefined;
-    return ((await response.json()) as { channels: readonly NodeChannel[] }).channels;
-  } catch {
-    return undefined;
-  }
-}
-
-function describe(channels: readonly NodeChannel[]): string {
-  if (channels.length === 0) return "No channel yet.";
-  return renderTable(
-    channels.map(({ payer, token, vouchered, collected, unpaidExact, canLoseExact }) => ({
-      payer,
-      token,
-      vouchered,
-      collected,
-      "unpaid, 10^-30": unpaidExact,
-      "can lose, 10^-30": canLoseExact,
-    })),
-  );
 }

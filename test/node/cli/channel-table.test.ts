@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { renderChannels } from "../../../node/cli/channel-table.ts";
+
+const usdc = { name: "USDC", token: `0x${"0A".repeat(20)}`, decimals: 6 };
+const lpt = { name: "LPT", token: `0x${"0b".repeat(20)}`, decimals: 18 };
+const channel = {
+  payer: `0x${"c1".repeat(20)}`,
+  payee: `0x${"d2".repeat(20)}`,
+  token: usdc.token.toLowerCase(),
+  vouchered: "1250001",
+  collected: "1000000",
+  unpaidExact: "1",
+  canLoseExact: "2500000000000000000000000000001",
+};
+
+describe("table of channels", () => {
+  it("shows whole tokens by their symbol, what is open rounded up and what is certain down", () => {
+    const [titles, row] = renderChannels([channel], [usdc, lpt], "payer").split("\n");
+    assert.deepEqual(titles!.split(/ {2,}/), [
+      "payer",
+      "token",
+      "unpaid",
+      "vouchered",
+      "collected",
+      "can lose at most",
+    ]);
+    assert.deepEqual(row!.split(/ +/), ["0xc1c1c1…c1c1c1", "USDC", "0.000001", "1.250001", "1", "2.500001"]);
+  });
+
+  it("fits 120 columns, with millions of a token of 18 digits too", () => {
+    const much = "123456789123456789123456789";
+    const rich = { ...channel, token: lpt.token, vouchered: much, collected: much };
+    const text = renderChannels(
+      [channel, { ...rich, unpaidExact: `${much}000000000001`, canLoseExact: `${much}000000000001` }],
+      [usdc, lpt],
+      "payee",
+    );
+    assert.ok(text.includes("123456789.123456789"));
+    for (const line of text.split("\n")) assert.ok(line.length <= 120, line);
+  });
+});
