@@ -11,7 +11,8 @@ import { readTrack } from "../../support/media/mp4-reader.ts";
 import { MediaNode } from "../../support/media-network.ts";
 import { publishInfo, publishItems, until } from "../../support/publish-items.ts";
 
-const seconds = 20;
+/** Fewer packets than an origin queues for its encoder: they are published faster than they were heard. */
+const seconds = 10;
 const pattern = { width: 160, height: 120, fps: 15, durationS: seconds, keyframeEveryS: 2 };
 const shape = { height: 120, videoBitrate: 150_000, audioBitrate: 64_000 } as const;
 /** A decoder's 32-bit floats, mono, at the groups' rate. */
@@ -54,7 +55,7 @@ describe("the sound that an edge serves", function () {
     await addLive(http, edge.delivery);
     const url = await http.listen({ host: "127.0.0.1", port: 0 });
     const starts = startsOf(stream, 1);
-    assert.ok(starts.size >= 9);
+    assert.ok(starts.size >= 4);
     for (const { rung, name, kind } of stream.window.renditions) {
       if (kind !== "audio") continue;
       let end: number | undefined;
