@@ -67,7 +67,7 @@ export class TestStream {
   }
 
   /** Plays every rung of an edge as ordinary viewers; resolves when its playlists have ended. */
-  async view(hls: string, limitMs = 90_000): Promise<void> {
+  async view(hls: string, limitMs = 120_000): Promise<void> {
     const viewer = new RungViewer(hls);
     await within(limitMs, viewer.run(this.#viewers.signal), `the end of ${hls}`);
   }
