@@ -41,7 +41,7 @@ function chooseSuites(options: { long?: boolean; only?: string }): Suite[] {
     // Files in processes of their own, two at a time: a unit test shares nothing with another file.
     ...(unit.length > 0 ? [mochaSuite("unit", ["--parallel", "--jobs", "2", ...unit], 9)] : []),
     // One after the other: they start real networks, whose media must keep up.
-    ...(endToEnd.length > 0 ? [mochaSuite("end to end", endToEnd, 18)] : []),
+    ...(endToEnd.length > 0 ? [mochaSuite("end to end", endToEnd, 24)] : []),
     ...(long.length > 0 ? [mochaSuite("long", long, 240)] : []),
   ];
 }

@@ -24,7 +24,7 @@ const ladder: Ladder = [
 ];
 
 describe("the media path with real files", function () {
-  this.timeout(120_000);
+  this.timeout(400_000);
   if (!existsSync(folder)) {
     it("is not tried: there is no ../shared/media beside the checkout");
     return;
