@@ -70,8 +70,14 @@ export class RungViewer {
   async #playlist(url: string, signal: AbortSignal): Promise<boolean> {
     const playlist = await this.#text(url, signal);
     const lines = playlist.split("\n");
-    for (const [index, line] of lines.entries()) {
-      if (line === "" || line.startsWith("#") || lines[index - 1] === "#EXT-X-GAP") continue;
+    let gap = false;
+    for (const line of lines) {
+      // It stands somewhere before the segment that is not there: whoever asked for that one would wait for ever.
+      if (line === "#EXT-X-GAP") gap = true;
+      if (line === "" || line.startsWith("#")) continue;
+      const missing = gap;
+      gap = false;
+      if (missing) continue;
       const segment = new URL(line, url).href;
       if (this.#seen.has(segment)) continue;
       const bytes = await this.#fetch(segment, signal);
