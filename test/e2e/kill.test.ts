@@ -71,18 +71,21 @@ describe("a network of which a process is killed", function () {
     const rungs = await judgeMaster(edge);
     assert.deepEqual(rungs.map(({ name }) => name).sort(), [...names].sort());
     const reconnectS = (resumed!.connectedAtMs - lost!.lostAtMs!) / 1_000;
+    // A family that had not published the last segment of the lost node lacks it; what both have is the same.
+    const all = new Map(rungs.flatMap(({ segments }) => [...segments]));
     for (const rung of rungs) {
       const numbers = numbersOf(rung);
-      assert.deepEqual([...rung.segments], [...rungs[0]!.segments], rung.name);
-      assert.deepEqual([rung.discontinuities, rung.gaps], [1, 0], rung.name);
+      for (const [sequence, own] of rung.segments) assert.deepEqual(own, all.get(sequence), `${rung.name} ${sequence}`);
+      assert.equal(rung.discontinuities, 1, rung.name);
+      assert.ok(rung.gaps <= 1, rung.name);
       const breaks = numbers.flatMap((number, at) => (at > 0 && number !== numbers[at - 1]! + 1 ? [at] : []));
       assert.equal(breaks.length, 1, `${rung.name} breaks at ${breaks}`);
       const gap = numbers[breaks[0]!]! - numbers[breaks[0]! - 1]! - 1;
       assert.deepEqual([numbers[0], numbers.at(-1)], [0, 20 * fps - 1], rung.name);
       assert.ok(gap > 0 && gap / fps <= reconnectS + takeoverS, `${gap} frames after ${reconnectS} s`);
     }
-    const sequences = [...rungs[0]!.segments.keys()];
-    assert.deepEqual(sequences, range(0, sequences.length));
+    // The segment that the lost node had begun is nobody's.
+    assert.ok(Math.max(...all.keys()) + 1 - all.size <= 1);
     assert.equal(stream.created.playbackUrl, `/play/${stream.created.slug}`);
     assert.equal((await stream.playback(1)).state, "ended");
     await network.startNode("node-a");

@@ -46,10 +46,17 @@ export class TestStream {
 
   static async start(network: LocalNetwork, start: StreamStart): Promise<TestStream> {
     const caller = buyerOf(network);
-    const created = await createStream(caller, {
+    const request = {
       ladder: start.ladder,
       token: network.economy.deployment.tokens[start.token ?? "USDC"],
       unsignedBudgetBytes,
+    };
+    // A node that was just started is offered once it has told the balancer of itself.
+    const created = await waitFor(`an ingest URL at ${start.at}`, 20_000, async () => {
+      const one = await createStream(caller, request);
+      return (start.at ?? []).every((name) => one.ingestUrls.some((url) => nodeAt(network, url) === name))
+        ? one
+        : undefined;
     });
     const urls = urlsAt(network, created, start.at);
     return new TestStream(network, caller, created, publish({ urls, inputs: start.inputs, ...start.publish }));
