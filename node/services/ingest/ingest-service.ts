@@ -61,6 +61,11 @@ export const ingestOptions = Type.Object(
       minimum: 0,
       description: "How long an ended stream is still given to edges, milliseconds",
     }),
+    edgeDrainMs: Type.Integer({
+      default: 60_000,
+      minimum: 0,
+      description: "How long after that an edge may still read what it began to read, milliseconds",
+    }),
     retryMs: Type.Integer({
       default: 500,
       minimum: 10,

@@ -33,6 +33,7 @@ export interface OriginLimits {
   readonly readyWaitMs: number;
   readonly endWaitMs: number;
   readonly lingerMs: number;
+  readonly edgeDrainMs: number;
   readonly retryMs: number;
   readonly creditWaitMs: number;
 }

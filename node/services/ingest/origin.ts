@@ -33,6 +33,8 @@ export class Origin {
   readonly #tasks: TaskGroup;
   readonly #unpublished: Unpublished;
   readonly #line: BalancerLine;
+  /** Edges that read now. */
+  readonly #edges = new Set<Promise<void>>();
   readonly #links = new Map<Hex, TranscodeLink>();
   readonly #ready = Promise.withResolvers<void>();
   readonly #over = Promise.withResolvers<OriginOutcome>();
@@ -174,7 +176,9 @@ export class Origin {
       description: () => this.#describe(),
       endCode: () => "STREAM_ENDED",
     };
-    return serveEdge(connection, subscribe, source, this.#tasks.signal);
+    const served = serveEdge(connection, subscribe, source, this.#tasks.signal);
+    this.#edges.add(served);
+    return served.finally(() => this.#edges.delete(served));
   }
 
   async #waitUntilReady(): Promise<void> {
@@ -311,9 +315,18 @@ export class Origin {
     const end = { stream: this.stream, clean, lastSequence, frames: this.source.frames };
     await this.#line.ask("publish.end", end, signal);
     desk.finish(this.#job);
-    // Edges that still read what is kept finish meanwhile, and late ones get the whole end.
+    // Late edges get the whole end meanwhile.
     await clock.sleep(this.#limits.lingerMs, signal);
+    await this.#waitForEdges(signal);
     this.#over.resolve({ code: undefined });
+  }
+
+  /** Edges that still read finish: one that is cut off now would never have the end. Bounded, for one that stalls. */
+  async #waitForEdges(signal: AbortSignal): Promise<void> {
+    const done = new AbortController();
+    const patience = this.#components.clock.sleep(this.#limits.edgeDrainMs, AbortSignal.any([signal, done.signal]));
+    await Promise.race([Promise.allSettled([...this.#edges]), patience.catch(() => {})]);
+    done.abort();
   }
 
   /** The last segments are made, or for so long none of them that nobody will. */
