@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { clusterAccountOf } from "@leat/sdk/protocol/cluster-account.ts";
 import { toAddress } from "@leat/sdk/protocol/hex.ts";
+import { SealedIdempotencyStore } from "../http/plugins/sealed-idempotency.ts";
 import { registerMarketRoutes } from "../http/rest/market.ts";
 import { registerStreamRoutes } from "../http/rest/streams.ts";
 import { nativeStatements } from "../kernel/secp.ts";
@@ -91,7 +92,7 @@ export async function addBalancer(foundation: Foundation): Promise<void> {
   );
   const limits = { requestsPerMinute: config.http.requestsPerMinute };
   await registerMarketRoutes(http, { balancer }, limits);
-  const idempotency = new SqlIdempotencyStore(sql, clock);
+  const idempotency = new SealedIdempotencyStore(new SqlIdempotencyStore(sql, clock), key.secret);
   await registerStreamRoutes(http, { balancer, idempotency, domain, statements, clock }, limits);
   await addPages(http);
   addPaymentStatus(http, [

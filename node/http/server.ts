@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import helmet from "@fastify/helmet";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
-import { type FastifyInstance, fastify } from "fastify";
+import { type FastifyInstance, type FastifyReply, fastify } from "fastify";
 import type { Startable } from "../kernel/lifecycle.ts";
 import { addErrorHandling, HttpError } from "./errors.ts";
 import type { HttpOptions } from "./options.ts";
@@ -28,6 +28,22 @@ export async function createServer(options: HttpOptions, components: ServerCompo
     bodyLimit: options.bodyLimitBytes,
     trustProxy: options.trustedProxies.length > 0 ? options.trustedProxies : false,
     genReqId: () => randomUUID(),
+    // What is refused before any route is found has the shape of every other refusal.
+    frameworkErrors: (_error, _request, reply) => {
+      // Its type depends on a route, and there is none.
+      const anyReply = reply as unknown as FastifyReply;
+      anyReply.code(400).send({ error: { code: "HTTP_URL_INVALID", message: "the address cannot be read" } });
+    },
+    clientErrorHandler: (error, socket) => {
+      if (error.code === "ECONNRESET" || !socket.writable) return;
+      const isTooLong = error.code === "HPE_HEADER_OVERFLOW";
+      const [status, code] = isTooLong
+        ? ["431 Too Large", "HTTP_HEADERS_TOO_LARGE"]
+        : ["400 Bad Request", "HTTP_INVALID"];
+      const body = JSON.stringify({ error: { code, message: "the request cannot be read" } });
+      const head = [`HTTP/1.1 ${status}`, "Content-Type: application/json", `Content-Length: ${body.length}`];
+      socket.end(`${[...head, "Connection: close"].join("\r\n")}\r\n\r\n${body}`);
+    },
     // A viewer's idle connection must not hold up a stop.
     forceCloseConnections: true,
     requestTimeout: 30_000,

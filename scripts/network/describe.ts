@@ -18,7 +18,8 @@ Publish to the first address with OBS, or with the ffmpeg program:
   ffmpeg -re -i FILE -c copy -f flv ADDRESS
 Watch it:
   ${network.clusterUrl}/play/STREAM
-See why a node got a job, what was paid, what is owed:
+See who did what, why a node got a job, what was paid, what is owed:
+  scripts/leat stream show STREAM --config ${config}
   scripts/leat explain SELECTION --url ${network.clusterUrl}
   scripts/leat operator status --config ${join(network.place("node-b").dir, "config.json")}
   scripts/leat buyer status --cluster ${network.economy.cluster} --config ${config}

@@ -23,6 +23,10 @@ const plans: readonly Omit<NodePlace, "dir" | "httpPort" | "wirePort" | "rtmpPor
   { name: "buyer", roles: ["buyer"] },
 ];
 
+export function isNodeName(name: string): name is NodeName {
+  return plans.some((plan) => plan.name === name);
+}
+
 export function placeNodes(dataDir: string, portBase: number): readonly NodePlace[] {
   return plans.map((plan, index) => {
     const first = portBase + 1 + index * 10;

@@ -5,10 +5,13 @@ import { isCodedError } from "@leat/sdk/base/errors.ts";
 import { lockData } from "./data-lock.ts";
 import { demoPattern, runDemo } from "./demo.ts";
 import { describeNext, describeReport } from "./describe.ts";
+import { isNodeName } from "./layout.ts";
 import { LocalNetwork } from "./local-network.ts";
 import { NetworkError, type NetworkOptions, parseOptions, usage } from "./options.ts";
 
 const startedAtMs = Date.now();
+/** A network whose nodes end again and again is broken and says so. */
+const maxRestarts = 10;
 const defaultDataDir = resolve(import.meta.dirname, "../../.leat/network");
 
 process.exitCode = await main(process.argv.slice(2));
@@ -40,11 +43,22 @@ async function run(options: NetworkOptions): Promise<number> {
   const told = whenTold();
   const lost = Promise.withResolvers<never>();
   lost.promise.catch(() => undefined);
+  let restarts = 0;
   const network = new LocalNetwork({
     dataDir: options.dataDir,
     portBase: options.portBase,
     onStep: say,
-    onExit: (error) => lost.reject(error),
+    onExit: (error) => {
+      // A node that ended is started again, as an operator's own supervisor would; the rest goes on meanwhile.
+      const ended = error.detail.code === "UP_PROCESS_EXITED" ? error.detail : undefined;
+      if (ended === undefined || !isNodeName(ended.process) || restarts >= maxRestarts) return lost.reject(error);
+      restarts += 1;
+      say(`${ended.process} ended (${ended.status}); the network goes on, starting it again`);
+      network.startNode(ended.process).then(
+        () => say(`${ended.process} is back`),
+        (cause) => lost.reject(cause),
+      );
+    },
   });
   try {
     const ready = await Promise.race([network.start().then(() => true), told, lost.promise]);

@@ -27,9 +27,10 @@ export function register(program: Command): void {
       const { client, key } = await openAccount(command, 2);
       const address = tokenAddress(client, token);
       const baseUnits = parseAmount(amount, await getDecimals(client, address));
-      const deposited = await deposit(client, { token: address, amount: baseUnits });
+      // Before any money moves: a cluster that does not exist is a slip of the pen.
       const cluster = parseCluster(flags);
       const payee = cluster === undefined ? undefined : await getClusterAccount(client, cluster);
+      const deposited = await deposit(client, { token: address, amount: baseUnits });
       const reserved =
         payee === undefined ? undefined : await reserve(client, { payee, token: address, amount: baseUnits });
       const facts = {

@@ -1,6 +1,14 @@
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import { tokenAddress } from "@leat/sdk/client/actions/account.ts";
-import { type ApiCaller, createStream, endStream, listStreams } from "@leat/sdk/client/actions/streams.ts";
+import {
+  type ApiCaller,
+  createStream,
+  endStream,
+  getStream,
+  listJobs,
+  listPayments,
+  listStreams,
+} from "@leat/sdk/client/actions/streams.ts";
 import { type PriceUnit, priceUnits } from "@leat/sdk/protocol/job.ts";
 import { parsePrice } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
@@ -59,6 +67,26 @@ export function register(program: Command): void {
           ? "no streams"
           : renderTable(streams.map(({ slug, state, id }) => ({ stream: slug, state, id }))),
       );
+    });
+  acceptSettings(stream.command("show <stream>"))
+    .description("show who did what for one of your streams, by which decision, and what was paid")
+    .action(async (name: string, _flags: unknown, command: Command) => {
+      const { caller } = await openCaller(command, 1);
+      const [info, jobs, payments] = await Promise.all([
+        getStream(caller, name),
+        listJobs(caller, name),
+        listPayments(caller, name),
+      ]);
+      printResult(command, { ...info, jobs, payments }, () => {
+        const attempts = jobs.flatMap(({ part, attempts: all }) =>
+          all.map(({ node, state, checked, failed, selection }) => ({ part, node, state, checked, failed, selection })),
+        );
+        const paid = payments.map(({ payer, payee, vouchered, collected }) => ({ payer, payee, vouchered, collected }));
+        const facts = `stream ${info.slug} is ${info.state}: ${info.frames} frames in ${info.segments} segments`;
+        return [facts, renderTable(attempts), renderTable(paid), "leat explain SELECTION tells why that node"].join(
+          "\n\n",
+        );
+      });
     });
   acceptSettings(stream.command("end <stream>"))
     .description("end a stream at once; what came in is still delivered and paid")

@@ -138,8 +138,15 @@ export async function createCluster(
   return { transaction, blockNumber, cluster, account: await getClusterAccount(client, cluster) };
 }
 
-/** The account that a cluster pays and is paid through. */
+/** The account that a cluster pays and is paid through. @throws CLIENT_CLUSTER_UNKNOWN */
 export async function getClusterAccount(client: LeatClient, cluster: bigint): Promise<Address> {
+  const count = await client.publicClient.readContract({
+    address: client.deployment.clusterRegistry,
+    abi: clusterRegistryAbi,
+    functionName: "clusterCount",
+  });
+  // Ids count from 1. Money promised to a cluster that does not exist would wait for whoever creates it.
+  if (cluster < 1n || cluster > count) throw new ClientError({ code: "CLIENT_CLUSTER_UNKNOWN", cluster, count });
   const account = await client.publicClient.readContract({
     address: client.deployment.clusterRegistry,
     abi: clusterRegistryAbi,

@@ -123,4 +123,24 @@ describe("http/server", () => {
   it("does not let two parts give one code two statuses", () => {
     assert.throws(() => declareErrors(app, { TEST_SHORT: 409 }), /TEST_SHORT/);
   });
+
+  it("answers what no route ever sees in the shape of every other refusal", async () => {
+    const service = new HttpService(app, options);
+    await service.start();
+    const base = `http://127.0.0.1:${service.port}`;
+    try {
+      const address = await fetch(`${base}/%ff`);
+      assert.deepEqual(
+        [address.status, ((await address.json()) as { error: { code: string } }).error.code],
+        [400, "HTTP_URL_INVALID"],
+      );
+      const headers = await fetch(`${base}/short`, { headers: { "x-long": "a".repeat(100_000) } });
+      assert.deepEqual(
+        [headers.status, ((await headers.json()) as { error: { code: string } }).error.code],
+        [431, "HTTP_HEADERS_TOO_LARGE"],
+      );
+    } finally {
+      await service.stop();
+    }
+  });
 });
