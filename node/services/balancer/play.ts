@@ -32,7 +32,6 @@ export class Play {
   readonly #parts: PlayParts;
   /** Where ended streams were served last: edges keep them for a while. */
   readonly #ended = new Map<Hex, Pick<Playback, "primary" | "fallback">>();
-  readonly #last = new Map<Hex, Pick<Playback, "primary" | "fallback">>();
 
   constructor(components: BalancerComponents, parts: PlayParts) {
     this.#components = components;
@@ -47,7 +46,6 @@ export class Play {
     if (state === "ended") return { ...nowhere, ...this.#ended.get(id) };
     if (stream.renditions === null) return nowhere;
     const edges = await this.#parts.streams.exclusively(id, () => this.#placeEdges(stream));
-    this.#last.set(id, edges);
     return { ...nowhere, ...edges };
   }
 
@@ -61,11 +59,13 @@ export class Play {
     });
   }
 
+  /** Before its jobs end: a job may have moved to another edge since anybody asked. */
   ended(stream: Hex): void {
-    const last = this.#last.get(stream);
-    this.#last.delete(stream);
-    if (last === undefined) return;
-    this.#ended.set(stream, last);
+    const { jobs } = this.#parts;
+    const primary = this.#hlsOf(jobs.part(stream, "primary"));
+    const fallback = this.#hlsOf(jobs.part(stream, "fallback"));
+    if (primary === null && fallback === null) return;
+    this.#ended.set(stream, { primary: primary ?? fallback, fallback: primary === null ? null : fallback });
     for (const oldest of this.#ended.keys()) {
       if (this.#ended.size <= MAX_ENDED) break;
       this.#ended.delete(oldest);
