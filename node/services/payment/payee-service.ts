@@ -166,8 +166,11 @@ export class PayeeService implements Payee, Startable {
   }
 
   async passed(key: WorkKey): Promise<void> {
+    const { vouchers } = this.#components;
     const book = this.#jobs.get(key.job);
-    if (book !== undefined) await this.#components.vouchers.setEntries("held", book.id, [key], "payable");
+    // A job that was over before this process began is open in no book: its channel is whichever has the entry.
+    const channels = book === undefined ? await vouchers.channels("held") : [book.id];
+    for (const channel of channels) await vouchers.setEntries("held", channel, [key], "payable");
   }
 
   mayWork(job: Hex): MayWork {
