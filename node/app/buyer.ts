@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { nativeStatements } from "../kernel/secp.ts";
 import { BuyerAgentService } from "../services/buyer/buyer-agent.ts";
 import { type OutboxItem, OutboxService } from "../services/jobs/outbox.ts";
@@ -57,6 +58,7 @@ export async function addBuyer(foundation: Foundation): Promise<void> {
       deployment,
       chain: registry,
       ceilings: (token) => ceilings.get(token),
+      probeSecret: randomBytes(32),
       ...shared,
     },
     config.buyer,

@@ -64,6 +64,8 @@ export interface BuyerAgentComponents {
   readonly chain: Pick<ChannelView, "maySign">;
   /** Most that is paid for a unit of a token; undefined where the buyer set none. */
   readonly ceilings: (token: Address) => Prices | undefined;
+  /** Fixes which parts of edges are probed: random, of this process alone. */
+  readonly probeSecret: Uint8Array;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: MetricsRegister;
@@ -105,7 +107,7 @@ export class BuyerAgentService implements Startable {
     this.#options = options;
     this.#book = new UsageBook({ ...components, buyer: components.signer.address });
     this.#probe = new EdgeProbe(
-      { fetcher: createFetcher(options.probeTimeoutMs), clock },
+      { fetcher: createFetcher(options.probeTimeoutMs), clock, secret: components.probeSecret },
       { lookEveryMs: options.probeLookMs, looks: options.probeLooks },
     );
     this.#tasks = new TaskGroup({ clock, onError: (error) => logger.error("Probe edge failed", { error }) });

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { WatchedEdge } from "@leat/node/wire/session/messages.ts";
 import { type Hex, hexToBytes } from "@leat/sdk/protocol/hex.ts";
@@ -24,6 +24,8 @@ const CONFIRM_LOOKS = 4;
 export interface ProbeComponents {
   readonly fetcher: Fetcher;
   readonly clock: Clock;
+  /** What nobody else knows: it fixes which parts are drawn. */
+  readonly secret: Uint8Array;
 }
 
 export interface ProbeSettings {
@@ -31,10 +33,20 @@ export interface ProbeSettings {
   readonly looks: number;
 }
 
-/** One part of one rung: which is fixed by the receipt's signed hash and the edge, so that neither can choose it. */
-export function drawPart(reference: Reference, edge: Hex): { leaf: PartLeaf; offset: number; rungBytes: number } {
+/**
+ * One part of one rung. An edge that works with the transcoder knows the receipt: only the secret keeps it from serving
+ * everything but the drawn parts falsely.
+ */
+export function drawPart(
+  reference: Reference,
+  edge: Hex,
+  secret: Uint8Array,
+): { leaf: PartLeaf; offset: number; rungBytes: number } {
   const video = reference.leaves.filter((leaf) => leaf.rung < 100);
-  const digest = createHash("sha256").update(hexToBytes(reference.receiptHash)).update(hexToBytes(edge)).digest();
+  const digest = createHmac("sha256", secret)
+    .update(hexToBytes(reference.receiptHash))
+    .update(hexToBytes(edge))
+    .digest();
   const leaf = video[digest.readUInt32BE(0) % video.length]!;
   const rung = video.filter((other) => other.rung === leaf.rung);
   const before = rung.filter((other) => other.part < leaf.part);
@@ -63,7 +75,7 @@ export class EdgeProbe {
     isSuperseded: () => boolean,
     signal: AbortSignal,
   ): Promise<ProbeOutcome> {
-    const { leaf, offset, rungBytes } = drawPart(reference, edge.node);
+    const { leaf, offset, rungBytes } = drawPart(reference, edge.node, this.#components.secret);
     let reached = false;
     let differed = false;
     for (let look = 0; look < this.#settings.looks; look += 1) {

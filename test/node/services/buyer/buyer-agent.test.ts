@@ -57,6 +57,8 @@ const partsOf = (sequence: number) =>
     ),
   );
 
+const probeSecret = randomBytes(32);
+
 describe("buyer's agent", () => {
   let folder: string;
   let database: Database;
@@ -120,6 +122,7 @@ describe("buyer's agent", () => {
           deployedAtBlock: 0n,
         },
         ceilings: () => ceilings,
+        probeSecret,
       },
       { probesAtOnce: 4, probeLookMs: 20, probeLooks: 100, probeTimeoutMs: 5_000 },
     );
@@ -354,7 +357,7 @@ describe("buyer's agent", () => {
   it("finds one altered byte of the part that it drew, and pays that edge no more", async () => {
     const report = await reportOf();
     const receiptHash = hashStatement(receiptStructure, domain, report.receipt.value);
-    const drawn = drawPart({ receiptHash, sequence: 5, leaves: report.leaves }, node.address);
+    const drawn = drawPart({ receiptHash, sequence: 5, leaves: report.leaves }, node.address, probeSecret);
     const hls = await serveEdge((bytes, rung) => {
       if (rung + 1 === drawn.leaf.rung) bytes[drawn.offset]! ^= 1;
       return bytes;
