@@ -281,6 +281,7 @@ export class FakeBooks {
     passed: async ({ job, attempt, seq }) => {
       this.passedKeys.push(`${job} ${attempt} ${seq}`);
     },
+    waiting: async () => [],
     release: async () => {},
     forfeit: async (job, attempt) => {
       this.forfeited.push(`${job} ${attempt}`);
@@ -296,6 +297,7 @@ export class FakeBooks {
     resumeJob: async () => {},
     earned: async (work) => add(this.earnedWork, work),
     passed: async () => {},
+    waiting: async () => [],
     mayWork: () => "ok",
     closeJob: async () => {},
     requestVoucher: async () => ({ vouchered: 0n, seq: 0n }),
@@ -314,7 +316,13 @@ export interface FakeMarket {
 /** A balancer with everything real but its network, its chain and its books. */
 export async function startMarket(
   database: SqlDatabase,
-  parts: { clock?: ManualClock; books?: FakeBooks; options?: Partial<BalancerOptions>; nodes: readonly FakeNode[] },
+  parts: {
+    clock?: ManualClock;
+    books?: FakeBooks;
+    options?: Partial<BalancerOptions>;
+    nodes: readonly FakeNode[];
+    jobStore?: JobStore;
+  },
 ): Promise<FakeMarket> {
   const { clock = new ManualClock(), books = new FakeBooks() } = parts;
   const hub = new FakeHub(clock);
@@ -338,7 +346,7 @@ export async function startMarket(
     payer: books.payer,
     payee: books.payee,
     streamStore: new StreamStore(database),
-    jobStore: new JobStore(database),
+    jobStore: parts.jobStore ?? new JobStore(database),
     selectionStore: new SelectionStore(database),
     statements: nativeStatements,
     signer: nativeStatements.createSigner(new Uint8Array(32).fill(200)),

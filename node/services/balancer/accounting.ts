@@ -56,16 +56,13 @@ export class Accounting {
     });
   }
 
-  /** What a crash cut off: receipts on disk that the books do not have, and checks that were not told to them. */
-  async recover(openJobs: readonly JobRow[]): Promise<void> {
-    const { jobStore } = this.#components;
+  /** What a crash cut off: receipts on disk that the books do not have, and checks or reports not told to them. */
+  async recover(): Promise<void> {
+    const { jobStore, payer, payee } = this.#components;
     for (const row of await jobStore.unbooked()) await this.#book(row);
-    for (const job of openJobs) {
-      for (const check of await jobStore.checksOf(job.id)) {
-        if (check.verdict !== checkVerdicts.passed) continue;
-        const row = await jobStore.receiptAt(check.job, check.attempt, check.seq);
-        if (row !== undefined) await this.#pass(row);
-      }
+    for (const { job, attempt, seq } of [...(await payer.waiting()), ...(await payee.waiting())]) {
+      const row = await jobStore.receiptAt(job, attempt, Number(seq));
+      if (row !== undefined) await this.#pass(row);
     }
   }
 
@@ -116,7 +113,11 @@ export class Accounting {
     }
     if (verdict === checkVerdicts.failed)
       await this.#parts.onBadWork(job, attempt, Number(seq), code ?? "CHECK_FAILED");
-    else if (receipt !== undefined) await this.#pass(receipt);
+    else {
+      // The receipt may have come since it was looked for: of the two that come last, one must see the other.
+      const booked = await jobStore.receiptAt(job, attempt, Number(seq));
+      if (booked !== undefined) await this.#pass(booked);
+    }
   }
 
   /** The buyer's agent has it on disk: it may be asked to pay for it. */

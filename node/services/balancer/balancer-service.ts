@@ -110,7 +110,7 @@ export class BalancerService implements Balancer, Startable {
       const stream = await this.#streamBook.find(live.row.stream);
       if (stream !== undefined && isRunning(live)) await this.#placement.resume(stream, live);
     }
-    await this.#accounting.recover(this.#jobs.all().map(({ row }) => row));
+    await this.#accounting.recover();
     this.#stopHearing.push(
       hub.onHeartbeat((presence) => this.#candidates.heard(presence)),
       hub.onJoined((presence) => {

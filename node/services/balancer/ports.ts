@@ -23,7 +23,10 @@ export interface BalancerComponents {
   readonly hub: Pick<SessionHub, "nodes" | "call" | "handle" | "onJoined" | "onLeft" | "onHeartbeat">;
   readonly chain: ChainFacts & Pick<ChannelView, "channelState" | "decimalsOf">;
   /** Pays nodes from the cluster's account. */
-  readonly payer: Pick<Payer, "openJob" | "owe" | "passed" | "release" | "forfeit" | "prepay" | "settleNow" | "status">;
+  readonly payer: Pick<
+    Payer,
+    "openJob" | "owe" | "passed" | "waiting" | "release" | "forfeit" | "prepay" | "settleNow" | "status"
+  >;
   /** Is paid by buyers into the cluster's account. */
   readonly payee: Pick<
     Payee,
@@ -31,6 +34,7 @@ export interface BalancerComponents {
     | "resumeJob"
     | "earned"
     | "passed"
+    | "waiting"
     | "mayWork"
     | "closeJob"
     | "requestVoucher"

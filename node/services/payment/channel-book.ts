@@ -14,10 +14,20 @@ import type { LedgerEntry, VoucherSide, VoucherStore } from "@leat/node/metering
 import { type Channel, channelId, channelOf } from "@leat/sdk/protocol/channel.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { toExact } from "@leat/sdk/protocol/units.ts";
-import type { ChannelStatus, CreditTerms } from "./index.ts";
+import type { ChannelStatus, CreditTerms, WorkKey } from "./index.ts";
 
 /** Receipts under one voucher: an offer of as many is 100 KB. More wait for the next. */
 export const MAX_COVERED = 1_024;
+
+/** Keys of all booked work of one side that has not passed. */
+export async function readWaiting(vouchers: VoucherStore, side: VoucherSide): Promise<WorkKey[]> {
+  const waiting: WorkKey[] = [];
+  for (const channel of await vouchers.channels(side)) {
+    const open = await vouchers.openEntries(side, channel);
+    for (const { job, attempt, seq, state } of open) if (state === "waiting") waiting.push({ job, attempt, seq });
+  }
+  return waiting;
+}
 
 export interface PayableWork {
   /** Oldest first, at most MAX_COVERED. */

@@ -71,6 +71,8 @@ export interface Payer {
   owe(work: Work): Promise<boolean>;
   /** A segment passed its check, or is paid unproven. */
   passed(key: WorkKey): Promise<void>;
+  /** Work that is booked and has not passed: after a restart, its checks are looked at again. */
+  waiting(): Promise<WorkKey[]>;
   /** The attempt is over: what passed, or passes from now on, is payable at once. */
   release(job: Hex, attempt: number): Promise<void>;
   /** The attempt is over for bad work: what still waits is never paid. Answers what was forfeited, exact. */
@@ -124,6 +126,8 @@ export interface Payee {
   earned(work: Work): Promise<boolean>;
   /** Marks booked work as passed, so that `requestVoucher` asks for it (not needed where the payer decides alone). */
   passed(key: WorkKey): Promise<void>;
+  /** Work that is booked and has not passed: after a restart, its checks are looked at again. */
+  waiting(): Promise<WorkKey[]>;
   /** Whether one more segment of the job may be done on credit. */
   mayWork(job: Hex): MayWork;
   /** Resolves when the voucher is on disk, or with the one held. Throws a PaymentError for one that must be refused. */

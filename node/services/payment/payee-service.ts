@@ -17,7 +17,7 @@ import { type Voucher, voucherStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Signed, Statements } from "@leat/sdk/protocol/statements.ts";
 import { toExact } from "@leat/sdk/protocol/units.ts";
 import { type Static, Type } from "typebox";
-import { type Book, ChannelBooks, leastCreditWith, readPayable } from "./channel-book.ts";
+import { type Book, ChannelBooks, leastCreditWith, readPayable, readWaiting } from "./channel-book.ts";
 import { PaymentError } from "./errors.ts";
 import type {
   ChannelStatus,
@@ -171,6 +171,10 @@ export class PayeeService implements Payee, Startable {
     // A job that was over before this process began is open in no book: its channel is whichever has the entry.
     const channels = book === undefined ? await vouchers.channels("held") : [book.id];
     for (const channel of channels) await vouchers.setEntries("held", channel, [key], "payable");
+  }
+
+  waiting(): Promise<WorkKey[]> {
+    return readWaiting(this.#components.vouchers, "held");
   }
 
   mayWork(job: Hex): MayWork {

@@ -13,7 +13,7 @@ import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { VoucherOffer } from "@leat/sdk/protocol/job.ts";
 import type { StatementSigner, Statements } from "@leat/sdk/protocol/statements.ts";
 import { type Static, Type } from "typebox";
-import { type Book, ChannelBooks, readPayable } from "./channel-book.ts";
+import { type Book, ChannelBooks, readPayable, readWaiting } from "./channel-book.ts";
 import { PaymentError } from "./errors.ts";
 import type {
   ChannelStatus,
@@ -125,6 +125,10 @@ export class PayerService implements Payer, Startable {
   async passed({ job, attempt, seq }: WorkKey): Promise<void> {
     const known = this.#attempts.get(attemptKey(job, attempt));
     if (known !== undefined) await this.#makePayable(known.book, job, attempt, known.holdBack.pass(seq));
+  }
+
+  waiting(): Promise<WorkKey[]> {
+    return readWaiting(this.#components.vouchers, "issued");
   }
 
   async release(job: Hex, attempt: number): Promise<void> {

@@ -58,8 +58,8 @@ describe("a balancer that is paid", () => {
     books = await PayingBooks.open(clock, decimals, { nodes, buyer });
     await startAgain();
   }
-  async function startAgain() {
-    market = await startMarket(database, { nodes, clock, books });
+  async function startAgain(jobStore = new JobStore(database)) {
+    market = await startMarket(database, { nodes, clock, books, jobStore });
     books.hub = market.hub;
     for (const node of [...nodes, buyer]) market.hub.join(node);
   }
@@ -164,6 +164,96 @@ describe("a balancer that is paid", () => {
     await clock.advance(61_000);
     await startAgain();
     assert.equal(await run(id, 3, 5), undefined);
+  });
+
+  /** Ends the stream and waits until both sides of it are paid to the last base unit. */
+  async function settleAll(stream: Hex, worked: readonly Work[]) {
+    const last = Math.max(...worked.map(({ seq }) => Number(seq)));
+    const end = { stream, clean: true, lastSequence: last, frames: (last + 1) * 60 };
+    await market.hub.ask(nodes[0]!, "publish.end", end);
+    const wanted = toBaseUnits(
+      worked.reduce((sum, { exact }) => sum + (exact * 11n) / 10n, 0n),
+      6,
+    );
+    let found = 0n;
+    for (let looks = 0; looks < 100 && found < wanted; looks += 1) {
+      await clock.advance(1_000);
+      found = await books.vouchered(books.cluster.payee, buyer.address);
+    }
+    // A prepayment may be more than so little work.
+    assert.ok(found >= wanted, `${found} of ${wanted}`);
+    assert.deepEqual([await books.cluster.payer.waiting(), await books.cluster.payee.waiting()], [[], []]);
+  }
+
+  it("pays what was booked and not released when the balancer was killed", async function () {
+    this.timeout(60_000);
+    await open(6);
+    const { payer, payee } = books;
+    const { id } = await goLive();
+    const worked: Work[] = [];
+    for (const { node, terms } of jobsOf(id)) worked.push(await work(node, terms, 0));
+    await market.balancer.stop();
+    // From here on the books hear of work and not of its release: the kill comes in between.
+    const cutOff = <B extends object>(book: B): B =>
+      new Proxy(book, {
+        get: (of, name) => {
+          const found = name === "passed" ? async () => {} : Reflect.get(of, name);
+          return typeof found === "function" ? found.bind(of) : found;
+        },
+      });
+    books.payer = cutOff(payer);
+    books.payee = cutOff(payee);
+    await startAgain();
+    for (const { node, terms } of jobsOf(id)) worked.push(await work(node, terms, 1));
+    const store = new JobStore(database);
+    await until(async () => (await store.unreported(1)).length === 0);
+    await market.balancer.stop();
+    assert.equal((await books.cluster.payee.waiting()).length, 3);
+    books.payer = payer;
+    books.payee = payee;
+    await startAgain();
+    await settleAll(id, worked);
+  });
+
+  it("releases a segment whose check and receipt come at one moment", async function () {
+    this.timeout(60_000);
+    await open(6);
+    let reached = Promise.withResolvers<void>();
+    let booked = Promise.withResolvers<void>();
+    /** A check is written only when the receipt that it did not find is booked, reported and has found no check. */
+    class SlowChecks extends JobStore {
+      override async addCheck(row: Parameters<JobStore["addCheck"]>[0]) {
+        reached.resolve();
+        await booked.promise;
+        return super.addCheck(row);
+      }
+    }
+    await market.balancer.stop();
+    await startAgain(new SlowChecks(database));
+    const { id } = await goLive();
+    const store = new JobStore(database);
+    const worked: Work[] = [];
+    for (const seq of [0, 1, 2]) {
+      for (const { node, terms } of jobsOf(id)) {
+        if (terms.spec.primitive !== "transcode") {
+          worked.push(await work(node, terms, seq));
+          continue;
+        }
+        reached = Promise.withResolvers();
+        booked = Promise.withResolvers();
+        const submit = await node.receipt(terms, seq);
+        const worth = workOf(node, terms, submit);
+        await node.payee.earned(worth);
+        const check = market.hub.ask(nodes[0]!, "check.submit", await nodes[0]!.check(submit.receipt.value, 1));
+        await reached.promise;
+        await market.hub.ask(node, "receipt.submit", submit);
+        await until(async () => (await store.unreported(1)).length === 0);
+        booked.resolve();
+        await check;
+        worked.push(worth);
+      }
+    }
+    await settleAll(id, worked);
   });
 
   for (const [token, decimals] of [
