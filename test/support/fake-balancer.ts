@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { createNodeKey } from "@leat/node/kernel/keys.ts";
 import type { JobSession } from "@leat/node/services/jobs/ports.ts";
-import { RemoteError } from "@leat/node/wire/errors.ts";
+import { RemoteError, WireError } from "@leat/node/wire/errors.ts";
 import type {
   BalancerMethod,
   BalancerRequest,
@@ -43,6 +43,8 @@ export class FakeBalancer {
   readonly #handlers = new Map<MediaNode, Map<string, Handler>>();
   readonly #ladder: Ladder;
   readonly jobs: PlacedJob[] = [];
+  /** While it is away, calls to it fail as those to a balancer that was killed. */
+  away = false;
   /** Where transcode jobs go, in turn. */
   transcoders: MediaNode[] = [];
   renditions: RenditionInfo[] = [];
@@ -157,6 +159,10 @@ export class FakeBalancer {
   #source = { width: 0, height: 0 };
 
   async #answer<M extends NodeMethod>(node: MediaNode, method: M, body: NodeRequest<M>): Promise<NodeResponse<M>> {
+    if (this.away) {
+      this.events.emit("missed");
+      throw new WireError({ code: "WIRE_CONNECTION_LOST" });
+    }
     const told = { node, method, body } as unknown as Told;
     this.told.push(told);
     const answer = await this.#reply(told);

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { EventEmitter, once } from "node:events";
 import { systemClock } from "@leat/node/kernel/clock.ts";
 import { createNodeKey } from "@leat/node/kernel/keys.ts";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
@@ -20,7 +21,7 @@ import { HostService as Host } from "@leat/node/wire/host.ts";
 import { type Logger, silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import { createDomain } from "@leat/sdk/protocol/eip712.ts";
-import type { Address } from "@leat/sdk/protocol/hex.ts";
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { chooseEngine } from "@leat/transcoder/choose-engine.ts";
 import { startAudioEncode, startLiveTranscode } from "@leat/transcoder/supervisor.ts";
 import { defaultsOf } from "./defaults.ts";
@@ -68,6 +69,7 @@ export class MediaNode {
   readonly earned: Work[] = [];
   readonly workers: { readonly pid: number | undefined; kill(): void }[] = [];
   mayWork: MayWork = "ok";
+  readonly #closed = new EventEmitter();
   #stopped = false;
 
   constructor(balancer: FakeBalancer, faults: NodeFaults = {}) {
@@ -80,7 +82,9 @@ export class MediaNode {
     const session: JobSession = balancer.connect(this);
     const payee = {
       openJob: async () => {},
-      closeJob: async () => {},
+      closeJob: async (job: Hex) => {
+        this.#closed.emit(job);
+      },
       mayWork: () => this.mayWork,
       earned: async (work: Work) => {
         this.earned.push(work);
@@ -121,6 +125,11 @@ export class MediaNode {
       { ...shared, keep: faults.keep ?? keepPart },
       defaultsOf(deliveryOptions, { originRetryMs: 20, originRetryMaxMs: 100 }),
     );
+  }
+
+  /** Resolves when the account of a job is closed next. */
+  async closed(job: Hex): Promise<void> {
+    await once(this.#closed, job);
   }
 
   async start(): Promise<void> {

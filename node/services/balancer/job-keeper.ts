@@ -179,6 +179,7 @@ export class JobKeeper {
     const { jobs } = this.#parts;
     const live = jobs.find(job);
     if (live === undefined || !isRunning(live) || live.attempt.attempt !== attempt) return;
+    if (this.#ending.has(`${job} ${attempt}`)) return;
     if (live.attempt.node !== from) throw new BalancerError({ code: "JOB_NOT_YOURS", job });
     await this.#close(live, "JOB_DONE");
     if (live.row.primitive === "transcode") this.#keepLater(live);

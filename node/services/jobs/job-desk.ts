@@ -93,6 +93,7 @@ export interface JobDesk {
   finish(job: AssignedJob, failure?: { readonly code: string; readonly sequence: number | null }): void;
   /** For heartbeats. */
   capacity(): NodeCapacity;
+  /** Also those that are over and whose end the balancer has not heard: to it, a job that is missing was forgotten. */
   runningJobs(): RunningJob[];
   /** No new jobs from now on. */
   drain(): void;
@@ -121,6 +122,8 @@ export class JobDeskService implements JobDesk, Startable {
   readonly #book: CapacityBook;
   readonly #runners = new Map<string, JobRunner>();
   readonly #running = new Map<Hex, Running>();
+  /** Over, and the balancer does not know it yet. */
+  readonly #untold = new Map<Hex, Running>();
   readonly #tasks: TaskGroup;
   #draining = false;
 
@@ -175,7 +178,8 @@ export class JobDeskService implements JobDesk, Startable {
   }
 
   runningJobs(): RunningJob[] {
-    return [...this.#running.values()].map(({ job: { job, attempt, spec }, runner }) => ({
+    const known = new Map([...this.#untold, ...this.#running]);
+    return [...known.values()].map(({ job: { job, attempt, spec }, runner }) => ({
       job,
       attempt,
       primitive: spec.primitive,
@@ -210,7 +214,9 @@ export class JobDeskService implements JobDesk, Startable {
   }
 
   finish(job: AssignedJob, failure?: { readonly code: string; readonly sequence: number | null }): void {
-    if (!this.#forget(job.job, job.attempt)) return;
+    const running = this.#running.get(job.job);
+    if (running === undefined || !this.#forget(job.job, job.attempt)) return;
+    this.#untold.set(job.job, running);
     const { session } = this.#components;
     const key = { job: job.job, attempt: job.attempt };
     this.#report(key, () =>
@@ -319,6 +325,7 @@ export class JobDeskService implements JobDesk, Startable {
           if (!isTold) await this.#components.clock.sleep(this.#options.reportRetryMs, signal);
         }
       }
+      if (this.#untold.get(job)?.job.attempt === attempt) this.#untold.delete(job);
       await this.#components.payee.closeJob(job, attempt, { forfeit: false });
     });
   }

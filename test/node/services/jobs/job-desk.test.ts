@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { zeroHash } from "@leat/sdk/protocol/hex.ts";
 import type { JobSpec, JobTerms } from "@leat/sdk/protocol/job.ts";
 import { FakeBalancer } from "../../../support/fake-balancer.ts";
@@ -67,6 +68,25 @@ describe("job desk", () => {
     node.desk.drain();
     const request = { job, attempt: 2, primitive: "delivery", units: 1 } as const;
     assert.deepEqual(await balancer.ask(node, "job.reserve", request), { granted: false, code: "JOB_DRAINING" });
+  });
+
+  it("lists a job that ended while the balancer was away until it has told so", async () => {
+    const terms = await balancer.terms(node, spec);
+    const job = await node.desk.admit(terms);
+    balancer.away = true;
+    const missed = once(balancer.events, "missed");
+    node.desk.finish(job);
+    await missed;
+    assert.deepEqual(
+      node.desk.runningJobs().map(({ job: id, attempt }) => [id, attempt]),
+      [[job.job, 1]],
+    );
+    assert.equal(node.desk.capacity().deliveryBytesPerSecond.free, node.desk.capacity().deliveryBytesPerSecond.total);
+    const closed = node.closed(job.job);
+    balancer.away = false;
+    await closed;
+    assert.equal(balancer.of("job.done").length, 1);
+    assert.deepEqual(node.desk.runningJobs(), []);
   });
 
   it("quotes to nobody but its cluster's account", async () => {
