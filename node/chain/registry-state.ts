@@ -39,6 +39,7 @@ export class RegistryState {
   readonly collections = new Map<Hex, Collection>();
   readonly #tokens: readonly Address[];
   readonly #tokenOfChannel = new Map<Hex, Address>();
+  readonly #channelsOfPayer = new Map<Address, Set<Hex>>();
   readonly #operatorOfNode = new Map<Address, Address>();
   readonly #clusterOfAccount = new Map<Address, bigint>();
   /** Operators whose stake moved since it was last read. */
@@ -55,6 +56,11 @@ export class RegistryState {
 
   clusterOfAccount(account: Address): bigint | undefined {
     return this.#clusterOfAccount.get(account);
+  }
+
+  /** What a payer's channels paid. */
+  collectionsOf(payer: Address): Collection[] {
+    return [...(this.#channelsOfPayer.get(payer) ?? [])].map((channel) => this.collections.get(channel)!);
   }
 
   apply(log: DecodedLog): void {
@@ -88,6 +94,10 @@ export class RegistryState {
         this.#tokenOfChannel.set(args.channel!, address("token"));
         return;
       case "Collected":
+        this.#channelsOfPayer.set(
+          address("payer"),
+          (this.#channelsOfPayer.get(address("payer")) ?? new Set()).add(args.channel!),
+        );
         this.collections.set(args.channel!, {
           channel: args.channel!,
           payer: address("payer"),

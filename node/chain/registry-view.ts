@@ -10,6 +10,7 @@ import { type Channel, channelId } from "@leat/sdk/protocol/channel.ts";
 import type { Deployment } from "@leat/sdk/protocol/deployment.ts";
 import { type Address, type Hex, toAddress } from "@leat/sdk/protocol/hex.ts";
 import type { AbiEvent, PublicClient } from "viem";
+import { ChannelCache } from "./channel-cache.ts";
 import type { ChannelState, ChannelView } from "./channel-view.ts";
 import type { ChainOptions } from "./clients.ts";
 import { ContractReader } from "./contracts.ts";
@@ -42,6 +43,7 @@ export class RegistryView implements ChannelView, Startable {
   readonly #events: EventReader;
   readonly #tasks: TaskGroup;
   readonly #listeners = new Set<(log: DecodedLog) => void>();
+  readonly #channels = new ChannelCache();
   #state: RegistryState;
   #position: ReaderPosition | undefined;
   #waiters: { readonly blockNumber: bigint; readonly resolve: () => void }[] = [];
@@ -146,7 +148,9 @@ export class RegistryView implements ChannelView, Startable {
 
   async channelState(channel: Channel): Promise<ChannelState> {
     const id = channelId(channel);
-    const found = await this.#ask("channelOf", this.reader.channel(id, this.#position?.blockNumber));
+    const blockNumber = this.#position?.blockNumber;
+    const read = () => this.#ask("channelOf", this.reader.channel(id, blockNumber));
+    const found = await (blockNumber === undefined ? read() : this.#channels.get(id, read));
     return { ...found, collectTransaction: this.#state.collections.get(id)?.transaction };
   }
 
@@ -165,8 +169,8 @@ export class RegistryView implements ChannelView, Startable {
   async paidHistory(payer: Address, payee: Address, token: Address): Promise<bigint> {
     const operator = this.#state.operatorOf(payee);
     let paid = 0n;
-    for (const collection of this.#state.collections.values()) {
-      if (collection.payer !== payer || collection.token !== token) continue;
+    for (const collection of this.#state.collectionsOf(payer)) {
+      if (collection.token !== token) continue;
       const isSame = collection.payee === payee || (operator && this.#state.operatorOf(collection.payee) === operator);
       if (isSame) paid += collection.collected;
     }
@@ -182,6 +186,7 @@ export class RegistryView implements ChannelView, Startable {
         for (const log of page.logs) this.#state.apply(log);
         await this.#readStakes(page.position.blockNumber);
         this.#position = page.position;
+        this.#channels.forget(page.logs);
         for (const log of page.logs) for (const listener of this.#listeners) listener(log);
         this.#wake();
       }
@@ -190,6 +195,7 @@ export class RegistryView implements ChannelView, Startable {
       this.#components.logger.error("Read chain anew: it was replaced below the confirmed depth", { ...error.detail });
       this.#state = this.#emptyState();
       this.#position = undefined;
+      this.#channels.clear();
     }
   }
 

@@ -313,7 +313,8 @@ export class PayeeService implements Payee, Startable {
     const { vouchers } = this.#components;
     const { voucher, receiptsRoot, receiptHashes } = offer;
     const named = new Set(receiptHashes);
-    const covered = (await vouchers.openEntries("held", book.id)).filter((entry) => named.has(entry.receiptHash));
+    const open = named.size === 0 ? [] : await vouchers.openEntries("held", book.id);
+    const covered = open.filter((entry) => named.has(entry.receiptHash));
     const record = { channel: book.id, voucher, receiptsRoot, receiptHashes, acknowledged: true };
     const adjustExact = paidAfterAll(book, voucher.value, receiptHashes.length > 0);
     const result = await vouchers.put("held", { record, expectedSeq, covered, adjustExact });

@@ -79,7 +79,10 @@ export class SettlementService implements Settlement, Startable {
   readonly #openSinceMs = new Map<Hex, number>();
   #listening: (() => void)[] = [];
   #looking = false;
-  #lookAgain = false;
+  /** What the next look is for: channels that changed, or all. */
+  #toLookAt: Set<Hex> | "all" = new Set();
+  /** What the store has of the chain already. */
+  readonly #writtenDown = new Map<Hex, bigint>();
   #waiters: { payer: Address; resolve: () => void; reject: (error: unknown) => void }[] = [];
 
   constructor(components: SettlementComponents, options: Static<typeof settlementOptions>) {
@@ -98,9 +101,9 @@ export class SettlementService implements Settlement, Startable {
   async start(): Promise<void> {
     const { payee, chain } = this.#components;
     this.#listening = [
-      payee.onChange(() => this.#look()),
+      payee.onChange((channel) => this.#look([channel])),
       chain.onEvent((log) => {
-        if (log.eventName === "ReserveThawStarted") this.#look();
+        if (log.eventName === "ReserveThawStarted") this.#look([log.args.channel as Hex]);
       }),
     ];
     this.#tasks.every(this.#options.lookEveryMs, () => this.#look());
@@ -126,20 +129,20 @@ export class SettlementService implements Settlement, Startable {
     });
   }
 
-  /** At most one look runs, and one more after it for what changed meanwhile. */
-  #look(): void {
+  /** At most one look runs, and one more after it for what changed meanwhile: one voucher does not cost a look at all. */
+  #look(channels: readonly Hex[] | "all" = "all"): void {
     if (this.#tasks.signal.aborted) return;
-    if (this.#looking) {
-      this.#lookAgain = true;
-      return;
-    }
+    if (channels === "all") this.#toLookAt = "all";
+    else if (this.#toLookAt !== "all") for (const channel of channels) this.#toLookAt.add(channel);
+    if (this.#looking) return;
     this.#looking = true;
     this.#tasks.run(async (signal) => {
       try {
-        do {
-          this.#lookAgain = false;
-          await this.#mutex.run(() => this.#collect(false, signal));
-        } while (this.#lookAgain && !signal.aborted);
+        while ((this.#toLookAt === "all" || this.#toLookAt.size > 0) && !signal.aborted) {
+          const toLookAt = this.#toLookAt;
+          this.#toLookAt = new Set();
+          await this.#mutex.run(() => this.#collect(false, signal, toLookAt));
+        }
       } finally {
         this.#looking = false;
       }
@@ -147,8 +150,8 @@ export class SettlementService implements Settlement, Startable {
   }
 
   /** One round: what is due goes out, is confirmed and written down before the next round looks. */
-  async #collect(all: boolean, signal: AbortSignal): Promise<Hex[]> {
-    const due = await this.#findDue(all);
+  async #collect(all: boolean, signal: AbortSignal, toLookAt: ReadonlySet<Hex> | "all" = "all"): Promise<Hex[]> {
+    const due = await this.#findDue(all, toLookAt);
     const transactions: Hex[] = [];
     for (let at = 0; at < due.length; at += this.#options.batch) {
       const transaction = await this.#collectBatch(due.slice(at, at + this.#options.batch), signal);
@@ -158,10 +161,10 @@ export class SettlementService implements Settlement, Startable {
     return transactions;
   }
 
-  async #findDue(all: boolean): Promise<Due[]> {
-    const { vouchers, payee, chain, clock } = this.#components;
+  async #findDue(all: boolean, toLookAt: ReadonlySet<Hex> | "all"): Promise<Due[]> {
+    const { payee, chain, clock } = this.#components;
     const due: Due[] = [];
-    for (const record of await vouchers.all("held")) {
+    for (const record of await this.#recordsOf(toLookAt)) {
       const { value } = record.voucher;
       const state = await chain.channelState(channelOf(value));
       if (value.cumulative <= state.collected) {
@@ -183,6 +186,13 @@ export class SettlementService implements Settlement, Startable {
       if (reason !== undefined || all) due.push({ record, reason: reason ?? "asked" });
     }
     return due;
+  }
+
+  async #recordsOf(channels: ReadonlySet<Hex> | "all"): Promise<VoucherRecord[]> {
+    const { vouchers } = this.#components;
+    if (channels === "all") return vouchers.all("held");
+    const found = await Promise.all([...channels].map((channel) => vouchers.newest("held", channel)));
+    return found.filter((record) => record !== undefined);
   }
 
   async #collectBatch(due: readonly Due[], signal: AbortSignal): Promise<Hex | undefined> {
@@ -214,8 +224,9 @@ export class SettlementService implements Settlement, Startable {
   }
 
   async #writeDown(channel: Hex, collected: bigint, transaction: Hex | undefined, blockNumber = 0n): Promise<void> {
-    if (transaction === undefined) return;
+    if (transaction === undefined || this.#writtenDown.get(channel) === collected) return;
     await this.#components.vouchers.putCollected({ channel, collected, transaction, blockNumber });
+    this.#writtenDown.set(channel, collected);
   }
 
   async #hasOpen(payer: Address): Promise<boolean> {
