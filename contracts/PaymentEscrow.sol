@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {EscrowDeposits} from "./escrow/EscrowDeposits.sol";
 import {EscrowFunds} from "./escrow/EscrowFunds.sol";
 import {EscrowPayouts} from "./escrow/EscrowPayouts.sol";
 import {EscrowSettings} from "./escrow/EscrowSettings.sol";
@@ -12,7 +13,7 @@ import {Shares} from "./libraries/Shares.sol";
 import {Vouchers} from "./libraries/Vouchers.sol";
 
 /// @title PaymentEscrow
-contract PaymentEscrow is EscrowPayouts {
+contract PaymentEscrow is EscrowDeposits, EscrowPayouts {
     using Vouchers for uint256[9];
 
     constructor(
@@ -70,7 +71,7 @@ contract PaymentEscrow is EscrowPayouts {
         unchecked {
             for (uint256 i = 0; i < claims.length; ++i) {
                 Claim calldata claim = claims[i];
-                voucher.fill(claim.payer, claim.cumulative, claim.seq, claim.usageRoot);
+                voucher.fill(claim.payer, claim.total, claim.usageRoot);
                 address signer = _signerOf(voucher, separator, claim.r, claim.vs);
                 total += _claim(voucher, signer, payerCluster, onlyPayer);
             }
@@ -85,13 +86,17 @@ contract PaymentEscrow is EscrowPayouts {
         returns (uint256 paid)
     {
         address payer = voucher.payer();
-        if (signer != payer || signer == address(0)) {
-            // Only a cluster's account is signed for by another: by its balancer keys.
-            if (payerCluster == 0) return _skip(voucher, SkipReason.SignatureWrong);
-            if (payer != onlyPayer) return _skip(voucher, SkipReason.PayerNotCluster);
-            if (!_isClusterSigner(payerCluster, signer)) return _skip(voucher, SkipReason.SignatureWrong);
-        }
         bytes32 id = voucher.channelId();
+        if (signer != payer || signer == address(0)) {
+            // A cluster's account is signed for by its balancer keys, another payer by whom it allotted on this channel.
+            if (payerCluster == 0) {
+                (bool isGood, SkipReason reason) = _judgeAllotted(id, signer, voucher.cumulative());
+                if (!isGood) return _skip(voucher, reason);
+            } else {
+                if (payer != onlyPayer) return _skip(voucher, SkipReason.PayerNotCluster);
+                if (!_isClusterSigner(payerCluster, signer)) return _skip(voucher, SkipReason.SignatureWrong);
+            }
+        }
         Channel storage channel = _channels[id];
         ChannelBalance balance = channel.balance;
         uint256 cumulative = voucher.cumulative();
@@ -103,7 +108,7 @@ contract PaymentEscrow is EscrowPayouts {
             uint256 held = balance.reserve();
             if (owed > held) return _claimBeyondReserve(voucher, id, channel, owed);
             channel.balance = ChannelBalances.pack(cumulative, held - owed);
-            emit Collected(payer, voucher.payee(), id, owed, cumulative);
+            emit Collected(id, cumulative);
             return owed;
         }
     }
@@ -114,6 +119,19 @@ contract PaymentEscrow is EscrowPayouts {
         returns (uint256 paid)
     {
         paid = channel.balance.reserve();
+        if (ChannelBalance.unwrap(channel.balance) == 0) {
+            // Mostly one that nothing was ever reserved on: events name its parties before they name it alone.
+            emit Reserved(
+                voucher.payer(),
+                voucher.payee(),
+                voucher.token(),
+                id,
+                voucher.cluster(),
+                uint32(voucher.clusterPpm()),
+                0,
+                0
+            );
+        }
         paid += _drawPool(voucher.payer(), voucher.token(), owed - paid);
         if (paid < owed) paid += _drawThawing(channel, owed - paid);
         _record(voucher, id, channel, owed, paid, 0);
@@ -166,7 +184,8 @@ contract PaymentEscrow is EscrowPayouts {
                 continue;
             }
             ChannelBalance balance = _channels[voucher.channelId()].balance;
-            if (claim.cumulative <= balance.collected()) {
+            uint256 cumulative = voucher.cumulative();
+            if (cumulative <= balance.collected()) {
                 _skip(voucher, SkipReason.NothingNew);
                 continue;
             }
@@ -174,7 +193,7 @@ contract PaymentEscrow is EscrowPayouts {
                 _skip(voucher, SkipReason.SignatureWrong);
                 continue;
             }
-            owed[i] = claim.cumulative - balance.collected();
+            owed[i] = cumulative - balance.collected();
             paid[i] = Math.min(owed[i], balance.reserve());
             owedToAll += owed[i] - paid[i];
         }
@@ -207,7 +226,7 @@ contract PaymentEscrow is EscrowPayouts {
         returns (uint256[9] memory voucher)
     {
         voucher = Vouchers.open(claim.payee, token, 0, 0);
-        voucher.fill(account, claim.cumulative, claim.seq, claim.usageRoot);
+        voucher.fill(account, claim.total, claim.usageRoot);
     }
 
     function _record(
@@ -222,7 +241,7 @@ contract PaymentEscrow is EscrowPayouts {
             uint256 collected = channel.balance.collected() + paid;
             // Safe: collected stays at most the voucher's cumulative, the reserve only shrinks; both are of 128 bits.
             channel.balance = ChannelBalances.pack(collected, held);
-            emit Collected(voucher.payer(), voucher.payee(), id, paid, collected);
+            emit Collected(id, collected);
         }
         if (paid < owed) emit Bounced(voucher.payer(), voucher.payee(), id, owed - paid);
     }

@@ -11,7 +11,7 @@ import {ClusterAccounts} from "../libraries/ClusterAccounts.sol";
 import {Shares} from "../libraries/Shares.sol";
 import {EscrowSettings} from "./EscrowSettings.sol";
 
-/// @title What payers put in, promise and take back
+/// @title What payers promise and take back
 abstract contract EscrowFunds is EscrowSettings, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
@@ -36,19 +36,6 @@ abstract contract EscrowFunds is EscrowSettings, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IPaymentEscrow
-    function deposit(address token, address account, uint256 amount) external whenNotPaused nonReentrant {
-        _requireAllowed(token);
-        if (account == address(0)) revert PaymentEscrowAddressZero();
-        if (amount == 0) revert PaymentEscrowAmountZero();
-        _pools[account][token] += amount;
-        emit Deposited(token, account, msg.sender, amount);
-        uint256 before = IERC20(token).balanceOf(address(this));
-        IERC20(token).safeTransferFrom(msg.sender, address(this), amount);
-        uint256 received = IERC20(token).balanceOf(address(this)) - before;
-        if (received != amount) revert PaymentEscrowTransferShort(amount, received);
-    }
-
-    /// @inheritdoc IPaymentEscrow
     function withdraw(uint256 asCluster, address token, uint256 amount, address to) external nonReentrant {
         address account = _accountAsOwner(asCluster);
         if (to == address(0)) revert PaymentEscrowAddressZero();
@@ -69,21 +56,8 @@ abstract contract EscrowFunds is EscrowSettings, ReentrancyGuardTransient {
     ) external whenNotPaused nonReentrant {
         address payer = _accountAsBalancer(asCluster);
         _requireAllowed(token);
-        if (payee == address(0)) revert PaymentEscrowAddressZero();
         if (amount == 0) revert PaymentEscrowAmountZero();
-        // Such a voucher could never be collected: money promised to it would only be locked.
-        if (cluster == 0 ? clusterPpm != 0 : clusterPpm > Shares.PPM) {
-            revert PaymentEscrowShareInvalid(cluster, clusterPpm);
-        }
-        _takeFromPool(payer, token, amount);
-        bytes32 id = _channelId(payer, payee, token, cluster, clusterPpm);
-        Channel storage channel = _channels[id];
-        ChannelBalance balance = channel.balance;
-        uint256 total = balance.reserve() + amount;
-        uint256 promised = total + channel.thawing;
-        if (promised > type(uint128).max) revert PaymentEscrowReserveTooLarge(type(uint128).max, promised);
-        channel.balance = ChannelBalances.pack(balance.collected(), total);
-        emit Reserved(payer, payee, token, id, cluster, clusterPpm, amount, total);
+        _reserve(payer, payee, token, cluster, clusterPpm, amount);
     }
 
     /// @inheritdoc IPaymentEscrow
@@ -178,6 +152,31 @@ abstract contract EscrowFunds is EscrowSettings, ReentrancyGuardTransient {
         return address(_clusterRegistry);
     }
 
+    /// @dev From the pool into the reserve. Token and amount were checked.
+    function _reserve(
+        address payer,
+        address payee,
+        address token,
+        uint256 cluster,
+        uint32 clusterPpm,
+        uint256 amount
+    ) internal {
+        if (payee == address(0)) revert PaymentEscrowAddressZero();
+        // Such a voucher could never be collected: money promised to it would only be locked.
+        if (cluster == 0 ? clusterPpm != 0 : clusterPpm > Shares.PPM) {
+            revert PaymentEscrowShareInvalid(cluster, clusterPpm);
+        }
+        _takeFromPool(payer, token, amount);
+        bytes32 id = _channelId(payer, payee, token, cluster, clusterPpm);
+        Channel storage channel = _channels[id];
+        ChannelBalance balance = channel.balance;
+        uint256 total = balance.reserve() + amount;
+        uint256 promised = total + channel.thawing;
+        if (promised > type(uint128).max) revert PaymentEscrowReserveTooLarge(type(uint128).max, promised);
+        channel.balance = ChannelBalances.pack(balance.collected(), total);
+        emit Reserved(payer, payee, token, id, cluster, clusterPpm, amount, total);
+    }
+
     function _takeFromPool(address account, address token, uint256 amount) private {
         uint256 pool = _pools[account][token];
         if (amount > pool) revert PaymentEscrowPoolShort(amount, pool);
@@ -201,7 +200,7 @@ abstract contract EscrowFunds is EscrowSettings, ReentrancyGuardTransient {
     }
 
     function _channelId(address payer, address payee, address token, uint256 cluster, uint32 clusterPpm)
-        private
+        internal
         pure
         returns (bytes32)
     {

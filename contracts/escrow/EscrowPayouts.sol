@@ -3,17 +3,16 @@ pragma solidity 0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {IOperatorRegistry} from "../interfaces/IOperatorRegistry.sol";
 import {IPaymentEscrow} from "../interfaces/IPaymentEscrow.sol";
 import {ClusterAccounts} from "../libraries/ClusterAccounts.sol";
 import {Shares} from "../libraries/Shares.sol";
 import {Vouchers} from "../libraries/Vouchers.sol";
-import {EscrowFunds} from "./EscrowFunds.sol";
+import {EscrowSigners} from "./EscrowSigners.sol";
 
 /// @title Who signed a voucher, what a channel can still give, and where the money goes
-abstract contract EscrowPayouts is EscrowFunds, EIP712 {
+abstract contract EscrowPayouts is EscrowSigners {
     using Vouchers for uint256[9];
 
     /// @dev What a token's transfer may cost: three times what USDC's does.
@@ -29,7 +28,7 @@ abstract contract EscrowPayouts is EscrowFunds, EIP712 {
 
     IOperatorRegistry internal immutable _operatorRegistry;
 
-    constructor(address operatorRegistry_) EIP712("Leat", "1") {
+    constructor(address operatorRegistry_) {
         if (operatorRegistry_ == address(0)) revert PaymentEscrowAddressZero();
         _operatorRegistry = IOperatorRegistry(operatorRegistry_);
     }

@@ -10,11 +10,11 @@ pragma solidity 0.8.37;
 interface IPaymentEscrow {
     /// @notice One voucher of a group, signed by its payer:
     /// `Voucher(address payer,address payee,address token,uint256 cluster,uint32 clusterPpm,uint128 cumulative,uint64 seq,bytes32 usageRoot)`.
+    /// @param total `cumulative << 64 | seq`, as in a member's claim: one word, since each word of input costs gas
     /// @param r The signature in the compact form of EIP-2098
     struct Claim {
         address payer;
-        uint128 cumulative;
-        uint64 seq;
+        uint256 total;
         bytes32 usageRoot;
         bytes32 r;
         bytes32 vs;
@@ -37,9 +37,40 @@ interface IPaymentEscrow {
     /// @notice A voucher of a cluster's account to a node, on a channel without cluster and share.
     struct MemberClaim {
         address payee;
-        uint128 cumulative;
-        uint64 seq;
+        uint256 total;
         bytes32 usageRoot;
+        bytes32 r;
+        bytes32 vs;
+    }
+
+    /// @notice An EIP-2612 permit of the caller to the escrow.
+    struct Permit {
+        uint256 deadline;
+        uint8 v;
+        bytes32 r;
+        bytes32 s;
+    }
+
+    /// @notice An EIP-3009 `ReceiveWithAuthorization` of `from` to the escrow. Its nonce is not given but computed from
+    /// what the money is for, so that whoever sees the authorisation can submit it but not redirect it.
+    /// @param salt 32 bytes of the signer's choice: each nonce is good once
+    struct Authorization {
+        address from;
+        uint256 amount;
+        uint256 validAfter;
+        uint256 validBefore;
+        bytes32 salt;
+        uint8 v;
+        bytes32 r;
+        bytes32 s;
+    }
+
+    /// @notice A key's proof that it agrees to sign for the payer: EIP-712
+    /// `SignerPossession(address payer,address signer,uint64 validUntil)` signed by the key; signature in the compact form
+    /// of EIP-2098.
+    struct SignerProof {
+        address signer;
+        uint64 validUntil;
         bytes32 r;
         bytes32 vs;
     }
@@ -62,7 +93,9 @@ interface IPaymentEscrow {
         PayerNotCluster,
         NothingNew,
         SignatureWrong,
-        OutOfOrder
+        OutOfOrder,
+        SignerExpired,
+        SignerCapExceeded
     }
 
     event Deposited(address indexed token, address indexed account, address indexed from, uint256 amount);
@@ -83,15 +116,10 @@ interface IPaymentEscrow {
     event ReserveThawCanceled(address indexed payer, address indexed payee, bytes32 channel, uint256 amount);
     event ReserveReleased(address indexed payer, address indexed payee, bytes32 channel, uint256 amount);
 
-    /// @notice A voucher brought `amount`; the channel has now paid `collected` in all. The token is that of the channel,
-    /// and of the `PaidOut` that follows; the voucher itself, with its usage root, stands in the transaction's input.
-    event Collected(
-        address indexed payer,
-        address indexed payee,
-        bytes32 channel,
-        uint256 amount,
-        uint256 collected
-    );
+    /// @notice A voucher brought the channel's total to `collected`: totals only grow, so what it brought is the difference
+    /// to the channel's last one. The channel's parties and token are in its `Reserved`; the voucher itself, with its usage
+    /// root, stands in the transaction's input.
+    event Collected(bytes32 indexed channel, uint256 collected);
 
     /// @notice A voucher could not be paid in full: `missing` stays claimable.
     event Bounced(address indexed payer, address indexed payee, bytes32 channel, uint256 missing);
@@ -106,6 +134,23 @@ interface IPaymentEscrow {
         uint256 clusterShare,
         uint256 fee,
         bool pushed
+    );
+
+    /// @notice Vouchers of `signer` count on the channel up to a total of `cap`, until one thaw after `validUntil`.
+    event SignerAllotted(
+        address indexed payer,
+        address indexed payee,
+        address indexed signer,
+        bytes32 channel,
+        uint128 cap,
+        uint64 validUntil
+    );
+    event SignerRevoked(
+        address indexed payer,
+        address indexed payee,
+        address indexed signer,
+        bytes32 channel,
+        uint64 validUntil
     );
     event TokenAllowed(address indexed token, bool allowed);
     event FeeScheduled(uint256 feePpm, uint256 effectiveAt);
@@ -126,10 +171,51 @@ interface IPaymentEscrow {
     error PaymentEscrowThawNone();
     error PaymentEscrowThawRunning(uint256 endsAt, uint256 found);
     error PaymentEscrowFeeTooLarge(uint256 maximum, uint256 found);
+    error PaymentEscrowValidityOutOfBounds(uint256 maximum, uint256 found);
+    error PaymentEscrowCapFell(uint256 held, uint256 found);
+    error PaymentEscrowSignerNotAllotted(bytes32 channel, address signer);
+    error PaymentEscrowProofExpired(uint256 validUntil, uint256 found);
+    error PaymentEscrowProofWrong(address wanted, address found);
     error PaymentEscrowGasShort(uint256 wanted, uint256 found);
 
     /// @notice Moves `amount` from the caller into the pool of `account` and proves that all of it arrived.
     function deposit(address token, address account, uint256 amount) external;
+
+    /// @notice The same with a permit in place of an allowance.
+    /// @dev The permit may have been used already by somebody else: then the allowance that it left is used.
+    function depositWithPermit(address token, address account, uint256 amount, Permit calldata permit) external;
+
+    /// @notice Moves what `authorization.from` authorised into the pool of `account`. Anyone may submit. The
+    /// authorisation's nonce is `keccak256(abi.encode(keccak256("leat.deposit"), account, salt))`.
+    function depositWithAuthorization(address token, address account, Authorization calldata authorization) external;
+
+    /// @notice Moves what a payer authorised straight into the reserve of its channel. Anyone may submit. The
+    /// authorisation's nonce is `keccak256(abi.encode(keccak256("leat.reserve"), payee, cluster, clusterPpm, salt))`.
+    function reserveWithAuthorization(
+        address payee,
+        address token,
+        uint256 cluster,
+        uint32 clusterPpm,
+        Authorization calldata authorization
+    ) external;
+
+    /// @notice Lets a key sign vouchers on one channel of the caller's, up to a total of `cap` base units. While its
+    /// vouchers count, the cap can only rise.
+    /// @param cap The channel's cumulative total that its vouchers may reach: absolute, so that two signers of one channel
+    /// spend the same money, not twice as much
+    /// @param validUntil Seconds since 1970; its vouchers stay collectable one thaw longer
+    function allotSigner(
+        address payee,
+        address token,
+        uint256 cluster,
+        uint32 clusterPpm,
+        uint128 cap,
+        uint64 validUntil,
+        SignerProof calldata proof
+    ) external;
+
+    /// @notice Ends an allotment now: what the key signed stays collectable for one thaw.
+    function revokeSigner(address payee, address token, uint256 cluster, uint32 clusterPpm, address signer) external;
 
     /// @notice Sends part of the pool to `to`. For a cluster only its owner may.
     function withdraw(uint256 asCluster, address token, uint256 amount, address to) external;
@@ -186,7 +272,7 @@ interface IPaymentEscrow {
     /// @notice Sets the account that the fee is credited to.
     function setTreasury(address newTreasury) external;
 
-    /// @notice Stops, or allows again, new promises: deposits and reserves. Never withdrawals or collection.
+    /// @notice Stops, or allows again, new promises: deposits, reserves and signers. Never withdrawals or collection.
     function setPaused(bool paused) external;
 
     function poolOf(address account, address token) external view returns (uint256);
@@ -195,6 +281,9 @@ interface IPaymentEscrow {
         external
         pure
         returns (bytes32);
+
+    /// @notice What a key may sign on a channel; zeros where it was never allotted.
+    function signerOf(bytes32 channel, address signer) external view returns (uint128 cap, uint64 validUntil);
 
     function channelOf(bytes32 channel) external view returns (ChannelInfo memory);
 

@@ -22,13 +22,11 @@ library Vouchers {
         words[5] = clusterPpm_;
     }
 
-    function fill(uint256[9] memory words, address payer_, uint128 cumulative_, uint64 seq, bytes32 usageRoot_)
-        internal
-        pure
-    {
+    /// @param total `cumulative << 64 | seq`; what stands above its 192 bits is no part of a voucher
+    function fill(uint256[9] memory words, address payer_, uint256 total, bytes32 usageRoot_) internal pure {
         words[1] = uint160(payer_);
-        words[6] = cumulative_;
-        words[7] = seq;
+        words[6] = uint128(total >> 64);
+        words[7] = uint64(total);
         words[8] = uint256(usageRoot_);
     }
 

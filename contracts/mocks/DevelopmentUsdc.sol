@@ -1,15 +1,32 @@
 // SPDX-License-Identifier: Unlicense
 pragma solidity 0.8.37;
 
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {IERC3009} from "../interfaces/IERC3009.sol";
 import {DevelopmentToken} from "./DevelopmentToken.sol";
 
-/// @title A token shaped like USDC: six decimals, permit, a blocklist and a pause, both checked on every transfer
-contract DevelopmentUsdc is DevelopmentToken {
+/// @title A token shaped like USDC: six decimals, permit, EIP-3009, a blocklist and a pause, both checked on every transfer
+contract DevelopmentUsdc is DevelopmentToken, IERC3009 {
+    bytes32 private constant _RECEIVE_TYPE_HASH = keccak256(
+        "ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)"
+    );
+    bytes32 private constant _TRANSFER_TYPE_HASH = keccak256(
+        "TransferWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)"
+    );
+
+    event AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce);
+
+    error DevelopmentUsdcCallerNotPayee(address payee);
+    error DevelopmentUsdcAuthorizationTime(uint256 validAfter, uint256 validBefore);
+    error DevelopmentUsdcAuthorizationUsed(address from, bytes32 nonce);
+    error DevelopmentUsdcAuthorizationSigner(address wanted, address found);
+
     error DevelopmentUsdcBlocked(address account);
     error DevelopmentUsdcPaused();
 
     bool public paused;
     mapping(address account => bool) public blocked;
+    mapping(address authorizer => mapping(bytes32 nonce => bool)) public authorizationState;
 
     constructor() DevelopmentToken("USD Coin", "USDC", 6) {}
 
@@ -19,6 +36,56 @@ contract DevelopmentUsdc is DevelopmentToken {
 
     function setPaused(bool isPaused) external {
         paused = isPaused;
+    }
+
+    /// @inheritdoc IERC3009
+    function receiveWithAuthorization(
+        address from,
+        address to,
+        uint256 value,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 nonce,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external {
+        if (msg.sender != to) revert DevelopmentUsdcCallerNotPayee(to);
+        bytes32 hash = keccak256(abi.encode(_RECEIVE_TYPE_HASH, from, to, value, validAfter, validBefore, nonce));
+        _useAuthorization(from, validAfter, validBefore, nonce, ECDSA.recover(_hashTypedDataV4(hash), v, r, s));
+        _transfer(from, to, value);
+    }
+
+    function transferWithAuthorization(
+        address from,
+        address to,
+        uint256 value,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 nonce,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external {
+        bytes32 hash = keccak256(abi.encode(_TRANSFER_TYPE_HASH, from, to, value, validAfter, validBefore, nonce));
+        _useAuthorization(from, validAfter, validBefore, nonce, ECDSA.recover(_hashTypedDataV4(hash), v, r, s));
+        _transfer(from, to, value);
+    }
+
+    function _useAuthorization(
+        address from,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 nonce,
+        address signer
+    ) private {
+        if (block.timestamp <= validAfter || block.timestamp >= validBefore) {
+            revert DevelopmentUsdcAuthorizationTime(validAfter, validBefore);
+        }
+        if (authorizationState[from][nonce]) revert DevelopmentUsdcAuthorizationUsed(from, nonce);
+        if (signer != from) revert DevelopmentUsdcAuthorizationSigner(from, signer);
+        authorizationState[from][nonce] = true;
+        emit AuthorizationUsed(from, nonce);
     }
 
     function _update(address from, address to, uint256 value) internal override {

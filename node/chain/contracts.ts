@@ -1,6 +1,7 @@
 import { clusterRegistryAbi } from "@leat/sdk/protocol/abi/cluster-registry.ts";
 import { operatorRegistryAbi } from "@leat/sdk/protocol/abi/operator-registry.ts";
 import { paymentEscrowAbi } from "@leat/sdk/protocol/abi/payment-escrow.ts";
+import { packTotal } from "@leat/sdk/protocol/channel.ts";
 import type { Deployment } from "@leat/sdk/protocol/deployment.ts";
 import { type Address, type Hex, toAddress } from "@leat/sdk/protocol/hex.ts";
 import type { Voucher } from "@leat/sdk/protocol/signed.ts";
@@ -99,13 +100,7 @@ export function collectCall(deployment: Deployment, collectables: readonly Colle
       token,
       cluster,
       clusterPpm,
-      claims: group.map(({ voucher }) => ({
-        payer: voucher.value.payer,
-        cumulative: voucher.value.cumulative,
-        seq: voucher.value.seq,
-        usageRoot: voucher.value.usageRoot,
-        ...toCompactSignature(voucher.signature),
-      })),
+      claims: group.map(({ voucher }) => ({ payer: voucher.value.payer, ...claimOf(voucher) })),
     };
   });
   return {
@@ -116,6 +111,11 @@ export function collectCall(deployment: Deployment, collectables: readonly Colle
   } as const satisfies ContractCall<typeof paymentEscrowAbi, "collect">;
 }
 
+/** What the escrow takes of a voucher besides its channel. */
+function claimOf({ value, signature }: Signed<Voucher>) {
+  return { total: packTotal(value), usageRoot: value.usageRoot, ...toCompactSignature(signature) };
+}
+
 /** Buyers first, then the members; members in rising order of payee, each once. */
 export function collectForCall(
   deployment: Deployment,
@@ -124,12 +124,6 @@ export function collectForCall(
   buyers: readonly Signed<Voucher>[],
   members: readonly Signed<Voucher>[],
 ) {
-  const claimOf = ({ value, signature }: Signed<Voucher>) => ({
-    cumulative: value.cumulative,
-    seq: value.seq,
-    usageRoot: value.usageRoot,
-    ...toCompactSignature(signature),
-  });
   const rising = members.toSorted((left, right) => (left.value.payee < right.value.payee ? -1 : 1));
   return {
     address: deployment.escrow,

@@ -1,5 +1,4 @@
-import { channelId, hubChannel } from "@leat/sdk/protocol/channel.ts";
-import { type Address, type Hex, toAddress, zeroAddress } from "@leat/sdk/protocol/hex.ts";
+import { type Address, type Hex, toAddress } from "@leat/sdk/protocol/hex.ts";
 import type { DecodedLog } from "./event-reader.ts";
 
 export interface OperatorState {
@@ -25,7 +24,6 @@ export interface Collection {
   readonly channel: Hex;
   readonly payer: Address;
   readonly payee: Address;
-  /** Zero where no event told the channel's token. */
   readonly token: Address;
   readonly collected: bigint;
   readonly transaction: Hex;
@@ -37,18 +35,12 @@ export class RegistryState {
   readonly operators = new Map<Address, OperatorState>();
   readonly clusters = new Map<bigint, ClusterState>();
   readonly collections = new Map<Hex, Collection>();
-  readonly #tokens: readonly Address[];
-  readonly #tokenOfChannel = new Map<Hex, Address>();
+  readonly #parties = new Map<Hex, Pick<Collection, "payer" | "payee" | "token">>();
   readonly #channelsOfPayer = new Map<Address, Set<Hex>>();
   readonly #operatorOfNode = new Map<Address, Address>();
   readonly #clusterOfAccount = new Map<Address, bigint>();
   /** Operators whose stake moved since it was last read. */
   readonly staleStakes = new Set<Address>();
-
-  /** @param tokens Those that the network knows: a channel's token is found by its id where no event names it. */
-  constructor(tokens: readonly Address[]) {
-    this.#tokens = tokens;
-  }
 
   operatorOf(node: Address): Address | undefined {
     return this.#operatorOfNode.get(node);
@@ -90,24 +82,26 @@ export class RegistryState {
           node.revoked = true;
         });
         return;
-      case "Reserved":
-        this.#tokenOfChannel.set(args.channel!, address("token"));
+      case "Reserved": {
+        const parties = { payer: address("payer"), payee: address("payee"), token: address("token") };
+        this.#parties.set(args.channel!, parties);
         return;
-      case "Collected":
-        this.#channelsOfPayer.set(
-          address("payer"),
-          (this.#channelsOfPayer.get(address("payer")) ?? new Set()).add(args.channel!),
-        );
+      }
+      case "Collected": {
+        // The escrow names a channel's parties before it pays anything from it.
+        const parties = this.#parties.get(args.channel!);
+        if (parties === undefined) return;
+        const { payer } = parties;
+        this.#channelsOfPayer.set(payer, (this.#channelsOfPayer.get(payer) ?? new Set()).add(args.channel!));
         this.collections.set(args.channel!, {
           channel: args.channel!,
-          payer: address("payer"),
-          payee: address("payee"),
-          token: this.#tokenOf(args.channel!, address("payer"), address("payee")),
+          ...parties,
           collected: args.collected!,
           transaction: log.transactionHash,
           blockNumber: log.blockNumber,
         });
         return;
+      }
       default:
         this.#applyToCluster(log.eventName, args, address);
     }
@@ -128,13 +122,6 @@ export class RegistryState {
     else if (name === "BalancerRemoved") cluster.balancers.delete(address("balancer"));
     else if (name === "MemberAccepted") cluster.members.set(address("operator"), args.maximumSharePpm!);
     else if (name === "MemberLeft") cluster.members.delete(address("operator"));
-  }
-
-  #tokenOf(channel: Hex, payer: Address, payee: Address): Address {
-    const isOf = (token: Address) => channelId(hubChannel(payer, payee, token)) === channel;
-    const token = this.#tokenOfChannel.get(channel) ?? this.#tokens.find(isOf) ?? zeroAddress;
-    this.#tokenOfChannel.set(channel, token);
-    return token;
   }
 
   #operator(operator: Address): OperatorState {

@@ -8,7 +8,7 @@ import { operatorRegistryAbi } from "@leat/sdk/protocol/abi/operator-registry.ts
 import { paymentEscrowAbi } from "@leat/sdk/protocol/abi/payment-escrow.ts";
 import { type Channel, channelId } from "@leat/sdk/protocol/channel.ts";
 import type { Deployment } from "@leat/sdk/protocol/deployment.ts";
-import { type Address, type Hex, toAddress } from "@leat/sdk/protocol/hex.ts";
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { AbiEvent, PublicClient } from "viem";
 import { ChannelCache } from "./channel-cache.ts";
 import type { ChannelState, ChannelView } from "./channel-view.ts";
@@ -52,7 +52,7 @@ export class RegistryView implements ChannelView, Startable {
     const { publicClient, deployment, clock, logger, metrics } = components;
     this.#components = components;
     this.#options = options;
-    this.#state = this.#emptyState();
+    this.#state = new RegistryState();
     this.reader = new ContractReader(publicClient, deployment);
     this.#events = new EventReader(
       { publicClient },
@@ -193,14 +193,10 @@ export class RegistryView implements ChannelView, Startable {
     } catch (error) {
       if (!(error instanceof ChainError) || error.code !== "CHAIN_REPLACED") throw error;
       this.#components.logger.error("Read chain anew: it was replaced below the confirmed depth", { ...error.detail });
-      this.#state = this.#emptyState();
+      this.#state = new RegistryState();
       this.#position = undefined;
       this.#channels.clear();
     }
-  }
-
-  #emptyState(): RegistryState {
-    return new RegistryState(Object.values(this.#components.deployment.tokens).map(toAddress));
   }
 
   async #readStakes(blockNumber: bigint): Promise<void> {

@@ -33,3 +33,8 @@ export function channelId(channel: Channel): Hex {
   new DataView(encoded.buffer).setUint32(156, channel.clusterPpm);
   return bytesToHex(keccak_256(encoded));
 }
+
+/** A voucher's total and place as the escrow's claims take them, in one word: `cumulative << 64 | seq`. */
+export function packTotal({ cumulative, seq }: Pick<Voucher, "cumulative" | "seq">): bigint {
+  return (cumulative << 64n) | seq;
+}

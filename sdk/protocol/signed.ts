@@ -144,6 +144,14 @@ export const nodePossessionStructure = defineStructure("NodePossession", {
 });
 export type NodePossession = ValueOf<typeof nodePossessionStructure>;
 
+/** A key's consent to sign vouchers for a payer, where the payer allots it a channel. The verifying contract is the escrow. */
+export const signerPossessionStructure = defineStructure("SignerPossession", {
+  payer: "address",
+  signer: "address",
+  validUntil: "uint64",
+});
+export type SignerPossession = ValueOf<typeof signerPossessionStructure>;
+
 /** A balancer key's consent to sign for a cluster of `owner`. The verifying contract is the cluster registry. */
 export const balancerPossessionStructure = defineStructure("BalancerPossession", {
   cluster: "uint256",

@@ -100,7 +100,7 @@ contract EscrowMoneyTest is EscrowWorld {
             address payee = nodes[(nodes[0] < nodes[1]) == (i == 0) ? 0 : 1];
             uint128 cumulative = uint128(bound(seed >> (i * 64), 1, 2 * amount));
             IPaymentEscrow.Claim memory claim = claimOf(2, payee, 0, 0, cumulative);
-            members[i] = IPaymentEscrow.MemberClaim(payee, cumulative, 0, 0, claim.r, claim.vs);
+            members[i] = IPaymentEscrow.MemberClaim(payee, uint256(cumulative) << 64, 0, claim.r, claim.vs);
             _noteSigned(Line(2, payee, 0, 0), cumulative);
         }
         escrow.collectFor(cluster, address(token), fromBuyers, members);

@@ -64,8 +64,8 @@ contract LibrariesTest is Test {
         bytes32 usageRoot
     ) external pure {
         uint256[9] memory voucher = Vouchers.open(who[1], who[2], cluster, clusterPpm);
-        voucher.fill(address(type(uint160).max), type(uint128).max, type(uint64).max, bytes32(type(uint256).max));
-        voucher.fill(who[0], cumulative, seq, usageRoot);
+        voucher.fill(address(type(uint160).max), type(uint256).max, bytes32(type(uint256).max));
+        voucher.fill(who[0], uint256(cumulative) << 64 | seq, usageRoot);
         assertEq(voucher.channelId(), keccak256(abi.encode(who[0], who[1], who[2], cluster, clusterPpm)));
         bytes32 wanted = keccak256(
             bytes.concat(

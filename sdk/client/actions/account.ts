@@ -1,7 +1,7 @@
 import { erc20Abi } from "viem";
 import { paymentEscrowAbi } from "../../protocol/abi/payment-escrow.ts";
 import { type Channel, channelId, hubChannel } from "../../protocol/channel.ts";
-import { type Address, type Hex, isHex, toAddress, zeroAddress } from "../../protocol/hex.ts";
+import { type Address, type Hex, isHex, toAddress } from "../../protocol/hex.ts";
 import type { LeatClient } from "../create-client.ts";
 import { addressOf, ClientError, type Done, write } from "../transaction.ts";
 
@@ -129,7 +129,6 @@ export interface Collection {
   readonly channelId: Hex;
   readonly payer: Address;
   readonly payee: Address;
-  /** Zero for a channel outside hub mode, whose token the event does not tell. */
   readonly token: Address;
   /** By this transaction. */
   readonly amount: bigint;
@@ -144,30 +143,31 @@ export async function listCollections(
   client: LeatClient,
   filter: { readonly payer?: Address; readonly payee?: Address } = {},
 ): Promise<Collection[]> {
-  const logs = await client.publicClient.getContractEvents({
+  const range = {
     address: client.deployment.escrow,
     abi: paymentEscrowAbi,
-    eventName: "Collected",
-    args: filter,
     fromBlock: client.deployment.deployedAtBlock,
     toBlock: "latest",
     strict: true,
-  });
-  const tokens = Object.values(client.deployment.tokens).map(toAddress);
-  return logs.map(({ args, transactionHash, blockNumber }) => {
-    const [payer, payee] = [toAddress(args.payer), toAddress(args.payee)];
-    const token = tokens.find((one) => channelId(hubChannel(payer, payee, one)) === args.channel) ?? zeroAddress;
-    const { amount, collected } = args;
-    return {
-      channelId: args.channel,
-      payer,
-      payee,
-      token,
-      amount,
-      collected,
-      transaction: transactionHash,
-      blockNumber,
-    };
+  } as const;
+  const [reserved, collected] = await Promise.all([
+    client.publicClient.getContractEvents({ ...range, eventName: "Reserved", args: filter }),
+    client.publicClient.getContractEvents({ ...range, eventName: "Collected" }),
+  ]);
+  const parties = new Map(
+    reserved.map(({ args: { channel, payer, payee, token } }) => [
+      channel,
+      { payer: toAddress(payer), payee: toAddress(payee), token: toAddress(token) },
+    ]),
+  );
+  const totals = new Map<Hex, bigint>();
+  return collected.flatMap(({ args: { channel, collected: total }, transactionHash, blockNumber }) => {
+    const known = parties.get(channel);
+    if (known === undefined) return [];
+    const amount = total - (totals.get(channel) ?? 0n);
+    totals.set(channel, total);
+    const place = { transaction: transactionHash, blockNumber };
+    return [{ channelId: channel, ...known, amount, collected: total, ...place }];
   });
 }
 

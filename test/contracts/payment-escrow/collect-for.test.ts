@@ -72,9 +72,14 @@ describe("PaymentEscrow.collectFor", () => {
     await world().deposit(buyer, 1_000n, account);
     const stranger = await world().actor(77);
     const unknown = await world().claim(balancer.signer, world().key(account, stranger.address), 5n);
-    const claims = [await member(0, 10n), { ...(await member(1, 20n)), seq: 9n }, await member(2, 30n), unknown];
+    const claims = [
+      await member(0, 10n),
+      { ...(await member(1, 20n)), total: (20n << 64n) | 9n },
+      await member(2, 30n),
+      unknown,
+    ];
     claims.sort((left, right) => (left.payee < right.payee ? -1 : 1));
-    const receipt = await collectFor([{ ...(await buyerClaim(5n)), seq: 9n }], claims);
+    const receipt = await collectFor([{ ...(await buyerClaim(5n)), total: (5n << 64n) | 9n }], claims);
     assert.deepEqual(await earned(), [10n, 0n, 30n]);
     const found = world()
       .events(receipt, "ClaimSkipped")

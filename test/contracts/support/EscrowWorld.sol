@@ -60,9 +60,9 @@ abstract contract EscrowWorld is Test {
         returns (IPaymentEscrow.Claim memory claim)
     {
         claim.payer = payerOf(payer);
-        claim.cumulative = cumulative;
+        claim.total = uint256(cumulative) << 64;
         uint256[9] memory voucher = Vouchers.open(payee, address(token), clusterId, ppm);
-        voucher.fill(claim.payer, cumulative, 0, 0);
+        voucher.fill(claim.payer, claim.total, 0);
         bytes32 digest = MessageHashUtils.toTypedDataHash(escrow.domainSeparator(), voucher.structHash());
         (claim.r, claim.vs) = _sign(payer == 2 ? BALANCER_KEY : FIRST_BUYER_KEY + payer, digest);
     }

@@ -15,6 +15,7 @@ import { clusterRegistryAbi } from "../../../sdk/protocol/abi/cluster-registry.t
 import { developmentTokenAbi } from "../../../sdk/protocol/abi/development-token.ts";
 import { operatorRegistryAbi } from "../../../sdk/protocol/abi/operator-registry.ts";
 import { paymentEscrowAbi } from "../../../sdk/protocol/abi/payment-escrow.ts";
+import { packTotal } from "../../../sdk/protocol/channel.ts";
 import { createDomain, type Domain } from "../../../sdk/protocol/eip712.ts";
 import { type Address, type Hex, isHex, toAddress, zeroAddress, zeroHash } from "../../../sdk/protocol/hex.ts";
 import {
@@ -181,7 +182,7 @@ export class World {
   async claim(signer: StatementSigner, key: ChannelKey, cumulative: bigint, seq = 1n) {
     const voucher: Voucher = { ...key, cumulative, seq, usageRoot: zeroHash };
     const { r, vs } = toCompactSignature(await signer.sign(voucherStructure, this.domain, voucher));
-    return { payer: key.payer, payee: key.payee, cumulative, seq, usageRoot: zeroHash, r, vs };
+    return { payer: key.payer, payee: key.payee, total: packTotal(voucher), usageRoot: zeroHash, r, vs };
   }
 
   group(key: ChannelKey, claims: unknown[], clusters: { payeeCluster?: bigint; payerCluster?: bigint } = {}) {
