@@ -21,7 +21,7 @@ contract EscrowMoneyTest is EscrowWorld {
 
     function testFuzz_moneyIsConserved(uint256[20] calldata steps, uint16 feePpm) external {
         escrow.setFee(uint16(bound(feePpm, 0, 10_000)));
-        vm.warp(block.timestamp + 9 days);
+        jump(9 days);
         _in = 0;
         for (uint256 i = 0; i < steps.length; ++i) {
             _step(steps[i]);
@@ -54,7 +54,7 @@ contract EscrowMoneyTest is EscrowWorld {
             return;
         }
         if (action == 5) return _collectFor(amount, seed >> 32);
-        if (action == 9) return vm.warp(block.timestamp + seed % 8 days);
+        if (action == 9) return jump((seed >> 32) % 8 days);
         uint256 asCluster = line.payer == 2 ? cluster : 0;
         address actor = line.payer == 2 ? address(this) : payer;
         bytes memory call = action == 6

@@ -34,9 +34,11 @@ abstract contract EscrowWorld is Test {
     address[2] internal owners = [address(0x0e1), address(0x0e2)];
     address[2] internal nodes;
     address[2] internal buyers;
+    /// @dev Kept here since the optimizer reads `block.timestamp` once per call: jumps by it would not add up.
+    uint256 internal time = 1_800_000_000;
 
     function setUp() public virtual {
-        vm.warp(1_800_000_000);
+        vm.warp(time);
         manager = new AccessManager(address(this));
         token = new DevelopmentToken("Livepeer Token", "LPT", 18);
         address clustersToBe = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
@@ -69,6 +71,11 @@ abstract contract EscrowWorld is Test {
 
     function payerOf(uint256 payer) internal view returns (address) {
         return payer == 2 ? account : buyers[payer];
+    }
+
+    function jump(uint256 spanSeconds) internal {
+        time += spanSeconds;
+        vm.warp(time);
     }
 
     function _join(uint256 index) private {
@@ -110,7 +117,7 @@ abstract contract EscrowWorld is Test {
             _sign(BALANCER_KEY, MessageHashUtils.toTypedDataHash(clusters.domainSeparator(), structHash));
     }
 
-    function _sign(uint256 key, bytes32 digest) private pure returns (bytes32 r, bytes32 vs) {
+    function _sign(uint256 key, bytes32 digest) internal pure returns (bytes32 r, bytes32 vs) {
         uint8 v;
         bytes32 s;
         (v, r, s) = vm.sign(key, digest);
