@@ -1,0 +1,36 @@
+import type { Socket } from "node:net";
+import { decodeValue, encodeValue } from "@leat/node/wire/cbor.ts";
+
+const MAX_BYTES = 1_000_000;
+
+/** CBOR messages with four bytes of length before each, as node to node, over a socket of this machine. */
+export class FramedSocket {
+  readonly #socket: Socket;
+  #held: Buffer = Buffer.alloc(0);
+
+  constructor(socket: Socket, hear: (message: unknown) => void) {
+    this.#socket = socket;
+    socket.on("data", (chunk: Buffer) => {
+      this.#held = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
+      let at = 0;
+      while (this.#held.length - at >= 4) {
+        const end = at + 4 + this.#held.readUInt32BE(at);
+        if (end > this.#held.length) break;
+        hear(decodeValue(this.#held.subarray(at + 4, end), MAX_BYTES));
+        at = end;
+      }
+      this.#held = this.#held.subarray(at);
+    });
+  }
+
+  send(message: unknown): void {
+    const body = encodeValue(message);
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(body.byteLength);
+    this.#socket.write(Buffer.concat([length, body]));
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}

@@ -1,0 +1,120 @@
+import { createServer } from "node:net";
+import { connectChain, createWallet } from "@leat/node/chain/clients.ts";
+import { RegistryView } from "@leat/node/chain/registry-view.ts";
+import { ChainSender } from "@leat/node/chain/sender.ts";
+import { systemClock } from "@leat/node/kernel/clock.ts";
+import { createNodeKey } from "@leat/node/kernel/keys.ts";
+import { createMetrics } from "@leat/node/kernel/metrics.ts";
+import { nativeStatements } from "@leat/node/kernel/secp.ts";
+import type { CreditTerms, Work } from "@leat/node/services/payment/index.ts";
+import { PayeeService, payeeOptions } from "@leat/node/services/payment/payee-service.ts";
+import { SettlementService, settlementOptions } from "@leat/node/services/settlement/settlement-service.ts";
+import { Database } from "@leat/node/store/database.ts";
+import { LevelVoucherStore } from "@leat/node/store/vouchers.ts";
+import { createChecker } from "@leat/node/wire/cbor.ts";
+import { silentLogger } from "@leat/sdk/base/logger.ts";
+import { parseDeployment } from "@leat/sdk/protocol/deployment.ts";
+import { createDomain } from "@leat/sdk/protocol/eip712.ts";
+import { hexToBytes } from "@leat/sdk/protocol/hex.ts";
+import { type VoucherOffer, voucherOfferSchema } from "@leat/sdk/protocol/job.ts";
+import type { Static } from "typebox";
+import { Value } from "typebox/value";
+import { FramedSocket } from "./framed-socket.ts";
+
+/**
+ * The payee side of a node as a process of its own: store, chain view, payee, settlement and status with their default
+ * settings. It takes offers over a socket; its parent reads what it costs. Argument: JSON of `PayeeArguments`.
+ */
+export interface PayeeArguments {
+  readonly rpcUrl: string;
+  readonly deployment: unknown;
+  readonly secret: `0x${string}`;
+  readonly location: string;
+  readonly socket: string;
+}
+
+export type PayeeCall =
+  | { readonly id: number; readonly offer: VoucherOffer }
+  | { readonly id: number; readonly open: CreditTerms; readonly prepay: VoucherOffer }
+  | { readonly id: number; readonly work: Work };
+
+export interface PayeeAnswer {
+  readonly id: number;
+  readonly answer?: unknown;
+  readonly code?: string;
+}
+
+export interface PayeeCost {
+  readonly cpuMicros: number;
+  readonly commits: number;
+}
+
+const STATUS_EVERY_MS = 5_000;
+const given = JSON.parse(process.argv[2]!) as PayeeArguments;
+const deployment = parseDeployment(given.deployment);
+const options = { rpcUrls: [given.rpcUrl], confirmedDepth: 2, pollMs: 1_000, callTimeoutMs: 10_000 };
+const key = createNodeKey(hexToBytes(given.secret));
+const quiet = { clock: systemClock, logger: silentLogger, metrics: createMetrics() };
+const database = await Database.open(given.location);
+const vouchers = new LevelVoucherStore(database);
+const clients = await connectChain(options, deployment.chainId);
+const { publicClient } = clients;
+const chain = new RegistryView({ publicClient, deployment, ...quiet }, options);
+await chain.start();
+const sender = new ChainSender({ publicClient, wallet: createWallet(clients, options, key.secret), ...quiet });
+const payee = new PayeeService(
+  {
+    ...quiet,
+    vouchers,
+    chain,
+    statements: nativeStatements,
+    domain: createDomain(deployment.chainId, deployment.escrow),
+    payee: key.address,
+  },
+  Value.Default(payeeOptions, {}) as Static<typeof payeeOptions>,
+);
+await payee.start();
+const settlement = new SettlementService(
+  { ...quiet, vouchers, payee, chain, sender, deployment },
+  Value.Default(settlementOptions, {}) as Static<typeof settlementOptions>,
+);
+await settlement.start();
+const status = setInterval(() => void payee.status(), STATUS_EVERY_MS);
+
+const offers = createChecker(voucherOfferSchema);
+const answerTo = async (call: PayeeCall): Promise<unknown> => {
+  if ("offer" in call) return payee.accept(offers.check(call.offer, (reason) => new Error(reason)));
+  if ("open" in call) return payee.openJob(call.open, call.prepay);
+  await payee.earned(call.work);
+  return payee.passed(call.work);
+};
+const server = createServer((socket) => {
+  const framed = new FramedSocket(socket, (message) => {
+    const call = message as PayeeCall;
+    answerTo(call).then(
+      (answer) => framed.send({ id: call.id, ...(answer === undefined ? {} : { answer }) } satisfies PayeeAnswer),
+      (error) => framed.send({ id: call.id, code: (error as { code?: string }).code ?? String(error) }),
+    );
+  });
+});
+server.listen(given.socket, () => process.send!("ready"));
+
+process.on("message", (message) => {
+  if (message === "cost") {
+    const { user, system } = process.cpuUsage();
+    process.send!({ cpuMicros: user + system, commits: database.commits } satisfies PayeeCost);
+    return;
+  }
+  void stop();
+});
+process.on("disconnect", () => void stop());
+
+async function stop(): Promise<void> {
+  clearInterval(status);
+  server.close();
+  await settlement.stop();
+  await payee.stop();
+  await chain.stop();
+  await database.close();
+  process.exit(0);
+}
