@@ -119,19 +119,6 @@ contract PaymentEscrow is EscrowDeposits, EscrowPayouts {
         returns (uint256 paid)
     {
         paid = channel.balance.reserve();
-        if (ChannelBalance.unwrap(channel.balance) == 0) {
-            // Mostly one that nothing was ever reserved on: events name its parties before they name it alone.
-            emit Reserved(
-                voucher.payer(),
-                voucher.payee(),
-                voucher.token(),
-                id,
-                voucher.cluster(),
-                uint32(voucher.clusterPpm()),
-                0,
-                0
-            );
-        }
         paid += _drawPool(voucher.payer(), voucher.token(), owed - paid);
         if (paid < owed) paid += _drawThawing(channel, owed - paid);
         _record(voucher, id, channel, owed, paid, 0);
@@ -238,12 +225,27 @@ contract PaymentEscrow is EscrowDeposits, EscrowPayouts {
         uint256 held
     ) private {
         if (paid != 0) {
+            if (ChannelBalance.unwrap(channel.balance) == 0) _nameChannel(voucher, id);
             uint256 collected = channel.balance.collected() + paid;
             // Safe: collected stays at most the voucher's cumulative, the reserve only shrinks; both are of 128 bits.
             channel.balance = ChannelBalances.pack(collected, held);
             emit Collected(id, collected);
         }
         if (paid < owed) emit Bounced(voucher.payer(), voucher.payee(), id, owed - paid);
+    }
+
+    /// @dev `Collected` names a channel by its id alone. One that nothing was ever reserved on gets its parties told here.
+    function _nameChannel(uint256[9] memory voucher, bytes32 id) private {
+        emit Reserved(
+            voucher.payer(),
+            voucher.payee(),
+            voucher.token(),
+            id,
+            voucher.cluster(),
+            uint32(voucher.clusterPpm()),
+            0,
+            0
+        );
     }
 
     function _skip(uint256[9] memory voucher, SkipReason reason) private returns (uint256) {

@@ -61,7 +61,7 @@ abstract contract EscrowSigners is EscrowFunds, EIP712 {
     }
 
     /// @inheritdoc IPaymentEscrow
-    function signerOf(bytes32 channel, address signer) external view returns (uint128 cap, uint64 validUntil) {
+    function allotmentOf(bytes32 channel, address signer) external view returns (uint128 cap, uint64 validUntil) {
         Allotment storage allotment = _allotments[channel][signer];
         return (allotment.cap, allotment.validUntil);
     }

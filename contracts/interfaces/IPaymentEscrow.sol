@@ -283,7 +283,7 @@ interface IPaymentEscrow {
         returns (bytes32);
 
     /// @notice What a key may sign on a channel; zeros where it was never allotted.
-    function signerOf(bytes32 channel, address signer) external view returns (uint128 cap, uint64 validUntil);
+    function allotmentOf(bytes32 channel, address signer) external view returns (uint128 cap, uint64 validUntil);
 
     function channelOf(bytes32 channel) external view returns (ChannelInfo memory);
 

@@ -10,9 +10,6 @@ contract DevelopmentUsdc is DevelopmentToken, IERC3009 {
     bytes32 private constant _RECEIVE_TYPE_HASH = keccak256(
         "ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)"
     );
-    bytes32 private constant _TRANSFER_TYPE_HASH = keccak256(
-        "TransferWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)"
-    );
 
     event AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce);
 
@@ -51,41 +48,16 @@ contract DevelopmentUsdc is DevelopmentToken, IERC3009 {
         bytes32 s
     ) external {
         if (msg.sender != to) revert DevelopmentUsdcCallerNotPayee(to);
-        bytes32 hash = keccak256(abi.encode(_RECEIVE_TYPE_HASH, from, to, value, validAfter, validBefore, nonce));
-        _useAuthorization(from, validAfter, validBefore, nonce, ECDSA.recover(_hashTypedDataV4(hash), v, r, s));
-        _transfer(from, to, value);
-    }
-
-    function transferWithAuthorization(
-        address from,
-        address to,
-        uint256 value,
-        uint256 validAfter,
-        uint256 validBefore,
-        bytes32 nonce,
-        uint8 v,
-        bytes32 r,
-        bytes32 s
-    ) external {
-        bytes32 hash = keccak256(abi.encode(_TRANSFER_TYPE_HASH, from, to, value, validAfter, validBefore, nonce));
-        _useAuthorization(from, validAfter, validBefore, nonce, ECDSA.recover(_hashTypedDataV4(hash), v, r, s));
-        _transfer(from, to, value);
-    }
-
-    function _useAuthorization(
-        address from,
-        uint256 validAfter,
-        uint256 validBefore,
-        bytes32 nonce,
-        address signer
-    ) private {
         if (block.timestamp <= validAfter || block.timestamp >= validBefore) {
             revert DevelopmentUsdcAuthorizationTime(validAfter, validBefore);
         }
         if (authorizationState[from][nonce]) revert DevelopmentUsdcAuthorizationUsed(from, nonce);
+        bytes32 hash = keccak256(abi.encode(_RECEIVE_TYPE_HASH, from, to, value, validAfter, validBefore, nonce));
+        address signer = ECDSA.recover(_hashTypedDataV4(hash), v, r, s);
         if (signer != from) revert DevelopmentUsdcAuthorizationSigner(from, signer);
         authorizationState[from][nonce] = true;
         emit AuthorizationUsed(from, nonce);
+        _transfer(from, to, value);
     }
 
     function _update(address from, address to, uint256 value) internal override {

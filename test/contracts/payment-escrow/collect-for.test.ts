@@ -39,6 +39,35 @@ describe("PaymentEscrow.collectFor", () => {
     assert.equal(world().events(receipt, "Collected").length, 3);
   });
 
+  it("names the parties of a channel that never had a reserve before its first payment, and not again", async () => {
+    await world().deposit(buyer, 1_000n);
+    const first = await collectFor([await buyerClaim(500n)], [await member(0, 100n)]);
+    const channelsOf = (name: string, receipt = first) =>
+      world()
+        .events(receipt, name)
+        .map(({ channel }) => channel);
+    assert.equal(channelsOf("Collected").length, 2);
+    assert.deepEqual(channelsOf("Reserved"), channelsOf("Collected"));
+    const named = world()
+      .events(first, "Reserved")
+      .map(({ payer, payee }) => [payer, payee].map(String));
+    assert.deepEqual(
+      named.map(([payer, payee]) => [payer!.toLowerCase(), payee!.toLowerCase()]),
+      [
+        [buyer.address, account],
+        [account, members[0]!.node.address],
+      ],
+    );
+    const second = await collectFor([await buyerClaim(600n)], [await member(0, 150n)]);
+    assert.deepEqual([channelsOf("Reserved", second).length, channelsOf("Collected", second).length], [0, 2]);
+    // What is owed only is no payment: the pool gives all that it has to one, and the next one is told nothing of.
+    const last = await collectFor([], [await member(1, 10_000n)]);
+    assert.deepEqual(channelsOf("Reserved", last), channelsOf("Collected", last));
+    const none = await collectFor([], [await member(2, 10n)]);
+    assert.deepEqual([channelsOf("Reserved", none), channelsOf("Collected", none)], [[], []]);
+    assert.equal(channelsOf("Bounced", none).length, 1);
+  });
+
   it("draws each member's reserve, then shares a short pool in proportion to what is left", async () => {
     await world().deposit(buyer, 200n, account);
     await world().reserve(balancer, members[0]!.node.address, 100n, { asCluster: cluster });

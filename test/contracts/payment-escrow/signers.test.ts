@@ -44,7 +44,7 @@ describe("payment escrow: signers", () => {
   const revoke = (signer = hot) =>
     world().write(buyer.wallet, "escrow", "revokeSigner", [key.payee, key.token, 0n, 0, signer.address]);
   const allotted = async () =>
-    world().read<[bigint, bigint]>("escrow", "signerOf", [(await world().channel(key)).id, hot.address]);
+    world().read<[bigint, bigint]>("escrow", "allotmentOf", [(await world().channel(key)).id, hot.address]);
   const collect = async (signer: Actor, cumulative: bigint, of = key) => {
     const claim = await world().claim(signer.signer, of, cumulative);
     return world().write(operator.wallet, "escrow", "collect", [[world().group(of, [claim])]]);
