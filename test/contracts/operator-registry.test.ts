@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { getAddress } from "viem";
 import { toAddress } from "../../sdk/protocol/hex.ts";
+import { permitTypes } from "../../sdk/protocol/permit.ts";
 import {
   type Actor,
   assertReverts,
@@ -27,15 +28,7 @@ describe("OperatorRegistry", () => {
     const signature = await actor.wallet.signTypedData({
       account: actor.wallet.account,
       domain: { name: "Livepeer Token", version: "1", chainId: 31337, verifyingContract: world().lpt },
-      types: {
-        Permit: [
-          { name: "owner", type: "address" },
-          { name: "spender", type: "address" },
-          { name: "value", type: "uint256" },
-          { name: "nonce", type: "uint256" },
-          { name: "deadline", type: "uint256" },
-        ],
-      },
+      types: permitTypes,
       primaryType: "Permit",
       message: { owner: actor.address, spender: world().addressOf("operators"), value, nonce: 0n, deadline },
     });

@@ -3,6 +3,7 @@ import { clusterRegistryAbi } from "../../protocol/abi/cluster-registry.ts";
 import { operatorRegistryAbi } from "../../protocol/abi/operator-registry.ts";
 import { createDomain } from "../../protocol/eip712.ts";
 import { type Address, type Hex, toAddress, zeroAddress, zeroHash } from "../../protocol/hex.ts";
+import { permitTypes } from "../../protocol/permit.ts";
 import { balancerPossessionStructure, nodePossessionStructure } from "../../protocol/signed.ts";
 import { type StatementSigner, toCompactSignature } from "../../protocol/statements.ts";
 import type { LeatClient } from "../create-client.ts";
@@ -205,15 +206,7 @@ async function signPermit(
     account,
     domain: { name: tokenDomain[1], version: tokenDomain[2], chainId: deployment.chainId, verifyingContract: token },
     primaryType: "Permit",
-    types: {
-      Permit: [
-        { name: "owner", type: "address" },
-        { name: "spender", type: "address" },
-        { name: "value", type: "uint256" },
-        { name: "nonce", type: "uint256" },
-        { name: "deadline", type: "uint256" },
-      ],
-    },
+    types: permitTypes,
     message: { owner, spender, value, nonce, deadline },
   });
   const { r, s, yParity } = parseSignature(signature);

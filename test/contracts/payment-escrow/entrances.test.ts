@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { encodeAbiParameters, keccak256, stringToHex } from "viem";
 import { type Hex, toAddress } from "../../../sdk/protocol/hex.ts";
+import { permitTypes } from "../../../sdk/protocol/permit.ts";
 import { type Actor, assertReverts, day, never, useWorld } from "../support/world.ts";
 
 const receiveTypes = {
@@ -11,15 +12,6 @@ const receiveTypes = {
     { name: "validAfter", type: "uint256" },
     { name: "validBefore", type: "uint256" },
     { name: "nonce", type: "bytes32" },
-  ],
-} as const;
-const permitTypes = {
-  Permit: [
-    { name: "owner", type: "address" },
-    { name: "spender", type: "address" },
-    { name: "value", type: "uint256" },
-    { name: "nonce", type: "uint256" },
-    { name: "deadline", type: "uint256" },
   ],
 } as const;
 const salt = `0x${"5a".repeat(32)}` as Hex;
