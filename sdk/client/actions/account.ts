@@ -150,16 +150,21 @@ export async function listCollections(
     toBlock: "latest",
     strict: true,
   } as const;
-  const [reserved, collected] = await Promise.all([
-    client.publicClient.getContractEvents({ ...range, eventName: "Reserved", args: filter }),
-    client.publicClient.getContractEvents({ ...range, eventName: "Collected" }),
-  ]);
+  const reserved = await client.publicClient.getContractEvents({ ...range, eventName: "Reserved", args: filter });
   const parties = new Map(
     reserved.map(({ args: { channel, payer, payee, token } }) => [
       channel,
       { payer: toAddress(payer), payee: toAddress(payee), token: toAddress(token) },
     ]),
   );
+  const isFiltered = filter.payer !== undefined || filter.payee !== undefined;
+  // An empty list of channels would ask for all.
+  if (parties.size === 0) return [];
+  const collected = await client.publicClient.getContractEvents({
+    ...range,
+    eventName: "Collected",
+    args: isFiltered ? { channel: [...parties.keys()] } : {},
+  });
   const totals = new Map<Hex, bigint>();
   return collected.flatMap(({ args: { channel, collected: total }, transactionHash, blockNumber }) => {
     const known = parties.get(channel);
