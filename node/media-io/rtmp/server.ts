@@ -7,7 +7,7 @@ import { RtmpError } from "./errors.ts";
 
 export interface RtmpServerOptions {
   readonly host: string;
-  /** 0: any free one; `port` then tells which. */
+  /** 0: whichever is free; `port` then tells which. */
   readonly port: number;
   readonly authorize: Authorize;
   readonly logger: Logger;

@@ -42,7 +42,7 @@ export interface Fetcher {
   range(url: string, offset: number, length: number, signal: AbortSignal): Promise<Uint8Array | undefined>;
 }
 
-/** Fetches as any viewer does. Every answer is bounded: the edge is the one that is under suspicion. */
+/** Fetches as a viewer does. Every answer is bounded: the edge is the one that is under suspicion. */
 export function createFetcher(timeoutMs: number): Fetcher {
   const ask = async (url: string, init: RequestInit, signal: AbortSignal) => {
     const limits = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);

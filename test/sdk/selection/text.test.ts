@@ -22,11 +22,11 @@ describe("text", () => {
   });
 
   // Minus zero has no text of its own.
-  function normalise(any: unknown): unknown {
-    if (Array.isArray(any)) return any.map(normalise);
-    if (typeof any === "object" && any !== null) {
-      return Object.fromEntries(Object.entries(any).map(([key, item]) => [key, normalise(item)]));
+  function normalise(value: unknown): unknown {
+    if (Array.isArray(value)) return value.map(normalise);
+    if (typeof value === "object" && value !== null) {
+      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, normalise(item)]));
     }
-    return any === 0 ? 0 : any;
+    return value === 0 ? 0 : value;
   }
 });
