@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { createNodeKey } from "../../../../node/kernel/keys.ts";
+import { nextVoucher } from "../../../../node/metering/voucher-rules.ts";
+import type { VoucherRequest } from "../../../../node/services/payment/index.ts";
+import { hubChannel } from "../../../../sdk/protocol/channel.ts";
+import { zeroHash } from "../../../../sdk/protocol/hex.ts";
+import { type Voucher, voucherStructure } from "../../../../sdk/protocol/signed.ts";
+import { clusterAccount, domain, randomHash, second, token, usePayments } from "../../../support/payment-pair.ts";
+
+describe("vouchers that a payee asks for", () => {
+  const { openStore, startPayee, startPayer, workOf } = usePayments();
+
+  it("asks a buyer for exactly what passed, and the buyer signs for nothing else", async () => {
+    const buyer = createNodeKey(randomBytes(32));
+    const retail = hubChannel(buyer.address, clusterAccount, token);
+    const agent = await startPayer(await openStore(), undefined, { signer: buyer });
+    await agent.openChannel(retail);
+    let lose = false;
+    const payee = await startPayee(await openStore(), clusterAccount, async (_, request) => {
+      const offer = await agent.answerRequest(request);
+      if (!lose) return offer;
+      lose = false;
+      throw new Error("the answer was lost");
+    });
+    assert.deepEqual(await payee.requestPrepay(retail, second), { vouchered: 10n, seq: 1n });
+    const job = randomHash();
+    const works = [0n, 1n, 2n].map((seq) => workOf(job, seq, 11n * second, retail));
+    for (const work of works) {
+      await payee.earned(work);
+      await agent.owe(work);
+    }
+    await payee.passed(works[0]!);
+    await payee.passed(works[2]!);
+    lose = true;
+    await assert.rejects(payee.requestVoucher(retail), /lost/);
+    assert.deepEqual(await payee.requestVoucher(retail), { vouchered: 22n, seq: 2n });
+    const ask = {
+      channel: (await payee.status())[0]!.channelId,
+      kind: "usage" as const,
+      seq: 3n,
+      receiptsRoot: zeroHash,
+    };
+    const unknown = { ...ask, cumulative: 22n, receiptHashes: [randomHash()] };
+    await assert.rejects(agent.answerRequest(unknown), { code: "VOUCHER_RECEIPT_UNKNOWN" });
+    const dear = { ...ask, cumulative: 35n, receiptHashes: [works[1]!.receiptHash] };
+    await assert.rejects(agent.answerRequest(dear), { code: "VOUCHER_OVERPRICED" });
+    const ahead = { ...ask, kind: "prepay" as const, cumulative: 30n, receiptHashes: [] };
+    await assert.rejects(agent.answerRequest(ahead), { code: "VOUCHER_PREPAY_REFUSED" });
+    const skipped = { ...ask, seq: 5n, cumulative: 33n, receiptHashes: [works[1]!.receiptHash] };
+    await assert.rejects(agent.answerRequest(skipped), { code: "VOUCHER_CHAIN_UNKNOWN" });
+    await agent.forfeit(job, 1);
+    await payee.passed(works[1]!);
+    await assert.rejects(payee.requestVoucher(retail), { code: "VOUCHER_RECEIPT_UNKNOWN" });
+  });
+
+  it("does not ask for ever an agent whose answers pay for nothing", async () => {
+    const buyer = createNodeKey(randomBytes(32));
+    const retail = hubChannel(buyer.address, clusterAccount, token);
+    let previous: Voucher | undefined;
+    const payee = await startPayee(await openStore(), clusterAccount, async (_, { kind, seq }) => {
+      assert.ok(seq < 5n, "asked for ever");
+      const value = nextVoucher(retail, previous, { cumulative: 0n, receiptsRoot: zeroHash });
+      previous = value;
+      const signature = await buyer.signer.sign(voucherStructure, domain, value);
+      return { voucher: { value, signature }, receiptsRoot: zeroHash, receiptHashes: [], kind };
+    });
+    const work = workOf(randomHash(), 0n, second, retail);
+    await payee.earned(work);
+    await payee.passed(work);
+    await assert.rejects(payee.requestVoucher(retail), { code: "VOUCHER_ANSWER_WRONG" });
+  });
+
+  it("lets an agent that lost its store go on from the voucher that the payee shows it", async () => {
+    const buyer = createNodeKey(randomBytes(32));
+    const retail = hubChannel(buyer.address, clusterAccount, token);
+    let agent = await startPayer(await openStore(), undefined, { signer: buyer });
+    await agent.openChannel(retail);
+    let change = (request: VoucherRequest) => request;
+    const payee = await startPayee(await openStore(), clusterAccount, (_, request) =>
+      agent.answerRequest(change(request)),
+    );
+    const job = randomHash();
+    const work = async (seq: bigint, exact: bigint) => {
+      const done = workOf(job, seq, exact, retail);
+      await payee.earned(done);
+      await agent.owe(done);
+      await payee.passed(done);
+    };
+    await work(0n, (39n * second) / 10n);
+    assert.deepEqual(await payee.requestVoucher(retail), { vouchered: 3n, seq: 1n });
+    agent = await startPayer(await openStore(), undefined, { signer: buyer });
+    await agent.openChannel(retail);
+    await work(1n, (12n * second) / 10n);
+    const stranger = createNodeKey(randomBytes(32));
+    change = ({ held, ...request }) => request;
+    await assert.rejects(payee.requestVoucher(retail), { code: "VOUCHER_CHAIN_UNKNOWN" });
+    const value = { ...retail, cumulative: 900n, seq: 1n, usageRoot: zeroHash };
+    const forged = { value, signature: await stranger.signer.sign(voucherStructure, domain, value) };
+    change = (request) => ({ ...request, held: forged });
+    await assert.rejects(payee.requestVoucher(retail), { code: "VOUCHER_ANSWER_WRONG" });
+    change = (request) => request;
+    // The tenths that the first voucher rounded away were forgotten with the store: less than one unit, once.
+    assert.deepEqual(await payee.requestVoucher(retail), { vouchered: 4n, seq: 2n });
+    await work(2n, 2n * second);
+    assert.deepEqual(await payee.requestVoucher(retail), { vouchered: 6n, seq: 3n });
+  });
+
+  it("never asks for more than it names while work becomes payable meanwhile", async () => {
+    const buyer = createNodeKey(randomBytes(32));
+    const retail = hubChannel(buyer.address, clusterAccount, token);
+    const agent = await startPayer(await openStore(), undefined, { signer: buyer });
+    await agent.openChannel(retail);
+    let asked = 0;
+    const payee = await startPayee(await openStore(), clusterAccount, (_, request) => {
+      asked += 1;
+      return agent.answerRequest(request);
+    });
+    const job = randomHash();
+    const works = Array.from({ length: 60 }, (_, at) => workOf(job, BigInt(at), second, retail));
+    for (const work of works) {
+      await payee.earned(work);
+      await agent.owe(work);
+    }
+    const passing = (async () => {
+      for (const work of works) await payee.passed(work);
+    })();
+    let isPassing = true;
+    void passing.finally(() => {
+      isPassing = false;
+    });
+    while (isPassing) await payee.requestVoucher(retail);
+    assert.ok(asked > 1);
+    assert.equal((await payee.requestVoucher(retail, "final")).vouchered, 60n);
+  });
+});
