@@ -11,7 +11,7 @@ import {
   signerPossessionStructure,
 } from "../sdk/protocol/signed.ts";
 import { nobleStatements, toCompactSignature } from "../sdk/protocol/statements.ts";
-import { keyOf, type LocalChain, send, type Wallet } from "./deploy/local-chain.ts";
+import { keyOf, type LocalChain, send, type Wallet } from "./deployment/local-chain.ts";
 
 /** Operators, payers and a cluster on a local chain, for measuring what their transactions cost. */
 

@@ -7,7 +7,7 @@ import { createDomain } from "../sdk/protocol/eip712.ts";
 import { type Address, toAddress, zeroHash } from "../sdk/protocol/hex.ts";
 import { type Voucher, voucherStructure } from "../sdk/protocol/signed.ts";
 import { nobleStatements, toCompactSignature } from "../sdk/protocol/statements.ts";
-import { keyOf, type LocalChain, openLocalChain, send } from "./deploy/local-chain.ts";
+import { keyOf, type LocalChain, openLocalChain, send } from "./deployment/local-chain.ts";
 import { allot, balancerKey, clusterOwner, createCluster, fundPayer, joinAs, mint, step } from "./gas-market.ts";
 
 /** Gas of a transaction (receipt gasUsed; a rollup's data fee is apart). For collections: gas per voucher. */

@@ -9,7 +9,7 @@ import type { Address } from "@leat/sdk/protocol/hex.ts";
 import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
 import { parseAbi } from "viem";
 import { type Account, privateKeyToAccount } from "viem/accounts";
-import { deployContracts } from "../deploy/contracts.ts";
+import { deployContracts } from "../deployment/contracts.ts";
 import { type Chain, fundGas } from "./chain.ts";
 import { privateKeyOf, readJson, type WalletName, walletOf, writeJson } from "./wallets.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { buildContracts } from "../../scripts/deploy/local-chain.ts";
+import { buildContracts } from "../../scripts/deployment/local-chain.ts";
 import type { GasFigures } from "../../scripts/gas.ts";
 import { generateAbi } from "../../scripts/generate-abi.ts";
 import { generateSnapshots } from "../../scripts/generate-snapshots.ts";

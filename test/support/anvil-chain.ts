@@ -7,7 +7,7 @@ import { createTestClient, http, type TestClient } from "viem";
 import { mnemonicToAccount, privateKeyToAccount } from "viem/accounts";
 import { foundry } from "viem/chains";
 import { createNodeKey, type NodeKey } from "../../node/kernel/keys.ts";
-import { type DeployOptions, deployContracts } from "../../scripts/deploy/contracts.ts";
+import { type DeployOptions, deployContracts } from "../../scripts/deployment/contracts.ts";
 import { createClient, type LeatClient } from "../../sdk/client/create-client.ts";
 import { write } from "../../sdk/client/transaction.ts";
 import { developmentTokenAbi } from "../../sdk/protocol/abi/development-token.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { type Abi, decodeErrorResult, type Log, parseEventLogs, type TransactionReceipt } from "viem";
-import type { DeployOptions } from "../../../scripts/deploy/contracts.ts";
+import type { DeployOptions } from "../../../scripts/deployment/contracts.ts";
 import {
   buildContracts,
   keyOf,
@@ -9,7 +9,7 @@ import {
   openLocalChain,
   send,
   type Wallet,
-} from "../../../scripts/deploy/local-chain.ts";
+} from "../../../scripts/deployment/local-chain.ts";
 import { accessManagerAbi } from "../../../sdk/protocol/abi/access-manager.ts";
 import { clusterRegistryAbi } from "../../../sdk/protocol/abi/cluster-registry.ts";
 import { developmentTokenAbi } from "../../../sdk/protocol/abi/development-token.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { encodeFunctionData, getAddress } from "viem";
-import { governorRole, guardianRole } from "../../../scripts/deploy/contracts.ts";
-import { buildContracts, keyOf } from "../../../scripts/deploy/local-chain.ts";
+import { governorRole, guardianRole } from "../../../scripts/deployment/contracts.ts";
+import { buildContracts, keyOf } from "../../../scripts/deployment/local-chain.ts";
 import { paymentEscrowAbi } from "../../../sdk/protocol/abi/payment-escrow.ts";
 import { nobleStatements } from "../../../sdk/protocol/statements.ts";
 import { type Actor, assertReverts, openWorld, type World } from "../../contracts/support/world.ts";
