@@ -62,12 +62,13 @@ export class ContractReader {
     return toAddress(await this.#client.readContract(call));
   }
 
+  /** An operator's own stake and its sponsors' together. */
   async stake(operator: Address, blockNumber?: bigint): Promise<{ stake: bigint; thawing: bigint }> {
     const address = this.#deployment.operatorRegistry;
     const args = [operator] as const;
     const call = { address, abi: operatorRegistryAbi, functionName: "stakeOf", args, blockNumber } as const;
-    const { stake, thawing } = await this.#client.readContract(call);
-    return { stake, thawing };
+    const { stake, thawing, sponsored, sponsoredThawing } = await this.#client.readContract(call);
+    return { stake: stake + sponsored, thawing: thawing + sponsoredThawing };
   }
 
   async decimals(token: Address): Promise<number> {
