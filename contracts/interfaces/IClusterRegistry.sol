@@ -28,7 +28,7 @@ interface IClusterRegistry {
     /// @notice What the chain knows of a cluster.
     /// @param sharePpm The share that it asks now
     /// @param nextSharePpm The share that it will ask from `nextShareAt` on, where that is not 0
-    /// @param pendingOwner Who may take it over from `transferAt` on, or zero
+    /// @param pendingOwner Who may take it over in the window that opens at `transferAt`, or zero
     struct ClusterInfo {
         address owner;
         Visibility visibility;
@@ -41,7 +41,9 @@ interface IClusterRegistry {
         string terms;
     }
 
-    /// @notice What an operator agreed with a cluster.
+    /// @notice What an operator agreed with a cluster, and the cluster with it.
+    /// @param approved Whether the cluster lets it in: its owner said so, or it was open when the operator accepted
+    /// @param refused Whether the owner keeps it out, open or not
     /// @param acceptedPpm The largest share that it accepts now
     /// @param everAccepted Whether it ever accepted, even if it left since
     /// @param highestAcceptedPpm The largest share that it ever accepted: vouchers of that time stay collectable
@@ -49,6 +51,7 @@ interface IClusterRegistry {
         bool accepted;
         bool everAccepted;
         bool approved;
+        bool refused;
         uint32 acceptedPpm;
         uint32 highestAcceptedPpm;
     }
@@ -62,7 +65,10 @@ interface IClusterRegistry {
     event ClusterTransferred(uint256 indexed cluster, address indexed oldOwner, address indexed newOwner);
     event BalancerAdded(uint256 indexed cluster, address indexed balancer);
     event BalancerRemoved(uint256 indexed cluster, address indexed balancer, uint256 validUntil);
-    event MemberAccepted(uint256 indexed cluster, address indexed operator, uint32 maximumSharePpm);
+    /// @param approved Whether it is a member with that, or waits for the owner
+    event MemberAccepted(
+        uint256 indexed cluster, address indexed operator, uint32 maximumSharePpm, bool approved
+    );
     event MemberLeft(uint256 indexed cluster, address indexed operator);
     event MemberApprovalChanged(uint256 indexed cluster, address indexed operator, bool approved);
 
@@ -75,13 +81,16 @@ interface IClusterRegistry {
     error ClusterRegistryShareTooLarge(uint256 maximum, uint256 found);
     error ClusterRegistryShareAboveAccepted(uint256 share, uint256 accepted);
     error ClusterRegistryBalancerUsed(uint256 cluster, address balancer);
+    error ClusterRegistryBalancersTooMany(uint256 maximum);
     error ClusterRegistryBalancerUnknown(uint256 cluster, address balancer);
     error ClusterRegistryProofExpired(uint256 validUntil, uint256 found);
     error ClusterRegistryProofWrong(address wanted, address found);
     error ClusterRegistryTermsTooLong(uint256 maximum, uint256 found);
     error ClusterRegistryTransferNone(uint256 cluster);
     error ClusterRegistryTransferEarly(uint256 transferAt, uint256 found);
+    error ClusterRegistryTransferLate(uint256 endedAt, uint256 found);
     error ClusterRegistryNotPendingOwner(address wanted, address found);
+    error ClusterRegistryMemberRefused(uint256 cluster, address operator);
     error ClusterRegistryNotMember(uint256 cluster, address operator);
     error ClusterRegistryAddressZero();
 
@@ -108,7 +117,8 @@ interface IClusterRegistry {
     /// @notice Lowers the share at once, or raises it after one thaw's notice.
     function setShare(uint256 cluster, uint32 sharePpm) external;
 
-    /// @notice Approves an operator or withdraws its approval, before or after it accepts.
+    /// @notice Approves an operator, or keeps it out until it is approved, before or after it accepts. Holds in an open
+    /// cluster too.
     function setApproval(uint256 cluster, address operator, bool approved) external;
 
     /// @notice The calling operator accepts a cluster and the largest share it lets the cluster take.
@@ -117,19 +127,24 @@ interface IClusterRegistry {
     /// @notice The same in the name of an operator that is just joining. Only the operator registry may call.
     function acceptFor(address operator, uint256 cluster, uint32 maximumSharePpm) external;
 
-    /// @notice The calling operator leaves. What it earned under the cluster stays collectable at the signed share.
+    /// @notice The calling operator leaves, and with it goes its approval. What it earned under the cluster stays
+    /// collectable at the signed share.
     function leaveCluster(uint256 cluster) external;
 
-    /// @notice Starts to hand the cluster to `newOwner`, who may take it after more than one thaw.
+    /// @notice Starts to hand the cluster to `newOwner`, who may take it after more than one thaw, for 30 days.
     function startTransfer(uint256 cluster, address newOwner) external;
 
     function cancelTransfer(uint256 cluster) external;
 
-    /// @notice The pending owner takes the cluster over.
+    /// @notice The pending owner takes the cluster over, and its account with all that it holds. The balancer keys of the
+    /// old owner end; what they signed stays valid for one thaw.
     function acceptTransfer(uint256 cluster) external;
 
-    /// @notice Stops, or allows again, new promises: clusters, balancer keys, acceptances. Nothing else.
-    function setPaused(bool paused) external;
+    /// @notice Stops new promises: clusters, balancer keys, acceptances. Nothing else.
+    function pause() external;
+
+    /// @notice Allows them again.
+    function unpause() external;
 
     /// @notice The account that a cluster pays and is paid through.
     function accountOf(uint256 cluster) external pure returns (address);
@@ -155,6 +170,9 @@ interface IClusterRegistry {
 
     /// @notice Whether a voucher signed by the key counts now: a current key, or one removed less than a thaw ago.
     function isVoucherSigner(uint256 cluster, address balancer) external view returns (bool);
+
+    /// @notice The current balancer keys, at most 32, in no order.
+    function balancersOf(uint256 cluster) external view returns (address[] memory);
 
     function clusterCount() external view returns (uint256);
 

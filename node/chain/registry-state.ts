@@ -3,7 +3,7 @@ import type { DecodedLog } from "./event-reader.ts";
 
 export interface OperatorState {
   readonly operator: Address;
-  /** Not thawing, LPT base units. */
+  /** Its own and its sponsors', not thawing, LPT base units. */
   stake: bigint;
   thawing: bigint;
   readonly nodes: Map<Address, { endpoint: string; revoked: boolean }>;
@@ -15,8 +15,10 @@ export interface ClusterState {
   readonly account: Address;
   /** Keys that may make new promises. */
   readonly balancers: Set<Address>;
-  /** Operators that accepted, with the largest share that they let it take. */
+  /** Operators that accepted and that it lets in, with the largest share that they let it take. */
   readonly members: Map<Address, number>;
+  /** Those that accepted and are not, or no longer, approved. */
+  readonly waiting: Map<Address, number>;
 }
 
 /** What was collected on a channel, by the events. */
@@ -60,11 +62,7 @@ export class RegistryState {
     const address = (name: string) => toAddress(args[name]!);
     switch (log.eventName) {
       case "OperatorJoined":
-      case "StakeAdded":
-      case "StakeThawStarted":
-      case "StakeThawCanceled":
-      case "StakeWithdrawn":
-      case "StakeSlashed":
+      case "StakeChanged":
         this.#operator(address("operator"));
         this.staleStakes.add(address("operator"));
         return;
@@ -111,7 +109,7 @@ export class RegistryState {
     if (name === "ClusterCreated") {
       const account = address("account");
       this.#clusterOfAccount.set(account, args.cluster!);
-      const empty = { balancers: new Set<Address>(), members: new Map<Address, number>() };
+      const empty = { balancers: new Set<Address>(), members: new Map(), waiting: new Map() };
       this.clusters.set(args.cluster!, { cluster: args.cluster!, owner: address("owner"), account, ...empty });
       return;
     }
@@ -120,8 +118,12 @@ export class RegistryState {
     if (name === "ClusterTransferred") cluster.owner = address("newOwner");
     else if (name === "BalancerAdded") cluster.balancers.add(address("balancer"));
     else if (name === "BalancerRemoved") cluster.balancers.delete(address("balancer"));
-    else if (name === "MemberAccepted") cluster.members.set(address("operator"), args.maximumSharePpm!);
-    else if (name === "MemberLeft") cluster.members.delete(address("operator"));
+    else if (name === "MemberAccepted") admit(cluster, address("operator"), args.approved!, args.maximumSharePpm!);
+    else if (name === "MemberApprovalChanged") admit(cluster, address("operator"), args.approved!);
+    else if (name === "MemberLeft") {
+      cluster.members.delete(address("operator"));
+      cluster.waiting.delete(address("operator"));
+    }
   }
 
   #operator(operator: Address): OperatorState {
@@ -134,4 +136,13 @@ export class RegistryState {
     const state = this.operators.get(this.#operatorOfNode.get(node) ?? node)?.nodes.get(node);
     if (state !== undefined) change(state);
   }
+}
+
+/** Nobody is a member by approval alone: the operator has to accept, with the share that it names or named. */
+function admit(cluster: ClusterState, operator: Address, approved: boolean, sharePpm?: number): void {
+  const accepted = sharePpm ?? cluster.members.get(operator) ?? cluster.waiting.get(operator);
+  if (accepted === undefined) return;
+  const [to, from] = approved ? [cluster.members, cluster.waiting] : [cluster.waiting, cluster.members];
+  from.delete(operator);
+  to.set(operator, accepted);
 }

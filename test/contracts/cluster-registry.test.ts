@@ -110,7 +110,8 @@ describe("ClusterRegistry", () => {
     assert.deepEqual(await read("membershipOf", [cluster, operator.address]), {
       accepted: false,
       everAccepted: true,
-      approved: true,
+      approved: false,
+      refused: false,
       acceptedPpm: 0,
       highestAcceptedPpm: 150_000,
     });
@@ -191,8 +192,8 @@ describe("ClusterRegistry", () => {
 
   it("pauses promises and nothing else", async () => {
     const { operator } = await world().join(3, { cluster });
-    const pause = (paused: boolean) => world().write(world().governor, "clusters", "setPaused", [paused]);
-    await assertReverts(write(stranger, "setPaused", [true]), "AccessManagedUnauthorized");
+    const pause = (paused: boolean) => world().write(world().governor, "clusters", paused ? "pause" : "unpause", []);
+    await assertReverts(write(stranger, "pause", []), "AccessManagedUnauthorized");
     await pause(true);
     await assertReverts(write(owner, "create", ["", 0, 0, 0, []]), "EnforcedPause");
     await assertReverts(write(operator, "accept", [cluster, 100_000]), "EnforcedPause");

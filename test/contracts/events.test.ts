@@ -80,7 +80,7 @@ describe("events", () => {
     const access = { cluster: 1n, visibility: 1, admission: 1 };
     await assertEvent([owner, "clusters", "setAccess", [1n, 1, 1]], "ClusterAccessChanged", access);
     await assertEvent([owner, "clusters", "setShare", [1n, 4]], "ClusterShareChanged", { cluster: 1n, sharePpm: 4 });
-    const accepted = { ...member, maximumSharePpm: 6 };
+    const accepted = { ...member, maximumSharePpm: 6, approved: false };
     await assertEvent([operator, "clusters", "accept", [1n, 6]], "MemberAccepted", accepted);
     const approval = [1n, operator.address, true];
     await assertEvent([owner, "clusters", "setApproval", approval], "MemberApprovalChanged", {
