@@ -65,9 +65,13 @@ abstract contract EscrowSettings is IPaymentEscrow, AccessManaged, Pausable {
     }
 
     /// @inheritdoc IPaymentEscrow
-    function setPaused(bool paused_) external restricted {
-        if (paused_) _pause();
-        else _unpause();
+    function pause() external restricted {
+        _pause();
+    }
+
+    /// @inheritdoc IPaymentEscrow
+    function unpause() external restricted {
+        _unpause();
     }
 
     /// @inheritdoc IPaymentEscrow

@@ -272,8 +272,11 @@ interface IPaymentEscrow {
     /// @notice Sets the account that the fee is credited to.
     function setTreasury(address newTreasury) external;
 
-    /// @notice Stops, or allows again, new promises: deposits, reserves and signers. Never withdrawals or collection.
-    function setPaused(bool paused) external;
+    /// @notice Stops new promises: deposits, reserves and signers. Never withdrawals or collection.
+    function pause() external;
+
+    /// @notice Allows them again.
+    function unpause() external;
 
     function poolOf(address account, address token) external view returns (uint256);
 

@@ -155,22 +155,14 @@ async function grantRoles(
   const delay = options.governanceDelaySeconds ?? (options.developmentTokens ? 0 : defaultGovernanceDelaySeconds);
   const manage = (name: string, args: readonly unknown[]) => batch.call(accessManager, accessManagerAbi, name, args);
 
-  await manage("setTargetFunctionRole", [
-    operatorRegistry,
-    [selectorOf(operatorRegistryAbi, "setMinimumStake"), selectorOf(operatorRegistryAbi, "setSlasher")],
-    governorRole,
-  ]);
-  await manage("setTargetFunctionRole", [
-    escrow,
-    ["setTokenAllowed", "setFee", "setTreasury"].map((name) => selectorOf(paymentEscrowAbi, name)),
-    governorRole,
-  ]);
-  for (const [target, abi] of [
-    [operatorRegistry, operatorRegistryAbi],
-    [clusterRegistry, clusterRegistryAbi],
-    [escrow, paymentEscrowAbi],
+  // Who can pause cannot allow again what it stopped: a stolen guardian key stops new promises and does nothing else.
+  for (const [target, abi, names] of [
+    [operatorRegistry, operatorRegistryAbi, ["setMinimumStake", "setSlasher", "unpause"]],
+    [clusterRegistry, clusterRegistryAbi, ["unpause"]],
+    [escrow, paymentEscrowAbi, ["setTokenAllowed", "setFee", "setTreasury", "unpause"]],
   ] as const) {
-    await manage("setTargetFunctionRole", [target, [selectorOf(abi, "setPaused")], guardianRole]);
+    await manage("setTargetFunctionRole", [target, names.map((name) => selectorOf(abi, name)), governorRole]);
+    await manage("setTargetFunctionRole", [target, [selectorOf(abi, "pause")], guardianRole]);
   }
   await manage("grantRole", [guardianRole, guardian, 0]);
   await manage("grantRole", [governorRole, governor, delay]);

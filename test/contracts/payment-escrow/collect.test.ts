@@ -182,7 +182,7 @@ describe("PaymentEscrow.collect", () => {
   it("still collects and withdraws while promises are paused", async () => {
     await world().deposit(buyer, 100n);
     await world().reserve(buyer, node.address, 50n);
-    await govern("setPaused", [true]);
+    await govern("pause", []);
     await collect(world().group(key, [await world().claim(buyer.signer, key, 30n)]));
     await world().write(operator.wallet, "escrow", "withdraw", [0n, world().usdc, 30n, operator.address]);
     assert.equal(await world().balance(operator.address), 30n);

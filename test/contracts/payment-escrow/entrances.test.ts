@@ -217,7 +217,7 @@ describe("payment escrow: ways in", () => {
       deposit(await authorize(depositNonce(buyer.address)), buyer.address, other),
       "PaymentEscrowTokenNotAllowed",
     );
-    await world().write(world().governor, "escrow", "setPaused", [true]);
+    await world().write(world().governor, "escrow", "pause", []);
     await assertReverts(deposit(await authorize(depositNonce(buyer.address))), "EnforcedPause");
     await assertReverts(reserve(await authorize(reserveNonce(node.address))), "EnforcedPause");
     await assertReverts(depositPermitted(await permit(world().addressOf("escrow"), 300n), 300n), "EnforcedPause");

@@ -49,11 +49,11 @@ describe("PaymentEscrow settings", () => {
   it("pauses deposits and reserves", async () => {
     const buyer = await world().actor(20);
     await world().deposit(buyer, 100n);
-    await govern("setPaused", [true]);
+    await govern("pause", []);
     await assertReverts(world().deposit(buyer, 1n), "EnforcedPause");
     await assertReverts(world().reserve(buyer, buyer.address, 1n), "EnforcedPause");
     await world().write(buyer.wallet, "escrow", "withdraw", [0n, world().usdc, 100n, buyer.address]);
-    await govern("setPaused", [false]);
+    await govern("unpause", []);
     await world().deposit(buyer, 1n);
   });
 
@@ -66,7 +66,7 @@ describe("PaymentEscrow settings", () => {
       ["setFee", [0]],
       ["setTreasury", [stranger.address]],
       ["setTokenAllowed", [stranger.address, true]],
-      ["setPaused", [true]],
+      ["pause", []],
     ] as const) {
       const call = world().write(stranger.wallet, "escrow", name, args);
       await assertReverts(call, "AccessManagedUnauthorized", [stranger.address]);

@@ -155,7 +155,7 @@ describe("payment escrow: signers", () => {
 
   it("allots nobody while paused, and revokes all the same", async () => {
     await allot(100n);
-    await world().write(world().governor, "escrow", "setPaused", [true]);
+    await world().write(world().governor, "escrow", "pause", []);
     await assertReverts(allot(200n), "EnforcedPause");
     await revoke();
     await collect(hot, 30n);

@@ -3,6 +3,7 @@ import { encodeFunctionData, getAddress } from "viem";
 import { governorRole, guardianRole } from "../../../scripts/deployment/contracts.ts";
 import { buildContracts, keyOf } from "../../../scripts/deployment/local-chain.ts";
 import { paymentEscrowAbi } from "../../../sdk/protocol/abi/payment-escrow.ts";
+import type { Address, Hex } from "../../../sdk/protocol/hex.ts";
 import { nobleStatements } from "../../../sdk/protocol/statements.ts";
 import { type Actor, assertReverts, openWorld, type World } from "../../contracts/support/world.ts";
 
@@ -34,25 +35,39 @@ describe("deployContracts", () => {
     }
     const denied = "AccessManagedUnauthorized";
     await assertReverts(world.write(deployer, "escrow", "setFee", [0]), denied);
-    await assertReverts(world.write(deployer, "escrow", "setPaused", [true]), denied);
+    await assertReverts(world.write(deployer, "escrow", "pause", []), denied);
     await assertReverts(world.write(deployer, "operators", "setMinimumStake", [0n]), denied);
   });
 
-  it("makes the governor wait, and lets the guardian pause at once and nothing else", async () => {
+  /** What the governor scheduled, after its delay. */
+  async function govern(target: Address, data: Hex): Promise<void> {
+    await world.write(governor.wallet, "manager", "schedule", [target, data, 0]);
+    await assertReverts(world.write(governor.wallet, "manager", "execute", [target, data]), "AccessManagerNotReady");
+    await world.wait(delaySeconds);
+    await world.write(governor.wallet, "manager", "execute", [target, data]);
+  }
+
+  it("makes the governor wait", async () => {
     const { escrow } = world.chain.deployment;
     await assertReverts(
       world.write(governor.wallet, "escrow", "setTreasury", [guardian.address]),
       "AccessManagerNotScheduled",
     );
-    const data = encodeFunctionData({ abi: paymentEscrowAbi, functionName: "setTreasury", args: [guardian.address] });
-    await world.write(governor.wallet, "manager", "schedule", [escrow, data, 0]);
-    await assertReverts(world.write(governor.wallet, "manager", "execute", [escrow, data]), "AccessManagerNotReady");
-    await world.wait(delaySeconds);
-    await world.write(governor.wallet, "manager", "execute", [escrow, data]);
+    await govern(
+      escrow,
+      encodeFunctionData({ abi: paymentEscrowAbi, functionName: "setTreasury", args: [guardian.address] }),
+    );
     assert.equal(await world.read("escrow", "treasury", []), getAddress(guardian.address));
+  });
+
+  it("lets the guardian pause at once and nothing else, and the governor alone allow again", async () => {
+    const data = encodeFunctionData({ abi: paymentEscrowAbi, functionName: "unpause" });
     for (const contract of ["escrow", "operators", "clusters"] as const) {
-      await world.write(guardian.wallet, contract, "setPaused", [true]);
-      await world.write(guardian.wallet, contract, "setPaused", [false]);
+      await world.write(guardian.wallet, contract, "pause", []);
+      await assertReverts(world.write(guardian.wallet, contract, "unpause", []), "AccessManagedUnauthorized");
+      await assertReverts(world.write(governor.wallet, contract, "unpause", []), "AccessManagerNotScheduled");
+      await govern(world.addressOf(contract), data);
+      await world.write(guardian.wallet, contract, "pause", []);
     }
     await assertReverts(world.write(guardian.wallet, "escrow", "setFee", [0]), "AccessManagedUnauthorized");
   });
