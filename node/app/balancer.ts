@@ -17,7 +17,7 @@ import { SelectionStore } from "../store/sql/selection-store.ts";
 import { StreamStore } from "../store/sql/stream-store.ts";
 import { SqlVoucherStore } from "../store/sql/voucher-store.ts";
 import { addPages } from "../web/routes.ts";
-import type { Foundation } from "./foundation.ts";
+import { type Foundation, settlementParts } from "./foundation.ts";
 import { addPaymentStatus } from "./payment-status.ts";
 
 /** Adds a cluster's balancer: the hub of its nodes' sessions, its books, its API and the watch page. */
@@ -68,7 +68,7 @@ export async function addBalancer(foundation: Foundation): Promise<void> {
     config.payee,
   );
   const settlement = new SettlementService(
-    { vouchers, payee, chain: registry, sender: foundation.sender, deployment, ...shared },
+    { vouchers, payee, membersOf: clusterAccount, ...settlementParts(foundation), ...shared },
     config.settlement,
   );
   const balancer = new BalancerService(

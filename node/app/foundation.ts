@@ -4,8 +4,10 @@ import { CodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import { type Deployment, parseDeployment } from "@leat/sdk/protocol/deployment.ts";
 import { createDomain, type Domain } from "@leat/sdk/protocol/eip712.ts";
+import type { Address } from "@leat/sdk/protocol/hex.ts";
 import type { FastifyInstance } from "fastify";
 import { type ChainClients, connectChain, createWallet } from "../chain/clients.ts";
+import { gasOf } from "../chain/gas.ts";
 import { RegistryView } from "../chain/registry-view.ts";
 import { ChainSender } from "../chain/sender.ts";
 import type { NodeConfig } from "../config/sections.ts";
@@ -17,6 +19,7 @@ import { loadKeyFile, type NodeKey } from "../kernel/keys.ts";
 import type { NamedPart } from "../kernel/lifecycle.ts";
 import { createLogger } from "../kernel/logger.ts";
 import { createMetrics, type Metrics } from "../kernel/metrics.ts";
+import { TokenValues } from "../services/settlement/token-values.ts";
 import { Database } from "../store/database.ts";
 import { HostService } from "../wire/host.ts";
 
@@ -92,6 +95,13 @@ export async function lay(config: NodeConfig): Promise<Foundation> {
       { name: "host", part: host },
     ],
   };
+}
+
+/** What every settlement has of its node. @throws TOKEN_COST_TWICE */
+export function settlementParts({ config, deployment, chain, registry, sender }: Foundation) {
+  const decimalsOf = (token: Address) => registry.decimalsOf(token);
+  const tokens = new TokenValues(config.settlement.tokenCosts, deployment.tokens, decimalsOf);
+  return { chain: registry, sender, deployment, gas: gasOf(chain.publicClient), tokens };
 }
 
 async function readDeployment(path: string): Promise<Deployment> {

@@ -21,7 +21,7 @@ import { TranscodingService } from "../services/transcoding/transcoding-service.
 import { LevelReceiptStore } from "../store/receipts.ts";
 import { LevelVoucherStore } from "../store/vouchers.ts";
 import { OfferGossip } from "../wire/gossip/offers.ts";
-import type { Foundation } from "./foundation.ts";
+import { type Foundation, settlementParts } from "./foundation.ts";
 import { JobSessionAdapter } from "./job-session.ts";
 import { OfferWriter } from "./offer.ts";
 import { addPaymentStatus } from "./payment-status.ts";
@@ -54,7 +54,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     config.payee,
   );
   const settlement = new SettlementService(
-    { vouchers, payee, chain: registry, sender: foundation.sender, deployment, ...shared },
+    { vouchers, payee, ...settlementParts(foundation), ...shared },
     config.settlement,
   );
   const gossip = new OfferGossip({ host, statements, domain, ...shared });

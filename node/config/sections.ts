@@ -12,7 +12,7 @@ import { payeeOptions } from "../services/payment/payee-service.ts";
 import { payerOptions } from "../services/payment/payer-service.ts";
 import { sessionClientOptions } from "../services/session/client.ts";
 import { sessionHubOptions } from "../services/session/hub.ts";
-import { settlementOptions } from "../services/settlement/settlement-service.ts";
+import { settlementOptions } from "../services/settlement/options.ts";
 import { transcodingOptions } from "../services/transcoding/transcoding-service.ts";
 import { wireOptions } from "../wire/host.ts";
 import { nodeOptions, purchaseOptions, rtmpOptions, salesOptions } from "./node-options.ts";

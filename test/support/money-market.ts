@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { PublicClient } from "viem";
 import { connectChain, createWallet } from "../../node/chain/clients.ts";
 import { RegistryView } from "../../node/chain/registry-view.ts";
 import { ChainSender } from "../../node/chain/sender.ts";
@@ -21,6 +22,7 @@ import { type AnvilChain, openAnvil } from "./anvil-chain.ts";
 /** A cluster with its balancer, one operator with one node, a buyer, and money in every place, on a real chain. */
 export interface MoneyMarket {
   readonly anvil: AnvilChain;
+  readonly publicClient: PublicClient;
   readonly domain: Domain;
   readonly view: RegistryView;
   readonly balancer: NodeKey;
@@ -83,6 +85,7 @@ export async function openMarket(deposits: { readonly USDC: bigint; readonly LPT
     await opened.start();
     return {
       anvil,
+      publicClient,
       domain: createDomain(deployment.chainId, deployment.escrow),
       view: opened,
       balancer: balancer!,

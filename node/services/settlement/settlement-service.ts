@@ -1,12 +1,12 @@
 import type { ChannelView } from "@leat/node/chain/channel-view.ts";
-import { type Collectable, collectCall } from "@leat/node/chain/contracts.ts";
+import { collectCall, collectForCall } from "@leat/node/chain/contracts.ts";
 import type { DecodedLog } from "@leat/node/chain/event-reader.ts";
+import type { GasSource } from "@leat/node/chain/gas.ts";
 import type { ChainSender } from "@leat/node/chain/sender.ts";
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { Mutex } from "@leat/node/kernel/mutex.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
-import { type CollectReason, reasonToCollect } from "@leat/node/metering/collect-rule.ts";
 import type { VoucherRecord, VoucherStore } from "@leat/node/metering/voucher-store.ts";
 import type { Payee } from "@leat/node/services/payment/index.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
@@ -14,34 +14,15 @@ import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import { channelOf } from "@leat/sdk/protocol/channel.ts";
 import type { Deployment } from "@leat/sdk/protocol/deployment.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
-import { type Static, Type } from "typebox";
-
-export const settlementOptions = Type.Object(
-  {
-    lookEveryMs: Type.Integer({
-      default: 5_000,
-      minimum: 200,
-      maximum: 600_000,
-      description: "Pause between looks for vouchers to collect, milliseconds; a change is looked at at once",
-    }),
-    maxAgeMs: Type.Integer({
-      default: 600_000,
-      minimum: 1_000,
-      description: "A voucher is collected after so long at the latest, milliseconds",
-    }),
-    batch: Type.Integer({
-      default: 50,
-      minimum: 1,
-      maximum: 200,
-      description: "Vouchers collected in one transaction",
-    }),
-  },
-  { default: {}, additionalProperties: false },
-);
+import { DueFinder } from "./due-finder.ts";
+import type { SettlementOptions } from "./options.ts";
+import type { TokenValues } from "./token-values.ts";
+import { type Due, type Plan, planTransactions } from "./transactions.ts";
 
 /** The chain as settlement needs it: `RegistryView`. */
 export interface SettlementChain extends ChannelView {
   clusterOfAccount(account: Address): bigint;
+  operatorOf(node: Address): Address | undefined;
   whenConfirmed(blockNumber: bigint, signal?: AbortSignal): Promise<void>;
   onEvent(listener: (log: DecodedLog) => void): () => void;
 }
@@ -51,6 +32,10 @@ export interface SettlementComponents {
   readonly payee: Pick<Payee, "openJobs" | "onChange">;
   readonly chain: SettlementChain;
   readonly sender: Pick<ChainSender, "sendIf">;
+  readonly gas: GasSource;
+  readonly tokens: Pick<TokenValues, "of">;
+  /** At a balancer: the cluster's account, whose members are paid along with what its buyers' vouchers bring. */
+  readonly membersOf?: Address;
   readonly deployment: Deployment;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -64,19 +49,13 @@ export interface Settlement {
   settled(payer: Address): Promise<void>;
 }
 
-interface Due {
-  readonly record: VoucherRecord;
-  readonly reason: CollectReason | "asked";
-}
-
 export class SettlementService implements Settlement, Startable {
   readonly #components: SettlementComponents;
-  readonly #options: Static<typeof settlementOptions>;
+  readonly #options: SettlementOptions;
+  readonly #finder: DueFinder;
   readonly #tasks: TaskGroup;
   readonly #mutex = new Mutex();
   readonly #collected;
-  /** Since when a channel has something to collect. */
-  readonly #openSinceMs = new Map<Hex, number>();
   #listening: (() => void)[] = [];
   #looking = false;
   /** What the next look is for: channels that changed, or all. */
@@ -85,9 +64,12 @@ export class SettlementService implements Settlement, Startable {
   readonly #writtenDown = new Map<Hex, bigint>();
   #waiters: { payer: Address; resolve: () => void; reject: (error: unknown) => void }[] = [];
 
-  constructor(components: SettlementComponents, options: Static<typeof settlementOptions>) {
+  constructor(components: SettlementComponents, options: SettlementOptions) {
     this.#components = components;
     this.#options = options;
+    this.#finder = new DueFinder(components, options, (channel, { collected, collectTransaction }) =>
+      this.#writeDown(channel, collected, collectTransaction),
+    );
     this.#tasks = new TaskGroup({
       clock: components.clock,
       onError: (error) => components.logger.warn("Collect vouchers failed", { error }),
@@ -103,7 +85,9 @@ export class SettlementService implements Settlement, Startable {
     this.#listening = [
       payee.onChange((channel) => this.#look([channel])),
       chain.onEvent((log) => {
-        if (log.eventName === "ReserveThawStarted") this.#look([log.args.channel as Hex]);
+        // Somebody else may have collected for us: a cluster's balancer, or a watchtower.
+        if (log.eventName === "ReserveThawStarted" || log.eventName === "Collected")
+          this.#look([log.args.channel as Hex]);
       }),
     ];
     this.#tasks.every(this.#options.lookEveryMs, () => this.#look());
@@ -119,6 +103,11 @@ export class SettlementService implements Settlement, Startable {
 
   collectNow(): Promise<Hex[]> {
     return this.#mutex.run(() => this.#collect(true, this.#tasks.signal));
+  }
+
+  /** One look at everything, by the rule; resolves when what it sent is confirmed. Answers the transactions. */
+  collectDue(): Promise<Hex[]> {
+    return this.#mutex.run(() => this.#collect(false, this.#tasks.signal));
   }
 
   async settled(payer: Address): Promise<void> {
@@ -151,41 +140,17 @@ export class SettlementService implements Settlement, Startable {
 
   /** One round: what is due goes out, is confirmed and written down before the next round looks. */
   async #collect(all: boolean, signal: AbortSignal, toLookAt: ReadonlySet<Hex> | "all" = "all"): Promise<Hex[]> {
-    const due = await this.#findDue(all, toLookAt);
+    const due = await this.#finder.findDue(await this.#recordsOf(toLookAt), all);
     const transactions: Hex[] = [];
-    for (let at = 0; at < due.length; at += this.#options.batch) {
-      const transaction = await this.#collectBatch(due.slice(at, at + this.#options.batch), signal);
-      if (transaction !== undefined) transactions.push(transaction);
+    if (due.length > 0) {
+      const most = await this.#finder.mostClaims();
+      for (const plan of planTransactions(due, await this.#finder.findMembers(due), most)) {
+        const transaction = await this.#carryOut(plan, signal);
+        if (transaction !== undefined) transactions.push(transaction);
+      }
     }
     await this.#wake();
     return transactions;
-  }
-
-  async #findDue(all: boolean, toLookAt: ReadonlySet<Hex> | "all"): Promise<Due[]> {
-    const { payee, chain, clock } = this.#components;
-    const due: Due[] = [];
-    for (const record of await this.#recordsOf(toLookAt)) {
-      const { value } = record.voucher;
-      const state = await chain.channelState(channelOf(value));
-      if (value.cumulative <= state.collected) {
-        this.#openSinceMs.delete(record.channel);
-        await this.#writeDown(record.channel, state.collected, state.collectTransaction);
-        continue;
-      }
-      const since = this.#openSinceMs.get(record.channel) ?? clock.nowMs();
-      this.#openSinceMs.set(record.channel, since);
-      const facts = {
-        vouchered: value.cumulative,
-        collected: state.collected,
-        reserve: state.reserve,
-        thawing: state.thawing,
-        jobEnded: payee.openJobs(record.channel) === 0,
-        uncollectedForMs: clock.nowMs() - since,
-      };
-      const reason = reasonToCollect(facts, this.#options.maxAgeMs);
-      if (reason !== undefined || all) due.push({ record, reason: reason ?? "asked" });
-    }
-    return due;
   }
 
   async #recordsOf(channels: ReadonlySet<Hex> | "all"): Promise<VoucherRecord[]> {
@@ -195,32 +160,40 @@ export class SettlementService implements Settlement, Startable {
     return found.filter((record) => record !== undefined);
   }
 
-  async #collectBatch(due: readonly Due[], signal: AbortSignal): Promise<Hex | undefined> {
-    const { sender, deployment, chain, logger } = this.#components;
-    const collectables: Collectable[] = due.map(({ record: { voucher } }) => ({
-      voucher,
-      payerCluster: chain.clusterOfAccount(voucher.value.payer),
-      payeeCluster: chain.clusterOfAccount(voucher.value.payee),
-    }));
+  async #carryOut(plan: Plan, signal: AbortSignal): Promise<Hex | undefined> {
+    const { sender, deployment, chain } = this.#components;
     // The head of the chain may hold what a confirmed block does not yet: then there is nothing left to bring.
     const isWorth = (paid: readonly bigint[]) => paid.some((amount) => amount > 0n);
-    const sent = await sender.sendIf(collectCall(deployment, collectables), isWorth, signal);
+    const vouchersOf = (list: readonly Due[]) => list.map(({ record }) => record.voucher);
+    const due = plan.kind === "collect" ? plan.due : [...plan.buyers, ...plan.members];
+    const sent =
+      plan.kind === "collect"
+        ? await sender.sendIf(collectCall(deployment, plan.collectables), isWorth, signal)
+        : await sender.sendIf(
+            collectForCall(deployment, plan.cluster, plan.token, vouchersOf(plan.buyers), vouchersOf(plan.members)),
+            isWorth,
+            signal,
+          );
     if (sent === undefined) return undefined;
     // Only what is confirmed counts: a round before that would see the voucher as open and pay gas for it again.
     await chain.whenConfirmed(sent.blockNumber, signal);
-    for (const { record, reason } of due) {
-      const state = await chain.channelState(channelOf(record.voucher.value));
-      await this.#writeDown(record.channel, state.collected, sent.transaction, sent.blockNumber);
-      const open = record.voucher.value.cumulative - state.collected;
-      const facts = { channel: record.channel, reason, collected: state.collected, transaction: sent.transaction };
-      if (open > 0n) logger.warn("Collection bounced", { ...facts, open });
-      else {
-        this.#openSinceMs.delete(record.channel);
-        this.#collected.add();
-        logger.info("Collect voucher", facts);
-      }
-    }
+    for (const one of due) await this.#confirm(one, sent.transaction, sent.blockNumber);
     return sent.transaction;
+  }
+
+  async #confirm({ record, reason }: Due, transaction: Hex, blockNumber: bigint): Promise<void> {
+    const { chain, logger } = this.#components;
+    const { channel, voucher } = record;
+    const { collected } = await chain.channelState(channelOf(voucher.value));
+    await this.#writeDown(channel, collected, transaction, blockNumber);
+    const open = voucher.value.cumulative - collected;
+    const facts = { channel, reason, collected, transaction };
+    if (open > 0n) logger.warn("Collection bounced", { ...facts, open });
+    else {
+      this.#finder.forget(channel);
+      this.#collected.add();
+      logger.info("Collect voucher", facts);
+    }
   }
 
   async #writeDown(channel: Hex, collected: bigint, transaction: Hex | undefined, blockNumber = 0n): Promise<void> {

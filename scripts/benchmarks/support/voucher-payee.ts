@@ -1,5 +1,6 @@
 import { createServer } from "node:net";
 import { connectChain, createWallet } from "@leat/node/chain/clients.ts";
+import { gasOf } from "@leat/node/chain/gas.ts";
 import { RegistryView } from "@leat/node/chain/registry-view.ts";
 import { ChainSender } from "@leat/node/chain/sender.ts";
 import { systemClock } from "@leat/node/kernel/clock.ts";
@@ -8,7 +9,9 @@ import { createMetrics } from "@leat/node/kernel/metrics.ts";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
 import type { CreditTerms, Work } from "@leat/node/services/payment/index.ts";
 import { PayeeService, payeeOptions } from "@leat/node/services/payment/payee-service.ts";
-import { SettlementService, settlementOptions } from "@leat/node/services/settlement/settlement-service.ts";
+import { settlementOptions } from "@leat/node/services/settlement/options.ts";
+import { SettlementService } from "@leat/node/services/settlement/settlement-service.ts";
+import { TokenValues } from "@leat/node/services/settlement/token-values.ts";
 import { Database } from "@leat/node/store/database.ts";
 import { LevelVoucherStore } from "@leat/node/store/vouchers.ts";
 import { createChecker } from "@leat/node/wire/cbor.ts";
@@ -74,8 +77,9 @@ const payee = new PayeeService(
   Value.Default(payeeOptions, {}) as Static<typeof payeeOptions>,
 );
 await payee.start();
+const tokens = new TokenValues([], deployment.tokens, (token) => chain.decimalsOf(token));
 const settlement = new SettlementService(
-  { ...quiet, vouchers, payee, chain, sender, deployment },
+  { ...quiet, vouchers, payee, chain, sender, deployment, tokens, gas: gasOf(publicClient) },
   Value.Default(settlementOptions, {}) as Static<typeof settlementOptions>,
 );
 await settlement.start();

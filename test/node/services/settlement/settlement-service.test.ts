@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { gasOf } from "../../../../node/chain/gas.ts";
 import { systemClock } from "../../../../node/kernel/clock.ts";
 import type { NodeKey } from "../../../../node/kernel/keys.ts";
 import { nativeStatements } from "../../../../node/kernel/secp.ts";
@@ -6,19 +7,25 @@ import type { VoucherRecord, VoucherStore } from "../../../../node/metering/vouc
 import type { Payee, Payer, VoucherRequest } from "../../../../node/services/payment/index.ts";
 import { PayeeService } from "../../../../node/services/payment/payee-service.ts";
 import { PayerService } from "../../../../node/services/payment/payer-service.ts";
+import { type SettlementOptions, settlementOptions } from "../../../../node/services/settlement/options.ts";
 import { SettlementService } from "../../../../node/services/settlement/settlement-service.ts";
+import { TokenValues } from "../../../../node/services/settlement/token-values.ts";
 import { silentLogger } from "../../../../sdk/base/logger.ts";
 import { silentMetrics } from "../../../../sdk/base/metrics.ts";
 import { getCollectStatus, listCollections, thaw } from "../../../../sdk/client/actions/account.ts";
 import { type Channel, channelId } from "../../../../sdk/protocol/channel.ts";
 import type { Address, Hex } from "../../../../sdk/protocol/hex.ts";
+import { voucherStructure } from "../../../../sdk/protocol/signed.ts";
 import { toBaseUnits } from "../../../../sdk/protocol/units.ts";
+import { defaultsOf } from "../../../support/defaults.ts";
 import { type MoneyMarket, openMarket, randomHash } from "../../../support/money-market.ts";
 
 const quiet = { clock: systemClock, logger: silentLogger, metrics: silentMetrics, statements: nativeStatements };
 const payeeSettings = { refreshMs: 60_000, creditGrowthPpm: 100_000, creditMaxFactor: 4 };
 const payerSettings = { voucherEveryMs: 30_000, samplingRate: 1, prepayLimit: "1" };
-const settlementSettings = { lookEveryMs: 60_000, maxAgeMs: 600_000, batch: 50 };
+const settlementSettings = defaultsOf(settlementOptions, { lookEveryMs: 60_000, memberGraceMs: 0 });
+/** A gas price that the test sets. */
+const gas = { price: 10n ** 8n };
 const farFuture = 4_000_000_000n;
 
 describe("settlement", () => {
@@ -54,7 +61,14 @@ describe("settlement", () => {
     await service.start();
     return service;
   };
-  const startSettlement = async (key: NodeKey, vouchers: VoucherStore, payee: Payee) => {
+  const startSettlement = async (
+    key: NodeKey,
+    vouchers: VoucherStore,
+    payee: Payee,
+    own: { membersOf?: Address; settings?: Partial<SettlementOptions> } = {},
+  ) => {
+    const settings = { ...settlementSettings, ...own.settings };
+    const { deployment } = market.anvil;
     const service = new SettlementService(
       {
         ...quiet,
@@ -62,9 +76,12 @@ describe("settlement", () => {
         payee,
         chain: market.view,
         sender: await market.sender(key),
-        deployment: market.anvil.deployment,
+        deployment,
+        gas: { ...gasOf(market.publicClient), gasPrice: async () => gas.price },
+        tokens: new TokenValues(settings.tokenCosts, deployment.tokens, (token) => market.view.decimalsOf(token)),
+        ...(own.membersOf === undefined ? {} : { membersOf: own.membersOf }),
       },
-      settlementSettings,
+      settings,
     );
     parts.push(service);
     await service.start();
@@ -227,6 +244,71 @@ describe("settlement", () => {
     const settlement = await startSettlement(market.node, held, second);
     await settlement.settled(channel.payer);
     assert.equal((await market.view.channelState(channel)).collected, before + 500n);
+  });
+
+  /** Both sides hold a voucher of so many base units beyond what the chain paid. */
+  const putVoucher = async (
+    signer: NodeKey,
+    channel: Channel,
+    open: bigint,
+    stores: { issued?: VoucherStore; held?: VoucherStore },
+  ): Promise<bigint> => {
+    const cumulative = (await market.view.channelState(channel)).collected + open;
+    const value = { ...channel, cumulative, seq: 1n, usageRoot: randomHash() };
+    const voucher = { value, signature: await signer.signer.sign(voucherStructure, market.domain, value) };
+    const parts = { receiptsRoot: randomHash(), receiptHashes: [], acknowledged: true };
+    const record = { channel: channelId(channel), voucher, ...parts };
+    for (const side of ["issued", "held"] as const) {
+      await stores[side]?.put(side, { record, expectedSeq: 0n, covered: [] });
+    }
+    return cumulative;
+  };
+
+  it("pays the members of a cluster in the transaction that collects from its buyers", async function () {
+    this.timeout(30_000);
+    const { USDC, LPT } = market.anvil.deployment.tokens;
+    const { vouchers: books } = await market.openStore("balancer-for-members");
+    const { vouchers: held } = await market.openStore("member");
+    const fromBuyer = await putVoucher(market.buyer, market.retail(USDC), 5_000n, { held: books });
+    const toNode = await putVoucher(market.balancer, market.wholesale(USDC), 4_000n, { issued: books, held });
+    // On another token no buyer's collection is under way: the member's voucher stays where it is.
+    await putVoucher(market.balancer, market.wholesale(LPT), 1n, { issued: books });
+    const nonce = () => market.publicClient.getTransactionCount({ address: market.node.address });
+    const before = await nonce();
+    const member = await startSettlement(market.node, held, await startPayee(market.node.address, held), {
+      settings: { memberGraceMs: 600_000 },
+    });
+    const payee = await startPayee(market.account, books);
+    const settlement = await startSettlement(market.balancer, books, payee, { membersOf: market.account });
+    await settlement.settled(market.buyer.address);
+    await member.settled(market.account);
+    const [retail, wholesale] = await Promise.all([
+      market.view.channelState(market.retail(USDC)),
+      market.view.channelState(market.wholesale(USDC)),
+    ]);
+    assert.equal(retail.collected, fromBuyer);
+    assert.equal(wholesale.collected, toNode);
+    assert.equal(retail.collectTransaction, wholesale.collectTransaction);
+    // The node never sent anything, and has nothing left to send.
+    assert.deepEqual(await member.collectNow(), []);
+    assert.equal(await nonce(), before);
+    assert.equal((await books.collected(channelId(market.wholesale(USDC))))?.collected, toNode);
+  });
+
+  it("leaves what is not worth its gas until the payer thaws", async function () {
+    this.timeout(30_000);
+    const channel = market.wholesale(market.anvil.deployment.tokens.USDC);
+    const { vouchers: held } = await market.openStore("node-dear-gas");
+    const total = await putVoucher(market.balancer, channel, 100_000n, { held });
+    const payee = await startPayee(market.node.address, held);
+    // At 0.1 gwei and 3,000 USDC a claim alone costs 0.0186 USDC: more than a tenth of 0.1, less than all of it.
+    const tokenCosts = [{ token: "USDC", perNative: "3000", leastAmount: "0" }];
+    const settlement = await startSettlement(market.node, held, payee, { settings: { tokenCosts } });
+    assert.deepEqual(await settlement.collectDue(), []);
+    const thawing = { payee: market.node.address, token: channel.token, amount: 1n, asCluster: market.cluster };
+    await thaw(market.anvil.client(market.balancer), thawing);
+    await settlement.settled(channel.payer);
+    assert.equal((await market.view.channelState(channel)).collected, total);
   });
 });
 

@@ -1,0 +1,92 @@
+import type { CollectRules } from "@leat/node/metering/collect-rule.ts";
+import { type Static, Type } from "typebox";
+
+const amount = (description: string) =>
+  Type.String({ default: "0", pattern: "^[0-9]{1,12}(\\.[0-9]{1,18})?$", description });
+
+/** What gas is worth in one token. */
+export const tokenCostSchema = Type.Object(
+  {
+    token: Type.String({ pattern: "^(LPT|USDC|0x[0-9a-fA-F]{40})$" }),
+    perNative: amount("Whole tokens that one whole native token of the chain is worth; 0: not known"),
+    leastAmount: amount("Whole tokens below which nothing is collected"),
+  },
+  { additionalProperties: false },
+);
+export type TokenCost = Static<typeof tokenCostSchema>;
+
+export const settlementOptions = Type.Object(
+  {
+    lookEveryMs: Type.Integer({
+      default: 5_000,
+      minimum: 200,
+      maximum: 600_000,
+      description: "Pause between looks for vouchers to collect, milliseconds; a change is looked at at once",
+    }),
+    maxAgeMs: Type.Integer({
+      default: 600_000,
+      minimum: 1_000,
+      description: "A voucher that is worth its gas is collected after so long at the latest, milliseconds",
+    }),
+    maxPostponeMs: Type.Integer({
+      default: 86_400_000,
+      minimum: 1_000,
+      description: "After so long it is collected however dear gas is, if it covers its own, milliseconds",
+    }),
+    memberGraceMs: Type.Integer({
+      default: 15_000,
+      minimum: 0,
+      maximum: 3_600_000,
+      description:
+        "How long a node leaves it to its cluster's balancer to pay it along with the buyers' collection, milliseconds",
+    }),
+    urgentReserve: Type.Number({
+      default: 0.75,
+      minimum: 0.5,
+      maximum: 1,
+      description: "Part of a reserve that is owed from which on dear gas postpones nothing",
+    }),
+    gasShare: Type.Number({
+      default: 0.1,
+      minimum: 0.001,
+      maximum: 1,
+      description: "Gas costs at most this part of what it brings, where the token's price is known",
+    }),
+    gasSpike: Type.Number({
+      default: 2,
+      minimum: 1,
+      maximum: 1_000,
+      description: "Gas is dear above so many times its usual price of the last hour",
+    }),
+    tokenCosts: Type.Array(tokenCostSchema, {
+      default: [],
+      maxItems: 16,
+      description: "What gas is worth in a token, and its least amount; a token that is not named has neither",
+    }),
+    batch: Type.Integer({
+      default: 50,
+      minimum: 1,
+      maximum: 200,
+      description: "Vouchers collected in one transaction",
+    }),
+    blockPart: Type.Number({
+      default: 0.25,
+      minimum: 0.01,
+      maximum: 1,
+      description: "Part of a block's gas that one transaction takes at most",
+    }),
+  },
+  { default: {}, additionalProperties: false },
+);
+export type SettlementOptions = Static<typeof settlementOptions>;
+
+export function rulesOf(options: SettlementOptions): CollectRules {
+  const ppm = (part: number) => Math.round(part * 1_000_000);
+  return {
+    maxAgeMs: options.maxAgeMs,
+    maxPostponeMs: options.maxPostponeMs,
+    urgentPpm: ppm(options.urgentReserve),
+    gasPpm: ppm(options.gasShare),
+    spikePpm: ppm(options.gasSpike),
+  };
+}

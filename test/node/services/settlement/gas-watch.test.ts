@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { GasWatch } from "../../../../node/services/settlement/gas-watch.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
+
+describe("gas watch", () => {
+  it("tells the price now and the middle of the last hour's, asking no more than every two seconds", async () => {
+    const clock = new ManualClock();
+    let price = 10n;
+    let asked = 0;
+    const gasPrice = async () => {
+      asked += 1;
+      return price;
+    };
+    const watch = new GasWatch({ gasPrice, blockGasLimit: async () => 30_000_000n }, clock);
+    assert.deepEqual(await watch.price(), { now: 10n, usual: 10n });
+    price = 1_000n;
+    assert.deepEqual(await watch.price(), { now: 10n, usual: 10n });
+    assert.equal(asked, 1);
+    // A spike of 20 minutes after 30 calm ones moves nothing; one that lasts becomes the usual.
+    price = 10n;
+    for (let minute = 0; minute < 30; minute += 1) {
+      await clock.advance(60_000);
+      await watch.price();
+    }
+    price = 1_000n;
+    for (let minute = 0; minute < 20; minute += 1) {
+      await clock.advance(60_000);
+      assert.deepEqual(await watch.price(), { now: 1_000n, usual: 10n });
+    }
+    for (let minute = 0; minute < 40; minute += 1) {
+      await clock.advance(60_000);
+      await watch.price();
+    }
+    assert.equal((await watch.price()).usual, 1_000n);
+  });
+});
