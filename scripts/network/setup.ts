@@ -4,6 +4,7 @@ import type { NodeKey } from "@leat/node/kernel/keys.ts";
 import { deposit, reserve } from "@leat/sdk/client/actions/account.ts";
 import { createCluster, joinOperator } from "@leat/sdk/client/actions/operator.ts";
 import { createClient, type LeatClient } from "@leat/sdk/client/create-client.ts";
+import { addressOf, write } from "@leat/sdk/client/transaction.ts";
 import { type Deployment, parseDeployment } from "@leat/sdk/protocol/deployment.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
@@ -68,8 +69,8 @@ export async function setUpEconomy(chain: Chain, dataDir: string, participants: 
       ({ wallet }) => ({ to: walletOf(wallet).address, token: "LPT", whole: 10_000n }) as const,
     ),
     ...[owner, buyer].flatMap((client) => [
-      { to: client.account!.address, token: "LPT", whole: 1_000n } as const,
-      { to: client.account!.address, token: "USDC", whole: 1_000n } as const,
+      { to: addressOf(client), token: "LPT", whole: 1_000n } as const,
+      { to: addressOf(client), token: "USDC", whole: 1_000n } as const,
     ]),
   ]);
   const { cluster, account: clusterAccount } = await createCluster(owner, {
@@ -100,13 +101,8 @@ async function mintAll(
 ): Promise<void> {
   // One after another: they are of one account, and its next nonce is known only when the last was taken.
   for (const { to, token, whole } of mints) {
-    const hash = await client.walletClient!.writeContract({
-      address: client.deployment.tokens[token],
-      abi: mintAbi,
-      functionName: "mint",
-      args: [to, whole * unitOf(token)],
-    });
-    await client.publicClient.waitForTransactionReceipt({ hash });
+    const args = [to, whole * unitOf(token)] as const;
+    await write(client, { address: client.deployment.tokens[token], abi: mintAbi, functionName: "mint", args });
   }
 }
 

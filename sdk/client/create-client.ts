@@ -1,21 +1,11 @@
-import {
-  type Account,
-  type Chain,
-  createPublicClient,
-  createWalletClient,
-  defineChain,
-  http,
-  type PublicClient,
-  type Transport,
-  type WalletClient,
-} from "viem";
+import { createPublicClient, defineChain, http, type PublicClient } from "viem";
 import type { Deployment } from "../protocol/deployment.ts";
+import { type AccountLike, type AccountSigner, adaptSigner } from "./signer.ts";
 
-/** What every action takes first. Reading needs no account: actions that write refuse a client without one. */
+/** What every action takes first. Reading needs no signer: actions that write refuse a client without one. */
 export interface LeatClient {
-  readonly account: Account | undefined;
+  readonly signer: AccountSigner | undefined;
   readonly publicClient: PublicClient;
-  readonly walletClient: WalletClient<Transport, Chain, Account> | undefined;
   readonly deployment: Deployment;
   /** Where the cluster's balancer answers, without a slash at its end; `""` is the page's own origin. */
   readonly clusterUrl: string;
@@ -25,8 +15,8 @@ export interface ClientSettings {
   readonly rpcUrl: string;
   readonly deployment: Deployment;
   readonly clusterUrl?: string;
-  /** A viem account: of a private key, or of a wallet. */
-  readonly account?: Account;
+  /** A viem account, a viem wallet client with its account, an ethers v6 signer, or what `openSigner` gave. */
+  readonly account?: AccountLike | AccountSigner;
   /** How often viem looks for a receipt, milliseconds. */
   readonly pollMs?: number;
 }
@@ -41,10 +31,10 @@ export function createClient(settings: ClientSettings): LeatClient {
     rpcUrls: { default: { http: [rpcUrl] } },
   });
   const transport = http(rpcUrl);
+  const publicClient = createPublicClient({ chain, transport, pollingInterval: pollMs, cacheTime: 0 });
   return {
-    account,
-    publicClient: createPublicClient({ chain, transport, pollingInterval: pollMs, cacheTime: 0 }),
-    walletClient: account === undefined ? undefined : createWalletClient({ chain, transport, account }),
+    signer: account === undefined ? undefined : adaptSigner(account, { chain, transport, publicClient }),
+    publicClient,
     deployment,
     clusterUrl: (settings.clusterUrl ?? "").replace(/\/+$/, ""),
   };

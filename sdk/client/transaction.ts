@@ -3,11 +3,13 @@ import {
   type ContractFunctionArgs,
   type ContractFunctionName,
   ContractFunctionRevertedError,
+  encodeFunctionData,
   type TransactionReceipt,
 } from "viem";
 import { CodedError } from "../base/errors.ts";
-import { type Address, type Hex, toAddress } from "../protocol/hex.ts";
+import type { Address, Hex } from "../protocol/hex.ts";
 import type { LeatClient } from "./create-client.ts";
+import type { AccountSigner } from "./signer.ts";
 
 export class ClientError extends CodedError<
   | { code: "CLIENT_ACCOUNT_MISSING" }
@@ -26,8 +28,13 @@ export interface Done {
 
 /** The client's own address. Throws CLIENT_ACCOUNT_MISSING without an account. */
 export function addressOf(client: LeatClient): Address {
-  if (client.account === undefined) throw new ClientError({ code: "CLIENT_ACCOUNT_MISSING" });
-  return toAddress(client.account.address);
+  return signerOf(client).address;
+}
+
+/** Who signs for the client. Throws CLIENT_ACCOUNT_MISSING without an account. */
+export function signerOf({ signer }: LeatClient): AccountSigner {
+  if (signer === undefined) throw new ClientError({ code: "CLIENT_ACCOUNT_MISSING" });
+  return signer;
 }
 
 export interface Write<A extends Abi, N extends ContractFunctionName<A, "nonpayable" | "payable">> {
@@ -42,13 +49,13 @@ export async function write<const A extends Abi, N extends ContractFunctionName<
   client: LeatClient,
   call: Write<A, N>,
 ): Promise<Done & { readonly receipt: TransactionReceipt }> {
-  const { publicClient, walletClient, account } = client;
-  if (walletClient === undefined || account === undefined) throw new ClientError({ code: "CLIENT_ACCOUNT_MISSING" });
+  const { publicClient } = client;
+  const signer = signerOf(client);
   const plain = call as unknown as Write<Abi, string>;
-  const { request } = await publicClient.simulateContract({ ...plain, account }).catch((cause) => {
+  await publicClient.simulateContract({ ...plain, account: signer.address }).catch((cause) => {
     throw revertOf(cause, plain.functionName);
   });
-  const transaction = await walletClient.writeContract({ ...request, account, chain: walletClient.chain });
+  const transaction = await signer.sendCall({ to: plain.address, data: encodeFunctionData(plain) });
   const receipt = await publicClient.waitForTransactionReceipt({ hash: transaction });
   if (receipt.status !== "success") {
     throw new ClientError({ code: "CLIENT_REVERTED", method: plain.functionName, reason: "in its block", transaction });

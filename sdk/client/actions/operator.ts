@@ -1,21 +1,13 @@
-import { erc20Abi, parseAbi, parseSignature } from "viem";
+import { erc20Abi } from "viem";
 import { clusterRegistryAbi } from "../../protocol/abi/cluster-registry.ts";
 import { operatorRegistryAbi } from "../../protocol/abi/operator-registry.ts";
 import { createDomain } from "../../protocol/eip712.ts";
-import { type Address, type Hex, toAddress, zeroAddress, zeroHash } from "../../protocol/hex.ts";
-import { permitTypes } from "../../protocol/permit.ts";
+import { type Address, toAddress, zeroAddress } from "../../protocol/hex.ts";
 import { balancerPossessionStructure, nodePossessionStructure } from "../../protocol/signed.ts";
 import { type StatementSigner, toCompactSignature } from "../../protocol/statements.ts";
 import type { LeatClient } from "../create-client.ts";
+import { signPermit, soon } from "../token-signatures.ts";
 import { addressOf, ClientError, type Done, write } from "../transaction.ts";
-
-/** How long a proof of possession or a permit stands: long enough for a slow chain, short enough to be of no use later. */
-const PROOF_SECONDS = 3_600n;
-
-const permitAbi = parseAbi([
-  "function nonces(address owner) view returns (uint256)",
-  "function eip712Domain() view returns (bytes1, string name, string version, uint256, address, bytes32, uint256[])",
-]);
 
 export interface JoinInput {
   /** LPT base units. */
@@ -179,44 +171,6 @@ async function proveNode(client: LeatClient, operator: Address, signer: Statemen
   const value = { operator, node: signer.address, validUntil: await soon(client) };
   const signature = await signer.sign(nodePossessionStructure, createDomain(chainId, operatorRegistry), value);
   return { node: signer.address, validUntil: value.validUntil, ...toCompactSignature(signature) };
-}
-
-/** EIP-2612. A token without it, or an account that cannot sign typed data, needs an allowance instead. */
-async function signPermit(
-  client: LeatClient,
-  token: Address,
-  spender: Address,
-  value: bigint,
-): Promise<{ deadline: bigint; v: number; r: Hex; s: Hex }> {
-  const { publicClient, walletClient, account, deployment } = client;
-  if (walletClient === undefined || account === undefined) throw new ClientError({ code: "CLIENT_ACCOUNT_MISSING" });
-  const owner = account.address;
-  const allowed = await publicClient.readContract({
-    address: token,
-    abi: erc20Abi,
-    functionName: "allowance",
-    args: [owner, spender],
-  });
-  if (allowed >= value) return { deadline: 0n, v: 0, r: zeroHash, s: zeroHash };
-  const [nonce, tokenDomain] = await Promise.all([
-    publicClient.readContract({ address: token, abi: permitAbi, functionName: "nonces", args: [owner] }),
-    publicClient.readContract({ address: token, abi: permitAbi, functionName: "eip712Domain" }),
-  ]);
-  const deadline = await soon(client);
-  const signature = await walletClient.signTypedData({
-    account,
-    domain: { name: tokenDomain[1], version: tokenDomain[2], chainId: deployment.chainId, verifyingContract: token },
-    primaryType: "Permit",
-    types: permitTypes,
-    message: { owner, spender, value, nonce, deadline },
-  });
-  const { r, s, yParity } = parseSignature(signature);
-  return { deadline, v: 27 + yParity, r, s };
-}
-
-/** By the chain's clock: a local chain's may differ from the machine's. */
-async function soon(client: LeatClient): Promise<bigint> {
-  return (await client.publicClient.getBlock()).timestamp + PROOF_SECONDS;
 }
 
 async function registry<N extends "join" | "addNode">(

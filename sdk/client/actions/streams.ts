@@ -6,16 +6,17 @@ import type { LadderRequest, SourceSummary } from "../../protocol/job.ts";
 import type { StatementSigner } from "../../protocol/statements.ts";
 import type { RenditionInfo } from "../../protocol/stream.ts";
 import type { LeatClient } from "../create-client.ts";
+import { type AccountSigner, toStatementSigner } from "../signer.ts";
 
 /** The cluster's API refused, or could not be asked. `reason` is the cluster's own code. */
 export class ApiError extends CodedError<
   { code: "API_REFUSED"; reason: string; status: number } | { code: "API_UNREACHABLE"; url: string }
 > {}
 
-/** Who asks: every call of a stream's owner is signed by its key. */
+/** Who asks: every call of a stream's owner is signed by its key, or by whatever signer the client was made with. */
 export interface ApiCaller {
   readonly client: Pick<LeatClient, "clusterUrl" | "deployment">;
-  readonly signer: StatementSigner;
+  readonly signer: StatementSigner | AccountSigner;
 }
 
 export interface StreamRequest {
@@ -111,7 +112,13 @@ export async function callApi<T>(
   const nonce = bytesToHex(crypto.getRandomValues(new Uint8Array(32)));
   const issuedAt = BigInt(Math.floor(Date.now() / 1_000));
   const domain = createDomain(chainId, escrow);
-  const authorization = await signApiRequest(signer, domain, { method, target, body }, issuedAt, nonce);
+  const authorization = await signApiRequest(
+    toStatementSigner(signer),
+    domain,
+    { method, target, body },
+    issuedAt,
+    nonce,
+  );
   const url = `${client.clusterUrl}${target}`;
   let response: Response;
   try {
