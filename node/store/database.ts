@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import { Level } from "level";
+import { systemClock } from "../kernel/clock.ts";
 import { Mutex } from "../kernel/mutex.ts";
 import { findDamage } from "./log-check.ts";
 
@@ -12,6 +13,13 @@ export class StoreError extends CodedError<
   | { code: "STORE_CLOSED"; location: string }
   | { code: "STORE_RECEIPT_DIFFERENT"; key: string }
 > {}
+
+/**
+ * Under a lasting load fsyncs begin so far apart on average, after a few at once: a change that comes alone waits for
+ * nothing, and a thousand channels that bring their vouchers one by one cost twenty-five fsyncs a second, not hundreds.
+ */
+const FLUSH_EVERY_MS = 40;
+const FLUSHES_AT_ONCE = 10;
 
 /** What a change sees: everything written before it, also what is not on disk yet. */
 export interface Changes {
@@ -44,6 +52,8 @@ export class Database {
   #closed = false;
   #commits = 0;
   #failures = 0;
+  /** When the next flush is due if all are so far apart. */
+  #flushDueMs = 0;
 
   private constructor(location: string, level: Level<string, string>) {
     this.location = location;
@@ -68,6 +78,11 @@ export class Database {
   /** Fsyncs so far: for measuring how many changes share one. */
   get commits(): number {
     return this.#commits;
+  }
+
+  /** Writes that failed so far: what was read before the last of them may never have been written. */
+  get failures(): number {
+    return this.#failures;
   }
 
   /** Runs `work` alone. What it puts becomes durable as a whole before the promise resolves; nothing of it if it throws. */
@@ -109,7 +124,8 @@ export class Database {
       get: async (key) => {
         for (const layer of layers().reverse()) if (layer.has(key)) return layer.get(key);
         this.#assertOpen();
-        return this.#level.get(key);
+        // A read through the thread pool costs ten times the look-up, and changes wait for each other's reads.
+        return this.#level.getSync(key);
       },
       list: async (prefix) => {
         this.#assertOpen();
@@ -142,6 +158,7 @@ export class Database {
 
   async #flush(): Promise<void> {
     while (this.#waiters.length > 0) {
+      await this.#pace();
       const waiters = this.#waiters;
       this.#waiters = [];
       this.#writing = this.#staged;
@@ -165,6 +182,12 @@ export class Database {
         this.#writing = new Map();
       }
     }
+  }
+
+  async #pace(): Promise<void> {
+    const early = this.#flushDueMs - FLUSHES_AT_ONCE * FLUSH_EVERY_MS - performance.now();
+    if (early > 0) await systemClock.sleep(early);
+    this.#flushDueMs = Math.max(this.#flushDueMs, performance.now()) + FLUSH_EVERY_MS;
   }
 
   #writeError(reason: string, cause?: unknown): StoreError {

@@ -13,9 +13,18 @@ import type {
 } from "../metering/voucher-store.ts";
 import type { Changes, Database } from "./database.ts";
 
-/** Vouchers and the entries behind them, in `level`. Open and closed entries stand apart, so that open ones are listed fast. */
+type OpenEntries = Map<string, LedgerEntry>;
+
+/**
+ * Vouchers and the entries behind them, in `level`. Open and closed entries stand apart, so that open ones are listed
+ * fast; those of a channel are listed once and then kept, since every voucher asks for them.
+ */
 export class LevelVoucherStore implements VoucherStore {
   readonly #database: Database;
+  /** Open entries by key, of each channel that was asked for. Nobody else writes to the database. */
+  #open = new Map<string, Promise<OpenEntries>>();
+  /** Failed writes when `#open` was begun: after another one it may hold what is not there. */
+  #openSince = 0;
 
   constructor(database: Database) {
     this.#database = database;
@@ -37,7 +46,7 @@ export class LevelVoucherStore implements VoucherStore {
       const held = parseRecord(await changes.get(key));
       if ((held?.voucher.value.seq ?? 0n) !== expectedSeq) return { stored: false, held };
       changes.put(key, recordText(record));
-      const moved = await moveEntries(changes, side, record.channel, covered, "vouchered");
+      const moved = await this.#moveEntries(changes, side, record.channel, covered, "vouchered");
       await addToTotal(changes, side, record.channel, moved + adjustExact);
       return { stored: true };
     });
@@ -57,9 +66,11 @@ export class LevelVoucherStore implements VoucherStore {
       const isOpen = entry.state === "waiting" || entry.state === "payable";
       const openKey = entryKey("open", side, channel, entry);
       const doneKey = entryKey("done", side, channel, entry);
-      if ((await changes.get(openKey)) !== undefined || (await changes.get(doneKey)) !== undefined) return false;
-      changes.put(isOpen ? openKey : doneKey, entryText(entry));
+      const open = await this.#openEntries(side, channel);
+      if (open.has(openKey) || (await changes.get(doneKey)) !== undefined) return false;
       await addToTotal(changes, side, channel, countedExact(entry));
+      changes.put(isOpen ? openKey : doneKey, entryText(entry));
+      if (isOpen) open.set(openKey, entry);
       return true;
     });
   }
@@ -71,13 +82,13 @@ export class LevelVoucherStore implements VoucherStore {
     state: "payable" | "vouchered" | "forfeited",
   ): Promise<void> {
     return this.#database.change(async (changes) => {
-      await addToTotal(changes, side, channel, await moveEntries(changes, side, channel, keys, state));
+      await addToTotal(changes, side, channel, await this.#moveEntries(changes, side, channel, keys, state));
     });
   }
 
   async openEntries(side: VoucherSide, channel: Hex): Promise<LedgerEntry[]> {
-    const found = await this.#database.list(`entry/open/${side}/${channel}/`);
-    return found.map(([key, text]) => parseEntry(key, text));
+    const open = await this.#openEntries(side, channel);
+    return [...open].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, entry]) => entry);
   }
 
   async totalExact(side: VoucherSide, channel: Hex): Promise<bigint> {
@@ -111,28 +122,51 @@ export class LevelVoucherStore implements VoucherStore {
   async collected(channel: Hex): Promise<CollectedRecord | undefined> {
     return parseCollected(channel, await this.#database.get(`collected/${channel}`));
   }
-}
 
-/** Moves open entries and answers how much the total changes by it. */
-async function moveEntries(
-  changes: Changes,
-  side: VoucherSide,
-  channel: Hex,
-  keys: readonly EntryKey[],
-  state: "payable" | "vouchered" | "forfeited",
-): Promise<bigint> {
-  let difference = 0n;
-  for (const key of keys) {
-    const openKey = entryKey("open", side, channel, key);
-    const text = await changes.get(openKey);
-    if (text === undefined) continue;
-    const before = parseEntry(openKey, text);
-    const after = { ...before, state };
-    difference += countedExact(after) - countedExact(before);
-    if (state !== "payable") changes.delete(openKey);
-    changes.put(state === "payable" ? openKey : entryKey("done", side, channel, key), entryText(after));
+  #openEntries(side: VoucherSide, channel: Hex): Promise<OpenEntries> {
+    if (this.#openSince !== this.#database.failures) {
+      this.#open = new Map();
+      this.#openSince = this.#database.failures;
+    }
+    const prefix = `entry/open/${side}/${channel}/`;
+    const known = this.#open.get(prefix);
+    if (known !== undefined) return known;
+    const listing = this.#database
+      .list(prefix)
+      .then((found) => new Map(found.map(([key, text]) => [key, parseEntry(key, text)])));
+    const open = this.#open;
+    open.set(prefix, listing);
+    listing.catch(() => open.delete(prefix));
+    return listing;
   }
-  return difference;
+
+  /** Moves open entries and answers how much the total changes by it. */
+  async #moveEntries(
+    changes: Changes,
+    side: VoucherSide,
+    channel: Hex,
+    keys: readonly EntryKey[],
+    state: "payable" | "vouchered" | "forfeited",
+  ): Promise<bigint> {
+    const open = await this.#openEntries(side, channel);
+    let difference = 0n;
+    for (const key of keys) {
+      const openKey = entryKey("open", side, channel, key);
+      const before = open.get(openKey);
+      if (before === undefined) continue;
+      const after = { ...before, state };
+      difference += countedExact(after) - countedExact(before);
+      if (state === "payable") {
+        changes.put(openKey, entryText(after));
+        open.set(openKey, after);
+      } else {
+        changes.delete(openKey);
+        changes.put(entryKey("done", side, channel, key), entryText(after));
+        open.delete(openKey);
+      }
+    }
+    return difference;
+  }
 }
 
 /** Writes the total even when it stays: its key is also the list of channels. */

@@ -23,8 +23,23 @@ export function channelOf(voucher: Voucher): Channel {
   return { payer, payee, token, cluster, clusterPpm };
 }
 
+/** Ids that are remembered, some 20 MB: the hash costs a hundred times the look-up, and a node has few channels. */
+const MAX_IDS = 50_000;
+const ids = new Map<string, Hex>();
+
 /** keccak256(abi.encode(payer, payee, token, cluster, clusterPpm)): one name for a channel on disk and on the wire. */
 export function channelId(channel: Channel): Hex {
+  const { payer, payee, token, cluster, clusterPpm } = channel;
+  const key = `${payer}${payee}${token}${cluster}/${clusterPpm}`;
+  const known = ids.get(key);
+  if (known !== undefined) return known;
+  const id = hashChannel(channel);
+  if (ids.size >= MAX_IDS) ids.delete(ids.keys().next().value!);
+  ids.set(key, id);
+  return id;
+}
+
+function hashChannel(channel: Channel): Hex {
   const encoded = new Uint8Array(160);
   encoded.set(hexToBytes(channel.payer, 20), 12);
   encoded.set(hexToBytes(channel.payee, 20), 44);

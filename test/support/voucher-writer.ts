@@ -6,7 +6,8 @@ import { voucherRecord } from "../suites/voucher-store.ts";
 
 /**
  * A process of its own that writes vouchers of many channels and receipts at once until it is killed, and says on
- * stdout what was acknowledged: `v <channel> <seq>` and `r <key>`. Arguments: location, first number.
+ * stdout what was acknowledged: `v <channel> <seq>` and `r <key>`. When the disk refuses, it says first how many open
+ * entries the store shows too many or too few (`e <number>`). Arguments: location, first number.
  */
 const [location, start] = process.argv.slice(2);
 const channels = 8;
@@ -17,16 +18,22 @@ const channelOf = (number: number): Hex => {
   return bytesToHex(bytes);
 };
 
+const say = (line: string) => process.stdout.write(`${line}\n`);
+const booked = channelOf(channels + 1);
+let entries = 0;
+let vouchers: LevelVoucherStore | undefined;
+
 try {
   const database = await Database.open(location!);
-  const vouchers = new LevelVoucherStore(database);
+  const store = new LevelVoucherStore(database);
   const receipts = new LevelReceiptStore<{ text: string }>(database);
-  const say = (line: string) => process.stdout.write(`${line}\n`);
+  entries = (await store.openEntries("held", booked)).length;
+  vouchers = store;
   const writeVouchers = async (channel: Hex) => {
-    let seq = (await vouchers.newest("held", channel))?.voucher.value.seq ?? 0n;
+    let seq = (await store.newest("held", channel))?.voucher.value.seq ?? 0n;
     for (;;) {
       const record = voucherRecord(seq + 1n, (seq + 1n) * 10n, channel);
-      const result = await vouchers.put("held", { record, expectedSeq: seq, covered: [] });
+      const result = await store.put("held", { record, expectedSeq: seq, covered: [] });
       if (!result.stored) throw new Error("somebody else writes");
       seq += 1n;
       say(`v ${channel} ${seq}`);
@@ -38,11 +45,20 @@ try {
       say(`r ${number}`);
     }
   };
+  const writeEntries = async () => {
+    for (let seq = BigInt(start!); ; seq += 1n) {
+      const entry = { job: booked, attempt: 1, seq, exact: 1n, receiptHash: booked, state: "waiting" } as const;
+      if (await store.addEntry("held", booked, entry)) entries += 1;
+    }
+  };
   await Promise.all([
     ...Array.from({ length: channels }, (_, at) => writeVouchers(channelOf(at + 1))),
     writeReceipts(),
+    writeEntries(),
   ]);
 } catch (error) {
+  // Nothing of a write that failed may be seen again.
+  if (vouchers !== undefined) say(`e ${(await vouchers.openEntries("held", booked)).length - entries}`);
   process.stdout.write(`error ${(error as { code?: string }).code ?? String(error)}\n`);
   process.exitCode = 3;
 }

@@ -27,7 +27,13 @@ export class FramedSocket {
     const body = encodeValue(message);
     const length = Buffer.alloc(4);
     length.writeUInt32BE(body.byteLength);
-    this.#socket.write(Buffer.concat([length, body]));
+    // Answers of one moment share a write, as they do in a multiplexed stream.
+    if (this.#socket.writableCorked === 0) {
+      this.#socket.cork();
+      setImmediate(() => this.#socket.uncork());
+    }
+    this.#socket.write(length);
+    this.#socket.write(body);
   }
 
   close(): void {

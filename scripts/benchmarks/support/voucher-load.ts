@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
 import { nextVoucher } from "@leat/node/metering/voucher-rules.ts";
+import type { Work } from "@leat/node/services/payment/index.ts";
 import { hubChannel } from "@leat/sdk/protocol/channel.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
 import { type Address, type Hex, zeroHash } from "@leat/sdk/protocol/hex.ts";
@@ -111,14 +112,15 @@ export class Payer {
   /** Books `receipts` segments at the payee and signs the voucher that covers them. */
   async work(payee: PayeeProcess, receipts: number): Promise<VoucherOffer> {
     const hashes: Hex[] = [];
+    const works: Work[] = [];
     for (let at = 0; at < receipts; at += 1) {
       this.#receipts += 1n;
       const receiptHash = hashOf(2, 0, BigInt(this.address) ^ this.#receipts);
       hashes.push(receiptHash);
       const exact = RECEIPT_WORTH * exactPerBaseUnit(TOKEN_DECIMALS);
-      const work = { job: this.#job, attempt: 1, seq: this.#receipts, channel: this.#channel, exact, receiptHash };
-      await payee.call({ work });
+      works.push({ job: this.#job, attempt: 1, seq: this.#receipts, channel: this.#channel, exact, receiptHash });
     }
+    await payee.call({ works });
     return this.#sign(hashes, RECEIPT_WORTH * BigInt(receipts), "usage");
   }
 

@@ -39,7 +39,7 @@ export interface PayeeArguments {
 export type PayeeCall =
   | { readonly id: number; readonly offer: VoucherOffer }
   | { readonly id: number; readonly open: CreditTerms; readonly prepay: VoucherOffer }
-  | { readonly id: number; readonly work: Work };
+  | { readonly id: number; readonly works: readonly Work[] };
 
 export interface PayeeAnswer {
   readonly id: number;
@@ -89,8 +89,10 @@ const offers = createChecker(voucherOfferSchema);
 const answerTo = async (call: PayeeCall): Promise<unknown> => {
   if ("offer" in call) return payee.accept(offers.check(call.offer, (reason) => new Error(reason)));
   if ("open" in call) return payee.openJob(call.open, call.prepay);
-  await payee.earned(call.work);
-  return payee.passed(call.work);
+  for (const work of call.works) {
+    await payee.earned(work);
+    await payee.passed(work);
+  }
 };
 const server = createServer((socket) => {
   const framed = new FramedSocket(socket, (message) => {

@@ -190,14 +190,14 @@ describe("database", () => {
     });
     children.add(child);
     const acknowledged = new Map<string, bigint>();
-    let last = "";
+    const end: string[] = [];
     for await (const line of createInterface({ input: child.stdout! })) {
       const [kind, name, seq] = line.split(" ");
       if (kind === "v") acknowledged.set(name!, BigInt(seq!));
-      last = line;
+      else if (kind !== "r") end.push(line);
     }
     if (child.exitCode === null) await once(child, "exit");
-    assert.equal(last, "error STORE_WRITE_FAILED");
+    assert.deepEqual(end, ["e 0", "error STORE_WRITE_FAILED"]);
     assert.equal(child.exitCode, 3);
     const vouchers = new LevelVoucherStore(await reopen());
     for (const [channel, seq] of acknowledged) {
