@@ -1,27 +1,33 @@
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
-import type { EscrowChannel } from "./contracts.ts";
 import type { DecodedLog } from "./event-reader.ts";
 
 /** Channels that are remembered: more than a node ever has live, about 20 MB. */
 const MAX_CHANNELS = 50_000;
+/** Keys whose allotments on one channel are remembered: a payer has one or two, whoever asks with others gains nothing. */
+const MAX_PARTS = 16;
 
 /**
  * What the chain holds of channels, read once and then again only when an event names the channel: each change of a
  * channel has its event. A thousand channels looked at every few seconds cost no calls while nothing happens to them.
  */
-export class ChannelCache {
-  readonly #found = new Map<Hex, Promise<EscrowChannel>>();
+export class ChannelCache<T> {
+  readonly #found = new Map<Hex, Map<string, Promise<T>>>();
 
-  /** The answer of `read`, or of the last one that is still true. */
-  get(channel: Hex, read: () => Promise<EscrowChannel>): Promise<EscrowChannel> {
-    const known = this.#found.get(channel);
+  /**
+   * The answer of `read`, or of the last one that is still true.
+   * @param part What of the channel is asked for, where there is more than one thing.
+   */
+  get(channel: Hex, read: () => Promise<T>, part = ""): Promise<T> {
+    const parts = this.#found.get(channel) ?? new Map<string, Promise<T>>();
+    const known = parts.get(part);
     if (known !== undefined) return known;
     const reading = read();
-    this.#found.set(channel, reading);
+    this.#found.set(channel, parts.set(part, reading));
+    if (parts.size > MAX_PARTS) parts.delete(parts.keys().next().value!);
     if (this.#found.size > MAX_CHANNELS) this.#found.delete(this.#found.keys().next().value!);
     // An endpoint that was away must be asked again.
     reading.catch(() => {
-      if (this.#found.get(channel) === reading) this.#found.delete(channel);
+      if (parts.get(part) === reading) parts.delete(part);
     });
     return reading;
   }

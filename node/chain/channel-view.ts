@@ -1,3 +1,4 @@
+import type { Allotment } from "@leat/node/metering/allotment.ts";
 import type { Channel } from "@leat/sdk/protocol/channel.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 
@@ -16,6 +17,8 @@ export interface ChannelView {
   channelState(channel: Channel): Promise<ChannelState>;
   /** Whether vouchers of `payer` count when `signer` signed: its own key, or a balancer key of a cluster's account. */
   maySign(payer: Address, signer: Address): Promise<boolean>;
+  /** What another key may sign on this channel; undefined where the payer never allotted it. Ended ones are told too. */
+  allotment(channel: Channel, signer: Address): Promise<Allotment | undefined>;
   decimalsOf(token: Address): Promise<number>;
   /** Base units that `payer` ever paid to nodes of the same operator as `payee` (to a cluster's account: to it). */
   paidHistory(payer: Address, payee: Address, token: Address): Promise<bigint>;

@@ -1,3 +1,4 @@
+import type { Allotment } from "@leat/node/metering/allotment.ts";
 import { clusterRegistryAbi } from "@leat/sdk/protocol/abi/cluster-registry.ts";
 import { operatorRegistryAbi } from "@leat/sdk/protocol/abi/operator-registry.ts";
 import { paymentEscrowAbi } from "@leat/sdk/protocol/abi/payment-escrow.ts";
@@ -32,6 +33,15 @@ export class ContractReader {
     const call = { address, abi: paymentEscrowAbi, functionName: "channelOf", args: [id], blockNumber } as const;
     const { collected, reserve, thawing } = await this.#client.readContract(call);
     return { collected, reserve, thawing };
+  }
+
+  /** What a key may sign on a channel; undefined where it was never allotted. */
+  async allotment(id: Hex, signer: Address, blockNumber?: bigint): Promise<Allotment | undefined> {
+    const address = this.#deployment.escrow;
+    const args = [id, signer] as const;
+    const call = { address, abi: paymentEscrowAbi, functionName: "allotmentOf", args, blockNumber } as const;
+    const [cap, validUntil] = await this.#client.readContract(call);
+    return validUntil === 0n ? undefined : { cap, validUntil };
   }
 
   pool(account: Address, token: Address): Promise<bigint> {

@@ -1,6 +1,7 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
+import type { Allotment } from "@leat/node/metering/allotment.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import { clusterRegistryAbi } from "@leat/sdk/protocol/abi/cluster-registry.ts";
@@ -13,7 +14,7 @@ import type { AbiEvent, PublicClient } from "viem";
 import { ChannelCache } from "./channel-cache.ts";
 import type { ChannelState, ChannelView } from "./channel-view.ts";
 import type { ChainOptions } from "./clients.ts";
-import { ContractReader } from "./contracts.ts";
+import { ContractReader, type EscrowChannel } from "./contracts.ts";
 import { ChainError, reasonOf } from "./errors.ts";
 import { type DecodedLog, EventReader, type ReaderPosition } from "./event-reader.ts";
 import { type ClusterState, type Collection, type OperatorState, RegistryState } from "./registry-state.ts";
@@ -43,7 +44,8 @@ export class RegistryView implements ChannelView, Startable {
   readonly #events: EventReader;
   readonly #tasks: TaskGroup;
   readonly #listeners = new Set<(log: DecodedLog) => void>();
-  readonly #channels = new ChannelCache();
+  readonly #channels = new ChannelCache<EscrowChannel>();
+  readonly #allotments = new ChannelCache<Allotment | undefined>();
   #state: RegistryState;
   #position: ReaderPosition | undefined;
   #waiters: { readonly blockNumber: bigint; readonly resolve: () => void }[] = [];
@@ -162,6 +164,13 @@ export class RegistryView implements ChannelView, Startable {
     return this.#ask("isVoucherSigner", this.reader.isVoucherSigner(id, signer, this.#position?.blockNumber));
   }
 
+  async allotment(channel: Channel, signer: Address): Promise<Allotment | undefined> {
+    const id = channelId(channel);
+    const blockNumber = this.#position?.blockNumber;
+    const read = () => this.#ask("allotmentOf", this.reader.allotment(id, signer, blockNumber));
+    return blockNumber === undefined ? read() : this.#allotments.get(id, read, signer);
+  }
+
   decimalsOf(token: Address): Promise<number> {
     return this.#ask("decimals", this.reader.decimals(token));
   }
@@ -187,6 +196,7 @@ export class RegistryView implements ChannelView, Startable {
         await this.#readStakes(page.position.blockNumber);
         this.#position = page.position;
         this.#channels.forget(page.logs);
+        this.#allotments.forget(page.logs);
         for (const log of page.logs) for (const listener of this.#listeners) listener(log);
         this.#wake();
       }
@@ -196,6 +206,7 @@ export class RegistryView implements ChannelView, Startable {
       this.#state = new RegistryState();
       this.#position = undefined;
       this.#channels.clear();
+      this.#allotments.clear();
     }
   }
 

@@ -5,6 +5,9 @@ export const PREPAY_SECONDS = 10n;
 /** Seconds of work beyond the hold-back that are always on credit, so that a silent balancer does not stop a stream. */
 export const CREDIT_SECONDS = 60n;
 
+/** Work stops when what is promised covers less than so much more of it: what is under way must still be paid. */
+export const RUNWAY_SECONDS = 10n;
+
 export interface CreditFacts {
   /** Sum over the payer's open jobs, at their quoted prices. */
   readonly exactPerSecond: bigint;

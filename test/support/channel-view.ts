@@ -1,4 +1,5 @@
 import type { ChannelState, ChannelView } from "../../node/chain/channel-view.ts";
+import type { Allotment } from "../../node/metering/allotment.ts";
 import { type Channel, channelId } from "../../sdk/protocol/channel.ts";
 import type { Address, Hex } from "../../sdk/protocol/hex.ts";
 
@@ -6,6 +7,7 @@ import type { Address, Hex } from "../../sdk/protocol/hex.ts";
 export class MemoryChannelView implements ChannelView {
   readonly #states = new Map<Hex, ChannelState>();
   readonly #signers = new Map<Address, Set<Address>>();
+  readonly #allotments = new Map<string, Allotment | undefined>();
   readonly #reserve: bigint;
   readonly #decimals: number;
   paid = 0n;
@@ -29,6 +31,15 @@ export class MemoryChannelView implements ChannelView {
 
   async maySign(payer: Address, signer: Address): Promise<boolean> {
     return payer === signer || this.#signers.get(payer)?.has(signer) === true;
+  }
+
+  /** Lets a key sign on one channel of `channel.payer`; undefined takes it back as if it had never been. */
+  allot(channel: Channel, signer: Address, allotment: Allotment | undefined): void {
+    this.#allotments.set(`${channelId(channel)}/${signer}`, allotment);
+  }
+
+  async allotment(channel: Channel, signer: Address): Promise<Allotment | undefined> {
+    return this.#allotments.get(`${channelId(channel)}/${signer}`);
   }
 
   async decimalsOf(): Promise<number> {

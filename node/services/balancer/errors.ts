@@ -7,7 +7,7 @@ export class BalancerError extends CodedError<
   | { code: "STREAM_UNKNOWN"; stream: string }
   | { code: "STREAM_KEY_UNKNOWN" }
   | { code: "STREAM_ENDED"; stream: Hex }
-  | { code: "STREAM_CREDIT_EXHAUSTED"; stream: Hex }
+  | { code: "STREAM_CREDIT_EXHAUSTED" | "STREAM_SIGNER_SPENT" | "STREAM_RESERVE_SPENT"; stream: Hex }
   | { code: "STREAM_LADDER_INVALID"; reason: string }
   | { code: "STREAM_TOKEN_UNKNOWN"; token: string }
   | { code: "PUBLISH_LEASE_HELD"; stream: Hex; ageMs: number }

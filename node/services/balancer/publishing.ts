@@ -28,6 +28,13 @@ const POSITION_TIMEOUT_MS = 1_000;
 /** How much longer than its grace a stream whose node is here may take to tell that it is over. */
 const DRAIN_MS = 90_000;
 
+/** What a publisher is told of a buyer that can pay for no more. */
+const stopCodes = {
+  CREDIT_EXHAUSTED: "STREAM_CREDIT_EXHAUSTED",
+  CREDIT_SIGNER_SPENT: "STREAM_SIGNER_SPENT",
+  CREDIT_RESERVE_SPENT: "STREAM_RESERVE_SPENT",
+} as const;
+
 /** One holder of each stream's publish lease, and what a publisher's stream becomes. */
 export class Publishing {
   readonly #components: BalancerComponents;
@@ -173,9 +180,10 @@ export class Publishing {
       const selection = (await this.#components.selectionStore.newestFor(live.row.id))?.id;
       granted = await placement.grant(input, from, selection ?? (await placement.rank(input)).id);
       // What it owes of other streams leaves nothing for this one, which may be tried again when that is paid.
-      if (this.#components.payee.mayWork(live.row.id) !== "ok") {
+      const may = this.#components.payee.mayWork(live.row.id);
+      if (may !== "ok") {
         await this.#endIngest(live, startSequence);
-        throw new BalancerError({ code: "STREAM_CREDIT_EXHAUSTED", stream: stream.id });
+        throw new BalancerError({ code: stopCodes[may], stream: stream.id });
       }
     }
     await streams.change(stream.id, { state: "live", nextEpoch: startEpoch + 1, nextSequence: startSequence });
@@ -199,8 +207,9 @@ export class Publishing {
   async #checkCredit({ id: stream, buyer }: StreamRow): Promise<void> {
     const ingest = this.#parts.jobs.part(stream, "ingest");
     if (ingest === undefined || !isRunning(ingest)) return;
-    if (this.#components.payee.mayWork(ingest.row.id) === "ok") return;
-    const code = "STREAM_CREDIT_EXHAUSTED";
+    const may = this.#components.payee.mayWork(ingest.row.id);
+    if (may === "ok") return;
+    const code = stopCodes[may];
     this.#components.logger.warn("Buyer stopped paying", { streamId: stream, buyer, code });
     await this.#parts.onEnd(stream, code);
     throw new BalancerError({ code, stream });

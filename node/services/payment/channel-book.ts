@@ -1,20 +1,25 @@
 import type { ChannelState, ChannelView } from "@leat/node/chain/channel-view.ts";
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import { Mutex } from "@leat/node/kernel/mutex.ts";
+import { promisedReserve } from "@leat/node/metering/allotment.ts";
 import {
   CREDIT_SECONDS,
   type CreditRules,
   creditLimitExact,
   holdBackExact,
   leastCreditExact,
+  RUNWAY_SECONDS,
 } from "@leat/node/metering/credit.ts";
 import { holdBackWindow } from "@leat/node/metering/hold-back.ts";
 import { canLoseExact, Ledger } from "@leat/node/metering/ledger.ts";
 import type { LedgerEntry, VoucherSide, VoucherStore } from "@leat/node/metering/voucher-store.ts";
 import { type Channel, channelId, channelOf } from "@leat/sdk/protocol/channel.ts";
-import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+import type { Voucher } from "@leat/sdk/protocol/signed.ts";
+import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import { toExact } from "@leat/sdk/protocol/units.ts";
 import type { ChannelStatus, CreditTerms, WorkKey } from "./index.ts";
+import type { AllottedKey, VoucherSigners } from "./voucher-signers.ts";
 
 /** Receipts under one voucher: an offer of as many is 100 KB. More wait for the next. */
 export const MAX_COVERED = 1_024;
@@ -61,6 +66,8 @@ export interface Book {
   readonly openJobs: Map<Hex, CreditTerms>;
   /** Jobs that closed a moment ago: what they did is mostly not vouchered yet, and was done on their own credit. */
   readonly closedJobs: Map<Hex, ClosedJob>;
+  /** The key that signs on this channel where it is not one of the payer's own. */
+  key: AllottedKey | undefined;
   state: ChannelState;
   /** When the chain was asked last, milliseconds since 1970. */
   readAtMs: number;
@@ -77,6 +84,9 @@ export interface BookComponents {
   readonly vouchers: VoucherStore;
   readonly chain: ChannelView;
   readonly clock: Clock;
+  readonly signers: VoucherSigners;
+  /** Whose signatures a channel is paid by, as far as that is known. */
+  readonly signerOf: (newest: Signed<Voucher> | undefined) => Address | undefined;
 }
 
 /** A closed job's credit stands for as long as a payer may be away. */
@@ -129,8 +139,9 @@ export class ChannelBooks {
 
   /** Asks the chain anew. */
   async refresh(book: Book): Promise<void> {
-    const { chain } = this.#components;
+    const { chain, signers } = this.#components;
     const { payer, payee, token } = book.channel;
+    if (book.key !== undefined) book.key = await signers.allottedKey(book.channel, book.key.signer);
     book.state = await chain.channelState(book.channel);
     book.paid = await chain.paidHistory(payer, payee, token);
     book.readAtMs = this.#components.clock.nowMs();
@@ -143,6 +154,22 @@ export class ChannelBooks {
     const stale = books.filter((book) => book.readAtMs <= oldest);
     await Promise.all(stale.map((book) => this.refresh(book).catch(() => {})));
     return books.map((book) => this.status(book));
+  }
+
+  /** What of the reserve stands behind whoever signs: never more than an allotted key may still sign. */
+  promised(book: Book): bigint {
+    return promisedReserve(book.state, book.key?.allotment, this.#components.signers.nowSeconds());
+  }
+
+  /**
+   * Whether what is promised covers a little more than all that was ever booked. Where it does not, the next work could
+   * never be vouchered: it would be lost, not lent.
+   */
+  coversMore(book: Book): boolean {
+    const coveredExact = toExact(book.state.collected + this.promised(book), book.decimals);
+    let nextExact = 0n;
+    for (const { exactPerSecond } of book.openJobs.values()) nextExact += exactPerSecond * RUNWAY_SECONDS;
+    return coveredExact >= book.ledger.bookedExact + nextExact;
   }
 
   creditLimit(book: Book): bigint {
@@ -173,7 +200,8 @@ export class ChannelBooks {
     const { ledger, state, decimals } = book;
     const limit = this.creditLimit(book);
     const { unpaidExact, vouchered } = ledger;
-    const { collected, reserve } = state;
+    const { collected } = state;
+    const reserve = this.promised(book);
     return {
       channel: book.channel,
       channelId: book.id,
@@ -189,7 +217,7 @@ export class ChannelBooks {
   }
 
   async #load(channel: Channel, id: Hex): Promise<Book> {
-    const { vouchers, chain } = this.#components;
+    const { vouchers, chain, signers, signerOf } = this.#components;
     const [decimals, newest, totalExact, open, state, paid] = await Promise.all([
       chain.decimalsOf(channel.token),
       vouchers.newest(this.#side, id),
@@ -198,6 +226,7 @@ export class ChannelBooks {
       chain.channelState(channel),
       chain.paidHistory(channel.payer, channel.payee, channel.token),
     ]);
+    const signer = signerOf(newest?.voucher);
     const waiting = open.filter((entry) => entry.state === "waiting").reduce((sum, entry) => sum + entry.exact, 0n);
     const vouchered = newest?.voucher.value.cumulative ?? 0n;
     return {
@@ -208,6 +237,7 @@ export class ChannelBooks {
       mutex: new Mutex(),
       openJobs: new Map(),
       closedJobs: new Map(),
+      key: signer === undefined ? undefined : await signers.allottedKey(channel, signer),
       state,
       readAtMs: this.#components.clock.nowMs(),
       paid,

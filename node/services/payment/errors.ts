@@ -10,6 +10,11 @@ export class PaymentError extends CodedError<
   | { code: "VOUCHER_PAYEE_WRONG"; payee: Address }
   | { code: "VOUCHER_SHARE_UNWANTED"; cluster: bigint; clusterPpm: number }
   | { code: "VOUCHER_SIGNER_WRONG"; payer: Address; signer: Address }
+  | { code: "VOUCHER_SIGNER_CAP"; signer: Address; cap: bigint; cumulative: bigint }
+  | { code: "VOUCHER_SIGNER_EXPIRED"; signer: Address; validUntil: bigint }
+  | { code: "VOUCHER_SIGNATURE_LENGTH" }
+  | { code: "VOUCHER_SIGNATURE_HIGH_S" }
+  | { code: "VOUCHER_SIGNATURE_RECOVERY_ID" }
   | { code: "VOUCHER_SIGNATURE_INVALID" }
   | { code: "VOUCHER_ABOVE_RESERVE"; open: bigint; reserve: bigint }
   | { code: "VOUCHER_ANSWER_WRONG"; channel: Hex }

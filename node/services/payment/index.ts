@@ -57,7 +57,7 @@ export interface ChannelStatus {
   readonly vouchered: bigint;
   readonly collected: bigint;
   readonly collectTransaction: Hex | undefined;
-  /** Confirmed and not thawing; what the chain last said. */
+  /** Confirmed, not thawing, and within what an allotted key may sign; what the chain last said. */
   readonly reserve: bigint;
   /** Most that the payee can lose now: max(credit limit, unpaid) + max(0, vouchered - collected - reserve), exact. */
   readonly canLoseExact: bigint;
@@ -104,7 +104,8 @@ export interface CreditTerms {
   readonly validUntil: bigint;
 }
 
-export type MayWork = "ok" | "CREDIT_EXHAUSTED";
+/** Not at all, or: the limit of unpaid work is reached; an allotted key can sign for no more; the reserve is used up. */
+export type MayWork = "ok" | "CREDIT_EXHAUSTED" | "CREDIT_SIGNER_SPENT" | "CREDIT_RESERVE_SPENT";
 
 export interface CloseOptions {
   /** What is not vouchered yet is written off, but for what passed its check. */

@@ -9,11 +9,11 @@ import type { LedgerEntry, VoucherStore } from "@leat/node/metering/voucher-stor
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import { type Channel, channelId, channelOf } from "@leat/sdk/protocol/channel.ts";
-import { type Domain, StatementError } from "@leat/sdk/protocol/eip712.ts";
+import type { Domain } from "@leat/sdk/protocol/eip712.ts";
 import { type Address, type Hex, zeroHash } from "@leat/sdk/protocol/hex.ts";
 import type { VoucherOffer } from "@leat/sdk/protocol/job.ts";
 import { merkleRoot } from "@leat/sdk/protocol/merkle.ts";
-import { type Voucher, voucherStructure } from "@leat/sdk/protocol/signed.ts";
+import type { Voucher } from "@leat/sdk/protocol/signed.ts";
 import type { Signed, Statements } from "@leat/sdk/protocol/statements.ts";
 import { toExact } from "@leat/sdk/protocol/units.ts";
 import { type Static, Type } from "typebox";
@@ -31,6 +31,7 @@ import type {
   Work,
   WorkKey,
 } from "./index.ts";
+import { VoucherSigners } from "./voucher-signers.ts";
 
 export const payeeOptions = Type.Object(
   {
@@ -77,6 +78,7 @@ export class PayeeService implements Payee, Startable {
   readonly #components: PayeeComponents;
   readonly #options: Static<typeof payeeOptions>;
   readonly #books: ChannelBooks;
+  readonly #signers: VoucherSigners;
   /** Channel of every job that we heard of. */
   readonly #jobs = new Map<Hex, Book>();
   /** Channels that paid ahead for a job that is about to open. */
@@ -90,7 +92,9 @@ export class PayeeService implements Payee, Startable {
     this.#components = components;
     this.#options = options;
     const rules = { growthPpm: options.creditGrowthPpm, maxFactor: options.creditMaxFactor };
-    this.#books = new ChannelBooks("held", components, rules);
+    this.#signers = new VoucherSigners(components);
+    const signerOf = (newest: Signed<Voucher> | undefined) => newest && this.#signers.find(newest);
+    this.#books = new ChannelBooks("held", { ...components, signers: this.#signers, signerOf }, rules);
     this.#tasks = new TaskGroup({
       clock: components.clock,
       onError: (error) => components.logger.warn("Read channels failed", { error }),
@@ -128,7 +132,8 @@ export class PayeeService implements Payee, Startable {
     }
     const book = await this.#books.open(terms.channel);
     await this.#books.refresh(book);
-    const free = toExact(freeReserve({ ...book.state, vouchered: book.ledger.vouchered }), book.decimals);
+    const facts = { ...book.state, reserve: this.#books.promised(book), vouchered: book.ledger.vouchered };
+    const free = toExact(freeReserve(facts), book.decimals);
     const wanted = leastCreditWith(book, terms);
     if (free < wanted) {
       throw new PaymentError({ code: "CREDIT_RESERVE_SHORT", wantedExact: wanted, freeExact: free });
@@ -180,7 +185,9 @@ export class PayeeService implements Payee, Startable {
   mayWork(job: Hex): MayWork {
     const book = this.#jobs.get(job);
     if (book === undefined || !book.openJobs.has(job)) return "CREDIT_EXHAUSTED";
-    return book.ledger.unpaidExact < this.#books.creditLimit(book) ? "ok" : "CREDIT_EXHAUSTED";
+    if (book.ledger.unpaidExact >= this.#books.creditLimit(book)) return "CREDIT_EXHAUSTED";
+    if (this.#books.coversMore(book)) return "ok";
+    return this.#books.promised(book) < book.state.reserve ? "CREDIT_SIGNER_SPENT" : "CREDIT_RESERVE_SPENT";
   }
 
   async accept(offer: VoucherOffer): Promise<VoucherAnswer> {
@@ -198,7 +205,7 @@ export class PayeeService implements Payee, Startable {
           return { held: held!.voucher };
         }
         await this.#checkReserve(book, value);
-        await this.#checkSigner(offer.voucher);
+        book.key = await this.#signers.check(offer.voucher);
         return this.#write(book, offer, held?.voucher.value.seq ?? 0n);
       });
     } catch (error) {
@@ -346,20 +353,6 @@ export class PayeeService implements Payee, Startable {
     if (!isShort()) return;
     const open = voucher.cumulative - book.state.collected;
     throw new PaymentError({ code: "VOUCHER_ABOVE_RESERVE", open, reserve: book.state.reserve });
-  }
-
-  async #checkSigner({ value, signature }: Signed<Voucher>): Promise<void> {
-    const { statements, domain, chain } = this.#components;
-    let signer: Address;
-    try {
-      signer = statements.recoverSigner(voucherStructure, domain, value, signature);
-    } catch (cause) {
-      if (!(cause instanceof StatementError)) throw cause;
-      throw new PaymentError({ code: "VOUCHER_SIGNATURE_INVALID" }, { cause });
-    }
-    if (!(await chain.maySign(value.payer, signer))) {
-      throw new PaymentError({ code: "VOUCHER_SIGNER_WRONG", payer: value.payer, signer });
-    }
   }
 
   async #adoptJobs(book: Book): Promise<void> {

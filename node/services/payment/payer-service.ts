@@ -26,6 +26,7 @@ import type {
   WorkKey,
 } from "./index.ts";
 import { Pen } from "./pen.ts";
+import { VoucherSigners } from "./voucher-signers.ts";
 
 export const payerOptions = Type.Object(
   {
@@ -56,7 +57,7 @@ const MAX_ATTEMPTS = 10_000;
 export interface PayerComponents {
   readonly vouchers: VoucherStore;
   readonly statements: Pick<Statements, "recoverSigner">;
-  /** The payer's key, or a balancer key of the cluster whose account pays. */
+  /** The payer's key, one that the payer allotted, or a balancer key of the cluster whose account pays. */
   readonly signer: StatementSigner;
   readonly domain: Domain;
   readonly chain: ChannelView;
@@ -85,8 +86,10 @@ export class PayerService implements Payer, Startable {
   constructor(components: PayerComponents, options: Static<typeof payerOptions>) {
     this.#components = components;
     this.#options = options;
-    this.#books = new ChannelBooks("issued", components, defaultCreditRules);
-    this.#pen = new Pen(components);
+    const signers = new VoucherSigners(components);
+    const signerOf = () => components.signer.address;
+    this.#books = new ChannelBooks("issued", { ...components, signers, signerOf }, defaultCreditRules);
+    this.#pen = new Pen({ ...components, signers });
     this.#tasks = new TaskGroup({
       clock: components.clock,
       onError: (error) => components.logger.warn("Sign vouchers failed", { error }),

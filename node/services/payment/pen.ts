@@ -2,8 +2,7 @@ import { nextCumulative } from "@leat/node/metering/ledger.ts";
 import { adoptedExtra, nextVoucher, sameChannel } from "@leat/node/metering/voucher-rules.ts";
 import type { LedgerEntry, VoucherRecord } from "@leat/node/metering/voucher-store.ts";
 import { channelOf } from "@leat/sdk/protocol/channel.ts";
-import { StatementError } from "@leat/sdk/protocol/eip712.ts";
-import { type Address, zeroHash } from "@leat/sdk/protocol/hex.ts";
+import { zeroHash } from "@leat/sdk/protocol/hex.ts";
 import type { VoucherOffer } from "@leat/sdk/protocol/job.ts";
 import { merkleRoot } from "@leat/sdk/protocol/merkle.ts";
 import { type Voucher, voucherStructure } from "@leat/sdk/protocol/signed.ts";
@@ -13,6 +12,7 @@ import type { Book } from "./channel-book.ts";
 import { PaymentError } from "./errors.ts";
 import type { VoucherRequest } from "./index.ts";
 import type { PayerComponents } from "./payer-service.ts";
+import type { VoucherSigners } from "./voucher-signers.ts";
 
 export interface NextVoucher {
   readonly entries: readonly LedgerEntry[];
@@ -28,13 +28,17 @@ export interface AnsweredRequest {
   readonly entries: readonly LedgerEntry[];
 }
 
+export interface PenComponents extends PayerComponents {
+  readonly signers: VoucherSigners;
+}
+
 /** Signs vouchers: each is on disk before anybody sees it. Called with the book's mutex held. */
 export class Pen {
-  readonly #components: PayerComponents;
+  readonly #components: PenComponents;
   readonly #issued;
   readonly #adopted;
 
-  constructor(components: PayerComponents) {
+  constructor(components: PenComponents) {
     this.#components = components;
     this.#issued = components.metrics.counter({
       name: "leat_payment_vouchers_issued_total",
@@ -54,7 +58,7 @@ export class Pen {
 
   /** Signs the next voucher over `entries`, or over a prepayment alone. */
   async issue(book: Book, next: NextVoucher): Promise<VoucherOffer> {
-    const { vouchers, signer, domain } = this.#components;
+    const { vouchers, signer, signers, domain } = this.#components;
     const covered = next.entries;
     const previous = (await vouchers.newest("issued", book.id))?.voucher.value;
     let cumulative = nextCumulative(next.totalExact, previous?.cumulative ?? 0n, book.decimals);
@@ -62,6 +66,9 @@ export class Pen {
     const receiptHashes = covered.map((entry) => entry.receiptHash);
     const receiptsRoot = merkleRoot(receiptHashes);
     const value = nextVoucher(book.channel, previous, { cumulative, receiptsRoot });
+    // As the chain has it now: a voucher that no payee may take must not become the newest of the channel.
+    book.key = await signers.allottedKey(book.channel, signer.address);
+    if (book.key !== undefined) signers.checkAllotted(book.key, value);
     const voucher = { value, signature: await signer.sign(voucherStructure, domain, value) };
     const record = { channel: book.id, voucher, receiptsRoot, receiptHashes, acknowledged: false };
     // Entries count as covered only when the payee has the voucher: it may hold another one, which this one must follow.
@@ -149,18 +156,12 @@ export class Pen {
   }
 
   async #adopt(book: Book, held: Signed<Voucher>): Promise<void> {
-    const { vouchers, statements, domain, chain, logger } = this.#components;
-    const { value, signature } = held;
+    const { vouchers, signers, logger } = this.#components;
+    const { value } = held;
     const wrong = new PaymentError({ code: "VOUCHER_ANSWER_WRONG", channel: book.id });
     if (!sameChannel(channelOf(value), book.channel)) throw wrong;
-    let signer: Address;
-    try {
-      signer = statements.recoverSigner(voucherStructure, domain, value, signature);
-    } catch (cause) {
-      if (!(cause instanceof StatementError)) throw cause;
-      throw wrong;
-    }
-    if (!(await chain.maySign(value.payer, signer))) throw wrong;
+    const signer = signers.find(held);
+    if (signer === undefined || !(await signers.isKnown(book.channel, signer))) throw wrong;
     const own = await vouchers.newest("issued", book.id);
     // What is still payable is in no voucher that the payee has: only the rest of our total can be in the held one.
     const open = (await vouchers.openEntries("issued", book.id)).filter(({ state }) => state === "payable");

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
+import { nextVoucher } from "../../../../node/metering/voucher-rules.ts";
 import { hubChannel } from "../../../../sdk/protocol/channel.ts";
-import type { Hex } from "../../../../sdk/protocol/hex.ts";
+import { type Hex, zeroHash } from "../../../../sdk/protocol/hex.ts";
+import type { VoucherOffer } from "../../../../sdk/protocol/job.ts";
+import { voucherStructure } from "../../../../sdk/protocol/signed.ts";
 import {
   clusterAccount,
+  domain,
   payeeSettings,
   randomHash,
   second,
@@ -93,12 +97,20 @@ describe("payee", () => {
 
   it("takes no voucher of a stranger, with a broken signature, or above the reserve", async () => {
     const { payer, payee, job } = await openPair();
+    const value = nextVoucher(on.channel, undefined, { cumulative: 20n, receiptsRoot: zeroHash });
+    const signature = await on.node.signer.sign(voucherStructure, domain, value);
+    const theirs: VoucherOffer = {
+      voucher: { value, signature },
+      receiptsRoot: zeroHash,
+      receiptHashes: [],
+      kind: "prepay",
+    };
     const stranger = await startPayer(await openStore(), undefined, { signer: on.node });
-    const theirs = (await stranger.prepay(on.channel, 2n * second))!;
+    await assert.rejects(stranger.prepay(on.channel, second), { code: "VOUCHER_SIGNER_WRONG" });
     const fresh = await startPayee(await openStore());
     await assert.rejects(fresh.accept(theirs), { code: "VOUCHER_SIGNER_WRONG" });
     const cut = { ...theirs, voucher: { ...theirs.voucher, signature: `0x${"00".repeat(65)}` as Hex } };
-    await assert.rejects(fresh.accept(cut), { code: "VOUCHER_SIGNATURE_INVALID" });
+    await assert.rejects(fresh.accept(cut), { code: "VOUCHER_SIGNATURE_RECOVERY_ID" });
     on.chain.set(on.channel, { reserve: 99n });
     await on.clock.advance(payeeSettings.refreshMs);
     const work = workOf(job, 0n, 100n * second);
