@@ -1,8 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { CodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
-import { type Deployment, parseDeployment } from "@leat/sdk/protocol/deployment.ts";
+import type { Deployment } from "@leat/sdk/protocol/deployment.ts";
 import { createDomain, type Domain } from "@leat/sdk/protocol/eip712.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import type { FastifyInstance } from "fastify";
@@ -22,12 +20,8 @@ import { createMetrics, type Metrics } from "../kernel/metrics.ts";
 import { TokenValues } from "../services/settlement/token-values.ts";
 import { Database } from "../store/database.ts";
 import { HostService } from "../wire/host.ts";
-
-export class AppError extends CodedError<
-  | { code: "APP_DEPLOYMENT_MISSING"; path: string }
-  | { code: "APP_ROLES_MISSING" }
-  | { code: "APP_CLUSTER_UNKNOWN"; cluster: string }
-> {}
+import { readDeployment } from "./deployment.ts";
+import { AppError } from "./errors.ts";
 
 /** What every node has, whatever its roles. */
 export interface Foundation {
@@ -57,7 +51,13 @@ export async function lay(config: NodeConfig): Promise<Foundation> {
   const metrics = createMetrics();
   const clock = systemClock;
   const key = await loadKeyFile(config.node.keyFile);
-  const deployment = await readDeployment(config.node.deploymentFile);
+  const deployment = readDeployment(config);
+  if (config.chain.rpcUrls.length === 0) {
+    throw new AppError(
+      { code: "APP_RPC_MISSING", network: config.node.networkFile },
+      { message: "no endpoint of the chain is known; set --chain.rpcUrls" },
+    );
+  }
   const domain = createDomain(deployment.chainId, deployment.escrow);
   const chain = await connectChain(config.chain, deployment.chainId);
   const registry = new RegistryView(
@@ -102,14 +102,4 @@ export function settlementParts({ config, deployment, chain, registry, sender }:
   const decimalsOf = (token: Address) => registry.decimalsOf(token);
   const tokens = new TokenValues(config.settlement.tokenCosts, deployment.tokens, decimalsOf);
   return { chain: registry, sender, deployment, gas: gasOf(chain.publicClient), tokens };
-}
-
-async function readDeployment(path: string): Promise<Deployment> {
-  const text = await readFile(path, "utf8").catch((cause: Error) => {
-    throw new AppError(
-      { code: "APP_DEPLOYMENT_MISSING", path },
-      { cause, message: `no deployment at ${path}; set --node.deploymentFile to the file that the deployment wrote` },
-    );
-  });
-  return parseDeployment(JSON.parse(text));
 }

@@ -3,7 +3,8 @@ import { HttpService } from "../http/server.ts";
 import { Lifecycle, type Startable } from "../kernel/lifecycle.ts";
 import { addBalancer } from "./balancer.ts";
 import { addBuyer } from "./buyer.ts";
-import { AppError, type Foundation, lay } from "./foundation.ts";
+import { AppError } from "./errors.ts";
+import { type Foundation, lay } from "./foundation.ts";
 import { addOperator, honestWorkmanship, type Workmanship } from "./operator.ts";
 
 /** A whole node, made and not yet started. */
@@ -14,7 +15,7 @@ export interface LeatNode extends Startable {
 /**
  * Makes a node from its settings: what every node has, then what its roles add, then the HTTP server over all of it.
  * @param work Tests pass something else to build a node that lies.
- * @throws APP_ROLES_MISSING, APP_DEPLOYMENT_MISSING, KEY_…, CHAIN_…, STORE_…
+ * @throws APP_ROLES_MISSING, APP_NETWORK_MISSING, APP_RPC_MISSING, NETWORK_…, KEY_…, CHAIN_…, STORE_…
  */
 export async function createNode(config: NodeConfig, work: Workmanship = honestWorkmanship): Promise<LeatNode> {
   const { roles } = config.node;

@@ -5,9 +5,11 @@ import { type Prices, priceUnits } from "@leat/sdk/protocol/job.ts";
 import { parsePrice } from "@leat/sdk/protocol/units.ts";
 import type { PriceList } from "../config/node-options.ts";
 
-export class PriceListError extends CodedError<{ code: "PRICE_LIST_TWICE"; token: string }> {}
+export class PriceListError extends CodedError<
+  { code: "PRICE_LIST_TWICE"; token: string } | { code: "PRICE_LIST_TOKEN_UNKNOWN"; token: string }
+> {}
 
-/** Price lists by token address, in exact amounts. @throws PRICE_LIST_TWICE */
+/** Price lists by token address, in exact amounts. @throws PRICE_LIST_TWICE, PRICE_LIST_TOKEN_UNKNOWN */
 export function readPriceLists(
   lists: readonly PriceList[],
   tokens: Deployment["tokens"],
@@ -26,5 +28,7 @@ export function readPriceLists(
 }
 
 function tokenOf(name: string, tokens: Deployment["tokens"]): Address {
-  return toAddress(name === "LPT" || name === "USDC" ? tokens[name] : name);
+  const address = name === "LPT" || name === "USDC" ? tokens[name] : name;
+  if (address === undefined) throw new PriceListError({ code: "PRICE_LIST_TOKEN_UNKNOWN", token: name });
+  return toAddress(address);
 }

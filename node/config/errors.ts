@@ -1,6 +1,6 @@
 import { CodedError } from "@leat/sdk/base/errors.ts";
 
-export type ConfigSource = "default" | "file" | "environment" | "flag";
+export type ConfigSource = "default" | "network" | "file" | "environment" | "flag";
 
 export class ConfigError extends CodedError<
   | { code: "CONFIG_KEY_UNKNOWN"; key: string; source: ConfigSource; nearest?: string }

@@ -30,6 +30,14 @@ export interface LoadConfigOptions<S extends Sections> {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** A JSON file of sections. Without it, LEAT_CONFIG names one. */
   readonly file?: string;
+  /** What stands above the defaults alone, by key; asked when all the rest is known. */
+  readonly below?: (read: (key: string) => unknown) => Layer | undefined;
+}
+
+export interface Layer {
+  /** The file that it comes from. */
+  readonly name: string;
+  readonly values: Readonly<Record<string, unknown>>;
 }
 
 /** A variable that names the file is no setting. */
@@ -40,7 +48,7 @@ interface Found {
   readonly origin: ConfigOrigin;
 }
 
-/** Default, file, environment, flag: the last wins. Throws a ConfigError for anything that is not a known setting in bounds. */
+/** Default, network, file, environment, flag: the last wins. Throws a ConfigError for anything that is not a known setting in bounds. */
 export function loadConfig<const S extends Sections>(options: LoadConfigOptions<S>): LoadedConfig<S> {
   const settings = listSettings(options.sections);
   const found = new Map<string, Found>();
@@ -53,6 +61,13 @@ export function loadConfig<const S extends Sections>(options: LoadConfigOptions<
   if (file !== undefined) readFileValues(file, settings, found);
   readEnvironment(env, settings, found);
   readFlags(options.argv ?? [], settings, found);
+  const layer = options.below?.((key) => found.get(key)?.value);
+  for (const [key, value] of Object.entries(layer?.values ?? {})) {
+    const origin = found.get(key)?.origin;
+    if (origin === undefined || origin.source === "default") {
+      found.set(key, { value, origin: { source: "network", name: layer!.name } });
+    }
+  }
 
   const values: Record<string, unknown> = Object.fromEntries(Object.keys(options.sections).map((name) => [name, {}]));
   for (const setting of settings) {
@@ -153,7 +168,9 @@ function check(setting: Setting, { value, origin }: Found): unknown {
 function invalid(setting: Setting, origin: ConfigOrigin, text: string): ConfigError {
   const wanted = describeWanted(setting.schema);
   const found = setting.schema.secret === true ? "***" : text.slice(0, 200);
-  const place = origin.source === "file" ? `${setting.key} in ${origin.name}` : origin.name || setting.key;
+  const place = ["file", "network"].includes(origin.source)
+    ? `${setting.key} in ${origin.name}`
+    : origin.name || setting.key;
   return new ConfigError(
     { code: "CONFIG_VALUE_INVALID", key: setting.key, source: origin.source, wanted, found },
     { message: `${place} is ${found}, wanted is ${wanted}` },

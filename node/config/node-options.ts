@@ -22,10 +22,9 @@ export const nodeOptions = Type.Object(
       minLength: 1,
       description: "File of the node's key: its identity, its address and what it signs with",
     }),
-    deploymentFile: Type.String({
-      default: "deployment.json",
-      minLength: 1,
-      description: "File of the contracts' addresses, as the deployment wrote it",
+    networkFile: Type.String({
+      default: "",
+      description: "File of the network, as the deployment wrote it, or the name of one that comes with the program",
     }),
     region: Type.String({
       default: "local",

@@ -44,8 +44,7 @@ export const wholesale = {
 
 export interface ConfigInput {
   readonly place: NodePlace;
-  readonly deploymentFile: string;
-  readonly rpcUrl: string;
+  readonly networkFile: string;
   readonly cluster: bigint;
   readonly clusterUrl: string;
   /** Absent for the balancer itself. */
@@ -55,8 +54,7 @@ export interface ConfigInput {
 /** The settings file of one node of a local network. */
 export function nodeConfig({
   place,
-  deploymentFile,
-  rpcUrl,
+  networkFile,
   cluster,
   clusterUrl,
   balancer,
@@ -67,9 +65,9 @@ export function nodeConfig({
       roles: place.roles,
       dataDir: place.dir,
       keyFile: join(place.dir, "node.key"),
-      deploymentFile,
+      networkFile,
     },
-    chain: { rpcUrls: [rpcUrl], confirmedDepth: 2, pollMs: 500 },
+    chain: { pollMs: 500 },
     wire: {
       listen: [`/ip4/127.0.0.1/tcp/${place.wirePort}`],
       dht: "off",

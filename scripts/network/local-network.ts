@@ -75,8 +75,7 @@ export class LocalNetwork {
       name === "balancer" ? undefined : { key: this.key("balancer"), multiaddr: this.#multiaddr("balancer") };
     const config = nodeConfig({
       place: this.place(name),
-      deploymentFile: this.economy.deploymentFile,
-      rpcUrl: this.chain.rpcUrl,
+      networkFile: this.economy.networkFile,
       cluster: this.economy.cluster,
       clusterUrl: this.clusterUrl,
       balancer,

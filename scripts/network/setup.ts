@@ -5,19 +5,20 @@ import { deposit, reserve } from "@leat/sdk/client/actions/account.ts";
 import { createCluster, joinOperator } from "@leat/sdk/client/actions/operator.ts";
 import { createClient, type LeatClient } from "@leat/sdk/client/create-client.ts";
 import { addressOf, write } from "@leat/sdk/client/transaction.ts";
-import { type Deployment, parseDeployment } from "@leat/sdk/protocol/deployment.ts";
+import type { Tokens } from "@leat/sdk/protocol/deployment.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
+import { parseNetwork, requireDeployed } from "@leat/sdk/protocol/network.ts";
 import { parseAbi } from "viem";
 import { type Account, privateKeyToAccount } from "viem/accounts";
-import { deployContracts } from "../deployment/contracts.ts";
+import { type DevelopmentDeployment, deployContracts } from "../deployment/contracts.ts";
 import { type Chain, fundGas } from "./chain.ts";
 import { privateKeyOf, readJson, type WalletName, walletOf, writeJson } from "./wallets.ts";
 
 /** What stands on the chain of a local network. */
 export interface Economy {
-  readonly deployment: Deployment;
-  readonly deploymentFile: string;
+  readonly deployment: DevelopmentDeployment;
+  readonly networkFile: string;
   readonly cluster: bigint;
   readonly clusterAccount: Address;
 }
@@ -43,20 +44,27 @@ const mintAbi = parseAbi(["function mint(address to, uint256 amount)"]);
  * the buyer in both tokens. What was done before, in the same data folder, is left as it is.
  */
 export async function setUpEconomy(chain: Chain, dataDir: string, participants: Participants): Promise<Economy> {
-  const deploymentFile = join(dataDir, "deployment.json");
+  const networkFile = join(dataDir, "network.json");
   const economyFile = join(dataDir, "economy.json");
   if (existsSync(economyFile)) {
     const saved = (await readJson(economyFile)) as { cluster: string; clusterAccount: Address };
-    const deployment = parseDeployment(await readJson(deploymentFile));
-    return { deployment, deploymentFile, cluster: BigInt(saved.cluster), clusterAccount: saved.clusterAccount };
+    const { deployment } = requireDeployed(parseNetwork(await readJson(networkFile)));
+    return {
+      deployment: deployment as DevelopmentDeployment,
+      networkFile,
+      cluster: BigInt(saved.cluster),
+      clusterAccount: saved.clusterAccount,
+    };
   }
   const deployerKey = privateKeyOf(walletOf("deployer"));
-  const deployment = await deployContracts({
-    rpcUrl: chain.rpcUrl,
-    deployerKey,
-    options: { developmentTokens: true },
+  const deployment = await deployContracts({ rpcUrl: chain.rpcUrl, deployerKey });
+  await writeJson(networkFile, {
+    name: "local",
+    chainId: chain.chainId,
+    rpcUrls: [chain.rpcUrl],
+    confirmedDepth: 2,
+    deployment,
   });
-  await writeJson(deploymentFile, deployment);
   const clientOf = (account: Account): LeatClient =>
     createClient({ rpcUrl: chain.rpcUrl, deployment, account, pollMs: 50 });
 
@@ -64,7 +72,7 @@ export async function setUpEconomy(chain: Chain, dataDir: string, participants: 
   await Promise.all(nodes.map(({ address }) => fundGas(chain, address, 100n * ether)));
   const owner = clientOf(walletOf("clusterOwner"));
   const buyer = clientOf(privateKeyToAccount(bytesToHex(participants.buyer.secret)));
-  await mintAll(clientOf(walletOf("deployer")), [
+  await mintAll(clientOf(walletOf("deployer")), deployment.tokens, [
     ...participants.operators.map(
       ({ wallet }) => ({ to: walletOf(wallet).address, token: "LPT", whole: 10_000n }) as const,
     ),
@@ -88,27 +96,34 @@ export async function setUpEconomy(chain: Chain, dataDir: string, participants: 
         pushPayouts: true,
       }),
     ),
-    fundCluster(owner, cluster, clusterAccount, participants),
-    fundBuyer(buyer, clusterAccount),
+    fundCluster(owner, deployment.tokens, cluster, clusterAccount, participants),
+    fundBuyer(buyer, deployment.tokens, clusterAccount),
   ]);
   await writeJson(economyFile, { cluster, clusterAccount });
-  return { deployment, deploymentFile, cluster, clusterAccount };
+  return { deployment, networkFile, cluster, clusterAccount };
 }
 
 async function mintAll(
   client: LeatClient,
+  tokens: Required<Tokens>,
   mints: readonly { readonly to: Address; readonly token: "LPT" | "USDC"; readonly whole: bigint }[],
 ): Promise<void> {
   // One after another: they are of one account, and its next nonce is known only when the last was taken.
   for (const { to, token, whole } of mints) {
     const args = [to, whole * unitOf(token)] as const;
-    await write(client, { address: client.deployment.tokens[token], abi: mintAbi, functionName: "mint", args });
+    await write(client, { address: tokens[token], abi: mintAbi, functionName: "mint", args });
   }
 }
 
-async function fundCluster(owner: LeatClient, cluster: bigint, account: Address, participants: Participants) {
+async function fundCluster(
+  owner: LeatClient,
+  tokens: Required<Tokens>,
+  cluster: bigint,
+  account: Address,
+  participants: Participants,
+) {
   for (const name of ["USDC", "LPT"] as const) {
-    const token = owner.deployment.tokens[name];
+    const token = tokens[name];
     await deposit(owner, { token, amount: clusterDeposit * unitOf(name), account });
     for (const { node } of participants.operators) {
       await reserve(owner, { payee: node.address, token, amount: memberReserve * unitOf(name), asCluster: cluster });
@@ -116,9 +131,9 @@ async function fundCluster(owner: LeatClient, cluster: bigint, account: Address,
   }
 }
 
-async function fundBuyer(buyer: LeatClient, clusterAccount: Address): Promise<void> {
+async function fundBuyer(buyer: LeatClient, tokens: Required<Tokens>, clusterAccount: Address): Promise<void> {
   for (const name of ["USDC", "LPT"] as const) {
-    const token = buyer.deployment.tokens[name];
+    const token = tokens[name];
     await deposit(buyer, { token, amount: buyerDeposit * unitOf(name) });
     await reserve(buyer, { payee: clusterAccount, token, amount: buyerReserve * unitOf(name) });
   }

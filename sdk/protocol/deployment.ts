@@ -1,6 +1,12 @@
 import { CodedError } from "../base/errors.ts";
 import { type Address, isHex, toAddress } from "./hex.ts";
 
+export interface Tokens {
+  /** Absent on a chain that has no official LPT. */
+  readonly LPT?: Address;
+  readonly USDC: Address;
+}
+
 /** Where the contracts of one network are. Statements are bound to `chainId` and `escrow`. */
 export interface Deployment {
   readonly chainId: number;
@@ -8,7 +14,10 @@ export interface Deployment {
   readonly operatorRegistry: Address;
   readonly clusterRegistry: Address;
   readonly accessManager: Address;
-  readonly tokens: { readonly LPT: Address; readonly USDC: Address };
+  /** What operators stake. Not always a token that pays: where no LPT is, joining stakes nothing. */
+  readonly stakeToken: Address;
+  /** What pays, by name. */
+  readonly tokens: Tokens;
   /** Events before this block are not ours. */
   readonly deployedAtBlock: bigint;
 }
@@ -18,26 +27,39 @@ export class DeploymentError extends CodedError<{ code: "DEPLOYMENT_INVALID"; fi
 /** Reads a deployment from JSON, in which the block is a number or decimal text. @throws DEPLOYMENT_INVALID */
 export function parseDeployment(json: unknown): Deployment {
   const source = readObject(json, "");
-  const tokens = readObject(source.tokens, "tokens");
-  const chainId = source.chainId;
-  if (typeof chainId !== "number" || !Number.isSafeInteger(chainId) || chainId < 1) throw invalid("chainId");
   return Object.freeze({
-    chainId,
+    chainId: readChainId(source.chainId),
     escrow: readAddress(source, "escrow"),
     operatorRegistry: readAddress(source, "operatorRegistry"),
     clusterRegistry: readAddress(source, "clusterRegistry"),
     accessManager: readAddress(source, "accessManager"),
-    tokens: Object.freeze({ LPT: readAddress(tokens, "LPT"), USDC: readAddress(tokens, "USDC") }),
+    stakeToken: readAddress(source, "stakeToken"),
+    tokens: readTokens(source.tokens),
     deployedAtBlock: readBlock(source.deployedAtBlock),
   });
 }
 
-function readObject(value: unknown, field: string): Record<string, unknown> {
+/** @throws DEPLOYMENT_INVALID */
+export function readTokens(value: unknown): Tokens {
+  const tokens = readObject(value, "tokens");
+  const USDC = readAddress(tokens, "USDC");
+  return Object.freeze(tokens.LPT === undefined ? { USDC } : { LPT: readAddress(tokens, "LPT"), USDC });
+}
+
+/** @throws DEPLOYMENT_INVALID */
+export function readChainId(value: unknown): number {
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 1) throw invalid("chainId");
+  return value;
+}
+
+/** @throws DEPLOYMENT_INVALID */
+export function readObject(value: unknown, field: string): Record<string, unknown> {
   if (typeof value !== "object" || value === null) throw invalid(field);
   return value as Record<string, unknown>;
 }
 
-function readAddress(source: Record<string, unknown>, field: string): Address {
+/** @throws DEPLOYMENT_INVALID */
+export function readAddress(source: Record<string, unknown>, field: string): Address {
   const value = source[field];
   if (!isHex(value, 20)) throw invalid(field);
   return toAddress(value);

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { parseDeployment } from "@leat/sdk/protocol/deployment.ts";
+import { parseNetwork, requireDeployed } from "@leat/sdk/protocol/network.ts";
 import { demoLadder } from "../../scripts/network/demo.ts";
 import type { DemoReport } from "../../scripts/network/report.ts";
 import { readJson } from "../../scripts/network/wallets.ts";
@@ -146,13 +146,13 @@ function assertReport(report: DemoReport, frames: number): void {
 
 /** The contract's own account of every channel. */
 async function assertCollected({ rpcUrl, dataDir }: Demo, report: DemoReport, token: "USDC" | "LPT"): Promise<void> {
-  const deployment = parseDeployment(await readJson(join(dataDir, "deployment.json")));
+  const { deployment } = requireDeployed(parseNetwork(await readJson(join(dataDir, "network.json"))));
   const events = await listCollections(createClient({ rpcUrl, deployment }));
   for (const payment of report.payments) {
     const own = events.filter(({ payer, payee }) => payer === payment.payer && payee === payment.payee);
     assert.equal(own.reduce((sum, { amount }) => sum + amount, 0n).toString(), payment.collected, payment.payee);
     assert.ok(own.some(({ transaction }) => transaction === payment.transaction));
-    assert.equal(payment.token, deployment.tokens[token].toLowerCase());
+    assert.equal(payment.token, deployment.tokens[token]);
   }
   assert.equal(
     events.length > 0 && events.every(({ payee }) => report.payments.some((one) => one.payee === payee)),

@@ -1,8 +1,7 @@
 import { parseArgs } from "node:util";
 import { createNode } from "../../node/app/node.ts";
 import { honestWorkmanship, type Workmanship } from "../../node/app/operator.ts";
-import { loadConfig } from "../../node/config/load-config.ts";
-import { sections } from "../../node/config/sections.ts";
+import { loadNodeConfig } from "../../node/config/load-node-config.ts";
 import { type PackedSegment, packSegment } from "../../node/services/jobs/packed-segment.ts";
 import type { LiveSpec } from "../../transcoder/engine.ts";
 import { type LiveTranscode, type LiveTranscodeEvents, startLiveTranscode } from "../../transcoder/supervisor.ts";
@@ -10,7 +9,7 @@ import type { Lie } from "./lies.ts";
 
 // What `leat start` does, with work that is not what it is said to be. Arguments: the lie, then --config FILE.
 const { values, positionals } = parseArgs({ options: { config: { type: "string" } }, allowPositionals: true });
-const config = loadConfig({ sections, argv: [], env: {}, file: values.config });
+const config = loadNodeConfig({ argv: [], env: {}, file: values.config });
 const node = await createNode(config.values, { ...honestWorkmanship, ...lieOf(positionals[0] as Lie) });
 process.once("SIGTERM", () => void node.stop());
 await node.start();

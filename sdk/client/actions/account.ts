@@ -7,8 +7,8 @@ import { addressOf, ClientError, type Done, write } from "../transaction.ts";
 
 /** The address of a token named `LPT` or `USDC`, or given as an address. */
 export function tokenAddress(client: LeatClient, token: string): Address {
-  const known: Record<string, Address> = client.deployment.tokens;
-  const found = known[token.toUpperCase()];
+  const known = new Map<string, Address>(Object.entries(client.deployment.tokens));
+  const found = known.get(token.toUpperCase());
   if (found !== undefined) return toAddress(found);
   if (!isHex(token, 20)) throw new ClientError({ code: "CLIENT_TOKEN_UNKNOWN", token });
   return toAddress(token);

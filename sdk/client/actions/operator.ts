@@ -10,7 +10,7 @@ import { signPermit, soon } from "../token-signatures.ts";
 import { addressOf, ClientError, type Done, write } from "../transaction.ts";
 
 export interface JoinInput {
-  /** LPT base units. */
+  /** Base units of the stake token. */
   readonly stake: bigint;
   /** Signs that the first node belongs to this operator; the key itself stays with it. */
   readonly node: StatementSigner;
@@ -29,7 +29,7 @@ export interface JoinInput {
 /** One transaction: stakes by a signed permit, adds the first node, publishes its endpoint, accepts a cluster. */
 export async function joinOperator(client: LeatClient, input: JoinInput): Promise<Done> {
   const operator = addressOf(client);
-  const token = client.deployment.tokens.LPT;
+  const token = client.deployment.stakeToken;
   const found = await client.publicClient.readContract({
     address: token,
     abi: erc20Abi,

@@ -22,10 +22,16 @@ describe("cli/commands buyer and operator", () => {
     key = await anvil.key(1);
     await writeFile(join(folder, "node.key"), `${bytesToHex(key.secret)}\n`, { mode: 0o600 });
     const deployment = { ...anvil.deployment, deployedAtBlock: anvil.deployment.deployedAtBlock.toString() };
-    await writeFile(join(folder, "deployment.json"), JSON.stringify(deployment));
+    const network = {
+      name: "local",
+      chainId: deployment.chainId,
+      confirmedDepth: 2,
+      rpcUrls: [anvil.rpcUrl],
+      deployment,
+    };
+    await writeFile(join(folder, "network.json"), JSON.stringify(network));
     const settings = {
-      node: { keyFile: join(folder, "node.key"), deploymentFile: join(folder, "deployment.json") },
-      chain: { rpcUrls: [anvil.rpcUrl] },
+      node: { keyFile: join(folder, "node.key"), networkFile: join(folder, "network.json") },
     };
     await writeFile(join(folder, "leat.json"), JSON.stringify(settings));
   });

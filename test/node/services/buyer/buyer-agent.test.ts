@@ -118,6 +118,7 @@ describe("buyer's agent", () => {
           operatorRegistry: zero,
           clusterRegistry: zero,
           accessManager: zero,
+          stakeToken: zero,
           tokens: { USDC: token, LPT: zero },
           deployedAtBlock: 0n,
         },

@@ -38,7 +38,7 @@ describe("stream actions", () => {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const clusterUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const tokens = { LPT: other, USDC: other };
-    const registries = { operatorRegistry: other, clusterRegistry: other, accessManager: other };
+    const registries = { operatorRegistry: other, clusterRegistry: other, accessManager: other, stakeToken: other };
     const deployment = { chainId: 31337, escrow, ...registries, tokens, deployedAtBlock: 0n };
     caller = { client: { clusterUrl, deployment }, signer };
   });
