@@ -13,9 +13,8 @@ import {
   type WalletClient,
 } from "viem";
 import { mnemonicToAccount, privateKeyToAccount } from "viem/accounts";
-import type { Deployment } from "../../sdk/protocol/deployment.ts";
 import { bytesToHex, type Hex } from "../../sdk/protocol/hex.ts";
-import { type DeployOptions, deployWith, describeChain } from "./contracts.ts";
+import { type DeployOptions, type DevelopmentDeployment, deployWith, describeChain } from "./contracts.ts";
 
 export type Wallet = WalletClient<Transport, Chain, Account>;
 
@@ -23,7 +22,7 @@ export type Wallet = WalletClient<Transport, Chain, Account>;
 export interface LocalChain {
   readonly publicClient: PublicClient;
   readonly testClient: TestClient<"hardhat">;
-  readonly deployment: Deployment;
+  readonly deployment: DevelopmentDeployment;
   /** Deployed everything and may set parameters. */
   readonly governor: Wallet;
   /** A funded account, the same for the same number (from 1). */
@@ -49,11 +48,9 @@ export async function openLocalChain(options: DeployOptions = {}): Promise<Local
   const chain = describeChain(chainId, "http://127.0.0.1");
   const publicClient = createPublicClient({ chain, transport, pollingInterval: 5, cacheTime: 0 });
   const testClient = createTestClient({ chain, transport, mode: "hardhat" });
-  const governor = createWalletClient({ chain, transport, account: mnemonicToAccount(mnemonic) });
-  const deployment = await deployWith(
-    { publicClient, walletClient: governor },
-    { developmentTokens: true, ...options },
-  );
+  const deployer = mnemonicToAccount(mnemonic);
+  const governor = createWalletClient({ chain, transport, account: deployer });
+  const deployment = await deployWith(publicClient, deployer, options);
   return {
     publicClient,
     testClient,

@@ -7,11 +7,10 @@ import { createTestClient, http, type TestClient } from "viem";
 import { mnemonicToAccount, privateKeyToAccount } from "viem/accounts";
 import { foundry } from "viem/chains";
 import { createNodeKey, type NodeKey } from "../../node/kernel/keys.ts";
-import { type DeployOptions, deployContracts } from "../../scripts/deployment/contracts.ts";
+import { type DeployOptions, type DevelopmentDeployment, deployContracts } from "../../scripts/deployment/contracts.ts";
 import { createClient, type LeatClient } from "../../sdk/client/create-client.ts";
 import { write } from "../../sdk/client/transaction.ts";
 import { developmentTokenAbi } from "../../sdk/protocol/abi/development-token.ts";
-import type { Deployment } from "../../sdk/protocol/deployment.ts";
 import { type Address, bytesToHex } from "../../sdk/protocol/hex.ts";
 
 const mnemonic = "test test test test test test test test test test test junk";
@@ -19,7 +18,7 @@ const mnemonic = "test test test test test test test test test test test junk";
 /** A real anvil with everything deployed. A transaction is in a block at once; `mine` puts blocks on top. */
 export interface AnvilChain {
   readonly rpcUrl: string;
-  readonly deployment: Deployment;
+  readonly deployment: DevelopmentDeployment;
   readonly testClient: TestClient<"anvil">;
   /** Puts a block on top every few milliseconds until the chain closes. */
   keepMining(): void;
@@ -45,7 +44,7 @@ export async function openAnvil(options: DeployOptions = {}): Promise<AnvilChain
   try {
     const deployer = mnemonicToAccount(mnemonic);
     const deployerKey = bytesToHex(deployer.getHdKey().privateKey!);
-    const deployment = await deployContracts({ rpcUrl, deployerKey, options: { developmentTokens: true, ...options } });
+    const deployment = await deployContracts({ rpcUrl, deployerKey, options });
     const client = (key: NodeKey) =>
       createClient({ rpcUrl, deployment, account: privateKeyToAccount(bytesToHex(key.secret)), pollMs: 20 });
     return {
