@@ -23,7 +23,10 @@ export class TokenValues {
     this.#decimalsOf = decimalsOf;
     for (const cost of costs) {
       const { token: name } = cost;
-      const token = toAddress(name === "LPT" || name === "USDC" ? tokens[name] : name);
+      const address = name === "LPT" || name === "USDC" ? tokens[name] : name;
+      // The same settings serve a network that has no LPT.
+      if (address === undefined) continue;
+      const token = toAddress(address);
       if (this.#costs.has(token)) throw new TokenCostError({ code: "TOKEN_COST_TWICE", token: name });
       this.#costs.set(token, cost);
     }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { encodeFunctionData, getAddress } from "viem";
-import { governorRole, guardianRole } from "../../../scripts/deployment/plan.ts";
 import { buildContracts, keyOf } from "../../../scripts/deployment/local-chain.ts";
+import { governorRole, guardianRole } from "../../../scripts/deployment/plan.ts";
 import { paymentEscrowAbi } from "../../../sdk/protocol/abi/payment-escrow.ts";
 import type { Address, Hex } from "../../../sdk/protocol/hex.ts";
 import { nobleStatements } from "../../../sdk/protocol/statements.ts";
