@@ -18,6 +18,7 @@ import type { NamedPart } from "../kernel/lifecycle.ts";
 import { createLogger } from "../kernel/logger.ts";
 import { createMetrics, type Metrics } from "../kernel/metrics.ts";
 import { TokenValues } from "../services/settlement/token-values.ts";
+import { LevelCheckpointStore } from "../store/checkpoints.ts";
 import { Database } from "../store/database.ts";
 import { HostService } from "../wire/host.ts";
 import { readDeployment } from "./deployment.ts";
@@ -60,14 +61,15 @@ export async function lay(config: NodeConfig): Promise<Foundation> {
   }
   const domain = createDomain(deployment.chainId, deployment.escrow);
   const chain = await connectChain(config.chain, deployment.chainId);
-  const registry = new RegistryView(
-    { publicClient: chain.publicClient, deployment, clock, logger, metrics },
-    config.chain,
-  );
   const wallet = createWallet(chain, config.chain, key.secret);
   const sender = new ChainSender({ publicClient: chain.publicClient, wallet, clock, logger });
   const host = new HostService({ key, logger, metrics, clock }, config.wire);
   const database = await Database.open(join(config.node.dataDir, "store"));
+  const facts = new LevelCheckpointStore(database);
+  const registry = new RegistryView(
+    { publicClient: chain.publicClient, deployment, facts, clock, logger, metrics },
+    config.chain,
+  );
   const http = await createServer(config.http, { logger, metrics });
   const readiness: ReadinessCheck[] = [];
   addHealth(http, readiness);

@@ -17,6 +17,11 @@ export interface EscrowChannel {
   readonly thawing: bigint;
 }
 
+/** Their calls are code of the one call that makes them: nodes take 48 KiB of it, and each needs about 200 bytes. */
+const STAKES_AT_ONCE = 150;
+/** Selector and one word. */
+const STAKE_CALL_BYTES = 36;
+
 /** Typed reads of the contracts. `blockNumber` asks for the state as of that block. */
 export class ContractReader {
   readonly #client: PublicClient;
@@ -72,13 +77,29 @@ export class ContractReader {
     return toAddress(await this.#client.readContract(call));
   }
 
-  /** An operator's own stake and its sponsors' together. */
-  async stake(operator: Address, blockNumber?: bigint): Promise<{ stake: bigint; thawing: bigint }> {
+  /** What each of them and its sponsors together have at stake, read in few calls however many they are. */
+  async stakes(
+    operators: readonly Address[],
+    blockNumber: bigint,
+  ): Promise<Map<Address, { stake: bigint; thawing: bigint }>> {
+    if (operators.length === 0) return new Map();
     const address = this.#deployment.operatorRegistry;
-    const args = [operator] as const;
-    const call = { address, abi: operatorRegistryAbi, functionName: "stakeOf", args, blockNumber } as const;
-    const { stake, thawing, sponsored, sponsoredThawing } = await this.#client.readContract(call);
-    return { stake: stake + sponsored, thawing: thawing + sponsoredThawing };
+    const found = await this.#client.multicall({
+      contracts: operators.map(
+        (operator) => ({ address, abi: operatorRegistryAbi, functionName: "stakeOf", args: [operator] }) as const,
+      ),
+      blockNumber,
+      allowFailure: false,
+      // Needs no contract of somebody else's on the chain.
+      deployless: true,
+      batchSize: STAKES_AT_ONCE * STAKE_CALL_BYTES,
+    });
+    return new Map(
+      operators.map((operator, at) => {
+        const { stake, thawing, sponsored, sponsoredThawing } = found[at]!;
+        return [operator, { stake: stake + sponsored, thawing: thawing + sponsoredThawing }];
+      }),
+    );
   }
 
   async decimals(token: Address): Promise<number> {

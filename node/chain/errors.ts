@@ -1,5 +1,6 @@
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+import { BaseError, ResponseBodyTooLargeError } from "viem";
 
 export class ChainError extends CodedError<
   | { code: "CHAIN_UNREACHABLE"; method: string; reason: string }
@@ -15,4 +16,21 @@ export function reasonOf(error: unknown): string {
   const inner = error as { shortMessage?: string; details?: string; message?: string };
   const text = inner.shortMessage ?? inner.details ?? inner.message ?? String(error);
   return text.split("\n")[0]!.replace(/\b[a-z]{2,5}:\/\/\S+/g, "URL");
+}
+
+export function* causesOf(error: unknown): Generator<unknown> {
+  for (let at: unknown = error; at !== undefined && at !== null; at = (at as { cause?: unknown }).cause) yield at;
+}
+
+/** What endpoints say where they mean that the range of blocks, or what is in it, is too much for one answer. */
+const PAGE_REFUSED =
+  /more than [\d,]+ (results|logs|blocks)|returned more|(block|log)s? range|range (is |of |too |exceed|limit)|too many (results|logs|blocks)|response size|size (exceeds|limit)|too large|query (timeout|timed out|exceeds)/i;
+
+/** A smaller page may pass. What limits requests, not results, is not meant: waiting helps there. */
+export function isPageRefused(error: unknown): boolean {
+  return [...causesOf(error)].some(
+    (cause) =>
+      cause instanceof ResponseBodyTooLargeError ||
+      (cause instanceof BaseError && PAGE_REFUSED.test(cause.details ?? "")),
+  );
 }

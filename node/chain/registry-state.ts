@@ -1,5 +1,14 @@
+import type { FactChange } from "@leat/node/kernel/durable-facts.ts";
 import { type Address, type Hex, toAddress } from "@leat/sdk/protocol/hex.ts";
 import type { DecodedLog } from "./event-reader.ts";
+
+/** Raise it when the same events fold into something else: what was kept by an older program is then read anew. */
+export const FOLD_VERSION = 1;
+
+export interface StakeState {
+  readonly stake: bigint;
+  readonly thawing: bigint;
+}
 
 export interface OperatorState {
   readonly operator: Address;
@@ -32,17 +41,69 @@ export interface Collection {
   readonly blockNumber: bigint;
 }
 
+type Parties = Pick<Collection, "payer" | "payee" | "token">;
+
+/** Operators whose stake these events moved: their stakes have to be read again. */
+export function stakesMovedBy(logs: readonly DecodedLog[]): Address[] {
+  return logs
+    .filter(({ eventName, args }) => /^(OperatorJoined|Stake|Sponsor)/.test(eventName) && args.operator !== undefined)
+    .map(({ args }) => toAddress(args.operator as Address));
+}
+
 /** Everything that the events say, folded in order. */
 export class RegistryState {
   readonly operators = new Map<Address, OperatorState>();
   readonly clusters = new Map<bigint, ClusterState>();
   readonly collections = new Map<Hex, Collection>();
-  readonly #parties = new Map<Hex, Pick<Collection, "payer" | "payee" | "token">>();
+  readonly #parties = new Map<Hex, Parties>();
   readonly #channelsOfPayer = new Map<Address, Set<Hex>>();
   readonly #operatorOfNode = new Map<Address, Address>();
   readonly #clusterOfAccount = new Map<Address, bigint>();
   /** Operators whose stake moved since it was last read. */
   readonly staleStakes = new Set<Address>();
+  /** What changed since `takeChanges`, as kind and id. */
+  #changed = new Set<string>();
+
+  /** The same state on its own, from what `entries` said. */
+  static restore(entries: Iterable<readonly [id: string, value: unknown]>): RegistryState {
+    const state = new RegistryState();
+    for (const [id, value] of entries) state.#restore(id, value);
+    state.#changed.clear();
+    return state;
+  }
+
+  /** The same on its own; what was not taken of its changes stays to be taken. */
+  copy(): RegistryState {
+    const copy = RegistryState.restore(this.entries());
+    copy.markChanged(this.#changed);
+    return copy;
+  }
+
+  /** All there is, as ids and plain values that share nothing with this state. */
+  entries(): [id: string, value: unknown][] {
+    return this.#ids().map((id) => [id, structuredClone(this.#valueOf(id))]);
+  }
+
+  /** What has to be written down so that everything that was ever taken restores this state. */
+  takeChanges(kind: string): FactChange[] {
+    const ids = [...this.#changed];
+    this.#changed = new Set();
+    return ids.map((id) => ({ kind, id, value: this.#valueOf(id) }));
+  }
+
+  /** These ids have to be taken once more: they were not written down. */
+  markChanged(ids: Iterable<string>): void {
+    for (const id of ids) this.#changed.add(id);
+  }
+
+  setStake(operator: Address, { stake, thawing }: StakeState): void {
+    this.staleStakes.delete(operator);
+    this.#changed.add(`stale/${operator}`);
+    const state = this.operators.get(operator);
+    if (state === undefined) return;
+    Object.assign(state, { stake, thawing });
+    this.#changed.add(`operator/${operator}`);
+  }
 
   operatorOf(node: Address): Address | undefined {
     return this.#operatorOfNode.get(node);
@@ -60,12 +121,12 @@ export class RegistryState {
   apply(log: DecodedLog): void {
     const args = log.args as Record<string, never>;
     const address = (name: string) => toAddress(args[name]!);
+    for (const operator of stakesMovedBy([log])) {
+      this.#operator(operator);
+      this.staleStakes.add(operator);
+      this.#changed.add(`stale/${operator}`);
+    }
     switch (log.eventName) {
-      case "OperatorJoined":
-      case "StakeChanged":
-        this.#operator(address("operator"));
-        this.staleStakes.add(address("operator"));
-        return;
       case "NodeAdded":
         this.#operator(address("operator")).nodes.set(address("node"), { endpoint: args.endpoint!, revoked: false });
         this.#operatorOfNode.set(address("node"), address("operator"));
@@ -83,15 +144,14 @@ export class RegistryState {
       case "Reserved": {
         const parties = { payer: address("payer"), payee: address("payee"), token: address("token") };
         this.#parties.set(args.channel!, parties);
+        this.#changed.add(`parties/${args.channel!}`);
         return;
       }
       case "Collected": {
         // The escrow names a channel's parties before it pays anything from it.
         const parties = this.#parties.get(args.channel!);
         if (parties === undefined) return;
-        const { payer } = parties;
-        this.#channelsOfPayer.set(payer, (this.#channelsOfPayer.get(payer) ?? new Set()).add(args.channel!));
-        this.collections.set(args.channel!, {
+        this.#keepCollection({
           channel: args.channel!,
           ...parties,
           collected: args.collected!,
@@ -109,12 +169,14 @@ export class RegistryState {
     if (name === "ClusterCreated") {
       const account = address("account");
       this.#clusterOfAccount.set(account, args.cluster!);
+      this.#changed.add(`cluster/${args.cluster!}`);
       const empty = { balancers: new Set<Address>(), members: new Map(), waiting: new Map() };
       this.clusters.set(args.cluster!, { cluster: args.cluster!, owner: address("owner"), account, ...empty });
       return;
     }
     const cluster = this.clusters.get(args.cluster!);
     if (cluster === undefined) return;
+    this.#changed.add(`cluster/${cluster.cluster}`);
     if (name === "ClusterTransferred") cluster.owner = address("newOwner");
     else if (name === "BalancerAdded") cluster.balancers.add(address("balancer"));
     else if (name === "BalancerRemoved") cluster.balancers.delete(address("balancer"));
@@ -129,12 +191,58 @@ export class RegistryState {
   #operator(operator: Address): OperatorState {
     const known = this.operators.get(operator) ?? { operator, stake: 0n, thawing: 0n, nodes: new Map() };
     this.operators.set(operator, known);
+    this.#changed.add(`operator/${operator}`);
     return known;
   }
 
   #node(node: Address, change: (state: { endpoint: string; revoked: boolean }) => void): void {
-    const state = this.operators.get(this.#operatorOfNode.get(node) ?? node)?.nodes.get(node);
-    if (state !== undefined) change(state);
+    const operator = this.#operatorOfNode.get(node) ?? node;
+    const state = this.operators.get(operator)?.nodes.get(node);
+    if (state === undefined) return;
+    change(state);
+    this.#changed.add(`operator/${operator}`);
+  }
+
+  #keepCollection(collection: Collection): void {
+    const { channel, payer } = collection;
+    this.#channelsOfPayer.set(payer, (this.#channelsOfPayer.get(payer) ?? new Set()).add(channel));
+    this.collections.set(channel, collection);
+    this.#changed.add(`collection/${channel}`);
+  }
+
+  #ids(): string[] {
+    const named = (kind: string, keys: Iterable<unknown>) => [...keys].map((key) => `${kind}/${String(key)}`);
+    return [
+      ...named("operator", this.operators.keys()),
+      ...named("cluster", this.clusters.keys()),
+      ...named("parties", this.#parties.keys()),
+      ...named("collection", this.collections.keys()),
+      ...named("stale", this.staleStakes),
+    ];
+  }
+
+  #valueOf(id: string): unknown {
+    const [kind, key] = id.split("/") as [string, Hex];
+    if (kind === "operator") return this.operators.get(key);
+    if (kind === "cluster") return this.clusters.get(BigInt(key));
+    if (kind === "parties") return this.#parties.get(key);
+    if (kind === "collection") return this.collections.get(key);
+    return this.staleStakes.has(key) ? true : undefined;
+  }
+
+  #restore(id: string, value: unknown): void {
+    const [kind, key] = id.split("/") as [string, Hex];
+    if (kind === "operator") {
+      const operator = value as OperatorState;
+      this.operators.set(key, operator);
+      for (const node of operator.nodes.keys()) this.#operatorOfNode.set(node, key);
+    } else if (kind === "cluster") {
+      const cluster = value as ClusterState;
+      this.clusters.set(cluster.cluster, cluster);
+      this.#clusterOfAccount.set(cluster.account, cluster.cluster);
+    } else if (kind === "parties") this.#parties.set(key, value as Parties);
+    else if (kind === "collection") this.#keepCollection(value as Collection);
+    else this.staleStakes.add(key);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
+import type { DurableFacts } from "@leat/node/kernel/durable-facts.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import type { Allotment } from "@leat/node/metering/allotment.ts";
@@ -16,19 +17,23 @@ import type { ChannelState, ChannelView } from "./channel-view.ts";
 import type { ChainOptions } from "./clients.ts";
 import { ContractReader, type EscrowChannel } from "./contracts.ts";
 import { ChainError, reasonOf } from "./errors.ts";
-import { type DecodedLog, EventReader, type ReaderPosition } from "./event-reader.ts";
-import { type ClusterState, type Collection, type OperatorState, RegistryState } from "./registry-state.ts";
+import { type DecodedLog, EventReader } from "./event-reader.ts";
+import { HISTORY_BLOCKS, RegistryHistory, type RegistryStep } from "./registry-history.ts";
+import { RegistryKeeper } from "./registry-keeper.ts";
+import { type ClusterState, type Collection, type OperatorState, stakesMovedBy } from "./registry-state.ts";
 
 export interface RegistryViewComponents {
   readonly publicClient: PublicClient;
   readonly deployment: Deployment;
+  /** Where the fold of older events is kept for the next start. Without it every start reads all events. */
+  readonly facts?: DurableFacts;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: MetricsRegister;
 }
 
-/** Blocks read at once: public endpoints refuse more than some thousands. */
-const PAGE_BLOCKS = 2_000n;
+/** Blocks read at once where the endpoint allows it. */
+const PAGE_BLOCKS = 10_000n;
 const events = [...operatorRegistryAbi, ...clusterRegistryAbi, ...paymentEscrowAbi].filter(
   (item): item is Extract<typeof item, { type: "event" }> => item.type === "event",
 ) as readonly AbiEvent[];
@@ -43,18 +48,20 @@ export class RegistryView implements ChannelView, Startable {
   readonly #options: ChainOptions;
   readonly #events: EventReader;
   readonly #tasks: TaskGroup;
+  readonly #keeper: RegistryKeeper | undefined;
   readonly #listeners = new Set<(log: DecodedLog) => void>();
+  readonly #rollbackListeners = new Set<(blockNumber: bigint) => void>();
   readonly #channels = new ChannelCache<EscrowChannel>();
   readonly #allotments = new ChannelCache<Allotment | undefined>();
-  #state: RegistryState;
-  #position: ReaderPosition | undefined;
+  #history = new RegistryHistory();
+  readonly #rollbacks;
   #waiters: { readonly blockNumber: bigint; readonly resolve: () => void }[] = [];
 
   constructor(components: RegistryViewComponents, options: ChainOptions) {
-    const { publicClient, deployment, clock, logger, metrics } = components;
+    const { publicClient, deployment, facts, clock, logger, metrics } = components;
     this.#components = components;
     this.#options = options;
-    this.#state = new RegistryState();
+    this.#keeper = facts === undefined ? undefined : new RegistryKeeper(facts, deployment, events);
     this.reader = new ContractReader(publicClient, deployment);
     this.#events = new EventReader(
       { publicClient },
@@ -64,6 +71,7 @@ export class RegistryView implements ChannelView, Startable {
         fromBlock: deployment.deployedAtBlock,
         confirmedDepth: options.confirmedDepth,
         pageBlocks: PAGE_BLOCKS,
+        apartBlocks: HISTORY_BLOCKS,
       },
     );
     this.#tasks = new TaskGroup({
@@ -73,58 +81,73 @@ export class RegistryView implements ChannelView, Startable {
     metrics.gauge({
       name: "leat_chain_confirmed_block",
       help: "Newest block whose events were read",
-      collect: () => Number(this.#position?.blockNumber ?? 0n),
+      collect: () => Number(this.confirmedBlock),
+    });
+    this.#rollbacks = metrics.counter({
+      name: "leat_chain_rollbacks_total",
+      help: "Reorganisations below the confirmed depth",
     });
   }
 
   async start(): Promise<void> {
+    if (this.#keeper !== undefined) this.#history = await this.#keeper.load();
     await this.#catchUp();
     this.#tasks.every(this.#options.pollMs, () => this.#catchUp());
   }
 
   async stop(): Promise<void> {
     await this.#tasks.close();
+    await this.#keeper?.keep(this.#history, true).catch((error) => this.#warnNotKept(error));
   }
 
   /** Newest block whose events are in the view. */
   get confirmedBlock(): bigint {
-    return this.#position?.blockNumber ?? 0n;
+    return this.#history.position?.blockNumber ?? 0n;
   }
 
   operators(): OperatorState[] {
-    return [...this.#state.operators.values()];
+    return [...this.#history.state.operators.values()];
   }
 
   operator(operator: Address): OperatorState | undefined {
-    return this.#state.operators.get(operator);
+    return this.#history.state.operators.get(operator);
   }
 
   /** The operator of a node key, revoked or not. */
   operatorOf(node: Address): Address | undefined {
-    return this.#state.operatorOf(node);
+    return this.#history.state.operatorOf(node);
   }
 
   clusters(): ClusterState[] {
-    return [...this.#state.clusters.values()];
+    return [...this.#history.state.clusters.values()];
   }
 
   cluster(cluster: bigint): ClusterState | undefined {
-    return this.#state.clusters.get(cluster);
+    return this.#history.state.clusters.get(cluster);
   }
 
   /** The cluster whose account an address is; 0 for an account of its own. */
   clusterOfAccount(account: Address): bigint {
-    return this.#state.clusterOfAccount(account) ?? 0n;
+    return this.#history.state.clusterOfAccount(account) ?? 0n;
   }
 
   collection(channel: Hex): Collection | undefined {
-    return this.#state.collections.get(channel);
+    return this.#history.state.collections.get(channel);
   }
 
-  /** Hears every confirmed event, in order. Answers how to stop. */
+  /** Hears every confirmed event, in order, each once unless `onRollback` took it back. Answers how to stop. */
   onEvent(listener: (log: DecodedLog) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Hears of a reorganisation below the confirmed depth: what was heard of blocks after `blockNumber` is void, and what
+   * is there now is heard next. The view moves from the old chain to the new one in one step. Answers how to stop.
+   */
+  onRollback(listener: (blockNumber: bigint) => void): () => void {
+    this.#rollbackListeners.add(listener);
+    return () => this.#rollbackListeners.delete(listener);
   }
 
   /** Resolves when the events of `blockNumber` are in the view; rejects when the signal aborts or the view stops. */
@@ -150,23 +173,23 @@ export class RegistryView implements ChannelView, Startable {
 
   async channelState(channel: Channel): Promise<ChannelState> {
     const id = channelId(channel);
-    const blockNumber = this.#position?.blockNumber;
+    const blockNumber = this.#history.position?.blockNumber;
     const read = () => this.#ask("channelOf", this.reader.channel(id, blockNumber));
     const found = await (blockNumber === undefined ? read() : this.#channels.get(id, read));
-    return { ...found, collectTransaction: this.#state.collections.get(id)?.transaction };
+    return { ...found, collectTransaction: this.#history.state.collections.get(id)?.transaction };
   }
 
   async maySign(payer: Address, signer: Address): Promise<boolean> {
     if (payer === signer) return true;
-    const id = this.#state.clusterOfAccount(payer);
+    const id = this.#history.state.clusterOfAccount(payer);
     if (id === undefined) return false;
-    if (this.#state.clusters.get(id)?.balancers.has(signer) === true) return true;
-    return this.#ask("isVoucherSigner", this.reader.isVoucherSigner(id, signer, this.#position?.blockNumber));
+    if (this.#history.state.clusters.get(id)?.balancers.has(signer) === true) return true;
+    return this.#ask("isVoucherSigner", this.reader.isVoucherSigner(id, signer, this.#history.position?.blockNumber));
   }
 
   async allotment(channel: Channel, signer: Address): Promise<Allotment | undefined> {
     const id = channelId(channel);
-    const blockNumber = this.#position?.blockNumber;
+    const blockNumber = this.#history.position?.blockNumber;
     const read = () => this.#ask("allotmentOf", this.reader.allotment(id, signer, blockNumber));
     return blockNumber === undefined ? read() : this.#allotments.get(id, read, signer);
   }
@@ -176,11 +199,12 @@ export class RegistryView implements ChannelView, Startable {
   }
 
   async paidHistory(payer: Address, payee: Address, token: Address): Promise<bigint> {
-    const operator = this.#state.operatorOf(payee);
+    const operator = this.#history.state.operatorOf(payee);
     let paid = 0n;
-    for (const collection of this.#state.collectionsOf(payer)) {
+    for (const collection of this.#history.state.collectionsOf(payer)) {
       if (collection.token !== token) continue;
-      const isSame = collection.payee === payee || (operator && this.#state.operatorOf(collection.payee) === operator);
+      const isSame =
+        collection.payee === payee || (operator && this.#history.state.operatorOf(collection.payee) === operator);
       if (isSame) paid += collection.collected;
     }
     return paid;
@@ -190,33 +214,66 @@ export class RegistryView implements ChannelView, Startable {
   async #catchUp(): Promise<void> {
     try {
       for (;;) {
-        const page = await this.#events.next(this.#position);
-        if (page === undefined) return;
-        for (const log of page.logs) this.#state.apply(log);
-        await this.#readStakes(page.position.blockNumber);
-        this.#position = page.position;
-        this.#channels.forget(page.logs);
-        this.#allotments.forget(page.logs);
-        for (const log of page.logs) for (const listener of this.#listeners) listener(log);
+        const step = await this.#readStep(this.#history);
+        if (step === undefined) break;
+        this.#history.append(step);
+        this.#channels.forget(step.logs);
+        this.#allotments.forget(step.logs);
+        this.#tell(step.logs);
         this.#wake();
       }
     } catch (error) {
-      if (!(error instanceof ChainError) || error.code !== "CHAIN_REPLACED") throw error;
-      this.#components.logger.error("Read chain anew: it was replaced below the confirmed depth", { ...error.detail });
-      this.#state = new RegistryState();
-      this.#position = undefined;
-      this.#channels.clear();
-      this.#allotments.clear();
+      if (!(error instanceof ChainError) || error.detail.code !== "CHAIN_REPLACED") throw error;
+      await this.#follow(error.detail.checkpoint);
     }
+    await this.#keeper?.keep(this.#history).catch((error) => this.#warnNotKept(error));
   }
 
-  async #readStakes(blockNumber: bigint): Promise<void> {
-    for (const operator of this.#state.staleStakes) {
-      const { stake, thawing } = await this.#ask("stakeOf", this.reader.stake(operator, blockNumber));
-      const state = this.#state.operators.get(operator);
-      if (state !== undefined) Object.assign(state, { stake, thawing });
-      this.#state.staleStakes.delete(operator);
+  /** Everything that can fail comes first: a step is taken whole or not at all. */
+  async #readStep(history: RegistryHistory): Promise<RegistryStep | undefined> {
+    const page = await this.#events.next(history.position);
+    if (page === undefined) return undefined;
+    // Endpoints forget the state of old blocks, never their events: stakes are read where the present is reached.
+    const moved = page.isNewest ? new Set([...history.state.staleStakes, ...stakesMovedBy(page.logs)]) : [];
+    const stakes = await this.#ask("stakeOf", this.reader.stakes([...moved], page.position.blockNumber));
+    return { ...page, stakes };
+  }
+
+  /** Goes back to the newest step that the chain still holds and from there along the chain as it is now. */
+  async #follow(checkpoint: bigint): Promise<void> {
+    const { logger, deployment } = this.#components;
+    const back = await this.#findBack();
+    const from = back.position?.blockNumber ?? deployment.deployedAtBlock - 1n;
+    const logs: DecodedLog[] = [];
+    for (let step = await this.#readStep(back); step !== undefined; step = await this.#readStep(back)) {
+      back.append(step);
+      logs.push(...step.logs);
     }
+    this.#rollbacks.add();
+    logger.error("Roll back the chain below the confirmed depth", { checkpoint, to: from });
+    this.#history = back;
+    this.#channels.clear();
+    this.#allotments.clear();
+    for (const listener of this.#rollbackListeners) listener(from);
+    this.#tell(logs);
+    this.#wake();
+  }
+
+  async #findBack(): Promise<RegistryHistory> {
+    for (const position of this.#history.positions) {
+      if (await this.#events.holds(position)) return this.#history.at(position);
+    }
+    await this.#keeper?.forget();
+    return new RegistryHistory();
+  }
+
+  #tell(logs: readonly DecodedLog[]): void {
+    for (const log of logs) for (const listener of this.#listeners) listener(log);
+  }
+
+  /** The next start takes longer; nothing else depends on it. */
+  #warnNotKept(error: unknown): void {
+    this.#components.logger.warn("Keep registry failed", { reason: reasonOf(error) });
   }
 
   #wake(): void {

@@ -16,7 +16,7 @@ import {
   type TransactionReceipt,
 } from "viem";
 import type { ChainWallet } from "./clients.ts";
-import { ChainError, reasonOf } from "./errors.ts";
+import { ChainError, causesOf, reasonOf } from "./errors.ts";
 
 export interface ContractCall<
   A extends Abi = Abi,
@@ -173,8 +173,4 @@ export class ChainSender {
     const reason = isNonce ? "nonce used" : reasonOf(error);
     return new ChainError({ code: "CHAIN_UNREACHABLE", method, reason }, { cause: error });
   }
-}
-
-function* causesOf(error: unknown): Generator<unknown> {
-  for (let at: unknown = error; at !== undefined && at !== null; at = (at as { cause?: unknown }).cause) yield at;
 }

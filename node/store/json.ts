@@ -1,11 +1,22 @@
-/** JSON that keeps bigint apart from number: `{"$n":"12"}`. Objects of ours have no key `$n`. */
+/**
+ * JSON that keeps apart what JSON does not: bigint `{"$n":"12"}`, Map `{"$m":[[key, value]]}`, Set `{"$s":[value]}`.
+ * Objects of ours have none of these keys.
+ */
 export function toText(value: unknown): string {
-  return JSON.stringify(value, (_, item: unknown) => (typeof item === "bigint" ? { $n: item.toString() } : item));
+  return JSON.stringify(value, (_, item: unknown) => {
+    if (typeof item === "bigint") return { $n: item.toString() };
+    if (item instanceof Map) return { $m: [...item] };
+    if (item instanceof Set) return { $s: [...item] };
+    return item;
+  });
 }
 
 export function fromText(text: string): unknown {
   return JSON.parse(text, (_, item: unknown) => {
-    const digits = (item as { $n?: unknown } | null)?.$n;
-    return typeof digits === "string" ? BigInt(digits) : item;
+    const { $n, $m, $s } = (item ?? {}) as { $n?: unknown; $m?: unknown; $s?: unknown };
+    if (typeof $n === "string") return BigInt($n);
+    if (Array.isArray($m)) return new Map($m as [unknown, unknown][]);
+    if (Array.isArray($s)) return new Set($s);
+    return item;
   });
 }

@@ -60,23 +60,25 @@ describe("receipts and checkpoints in level", () => {
     assert.deepEqual([await store.has("receipt/j/1"), await store.has("receipt/j/2")], [false, true]);
   });
 
-  it("keeps reader positions and small facts over a restart", async () => {
+  it("keeps small facts over a restart, several of them as one", async () => {
     const store = new LevelCheckpointStore(database);
-    const position = { blockNumber: 2n ** 60n, blockHash: `0x${"12".repeat(32)}` as const };
-    await store.putBlock("escrow", position);
     await store.put("job", "a", { seq: 3n, list: [1] });
     await store.put("job", "b", 2);
-    await store.delete("job", "b");
+    await store.change([
+      { kind: "job", id: "b", value: undefined },
+      { kind: "block", id: "newest", value: { blockNumber: 2n ** 60n } },
+    ]);
     await reopen();
     const again = new LevelCheckpointStore(database);
-    assert.deepEqual(await again.block("escrow"), position);
-    assert.equal(await again.block("other"), undefined);
+    assert.deepEqual(await again.get("block", "newest"), { blockNumber: 2n ** 60n });
+    assert.equal(await again.get("block", "other"), undefined);
     assert.deepEqual(await again.list("job"), [["a", { seq: 3n, list: [1] }]]);
     assert.deepEqual(await again.get("job", "a"), { seq: 3n, list: [1] });
   });
 
-  it("writes bigint apart from number and text", () => {
-    const value = { a: 1n, b: 1, c: "1", d: [2n ** 200n, { e: -5n }], f: null, g: true };
+  it("writes bigint apart from number and text, and maps and sets apart from objects and lists", () => {
+    const nodes = new Map([["0x1", { seats: new Set([1n, 2n]) }]]);
+    const value = { a: 1n, b: 1, c: "1", d: [2n ** 200n, { e: -5n }], f: null, g: true, h: nodes };
     assert.deepEqual(fromText(toText(value)), value);
   });
 });
