@@ -6,6 +6,7 @@ import { registerMarketRoutes } from "../http/rest/market.ts";
 import { registerStreamRoutes } from "../http/rest/streams.ts";
 import { nativeStatements } from "../kernel/secp.ts";
 import { BalancerService } from "../services/balancer/balancer-service.ts";
+import { AllottedDelegates } from "../services/payment/delegates.ts";
 import { PayeeService } from "../services/payment/payee-service.ts";
 import { PayerService } from "../services/payment/payer-service.ts";
 import { SessionHubService } from "../services/session/hub.ts";
@@ -30,6 +31,8 @@ export async function addBalancer(foundation: Foundation): Promise<void> {
   const clusterAccount = clusterAccountOf(cluster);
   const sql = await SqlDatabase.open(join(config.node.dataDir, "sql"));
   const vouchers = new SqlVoucherStore(sql);
+  const tokens = Object.values(deployment.tokens).map(toAddress);
+  const delegates = new AllottedDelegates({ chain: registry, clock, payee: clusterAccount, tokens });
   const hub = new SessionHubService(
     {
       host,
@@ -37,6 +40,7 @@ export async function addBalancer(foundation: Foundation): Promise<void> {
       domain,
       cluster,
       admit: (hello) => balancer.admit(hello),
+      delegates,
       welcome: () => balancer.welcome(),
       markTable: (node) => balancer.markTable(node),
       ...shared,
@@ -85,7 +89,7 @@ export async function addBalancer(foundation: Foundation): Promise<void> {
       domain,
       cluster,
       clusterAccount,
-      tokens: Object.values(deployment.tokens).map(toAddress),
+      tokens,
       ...shared,
     },
     config.balancer,
@@ -93,7 +97,7 @@ export async function addBalancer(foundation: Foundation): Promise<void> {
   const limits = { requestsPerMinute: config.http.requestsPerMinute };
   await registerMarketRoutes(http, { balancer }, limits);
   const idempotency = new SealedIdempotencyStore(new SqlIdempotencyStore(sql, clock), key.secret);
-  await registerStreamRoutes(http, { balancer, idempotency, domain, statements, clock }, limits);
+  await registerStreamRoutes(http, { balancer, idempotency, domain, statements, delegates, clock }, limits);
   await addPages(http);
   addPaymentStatus(http, [
     { side: "payee", status: () => payee.status() },

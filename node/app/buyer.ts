@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { toAddress } from "@leat/sdk/protocol/hex.ts";
 import { nativeStatements } from "../kernel/secp.ts";
 import { BuyerAgentService } from "../services/buyer/buyer-agent.ts";
 import { type OutboxItem, OutboxService } from "../services/jobs/outbox.ts";
@@ -18,6 +19,7 @@ export async function addBuyer(foundation: Foundation): Promise<void> {
   const { clock, config, database, deployment, domain, host, http, key, logger, metrics, parts, registry } = foundation;
   const statements = nativeStatements;
   const shared = { clock, logger, metrics };
+  const account = config.purchases.account === "" ? key.address : toAddress(config.purchases.account);
   const vouchers = new LevelVoucherStore(database);
   const payer = new PayerService(
     { vouchers, statements, signer: key.signer, domain, chain: registry, ...shared },
@@ -26,7 +28,12 @@ export async function addBuyer(foundation: Foundation): Promise<void> {
   const session = new SessionClientService(
     {
       host,
-      collectHello: () => ({ roles: ["buyer"], region: config.node.region, jobs: [] }),
+      collectHello: () => ({
+        roles: ["buyer"],
+        ...(account === key.address ? {} : { account }),
+        region: config.node.region,
+        jobs: [],
+      }),
       collectHeartbeat: () => ({
         load: 0,
         draining: false,
@@ -53,6 +60,7 @@ export async function addBuyer(foundation: Foundation): Promise<void> {
       payer,
       outbox,
       statements,
+      account,
       signer: key.signer,
       domain,
       deployment,

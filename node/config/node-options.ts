@@ -84,6 +84,11 @@ export type SalesOptions = Static<typeof salesOptions>;
 
 export const purchaseOptions = Type.Object(
   {
+    account: Type.String({
+      default: "",
+      pattern: "^(0x[0-9a-fA-F]{40})?$",
+      description: "Account that pays, where it allotted this node's key its channel; empty: the key's own account",
+    }),
     clusterUrl: Type.String({
       default: "",
       pattern: "^(https?://[!-~]+)?$",

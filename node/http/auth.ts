@@ -6,6 +6,7 @@ import { apiRequestStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Statements } from "@leat/sdk/protocol/statements.ts";
 import type { FastifyInstance } from "fastify";
 import type { Clock } from "../kernel/clock.ts";
+import type { Delegates } from "../services/payment/delegates.ts";
 import { declareErrors } from "./errors.ts";
 import { ReplayGuard } from "./replay-guard.ts";
 
@@ -15,12 +16,14 @@ export class AuthError extends CodedError<
   | { code: "AUTH_REQUEST_MISMATCH" }
   | { code: "AUTH_REPLAYED" }
   | { code: "AUTH_BUSY" }
+  | { code: "AUTH_SIGNATURE_INVALID" }
   | { code: "AUTH_SIGNATURE_WRONG" }
+  | { code: "AUTH_SIGNER_ENDED"; account: Address; signer: Address }
 > {}
 
 declare module "fastify" {
   interface FastifyRequest {
-    /** Who signed the request, in routes behind `requireAccount`. */
+    /** In whose name the request is, in routes behind `requireAccount`: the account signed it, or a key that it allotted. */
     account: Address;
   }
 }
@@ -28,6 +31,8 @@ declare module "fastify" {
 export interface AuthComponents {
   readonly domain: Domain;
   readonly statements: Statements;
+  /** Which keys act for an account besides its own. */
+  readonly delegates: Delegates;
   readonly clock: Clock;
 }
 
@@ -45,7 +50,9 @@ export function requireAccount(group: FastifyInstance, components: AuthComponent
     AUTH_EXPIRED: 401,
     AUTH_REQUEST_MISMATCH: 401,
     AUTH_REPLAYED: 401,
+    AUTH_SIGNATURE_INVALID: 401,
     AUTH_SIGNATURE_WRONG: 401,
+    AUTH_SIGNER_ENDED: 401,
     AUTH_BUSY: 503,
   });
   const guard = new ReplayGuard();
@@ -73,7 +80,7 @@ export function requireAccount(group: FastifyInstance, components: AuthComponent
       const message = "the signature is for another method, path or body";
       throw new AuthError({ code: "AUTH_REQUEST_MISMATCH" }, { message });
     }
-    verifySigner(components, signed);
+    await verifySigner(components, signed);
     // Remembered only now: a nonce that nobody signed must take no room.
     if (!guard.add(nonce, signed.account, nowSeconds, Number(signed.value.issuedAt) + MAX_SKEW_SECONDS)) {
       throw new AuthError({ code: "AUTH_BUSY" }, { message: "too many signed requests at once; ask again" });
@@ -82,11 +89,21 @@ export function requireAccount(group: FastifyInstance, components: AuthComponent
   });
 }
 
-function verifySigner({ statements, domain }: AuthComponents, signed: ReturnType<typeof parseApiRequest>): void {
+async function verifySigner(components: AuthComponents, signed: ReturnType<typeof parseApiRequest>): Promise<void> {
+  const { statements, domain, delegates } = components;
+  const { value, signature, account } = signed;
+  let signer: Address;
   try {
-    statements.verifySigned(apiRequestStructure, domain, signed, signed.account);
+    signer = statements.recoverSigner(apiRequestStructure, domain, value, signature);
   } catch (cause) {
-    const message = "the account did not sign this request, or signed it for another network";
-    throw new AuthError({ code: "AUTH_SIGNATURE_WRONG" }, { cause, message });
+    throw new AuthError({ code: "AUTH_SIGNATURE_INVALID" }, { cause, message: "the signature is malformed" });
   }
+  const standing = await delegates.standingOf(account, signer);
+  if (standing === "stands") return;
+  if (standing === "ended") {
+    const message = "the account's allotment to this key has ended";
+    throw new AuthError({ code: "AUTH_SIGNER_ENDED", account, signer }, { message });
+  }
+  const message = "neither the account nor a key that it allotted signed this request for this network";
+  throw new AuthError({ code: "AUTH_SIGNATURE_WRONG" }, { message });
 }

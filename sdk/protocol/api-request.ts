@@ -33,6 +33,7 @@ export function hashRequest(parts: RequestParts): Hex {
  * Signs one HTTP request for one account.
  * @param issuedAt Seconds since 1970; servers accept a few minutes of difference.
  * @param nonce 32 random bytes: a server answers each once.
+ * @param account In whose name, where the signer is a key that it allotted a channel; default the signer itself.
  * @returns The value of the Authorization header.
  */
 export async function signApiRequest(
@@ -41,8 +42,9 @@ export async function signApiRequest(
   parts: RequestParts,
   issuedAt: bigint,
   nonce: Hex,
+  account: Address = signer.address,
 ): Promise<string> {
-  const value: ApiRequest = { account: signer.address, requestHash: hashRequest(parts), issuedAt, nonce };
+  const value: ApiRequest = { account, requestHash: hashRequest(parts), issuedAt, nonce };
   const signature = await signer.sign(apiRequestStructure, domain, value);
   const json = JSON.stringify({ ...valueToJson(apiRequestStructure, value), signature });
   return `${apiRequestScheme} ${toBase64Url(json)}`;

@@ -342,6 +342,7 @@ export async function startMarket(
         collectTransaction: undefined,
       }),
       decimalsOf: async () => 6,
+      allotment: async () => undefined,
     },
     payer: books.payer,
     payee: books.payee,

@@ -9,6 +9,7 @@ import {
   listPayments,
   listStreams,
 } from "@leat/sdk/client/actions/streams.ts";
+import { toAddress } from "@leat/sdk/protocol/hex.ts";
 import { type PriceUnit, priceUnits } from "@leat/sdk/protocol/job.ts";
 import { parsePrice } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
@@ -99,12 +100,13 @@ export function register(program: Command): void {
 
 async function openCaller(command: Command, operands: number) {
   const { client, key, settings } = await openAccount(command, operands);
-  const { clusterUrl } = settings.purchases;
+  const { clusterUrl, account } = settings.purchases;
   if (clusterUrl === "") {
     const message = "no cluster to buy from is known; set --purchases.clusterUrl or give --config";
     throw new StreamCommandError({ code: "CLI_CLUSTER_MISSING" }, { message });
   }
-  const caller: ApiCaller = { client: { ...client, clusterUrl }, signer: key.signer };
+  const inName = account === "" ? {} : { account: toAddress(account) };
+  const caller: ApiCaller = { client: { ...client, clusterUrl }, signer: key.signer, ...inName };
   return { caller, client: { ...client, clusterUrl } };
 }
 

@@ -81,12 +81,14 @@ export class Accounting {
 
   /** A checker's verdict: the stream's origin for check 1, the stream's buyer for check 4. */
   async check(from: Address, check: Signed<CheckResult>, code: string | undefined): Promise<void> {
-    const { jobStore, statements, domain, clock } = this.#components;
+    const { hub, jobStore, statements, domain, clock } = this.#components;
     const { job, attempt, seq, receiptHash, check: kind, verdict } = check.value;
     const jobRow = await jobStore.job(job);
     if (jobRow === undefined) throw new BalancerError({ code: "JOB_UNKNOWN", job });
     if (!(await this.#mayCheck(from, jobRow, kind))) throw new BalancerError({ code: "CHECK_NOT_YOURS", job });
-    if (statements.recoverSigner(checkResultStructure, domain, check.value, check.signature) !== from) {
+    // A buyer's agent signs with its own key in its account's name.
+    const signer = hub.nodes.get(from)?.hello.node ?? from;
+    if (statements.recoverSigner(checkResultStructure, domain, check.value, check.signature) !== signer) {
       throw new BalancerError({ code: "CHECK_SIGNER_WRONG", job });
     }
     const node = (await jobStore.attempt(job, attempt))?.node;

@@ -21,7 +21,7 @@ export interface ChainFacts {
 
 export interface BalancerComponents {
   readonly hub: Pick<SessionHub, "nodes" | "call" | "handle" | "onJoined" | "onLeft" | "onHeartbeat">;
-  readonly chain: ChainFacts & Pick<ChannelView, "channelState" | "decimalsOf">;
+  readonly chain: ChainFacts & Pick<ChannelView, "allotment" | "channelState" | "decimalsOf">;
   /** Pays nodes from the cluster's account. */
   readonly payer: Pick<
     Payer,

@@ -57,7 +57,9 @@ export interface BuyerAgentComponents {
   readonly payer: Pick<PayerService, "openChannel" | "owe" | "forfeit" | "answerRequest">;
   readonly outbox: Pick<Outbox, "post">;
   readonly statements: Pick<Statements, "recoverSigner">;
-  /** The buyer's key: the payer of its channels. */
+  /** The payer of its channels. */
+  readonly account: Address;
+  /** The account's own key, or one that it allotted its channels. */
   readonly signer: StatementSigner;
   readonly domain: Domain;
   readonly deployment: Deployment;
@@ -105,7 +107,7 @@ export class BuyerAgentService implements Startable {
     const { clock, logger, metrics } = components;
     this.#components = components;
     this.#options = options;
-    this.#book = new UsageBook({ ...components, buyer: components.signer.address });
+    this.#book = new UsageBook({ ...components, buyer: components.account });
     this.#probe = new EdgeProbe(
       { fetcher: createFetcher(options.probeTimeoutMs), clock, secret: components.probeSecret },
       { lookEveryMs: options.probeLookMs, looks: options.probeLooks },
@@ -149,12 +151,12 @@ export class BuyerAgentService implements Startable {
   }
 
   async #report(report: UsageReport): Promise<void> {
-    const { payer, signer, logger } = this.#components;
-    const account = this.#clusterAccount();
+    const { payer, account, logger } = this.#components;
+    const cluster = this.#clusterAccount();
     try {
-      const { receiptHash, exact } = await this.#book.check(report, account);
+      const { receiptHash, exact } = await this.#book.check(report, cluster);
       const { seq } = report.receipt.value;
-      const channel = hubChannel(signer.address, account, report.token);
+      const channel = hubChannel(account, cluster, report.token);
       await payer.owe({ job: report.job, attempt: report.attempt, seq, channel, exact, receiptHash });
       this.#reports.add(1, { verdict: "accepted" });
       if (report.kind === "delivery") this.#deliveries.set(deliveryKey(report.job, report.attempt, seq), receiptHash);
@@ -169,11 +171,9 @@ export class BuyerAgentService implements Startable {
   }
 
   async #sign(request: VoucherRequest): Promise<VoucherOffer> {
-    const { payer, deployment, signer } = this.#components;
-    const account = this.#clusterAccount();
-    const channels = Object.values(deployment.tokens).map((token) =>
-      hubChannel(signer.address, account, toAddress(token)),
-    );
+    const { payer, deployment, account } = this.#components;
+    const cluster = this.#clusterAccount();
+    const channels = Object.values(deployment.tokens).map((token) => hubChannel(account, cluster, toAddress(token)));
     const channel = channels.find((one) => channelId(one) === request.channel);
     if (channel !== undefined) await payer.openChannel(channel);
     const receiptHashes = this.#book.selectUnpaid(request.receiptHashes);

@@ -26,6 +26,7 @@ import type {
   Welcome,
 } from "../../wire/session/messages.ts";
 import { type BalancerSession, handleSessions, openBalancerSession } from "../../wire/session/session.ts";
+import type { Delegates } from "../payment/delegates.ts";
 
 export const sessionHubOptions = Type.Object(
   {
@@ -59,6 +60,8 @@ export interface SessionHubComponents {
   readonly cluster: bigint;
   /** Membership and whatever else decides: throws a CodedError, whose code the node gets. */
   readonly admit: (hello: Hello) => void | Promise<void>;
+  /** Who may act for an account that is not its own. */
+  readonly delegates: Delegates;
   readonly welcome: () =>
     | Omit<Welcome, "balancer" | "heartbeatMs">
     | Promise<Omit<Welcome, "balancer" | "heartbeatMs">>;
@@ -71,6 +74,7 @@ export interface SessionHubComponents {
 
 /** A node that is in session. */
 export interface NodePresence {
+  /** Whom it is present for: itself, or as a buyer's agent the account that it acts for. Its own key is in `hello`. */
   readonly node: Address;
   readonly hello: Hello;
   /** Milliseconds since 1970, by this balancer's clock. */
@@ -118,6 +122,7 @@ export class SessionHubService implements SessionHub, Startable {
   readonly #tasks: TaskGroup;
   readonly #handlers = new Map<string, AnyHandler>();
   readonly #nodes = new Map<Address, Present>();
+  readonly #bySession = new Map<BalancerSession, Present>();
   /** All sessions, those that said no hello yet too: both count against the limit. */
   readonly #sessions = new Set<BalancerSession>();
   readonly #joined = new Set<(presence: NodePresence) => void>();
@@ -142,7 +147,10 @@ export class SessionHubService implements SessionHub, Startable {
   }
 
   async start(): Promise<void> {
-    this.#tasks.every(this.#options.heartbeatMs, () => this.#dropSilent());
+    this.#tasks.every(this.#options.heartbeatMs, async () => {
+      this.#dropSilent();
+      await this.#dropEnded();
+    });
   }
 
   async stop(): Promise<void> {
@@ -198,8 +206,10 @@ export class SessionHubService implements SessionHub, Startable {
 
   async #answer(session: BalancerSession, method: string, body: unknown): Promise<unknown> {
     if (method === "hello") return this.#greet(session, body as Hello);
-    const present = this.#nodes.get(session.remoteAddress);
-    if (present?.session !== session) throw new PublicError({ code: "SESSION_HELLO_MISSING" });
+    const present = this.#bySession.get(session);
+    if (present === undefined || this.#nodes.get(present.node) !== present) {
+      throw new PublicError({ code: "SESSION_HELLO_MISSING" });
+    }
     if (method === "heartbeat") return this.#takeHeartbeat(present, body as Heartbeat);
     const handler = this.#handlers.get(method);
     if (handler === undefined) throw new PublicError({ code: "METHOD_UNKNOWN" });
@@ -208,12 +218,13 @@ export class SessionHubService implements SessionHub, Startable {
 
   async #greet(session: BalancerSession, hello: Hello): Promise<Welcome> {
     const { admit, welcome, clock, host, logger } = this.#components;
-    const node = session.remoteAddress;
-    if (hello.node !== node) {
+    const node = hello.account ?? session.remoteAddress;
+    if (hello.node !== session.remoteAddress) {
       session.countBad();
       throw new PublicError({ code: "SESSION_NODE_WRONG" });
     }
     this.#checkOffer(hello);
+    await this.#checkAccount(hello);
     await admit(hello);
     const words = await welcome();
     if (!this.#sessions.has(session)) throw new PublicError({ code: "SESSION_CLOSED" });
@@ -226,7 +237,11 @@ export class SessionHubService implements SessionHub, Startable {
       heartbeat: undefined,
       heartbeatAtMs: undefined,
     };
+    // One that greets again as somebody else is not both.
+    const former = this.#bySession.get(session);
+    if (former !== undefined && former.node !== node) this.#leave(session, undefined);
     this.#nodes.set(node, present);
+    this.#bySession.set(session, present);
     // A node that restarted knows nothing of its old session; nobody must wait for that one's timeouts.
     if (older !== undefined && older !== session) older.abort(new PublicError({ code: "SESSION_REPLACED" }));
     logger.info("Greet node", { node, roles: hello.roles.join(","), isBack: older !== undefined });
@@ -235,6 +250,15 @@ export class SessionHubService implements SessionHub, Startable {
       if (this.#nodes.get(node) === present) this.#tell(this.#joined, present);
     });
     return { ...words, balancer: host.address, heartbeatMs: this.#options.heartbeatMs };
+  }
+
+  /** Who acts for another's account is a buyer's agent and nothing else, and was allotted something by that account. */
+  async #checkAccount({ node, account = node, roles }: Hello): Promise<void> {
+    if (account === node) return;
+    if (roles.some((role) => role !== "buyer")) throw new PublicError({ code: "SESSION_ACCOUNT_UNWANTED" });
+    const standing = await this.#components.delegates.standingOf(account, node);
+    if (standing === "none") throw new PublicError({ code: "SESSION_ACCOUNT_NOT_ALLOTTED" });
+    if (standing === "ended") throw new PublicError({ code: "SESSION_ACCOUNT_ENDED" });
   }
 
   #checkOffer({ node, roles, offer }: Hello): void {
@@ -270,9 +294,21 @@ export class SessionHubService implements SessionHub, Startable {
     }
   }
 
+  /** An agent whose account took its right back must not go on speaking for it. */
+  async #dropEnded(): Promise<void> {
+    const { delegates, logger } = this.#components;
+    for (const present of this.#nodes.values()) {
+      const { node: account, hello, session } = present;
+      if (hello.node === account || (await delegates.standingOf(account, hello.node)) === "stands") continue;
+      logger.warn("Drop agent that was revoked", { account, node: hello.node });
+      session.abort(new PublicError({ code: "SESSION_ACCOUNT_ENDED" }));
+    }
+  }
+
   #leave(session: BalancerSession, reason: Error | undefined): void {
-    const present = this.#nodes.get(session.remoteAddress);
-    if (present?.session !== session) return;
+    const present = this.#bySession.get(session);
+    this.#bySession.delete(session);
+    if (present === undefined || this.#nodes.get(present.node) !== present) return;
     this.#nodes.delete(present.node);
     this.#components.logger.info("Lose node", { node: present.node, reason });
     this.#tell(this.#left, present);

@@ -66,6 +66,8 @@ export type SessionRole = Static<typeof roleSchema>;
 export const helloSchema = closedObject({
   version: Type.Integer({ minimum: 1, maximum: 0xffff }),
   node: addressSchema,
+  /** A buyer's agent: the account that it acts for, where that is not its own key's. */
+  account: Type.Optional(addressSchema),
   roles: listSchema(roleSchema, 4),
   multiaddrs: listSchema(multiaddrSchema, MAX_MULTIADDRS),
   httpUrl: Type.Optional(urlSchema),

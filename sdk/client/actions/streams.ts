@@ -17,6 +17,8 @@ export class ApiError extends CodedError<
 export interface ApiCaller {
   readonly client: Pick<LeatClient, "clusterUrl" | "deployment">;
   readonly signer: StatementSigner | AccountSigner;
+  /** In whose name, where the signer is a key that this account allotted; default the signer's own. */
+  readonly account?: Address;
 }
 
 export interface StreamRequest {
@@ -101,7 +103,7 @@ export interface PaymentInfo {
 
 /** Calls the cluster's API as an account. `T` is what the route answers. @throws ApiError */
 export async function callApi<T>(
-  { client, signer }: ApiCaller,
+  { client, signer, account }: ApiCaller,
   method: "GET" | "POST",
   target: string,
   options: { readonly body?: unknown; readonly idempotencyKey?: string } = {},
@@ -118,6 +120,7 @@ export async function callApi<T>(
     { method, target, body },
     issuedAt,
     nonce,
+    account,
   );
   const url = `${client.clusterUrl}${target}`;
   let response: Response;

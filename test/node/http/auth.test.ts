@@ -4,17 +4,22 @@ import { MAX_SKEW_SECONDS, requireAccount } from "@leat/node/http/auth.ts";
 import { httpOptions } from "@leat/node/http/options.ts";
 import { createServer } from "@leat/node/http/server.ts";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
+import { AllottedDelegates } from "@leat/node/services/payment/delegates.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import { signApiRequest } from "@leat/sdk/protocol/api-request.ts";
+import { hubChannel } from "@leat/sdk/protocol/channel.ts";
 import { createDomain } from "@leat/sdk/protocol/eip712.ts";
-import { bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
+import { type Address, bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
 import { nobleStatements } from "@leat/sdk/protocol/statements.ts";
 import type { FastifyInstance } from "fastify";
+import { MemoryChannelView } from "../../support/channel-view.ts";
 import { defaultsOf } from "../../support/defaults.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
 const domain = createDomain(31_337, `0x${"ab".repeat(20)}`);
+const [cluster, usdc, cold] = [1, 2, 3].map((byte) => `0x${`0${byte}`.repeat(20)}`) as [Address, Address, Address];
+const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
 const signer = nobleStatements.createSigner(new Uint8Array(32).fill(7));
 
 interface Changes {
@@ -25,17 +30,21 @@ interface Changes {
   issuedAt?: bigint;
   nonce?: Hex;
   chainId?: number;
+  account?: Address;
 }
 
 describe("http/auth", () => {
   let app: FastifyInstance;
   let clock: ManualClock;
+  let chain: MemoryChannelView;
   beforeEach(async () => {
     clock = new ManualClock();
+    chain = new MemoryChannelView(0n);
+    const delegates = new AllottedDelegates({ chain, clock, payee: cluster, tokens: [usdc] });
     app = await createServer(defaultsOf(httpOptions), { logger: silentLogger, metrics: silentMetrics });
     await app.register(
       async (group) => {
-        requireAccount(group, { domain, statements: nativeStatements, clock });
+        requireAccount(group, { domain, statements: nativeStatements, delegates, clock });
         group.post("/streams", async (request) => ({ account: request.account }));
         group.get("/streams", async (request) => ({ account: request.account }));
       },
@@ -49,7 +58,7 @@ describe("http/auth", () => {
     const issuedAt = changes.issuedAt ?? BigInt(Math.floor(clock.nowMs() / 1_000));
     const signedFor = createDomain(changes.chainId ?? domain.chainId, domain.verifyingContract);
     const parts = { method: "POST", target: url, body: new TextEncoder().encode(body) };
-    const authorization = await signApiRequest(signer, signedFor, parts, issuedAt, nonce);
+    const authorization = await signApiRequest(signer, signedFor, parts, issuedAt, nonce, changes.account);
     return app.inject({
       method: "POST",
       url: changes.sentUrl ?? url,
@@ -89,6 +98,37 @@ describe("http/auth", () => {
     assert.deepEqual(await refusal({ sentBody: '{"a":2}' }), [401, "AUTH_REQUEST_MISMATCH"]);
     assert.deepEqual(await refusal({ sentUrl: "/v1/streams?x=2" }), [401, "AUTH_REQUEST_MISMATCH"]);
     assert.deepEqual(await refusal({ chainId: 1 }), [401, "AUTH_SIGNATURE_WRONG"]);
+  });
+
+  it("lets a key act for the account that allotted it a channel to this cluster, until that ends", async () => {
+    const channel = hubChannel(cold, cluster, usdc);
+    const nowSeconds = BigInt(Math.floor(clock.nowMs() / 1_000));
+    assert.deepEqual(await refusal({ account: cold }), [401, "AUTH_SIGNATURE_WRONG"]);
+    chain.allot(hubChannel(cold, signer.address, usdc), signer.address, { cap: 1n, validUntil: nowSeconds + 60n });
+    assert.deepEqual(await refusal({ account: cold }), [401, "AUTH_SIGNATURE_WRONG"]);
+    chain.allot(channel, signer.address, { cap: 1n, validUntil: nowSeconds + 60n });
+    assert.deepEqual((await post({ account: cold })).json(), { account: cold });
+    // Both in one account's name: what one used is used up for the other.
+    const nonce = bytesToHex(randomBytes(32));
+    assert.equal((await post({ account: cold, nonce })).statusCode, 200);
+    assert.deepEqual(await refusal({ account: cold, nonce }), [401, "AUTH_REPLAYED"]);
+    await clock.advance(60_000);
+    assert.deepEqual(await refusal({ account: cold }), [401, "AUTH_SIGNER_ENDED"]);
+    assert.equal((await post()).statusCode, 200);
+  });
+
+  it("says of a malformed or malleable signature that it is one", async () => {
+    const parts = { method: "GET", target: "/v1/streams", body: new Uint8Array() };
+    const issuedAt = BigInt(Math.floor(clock.nowMs() / 1_000));
+    const good = await signApiRequest(signer, domain, parts, issuedAt, bytesToHex(randomBytes(32)));
+    const json = JSON.parse(Buffer.from(good.slice(5), "base64url").toString()) as { signature: string };
+    const s = order - BigInt(`0x${json.signature.slice(66, 130)}`);
+    const mirror = `${json.signature.slice(0, 66)}${s.toString(16).padStart(64, "0")}${json.signature.endsWith("1b") ? "1c" : "1b"}`;
+    for (const signature of [mirror, json.signature.slice(0, -4), `${json.signature}00`, "0x"]) {
+      const authorization = `Leat ${Buffer.from(JSON.stringify({ ...json, signature })).toString("base64url")}`;
+      const response = await app.inject({ url: "/v1/streams", headers: { authorization } });
+      assert.deepEqual([response.statusCode, response.json().error.code], [401, "AUTH_SIGNATURE_INVALID"]);
+    }
   });
 
   it("takes a request within the skew of the clock and none beyond", async () => {

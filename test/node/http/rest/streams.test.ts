@@ -8,6 +8,7 @@ import { registerMarketRoutes } from "@leat/node/http/rest/market.ts";
 import { registerStreamRoutes } from "@leat/node/http/rest/streams.ts";
 import { createServer } from "@leat/node/http/server.ts";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
+import { AllottedDelegates } from "@leat/node/services/payment/delegates.ts";
 import { SqlDatabase } from "@leat/node/store/sql/database.ts";
 import { SqlIdempotencyStore } from "@leat/node/store/sql/idempotency.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
@@ -20,8 +21,16 @@ import { createTable, verifyCandidate } from "@leat/sdk/selection/table.ts";
 import { fromText } from "@leat/sdk/selection/text.ts";
 import type { FastifyInstance } from "fastify";
 import { usdc } from "../../../support/candidates.ts";
+import { MemoryChannelView } from "../../../support/channel-view.ts";
 import { defaultsOf } from "../../../support/defaults.ts";
-import { domain, type FakeMarket, FakeNode, randomHash, startMarket } from "../../../support/fake-market.ts";
+import {
+  clusterAccount,
+  domain,
+  type FakeMarket,
+  FakeNode,
+  randomHash,
+  startMarket,
+} from "../../../support/fake-market.ts";
 
 const order = {
   ladder: [{ name: "480p", codec: "h264", height: 480, videoBitrate: 1_000_000, audioBitrate: 128_000 }],
@@ -47,7 +56,10 @@ describe("rest", () => {
     app = await createServer(defaultsOf(httpOptions), { logger: silentLogger, metrics: silentMetrics });
     const limits = { requestsPerMinute: 1_000 };
     const idempotency = new SqlIdempotencyStore(database, clock);
-    await registerStreamRoutes(app, { balancer, idempotency, domain, statements: nativeStatements, clock }, limits);
+    const chain = new MemoryChannelView(0n);
+    const delegates = new AllottedDelegates({ chain, clock, payee: clusterAccount, tokens: [usdc] });
+    const auth = { domain, statements: nativeStatements, delegates, clock };
+    await registerStreamRoutes(app, { balancer, idempotency, ...auth }, limits);
     await registerMarketRoutes(app, { balancer }, limits);
   });
   after(async () => {

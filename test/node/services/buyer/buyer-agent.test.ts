@@ -109,6 +109,7 @@ describe("buyer's agent", () => {
             onCheck();
           },
         },
+        account: buyer.address,
         signer: buyer.signer,
         domain,
         chain,

@@ -4,8 +4,11 @@ import { once } from "node:events";
 import { CodedError, isCodedError } from "@leat/sdk/base/errors.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
+import { hubChannel } from "@leat/sdk/protocol/channel.ts";
+import type { Address } from "@leat/sdk/protocol/hex.ts";
 import { systemClock } from "../../../../node/kernel/clock.ts";
 import type { Startable } from "../../../../node/kernel/lifecycle.ts";
+import { AllottedDelegates } from "../../../../node/services/payment/delegates.ts";
 import {
   type HelloFacts,
   type SessionClientComponents,
@@ -19,6 +22,7 @@ import {
 } from "../../../../node/services/session/hub.ts";
 import type { HostService, WireOptions } from "../../../../node/wire/host.ts";
 import { dialSession } from "../../../../node/wire/session/session.ts";
+import { MemoryChannelView } from "../../../support/channel-view.ts";
 import {
   heartbeat,
   makeOffer,
@@ -37,6 +41,13 @@ describe("sessions", () => {
   const hosts = new WireHosts();
   const parts: Startable[] = [];
   const children: ChildProcess[] = [];
+  const clusterAccount: Address = `0x${"cc".repeat(20)}`;
+  const token: Address = `0x${"dd".repeat(20)}`;
+  let chain: MemoryChannelView;
+
+  beforeEach(() => {
+    chain = new MemoryChannelView(0n);
+  });
 
   afterEach(async () => {
     for (const child of children.splice(0)) {
@@ -64,13 +75,14 @@ describe("sessions", () => {
         admit: () => {},
         welcome: () => ({
           cluster: testCluster,
-          clusterAccount: `0x${"cc".repeat(20)}`,
+          clusterAccount,
           seedCommit: {
             value: { cluster: testCluster, epoch: 1n, anchor: testHash, length: 10 },
             signature: `0x${"00".repeat(65)}`,
           },
         }),
         markTable: () => tableMark,
+        delegates: new AllottedDelegates({ chain, clock: systemClock, payee: clusterAccount, tokens: [token] }),
         clock: systemClock,
         logger: silentLogger,
         metrics: silentMetrics,
@@ -212,6 +224,54 @@ describe("sessions", () => {
     await second.hub.start();
     const presence = await joining;
     assert.ok(presence.hello.jobs[0]!.attempt > 1);
+  });
+
+  it("stand for the account that an agent acts for, while that allots it a channel", async () => {
+    const { hub, host: balancer } = await startHub();
+    const cold: Address = `0x${"c0".repeat(20)}`;
+    const channel = hubChannel(cold, clusterAccount, token);
+    const nowSeconds = BigInt(Math.floor(Date.now() / 1_000));
+    const agent = hosts.create();
+    const hello: HelloFacts = { roles: ["buyer"], account: cold, region: "eu-north", jobs: [] };
+    const { client } = await createClient([balancer], { collectHello: () => hello }, agent);
+    const refusal = async (facts: HelloFacts) => {
+      const contact = { address: balancer.address, multiaddrs: balancer.multiaddrs() };
+      const components = { logger: silentLogger, scores: agent.scores };
+      const session = await dialSession(agent, contact, async () => ({}), components, new AbortController().signal);
+      const full = { version: 1, node: agent.address, multiaddrs: [], ...facts };
+      const refused = await session.call("hello", full).catch((error: CodedError<{ code: string }>) => error.code);
+      await session.close();
+      return refused;
+    };
+    await agent.start();
+    assert.equal(await refusal(hello), "SESSION_ACCOUNT_NOT_ALLOTTED");
+    chain.allot(channel, agent.address, { cap: 5n, validUntil: nowSeconds - 1n });
+    assert.equal(await refusal(hello), "SESSION_ACCOUNT_ENDED");
+    chain.allot(channel, agent.address, { cap: 5n, validUntil: nowSeconds + 3_600n });
+    const offer = await makeOffer(hosts.keyOf(agent));
+    assert.equal(await refusal({ ...hello, roles: ["buyer", "transcode"], offer }), "SESSION_ACCOUNT_UNWANTED");
+
+    hub.handle("job.done", (from) => {
+      assert.equal(from, cold);
+      return {};
+    });
+    client.handle("stream.position", () => ({ sequence: 9 }));
+    const joining = joined(hub);
+    const connecting = connected(client);
+    await client.start();
+    const presence = await joining;
+    await connecting;
+    assert.deepEqual([presence.node, presence.hello.node], [cold, agent.address]);
+    assert.equal(hub.nodes.has(agent.address), false);
+    assert.deepEqual(await hub.call(cold, "stream.position", { stream: testHash }), { sequence: 9 });
+    assert.deepEqual(await client.call("job.done", { job: testHash, attempt: 1 }), {});
+
+    // Revoked on chain: it speaks for the account no longer, and is not let in again.
+    const leaving = left(hub);
+    chain.allot(channel, agent.address, { cap: 5n, validUntil: nowSeconds });
+    assert.equal((await leaving).node, cold);
+    assert.equal(hub.nodes.has(cold), false);
+    assert.equal(await refusal(hello), "SESSION_ACCOUNT_ENDED");
   });
 
   it("replace the older session of the same node, which never left", async () => {
