@@ -5,6 +5,10 @@ import { defineConfig } from "hardhat/config";
 
 const require = createRequire(import.meta.url);
 
+const fsPermissions = {
+  readFile: ["./test/vectors/statements.json", "./test/vectors/merkle.json", "./test/vectors/clusters.json"],
+};
+
 export default defineConfig({
   plugins: [hardhatViem, hardhatMocha],
   paths: {
@@ -15,8 +19,10 @@ export default defineConfig({
   },
   test: {
     solidity: {
-      fsPermissions: {
-        readFile: ["./test/vectors/statements.json", "./test/vectors/merkle.json", "./test/vectors/clusters.json"],
+      profiles: {
+        default: { fsPermissions, invariant: { runs: 24, depth: 250, failOnRevert: true } },
+        // Half a million calls in each invariant: `scripts/test --long`.
+        long: { fsPermissions, invariant: { runs: 2_000, depth: 250, failOnRevert: true } },
       },
     },
   },
