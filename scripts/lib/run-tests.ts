@@ -37,13 +37,22 @@ function chooseSuites(options: { long?: boolean; only?: string }): Suite[] {
   return [
     check("lint", ["biome", "check", "."]),
     check("types", ["tsc", "--noEmit"]),
+    check("solidity lint", ["solhint", "-c", ".solhint.cjs", "--disc", "--noPoster", "-w", "0", "contracts/**/*.sol"]),
     ...(contracts.length > 0 ? [contractSuite([])] : []),
     // Files in processes of their own, two at a time: a unit test shares nothing with another file.
     ...(unit.length > 0 ? [mochaSuite("unit", ["--parallel", "--jobs", "2", ...unit], 9)] : []),
     // One after the other: they start real networks, whose media must keep up.
     ...(endToEnd.length > 0 ? [mochaSuite("end to end", endToEnd, 24)] : []),
     ...(long.length > 0 ? [mochaSuite("long", long, 240)] : []),
+    ...(options.long === true ? [proof("invariants", "invariants.ts", 60)] : []),
   ];
+}
+
+/** A measurement of the contracts that fails by itself where it falls short. It may be silent all along. */
+function proof(name: string, file: string, limitMinutes: number): Suite {
+  const command: Suite["command"] = ["node", join(root, "scripts/proof", file)];
+  const limitMs = limitMinutes * MINUTE_MS;
+  return { name, command, counted: false, limitMs, silenceMs: limitMs };
 }
 
 function chooseOnly(pattern: string): Suite[] {

@@ -1,0 +1,64 @@
+/** Why findings of the detectors may stand. A finding without an answer is a red test, and so is an answer without a finding. */
+export interface Answer {
+  readonly reason: string;
+  readonly findings: readonly string[];
+}
+
+export const answers: readonly Answer[] = [
+  {
+    reason:
+      "Recovery gives the signer, an error and its argument. A failed recovery gives the zero address, which each of these places refuses by name.",
+    findings: [
+      "unchecked-call | ClusterRegistry._addBalancer | ECDSA.tryRecover(digest, proof.r, proof.vs) (part of the answer is dropped)",
+      "unchecked-call | OperatorRegistry._addNode | ECDSA.tryRecover(digest, proof.r, proof.vs) (part of the answer is dropped)",
+      "unchecked-call | EscrowPayouts._signerOf | ECDSA.tryRecover(MessageHashUtils.toTypedDataHash(separator, voucher.structHash()), r, vs) (part of the answer is dropped)",
+      "unchecked-call | EscrowSigners._checkPossession | ECDSA.tryRecover(digest, proof.r, proof.vs) (part of the answer is dropped)",
+    ],
+  },
+  {
+    reason:
+      "Anybody who sees a permit can spend it first. The transfer after it needs the allowance, whoever brought it, and reverts without.",
+    findings: [
+      "unchecked-call | OperatorRegistry._pull | IERC20Permit(address(_stakeToken)).permit( msg.sender, address(this), amount, permit.deadline, permit.v, permit.r, permi… (failure is swallowed)",
+      "unchecked-call | EscrowDeposits.depositWithPermit | IERC20Permit(token).permit( msg.sender, address(this), amount, permit.deadline, permit.v, permit.r, permit.s ) (failure is swallowed)",
+    ],
+  },
+  {
+    reason: "`_skip` always answers 0, for callers that return it; here the round goes on instead.",
+    findings: [
+      "unchecked-call | PaymentEscrow._openMembers | _skip(voucher, SkipReason.OutOfOrder) (answer is dropped)",
+      "unchecked-call | PaymentEscrow._openMembers | _skip(voucher, SkipReason.PayeeUnknown) (answer is dropped)",
+      "unchecked-call | PaymentEscrow._openMembers | _skip(voucher, SkipReason.NothingNew) (answer is dropped)",
+      "unchecked-call | PaymentEscrow._openMembers | _skip(voucher, SkipReason.SignatureWrong) (answer is dropped)",
+    ],
+  },
+  {
+    reason: "The member was found to be a node of an operator when the claims were opened, in the same call.",
+    findings: [
+      "unchecked-call | PaymentEscrow._closeMember | _resolve(claim.payee, 0, 0, 0) (part of the answer is dropped)",
+    ],
+  },
+  {
+    reason:
+      "`restricted` asks the AccessManager, named when the contract was made, before the setting is written. It is the one that decides who may set it: it gains nothing by entering again.",
+    findings: [
+      "reentrancy-order | OperatorRegistry.setSlasher | _slasher = newSlasher (OperatorRegistry._slasher is written after IAccessManager(authority()).consumeScheduledOp)",
+      "reentrancy-order | OperatorRegistry._setMinimumStake | _minimumStake = minimum (OperatorRegistry._minimumStake is written after IAccessManager(authority()).consumeScheduledOp)",
+      "reentrancy-order | EscrowSettings.setTokenAllowed | _allowed[token] = allowed (EscrowSettings._allowed is written after IAccessManager(authority()).consumeScheduledOp)",
+      "reentrancy-order | EscrowSettings.setFee | _feeSettings.feePpm = newFeePpm (struct FeeSettings is written after IAccessManager(authority()).consumeScheduledOp)",
+      "reentrancy-order | EscrowSettings.setFee | _feeSettings.nextFeeAt = 0 (struct FeeSettings is written after IAccessManager(authority()).consumeScheduledOp)",
+      "reentrancy-order | EscrowSettings.setFee | _feeSettings.feePpm = current (struct FeeSettings is written after IAccessManager(authority()).consumeScheduledOp)",
+      "reentrancy-order | EscrowSettings.setFee | _feeSettings.nextFeePpm = newFeePpm (struct FeeSettings is written after IAccessManager(authority()).consumeScheduledOp)",
+      "reentrancy-order | EscrowSettings.setFee | _feeSettings.nextFeeAt = effectiveAt (struct FeeSettings is written after IAccessManager(authority()).consumeScheduledOp)",
+      "reentrancy-order | EscrowSettings._setTreasury | _feeSettings.treasury = newTreasury (struct FeeSettings is written after IAccessManager(authority()).consumeScheduledOp)",
+    ],
+  },
+  {
+    reason:
+      "One warm read of one slot for each payee, 100 gas. Reading it before the loop would charge every collection that pays no node for it.",
+    findings: [
+      "storage-read-in-loop | EscrowSettings._feeAndTreasury | _feeSettings (in every round of i < groups.length in collect)",
+      "storage-read-in-loop | EscrowSettings._feeAndTreasury | _feeSettings (in every round of i < members.length in _payMembers)",
+    ],
+  },
+];
