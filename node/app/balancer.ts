@@ -99,7 +99,7 @@ export async function addBalancer(foundation: Foundation): Promise<void> {
   const idempotency = new SealedIdempotencyStore(new SqlIdempotencyStore(sql, clock), key.secret);
   await registerStreamRoutes(http, { balancer, idempotency, domain, statements, delegates, clock }, limits);
   await addPages(http);
-  addPaymentStatus(http, [
+  addPaymentStatus(foundation, [
     { side: "payee", status: () => payee.status() },
     { side: "payer", status: () => payer.status() },
   ]);

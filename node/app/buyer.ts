@@ -16,7 +16,7 @@ const noCapacity = { total: 0, free: 0 };
 
 /** Adds a buyer's agent: it checks what the cluster reports, looks at edges as a viewer, and signs vouchers. */
 export async function addBuyer(foundation: Foundation): Promise<void> {
-  const { clock, config, database, deployment, domain, host, http, key, logger, metrics, parts, registry } = foundation;
+  const { clock, config, database, deployment, domain, host, key, logger, metrics, parts, registry } = foundation;
   const statements = nativeStatements;
   const shared = { clock, logger, metrics };
   const account = config.purchases.account === "" ? key.address : toAddress(config.purchases.account);
@@ -81,5 +81,5 @@ export async function addBuyer(foundation: Foundation): Promise<void> {
     name: "session",
     check: () => (session.connected ? undefined : "no session with a balancer"),
   });
-  addPaymentStatus(http, [{ side: "payer", status: () => payer.status() }]);
+  addPaymentStatus(foundation, [{ side: "payer", status: () => payer.status() }]);
 }

@@ -167,5 +167,5 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     name: "session",
     check: () => (session.connected ? undefined : "no session with a balancer"),
   });
-  addPaymentStatus(http, [{ side: "payee", status: () => payee.status() }]);
+  addPaymentStatus(foundation, [{ side: "payee", status: () => payee.status() }]);
 }

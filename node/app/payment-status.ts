@@ -1,19 +1,22 @@
-import type { FastifyInstance } from "fastify";
+import { toAddress } from "@leat/sdk/protocol/hex.ts";
+import { addPaymentRoutes } from "../http/rest/payments.ts";
 import type { ChannelStatus } from "../services/payment/index.ts";
+import { PaymentWatch } from "../services/payment/payment-watch.ts";
+import type { Foundation } from "./foundation.ts";
 
-export interface PaymentSide {
+export interface StatusSide {
   readonly side: "payee" | "payer";
   readonly status: () => Promise<readonly ChannelStatus[]>;
 }
 
-/** `GET /v1/payments`: what this node is owed or owes, per channel, and what can be lost at most now. Public facts. */
-export function addPaymentStatus(app: FastifyInstance, sides: readonly PaymentSide[]): void {
-  app.get("/v1/payments", async () => {
-    const lists = await Promise.all(
-      sides.map(async ({ side, status }) =>
-        (await status()).map(({ channel, ...facts }) => ({ side, ...channel, ...facts })),
-      ),
-    );
-    return { channels: lists.flat() };
-  });
+/** Watches the money of these sides and shows it at `GET /v1/payments`. */
+export function addPaymentStatus(foundation: Foundation, sides: readonly StatusSide[]): void {
+  const { clock, config, deployment, http, logger, metrics, parts, registry } = foundation;
+  const tokens = Object.fromEntries(Object.entries(deployment.tokens).map(([name, token]) => [name, toAddress(token)]));
+  const watch = new PaymentWatch(
+    { sides, pool: (account, token) => registry.reader.pool(account, token), tokens, clock, logger, metrics },
+    config.runway,
+  );
+  parts.push({ name: "payment watch", part: watch });
+  addPaymentRoutes(http, () => watch.report());
 }

@@ -12,6 +12,20 @@ export interface NodeChannel {
   /** 10^-30 of a whole token. */
   readonly unpaidExact: string;
   readonly canLoseExact: string;
+  /** Base units, confirmed and not thawing. */
+  readonly reserve: string;
+  readonly runwaySeconds: string | null;
+}
+
+/** All channels of one side in one token. */
+export interface NodeTotals extends Omit<NodeChannel, "payer" | "payee"> {
+  readonly side: "payer" | "payee";
+  readonly pool: string;
+}
+
+export interface NodePayments {
+  readonly channels: readonly NodeChannel[];
+  readonly totals: readonly NodeTotals[];
 }
 
 export interface TokenFacts {
@@ -23,15 +37,15 @@ export interface TokenFacts {
 /** A node on the same machine answers at once or not at all. */
 const NODE_TIMEOUT_MS = 3_000;
 /** Digits behind the point that people are shown. */
-const MOST_DECIMALS = 9;
+const MOST_DECIMALS = 6;
 const EXACT_DECIMALS = 30;
 
-/** The channels of the node at this address; undefined when it does not answer. */
-export async function askChannels(url: string): Promise<readonly NodeChannel[] | undefined> {
+/** What the node at this address is owed or owes; undefined when it does not answer. */
+export async function askPayments(url: string): Promise<NodePayments | undefined> {
   try {
     const response = await fetch(`${url}/v1/payments`, { signal: AbortSignal.timeout(NODE_TIMEOUT_MS) });
     if (!response.ok) return undefined;
-    return ((await response.json()) as { channels: readonly NodeChannel[] }).channels;
+    return (await response.json()) as NodePayments;
   } catch {
     return undefined;
   }
@@ -44,21 +58,38 @@ export function renderChannels(
   other: "payer" | "payee",
 ): string {
   if (channels.length === 0) return "No channel yet.";
-  return renderTable(
-    channels.map((channel) => {
-      const known = tokens.find(({ token }) => token.toLowerCase() === channel.token.toLowerCase());
-      const decimals = known?.decimals ?? 0;
-      const show = (exact: bigint, isOpen: boolean) => formatRounded(exact, Math.min(decimals, MOST_DECIMALS), isOpen);
-      return {
-        [other]: shorten(channel[other]),
-        token: known?.name ?? shorten(channel.token),
-        unpaid: show(BigInt(channel.unpaidExact), true),
-        vouchered: show(toExact(BigInt(channel.vouchered), decimals), false),
-        collected: show(toExact(BigInt(channel.collected), decimals), false),
-        "can lose at most": show(BigInt(channel.canLoseExact), true),
-      };
-    }),
-  );
+  return renderTable(channels.map((channel) => ({ [other]: shorten(channel[other]), ...amountsOf(channel, tokens) })));
+}
+
+/** The sums over all counterparties, a line for each token. */
+export function renderTotals(totals: readonly NodeTotals[], tokens: readonly TokenFacts[]): string {
+  return renderTable(totals.map((total) => ({ "in all": total.side, ...amountsOf(total, tokens) })));
+}
+
+function amountsOf(of: Omit<NodeChannel, "payer" | "payee">, tokens: readonly TokenFacts[]): Record<string, string> {
+  const known = tokens.find(({ token }) => token.toLowerCase() === of.token.toLowerCase());
+  const decimals = known?.decimals ?? 0;
+  const show = (exact: bigint, isOpen: boolean) => formatRounded(exact, Math.min(decimals, MOST_DECIMALS), isOpen);
+  const certain = (baseUnits: string) => show(toExact(BigInt(baseUnits), decimals), false);
+  return {
+    token: known?.name ?? shorten(of.token),
+    unpaid: show(BigInt(of.unpaidExact), true),
+    vouchered: certain(of.vouchered),
+    collected: certain(of.collected),
+    reserve: certain(of.reserve),
+    "can lose": show(BigInt(of.canLoseExact), true),
+    lasts: formatRunway(of.runwaySeconds),
+  };
+}
+
+/** Rounded down, so that nobody relies on money that is gone: `"2 d 4 h"`, `"59 min"`, `"-"` while nothing is spent. */
+export function formatRunway(seconds: string | null): string {
+  if (seconds === null) return "-";
+  const all = BigInt(seconds);
+  if (all >= 36_500n * 86_400n) return "years";
+  if (all >= 86_400n) return `${all / 86_400n} d ${(all % 86_400n) / 3_600n} h`;
+  if (all >= 3_600n) return `${all / 3_600n} h ${(all % 3_600n) / 60n} min`;
+  return all >= 60n ? `${all / 60n} min` : `${all} s`;
 }
 
 function formatRounded(exact: bigint, decimals: number, isUp: boolean): string {
@@ -67,5 +98,5 @@ function formatRounded(exact: bigint, decimals: number, isUp: boolean): string {
 }
 
 function shorten(address: string): string {
-  return `${address.slice(0, 8)}…${address.slice(-6)}`;
+  return `${address.slice(0, 6)}…${address.slice(-4)}`;
 }

@@ -10,6 +10,7 @@ import { jobDeskOptions } from "../services/jobs/job-desk.ts";
 import { outboxOptions } from "../services/jobs/outbox.ts";
 import { payeeOptions } from "../services/payment/payee-service.ts";
 import { payerOptions } from "../services/payment/payer-service.ts";
+import { runwayOptions } from "../services/payment/payment-watch.ts";
 import { sessionClientOptions } from "../services/session/client.ts";
 import { sessionHubOptions } from "../services/session/hub.ts";
 import { settlementOptions } from "../services/settlement/options.ts";
@@ -39,6 +40,7 @@ export const sections = {
   payee: payeeOptions,
   payer: payerOptions,
   settlement: settlementOptions,
+  runway: runwayOptions,
   purchases: purchaseOptions,
   buyer: buyerOptions,
 };

@@ -82,6 +82,14 @@ export function nextCumulative(payableExact: bigint, previous: bigint, decimals:
   return total > previous ? total : previous;
 }
 
+/**
+ * Most that the payer can lose now: what it paid ahead and has not been worked off, and one hold-back window of work,
+ * which is all that can turn out bad after it was paid for.
+ */
+export function payerCanLoseExact(state: { readonly creditExact: bigint; readonly holdBackExact: bigint }): bigint {
+  return state.creditExact + state.holdBackExact;
+}
+
 /** Most that the payee can lose now: what it may still do on credit, and vouchers that the reserve does not cover. */
 export function canLoseExact(state: {
   readonly decimals: number;

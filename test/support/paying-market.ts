@@ -62,7 +62,7 @@ export class PayingBuyer extends FakeNode {
 export class PayingBooks extends FakeBooks {
   readonly folder: string;
   readonly #clock: ManualClock;
-  readonly #chain: MemoryChannelView;
+  readonly channels: MemoryChannelView;
   readonly #databases: Database[] = [];
   readonly #parts: { stop(): Promise<void> }[] = [];
   cluster!: { payer: PayerService; payee: PayeeService };
@@ -72,7 +72,7 @@ export class PayingBooks extends FakeBooks {
     super();
     this.folder = folder;
     this.#clock = clock;
-    this.#chain = new MemoryChannelView(10n ** BigInt(decimals + 6), decimals);
+    this.channels = new MemoryChannelView(10n ** BigInt(decimals + 6), decimals);
   }
 
   static async open(
@@ -84,7 +84,7 @@ export class PayingBooks extends FakeBooks {
     for (const node of parts.nodes) node.payee = await books.#openPayee({ payee: node.address });
     parts.buyer.payer = await books.#openPayer({ signer: parts.buyer.signer });
     const balancer = nativeStatements.createSigner(new Uint8Array(32).fill(200));
-    books.#chain.allow(clusterAccount, balancer.address);
+    books.channels.allow(clusterAccount, balancer.address);
     const payer = await books.#openPayer({
       signer: balancer,
       deliver: (payee, offer) => parts.nodes.find(({ address }) => address === payee)!.payee.accept(offer),
@@ -132,7 +132,7 @@ export class PayingBooks extends FakeBooks {
     this.#databases.push(database);
     return {
       vouchers: new LevelVoucherStore(database),
-      chain: this.#chain,
+      chain: this.channels,
       clock: this.#clock,
       logger: silentLogger,
       metrics: silentMetrics,

@@ -10,7 +10,7 @@ import { getClusterAccount } from "@leat/sdk/client/actions/operator.ts";
 import { formatAmount, parseAmount } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
 import { openAccount } from "../account-client.ts";
-import { askChannels, renderChannels } from "../channel-table.ts";
+import { askPayments, renderChannels, renderTotals } from "../channel-table.ts";
 import { printResult, renderTable, UsageError } from "../output.ts";
 import { acceptSettings } from "../settings-flags.ts";
 
@@ -60,29 +60,33 @@ export function register(program: Command): void {
           return { name, ...balances, channel };
         }),
       );
-      const agent = await askChannels(settings.node.httpUrl || `http://${settings.http.host}:${settings.http.port}`);
-      const channels = agent?.filter(({ payer }) => payer.toLowerCase() === key.address.toLowerCase());
-      printResult(command, { account: key.address, cluster, tokens, channels: channels ?? null }, () => {
-        const balances = renderTable(
-          tokens.map(({ name, decimals, wallet, pool, channel }) => ({
-            token: name,
-            wallet: formatAmount(wallet, decimals),
-            deposited: formatAmount(pool, decimals),
-            ...(channel === undefined
-              ? {}
-              : {
-                  reserved: formatAmount(channel.reserve, decimals),
-                  thawing: formatAmount(channel.thawing, decimals),
-                  collected: formatAmount(channel.collected, decimals),
-                }),
-          })),
-        );
-        const paid =
-          channels === undefined
-            ? "The agent does not answer: what is vouchered and not collected yet is not known."
-            : renderChannels(channels, tokens, "payee");
-        return `${balances}\n\n${paid}`;
-      });
+      const agent = await askPayments(settings.node.httpUrl || `http://${settings.http.host}:${settings.http.port}`);
+      const channels = agent?.channels.filter(({ payer }) => payer.toLowerCase() === key.address.toLowerCase());
+      printResult(
+        command,
+        { account: key.address, cluster, tokens, channels: channels ?? null, totals: agent?.totals ?? null },
+        () => {
+          const balances = renderTable(
+            tokens.map(({ name, decimals, wallet, pool, channel }) => ({
+              token: name,
+              wallet: formatAmount(wallet, decimals),
+              deposited: formatAmount(pool, decimals),
+              ...(channel === undefined
+                ? {}
+                : {
+                    reserved: formatAmount(channel.reserve, decimals),
+                    thawing: formatAmount(channel.thawing, decimals),
+                    collected: formatAmount(channel.collected, decimals),
+                  }),
+            })),
+          );
+          const paid =
+            channels === undefined || agent === undefined
+              ? "The agent does not answer: what is vouchered and not collected yet is not known."
+              : `${renderChannels(channels, tokens, "payee")}\n\n${renderTotals(agent.totals, tokens)}`;
+          return `${balances}\n\n${paid}`;
+        },
+      );
     });
 }
 

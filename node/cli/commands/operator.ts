@@ -4,7 +4,7 @@ import { toAddress } from "@leat/sdk/protocol/hex.ts";
 import { formatAmount } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
 import { openAccount } from "../account-client.ts";
-import { askChannels, renderChannels } from "../channel-table.ts";
+import { askPayments, renderChannels, renderTotals } from "../channel-table.ts";
 import { printResult, renderTable } from "../output.ts";
 import { acceptSettings } from "../settings-flags.ts";
 
@@ -14,10 +14,10 @@ export function register(program: Command): void {
     .description("show the stake behind this node, what it earned, and what it could lose now")
     .action(async (_options: unknown, command: Command) => {
       const { client, key, settings } = await openAccount(command, 0);
-      const [status, collections, channels] = await Promise.all([
+      const [status, collections, payments] = await Promise.all([
         getOperatorStatus(client, key.address),
         listCollections(client, { payee: key.address }),
-        askChannels(settings.node.httpUrl || `http://${settings.http.host}:${settings.http.port}`),
+        askPayments(settings.node.httpUrl || `http://${settings.http.host}:${settings.http.port}`),
       ]);
       const earned = await Promise.all(
         Object.entries(client.deployment.tokens).map(async ([name, address]) => {
@@ -27,25 +27,34 @@ export function register(program: Command): void {
           return { name, token, decimals: await getDecimals(client, token), collected, payments: paid.length };
         }),
       );
-      printResult(command, { node: key.address, operator: status ?? null, earned, channels: channels ?? null }, () =>
-        [
-          `node      ${key.address}`,
-          status === undefined
-            ? "operator  none: this key belongs to no operator yet"
-            : `operator  ${status.operator}, ${formatAmount(status.stake, 18)} LPT at stake`,
-          "",
-          renderTable(
-            earned.map(({ name, collected, decimals, payments }) => ({
-              token: name,
-              collected: formatAmount(collected, decimals),
-              payments,
-            })),
-          ),
-          "",
-          channels === undefined
-            ? "The node does not answer: what is not collected yet is not known."
-            : renderChannels(channels, earned, "payer"),
-        ].join("\n"),
+      printResult(
+        command,
+        {
+          node: key.address,
+          operator: status ?? null,
+          earned,
+          channels: payments?.channels ?? null,
+          totals: payments?.totals ?? null,
+        },
+        () =>
+          [
+            `node      ${key.address}`,
+            status === undefined
+              ? "operator  none: this key belongs to no operator yet"
+              : `operator  ${status.operator}, ${formatAmount(status.stake, 18)} LPT at stake`,
+            "",
+            renderTable(
+              earned.map(({ name, collected, decimals, payments }) => ({
+                token: name,
+                collected: formatAmount(collected, decimals),
+                payments,
+              })),
+            ),
+            "",
+            payments === undefined
+              ? "The node does not answer: what is not collected yet is not known."
+              : `${renderChannels(payments.channels, earned, "payer")}\n\n${renderTotals(payments.totals, earned)}`,
+          ].join("\n"),
       );
     });
 }

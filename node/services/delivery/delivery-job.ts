@@ -12,7 +12,7 @@ import type { MediaDialer } from "../jobs/ports.ts";
 import type { ReceiptBook } from "../jobs/receipt-book.ts";
 import type { MayWork } from "../payment/index.ts";
 import { EdgeStream, type KeepPart, type ServedSegment } from "./edge-stream.ts";
-import { DeliveryError } from "./errors.ts";
+import { DeliveryError, isUnpaid } from "./errors.ts";
 import { SegmentVerifier, type VerifierRules } from "./segment-verifier.ts";
 
 export interface DeliveryJobComponents {
@@ -83,7 +83,7 @@ export class DeliveryJob {
         return { code: undefined };
       } catch (error) {
         if (this.#stopped) break;
-        if (isCodedError(error) && error.code === "CREDIT_EXHAUSTED") return { code: error.code };
+        if (error instanceof DeliveryError && isUnpaid(error.code)) return { code: error.code };
         if (!isCodedError(error)) logger.warn("Pull stream failed", { error });
         else logger.info("Pull of stream ended", { code: error.code });
         if (this.stream.window.head !== head || this.#changed.signal.aborted) pauseMs = this.#limits.originRetryMs;
@@ -197,13 +197,14 @@ export class DeliveryJob {
   /** Work stops at the credit limit; a voucher that is on its way may still come. */
   #requireCredit(): void {
     const { mayWork, clock } = this.#components;
-    if (mayWork() === "ok") {
+    const verdict = mayWork();
+    if (verdict === "ok") {
       this.#creditLostAt = undefined;
       return;
     }
     this.#creditLostAt ??= clock.nowMs();
     if (clock.nowMs() - this.#creditLostAt >= this.#limits.creditWaitMs) {
-      throw new DeliveryError({ code: "CREDIT_EXHAUSTED" });
+      throw new DeliveryError({ code: verdict });
     }
   }
 

@@ -9,5 +9,10 @@ export class DeliveryError extends CodedError<
   | { code: "DELIVERY_PART_ALTERED"; rung: number; sequence: number; part: number }
   | { code: "DELIVERY_SEGMENT_TOO_LARGE"; sizeBytes: number; maxBytes: number }
   | { code: "DELIVERY_ENDED" }
-  | { code: "CREDIT_EXHAUSTED" }
+  | { code: "CREDIT_EXHAUSTED" | "CREDIT_SIGNER_SPENT" | "CREDIT_RESERVE_SPENT" }
 > {}
+
+/** The work was stopped before it was unpaid. */
+export function isUnpaid(code: string): boolean {
+  return ["CREDIT_EXHAUSTED", "CREDIT_SIGNER_SPENT", "CREDIT_RESERVE_SPENT"].includes(code);
+}

@@ -239,11 +239,12 @@ export class Origin {
       this.#announced = true;
       this.#tasks.run((signal) => this.#announce(signal));
     }
-    if (desk.mayWork(this.#job.job) === "ok") this.#creditLostAt = undefined;
+    const verdict = desk.mayWork(this.#job.job);
+    if (verdict === "ok") this.#creditLostAt = undefined;
     else this.#creditLostAt ??= clock.nowMs();
     if (this.#creditLostAt === undefined || clock.nowMs() - this.#creditLostAt < this.#limits.creditWaitMs) return;
-    desk.finish(this.#job, { code: "CREDIT_EXHAUSTED", sequence });
-    this.stop(new IngestError({ code: "INGEST_LEASE_LOST", reason: "CREDIT_EXHAUSTED" }));
+    desk.finish(this.#job, { code: verdict, sequence });
+    this.stop(new IngestError({ code: "INGEST_LEASE_LOST", reason: verdict }));
   }
 
   /** Tells the balancer what the source is, and learns what it becomes. Audio may show a little after the picture. */

@@ -11,7 +11,8 @@ import {
   RUNWAY_SECONDS,
 } from "@leat/node/metering/credit.ts";
 import { holdBackWindow } from "@leat/node/metering/hold-back.ts";
-import { canLoseExact, Ledger } from "@leat/node/metering/ledger.ts";
+import { canLoseExact, Ledger, payerCanLoseExact } from "@leat/node/metering/ledger.ts";
+import { runwaySeconds, SpendingRate } from "@leat/node/metering/runway.ts";
 import type { LedgerEntry, VoucherSide, VoucherStore } from "@leat/node/metering/voucher-store.ts";
 import { type Channel, channelId, channelOf } from "@leat/sdk/protocol/channel.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
@@ -61,6 +62,7 @@ export interface Book {
   readonly id: Hex;
   readonly decimals: number;
   readonly ledger: Ledger;
+  readonly rate: SpendingRate;
   /** One change of the channel's vouchers at a time. */
   readonly mutex: Mutex;
   readonly openJobs: Map<Hex, CreditTerms>;
@@ -93,17 +95,22 @@ export interface BookComponents {
 const CLOSED_CREDIT_MS = Number(CREDIT_SECONDS) * 1_000;
 /** What the chain said is believed for so long when somebody only wants to know how things stand. */
 const STATUS_AGE_MS = 500;
+/** Where a payer does not know its jobs: no segment is longer. */
+const LONGEST_SEGMENT_MS = 4_000;
 
 /** The books of one side, each read from the store once, on first use. */
 export class ChannelBooks {
   readonly #side: VoucherSide;
   readonly #components: BookComponents;
   readonly #rules: CreditRules;
+  readonly #samplingRate: number;
   readonly #books = new Map<Hex, Promise<Book>>();
   readonly #ready = new Map<Hex, Book>();
 
-  constructor(side: VoucherSide, components: BookComponents, rules: CreditRules) {
+  /** @param samplingRate Share of segments that are checked before pay, where no job says it. */
+  constructor(side: VoucherSide, components: BookComponents, rules: CreditRules, samplingRate = 1) {
     this.#side = side;
+    this.#samplingRate = samplingRate;
     this.#components = components;
     this.#rules = rules;
   }
@@ -180,6 +187,11 @@ export class ChannelBooks {
     return creditLimitExact({ ...creditFacts(counted), paidExact }, this.#rules);
   }
 
+  /** Exact amount a second: what was measured, or what the open jobs were quoted before there is a measure. */
+  exactPerSecond(book: Book): bigint {
+    return book.rate.perSecond(this.#components.clock.nowMs()) ?? creditFacts(book.openJobs.values()).exactPerSecond;
+  }
+
   openJob(book: Book, terms: CreditTerms): void {
     book.openJobs.set(terms.job, terms);
     book.closedJobs.delete(terms.job);
@@ -199,9 +211,12 @@ export class ChannelBooks {
   status(book: Book): ChannelStatus {
     const { ledger, state, decimals } = book;
     const limit = this.creditLimit(book);
-    const { unpaidExact, vouchered } = ledger;
-    const { collected } = state;
+    const { unpaidExact, creditExact, vouchered } = ledger;
+    const { collected, thawing } = state;
     const reserve = this.promised(book);
+    const exactPerSecond = this.exactPerSecond(book);
+    const freeExact = toExact(collected + reserve, decimals) - ledger.bookedExact;
+    const lost = { decimals, creditLimitExact: limit, unpaidExact, vouchered, collected, reserve };
     return {
       channel: book.channel,
       channelId: book.id,
@@ -212,8 +227,22 @@ export class ChannelBooks {
       collected,
       collectTransaction: state.collectTransaction,
       reserve,
-      canLoseExact: canLoseExact({ decimals, creditLimitExact: limit, unpaidExact, vouchered, collected, reserve }),
+      thawing,
+      decimals,
+      exactPerSecond,
+      freeExact: freeExact > 0n ? freeExact : 0n,
+      runwaySeconds: runwaySeconds(freeExact, exactPerSecond),
+      canLoseExact:
+        this.#side === "held"
+          ? canLoseExact(lost)
+          : payerCanLoseExact({ creditExact, holdBackExact: this.#heldBackExact(book, exactPerSecond) }),
     };
+  }
+
+  /** The work of one hold-back window: of the open jobs, or at the rate that was measured. */
+  #heldBackExact(book: Book, exactPerSecond: bigint): bigint {
+    if (book.openJobs.size > 0) return creditFacts(book.openJobs.values()).holdBackExact;
+    return holdBackExact(exactPerSecond, LONGEST_SEGMENT_MS, holdBackWindow(this.#samplingRate));
   }
 
   async #load(channel: Channel, id: Hex): Promise<Book> {
@@ -234,6 +263,7 @@ export class ChannelBooks {
       id,
       decimals,
       ledger: new Ledger({ decimals, bookedExact: totalExact + waiting, vouchered }),
+      rate: new SpendingRate(),
       mutex: new Mutex(),
       openJobs: new Map(),
       closedJobs: new Map(),

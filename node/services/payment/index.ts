@@ -59,7 +59,19 @@ export interface ChannelStatus {
   readonly collectTransaction: Hex | undefined;
   /** Confirmed, not thawing, and within what an allotted key may sign; what the chain last said. */
   readonly reserve: bigint;
-  /** Most that the payee can lose now: max(credit limit, unpaid) + max(0, vouchered - collected - reserve), exact. */
+  /** On its way back to the payer, still collectable. */
+  readonly thawing: bigint;
+  readonly decimals: number;
+  /** What the channel costs a second now: measured over the last minutes, or quoted. */
+  readonly exactPerSecond: bigint;
+  /** What of the reserve is promised to no voucher and needed for no work that was done. */
+  readonly freeExact: bigint;
+  /** For how long that lasts; undefined while nothing is spent. */
+  readonly runwaySeconds: bigint | undefined;
+  /**
+   * Most that our side can lose now, exact. Payee: max(credit limit, unpaid) + max(0, vouchered - collected - reserve).
+   * Payer: what it paid ahead and one hold-back window of work that may turn out bad.
+   */
   readonly canLoseExact: bigint;
 }
 

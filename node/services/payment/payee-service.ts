@@ -166,7 +166,10 @@ export class PayeeService implements Payee, Startable {
     const { job, attempt, seq, exact, receiptHash } = work;
     const entry = { job, attempt, seq, exact, receiptHash, state: "waiting" as const };
     const added = await this.#components.vouchers.addEntry("held", book.id, entry);
-    if (added) book.ledger.book(exact);
+    if (added) {
+      book.ledger.book(exact);
+      book.rate.book(exact, this.#components.clock.nowMs());
+    }
     return added;
   }
 
@@ -346,9 +349,12 @@ export class PayeeService implements Payee, Startable {
     }
   }
 
-  /** A voucher beyond the reserve is not worth its paper: the pool can be emptied by the payer. */
+  /**
+   * A voucher beyond the reserve is not worth its paper: the pool can be emptied by the payer. What thaws can still be
+   * collected, and is at once: it counts for work that was done, never for credit.
+   */
   async #checkReserve(book: Book, voucher: Voucher): Promise<void> {
-    const isShort = () => voucher.cumulative - book.state.collected > book.state.reserve;
+    const isShort = () => voucher.cumulative - book.state.collected > book.state.reserve + book.state.thawing;
     if (isShort()) await this.#books.refresh(book);
     if (!isShort()) return;
     const open = voucher.cumulative - book.state.collected;

@@ -88,7 +88,12 @@ export class PayerService implements Payer, Startable {
     this.#options = options;
     const signers = new VoucherSigners(components);
     const signerOf = () => components.signer.address;
-    this.#books = new ChannelBooks("issued", { ...components, signers, signerOf }, defaultCreditRules);
+    this.#books = new ChannelBooks(
+      "issued",
+      { ...components, signers, signerOf },
+      defaultCreditRules,
+      options.samplingRate,
+    );
     this.#pen = new Pen({ ...components, signers });
     this.#tasks = new TaskGroup({
       clock: components.clock,
@@ -121,6 +126,7 @@ export class PayerService implements Payer, Startable {
     if (!(await this.#components.vouchers.addEntry("issued", book.id, entry))) return false;
     if (state === "forfeited") return true;
     book.ledger.book(exact);
+    book.rate.book(exact, this.#components.clock.nowMs());
     await this.#makePayable(book, job, attempt, holdBack.add(seq, exact));
     return true;
   }

@@ -127,7 +127,7 @@ export class TranscodeJob {
 function publicCodeOf(error: unknown): string {
   if (!(error instanceof TranscodingError)) return "TRANSCODING_FAILED";
   const { detail } = error;
-  if (detail.code === "TRANSCODING_CREDIT_EXHAUSTED") return "CREDIT_EXHAUSTED";
+  if (detail.code === "TRANSCODING_CREDIT_EXHAUSTED") return detail.reason;
   if (detail.code === "TRANSCODING_WORKER_LOST") return detail.reason;
   return detail.code;
 }

@@ -19,7 +19,7 @@ export class TranscodingError extends CodedError<
   | { code: "TRANSCODING_ORIGIN_LOST" }
   | { code: "TRANSCODING_ORIGIN_CHANGED" }
   | { code: "TRANSCODING_MESSAGE_UNEXPECTED"; found: string }
-  | { code: "TRANSCODING_CREDIT_EXHAUSTED" }
+  | { code: "TRANSCODING_CREDIT_EXHAUSTED"; reason: MayWork }
   | { code: "TRANSCODING_SEGMENT_REFUSED"; sequence: number; reason: string }
   | { code: "TRANSCODING_WORKER_LOST"; reason: string }
   | { code: "TRANSCODING_ENDED" }
@@ -192,8 +192,8 @@ export class TranscodeSession {
   async #waitForCredit(): Promise<void> {
     const { clock, mayWork } = this.#components;
     const until = clock.nowMs() + this.#limits.creditWaitMs;
-    while (mayWork() !== "ok") {
-      if (clock.nowMs() >= until) throw new TranscodingError({ code: "TRANSCODING_CREDIT_EXHAUSTED" });
+    for (let reason = mayWork(); reason !== "ok"; reason = mayWork()) {
+      if (clock.nowMs() >= until) throw new TranscodingError({ code: "TRANSCODING_CREDIT_EXHAUSTED", reason });
       await clock.sleep(creditPollMs);
       if (this.#failure !== undefined) throw this.#failure;
     }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { renderChannels } from "../../../node/cli/channel-table.ts";
+import { formatRunway, renderChannels, renderTotals } from "../../../node/cli/channel-table.ts";
 
 const usdc = { name: "USDC", token: `0x${"0A".repeat(20)}`, decimals: 6 };
 const lpt = { name: "LPT", token: `0x${"0b".repeat(20)}`, decimals: 18 };
@@ -11,6 +11,8 @@ const channel = {
   collected: "1000000",
   unpaidExact: "1",
   canLoseExact: "2500000000000000000000000000001",
+  reserve: "4000000",
+  runwaySeconds: "5400",
 };
 
 describe("table of channels", () => {
@@ -22,20 +24,42 @@ describe("table of channels", () => {
       "unpaid",
       "vouchered",
       "collected",
-      "can lose at most",
+      "reserve",
+      "can lose",
+      "lasts",
     ]);
-    assert.deepEqual(row!.split(/ +/), ["0xc1c1c1…c1c1c1", "USDC", "0.000001", "1.250001", "1", "2.500001"]);
+    assert.deepEqual(row!.split(/ {2,}/), [
+      "0xc1c1…c1c1",
+      "USDC",
+      "0.000001",
+      "1.250001",
+      "1",
+      "4",
+      "2.500001",
+      "1 h 30 min",
+    ]);
   });
 
   it("fits 120 columns, with millions of a token of 18 digits too", () => {
     const much = "123456789123456789123456789";
-    const rich = { ...channel, token: lpt.token, vouchered: much, collected: much };
+    const rich = { ...channel, token: lpt.token, vouchered: much, collected: much, reserve: much };
     const text = renderChannels(
       [channel, { ...rich, unpaidExact: `${much}000000000001`, canLoseExact: `${much}000000000001` }],
       [usdc, lpt],
       "payee",
     );
-    assert.ok(text.includes("123456789.123456789"));
+    assert.ok(text.includes("123456789.123456"));
     for (const line of text.split("\n")) assert.ok(line.length <= 120, line);
+  });
+
+  it("shows the sums of all counterparties, and for how long money lasts, rounded down", () => {
+    const { payer: _payer, payee: _payee, ...sums } = channel;
+    const [titles, row] = renderTotals([{ ...sums, side: "payer", pool: "1", runwaySeconds: null }], [usdc]).split(
+      "\n",
+    );
+    assert.match(titles!, /^in all +token +unpaid/);
+    assert.match(row!, /^payer +USDC .* -$/);
+    const words = ["0", "59", "119", "3600", "187199", "9999999999999"].map(formatRunway);
+    assert.deepEqual(words, ["0 s", "59 s", "1 min", "1 h 0 min", "2 d 3 h", "years"]);
   });
 });

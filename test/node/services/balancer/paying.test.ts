@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { hubChannel } from "@leat/sdk/protocol/channel.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { JobTerms } from "@leat/sdk/protocol/job.ts";
 import { toBaseUnits } from "@leat/sdk/protocol/units.ts";
@@ -148,6 +149,22 @@ describe("a balancer that is paid", () => {
     await assert.rejects(publish(next.streamKey), codeOf("STREAM_CREDIT_EXHAUSTED"));
     await comeBackAndPay();
     await publish(next.streamKey);
+  });
+
+  it("ends the stream of a buyer whose reserve starts to thaw, before its work is unpaid", async function () {
+    this.timeout(60_000);
+    await open(6);
+    const { id } = await goLive();
+    assert.equal(await run(id, 0, 5), undefined);
+    const channel = hubChannel(buyer.address, clusterAccount, usdc);
+    const { reserve } = await books.channels.channelState(channel);
+    books.channels.set(channel, { reserve: 0n, thawing: reserve });
+    assert.equal(await run(id, 5, 5), "STREAM_RESERVE_SPENT");
+    const stream = await market.balancer.views.stream(buyer.address, id);
+    assert.deepEqual([stream.state, stream.endCode], ["ended", "STREAM_RESERVE_SPENT"]);
+    // What was done until then is vouchered out of what thaws.
+    await clock.advance(10_000);
+    await until(async () => (await books.cluster.payee.status())[0]!.unpaidExact < 10n ** 24n);
   });
 
   it("keeps the credit of a stream over a restart of the balancer", async function () {

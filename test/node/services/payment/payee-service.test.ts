@@ -122,4 +122,30 @@ describe("payee", () => {
     assert.equal((await payer.settleNow(on.channel)).vouchered, 100n);
     void payee;
   });
+
+  it("stops before work is unpaid when the payer starts to thaw, and takes what thaws for work that was done", async () => {
+    const { payee, payer, job } = await openPair();
+    // 10 s were paid ahead: 20 s of work leave 10 s unpaid.
+    const work = workOf(job, 0n, 20n * second);
+    await payee.earned(work);
+    await payer.owe(work);
+    await payer.passed(work);
+    assert.equal(payee.mayWork(job), "ok");
+    // 20 s of work and 10 s more must be there.
+    on.chain.set(on.channel, { reserve: 29n, thawing: 10n ** 9n });
+    await on.clock.advance(payeeSettings.refreshMs);
+    assert.equal(payee.mayWork(job), "CREDIT_RESERVE_SPENT");
+    await assert.rejects(payee.openJob(termsOf(randomHash())), { code: "CREDIT_RESERVE_SHORT" });
+    on.chain.set(on.channel, { reserve: 30n });
+    await on.clock.advance(payeeSettings.refreshMs);
+    assert.equal(payee.mayWork(job), "ok");
+    on.chain.set(on.channel, { reserve: 0n, thawing: 20n });
+    await on.clock.advance(payeeSettings.refreshMs);
+    assert.equal((await payer.settleNow(on.channel)).vouchered, 20n);
+    assert.equal(payee.mayWork(job), "CREDIT_RESERVE_SPENT");
+    const more = workOf(job, 1n, second);
+    await payer.owe(more);
+    await payer.passed(more);
+    await assert.rejects(payer.settleNow(on.channel), { code: "VOUCHER_ABOVE_RESERVE" });
+  });
 });

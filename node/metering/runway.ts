@@ -1,0 +1,35 @@
+/** How fast a channel's money is used up, measured over the last minutes of booked work. */
+export class SpendingRate {
+  #buckets: { readonly startMs: number; exact: bigint }[] = [];
+
+  book(exact: bigint, nowMs: number): void {
+    const newest = this.#buckets.at(-1);
+    if (newest !== undefined && nowMs - newest.startMs < BUCKET_MS) newest.exact += exact;
+    else this.#buckets.push({ startMs: nowMs, exact });
+    this.#forget(nowMs);
+  }
+
+  /** Exact amount a second; undefined until half a minute was seen, or when nothing was booked for the window. */
+  perSecond(nowMs: number): bigint | undefined {
+    this.#forget(nowMs);
+    const first = this.#buckets[0];
+    if (first === undefined || nowMs - first.startMs < LEAST_SEEN_MS) return undefined;
+    const total = this.#buckets.reduce((sum, { exact }) => sum + exact, 0n);
+    return (total * 1_000n) / BigInt(Math.ceil(nowMs - first.startMs));
+  }
+
+  #forget(nowMs: number): void {
+    const oldest = nowMs - WINDOW_MS;
+    const at = this.#buckets.findIndex(({ startMs }) => startMs > oldest);
+    this.#buckets = at === -1 ? [] : this.#buckets.slice(at);
+  }
+}
+
+const BUCKET_MS = 5_000;
+const WINDOW_MS = 300_000;
+const LEAST_SEEN_MS = 30_000;
+
+/** Whole seconds for which the money lasts at this rate; undefined while nothing is spent. */
+export function runwaySeconds(freeExact: bigint, exactPerSecond: bigint): bigint | undefined {
+  return exactPerSecond <= 0n ? undefined : (freeExact > 0n ? freeExact : 0n) / exactPerSecond;
+}

@@ -1,0 +1,20 @@
+import assert from "node:assert/strict";
+import { runwaySeconds, SpendingRate } from "../../../node/metering/runway.ts";
+
+describe("runway", () => {
+  it("measures what was booked a second, once half a minute was seen, and forgets after five minutes", () => {
+    const rate = new SpendingRate();
+    assert.equal(rate.perSecond(0), undefined);
+    for (let second = 0; second <= 40; second += 2) rate.book(200n, second * 1_000);
+    assert.equal(rate.perSecond(29_000), undefined);
+    assert.equal(rate.perSecond(42_000), 100n);
+    assert.equal(rate.perSecond(84_000), 50n);
+    assert.equal(rate.perSecond(341_000), undefined);
+  });
+
+  it("lasts for what is free at the rate, rounded down, and for ever while nothing is spent", () => {
+    assert.equal(runwaySeconds(250n, 100n), 2n);
+    assert.equal(runwaySeconds(-1n, 100n), 0n);
+    assert.equal(runwaySeconds(250n, 0n), undefined);
+  });
+});
