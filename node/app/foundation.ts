@@ -5,9 +5,10 @@ import { createDomain, type Domain } from "@leat/sdk/protocol/eip712.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import type { FastifyInstance } from "fastify";
 import { type ChainClients, connectChain, createWallet } from "../chain/clients.ts";
+import { gasLimits } from "../chain/fees.ts";
 import { gasOf } from "../chain/gas.ts";
 import { RegistryView } from "../chain/registry-view.ts";
-import { ChainSender } from "../chain/sender.ts";
+import { ChainSender, defaultSenderOptions } from "../chain/sender.ts";
 import type { NodeConfig } from "../config/sections.ts";
 import { addHealth, type ReadinessCheck } from "../http/plugins/health.ts";
 import { addMetrics } from "../http/plugins/metrics.ts";
@@ -62,13 +63,21 @@ export async function lay(config: NodeConfig): Promise<Foundation> {
   const domain = createDomain(deployment.chainId, deployment.escrow);
   const chain = await connectChain(config.chain, deployment.chainId);
   const wallet = createWallet(chain, config.chain, key.secret);
-  const sender = new ChainSender({ publicClient: chain.publicClient, wallet, clock, logger });
   const host = new HostService({ key, logger, metrics, clock }, config.wire);
   const database = await Database.open(join(config.node.dataDir, "store"));
   const facts = new LevelCheckpointStore(database);
   const registry = new RegistryView(
     { publicClient: chain.publicClient, deployment, facts, clock, logger, metrics },
     config.chain,
+  );
+  const sender = new ChainSender(
+    { publicClient: chain.publicClient, wallet, facts, clock, logger, metrics },
+    {
+      ...defaultSenderOptions,
+      lookEveryMs: config.chain.pollMs,
+      confirmedDepth: config.chain.confirmedDepth,
+      limits: gasLimits(config.gas),
+    },
   );
   const http = await createServer(config.http, { logger, metrics });
   const readiness: ReadinessCheck[] = [];
@@ -94,13 +103,16 @@ export async function lay(config: NodeConfig): Promise<Foundation> {
       { name: "metrics", part: { start: async () => {}, stop: async () => metrics.close() } },
       { name: "store", part: { start: async () => {}, stop: () => database.close() } },
       { name: "registry", part: registry },
+      { name: "sender", part: sender },
       { name: "host", part: host },
     ],
   };
 }
 
 /** What every settlement has of its node. @throws TOKEN_COST_TWICE */
-export function settlementParts({ config, deployment, chain, registry, sender }: Foundation) {
+export function settlementParts({ config, deployment, chain, registry, sender, readiness }: Foundation) {
+  // Who settles has to pay for it; a node with two roles says so once.
+  if (!readiness.some(({ name }) => name === "gas")) readiness.push({ name: "gas", check: () => sender.gasFault() });
   const decimalsOf = (token: Address) => registry.decimalsOf(token);
   const tokens = new TokenValues(config.settlement.tokenCosts, deployment.tokens, decimalsOf);
   return { chain: registry, sender, deployment, gas: gasOf(chain.publicClient), tokens };

@@ -1,7 +1,13 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
+import type { DurableFacts } from "@leat/node/kernel/durable-facts.ts";
+import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { Mutex } from "@leat/node/kernel/mutex.ts";
+import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
+import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+import type { Static } from "typebox";
+import { Value } from "typebox/value";
 import {
   type Abi,
   type ContractFunctionArgs,
@@ -10,13 +16,17 @@ import {
   ContractFunctionRevertedError,
   type EncodeFunctionDataParameters,
   encodeFunctionData,
+  formatEther,
   InsufficientFundsError,
-  NonceTooLowError,
   type PublicClient,
   type TransactionReceipt,
 } from "viem";
 import type { ChainWallet } from "./clients.ts";
 import { ChainError, causesOf, reasonOf } from "./errors.ts";
+import { type Fees, firstFees, type GasLimits, gasLimits, gasOptions } from "./fees.ts";
+import { findNonce } from "./nonces.ts";
+import { type Outgoing, TransactionBook } from "./transaction-book.ts";
+import { readFees, signForm, TransactionDriver } from "./transaction-driver.ts";
 
 export interface ContractCall<
   A extends Abi = Abi,
@@ -37,46 +47,101 @@ export interface SentTransaction {
 export interface SenderComponents {
   readonly publicClient: PublicClient;
   readonly wallet: ChainWallet;
+  /** Where every signed transaction is written before it leaves. One store never serves two processes. */
+  readonly facts: DurableFacts;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics: MetricsRegister;
 }
 
 export interface SenderOptions {
-  /** Looks at the chain for a receipt before a transaction counts as lost. */
-  readonly receiptLooks: number;
   readonly lookEveryMs: number;
-  readonly tries: number;
+  /** Blocks on top of the one with the transaction before it counts as done. */
+  readonly confirmedDepth: number;
+  /** Whoever waits is told CHAIN_NOT_CONFIRMED after so long; the transaction itself is never given up. */
+  readonly waitMs: number;
+  readonly limits: GasLimits;
 }
 
-export const defaultSenderOptions: SenderOptions = { receiptLooks: 120, lookEveryMs: 500, tries: 3 };
+export const defaultSenderOptions: SenderOptions = {
+  lookEveryMs: 500,
+  confirmedDepth: 2,
+  waitMs: 600_000,
+  limits: gasLimits(Value.Default(gasOptions, {}) as Static<typeof gasOptions>),
+};
 
-/** Transactions of one key, one after the other, so that no two ever ask for the same nonce. */
-export class ChainSender {
+/** Nonces that are filled at most where some were left out. More than this is somebody's lie or loss. */
+const MAX_GAP = 16;
+const CANCEL_GAS = 21_000n;
+const BALANCE_EVERY_MS = 60_000;
+/** Gas of a small collection: a balance that cannot pay it cannot settle. */
+const LEAST_GAS = 100_000n;
+
+/**
+ * Transactions of one key, one after the other. Each is on disk with its nonce before it leaves, and the next is judged
+ * only when it is in a block; so a nonce serves one purpose, and a lost answer, a restart, a reorganisation or an
+ * endpoint that lies leads to the same bytes again, never to a second payment.
+ */
+export class ChainSender implements Startable {
   readonly address: Address;
   readonly #components: SenderComponents;
   readonly #options: SenderOptions;
-  readonly #mutex = new Mutex();
-  #checkedOwn = false;
+  readonly #queue = new Mutex();
+  readonly #tasks: TaskGroup;
+  readonly #drivers = new Map<number, TransactionDriver>();
+  #book: Promise<TransactionBook> | undefined;
+  #balance: bigint | undefined;
+  #gasPrice = 0n;
 
   constructor(components: SenderComponents, options: SenderOptions = defaultSenderOptions) {
+    const { wallet, clock, logger, metrics } = components;
     this.#components = components;
     this.#options = options;
-    this.address = components.wallet.account.address.toLowerCase() as Address;
+    this.address = wallet.account.address.toLowerCase() as Address;
+    this.#tasks = new TaskGroup({
+      clock,
+      onError: (error) => logger.warn("Watch gas failed", { reason: reasonOf(error) }),
+    });
+    metrics.gauge({
+      name: "leat_chain_gas_balance_ether",
+      help: "What the node key holds for gas",
+      collect: () => Number(formatEther(this.#balance ?? 0n)),
+    });
+    metrics.gauge({
+      name: "leat_chain_pending_transactions",
+      help: "Signed transactions that have no confirmed end yet",
+      collect: () => this.#drivers.size,
+    });
+  }
+
+  /** Takes up what was signed before and has no end yet. Does not wait for the chain. */
+  async start(): Promise<void> {
+    await this.#opened();
+    this.#tasks.run(() => this.#watchBalance());
+    this.#tasks.every(BALANCE_EVERY_MS, () => this.#watchBalance());
+  }
+
+  /** Whoever waits hears the signal's reason; what was signed goes on at the next start. */
+  async stop(): Promise<void> {
+    await this.#tasks.close();
+  }
+
+  /** Why this key cannot pay for a transaction now, or undefined. */
+  gasFault(): string | undefined {
+    if (this.#balance === undefined || this.#balance >= LEAST_GAS * this.#gasPrice) return undefined;
+    return `${formatEther(this.#balance)} ether for gas at ${this.address}`;
   }
 
   /**
-   * Simulates, sends, and waits until it is in a block. Throws CHAIN_REVERTED with the contract's own error name,
-   * CHAIN_GAS_MISSING, CHAIN_UNREACHABLE, or CHAIN_NOT_CONFIRMED for one that was sent and not seen again: it may
-   * still come, so the caller looks at the chain before it sends another.
+   * Simulates, signs, writes down, sends, and waits until it is confirmed. Throws CHAIN_REVERTED with the contract's own
+   * error name, CHAIN_GAS_MISSING, CHAIN_GAS_BUDGET, CHAIN_FEES_HIGH or CHAIN_UNREACHABLE when nothing was signed, and
+   * CHAIN_NOT_CONFIRMED for what was sent and has no end yet: it stays first in the queue and may still come.
    */
   send<const A extends Abi, N extends ContractFunctionName<A, "nonpayable" | "payable">>(
     call: ContractCall<A, N>,
     signal?: AbortSignal,
   ): Promise<SentTransaction> {
-    const always = () => true;
-    return this.#mutex.run(
-      () => this.#send(call as unknown as ContractCall, always, signal) as Promise<SentTransaction>,
-    );
+    return this.#perform(call as unknown as ContractCall, () => true, signal) as Promise<SentTransaction>;
   }
 
   /** The same, unless the simulated result is not worth the gas: undefined then. */
@@ -85,78 +150,192 @@ export class ChainSender {
     isWorth: (result: ContractFunctionReturnType<A, "nonpayable" | "payable", N>) => boolean,
     signal?: AbortSignal,
   ): Promise<SentTransaction | undefined> {
-    return this.#mutex.run(() =>
-      this.#send(call as unknown as ContractCall, isWorth as (result: unknown) => boolean, signal),
-    );
+    return this.#perform(call as unknown as ContractCall, isWorth as (result: unknown) => boolean, signal);
   }
 
-  async #send(
+  async #perform(
     call: ContractCall,
     isWorth: (result: unknown) => boolean,
     signal?: AbortSignal,
   ): Promise<SentTransaction | undefined> {
-    const { publicClient, wallet, logger, clock } = this.#components;
-    await this.#waitForOwn(signal);
-    for (let attempt = 1; ; attempt += 1) {
-      signal?.throwIfAborted();
-      try {
-        const { result } = await publicClient.simulateContract({ account: wallet.account, ...call });
-        if (!isWorth(result)) return undefined;
-        const nonce = await publicClient.getTransactionCount({ address: wallet.account.address, blockTag: "pending" });
-        const data = encodeFunctionData(call as unknown as EncodeFunctionDataParameters);
-        const transaction = await wallet.sendTransaction({ to: call.address, data, nonce });
-        logger.debug("Send transaction", { method: call.functionName, transaction, nonce });
-        const receipt = await this.#waitForReceipt(transaction, signal);
-        if (receipt.status !== "success") {
-          throw new ChainError({
-            code: "CHAIN_REVERTED",
-            method: call.functionName,
-            reason: "in its block",
-            transaction,
-          });
-        }
-        return { transaction, blockNumber: receipt.blockNumber, receipt };
-      } catch (error) {
-        if (error instanceof ChainError || signal?.aborted) throw error;
-        const coded = this.#codeOf(error, call.functionName);
-        // Another program that sends with this key was faster, or the endpoint failed: both pass.
-        const mayPass = coded.code === "CHAIN_UNREACHABLE" && attempt < this.#options.tries;
-        if (!mayPass) throw coded;
-        logger.warn("Send transaction failed", { method: call.functionName, attempt, reason: reasonOf(error) });
-        await clock.sleep(this.#options.lookEveryMs * attempt, signal);
+    const patience = AbortSignal.any([this.#tasks.signal, ...(signal === undefined ? [] : [signal])]);
+    for (;;) {
+      const driver = await this.#queue.run(() => this.#place(call, isWorth, patience));
+      if (driver === undefined) return undefined;
+      const outcome = await this.#wait(driver, driver.ended, patience);
+      // Somebody else used the nonce: nothing was sent, so the call is made again if it is still worth it.
+      if (outcome.how === "taken") continue;
+      const { receipt } = outcome;
+      const transaction = receipt.transactionHash;
+      if (receipt.status !== "success") {
+        const detail = { method: call.functionName, reason: "in its block", transaction };
+        throw new ChainError({ code: "CHAIN_REVERTED", ...detail });
       }
+      return { transaction, blockNumber: receipt.blockNumber, receipt };
     }
   }
 
-  /** What this key sent before it died must be in a block before anything is judged again: it may do the same. */
-  async #waitForOwn(signal?: AbortSignal): Promise<void> {
-    if (this.#checkedOwn) return;
-    const { publicClient, clock } = this.#components;
-    const address = this.address;
-    for (let look = 0; look < this.#options.receiptLooks; look += 1) {
-      try {
-        const [pending, latest] = await Promise.all([
-          publicClient.getTransactionCount({ address, blockTag: "pending" }),
-          publicClient.getTransactionCount({ address, blockTag: "latest" }),
-        ]);
-        if (pending <= latest) break;
-      } catch (error) {
-        throw this.#codeOf(error, "eth_getTransactionCount");
-      }
-      await clock.sleep(this.#options.lookEveryMs, signal);
+  /** In the queue: waits until all earlier ones are in blocks, then signs. Answers when this one is in a block too. */
+  async #place(
+    call: ContractCall,
+    isWorth: (result: unknown) => boolean,
+    patience: AbortSignal,
+  ): Promise<TransactionDriver | undefined> {
+    patience.throwIfAborted();
+    const book = await this.#opened();
+    // A gap that is being filled adds drivers while we wait.
+    for (let size = -1; size !== this.#drivers.size; ) {
+      size = this.#drivers.size;
+      for (const driver of [...this.#drivers.values()]) await this.#wait(driver, driver.included, patience);
     }
-    this.#checkedOwn = true;
+    const outgoing = await this.#sign(book, call, isWorth, patience);
+    if (outgoing === undefined) return undefined;
+    const driver = this.#drive(book, outgoing);
+    await this.#wait(driver, driver.included, patience);
+    return driver;
   }
 
-  async #waitForReceipt(hash: Hex, signal?: AbortSignal): Promise<TransactionReceipt> {
-    const { publicClient, clock } = this.#components;
-    for (let look = 0; look < this.#options.receiptLooks; look += 1) {
-      // Not there yet and endpoint away look alike here; both end by the count.
-      const receipt = await publicClient.getTransactionReceipt({ hash }).catch(() => undefined);
-      if (receipt !== undefined) return receipt;
-      await clock.sleep(this.#options.lookEveryMs, signal);
+  async #sign(
+    book: TransactionBook,
+    call: ContractCall,
+    isWorth: (result: unknown) => boolean,
+    patience: AbortSignal,
+  ): Promise<Outgoing | undefined> {
+    const { publicClient, wallet, clock, logger } = this.#components;
+    try {
+      const request = { account: wallet.account, ...call };
+      const { result } = await publicClient.simulateContract(request);
+      if (!isWorth(result)) return undefined;
+      const estimate = await publicClient.estimateContractGas(request);
+      const fees = await this.#affordableFees(book, estimate);
+      const { lookEveryMs, confirmedDepth, waitMs } = this.#options;
+      const place = await findNonce(
+        { client: publicClient, clock, address: this.address, newest: book.newest() },
+        { lookEveryMs, confirmedDepth, waitMs },
+        patience,
+      );
+      patience.throwIfAborted();
+      const outgoing = await this.#write(book, fees, {
+        ...place,
+        purpose: call.functionName,
+        to: call.address,
+        data: encodeFunctionData(call as unknown as EncodeFunctionDataParameters),
+        gas: withMargin(estimate),
+      });
+      logger.debug("Sign transaction", { method: call.functionName, nonce: outgoing.nonce });
+      return outgoing;
+    } catch (error) {
+      if (error instanceof ChainError || patience.aborted) throw error;
+      throw this.#codeOf(error, call.functionName);
     }
-    throw new ChainError({ code: "CHAIN_NOT_CONFIRMED", transaction: hash });
+  }
+
+  async #affordableFees(book: TransactionBook, estimate: bigint): Promise<Fees> {
+    const { publicClient, clock } = this.#components;
+    const { limits } = this.#options;
+    const { baseFee, tip } = await readFees(publicClient);
+    const fees = firstFees(baseFee, tip, limits);
+    if (fees === undefined) throw new ChainError({ code: "CHAIN_FEES_HIGH", baseFee, ceiling: limits.maxFee });
+    const needed = withMargin(estimate) * fees.maxFeePerGas;
+    const committed = book.committed(clock.nowMs());
+    if (committed + needed > limits.dailyBudget) {
+      throw new ChainError({ code: "CHAIN_GAS_BUDGET", budget: limits.dailyBudget, committed, needed });
+    }
+    // Asked before anything is signed: what no balance covers would block the queue.
+    this.#balance = await publicClient.getBalance({ address: this.address });
+    if (this.#balance < needed) throw new ChainError({ code: "CHAIN_GAS_MISSING", address: this.address });
+    return fees;
+  }
+
+  async #write(book: TransactionBook, fees: Fees, plan: Omit<Outgoing, "forms">): Promise<Outgoing> {
+    const form = await signForm(this.#components.wallet, plan, fees, this.#components.clock.nowMs());
+    const outgoing = { ...plan, forms: [form] };
+    await book.put(outgoing);
+    return outgoing;
+  }
+
+  #opened(): Promise<TransactionBook> {
+    this.#book ??= this.#open();
+    // A disk that failed is asked again.
+    this.#book.catch(() => {
+      this.#book = undefined;
+    });
+    return this.#book;
+  }
+
+  async #open(): Promise<TransactionBook> {
+    const { facts, wallet, logger } = this.#components;
+    const book = await TransactionBook.open(facts, wallet.chain.id, this.address);
+    const pending = book.pending();
+    if (pending.length > 0) logger.info("Take up pending transactions", { count: pending.length });
+    for (const outgoing of pending) this.#drive(book, outgoing);
+    return book;
+  }
+
+  #drive(book: TransactionBook, outgoing: Outgoing): TransactionDriver {
+    const { publicClient, wallet, clock, logger } = this.#components;
+    const onGap = (from: number, to: number) => this.#fill(book, from, to);
+    const driver = new TransactionDriver({ publicClient, wallet, book, clock, logger, onGap }, this.#options, outgoing);
+    this.#drivers.set(outgoing.nonce, driver);
+    this.#tasks.run(async (signal) => {
+      await driver.run(signal);
+      this.#drivers.delete(driver.nonce);
+    });
+    return driver;
+  }
+
+  /** Uses up nonces that nothing of ours holds, so that what waits behind them can come. */
+  async #fill(book: TransactionBook, from: number, to: number): Promise<void> {
+    const { publicClient, logger, clock } = this.#components;
+    if (to - from > MAX_GAP) {
+      logger.error("Nonces missing: too many to fill", { from, to });
+      return;
+    }
+    for (let nonce = from; nonce < to; nonce += 1) {
+      if (this.#drivers.has(nonce)) continue;
+      const known = book.get(nonce);
+      if (known !== undefined) {
+        // It was confirmed, and the chain lost it in a reorganisation below the confirmed depth: the same bytes again.
+        const { ended, ...pending } = known;
+        await book.put(pending);
+        this.#drive(book, pending);
+        continue;
+      }
+      const { baseFee, tip } = await readFees(publicClient);
+      const fees = firstFees(baseFee, tip, this.#options.limits);
+      const cost = CANCEL_GAS * (fees?.maxFeePerGas ?? 0n);
+      if (fees === undefined || book.committed(clock.nowMs()) + cost > this.#options.limits.dailyBudget) return;
+      logger.warn("Fill a gap of nonces", { nonce });
+      const head = await publicClient.getBlockNumber();
+      const place = { nonce, sinceBlock: max(head - BigInt(this.#options.confirmedDepth), 0n) };
+      const plan = { ...place, purpose: "cancel", to: this.address, data: "0x", gas: CANCEL_GAS } as const;
+      this.#drive(book, await this.#write(book, fees, plan));
+    }
+  }
+
+  async #wait<T>(driver: TransactionDriver, what: Promise<T>, patience: AbortSignal): Promise<T> {
+    const { clock } = this.#components;
+    const done = new AbortController();
+    const late = clock.sleep(this.#options.waitMs, AbortSignal.any([patience, done.signal])).then(() => {
+      throw new ChainError({ code: "CHAIN_NOT_CONFIRMED", transaction: driver.newest.hash });
+    });
+    try {
+      return await Promise.race([what, late]);
+    } finally {
+      late.catch(() => {});
+      done.abort();
+    }
+  }
+
+  async #watchBalance(): Promise<void> {
+    const { publicClient, logger } = this.#components;
+    this.#gasPrice = await publicClient.getGasPrice();
+    this.#balance = await publicClient.getBalance({ address: this.address });
+    if (this.#balance >= this.#options.limits.lowBalance) return;
+    logger.warn("Gas is low: send ether to this node's address", {
+      address: this.address,
+      ether: formatEther(this.#balance),
+    });
   }
 
   #codeOf(error: unknown, method: string): ChainError {
@@ -169,8 +348,16 @@ export class ChainSender {
     if (chain.some((cause) => cause instanceof InsufficientFundsError)) {
       return new ChainError({ code: "CHAIN_GAS_MISSING", address: this.address }, { cause: error });
     }
-    const isNonce = chain.some((cause) => cause instanceof NonceTooLowError);
-    const reason = isNonce ? "nonce used" : reasonOf(error);
+    const reason = reasonOf(error);
     return new ChainError({ code: "CHAIN_UNREACHABLE", method, reason }, { cause: error });
   }
+}
+
+/** A fifth more than was estimated: what the state holds may differ in the block that takes it. */
+function withMargin(estimate: bigint): bigint {
+  return (estimate * 6n) / 5n;
+}
+
+function max(left: bigint, right: bigint): bigint {
+  return left > right ? left : right;
 }

@@ -1,4 +1,5 @@
 import { chainOptions } from "../chain/clients.ts";
+import { gasOptions } from "../chain/fees.ts";
 import { httpOptions } from "../http/options.ts";
 import { logOptions } from "../kernel/logger.ts";
 import { loadOptions } from "../kernel/process-load.ts";
@@ -25,6 +26,7 @@ export const sections = {
   log: logOptions,
   load: loadOptions,
   chain: chainOptions,
+  gas: gasOptions,
   wire: wireOptions,
   http: httpOptions,
   session: sessionClientOptions,

@@ -5,9 +5,10 @@ import { join } from "node:path";
 import type { PublicClient } from "viem";
 import { connectChain, createWallet } from "../../node/chain/clients.ts";
 import { RegistryView } from "../../node/chain/registry-view.ts";
-import { ChainSender } from "../../node/chain/sender.ts";
+import { ChainSender, defaultSenderOptions } from "../../node/chain/sender.ts";
 import { systemClock } from "../../node/kernel/clock.ts";
 import type { NodeKey } from "../../node/kernel/keys.ts";
+import { LevelCheckpointStore } from "../../node/store/checkpoints.ts";
 import { Database } from "../../node/store/database.ts";
 import { LevelVoucherStore } from "../../node/store/vouchers.ts";
 import { silentLogger } from "../../sdk/base/logger.ts";
@@ -45,8 +46,10 @@ export async function openMarket(deposits: { readonly USDC: bigint; readonly LPT
   const anvil = await openAnvil({ thawSeconds: 3_600n });
   const folder = await mkdtemp(join(tmpdir(), "leat-money-"));
   const databases: Database[] = [];
+  const senders: ChainSender[] = [];
   let view: RegistryView | undefined;
   const close = async () => {
+    for (const sender of senders) await sender.stop();
     await view?.stop();
     for (const database of databases) await database.close();
     await anvil.close();
@@ -97,7 +100,15 @@ export async function openMarket(deposits: { readonly USDC: bigint; readonly LPT
       retail: (token) => hubChannel(buyer!.address, made.account, token),
       async sender(key) {
         const wallet = createWallet(clients, options, key.secret);
-        return new ChainSender({ publicClient, wallet, ...quiet }, { receiptLooks: 100, lookEveryMs: 50, tries: 2 });
+        const database = await Database.open(join(folder, `sender-${databases.length}`));
+        databases.push(database);
+        const facts = new LevelCheckpointStore(database);
+        const made = new ChainSender(
+          { publicClient, wallet, facts, ...quiet },
+          { ...defaultSenderOptions, confirmedDepth: CONFIRMED_DEPTH, lookEveryMs: 50 },
+        );
+        senders.push(made);
+        return made;
       },
       async openStore(name) {
         const database = await Database.open(join(folder, name));

@@ -12,6 +12,7 @@ import { PayeeService, payeeOptions } from "@leat/node/services/payment/payee-se
 import { settlementOptions } from "@leat/node/services/settlement/options.ts";
 import { SettlementService } from "@leat/node/services/settlement/settlement-service.ts";
 import { TokenValues } from "@leat/node/services/settlement/token-values.ts";
+import { LevelCheckpointStore } from "@leat/node/store/checkpoints.ts";
 import { Database } from "@leat/node/store/database.ts";
 import { LevelVoucherStore } from "@leat/node/store/vouchers.ts";
 import { createChecker } from "@leat/node/wire/cbor.ts";
@@ -64,7 +65,8 @@ const clients = await connectChain(options, deployment.chainId);
 const { publicClient } = clients;
 const chain = new RegistryView({ publicClient, deployment, ...quiet }, options);
 await chain.start();
-const sender = new ChainSender({ publicClient, wallet: createWallet(clients, options, key.secret), ...quiet });
+const facts = new LevelCheckpointStore(database);
+const sender = new ChainSender({ publicClient, wallet: createWallet(clients, options, key.secret), facts, ...quiet });
 const payee = new PayeeService(
   {
     ...quiet,
@@ -120,6 +122,7 @@ async function stop(): Promise<void> {
   server.close();
   await settlement.stop();
   await payee.stop();
+  await sender.stop();
   await chain.stop();
   await database.close();
   process.exit(0);

@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
-import { erc20Abi } from "viem";
-import { connectChain, createWallet } from "../../../node/chain/clients.ts";
+import { connectChain } from "../../../node/chain/clients.ts";
 import { EventReader, type ReaderPosition } from "../../../node/chain/event-reader.ts";
 import { RegistryView } from "../../../node/chain/registry-view.ts";
-import { ChainSender } from "../../../node/chain/sender.ts";
 import { systemClock } from "../../../node/kernel/clock.ts";
 import { silentLogger } from "../../../sdk/base/logger.ts";
 import { silentMetrics } from "../../../sdk/base/metrics.ts";
@@ -83,36 +81,6 @@ describe("chain", () => {
     assert.ok((await publicClient.getBlockNumber()) > 0n);
     await assert.rejects(connectChain(optionsOf([anvil.rpcUrl]), 5), { code: "CHAIN_WRONG" });
     await assert.rejects(connectChain(optionsOf(["http://127.0.0.1:9"]), 5), { code: "CHAIN_UNREACHABLE" });
-  });
-
-  it("sends one after the other without ever using a nonce twice, and names why one failed", async function () {
-    this.timeout(20_000);
-    const key = await anvil.key(20);
-    const options = optionsOf([anvil.rpcUrl]);
-    const clients = await connectChain(options, anvil.deployment.chainId);
-    const sender = new ChainSender(
-      { publicClient: clients.publicClient, wallet: createWallet(clients, options, key.secret), ...quiet },
-      { receiptLooks: 100, lookEveryMs: 20, tries: 2 },
-    );
-    const approve = (amount: bigint) =>
-      sender.send({
-        address: anvil.deployment.tokens.USDC,
-        abi: erc20Abi,
-        functionName: "approve",
-        args: [anvil.deployment.escrow, amount],
-      });
-    const sent = await Promise.all([1n, 2n, 3n, 4n].map(approve));
-    assert.equal(new Set(sent.map(({ transaction }) => transaction)).size, 4);
-    const { escrow, tokens } = anvil.deployment;
-    const call = { address: escrow, abi: paymentEscrowAbi } as const;
-    await assert.rejects(
-      sender.send({ ...call, functionName: "withdraw", args: [0n, tokens.USDC, 5n, key.address] }),
-      (error: { code: string; detail: { reason: string } }) =>
-        error.code === "CHAIN_REVERTED" && error.detail.reason === "PaymentEscrowPoolShort",
-    );
-    assert.equal(await sender.sendIf({ ...call, functionName: "collect", args: [[]] }, () => false), undefined);
-    await anvil.testClient.setBalance({ address: key.address, value: 0n });
-    await assert.rejects(approve(5n), { code: "CHAIN_GAS_MISSING" });
   });
 
   it("hands on every confirmed event once, in order, page by page, from any position", async function () {

@@ -73,7 +73,7 @@ describe("registry view", function () {
     await joinOperator(anvil.client(operator), { stake, node: node.signer, endpoint: `http://127.0.0.1/${index}` });
     return { operator, node };
   };
-  const headNumber = async () => await anvil.testClient.extend(publicActions).getBlockNumber();
+  const headNumber = async () => await anvil.testClient.extend(publicActions).getBlockNumber({ cacheTime: 0 });
   const reorg = (depth: number) =>
     anvil.testClient.request({ method: "anvil_reorg" as never, params: [depth, []] as never });
   const facts = (view: RegistryView) =>

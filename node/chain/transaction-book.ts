@@ -1,0 +1,123 @@
+import type { DurableFacts, FactChange } from "@leat/node/kernel/durable-facts.ts";
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+
+/** One signed form of a transaction; a later one pays more. */
+export interface SignedForm {
+  readonly hash: Hex;
+  readonly raw: Hex;
+  readonly maxFeePerGas: bigint;
+  readonly maxPriorityFeePerGas: bigint;
+  readonly signedAtMs: number;
+}
+
+/** What one nonce is for. Every form of it does the same. */
+export interface Outgoing {
+  readonly nonce: number;
+  /** The contract's function, or "cancel" for one that only uses up its nonce. */
+  readonly purpose: string;
+  readonly to: Address;
+  readonly data: Hex;
+  readonly gas: bigint;
+  /** A confirmed block at which the nonce was free. */
+  readonly sinceBlock: bigint;
+  readonly forms: readonly SignedForm[];
+  /** Set when nothing can change any more: in a block at confirmed depth, or the nonce was used by somebody else. */
+  readonly ended?: { readonly how: "mined" | "taken"; readonly blockNumber: bigint };
+}
+
+interface Spent {
+  readonly atMs: number;
+  readonly wei: bigint;
+}
+
+export const BUDGET_WINDOW_MS = 86_400_000;
+/** Ended ones that are kept: a reorganisation below the confirmed depth may want them once more. */
+const KEPT_ENDED = 32;
+
+/**
+ * What one key signed, on disk before any of it leaves: who starts again finds what may still come into a block, sends
+ * the same bytes, and never uses a nonce for something else.
+ */
+export class TransactionBook {
+  readonly #facts: DurableFacts;
+  readonly #kind: string;
+  readonly #spentKind: string;
+  readonly #outgoing = new Map<number, Outgoing>();
+  readonly #spent = new Map<string, Spent>();
+
+  private constructor(facts: DurableFacts, chainId: number, address: Address) {
+    this.#facts = facts;
+    this.#kind = `sent-${chainId}-${address}`;
+    this.#spentKind = `spent-${chainId}-${address}`;
+  }
+
+  static async open(facts: DurableFacts, chainId: number, address: Address): Promise<TransactionBook> {
+    const book = new TransactionBook(facts, chainId, address);
+    for (const [, value] of await facts.list(book.#kind))
+      book.#outgoing.set((value as Outgoing).nonce, value as Outgoing);
+    for (const [id, value] of await facts.list(book.#spentKind)) book.#spent.set(id, value as Spent);
+    return book;
+  }
+
+  get(nonce: number): Outgoing | undefined {
+    return this.#outgoing.get(nonce);
+  }
+
+  /** Not ended, lowest nonce first. */
+  pending(): Outgoing[] {
+    const open = [...this.#outgoing.values()].filter(({ ended }) => ended === undefined);
+    return open.sort((left, right) => left.nonce - right.nonce);
+  }
+
+  /** The one with the highest nonce. */
+  newest(): Outgoing | undefined {
+    const nonces = [...this.#outgoing.keys()];
+    return nonces.length === 0 ? undefined : this.#outgoing.get(Math.max(...nonces));
+  }
+
+  /** Wei spent in the last day, and what the pending ones can cost at most; without the one of `besides`. */
+  committed(nowMs: number, besides?: number): bigint {
+    let wei = 0n;
+    for (const { atMs, wei: spent } of this.#spent.values()) if (nowMs - atMs < BUDGET_WINDOW_MS) wei += spent;
+    for (const outgoing of this.pending()) if (outgoing.nonce !== besides) wei += costAtMost(outgoing);
+    return wei;
+  }
+
+  /** Durable when it resolves: nothing of it may leave before. */
+  async put(outgoing: Outgoing): Promise<void> {
+    await this.#facts.put(this.#kind, idOf(outgoing.nonce), outgoing);
+    this.#outgoing.set(outgoing.nonce, outgoing);
+  }
+
+  /** Notes how it ended and what it cost; forgets what is too old to matter. */
+  async end(nonce: number, ended: NonNullable<Outgoing["ended"]>, spent: Spent): Promise<void> {
+    const outgoing: Outgoing = { ...this.#outgoing.get(nonce)!, ended };
+    const spentId = `${idOf(nonce)}-${outgoing.forms.at(-1)!.hash}`;
+    const old = [...this.#outgoing.values()]
+      .filter((one) => one.ended !== undefined && one.nonce !== nonce)
+      .sort((left, right) => right.nonce - left.nonce)
+      .slice(KEPT_ENDED);
+    const oldSpent = [...this.#spent].filter(([, { atMs }]) => spent.atMs - atMs >= BUDGET_WINDOW_MS);
+    const changes: FactChange[] = [
+      { kind: this.#kind, id: idOf(nonce), value: outgoing },
+      { kind: this.#spentKind, id: spentId, value: spent },
+      ...old.map((one) => ({ kind: this.#kind, id: idOf(one.nonce), value: undefined })),
+      ...oldSpent.map(([id]) => ({ kind: this.#spentKind, id, value: undefined })),
+    ];
+    await this.#facts.change(changes);
+    this.#outgoing.set(nonce, outgoing);
+    this.#spent.set(spentId, spent);
+    for (const one of old) this.#outgoing.delete(one.nonce);
+    for (const [id] of oldSpent) this.#spent.delete(id);
+  }
+}
+
+/** What it takes from the balance at most, whichever form of it comes into a block: the last pays most. */
+export function costAtMost({ gas, forms }: Outgoing): bigint {
+  return gas * forms.at(-1)!.maxFeePerGas;
+}
+
+/** Numbers of one length, so that the order of texts is that of numbers. */
+function idOf(nonce: number): string {
+  return String(nonce).padStart(16, "0");
+}
