@@ -66,7 +66,8 @@ export function verifyCandidate(root: Hex, leaf: CandidateLeaf): boolean {
 
 /**
  * An operator's stake backs its nodes one after the other, each up to what it has free, so that more nodes behind the
- * same stake weigh no more than one. Example: stake for 100, nodes with 80 and 50 free: 80 and 20 are backed.
+ * same stake weigh no more than one. Example: stake for 100, nodes with 80 and 50 free: 80 and 20 are backed. Where no
+ * stake is asked for, none backs: such a cluster admits its members by approval.
  */
 function backCapacity(
   rows: readonly Candidate[],
@@ -81,6 +82,10 @@ function backCapacity(
       if (!row.primitives.includes(primitive)) return;
       const rest = left.get(row.operator) ?? capWeight((row.stake * perToken) / 10n ** 18n);
       const free = Math.min(row.free[primitive], MAX_WEIGHT);
+      if (parameters.minimumStake === 0n) {
+        column[index] = free;
+        return;
+      }
       column[index] = Math.min(free, rest);
       left.set(row.operator, rest - column[index]!);
     });

@@ -25,6 +25,19 @@ describe("candidate table", () => {
     assert.equal(proveCandidate(table, addressOf(77)), undefined);
   });
 
+  it("weighs by what is free alone where no stake is asked for", () => {
+    const rows = [1, 2].map((number) => ({ ...makeCandidate(number), stake: 0n }));
+    const weights = (minimumStake: bigint) => [
+      ...createTable(rows, { ...defaultParameters, minimumStake }).backed.transcode,
+    ];
+    assert.deepEqual(weights(1n), [0, 0]);
+    assert.deepEqual(
+      weights(0n),
+      createTable(rows, defaultParameters).rows.map(({ free }) => free.transcode),
+    );
+    assert.ok(weights(0n).every((weight) => weight > 0));
+  });
+
   it("refuses a node that stands in it twice", () => {
     assert.throws(
       () => createTable([makeCandidate(1), makeCandidate(1)], defaultParameters),
