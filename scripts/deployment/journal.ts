@@ -1,4 +1,4 @@
-import { type FileHandle, open, readFile } from "node:fs/promises";
+import { type FileHandle, open, readFile, truncate } from "node:fs/promises";
 import { dirname } from "node:path";
 import { syncDirectory } from "../../node/kernel/atomic-file.ts";
 import { type Hex, isHex } from "../../sdk/protocol/hex.ts";
@@ -44,38 +44,32 @@ export class MemoryJournal implements Journal {
   }
 }
 
-/** One JSON object a line, each on disk before its promise resolves. */
+/** One JSON object a line, each on disk before its promise resolves. The file appears with the first of them. */
 export class FileJournal implements Journal {
   readonly #path: string;
-  readonly #file: FileHandle;
   readonly #memory = new MemoryJournal();
+  #file: FileHandle | undefined;
 
-  private constructor(path: string, file: FileHandle) {
+  private constructor(path: string) {
     this.#path = path;
-    this.#file = file;
   }
 
   /** @throws DEPLOY_FILE_UNWRITABLE, DEPLOY_JOURNAL_INVALID */
   static async open(path: string): Promise<FileJournal> {
+    const journal = new FileJournal(path);
     const text = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
       if (cause.code === "ENOENT") return "";
       throw unwritable(path, cause);
     });
     // A line that was cut short was never acted upon: what it says was to be sent only after it was whole.
     const whole = text.slice(0, text.lastIndexOf("\n") + 1);
-    const file = await open(path, "a", 0o600).catch((cause) => {
-      throw unwritable(path, cause);
-    });
-    const journal = new FileJournal(path, file);
-    try {
-      if (whole.length < text.length) await file.truncate(Buffer.byteLength(whole));
-      for (const line of whole.split("\n").slice(0, -1)) await journal.#read(line);
-      await syncDirectory(dirname(path));
-      return journal;
-    } catch (error) {
-      await file.close();
-      throw error;
+    for (const line of whole.split("\n").slice(0, -1)) await journal.#read(line);
+    if (whole.length < text.length) {
+      await truncate(path, Buffer.byteLength(whole)).catch((cause) => {
+        throw unwritable(path, cause);
+      });
     }
+    return journal;
   }
 
   get beginning(): Beginning | undefined {
@@ -97,12 +91,17 @@ export class FileJournal implements Journal {
   }
 
   async close(): Promise<void> {
-    await this.#file.close();
+    await this.#file?.close();
+    this.#file = undefined;
   }
 
   async #append(entry: object): Promise<void> {
     const text = JSON.stringify(entry, (_, value) => (typeof value === "bigint" ? value.toString() : value));
     try {
+      if (this.#file === undefined) {
+        this.#file = await open(this.#path, "a", 0o600);
+        await syncDirectory(dirname(this.#path));
+      }
       await this.#file.appendFile(`${text}\n`);
       await this.#file.datasync();
     } catch (cause) {

@@ -75,8 +75,9 @@ export async function openAnvil(options: DeployOptions = {}): Promise<AnvilChain
   }
 }
 
-async function startAnvil(): Promise<{ child: ChildProcess; rpcUrl: string }> {
-  const child = spawn(anvilProgram(), ["--port", "0"], { stdio: ["ignore", "pipe", "ignore"] });
+/** A chain with nothing on it. */
+export async function startAnvil(args: readonly string[] = []): Promise<{ child: ChildProcess; rpcUrl: string }> {
+  const child = spawn(anvilProgram(), ["--port", "0", ...args], { stdio: ["ignore", "pipe", "ignore"] });
   const lines = createInterface({ input: child.stdout! });
   for await (const line of lines) {
     const address = /^Listening on (\S+)$/.exec(line)?.[1];
