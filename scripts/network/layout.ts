@@ -44,7 +44,6 @@ export const wholesale = {
 
 export interface ConfigInput {
   readonly place: NodePlace;
-  readonly networkFile: string;
   readonly cluster: bigint;
   readonly clusterUrl: string;
   /** Absent for the balancer itself. */
@@ -52,20 +51,13 @@ export interface ConfigInput {
 }
 
 /** The settings file of one node of a local network. */
-export function nodeConfig({
-  place,
-  networkFile,
-  cluster,
-  clusterUrl,
-  balancer,
-}: ConfigInput): Record<string, unknown> {
+export function nodeConfig({ place, cluster, clusterUrl, balancer }: ConfigInput): Record<string, unknown> {
   const sells = place.roles.some((role) => ["ingest", "transcode", "delivery"].includes(role));
   return {
     node: {
       roles: place.roles,
       dataDir: place.dir,
       keyFile: join(place.dir, "node.key"),
-      networkFile,
     },
     chain: { pollMs: 500 },
     wire: {

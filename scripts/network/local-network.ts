@@ -8,12 +8,14 @@ import { type Chain, startBlocks, startChain } from "./chain.ts";
 import { type NodeName, type NodePlace, nodeConfig, operatorNames, placeNodes } from "./layout.ts";
 import type { NetworkError } from "./options.ts";
 import { ProcessGroup, requireFreePort } from "./processes.ts";
-import { type Economy, setUpEconomy } from "./setup.ts";
+import { deployLocally, type Economy, readChain, setUpEconomy } from "./setup.ts";
 import { keyAt, writeJson } from "./wallets.ts";
 
 export interface LocalNetworkOptions {
   readonly dataDir: string;
   readonly portBase: number;
+  /** A development chain that runs already, with contracts on it. Without it the network starts a chain of its own. */
+  readonly networkFile?: string;
   /** Hears each step as it is done. */
   readonly onStep?: (step: string) => void;
   /** Hears of a process that ended by itself. */
@@ -49,9 +51,12 @@ export class LocalNetwork {
       await mkdir(dir, { recursive: true, mode: 0o700 });
       this.#keys.set(name, await keyAt(join(dir, "node.key")));
     }
-    this.#chain = await startChain(this.#processes, dataDir, portBase);
+    const { networkFile } = this.#options;
+    this.#chain =
+      networkFile === undefined ? await startChain(this.#processes, dataDir, portBase) : await readChain(networkFile);
     onStep?.(`chain at ${this.#chain.rpcUrl}`);
-    this.#economy = await setUpEconomy(this.#chain, dataDir, {
+    const contracts = networkFile ?? (await deployLocally(this.#chain, dataDir));
+    this.#economy = await setUpEconomy(this.#chain, dataDir, contracts, {
       balancer: this.key("balancer"),
       buyer: this.key("buyer"),
       operators: operatorNames.map((name) => ({
@@ -60,7 +65,7 @@ export class LocalNetwork {
         endpoint: this.httpUrl(name),
       })),
     });
-    await startBlocks(this.#chain);
+    if (networkFile === undefined) await startBlocks(this.#chain);
     onStep?.("contracts deployed, operators joined, cluster and buyer funded");
     await this.startNode("balancer");
     onStep?.(`balancer at ${this.httpUrl("balancer")}`);
@@ -75,7 +80,6 @@ export class LocalNetwork {
       name === "balancer" ? undefined : { key: this.key("balancer"), multiaddr: this.#multiaddr("balancer") };
     const config = nodeConfig({
       place: this.place(name),
-      networkFile: this.economy.networkFile,
       cluster: this.economy.cluster,
       clusterUrl: this.clusterUrl,
       balancer,
@@ -85,7 +89,7 @@ export class LocalNetwork {
     await this.#processes.start({
       name,
       command: process.execPath,
-      args: [...(programOf?.(name) ?? [leat, "start"]), "--config", file],
+      args: [...(programOf?.(name) ?? [leat, "start"]), "--network", this.economy.networkFile, "--config", file],
       ready: /"ready":true/,
     });
   }

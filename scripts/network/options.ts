@@ -5,6 +5,7 @@ export class NetworkError extends CodedError<
   | { code: "UP_OPTION_UNKNOWN"; option: string }
   | { code: "UP_OPTION_INVALID"; option: string; found: string; wanted: string }
   | { code: "UP_INPUT_MISSING"; file: string }
+  | { code: "UP_RPC_MISSING"; network: string }
   | { code: "UP_PORT_BUSY"; port: number; service: string }
   | { code: "UP_PROCESS_EXITED"; process: string; status: string; log: string }
   | { code: "UP_DEMO_FAILED"; reason: string }

@@ -13,6 +13,7 @@ import { parseAbi } from "viem";
 import { type Account, privateKeyToAccount } from "viem/accounts";
 import { type DevelopmentDeployment, deployContracts } from "../deployment/contracts.ts";
 import { type Chain, fundGas } from "./chain.ts";
+import { NetworkError } from "./options.ts";
 import { privateKeyOf, readJson, type WalletName, walletOf, writeJson } from "./wallets.ts";
 
 /** What stands on the chain of a local network. */
@@ -39,25 +40,14 @@ const memberReserve = 20n;
 
 const mintAbi = parseAbi(["function mint(address to, uint256 amount)"]);
 
-/**
- * Deploys the contracts, gives out development tokens, lets three operators stake and join, and funds the cluster and
- * the buyer in both tokens. What was done before, in the same data folder, is left as it is.
- */
-export async function setUpEconomy(chain: Chain, dataDir: string, participants: Participants): Promise<Economy> {
+/** Deploys the contracts, unless that was done before in the same data folder. @returns The network's file. */
+export async function deployLocally(chain: Chain, dataDir: string): Promise<string> {
   const networkFile = join(dataDir, "network.json");
-  const economyFile = join(dataDir, "economy.json");
-  if (existsSync(economyFile)) {
-    const saved = (await readJson(economyFile)) as { cluster: string; clusterAccount: Address };
-    const { deployment } = requireDeployed(parseNetwork(await readJson(networkFile)));
-    return {
-      deployment: deployment as DevelopmentDeployment,
-      networkFile,
-      cluster: BigInt(saved.cluster),
-      clusterAccount: saved.clusterAccount,
-    };
-  }
-  const deployerKey = privateKeyOf(walletOf("deployer"));
-  const deployment = await deployContracts({ rpcUrl: chain.rpcUrl, deployerKey });
+  if (existsSync(networkFile)) return networkFile;
+  const deployment = await deployContracts({
+    rpcUrl: chain.rpcUrl,
+    deployerKey: privateKeyOf(walletOf("deployer")),
+  });
   await writeJson(networkFile, {
     name: "local",
     chainId: chain.chainId,
@@ -65,6 +55,32 @@ export async function setUpEconomy(chain: Chain, dataDir: string, participants: 
     confirmedDepth: 2,
     deployment,
   });
+  return networkFile;
+}
+
+/** The chain of a network file that somebody else wrote. */
+export async function readChain(networkFile: string): Promise<Chain> {
+  const { chainId, rpcUrls, name } = parseNetwork(await readJson(networkFile));
+  if (rpcUrls[0] === undefined) throw new NetworkError({ code: "UP_RPC_MISSING", network: name });
+  return { chainId, rpcUrl: rpcUrls[0] };
+}
+
+/**
+ * Gives out development tokens, lets three operators stake and join, and funds the cluster and the buyer in both tokens.
+ * What was done before, in the same data folder, is left as it is.
+ */
+export async function setUpEconomy(
+  chain: Chain,
+  dataDir: string,
+  networkFile: string,
+  participants: Participants,
+): Promise<Economy> {
+  const economyFile = join(dataDir, "economy.json");
+  const deployment = requireDeployed(parseNetwork(await readJson(networkFile))).deployment as DevelopmentDeployment;
+  if (existsSync(economyFile)) {
+    const saved = (await readJson(economyFile)) as { cluster: string; clusterAccount: Address };
+    return { deployment, networkFile, cluster: BigInt(saved.cluster), clusterAccount: saved.clusterAccount };
+  }
   const clientOf = (account: Account): LeatClient =>
     createClient({ rpcUrl: chain.rpcUrl, deployment, account, pollMs: 50 });
 
