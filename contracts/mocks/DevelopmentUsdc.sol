@@ -11,6 +11,10 @@ contract DevelopmentUsdc is DevelopmentToken, IERC3009 {
         "ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)"
     );
 
+    bytes32 private constant _TRANSFER_TYPE_HASH = keccak256(
+        "TransferWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)"
+    );
+
     event AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce);
 
     error DevelopmentUsdcCallerNotPayee(address payee);
@@ -48,11 +52,42 @@ contract DevelopmentUsdc is DevelopmentToken, IERC3009 {
         bytes32 s
     ) external {
         if (msg.sender != to) revert DevelopmentUsdcCallerNotPayee(to);
+        _useAuthorization(_RECEIVE_TYPE_HASH, from, to, value, validAfter, validBefore, nonce, v, r, s);
+    }
+
+    /// @notice Moves what `from` authorised by signature; anybody may call.
+    function transferWithAuthorization(
+        address from,
+        address to,
+        uint256 value,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 nonce,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external {
+        _useAuthorization(_TRANSFER_TYPE_HASH, from, to, value, validAfter, validBefore, nonce, v, r, s);
+    }
+
+    /// @dev The two kinds share their nonces, as in USDC, and the transfer's event follows that of the nonce.
+    function _useAuthorization(
+        bytes32 typeHash,
+        address from,
+        address to,
+        uint256 value,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 nonce,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) private {
         if (block.timestamp <= validAfter || block.timestamp >= validBefore) {
             revert DevelopmentUsdcAuthorizationTime(validAfter, validBefore);
         }
         if (authorizationState[from][nonce]) revert DevelopmentUsdcAuthorizationUsed(from, nonce);
-        bytes32 hash = keccak256(abi.encode(_RECEIVE_TYPE_HASH, from, to, value, validAfter, validBefore, nonce));
+        bytes32 hash = keccak256(abi.encode(typeHash, from, to, value, validAfter, validBefore, nonce));
         address signer = ECDSA.recover(_hashTypedDataV4(hash), v, r, s);
         if (signer != from) revert DevelopmentUsdcAuthorizationSigner(from, signer);
         authorizationState[from][nonce] = true;
