@@ -26,6 +26,7 @@ import { JobSessionAdapter } from "./job-session.ts";
 import { OfferWriter } from "./offer.ts";
 import { addPaymentStatus } from "./payment-status.ts";
 import { readPriceLists } from "./price-lists.ts";
+import { addX402, createPlaybackDoor } from "./x402.ts";
 
 /** What does the work itself: replaceable, so that a node that lies can be built from outside to test the others. */
 export interface Workmanship {
@@ -133,7 +134,10 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
       { desk, media: host, receipts, statements, domain, keep: work.keepPart, ...shared },
       config.delivery,
     );
-    await addLive(http, delivery);
+    const x402 = config.x402.enabled ? await addX402(foundation, { payee, vouchers }) : undefined;
+    const door =
+      x402 && createPlaybackDoor(x402, priceLists, { token: deployment.tokens.USDC, playback: config.x402.playback });
+    await addLive(http, delivery, { metrics, door });
     parts.push({ name: "delivery", part: delivery });
   }
   if (roles.includes("ingest")) {

@@ -9,6 +9,7 @@ import type { Voucher } from "@leat/sdk/protocol/signed.ts";
 import { type Signed, toCompactSignature } from "@leat/sdk/protocol/statements.ts";
 import { erc20Abi, type PublicClient } from "viem";
 import type { ContractCall } from "./sender.ts";
+import { splitSignature } from "./token-authorizations.ts";
 
 /** What the escrow holds of one channel, base units. */
 export interface EscrowChannel {
@@ -141,6 +142,30 @@ export function collectCall(deployment: Deployment, collectables: readonly Colle
     functionName: "collect",
     args: [args],
   } as const satisfies ContractCall<typeof paymentEscrowAbi, "collect">;
+}
+
+/** An authorised top-up of the channel from `payer` to `payee`, which anybody may submit. */
+export function reserveWithAuthorizationCall(
+  deployment: Deployment,
+  topUp: {
+    readonly payer: Address;
+    readonly payee: Address;
+    readonly token: Address;
+    readonly value: bigint;
+    readonly validAfter: bigint;
+    readonly validBefore: bigint;
+    readonly salt: Hex;
+    readonly signature: Hex;
+  },
+) {
+  const { payer, payee, token, value, validAfter, validBefore, salt, signature } = topUp;
+  const authorization = { from: payer, amount: value, validAfter, validBefore, salt, ...splitSignature(signature) };
+  return {
+    address: deployment.escrow,
+    abi: paymentEscrowAbi,
+    functionName: "reserveWithAuthorization",
+    args: [payee, token, 0n, 0, authorization],
+  } as const satisfies ContractCall<typeof paymentEscrowAbi, "reserveWithAuthorization">;
 }
 
 /** What the escrow takes of a voucher besides its channel. */

@@ -12,6 +12,7 @@ import { outboxOptions } from "../services/jobs/outbox.ts";
 import { payeeOptions } from "../services/payment/payee-service.ts";
 import { payerOptions } from "../services/payment/payer-service.ts";
 import { runwayOptions } from "../services/payment/payment-watch.ts";
+import { x402Options } from "../services/prepaid/index.ts";
 import { sessionClientOptions } from "../services/session/client.ts";
 import { sessionHubOptions } from "../services/session/hub.ts";
 import { settlementOptions } from "../services/settlement/options.ts";
@@ -43,6 +44,7 @@ export const sections = {
   payer: payerOptions,
   settlement: settlementOptions,
   runway: runwayOptions,
+  x402: x402Options,
   purchases: purchaseOptions,
   buyer: buyerOptions,
 };

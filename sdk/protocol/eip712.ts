@@ -12,6 +12,9 @@ export interface Domain {
   readonly chainId: number;
   /** The escrow; for proofs of possession, the registry that checks them. */
   readonly verifyingContract: Address;
+  /** Both are Leat's where absent; a token that is authorised to move money has its own. */
+  readonly name?: string;
+  readonly version?: string;
 }
 
 const unsignedBits = { uint8: 8, uint32: 32, uint64: 64, uint128: 128, uint256: 256 } as const;
@@ -194,8 +197,8 @@ function domainSeparator(domain: Domain): Uint8Array {
 function encodeDomain(domain: Domain): Uint8Array {
   const encoded = new Uint8Array(160);
   encoded.set(domainTypeHash, 0);
-  encoded.set(nameHash, 32);
-  encoded.set(versionHash, 64);
+  encoded.set(domain.name === undefined ? nameHash : keccakText(domain.name), 32);
+  encoded.set(domain.version === undefined ? versionHash : keccakText(domain.version), 64);
   if (!Number.isSafeInteger(domain.chainId) || domain.chainId < 0) {
     throw new StatementError({
       code: "STATEMENT_FIELD_INVALID",

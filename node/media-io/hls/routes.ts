@@ -28,6 +28,8 @@ export interface HlsStream {
   readonly window: HlsWindow;
   /** The bytes of a segment, one buffer for all viewers. */
   bytes(rung: number, sequence: number): Uint8Array | undefined;
+  /** The buyer pays for no viewers. */
+  readonly isUnbudgeted?: boolean;
   /** Bytes `from` to `to` (not included) of a segment went out to a viewer; who that was is nobody's business. */
   count(rung: number, sequence: number, from: number, to: number): void;
 }
@@ -36,9 +38,24 @@ export interface HlsProvider {
   findStream(slug: string): HlsStream | undefined;
 }
 
+/** Asks viewers for payment where a stream wants it. */
+export interface HlsDoor {
+  isPaid(stream: HlsStream): boolean;
+  /** Headers that pages of other origins may send and read, beyond those of plain HLS. */
+  readonly requestHeaders: readonly string[];
+  readonly responseHeaders: readonly string[];
+  /** Undefined: answered already. `settle` takes how many bytes of media went out of those asked for, once. */
+  admit(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    sizeBytes: number,
+  ): Promise<{ settle(sentBytes: number): void } | undefined>;
+}
+
 export interface HlsOptions {
   readonly provider: HlsProvider;
   readonly metrics?: MetricsRegister;
+  readonly door?: HlsDoor | undefined;
 }
 
 interface Document {
@@ -63,35 +80,43 @@ const messages: Readonly<Record<MissingCode, string>> = {
 };
 
 /** Serves the provider's streams on `app`. */
-export async function addLive(app: FastifyInstance, provider: HlsProvider, metrics?: MetricsRegister): Promise<void> {
-  await app.register(hlsRoutes, { provider, metrics });
+export async function addLive(
+  app: FastifyInstance,
+  provider: HlsProvider,
+  more: Omit<HlsOptions, "provider"> = {},
+): Promise<void> {
+  await app.register(hlsRoutes, { provider, ...more });
 }
 
 /** `/live/<slug>/master.m3u8` (or `master-<family>.m3u8`) and what it leads to. */
 export async function hlsRoutes(
   app: FastifyInstance,
-  { provider, metrics = silentMetrics }: HlsOptions,
+  { provider, metrics = silentMetrics, door }: HlsOptions,
 ): Promise<void> {
   const served = metrics.counter({ name: "leat_hls_served_bytes_total", help: "Media bytes sent to viewers" });
   const playlists = new PlaylistCache();
+  const allowed = ["Range", ...(door?.requestHeaders ?? [])].join(", ");
+  const exposed = ["Content-Length, Content-Range, ETag, Date", ...(door?.responseHeaders ?? [])].join(", ");
 
   app.addHook("onRequest", async (_request, reply) => {
     reply.header("access-control-allow-origin", "*");
-    reply.header("access-control-expose-headers", "Content-Length, Content-Range, ETag, Date");
+    reply.header("access-control-expose-headers", exposed);
   });
 
   app.route<{ Params: { slug: string; file: string } }>({
     method: ["GET", "HEAD"],
     url: "/live/:slug/:file",
     exposeHeadRoute: false,
-    handler: (request, reply) => {
+    handler: async (request, reply) => {
       const stream = provider.findStream(request.params.slug);
       if (stream === undefined) return sendMissing(reply, "HLS_STREAM_UNKNOWN");
       const match = /^master(?:-(h264|hevc|vp9|av1))?\.m3u8$/.exec(request.params.file);
       if (match === null) return sendMissing(reply, "HLS_FILE_UNKNOWN");
       const family = match[1] as Family | undefined;
       const document = playlists.get(stream.window, request.params.file, () => stream.window.master(family));
-      return document === undefined ? sendMissing(reply, "HLS_NOT_READY") : sendPlaylist(request, reply, document);
+      return document === undefined
+        ? sendMissing(reply, "HLS_NOT_READY")
+        : sendPlaylist(request, reply, stream, document);
     },
   });
 
@@ -99,7 +124,7 @@ export async function hlsRoutes(
     method: ["GET", "HEAD"],
     url: "/live/:slug/:name/:file",
     exposeHeadRoute: false,
-    handler: (request, reply) => {
+    handler: async (request, reply) => {
       const { slug, name, file } = request.params;
       const stream = provider.findStream(slug);
       if (stream === undefined) return sendMissing(reply, "HLS_STREAM_UNKNOWN");
@@ -107,7 +132,9 @@ export async function hlsRoutes(
       if (info === undefined) return sendMissing(reply, "HLS_RENDITION_UNKNOWN");
       if (file === "index.m3u8") {
         const document = playlists.get(stream.window, `${name}/`, () => stream.window.playlist(name));
-        return document === undefined ? sendMissing(reply, "HLS_NOT_READY") : sendPlaylist(request, reply, document);
+        return document === undefined
+          ? sendMissing(reply, "HLS_NOT_READY")
+          : sendPlaylist(request, reply, stream, document);
       }
       return sendMedia(request, reply, stream, info, file);
     },
@@ -116,7 +143,7 @@ export async function hlsRoutes(
   for (const url of ["/live/:slug/:file", "/live/:slug/:name/:file"]) {
     app.options(url, (_request, reply) => {
       reply.header("access-control-allow-methods", "GET, HEAD, OPTIONS");
-      reply.header("access-control-allow-headers", "Range");
+      reply.header("access-control-allow-headers", allowed);
       reply.header("access-control-max-age", "86400");
       return reply.code(204).send();
     });
@@ -128,25 +155,85 @@ export async function hlsRoutes(
     stream: HlsStream,
     info: RenditionInfo,
     file: string,
-  ): FastifyReply {
+  ): Promise<FastifyReply> | FastifyReply {
     const type = info.kind === "video" ? "video/mp4" : "audio/mp4";
     const init = /^init-(\d{1,9})\.mp4$/.exec(file);
     if (init !== null) {
       const config = stream.window.config(info.name, Number(init[1]));
       if (config === undefined) return sendMissing(reply, "HLS_FILE_UNKNOWN");
       const body = initSegment(config);
-      return sendBytes(request, reply, { body, type, etag: etagOf(body), count: () => {} });
+      return sendBytes(request, reply, stream, { body, type, etag: etagOf(body), count: undefined });
     }
     const sequence = Number(/^(\d{1,15})\.m4s$/.exec(file)?.[1] ?? Number.NaN);
     const segment = stream.window.segment(info.name, sequence);
     const body = segment === undefined ? undefined : stream.bytes(info.rung, sequence);
     if (segment === undefined || body === undefined) return sendMissing(reply, "HLS_FILE_UNKNOWN");
-    const count = (from: number, to: number) => {
-      served.add(to - from);
-      stream.count(info.rung, sequence, from, to);
-    };
+    const count = (from: number, to: number) => stream.count(info.rung, sequence, from, to);
     const etag = `"${sequence}-${segment.parts.at(-1)?.sha256.slice(2, 18) ?? segment.sizeBytes}"`;
-    return sendBytes(request, reply, { body, type, etag, count });
+    return sendBytes(request, reply, stream, { body, type, etag, count });
+  }
+
+  async function sendBytes(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    stream: HlsStream,
+    { body, type, etag, count }: Served,
+  ): Promise<FastifyReply> {
+    const isKnown = request.headers["if-none-match"] === etag;
+    const range = isKnown ? undefined : parseRange(request.headers.range, body.length);
+    const { from, to } = range === undefined || range === "unsatisfiable" ? { from: 0, to: body.length } : range;
+    const hasBody = !isKnown && range !== "unsatisfiable" && request.method !== "HEAD";
+    const charge = await enter(request, reply, stream, hasBody && count !== undefined ? to - from : 0);
+    if (charge === "refused") return reply;
+    if (charge === "free") reply.header("cache-control", FIXED);
+    reply.header("etag", etag).header("accept-ranges", "bytes");
+    if (isKnown) return reply.code(304).send();
+    if (range === "unsatisfiable") {
+      reply.header("content-range", `bytes */${body.length}`).header("cache-control", "no-store");
+      return reply.code(416).send();
+    }
+    if (range !== undefined) reply.code(206).header("content-range", `bytes ${from}-${to - 1}/${body.length}`);
+    reply.type(type).header("content-length", to - from);
+    if (!hasBody) return reply.send();
+    const onSent = (first: number, end: number) => {
+      if (count === undefined) return;
+      served.add(end - first);
+      // Bytes that their viewer pays for are not asked of the stream's buyer as well.
+      if (charge === "free") count(first, end);
+      else charge.sentBytes += end - first;
+    };
+    return reply.send(countedBody(body.subarray(from, to), from, reply.raw, onSent));
+  }
+
+  async function sendPlaylist(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    stream: HlsStream,
+    document: Document,
+  ): Promise<FastifyReply> {
+    const charge = await enter(request, reply, stream, 0);
+    if (charge === "refused") return reply;
+    if (charge === "free") reply.header("cache-control", FRESH);
+    reply.header("etag", document.etag).type(PLAYLIST_TYPE);
+    if (request.headers["if-none-match"] === document.etag) return reply.code(304).send();
+    reply.header("content-length", document.body.length);
+    return request.method === "HEAD" ? reply.send() : reply.send(document.body);
+  }
+
+  /** Takes the viewer's money where it pays, and gives back what was not sent once the answer is over. */
+  async function enter(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    stream: HlsStream,
+    sizeBytes: number,
+  ): Promise<"free" | "refused" | { sentBytes: number }> {
+    if (door?.isPaid(stream) !== true) return "free";
+    const admission = await door.admit(request, reply, sizeBytes);
+    if (admission === undefined) return "refused";
+    const charge = { sentBytes: 0 };
+    if (reply.raw.closed) admission.settle(0);
+    else reply.raw.once("close", () => admission.settle(charge.sentBytes));
+    return charge;
   }
 }
 
@@ -154,29 +241,8 @@ interface Served {
   readonly body: Uint8Array;
   readonly type: string;
   readonly etag: string;
-  readonly count: (from: number, to: number) => void;
-}
-
-function sendBytes(request: FastifyRequest, reply: FastifyReply, { body, type, etag, count }: Served): FastifyReply {
-  reply.header("cache-control", FIXED).header("etag", etag).header("accept-ranges", "bytes");
-  if (request.headers["if-none-match"] === etag) return reply.code(304).send();
-  const range = parseRange(request.headers.range, body.length);
-  if (range === "unsatisfiable") {
-    reply.header("content-range", `bytes */${body.length}`).header("cache-control", "no-store");
-    return reply.code(416).send();
-  }
-  const { from, to } = range ?? { from: 0, to: body.length };
-  if (range !== undefined) reply.code(206).header("content-range", `bytes ${from}-${to - 1}/${body.length}`);
-  reply.type(type).header("content-length", to - from);
-  if (request.method === "HEAD") return reply.send();
-  return reply.send(countedBody(body.subarray(from, to), from, reply.raw, count));
-}
-
-function sendPlaylist(request: FastifyRequest, reply: FastifyReply, document: Document): FastifyReply {
-  reply.header("cache-control", FRESH).header("etag", document.etag).type(PLAYLIST_TYPE);
-  if (request.headers["if-none-match"] === document.etag) return reply.code(304).send();
-  reply.header("content-length", document.body.length);
-  return request.method === "HEAD" ? reply.send() : reply.send(document.body);
+  /** Undefined for what is not media: it is sold to nobody. */
+  readonly count: ((from: number, to: number) => void) | undefined;
 }
 
 function sendMissing(reply: FastifyReply, code: MissingCode): FastifyReply {

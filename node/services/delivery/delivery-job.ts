@@ -64,6 +64,7 @@ export class DeliveryJob {
     this.#budget = this.#granted;
     this.stream = new EdgeStream(components.keep);
     this.stream.describe(job.spec.renditions);
+    this.stream.isUnbudgeted = this.#granted === 0n;
   }
 
   get sequence(): number | null {
@@ -99,6 +100,7 @@ export class DeliveryJob {
       const left = this.#budget + unsignedBudgetBytes - this.#granted;
       this.#budget = left > 0n ? left : 0n;
       this.#granted = unsignedBudgetBytes;
+      this.stream.isUnbudgeted = unsignedBudgetBytes === 0n;
     }
     if (origin === undefined) return;
     const isElsewhere = origin.node !== this.#origin.node;

@@ -29,6 +29,8 @@ interface Facts {
 /** One stream as this edge serves it: the live window, its bytes, and the count of what went out. */
 export class EdgeStream {
   readonly window: LiveWindow;
+  /** The stream's buyer pays for no viewer that cannot sign. */
+  isUnbudgeted = false;
   readonly #keep: KeepPart;
   readonly #bytes = new Map<number, Map<number, Uint8Array>>();
   readonly #facts = new Map<number, Facts>();

@@ -1,68 +1,15 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { request as httpRequest } from "node:http";
 import type { AddressInfo } from "node:net";
-import { LiveWindow } from "@leat/node/media/live-window.ts";
-import { type Part, SegmentPackager } from "@leat/node/media/packager.ts";
-import { placeParts } from "@leat/node/media/running-hash.ts";
 import { parseRange } from "@leat/node/media-io/hls/range.ts";
-import { addLive, type HlsStream } from "@leat/node/media-io/hls/routes.ts";
-import type { Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
-import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
+import { addLive } from "@leat/node/media-io/hls/routes.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import fc from "fast-check";
 import { type FastifyInstance, fastify } from "fastify";
+import { sha256, TestStream } from "../../../support/hls-stream.ts";
 import { decodeFrames, encodeFragmented } from "../../../support/media/ffmpeg.ts";
 import { readTrack } from "../../../support/media/mp4-reader.ts";
-
-const sha256 = (bytes: Uint8Array) => bytesToHex(createHash("sha256").update(bytes).digest());
-
-class TestStream implements HlsStream {
-  readonly window = new LiveWindow();
-  readonly held = new Map<string, Uint8Array>();
-  readonly counted: [rung: number, sequence: number, from: number, to: number][] = [];
-
-  bytes(rung: number, sequence: number) {
-    return this.held.get(`${rung}/${sequence}`);
-  }
-  count(rung: number, sequence: number, from: number, to: number) {
-    this.counted.push([rung, sequence, from, to]);
-  }
-  /** Cuts a track at given times, in seconds. */
-  addTrack(rung: number, { config, frames }: { config: TrackConfig; frames: Frame[] }, cuts: readonly number[]) {
-    this.window.setConfig(rung, 0, config);
-    for (const [sequence, start] of cuts.entries()) {
-      const end = cuts[sequence + 1] ?? Number.POSITIVE_INFINITY;
-      const members = frames.filter(
-        (frame) => frame.pts / config.timescale >= start && frame.pts / config.timescale < end,
-      );
-      const packager = new SegmentPackager({ config, sequence });
-      const parts = [...members.map((frame) => packager.push(frame)), packager.finish()].filter(
-        (part) => part !== undefined,
-      );
-      this.addSegment(rung, sequence, parts, packager.totals.durationTicks);
-    }
-  }
-  addSegment(rung: number, sequence: number, parts: Part[], durationTicks: number) {
-    this.held.set(`${rung}/${sequence}`, Buffer.concat(parts.map((part) => part.bytes)));
-    const placed = placeParts(parts.map((part) => ({ part, sha256: sha256(part.bytes) })));
-    const frames = parts.reduce((sum, part) => sum + part.frames, 0);
-    const sizeBytes = parts.reduce((sum, part) => sum + part.bytes.length, 0);
-    const wallClockMs = 1_700_000_000_000 + sequence * 2000;
-    this.window.add({
-      rung,
-      sequence,
-      epoch: 0,
-      configVersion: 0,
-      wallClockMs,
-      frames,
-      durationTicks,
-      sizeBytes,
-      parts: placed,
-    });
-  }
-}
 
 const renditions: RenditionInfo[] = [
   { rung: 1, name: "240p", kind: "video", codec: "h264", family: "h264", width: 320, height: 240, bitrate: 300_000 },

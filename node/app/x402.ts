@@ -1,0 +1,97 @@
+import type { Address } from "@leat/sdk/protocol/hex.ts";
+import type { Prices } from "@leat/sdk/protocol/job.ts";
+import { costExact, parseAmount } from "@leat/sdk/protocol/units.ts";
+import { BALANCE_HEADER } from "@leat/sdk/protocol/x402.ts";
+import { TokenAuthorizations } from "../chain/token-authorizations.ts";
+import { X402Door } from "../http/plugins/x402.ts";
+import { nativeStatements } from "../kernel/secp.ts";
+import type { HlsDoor } from "../media-io/hls/routes.ts";
+import type { VoucherStore } from "../metering/voucher-store.ts";
+import type { Payee } from "../services/payment/index.ts";
+import { PrepaidError } from "../services/prepaid/errors.ts";
+import type { X402Options } from "../services/prepaid/index.ts";
+import { PrepaidService } from "../services/prepaid/prepaid-service.ts";
+import { PrepaidStore } from "../store/prepaid.ts";
+import type { Foundation } from "./foundation.ts";
+
+export interface X402Parts {
+  readonly payee: Pick<Payee, "accept">;
+  readonly vouchers: VoucherStore;
+}
+
+/**
+ * Opens the door for those who pay by HTTP: in USDC, to this very node, since an operator's nodes share a beneficiary
+ * and one payment to it could be shown to each of them.
+ * @throws X402_TOKEN_UNSUPPORTED
+ */
+export async function addX402(foundation: Foundation, { payee, vouchers }: X402Parts): Promise<X402Door> {
+  const { chain, clock, config, database, deployment, domain, key, logger, metrics, parts, registry } = foundation;
+  const asset = deployment.tokens.USDC;
+  const tokens = new TokenAuthorizations(chain.publicClient, asset);
+  const tokenDomain = await tokens.domain(deployment.chainId);
+  if (tokenDomain === undefined) {
+    const message = `the token ${asset} does not say what authorisations are signed under; set --x402.enabled false`;
+    throw new PrepaidError({ code: "X402_TOKEN_UNSUPPORTED", token: asset }, { message });
+  }
+  const decimals = await registry.decimalsOf(asset);
+  const prepaid = new PrepaidService(
+    {
+      store: new PrepaidStore(database, asset),
+      tokens,
+      sender: foundation.sender,
+      whenConfirmed: (blockNumber, signal) => registry.whenConfirmed(blockNumber, signal),
+      confirmedDepth: config.chain.confirmedDepth,
+      vouchers,
+      payee,
+      chain: registry,
+      statements: nativeStatements,
+      domain,
+      tokenDomain,
+      deployment,
+      clock,
+      logger,
+      metrics,
+    },
+    {
+      chainId: deployment.chainId,
+      escrow: deployment.escrow,
+      asset,
+      decimals,
+      assetName: tokenDomain.name,
+      assetVersion: tokenDomain.version,
+      payTo: key.address,
+      prepay: parseAmount(config.x402.prepay, decimals),
+      timeoutSeconds: config.x402.timeoutSeconds,
+    },
+    config.x402,
+  );
+  parts.push({ name: "prepaid", part: prepaid });
+  return new X402Door({ prepaid, publicUrl: foundation.httpUrl, logger });
+}
+
+/** Playback behind the door, at this node's own price for a byte. @throws X402_PRICE_MISSING */
+export function createPlaybackDoor(
+  door: X402Door,
+  prices: ReadonlyMap<Address, Prices>,
+  { token, playback }: { readonly token: Address; readonly playback: X402Options["playback"] },
+): HlsDoor {
+  const price = prices.get(token)?.deliveredByte;
+  if (price === undefined) {
+    const message = "playback is sold by HTTP in USDC; name a price for deliveredByte in USDC in --sales.prices";
+    throw new PrepaidError({ code: "X402_PRICE_MISSING", token }, { message });
+  }
+  return {
+    isPaid: (stream) => playback === "all" || (playback === "unbudgeted" && stream.isUnbudgeted === true),
+    requestHeaders: ["Authorization", "Payment-Signature", "Access-Control-Expose-Headers"],
+    responseHeaders: ["Payment-Required", "Payment-Response", BALANCE_HEADER],
+    async admit(request, reply, sizeBytes) {
+      const resource = {
+        description: "playback of a stream, paid by the byte",
+        mimeType: "application/vnd.apple.mpegurl",
+        costExact: costExact(price, BigInt(sizeBytes)),
+      };
+      const hold = await door.admit(request, reply, resource);
+      return hold && { settle: (sentBytes) => hold.settle(costExact(price, BigInt(sentBytes))) };
+    },
+  };
+}

@@ -1,0 +1,165 @@
+import { createDomain, type Domain, hashDomain } from "@leat/sdk/protocol/eip712.ts";
+import type { TransferAuthorization } from "@leat/sdk/protocol/eip3009.ts";
+import { type Address, type Hex, hexToBytes, toAddress } from "@leat/sdk/protocol/hex.ts";
+import { toCompactSignature } from "@leat/sdk/protocol/statements.ts";
+import { type PublicClient, parseAbi, parseAbiItem, parseEventLogs } from "viem";
+import { ChainError, reasonOf } from "./errors.ts";
+import type { ContractCall } from "./sender.ts";
+
+const tokenAbi = parseAbi([
+  "function name() view returns (string)",
+  "function version() view returns (string)",
+  "function eip712Domain() view returns (bytes1 fields, string name, string version, uint256 chainId, address verifyingContract, bytes32 salt, uint256[] extensions)",
+  "function DOMAIN_SEPARATOR() view returns (bytes32)",
+  "function decimals() view returns (uint8)",
+  "function balanceOf(address account) view returns (uint256)",
+  "function authorizationState(address authorizer, bytes32 nonce) view returns (bool)",
+  "function transferWithAuthorization(address from, address to, uint256 value, uint256 validAfter, uint256 validBefore, bytes32 nonce, uint8 v, bytes32 r, bytes32 s)",
+  "event Transfer(address indexed from, address indexed to, uint256 value)",
+]);
+
+const usedEvent = parseAbiItem("event AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce)");
+
+/** Blocks searched at once: public endpoints refuse more than some thousands. */
+const PAGE_BLOCKS = 2_000n;
+/** Blocks before the noted one that are searched too: an endpoint that lags, or a reorganisation, may move a use there. */
+const MARGIN_BLOCKS = 64n;
+
+/** How a nonce was used. */
+export interface AuthorizationUse {
+  readonly transaction: Hex;
+  readonly blockNumber: bigint;
+  /** Whether it moved the wanted value from its signer to the wanted account; a nonce can be used for anything. */
+  readonly paid: boolean;
+}
+
+export interface ChainHead {
+  readonly blockNumber: bigint;
+  /** Seconds since 1970. */
+  readonly timestamp: bigint;
+}
+
+/** A token's side of EIP-3009: its signing domain, its nonces, and what became of them. */
+export class TokenAuthorizations {
+  readonly token: Address;
+  readonly #client: PublicClient;
+
+  constructor(client: PublicClient, token: Address) {
+    this.#client = client;
+    this.token = token;
+  }
+
+  /** What an owner signs under. Undefined where the token does not say it in a way that its own separator confirms. */
+  async domain(chainId: number): Promise<(Domain & { name: string; version: string }) | undefined> {
+    const told = await this.#readDomain();
+    if (told === undefined) return undefined;
+    const domain = Object.freeze({ ...createDomain(chainId, this.token), ...told });
+    const separator = await this.#client
+      .readContract({ address: this.token, abi: tokenAbi, functionName: "DOMAIN_SEPARATOR" })
+      .catch(() => undefined);
+    return separator === hashDomain(domain) ? domain : undefined;
+  }
+
+  /** Whether the nonce is used as of the newest block. */
+  isUsed(owner: Address, nonce: Hex): Promise<boolean> {
+    const call = {
+      address: this.token,
+      abi: tokenAbi,
+      functionName: "authorizationState",
+      args: [owner, nonce],
+    } as const;
+    return ask("authorizationState", this.#client.readContract(call));
+  }
+
+  balanceOf(owner: Address): Promise<bigint> {
+    const call = { address: this.token, abi: tokenAbi, functionName: "balanceOf", args: [owner] } as const;
+    return ask("balanceOf", this.#client.readContract(call));
+  }
+
+  /** The block that has `depth` blocks on top. */
+  async head(depth = 0): Promise<ChainHead> {
+    const newest = await ask("eth_blockNumber", this.#client.getBlockNumber({ cacheTime: 0 }));
+    const wanted = newest > BigInt(depth) ? newest - BigInt(depth) : 0n;
+    const { number, timestamp } = await ask("eth_getBlockByNumber", this.#client.getBlock({ blockNumber: wanted }));
+    return { blockNumber: number, timestamp };
+  }
+
+  /** Looks for the use of a nonce from about block `fromBlock` on. */
+  async findUse(authorization: TransferAuthorization, fromBlock: bigint): Promise<AuthorizationUse | undefined> {
+    const { from, nonce } = authorization;
+    const start = fromBlock > MARGIN_BLOCKS ? fromBlock - MARGIN_BLOCKS : 0n;
+    const used = await this.#findUsed(from, nonce, start);
+    if (used === undefined) return undefined;
+    const { transactionHash: transaction, blockNumber, logIndex } = used;
+    const receipt = await ask("eth_getTransactionReceipt", this.#client.getTransactionReceipt({ hash: transaction }));
+    const transfers = parseEventLogs({ abi: tokenAbi, eventName: "Transfer", logs: receipt.logs });
+    // The token announces the nonce and, directly after it, the transfer that it was used for.
+    const paid = transfers.some(
+      ({ address, logIndex: at, args }) =>
+        at === logIndex + 1 &&
+        toAddress(address) === this.token &&
+        toAddress(args.from) === from &&
+        toAddress(args.to) === authorization.to &&
+        args.value === authorization.value,
+    );
+    return { transaction, blockNumber, paid };
+  }
+
+  transferCall(authorization: TransferAuthorization, signature: Hex) {
+    const { from, to, value, validAfter, validBefore, nonce } = authorization;
+    const { v, r, s } = splitSignature(signature);
+    return {
+      address: this.token,
+      abi: tokenAbi,
+      functionName: "transferWithAuthorization",
+      args: [from, to, value, validAfter, validBefore, nonce, v, r, s],
+    } as const satisfies ContractCall<typeof tokenAbi, "transferWithAuthorization">;
+  }
+
+  async #findUsed(authorizer: Address, nonce: Hex, fromBlock: bigint) {
+    const { blockNumber: newest } = await this.head();
+    for (let first = fromBlock; first <= newest; first += PAGE_BLOCKS) {
+      const last = first + PAGE_BLOCKS - 1n;
+      const range = { fromBlock: first, toBlock: last < newest ? last : newest };
+      const query = { address: this.token, event: usedEvent, args: { authorizer, nonce }, ...range } as const;
+      const [found] = await ask("eth_getLogs", this.#client.getLogs(query));
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  async #readDomain(): Promise<{ name: string; version: string } | undefined> {
+    const at = { address: this.token, abi: tokenAbi } as const;
+    try {
+      const [, name, version] = await this.#client.readContract({ ...at, functionName: "eip712Domain" });
+      return { name, version };
+    } catch {
+      // USDC as deployed by its maker has no EIP-5267.
+    }
+    try {
+      const [name, version] = await Promise.all([
+        this.#client.readContract({ ...at, functionName: "name" }),
+        this.#client.readContract({ ...at, functionName: "version" }),
+      ]);
+      return { name, version };
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** Either form of a checked signature as EIP-3009 takes it. */
+export function splitSignature(signature: Hex): { readonly v: number; readonly r: Hex; readonly s: Hex } {
+  const { r, vs } = toCompactSignature(signature);
+  const high = hexToBytes(vs, 32)[0]!;
+  const first = (high & 0x7f).toString(16).padStart(2, "0");
+  return { v: 27 + (high >> 7), r, s: `0x${first}${vs.slice(4)}` };
+}
+
+async function ask<T>(method: string, answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (cause) {
+    throw new ChainError({ code: "CHAIN_UNREACHABLE", method, reason: reasonOf(cause) }, { cause });
+  }
+}

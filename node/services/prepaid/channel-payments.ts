@@ -1,0 +1,182 @@
+import type { ChannelView } from "@leat/node/chain/channel-view.ts";
+import { reserveWithAuthorizationCall } from "@leat/node/chain/contracts.ts";
+import { ChainError } from "@leat/node/chain/errors.ts";
+import type { ChainSender } from "@leat/node/chain/sender.ts";
+import type { TokenAuthorizations } from "@leat/node/chain/token-authorizations.ts";
+import type { VoucherStore } from "@leat/node/metering/voucher-store.ts";
+import type { Payee } from "@leat/node/services/payment/index.ts";
+import type { PrepaidStore } from "@leat/node/store/prepaid.ts";
+import { isCodedError } from "@leat/sdk/base/errors.ts";
+import { channelId, channelOf } from "@leat/sdk/protocol/channel.ts";
+import type { Deployment } from "@leat/sdk/protocol/deployment.ts";
+import type { Domain } from "@leat/sdk/protocol/eip712.ts";
+import { receiveAuthorizationStructure, reserveNonce } from "@leat/sdk/protocol/eip3009.ts";
+import { type Address, type Hex, zeroHash } from "@leat/sdk/protocol/hex.ts";
+import { type Voucher, voucherStructure } from "@leat/sdk/protocol/signed.ts";
+import type { Signed, Statements } from "@leat/sdk/protocol/statements.ts";
+import { toExact } from "@leat/sdk/protocol/units.ts";
+import { PrepaidError } from "./errors.ts";
+import type { ExactPaid, ExactPayments } from "./exact-payments.ts";
+import type { ChannelStanding, PrepaidTerms, TopUp } from "./index.ts";
+import { requireSigner } from "./require-signer.ts";
+import { roundUp } from "./round-up.ts";
+
+export interface ChannelComponents {
+  readonly store: PrepaidStore;
+  readonly vouchers: Pick<VoucherStore, "newest">;
+  readonly payee: Pick<Payee, "accept">;
+  readonly chain: ChannelView & { clusterOfAccount(account: Address): bigint };
+  readonly tokens: TokenAuthorizations;
+  readonly sender: Pick<ChainSender, "send">;
+  readonly whenConfirmed: (blockNumber: bigint, signal?: AbortSignal) => Promise<void>;
+  readonly statements: Pick<Statements, "recoverSigner">;
+  readonly domain: Domain;
+  readonly tokenDomain: Domain;
+  readonly deployment: Deployment;
+}
+
+/**
+ * Payments by voucher: the newest total of the channel from the payer to this node, accepted and kept by the same
+ * payee that keeps those of clusters. What it grows by is prepaid; the reserve stands behind it on chain.
+ */
+export class ChannelPayments {
+  readonly #components: ChannelComponents;
+  readonly #exact: Pick<ExactPayments, "checkTime">;
+  readonly #terms: PrepaidTerms;
+
+  constructor(components: ChannelComponents, exact: Pick<ExactPayments, "checkTime">, terms: PrepaidTerms) {
+    this.#components = components;
+    this.#exact = exact;
+    this.#terms = terms;
+  }
+
+  /** Whose voucher it is, and that it is for us. */
+  check({ value, signature }: Signed<Voucher>): void {
+    const { statements, domain, chain } = this.#components;
+    const { payTo, asset } = this.#terms;
+    const { payer, payee, token, cluster, clusterPpm } = value;
+    if (payee !== payTo) throw new PrepaidError({ code: "X402_PAYEE_WRONG", wanted: payTo, found: payee });
+    if (token !== asset) throw new PrepaidError({ code: "X402_ASSET_WRONG", wanted: asset, found: token });
+    if (cluster !== 0n || clusterPpm !== 0)
+      throw new PrepaidError({ code: "X402_SHARE_UNWANTED", cluster, clusterPpm });
+    // Its vouchers pay for jobs: counted here as well, one total would pay twice.
+    if (chain.clusterOfAccount(payer) !== 0n) throw new PrepaidError({ code: "X402_PAYER_IS_CLUSTER", payer });
+    requireSigner(payer, () => statements.recoverSigner(voucherStructure, domain, value, signature));
+  }
+
+  /** Called alone for its payer, with `check` passed. */
+  async take(
+    voucher: Signed<Voucher>,
+    topUp: TopUp | undefined,
+    wantedExact: bigint,
+    signal: AbortSignal,
+  ): Promise<ExactPaid> {
+    const { store, payee, vouchers } = this.#components;
+    const { value } = voucher;
+    const id = channelId(channelOf(value));
+    const transaction = topUp === undefined ? undefined : await this.#topUp(value.payer, topUp, signal);
+    const held = (await vouchers.newest("held", id))?.voucher.value;
+    // One that is not new proves nothing: the chain shows every voucher that was collected.
+    if (held !== undefined && value.seq <= held.seq) throw notNext(value.seq);
+    const before = held?.cumulative ?? 0n;
+    const amount = value.cumulative - before;
+    await this.#checkAmount(value.payer, amount, wantedExact);
+    await store.openChannel(id, before);
+    try {
+      const offer = { voucher, kind: "prepay", receiptsRoot: zeroHash, receiptHashes: [] } as const;
+      if (!("acknowledged" in (await payee.accept(offer)))) throw notNext(value.seq);
+    } catch (cause) {
+      throw await this.#translate(cause, value);
+    }
+    const exactOf = (baseUnits: bigint) => toExact(baseUnits, this.#terms.decimals);
+    await store.creditVoucher(id, value.payer, value.cumulative, exactOf);
+    return { transaction, amount };
+  }
+
+  async standing(voucher: Voucher): Promise<ChannelStanding> {
+    const { vouchers, chain } = this.#components;
+    const channel = channelOf(voucher);
+    const [record, { reserve, collected }] = await Promise.all([
+      vouchers.newest("held", channelId(channel)),
+      chain.channelState(channel),
+    ]);
+    return { held: record?.voucher, reserve, collected };
+  }
+
+  async #checkAmount(payer: Address, offered: bigint, wantedExact: bigint): Promise<void> {
+    const { decimals, prepay } = this.#terms;
+    const balance = await this.#components.store.balance(payer);
+    const least = atLeastOne(roundUp(wantedExact > balance ? wantedExact - balance : 0n, decimals));
+    if (offered < least) throw new PrepaidError({ code: "X402_VALUE_TOO_SMALL", wanted: least, offered });
+    // What was asked for is never too much; beyond it, a payer never has more to lose here than the bound.
+    const asked = atLeastOne(roundUp(wantedExact, decimals));
+    if (offered > asked && balance + toExact(offered, decimals) > toExact(prepay, decimals)) {
+      throw new PrepaidError({ code: "X402_VALUE_TOO_LARGE", most: prepay, offered });
+    }
+  }
+
+  /** Submits a top-up, unless somebody did already: it goes to the same channel whoever submits it. */
+  async #topUp(payer: Address, topUp: TopUp, signal: AbortSignal): Promise<Hex | undefined> {
+    const { tokens, sender, statements, tokenDomain, deployment, whenConfirmed } = this.#components;
+    const { payTo: payee, asset } = this.#terms;
+    const { value, validAfter, validBefore, salt, signature } = topUp;
+    const nonce = reserveNonce({ payee, cluster: 0n, clusterPpm: 0 }, salt);
+    const authorization = { from: payer, to: deployment.escrow, value, validAfter, validBefore, nonce };
+    requireSigner(payer, () =>
+      statements.recoverSigner(receiveAuthorizationStructure, tokenDomain, authorization, signature),
+    );
+    try {
+      if (await tokens.isUsed(payer, nonce)) return await this.#confirm(undefined, signal);
+      this.#exact.checkTime(validAfter, validBefore);
+      const found = await tokens.balanceOf(payer);
+      if (found < value) throw new PrepaidError({ code: "X402_FUNDS_SHORT", wanted: value, found });
+      const call = reserveWithAuthorizationCall(deployment, { payee, token: asset, payer, ...topUp });
+      const sent = await sender.send(call, signal);
+      await whenConfirmed(sent.blockNumber, signal);
+      return sent.transaction;
+    } catch (cause) {
+      if (!(cause instanceof ChainError)) throw cause;
+      if (cause.detail.code === "CHAIN_REVERTED") {
+        if (await tokens.isUsed(payer, nonce).catch(() => false)) return await this.#confirm(undefined, signal);
+        throw new PrepaidError({ code: "X402_SETTLEMENT_REFUSED", reason: cause.detail.reason }, { cause });
+      }
+      if (cause.detail.code === "CHAIN_GAS_MISSING") {
+        throw new PrepaidError({ code: "X402_SETTLEMENT_UNAVAILABLE", reason: cause.code }, { cause });
+      }
+      throw new PrepaidError({ code: "X402_PAYMENT_PENDING" }, { cause });
+    }
+  }
+
+  /** The reserve that somebody else's transaction brought counts once its block is confirmed. */
+  async #confirm(transaction: undefined, signal: AbortSignal): Promise<undefined> {
+    const { blockNumber } = await this.#components.tokens.head();
+    await this.#components.whenConfirmed(blockNumber, signal);
+    return transaction;
+  }
+
+  async #translate(cause: unknown, voucher: Voucher): Promise<unknown> {
+    if (!isCodedError(cause)) return cause;
+    switch (cause.code) {
+      case "VOUCHER_ABOVE_RESERVE": {
+        const { reserve, collected } = await this.standing(voucher);
+        return new PrepaidError({ code: "X402_RESERVE_SHORT", wanted: voucher.cumulative - collected, reserve });
+      }
+      case "VOUCHER_CHAIN_UNKNOWN":
+      case "VOUCHER_ROOT_WRONG":
+      case "VOUCHER_FENCED":
+        return notNext(voucher.seq);
+      case "CHAIN_UNREACHABLE":
+        return new PrepaidError({ code: "X402_CHAIN_UNAVAILABLE" }, { cause });
+      default:
+        return cause;
+    }
+  }
+}
+
+function atLeastOne(amount: bigint): bigint {
+  return amount > 0n ? amount : 1n;
+}
+
+function notNext(seq: bigint): PrepaidError {
+  return new PrepaidError({ code: "X402_VOUCHER_NOT_NEXT", seq });
+}

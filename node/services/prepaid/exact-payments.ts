@@ -1,0 +1,223 @@
+import { ChainError } from "@leat/node/chain/errors.ts";
+import type { ChainSender } from "@leat/node/chain/sender.ts";
+import type { TokenAuthorizations } from "@leat/node/chain/token-authorizations.ts";
+import type { Clock } from "@leat/node/kernel/clock.ts";
+import type { PaymentRecord, PrepaidStore } from "@leat/node/store/prepaid.ts";
+import { isCodedError } from "@leat/sdk/base/errors.ts";
+import type { Logger } from "@leat/sdk/base/logger.ts";
+import type { TransferAuthorization } from "@leat/sdk/protocol/eip3009.ts";
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+import type { Signed } from "@leat/sdk/protocol/statements.ts";
+import { toExact } from "@leat/sdk/protocol/units.ts";
+import { PrepaidError } from "./errors.ts";
+import type { PrepaidTerms } from "./index.ts";
+import { roundUp } from "./round-up.ts";
+
+export interface ExactComponents {
+  readonly store: PrepaidStore;
+  readonly tokens: TokenAuthorizations;
+  readonly sender: Pick<ChainSender, "send">;
+  readonly whenConfirmed: (blockNumber: bigint, signal?: AbortSignal) => Promise<void>;
+  readonly confirmedDepth: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly onSettled: () => void;
+}
+
+export interface ExactPaid {
+  readonly transaction: Hex | undefined;
+  /** Base units. */
+  readonly amount: bigint;
+}
+
+/** An authorisation must outlive the block that it goes into. */
+const LEAST_SECONDS = 6n;
+/** Beyond what we ask for: clocks of clients are off by minutes. */
+const CLOCK_SKEW_SECONDS = 900n;
+
+/**
+ * Payments by `transferWithAuthorization`. Anybody who sees one may submit it, before us or instead of us: it pays this
+ * node whoever does, so what counts is never our transaction but what the chain says of the nonce.
+ */
+export class ExactPayments {
+  readonly #components: ExactComponents;
+  readonly #terms: PrepaidTerms;
+  /** Payments whose own request looks after them. */
+  readonly #attended = new Set<Hex>();
+
+  constructor(components: ExactComponents, terms: PrepaidTerms) {
+    this.#components = components;
+    this.#terms = terms;
+  }
+
+  /** Everything that can be said without the chain, the signature's own check excepted. */
+  check({ to, value, validAfter, validBefore }: TransferAuthorization, wantedExact: bigint): void {
+    const { payTo } = this.#terms;
+    if (to !== payTo) throw new PrepaidError({ code: "X402_PAYEE_WRONG", wanted: payTo, found: to });
+    const wanted = this.amountFor(wantedExact);
+    if (value < wanted) throw new PrepaidError({ code: "X402_VALUE_TOO_SMALL", wanted, offered: value });
+    if (value > wanted) throw new PrepaidError({ code: "X402_VALUE_TOO_LARGE", most: wanted, offered: value });
+    this.checkTime(validAfter, validBefore);
+  }
+
+  checkTime(validAfter: bigint, validBefore: bigint): void {
+    const now = BigInt(Math.floor(this.#components.clock.nowMs() / 1_000));
+    if (validAfter >= now) throw new PrepaidError({ code: "X402_NOT_YET_VALID", validAfter });
+    if (validBefore < now + LEAST_SECONDS) throw new PrepaidError({ code: "X402_EXPIRED", validBefore });
+    // Its nonce is remembered for as long as it is valid.
+    const latest = now + BigInt(this.#terms.timeoutSeconds) + CLOCK_SKEW_SECONDS;
+    if (validBefore > latest) throw new PrepaidError({ code: "X402_VALID_TOO_LONG", validBefore, latest });
+  }
+
+  /** What a payment has to be for a request that costs so much, base units. */
+  amountFor(wantedExact: bigint): bigint {
+    const { prepay, decimals } = this.#terms;
+    const least = roundUp(wantedExact, decimals);
+    if (least > prepay) return least;
+    return prepay;
+  }
+
+  /** Called alone for its payer, with the signature checked. */
+  async take(
+    { value: authorization, signature }: Signed<TransferAuthorization>,
+    wantedExact: bigint,
+    signal: AbortSignal,
+  ): Promise<ExactPaid> {
+    const { store } = this.#components;
+    const payer = authorization.from;
+    const name = { payer, nonce: authorization.nonce };
+    // Also a payment that was counted: what was submitted is public, so showing it again proves nothing.
+    if ((await store.payment(name)) !== undefined) throw nonceUsed(name.nonce);
+    await this.#settleOpen(payer);
+    const held = await store.balance(payer);
+    const record = { ...recordOf(authorization), fromBlock: 0n };
+    if (held > 0n && held >= wantedExact) {
+      await store.begin({ ...record, state: "shown" });
+      return { transaction: undefined, amount: 0n };
+    }
+    const fromBlock = await this.#checkOnChain(authorization);
+    const pending: PaymentRecord = { ...record, fromBlock, state: "pending" };
+    if (!(await store.begin(pending))) throw nonceUsed(name.nonce);
+    this.#attended.add(pending.nonce);
+    try {
+      return await this.#settle(pending, authorization, signature, signal);
+    } catch (cause) {
+      if (!(cause instanceof ChainError) && !signal.aborted) throw cause;
+      // It may be on its way: whoever looks next, we or the payer, finds out.
+      throw new PrepaidError({ code: "X402_PAYMENT_PENDING" }, { cause });
+    } finally {
+      this.#attended.delete(pending.nonce);
+    }
+  }
+
+  /** Looks at every open payment that no request looks after: after a restart, all of them. */
+  async lookAtOpen(payer?: Address): Promise<void> {
+    const { store, tokens, confirmedDepth } = this.#components;
+    const open = (await store.payments(payer)).filter(({ nonce }) => !this.#attended.has(nonce));
+    if (open.length === 0) return;
+    const confirmed = await tokens.head(confirmedDepth);
+    for (const record of open) {
+      const isWatched = record.state === "pending" || record.state === "refused";
+      const use = isWatched ? await this.#find(record, confirmed.blockNumber) : undefined;
+      // It can still be used, or was counted just now, or is used in a block that is not confirmed.
+      if (confirmed.timestamp < record.validBefore || use?.paid) continue;
+      if (isWatched && use === undefined && (await tokens.isUsed(record.payer, record.nonce))) continue;
+      await store.forget(record);
+    }
+  }
+
+  /** The block that the search for the payment's use may begin with. */
+  async #checkOnChain({ from, nonce, value }: TransferAuthorization): Promise<bigint> {
+    const { tokens } = this.#components;
+    const reads = Promise.all([tokens.isUsed(from, nonce), tokens.balanceOf(from), tokens.head()]);
+    const [isUsed, found, head] = await reads.catch((cause) => {
+      throw new PrepaidError({ code: "X402_CHAIN_UNAVAILABLE" }, { cause });
+    });
+    // Used before we knew of it: nothing is counted that we did not see begin.
+    if (isUsed) throw nonceUsed(nonce);
+    if (found < value) throw new PrepaidError({ code: "X402_FUNDS_SHORT", wanted: value, found });
+    return head.blockNumber;
+  }
+
+  async #settle(
+    record: PaymentRecord,
+    authorization: TransferAuthorization,
+    signature: Hex,
+    signal: AbortSignal,
+  ): Promise<ExactPaid> {
+    const { tokens, sender, store, logger, whenConfirmed, confirmedDepth } = this.#components;
+    let failure: unknown;
+    try {
+      await sender.send(tokens.transferCall(authorization, signature), signal);
+    } catch (error) {
+      if (!isCodedError(error)) throw error;
+      failure = error;
+      logger.info("Settle payment failed", { code: error.code });
+    }
+    const use = await tokens.findUse(authorization, record.fromBlock);
+    if (use !== undefined) {
+      await whenConfirmed(use.blockNumber, signal);
+      const confirmed = await tokens.head(confirmedDepth);
+      const paid = await this.#find(record, confirmed.blockNumber);
+      if (paid === undefined) throw new PrepaidError({ code: "X402_PAYMENT_PENDING" });
+      if (!paid.paid) throw nonceUsed(record.nonce);
+      return { transaction: paid.transaction, amount: record.value };
+    }
+    if (failure instanceof ChainError && failure.detail.code === "CHAIN_REVERTED") {
+      // It stays valid, so it is watched on; but it does not keep its payer from paying in another way.
+      await store.refuse(record);
+      throw new PrepaidError({ code: "X402_SETTLEMENT_REFUSED", reason: failure.detail.reason });
+    }
+    if (failure instanceof ChainError && failure.detail.code === "CHAIN_GAS_MISSING") {
+      await store.refuse(record);
+      throw new PrepaidError({ code: "X402_SETTLEMENT_UNAVAILABLE", reason: failure.code });
+    }
+    throw new PrepaidError({ code: "X402_PAYMENT_PENDING" }, { cause: failure });
+  }
+
+  /** A confirmed use of the record's nonce, counted if it paid us. */
+  async #find(record: PaymentRecord, confirmedBlock: bigint) {
+    const { tokens, store, logger, onSettled } = this.#components;
+    const use = await tokens.findUse(authorizationOf(record), record.fromBlock);
+    if (use === undefined || use.blockNumber > confirmedBlock) return undefined;
+    if (!use.paid) {
+      await store.refuse(record);
+      return use;
+    }
+    if (await store.credit(record, toExact(record.value, this.#terms.decimals))) {
+      onSettled();
+      logger.info("Count payment", { transaction: use.transaction, value: record.value });
+    }
+    return use;
+  }
+
+  /** A payer with a payment on its way pays no second one: it may have paid already. */
+  async #settleOpen(payer: Address): Promise<void> {
+    const { store } = this.#components;
+    const isPending = async () => (await store.payments(payer)).some(({ state }) => state === "pending");
+    if (!(await isPending())) return;
+    await this.lookAtOpen(payer).catch((cause) => {
+      throw new PrepaidError({ code: "X402_PAYMENT_PENDING" }, { cause });
+    });
+    if (await isPending()) throw new PrepaidError({ code: "X402_PAYMENT_PENDING" });
+  }
+}
+
+function recordOf({ from, to, nonce, value, validAfter, validBefore }: TransferAuthorization) {
+  return { payer: from, nonce, payTo: to, value, validAfter, validBefore };
+}
+
+function authorizationOf({
+  payer,
+  payTo,
+  nonce,
+  value,
+  validAfter,
+  validBefore,
+}: PaymentRecord): TransferAuthorization {
+  return { from: payer, to: payTo, nonce, value, validAfter, validBefore };
+}
+
+function nonceUsed(nonce: Hex): PrepaidError {
+  return new PrepaidError({ code: "X402_NONCE_USED", nonce });
+}

@@ -1,0 +1,123 @@
+import type { Startable } from "@leat/node/kernel/lifecycle.ts";
+import { TaskGroup } from "@leat/node/kernel/task-group.ts";
+import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
+import { type TransferAuthorization, transferAuthorizationStructure } from "@leat/sdk/protocol/eip3009.ts";
+import type { Address } from "@leat/sdk/protocol/hex.ts";
+import type { Voucher } from "@leat/sdk/protocol/signed.ts";
+import type { Signed } from "@leat/sdk/protocol/statements.ts";
+import { toBaseUnits } from "@leat/sdk/protocol/units.ts";
+import { Balances } from "./balances.ts";
+import { type ChannelComponents, ChannelPayments } from "./channel-payments.ts";
+import { PrepaidError } from "./errors.ts";
+import { type ExactComponents, type ExactPaid, ExactPayments } from "./exact-payments.ts";
+import type { ChannelStanding, Hold, Paid, Prepaid, PrepaidTerms, TopUp, X402Options } from "./index.ts";
+import { requireSigner } from "./require-signer.ts";
+
+export interface PrepaidComponents extends Omit<ExactComponents, "onSettled">, ChannelComponents {
+  readonly metrics: MetricsRegister;
+}
+
+/** Prepaid balances of people who pay by HTTP: how they come about, and how they are spent. */
+export class PrepaidService implements Prepaid, Startable {
+  readonly terms: PrepaidTerms;
+  readonly #components: PrepaidComponents;
+  readonly #options: X402Options;
+  readonly #balances: Balances;
+  readonly #exact: ExactPayments;
+  readonly #channel: ChannelPayments;
+  readonly #tasks: TaskGroup;
+
+  constructor(components: PrepaidComponents, terms: PrepaidTerms, options: X402Options) {
+    this.#components = components;
+    this.#options = options;
+    this.terms = terms;
+    const { clock, logger, metrics, store } = components;
+    this.#tasks = new TaskGroup({
+      clock,
+      onError: (error) => logger.warn("Look after prepaid balances failed", { error }),
+    });
+    const settled = metrics.counter({
+      name: "leat_prepaid_payments_settled_total",
+      help: "Payments of the exact scheme that were confirmed and counted",
+    });
+    // While it stops, nothing is refunded any more: the rest of a request that was cut off stays spent.
+    const run = (task: () => Promise<unknown>) => {
+      if (!this.#tasks.signal.aborted) this.#tasks.run(task);
+    };
+    this.#balances = new Balances({ store, clock, run }, options.tokenSeconds);
+    this.#exact = new ExactPayments({ ...components, onSettled: () => settled.add() }, terms);
+    this.#channel = new ChannelPayments(components, this.#exact, terms);
+  }
+
+  async start(): Promise<void> {
+    const look = async () => {
+      await this.#exact.lookAtOpen();
+      await this.#components.store.dropTokens(Math.floor(this.#components.clock.nowMs() / 1_000));
+    };
+    // What was on its way when this node was killed; a chain that is away must not keep it from starting.
+    await look().catch((error) => this.#components.logger.warn("Look at open payments failed", { error }));
+    this.#tasks.every(this.#options.lookEveryMs, look);
+  }
+
+  async stop(): Promise<void> {
+    await this.#tasks.close();
+  }
+
+  payerOf(token: string): Promise<Address> {
+    return this.#balances.payerOf(token);
+  }
+
+  async balance(payer: Address): Promise<bigint> {
+    return toBaseUnits(await this.#components.store.balance(payer), this.terms.decimals);
+  }
+
+  hold(payer: Address, exact: bigint): Promise<Hold> {
+    return this.#balances.hold(payer, exact);
+  }
+
+  payExact(signed: Signed<TransferAuthorization>, wantedExact: bigint): Promise<Paid> {
+    const { statements, tokenDomain } = this.#components;
+    const { value, signature } = signed;
+    this.#exact.check(value, wantedExact);
+    requireSigner(value.from, () =>
+      statements.recoverSigner(transferAuthorizationStructure, tokenDomain, value, signature),
+    );
+    return this.#pay(value.from, (signal) => this.#exact.take(signed, wantedExact, signal));
+  }
+
+  async payVoucher(voucher: Signed<Voucher>, topUp: TopUp | undefined, wantedExact: bigint): Promise<Paid> {
+    this.#channel.check(voucher);
+    return this.#pay(voucher.value.payer, (signal) => this.#channel.take(voucher, topUp, wantedExact, signal));
+  }
+
+  async standing(voucher: Signed<Voucher>): Promise<ChannelStanding | undefined> {
+    try {
+      this.#channel.check(voucher);
+    } catch {
+      // What was paid here is told to nobody but its payer.
+      return undefined;
+    }
+    return this.#channel.standing(voucher.value);
+  }
+
+  async #pay(payer: Address, take: (signal: AbortSignal) => Promise<ExactPaid>): Promise<Paid> {
+    const { clock } = this.#components;
+    const limit = new AbortController();
+    const signal = AbortSignal.any([limit.signal, this.#tasks.signal]);
+    const waiting = clock.sleep(this.#options.settleWaitMs, signal).then(
+      () => limit.abort(),
+      () => {},
+    );
+    try {
+      return await this.#balances.alone(payer, async () => {
+        // Its turn came too late: nothing has begun yet, and nothing must.
+        if (signal.aborted) throw new PrepaidError({ code: "X402_BUSY" });
+        const paid = await take(signal);
+        return { payer, ...paid, ...(await this.#balances.issue(payer)) };
+      });
+    } finally {
+      limit.abort();
+      await waiting;
+    }
+  }
+}

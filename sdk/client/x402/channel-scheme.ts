@@ -1,0 +1,240 @@
+import { Value } from "typebox/value";
+import { CodedError } from "../../base/errors.ts";
+import { type Channel, channelId, channelOf, hubChannel } from "../../protocol/channel.ts";
+import { createDomain, valueFromJson, valueToJson } from "../../protocol/eip712.ts";
+import { receiveAuthorizationStructure, reserveNonce } from "../../protocol/eip3009.ts";
+import { type Address, bytesToHex, type Hex, toAddress, zeroHash } from "../../protocol/hex.ts";
+import { nextUsageRoot } from "../../protocol/merkle.ts";
+import { type Voucher, voucherStructure } from "../../protocol/signed.ts";
+import { nobleStatements } from "../../protocol/statements.ts";
+import {
+  CHANNEL_SCHEME,
+  type ChannelInfo,
+  type ChannelPayload,
+  channelInfoSchema,
+  typedFields,
+  X402_VERSION,
+} from "../../protocol/x402.ts";
+
+export class ChannelSchemeError extends CodedError<
+  | { code: "X402_CLIENT_TERMS_INVALID"; field: string }
+  | { code: "X402_CLIENT_ESCROW_FOREIGN"; wanted: Address; found: string }
+  | { code: "X402_CLIENT_RAISE_TOO_LARGE"; asked: bigint; most: bigint }
+  | { code: "X402_CLIENT_RESERVE_LIMIT"; wanted: bigint; most: bigint }
+> {}
+
+/** What signs: a viem account is one. */
+export interface TypedDataSigner {
+  readonly address: Hex;
+  signTypedData(data: {
+    domain: Record<string, unknown>;
+    types: Record<string, unknown>;
+    primaryType: string;
+    message: Record<string, unknown>;
+  }): Promise<Hex>;
+}
+
+export interface ChannelSchemeOptions {
+  readonly signer: TypedDataSigner;
+  /** The escrow of the network, from a deployment that the payer trusts: a server could name any contract. */
+  readonly escrow: Address;
+  /** Base units that go into a channel's reserve when it is too small. */
+  readonly topUp: bigint;
+  /** Most that is ever reserved for one payee, base units; default: one top-up. */
+  readonly reserveLimit?: bigint;
+  /** A voucher grows by so much at least: more than one request's price saves vouchers. Base units. */
+  readonly raiseAtLeast?: bigint;
+  /** Most that one voucher may grow by, base units; default: one top-up. */
+  readonly raiseAtMost?: bigint;
+}
+
+/** The public packages' types, as far as they are needed here: `sdk` depends on none of them. */
+export interface SchemeRequirements {
+  readonly scheme: string;
+  readonly network: string;
+  readonly asset: string;
+  readonly amount: string;
+  readonly payTo: string;
+  readonly maxTimeoutSeconds: number;
+  readonly extra: Record<string, unknown>;
+}
+
+export interface SchemeResponse {
+  readonly requirements: SchemeRequirements;
+  readonly settleResponse?: { readonly success: boolean; readonly extensions?: Record<string, unknown> };
+  readonly paymentRequired?: { readonly extensions?: Record<string, unknown> };
+}
+
+interface SignedTopUp extends NonNullable<ChannelPayload["topUp"]> {
+  readonly signature: Hex;
+}
+
+interface ChannelMemory {
+  readonly channel: Channel;
+  newest: Voucher | undefined;
+  /** What the payee last said; undefined before it said anything. */
+  standing: { readonly reserve: bigint; readonly collected: bigint } | undefined;
+  /** Signed and not yet seen in the reserve. Sent again, never replaced, while it is valid. */
+  topUp: SignedTopUp | undefined;
+  reserved: bigint;
+}
+
+/**
+ * The scheme `leat-channel` for the public x402 clients: `client.register("eip155:42161", new LeatChannelScheme(…))`.
+ * Tops a channel up once and signs a voucher for each payment. It remembers its channels in memory; one that starts
+ * anew asks the payee, and believes only vouchers that carry its own signature.
+ */
+export class LeatChannelScheme {
+  readonly scheme = CHANNEL_SCHEME;
+  readonly schemeHooks = { onPaymentResponse: (response: SchemeResponse) => this.#hear(response) };
+  readonly #options: ChannelSchemeOptions;
+  readonly #payer: Address;
+  readonly #channels = new Map<Hex, ChannelMemory>();
+
+  constructor(options: ChannelSchemeOptions) {
+    this.#options = options;
+    this.#payer = toAddress(options.signer.address);
+  }
+
+  async createPaymentPayload(
+    x402Version: number,
+    requirements: SchemeRequirements,
+  ): Promise<{ x402Version: number; payload: Record<string, unknown> }> {
+    if (x402Version !== X402_VERSION) throw invalid("x402Version");
+    const chainId = readChainId(requirements.network);
+    const escrow = String(requirements.extra.escrow);
+    if (escrow.toLowerCase() !== this.#options.escrow) {
+      throw new ChannelSchemeError({ code: "X402_CLIENT_ESCROW_FOREIGN", wanted: this.#options.escrow, found: escrow });
+    }
+    const memory = this.#open(requirements);
+    const value = nextVoucher(memory, this.#raise(requirements.amount));
+    // Noted before it leaves: what is signed counts, whether or not an answer comes.
+    memory.newest = value;
+    const topUp = await this.#topUpFor(memory, value, chainId, requirements);
+    const signature = await this.#options.signer.signTypedData({
+      domain: { name: "Leat", version: "1", chainId, verifyingContract: this.#options.escrow },
+      types: { Voucher: typedFields(voucherStructure) },
+      primaryType: "Voucher",
+      message: { ...value },
+    });
+    const voucher = { value: valueToJson(voucherStructure, value), signature };
+    return { x402Version, payload: topUp === undefined ? { voucher } : { voucher, topUp } };
+  }
+
+  #raise(amount: string): bigint {
+    if (!/^[0-9]{1,38}$/.test(amount)) throw invalid("amount");
+    const asked = BigInt(amount);
+    const { raiseAtLeast = 1n, topUp, raiseAtMost = topUp } = this.#options;
+    const raise = asked > raiseAtLeast ? asked : raiseAtLeast;
+    if (raise > raiseAtMost) {
+      throw new ChannelSchemeError({ code: "X402_CLIENT_RAISE_TOO_LARGE", asked: raise, most: raiseAtMost });
+    }
+    return raise;
+  }
+
+  async #topUpFor(
+    memory: ChannelMemory,
+    value: Voucher,
+    chainId: number,
+    { asset, maxTimeoutSeconds, extra }: SchemeRequirements,
+  ): Promise<SignedTopUp | undefined> {
+    const nowSeconds = Math.floor(Date.now() / 1_000);
+    if (memory.topUp !== undefined && Number(memory.topUp.validBefore) <= nowSeconds) {
+      // Whether it was used is asked before another one is signed.
+      memory.topUp = undefined;
+      memory.standing = undefined;
+    }
+    const { standing } = memory;
+    if (memory.topUp !== undefined) return memory.topUp;
+    if (standing === undefined || value.cumulative - standing.collected <= standing.reserve) return undefined;
+    const { topUp: amount, reserveLimit = amount, signer, escrow } = this.#options;
+    if (memory.reserved + amount > reserveLimit) {
+      const wanted = memory.reserved + amount;
+      throw new ChannelSchemeError({ code: "X402_CLIENT_RESERVE_LIMIT", wanted, most: reserveLimit });
+    }
+    const salt = bytesToHex(crypto.getRandomValues(new Uint8Array(32)));
+    const validBefore = BigInt(nowSeconds + maxTimeoutSeconds);
+    const nonce = reserveNonce(memory.channel, salt);
+    const signature = await signer.signTypedData({
+      domain: { name: extra.name, version: extra.version, chainId, verifyingContract: asset },
+      types: { ReceiveWithAuthorization: typedFields(receiveAuthorizationStructure) },
+      primaryType: "ReceiveWithAuthorization",
+      message: { from: this.#payer, to: escrow, value: amount, validAfter: 0n, validBefore, nonce },
+    });
+    memory.reserved += amount;
+    memory.topUp = { value: amount.toString(), validAfter: "0", validBefore: validBefore.toString(), salt, signature };
+    return memory.topUp;
+  }
+
+  /** Learns from an answer. Where that makes another try worth while, the client makes one. */
+  async #hear({
+    requirements,
+    settleResponse,
+    paymentRequired,
+  }: SchemeResponse): Promise<{ recovered: true } | undefined> {
+    const extensions = settleResponse?.extensions ?? paymentRequired?.extensions;
+    const info = (extensions?.[CHANNEL_SCHEME] as { info?: unknown } | undefined)?.info;
+    if (!Value.Check(channelInfoSchema, info)) return undefined;
+    const memory = this.#open(requirements);
+    const isNews = this.#learn(memory, readChainId(requirements.network), info);
+    return settleResponse === undefined && isNews ? { recovered: true } : undefined;
+  }
+
+  #learn(memory: ChannelMemory, chainId: number, info: ChannelInfo): boolean {
+    const before = memory.standing;
+    const after = { reserve: BigInt(info.reserve), collected: BigInt(info.collected) };
+    memory.standing = after;
+    if (before === undefined || after.reserve + after.collected > before.reserve + before.collected) {
+      memory.topUp = undefined;
+    }
+    const held = this.#readHeld(memory.channel, chainId, info);
+    const isOther = held?.seq !== memory.newest?.seq || held?.cumulative !== memory.newest?.cumulative;
+    if (held !== undefined || info.held === undefined) memory.newest = held;
+    return isOther || before === undefined;
+  }
+
+  #readHeld(channel: Channel, chainId: number, { held }: ChannelInfo): Voucher | undefined {
+    if (held === undefined) return undefined;
+    try {
+      const value = valueFromJson(voucherStructure, held.value);
+      const domain = createDomain(chainId, this.#options.escrow);
+      nobleStatements.verifySigned(voucherStructure, domain, { value, signature: held.signature }, this.#payer);
+      return channelId(channelOf(value)) === channelId(channel) ? value : undefined;
+    } catch {
+      // Not ours: it says nothing.
+      return undefined;
+    }
+  }
+
+  #open({ payTo, asset }: SchemeRequirements): ChannelMemory {
+    const channel = hubChannel(this.#payer, toAddress(payTo), toAddress(asset));
+    const id = channelId(channel);
+    const known = this.#channels.get(id);
+    if (known !== undefined) return known;
+    const memory = { channel, newest: undefined, standing: undefined, topUp: undefined, reserved: 0n };
+    this.#channels.set(id, memory);
+    return memory;
+  }
+}
+
+/** A policy for the public clients: where a server takes both, pay by the channel. */
+export function preferChannel<R extends { scheme: string }>(_version: number, accepts: R[]): R[] {
+  const ours = accepts.filter(({ scheme }) => scheme === CHANNEL_SCHEME);
+  return ours.length > 0 ? ours : accepts;
+}
+
+function nextVoucher({ channel, newest }: ChannelMemory, raise: bigint): Voucher {
+  const seq = (newest?.seq ?? 0n) + 1n;
+  const usageRoot = nextUsageRoot(newest?.usageRoot ?? zeroHash, seq, zeroHash);
+  return { ...channel, cumulative: (newest?.cumulative ?? 0n) + raise, seq, usageRoot };
+}
+
+function readChainId(network: string): number {
+  const match = /^eip155:([0-9]{1,15})$/.exec(network);
+  if (match === null) throw invalid("network");
+  return Number(match[1]);
+}
+
+function invalid(field: string): ChannelSchemeError {
+  return new ChannelSchemeError({ code: "X402_CLIENT_TERMS_INVALID", field });
+}

@@ -1,0 +1,195 @@
+import assert from "node:assert/strict";
+import { systemClock } from "@leat/node/kernel/clock.ts";
+import type { NodeKey } from "@leat/node/kernel/keys.ts";
+import { SettlementService, settlementOptions } from "@leat/node/services/settlement/settlement-service.ts";
+import { silentLogger } from "@leat/sdk/base/logger.ts";
+import { silentMetrics } from "@leat/sdk/base/metrics.ts";
+import { LeatChannelScheme, preferChannel } from "@leat/sdk/client/x402/channel-scheme.ts";
+import { createPrepaidFetch } from "@leat/sdk/client/x402/prepaid-fetch.ts";
+import { channelId, hubChannel } from "@leat/sdk/protocol/channel.ts";
+import { valueToJson } from "@leat/sdk/protocol/eip712.ts";
+import { zeroHash } from "@leat/sdk/protocol/hex.ts";
+import { nextUsageRoot } from "@leat/sdk/protocol/merkle.ts";
+import { type Voucher, voucherStructure } from "@leat/sdk/protocol/signed.ts";
+import { BALANCE_HEADER, CHANNEL_SCHEME } from "@leat/sdk/protocol/x402.ts";
+import {
+  decodePaymentRequiredHeader,
+  decodePaymentResponseHeader,
+  encodePaymentSignatureHeader,
+} from "@x402/core/http";
+import type { PaymentPayload } from "@x402/core/types";
+import { ExactEvmScheme } from "@x402/evm/exact/client";
+import { wrapFetchWithPayment, x402Client } from "@x402/fetch";
+import { defaultsOf } from "../../../support/defaults.ts";
+import { useX402 } from "../../../support/use-x402.ts";
+import { accountOf, usdcOf, type X402Node } from "../../../support/x402-scene.ts";
+
+const TOP_UP = 1_000_000n;
+
+describe("x402, channel scheme", function () {
+  this.timeout(120_000);
+  const on = useX402();
+  let viewer: NodeKey;
+  let node: X402Node;
+
+  beforeEach(async () => {
+    viewer = await on.newViewer(3n * TOP_UP);
+    node = await on.start();
+  });
+
+  const size = (sequence: number) => BigInt(on.stream.bytes(1, sequence)!.length);
+  const codeOf = async (answer: Response) => ((await answer.json()) as { error: { code: string } }).error.code;
+  const channel = () => hubChannel(viewer.address, on.market.node.address, on.market.anvil.deployment.tokens.USDC);
+  const heldTotal = async () => (await on.vouchers.newest("held", channelId(channel())))?.voucher.value.cumulative;
+
+  /** The public packages with our scheme beside theirs. */
+  const clientOf = (options: { raiseAtLeast?: bigint } = {}) => {
+    const { chainId, escrow, tokens } = on.market.anvil.deployment;
+    const network = `eip155:${chainId}` as const;
+    const signer = accountOf(viewer);
+    return x402Client.fromConfig({
+      schemes: [
+        { network, client: new ExactEvmScheme(signer) },
+        { network, client: new LeatChannelScheme({ signer, escrow, topUp: TOP_UP, ...options }) },
+      ],
+      policies: [preferChannel],
+      spendControls: { allowedAssets: [{ network, asset: tokens.USDC, maxAmountPerPayment: "1000000" }] },
+    });
+  };
+  const signVoucher = async (change: Partial<Voucher>, key = viewer) => {
+    const usageRoot = nextUsageRoot(zeroHash, 1n, zeroHash);
+    const value = { ...channel(), cumulative: size(0), seq: 1n, usageRoot, ...change };
+    const signature = await key.signer.sign(voucherStructure, on.market.domain, value);
+    return { value: valueToJson(voucherStructure, value), signature };
+  };
+  const sendPayload = async (payload: Record<string, unknown>) => {
+    const asked = await fetch(node.url("240p/0.m4s"));
+    const required = decodePaymentRequiredHeader(asked.headers.get("payment-required")!);
+    const accepted = required.accepts.find(({ scheme }) => scheme === CHANNEL_SCHEME)!;
+    const header = encodePaymentSignatureHeader({ x402Version: 2, accepted, payload } as PaymentPayload);
+    return fetch(node.url("240p/0.m4s"), { headers: { "payment-signature": header } });
+  };
+
+  it("tops the channel up once and pays each request with a voucher over its price", async () => {
+    const pay = wrapFetchWithPayment(fetch, clientOf());
+    const first = await pay(node.url("240p/0.m4s"));
+    assert.equal(first.status, 200);
+    assert.deepEqual(new Uint8Array(await first.arrayBuffer()), Uint8Array.from(on.stream.bytes(1, 0)!));
+    const settled = decodePaymentResponseHeader(first.headers.get("payment-response")!);
+    assert.match(settled.transaction, /^0x[0-9a-f]{64}$/);
+    assert.equal(settled.amount, size(0).toString());
+    for (const sequence of [1, 2]) {
+      const answer = await pay(node.url(`240p/${sequence}.m4s`));
+      assert.equal(answer.status, 200);
+      await answer.arrayBuffer();
+      const { transaction, amount } = decodePaymentResponseHeader(answer.headers.get("payment-response")!);
+      assert.deepEqual([transaction, amount], ["", size(sequence).toString()]);
+    }
+    const total = size(0) + size(1) + size(2);
+    assert.equal(await heldTotal(), total);
+    assert.equal(await usdcOf(on.market, viewer.address), 2n * TOP_UP, "one top-up, and nothing else, left the payer");
+    assert.equal((await on.market.view.channelState(channel())).reserve, TOP_UP);
+    assert.equal(await node.prepaid.balance(viewer.address), 0n);
+    assert.deepEqual(on.stream.counted, []);
+  });
+
+  it("gives vouchers that the node's settlement collects", async () => {
+    await (await wrapFetchWithPayment(fetch, clientOf())(node.url("240p/0.m4s"))).arrayBuffer();
+    const quiet = { clock: systemClock, logger: silentLogger, metrics: silentMetrics };
+    const { view: chain, anvil } = on.market;
+    const sender = await on.market.sender(on.market.node);
+    const parts = { vouchers: on.vouchers, payee: node.payee, chain, sender, deployment: anvil.deployment, ...quiet };
+    const settlement = new SettlementService(parts, defaultsOf(settlementOptions));
+    await settlement.collectNow();
+    await settlement.stop();
+    assert.equal((await chain.channelState(channel())).collected, size(0));
+  });
+
+  it("spends a voucher that is ahead by its token, with no payment in between", async () => {
+    const payments: (string | null)[] = [];
+    const watched: typeof fetch = async (input, init) => {
+      const request = new Request(input, init);
+      payments.push(request.headers.get("payment-signature"));
+      return fetch(request);
+    };
+    const pay = wrapFetchWithPayment(createPrepaidFetch(watched), clientOf({ raiseAtLeast: 500_000n }));
+    for (const sequence of [0, 1, 2]) {
+      const answer = await pay(node.url(`240p/${sequence}.m4s`));
+      assert.equal(answer.status, 200);
+      await answer.arrayBuffer();
+      if (sequence === 2) {
+        assert.equal(BigInt(answer.headers.get(BALANCE_HEADER)!), 500_000n - size(0) - size(1) - size(2));
+      }
+    }
+    // Unpaid, then a voucher without a reserve, then the same with the top-up; the rest goes by the token alone.
+    assert.deepEqual(
+      payments.map((payment) => payment !== null),
+      [false, true, true, false, false],
+    );
+  });
+
+  it("goes on from the node's voucher when the client has lost its memory", async () => {
+    await (await wrapFetchWithPayment(fetch, clientOf())(node.url("240p/0.m4s"))).arrayBuffer();
+    const answer = await wrapFetchWithPayment(fetch, clientOf())(node.url("240p/1.m4s"));
+    assert.equal(answer.status, 200);
+    assert.equal(await heldTotal(), size(0) + size(1));
+    assert.equal(await usdcOf(on.market, viewer.address), 2n * TOP_UP, "no second top-up");
+  });
+
+  it("counts a voucher that was kept before the node was killed", async () => {
+    await (await wrapFetchWithPayment(fetch, clientOf())(node.url("240p/0.m4s"))).arrayBuffer();
+    const held = (await on.vouchers.newest("held", channelId(channel())))!.voucher.value;
+    const usageRoot = nextUsageRoot(held.usageRoot, 2n, zeroHash);
+    const value = { ...held, cumulative: held.cumulative + 7n, seq: 2n, usageRoot };
+    const voucher = { value, signature: await viewer.signer.sign(voucherStructure, on.market.domain, value) };
+    // As if the node had died between keeping it and counting it.
+    await node.payee.accept({ voucher, kind: "prepay", receiptsRoot: zeroHash, receiptHashes: [] });
+    const answer = await wrapFetchWithPayment(fetch, clientOf())(node.url("240p/1.m4s"));
+    assert.equal(answer.status, 200);
+    assert.equal(await node.prepaid.balance(viewer.address), 7n);
+  });
+
+  it("tells nobody but the payer what it holds, and takes an old voucher for nothing", async () => {
+    await (await wrapFetchWithPayment(fetch, clientOf())(node.url("240p/0.m4s"))).arrayBuffer();
+    const { voucher } = (await on.vouchers.newest("held", channelId(channel())))!;
+    // The chain shows every voucher that was collected: this one is anybody's.
+    const replayed = await sendPayload({
+      voucher: { value: valueToJson(voucherStructure, voucher.value), signature: voucher.signature },
+    });
+    assert.equal(await codeOf(replayed), "X402_VOUCHER_NOT_NEXT");
+    assert.equal(replayed.headers.get("payment-response"), null);
+    const stranger = await on.newViewer(0n);
+    const guessed = await sendPayload({ voucher: await signVoucher({ seq: 2n }, stranger) });
+    assert.equal(await codeOf(guessed), "X402_SIGNER_WRONG");
+    const required = decodePaymentRequiredHeader(guessed.headers.get("payment-required")!);
+    assert.deepEqual(Object.keys(required.extensions!), ["leat-prepaid"]);
+  });
+
+  it("refuses a voucher that is not what was asked for with a code of its own", async () => {
+    const { tokens } = on.market.anvil.deployment;
+    const other = await on.newViewer(0n);
+    const cases: [payload: Record<string, unknown>, code: string][] = [
+      [{ voucher: await signVoucher({ payee: other.address }) }, "X402_PAYEE_WRONG"],
+      [{ voucher: await signVoucher({ token: tokens.LPT }) }, "X402_ASSET_WRONG"],
+      [{ voucher: await signVoucher({ cluster: 1n, clusterPpm: 5 }) }, "X402_SHARE_UNWANTED"],
+      [{ voucher: await signVoucher({}, other) }, "X402_SIGNER_WRONG"],
+      [{ voucher: await signVoucher({ payer: on.market.account }, on.market.balancer) }, "X402_PAYER_IS_CLUSTER"],
+      [{ voucher: await signVoucher({ cumulative: 1n }) }, "X402_VALUE_TOO_SMALL"],
+      [{ voucher: await signVoucher({ cumulative: 1_000_001n }) }, "X402_VALUE_TOO_LARGE"],
+      [{ voucher: await signVoucher({}) }, "X402_RESERVE_SHORT"],
+      [{ voucher: await signVoucher({ seq: 2n }) }, "X402_VOUCHER_NOT_NEXT"],
+      [{ voucher: { ...(await signVoucher({})), signature: `0x${"11".repeat(10)}` } }, "X402_PAYLOAD_INVALID"],
+      [{ voucher: { value: { payer: 1 }, signature: `0x${"11".repeat(65)}` } }, "X402_PAYLOAD_INVALID"],
+    ];
+    for (const [payload, code] of cases) assert.equal(await codeOf(await sendPayload(payload)), code);
+    assert.equal(await heldTotal(), undefined);
+  });
+
+  it("signs no top-up for an escrow that its payer does not know", async () => {
+    const { chainId, tokens } = on.market.anvil.deployment;
+    const network = `eip155:${chainId}` as const;
+    const foreign = new LeatChannelScheme({ signer: accountOf(viewer), escrow: tokens.LPT, topUp: TOP_UP });
+    const client = x402Client.fromConfig({ schemes: [{ network, client: foreign }], spendControls: false });
+    await assert.rejects(wrapFetchWithPayment(fetch, client)(node.url("240p/0.m4s")), /X402_CLIENT_ESCROW_FOREIGN/);
+  });
+});

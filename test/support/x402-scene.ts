@@ -1,0 +1,133 @@
+import { createPlaybackDoor } from "@leat/node/app/x402.ts";
+import { connectChain } from "@leat/node/chain/clients.ts";
+import type { ChainSender } from "@leat/node/chain/sender.ts";
+import { TokenAuthorizations } from "@leat/node/chain/token-authorizations.ts";
+import { httpOptions } from "@leat/node/http/options.ts";
+import { X402Door } from "@leat/node/http/plugins/x402.ts";
+import { createServer, HttpService } from "@leat/node/http/server.ts";
+import { type Clock, systemClock } from "@leat/node/kernel/clock.ts";
+import type { NodeKey } from "@leat/node/kernel/keys.ts";
+import { nativeStatements } from "@leat/node/kernel/secp.ts";
+import { addLive } from "@leat/node/media-io/hls/routes.ts";
+import { PayeeService, payeeOptions } from "@leat/node/services/payment/payee-service.ts";
+import { type X402Options, x402Options } from "@leat/node/services/prepaid/index.ts";
+import { PrepaidService } from "@leat/node/services/prepaid/prepaid-service.ts";
+import type { Database } from "@leat/node/store/database.ts";
+import { PrepaidStore } from "@leat/node/store/prepaid.ts";
+import type { LevelVoucherStore } from "@leat/node/store/vouchers.ts";
+import { silentLogger } from "@leat/sdk/base/logger.ts";
+import { silentMetrics } from "@leat/sdk/base/metrics.ts";
+import { bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
+import { parsePrice } from "@leat/sdk/protocol/units.ts";
+import { ExactEvmScheme } from "@x402/evm/exact/client";
+import { wrapFetchWithPayment, x402Client } from "@x402/fetch";
+import { erc20Abi } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { defaultsOf } from "./defaults.ts";
+import type { TestStream } from "./hls-stream.ts";
+import { CONFIRMED_DEPTH, type MoneyMarket } from "./money-market.ts";
+
+/** One base unit of USDC a byte: a segment's price is its size. */
+const PRICE = "0.000001";
+
+export interface X402NodeOptions {
+  readonly stream: TestStream;
+  readonly database: Database;
+  readonly vouchers: LevelVoucherStore;
+  readonly settings?: Partial<X402Options>;
+  /** Stands between the node and the chain. */
+  readonly sender?: (real: ChainSender) => Pick<ChainSender, "send">;
+  /** Where the token is read; default: the market's chain. */
+  readonly rpcUrl?: string;
+  readonly clock?: Clock;
+  /** Whole USDC for a byte. */
+  readonly price?: string;
+}
+
+/** A node's real HTTP server and door over one stream, on the market's chain. */
+export async function startX402Node(market: MoneyMarket, options: X402NodeOptions) {
+  const { anvil, domain, view, node } = market;
+  const { deployment } = anvil;
+  const { stream, database, vouchers, clock = systemClock } = options;
+  const asset = deployment.tokens.USDC;
+  const quiet = { clock, logger: silentLogger, metrics: silentMetrics };
+  const chainOptions = { confirmedDepth: CONFIRMED_DEPTH, pollMs: 50, callTimeoutMs: 2_000 };
+  const rpcUrls = [options.rpcUrl ?? anvil.rpcUrl];
+  const { publicClient } = await connectChain({ ...chainOptions, rpcUrls }, deployment.chainId);
+  const tokenDomain = await new TokenAuthorizations(publicClient, asset).domain(deployment.chainId);
+  const real = await market.sender(node);
+  const payee = new PayeeService(
+    { vouchers, statements: nativeStatements, domain, chain: view, payee: node.address, ...quiet },
+    defaultsOf(payeeOptions, { refreshMs: 500 }),
+  );
+  const settings = defaultsOf(x402Options, { settleWaitMs: 15_000, lookEveryMs: 600_000, ...options.settings });
+  const prepaid = new PrepaidService(
+    {
+      store: new PrepaidStore(database, asset),
+      tokens: new TokenAuthorizations(publicClient, asset),
+      sender: options.sender?.(real) ?? real,
+      whenConfirmed: (blockNumber, signal) => view.whenConfirmed(blockNumber, signal),
+      confirmedDepth: CONFIRMED_DEPTH,
+      vouchers,
+      payee,
+      chain: view,
+      statements: nativeStatements,
+      domain,
+      tokenDomain: tokenDomain!,
+      deployment,
+      ...quiet,
+    },
+    {
+      chainId: deployment.chainId,
+      escrow: deployment.escrow,
+      asset,
+      decimals: 6,
+      assetName: tokenDomain!.name,
+      assetVersion: tokenDomain!.version,
+      payTo: node.address,
+      prepay: 1_000_000n,
+      timeoutSeconds: settings.timeoutSeconds,
+    },
+    settings,
+  );
+  const httpSettings = defaultsOf(httpOptions, { port: 0 });
+  const app = await createServer(httpSettings, quiet);
+  const door = new X402Door({ prepaid, publicUrl: "http://node.example", logger: silentLogger });
+  const prices = new Map([[asset, { deliveredByte: parsePrice(options.price ?? PRICE) }]]);
+  const playback = createPlaybackDoor(door, prices, { token: asset, playback: settings.playback });
+  await addLive(app, { findStream: (slug) => (slug === "slug" ? stream : undefined) }, { door: playback });
+  const http = new HttpService(app, httpSettings);
+  const parts = [payee, prepaid, http];
+  for (const part of parts) await part.start();
+  return {
+    url: (path: string) => `http://127.0.0.1:${http.port}/live/slug/${path}`,
+    prepaid,
+    payee,
+    async stop() {
+      for (const part of parts.toReversed()) await part.stop();
+    },
+  };
+}
+
+export type X402Node = Awaited<ReturnType<typeof startX402Node>>;
+
+export const accountOf = (key: NodeKey) => privateKeyToAccount(bytesToHex(key.secret));
+
+/** The public packages, as anybody would set them up for a token that they do not know. */
+export function publicClientOf(market: MoneyMarket, key: NodeKey): x402Client {
+  const network = `eip155:${market.anvil.deployment.chainId}` as const;
+  const { USDC: asset } = market.anvil.deployment.tokens;
+  return x402Client.fromConfig({
+    schemes: [{ network, client: new ExactEvmScheme(accountOf(key)) }],
+    spendControls: { allowedAssets: [{ network, asset, maxAmountPerPayment: "1000000" }] },
+  });
+}
+
+export const payingFetch = (market: MoneyMarket, key: NodeKey, base: typeof fetch = fetch) =>
+  wrapFetchWithPayment(base, publicClientOf(market, key));
+
+export async function usdcOf(market: MoneyMarket, account: Hex): Promise<bigint> {
+  const { publicClient } = market.anvil.client(market.buyer);
+  const { USDC: address } = market.anvil.deployment.tokens;
+  return publicClient.readContract({ address, abi: erc20Abi, functionName: "balanceOf", args: [account] });
+}
