@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { gasOf } from "@leat/node/chain/gas.ts";
 import { systemClock } from "@leat/node/kernel/clock.ts";
 import type { NodeKey } from "@leat/node/kernel/keys.ts";
-import { SettlementService, settlementOptions } from "@leat/node/services/settlement/settlement-service.ts";
+import { settlementOptions } from "@leat/node/services/settlement/options.ts";
+import { SettlementService } from "@leat/node/services/settlement/settlement-service.ts";
+import { TokenValues } from "@leat/node/services/settlement/token-values.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import { LeatChannelScheme, preferChannel } from "@leat/sdk/client/x402/channel-scheme.ts";
@@ -98,8 +101,12 @@ describe("x402, channel scheme", function () {
     const quiet = { clock: systemClock, logger: silentLogger, metrics: silentMetrics };
     const { view: chain, anvil } = on.market;
     const sender = await on.market.sender(on.market.node);
-    const parts = { vouchers: on.vouchers, payee: node.payee, chain, sender, deployment: anvil.deployment, ...quiet };
-    const settlement = new SettlementService(parts, defaultsOf(settlementOptions));
+    const { deployment } = anvil;
+    const settings = defaultsOf(settlementOptions);
+    const gas = gasOf(on.market.publicClient);
+    const tokens = new TokenValues(settings.tokenCosts, deployment.tokens, (token) => chain.decimalsOf(token));
+    const held = { vouchers: on.vouchers, payee: node.payee };
+    const settlement = new SettlementService({ ...held, chain, sender, gas, tokens, deployment, ...quiet }, settings);
     await settlement.collectNow();
     await settlement.stop();
     assert.equal((await chain.channelState(channel())).collected, size(0));
