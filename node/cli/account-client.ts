@@ -17,17 +17,18 @@ export interface AccountClient {
 }
 
 /**
- * A client that acts with this node's key on this node's chain, from the same settings as `leat start`.
+ * A client on this node's chain, from the same settings as `leat start`.
  * @param operands How many of the command's arguments are its own and no flags of settings.
+ * @param keyFile Whose key acts; default this node's own.
  */
-export async function openAccount(command: Command, operands: number): Promise<AccountClient> {
+export async function openAccount(command: Command, operands: number, keyFile?: string): Promise<AccountClient> {
   const { values } = loadSettings(command, operands);
   const rpcUrl = values.chain.rpcUrls[0];
   if (rpcUrl === undefined) {
     const message = "no endpoint of the chain is known; set --chain.rpcUrls or give --config or --network";
     throw new AccountError({ code: "CLI_RPC_MISSING" }, { message });
   }
-  const key = await loadKeyFile(values.node.keyFile);
+  const key = await loadKeyFile(keyFile ?? values.node.keyFile);
   const deployment = readDeployment(values);
   const account = privateKeyToAccount(bytesToHex(key.secret));
   return { client: createClient({ rpcUrl, deployment, account }), key, settings: values };

@@ -23,7 +23,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/transcode.ts"),
   },
   { name: "buyer", summary: "deposit and see what is paid", load: () => import("./commands/buyer.ts") },
-  { name: "operator", summary: "see what a node earns", load: () => import("./commands/operator.ts") },
+  {
+    name: "operator",
+    summary: "stake, node keys, and what a node earns",
+    load: () => import("./commands/operator.ts"),
+  },
   {
     name: "explain",
     summary: "make a balancer's decision again and say why it came out so",

@@ -16,6 +16,7 @@ export class ClientError extends CodedError<
   | { code: "CLIENT_REVERTED"; method: string; reason: string; transaction?: Hex }
   | { code: "CLIENT_BALANCE_SHORT"; token: Address; wanted: bigint; found: bigint }
   | { code: "CLIENT_NODE_KEY_MISSING" }
+  | { code: "CLIENT_NODE_UNKNOWN"; node: Address }
   | { code: "CLIENT_TOKEN_UNKNOWN"; token: string }
   | { code: "CLIENT_CLUSTER_UNKNOWN"; cluster: bigint; count: bigint }
 > {}

@@ -7,9 +7,14 @@ import { openAccount } from "../account-client.ts";
 import { askPayments, renderChannels, renderTotals } from "../channel-table.ts";
 import { printResult, renderTable } from "../output.ts";
 import { acceptSettings } from "../settings-flags.ts";
+import { renderStanding } from "./operator/acting.ts";
+import { registerNodeKeys } from "./operator/node-keys.ts";
+import { registerStake } from "./operator/stake.ts";
 
 export function register(program: Command): void {
-  const operator = program.command("operator").description("see what a node earns");
+  const operator = program.command("operator").description("stake, node keys, and what a node earns");
+  registerStake(operator);
+  registerNodeKeys(operator);
   acceptSettings(operator.command("status"))
     .description("show the stake behind this node, what it earned, and what it could lose now")
     .action(async (_options: unknown, command: Command) => {
@@ -41,7 +46,7 @@ export function register(program: Command): void {
             `node      ${key.address}`,
             status === undefined
               ? "operator  none: this key belongs to no operator yet"
-              : `operator  ${status.operator}, ${formatAmount(status.stake, 18)} LPT at stake`,
+              : renderStanding(status, (baseUnits) => formatAmount(baseUnits, 18)),
             "",
             renderTable(
               earned.map(({ name, collected, decimals, payments }) => ({

@@ -30,43 +30,41 @@ export interface JoinInput {
 export async function joinOperator(client: LeatClient, input: JoinInput): Promise<Done> {
   const operator = addressOf(client);
   const token = client.deployment.stakeToken;
-  const found = await client.publicClient.readContract({
-    address: token,
-    abi: erc20Abi,
-    functionName: "balanceOf",
-    args: [operator],
-  });
-  if (found < input.stake) throw new ClientError({ code: "CLIENT_BALANCE_SHORT", token, wanted: input.stake, found });
+  await requireBalance(client, token, input.stake);
   const node = await proveNode(client, operator, input.node);
   const permit = await signPermit(client, token, client.deployment.operatorRegistry, input.stake);
-  return registry(client, "join", [
-    {
-      stake: input.stake,
-      permit,
-      beneficiary: input.beneficiary ?? zeroAddress,
-      pushPayouts: input.pushPayouts ?? false,
-      node,
-      endpoint: input.endpoint,
-      cluster: input.cluster ?? 0n,
-      maximumSharePpm: input.maximumSharePpm ?? 0,
-    },
-  ]);
-}
-
-/** Adds one more node key to an operator: the calling one, or one that made the caller its manager. */
-export async function addNode(
-  client: LeatClient,
-  input: { readonly node: StatementSigner; readonly endpoint: string; readonly operator?: Address },
-): Promise<Done> {
-  const operator = input.operator ?? addressOf(client);
-  return registry(client, "addNode", [operator, await proveNode(client, operator, input.node), input.endpoint]);
+  const request = {
+    stake: input.stake,
+    permit,
+    beneficiary: input.beneficiary ?? zeroAddress,
+    pushPayouts: input.pushPayouts ?? false,
+    node,
+    endpoint: input.endpoint,
+    cluster: input.cluster ?? 0n,
+    maximumSharePpm: input.maximumSharePpm ?? 0,
+  };
+  const { transaction, blockNumber } = await write(client, {
+    address: client.deployment.operatorRegistry,
+    abi: operatorRegistryAbi,
+    functionName: "join",
+    args: [request],
+  });
+  return { transaction, blockNumber };
 }
 
 export interface OperatorStatus {
   readonly operator: Address;
+  /** Who may change its node keys besides itself. */
+  readonly manager: Address | undefined;
+  /** Its own, not thawing; base units of the stake token. */
   readonly stake: bigint;
   readonly thawing: bigint;
-  /** Whether `node`, where one was named, can make new promises. */
+  /** Seconds since 1970; 0 when nothing thaws. */
+  readonly thawEndsAt: bigint;
+  /** Its sponsors', not thawing. */
+  readonly sponsored: bigint;
+  readonly sponsoredThawing: bigint;
+  /** Whether `node` can make new promises. */
   readonly nodeActive: boolean;
   readonly beneficiary: Address;
   readonly pushPayouts: boolean;
@@ -82,14 +80,19 @@ export async function getOperatorStatus(client: LeatClient, node: Address): Prom
     args: [node],
   });
   if (operator === zeroAddress) return undefined;
-  const [{ stake, thawing }, nodeActive] = await Promise.all([
+  const [{ stake, thawing, thawEndsAt, sponsored, sponsoredThawing }, { manager }, nodeActive] = await Promise.all([
     publicClient.readContract({ ...contract, functionName: "stakeOf", args: [operator] }),
+    publicClient.readContract({ ...contract, functionName: "operatorInfoOf", args: [operator] }),
     publicClient.readContract({ ...contract, functionName: "isActiveNode", args: [node] }),
   ]);
   return {
     operator: toAddress(operator),
+    manager: manager === zeroAddress ? undefined : toAddress(manager),
     stake,
     thawing,
+    thawEndsAt,
+    sponsored,
+    sponsoredThawing,
     nodeActive,
     beneficiary: toAddress(beneficiary),
     pushPayouts,
@@ -158,6 +161,11 @@ export function acceptCluster(
   return clusters(client, "accept", [input.cluster, input.maximumSharePpm]);
 }
 
+/** The calling operator leaves a cluster. What it earned there stays collectable. */
+export function leaveCluster(client: LeatClient, cluster: bigint): Promise<Done> {
+  return clusters(client, "leaveCluster", [cluster]);
+}
+
 /** The calling owner of a cluster approves an operator, before or after it accepts. */
 export function acceptMember(
   client: LeatClient,
@@ -166,24 +174,31 @@ export function acceptMember(
   return clusters(client, "setApproval", [input.cluster, input.operator, true]);
 }
 
-async function proveNode(client: LeatClient, operator: Address, signer: StatementSigner) {
+/** The calling owner of a cluster keeps an operator out, open or not, until it is approved. */
+export function refuseMember(
+  client: LeatClient,
+  input: { readonly cluster: bigint; readonly operator: Address },
+): Promise<Done> {
+  return clusters(client, "setApproval", [input.cluster, input.operator, false]);
+}
+
+/** @throws CLIENT_BALANCE_SHORT where the caller holds less of a token than it is about to hand over */
+export async function requireBalance(client: LeatClient, token: Address, wanted: bigint): Promise<void> {
+  const args = [addressOf(client)] as const;
+  const call = { address: token, abi: erc20Abi, functionName: "balanceOf", args } as const;
+  const found = await client.publicClient.readContract(call);
+  if (found < wanted) throw new ClientError({ code: "CLIENT_BALANCE_SHORT", token, wanted, found });
+}
+
+/** A node key's signed word that it belongs to the operator. */
+export async function proveNode(client: LeatClient, operator: Address, signer: StatementSigner) {
   const { chainId, operatorRegistry } = client.deployment;
   const value = { operator, node: signer.address, validUntil: await soon(client) };
   const signature = await signer.sign(nodePossessionStructure, createDomain(chainId, operatorRegistry), value);
   return { node: signer.address, validUntil: value.validUntil, ...toCompactSignature(signature) };
 }
 
-async function registry<N extends "join" | "addNode">(
-  client: LeatClient,
-  functionName: N,
-  args: Parameters<typeof write<typeof operatorRegistryAbi, N>>[1]["args"],
-): Promise<Done> {
-  const call = { address: client.deployment.operatorRegistry, abi: operatorRegistryAbi, functionName, args };
-  const { transaction, blockNumber } = await write(client, call);
-  return { transaction, blockNumber };
-}
-
-async function clusters<N extends "accept" | "setApproval">(
+async function clusters<N extends "accept" | "leaveCluster" | "setApproval">(
   client: LeatClient,
   functionName: N,
   args: Parameters<typeof write<typeof clusterRegistryAbi, N>>[1]["args"],

@@ -13,10 +13,10 @@ import {
   thaw,
   withdraw,
 } from "../../../sdk/client/actions/account.ts";
+import { addNode } from "../../../sdk/client/actions/node-keys.ts";
 import {
   acceptCluster,
   acceptMember,
-  addNode,
   createCluster,
   getOperatorStatus,
   joinOperator,

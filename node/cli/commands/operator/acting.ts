@@ -1,0 +1,86 @@
+import { getDecimals } from "@leat/sdk/client/actions/account.ts";
+import type { OperatorStatus } from "@leat/sdk/client/actions/operator.ts";
+import { type Address, isHex, toAddress, zeroAddress } from "@leat/sdk/protocol/hex.ts";
+import { formatAmount, parseAmount } from "@leat/sdk/protocol/units.ts";
+import type { Command } from "commander";
+import { type AccountClient, openAccount } from "../../account-client.ts";
+import { UsageError } from "../../output.ts";
+import { acceptSettings } from "../../settings-flags.ts";
+
+/** The operator's own account, its manager or a sponsor acts, never the node's key: stake stays off the machine. */
+export interface KeyFlag {
+  readonly key: string;
+}
+
+export function acceptKey(command: Command, whose: string): Command {
+  return acceptSettings(command).requiredOption("--key <file>", `key file of ${whose}`);
+}
+
+export interface Acting extends AccountClient {
+  readonly parse: (amount: string) => bigint;
+  readonly format: (baseUnits: bigint) => string;
+}
+
+/** The client of `--key`, with amounts of the stake token as people write them. */
+export async function openActing(command: Command, operands: number, { key }: KeyFlag): Promise<Acting> {
+  const account = await openAccount(command, operands, key);
+  const decimals = await getDecimals(account.client, account.client.deployment.stakeToken);
+  return {
+    ...account,
+    parse: (amount) => parseAmount(amount, decimals),
+    format: (baseUnits) => formatAmount(baseUnits, decimals),
+  };
+}
+
+export function readAddress(text: string, name: string): Address {
+  if (!isHex(text, 20) || toAddress(text) === zeroAddress) {
+    throw new UsageError(`${name} is an address that is not zero, not ${text.slice(0, 80)}`);
+  }
+  return toAddress(text);
+}
+
+/** Of `--to`, or the account that acts. */
+export function readRecipient(text: string | undefined): Address | undefined {
+  return text === undefined ? undefined : readAddress(text, "--to");
+}
+
+export function readCluster(text: string): bigint {
+  if (!/^[0-9]{1,78}$/.test(text)) throw new UsageError(`a cluster is a number, not ${text.slice(0, 80)}`);
+  return BigInt(text);
+}
+
+/** `12.5` is an eighth of a payment: millionths of it are what the chain knows. */
+export function readShare(percent: string): number {
+  const match = /^([0-9]{1,3})(?:\.([0-9]{1,4}))?$/.exec(percent);
+  const ppm = match === null ? Number.NaN : Number(match[1]) * 10_000 + Number((match[2] ?? "").padEnd(4, "0"));
+  if (!(ppm <= 1_000_000)) {
+    throw new UsageError(`a share is per cent from 0 to 100 with at most four digits after the point, not ${percent}`);
+  }
+  return ppm;
+}
+
+/** Seconds since 1970 for people. */
+export function renderTime(seconds: bigint): string {
+  return new Date(Number(seconds) * 1_000).toISOString().replace(".000Z", "Z");
+}
+
+/** What stands and thaws, one line. */
+export function renderStake(
+  part: { readonly stake: bigint; readonly thawing: bigint; readonly thawEndsAt: bigint },
+  format: Acting["format"],
+): string {
+  const thawing = `, ${format(part.thawing)} thawing until ${renderTime(part.thawEndsAt)}`;
+  return `${format(part.stake)} at stake${part.thawing === 0n ? "" : thawing}`;
+}
+
+/** Whose a node is, and what stands behind it. */
+export function renderStanding(status: OperatorStatus, format: Acting["format"]): string {
+  const { sponsored, sponsoredThawing, manager, nodeActive } = status;
+  const leaving = sponsoredThawing === 0n ? "" : `, ${format(sponsoredThawing)} thawing`;
+  return [
+    `operator  ${status.operator}${nodeActive ? "" : " (this key is revoked)"}`,
+    `stake     ${renderStake(status, format)}`,
+    ...(sponsored + sponsoredThawing === 0n ? [] : [`sponsors  ${format(sponsored)} at stake${leaving}`]),
+    ...(manager === undefined ? [] : [`manager   ${manager}`]),
+  ].join("\n");
+}
