@@ -134,6 +134,47 @@ describe("ClusterRegistry", () => {
     assert.equal(await read("isMember", [cluster, late.operator.address]), false);
   });
 
+  it("keeps an operator out of an open cluster until its owner approves it", async () => {
+    const { operator } = await world().join(3, { cluster });
+    const isMember = () => read("isMember", [cluster, operator.address]);
+    assert.equal(await isMember(), true);
+    await write(owner, "setApproval", [cluster, operator.address, false]);
+    assert.equal(await isMember(), false);
+    const again = write(operator, "accept", [cluster, 100_000]);
+    await assertReverts(again, "ClusterRegistryMemberRefused", [cluster, operator.address]);
+    await write(operator, "leaveCluster", [cluster]);
+    await assertReverts(write(operator, "accept", [cluster, 100_000]), "ClusterRegistryMemberRefused");
+    const fresh = await world().actor(5);
+    await write(owner, "setApproval", [cluster, fresh.address, false]);
+    await assertReverts(world().join(5, { cluster }), "ClusterRegistryMemberRefused", [cluster, fresh.address]);
+    await write(owner, "setApproval", [cluster, operator.address, true]);
+    assert.equal(await isMember(), false);
+    const receipt = await write(operator, "accept", [cluster, 100_000]);
+    assert.equal(world().events(receipt, "MemberAccepted")[0]?.approved, true);
+    assert.equal(await isMember(), true);
+    // What was earned before stays collectable at the share of that time, refused or not.
+    assert.deepEqual(await read("highestAcceptedShare", [cluster, operator.address]), [true, 200_000]);
+  });
+
+  it("forgets the approval of whoever leaves", async () => {
+    await write(owner, "setAccess", [cluster, 0, 1]);
+    const { operator } = await world().join(3, { cluster });
+    await write(owner, "setApproval", [cluster, operator.address, true]);
+    await write(operator, "leaveCluster", [cluster]);
+    const receipt = await write(operator, "accept", [cluster, 100_000]);
+    assert.equal(world().events(receipt, "MemberAccepted")[0]?.approved, false);
+    assert.equal(await read("isMember", [cluster, operator.address]), false);
+    await write(owner, "setApproval", [cluster, operator.address, true]);
+    assert.equal(await read("isMember", [cluster, operator.address]), true);
+  });
+
+  it("keeps its members when it begins to want approval", async () => {
+    const { operator } = await world().join(3, { cluster });
+    await write(owner, "setAccess", [cluster, 1, 1]);
+    await write(operator, "accept", [cluster, 110_000]);
+    assert.equal(await read("isMember", [cluster, operator.address]), true);
+  });
+
   it("refuses acceptances below the share, of strangers, of no cluster, or in another's name", async () => {
     const { operator } = await world().join(3);
     const low = write(operator, "accept", [cluster, 99_999]);
@@ -168,6 +209,87 @@ describe("ClusterRegistry", () => {
     await assertReverts(write(stranger, "cancelTransfer", [cluster]), "ClusterRegistryTransferNone");
     await assertReverts(write(owner, "acceptTransfer", [cluster]), "ClusterRegistryTransferNone");
     await assertReverts(write(stranger, "startTransfer", [cluster, zeroAddress]), "ClusterRegistryAddressZero");
+  });
+
+  it("ends the old owner's balancer keys with a transfer, their vouchers one thaw later", async () => {
+    const second = await world().actor(50);
+    await write(owner, "addBalancer", [cluster, await world().balancerProof(cluster, owner, second)]);
+    await write(owner, "startTransfer", [cluster, stranger.address]);
+    await world().wait(transferNotice);
+    const receipt = await write(stranger, "acceptTransfer", [cluster]);
+    const validUntil = (await world().now()) + thawSeconds;
+    const removed = [balancer, second].map((key) => ({ cluster, balancer: getAddress(key.address), validUntil }));
+    assert.deepEqual(world().events(receipt, "BalancerRemoved"), removed);
+    assert.deepEqual(await read("balancersOf", [cluster]), []);
+    for (const key of [balancer, second]) {
+      assert.equal(await read("isBalancer", [cluster, key.address]), false);
+      assert.equal(await read("isVoucherSigner", [cluster, key.address]), true);
+    }
+    const own = await world().actor(51);
+    await write(stranger, "addBalancer", [cluster, await world().balancerProof(cluster, stranger, own)]);
+    await world().wait(thawSeconds + 1n);
+    assert.equal(await read("isVoucherSigner", [cluster, balancer.address]), false);
+    assert.equal(await read("isVoucherSigner", [cluster, own.address]), true);
+    assert.deepEqual(await read("balancersOf", [cluster]), [getAddress(own.address)]);
+  });
+
+  it("lets a transfer go stale when nobody takes it for 30 days", async () => {
+    await write(owner, "startTransfer", [cluster, stranger.address]);
+    const { transferAt } = (await info()) as { transferAt: number };
+    await world().wait(transferNotice + 30n * day);
+    await assertReverts(write(stranger, "acceptTransfer", [cluster]), "ClusterRegistryTransferLate", [
+      BigInt(transferAt) + 30n * day,
+      (await world().now()) + 1n,
+    ]);
+    await write(owner, "startTransfer", [cluster, stranger.address]);
+    await world().wait(transferNotice + 29n * day);
+    await write(stranger, "acceptTransfer", [cluster]);
+    assert.equal(await read("ownerOf", [cluster]), getAddress(stranger.address));
+  });
+
+  it("holds at most 32 balancer keys, in a list that follows every change", async () => {
+    const keys = await Promise.all(Array.from({ length: 32 }, (_, at) => world().actor(200 + at)));
+    const proofs = await Promise.all(keys.map((key) => world().balancerProof(cluster, owner, key)));
+    for (const proof of proofs.slice(0, 31)) await write(owner, "addBalancer", [cluster, proof]);
+    await assertReverts(write(owner, "addBalancer", [cluster, proofs[31]]), "ClusterRegistryBalancersTooMany", [32n]);
+    const list = async () => (await read<string[]>("balancersOf", [cluster])).toSorted();
+    const wanted = (actors: readonly Actor[]) => actors.map(({ address }) => getAddress(address)).toSorted();
+    assert.deepEqual(await list(), wanted([balancer, ...keys.slice(0, 31)]));
+    // The first, the last and one between.
+    for (const gone of [balancer, keys[30]!, keys[7]!]) {
+      await write(owner, "removeBalancer", [cluster, gone.address]);
+    }
+    const left = keys.slice(0, 30).filter((_, at) => at !== 7);
+    assert.deepEqual(await list(), wanted(left));
+    await write(owner, "addBalancer", [cluster, proofs[31]]);
+    assert.deepEqual(await list(), wanted([...left, keys[31]!]));
+    const many = await Promise.all(
+      Array.from({ length: 33 }, async (_, at) => world().balancerProof(2n, owner, await world().actor(300 + at))),
+    );
+    await assertReverts(write(owner, "create", ["", 0, 0, 0, many]), "ClusterRegistryBalancersTooMany", [32n]);
+    await write(owner, "create", ["", 0, 0, 0, many.slice(1)]);
+    assert.equal((await read<string[]>("balancersOf", [2n])).length, 32);
+  });
+
+  it("gives notice anew when a raised share is raised again", async () => {
+    await write(owner, "setShare", [cluster, 200_000]);
+    await world().wait(thawSeconds - day);
+    await write(owner, "setShare", [cluster, 300_000]);
+    await world().wait(2n * day);
+    assert.equal((await info()).sharePpm, 100_000);
+    await world().wait(thawSeconds);
+    assert.equal((await info()).sharePpm, 300_000);
+    await write(owner, "setShare", [cluster, 300_000]);
+    assert.deepEqual([(await info()).sharePpm, (await info()).nextShareAt], [300_000, 0]);
+  });
+
+  it("cannot be deployed with waits out of bounds or beside registries that do not name it", async () => {
+    const { accessManager, operatorRegistry } = world().chain.deployment;
+    const deploy = (thaw: bigint) =>
+      world().deploy("ClusterRegistry.sol/ClusterRegistry.json", [accessManager, operatorRegistry, thaw]);
+    await assertReverts(deploy(3_599n), "ClusterRegistryThawOutOfBounds", [28n * day, 3_599n]);
+    await assertReverts(deploy(28n * day + 1n), "ClusterRegistryThawOutOfBounds");
+    await assertReverts(deploy(thawSeconds), "ClusterRegistryWiringWrong");
   });
 
   it("keeps terms within their length, and everything to its owner", async () => {
