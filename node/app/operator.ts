@@ -26,7 +26,7 @@ import { JobSessionAdapter } from "./job-session.ts";
 import { OfferWriter } from "./offer.ts";
 import { addPaymentStatus } from "./payment-status.ts";
 import { readPriceLists } from "./price-lists.ts";
-import { addX402, createPlaybackDoor } from "./x402.ts";
+import { addTranscodes, addX402, createPlaybackDoor } from "./x402.ts";
 
 /** What does the work itself: replaceable, so that a node that lies can be built from outside to test the others. */
 export interface Workmanship {
@@ -111,7 +111,9 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     { name: "settlement", part: settlement },
     { name: "gossip", part: gossip },
   );
+  const x402 = config.x402.enabled ? await addX402(foundation, { payee, vouchers }) : undefined;
   if (roles.includes("transcode")) {
+    if (x402 !== undefined && config.x402.transcodes) await addTranscodes(foundation, priceLists, x402);
     const transcoding = new TranscodingService(
       {
         desk,
@@ -134,7 +136,6 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
       { desk, media: host, receipts, statements, domain, keep: work.keepPart, ...shared },
       config.delivery,
     );
-    const x402 = config.x402.enabled ? await addX402(foundation, { payee, vouchers }) : undefined;
     const door =
       x402 && createPlaybackDoor(x402, priceLists, { token: deployment.tokens.USDC, playback: config.x402.playback });
     await addLive(http, delivery, { metrics, door });

@@ -1,8 +1,11 @@
+import { join } from "node:path";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import type { Prices } from "@leat/sdk/protocol/job.ts";
 import { costExact, parseAmount } from "@leat/sdk/protocol/units.ts";
 import { BALANCE_HEADER } from "@leat/sdk/protocol/x402.ts";
+import { transcodeFile } from "@leat/transcoder/stored.ts";
 import { TokenAuthorizations } from "../chain/token-authorizations.ts";
+import { addPaidTranscodes } from "../http/plugins/paid-transcodes.ts";
 import { X402Door } from "../http/plugins/x402.ts";
 import { nativeStatements } from "../kernel/secp.ts";
 import type { HlsDoor } from "../media-io/hls/routes.ts";
@@ -11,6 +14,7 @@ import type { Payee } from "../services/payment/index.ts";
 import { PrepaidError } from "../services/prepaid/errors.ts";
 import type { X402Options } from "../services/prepaid/index.ts";
 import { PrepaidService } from "../services/prepaid/prepaid-service.ts";
+import { StoredJobService } from "../services/stored-jobs/stored-job-service.ts";
 import { PrepaidStore } from "../store/prepaid.ts";
 import type { Foundation } from "./foundation.ts";
 
@@ -69,12 +73,31 @@ export async function addX402(foundation: Foundation, { payee, vouchers }: X402P
   return new X402Door({ prepaid, publicUrl: foundation.httpUrl, logger });
 }
 
+/** Transcode jobs behind the door, at this node's own prices for a pixel. @throws X402_PRICE_MISSING */
+export async function addTranscodes(
+  { config, clock, deployment, http, logger, parts }: Foundation,
+  prices: ReadonlyMap<Address, Prices>,
+  door: X402Door,
+): Promise<void> {
+  const token = deployment.tokens.USDC;
+  const own = prices.get(token);
+  if (own === undefined) {
+    const message = "transcode jobs are sold by HTTP in USDC; name prices in USDC in --sales.prices";
+    throw new PrepaidError({ code: "X402_PRICE_MISSING", token }, { message });
+  }
+  const folder = join(config.node.dataDir, "jobs-by-http");
+  const jobs = new StoredJobService({ folder, transcode: transcodeFile, clock, logger }, config.storedJobs);
+  parts.push({ name: "stored jobs", part: jobs });
+  await addPaidTranscodes(http, { jobs, door, prices: own }, config.storedJobs);
+}
+
 /** Playback behind the door, at this node's own price for a byte. @throws X402_PRICE_MISSING */
 export function createPlaybackDoor(
   door: X402Door,
   prices: ReadonlyMap<Address, Prices>,
   { token, playback }: { readonly token: Address; readonly playback: X402Options["playback"] },
-): HlsDoor {
+): HlsDoor | undefined {
+  if (playback === "none") return undefined;
   const price = prices.get(token)?.deliveredByte;
   if (price === undefined) {
     const message = "playback is sold by HTTP in USDC; name a price for deliveredByte in USDC in --sales.prices";

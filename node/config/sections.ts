@@ -16,6 +16,7 @@ import { x402Options } from "../services/prepaid/index.ts";
 import { sessionClientOptions } from "../services/session/client.ts";
 import { sessionHubOptions } from "../services/session/hub.ts";
 import { settlementOptions } from "../services/settlement/options.ts";
+import { storedJobOptions } from "../services/stored-jobs/stored-job-service.ts";
 import { transcodingOptions } from "../services/transcoding/transcoding-service.ts";
 import { wireOptions } from "../wire/host.ts";
 import { nodeOptions, purchaseOptions, rtmpOptions, salesOptions } from "./node-options.ts";
@@ -45,6 +46,7 @@ export const sections = {
   settlement: settlementOptions,
   runway: runwayOptions,
   x402: x402Options,
+  storedJobs: storedJobOptions,
   purchases: purchaseOptions,
   buyer: buyerOptions,
 };

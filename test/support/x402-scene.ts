@@ -3,15 +3,22 @@ import { connectChain } from "@leat/node/chain/clients.ts";
 import type { ChainSender } from "@leat/node/chain/sender.ts";
 import { TokenAuthorizations } from "@leat/node/chain/token-authorizations.ts";
 import { httpOptions } from "@leat/node/http/options.ts";
+import { addPaidTranscodes } from "@leat/node/http/plugins/paid-transcodes.ts";
 import { X402Door } from "@leat/node/http/plugins/x402.ts";
 import { createServer, HttpService } from "@leat/node/http/server.ts";
 import { type Clock, systemClock } from "@leat/node/kernel/clock.ts";
 import type { NodeKey } from "@leat/node/kernel/keys.ts";
+import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
 import { addLive } from "@leat/node/media-io/hls/routes.ts";
 import { PayeeService, payeeOptions } from "@leat/node/services/payment/payee-service.ts";
 import { type X402Options, x402Options } from "@leat/node/services/prepaid/index.ts";
 import { PrepaidService } from "@leat/node/services/prepaid/prepaid-service.ts";
+import {
+  type StoredJobOptions,
+  StoredJobService,
+  storedJobOptions,
+} from "@leat/node/services/stored-jobs/stored-job-service.ts";
 import type { Database } from "@leat/node/store/database.ts";
 import { PrepaidStore } from "@leat/node/store/prepaid.ts";
 import type { LevelVoucherStore } from "@leat/node/store/vouchers.ts";
@@ -19,6 +26,7 @@ import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import { bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
 import { parsePrice } from "@leat/sdk/protocol/units.ts";
+import { transcodeFile } from "@leat/transcoder/stored.ts";
 import { ExactEvmScheme } from "@x402/evm/exact/client";
 import { wrapFetchWithPayment, x402Client } from "@x402/fetch";
 import { erc20Abi } from "viem";
@@ -42,6 +50,12 @@ export interface X402NodeOptions {
   readonly clock?: Clock;
   /** Whole USDC for a byte. */
   readonly price?: string;
+  /** Where jobs by HTTP keep their files; without it there are none. */
+  readonly jobs?: {
+    readonly folder: string;
+    readonly pixelPrice: string;
+    readonly settings?: Partial<StoredJobOptions>;
+  };
 }
 
 /** A node's real HTTP server and door over one stream, on the market's chain. */
@@ -97,9 +111,18 @@ export async function startX402Node(market: MoneyMarket, options: X402NodeOption
   const playback = createPlaybackDoor(door, prices, { token: asset, playback: settings.playback });
   await addLive(app, { findStream: (slug) => (slug === "slug" ? stream : undefined) }, { door: playback });
   const http = new HttpService(app, httpSettings);
-  const parts = [payee, prepaid, http];
+  const parts: Startable[] = [payee, prepaid];
+  if (options.jobs !== undefined) {
+    const { folder, pixelPrice, settings: own } = options.jobs;
+    const jobSettings = defaultsOf(storedJobOptions, own);
+    const jobs = new StoredJobService({ folder, transcode: transcodeFile, ...quiet }, jobSettings);
+    await addPaidTranscodes(app, { jobs, door, prices: { pixelH264: parsePrice(pixelPrice) } }, jobSettings);
+    parts.push(jobs);
+  }
+  parts.push(http);
   for (const part of parts) await part.start();
   return {
+    origin: () => `http://127.0.0.1:${http.port}`,
     url: (path: string) => `http://127.0.0.1:${http.port}/live/slug/${path}`,
     prepaid,
     payee,

@@ -61,6 +61,11 @@ export class X402Door {
     }
   }
 
+  /** Whole base units. */
+  balance(payer: Address): Promise<bigint> {
+    return this.#components.prepaid.balance(payer);
+  }
+
   async #findPayer(
     request: FastifyRequest,
     reply: FastifyReply,

@@ -74,14 +74,13 @@ export class Balances {
       throw new PrepaidError({ code: "X402_BALANCE_SHORT", wantedExact: exact, heldExact });
     }
     let isOpen = true;
-    return {
-      settle(usedExact) {
-        if (!isOpen) return;
-        isOpen = false;
-        const rest = exact - usedExact;
-        if (rest > 0n) run(() => store.refund(payer, rest));
-      },
+    const giveBack = async (usedExact: bigint) => {
+      if (!isOpen) return;
+      isOpen = false;
+      const rest = exact - usedExact;
+      if (rest > 0n) await store.refund(payer, rest);
     };
+    return { payer, settle: (usedExact) => run(() => giveBack(usedExact)), settleNow: giveBack };
   }
 }
 

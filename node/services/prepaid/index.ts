@@ -11,6 +11,7 @@ export const x402Options = Type.Object(
       default: "unbudgeted",
       description: "Streams whose viewers pay: those whose buyer set no budget for viewers, all, or none",
     }),
+    transcodes: Type.Boolean({ default: false, description: "Sell transcode jobs by HTTP, one at a time" }),
     prepay: Type.String({
       default: "1",
       pattern: "^[0-9]{1,6}(\\.[0-9]{1,6})?$",
@@ -91,8 +92,11 @@ export interface TopUp {
 
 /** Money taken for one request before it is served. */
 export interface Hold {
-  /** What was used of it, exact; the rest goes back. Once. */
+  readonly payer: Address;
+  /** What was used of it, exact; the rest goes back, soon. Once. */
   settle(usedExact: bigint): void;
+  /** The same; resolves when the rest is back. */
+  settleNow(usedExact: bigint): Promise<void>;
 }
 
 /** Balances that clients paid ahead, and the two ways to pay. Exact amounts are 10^-30 of a whole token. */

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { ChainError } from "@leat/node/chain/errors.ts";
 import type { ChainSender } from "@leat/node/chain/sender.ts";
+import { splitSignature } from "@leat/node/chain/token-authorizations.ts";
 import { systemClock } from "@leat/node/kernel/clock.ts";
 import type { NodeKey } from "@leat/node/kernel/keys.ts";
-import { BALANCE_HEADER, PREPAID_EXTENSION, type PrepaidInfo } from "@leat/sdk/protocol/x402.ts";
+import { type TransferAuthorization, transferAuthorizationStructure } from "@leat/sdk/protocol/eip3009.ts";
+import { BALANCE_HEADER, PREPAID_EXTENSION, type PrepaidInfo, typedFields } from "@leat/sdk/protocol/x402.ts";
 import {
   decodePaymentRequiredHeader,
   decodePaymentResponseHeader,
@@ -11,7 +13,7 @@ import {
 } from "@x402/core/http";
 import type { PaymentPayload } from "@x402/core/types";
 import { LARGE_BYTES, useX402 } from "../../../support/use-x402.ts";
-import { payingFetch, publicClientOf, usdcOf, type X402Node } from "../../../support/x402-scene.ts";
+import { accountOf, payingFetch, publicClientOf, usdcOf, type X402Node } from "../../../support/x402-scene.ts";
 
 const PREPAY = 1_000_000n;
 
@@ -185,6 +187,36 @@ describe("x402, exact scheme", function () {
     assert.equal(answer.status, 200);
     assert.equal(overtaken, 1);
     assert.equal(await node.prepaid.balance(viewer.address), PREPAY - size(0));
+  });
+
+  it("does not count a nonce that its payer used for something else", async () => {
+    await node.stop();
+    const stranger = await on.market.sender(await on.market.anvil.key(78));
+    const diverted = (await on.market.anvil.key(79)).address;
+    const divert = (real: ChainSender): Pick<ChainSender, "send"> => ({
+      async send(call, signal) {
+        const other = { ...call, args: await divertedArgs(call.args as unknown[]) };
+        await stranger.send(other as unknown as typeof call, signal);
+        return real.send(call, signal);
+      },
+    });
+    const divertedArgs = async ([from, , value, validAfter, validBefore, nonce]: unknown[]) => {
+      const { chainId, tokens } = on.market.anvil.deployment;
+      const message = { from, to: diverted, value, validAfter, validBefore, nonce } as TransferAuthorization;
+      const signature = await accountOf(viewer).signTypedData({
+        domain: { name: "USD Coin", version: "1", chainId, verifyingContract: tokens.USDC },
+        types: { TransferWithAuthorization: typedFields(transferAuthorizationStructure) },
+        primaryType: "TransferWithAuthorization",
+        message,
+      });
+      const { v, r, s } = splitSignature(signature);
+      return [from, diverted, value, validAfter, validBefore, nonce, v, r, s];
+    };
+    node = await on.start({ sender: divert });
+    const answer = await payingFetch(on.market, viewer)(node.url("240p/0.m4s"));
+    assert.equal(await codeOf(answer), "X402_NONCE_USED");
+    assert.equal(await usdcOf(on.market, diverted), PREPAY);
+    assert.equal(await node.prepaid.balance(viewer.address), 0n);
   });
 
   it("finds a payment after it was killed between submitting and counting it", async () => {

@@ -1,0 +1,159 @@
+import type { Readable } from "node:stream";
+import { CodedError } from "@leat/sdk/base/errors.ts";
+import type { Prices } from "@leat/sdk/protocol/job.ts";
+import { BALANCE_HEADER } from "@leat/sdk/protocol/x402.ts";
+import { type Ladder, parseLadder } from "@leat/transcoder/ladder.ts";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { StoredJobError } from "../../services/stored-jobs/errors.ts";
+import { type DeclaredSource, pixelCost, priceJob } from "../../services/stored-jobs/price.ts";
+import {
+  countPixels,
+  type StoredJob,
+  type StoredJobOptions,
+  type StoredJobs,
+} from "../../services/stored-jobs/stored-job-service.ts";
+import { declareErrors } from "../errors.ts";
+import type { X402Door } from "./x402.ts";
+
+export interface PaidTranscodesComponents {
+  readonly jobs: StoredJobs;
+  readonly door: X402Door;
+  /** Of the token that the door takes. */
+  readonly prices: Prices;
+}
+
+interface Asked {
+  Querystring: Record<string, unknown>;
+}
+
+/**
+ * `POST /v1/transcodes?width=…&height=…&fps=…&seconds=…&ladder=<JSON>` with the source as its body. The price of what
+ * was declared is taken ahead, and what was not used of it goes back to the balance.
+ */
+export async function addPaidTranscodes(
+  app: FastifyInstance,
+  { jobs, door, prices }: PaidTranscodesComponents,
+  options: StoredJobOptions,
+): Promise<void> {
+  declareErrors(app, {
+    STORED_JOB_INVALID: 400,
+    STORED_JOB_TOO_LONG: 400,
+    STORED_JOB_TOO_LARGE: 413,
+    STORED_JOB_LENGTH_MISSING: 411,
+    STORED_JOB_CODEC_UNSOLD: 400,
+    STORED_JOB_BUSY: 503,
+    STORED_JOB_UNREADABLE: 422,
+    STORED_JOB_BEYOND_DECLARED: 422,
+    STORED_JOB_TIMED_OUT: 422,
+    STORED_JOB_CUT_OFF: 400,
+    STORED_JOB_FILE_UNKNOWN: 404,
+  });
+
+  await app.register(async (group) => {
+    group.removeAllContentTypeParsers();
+    // The source stays a stream: it is not read before it is paid.
+    group.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
+
+    group.post<Asked>("/v1/transcodes", { bodyLimit: options.bodyBytes }, async (request, reply) => {
+      const source = readSource(request.query, options);
+      const ladder = readLadder(request.query.ladder);
+      checkLength(request, options.bodyBytes);
+      const job = priceJob(source, ladder, prices);
+      if (jobs.isBusy) throw new StoredJobError({ code: "STORED_JOB_BUSY" });
+      const resource = {
+        description: "one file transcoded into a ladder, paid by the pixel",
+        mimeType: "application/json",
+        costExact: job.costExact,
+      };
+      const hold = await door.admit(request, reply, resource);
+      if (hold === undefined) {
+        request.raw.resume();
+        return reply;
+      }
+      let usedExact = 0n;
+      try {
+        const task = { ladder, maxPixels: job.pixels, signal: goneSignal(reply) };
+        const done = await jobs.run(request.body as Readable, task);
+        usedExact = costOf(done, prices);
+        return present(done);
+      } catch (error) {
+        // The work was done, for a source that was not what its client said.
+        if (error instanceof StoredJobError && error.code === "STORED_JOB_BEYOND_DECLARED") usedExact = job.costExact;
+        throw error;
+      } finally {
+        await hold.settleNow(usedExact);
+        reply.header(BALANCE_HEADER, (await door.balance(hold.payer)).toString());
+      }
+    });
+
+    group.get<{ Params: { id: string; file: string } }>("/v1/transcodes/:id/:file", async (request, reply) => {
+      const name = /^(.{1,64})\.mp4$/.exec(request.params.file)?.[1] ?? "";
+      const { stream, sizeBytes } = jobs.open(request.params.id, name);
+      reply.header("cache-control", "private, no-store").header("content-length", sizeBytes).type("video/mp4");
+      return reply.send(stream);
+    });
+  });
+}
+
+function readSource(query: Record<string, unknown>, { seconds: most }: StoredJobOptions): DeclaredSource {
+  const [width, height] = [readNumber(query, "width", 16, 8_192), readNumber(query, "height", 16, 8_192)];
+  if (!Number.isInteger(width)) throw invalid("width");
+  if (!Number.isInteger(height)) throw invalid("height");
+  const fps = readNumber(query, "fps", 1, 240);
+  const seconds = readNumber(query, "seconds", 0.001, 1_000_000);
+  if (seconds > most) throw new StoredJobError({ code: "STORED_JOB_TOO_LONG", seconds, most });
+  return { width, height, fps, seconds };
+}
+
+function readNumber(query: Record<string, unknown>, field: string, low: number, high: number): number {
+  const text = query[field];
+  const value = typeof text === "string" && /^[0-9]{1,9}(\.[0-9]{1,6})?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= low && value <= high)) throw invalid(field);
+  return value;
+}
+
+function readLadder(text: unknown): Ladder {
+  if (typeof text !== "string" || text.length > 4_096) throw invalid("ladder");
+  try {
+    return parseLadder(JSON.parse(text));
+  } catch (cause) {
+    const message = cause instanceof CodedError ? cause.message : "the ladder is a JSON array of rungs";
+    throw new StoredJobError({ code: "STORED_JOB_INVALID", field: "ladder" }, { cause, message });
+  }
+}
+
+/** Said before it is paid: a source that turns out too large later would have been paid for nothing. */
+function checkLength(request: FastifyRequest, most: number): void {
+  const sizeBytes = Number(request.headers["content-length"] ?? Number.NaN);
+  if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 1)
+    throw new StoredJobError({ code: "STORED_JOB_LENGTH_MISSING" });
+  if (sizeBytes > most) throw new StoredJobError({ code: "STORED_JOB_TOO_LARGE", sizeBytes, most });
+}
+
+/** Aborts when the client leaves before its answer: nobody would get the renditions. */
+function goneSignal(reply: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  reply.raw.once("close", () => gone.abort());
+  return gone.signal;
+}
+
+function costOf({ renditions }: StoredJob, prices: Prices): bigint {
+  return renditions.reduce(
+    (sum, { codec, width, height, frames }) => sum + pixelCost(codec, BigInt(width * height) * BigInt(frames), prices),
+    0n,
+  );
+}
+
+function present({ id, renditions }: StoredJob) {
+  return {
+    pixels: countPixels(renditions).toString(),
+    renditions: renditions.map((rendition) => ({ ...rendition, path: `/v1/transcodes/${id}/${rendition.name}.mp4` })),
+  };
+}
+
+function invalid(field: string): StoredJobError {
+  return new StoredJobError(
+    { code: "STORED_JOB_INVALID", field },
+    { message: `the query's ${field} is missing or wrong` },
+  );
+}
