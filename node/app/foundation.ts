@@ -61,8 +61,8 @@ export async function lay(config: NodeConfig): Promise<Foundation> {
     );
   }
   const domain = createDomain(deployment.chainId, deployment.escrow);
-  const chain = await connectChain(config.chain, deployment.chainId);
-  const wallet = createWallet(chain, config.chain, key.secret);
+  const chain = await connectChain(config.chain, deployment.chainId, { clock, logger, metrics }, config.rpc);
+  const wallet = createWallet(chain, key.secret);
   const host = new HostService({ key, logger, metrics, clock }, config.wire);
   const database = await Database.open(join(config.node.dataDir, "store"));
   const facts = new LevelCheckpointStore(database);

@@ -1,6 +1,7 @@
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { BaseError, type PublicClient } from "viem";
 import { causesOf, reasonOf } from "./errors.ts";
+import { EndpointFailure } from "./rpc-endpoint.ts";
 
 /**
  * What came of handing bytes to an endpoint. None of it says whether they will be in a block: only the chain does.
@@ -29,7 +30,7 @@ export async function broadcast(
     const reason = reasonOf(error);
     const known = ANSWERS.find(([pattern]) => pattern.test(text));
     if (known !== undefined) return { result: known[1], reason };
-    const hasAnswered = [...causesOf(error)].some((cause) => typeof (cause as { code?: unknown }).code === "number");
-    return { result: hasAnswered ? "refused" : "unknown", reason };
+    const hasFailed = [...causesOf(error)].some((cause) => cause instanceof EndpointFailure);
+    return { result: hasFailed ? "unknown" : "refused", reason };
   }
 }

@@ -1,19 +1,21 @@
+import { systemClock } from "@leat/node/kernel/clock.ts";
+import { silentLogger } from "@leat/sdk/base/logger.ts";
+import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
 import { type Static, Type } from "typebox";
+import { Value } from "typebox/value";
 import {
   type Account,
   type Chain,
   createPublicClient,
   createWalletClient,
   defineChain,
-  fallback,
-  http,
   type PublicClient,
   type Transport,
   type WalletClient,
 } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
-import { ChainError, reasonOf } from "./errors.ts";
+import { RpcPool, type RpcPoolComponents, rpcOptions } from "./rpc-pool.ts";
 
 export const chainOptions = Type.Object(
   {
@@ -50,41 +52,35 @@ export type ChainWallet = WalletClient<Transport, Chain, Account>;
 export interface ChainClients {
   readonly chain: Chain;
   readonly publicClient: PublicClient;
+  readonly transport: Transport;
 }
 
-/** Clients over all endpoints, in their order; checks that they speak of the right chain. */
-export async function connectChain(options: ChainOptions, chainId: number): Promise<ChainClients> {
+const defaultRpc = Value.Default(rpcOptions, {}) as Static<typeof rpcOptions>;
+const quiet: RpcPoolComponents = { clock: systemClock, logger: silentLogger, metrics: silentMetrics };
+
+/** Clients over all endpoints, in their order. @throws CHAIN_WRONG, CHAIN_UNREACHABLE */
+export async function connectChain(
+  options: ChainOptions,
+  chainId: number,
+  components: RpcPoolComponents = quiet,
+  rpc: Static<typeof rpcOptions> = defaultRpc,
+): Promise<ChainClients> {
+  const { rpcUrls, callTimeoutMs } = options;
   const chain = defineChain({
     id: chainId,
     name: `chain ${chainId}`,
     nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 },
-    rpcUrls: { default: { http: options.rpcUrls } },
+    // Where the endpoints are is for the transport alone to know: their addresses may hold keys.
+    rpcUrls: { default: { http: [] } },
   });
-  const publicClient = createPublicClient({
-    chain,
-    transport: transportOf(options),
-    pollingInterval: options.pollMs,
-    cacheTime: 0,
-  });
-  const found = await publicClient.getChainId().catch((cause) => {
-    throw new ChainError({ code: "CHAIN_UNREACHABLE", method: "eth_chainId", reason: reasonOf(cause) }, { cause });
-  });
-  if (found !== chainId) throw new ChainError({ code: "CHAIN_WRONG", wanted: chainId, found });
-  return { chain, publicClient };
+  const pool = new RpcPool(components, { ...rpc, urls: rpcUrls, chainId, timeoutMs: callTimeoutMs });
+  await pool.connect();
+  const { transport } = pool;
+  const publicClient = createPublicClient({ chain, transport, pollingInterval: options.pollMs, cacheTime: 0 });
+  return { chain, publicClient, transport };
 }
 
 /** A wallet that signs with a key of this process. */
-export function createWallet(clients: ChainClients, options: ChainOptions, privateKey: Uint8Array): ChainWallet {
-  return createWalletClient({
-    chain: clients.chain,
-    transport: transportOf(options),
-    account: privateKeyToAccount(bytesToHex(privateKey)),
-  });
-}
-
-function transportOf({ rpcUrls, callTimeoutMs }: ChainOptions): Transport {
-  return fallback(
-    rpcUrls.map((url) => http(url, { timeout: callTimeoutMs, retryCount: 1 })),
-    { retryCount: 1 },
-  );
+export function createWallet({ chain, transport }: ChainClients, privateKey: Uint8Array): ChainWallet {
+  return createWalletClient({ chain, transport, account: privateKeyToAccount(bytesToHex(privateKey)) });
 }

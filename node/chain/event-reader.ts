@@ -1,6 +1,7 @@
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { type AbiEvent, type Address, BlockNotFoundError, type Log, type PublicClient } from "viem";
 import { ChainError, causesOf, isPageRefused, reasonOf } from "./errors.ts";
+import { EndpointFailure } from "./rpc-endpoint.ts";
 
 /** Everything up to and with this block was handed on. */
 export interface ReaderPosition {
@@ -125,7 +126,7 @@ export class EventReader {
       client.getBlock({ blockNumber }).then(
         ({ hash }) => hash ?? undefined,
         (error) => {
-          if ([...causesOf(error)].some((cause) => cause instanceof BlockNotFoundError)) return undefined;
+          if ([...causesOf(error)].some(isBlockLacking)) return undefined;
           throw error;
         },
       ),
@@ -139,4 +140,8 @@ export class EventReader {
       throw new ChainError({ code: "CHAIN_UNREACHABLE", method, reason: reasonOf(cause) }, { cause });
     }
   }
+}
+
+function isBlockLacking(cause: unknown): boolean {
+  return cause instanceof BlockNotFoundError || (cause instanceof EndpointFailure && cause.lags);
 }

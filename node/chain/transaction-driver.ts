@@ -111,7 +111,12 @@ export class TransactionDriver {
     if (receipt !== undefined) {
       this.#isIncluded = true;
       this.#included.resolve();
-      if (head < receipt.blockNumber + BigInt(this.#options.confirmedDepth)) return undefined;
+      const confirming = receipt.blockNumber + BigInt(this.#options.confirmedDepth);
+      if (head < confirming) return undefined;
+      // A head is a number that anybody can say; the block has to be there, and ours still in the chain below it.
+      await publicClient.getBlock({ blockNumber: confirming });
+      const { hash } = await publicClient.getBlock({ blockNumber: receipt.blockNumber });
+      if (hash !== receipt.blockHash) return undefined;
       return await this.#endMined(receipt);
     }
     if (this.#isIncluded) {

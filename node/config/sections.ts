@@ -1,5 +1,6 @@
 import { chainOptions } from "../chain/clients.ts";
 import { gasOptions } from "../chain/fees.ts";
+import { rpcOptions } from "../chain/rpc-pool.ts";
 import { httpOptions } from "../http/options.ts";
 import { logOptions } from "../kernel/logger.ts";
 import { loadOptions } from "../kernel/process-load.ts";
@@ -28,6 +29,7 @@ export const sections = {
   log: logOptions,
   load: loadOptions,
   chain: chainOptions,
+  rpc: rpcOptions,
   gas: gasOptions,
   wire: wireOptions,
   http: httpOptions,

@@ -99,7 +99,7 @@ export async function openMarket(deposits: { readonly USDC: bigint; readonly LPT
       wholesale: (token) => hubChannel(made.account, node!.address, token),
       retail: (token) => hubChannel(buyer!.address, made.account, token),
       async sender(key) {
-        const wallet = createWallet(clients, options, key.secret);
+        const wallet = createWallet(clients, key.secret);
         const database = await Database.open(join(folder, `sender-${databases.length}`));
         databases.push(database);
         const facts = new LevelCheckpointStore(database);

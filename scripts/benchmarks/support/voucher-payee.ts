@@ -66,7 +66,7 @@ const { publicClient } = clients;
 const chain = new RegistryView({ publicClient, deployment, ...quiet }, options);
 await chain.start();
 const facts = new LevelCheckpointStore(database);
-const sender = new ChainSender({ publicClient, wallet: createWallet(clients, options, key.secret), facts, ...quiet });
+const sender = new ChainSender({ publicClient, wallet: createWallet(clients, key.secret), facts, ...quiet });
 const payee = new PayeeService(
   {
     ...quiet,

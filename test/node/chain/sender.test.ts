@@ -72,7 +72,7 @@ describe("chain sender", function () {
   const open = async (options: Partial<SenderOptions> = {}, by: DurableFacts = facts) => {
     const settings = { rpcUrls: [proxy.url], confirmedDepth: DEPTH, pollMs: 30, callTimeoutMs: 1_000 };
     const clients = await connectChain(settings, anvil.deployment.chainId);
-    const wallet = createWallet(clients, settings, key.secret);
+    const wallet = createWallet(clients, key.secret);
     const sender = new ChainSender(
       { publicClient: clients.publicClient, wallet, facts: by, ...quiet },
       { ...defaultSenderOptions, confirmedDepth: DEPTH, lookEveryMs: 20, ...options },
@@ -267,7 +267,7 @@ describe("chain sender", function () {
       {
         ...quiet,
         publicClient: clients.publicClient,
-        wallet: createWallet(clients, settings, key.secret),
+        wallet: createWallet(clients, key.secret),
         facts,
         clock: tomorrow,
       },

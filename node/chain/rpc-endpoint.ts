@@ -1,0 +1,155 @@
+import type { Clock } from "@leat/node/kernel/clock.ts";
+import { HttpRequestError, ResponseBodyTooLargeError, RpcRequestError, TimeoutError } from "viem";
+import { getHttpRpcClient } from "viem/utils";
+import { isPageRefused, reasonOf } from "./errors.ts";
+
+export interface RpcRequest {
+  readonly method: string;
+  readonly params?: unknown;
+}
+
+export interface EndpointOptions {
+  readonly timeoutMs: number;
+  readonly requestsPerSecond: number;
+  /** The longest that a failing endpoint is left alone. */
+  readonly maxRestMs: number;
+}
+
+/** An endpoint did not answer, or answered that it cannot. Carries its number in the settings, never its address. */
+export class EndpointFailure extends Error {
+  readonly endpoint: number;
+  /** It does not have the block that was asked for. */
+  readonly lags: boolean;
+
+  constructor(endpoint: number, reason: string, lags = false) {
+    super(`endpoint ${endpoint}: ${reason}`);
+    this.name = "EndpointFailure";
+    this.endpoint = endpoint;
+    this.lags = lags;
+  }
+}
+
+const FIRST_REST_MS = 250;
+/** What a busy endpoint may ask for at most: a wish for a day would be an outage. */
+const MAX_RETRY_AFTER_MS = 60_000;
+const METHOD_UNKNOWN = -32_601;
+/** Said by one endpoint of many: another one, or the same later, can answer. Codes of EIP-1474 and of common nodes. */
+const FAILED_CODES = new Set([-32_002, -32_005, METHOD_UNKNOWN, -32_603, -32_016, -32_029]);
+const FAILED_TEXT =
+  /header not found|unknown block|block not found|missing trie node|state .*(not available|unavailable)|rate limit|too many requests|capacity|request count|temporarily|try again|timed? ?out/i;
+
+/**
+ * One endpoint with what is known of it: the chain that it speaks of, its head, and how often it failed of late. A
+ * failing one rests, longer each time and not in step with others, and is asked for its chain before it is used again.
+ */
+export class RpcEndpoint {
+  readonly index: number;
+  readonly #client: ReturnType<typeof getHttpRpcClient>;
+  readonly #options: EndpointOptions;
+  readonly #clock: Clock;
+  #restUntilMs = 0;
+  #failures = 0;
+  #tokens: number;
+  #filledAtMs: number;
+  #retryAfter: string | undefined;
+  /** Newest block that it is known to have. */
+  head = 0n;
+  /** Undefined until it said which chain it speaks of, and again after it failed. */
+  chain: "right" | "wrong" | undefined;
+
+  constructor(index: number, url: string, clock: Clock, options: EndpointOptions) {
+    this.index = index;
+    this.#clock = clock;
+    this.#options = options;
+    this.#tokens = options.requestsPerSecond;
+    this.#filledAtMs = clock.nowMs();
+    this.#client = getHttpRpcClient(url, {
+      timeout: options.timeoutMs,
+      onResponse: ({ status, headers }) => {
+        if (status === 429 || status === 503) this.#retryAfter = headers.get("retry-after") ?? undefined;
+      },
+    });
+  }
+
+  /** Milliseconds until it may be asked again: because it failed, or because its rate is used up. */
+  get waitMs(): number {
+    this.#fill();
+    const rest = Math.max(0, this.#restUntilMs - this.#clock.nowMs());
+    const rate = this.#tokens >= 1 ? 0 : ((1 - this.#tokens) * 1_000) / this.#options.requestsPerSecond;
+    return Math.ceil(Math.max(rest, rate));
+  }
+
+  get isResting(): boolean {
+    return this.#restUntilMs > this.#clock.nowMs();
+  }
+
+  /** Takes a place in its rate. Answers how long to wait for it, as `waitMs` did before. */
+  reserve(): number {
+    const { waitMs } = this;
+    this.#tokens -= 1;
+    return waitMs;
+  }
+
+  /** Throws EndpointFailure where another endpoint may do better, RpcRequestError for what the chain itself answered. */
+  async request({ method, params = [] }: RpcRequest): Promise<unknown> {
+    const body = { method, params };
+    try {
+      const { error, result } = await this.#client.request({ body });
+      if (error !== undefined) throw new RpcRequestError({ body: { method }, error, url: `endpoint ${this.index}` });
+      this.#failures = 0;
+      return result;
+    } catch (error) {
+      if (error instanceof RpcRequestError && !isEndpointsFault(error)) {
+        this.#failures = 0;
+        throw error;
+      }
+      throw this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): Error {
+    // Another endpoint would refuse it as well, and a smaller page passes here.
+    if (error instanceof ResponseBodyTooLargeError) return error;
+    // A block that it does not have yet, or a method that it never had, says nothing against it.
+    const isLacking =
+      error instanceof RpcRequestError &&
+      (error.code === METHOD_UNKNOWN || /block|header|trie|state/i.test(error.details));
+    const retryAfterMs = readRetryAfter(this.#retryAfter, this.#clock.nowMs());
+    this.#retryAfter = undefined;
+    if (!isLacking) {
+      this.#failures += 1;
+      this.chain = undefined;
+      const longest = Math.min(FIRST_REST_MS * 2 ** (this.#failures - 1), this.#options.maxRestMs);
+      const rest = retryAfterMs ?? longest * (0.5 + Math.random() / 2);
+      this.#restUntilMs = this.#clock.nowMs() + rest;
+    }
+    return new EndpointFailure(this.index, describe(error));
+  }
+
+  #fill(): void {
+    const { requestsPerSecond } = this.#options;
+    const nowMs = this.#clock.nowMs();
+    const earned = (Math.max(0, nowMs - this.#filledAtMs) * requestsPerSecond) / 1_000;
+    this.#tokens = Math.min(requestsPerSecond, this.#tokens + earned);
+    this.#filledAtMs = nowMs;
+  }
+}
+
+function isEndpointsFault(error: RpcRequestError): boolean {
+  if (isPageRefused(error)) return false;
+  return FAILED_CODES.has(error.code) || FAILED_TEXT.test(error.details);
+}
+
+/** Without its address, which may hold a key. */
+function describe(error: unknown): string {
+  if (error instanceof TimeoutError) return "no answer in time";
+  if (error instanceof HttpRequestError) return error.status === undefined ? "unreachable" : `HTTP ${error.status}`;
+  return reasonOf(error);
+}
+
+/** Seconds or a date, as HTTP has it. */
+function readRetryAfter(text: string | undefined, nowMs: number): number | undefined {
+  if (text === undefined) return undefined;
+  const waitMs = /^\d+$/.test(text.trim()) ? Number(text) * 1_000 : Date.parse(text) - nowMs;
+  return Number.isFinite(waitMs) ? Math.min(Math.max(waitMs, 0), MAX_RETRY_AFTER_MS) : undefined;
+}
