@@ -9,8 +9,8 @@ export const answers: readonly Answer[] = [
     reason:
       "Recovery gives the signer, an error and its argument. A failed recovery gives the zero address, which each of these places refuses by name.",
     findings: [
-      "unchecked-call | ClusterRegistry._addBalancer | ECDSA.tryRecover(digest, proof.r, proof.vs) (part of the answer is dropped)",
-      "unchecked-call | OperatorRegistry._addNode | ECDSA.tryRecover(digest, proof.r, proof.vs) (part of the answer is dropped)",
+      "unchecked-call | ClusterBalancers._addBalancer | ECDSA.tryRecover(digest, proof.r, proof.vs) (part of the answer is dropped)",
+      "unchecked-call | OperatorNodes._addNode | ECDSA.tryRecover(digest, proof.r, proof.vs) (part of the answer is dropped)",
       "unchecked-call | EscrowPayouts._signerOf | ECDSA.tryRecover(MessageHashUtils.toTypedDataHash(separator, voucher.structHash()), r, vs) (part of the answer is dropped)",
       "unchecked-call | EscrowSigners._checkPossession | ECDSA.tryRecover(digest, proof.r, proof.vs) (part of the answer is dropped)",
     ],
@@ -19,7 +19,7 @@ export const answers: readonly Answer[] = [
     reason:
       "Anybody who sees a permit can spend it first. The transfer after it needs the allowance, whoever brought it, and reverts without.",
     findings: [
-      "unchecked-call | OperatorRegistry._pull | IERC20Permit(address(_stakeToken)).permit( msg.sender, address(this), amount, permit.deadline, permit.v, permit.r, permi… (failure is swallowed)",
+      "unchecked-call | OperatorStakes._pull | IERC20Permit(address(_stakeToken)).permit( msg.sender, address(this), amount, permit.deadline, permit.v, permit.r, permi… (failure is swallowed)",
       "unchecked-call | EscrowDeposits.depositWithPermit | IERC20Permit(token).permit( msg.sender, address(this), amount, permit.deadline, permit.v, permit.r, permit.s ) (failure is swallowed)",
     ],
   },
@@ -42,7 +42,7 @@ export const answers: readonly Answer[] = [
     reason:
       "`restricted` asks the AccessManager, named when the contract was made, before the setting is written. It is the one that decides who may set it: it gains nothing by entering again.",
     findings: [
-      "reentrancy-order | OperatorRegistry.setSlasher | _slasher = newSlasher (OperatorRegistry._slasher is written after IAccessManager(authority()).consumeScheduledOp)",
+      "reentrancy-order | OperatorStakes.setSlasher | _slasher = newSlasher (OperatorStakes._slasher is written after IAccessManager(authority()).consumeScheduledOp)",
       "reentrancy-order | OperatorRegistry._setMinimumStake | _minimumStake = minimum (OperatorRegistry._minimumStake is written after IAccessManager(authority()).consumeScheduledOp)",
       "reentrancy-order | EscrowSettings.setTokenAllowed | _allowed[token] = allowed (EscrowSettings._allowed is written after IAccessManager(authority()).consumeScheduledOp)",
       "reentrancy-order | EscrowSettings.setFee | _feeSettings.feePpm = newFeePpm (struct FeeSettings is written after IAccessManager(authority()).consumeScheduledOp)",
@@ -59,6 +59,25 @@ export const answers: readonly Answer[] = [
     findings: [
       "storage-read-in-loop | EscrowSettings._feeAndTreasury | _feeSettings (in every round of i < groups.length in collect)",
       "storage-read-in-loop | EscrowSettings._feeAndTreasury | _feeSettings (in every round of i < members.length in _payMembers)",
+    ],
+  },
+  {
+    reason:
+      "The shares that a deposit brings are the operator's own: what the pool has besides all sponsors', never counted apart.",
+    findings: [
+      "unchecked-call | OperatorRegistry.join | operator.pool.deposit(request.stake) (answer is dropped)",
+      "unchecked-call | OperatorStakes.topUp | operator.pool.deposit(amount) (answer is dropped)",
+    ],
+  },
+  {
+    reason: "Asked for its revert; the operator that it names is not needed to set an endpoint.",
+    findings: ["unchecked-call | OperatorNodes.setEndpoint | _requireKeptNode(node) (answer is dropped)"],
+  },
+  {
+    reason: "A list of at most MAXIMUM_BALANCERS (32) keys: `_addBalancer` refuses one more.",
+    findings: [
+      "unbounded-loop | ClusterBalancers._endAllBalancers | i < current.length",
+      "unbounded-loop | ClusterBalancers.removeBalancer | last != balancer",
     ],
   },
 ];

@@ -66,12 +66,14 @@ contract EscrowInvariantsTest is EscrowSteps {
             escrow.setTokenAllowed(address(tokens[t]), terms.allowed[t]);
         } else if (what == 3) {
             bool pauses = (seed >> 16) % 4 == 0;
-            _call(guardian, address(escrow), abi.encodeCall(escrow.setPaused, (pauses)), pauses != terms.paused);
+            bytes memory data = pauses ? abi.encodeCall(escrow.pause, ()) : abi.encodeCall(escrow.unpause, ());
+            _call(pauses ? guardian : address(this), address(escrow), data, pauses != terms.paused);
             terms.paused = pauses;
         } else {
-            bytes memory data = (seed >> 16) % 2 == 0
-                ? abi.encodeCall(escrow.setTokenAllowed, (thief, true))
-                : abi.encodeCall(escrow.setTreasury, (guardian));
+            uint256 which = (seed >> 16) % 3;
+            bytes memory data = abi.encodeCall(escrow.setTokenAllowed, (thief, true));
+            if (which == 1) data = abi.encodeCall(escrow.setTreasury, (guardian));
+            if (which == 2) data = abi.encodeCall(escrow.unpause, ());
             _call(guardian, address(escrow), data, false);
         }
     }
@@ -136,10 +138,14 @@ contract EscrowInvariantsTest is EscrowSteps {
             _call(clusterOwner, address(clusters), abi.encodeCall(clusters.cancelTransfer, (cluster)), isPending);
         } else {
             address to = clusterOwner == heir ? address(this) : heir;
-            bool goes = isPending && time >= transferAt;
+            bool goes = isPending && time >= transferAt && time <= transferAt + clusters.TRANSFER_WINDOW();
             _call(to, address(clusters), abi.encodeCall(clusters.acceptTransfer, (cluster)), goes);
             if (!goes) return;
             clusterOwner = to;
+            // The old owner's keys end with it.
+            for (uint256 k = 0; k < BALANCERS; ++k) {
+                if (balancers[k] == type(uint256).max) balancers[k] = time + THAW;
+            }
         }
         pendingOwner = address(0);
     }
@@ -189,7 +195,7 @@ contract EscrowInvariantsTest is EscrowSteps {
         if (what == 1) data = abi.encodeCall(escrow.allotSigner, (payee, erc20, 0, 0, 1, uint64(time + 1), _possession(0)));
         if (what == 2) data = abi.encodeCall(escrow.setTreasury, (thief));
         if (what == 3) data = abi.encodeCall(escrow.setFee, (0));
-        if (what == 4) data = abi.encodeCall(escrow.setPaused, (!terms.paused));
+        if (what == 4) data = abi.encodeCall(escrow.pause, ());
         if (what >= 5) target = address(clusters);
         if (what == 5) data = abi.encodeCall(clusters.addBalancer, (cluster, _balancerProof(3)));
         if (what == 6) data = abi.encodeCall(clusters.removeBalancer, (cluster, vm.addr(BALANCER_KEY)));

@@ -97,7 +97,7 @@ abstract contract EscrowModel is EscrowWorld {
 
     function _setGuardian() private {
         bytes4[] memory pause = new bytes4[](1);
-        pause[0] = escrow.setPaused.selector;
+        pause[0] = escrow.pause.selector;
         manager.setTargetFunctionRole(address(escrow), pause, GUARDIAN_ROLE);
         manager.grantRole(GUARDIAN_ROLE, guardian, 0);
     }
