@@ -7,9 +7,11 @@ import {
   tokenAddress,
 } from "@leat/sdk/client/actions/account.ts";
 import { getClusterAccount } from "@leat/sdk/client/actions/operator.ts";
+import { toAddress } from "@leat/sdk/protocol/hex.ts";
 import { formatAmount, parseAmount } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
 import { openAccount } from "../account-client.ts";
+import { readAllotments, registerSigners, showAllotments } from "../buyer-signers.ts";
 import { askPayments, renderChannels, renderTotals } from "../channel-table.ts";
 import { printResult, renderTable, UsageError } from "../output.ts";
 import { acceptSettings } from "../settings-flags.ts";
@@ -51,20 +53,22 @@ export function register(program: Command): void {
       const { client, key, settings } = await openAccount(command, 0);
       const cluster = parseCluster(flags);
       const payee = cluster === undefined ? undefined : await getClusterAccount(client, cluster);
+      const { account: paying } = settings.purchases;
+      const payer = paying === "" ? key.address : toAddress(paying);
       const tokens = await Promise.all(
         Object.entries(client.deployment.tokens).map(async ([name]) => {
           const token = tokenAddress(client, name);
-          const balances = await getBalances(client, token, key.address);
-          const channel =
-            payee === undefined ? undefined : await getCollectStatus(client, { payer: key.address, payee, token });
+          const balances = await getBalances(client, token, payer);
+          const channel = payee === undefined ? undefined : await getCollectStatus(client, { payer, payee, token });
           return { name, ...balances, channel };
         }),
       );
       const agent = await askPayments(settings.node.httpUrl || `http://${settings.http.host}:${settings.http.port}`);
-      const channels = agent?.channels.filter(({ payer }) => payer.toLowerCase() === key.address.toLowerCase());
+      const channels = agent?.channels.filter((channel) => channel.payer.toLowerCase() === payer);
+      const signers = await readAllotments(client, payer, cluster);
       printResult(
         command,
-        { account: key.address, cluster, tokens, channels: channels ?? null, totals: agent?.totals ?? null },
+        { account: payer, cluster, tokens, signers, channels: channels ?? null, totals: agent?.totals ?? null },
         () => {
           const balances = renderTable(
             tokens.map(({ name, decimals, wallet, pool, channel }) => ({
@@ -84,10 +88,12 @@ export function register(program: Command): void {
             channels === undefined || agent === undefined
               ? "The agent does not answer: what is vouchered and not collected yet is not known."
               : `${renderChannels(channels, tokens, "payee")}\n\n${renderTotals(agent.totals, tokens)}`;
-          return `${balances}\n\n${paid}`;
+          const keys = signers.length === 0 ? [] : [renderTable(showAllotments(signers, tokens))];
+          return [balances, ...keys, paid].join("\n\n");
         },
       );
     });
+  registerSigners(buyer);
 }
 
 function parseCluster({ cluster }: ClusterFlag): bigint | undefined {

@@ -63,6 +63,56 @@ describe("cli/commands buyer and operator", () => {
     assert.deepEqual([short.code, (short.answer.error as { code: string }).code], [1, "CLIENT_BALANCE_SHORT"]);
   });
 
+  it("allots another key its channel, shows it, and takes that back", async function () {
+    this.timeout(60_000);
+    const agent = await anvil.key(7);
+    const balancer = await anvil.key(8);
+    const owner = anvil.client(await anvil.key(9));
+    const { cluster, account } = await createCluster(owner, { terms: "", balancers: [balancer.signer] });
+    const of = ["--cluster", String(cluster)];
+    const prove = async (from: NodeKey, name: string) => {
+      const keyFile = join(folder, `${name}.key`);
+      await writeFile(keyFile, `${bytesToHex(from.secret)}\n`, { mode: 0o600 });
+      const { answer } = await leat("buyer", "prove", "--for", key.address, "--node.keyFile", keyFile);
+      const proofFile = join(folder, `${name}.proof`);
+      await writeFile(proofFile, JSON.stringify(answer));
+      return proofFile;
+    };
+    const proof = await prove(agent, "agent");
+    const allot = (...args: string[]) => leat("buyer", "allot", ...of, "--cap", "2.5", "--days", "30", ...args);
+    const wrong = [
+      [["--signer", agent.address, "--proof", join(folder, "none")], "CLI_PROOF_UNREADABLE"],
+      [["--signer", balancer.address, "--proof", proof], "CLI_PROOF_OF_ANOTHER"],
+      [["--signer", "0x12", "--proof", proof], "CLI_USAGE"],
+      [["--signer", agent.address, "--proof", proof, "--days", "401"], "CLI_USAGE"],
+      [["--signer", agent.address, "--proof", proof, "--cap", "0"], "CLIENT_REVERTED"],
+      [["--signer", agent.address, "--proof", proof, "--cap", "-1"], "UNITS_AMOUNT_INVALID"],
+    ] as const;
+    for (const [args, code] of wrong) {
+      const { answer } = await allot(...args);
+      assert.equal((answer.error as { code: string }).code, code, args.join(" "));
+    }
+    const made = await allot("--signer", agent.address, "--proof", proof);
+    assert.deepEqual([made.code, made.answer.cap, made.answer.isCluster], [0, "2500000", false]);
+    const own = await allot("--signer", balancer.address, "--proof", await prove(balancer, "balancer"));
+    assert.equal(own.answer.isCluster, true);
+    const shown = async () => {
+      const { answer } = await leat("buyer", "status", ...of);
+      return (answer.signers as Record<string, unknown>[]).map((one) => [
+        one.signer,
+        one.payee,
+        one.cap,
+        one.ended,
+        one.isCluster,
+      ]);
+    };
+    const kept = [balancer.address, account, "2500000", false, true];
+    assert.deepEqual(await shown(), [[agent.address, account, "2500000", false, false], kept]);
+    const revoked = await leat("buyer", "revoke", "--signer", agent.address, ...of);
+    assert.equal(revoked.code, 0);
+    assert.deepEqual(await shown(), [[agent.address, account, "2500000", true, false], kept]);
+  });
+
   it("shows whose node it is and what it earned", async function () {
     this.timeout(30_000);
     const nobody = await leat("operator", "status");
