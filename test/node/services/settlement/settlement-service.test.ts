@@ -3,6 +3,7 @@ import { gasOf } from "../../../../node/chain/gas.ts";
 import { systemClock } from "../../../../node/kernel/clock.ts";
 import type { NodeKey } from "../../../../node/kernel/keys.ts";
 import { nativeStatements } from "../../../../node/kernel/secp.ts";
+import { nextVoucher } from "../../../../node/metering/voucher-rules.ts";
 import type { VoucherRecord, VoucherStore } from "../../../../node/metering/voucher-store.ts";
 import type { Payee, Payer, VoucherRequest } from "../../../../node/services/payment/index.ts";
 import { PayeeService } from "../../../../node/services/payment/payee-service.ts";
@@ -13,8 +14,9 @@ import { TokenValues } from "../../../../node/services/settlement/token-values.t
 import { silentLogger } from "../../../../sdk/base/logger.ts";
 import { silentMetrics } from "../../../../sdk/base/metrics.ts";
 import { getCollectStatus, listCollections, thaw } from "../../../../sdk/client/actions/account.ts";
+import { allotSigner, proveSigner, revokeSigner } from "../../../../sdk/client/actions/signers.ts";
 import { type Channel, channelId } from "../../../../sdk/protocol/channel.ts";
-import type { Address, Hex } from "../../../../sdk/protocol/hex.ts";
+import { type Address, type Hex, zeroHash } from "../../../../sdk/protocol/hex.ts";
 import { voucherStructure } from "../../../../sdk/protocol/signed.ts";
 import { toBaseUnits } from "../../../../sdk/protocol/units.ts";
 import { defaultsOf } from "../../../support/defaults.ts";
@@ -183,6 +185,69 @@ describe("settlement", () => {
     await payee.closeJob(job, 1, { forfeit: false });
     await settlement.settled(channel.payer);
     assert.equal((await getCollectStatus(market.anvil.client(market.buyer), channel)).collected, 210n);
+  });
+
+  it("collects what an allotted key signed, and the work stops at its cap with nothing unpaid", async function () {
+    this.timeout(60_000);
+    const token = market.anvil.deployment.tokens.LPT;
+    const channel = market.retail(token);
+    const cold = market.anvil.client(market.buyer);
+    const hot = await market.anvil.key(6);
+    const { vouchers: held } = await market.openStore("balancer-allotted");
+    const { vouchers: issued } = await market.openStore("agent-allotted");
+    const agent = await startPayer(hot, issued);
+    await agent.openChannel(channel);
+    const payee = await startPayee(market.account, held, (_, request) => agent.answerRequest(request));
+    const settlement = await startSettlement(market.balancer, held, payee);
+    // One base unit a second.
+    const exactPerSecond = 10n ** 12n;
+    await assert.rejects(payee.requestPrepay(channel, exactPerSecond), { code: "VOUCHER_SIGNER_WRONG" });
+
+    const proof = await proveSigner(cold, hot.signer, market.buyer.address);
+    const { timestamp } = await cold.publicClient.getBlock();
+    const payment = { payee: market.account, token };
+    const made = await allotSigner(cold, { ...payment, cap: 100n, validUntil: timestamp + 86_400n, proof });
+    await market.view.whenConfirmed(made.blockNumber);
+    assert.equal((await payee.requestPrepay(channel, exactPerSecond)).vouchered, 10n);
+    const job = randomHash();
+    await payee.openJob(termsOf(channel, job, exactPerSecond));
+    let seq = 0n;
+    const work = async () => {
+      const done = { job, attempt: 1, seq, channel, exact: 4n * exactPerSecond, receiptHash: randomHash() };
+      seq += 1n;
+      await payee.earned(done);
+      await agent.owe(done);
+      await payee.passed(done);
+    };
+    while (payee.mayWork(job) === "ok") {
+      await work();
+      await payee.requestVoucher(channel);
+    }
+    assert.equal(payee.mayWork(job), "CREDIT_SIGNER_SPENT");
+    // What was under way when the work stopped.
+    await work();
+    const { vouchered } = await payee.requestVoucher(channel, "final");
+    assert.equal(vouchered, seq * 4n);
+    assert.ok(vouchered > 90n && vouchered <= 100n, String(vouchered));
+    assert.equal((await payee.status())[0]!.unpaidExact, 0n);
+    await payee.closeJob(job, 1, { forfeit: false });
+    await settlement.settled(channel.payer);
+    assert.equal((await getCollectStatus(cold, channel)).collected, vouchered);
+
+    // The key signs nothing more, whatever it is asked for, and after a revocation nothing at all.
+    await work();
+    await work();
+    await assert.rejects(payee.requestVoucher(channel), { code: "VOUCHER_SIGNER_CAP" });
+    const ended = await revokeSigner(cold, { ...payment, signer: hot.address });
+    await market.view.whenConfirmed(ended.blockNumber);
+    await assert.rejects(payee.requestVoucher(channel), { code: "VOUCHER_SIGNER_EXPIRED" });
+    const next = nextVoucher(channel, (await held.newest("held", channelId(channel)))!.voucher.value, {
+      cumulative: vouchered + 1n,
+      receiptsRoot: zeroHash,
+    });
+    const signature = await hot.signer.sign(voucherStructure, market.domain, next);
+    const stolen = { voucher: { value: next, signature }, receiptsRoot: zeroHash, receiptHashes: [] };
+    await assert.rejects(payee.accept({ ...stolen, kind: "usage" }), { code: "VOUCHER_SIGNER_EXPIRED" });
   });
 
   it("collects while the job goes on when its payer starts to thaw, before the reserve is gone", async function () {
