@@ -154,3 +154,8 @@ export async function usdcOf(market: MoneyMarket, account: Hex): Promise<bigint>
   const { USDC: address } = market.anvil.deployment.tokens;
   return publicClient.readContract({ address, abi: erc20Abi, functionName: "balanceOf", args: [account] });
 }
+
+/** A chain that never says anything, until whoever waits gives up. */
+export const standStill = (): Pick<ChainSender, "send"> => ({
+  send: (_call, signal) => new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason))),
+});

@@ -100,5 +100,10 @@ export const x402Meanings: Readonly<Partial<Record<X402Code, Meaning>>> = {
     reason: "chain_unavailable",
     message: "the chain cannot be asked; nothing was taken",
   },
+  X402_STORE_UNAVAILABLE: {
+    status: 503,
+    reason: "store_unavailable",
+    message: "this node cannot write down what is paid; ask again",
+  },
   X402_BUSY: { status: 503, reason: "busy", message: "too many payments of this payer at once" },
 };

@@ -56,7 +56,11 @@ export class X402Door {
       reply.header(BALANCE_HEADER, (await this.#components.prepaid.balance(payer)).toString());
       return hold;
     } catch (error) {
-      await this.#refuse(request, reply, resource, error, payment);
+      // A full disk, say: what cannot be written down is not taken.
+      const isStore = isCodedError(error) && error.code.startsWith("STORE_");
+      const told = isStore ? new PrepaidError({ code: "X402_STORE_UNAVAILABLE" }, { cause: error }) : error;
+      if (isStore) this.#components.logger.error("Take payment failed", { error });
+      await this.#refuse(request, reply, resource, told, payment);
       return undefined;
     }
   }
@@ -89,7 +93,7 @@ export class X402Door {
   async #settlement(paid: Paid, payment: Payment): Promise<SettleResponse> {
     const { prepaid } = this.#components;
     const balance = await prepaid.balance(paid.payer);
-    const standing = payment.scheme === "exact" ? undefined : await prepaid.standing(payment.voucher);
+    const standing = await this.#standingOf(payment);
     return {
       success: true,
       transaction: paid.transaction ?? "",
@@ -113,19 +117,22 @@ export class X402Door {
     payment: Payment | undefined,
   ): Promise<void> {
     const meaning = isCodedError(error) ? x402Meanings[error.code as X402Code] : undefined;
-    // A bug, or a disk that is full: the server's own answer.
+    // A bug: the server's own answer.
     if (meaning === undefined) throw error;
     const { code } = error as { code: X402Code };
     if (payment !== undefined) this.#components.logger.debug("Refuse payment", { code, scheme: payment.scheme });
-    const standing =
-      payment?.scheme === CHANNEL_SCHEME
-        ? await this.#components.prepaid.standing(payment.voucher).catch(() => undefined)
-        : undefined;
+    const standing = await this.#standingOf(payment);
     const required = this.#requirements(request, resource, meaning.reason, standing);
     reply.header("payment-required", encodePaymentRequiredHeader(required));
     if (meaning.status === 503) reply.header("retry-after", "5");
     const body = JSON.stringify({ error: { code, message: meaning.message } });
     reply.code(meaning.status).type("application/json; charset=utf-8").serializer(String).send(body);
+  }
+
+  /** A chain that is away takes this out of an answer, not the answer. */
+  async #standingOf(payment: Payment | undefined): Promise<ChannelStanding | undefined> {
+    if (payment?.scheme !== CHANNEL_SCHEME) return undefined;
+    return this.#components.prepaid.standing(payment.voucher).catch(() => undefined);
   }
 
   #requirements(

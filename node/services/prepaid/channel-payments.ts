@@ -18,6 +18,7 @@ import { toExact } from "@leat/sdk/protocol/units.ts";
 import { PrepaidError } from "./errors.ts";
 import type { ExactPaid, ExactPayments } from "./exact-payments.ts";
 import type { ChannelStanding, PrepaidTerms, TopUp } from "./index.ts";
+import { refusalOf } from "./refusal.ts";
 import { requireSigner } from "./require-signer.ts";
 import { roundUp } from "./round-up.ts";
 
@@ -135,15 +136,15 @@ export class ChannelPayments {
       await whenConfirmed(sent.blockNumber, signal);
       return sent.transaction;
     } catch (cause) {
+      // It may be on its way: sent again, it is found or does nothing twice.
+      if (signal.aborted) throw new PrepaidError({ code: "X402_PAYMENT_PENDING" }, { cause });
       if (!(cause instanceof ChainError)) throw cause;
-      if (cause.detail.code === "CHAIN_REVERTED") {
-        if (await tokens.isUsed(payer, nonce).catch(() => false)) return await this.#confirm(undefined, signal);
-        throw new PrepaidError({ code: "X402_SETTLEMENT_REFUSED", reason: cause.detail.reason }, { cause });
+      // Somebody may have been faster; then the money is in the reserve all the same.
+      const isReverted = cause.detail.code === "CHAIN_REVERTED";
+      if (isReverted && (await tokens.isUsed(payer, nonce).catch(() => false))) {
+        return await this.#confirm(undefined, signal);
       }
-      if (cause.detail.code === "CHAIN_GAS_MISSING") {
-        throw new PrepaidError({ code: "X402_SETTLEMENT_UNAVAILABLE", reason: cause.code }, { cause });
-      }
-      throw new PrepaidError({ code: "X402_PAYMENT_PENDING" }, { cause });
+      throw refusalOf(cause) ?? new PrepaidError({ code: "X402_PAYMENT_PENDING" }, { cause });
     }
   }
 

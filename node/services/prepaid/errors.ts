@@ -22,6 +22,7 @@ export class PrepaidError extends CodedError<
   | { code: "X402_PAYMENT_PENDING" }
   | { code: "X402_SETTLEMENT_UNAVAILABLE"; reason: string }
   | { code: "X402_CHAIN_UNAVAILABLE" }
+  | { code: "X402_STORE_UNAVAILABLE" }
   | { code: "X402_BUSY" }
   | { code: "X402_PAYER_IS_CLUSTER"; payer: Address }
   | { code: "X402_SHARE_UNWANTED"; cluster: bigint; clusterPpm: number }

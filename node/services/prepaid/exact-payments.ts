@@ -11,6 +11,7 @@ import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import { toExact } from "@leat/sdk/protocol/units.ts";
 import { PrepaidError } from "./errors.ts";
 import type { PrepaidTerms } from "./index.ts";
+import { refusalOf } from "./refusal.ts";
 import { roundUp } from "./round-up.ts";
 
 export interface ExactComponents {
@@ -163,14 +164,11 @@ export class ExactPayments {
       if (!paid.paid) throw nonceUsed(record.nonce);
       return { transaction: paid.transaction, amount: record.value };
     }
-    if (failure instanceof ChainError && failure.detail.code === "CHAIN_REVERTED") {
+    const refusal = failure instanceof ChainError ? refusalOf(failure) : undefined;
+    if (refusal !== undefined) {
       // It stays valid, so it is watched on; but it does not keep its payer from paying in another way.
       await store.refuse(record);
-      throw new PrepaidError({ code: "X402_SETTLEMENT_REFUSED", reason: failure.detail.reason });
-    }
-    if (failure instanceof ChainError && failure.detail.code === "CHAIN_GAS_MISSING") {
-      await store.refuse(record);
-      throw new PrepaidError({ code: "X402_SETTLEMENT_UNAVAILABLE", reason: failure.code });
+      throw refusal;
     }
     throw new PrepaidError({ code: "X402_PAYMENT_PENDING" }, { cause: failure });
   }

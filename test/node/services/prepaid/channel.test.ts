@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { gasOf } from "@leat/node/chain/gas.ts";
+import type { ChainSender } from "@leat/node/chain/sender.ts";
 import { systemClock } from "@leat/node/kernel/clock.ts";
 import type { NodeKey } from "@leat/node/kernel/keys.ts";
 import { settlementOptions } from "@leat/node/services/settlement/options.ts";
@@ -25,7 +26,7 @@ import { ExactEvmScheme } from "@x402/evm/exact/client";
 import { wrapFetchWithPayment, x402Client } from "@x402/fetch";
 import { defaultsOf } from "../../../support/defaults.ts";
 import { useX402 } from "../../../support/use-x402.ts";
-import { accountOf, usdcOf, type X402Node } from "../../../support/x402-scene.ts";
+import { accountOf, standStill, usdcOf, type X402Node } from "../../../support/x402-scene.ts";
 
 const TOP_UP = 1_000_000n;
 
@@ -190,6 +191,32 @@ describe("x402, channel scheme", function () {
     ];
     for (const [payload, code] of cases) assert.equal(await codeOf(await sendPayload(payload)), code);
     assert.equal(await heldTotal(), undefined);
+  });
+
+  it("answers a client before a chain that stands still", async () => {
+    await node.stop();
+    node = await on.start({ sender: standStill, settings: { settleWaitMs: 1_000 } });
+    const late = await wrapFetchWithPayment(fetch, clientOf())(node.url("240p/0.m4s"));
+    assert.equal(late.status, 503);
+    assert.equal(await codeOf(late), "X402_PAYMENT_PENDING");
+  });
+
+  it("uses a top-up that somebody else submitted first", async () => {
+    await node.stop();
+    const stranger = await on.market.sender(await on.market.anvil.key(81));
+    let overtaken = 0;
+    const overtake = (real: ChainSender): Pick<ChainSender, "send"> => ({
+      async send(call, signal) {
+        await stranger.send(call, signal);
+        overtaken += 1;
+        return real.send(call, signal);
+      },
+    });
+    node = await on.start({ sender: overtake });
+    const answer = await wrapFetchWithPayment(fetch, clientOf())(node.url("240p/0.m4s"));
+    assert.equal(answer.status, 200);
+    assert.equal(overtaken, 1);
+    assert.equal(await usdcOf(on.market, viewer.address), 2n * TOP_UP);
   });
 
   it("signs no top-up for an escrow that its payer does not know", async () => {

@@ -13,7 +13,14 @@ import {
 } from "@x402/core/http";
 import type { PaymentPayload } from "@x402/core/types";
 import { LARGE_BYTES, useX402 } from "../../../support/use-x402.ts";
-import { accountOf, payingFetch, publicClientOf, usdcOf, type X402Node } from "../../../support/x402-scene.ts";
+import {
+  accountOf,
+  payingFetch,
+  publicClientOf,
+  standStill,
+  usdcOf,
+  type X402Node,
+} from "../../../support/x402-scene.ts";
 
 const PREPAY = 1_000_000n;
 
@@ -247,20 +254,77 @@ describe("x402, exact scheme", function () {
 
   it("makes no second payment while the first may still be on its way", async () => {
     await node.stop();
-    const lose = (): Pick<ChainSender, "send"> => ({
-      async send() {
-        throw new ChainError({ code: "CHAIN_UNREACHABLE", method: "eth_sendRawTransaction", reason: "cut" });
+    let sent = 0;
+    const lose = (real: ChainSender): Pick<ChainSender, "send"> => ({
+      async send(call, signal) {
+        sent += 1;
+        if (sent > 1) return real.send(call, signal);
+        throw new ChainError({ code: "CHAIN_NOT_CONFIRMED", transaction: `0x${"ab".repeat(32)}` });
       },
     });
     node = await on.start({ sender: lose });
-    const before = await usdcOf(on.market, viewer.address);
     for (const _ of [1, 2]) {
       const answer = await payingFetch(on.market, viewer)(node.url("240p/0.m4s"));
       assert.equal(answer.status, 503);
       assert.equal(await codeOf(answer), "X402_PAYMENT_PENDING");
       assert.equal(answer.headers.get("retry-after"), "5");
     }
-    assert.equal(await usdcOf(on.market, viewer.address), before);
+    assert.equal(sent, 1);
+  });
+
+  it("answers a client before a chain that stands still, and takes nothing when it cannot write", async () => {
+    await node.stop();
+    node = await on.start({ sender: standStill, settings: { settleWaitMs: 1_000 } });
+    const late = await payingFetch(on.market, viewer)(node.url("240p/0.m4s"));
+    assert.equal(await codeOf(late), "X402_PAYMENT_PENDING");
+    const payload = await sign(await on.newViewer(PREPAY));
+    await on.database.close();
+    const unwritten = await send(payload);
+    assert.equal(unwritten.status, 503);
+    assert.equal(await codeOf(unwritten), "X402_STORE_UNAVAILABLE");
+  });
+
+  it("lets a payer pay again what was never sent, for whatever reason", async () => {
+    const reasons: [detail: ChainError["detail"], code: string, status: number][] = [
+      [{ code: "CHAIN_REVERTED", method: "", reason: "paused" }, "X402_SETTLEMENT_REFUSED", 402],
+      [{ code: "CHAIN_GAS_MISSING", address: viewer.address }, "X402_SETTLEMENT_UNAVAILABLE", 503],
+      [{ code: "CHAIN_GAS_BUDGET", budget: 0n, committed: 0n, needed: 1n }, "X402_SETTLEMENT_UNAVAILABLE", 503],
+      [{ code: "CHAIN_FEES_HIGH", baseFee: 1n, ceiling: 0n }, "X402_SETTLEMENT_UNAVAILABLE", 503],
+      [{ code: "CHAIN_UNREACHABLE", method: "", reason: "" }, "X402_CHAIN_UNAVAILABLE", 503],
+    ];
+    await node.stop();
+    let next = 0;
+    const refuse = (real: ChainSender): Pick<ChainSender, "send"> => ({
+      async send(call, signal) {
+        const reason = reasons[next]?.[0];
+        next += 1;
+        if (reason === undefined) return real.send(call, signal);
+        throw new ChainError(reason);
+      },
+    });
+    node = await on.start({ sender: refuse });
+    for (const [, code, status] of reasons) {
+      const answer = await payingFetch(on.market, viewer)(node.url("240p/0.m4s"));
+      assert.equal(await codeOf(answer), code);
+      assert.equal(answer.status, status);
+    }
+    assert.equal((await payingFetch(on.market, viewer)(node.url("240p/0.m4s"))).status, 200);
+  });
+
+  it("counts what somebody else submits after this node could not", async () => {
+    await node.stop();
+    const calls: Parameters<ChainSender["send"]>[0][] = [];
+    const refuse = (): Pick<ChainSender, "send"> => ({
+      async send(call) {
+        calls.push(call as never);
+        throw new ChainError({ code: "CHAIN_FEES_HIGH", baseFee: 1n, ceiling: 0n });
+      },
+    });
+    node = await on.start({ sender: refuse, settings: { lookEveryMs: 50 } });
+    await payingFetch(on.market, viewer)(node.url("240p/0.m4s"));
+    const stranger = await on.market.sender(await on.market.anvil.key(80));
+    await stranger.send(calls[0]!);
+    await on.until(async () => (await node.prepaid.balance(viewer.address)) === PREPAY);
   });
 
   it("takes nothing while the chain is away", async () => {

@@ -1,0 +1,19 @@
+import type { ChainError } from "@leat/node/chain/errors.ts";
+import { PrepaidError } from "./errors.ts";
+
+/** What a payer is told of a transaction that was not sent, or did nothing. Undefined for one that may still come. */
+export function refusalOf(cause: ChainError): PrepaidError | undefined {
+  const { detail } = cause;
+  switch (detail.code) {
+    case "CHAIN_REVERTED":
+      return new PrepaidError({ code: "X402_SETTLEMENT_REFUSED", reason: detail.reason }, { cause });
+    case "CHAIN_GAS_MISSING":
+    case "CHAIN_GAS_BUDGET":
+    case "CHAIN_FEES_HIGH":
+      return new PrepaidError({ code: "X402_SETTLEMENT_UNAVAILABLE", reason: detail.code }, { cause });
+    case "CHAIN_UNREACHABLE":
+      return new PrepaidError({ code: "X402_CHAIN_UNAVAILABLE" }, { cause });
+    default:
+      return undefined;
+  }
+}
