@@ -78,16 +78,17 @@ export class ChannelPayments {
     const transaction = topUp === undefined ? undefined : await this.#topUp(value.payer, topUp, signal);
     const held = (await vouchers.newest("held", id))?.voucher.value;
     // One that is not new proves nothing: the chain shows every voucher that was collected.
-    if (held !== undefined && value.seq <= held.seq) throw notNext(value.seq);
+    if (value.seq !== (held?.seq ?? 0n) + 1n) throw notNext(value.seq);
     const before = held?.cumulative ?? 0n;
     const amount = value.cumulative - before;
     await this.#checkAmount(value.payer, amount, wantedExact);
+    await this.#checkReserve(value);
     await store.openChannel(id, before);
     try {
       const offer = { voucher, kind: "prepay", receiptsRoot: zeroHash, receiptHashes: [] } as const;
       if (!("acknowledged" in (await payee.accept(offer)))) throw notNext(value.seq);
     } catch (cause) {
-      throw await this.#translate(cause, value);
+      throw translate(cause, value);
     }
     const exactOf = (baseUnits: bigint) => toExact(baseUnits, this.#terms.decimals);
     await store.creditVoucher(id, value.payer, value.cumulative, exactOf);
@@ -114,6 +115,15 @@ export class ChannelPayments {
     if (offered > asked && balance + toExact(offered, decimals) > toExact(prepay, decimals)) {
       throw new PrepaidError({ code: "X402_VALUE_TOO_LARGE", most: prepay, offered });
     }
+  }
+
+  /** A payee takes vouchers on a thawing reserve for work that was done; this one is for what is still to be served. */
+  async #checkReserve(voucher: Voucher): Promise<void> {
+    const { reserve, collected } = await this.standing(voucher).catch((cause) => {
+      throw new PrepaidError({ code: "X402_CHAIN_UNAVAILABLE" }, { cause });
+    });
+    const wanted = voucher.cumulative - collected;
+    if (wanted > reserve) throw new PrepaidError({ code: "X402_RESERVE_SHORT", wanted, reserve });
   }
 
   /** Submits a top-up, unless somebody did already: it goes to the same channel whoever submits it. */
@@ -154,23 +164,20 @@ export class ChannelPayments {
     await this.#components.whenConfirmed(blockNumber, signal);
     return transaction;
   }
+}
 
-  async #translate(cause: unknown, voucher: Voucher): Promise<unknown> {
-    if (!isCodedError(cause)) return cause;
-    switch (cause.code) {
-      case "VOUCHER_ABOVE_RESERVE": {
-        const { reserve, collected } = await this.standing(voucher);
-        return new PrepaidError({ code: "X402_RESERVE_SHORT", wanted: voucher.cumulative - collected, reserve });
-      }
-      case "VOUCHER_CHAIN_UNKNOWN":
-      case "VOUCHER_ROOT_WRONG":
-      case "VOUCHER_FENCED":
-        return notNext(voucher.seq);
-      case "CHAIN_UNREACHABLE":
-        return new PrepaidError({ code: "X402_CHAIN_UNAVAILABLE" }, { cause });
-      default:
-        return cause;
-    }
+/** What the payee may still say, its reserve being checked: another voucher came in between. */
+function translate(cause: unknown, voucher: Voucher): unknown {
+  if (!isCodedError(cause)) return cause;
+  switch (cause.code) {
+    case "VOUCHER_CHAIN_UNKNOWN":
+    case "VOUCHER_ROOT_WRONG":
+    case "VOUCHER_FENCED":
+      return notNext(voucher.seq);
+    case "CHAIN_UNREACHABLE":
+      return new PrepaidError({ code: "X402_CHAIN_UNAVAILABLE" }, { cause });
+    default:
+      return cause;
   }
 }
 

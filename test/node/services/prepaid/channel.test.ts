@@ -8,6 +8,7 @@ import { SettlementService } from "@leat/node/services/settlement/settlement-ser
 import { TokenValues } from "@leat/node/services/settlement/token-values.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
+import { thaw } from "@leat/sdk/client/actions/account.ts";
 import { LeatChannelScheme, preferChannel } from "@leat/sdk/client/x402/channel-scheme.ts";
 import { createPrepaidFetch } from "@leat/sdk/client/x402/prepaid-fetch.ts";
 import { channelId, hubChannel } from "@leat/sdk/protocol/channel.ts";
@@ -191,6 +192,19 @@ describe("x402, channel scheme", function () {
     ];
     for (const [payload, code] of cases) assert.equal(await codeOf(await sendPayload(payload)), code);
     assert.equal(await heldTotal(), undefined);
+  });
+
+  it("takes no voucher on a reserve that thaws, though its payee would for work that was done", async () => {
+    await (await wrapFetchWithPayment(fetch, clientOf())(node.url("240p/0.m4s"))).arrayBuffer();
+    const { view, anvil } = on.market;
+    const { payee, token } = channel();
+    const { blockNumber } = await thaw(anvil.client(viewer), { payee, token, amount: TOP_UP });
+    await view.whenConfirmed(blockNumber);
+    const held = (await on.vouchers.newest("held", channelId(channel())))!.voucher.value;
+    const usageRoot = nextUsageRoot(held.usageRoot, 2n, zeroHash);
+    const next = await signVoucher({ cumulative: held.cumulative + size(0), seq: 2n, usageRoot });
+    assert.equal(await codeOf(await sendPayload({ voucher: next })), "X402_RESERVE_SHORT");
+    assert.equal(await heldTotal(), size(0));
   });
 
   it("answers a client before a chain that stands still", async () => {
