@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { clusterAccountOf } from "@leat/sdk/protocol/cluster-account.ts";
 import { toAddress } from "@leat/sdk/protocol/hex.ts";
+import type { Voucher } from "@leat/sdk/protocol/signed.ts";
+import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import { SealedIdempotencyStore } from "../http/plugins/sealed-idempotency.ts";
 import { registerMarketRoutes } from "../http/rest/market.ts";
 import { registerStreamRoutes } from "../http/rest/streams.ts";
@@ -11,6 +13,7 @@ import { PayeeService } from "../services/payment/payee-service.ts";
 import { PayerService } from "../services/payment/payer-service.ts";
 import { SessionHubService } from "../services/session/hub.ts";
 import { SettlementService } from "../services/settlement/settlement-service.ts";
+import { VoucherLeaver } from "../services/watchtower/voucher-leaver.ts";
 import { SqlDatabase } from "../store/sql/database.ts";
 import { SqlIdempotencyStore } from "../store/sql/idempotency.ts";
 import { JobStore } from "../store/sql/job-store.ts";
@@ -21,8 +24,11 @@ import { addPages } from "../web/routes.ts";
 import { type Foundation, settlementParts } from "./foundation.ts";
 import { addPaymentStatus } from "./payment-status.ts";
 
-/** Adds a cluster's balancer: the hub of its nodes' sessions, its books, its API and the watch page. */
-export async function addBalancer(foundation: Foundation): Promise<void> {
+/**
+ * Adds a cluster's balancer: the hub of its nodes' sessions, its books, its API and the watch page.
+ * @returns What it issued to its members and they acknowledged: for a watchtower in the same process.
+ */
+export async function addBalancer(foundation: Foundation): Promise<() => Promise<readonly Signed<Voucher>[]>> {
   const { clock, config, deployment, domain, host, http, key, logger, metrics, parts, registry } = foundation;
   const statements = nativeStatements;
   const signer = key.signer;
@@ -108,7 +114,12 @@ export async function addBalancer(foundation: Foundation): Promise<void> {
     { name: "payee", part: payee },
     { name: "payer", part: payer },
     { name: "settlement", part: settlement },
+    { name: "towers", part: new VoucherLeaver({ host, vouchers, ...shared }, config.watchtower) },
     { name: "balancer", part: balancer },
     { name: "hub", part: hub },
   );
+  return async () => {
+    const records = await vouchers.all("issued");
+    return records.filter(({ acknowledged }) => acknowledged).map(({ voucher }) => voucher);
+  };
 }

@@ -6,6 +6,7 @@ import { addBuyer } from "./buyer.ts";
 import { AppError } from "./errors.ts";
 import { type Foundation, lay } from "./foundation.ts";
 import { addOperator, honestWorkmanship, type Workmanship } from "./operator.ts";
+import { addWatchtower } from "./watchtower.ts";
 
 /** A whole node, made and not yet started. */
 export interface LeatNode extends Startable {
@@ -26,11 +27,12 @@ export async function createNode(config: NodeConfig, work: Workmanship = honestW
     );
   }
   const foundation = await lay(config);
-  if (roles.includes("balancer")) await addBalancer(foundation);
+  const issued = roles.includes("balancer") ? await addBalancer(foundation) : undefined;
   if (roles.includes("buyer")) await addBuyer(foundation);
   if (roles.some((role) => role === "ingest" || role === "transcode" || role === "delivery")) {
     await addOperator(foundation, work);
   }
+  if (roles.includes("watchtower")) addWatchtower(foundation, issued);
   foundation.parts.push({ name: "http", part: new HttpService(foundation.http, config.http) });
   const lifecycle = new Lifecycle(foundation.parts, foundation.logger);
   return { foundation, start: () => lifecycle.start(), stop: () => lifecycle.stop() };

@@ -18,6 +18,7 @@ import { PayeeService } from "../services/payment/payee-service.ts";
 import { SessionClientService } from "../services/session/client.ts";
 import { SettlementService } from "../services/settlement/settlement-service.ts";
 import { TranscodingService } from "../services/transcoding/transcoding-service.ts";
+import { VoucherLeaver } from "../services/watchtower/voucher-leaver.ts";
 import { LevelReceiptStore } from "../store/receipts.ts";
 import { LevelVoucherStore } from "../store/vouchers.ts";
 import { OfferGossip } from "../wire/gossip/offers.ts";
@@ -62,7 +63,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
   const offers = new OfferWriter(foundation, priceLists, (offer) => gossip.publish(offer));
   const load = new ProcessLoad(config.load);
   const rtmpUrl = config.node.rtmpUrl || `rtmp://${config.rtmp.host}:${config.rtmp.port}/live`;
-  const roles = config.node.roles.filter((role) => role !== "balancer" && role !== "buyer");
+  const roles = config.node.roles.filter((role) => role !== "balancer" && role !== "buyer" && role !== "watchtower");
 
   const session = new SessionClientService(
     {
@@ -109,6 +110,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
   parts.push(
     { name: "payee", part: payee },
     { name: "settlement", part: settlement },
+    { name: "towers", part: new VoucherLeaver({ host, vouchers, ...shared }, config.watchtower) },
     { name: "gossip", part: gossip },
   );
   const x402 = config.x402.enabled ? await addX402(foundation, { payee, vouchers }) : undefined;

@@ -50,6 +50,13 @@ export class ContractReader {
     return validUntil === 0n ? undefined : { cap, validUntil };
   }
 
+  /** Seconds since 1970 at which what thaws of a channel can be taken back; 0 while nothing thaws. */
+  async thawEndsAt(id: Hex): Promise<bigint> {
+    const address = this.#deployment.escrow;
+    const call = { address, abi: paymentEscrowAbi, functionName: "channelOf", args: [id] } as const;
+    return BigInt((await this.#client.readContract(call)).thawEndsAt);
+  }
+
   pool(account: Address, token: Address): Promise<bigint> {
     const address = this.#deployment.escrow;
     return this.#client.readContract({

@@ -6,6 +6,7 @@ const roleSchema = Type.Union([
   Type.Literal("transcode"),
   Type.Literal("delivery"),
   Type.Literal("buyer"),
+  Type.Literal("watchtower"),
 ]);
 export type Role = Static<typeof roleSchema>;
 
@@ -13,8 +14,8 @@ export const nodeOptions = Type.Object(
   {
     roles: Type.Array(roleSchema, {
       default: [],
-      maxItems: 5,
-      description: "What this node does: balancer, ingest, transcode, delivery, buyer",
+      maxItems: 6,
+      description: "What this node does: balancer, ingest, transcode, delivery, buyer, watchtower",
     }),
     dataDir: Type.String({ default: ".leat/node", minLength: 1, description: "Folder of everything that must last" }),
     keyFile: Type.String({

@@ -19,6 +19,7 @@ import { sessionHubOptions } from "../services/session/hub.ts";
 import { settlementOptions } from "../services/settlement/options.ts";
 import { storedJobOptions } from "../services/stored-jobs/stored-job-service.ts";
 import { transcodingOptions } from "../services/transcoding/transcoding-service.ts";
+import { watchtowerOptions } from "../services/watchtower/options.ts";
 import { wireOptions } from "../wire/host.ts";
 import { nodeOptions, purchaseOptions, rtmpOptions, salesOptions } from "./node-options.ts";
 import type { ConfigValues } from "./settings.ts";
@@ -49,6 +50,7 @@ export const sections = {
   runway: runwayOptions,
   x402: x402Options,
   storedJobs: storedJobOptions,
+  watchtower: watchtowerOptions,
   purchases: purchaseOptions,
   buyer: buyerOptions,
 };

@@ -33,3 +33,10 @@ export const MAX_CONFIG_BYTES = 65_536;
 export const MAX_OFFER_BYTES = 32_768;
 /** Offers of distinct nodes that one node remembers; 32 KiB each at worst, about 2 KiB in practice. */
 export const MAX_OFFERS_HELD = 20_000;
+
+/** Vouchers left with a watchtower by one call, each about 600 bytes. */
+export const MAX_WATCH_VOUCHERS = 64;
+/** Channels that a watchtower keeps of one payee: buyers of a cluster that are live at once. */
+export const MAX_WATCHED_OF_PAYEE = 4_096;
+/** Channels that it keeps in all: some 100 MB on disk. */
+export const MAX_WATCHED = 100_000;

@@ -1,0 +1,43 @@
+import { costInToken, gasOfClaim, type TokenValue } from "./collect-rule.ts";
+
+export interface ThawFacts {
+  /** When the thaw was first seen, milliseconds since 1970. */
+  readonly seenAtMs: number;
+  /** When what thaws can be taken away. */
+  readonly endsAtMs: number;
+  /** How long the payee is given to collect itself. */
+  readonly graceMs: number;
+}
+
+/**
+ * When a watchtower collects for a payee that does not: after its grace, and before a quarter of the thaw is over
+ * however long the grace is, so that three quarters are left for a chain that is slow or dear. A clock that is wrong by
+ * ten minutes moves that by two and a half. Example: a thaw of 7 days, a grace of 1 h: after 1 h. A thaw of 24 h seen
+ * with 2 h left and a grace of 1 h: after 30 min.
+ */
+export function watchDueMs({ seenAtMs, endsAtMs, graceMs }: ThawFacts): number {
+  const quarter = Math.max(0, endsAtMs - seenAtMs) / 4;
+  return seenAtMs + Math.min(graceMs, quarter);
+}
+
+export interface RescueFacts {
+  /** Vouchered and not collected, base units. */
+  readonly open: bigint;
+  readonly token: TokenValue;
+  /** Claims that share the transaction. */
+  readonly claims: number;
+  readonly weiPerGas: bigint;
+}
+
+/** Whether a channel is worth the tower's gas: not below the least amount, and more than it costs where that is known. */
+export function isWorthRescue({ open, token, claims, weiPerGas }: RescueFacts): boolean {
+  const cost = costInToken(gasOfClaim(claims), weiPerGas, token) ?? 0n;
+  return open > cost && open >= token.leastAmount;
+}
+
+/** Whole claims that a gas budget still pays for, at most `wanted`. */
+export function claimsWithinBudget(leftWei: bigint, weiPerGas: bigint, wanted: number): number {
+  let claims = wanted;
+  while (claims > 0 && gasOfClaim(claims) * BigInt(claims) * weiPerGas > leftWei) claims -= 1;
+  return claims;
+}

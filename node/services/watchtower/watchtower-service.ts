@@ -1,0 +1,255 @@
+import type { ChannelView } from "@leat/node/chain/channel-view.ts";
+import { collectCall } from "@leat/node/chain/contracts.ts";
+import type { DecodedLog } from "@leat/node/chain/event-reader.ts";
+import type { GasSource } from "@leat/node/chain/gas.ts";
+import type { ChainSender } from "@leat/node/chain/sender.ts";
+import type { Clock } from "@leat/node/kernel/clock.ts";
+import type { Startable } from "@leat/node/kernel/lifecycle.ts";
+import { Mutex } from "@leat/node/kernel/mutex.ts";
+import { TaskGroup } from "@leat/node/kernel/task-group.ts";
+import { gasOfClaim, type TokenValue } from "@leat/node/metering/collect-rule.ts";
+import { claimsWithinBudget, isWorthRescue, watchDueMs } from "@leat/node/metering/watch-rule.ts";
+import type { LevelWatchStore, WatchedVoucher } from "@leat/node/store/watched-vouchers.ts";
+import type { KeepAnswer, KeepRequest } from "@leat/node/wire/watch/messages.ts";
+import { isCodedError } from "@leat/sdk/base/errors.ts";
+import type { Logger } from "@leat/sdk/base/logger.ts";
+import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
+import { channelId, channelOf } from "@leat/sdk/protocol/channel.ts";
+import type { Deployment } from "@leat/sdk/protocol/deployment.ts";
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+import { MAX_WATCHED, MAX_WATCHED_OF_PAYEE } from "@leat/sdk/protocol/limits.ts";
+import type { Voucher } from "@leat/sdk/protocol/signed.ts";
+import type { Signed } from "@leat/sdk/protocol/statements.ts";
+import { parseAmount } from "@leat/sdk/protocol/units.ts";
+import { WatchError } from "./errors.ts";
+import type { WatchtowerOptions } from "./options.ts";
+
+export interface WatchtowerComponents {
+  readonly store: LevelWatchStore;
+  readonly chain: Pick<ChannelView, "channelState" | "maySign"> & {
+    clusterOfAccount(account: Address): bigint;
+    onEvent(listener: (log: DecodedLog) => void): () => void;
+    whenConfirmed(blockNumber: bigint, signal?: AbortSignal): Promise<void>;
+  };
+  /** Seconds since 1970 at which what thaws on a channel is free; 0 while nothing thaws. */
+  readonly thawEndsAt: (channel: Hex) => Promise<bigint>;
+  /** Refuses a voucher that its signer may not have signed. */
+  readonly checkSigner: (voucher: Signed<Voucher>) => Promise<unknown>;
+  /** Whether this tower works for a payee. */
+  readonly serves: (payee: Address) => boolean;
+  /** A balancer's own: what it issued to its members and they acknowledged. */
+  readonly issued?: () => Promise<readonly Signed<Voucher>[]>;
+  readonly sender: Pick<ChainSender, "sendIf">;
+  readonly gas: GasSource;
+  readonly tokens: { of(token: Address): Promise<TokenValue> };
+  readonly deployment: Deployment;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: MetricsRegister;
+}
+
+/** Channels that one transaction rescues. */
+const MOST_CLAIMS = 50;
+const DAY_MS = 86_400_000;
+
+/** Keeps vouchers for payees that may be offline when a payer starts to thaw, and collects them then, to the payees. */
+export class WatchtowerService implements Startable {
+  readonly #components: WatchtowerComponents;
+  readonly #options: WatchtowerOptions;
+  readonly #kept = new Map<Hex, WatchedVoucher>();
+  readonly #keptOf = new Map<Address, number>();
+  /** Channels that thaw, and since when that is known. */
+  readonly #thawing = new Map<Hex, number>();
+  readonly #mutex = new Mutex();
+  readonly #tasks: TaskGroup;
+  readonly #collected;
+  readonly #budget: bigint;
+  #isBudgetTold = false;
+  #stopHearing: (() => void) | undefined;
+
+  constructor(components: WatchtowerComponents, options: WatchtowerOptions) {
+    this.#components = components;
+    this.#options = options;
+    this.#budget = parseAmount(options.gasBudget, 18);
+    this.#tasks = new TaskGroup({
+      clock: components.clock,
+      onError: (error) => components.logger.warn("Watch channels failed", { error }),
+    });
+    this.#collected = components.metrics.counter({
+      name: "leat_watchtower_collected_total",
+      help: "Vouchers of others that were collected while their payers thawed",
+    });
+    components.metrics.gauge({
+      name: "leat_watchtower_channels",
+      help: "Channels that vouchers are kept of",
+      collect: () => this.#kept.size,
+    });
+  }
+
+  async start(): Promise<void> {
+    const { store, chain } = this.#components;
+    for (const kept of await store.all()) this.#remember(kept);
+    this.#stopHearing = chain.onEvent(({ eventName, args }) => {
+      if (eventName === "ReserveThawStarted") this.#noteThaw(args.channel as Hex);
+    });
+    // Thaws that started while this tower was away.
+    this.#tasks.run(async (signal) => {
+      for (const { channel, voucher } of await this.#known()) {
+        if (signal.aborted) return;
+        if ((await chain.channelState(channelOf(voucher.value))).thawing > 0n) this.#noteThaw(channel);
+      }
+      await this.look();
+    });
+    this.#tasks.every(this.#options.lookEveryMs, () => this.look());
+  }
+
+  async stop(): Promise<void> {
+    this.#stopHearing?.();
+    await this.#tasks.close();
+  }
+
+  /** A payee leaves its newest vouchers. What is answered as kept is on disk. */
+  async keep(from: Address, { vouchers }: KeepRequest): Promise<KeepAnswer> {
+    const kept: { channel: Hex; cumulative: bigint }[] = [];
+    const refused: { channel: Hex; code: string }[] = [];
+    for (const voucher of vouchers) {
+      const channel = channelId(channelOf(voucher.value));
+      try {
+        const { cumulative } = await this.#mutex.run(() => this.#keepOne(from, channel, voucher));
+        kept.push({ channel, cumulative });
+      } catch (error) {
+        if (!isCodedError(error)) throw error;
+        refused.push({ channel, code: error.code });
+      }
+    }
+    return { kept, refused };
+  }
+
+  /** Collects whatever is due now. */
+  look(): Promise<void> {
+    return this.#mutex.run(() => this.#look());
+  }
+
+  /** Cheap rules before costly ones, the signature last. */
+  async #keepOne(from: Address, channel: Hex, voucher: Signed<Voucher>): Promise<Voucher> {
+    const { chain, store, serves, checkSigner } = this.#components;
+    const { value } = voucher;
+    const { payee } = value;
+    if (!serves(payee)) throw new WatchError({ code: "WATCH_PAYEE_NOT_SERVED", payee });
+    // A cluster's account is spoken for by its balancers.
+    if (!(await chain.maySign(payee, from))) throw new WatchError({ code: "WATCH_PAYEE_WRONG", payee, from });
+    const held = this.#kept.get(channel)?.voucher.value;
+    if (held !== undefined && value.cumulative <= held.cumulative) {
+      if (value.cumulative === held.cumulative) return held;
+      const totals = { held: held.cumulative, offered: value.cumulative };
+      throw new WatchError({ code: "WATCH_VOUCHER_STALE", channel, ...totals });
+    }
+    if (held === undefined) this.#checkRoom(payee);
+    const state = await chain.channelState(channelOf(value));
+    if (value.cumulative <= state.collected || state.reserve + state.thawing === 0n) {
+      throw new WatchError({ code: "WATCH_NOTHING_OPEN", channel });
+    }
+    await checkSigner(voucher);
+    await store.put({ channel, voucher });
+    this.#remember({ channel, voucher });
+    if (state.thawing > 0n) this.#noteThaw(channel);
+    return value;
+  }
+
+  #checkRoom(payee: Address): void {
+    const own = this.#keptOf.get(payee) ?? 0;
+    if (own >= MAX_WATCHED_OF_PAYEE)
+      throw new WatchError({ code: "WATCH_FULL", held: own, most: MAX_WATCHED_OF_PAYEE });
+    const held = this.#kept.size;
+    if (held >= MAX_WATCHED) throw new WatchError({ code: "WATCH_FULL", held, most: MAX_WATCHED });
+  }
+
+  async #look(): Promise<void> {
+    const { chain, store, clock, gas, tokens, thawEndsAt } = this.#components;
+    if (this.#thawing.size === 0) return;
+    const due: WatchedVoucher[] = [];
+    const known = new Map((await this.#known()).map((one) => [one.channel, one]));
+    const weiPerGas = await gas.gasPrice();
+    for (const [channel, seenAtMs] of this.#thawing) {
+      const watched = known.get(channel);
+      const state = watched && (await chain.channelState(channelOf(watched.voucher.value)));
+      if (watched === undefined || state === undefined || state.thawing === 0n) {
+        this.#thawing.delete(channel);
+        continue;
+      }
+      const open = watched.voucher.value.cumulative - state.collected;
+      if (open <= 0n) {
+        // The payee was here itself, or another tower was.
+        this.#thawing.delete(channel);
+        await store.remove(watched);
+        this.#forget(watched);
+        continue;
+      }
+      const endsAtMs = Number(await thawEndsAt(channel)) * 1_000;
+      if (clock.nowMs() < watchDueMs({ seenAtMs, endsAtMs, graceMs: this.#options.graceMs })) continue;
+      const token = await tokens.of(watched.voucher.value.token);
+      if (isWorthRescue({ open, token, claims: 1, weiPerGas })) due.push(watched);
+    }
+    await this.#rescue(due.slice(0, MOST_CLAIMS), weiPerGas);
+  }
+
+  async #rescue(due: readonly WatchedVoucher[], weiPerGas: bigint): Promise<void> {
+    const { chain, store, clock, sender, deployment, logger } = this.#components;
+    const day = Math.floor(clock.nowMs() / DAY_MS);
+    const left = this.#budget - (await store.spent(day));
+    const going = due.slice(0, claimsWithinBudget(left, weiPerGas, due.length));
+    if (going.length < due.length && !this.#isBudgetTold) {
+      logger.error("Leave vouchers of others: the day's gas budget is used up", {
+        channels: due.length - going.length,
+      });
+    }
+    this.#isBudgetTold = going.length < due.length;
+    if (going.length === 0) return;
+    const collectables = going.map(({ voucher }) => ({
+      voucher,
+      payerCluster: chain.clusterOfAccount(voucher.value.payer),
+      payeeCluster: chain.clusterOfAccount(voucher.value.payee),
+    }));
+    const isWorth = (paid: readonly bigint[]) => paid.some((amount) => amount > 0n);
+    // Counted before it is sent: a tower that is killed in between must not find its budget whole again.
+    const estimate = gasOfClaim(going.length) * BigInt(going.length) * weiPerGas;
+    await store.addSpent(day, estimate);
+    const sent = await sender.sendIf(collectCall(deployment, collectables), isWorth, this.#tasks.signal);
+    const spent = sent === undefined ? 0n : sent.receipt.gasUsed * sent.receipt.effectiveGasPrice;
+    await store.addSpent(day, spent - estimate);
+    if (sent === undefined) return;
+    await chain.whenConfirmed(sent.blockNumber, this.#tasks.signal);
+    for (const { channel, voucher } of going) {
+      this.#collected.add();
+      const { payee, cumulative } = voucher.value;
+      logger.warn("Collect for a payee that is away", { channel, payee, cumulative, transaction: sent.transaction });
+    }
+  }
+
+  /** What is kept for others, and what a balancer knows anyway. */
+  async #known(): Promise<WatchedVoucher[]> {
+    const issued = (await this.#components.issued?.()) ?? [];
+    const own = issued.map((voucher) => ({ channel: channelId(channelOf(voucher.value)), voucher }));
+    return [...own, ...this.#kept.values()];
+  }
+
+  #noteThaw(channel: Hex): void {
+    // Without a balancer's own, only kept channels matter: others' thaws must not fill memory.
+    if (this.#components.issued === undefined && !this.#kept.has(channel)) return;
+    if (!this.#thawing.has(channel)) this.#thawing.set(channel, this.#components.clock.nowMs());
+  }
+
+  #remember(kept: WatchedVoucher): void {
+    const { payee } = kept.voucher.value;
+    if (!this.#kept.has(kept.channel)) this.#keptOf.set(payee, (this.#keptOf.get(payee) ?? 0) + 1);
+    this.#kept.set(kept.channel, kept);
+  }
+
+  #forget({ channel, voucher }: WatchedVoucher): void {
+    const { payee } = voucher.value;
+    if (!this.#kept.delete(channel)) return;
+    const left = (this.#keptOf.get(payee) ?? 1) - 1;
+    if (left > 0) this.#keptOf.set(payee, left);
+    else this.#keptOf.delete(payee);
+  }
+}

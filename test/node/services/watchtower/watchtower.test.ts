@@ -1,0 +1,234 @@
+import assert from "node:assert/strict";
+import { gasOf } from "../../../../node/chain/gas.ts";
+import { systemClock } from "../../../../node/kernel/clock.ts";
+import type { NodeKey } from "../../../../node/kernel/keys.ts";
+import { nativeStatements } from "../../../../node/kernel/secp.ts";
+import type { VoucherStore } from "../../../../node/metering/voucher-store.ts";
+import { PayeeService, payeeOptions } from "../../../../node/services/payment/payee-service.ts";
+import { VoucherSigners } from "../../../../node/services/payment/voucher-signers.ts";
+import { settlementOptions } from "../../../../node/services/settlement/options.ts";
+import { SettlementService } from "../../../../node/services/settlement/settlement-service.ts";
+import { TokenValues } from "../../../../node/services/settlement/token-values.ts";
+import { type WatchtowerOptions, watchtowerOptions } from "../../../../node/services/watchtower/options.ts";
+import { VoucherLeaver } from "../../../../node/services/watchtower/voucher-leaver.ts";
+import { WatchtowerService } from "../../../../node/services/watchtower/watchtower-service.ts";
+import type { Database } from "../../../../node/store/database.ts";
+import { LevelWatchStore } from "../../../../node/store/watched-vouchers.ts";
+import { handleWatch } from "../../../../node/wire/watch/watch.ts";
+import { silentLogger } from "../../../../sdk/base/logger.ts";
+import { silentMetrics } from "../../../../sdk/base/metrics.ts";
+import { cancelThaw, thaw } from "../../../../sdk/client/actions/account.ts";
+import { type Channel, channelId } from "../../../../sdk/protocol/channel.ts";
+import { voucherStructure } from "../../../../sdk/protocol/signed.ts";
+import { defaultsOf } from "../../../support/defaults.ts";
+import { type MoneyMarket, openMarket, randomHash } from "../../../support/money-market.ts";
+import { WireHosts } from "../../../support/wire-hosts.ts";
+
+const quiet = { clock: systemClock, logger: silentLogger, metrics: silentMetrics };
+
+describe("watchtower", () => {
+  let market: MoneyMarket;
+  let towerKey: NodeKey;
+  const hosts = new WireHosts();
+  const parts: { stop(): Promise<void> }[] = [];
+  const stopParts = async () => {
+    for (const part of parts.splice(0).reverse()) await part.stop();
+  };
+  before(async function () {
+    this.timeout(60_000);
+    market = await openMarket({ USDC: 10n ** 9n, LPT: 10n ** 21n });
+    towerKey = await market.anvil.key(20);
+  });
+  after(() => market?.close());
+  afterEach(async () => {
+    await stopParts();
+    await hosts.stopAll();
+  });
+
+  const tokens = () => new TokenValues([], market.anvil.deployment.tokens, (token) => market.view.decimalsOf(token));
+  async function startTower(database: Database, settings: Partial<WatchtowerOptions> = {}) {
+    const options = defaultsOf(watchtowerOptions, { graceMs: 0, lookEveryMs: 200, serve: "anybody", ...settings });
+    const { view, domain } = market;
+    const signers = new VoucherSigners({ statements: nativeStatements, domain, chain: view, clock: systemClock });
+    const host = hosts.create({}, towerKey);
+    const tower = new WatchtowerService(
+      {
+        ...quiet,
+        store: new LevelWatchStore(database),
+        chain: view,
+        thawEndsAt: (channel) => view.reader.thawEndsAt(channel),
+        checkSigner: (voucher) => signers.check(voucher),
+        serves: () => options.serve === "anybody",
+        sender: await market.sender(towerKey),
+        gas: gasOf(market.publicClient),
+        tokens: tokens(),
+        deployment: market.anvil.deployment,
+      },
+      options,
+    );
+    handleWatch(host, (from, request) => tower.keep(from, request), { logger: silentLogger, scores: host.scores });
+    await host.start();
+    parts.push(tower);
+    await tower.start();
+    return { tower, host, contact: { address: towerKey.address, multiaddrs: host.multiaddrs() } };
+  }
+  /** A payee with a voucher for so many base units beyond what the chain paid. */
+  async function holdVoucher(
+    vouchers: VoucherStore,
+    channel: Channel,
+    open: bigint,
+    seq = 1n,
+    signer = market.balancer,
+  ) {
+    const cumulative = (await market.view.channelState(channel)).collected + open;
+    const value = { ...channel, cumulative, seq, usageRoot: randomHash() };
+    const voucher = { value, signature: await signer.signer.sign(voucherStructure, market.domain, value) };
+    const rest = { receiptsRoot: randomHash(), receiptHashes: [], acknowledged: true };
+    await vouchers.put("held", {
+      record: { channel: channelId(channel), voucher, ...rest },
+      expectedSeq: seq - 1n,
+      covered: [],
+    });
+    return voucher;
+  }
+  const thawOne = (channel: Channel) =>
+    thaw(market.anvil.client(market.balancer), {
+      payee: channel.payee,
+      token: channel.token,
+      amount: 1n,
+      asCluster: market.cluster,
+    });
+  const stopThaw = ({ payee, token }: Channel) =>
+    cancelThaw(market.anvil.client(market.balancer), { payee, token, asCluster: market.cluster });
+  const nonceOf = (key: NodeKey) => market.publicClient.getTransactionCount({ address: key.address });
+  const whenCollected = (channel: Channel, total: bigint) =>
+    new Promise<void>((resolve) => {
+      const leave = market.view.onEvent(({ eventName, args }) => {
+        if (eventName !== "Collected" || args.channel !== channelId(channel) || args.collected !== total) return;
+        leave();
+        resolve();
+      });
+    });
+
+  it("collects for a payee that is away when a thaw starts, and the payee pays no gas when it comes back", async function () {
+    this.timeout(30_000);
+    const channel = market.wholesale(market.anvil.deployment.tokens.USDC);
+    const { database } = await market.openStore("tower");
+    const { vouchers } = await market.openStore("node-away");
+    const { tower, contact } = await startTower(database);
+    const voucher = await holdVoucher(vouchers, channel, 700n);
+    const host = hosts.create({}, market.node);
+    await host.start();
+    const leaver = new VoucherLeaver(
+      { ...quiet, host, vouchers },
+      defaultsOf(watchtowerOptions, { towers: [contact] }),
+    );
+    await leaver.leave();
+    // The payee goes away for good; the tower is killed and comes back with what is on its disk.
+    await leaver.stop();
+    await host.stop();
+    await tower.stop();
+    await hosts.stopAll();
+    const nonce = await nonceOf(market.node);
+    await startTower(database);
+    const collected = whenCollected(channel, voucher.value.cumulative);
+    await thawOne(channel);
+    await collected;
+    await stopParts();
+    const payee = new PayeeService(
+      {
+        ...quiet,
+        statements: nativeStatements,
+        vouchers,
+        domain: market.domain,
+        chain: market.view,
+        payee: market.node.address,
+      },
+      defaultsOf(payeeOptions),
+    );
+    const settlement = new SettlementService(
+      {
+        ...quiet,
+        vouchers,
+        payee,
+        chain: market.view,
+        sender: await market.sender(market.node),
+        deployment: market.anvil.deployment,
+        gas: gasOf(market.publicClient),
+        tokens: tokens(),
+      },
+      defaultsOf(settlementOptions),
+    );
+    parts.push(payee, settlement);
+    await payee.start();
+    await settlement.start();
+    await settlement.settled(channel.payer);
+    assert.deepEqual(await settlement.collectNow(), []);
+    assert.equal(await nonceOf(market.node), nonce);
+    const day = Math.floor(Date.now() / 86_400_000);
+    assert.ok((await new LevelWatchStore(database).spent(day)) > 0n);
+    await stopThaw(channel);
+  });
+
+  it("collects when it hears of the voucher only while the thaw runs, and stays within its gas", async function () {
+    this.timeout(30_000);
+    const channel = market.wholesale(market.anvil.deployment.tokens.LPT);
+    const { database } = await market.openStore("tower-poor");
+    const { vouchers } = await market.openStore("node-late");
+    const voucher = await holdVoucher(vouchers, channel, 10n ** 18n);
+    await thawOne(channel);
+    const nonce = await nonceOf(towerKey);
+    const { tower: poor } = await startTower(database, { gasBudget: "0" });
+    await market.view.whenConfirmed(await market.publicClient.getBlockNumber());
+    assert.equal((await poor.keep(market.node.address, { vouchers: [voucher] })).kept.length, 1);
+    await poor.look();
+    assert.equal(await nonceOf(towerKey), nonce);
+    await stopParts();
+    await hosts.stopAll();
+    const collected = whenCollected(channel, voucher.value.cumulative);
+    await startTower(database);
+    await collected;
+    await stopThaw(channel);
+  });
+
+  it("keeps only what proves itself, of the payee itself, and only rising totals", async function () {
+    this.timeout(30_000);
+    const channel = market.wholesale(market.anvil.deployment.tokens.USDC);
+    const { database } = await market.openStore("tower-strict");
+    const { vouchers } = await market.openStore("node-strict");
+    const { tower } = await startTower(database);
+    const from = market.node.address;
+    const keep = async (...list: Parameters<typeof tower.keep>[1]["vouchers"]) => {
+      const { kept, refused } = await tower.keep(from, { vouchers: list });
+      return [...kept.map(({ cumulative }) => cumulative), ...refused.map(({ code }) => code)];
+    };
+    const first = await holdVoucher(vouchers, channel, 100n);
+    const forged = await holdVoucher(vouchers, channel, 300n, 2n, market.node);
+    const next = await holdVoucher(vouchers, channel, 200n, 3n);
+    assert.deepEqual(await keep(forged), ["VOUCHER_SIGNER_WRONG"]);
+    assert.deepEqual(await keep(first, next), [first.value.cumulative, next.value.cumulative]);
+    assert.deepEqual(await keep(next, first), [next.value.cumulative, "WATCH_VOUCHER_STALE"]);
+    const other = await tower.keep(market.buyer.address, { vouchers: [next] });
+    assert.deepEqual(
+      other.refused.map(({ code }) => code),
+      ["WATCH_PAYEE_WRONG"],
+    );
+    const unbacked = { ...channel, cluster: 1n, clusterPpm: 5 };
+    assert.deepEqual(await keep(await holdVoucher(vouchers, unbacked, 5n)), ["WATCH_NOTHING_OPEN"]);
+    // A cluster's balancer speaks for its account.
+    const retail = await holdVoucher(vouchers, market.retail(channel.token), 9n, 1n, market.buyer);
+    const own = await tower.keep(market.balancer.address, { vouchers: [retail] });
+    assert.deepEqual(
+      own.kept.map(({ cumulative }) => cumulative),
+      [retail.value.cumulative],
+    );
+    await stopParts();
+    await hosts.stopAll();
+    const { tower: picky } = await startTower(database, { serve: "cluster" });
+    const refused = await picky.keep(from, { vouchers: [next] });
+    assert.deepEqual(
+      refused.refused.map(({ code }) => code),
+      ["WATCH_PAYEE_NOT_SERVED"],
+    );
+  });
+});
