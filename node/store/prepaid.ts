@@ -3,9 +3,9 @@ import type { Changes, Database } from "./database.ts";
 
 /**
  * `pending`: on its way to the chain; the payer makes no second one meanwhile. `refused`: the chain would not take it,
- * and still may as long as it is valid. `shown`: proved who pays and was not submitted. `credited`: counted, once.
+ * and still may as long as it is valid. `credited`: counted, once.
  */
-export type PaymentState = "pending" | "refused" | "shown" | "credited";
+export type PaymentState = "pending" | "refused" | "credited";
 
 /** One authorised payment; its payer and nonce name it. Kept until it can no longer be used. */
 export interface PaymentRecord {

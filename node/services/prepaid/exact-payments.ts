@@ -62,7 +62,7 @@ export class ExactPayments {
   }
 
   checkTime(validAfter: bigint, validBefore: bigint): void {
-    const now = BigInt(Math.floor(this.#components.clock.nowMs() / 1_000));
+    const now = this.#nowSeconds();
     if (validAfter >= now) throw new PrepaidError({ code: "X402_NOT_YET_VALID", validAfter });
     if (validBefore < now + LEAST_SECONDS) throw new PrepaidError({ code: "X402_EXPIRED", validBefore });
     // Its nonce is remembered for as long as it is valid.
@@ -91,13 +91,10 @@ export class ExactPayments {
     if ((await store.payment(name)) !== undefined) throw nonceUsed(name.nonce);
     await this.#settleOpen(payer);
     const held = await store.balance(payer);
-    const record = { ...recordOf(authorization), fromBlock: 0n };
-    if (held > 0n && held >= wantedExact) {
-      await store.begin({ ...record, state: "shown" });
-      return { transaction: undefined, amount: 0n };
-    }
+    // Not submitted, so nobody but its signer and this node ever sees it.
+    if (held > 0n && held >= wantedExact) return { transaction: undefined, amount: 0n };
     const fromBlock = await this.#checkOnChain(authorization);
-    const pending: PaymentRecord = { ...record, fromBlock, state: "pending" };
+    const pending: PaymentRecord = { ...recordOf(authorization), fromBlock, state: "pending" };
     if (!(await store.begin(pending))) throw nonceUsed(name.nonce);
     this.#attended.add(pending.nonce);
     try {
@@ -122,9 +119,15 @@ export class ExactPayments {
       const use = isWatched ? await this.#find(record, confirmed.blockNumber) : undefined;
       // It can still be used, or was counted just now, or is used in a block that is not confirmed.
       if (confirmed.timestamp < record.validBefore || use?.paid) continue;
+      // Shown again by somebody, it must be refused as too old or as known: by our clock, which may be set back.
+      if (this.#nowSeconds() < record.validBefore + CLOCK_SKEW_SECONDS) continue;
       if (isWatched && use === undefined && (await tokens.isUsed(record.payer, record.nonce))) continue;
       await store.forget(record);
     }
+  }
+
+  #nowSeconds(): bigint {
+    return BigInt(Math.floor(this.#components.clock.nowMs() / 1_000));
   }
 
   /** The block that the search for the payment's use may begin with. */
