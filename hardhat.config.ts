@@ -6,7 +6,7 @@ import { defineConfig } from "hardhat/config";
 const require = createRequire(import.meta.url);
 
 const fsPermissions = {
-  readFile: ["./test/vectors/statements.json", "./test/vectors/merkle.json", "./test/vectors/clusters.json"],
+  readFile: ["statements", "merkle", "clusters", "faults"].map((name) => `./test/vectors/${name}.json`),
 };
 
 export default defineConfig({

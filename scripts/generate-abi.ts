@@ -12,6 +12,7 @@ const sources = [
   { name: "OperatorRegistry", artifact: "contracts/OperatorRegistry.sol/OperatorRegistry.json" },
   { name: "ClusterRegistry", artifact: "contracts/ClusterRegistry.sol/ClusterRegistry.json" },
   { name: "PaymentEscrow", artifact: "contracts/PaymentEscrow.sol/PaymentEscrow.json" },
+  { name: "Faults", artifact: "contracts/Faults.sol/Faults.json" },
   { name: "DevelopmentToken", artifact: "contracts/mocks/DevelopmentToken.sol/DevelopmentToken.json" },
   { name: "AccessManager", artifact: "@openzeppelin/contracts/access/manager/AccessManager.sol/AccessManager.json" },
 ] as const;

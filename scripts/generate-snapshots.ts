@@ -8,7 +8,7 @@ import { measureGas } from "./gas.ts";
  */
 
 const root = new URL("../", import.meta.url);
-const contracts = ["ClusterRegistry", "OperatorRegistry", "PaymentEscrow"];
+const contracts = ["ClusterRegistry", "Faults", "OperatorRegistry", "PaymentEscrow"];
 
 interface StorageLayout {
   readonly storage: readonly { label: string; slot: string; offset: number; type: string }[];

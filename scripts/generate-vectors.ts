@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { encodeAbiParameters, keccak256, parseAbiParameters } from "viem";
+import { encodeAbiParameters, keccak256, parseAbiParameters, toHex } from "viem";
 import {
   createDomain,
   hashDomain,
@@ -9,10 +9,12 @@ import {
   type Structure,
   valueToJson,
 } from "../sdk/protocol/eip712.ts";
-import { bytesToHex, type Hex, zeroHash } from "../sdk/protocol/hex.ts";
+import { equivocationToJson } from "../sdk/protocol/faults.ts";
+import { bytesToHex, type Hex, hexToBytes, zeroHash } from "../sdk/protocol/hex.ts";
 import { hashPartLeaf, merkleProof, merkleRoot, nextUsageRoot } from "../sdk/protocol/merkle.ts";
 import * as signed from "../sdk/protocol/signed.ts";
 import { nobleStatements, toCompactSignature } from "../sdk/protocol/statements.ts";
+import { proveStorageLeaf, storageLeafCount, storageRoot } from "../sdk/protocol/storage-tree.ts";
 
 /**
  * Writes `test/vectors/*.json`: what TypeScript and Solidity must both arrive at. They are committed and never change
@@ -26,18 +28,36 @@ const structures = Object.values(signed)
   .filter((item) => "typeHash" in item)
   .toSorted((left, right) => left.name.localeCompare(right.name)) as unknown as Structure<Row>[];
 
+/** The structures of the first version, in the order that gave their signers' keys; later ones must not move these. */
+const firstStructures = [
+  "ApiRequest",
+  "Assignment",
+  "BalancerPossession",
+  "CheckResult",
+  "NodePossession",
+  "Offer",
+  "PartHash",
+  "Quote",
+  "Receipt",
+  "SeedCommit",
+  "SelectionReceipt",
+  "SignerPossession",
+  "Voucher",
+];
+
 export async function generateVectors(): Promise<Map<string, string>> {
   return new Map([
     ["test/vectors/statements.json", toText(await statementVectors())],
     ["test/vectors/merkle.json", toText(merkleVectors())],
     ["test/vectors/clusters.json", toText(clusterVectors())],
+    ["test/vectors/faults.json", toText(await faultVectors())],
   ]);
 }
 
 async function statementVectors() {
   const statements: Record<string, unknown> = {};
-  for (const [index, structure] of structures.entries()) {
-    const signer = nobleStatements.createSigner(new Uint8Array(32).fill(index + 1));
+  for (const structure of structures) {
+    const signer = nobleStatements.createSigner(keyOf(structure.name));
     const value: Row = Object.fromEntries(
       structure.fields.map(([field, type], at) => [field, fieldValue(type, `${structure.name}.${field}`, at)]),
     );
@@ -54,6 +74,11 @@ async function statementVectors() {
     };
   }
   return { domain: { ...domain, separator: hashDomain(domain) }, statements };
+}
+
+function keyOf(name: string): Uint8Array {
+  const index = firstStructures.indexOf(name);
+  return index === -1 ? hexToBytes(keccak256(toHex(name))) : new Uint8Array(32).fill(index + 1);
 }
 
 /** Pseudo-random and full width, so that a swapped or cut field shows. */
@@ -96,6 +121,36 @@ function usageRoots(root: Hex) {
     { previous: zeroHash, seq: 1, receiptsRoot: zeroHash, usageRoot: first },
     { previous: first, seq: 2, receiptsRoot: root, usageRoot: nextUsageRoot(first, 2n, root) },
   ];
+}
+
+/** A pair of receipts that slashes, and trees over content of sizes around the edges of leaves and levels. */
+async function faultVectors() {
+  const signer = nobleStatements.createSigner(keyOf("Receipt"));
+  const sign = async (durationMs: number) => {
+    const fields = signed.receiptStructure.fields.map(([field, type], at) => [field, fieldValue(type, field, at)]);
+    const value = { ...(Object.fromEntries(fields) as signed.Receipt), durationMs };
+    const signature = await signer.sign(signed.receiptStructure, domain, value);
+    return { value, signature };
+  };
+  const equivocation = { first: await sign(2_000), second: await sign(4_000) };
+  return {
+    signer: signer.address,
+    equivocation: equivocationToJson(equivocation),
+    digests: [equivocation.first, equivocation.second].map(({ value }) =>
+      hashStatement(signed.receiptStructure, domain, value),
+    ),
+    trees: [1, 1_023, 1_024, 1_025, 2_048, 3_000, 5_121, 7_168].map(treeVector),
+  };
+}
+
+function treeVector(sizeBytes: number) {
+  const content = Uint8Array.from({ length: sizeBytes }, (_, at) => (at * 31 + (at >> 8)) % 251);
+  return {
+    sizeBytes,
+    content: bytesToHex(content),
+    root: storageRoot(content),
+    proofs: Array.from({ length: storageLeafCount(sizeBytes) }, (_, leaf) => proveStorageLeaf(content, leaf).proof),
+  };
 }
 
 function clusterVectors() {

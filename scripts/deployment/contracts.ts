@@ -18,6 +18,10 @@ export interface DeployOptions {
   /** Default 0: nobody waits on a development chain. */
   readonly governanceDelaySeconds?: number;
   readonly guardian?: Address;
+  /** The rollup's oracle of its sequencer; zero, the default, where there is none. */
+  readonly sequencerFeed?: Address;
+  /** Tests that slash by themselves deploy without Faults. */
+  readonly withoutFaults?: boolean;
 }
 
 export interface DevelopmentDeployment extends Deployment {
@@ -73,6 +77,8 @@ export async function deployWith(
     governor,
     governanceDelaySeconds: options.governanceDelaySeconds ?? 0,
     guardian: options.guardian ?? governor,
+    sequencerFeed: options.sequencerFeed,
+    withoutFaults: options.withoutFaults,
   };
   const plan = await planDeployment(settings);
   const journal = new MemoryJournal();

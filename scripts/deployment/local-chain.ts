@@ -77,7 +77,14 @@ export function keyOf(index: number): Uint8Array {
 export async function send(
   chain: LocalChain,
   from: Wallet,
-  request: { address: Hex; abi: readonly unknown[]; functionName: string; args: readonly unknown[]; gas?: bigint },
+  request: {
+    address: Hex;
+    abi: readonly unknown[];
+    functionName: string;
+    args: readonly unknown[];
+    gas?: bigint;
+    value?: bigint;
+  },
 ) {
   const { request: checked } = await chain.publicClient.simulateContract({
     account: from.account,

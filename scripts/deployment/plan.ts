@@ -1,10 +1,11 @@
 import { type Abi, encodeDeployData, encodeFunctionData, getContractAddress, keccak256, stringToHex } from "viem";
 import { accessManagerAbi } from "../../sdk/protocol/abi/access-manager.ts";
 import { clusterRegistryAbi } from "../../sdk/protocol/abi/cluster-registry.ts";
+import { faultsAbi } from "../../sdk/protocol/abi/faults.ts";
 import { operatorRegistryAbi } from "../../sdk/protocol/abi/operator-registry.ts";
 import { paymentEscrowAbi } from "../../sdk/protocol/abi/payment-escrow.ts";
 import type { Deployment, Tokens } from "../../sdk/protocol/deployment.ts";
-import { type Address, type Hex, toAddress } from "../../sdk/protocol/hex.ts";
+import { type Address, type Hex, toAddress, zeroAddress } from "../../sdk/protocol/hex.ts";
 import { readArtifact, selectorOf } from "./artifacts.ts";
 
 /** Everything that a deployment depends on besides the contracts' code. */
@@ -27,6 +28,10 @@ export interface DeploySettings {
   readonly governanceDelaySeconds: number;
   /** Who can pause new promises at once. */
   readonly guardian: Address;
+  /** The rollup's oracle of its sequencer; undefined where there is none. */
+  readonly sequencerFeed?: Address | undefined;
+  /** Tests that slash by themselves deploy without Faults. */
+  readonly withoutFaults?: boolean | undefined;
 }
 
 /** One transaction of the deployer. Its nonce is the first one plus its place. */
@@ -82,7 +87,14 @@ export async function planDeployment(settings: DeploySettings): Promise<Plan> {
   for (const [name, token] of Object.entries(tokens)) {
     draft.call(`allow ${name}`, escrow, paymentEscrowAbi, "setTokenAllowed", [token, true]);
   }
-  const deployment = { chainId, escrow, operatorRegistry, clusterRegistry, accessManager, stakeToken, tokens };
+  let faults: Address | undefined;
+  if (settings.withoutFaults !== true) {
+    const feed = settings.sequencerFeed ?? zeroAddress;
+    faults = await draft.deploy("Faults", [accessManager, operatorRegistry, escrow, feed]);
+    draft.call("set slasher", operatorRegistry, operatorRegistryAbi, "setSlasher", [faults]);
+  }
+  const contracts = { escrow, operatorRegistry, clusterRegistry, accessManager, ...(faults && { faults }) };
+  const deployment = { chainId, ...contracts, stakeToken, tokens };
   const functionRoles = rolesOfFunctions(deployment);
   planRoles(draft, accessManager, functionRoles);
   const { steps } = draft;
@@ -101,11 +113,15 @@ async function planTokens(draft: Draft): Promise<Required<Tokens>> {
  * guardian key stops new promises and does nothing else.
  */
 function rolesOfFunctions(deployment: Omit<Deployment, "deployedAtBlock">): FunctionRole[] {
-  const governed: readonly [Address, Abi, readonly string[]][] = [
+  const governed: [Address, Abi, readonly string[]][] = [
     [deployment.operatorRegistry, operatorRegistryAbi, ["setMinimumStake", "setSlasher", "unpause"]],
     [deployment.clusterRegistry, clusterRegistryAbi, ["unpause"]],
     [deployment.escrow, paymentEscrowAbi, ["setTokenAllowed", "setFee", "setTreasury", "unpause"]],
   ];
+  if (deployment.faults !== undefined) {
+    const names = ["setPenalties", "setAnswerPeriod", "setAnswerGas", "setSequencerFeed", "unpause"];
+    governed.push([deployment.faults, faultsAbi, names]);
+  }
   return governed.flatMap(([target, abi, names]) => [
     { target, selectors: names.map((name) => selectorOf(abi, name)), role: governorRole },
     { target, selectors: [selectorOf(abi, "pause")], role: guardianRole },

@@ -1,6 +1,7 @@
 import type { Abi, PublicClient } from "viem";
 import { accessManagerAbi } from "../../sdk/protocol/abi/access-manager.ts";
 import { clusterRegistryAbi } from "../../sdk/protocol/abi/cluster-registry.ts";
+import { faultsAbi } from "../../sdk/protocol/abi/faults.ts";
 import { operatorRegistryAbi } from "../../sdk/protocol/abi/operator-registry.ts";
 import { paymentEscrowAbi } from "../../sdk/protocol/abi/payment-escrow.ts";
 import { createDomain, hashDomain } from "../../sdk/protocol/eip712.ts";
@@ -47,26 +48,32 @@ const contractNames = {
   operatorRegistry: "OperatorRegistry",
   clusterRegistry: "ClusterRegistry",
   escrow: "PaymentEscrow",
+  faults: "Faults",
 } as const;
 
 async function checkCode(publicClient: PublicClient, { deployment }: Plan): Promise<Check[]> {
   return await Promise.all(
-    Object.entries(contractNames).map(async ([field, name]) => {
+    Object.entries(contractNames).flatMap(([field, name]) => {
       const address = deployment[field as keyof typeof contractNames];
-      const artifact = await readArtifact(name);
-      const code = (await ask("eth_getCode", publicClient.getCode({ address }))) ?? "0x";
-      return {
-        what: `code of ${name} at ${address}`,
-        wanted: hashCode(artifact, artifact.deployedBytecode),
-        found: hashCode(artifact, code),
-      };
+      return address === undefined ? [] : [checkCodeOf(publicClient, name, address)];
     }),
   );
 }
 
+async function checkCodeOf(publicClient: PublicClient, name: string, address: Address): Promise<Check> {
+  const artifact = await readArtifact(name);
+  const code = (await ask("eth_getCode", publicClient.getCode({ address }))) ?? "0x";
+  return {
+    what: `code of ${name} at ${address}`,
+    wanted: hashCode(artifact, artifact.deployedBytecode),
+    found: hashCode(artifact, code),
+  };
+}
+
 async function checkReads(publicClient: PublicClient, { deployment, settings }: Plan): Promise<Check[]> {
   const { chainId, accessManager, operatorRegistry, clusterRegistry, escrow, stakeToken, tokens } = deployment;
-  const { thawSeconds, minimumStake, treasury } = settings;
+  const { faults = zeroAddress } = deployment;
+  const { thawSeconds, minimumStake, treasury, sequencerFeed = zeroAddress } = settings;
   const separator = (contract: Address) => hashDomain(createDomain(chainId, contract));
   const common = (contract: Address) => ({
     authority: accessManager,
@@ -74,15 +81,19 @@ async function checkReads(publicClient: PublicClient, { deployment, settings }: 
     thawPeriod: thawSeconds,
     domainSeparator: separator(contract),
   });
-  const wanted: readonly [Address, Abi, Readonly<Record<string, unknown>>][] = [
+  const wanted: [Address, Abi, Readonly<Record<string, unknown>>][] = [
     [
       operatorRegistry,
       operatorRegistryAbi,
-      { ...common(operatorRegistry), stakeToken, clusterRegistry, minimumStake, slasher: zeroAddress },
+      { ...common(operatorRegistry), stakeToken, clusterRegistry, minimumStake, slasher: faults },
     ],
     [clusterRegistry, clusterRegistryAbi, { ...common(clusterRegistry), operatorRegistry }],
     [escrow, paymentEscrowAbi, { ...common(escrow), operatorRegistry, clusterRegistry, treasury, feePpm: 0n }],
   ];
+  if (faults !== zeroAddress) {
+    const values = { authority: accessManager, paused: false, operatorRegistry, escrow, sequencerFeed };
+    wanted.push([faults, faultsAbi, values]);
+  }
   const checks = wanted.flatMap(([address, abi, values]) =>
     Object.entries(values).map(([name, value]) => read(publicClient, address, abi, name, [], value)),
   );

@@ -14,6 +14,8 @@ export interface Deployment {
   readonly operatorRegistry: Address;
   readonly clusterRegistry: Address;
   readonly accessManager: Address;
+  /** Who slashes; undefined in files from before it existed. */
+  readonly faults?: Address;
   /** What operators stake. Not always a token that pays: where no LPT is, joining stakes nothing. */
   readonly stakeToken: Address;
   /** What pays, by name. */
@@ -33,6 +35,7 @@ export function parseDeployment(json: unknown): Deployment {
     operatorRegistry: readAddress(source, "operatorRegistry"),
     clusterRegistry: readAddress(source, "clusterRegistry"),
     accessManager: readAddress(source, "accessManager"),
+    ...(source.faults === undefined ? {} : { faults: readAddress(source, "faults") }),
     stakeToken: readAddress(source, "stakeToken"),
     tokens: readTokens(source.tokens),
     deployedAtBlock: readBlock(source.deployedAtBlock),

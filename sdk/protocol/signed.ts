@@ -136,6 +136,27 @@ export const apiRequestStructure = defineStructure("ApiRequest", {
 });
 export type ApiRequest = ValueOf<typeof apiRequestStructure>;
 
+/** A node's promise to hold bytes for a buyer. The contract `Faults` takes challenges against it. */
+export const storageDealStructure = defineStructure("StorageDeal", {
+  node: "address",
+  /** Who pays, and the only one who may challenge. */
+  buyer: "address",
+  token: "address",
+  /** SHA-256 tree over leaves of 1 KiB: see `storage-tree.ts`. */
+  contentRoot: "bytes32",
+  sizeBytes: "uint64",
+  startsAt: "uint64",
+  expiresAt: "uint64",
+  /** Of one byte and second, in units of 10^-30 token. */
+  price: "uint256",
+  /** What the whole term counts in the stake token: a default costs the part of it that was left when it was challenged. */
+  termValue: "uint128",
+  /** What a default costs beyond that, in the stake token. */
+  bond: "uint128",
+  nonce: "uint256",
+});
+export type StorageDeal = ValueOf<typeof storageDealStructure>;
+
 /** A node key's consent to belong to an operator. The verifying contract is the operator registry. */
 export const nodePossessionStructure = defineStructure("NodePossession", {
   operator: "address",

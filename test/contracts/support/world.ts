@@ -13,6 +13,7 @@ import {
 import { accessManagerAbi } from "../../../sdk/protocol/abi/access-manager.ts";
 import { clusterRegistryAbi } from "../../../sdk/protocol/abi/cluster-registry.ts";
 import { developmentTokenAbi } from "../../../sdk/protocol/abi/development-token.ts";
+import { faultsAbi } from "../../../sdk/protocol/abi/faults.ts";
 import { operatorRegistryAbi } from "../../../sdk/protocol/abi/operator-registry.ts";
 import { paymentEscrowAbi } from "../../../sdk/protocol/abi/payment-escrow.ts";
 import { packTotal } from "../../../sdk/protocol/channel.ts";
@@ -36,6 +37,7 @@ const abis = {
   clusters: clusterRegistryAbi as Abi,
   escrow: paymentEscrowAbi as Abi,
   manager: accessManagerAbi as Abi,
+  faults: faultsAbi as Abi,
   token: developmentTokenAbi as Abi,
 };
 export type Contract = keyof typeof abis;
@@ -80,8 +82,8 @@ export class World {
   }
 
   addressOf(contract: Exclude<Contract, "token">): Address {
-    const { operatorRegistry, clusterRegistry, escrow, accessManager } = this.chain.deployment;
-    return { operators: operatorRegistry, clusters: clusterRegistry, escrow, manager: accessManager }[contract];
+    const { operatorRegistry, clusterRegistry, escrow, accessManager, faults = zeroAddress } = this.chain.deployment;
+    return { operators: operatorRegistry, clusters: clusterRegistry, escrow, manager: accessManager, faults }[contract];
   }
 
   async actor(index: number): Promise<Actor> {
@@ -96,10 +98,11 @@ export class World {
     args: readonly unknown[],
     at?: Address,
     gas?: bigint,
+    value?: bigint,
   ) {
     const address = at ?? this.addressOf(contract as Exclude<Contract, "token">);
     const abi = [...abis[contract], ...allErrors];
-    return await send(this.chain, from, { address, abi, functionName, args, gas });
+    return await send(this.chain, from, { address, abi, functionName, args, gas, value });
   }
 
   async read<T>(contract: Contract, functionName: string, args: readonly unknown[], at?: Address): Promise<T> {
@@ -114,7 +117,7 @@ export class World {
 
   /** Every event of ours in a receipt, by name. */
   events(receipt: TransactionReceipt, eventName: string) {
-    const abi = [...abis.operators, ...abis.clusters, ...abis.escrow];
+    const abi = [...abis.operators, ...abis.clusters, ...abis.escrow, ...abis.faults];
     return parseEventLogs({ abi, logs: receipt.logs as Log[], eventName }).map(
       (event) => event.args as unknown as Record<string, unknown>,
     );
@@ -269,7 +272,8 @@ export class World {
 }
 
 export async function openWorld(options: DeployOptions = {}): Promise<World> {
-  return new World(await openLocalChain({ thawSeconds, ...options }));
+  // Most tests of stakes slash by themselves; the slasher is set once.
+  return new World(await openLocalChain({ thawSeconds, withoutFaults: true, ...options }));
 }
 
 /** A world for one suite: opened once, brought back before every test, closed at the end. */
