@@ -1,6 +1,7 @@
 import { toAddress } from "@leat/sdk/protocol/hex.ts";
 import { chooseEngine } from "@leat/transcoder/choose-engine.ts";
 import { startAudioEncode, startLiveTranscode } from "@leat/transcoder/supervisor.ts";
+import { fileBeside } from "../kernel/file-witness.ts";
 import { ProcessLoad } from "../kernel/process-load.ts";
 import { nativeStatements } from "../kernel/secp.ts";
 import { findFault } from "../media/verification/verify-segment.ts";
@@ -19,6 +20,7 @@ import { SessionClientService } from "../services/session/client.ts";
 import { SettlementService } from "../services/settlement/settlement-service.ts";
 import { TranscodingService } from "../services/transcoding/transcoding-service.ts";
 import { VoucherLeaver } from "../services/watchtower/voucher-leaver.ts";
+import { LevelAttemptStore } from "../store/attempts.ts";
 import { LevelReceiptStore } from "../store/receipts.ts";
 import { LevelVoucherStore } from "../store/vouchers.ts";
 import { OfferGossip } from "../wire/gossip/offers.ts";
@@ -87,10 +89,15 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     config.session,
   );
   const jobSession = new JobSessionAdapter(session);
+  const receiptStore = new LevelReceiptStore<OutboxItem>(database);
+  const outbox = new OutboxService({ store: receiptStore, session: jobSession, ...shared }, config.outbox);
+  const attempts = new LevelAttemptStore(database, fileBeside(config.node.keyFile));
+  const receipts = createReceiptBook({ signer, domain, outbox, payee, attempts, store: receiptStore });
   const desk = new JobDeskService(
     {
       session: jobSession,
       payee,
+      receipts,
       statements,
       signer,
       domain,
@@ -100,11 +107,6 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     },
     config.jobs,
   );
-  const outbox = new OutboxService(
-    { store: new LevelReceiptStore<OutboxItem>(database), session: jobSession, ...shared },
-    config.outbox,
-  );
-  const receipts = createReceiptBook({ signer, domain, outbox, payee });
   session.handle("voucher.offer", (offer) => payee.accept(offer));
 
   parts.push(

@@ -12,6 +12,7 @@ export class StoreError extends CodedError<
   | { code: "STORE_WRITE_FAILED"; location: string; reason: string }
   | { code: "STORE_CLOSED"; location: string }
   | { code: "STORE_RECEIPT_DIFFERENT"; key: string }
+  | { code: "STORE_NOT_OF_KEY"; location: string }
 > {}
 
 /**

@@ -8,9 +8,9 @@ import { fromText, toText } from "./json.ts";
  * statements about the same work, so the second is refused, also after the first was acknowledged.
  */
 export class LevelReceiptStore<T> {
-  readonly #database: Database;
+  readonly #database: Pick<Database, "change" | "get" | "list">;
 
-  constructor(database: Database) {
+  constructor(database: Pick<Database, "change" | "get" | "list">) {
     this.#database = database;
   }
 

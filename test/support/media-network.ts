@@ -47,6 +47,20 @@ class MemoryOutbox implements OutboxStore {
   }
 }
 
+/** Which attempts began, in memory. */
+function memoryAttempts() {
+  const newest = new Map<Hex, number>();
+  return {
+    open: async () => {},
+    begin: async (job: Hex, attempt: number) => {
+      const held = newest.get(job) ?? 0;
+      if (held >= attempt) return held;
+      newest.set(job, attempt);
+      return undefined;
+    },
+  };
+}
+
 /** What a test may put in the place of a node's own parts. */
 export interface NodeFaults {
   readonly pack?: PackSegment;
@@ -92,9 +106,16 @@ export class MediaNode {
       },
     };
     this.outbox = new OutboxService({ ...base, store: new MemoryOutbox(), session }, defaultsOf(outboxOptions));
-    const receipts = createReceiptBook({ signer, domain: testDomain, outbox: this.outbox, payee });
+    const receipts = createReceiptBook({
+      signer,
+      domain: testDomain,
+      outbox: this.outbox,
+      payee,
+      attempts: memoryAttempts(),
+      store: { forget: async () => {} },
+    });
     this.desk = new JobDeskService(
-      { ...common, session, payee, prices: () => testPrices },
+      { ...common, session, payee, receipts, prices: () => testPrices },
       { ...defaultsOf(jobDeskOptions) },
     );
     const checking = new CheckingService({

@@ -17,6 +17,8 @@ export class JobError extends CodedError<
   | { code: "JOB_CAPACITY_SHORT"; free: number; wanted: number }
   | { code: "JOB_DRAINING" }
   | { code: "JOB_RESERVATION_MISSING"; job: Hex }
+  | { code: "JOB_QUOTE_UNKNOWN"; quoteHash: Hex }
+  | { code: "JOB_ATTEMPT_OVER"; job: Hex; attempt: number }
 > {}
 
 export interface AssignmentRules {

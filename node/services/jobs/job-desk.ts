@@ -26,6 +26,7 @@ import { type Static, Type } from "typebox";
 import { checkAssignment, JobError } from "./assignment.ts";
 import { CapacityBook, capacityOptions, type SoldPrimitive } from "./capacity-book.ts";
 import type { JobSession } from "./ports.ts";
+import type { AttemptKey, ReceiptBook } from "./receipt-book.ts";
 
 export const jobDeskOptions = Type.Object(
   {
@@ -102,6 +103,7 @@ export interface JobDesk {
 export interface JobDeskComponents {
   readonly session: JobSession;
   readonly payee: Pick<Payee, "openJob" | "closeJob" | "mayWork">;
+  readonly receipts: Pick<ReceiptBook, "open" | "begin" | "end">;
   readonly statements: Statements;
   readonly signer: StatementSigner;
   readonly domain: Domain;
@@ -116,6 +118,9 @@ interface Running {
   readonly runner: JobRunner | undefined;
 }
 
+/** Quotes that wait for their assignment, or may be shown again with it: far more than a node has jobs. */
+const MAX_QUOTES = 10_000;
+
 export class JobDeskService implements JobDesk, Startable {
   readonly #components: JobDeskComponents;
   readonly #options: Static<typeof jobDeskOptions>;
@@ -124,6 +129,12 @@ export class JobDeskService implements JobDesk, Startable {
   readonly #running = new Map<Hex, Running>();
   /** Over, and the balancer does not know it yet. */
   readonly #untold = new Map<Hex, Running>();
+  /**
+   * Issued by this process, oldest first. An assignment for another is a replay of what was agreed with an earlier one,
+   * whose receipts this one may know nothing of.
+   */
+  readonly #quotes = new Set<Hex>();
+  readonly #assigning = new Map<string, Promise<{ accepted: true }>>();
   readonly #tasks: TaskGroup;
   #draining = false;
 
@@ -138,7 +149,8 @@ export class JobDeskService implements JobDesk, Startable {
   }
 
   async start(): Promise<void> {
-    const { session } = this.#components;
+    const { session, receipts } = this.#components;
+    await receipts.open();
     session.handle("job.reserve", async (request) => this.#reserve(request));
     session.handle("quote.request", (request) => answerPublicly(() => this.#quote(request)));
     session.handle("job.assign", (terms) => answerPublicly(() => this.#assign(terms)));
@@ -189,25 +201,31 @@ export class JobDeskService implements JobDesk, Startable {
   }
 
   async admit(terms: JobTerms): Promise<AssignedJob> {
-    const { payee } = this.#components;
+    const { payee, receipts } = this.#components;
     const job = this.#check(terms);
     const held = this.#running.get(job.job);
     if (held !== undefined && held.job.attempt > job.attempt) {
       throw new JobError({ code: "JOB_ASSIGNMENT_STALE", held: held.job.attempt, offered: job.attempt });
     }
+    await receipts.begin(job);
     const rate = this.#book.unitsPerSecond(job.job, terms.spec.primitive);
-    await payee.openJob(
-      {
-        job: job.job,
-        attempt: job.attempt,
-        channel: job.channel,
-        exactPerSecond: job.price * BigInt(rate),
-        segmentMs: this.#options.segmentMs,
-        samplingRate: this.#options.samplingRate,
-        validUntil: minimum(terms.quote.value.validUntil, terms.assignment.value.validUntil),
-      },
-      terms.prepay,
-    );
+    try {
+      await payee.openJob(
+        {
+          job: job.job,
+          attempt: job.attempt,
+          channel: job.channel,
+          exactPerSecond: job.price * BigInt(rate),
+          segmentMs: this.#options.segmentMs,
+          samplingRate: this.#options.samplingRate,
+          validUntil: minimum(terms.quote.value.validUntil, terms.assignment.value.validUntil),
+        },
+        terms.prepay,
+      );
+    } catch (error) {
+      await receipts.end(job);
+      throw error;
+    }
     this.#book.confirm(job.job, terms.spec.primitive);
     this.#running.set(job.job, { job, runner: this.#runners.get(terms.spec.primitive) });
     return job;
@@ -215,7 +233,10 @@ export class JobDeskService implements JobDesk, Startable {
 
   finish(job: AssignedJob, failure?: { readonly code: string; readonly sequence: number | null }): void {
     const running = this.#running.get(job.job);
-    if (running === undefined || !this.#forget(job.job, job.attempt)) return;
+    if (running === undefined || !this.#forget(job.job, job.attempt)) {
+      this.#endReceipts(job);
+      return;
+    }
     this.#untold.set(job.job, running);
     const { session } = this.#components;
     const key = { job: job.job, attempt: job.attempt };
@@ -252,17 +273,29 @@ export class JobDeskService implements JobDesk, Startable {
       validUntil: BigInt(Math.floor((clock.nowMs() + this.#options.quoteValidMs) / 1000)),
       nonce: BigInt(bytesToHex(randomBytes(32))),
     };
+    this.#quotes.add(hashStatement(quoteStructure, domain, value));
+    if (this.#quotes.size > MAX_QUOTES) this.#quotes.delete(this.#quotes.values().next().value!);
     return { quote: { value, signature: await signer.sign(quoteStructure, domain, value) }, prices };
   }
 
-  async #assign(terms: JobTerms): Promise<{ accepted: true }> {
+  /** The balancer that did not hear the answer asks again, perhaps while the first is on its way. */
+  #assign(terms: JobTerms): Promise<{ accepted: true }> {
+    const { job, attempt } = terms.assignment.value;
+    const key = `${job}/${attempt}`;
+    const asked = this.#assigning.get(key);
+    if (asked !== undefined) return asked;
+    const answer = this.#take(terms).finally(() => this.#assigning.delete(key));
+    this.#assigning.set(key, answer);
+    return answer;
+  }
+
+  async #take(terms: JobTerms): Promise<{ accepted: true }> {
     const runner = this.#runners.get(terms.spec.primitive);
     if (runner === undefined || terms.spec.primitive === "ingest") {
       throw new JobError({ code: "JOB_PRIMITIVE_UNSUPPORTED", primitive: terms.spec.primitive });
     }
     const { job: id, attempt } = terms.assignment.value;
     const held = this.#running.get(id);
-    // The balancer did not hear the first answer and asks again.
     if (held?.job.attempt === attempt) return { accepted: true };
     if (held !== undefined && held.job.attempt < attempt) await this.#end(id, held.job.attempt, "JOB_REPLACED");
     if (!this.#book.has(id)) throw new JobError({ code: "JOB_RESERVATION_MISSING", job: id });
@@ -271,6 +304,7 @@ export class JobDeskService implements JobDesk, Startable {
       runner.begin(job);
     } catch (error) {
       this.#forget(job.job, attempt);
+      await this.#components.receipts.end(job);
       throw error;
     }
     return { accepted: true };
@@ -281,6 +315,8 @@ export class JobDeskService implements JobDesk, Startable {
     if (held !== undefined && held.job.attempt === attempt) {
       await held.runner?.end(job, attempt, code);
       this.#forget(job, attempt);
+      // An origin goes on until its last segment is out, and then finishes by itself.
+      if (held.job.spec.primitive !== "ingest") await this.#components.receipts.end(held.job);
     }
     // Bad work is written off; what else is owed waits for the balancer's last voucher.
     await this.#components.payee.closeJob(job, attempt, { forfeit: code.startsWith("CHECK_") });
@@ -296,6 +332,8 @@ export class JobDeskService implements JobDesk, Startable {
     const unit = priceUnitOf(spec);
     const price = prices[unit];
     if (price === undefined) throw new JobError({ code: "JOB_PRICE_MISSING", unit });
+    const { quoteHash } = assignment.value;
+    if (!this.#quotes.has(quoteHash)) throw new JobError({ code: "JOB_QUOTE_UNKNOWN", quoteHash });
     statements.verifySigned(quoteStructure, domain, quote, signer.address);
     const nowMs = clock.nowMs();
     checkAssignment(assignment, { statements, domain, balancers: [welcome.balancer], node: signer.address, nowMs });
@@ -308,6 +346,10 @@ export class JobDeskService implements JobDesk, Startable {
     this.#running.delete(job);
     this.#book.release(job);
     return true;
+  }
+
+  #endReceipts(attempt: AttemptKey): void {
+    if (!this.#tasks.signal.aborted) this.#tasks.run(() => this.#components.receipts.end(attempt));
   }
 
   /** Tells the balancer until it answers anything at all (a refusal says that it knows better), then closes the account. */
@@ -326,6 +368,7 @@ export class JobDeskService implements JobDesk, Startable {
         }
       }
       if (this.#untold.get(job)?.job.attempt === attempt) this.#untold.delete(job);
+      await this.#components.receipts.end({ job, attempt });
       await this.#components.payee.closeJob(job, attempt, { forfeit: false });
     });
   }
