@@ -154,6 +154,7 @@ async function prepare(work: Work): Promise<{ plan: Plan; run: RunOptions; deplo
     governor: command.governor,
     governanceDelaySeconds: command.governanceDelaySeconds,
     guardian: command.guardian,
+    sequencerFeed: network.sequencerUptimeFeed,
   };
   const plan = await planDeployment(settings);
   if (beginning !== undefined && beginning.planHash !== plan.hash) {

@@ -7,6 +7,28 @@ export interface Answer {
 export const answers: readonly Answer[] = [
   {
     reason:
+      "`restricted` asks the AccessManager before a setting of Faults is written, as everywhere; it decides who may set it and gains nothing by entering again.",
+    findings: [
+      "reentrancy-order | FaultSettings._setPenalties | _settings.equivocationPpm = newEquivocationPpm (struct Settings is written after IAccessManager(authority()).consumeScheduledOp)",
+      "reentrancy-order | FaultSettings._setPenalties | _settings.rewardPpm = newRewardPpm (struct Settings is written after IAccessManager(authority()).consumeScheduledOp)",
+      "reentrancy-order | FaultSettings._setAnswerPeriod | _settings.answerPeriod = newAnswerPeriod (struct Settings is written after IAccessManager(authority()).consumeScheduledOp)",
+      "reentrancy-order | FaultSettings._setAnswerGas | _answerGas = AnswerGas({gas: gas, minimumFee: minimumFee, maximumFee: maximumFee}) (struct AnswerGas is written after IAccessManager(authority()).consumeScheduledOp)",
+      "reentrancy-order | FaultSettings._setSequencerFeed | _settings.sequencerFeed = newFeed (struct Settings is written after IAccessManager(authority()).consumeScheduledOp)",
+    ],
+  },
+  {
+    reason:
+      "What Faults drops is not needed where it is dropped: `_accountable` reverts for a key that is not, its operator is looked up again when something is taken; what arrived of a slashing is measured by the balance; the run is read for what is left of it; and the feed's other words say nothing about the sequencer. A failed recovery gives zero, which the next line refuses.",
+    findings: [
+      "unchecked-call | Faults.openChallenge | _accountable(deal.node) (answer is dropped)",
+      "unchecked-call | FaultPenalties.slashable | _roomOf(node, _stakeOf(operator)) (part of the answer is dropped)",
+      "unchecked-call | FaultPenalties._take | _operators.slash(operator, amount) (answer is dropped)",
+      "unchecked-call | FaultSettings._sequencerRecoveredAt | abi.decode(data, (uint256, uint256, uint256)) (part of the answer is dropped)",
+      "unchecked-call | FaultStatements.signerOf | ECDSA.tryRecover(hash, signature.r, signature.vs) (part of the answer is dropped)",
+    ],
+  },
+  {
+    reason:
       "Recovery gives the signer, an error and its argument. A failed recovery gives the zero address, which each of these places refuses by name.",
     findings: [
       "unchecked-call | ClusterBalancers._addBalancer | ECDSA.tryRecover(digest, proof.r, proof.vs) (part of the answer is dropped)",

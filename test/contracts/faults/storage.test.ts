@@ -240,6 +240,7 @@ describe("Faults: storage default", () => {
       assert.deepEqual(world().events(receipt, "EtherCredited"), [{ account: getAddress(node.address), amount: bond }]);
       assert.equal(await faults.read("creditOf", [node.address]), bond);
       await setCode(node.address, "0x");
+      await faults.write(undefined, "pause", []);
       await setCode("0x00000000000000000000000000000000000000f1", "0x60006000fd");
       const withdraw = (from: Actor, to: Hex) => faults.write(from, "withdrawCredit", [to]);
       await assertReverts(withdraw(buyer, buyer.address), "FaultsCreditNone", [buyer.address]);
