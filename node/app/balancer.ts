@@ -21,6 +21,7 @@ import { SelectionStore } from "../store/sql/selection-store.ts";
 import { StreamStore } from "../store/sql/stream-store.ts";
 import { SqlVoucherStore } from "../store/sql/voucher-store.ts";
 import { addPages } from "../web/routes.ts";
+import { addEvidence } from "./evidence.ts";
 import { type Foundation, settlementParts } from "./foundation.ts";
 import { addPaymentStatus } from "./payment-status.ts";
 
@@ -90,6 +91,7 @@ export async function addBalancer(foundation: Foundation): Promise<() => Promise
       streamStore: new StreamStore(sql),
       jobStore: new JobStore(sql),
       selectionStore: new SelectionStore(sql),
+      evidence: addEvidence(foundation),
       statements,
       signer,
       domain,

@@ -7,6 +7,7 @@ import { PayerService } from "../services/payment/payer-service.ts";
 import { SessionClientService } from "../services/session/client.ts";
 import { LevelReceiptStore } from "../store/receipts.ts";
 import { LevelVoucherStore } from "../store/vouchers.ts";
+import { addEvidence } from "./evidence.ts";
 import type { Foundation } from "./foundation.ts";
 import { JobSessionAdapter } from "./job-session.ts";
 import { addPaymentStatus } from "./payment-status.ts";
@@ -59,6 +60,7 @@ export async function addBuyer(foundation: Foundation): Promise<void> {
       session: jobSession,
       payer,
       outbox,
+      evidence: addEvidence(foundation),
       statements,
       account,
       signer: key.signer,

@@ -29,6 +29,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/operator.ts"),
   },
   {
+    name: "fault",
+    summary: "check and report what a node can be slashed for",
+    load: () => import("./commands/fault.ts"),
+  },
+  {
     name: "explain",
     summary: "make a balancer's decision again and say why it came out so",
     load: () => import("./commands/explain.ts"),

@@ -7,6 +7,7 @@ import { loadOptions } from "../kernel/process-load.ts";
 import { balancerOptions } from "../services/balancer/options.ts";
 import { buyerOptions } from "../services/buyer/buyer-agent.ts";
 import { deliveryOptions } from "../services/delivery/delivery-service.ts";
+import { evidenceOptions } from "../services/faults/evidence-service.ts";
 import { ingestOptions } from "../services/ingest/ingest-service.ts";
 import { jobDeskOptions } from "../services/jobs/job-desk.ts";
 import { outboxOptions } from "../services/jobs/outbox.ts";
@@ -52,6 +53,7 @@ export const sections = {
   storedJobs: storedJobOptions,
   watchtower: watchtowerOptions,
   purchases: purchaseOptions,
+  evidence: evidenceOptions,
   buyer: buyerOptions,
 };
 

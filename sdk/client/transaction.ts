@@ -19,6 +19,7 @@ export class ClientError extends CodedError<
   | { code: "CLIENT_NODE_UNKNOWN"; node: Address }
   | { code: "CLIENT_TOKEN_UNKNOWN"; token: string }
   | { code: "CLIENT_CLUSTER_UNKNOWN"; cluster: bigint; count: bigint }
+  | { code: "CLIENT_CONTRACT_MISSING"; contract: string }
 > {}
 
 /** A transaction that is in a block. */

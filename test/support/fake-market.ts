@@ -15,6 +15,7 @@ import { nativeStatements } from "../../node/kernel/secp.ts";
 import { BalancerService } from "../../node/services/balancer/balancer-service.ts";
 import { type BalancerOptions, balancerOptions } from "../../node/services/balancer/options.ts";
 import type { BalancerComponents } from "../../node/services/balancer/ports.ts";
+import type { Evidence } from "../../node/services/faults/evidence-service.ts";
 import type { Work } from "../../node/services/payment/index.ts";
 import { type NodePresence, type SessionHub, SessionHubError } from "../../node/services/session/hub.ts";
 import type { SqlDatabase } from "../../node/store/sql/database.ts";
@@ -322,6 +323,7 @@ export async function startMarket(
     options?: Partial<BalancerOptions>;
     nodes: readonly FakeNode[];
     jobStore?: JobStore;
+    evidence?: Evidence;
   },
 ): Promise<FakeMarket> {
   const { clock = new ManualClock(), books = new FakeBooks() } = parts;
@@ -349,6 +351,7 @@ export async function startMarket(
     streamStore: new StreamStore(database),
     jobStore: parts.jobStore ?? new JobStore(database),
     selectionStore: new SelectionStore(database),
+    evidence: parts.evidence ?? { keep: async () => false, isGuilty: () => false },
     statements: nativeStatements,
     signer: nativeStatements.createSigner(new Uint8Array(32).fill(200)),
     domain,

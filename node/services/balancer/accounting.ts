@@ -3,7 +3,13 @@ import { hubChannel } from "@leat/sdk/protocol/channel.ts";
 import { hashStatement } from "@leat/sdk/protocol/eip712.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import { priceUnitOf } from "@leat/sdk/protocol/job.ts";
-import { type CheckResult, checkResultStructure, checkVerdicts, receiptStructure } from "@leat/sdk/protocol/signed.ts";
+import {
+  type CheckResult,
+  checkResultStructure,
+  checkVerdicts,
+  type Receipt,
+  receiptStructure,
+} from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import { Mutex } from "../../kernel/mutex.ts";
 import { retailPrices } from "../../market/pricing.ts";
@@ -138,6 +144,7 @@ export class Accounting {
     const known = await jobStore.receiptAt(job, attempt, Number(seq));
     if (known !== undefined) {
       if (known.hash === hash) return known;
+      await this.#accuse(from, known, receipt);
       throw new BalancerError({ code: "RECEIPT_CONFLICT", job, seq });
     }
     this.#checkReceipt(from, { receipt, leaves, kind }, jobRow, attemptRow);
@@ -173,6 +180,16 @@ export class Accounting {
     }
     await jobStore.addReceipt(row);
     return row;
+  }
+
+  /** Two receipts of one work: where both are the node's, it loses its work here at once, and its good name. */
+  async #accuse(from: Address, known: ReceiptRow, receipt: Signed<Receipt>): Promise<void> {
+    const { evidence } = this.#components;
+    if (known.node !== from || evidence.isGuilty(from)) return;
+    if (!(await evidence.keep({ first: known.receipt, second: receipt }))) return;
+    await this.#parts.candidates.recordWork(from, false);
+    this.#parts.candidates.renew();
+    await this.#parts.onBadWork(known.job, known.attempt, known.seq, "NODE_EQUIVOCATED");
   }
 
   /** Cheap rules before costly ones, the signature last. */

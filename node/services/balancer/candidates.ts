@@ -30,7 +30,7 @@ const PAUSE_FACTOR = 20;
 
 /** What the balancer knows of its nodes, as the table that decisions are made from. */
 export class CandidateBook {
-  readonly #components: Pick<BalancerComponents, "hub" | "chain" | "selectionStore" | "clock" | "cluster">;
+  readonly #components: Pick<BalancerComponents, "hub" | "chain" | "selectionStore" | "evidence" | "clock" | "cluster">;
   readonly #parameters: SelectionParameters;
   readonly #overloaded = new Map<Address, boolean>();
   readonly #reservations = new Map<Address, Reservation[]>();
@@ -41,7 +41,7 @@ export class CandidateBook {
   #pauseMs = TABLE_MS;
 
   constructor(
-    components: Pick<BalancerComponents, "hub" | "chain" | "selectionStore" | "clock" | "cluster">,
+    components: Pick<BalancerComponents, "hub" | "chain" | "selectionStore" | "evidence" | "clock" | "cluster">,
     parameters: SelectionParameters,
   ) {
     this.#components = components;
@@ -135,6 +135,7 @@ export class CandidateBook {
   #rowOf(presence: NodePresence): Candidate | undefined {
     const { node, hello, heartbeat } = presence;
     const { chain, clock } = this.#components;
+    if (this.#components.evidence.isGuilty(node)) return undefined;
     const body = hello.offer?.body;
     if (body === undefined || body.validUntil * 1_000n <= BigInt(clock.nowMs())) return undefined;
     const operator = chain.operatorOf(node);

@@ -9,6 +9,7 @@ import type { Clock } from "../../kernel/clock.ts";
 import type { JobStore } from "../../store/sql/job-store.ts";
 import type { SelectionStore } from "../../store/sql/selection-store.ts";
 import type { StreamStore } from "../../store/sql/stream-store.ts";
+import type { Evidence } from "../faults/evidence-service.ts";
 import type { Payee, Payer } from "../payment/index.ts";
 import type { SessionHub } from "../session/hub.ts";
 
@@ -44,6 +45,8 @@ export interface BalancerComponents {
   readonly streamStore: StreamStore;
   readonly jobStore: JobStore;
   readonly selectionStore: SelectionStore;
+  /** Nodes that signed two different things about one work: given no job any more. */
+  readonly evidence: Evidence;
   readonly statements: Statements;
   /** A balancer key of the cluster. */
   readonly signer: StatementSigner;

@@ -15,6 +15,7 @@ import type { Prices, VoucherOffer } from "@leat/sdk/protocol/job.ts";
 import { type CheckResult, checkResultStructure, checkVerdicts } from "@leat/sdk/protocol/signed.ts";
 import type { StatementSigner, Statements } from "@leat/sdk/protocol/statements.ts";
 import { type Static, Type } from "typebox";
+import type { Evidence } from "../faults/evidence-service.ts";
 import type { Outbox } from "../jobs/outbox.ts";
 import type { JobSession } from "../jobs/ports.ts";
 import { EdgeProbe, type Reference } from "./edge-probe.ts";
@@ -56,6 +57,7 @@ export interface BuyerAgentComponents {
   readonly session: Pick<JobSession, "welcome" | "handle">;
   readonly payer: Pick<PayerService, "openChannel" | "owe" | "forfeit" | "answerRequest">;
   readonly outbox: Pick<Outbox, "post">;
+  readonly evidence: Pick<Evidence, "keep">;
   readonly statements: Pick<Statements, "recoverSigner">;
   /** The payer of its channels. */
   readonly account: Address;

@@ -16,4 +16,5 @@ export class BuyerError extends CodedError<
   | { code: "USAGE_QUOTE_WRONG"; field: "node" | "payer" | "token" | "pricesHash" | "signature" }
   | { code: "USAGE_QUOTE_CHANGED"; stream: Hex }
   | { code: "USAGE_PAID_TWICE"; receiptHash: Hex }
+  | { code: "USAGE_RECEIPT_CONFLICT"; job: Hex; seq: bigint }
 > {}

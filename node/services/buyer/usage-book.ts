@@ -6,15 +6,17 @@ import type { Domain } from "@leat/sdk/protocol/eip712.ts";
 import { hashStatement, StatementError } from "@leat/sdk/protocol/eip712.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import { hashPrices, type Prices, type PriceUnit, pixelUnits } from "@leat/sdk/protocol/job.ts";
-import { assignmentStructure, quoteStructure, receiptStructure } from "@leat/sdk/protocol/signed.ts";
-import type { Statements } from "@leat/sdk/protocol/statements.ts";
+import { assignmentStructure, quoteStructure, type Receipt, receiptStructure } from "@leat/sdk/protocol/signed.ts";
+import type { Signed, Statements } from "@leat/sdk/protocol/statements.ts";
 import { costExact } from "@leat/sdk/protocol/units.ts";
+import type { Evidence } from "../faults/evidence-service.ts";
 import { BuyerError } from "./errors.ts";
 
 export interface UsageBookComponents {
   readonly statements: Pick<Statements, "recoverSigner">;
   readonly domain: Domain;
   readonly chain: Pick<ChannelView, "maySign">;
+  readonly evidence: Pick<Evidence, "keep">;
   /** Whose agent this is: the payer that a quote must name. */
   readonly buyer: Address;
   /** Most that is paid for a unit of a token; undefined where the buyer set none. */
@@ -29,6 +31,8 @@ export interface CheckedUsage {
 
 /** Streams whose quotes are remembered; a quote of an older one is taken as new. */
 const MAX_STREAMS = 10_000;
+/** Receipts that a second one of the same work is compared with. */
+const MAX_SEEN = 100_000;
 /** Segments whose paid attempt is remembered: 1,000 jobs for an hour. */
 const MAX_PAID = 1_000_000;
 
@@ -38,6 +42,8 @@ export class UsageBook {
   /** The first quote seen of each stream: the cluster is held to it from then on. */
   readonly #quotes = new Map<Hex, Hex>();
   readonly #receipts = new Map<Hex, { readonly key: string; readonly attempt: number }>();
+  /** The first receipt seen of each job, segment and attempt. */
+  readonly #seen = new Map<string, Signed<Receipt>>();
   /** The attempt that was paid for a job's segment. */
   readonly #paid = new Map<string, number>();
 
@@ -68,6 +74,7 @@ export class UsageBook {
     await this.#checkSigners(report, clusterAccount);
     const receiptHash = hashStatement(receiptStructure, this.#components.domain, receipt.value);
     const { seq } = receipt.value;
+    await this.#compare(receipt, receiptHash);
     // Several edges may serve one segment under one job, each its own viewers; other work is done once.
     if (report.kind !== "delivery") this.#receipts.set(receiptHash, { key: `${job}/${seq}`, attempt });
     trim(this.#receipts, MAX_PAID);
@@ -95,6 +102,21 @@ export class UsageBook {
       this.#receipts.delete(receiptHash);
     }
     trim(this.#paid, MAX_PAID);
+  }
+
+  /** A node that signs two receipts of one work is told on; the second is never paid. */
+  async #compare(receipt: Signed<Receipt>, receiptHash: Hex): Promise<void> {
+    const { job, seq, attempt } = receipt.value;
+    const key = `${job}/${attempt}/${seq}`;
+    const first = this.#seen.get(key);
+    if (first === undefined) {
+      this.#seen.set(key, receipt);
+      trim(this.#seen, MAX_SEEN);
+      return;
+    }
+    if (hashStatement(receiptStructure, this.#components.domain, first.value) === receiptHash) return;
+    await this.#components.evidence.keep({ first, second: receipt });
+    throw new BuyerError({ code: "USAGE_RECEIPT_CONFLICT", job, seq });
   }
 
   #checkPrice(report: UsageReport, unit: PriceUnit): bigint {

@@ -2,16 +2,30 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { silentLogger } from "@leat/sdk/base/logger.ts";
+import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { JobTerms } from "@leat/sdk/protocol/job.ts";
 import { explain } from "@leat/sdk/selection/explain.ts";
 import { bodyFromText } from "@leat/sdk/selection/receipt.ts";
 import { sql } from "drizzle-orm";
+import { nativeStatements } from "../../../../node/kernel/secp.ts";
 import { hashKey } from "../../../../node/services/balancer/streams.ts";
+import { EvidenceService, evidenceOptions } from "../../../../node/services/faults/evidence-service.ts";
+import { EvidenceFiles } from "../../../../node/store/evidence.ts";
 import { SqlDatabase } from "../../../../node/store/sql/database.ts";
 import type { PublishGrant } from "../../../../node/wire/session/messages.ts";
 import { usdc } from "../../../support/candidates.ts";
-import { codeOf, FakeBooks, type FakeMarket, FakeNode, randomHash, startMarket } from "../../../support/fake-market.ts";
+import { defaultsOf } from "../../../support/defaults.ts";
+import {
+  codeOf,
+  domain,
+  FakeBooks,
+  type FakeMarket,
+  FakeNode,
+  randomHash,
+  startMarket,
+} from "../../../support/fake-market.ts";
 
 const ladder = [
   { name: "480p", codec: "h264" as const, height: 480, videoBitrate: 1_000_000, audioBitrate: 128_000 },
@@ -204,6 +218,39 @@ describe("balancer", () => {
     await ask(worker, await worker.receipt(terms, 0));
     await assert.rejects(ask(worker, await worker.receipt(terms, 0, { durationMs: 1 })), codeOf("RECEIPT_CONFLICT"));
     assert.equal(market.books.owed.length, 1);
+  });
+
+  it("keeps two receipts of one work as evidence, drops the node at once and gives it nothing more", async () => {
+    const files = new EvidenceFiles(join(folder, "faults"));
+    const quiet = { clock: market.clock, logger: silentLogger, metrics: silentMetrics };
+    const evidence = new EvidenceService(
+      {
+        files,
+        statements: nativeStatements,
+        domain,
+        faults: undefined,
+        sender: { send: () => assert.fail("nothing is reported unless it is set") },
+        reporter: usdc,
+        ...quiet,
+      },
+      defaultsOf(evidenceOptions),
+    );
+    await market.balancer.stop();
+    market = await startMarket(database, { nodes, evidence });
+    for (const node of nodes) market.hub.join(node);
+    const { id } = await goLive();
+    const terms = transcoders(id)[0]!;
+    const worker = ownerOf(terms);
+    const { job } = terms.assignment.value;
+    const first = await worker.receipt(terms, 0);
+    const second = await worker.receipt(terms, 0, { durationMs: 1 });
+    await market.hub.ask(worker, "receipt.submit", first);
+    await assert.rejects(market.hub.ask(worker, "receipt.submit", second), codeOf("RECEIPT_CONFLICT"));
+    assert.deepEqual(await files.list(), [{ first: first.receipt, second: second.receipt }]);
+    assert.equal(evidence.isGuilty(worker.address), true);
+    await until(() => transcoders(id).some((other) => other.assignment.value.job === job && ownerOf(other) !== worker));
+    // A node that did nothing wrong cannot be accused by a second receipt that somebody else signed.
+    assert.equal(await evidence.keep({ first: first.receipt, second: first.receipt }), false);
   });
 
   it("drops a transcoder whose work failed a check and places the rest elsewhere", async () => {

@@ -25,6 +25,7 @@ import { silentLogger } from "../../../../sdk/base/logger.ts";
 import { silentMetrics } from "../../../../sdk/base/metrics.ts";
 import { channelId, hubChannel } from "../../../../sdk/protocol/channel.ts";
 import { createDomain, hashStatement } from "../../../../sdk/protocol/eip712.ts";
+import type { Equivocation } from "../../../../sdk/protocol/faults.ts";
 import { type Address, bytesToHex, type Hex, zeroHash } from "../../../../sdk/protocol/hex.ts";
 import { hashPrices, type Prices } from "../../../../sdk/protocol/job.ts";
 import { hashPartLeaf, merkleRoot, type PartLeaf } from "../../../../sdk/protocol/merkle.ts";
@@ -72,6 +73,7 @@ describe("buyer's agent", () => {
   let ceilings: Prices | undefined;
   let handlers: Map<string, (body: unknown) => Promise<unknown>>;
   let checks: OutboxItem[];
+  let accused: Equivocation[];
   let onCheck: () => void;
   const call = <M extends BalancerMethod>(method: M, body: BalancerRequest<M>) =>
     handlers.get(method)!(body) as Promise<BalancerResponse<M>>;
@@ -84,6 +86,7 @@ describe("buyer's agent", () => {
     chain.allow(account, balancer.address);
     handlers = new Map();
     checks = [];
+    accused = [];
     onCheck = () => {};
     ceilings = undefined;
     const quiet = { clock: systemClock, logger: silentLogger, metrics: silentMetrics, statements: nativeStatements };
@@ -107,6 +110,12 @@ describe("buyer's agent", () => {
           async post(_, item) {
             checks.push(item);
             onCheck();
+          },
+        },
+        evidence: {
+          keep: async (pair) => {
+            accused.push(pair);
+            return true;
           },
         },
         account: buyer.address,
@@ -164,7 +173,8 @@ describe("buyer's agent", () => {
   const reportOf = async (input: ReportInput = {}): Promise<UsageReport> => {
     const { sequence = 5, attempt = 1, job = zeroHash, worker = node, assigner = balancer } = input;
     const leaves = input.leaves ?? leavesOf(sequence);
-    const quoteHash = randomHash();
+    // One assignment has one quote.
+    const quoteHash = hashPrices({ deliveredByte: BigInt(attempt) });
     const receipt = {
       job,
       seq: BigInt(sequence),
@@ -247,6 +257,17 @@ describe("buyer's agent", () => {
     const signed = await reportOf();
     const cut = { ...signed, receipt: { ...signed.receipt, signature: `0x${"00".repeat(65)}` as Hex } };
     await assert.rejects(call("usage.report", cut), { code: "USAGE_SIGNATURE_INVALID" });
+  });
+
+  it("keeps two receipts of one work as evidence, and pays the first alone", async () => {
+    const first = await reportOf({ sequence: 1 });
+    const second = await reportOf({ sequence: 1, leaves: leavesOf(6) });
+    await call("usage.report", first);
+    await call("usage.report", first);
+    assert.deepEqual(accused, []);
+    await assert.rejects(call("usage.report", second), { code: "USAGE_RECEIPT_CONFLICT" });
+    assert.deepEqual(accused, [{ first: first.receipt, second: second.receipt }]);
+    assert.equal((await call("voucher.request", requestOf([first], 4n))).voucher.value.cumulative, 4n);
   });
 
   it("takes any price within the quote, and holds the cluster to its first quote", async () => {
