@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NodeKey } from "@leat/node/kernel/keys.ts";
+import { readToken } from "@leat/sdk/client/x402/prepaid-fetch.ts";
 import { BALANCE_HEADER } from "@leat/sdk/protocol/x402.ts";
 import { writePattern } from "@leat/transcoder/tools/media.ts";
 import { decodePaymentRequiredHeader } from "@x402/core/http";
@@ -57,6 +58,11 @@ describe("transcode jobs by HTTP", function () {
   });
   const codeOf = async (answer: Response) => ((await answer.json()) as { error: { code: string } }).error.code;
   const leftovers = () => readdir(join(folder, "jobs"));
+  const sourceBytes = async () => {
+    const [job] = await leftovers();
+    if (job === undefined) return 0;
+    return (await stat(join(folder, "jobs", job, ".source")).catch(() => ({ size: 0 }))).size;
+  };
 
   it("asks for no more than the declared pixels cost, before it reads the source", async () => {
     const asked = await fetch(jobUrl(), post());
@@ -111,22 +117,26 @@ describe("transcode jobs by HTTP", function () {
     assert.deepEqual(await leftovers(), []);
   });
 
-  it("gives everything back to a client that leaves, and takes one job at a time", async () => {
-    const paid = await payingFetch(on.market, viewer)(node.url("master.m3u8"));
-    const header = paid.headers.get("payment-response")!;
-    const settled = JSON.parse(Buffer.from(header, "base64").toString("utf8"));
-    const authorization = `Bearer ${settled.extensions["leat-prepaid"].info.token}`;
-    const leaving = request(jobUrl(), { method: "POST", headers: { authorization, "content-length": source.length } });
-    leaving.on("error", () => {});
-    leaving.write(source.subarray(0, 100));
-    await on.until(async () => (await node.prepaid.balance(viewer.address)) < PREPAY);
-    await on.until(async () => (await leftovers()).length > 0);
-    const second = await fetch(jobUrl(), { ...post(), headers: { authorization } });
-    assert.equal(await codeOf(second), "STORED_JOB_BUSY");
-    leaving.destroy();
-    await on.until(async () => (await node.prepaid.balance(viewer.address)) === PREPAY);
-    assert.deepEqual(await leftovers(), []);
-  });
+  for (const [when, bytes] of [
+    ["in the middle of its source", 100],
+    ["while its job runs", Number.POSITIVE_INFINITY],
+  ] as const) {
+    it(`gives everything back to a client that leaves ${when}, and takes one job at a time`, async () => {
+      const paid = await payingFetch(on.market, viewer)(node.url("master.m3u8"));
+      const authorization = `Bearer ${readToken(paid.headers.get("payment-response"))}`;
+      const headers = { authorization, "content-length": source.length };
+      const leaving = request(jobUrl(), { method: "POST", headers });
+      leaving.on("error", () => {});
+      leaving.write(source.subarray(0, bytes));
+      await on.until(async () => (await sourceBytes()) === Math.min(bytes, source.length));
+      assert.ok((await node.prepaid.balance(viewer.address)) < PREPAY);
+      const second = await fetch(jobUrl(), post());
+      assert.equal(await codeOf(second), "STORED_JOB_BUSY", "said before it is paid");
+      leaving.destroy();
+      await on.until(async () => (await node.prepaid.balance(viewer.address)) === PREPAY);
+      assert.deepEqual(await leftovers(), []);
+    });
+  }
 
   it("refuses what it cannot do before anything is paid", async () => {
     const cases: [url: string, code: string, status: number][] = [
