@@ -1,7 +1,6 @@
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { BaseError, type PublicClient } from "viem";
-import { causesOf, reasonOf } from "./errors.ts";
-import { EndpointFailure } from "./rpc-endpoint.ts";
+import { causesOf, EndpointFailure, reasonOf } from "./errors.ts";
 
 /**
  * What came of handing bytes to an endpoint. None of it says whether they will be in a block: only the chain does.

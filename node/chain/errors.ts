@@ -13,9 +13,24 @@ export class ChainError extends CodedError<
   | { code: "CHAIN_REPLACED"; checkpoint: bigint; head: bigint }
 > {}
 
+/** An endpoint did not answer, or answered that it cannot. Carries its number in the settings, never its address. */
+export class EndpointFailure extends Error {
+  readonly endpoint: number;
+  /** It does not have the block that was asked for. */
+  readonly lags: boolean;
+
+  constructor(endpoint: number, reason: string, lags = false) {
+    super(`endpoint ${endpoint}: ${reason}`);
+    this.name = "EndpointFailure";
+    this.endpoint = endpoint;
+    this.lags = lags;
+  }
+}
+
 /** The first line of what a node or library said, without addresses of endpoints. */
 export function reasonOf(error: unknown): string {
-  const inner = error as { shortMessage?: string; details?: string; message?: string };
+  const failure = [...causesOf(error)].find((cause) => cause instanceof EndpointFailure);
+  const inner = (failure ?? error) as { shortMessage?: string; details?: string; message?: string };
   const text = inner.shortMessage ?? inner.details ?? inner.message ?? String(error);
   return text.split("\n")[0]!.replace(/\b[a-z]{2,5}:\/\/\S+/g, "URL");
 }

@@ -1,7 +1,6 @@
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { type AbiEvent, type Address, BlockNotFoundError, type Log, type PublicClient } from "viem";
-import { ChainError, causesOf, isPageRefused, reasonOf } from "./errors.ts";
-import { EndpointFailure } from "./rpc-endpoint.ts";
+import { ChainError, causesOf, EndpointFailure, isPageRefused, reasonOf } from "./errors.ts";
 
 /** Everything up to and with this block was handed on. */
 export interface ReaderPosition {

@@ -1,7 +1,7 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import { HttpRequestError, ResponseBodyTooLargeError, RpcRequestError, TimeoutError } from "viem";
 import { getHttpRpcClient } from "viem/utils";
-import { isPageRefused, reasonOf } from "./errors.ts";
+import { EndpointFailure, isPageRefused, reasonOf } from "./errors.ts";
 
 export interface RpcRequest {
   readonly method: string;
@@ -13,20 +13,6 @@ export interface EndpointOptions {
   readonly requestsPerSecond: number;
   /** The longest that a failing endpoint is left alone. */
   readonly maxRestMs: number;
-}
-
-/** An endpoint did not answer, or answered that it cannot. Carries its number in the settings, never its address. */
-export class EndpointFailure extends Error {
-  readonly endpoint: number;
-  /** It does not have the block that was asked for. */
-  readonly lags: boolean;
-
-  constructor(endpoint: number, reason: string, lags = false) {
-    super(`endpoint ${endpoint}: ${reason}`);
-    this.name = "EndpointFailure";
-    this.endpoint = endpoint;
-    this.lags = lags;
-  }
 }
 
 const FIRST_REST_MS = 250;
@@ -144,6 +130,7 @@ function isEndpointsFault(error: RpcRequestError): boolean {
 function describe(error: unknown): string {
   if (error instanceof TimeoutError) return "no answer in time";
   if (error instanceof HttpRequestError) return error.status === undefined ? "unreachable" : `HTTP ${error.status}`;
+  if (error instanceof RpcRequestError) return `${error.code} ${reasonOf({ message: error.details })}`;
   return reasonOf(error);
 }
 

@@ -3,8 +3,8 @@ import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import { type Static, Type } from "typebox";
 import { createTransport, type Transport } from "viem";
-import { ChainError } from "./errors.ts";
-import { EndpointFailure, RpcEndpoint, type RpcRequest } from "./rpc-endpoint.ts";
+import { ChainError, EndpointFailure } from "./errors.ts";
+import { RpcEndpoint, type RpcRequest } from "./rpc-endpoint.ts";
 
 export const rpcOptions = Type.Object(
   {

@@ -16,7 +16,6 @@ import {
   ContractFunctionRevertedError,
   type EncodeFunctionDataParameters,
   encodeFunctionData,
-  formatEther,
   InsufficientFundsError,
   type PublicClient,
   type TransactionReceipt,
@@ -24,6 +23,7 @@ import {
 import type { ChainWallet } from "./clients.ts";
 import { ChainError, causesOf, reasonOf } from "./errors.ts";
 import { type Fees, firstFees, type GasLimits, gasLimits, gasOptions } from "./fees.ts";
+import { GasPurse } from "./gas-purse.ts";
 import { findNonce } from "./nonces.ts";
 import { type Outgoing, TransactionBook } from "./transaction-book.ts";
 import { readFees, signForm, TransactionDriver } from "./transaction-driver.ts";
@@ -74,8 +74,6 @@ export const defaultSenderOptions: SenderOptions = {
 const MAX_GAP = 16;
 const CANCEL_GAS = 21_000n;
 const BALANCE_EVERY_MS = 60_000;
-/** Gas of a small collection: a balance that cannot pay it cannot settle. */
-const LEAST_GAS = 100_000n;
 
 /**
  * Transactions of one key, one after the other. Each is on disk with its nonce before it leaves, and the next is judged
@@ -88,10 +86,9 @@ export class ChainSender implements Startable {
   readonly #options: SenderOptions;
   readonly #queue = new Mutex();
   readonly #tasks: TaskGroup;
+  readonly #purse: GasPurse;
   readonly #drivers = new Map<number, TransactionDriver>();
   #book: Promise<TransactionBook> | undefined;
-  #balance: bigint | undefined;
-  #gasPrice = 0n;
 
   constructor(components: SenderComponents, options: SenderOptions = defaultSenderOptions) {
     const { wallet, clock, logger, metrics } = components;
@@ -100,13 +97,9 @@ export class ChainSender implements Startable {
     this.address = wallet.account.address.toLowerCase() as Address;
     this.#tasks = new TaskGroup({
       clock,
-      onError: (error) => logger.warn("Watch gas failed", { reason: reasonOf(error) }),
+      onError: (error) => logger.warn("Chain sender failed", { reason: reasonOf(error) }),
     });
-    metrics.gauge({
-      name: "leat_chain_gas_balance_ether",
-      help: "What the node key holds for gas",
-      collect: () => Number(formatEther(this.#balance ?? 0n)),
-    });
+    this.#purse = new GasPurse(components, this.address, options.limits);
     metrics.gauge({
       name: "leat_chain_pending_transactions",
       help: "Signed transactions that have no confirmed end yet",
@@ -117,8 +110,8 @@ export class ChainSender implements Startable {
   /** Takes up what was signed before and has no end yet. Does not wait for the chain. */
   async start(): Promise<void> {
     await this.#opened();
-    this.#tasks.run(() => this.#watchBalance());
-    this.#tasks.every(BALANCE_EVERY_MS, () => this.#watchBalance());
+    this.#tasks.run(() => this.#purse.watch());
+    this.#tasks.every(BALANCE_EVERY_MS, () => this.#purse.watch());
   }
 
   /** Whoever waits hears the signal's reason; what was signed goes on at the next start. */
@@ -128,8 +121,7 @@ export class ChainSender implements Startable {
 
   /** Why this key cannot pay for a transaction now, or undefined. */
   gasFault(): string | undefined {
-    if (this.#balance === undefined || this.#balance >= LEAST_GAS * this.#gasPrice) return undefined;
-    return `${formatEther(this.#balance)} ether for gas at ${this.address}`;
+    return this.#purse.fault();
   }
 
   /**
@@ -183,16 +175,49 @@ export class ChainSender implements Startable {
   ): Promise<TransactionDriver | undefined> {
     patience.throwIfAborted();
     const book = await this.#opened();
-    // A gap that is being filled adds drivers while we wait.
-    for (let size = -1; size !== this.#drivers.size; ) {
-      size = this.#drivers.size;
-      for (const driver of [...this.#drivers.values()]) await this.#wait(driver, driver.included, patience);
-    }
+    await this.#waitForAll(patience);
+    await this.#bringBack(book);
+    await this.#waitForAll(patience);
     const outgoing = await this.#sign(book, call, isWorth, patience);
     if (outgoing === undefined) return undefined;
     const driver = this.#drive(book, outgoing);
     await this.#wait(driver, driver.included, patience);
     return driver;
+  }
+
+  async #waitForAll(patience: AbortSignal): Promise<void> {
+    // A gap that is being filled adds drivers while we wait.
+    for (let size = -1; size !== this.#drivers.size; ) {
+      size = this.#drivers.size;
+      for (const driver of [...this.#drivers.values()]) await this.#wait(driver, driver.included, patience);
+    }
+  }
+
+  /**
+   * What was confirmed and is on the chain no more, since a reorganisation went below the confirmed depth, comes first:
+   * else the same would be paid for twice. A count that is too low costs a look at receipts and nothing else.
+   */
+  async #bringBack(book: TransactionBook): Promise<void> {
+    const newest = book.newest();
+    if (newest === undefined) return;
+    const { publicClient } = this.#components;
+    const count = await publicClient
+      .getTransactionCount({ address: this.address, blockTag: "latest" })
+      .catch((error) => {
+        throw this.#codeOf(error, "eth_getTransactionCount");
+      });
+    for (let nonce = Math.max(count, newest.nonce - MAX_GAP); nonce <= newest.nonce; nonce += 1) {
+      if (!this.#drivers.has(nonce)) await this.#driveAgain(book, nonce);
+    }
+  }
+
+  async #driveAgain(book: TransactionBook, nonce: number): Promise<boolean> {
+    const known = book.get(nonce);
+    if (known === undefined) return false;
+    const { ended, ...pending } = known;
+    await book.put(pending);
+    this.#drive(book, pending);
+    return true;
   }
 
   async #sign(
@@ -206,8 +231,8 @@ export class ChainSender implements Startable {
       const request = { account: wallet.account, ...call };
       const { result } = await publicClient.simulateContract(request);
       if (!isWorth(result)) return undefined;
-      const estimate = await publicClient.estimateContractGas(request);
-      const fees = await this.#affordableFees(book, estimate);
+      const gas = withMargin(await publicClient.estimateContractGas(request));
+      const fees = await this.#purse.feesFor(gas, book);
       const { lookEveryMs, confirmedDepth, waitMs } = this.#options;
       const place = await findNonce(
         { client: publicClient, clock, address: this.address, newest: book.newest() },
@@ -220,7 +245,7 @@ export class ChainSender implements Startable {
         purpose: call.functionName,
         to: call.address,
         data: encodeFunctionData(call as unknown as EncodeFunctionDataParameters),
-        gas: withMargin(estimate),
+        gas,
       });
       logger.debug("Sign transaction", { method: call.functionName, nonce: outgoing.nonce });
       return outgoing;
@@ -228,23 +253,6 @@ export class ChainSender implements Startable {
       if (error instanceof ChainError || patience.aborted) throw error;
       throw this.#codeOf(error, call.functionName);
     }
-  }
-
-  async #affordableFees(book: TransactionBook, estimate: bigint): Promise<Fees> {
-    const { publicClient, clock } = this.#components;
-    const { limits } = this.#options;
-    const { baseFee, tip } = await readFees(publicClient);
-    const fees = firstFees(baseFee, tip, limits);
-    if (fees === undefined) throw new ChainError({ code: "CHAIN_FEES_HIGH", baseFee, ceiling: limits.maxFee });
-    const needed = withMargin(estimate) * fees.maxFeePerGas;
-    const committed = book.committed(clock.nowMs());
-    if (committed + needed > limits.dailyBudget) {
-      throw new ChainError({ code: "CHAIN_GAS_BUDGET", budget: limits.dailyBudget, committed, needed });
-    }
-    // Asked before anything is signed: what no balance covers would block the queue.
-    this.#balance = await publicClient.getBalance({ address: this.address });
-    if (this.#balance < needed) throw new ChainError({ code: "CHAIN_GAS_MISSING", address: this.address });
-    return fees;
   }
 
   async #write(book: TransactionBook, fees: Fees, plan: Omit<Outgoing, "forms">): Promise<Outgoing> {
@@ -293,14 +301,7 @@ export class ChainSender implements Startable {
     }
     for (let nonce = from; nonce < to; nonce += 1) {
       if (this.#drivers.has(nonce)) continue;
-      const known = book.get(nonce);
-      if (known !== undefined) {
-        // It was confirmed, and the chain lost it in a reorganisation below the confirmed depth: the same bytes again.
-        const { ended, ...pending } = known;
-        await book.put(pending);
-        this.#drive(book, pending);
-        continue;
-      }
+      if (await this.#driveAgain(book, nonce)) continue;
       const { baseFee, tip } = await readFees(publicClient);
       const fees = firstFees(baseFee, tip, this.#options.limits);
       const cost = CANCEL_GAS * (fees?.maxFeePerGas ?? 0n);
@@ -325,17 +326,6 @@ export class ChainSender implements Startable {
       late.catch(() => {});
       done.abort();
     }
-  }
-
-  async #watchBalance(): Promise<void> {
-    const { publicClient, logger } = this.#components;
-    this.#gasPrice = await publicClient.getGasPrice();
-    this.#balance = await publicClient.getBalance({ address: this.address });
-    if (this.#balance >= this.#options.limits.lowBalance) return;
-    logger.warn("Gas is low: send ether to this node's address", {
-      address: this.address,
-      ether: formatEther(this.#balance),
-    });
   }
 
   #codeOf(error: unknown, method: string): ChainError {

@@ -388,6 +388,8 @@ describe("chain sender", function () {
     const sender = await open();
     await sender.send(mint(1n));
     const { blockNumber } = await sender.send(mint(10n));
+    const lost = raws().at(-1);
+    const before = raws().length;
     stopMining();
     await setAutomine(false);
     const depth = Number((await chain().getBlockNumber({ cacheTime: 0 })) - blockNumber) + 1;
@@ -397,6 +399,7 @@ describe("chain sender", function () {
     startMining();
     await sender.send(mint(100n));
     assert.deepEqual([await held(), await nonce()], [111n, 3]);
+    assert.equal(raws()[before], lost);
   });
 
   it("tells whoever waited too long, keeps its place, and lets nothing past it", async () => {

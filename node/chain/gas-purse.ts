@@ -1,0 +1,77 @@
+import type { Clock } from "@leat/node/kernel/clock.ts";
+import type { Logger } from "@leat/sdk/base/logger.ts";
+import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
+import type { Address } from "@leat/sdk/protocol/hex.ts";
+import { formatEther, type PublicClient } from "viem";
+import { ChainError } from "./errors.ts";
+import { type Fees, firstFees, type GasLimits } from "./fees.ts";
+import type { TransactionBook } from "./transaction-book.ts";
+import { readFees } from "./transaction-driver.ts";
+
+export interface PurseComponents {
+  readonly publicClient: PublicClient;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: MetricsRegister;
+}
+
+/** Gas of a small collection: a balance that cannot pay it cannot settle. */
+const LEAST_GAS = 100_000n;
+
+/** What one key holds for gas, and how much of it may be spent. */
+export class GasPurse {
+  readonly #components: PurseComponents;
+  readonly #address: Address;
+  readonly #limits: GasLimits;
+  #balance: bigint | undefined;
+  #gasPrice = 0n;
+
+  constructor(components: PurseComponents, address: Address, limits: GasLimits) {
+    this.#components = components;
+    this.#address = address;
+    this.#limits = limits;
+    components.metrics.gauge({
+      name: "leat_chain_gas_balance_ether",
+      help: "What the node key holds for gas",
+      collect: () => Number(formatEther(this.#balance ?? 0n)),
+    });
+  }
+
+  /** Why a small collection cannot be paid for now, or undefined. */
+  fault(): string | undefined {
+    if (this.#balance === undefined || this.#balance >= LEAST_GAS * this.#gasPrice) return undefined;
+    return `${formatEther(this.#balance)} ether for gas at ${this.#address}`;
+  }
+
+  /**
+   * What to offer for so much gas. Throws CHAIN_FEES_HIGH, CHAIN_GAS_BUDGET or CHAIN_GAS_MISSING where it may not or
+   * cannot be paid: before anything is signed, since what no balance covers would block the queue.
+   */
+  async feesFor(gas: bigint, book: TransactionBook): Promise<Fees> {
+    const { publicClient, clock } = this.#components;
+    const { maxFee, dailyBudget } = this.#limits;
+    const { baseFee, tip } = await readFees(publicClient);
+    const fees = firstFees(baseFee, tip, this.#limits);
+    if (fees === undefined) throw new ChainError({ code: "CHAIN_FEES_HIGH", baseFee, ceiling: maxFee });
+    const needed = gas * fees.maxFeePerGas;
+    const committed = book.committed(clock.nowMs());
+    if (committed + needed > dailyBudget) {
+      throw new ChainError({ code: "CHAIN_GAS_BUDGET", budget: dailyBudget, committed, needed });
+    }
+    this.#balance = await publicClient.getBalance({ address: this.#address });
+    if (this.#balance < needed) throw new ChainError({ code: "CHAIN_GAS_MISSING", address: this.#address });
+    return fees;
+  }
+
+  /** Looks at the balance and warns while it is low. */
+  async watch(): Promise<void> {
+    const { publicClient, logger } = this.#components;
+    this.#gasPrice = await publicClient.getGasPrice();
+    this.#balance = await publicClient.getBalance({ address: this.#address });
+    if (this.#balance >= this.#limits.lowBalance) return;
+    logger.warn("Gas is low: send ether to this node's address", {
+      address: this.#address,
+      ether: formatEther(this.#balance),
+    });
+  }
+}
