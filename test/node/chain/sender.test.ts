@@ -232,7 +232,7 @@ describe("chain sender", function () {
   it("waits at the ceiling of fees, and pays when the price is back", async () => {
     stopMining();
     await setAutomine(false);
-    const maxFee = parseGwei("20");
+    const maxFee = parseGwei("3");
     const sender = await open(limits({ stuckAfterMs: 50, maxFee }));
     const sending = sender.send(mint());
     await proxy.whenCalled("eth_sendRawTransaction", 1);
