@@ -54,7 +54,15 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
   const priceLists = readPriceLists(config.sales.prices, deployment.tokens);
   const vouchers = new LevelVoucherStore(database);
   const payee = new PayeeService(
-    { vouchers, statements, domain, chain: registry, payee: key.address, ...shared },
+    {
+      vouchers,
+      statements,
+      domain,
+      chain: registry,
+      payee: key.address,
+      bouncesOf: (payer) => registry.bouncesOf(payer),
+      ...shared,
+    },
     config.payee,
   );
   const settlement = new SettlementService(

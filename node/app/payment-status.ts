@@ -1,4 +1,5 @@
 import { toAddress } from "@leat/sdk/protocol/hex.ts";
+import { addPayerRoutes } from "../http/rest/payers.ts";
 import { addPaymentRoutes } from "../http/rest/payments.ts";
 import type { ChannelStatus } from "../services/payment/index.ts";
 import { PaymentWatch } from "../services/payment/payment-watch.ts";
@@ -18,5 +19,10 @@ export function addPaymentStatus(foundation: Foundation, sides: readonly StatusS
     config.runway,
   );
   parts.push({ name: "payment watch", part: watch });
+  addPayerRoutes(
+    http,
+    (payer) => registry.bouncesOf(payer),
+    () => clock.nowMs(),
+  );
   addPaymentRoutes(http, () => watch.report());
 }

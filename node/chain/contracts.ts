@@ -23,11 +23,15 @@ const STAKES_AT_ONCE = 60;
 /** Selector and one word. */
 const STAKE_CALL_BYTES = 36;
 
+/** Times of blocks that are remembered: a few hundred KB. */
+const MAX_BLOCK_TIMES = 10_000;
+
 /** Typed reads of the contracts. `blockNumber` asks for the state as of that block. */
 export class ContractReader {
   readonly #client: PublicClient;
   readonly #deployment: Deployment;
   readonly #decimals = new Map<Address, number>();
+  readonly #blockTimes = new Map<bigint, bigint>();
 
   constructor(client: PublicClient, deployment: Deployment) {
     this.#client = client;
@@ -48,6 +52,16 @@ export class ContractReader {
     const call = { address, abi: paymentEscrowAbi, functionName: "allotmentOf", args, blockNumber } as const;
     const [cap, validUntil] = await this.#client.readContract(call);
     return validUntil === 0n ? undefined : { cap, validUntil };
+  }
+
+  /** Seconds since 1970 of a block. Asked once of each: only confirmed blocks are asked for. */
+  async blockTime(blockNumber: bigint): Promise<bigint> {
+    const known = this.#blockTimes.get(blockNumber);
+    if (known !== undefined) return known;
+    const { timestamp } = await this.#client.getBlock({ blockNumber });
+    this.#blockTimes.set(blockNumber, timestamp);
+    if (this.#blockTimes.size > MAX_BLOCK_TIMES) this.#blockTimes.delete(this.#blockTimes.keys().next().value!);
+    return timestamp;
   }
 
   /** Seconds since 1970 at which what thaws of a channel can be taken back; 0 while nothing thaws. */

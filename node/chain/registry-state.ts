@@ -1,9 +1,10 @@
 import type { FactChange } from "@leat/node/kernel/durable-facts.ts";
 import { type Address, type Hex, toAddress } from "@leat/sdk/protocol/hex.ts";
+import { type BounceEvent, withBounce } from "./bounces.ts";
 import type { DecodedLog } from "./event-reader.ts";
 
 /** Raise it when the same events fold into something else: what was kept by an older program is then read anew. */
-export const FOLD_VERSION = 1;
+export const FOLD_VERSION = 2;
 
 export interface StakeState {
   readonly stake: bigint;
@@ -57,6 +58,8 @@ export class RegistryState {
   readonly collections = new Map<Hex, Collection>();
   readonly #parties = new Map<Hex, Parties>();
   readonly #channelsOfPayer = new Map<Address, Set<Hex>>();
+  readonly #bounces = new Map<Hex, readonly BounceEvent[]>();
+  readonly #bouncedOfPayer = new Map<Address, Set<Hex>>();
   readonly #operatorOfNode = new Map<Address, Address>();
   readonly #clusterOfAccount = new Map<Address, bigint>();
   /** Operators whose stake moved since it was last read. */
@@ -118,6 +121,11 @@ export class RegistryState {
     return [...(this.#channelsOfPayer.get(payer) ?? [])].map((channel) => this.collections.get(channel)!);
   }
 
+  /** What bounced of a payer's channels. */
+  bouncesOf(payer: Address): BounceEvent[] {
+    return [...(this.#bouncedOfPayer.get(payer) ?? [])].flatMap((channel) => this.#bounces.get(channel)!);
+  }
+
   apply(log: DecodedLog): void {
     const args = log.args as Record<string, never>;
     const address = (name: string) => toAddress(args[name]!);
@@ -158,6 +166,16 @@ export class RegistryState {
           transaction: log.transactionHash,
           blockNumber: log.blockNumber,
         });
+        return;
+      }
+      case "Bounced": {
+        const channel: Hex = args.channel!;
+        const missing: bigint = args.missing!;
+        // What was paid of the claim is in the `Collected` before it.
+        const total = missing + (this.collections.get(channel)?.collected ?? 0n);
+        const place = { blockNumber: log.blockNumber, transaction: log.transactionHash };
+        const bounce = { channel, payer: address("payer"), payee: address("payee"), missing, total, ...place };
+        this.#keepBounces(channel, withBounce(this.#bounces.get(channel) ?? [], bounce));
         return;
       }
       default:
@@ -210,6 +228,13 @@ export class RegistryState {
     this.#changed.add(`collection/${channel}`);
   }
 
+  #keepBounces(channel: Hex, bounces: readonly BounceEvent[]): void {
+    const { payer } = bounces[0]!;
+    this.#bouncedOfPayer.set(payer, (this.#bouncedOfPayer.get(payer) ?? new Set()).add(channel));
+    this.#bounces.set(channel, bounces);
+    this.#changed.add(`bounces/${channel}`);
+  }
+
   #ids(): string[] {
     const named = (kind: string, keys: Iterable<unknown>) => [...keys].map((key) => `${kind}/${String(key)}`);
     return [
@@ -217,6 +242,7 @@ export class RegistryState {
       ...named("cluster", this.clusters.keys()),
       ...named("parties", this.#parties.keys()),
       ...named("collection", this.collections.keys()),
+      ...named("bounces", this.#bounces.keys()),
       ...named("stale", this.staleStakes),
     ];
   }
@@ -227,6 +253,7 @@ export class RegistryState {
     if (kind === "cluster") return this.clusters.get(BigInt(key));
     if (kind === "parties") return this.#parties.get(key);
     if (kind === "collection") return this.collections.get(key);
+    if (kind === "bounces") return this.#bounces.get(key);
     return this.staleStakes.has(key) ? true : undefined;
   }
 
@@ -242,6 +269,7 @@ export class RegistryState {
       this.#clusterOfAccount.set(cluster.account, cluster.cluster);
     } else if (kind === "parties") this.#parties.set(key, value as Parties);
     else if (kind === "collection") this.#keepCollection(value as Collection);
+    else if (kind === "bounces") this.#keepBounces(key, value as readonly BounceEvent[]);
     else this.staleStakes.add(key);
   }
 }

@@ -12,6 +12,7 @@ import { type Channel, channelId } from "@leat/sdk/protocol/channel.ts";
 import type { Deployment } from "@leat/sdk/protocol/deployment.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { AbiEvent, PublicClient } from "viem";
+import type { Bounce } from "./bounces.ts";
 import { ChannelCache } from "./channel-cache.ts";
 import type { ChannelState, ChannelView } from "./channel-view.ts";
 import type { ChainOptions } from "./clients.ts";
@@ -208,6 +209,18 @@ export class RegistryView implements ChannelView, Startable {
       if (isSame) paid += collection.collected;
     }
     return paid;
+  }
+
+  /** What bounced of a payer, with the time of each block and whether it was paid after all. */
+  bouncesOf(payer: Address): Promise<Bounce[]> {
+    const { state } = this.#history;
+    return Promise.all(
+      state.bouncesOf(payer).map(async (bounce) => ({
+        ...bounce,
+        atSeconds: await this.#ask("eth_getBlockByNumber", this.reader.blockTime(bounce.blockNumber)),
+        madeGood: (state.collections.get(bounce.channel)?.collected ?? 0n) >= bounce.total,
+      })),
+    );
   }
 
   /** Reads until nothing new is confirmed. */

@@ -111,7 +111,13 @@ export class PayingBooks extends FakeBooks {
   }
 
   async #openPayee(own: Pick<PayeeComponents, "payee" | "askPayer">): Promise<PayeeService> {
-    const settings = { refreshMs: 5_000, creditGrowthPpm: 100_000, creditMaxFactor: 4 };
+    const settings = {
+      refreshMs: 5_000,
+      creditGrowthPpm: 100_000,
+      creditMaxFactor: 4,
+      leastReputation: 0,
+      maxBounces: 1_000_000,
+    };
     const service = new PayeeService({ ...(await this.#quiet()), ...own }, settings);
     return this.#start(service);
   }

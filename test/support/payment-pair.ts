@@ -25,7 +25,13 @@ export const clusterAccount: Address = `0x${"c1".repeat(20)}`;
 /** One base unit, exact: what a second of the tests' jobs costs. */
 export const second = 10n ** 24n;
 export const randomHash = (): Hex => bytesToHex(randomBytes(32));
-export const payeeSettings = { refreshMs: 5_000, creditGrowthPpm: 100_000, creditMaxFactor: 4 };
+export const payeeSettings = {
+  refreshMs: 5_000,
+  creditGrowthPpm: 100_000,
+  creditMaxFactor: 4,
+  leastReputation: 0,
+  maxBounces: 1_000_000,
+};
 
 /** What a test has at hand: new before each. */
 export interface PaymentScene {

@@ -12,6 +12,7 @@ import { bodyFromText, type SelectionBody } from "@leat/sdk/selection/receipt.ts
 import { fromText } from "@leat/sdk/selection/text.ts";
 import type { Command } from "commander";
 import { printResult } from "../output.ts";
+import { describePayer, type PayerReport, recomputeScore } from "../payer-report.ts";
 
 export class ExplainError extends CodedError<
   | { code: "CLI_EXPLAIN_UNREACHABLE"; url: string }
@@ -55,10 +56,19 @@ const termWords: Readonly<Record<CostTerm, string>> = {
 
 export function register(program: Command): void {
   program
-    .command("explain <selection-receipt>")
-    .description("make a balancer's decision again and say why it came out so (an id, or a file)")
+    .command("explain <what>")
+    .description(
+      "make a balancer's decision again and say why it came out so (an id, or a file), or a payer's reputation (an address)",
+    )
     .option("--url <address>", "where the balancer answers", "http://127.0.0.1:8080")
     .action(async (input: string, flags: { url: string }, command: Command) => {
+      if (isHex(input, 20)) {
+        const report = (await fetchJson(flags.url, `/v1/payers/${input.toLowerCase()}`)) as PayerReport;
+        const scorePpm = recomputeScore(report);
+        if (scorePpm !== report.scorePpm) process.exitCode = 1;
+        printResult(command, { ...report, recomputedPpm: scorePpm }, () => describePayer(report));
+        return;
+      }
       const published = await readPublished(input, flags.url);
       const body = bodyFromText(published.body);
       const texts = published.rows ?? (await fetchRows(flags.url, published.receipt.value.tableRoot));

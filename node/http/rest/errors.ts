@@ -14,6 +14,7 @@ export function declareBalancerErrors(app: FastifyInstance): void {
     LADDER_CODEC_UNKNOWN: 400,
     BUYER_UNFUNDED: 402,
     BUYER_AGENT_ABSENT: 409,
+    BUYER_REPUTATION_LOW: 402,
     PRICE_ABOVE_CEILING: 409,
     PLACEMENT_NOBODY: 503,
     SELECTION_UNKNOWN: 404,

@@ -14,7 +14,7 @@ export class BalancerError extends CodedError<
   | { code: "PUBLISH_LEASE_LOST"; stream: Hex }
   | { code: "PUBLISH_NODE_WRONG"; stream: Hex }
   | { code: "BUYER_UNFUNDED"; neededExact: bigint; reserveExact: bigint }
-  | { code: "BUYER_AGENT_ABSENT"; buyer: Hex }
+  | { code: "BUYER_AGENT_ABSENT" | "BUYER_REPUTATION_LOW"; buyer: Hex }
   | { code: "PRICE_ABOVE_CEILING"; unit: string; price: bigint; ceiling: bigint }
   | { code: "PLACEMENT_NOBODY"; primitive: string }
   | { code: "JOB_UNKNOWN"; job: Hex }

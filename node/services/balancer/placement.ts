@@ -133,7 +133,7 @@ export class Placement {
       await hub.call(node, "job.assign", terms);
       return terms;
     } catch (error) {
-      if (!isCodedError(error) || error.code === "BUYER_UNFUNDED" || error.code === "BUYER_AGENT_ABSENT") throw error;
+      if (!isCodedError(error) || refusesBuyer(error.code)) throw error;
       logger.info("Place job elsewhere", { jobId: live.row.id, node, code: error.code });
       refused.push({ node, reason: error.code });
       if (live.attempt?.state === "running" && live.attempt.node === node) {
@@ -274,12 +274,20 @@ export function flowPerSecond({ row }: LiveJob, units: number): number {
   return row.primitive === "ingest" ? 1_000 : units;
 }
 
+/** Another node would not change it. */
+function refusesBuyer(code: string): boolean {
+  return ["BUYER_UNFUNDED", "BUYER_AGENT_ABSENT", "BUYER_REPUTATION_LOW"].includes(code);
+}
+
 function unfunded(error: unknown, stream: StreamRow): unknown {
   if (!isCodedError(error)) return error;
   const cause = { cause: error };
   if (error.code === "CREDIT_RESERVE_SHORT") {
     const { wantedExact, freeExact } = error.detail as unknown as { wantedExact: bigint; freeExact: bigint };
     return new BalancerError({ code: "BUYER_UNFUNDED", neededExact: wantedExact, reserveExact: freeExact }, cause);
+  }
+  if (error.code === "PAYER_REPUTATION_LOW") {
+    return new BalancerError({ code: "BUYER_REPUTATION_LOW", buyer: stream.buyer }, cause);
   }
   return new BalancerError({ code: "BUYER_AGENT_ABSENT", buyer: stream.buyer }, cause);
 }

@@ -42,6 +42,8 @@ export interface BalancerComponents {
     | "requestPrepay"
     | "status"
   >;
+  /** Refuses a buyer by its public reputation (PAYER_REPUTATION_LOW); without it all are taken. */
+  readonly judgeBuyer?: (buyer: Address) => Promise<void>;
   readonly streamStore: StreamStore;
   readonly jobStore: JobStore;
   readonly selectionStore: SelectionStore;

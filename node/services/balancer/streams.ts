@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
+import { isCodedError } from "@leat/sdk/base/errors.ts";
 import { hashCanonical } from "@leat/sdk/protocol/canonical.ts";
 import { type Address, bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
 import { hashPrices, type LadderRequest, type Prices, type PriceUnit } from "@leat/sdk/protocol/job.ts";
@@ -72,6 +73,7 @@ export class Streams {
     if (!tokens.includes(token)) throw new BalancerError({ code: "STREAM_TOKEN_UNKNOWN", token });
     checkLadder(ladder);
     const retail = this.#quotePrices(ladder, token, priceCeilings);
+    await this.#judge(buyer);
     await checkFunding(this.#components, buyer, token, ladder, retail);
     const idBytes = randomBytes(32);
     const streamKey = randomBytes(32).toString("base64url");
@@ -128,6 +130,13 @@ export class Streams {
       playbackUrl: `/play/${row.slug}`,
       quote: { prices: retail, signed: quote },
     };
+  }
+
+  async #judge(buyer: Address): Promise<void> {
+    await this.#components.judgeBuyer?.(buyer).catch((cause) => {
+      if (!isCodedError(cause) || cause.code !== "PAYER_REPUTATION_LOW") throw cause;
+      throw new BalancerError({ code: "BUYER_REPUTATION_LOW", buyer }, { cause });
+    });
   }
 
   /** The caller's own stream, by id or slug; another's does not exist for it. */

@@ -6,6 +6,7 @@ export class PaymentError extends CodedError<
   | { code: "CREDIT_PREPAY_REQUIRED"; wanted: bigint }
   | { code: "CREDIT_PREPAY_SHORT"; wanted: bigint; offered: bigint }
   | { code: "CREDIT_RESERVE_SHORT"; wantedExact: bigint; freeExact: bigint }
+  | { code: "PAYER_REPUTATION_LOW"; payer: Address; scorePpm: number; bounces: number }
   | { code: "CREDIT_QUOTE_EXPIRED"; validUntil: bigint }
   | { code: "VOUCHER_PAYEE_WRONG"; payee: Address }
   | { code: "VOUCHER_SHARE_UNWANTED"; cluster: bigint; clusterPpm: number }

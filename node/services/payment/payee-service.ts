@@ -31,6 +31,7 @@ import type {
   Work,
   WorkKey,
 } from "./index.ts";
+import { PayerJudge, type PayerJudgeComponents } from "./payer-judge.ts";
 import { VoucherSigners } from "./voucher-signers.ts";
 
 export const payeeOptions = Type.Object(
@@ -46,6 +47,18 @@ export const payeeOptions = Type.Object(
       minimum: 0,
       maximum: 1_000_000,
       description: "Part of all that a payer ever paid by which its credit limit grows, millionths",
+    }),
+    leastReputation: Type.Number({
+      default: 0,
+      minimum: 0,
+      maximum: 1,
+      description: "Payers whose public reputation is below get no job: 1 is without a bounce, 0.75 one that is fresh",
+    }),
+    maxBounces: Type.Integer({
+      default: 1_000_000,
+      minimum: 0,
+      maximum: 1_000_000,
+      description: "Payers with more bounces that were never made good get no job",
     }),
     creditMaxFactor: Type.Integer({
       default: 4,
@@ -69,6 +82,8 @@ export interface PayeeComponents {
   readonly payee: Address;
   /** Asks a payer for a voucher (`voucher.request` to a buyer's agent); a node never asks. */
   readonly askPayer?: (payer: Address, request: VoucherRequest) => Promise<VoucherOffer>;
+  /** What bounced of a payer, by the escrow's events; without it no payer is refused for it. */
+  readonly bouncesOf?: PayerJudgeComponents["bouncesOf"];
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: MetricsRegister;
@@ -130,6 +145,7 @@ export class PayeeService implements Payee, Startable {
     if (terms.validUntil * 1_000n <= BigInt(clock.nowMs())) {
       throw new PaymentError({ code: "CREDIT_QUOTE_EXPIRED", validUntil: terms.validUntil });
     }
+    await this.judgePayer(terms.channel.payer);
     const book = await this.#books.open(terms.channel);
     await this.#books.refresh(book);
     const facts = { ...book.state, reserve: this.#books.promised(book), vouchered: book.ledger.vouchered };
@@ -150,6 +166,14 @@ export class PayeeService implements Payee, Startable {
     }
     this.#awaited.delete(book.id);
     this.#remember(terms.job, book);
+  }
+
+  /** Whether this node's policy takes the payer at all. @throws PAYER_REPUTATION_LOW */
+  async judgePayer(payer: Address): Promise<void> {
+    const { bouncesOf, clock } = this.#components;
+    if (bouncesOf === undefined) return;
+    const leastScorePpm = Math.round(this.#options.leastReputation * 1_000_000);
+    await new PayerJudge({ bouncesOf, clock }, { leastScorePpm, maxBounces: this.#options.maxBounces }).check(payer);
   }
 
   async resumeJob(terms: CreditTerms): Promise<void> {

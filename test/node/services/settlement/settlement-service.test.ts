@@ -23,7 +23,13 @@ import { defaultsOf } from "../../../support/defaults.ts";
 import { type MoneyMarket, openMarket, randomHash } from "../../../support/money-market.ts";
 
 const quiet = { clock: systemClock, logger: silentLogger, metrics: silentMetrics, statements: nativeStatements };
-const payeeSettings = { refreshMs: 60_000, creditGrowthPpm: 100_000, creditMaxFactor: 4 };
+const payeeSettings = {
+  refreshMs: 60_000,
+  creditGrowthPpm: 100_000,
+  creditMaxFactor: 4,
+  leastReputation: 0,
+  maxBounces: 1_000_000,
+};
 const payerSettings = { voucherEveryMs: 30_000, samplingRate: 1, prepayLimit: "1" };
 const settlementSettings = defaultsOf(settlementOptions, { lookEveryMs: 60_000, memberGraceMs: 0 });
 /** A gas price that the test sets. */
