@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
@@ -9,7 +8,7 @@ import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import { type Channel, hubChannel } from "@leat/sdk/protocol/channel.ts";
 import { type Domain, hashStatement } from "@leat/sdk/protocol/eip712.ts";
-import { type Address, bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import {
   hashJobSpec,
   hashPrices,
@@ -20,12 +19,13 @@ import {
   priceUnitOf,
   type RunningJob,
 } from "@leat/sdk/protocol/job.ts";
-import { type Assignment, type Quote, quoteStructure } from "@leat/sdk/protocol/signed.ts";
+import { type Assignment, quoteStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Signed, StatementSigner, Statements } from "@leat/sdk/protocol/statements.ts";
 import { type Static, Type } from "typebox";
 import { checkAssignment, JobError } from "./assignment.ts";
 import { CapacityBook, capacityOptions, type SoldPrimitive } from "./capacity-book.ts";
 import type { JobSession } from "./ports.ts";
+import { QuoteBook } from "./quote-book.ts";
 import type { AttemptKey, ReceiptBook } from "./receipt-book.ts";
 
 export const jobDeskOptions = Type.Object(
@@ -118,9 +118,6 @@ interface Running {
   readonly runner: JobRunner | undefined;
 }
 
-/** Quotes that wait for their assignment, or may be shown again with it: far more than a node has jobs. */
-const MAX_QUOTES = 10_000;
-
 export class JobDeskService implements JobDesk, Startable {
   readonly #components: JobDeskComponents;
   readonly #options: Static<typeof jobDeskOptions>;
@@ -129,11 +126,7 @@ export class JobDeskService implements JobDesk, Startable {
   readonly #running = new Map<Hex, Running>();
   /** Over, and the balancer does not know it yet. */
   readonly #untold = new Map<Hex, Running>();
-  /**
-   * Issued by this process, oldest first. An assignment for another is a replay of what was agreed with an earlier one,
-   * whose receipts this one may know nothing of.
-   */
-  readonly #quotes = new Set<Hex>();
+  readonly #quotes: QuoteBook;
   readonly #assigning = new Map<string, Promise<{ accepted: true }>>();
   readonly #tasks: TaskGroup;
   #draining = false;
@@ -142,6 +135,7 @@ export class JobDeskService implements JobDesk, Startable {
     this.#components = components;
     this.#options = options;
     this.#book = new CapacityBook(options.capacity);
+    this.#quotes = new QuoteBook(components, options.quoteValidMs);
     this.#tasks = new TaskGroup({
       clock: components.clock,
       onError: (error) => components.logger.error("Report job failed", { error }),
@@ -256,26 +250,10 @@ export class JobDeskService implements JobDesk, Startable {
   }
 
   async #quote(request: BalancerRequest<"quote.request">): Promise<BalancerResponse<"quote.request">> {
-    const { signer, domain, session, clock } = this.#components;
-    const { payer, token, specHash, maxUnits } = request;
-    const wanted = session.welcome?.clusterAccount;
+    const wanted = this.#components.session.welcome?.clusterAccount;
     if (wanted === undefined) throw new JobError({ code: "JOB_SESSION_MISSING" });
-    if (payer !== wanted) throw new JobError({ code: "JOB_PAYER_WRONG", wanted, found: payer });
-    const prices = this.#components.prices(token);
-    if (prices === undefined) throw new JobError({ code: "JOB_PRICE_MISSING", unit: request.primitive });
-    const value: Quote = {
-      node: signer.address,
-      payer,
-      token,
-      specHash,
-      pricesHash: hashPrices(prices),
-      maxUnits,
-      validUntil: BigInt(Math.floor((clock.nowMs() + this.#options.quoteValidMs) / 1000)),
-      nonce: BigInt(bytesToHex(randomBytes(32))),
-    };
-    this.#quotes.add(hashStatement(quoteStructure, domain, value));
-    if (this.#quotes.size > MAX_QUOTES) this.#quotes.delete(this.#quotes.values().next().value!);
-    return { quote: { value, signature: await signer.sign(quoteStructure, domain, value) }, prices };
+    if (request.payer !== wanted) throw new JobError({ code: "JOB_PAYER_WRONG", wanted, found: request.payer });
+    return this.#quotes.issue(request);
   }
 
   /** The balancer that did not hear the answer asks again, perhaps while the first is on its way. */
@@ -332,8 +310,7 @@ export class JobDeskService implements JobDesk, Startable {
     const unit = priceUnitOf(spec);
     const price = prices[unit];
     if (price === undefined) throw new JobError({ code: "JOB_PRICE_MISSING", unit });
-    const { quoteHash } = assignment.value;
-    if (!this.#quotes.has(quoteHash)) throw new JobError({ code: "JOB_QUOTE_UNKNOWN", quoteHash });
+    this.#quotes.requireIssued(terms);
     statements.verifySigned(quoteStructure, domain, quote, signer.address);
     const nowMs = clock.nowMs();
     checkAssignment(assignment, { statements, domain, balancers: [welcome.balancer], node: signer.address, nowMs });
