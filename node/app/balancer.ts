@@ -74,6 +74,7 @@ export async function addBalancer(foundation: Foundation): Promise<() => Promise
       chain: registry,
       payee: clusterAccount,
       bouncesOf: (payer) => registry.bouncesOf(payer),
+      tokens,
       askPayer: (buyer, request) => hub.call(buyer, "voucher.request", request),
       ...shared,
     },

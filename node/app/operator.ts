@@ -61,6 +61,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
       chain: registry,
       payee: key.address,
       bouncesOf: (payer) => registry.bouncesOf(payer),
+      tokens: Object.values(foundation.deployment.tokens).map(toAddress),
       ...shared,
     },
     config.payee,

@@ -20,10 +20,12 @@ export function nextVoucher(
 }
 
 /**
- * What a payee does with an offer: `next` stores it; `again` is what it holds already (its acknowledgement was lost);
- * `held` is answered with what it holds, since seq rises by one and cumulative never falls.
+ * What a payee does with an offer: `next` stores it; `again` is what it holds already (its acknowledgement was lost). All
+ * others are answered with what it holds and the reason, since seq rises by one and cumulative never falls.
  */
-export type OfferVerdict = "next" | "again" | "held";
+export type OfferVerdict = "next" | "again" | ChainFault;
+/** Older than what is held; of its seq and another content; beyond the next seq; the next, with a lower total. */
+export type ChainFault = "VOUCHER_STALE" | "VOUCHER_FORKED" | "VOUCHER_SKIPPED" | "VOUCHER_TOTAL_FELL";
 
 /** Judges an offer's place in the chain; signature and reserve are the caller's. Throws for what can never be right. */
 export function judgeOffer(
@@ -39,13 +41,19 @@ export function judgeOffer(
   if (!isNext) {
     // Nothing is held to answer with: the payer knows a past that this payee does not.
     if (held === undefined) throw new MeteringError({ code: "VOUCHER_CHAIN_UNKNOWN", seq: voucher.seq });
-    return "held";
+    return findChainFault(held, voucher);
   }
   const rootHolds =
     offer.receiptsRoot === merkleRoot(offer.receiptHashes) &&
     voucher.usageRoot === nextUsageRoot(held?.usageRoot ?? zeroHash, voucher.seq, offer.receiptsRoot);
   if (!rootHolds) throw new MeteringError({ code: "VOUCHER_ROOT_WRONG", seq: voucher.seq });
   return "next";
+}
+
+function findChainFault(held: Voucher, voucher: Voucher): ChainFault {
+  if (voucher.seq < held.seq) return "VOUCHER_STALE";
+  if (voucher.seq === held.seq) return "VOUCHER_FORKED";
+  return voucher.seq > held.seq + 1n ? "VOUCHER_SKIPPED" : "VOUCHER_TOTAL_FELL";
 }
 
 /**

@@ -14,7 +14,7 @@ async function main(): Promise<number> {
   let count = noTests;
   try {
     const { values } = parseArgs({ options: { long: { type: "boolean", default: false }, only: { type: "string" } } });
-    if (values.only === undefined) await ensurePrograms(["chromium", "ffmpeg"], print);
+    if (values.only === undefined) await ensurePrograms(["chromium", "ffmpeg", "curl"], print);
     for (const suite of chooseSuites(values)) {
       print(`\n== ${suite.name}\n`);
       count = addCounts(count, await runSuite(suite, root, print));

@@ -43,8 +43,15 @@ export interface Structure<T> {
 /** The value type of a structure. */
 export type ValueOf<S> = S extends Structure<infer T> ? T : never;
 
+/** Of another type; an integer that does not fit; not there; nothing that the structure has. */
+type FieldFault =
+  | "STATEMENT_FIELD_INVALID"
+  | "STATEMENT_FIELD_RANGE"
+  | "STATEMENT_FIELD_MISSING"
+  | "STATEMENT_FIELD_UNKNOWN";
+
 export class StatementError extends CodedError<
-  | { code: "STATEMENT_FIELD_INVALID"; structure: string; field: string; wanted: string }
+  | { code: FieldFault; structure: string; field: string; wanted: string }
   | { code: "STATEMENT_SIGNATURE_LENGTH"; lengthBytes: number }
   | { code: "STATEMENT_SIGNATURE_RECOVERY_ID"; found: number }
   | { code: "STATEMENT_SIGNATURE_HIGH_S" }
@@ -98,7 +105,7 @@ export function parseValue<T>(structure: Structure<T>, input: unknown): T {
   const value: Record<string, unknown> = {};
   for (const [field, type] of structure.fields) value[field] = parseField(structure, field, type, source[field]);
   for (const field of Object.keys(source)) {
-    if (!(field in value)) throw fieldError(structure, field, "no such field");
+    if (!(field in value)) throw fieldError(structure, field, "no such field", "STATEMENT_FIELD_UNKNOWN");
   }
   return value as T;
 }
@@ -124,6 +131,7 @@ export function valueFromJson<T>(structure: Structure<T>, json: unknown): T {
 }
 
 function parseField<T>(structure: Structure<T>, field: string, type: FieldType, item: unknown): unknown {
+  if (item === undefined) throw fieldError(structure, field, type, "STATEMENT_FIELD_MISSING");
   if (!isUnsigned(type)) {
     if (!isHex(item, type === "address" ? 20 : 32)) throw fieldError(structure, field, type);
     return item.toLowerCase();
@@ -131,7 +139,9 @@ function parseField<T>(structure: Structure<T>, field: string, type: FieldType, 
   const isInteger = typeof item === "bigint" || (typeof item === "number" && Number.isSafeInteger(item));
   if (!isInteger) throw fieldError(structure, field, type);
   const wide = BigInt(item as bigint | number);
-  if (wide < 0n || wide >> BigInt(unsignedBits[type]) !== 0n) throw fieldError(structure, field, type);
+  if (wide < 0n || wide >> BigInt(unsignedBits[type]) !== 0n) {
+    throw fieldError(structure, field, type, "STATEMENT_FIELD_RANGE");
+  }
   return unsignedBits[type] <= 32 ? Number(wide) : wide;
 }
 
@@ -236,6 +246,11 @@ function isUnsigned(type: FieldType): type is UnsignedType {
   return type in unsignedBits;
 }
 
-function fieldError<T>(structure: Structure<T>, field: string, wanted: string): StatementError {
-  return new StatementError({ code: "STATEMENT_FIELD_INVALID", structure: structure.name, field, wanted });
+function fieldError<T>(
+  structure: Structure<T>,
+  field: string,
+  wanted: string,
+  code: FieldFault = "STATEMENT_FIELD_INVALID",
+): StatementError {
+  return new StatementError({ code, structure: structure.name, field, wanted });
 }

@@ -18,9 +18,16 @@ export const hashSchema = hexSchema(32);
 /** 65 bytes r, s, v, or 64 bytes of EIP-2098. */
 export const signatureSchema = Type.Unsafe<Hex>(Type.String({ pattern: "^0x(?:[0-9a-f]{128}|[0-9a-f]{130})$" }));
 
-/** An unsigned integer that travels as bigint. */
+/**
+ * An unsigned integer that travels as bigint. Its bound is compared as bigint here: compiled schemas write bounds as
+ * numbers, and 2^64 - 1 as a number is 2^64.
+ */
 export const unsignedSchema = (bits: 64 | 128 | 256) =>
-  Type.BigInt({ minimum: 0n, maximum: (1n << BigInt(bits)) - 1n });
+  Type.Refine(
+    Type.BigInt(),
+    (value) => typeof value === "bigint" && value >= 0n && value >> BigInt(bits) === 0n,
+    () => `must be an unsigned integer of ${bits} bits`,
+  );
 
 export const uint32Schema = Type.Integer({ minimum: 0, maximum: 0xffff_ffff });
 

@@ -16,6 +16,8 @@ export const EXACT_DECIMALS = 30;
 
 export class UnitsError extends CodedError<
   | { code: "UNITS_AMOUNT_INVALID"; text: string; decimals: number }
+  | { code: "UNITS_AMOUNT_TOO_FINE"; text: string; decimals: number }
+  | { code: "UNITS_AMOUNT_TOO_LARGE"; text: string; decimals: number }
   | { code: "UNITS_DECIMALS_INVALID"; decimals: number }
   | { code: "UNITS_AMOUNT_NEGATIVE"; amount: bigint }
 > {}
@@ -56,11 +58,14 @@ export function toExact(baseUnits: bigint, decimals: number): bigint {
 /** `"1.25"` as base units of a token with `decimals`. More digits than the token has are refused, not rounded. */
 export function parseAmount(text: string, decimals: number): bigint {
   exactPerBaseUnit(decimals);
-  const match = /^([0-9]{1,40})(?:\.([0-9]{1,30}))?$/.exec(text.trim());
-  const fraction = match?.[2] ?? "";
-  if (match === null || fraction.length > decimals)
-    throw new UnitsError({ code: "UNITS_AMOUNT_INVALID", text, decimals });
-  return BigInt(match[1]! + fraction.padEnd(decimals, "0"));
+  const match = /^([0-9]{1,90})(?:\.([0-9]{1,90}))?$/.exec(text.trim());
+  if (match === null) throw new UnitsError({ code: "UNITS_AMOUNT_INVALID", text: text.slice(0, 100), decimals });
+  const fraction = match[2] ?? "";
+  if (fraction.length > decimals) throw new UnitsError({ code: "UNITS_AMOUNT_TOO_FINE", text, decimals });
+  const amount = BigInt(match[1]! + fraction.padEnd(decimals, "0"));
+  // What no contract holds: more would be cut to fit somewhere.
+  if (amount >> 256n !== 0n) throw new UnitsError({ code: "UNITS_AMOUNT_TOO_LARGE", text, decimals });
+  return amount;
 }
 
 /** Base units as the shortest decimal text: `1250000n` of 6 decimals is `"1.25"`. */

@@ -84,8 +84,9 @@ export function usePayments() {
     vouchers: VoucherStore,
     payee = on.node.address,
     askPayer?: (payer: Address, request: VoucherRequest) => Promise<VoucherOffer>,
+    tokens?: readonly Address[],
   ) => {
-    const service = new PayeeService({ ...quiet(), vouchers, payee, askPayer }, payeeSettings);
+    const service = new PayeeService({ ...quiet(), vouchers, payee, askPayer, tokens }, payeeSettings);
     parts.push(service);
     await service.start();
     return service;

@@ -13,6 +13,11 @@ export class PaymentError extends CodedError<
   | { code: "VOUCHER_SIGNER_WRONG"; payer: Address; signer: Address }
   | { code: "VOUCHER_SIGNER_CAP"; signer: Address; cap: bigint; cumulative: bigint }
   | { code: "VOUCHER_SIGNER_EXPIRED"; signer: Address; validUntil: bigint }
+  | { code: "VOUCHER_ADDRESS_ZERO"; field: "payer" | "token" }
+  | { code: "VOUCHER_TOKEN_UNKNOWN"; token: Address }
+  | { code: "VOUCHER_CHAIN_WRONG"; wanted: number; found: number }
+  | { code: "VOUCHER_CONTRACT_WRONG"; wanted: Address; found: Address }
+  | { code: "VOUCHER_FIELD_INVALID"; field: string }
   | { code: "VOUCHER_SIGNATURE_LENGTH" }
   | { code: "VOUCHER_SIGNATURE_HIGH_S" }
   | { code: "VOUCHER_SIGNATURE_RECOVERY_ID" }

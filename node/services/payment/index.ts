@@ -7,7 +7,7 @@ import type { Signed } from "@leat/sdk/protocol/statements.ts";
 /** What a payee answers to an offer: it is on disk, or this is what I hold (and the payer adopts it). */
 export type VoucherAnswer =
   | { readonly acknowledged: { readonly channel: Hex; readonly cumulative: bigint; readonly seq: bigint } }
-  | { readonly held: Signed<Voucher> };
+  | { readonly held: Signed<Voucher>; readonly code?: string };
 
 /** A payee asks a payer for a voucher that covers these receipts: the balancer asks a buyer's agent. */
 export interface VoucherRequest {

@@ -10,7 +10,7 @@ import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import { type Channel, channelId, channelOf } from "@leat/sdk/protocol/channel.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
-import { type Address, type Hex, zeroHash } from "@leat/sdk/protocol/hex.ts";
+import { type Address, type Hex, zeroAddress, zeroHash } from "@leat/sdk/protocol/hex.ts";
 import type { VoucherOffer } from "@leat/sdk/protocol/job.ts";
 import { merkleRoot } from "@leat/sdk/protocol/merkle.ts";
 import type { Voucher } from "@leat/sdk/protocol/signed.ts";
@@ -80,6 +80,8 @@ export interface PayeeComponents {
   readonly chain: ChannelView;
   /** The account that is paid: this node's address, or the cluster's account at a balancer. */
   readonly payee: Address;
+  /** What we are paid in; vouchers of other tokens are refused. Any where absent. */
+  readonly tokens?: readonly Address[];
   /** Asks a payer for a voucher (`voucher.request` to a buyer's agent); a node never asks. */
   readonly askPayer?: (payer: Address, request: VoucherRequest) => Promise<VoucherOffer>;
   /** What bounced of a payer, by the escrow's events; without it no payer is refused for it. */
@@ -227,9 +229,9 @@ export class PayeeService implements Payee, Startable {
         const held = await vouchers.newest("held", book.id);
         const verdict = judgeOffer(held?.voucher.value, { ...offer, voucher: value });
         if (verdict === "again") return acknowledge(book, value);
-        if (verdict === "held") {
+        if (verdict !== "next") {
           this.#refused.add();
-          return { held: held!.voucher };
+          return { held: held!.voucher, code: verdict };
         }
         await this.#checkReserve(book, value);
         book.key = await this.#signers.check(offer.voucher);
@@ -364,6 +366,13 @@ export class PayeeService implements Payee, Startable {
   }
 
   #checkChannel(channel: Channel): void {
+    for (const field of ["payer", "token"] as const) {
+      if (channel[field] === zeroAddress) throw new PaymentError({ code: "VOUCHER_ADDRESS_ZERO", field });
+    }
+    const { tokens } = this.#components;
+    if (tokens !== undefined && !tokens.includes(channel.token)) {
+      throw new PaymentError({ code: "VOUCHER_TOKEN_UNKNOWN", token: channel.token });
+    }
     if (channel.payee !== this.#components.payee) {
       throw new PaymentError({ code: "VOUCHER_PAYEE_WRONG", payee: channel.payee });
     }

@@ -85,6 +85,7 @@ export class Pen {
     const answer = await deliver(book.channel.payee, offer);
     const { value } = offer.voucher;
     if ("held" in answer) {
+      logger.debug("Voucher answered with the held one", { channel: book.id, code: answer.code });
       await this.#adopt(book, answer.held);
       return "adopted";
     }

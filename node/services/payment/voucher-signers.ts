@@ -3,7 +3,7 @@ import type { Clock } from "@leat/node/kernel/clock.ts";
 import { type Allotment, findAllotmentFault } from "@leat/node/metering/allotment.ts";
 import { type Channel, channelOf } from "@leat/sdk/protocol/channel.ts";
 import { type Domain, StatementError } from "@leat/sdk/protocol/eip712.ts";
-import type { Address } from "@leat/sdk/protocol/hex.ts";
+import { type Address, zeroAddress } from "@leat/sdk/protocol/hex.ts";
 import { type Voucher, voucherStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Signed, Statements } from "@leat/sdk/protocol/statements.ts";
 import { PaymentError } from "./errors.ts";
@@ -20,6 +20,9 @@ export interface AllottedKey {
   readonly signer: Address;
   readonly allotment: Allotment;
 }
+
+/** Chains that a wallet may be on by mistake: mainnets and test networks of Ethereum, Base and Arbitrum, development chains. */
+const knownChains = [1, 8_453, 42_161, 11_155_111, 84_532, 421_614, 31_337, 1_337];
 
 /** What stands on chain for a key that was never allotted. */
 const nothing: Allotment = { cap: 0n, validUntil: 0n };
@@ -45,6 +48,9 @@ export class VoucherSigners {
       return statements.recoverSigner(voucherStructure, domain, value, signature);
     } catch (cause) {
       if (!(cause instanceof StatementError)) throw cause;
+      if ("field" in cause.detail) {
+        throw new PaymentError({ code: "VOUCHER_FIELD_INVALID", field: cause.detail.field }, { cause });
+      }
       const code = signatureCodes[cause.code as keyof typeof signatureCodes] ?? "VOUCHER_SIGNATURE_INVALID";
       throw new PaymentError({ code }, { cause });
     }
@@ -78,7 +84,9 @@ export class VoucherSigners {
     const { value } = voucher;
     const signer = this.recover(voucher);
     const key = await this.allottedKey(channelOf(value), signer);
-    if (key !== undefined) this.checkAllotted(key, value);
+    if (key === undefined) return undefined;
+    if (key.allotment.validUntil === 0n) this.#findForeignDomain(voucher);
+    this.checkAllotted(key, value);
     return key;
   }
 
@@ -92,6 +100,21 @@ export class VoucherSigners {
     const fault = findAllotmentFault(allotment, cumulative, this.nowSeconds());
     if (fault === "VOUCHER_SIGNER_CAP") throw new PaymentError({ code: fault, signer, cap, cumulative });
     if (fault !== undefined) throw new PaymentError({ code: fault, signer, validUntil });
+  }
+
+  /** A voucher that its payer signed for another network or contract looks like a stranger's. Says which, where it can. */
+  #findForeignDomain({ value, signature }: Signed<Voucher>): void {
+    const { statements, domain } = this.#components;
+    const signedIn = (other: Domain) =>
+      statements.recoverSigner(voucherStructure, other, value, signature) === value.payer;
+    const wanted = domain.chainId;
+    const found = knownChains.find((chainId) => chainId !== wanted && signedIn({ ...domain, chainId }));
+    if (found !== undefined) throw new PaymentError({ code: "VOUCHER_CHAIN_WRONG", wanted, found });
+    const contract = [value.token, value.payee, zeroAddress].find((one) =>
+      signedIn({ ...domain, verifyingContract: one }),
+    );
+    if (contract === undefined) return;
+    throw new PaymentError({ code: "VOUCHER_CONTRACT_WRONG", wanted: domain.verifyingContract, found: contract });
   }
 
   nowSeconds(): bigint {

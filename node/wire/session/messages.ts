@@ -288,7 +288,7 @@ export const balancerMethods = defineMethods({
         acknowledged: closedObject({ channel: hashSchema, cumulative: unsignedSchema(128), seq: unsignedSchema(64) }),
       }),
       /** The offer does not follow this voucher, which the payer adopts. */
-      closedObject({ held: signedSchema(voucherStructure) }),
+      closedObject({ held: signedSchema(voucherStructure), code: Type.Optional(publicCodeSchema) }),
     ]),
   },
   "usage.report": { request: usageReportSchema, response: nothing },

@@ -50,15 +50,16 @@ describe("voucher rules", () => {
     );
   });
 
-  it("answers with what is held to a skipped seq, a repeated seq, a fallen total", () => {
+  it("tells a skipped seq, an old one, a fork and a fallen total apart", () => {
     const first = offerAfter(undefined, [], 10n);
     const second = offerAfter(first.voucher, [receipt], 5n);
     const third = offerAfter(second.voucher, [], 5n);
-    assert.equal(judgeOffer(first.voucher, third), "held");
-    assert.equal(judgeOffer(second.voucher, first), "held");
-    assert.equal(judgeOffer(first.voucher, { ...second, voucher: { ...second.voucher, cumulative: 9n } }), "held");
+    assert.equal(judgeOffer(first.voucher, third), "VOUCHER_SKIPPED");
+    assert.equal(judgeOffer(second.voucher, first), "VOUCHER_STALE");
+    const fallen = { ...second, voucher: { ...second.voucher, cumulative: 9n } };
+    assert.equal(judgeOffer(first.voucher, fallen), "VOUCHER_TOTAL_FELL");
     const fork = offerAfter(undefined, [receipt], 10n);
-    assert.equal(judgeOffer(first.voucher, fork), "held");
+    assert.equal(judgeOffer(first.voucher, fork), "VOUCHER_FORKED");
   });
 
   it("refuses what can never be right", () => {

@@ -141,7 +141,7 @@ describe("signers of a buyer's own", () => {
     for (const make of Object.values(signers)) {
       const own = toStatementSigner(adapt(make(keyOf(0))));
       const wide = { ...valueFromJson(structure, value), cumulative: 1n << 128n };
-      await assert.rejects(own.sign(structure, domain, wide), { code: "STATEMENT_FIELD_INVALID" });
+      await assert.rejects(own.sign(structure, domain, wide), { code: "STATEMENT_FIELD_RANGE" });
     }
     const wallet = new Wallet(keyOf(0));
     const mirroring = ethersLike({

@@ -68,11 +68,18 @@ describe("units", () => {
     assert.equal(formatAmount(-1_250_000n, 6), "-1.25");
   });
 
-  for (const text of ["", ".5", "5.", "1e6", "-1", "+1", "1,5", "0x10", "1.0000001", "NaN", "1 000"]) {
+  for (const text of ["", ".5", "5.", "1e6", "-1", "+1", "1,5", "0x10", "NaN", "1 000", "9".repeat(91)]) {
     it(`refuses ${JSON.stringify(text)} as USDC`, () => {
       assert.throws(() => parseAmount(text, 6), codeIs("UNITS_AMOUNT_INVALID"));
     });
   }
+
+  it("tells an amount that the token cannot hold from one that nobody can read", () => {
+    assert.throws(() => parseAmount("1.0000001", 6), codeIs("UNITS_AMOUNT_TOO_FINE"));
+    const most = formatAmount(2n ** 256n - 1n, 6);
+    assert.equal(parseAmount(most, 6), 2n ** 256n - 1n);
+    assert.throws(() => parseAmount(formatAmount(2n ** 256n, 6), 6), codeIs("UNITS_AMOUNT_TOO_LARGE"));
+  });
 
   it("refuses decimals beyond what an exact amount can hold", () => {
     for (const places of [-1, 31, 1.5]) {

@@ -92,7 +92,7 @@ describe("payee", () => {
     const acknowledged = { acknowledged: { channel: newest.channel, cumulative: 20n, seq: 2n } };
     assert.deepEqual(await payee.accept(offer), acknowledged);
     const forked = { ...offer, voucher: { ...offer.voucher, value: { ...offer.voucher.value, cumulative: 21n } } };
-    assert.deepEqual(await payee.accept(forked), { held: newest.voucher });
+    assert.deepEqual(await payee.accept(forked), { held: newest.voucher, code: "VOUCHER_FORKED" });
   });
 
   it("takes no voucher of a stranger, with a broken signature, or above the reserve", async () => {
