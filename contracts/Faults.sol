@@ -53,7 +53,7 @@ contract Faults is FaultPenalties, ReentrancyGuardTransient {
 
         uint256 stake = _stakeOf(operator);
         if (stake == 0) revert FaultsNothingAtStake(operator);
-        (uint256 taken, uint256 reward) = _take(node, operator, stake * _settings.equivocationPpm / PPM, reporter);
+        (uint256 taken, uint256 reward) = _take(node, operator, stake * _settings.equivocationPpm / _PPM, reporter);
         // Reverts all: the proof can be brought again when the day is over.
         if (taken == 0) revert FaultsCoolDown(node);
         emit EquivocationProven(node, operator, reporter, first.job, first.seq, first.attempt, taken, reward);

@@ -74,7 +74,7 @@ abstract contract FaultPenalties is FaultSettings {
         _operators.slash(operator, amount);
         taken = _stakeToken.balanceOf(address(this)) - before;
         // Rounded down, against who asks.
-        reward = taken * _settings.rewardPpm / PPM;
+        reward = taken * _settings.rewardPpm / _PPM;
         if (reward != 0) _stakeToken.safeTransfer(reporter, reward);
         _stakeToken.safeTransfer(BURN_ADDRESS, taken - reward);
     }
@@ -96,7 +96,7 @@ abstract contract FaultPenalties is FaultSettings {
             run = Run({lastAt: 0, stake: uint96(Math.min(stake, type(uint96).max)), taken: 0});
         }
         uint256 base = Math.min(run.stake, stake + run.taken);
-        uint256 most = base * MAXIMUM_DAILY_PPM / PPM;
+        uint256 most = base * MAXIMUM_DAILY_PPM / _PPM;
         room = most > run.taken ? most - run.taken : 0;
     }
 

@@ -19,7 +19,7 @@ abstract contract FaultSettings is IFaults, AccessManaged, Pausable {
     uint256 public constant MAXIMUM_ANSWER_GAS = 3_000_000;
     uint256 public constant MAXIMUM_ANSWER_FEE = 500 gwei;
 
-    uint256 internal constant PPM = 1_000_000;
+    uint256 internal constant _PPM = 1_000_000;
     /// @dev One more sibling: its 32 bytes of calldata, two calls of SHA-256 and the loop around them, rounded up.
     uint256 private constant _GAS_PER_LEVEL = 1_500;
 
