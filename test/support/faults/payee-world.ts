@@ -1,0 +1,182 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { NodeKey } from "../../../node/kernel/keys.ts";
+import { nextVoucher } from "../../../node/metering/voucher-rules.ts";
+import { deposit, listCollections, reserve } from "../../../sdk/client/actions/account.ts";
+import { addNode } from "../../../sdk/client/actions/node-keys.ts";
+import { joinOperator } from "../../../sdk/client/actions/operator.ts";
+import { paymentEscrowAbi } from "../../../sdk/protocol/abi/payment-escrow.ts";
+import { type Channel, channelId, hubChannel } from "../../../sdk/protocol/channel.ts";
+import { createDomain, type Domain } from "../../../sdk/protocol/eip712.ts";
+import { toAddress, zeroHash } from "../../../sdk/protocol/hex.ts";
+import type { VoucherOffer } from "../../../sdk/protocol/job.ts";
+import { merkleRoot } from "../../../sdk/protocol/merkle.ts";
+import { type Voucher, voucherStructure } from "../../../sdk/protocol/signed.ts";
+import { type AnvilChain, openAnvil } from "../anvil-chain.ts";
+import { PayeeHandle } from "./payee-handle.ts";
+import type { PayeeStart } from "./payee-protocol.ts";
+
+export const CONFIRMED_DEPTH = 2;
+export const RESERVE = 10n ** 12n;
+
+/** A payer of one channel. It keeps what it signed and what was acknowledged, as an agent does. */
+export class TestPayer {
+  readonly key: NodeKey;
+  readonly channel: Channel;
+  readonly #domain: Domain;
+  /** The newest that was signed; offered again and again until it is acknowledged. */
+  offered: VoucherOffer | undefined;
+  acknowledged: Voucher | undefined;
+
+  constructor(key: NodeKey, channel: Channel, domain: Domain) {
+    this.key = key;
+    this.channel = channel;
+    this.#domain = domain;
+  }
+
+  get id() {
+    return channelId(this.channel);
+  }
+
+  /** What is not acknowledged yet, byte for byte, or the next one. */
+  async next(more: bigint): Promise<VoucherOffer> {
+    const signed = this.offered?.voucher.value;
+    if (signed !== undefined && signed.seq !== this.acknowledged?.seq) return this.offered!;
+    this.offered = await this.sign(signed, (signed?.cumulative ?? 0n) + more);
+    return this.offered;
+  }
+
+  async sign(previous: Voucher | undefined, cumulative: bigint): Promise<VoucherOffer> {
+    const receiptsRoot = merkleRoot([]);
+    const value = nextVoucher(this.channel, previous, { cumulative, receiptsRoot });
+    const signature = await this.key.signer.sign(voucherStructure, this.#domain, value);
+    return { voucher: { value, signature }, receiptsRoot: receiptsRoot ?? zeroHash, receiptHashes: [], kind: "usage" };
+  }
+}
+
+/** One node that is paid, its data and its payers. */
+export interface TestPayee {
+  readonly key: NodeKey;
+  readonly payers: readonly TestPayer[];
+  readonly start: PayeeStart;
+}
+
+/** Payees of one operator on a chain whose blocks come by themselves, and what the chain says of them. */
+export class PayeeWorld {
+  readonly anvil: AnvilChain;
+  readonly folder: string;
+  readonly operator: NodeKey;
+  readonly payees: readonly TestPayee[];
+  readonly #running = new Set<PayeeHandle>();
+  #isClosed = false;
+
+  private constructor(anvil: AnvilChain, folder: string, operator: NodeKey, payees: readonly TestPayee[]) {
+    this.anvil = anvil;
+    this.folder = folder;
+    this.operator = operator;
+    this.payees = payees;
+  }
+
+  static async open(nodes: number, payersEach: number): Promise<PayeeWorld> {
+    const anvil = await openAnvil({ thawSeconds: 3_600n });
+    const folder = await mkdtemp(join(tmpdir(), "leat-faults-"));
+    try {
+      const { deployment } = anvil;
+      const token = toAddress(deployment.tokens.USDC);
+      const domain = createDomain(deployment.chainId, deployment.escrow);
+      const operator = await anvil.key(1);
+      await anvil.mint(deployment.tokens.LPT, operator.address, 200n * 10n ** 18n);
+      const client = anvil.client(operator);
+      const payees: TestPayee[] = [];
+      for (let at = 0; at < nodes; at += 1) {
+        const key = await anvil.key(100 + at);
+        const place = { node: key.signer, endpoint: "http://127.0.0.1/offer" };
+        if (at === 0) await joinOperator(client, { stake: 150n * 10n ** 18n, ...place });
+        else await addNode(client, place);
+        const payers: TestPayer[] = [];
+        for (let one = 0; one < payersEach; one += 1) {
+          const payer = await anvil.key(1_000 + at * 100 + one);
+          await anvil.mint(token, payer.address, RESERVE);
+          await deposit(anvil.client(payer), { token, amount: RESERVE });
+          await reserve(anvil.client(payer), { payee: key.address, token, amount: RESERVE });
+          payers.push(new TestPayer(payer, hubChannel(payer.address, key.address, token), domain));
+        }
+        const location = join(folder, `payee-${at}`);
+        const rest = { deployment, secret: key.secret, location, confirmedDepth: CONFIRMED_DEPTH };
+        payees.push({ key, payers, start: { rpcUrl: anvil.rpcUrl, ...rest } });
+      }
+      await anvil.mine(CONFIRMED_DEPTH);
+      anvil.keepMining();
+      return new PayeeWorld(anvil, folder, operator, payees);
+    } catch (error) {
+      await anvil.close();
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  spawn(launcher: readonly string[] = []): PayeeHandle {
+    if (this.#isClosed) throw new Error("the world is closed");
+    const handle = PayeeHandle.spawn(join(this.folder, "compiled"), launcher);
+    this.#running.add(handle);
+    void handle.exited.then(() => this.#running.delete(handle));
+    return handle;
+  }
+
+  /** What the escrow holds of a channel, at the head. */
+  async channel(payer: TestPayer) {
+    const { publicClient, deployment } = this.anvil.client(this.operator);
+    const call = { address: deployment.escrow, abi: paymentEscrowAbi, functionName: "channelOf" } as const;
+    return await publicClient.readContract({ ...call, args: [payer.id] });
+  }
+
+  async collected(payer: TestPayer): Promise<bigint> {
+    return (await this.channel(payer)).collected;
+  }
+
+  /** Everything that the operator was credited with. */
+  async credited(): Promise<bigint> {
+    const { publicClient, deployment } = this.anvil.client(this.operator);
+    const call = { address: deployment.escrow, abi: paymentEscrowAbi, functionName: "poolOf" } as const;
+    return await publicClient.readContract({ ...call, args: [this.operator.address, deployment.tokens.USDC] });
+  }
+
+  /** Transactions that a node sent, and those of them that brought anything. */
+  async transactionsOf({ key, payers }: TestPayee): Promise<{ readonly sent: number; readonly paid: number }> {
+    const client = this.anvil.client(this.operator);
+    const sent = await client.publicClient.getTransactionCount({ address: key.address });
+    const ids = new Set(payers.map(({ key: payer }) => payer.address));
+    const events = (await listCollections(client)).filter(
+      ({ payer, payee }) => ids.has(payer) && payee === key.address,
+    );
+    return { sent, paid: new Set(events.map(({ transaction }) => transaction)).size };
+  }
+
+  /** Resolves when the chain paid a channel so much. */
+  async whenCollected(payer: TestPayer, amount: bigint): Promise<void> {
+    const { publicClient } = this.anvil.client(this.operator);
+    const looked = Promise.withResolvers<void>();
+    const look = async () => {
+      if ((await this.collected(payer)) === amount) looked.resolve();
+    };
+    const stop = publicClient.watchBlockNumber({
+      pollingInterval: 50,
+      onBlockNumber: () => void look().catch(looked.reject),
+    });
+    try {
+      await look();
+      await looked.promise;
+    } finally {
+      stop();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const handle of this.#running) handle.kill();
+    await Promise.all([...this.#running].map(({ exited }) => exited));
+    await this.anvil.close();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
