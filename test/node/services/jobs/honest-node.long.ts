@@ -8,6 +8,6 @@ describe("an honest node, for long", () => {
   it(`gives no slashable pair in 20,000 random sequences (seed ${seed})`, async function () {
     this.timeout(3_600_000);
     const { receipts } = await searchSlashable(20_000, 150, seed);
-    assert.ok(receipts > 100_000);
+    assert.ok(receipts > 20_000);
   });
 });
