@@ -29,7 +29,7 @@ export const usage = `Deploys all contracts to an EVM chain, checks them against
   --guardian ADDRESS       can pause new promises at once (default: the governor)
   --treasury ADDRESS       where a protocol fee would go (default: the governor)
   --out FILE               network file that is written (default: NAME.network.json); its journal stands beside it
-  --governance-delay N     seconds that a change of parameters waits (default: 172800)
+  --governance-delay N     seconds that a change of parameters waits, 3600 at least (default: 172800)
   --thaw N                 seconds of every wait for stakes and reserves, fixed for ever (default: 604800)
   --development-tokens     deploys tokens that anybody can mint; only for a network file without tokens
   --patience N             seconds until a transaction that is in no block is sent with a higher fee (default: 90)
@@ -99,7 +99,8 @@ export function parseOptions(argv: readonly string[]): DeployCommand | "help" {
     governor,
     guardian: address("guardian", text("guardian") ?? governor),
     treasury: address("treasury", text("treasury") ?? governor),
-    governanceDelaySeconds: seconds("governance-delay", text("governance-delay") ?? "172800", 0, 30 * 86_400),
+    // Without a delay nobody could leave before a change that a stolen governor's key makes.
+    governanceDelaySeconds: seconds("governance-delay", text("governance-delay") ?? "172800", 3_600, 30 * 86_400),
     // The contracts' own bounds.
     thawSeconds: BigInt(seconds("thaw", text("thaw") ?? "604800", 3_600, 28 * 86_400)),
     developmentTokens: values["development-tokens"] === true,

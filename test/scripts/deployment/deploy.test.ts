@@ -297,7 +297,13 @@ describe("scripts/deploy options", () => {
     assert.equal(code([...base, "stray"]), "DEPLOY_OPTION_UNKNOWN");
     assert.equal(code(base.slice(2)), "DEPLOY_OPTION_MISSING");
     assert.equal(code(base.slice(0, 4)), "DEPLOY_OPTION_MISSING");
-    for (const bad of [["--thaw", "60"], ["--thaw", "-1"], ["--treasury", "0x00"], ["--out"]]) {
+    for (const bad of [
+      ["--governance-delay", "3599"],
+      ["--thaw", "60"],
+      ["--thaw", "-1"],
+      ["--treasury", "0x00"],
+      ["--out"],
+    ]) {
       assert.equal(code([...base, ...bad]), "DEPLOY_OPTION_INVALID", bad.join(" "));
     }
     assert.equal(code([...base, "--governor", `0x${"00".repeat(20)}`]), "DEPLOY_OPTION_INVALID");
