@@ -26,6 +26,7 @@ const actors = [
   "Issuer of a token, and the token's code",
   "RPC endpoint and sequencer",
   "Searcher, and whoever submits for others",
+  "Watchtower, and whoever leaves vouchers with it",
 ];
 
 describe("architecture/threats", () => {
