@@ -133,7 +133,10 @@ export class SessionHubService implements SessionHub, Startable {
   constructor(components: SessionHubComponents, options: SessionHubOptions) {
     this.#components = components;
     this.#options = options;
-    this.#tasks = new TaskGroup({ clock: components.clock });
+    this.#tasks = new TaskGroup({
+      clock: components.clock,
+      onError: (error) => components.logger.error("Look after sessions failed", { error }),
+    });
     components.metrics.gauge({
       name: "leat_session_nodes",
       help: "Nodes in session with this balancer",
@@ -147,10 +150,9 @@ export class SessionHubService implements SessionHub, Startable {
   }
 
   async start(): Promise<void> {
-    this.#tasks.every(this.#options.heartbeatMs, async () => {
-      this.#dropSilent();
-      await this.#dropEnded();
-    });
+    this.#tasks.every(this.#options.heartbeatMs, () => this.#dropSilent());
+    // Apart: a chain that is slow to answer must not keep the silent in session.
+    this.#tasks.every(this.#options.heartbeatMs, () => this.#dropEnded());
   }
 
   async stop(): Promise<void> {
@@ -296,13 +298,21 @@ export class SessionHubService implements SessionHub, Startable {
 
   /** An agent whose account took its right back must not go on speaking for it. */
   async #dropEnded(): Promise<void> {
+    for (const present of this.#nodes.values())
+      if (present.hello.node !== present.node) await this.#judgeAgent(present);
+  }
+
+  async #judgeAgent({ node: account, hello, session }: Present): Promise<void> {
     const { delegates, logger } = this.#components;
-    for (const present of this.#nodes.values()) {
-      const { node: account, hello, session } = present;
-      if (hello.node === account || (await delegates.standingOf(account, hello.node)) === "stands") continue;
-      logger.warn("Drop agent that was revoked", { account, node: hello.node });
-      session.abort(new PublicError({ code: "SESSION_ACCOUNT_ENDED" }));
+    try {
+      if ((await delegates.standingOf(account, hello.node)) === "stands") return;
+    } catch (error) {
+      // A chain that does not answer says nothing against the agent: the next round asks again.
+      logger.warn("Fail to read what an agent is allotted", { account, node: hello.node, error });
+      return;
     }
+    logger.warn("Drop agent that was revoked", { account, node: hello.node });
+    session.abort(new PublicError({ code: "SESSION_ACCOUNT_ENDED" }));
   }
 
   #leave(session: BalancerSession, reason: Error | undefined): void {

@@ -6,6 +6,7 @@ import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import { hubChannel } from "@leat/sdk/protocol/channel.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
+import { ChainError } from "../../../../node/chain/errors.ts";
 import { systemClock } from "../../../../node/kernel/clock.ts";
 import type { Startable } from "../../../../node/kernel/lifecycle.ts";
 import { AllottedDelegates } from "../../../../node/services/payment/delegates.ts";
@@ -272,6 +273,30 @@ describe("sessions", () => {
     assert.equal((await leaving).node, cold);
     assert.equal(hub.nodes.has(cold), false);
     assert.equal(await refusal(hello), "SESSION_ACCOUNT_ENDED");
+  });
+
+  it("outlive a chain that does not answer, which keeps nobody else's revoked agent in session", async () => {
+    const unread: Address = `0x${"c1".repeat(20)}`;
+    const ended: Address = `0x${"c2".repeat(20)}`;
+    let isGreeting = true;
+    const read = async (account: Address) => {
+      if (isGreeting) return "stands";
+      if (account === ended) return "ended";
+      throw new ChainError({ code: "CHAIN_UNREACHABLE", method: "eth_call", reason: "timeout" });
+    };
+    const { hub, host: balancer } = await startHub({ delegates: { standingOf: read } });
+    for (const account of [unread, ended]) {
+      const hello: HelloFacts = { roles: ["buyer"], account, region: "eu-north", jobs: [] };
+      const { client, host } = await createClient([balancer], { collectHello: () => hello });
+      const joining = joined(hub);
+      await host.start();
+      await client.start();
+      await joining;
+    }
+    const leaving = left(hub);
+    isGreeting = false;
+    assert.equal((await leaving).node, ended);
+    assert.equal(hub.nodes.has(unread), true);
   });
 
   it("replace the older session of the same node, which never left", async () => {
