@@ -74,6 +74,11 @@ export const x402Meanings: Readonly<Partial<Record<X402Code, Meaning>>> = {
     message: "the voucher does not follow the one that is held",
   },
   X402_RESERVE_SHORT: { status: 402, reason: "reserve_short", message: "the reserve does not cover it; top it up" },
+  X402_TOP_UP_TOO_SMALL: {
+    status: 402,
+    reason: "top_up_too_small",
+    message: "a top-up is at least what the terms name as topUp",
+  },
   X402_NETWORK_WRONG: {
     status: 402,
     reason: "invalid_exact_evm_network_mismatch",

@@ -12,6 +12,7 @@ import type { Deployment } from "@leat/sdk/protocol/deployment.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
 import { receiveAuthorizationStructure, reserveNonce } from "@leat/sdk/protocol/eip3009.ts";
 import { type Address, type Hex, zeroHash } from "@leat/sdk/protocol/hex.ts";
+import { nextUsageRoot } from "@leat/sdk/protocol/merkle.ts";
 import { type Voucher, voucherStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Signed, Statements } from "@leat/sdk/protocol/statements.ts";
 import { toExact } from "@leat/sdk/protocol/units.ts";
@@ -75,14 +76,13 @@ export class ChannelPayments {
     const { store, payee, vouchers } = this.#components;
     const { value } = voucher;
     const id = channelId(channelOf(value));
-    const transaction = topUp === undefined ? undefined : await this.#topUp(value.payer, topUp, signal);
     const held = (await vouchers.newest("held", id))?.voucher.value;
-    // One that is not new proves nothing: the chain shows every voucher that was collected.
-    if (value.seq !== (held?.seq ?? 0n) + 1n) throw notNext(value.seq);
+    checkNext(value, held);
     const before = held?.cumulative ?? 0n;
     const amount = value.cumulative - before;
     await this.#checkAmount(value.payer, amount, wantedExact);
-    await this.#checkReserve(value);
+    // Last: a top-up costs this node gas, and is submitted only for a voucher that will be taken.
+    const transaction = await this.#cover(value, topUp, signal);
     await store.openChannel(id, before);
     try {
       const offer = { voucher, kind: "prepay", receiptsRoot: zeroHash, receiptHashes: [] } as const;
@@ -117,13 +117,34 @@ export class ChannelPayments {
     }
   }
 
-  /** A payee takes vouchers on a thawing reserve for work that was done; this one is for what is still to be served. */
-  async #checkReserve(voucher: Voucher): Promise<void> {
+  /** Sees to it that the reserve covers the voucher, with the top-up where it does not yet. */
+  async #cover(voucher: Voucher, topUp: TopUp | undefined, signal: AbortSignal): Promise<Hex | undefined> {
+    const lacking = await this.#findLack(voucher);
+    if (lacking === undefined) return undefined;
+    if (topUp === undefined) throw new PrepaidError({ code: "X402_RESERVE_SHORT", ...lacking });
+    const { prepay: least } = this.#terms;
+    if (topUp.value < least) {
+      throw new PrepaidError({ code: "X402_TOP_UP_TOO_SMALL", wanted: least, offered: topUp.value });
+    }
+    if (lacking.reserve + topUp.value < lacking.wanted) {
+      throw new PrepaidError({ code: "X402_RESERVE_SHORT", ...lacking });
+    }
+    const transaction = await this.#topUp(voucher.payer, topUp, signal);
+    const still = await this.#findLack(voucher);
+    if (still !== undefined) throw new PrepaidError({ code: "X402_RESERVE_SHORT", ...still });
+    return transaction;
+  }
+
+  /**
+   * What the reserve has and should have, where that is more. A payee takes vouchers on a thawing reserve for work that
+   * was done; this one is for what is still to be served.
+   */
+  async #findLack(voucher: Voucher): Promise<{ wanted: bigint; reserve: bigint } | undefined> {
     const { reserve, collected } = await this.standing(voucher).catch((cause) => {
       throw new PrepaidError({ code: "X402_CHAIN_UNAVAILABLE" }, { cause });
     });
     const wanted = voucher.cumulative - collected;
-    if (wanted > reserve) throw new PrepaidError({ code: "X402_RESERVE_SHORT", wanted, reserve });
+    return wanted > reserve ? { wanted, reserve } : undefined;
   }
 
   /** Submits a top-up, unless somebody did already: it goes to the same channel whoever submits it. */
@@ -164,6 +185,12 @@ export class ChannelPayments {
     await this.#components.whenConfirmed(blockNumber, signal);
     return transaction;
   }
+}
+
+/** One that is not new proves nothing: the chain shows every voucher that was collected. */
+function checkNext({ seq, usageRoot }: Voucher, held: Voucher | undefined): void {
+  const next = (held?.seq ?? 0n) + 1n;
+  if (seq !== next || usageRoot !== nextUsageRoot(held?.usageRoot ?? zeroHash, next, zeroHash)) throw notNext(seq);
 }
 
 /** What the payee may still say, its reserve being checked: another voucher came in between. */

@@ -29,6 +29,7 @@ export class PrepaidError extends CodedError<
   | { code: "X402_VOUCHER_INVALID"; field: string }
   | { code: "X402_VOUCHER_NOT_NEXT"; seq: bigint }
   | { code: "X402_RESERVE_SHORT"; wanted: bigint; reserve: bigint }
+  | { code: "X402_TOP_UP_TOO_SMALL"; wanted: bigint; offered: bigint }
   | { code: "X402_TOKEN_UNSUPPORTED"; token: Address }
   | { code: "X402_PRICE_MISSING"; token: Address }
 > {}

@@ -13,10 +13,11 @@ import { LeatChannelScheme, preferChannel } from "@leat/sdk/client/x402/channel-
 import { createPrepaidFetch } from "@leat/sdk/client/x402/prepaid-fetch.ts";
 import { channelId, hubChannel } from "@leat/sdk/protocol/channel.ts";
 import { valueToJson } from "@leat/sdk/protocol/eip712.ts";
-import { zeroHash } from "@leat/sdk/protocol/hex.ts";
+import { receiveAuthorizationStructure, reserveNonce } from "@leat/sdk/protocol/eip3009.ts";
+import { bytesToHex, zeroHash } from "@leat/sdk/protocol/hex.ts";
 import { nextUsageRoot } from "@leat/sdk/protocol/merkle.ts";
 import { type Voucher, voucherStructure } from "@leat/sdk/protocol/signed.ts";
-import { BALANCE_HEADER, CHANNEL_SCHEME } from "@leat/sdk/protocol/x402.ts";
+import { BALANCE_HEADER, CHANNEL_SCHEME, typedFields } from "@leat/sdk/protocol/x402.ts";
 import {
   decodePaymentRequiredHeader,
   decodePaymentResponseHeader,
@@ -66,6 +67,32 @@ describe("x402, channel scheme", function () {
     const value = { ...channel(), cumulative: size(0), seq: 1n, usageRoot, ...change };
     const signature = await key.signer.sign(voucherStructure, on.market.domain, value);
     return { value: valueToJson(voucherStructure, value), signature };
+  };
+  const signTopUp = async (value: bigint, key = viewer) => {
+    const { chainId, escrow, tokens } = on.market.anvil.deployment;
+    const salt = bytesToHex(crypto.getRandomValues(new Uint8Array(32)));
+    const validBefore = BigInt(Math.floor(Date.now() / 1_000) + 300);
+    const nonce = reserveNonce(channel(), salt);
+    const signature = await accountOf(key).signTypedData({
+      domain: { name: "USD Coin", version: "1", chainId, verifyingContract: tokens.USDC },
+      types: { ReceiveWithAuthorization: typedFields(receiveAuthorizationStructure) },
+      primaryType: "ReceiveWithAuthorization",
+      message: { from: key.address, to: escrow, value, validAfter: 0n, validBefore, nonce },
+    });
+    return { value: value.toString(), validAfter: "0", validBefore: validBefore.toString(), salt, signature };
+  };
+  /** A node that tells which transactions it sent. */
+  const startCounting = async (price?: string) => {
+    await node.stop();
+    const sent: string[] = [];
+    const count = (real: ChainSender): Pick<ChainSender, "send"> => ({
+      async send(call, ...rest) {
+        sent.push(call.functionName);
+        return real.send(call, ...rest);
+      },
+    });
+    node = await on.start({ sender: count, ...(price === undefined ? {} : { price }) });
+    return sent;
   };
   const sendPayload = async (payload: Record<string, unknown>) => {
     const asked = await fetch(node.url("240p/0.m4s"));
@@ -192,6 +219,39 @@ describe("x402, channel scheme", function () {
     ];
     for (const [payload, code] of cases) assert.equal(await codeOf(await sendPayload(payload)), code);
     assert.equal(await heldTotal(), undefined);
+  });
+
+  it("submits a top-up only for a voucher that it takes and that needs it", async () => {
+    const sent = await startCounting();
+    const stale = await signVoucher({ seq: 2n });
+    const cases: [voucher: unknown, topUp: unknown, code: string][] = [
+      [stale, await signTopUp(TOP_UP), "X402_VOUCHER_NOT_NEXT"],
+      [await signVoucher({ usageRoot: zeroHash }), await signTopUp(TOP_UP), "X402_VOUCHER_NOT_NEXT"],
+      [await signVoucher({ cumulative: 1n }), await signTopUp(TOP_UP), "X402_VALUE_TOO_SMALL"],
+      [await signVoucher({ cumulative: TOP_UP + 1n }), await signTopUp(TOP_UP), "X402_VALUE_TOO_LARGE"],
+      [await signVoucher({}), await signTopUp(1n), "X402_TOP_UP_TOO_SMALL"],
+      [await signVoucher({}), await signTopUp(TOP_UP - 1n), "X402_TOP_UP_TOO_SMALL"],
+      [await signVoucher({}), await signTopUp(9n * TOP_UP), "X402_FUNDS_SHORT"],
+    ];
+    for (const [voucher, topUp, code] of cases) assert.equal(await codeOf(await sendPayload({ voucher, topUp })), code);
+    assert.deepEqual(sent, []);
+    const first = await signVoucher({});
+    assert.equal((await sendPayload({ voucher: first, topUp: await signTopUp(TOP_UP) })).status, 200);
+    assert.deepEqual(sent, ["reserveWithAuthorization"]);
+    const usageRoot = nextUsageRoot(nextUsageRoot(zeroHash, 1n, zeroHash), 2n, zeroHash);
+    const next = await signVoucher({ cumulative: 2n * size(0), seq: 2n, usageRoot });
+    assert.equal((await sendPayload({ voucher: next, topUp: await signTopUp(TOP_UP) })).status, 200);
+    const replayed = await sendPayload({ voucher: first, topUp: await signTopUp(TOP_UP) });
+    assert.equal(await codeOf(replayed), "X402_VOUCHER_NOT_NEXT");
+    assert.equal(sent.length, 1, "the reserve lasts, and the old voucher is never taken");
+    assert.equal(await usdcOf(on.market, viewer.address), 2n * TOP_UP);
+  });
+
+  it("submits no top-up that leaves the reserve too small", async () => {
+    const sent = await startCounting("0.001");
+    const voucher = await signVoucher({ cumulative: 1_000n * size(0) });
+    assert.equal(await codeOf(await sendPayload({ voucher, topUp: await signTopUp(TOP_UP) })), "X402_RESERVE_SHORT");
+    assert.deepEqual(sent, []);
   });
 
   it("takes no voucher on a reserve that thaws, though its payee would for work that was done", async () => {
