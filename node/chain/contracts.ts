@@ -140,12 +140,17 @@ export interface Collectable {
   readonly payeeCluster: bigint;
 }
 
-/** One transaction for all; vouchers of one payee, kind of payer, token and share form a group. */
-export function collectCall(deployment: Deployment, collectables: readonly Collectable[]) {
+/** Vouchers of one payee, kind of payer, token and share form a group: the escrow answers what each group was paid. */
+export function collectGroups(collectables: readonly Collectable[]): Collectable[][] {
   const groups = Map.groupBy(collectables, ({ voucher: { value }, payeeCluster, payerCluster }) =>
     [value.payee, payeeCluster, payerCluster, value.token, value.cluster, value.clusterPpm].join("/"),
   );
-  const args = [...groups.values()].map((group) => {
+  return [...groups.values()];
+}
+
+/** One transaction for all, group by group. */
+export function collectCall(deployment: Deployment, collectables: readonly Collectable[]) {
+  const args = collectGroups(collectables).map((group) => {
     const { payee, token, cluster, clusterPpm } = group[0]!.voucher.value;
     return {
       payee,

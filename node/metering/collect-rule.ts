@@ -69,6 +69,25 @@ export function costInToken(gas: bigint, weiPerGas: bigint, { perNative }: Token
   return perNative === undefined ? undefined : (gas * weiPerGas * perNative + NATIVE - 1n) / NATIVE;
 }
 
+/** What a transaction pays in one token, base units. */
+export interface Payment {
+  readonly paid: bigint;
+  readonly token: TokenValue;
+}
+
+/**
+ * Whether a transaction is worth its gas by what a simulation says it pays: together more than the gas where prices are
+ * known, or the least amount in a token without a price. What is open says nothing here: after a bounce it stays large.
+ */
+export function isWorthGas(payments: readonly Payment[], gas: bigint, weiPerGas: bigint): boolean {
+  let wei = 0n;
+  for (const { paid, token } of payments) {
+    if (token.perNative !== undefined) wei += (paid * NATIVE) / token.perNative;
+    else if (paid > 0n && paid >= token.leastAmount) return true;
+  }
+  return wei > gas * weiPerGas;
+}
+
 /** The reason to collect, if there is one, whatever it costs. */
 export function reasonToCollect(facts: CollectFacts, rules: CollectRules): CollectReason | undefined {
   const open = facts.vouchered - facts.collected;

@@ -20,8 +20,17 @@ export function watchDueMs({ seenAtMs, endsAtMs, graceMs }: ThawFacts): number {
   return seenAtMs + Math.min(graceMs, quarter);
 }
 
+/** What a thaw puts at risk: what is open, as far as the channel holds it. A total says nothing that its payer cannot pay. */
+export function atRisk(
+  open: bigint,
+  { reserve, thawing }: { readonly reserve: bigint; readonly thawing: bigint },
+): bigint {
+  const held = reserve + thawing;
+  return open < held ? open : held;
+}
+
 export interface RescueFacts {
-  /** Vouchered and not collected, base units. */
+  /** Vouchered, not collected and held by the channel, base units. */
   readonly open: bigint;
   readonly token: TokenValue;
   /** Claims that share the transaction. */

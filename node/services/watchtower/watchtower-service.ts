@@ -1,36 +1,26 @@
 import type { ChannelView } from "@leat/node/chain/channel-view.ts";
-import { collectCall } from "@leat/node/chain/contracts.ts";
 import type { DecodedLog } from "@leat/node/chain/event-reader.ts";
 import type { GasSource } from "@leat/node/chain/gas.ts";
-import type { ChainSender } from "@leat/node/chain/sender.ts";
-import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { Mutex } from "@leat/node/kernel/mutex.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
-import { gasOfClaim, type TokenValue } from "@leat/node/metering/collect-rule.ts";
-import { claimsWithinBudget, isWorthRescue, watchDueMs } from "@leat/node/metering/watch-rule.ts";
+import { atRisk, isWorthRescue, watchDueMs } from "@leat/node/metering/watch-rule.ts";
 import type { LevelWatchStore, WatchedVoucher } from "@leat/node/store/watched-vouchers.ts";
 import type { KeepAnswer, KeepRequest } from "@leat/node/wire/watch/messages.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
-import type { Logger } from "@leat/sdk/base/logger.ts";
-import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import { channelId, channelOf } from "@leat/sdk/protocol/channel.ts";
-import type { Deployment } from "@leat/sdk/protocol/deployment.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import { MAX_WATCHED, MAX_WATCHED_OF_PAYEE } from "@leat/sdk/protocol/limits.ts";
 import type { Voucher } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
-import { parseAmount } from "@leat/sdk/protocol/units.ts";
 import { WatchError } from "./errors.ts";
 import type { WatchtowerOptions } from "./options.ts";
+import { Rescuer, type RescuerComponents } from "./rescuer.ts";
 
-export interface WatchtowerComponents {
+export interface WatchtowerComponents extends RescuerComponents {
   readonly store: LevelWatchStore;
-  readonly chain: Pick<ChannelView, "channelState" | "maySign"> & {
-    clusterOfAccount(account: Address): bigint;
-    onEvent(listener: (log: DecodedLog) => void): () => void;
-    whenConfirmed(blockNumber: bigint, signal?: AbortSignal): Promise<void>;
-  };
+  readonly chain: Pick<ChannelView, "channelState" | "maySign"> &
+    RescuerComponents["chain"] & { onEvent(listener: (log: DecodedLog) => void): () => void };
   /** Seconds since 1970 at which what thaws on a channel is free; 0 while nothing thaws. */
   readonly thawEndsAt: (channel: Hex) => Promise<bigint>;
   /** Refuses a voucher that its signer may not have signed. */
@@ -39,18 +29,8 @@ export interface WatchtowerComponents {
   readonly serves: (payee: Address) => boolean;
   /** A balancer's own: what it issued to its members and they acknowledged. */
   readonly issued?: () => Promise<readonly Signed<Voucher>[]>;
-  readonly sender: Pick<ChainSender, "sendIf">;
   readonly gas: GasSource;
-  readonly tokens: { of(token: Address): Promise<TokenValue> };
-  readonly deployment: Deployment;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly metrics: MetricsRegister;
 }
-
-/** Channels that one transaction rescues. */
-const MOST_CLAIMS = 50;
-const DAY_MS = 86_400_000;
 
 /** Keeps vouchers for payees that may be offline when a payer starts to thaw, and collects them then, to the payees. */
 export class WatchtowerService implements Startable {
@@ -62,22 +42,16 @@ export class WatchtowerService implements Startable {
   readonly #thawing = new Map<Hex, number>();
   readonly #mutex = new Mutex();
   readonly #tasks: TaskGroup;
-  readonly #collected;
-  readonly #budget: bigint;
-  #isBudgetTold = false;
+  readonly #rescuer: Rescuer;
   #stopHearing: (() => void) | undefined;
 
   constructor(components: WatchtowerComponents, options: WatchtowerOptions) {
     this.#components = components;
     this.#options = options;
-    this.#budget = parseAmount(options.gasBudget, 18);
+    this.#rescuer = new Rescuer(components, options.gasBudget);
     this.#tasks = new TaskGroup({
       clock: components.clock,
       onError: (error) => components.logger.warn("Watch channels failed", { error }),
-    });
-    this.#collected = components.metrics.counter({
-      name: "leat_watchtower_collected_total",
-      help: "Vouchers of others that were collected while their payers thawed",
     });
     components.metrics.gauge({
       name: "leat_watchtower_channels",
@@ -174,13 +148,13 @@ export class WatchtowerService implements Startable {
       const watched = known.get(channel);
       const state = watched && (await chain.channelState(channelOf(watched.voucher.value)));
       if (watched === undefined || state === undefined || state.thawing === 0n) {
-        this.#thawing.delete(channel);
+        this.#endThaw(channel);
         continue;
       }
       const open = watched.voucher.value.cumulative - state.collected;
       if (open <= 0n) {
         // The payee was here itself, or another tower was.
-        this.#thawing.delete(channel);
+        this.#endThaw(channel);
         await store.remove(watched);
         this.#forget(watched);
         continue;
@@ -188,42 +162,9 @@ export class WatchtowerService implements Startable {
       const endsAtMs = Number(await thawEndsAt(channel)) * 1_000;
       if (clock.nowMs() < watchDueMs({ seenAtMs, endsAtMs, graceMs: this.#options.graceMs })) continue;
       const token = await tokens.of(watched.voucher.value.token);
-      if (isWorthRescue({ open, token, claims: 1, weiPerGas })) due.push(watched);
+      if (isWorthRescue({ open: atRisk(open, state), token, claims: 1, weiPerGas })) due.push(watched);
     }
-    await this.#rescue(due.slice(0, MOST_CLAIMS), weiPerGas);
-  }
-
-  async #rescue(due: readonly WatchedVoucher[], weiPerGas: bigint): Promise<void> {
-    const { chain, store, clock, sender, deployment, logger } = this.#components;
-    const day = Math.floor(clock.nowMs() / DAY_MS);
-    const left = this.#budget - (await store.spent(day));
-    const going = due.slice(0, claimsWithinBudget(left, weiPerGas, due.length));
-    if (going.length < due.length && !this.#isBudgetTold) {
-      logger.error("Leave vouchers of others: the day's gas budget is used up", {
-        channels: due.length - going.length,
-      });
-    }
-    this.#isBudgetTold = going.length < due.length;
-    if (going.length === 0) return;
-    const collectables = going.map(({ voucher }) => ({
-      voucher,
-      payerCluster: chain.clusterOfAccount(voucher.value.payer),
-      payeeCluster: chain.clusterOfAccount(voucher.value.payee),
-    }));
-    const isWorth = (paid: readonly bigint[]) => paid.some((amount) => amount > 0n);
-    // Counted before it is sent: a tower that is killed in between must not find its budget whole again.
-    const estimate = gasOfClaim(going.length) * BigInt(going.length) * weiPerGas;
-    await store.addSpent(day, estimate);
-    const sent = await sender.sendIf(collectCall(deployment, collectables), isWorth, this.#tasks.signal);
-    const spent = sent === undefined ? 0n : sent.receipt.gasUsed * sent.receipt.effectiveGasPrice;
-    await store.addSpent(day, spent - estimate);
-    if (sent === undefined) return;
-    await chain.whenConfirmed(sent.blockNumber, this.#tasks.signal);
-    for (const { channel, voucher } of going) {
-      this.#collected.add();
-      const { payee, cumulative } = voucher.value;
-      logger.warn("Collect for a payee that is away", { channel, payee, cumulative, transaction: sent.transaction });
-    }
+    await this.#rescuer.rescue(due, weiPerGas, this.#tasks.signal);
   }
 
   /** What is kept for others, and what a balancer knows anyway. */
@@ -237,6 +178,11 @@ export class WatchtowerService implements Startable {
     // Without a balancer's own, only kept channels matter: others' thaws must not fill memory.
     if (this.#components.issued === undefined && !this.#kept.has(channel)) return;
     if (!this.#thawing.has(channel)) this.#thawing.set(channel, this.#components.clock.nowMs());
+  }
+
+  #endThaw(channel: Hex): void {
+    this.#thawing.delete(channel);
+    this.#rescuer.forget(channel);
   }
 
   #remember(kept: WatchedVoucher): void {

@@ -17,8 +17,10 @@ import { LevelWatchStore } from "../../../../node/store/watched-vouchers.ts";
 import { handleWatch } from "../../../../node/wire/watch/watch.ts";
 import { silentLogger } from "../../../../sdk/base/logger.ts";
 import { silentMetrics } from "../../../../sdk/base/metrics.ts";
-import { cancelThaw, thaw } from "../../../../sdk/client/actions/account.ts";
-import { type Channel, channelId } from "../../../../sdk/protocol/channel.ts";
+import { cancelThaw, deposit, thaw } from "../../../../sdk/client/actions/account.ts";
+import { write } from "../../../../sdk/client/transaction.ts";
+import { paymentEscrowAbi } from "../../../../sdk/protocol/abi/payment-escrow.ts";
+import { type Channel, channelId, hubChannel } from "../../../../sdk/protocol/channel.ts";
 import { voucherStructure } from "../../../../sdk/protocol/signed.ts";
 import { defaultsOf } from "../../../support/defaults.ts";
 import { type MoneyMarket, openMarket, randomHash } from "../../../support/money-market.ts";
@@ -45,8 +47,14 @@ describe("watchtower", () => {
     await hosts.stopAll();
   });
 
-  const tokens = () => new TokenValues([], market.anvil.deployment.tokens, (token) => market.view.decimalsOf(token));
-  async function startTower(database: Database, settings: Partial<WatchtowerOptions> = {}) {
+  /** `least`: whole tokens below which the tower saves nothing. */
+  const tokens = (least = "0") =>
+    new TokenValues(
+      (["USDC", "LPT"] as const).map((token) => ({ token, perNative: "0", leastAmount: least })),
+      market.anvil.deployment.tokens,
+      (token) => market.view.decimalsOf(token),
+    );
+  async function startTower(database: Database, settings: Partial<WatchtowerOptions> = {}, least = "0") {
     const options = defaultsOf(watchtowerOptions, { graceMs: 0, lookEveryMs: 200, serve: "anybody", ...settings });
     const { view, domain } = market;
     const signers = new VoucherSigners({ statements: nativeStatements, domain, chain: view, clock: systemClock });
@@ -61,7 +69,7 @@ describe("watchtower", () => {
         serves: () => options.serve === "anybody",
         sender: await market.sender(towerKey),
         gas: gasOf(market.publicClient),
-        tokens: tokens(),
+        tokens: tokens(least),
         deployment: market.anvil.deployment,
       },
       options,
@@ -230,5 +238,76 @@ describe("watchtower", () => {
       refused.refused.map(({ code }) => code),
       ["WATCH_PAYEE_NOT_SERVED"],
     );
+  });
+
+  /** The buyer promises so much on a channel, and starts to take one base unit of it back. */
+  async function promiseAndThaw({ payee, token, cluster, clusterPpm }: Channel, amount: bigint) {
+    const client = market.anvil.client(market.buyer);
+    const escrow = { address: market.anvil.deployment.escrow, abi: paymentEscrowAbi };
+    const args = [0n, payee, token, cluster, clusterPpm] as const;
+    await write(client, { ...escrow, functionName: "reserve", args: [...args, amount] });
+    return write(client, { ...escrow, functionName: "thaw", args: [...args, 1n] });
+  }
+  async function giveBuyer(token: Channel["token"], amount: bigint) {
+    await market.anvil.mint(token, market.buyer.address, amount);
+    await deposit(market.anvil.client(market.buyer), { token, amount });
+  }
+
+  it("saves a payee however many channels that bring nothing were left before it", async function () {
+    this.timeout(60_000);
+    const { USDC } = market.anvil.deployment.tokens;
+    const { database } = await market.openStore("tower-crowded");
+    const { vouchers } = await market.openStore("node-crowded");
+    await giveBuyer(USDC, 1_000n);
+    const idle: Awaited<ReturnType<typeof holdVoucher>>[] = [];
+    let last = { blockNumber: 0n };
+    for (let share = 1; share <= 55; share += 1) {
+      // A share that the node never accepted: the escrow pays nothing of it, ever.
+      const channel = {
+        ...hubChannel(market.buyer.address, market.node.address, USDC),
+        cluster: market.cluster,
+        clusterPpm: share,
+      };
+      last = await promiseAndThaw(channel, 10n);
+      idle.push(await holdVoucher(vouchers, channel, 10n, 1n, market.buyer));
+    }
+    await market.view.whenConfirmed(last.blockNumber);
+    const { tower } = await startTower(database, { lookEveryMs: 600_000 });
+    assert.equal((await tower.keep(market.node.address, { vouchers: idle })).kept.length, 55);
+    const channel = market.wholesale(USDC);
+    const voucher = await holdVoucher(vouchers, channel, 700n);
+    await tower.keep(market.node.address, { vouchers: [voucher] });
+    const { blockNumber } = await thawOne(channel);
+    await market.view.whenConfirmed(blockNumber);
+    const nonce = await nonceOf(towerKey);
+    await tower.look();
+    assert.equal((await market.view.channelState(channel)).collected, voucher.value.cumulative);
+    // One transaction, and none for what brings nothing.
+    await tower.look();
+    assert.equal(await nonceOf(towerKey), nonce + 1);
+    await stopThaw(channel);
+  });
+
+  it("spends no gas on a total that its channel does not hold, and once on what it does", async function () {
+    this.timeout(30_000);
+    const { USDC } = market.anvil.deployment.tokens;
+    const { database } = await market.openStore("tower-huge");
+    const { vouchers } = await market.openStore("node-huge");
+    const channel = hubChannel(market.buyer.address, market.node.address, USDC);
+    await giveBuyer(USDC, 2_000n);
+    const poor = await promiseAndThaw(channel, 2n);
+    await market.view.whenConfirmed(poor.blockNumber);
+    const { tower } = await startTower(database, { lookEveryMs: 600_000 }, "0.001");
+    const huge = await holdVoucher(vouchers, channel, 10n ** 30n, 1n, market.buyer);
+    await tower.keep(market.node.address, { vouchers: [huge] });
+    const nonce = await nonceOf(towerKey);
+    await tower.look();
+    assert.equal(await nonceOf(towerKey), nonce);
+    const rich = await promiseAndThaw(channel, 1_000n);
+    await market.view.whenConfirmed(rich.blockNumber);
+    await tower.look();
+    await tower.look();
+    assert.equal(await nonceOf(towerKey), nonce + 1);
+    assert.ok((await market.view.channelState(channel)).collected >= 1_002n);
   });
 });
