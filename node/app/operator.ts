@@ -66,10 +66,8 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     },
     config.payee,
   );
-  const settlement = new SettlementService(
-    { vouchers, payee, ...settlementParts(foundation), ...shared },
-    config.settlement,
-  );
+  const settling = settlementParts(foundation);
+  const settlement = new SettlementService({ vouchers, payee, ...settling, ...shared }, config.settlement);
   const gossip = new OfferGossip({ host, statements, domain, ...shared });
   const offers = new OfferWriter(foundation, priceLists, (offer) => gossip.publish(offer));
   const load = new ProcessLoad(config.load);
@@ -124,7 +122,9 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     { name: "towers", part: new VoucherLeaver({ host, vouchers, ...shared }, config.watchtower) },
     { name: "gossip", part: gossip },
   );
-  const x402 = config.x402.enabled ? await addX402(foundation, { payee, vouchers }) : undefined;
+  const x402 = config.x402.enabled
+    ? await addX402(foundation, { payee, vouchers, tokenValues: settling.tokens })
+    : undefined;
   if (roles.includes("transcode")) {
     if (x402 !== undefined && config.x402.transcodes) await addTranscodes(foundation, priceLists, x402);
     const transcoding = new TranscodingService(

@@ -4,6 +4,8 @@ import type { Prices } from "@leat/sdk/protocol/job.ts";
 import { costExact, parseAmount } from "@leat/sdk/protocol/units.ts";
 import { BALANCE_HEADER } from "@leat/sdk/protocol/x402.ts";
 import { transcodeFile } from "@leat/transcoder/stored.ts";
+import { parseEther } from "viem";
+import { gasOf } from "../chain/gas.ts";
 import { TokenAuthorizations } from "../chain/token-authorizations.ts";
 import { addPaidTranscodes } from "../http/plugins/paid-transcodes.ts";
 import { X402Door } from "../http/plugins/x402.ts";
@@ -14,6 +16,8 @@ import type { Payee } from "../services/payment/index.ts";
 import { PrepaidError } from "../services/prepaid/errors.ts";
 import type { X402Options } from "../services/prepaid/index.ts";
 import { PrepaidService } from "../services/prepaid/prepaid-service.ts";
+import { rulesOf } from "../services/settlement/options.ts";
+import type { TokenValues } from "../services/settlement/token-values.ts";
 import { StoredJobService } from "../services/stored-jobs/stored-job-service.ts";
 import { PrepaidStore } from "../store/prepaid.ts";
 import type { Foundation } from "./foundation.ts";
@@ -21,14 +25,15 @@ import type { Foundation } from "./foundation.ts";
 export interface X402Parts {
   readonly payee: Pick<Payee, "accept">;
   readonly vouchers: VoucherStore;
+  readonly tokenValues: Pick<TokenValues, "of">;
 }
 
 /**
  * Opens the door for those who pay by HTTP: in USDC, to this very node, since an operator's nodes share a beneficiary
  * and one payment to it could be shown to each of them.
- * @throws X402_TOKEN_UNSUPPORTED
+ * @throws X402_TOKEN_UNSUPPORTED, X402_TOKEN_COST_MISSING
  */
-export async function addX402(foundation: Foundation, { payee, vouchers }: X402Parts): Promise<X402Door> {
+export async function addX402(foundation: Foundation, { payee, vouchers, tokenValues }: X402Parts): Promise<X402Door> {
   const { chain, clock, config, database, deployment, domain, key, logger, metrics, parts, registry } = foundation;
   const asset = deployment.tokens.USDC;
   const tokens = new TokenAuthorizations(chain.publicClient, asset);
@@ -37,12 +42,19 @@ export async function addX402(foundation: Foundation, { payee, vouchers }: X402P
     const message = `the token ${asset} does not say what authorisations are signed under; set --x402.enabled false`;
     throw new PrepaidError({ code: "X402_TOKEN_UNSUPPORTED", token: asset }, { message });
   }
+  const tokenValue = await tokenValues.of(asset);
+  if (tokenValue.perNative === undefined) {
+    // Anybody may ask such a node to submit a payment, and to collect a voucher of next to nothing.
+    const message = "payments by HTTP have to be worth their gas; say in --settlement.tokenCosts what it costs in USDC";
+    throw new PrepaidError({ code: "X402_TOKEN_COST_MISSING", token: asset }, { message });
+  }
   const decimals = await registry.decimalsOf(asset);
   const prepaid = new PrepaidService(
     {
       store: new PrepaidStore(database, asset),
       tokens,
       sender: foundation.sender,
+      gas: gasOf(chain.publicClient),
       whenConfirmed: (blockNumber, signal) => registry.whenConfirmed(blockNumber, signal),
       confirmedDepth: config.chain.confirmedDepth,
       vouchers,
@@ -68,6 +80,7 @@ export async function addX402(foundation: Foundation, { payee, vouchers }: X402P
       timeoutSeconds: config.x402.timeoutSeconds,
     },
     config.x402,
+    { tokenValue, gasPpm: rulesOf(config.settlement).gasPpm, daily: parseEther(config.x402.dailyGasEther) },
   );
   parts.push({ name: "prepaid", part: prepaid });
   return new X402Door({ prepaid, publicUrl: foundation.httpUrl, logger });

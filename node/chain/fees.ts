@@ -18,7 +18,7 @@ export const gasOptions = Type.Object(
     dailyBudgetEther: Type.String({
       ...amount,
       default: "0.5",
-      description: "The most that this node's key spends for gas in 24 hours, ether",
+      description: "The most that this node's key spends for gas in 24 hours, ether; payments by HTTP have their own",
     }),
     lowBalanceEther: Type.String({
       ...amount,

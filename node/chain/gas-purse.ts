@@ -5,7 +5,7 @@ import type { Address } from "@leat/sdk/protocol/hex.ts";
 import { formatEther, type PublicClient } from "viem";
 import { ChainError } from "./errors.ts";
 import { type Fees, firstFees, type GasLimits } from "./fees.ts";
-import type { TransactionBook } from "./transaction-book.ts";
+import type { GasBudget, TransactionBook } from "./transaction-book.ts";
 import { readFees } from "./transaction-driver.ts";
 
 export interface PurseComponents {
@@ -47,16 +47,17 @@ export class GasPurse {
    * What to offer for so much gas. Throws CHAIN_FEES_HIGH, CHAIN_GAS_BUDGET or CHAIN_GAS_MISSING where it may not or
    * cannot be paid: before anything is signed, since what no balance covers would block the queue.
    */
-  async feesFor(gas: bigint, book: TransactionBook): Promise<Fees> {
+  async feesFor(gas: bigint, book: TransactionBook, budget?: GasBudget): Promise<Fees> {
     const { publicClient, clock } = this.#components;
     const { maxFee, dailyBudget } = this.#limits;
+    const daily = budget?.daily ?? dailyBudget;
     const { baseFee, tip } = await readFees(publicClient);
     const fees = firstFees(baseFee, tip, this.#limits);
     if (fees === undefined) throw new ChainError({ code: "CHAIN_FEES_HIGH", baseFee, ceiling: maxFee });
     const needed = gas * fees.maxFeePerGas;
-    const committed = book.committed(clock.nowMs());
-    if (committed + needed > dailyBudget) {
-      throw new ChainError({ code: "CHAIN_GAS_BUDGET", budget: dailyBudget, committed, needed });
+    const committed = book.committed(clock.nowMs(), budget);
+    if (committed + needed > daily) {
+      throw new ChainError({ code: "CHAIN_GAS_BUDGET", budget: daily, committed, needed });
     }
     this.#balance = await publicClient.getBalance({ address: this.#address });
     if (this.#balance < needed) throw new ChainError({ code: "CHAIN_GAS_MISSING", address: this.#address });

@@ -25,7 +25,7 @@ import { ChainError, causesOf, reasonOf } from "./errors.ts";
 import { type Fees, firstFees, type GasLimits, gasLimits, gasOptions } from "./fees.ts";
 import { GasPurse } from "./gas-purse.ts";
 import { findNonce } from "./nonces.ts";
-import { type Outgoing, TransactionBook } from "./transaction-book.ts";
+import { type GasBudget, type Outgoing, TransactionBook } from "./transaction-book.ts";
 import { readFees, signForm, TransactionDriver } from "./transaction-driver.ts";
 
 export interface ContractCall<
@@ -69,6 +69,12 @@ export const defaultSenderOptions: SenderOptions = {
   waitMs: 600_000,
   limits: gasLimits(Value.Default(gasOptions, {}) as Static<typeof gasOptions>),
 };
+
+interface SendPlan {
+  readonly call: ContractCall;
+  readonly isWorth: (result: unknown) => boolean;
+  readonly budget?: GasBudget;
+}
 
 /** Nonces that are filled at most where some were left out. More than this is somebody's lie or loss. */
 const MAX_GAP = 16;
@@ -125,15 +131,18 @@ export class ChainSender implements Startable {
   }
 
   /**
-   * Simulates, signs, writes down, sends, and waits until it is confirmed. Throws CHAIN_REVERTED with the contract's own
+   * Simulates, signs, writes down, sends, and waits until it is confirmed; gas comes from `budget` alone where there is
+   * one. Throws CHAIN_REVERTED with the contract's own
    * error name, CHAIN_GAS_MISSING, CHAIN_GAS_BUDGET, CHAIN_FEES_HIGH or CHAIN_UNREACHABLE when nothing was signed, and
    * CHAIN_NOT_CONFIRMED for what was sent and has no end yet: it stays first in the queue and may still come.
    */
   send<const A extends Abi, N extends ContractFunctionName<A, "nonpayable" | "payable">>(
     call: ContractCall<A, N>,
     signal?: AbortSignal,
+    budget?: GasBudget,
   ): Promise<SentTransaction> {
-    return this.#perform(call as unknown as ContractCall, () => true, signal) as Promise<SentTransaction>;
+    const plan = { call: call as unknown as ContractCall, isWorth: () => true, ...(budget && { budget }) };
+    return this.#perform(plan, signal) as Promise<SentTransaction>;
   }
 
   /** The same, unless the simulated result is not worth the gas: undefined then. */
@@ -142,17 +151,14 @@ export class ChainSender implements Startable {
     isWorth: (result: ContractFunctionReturnType<A, "nonpayable" | "payable", N>) => boolean,
     signal?: AbortSignal,
   ): Promise<SentTransaction | undefined> {
-    return this.#perform(call as unknown as ContractCall, isWorth as (result: unknown) => boolean, signal);
+    const plan = { call: call as unknown as ContractCall, isWorth: isWorth as (result: unknown) => boolean };
+    return this.#perform(plan, signal);
   }
 
-  async #perform(
-    call: ContractCall,
-    isWorth: (result: unknown) => boolean,
-    signal?: AbortSignal,
-  ): Promise<SentTransaction | undefined> {
+  async #perform(plan: SendPlan, signal?: AbortSignal): Promise<SentTransaction | undefined> {
     const patience = AbortSignal.any([this.#tasks.signal, ...(signal === undefined ? [] : [signal])]);
     for (;;) {
-      const driver = await this.#queue.run(() => this.#place(call, isWorth, patience));
+      const driver = await this.#queue.run(() => this.#place(plan, patience));
       if (driver === undefined) return undefined;
       const outcome = await this.#wait(driver, driver.ended, patience);
       // Somebody else used the nonce: nothing was sent, so the call is made again if it is still worth it.
@@ -160,7 +166,7 @@ export class ChainSender implements Startable {
       const { receipt } = outcome;
       const transaction = receipt.transactionHash;
       if (receipt.status !== "success") {
-        const detail = { method: call.functionName, reason: "in its block", transaction };
+        const detail = { method: plan.call.functionName, reason: "in its block", transaction };
         throw new ChainError({ code: "CHAIN_REVERTED", ...detail });
       }
       return { transaction, blockNumber: receipt.blockNumber, receipt };
@@ -168,17 +174,13 @@ export class ChainSender implements Startable {
   }
 
   /** In the queue: waits until all earlier ones are in blocks, then signs. Answers when this one is in a block too. */
-  async #place(
-    call: ContractCall,
-    isWorth: (result: unknown) => boolean,
-    patience: AbortSignal,
-  ): Promise<TransactionDriver | undefined> {
+  async #place(plan: SendPlan, patience: AbortSignal): Promise<TransactionDriver | undefined> {
     patience.throwIfAborted();
     const book = await this.#opened();
     await this.#waitForAll(patience);
     await this.#bringBack(book);
     await this.#waitForAll(patience);
-    const outgoing = await this.#sign(book, call, isWorth, patience);
+    const outgoing = await this.#sign(book, plan, patience);
     if (outgoing === undefined) return undefined;
     const driver = this.#drive(book, outgoing);
     await this.#wait(driver, driver.included, patience);
@@ -222,8 +224,7 @@ export class ChainSender implements Startable {
 
   async #sign(
     book: TransactionBook,
-    call: ContractCall,
-    isWorth: (result: unknown) => boolean,
+    { call, isWorth, budget }: SendPlan,
     patience: AbortSignal,
   ): Promise<Outgoing | undefined> {
     const { publicClient, wallet, clock, logger } = this.#components;
@@ -232,7 +233,7 @@ export class ChainSender implements Startable {
       const { result } = await publicClient.simulateContract(request);
       if (!isWorth(result)) return undefined;
       const gas = withMargin(await publicClient.estimateContractGas(request));
-      const fees = await this.#purse.feesFor(gas, book);
+      const fees = await this.#purse.feesFor(gas, book, budget);
       const { lookEveryMs, confirmedDepth, waitMs } = this.#options;
       const place = await findNonce(
         { client: publicClient, clock, address: this.address, newest: book.newest() },
@@ -246,6 +247,7 @@ export class ChainSender implements Startable {
         to: call.address,
         data: encodeFunctionData(call as unknown as EncodeFunctionDataParameters),
         gas,
+        ...(budget && { budget }),
       });
       logger.debug("Sign transaction", { method: call.functionName, nonce: outgoing.nonce });
       return outgoing;

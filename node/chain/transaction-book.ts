@@ -10,6 +10,13 @@ export interface SignedForm {
   readonly signedAtMs: number;
 }
 
+/** Gas that is set apart for one purpose, so that it takes nothing from the others'. */
+export interface GasBudget {
+  readonly name: string;
+  /** Wei in 24 hours. */
+  readonly daily: bigint;
+}
+
 /** What one nonce is for. Every form of it does the same. */
 export interface Outgoing {
   readonly nonce: number;
@@ -21,6 +28,8 @@ export interface Outgoing {
   /** A confirmed block at which the nonce was free. */
   readonly sinceBlock: bigint;
   readonly forms: readonly SignedForm[];
+  /** What it is paid from; without it from what the key may spend for the node's own work. */
+  readonly budget?: GasBudget;
   /** Set when nothing can change any more: in a block at confirmed depth, or the nonce was used by somebody else. */
   readonly ended?: { readonly how: "mined" | "taken"; readonly blockNumber: bigint };
 }
@@ -28,6 +37,8 @@ export interface Outgoing {
 interface Spent {
   readonly atMs: number;
   readonly wei: bigint;
+  /** Name of the budget that it came from. */
+  readonly budget?: string;
 }
 
 export const BUDGET_WINDOW_MS = 86_400_000;
@@ -75,11 +86,15 @@ export class TransactionBook {
     return nonces.length === 0 ? undefined : this.#outgoing.get(Math.max(...nonces));
   }
 
-  /** Wei spent in the last day, and what the pending ones can cost at most; without the one of `besides`. */
-  committed(nowMs: number, besides?: number): bigint {
+  /** Wei spent from one budget in the last day, and what the pending ones can cost at most; without that of `besides`. */
+  committed(nowMs: number, budget?: GasBudget, besides?: number): bigint {
     let wei = 0n;
-    for (const { atMs, wei: spent } of this.#spent.values()) if (nowMs - atMs < BUDGET_WINDOW_MS) wei += spent;
-    for (const outgoing of this.pending()) if (outgoing.nonce !== besides) wei += costAtMost(outgoing);
+    for (const spent of this.#spent.values()) {
+      if (spent.budget === budget?.name && nowMs - spent.atMs < BUDGET_WINDOW_MS) wei += spent.wei;
+    }
+    for (const outgoing of this.pending()) {
+      if (outgoing.budget?.name === budget?.name && outgoing.nonce !== besides) wei += costAtMost(outgoing);
+    }
     return wei;
   }
 
@@ -90,8 +105,10 @@ export class TransactionBook {
   }
 
   /** Notes how it ended and what it cost; forgets what is too old to matter. */
-  async end(nonce: number, ended: NonNullable<Outgoing["ended"]>, spent: Spent): Promise<void> {
+  async end(nonce: number, ended: NonNullable<Outgoing["ended"]>, cost: Omit<Spent, "budget">): Promise<void> {
     const outgoing: Outgoing = { ...this.#outgoing.get(nonce)!, ended };
+    const { budget } = outgoing;
+    const spent: Spent = budget === undefined ? cost : { ...cost, budget: budget.name };
     const spentId = `${idOf(nonce)}-${outgoing.forms.at(-1)!.hash}`;
     const old = [...this.#outgoing.values()]
       .filter((one) => one.ended !== undefined && one.nonce !== nonce)

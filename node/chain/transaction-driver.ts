@@ -209,8 +209,9 @@ export class TransactionDriver {
     const { baseFee, tip } = await readFees(publicClient);
     const fees = higherFees(this.newest, baseFee, tip, limits);
     if (fees === undefined) return undefined;
-    const wanted = book.committed(clock.nowMs(), this.nonce) + this.#outgoing.gas * fees.maxFeePerGas;
-    return wanted > limits.dailyBudget ? undefined : fees;
+    const { budget, gas } = this.#outgoing;
+    const wanted = book.committed(clock.nowMs(), budget, this.nonce) + gas * fees.maxFeePerGas;
+    return wanted > (budget?.daily ?? limits.dailyBudget) ? undefined : fees;
   }
 
   /** Whether somebody else's transaction with this nonce is in a confirmed block. */

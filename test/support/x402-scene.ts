@@ -1,5 +1,6 @@
 import { createPlaybackDoor } from "@leat/node/app/x402.ts";
 import { connectChain } from "@leat/node/chain/clients.ts";
+import { gasOf } from "@leat/node/chain/gas.ts";
 import type { ChainSender } from "@leat/node/chain/sender.ts";
 import { TokenAuthorizations } from "@leat/node/chain/token-authorizations.ts";
 import { httpOptions } from "@leat/node/http/options.ts";
@@ -29,7 +30,7 @@ import { parsePrice } from "@leat/sdk/protocol/units.ts";
 import { transcodeFile } from "@leat/transcoder/stored.ts";
 import { ExactEvmScheme } from "@x402/evm/exact/client";
 import { wrapFetchWithPayment, x402Client } from "@x402/fetch";
-import { erc20Abi } from "viem";
+import { erc20Abi, parseEther } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { defaultsOf } from "./defaults.ts";
 import type { TestStream } from "./hls-stream.ts";
@@ -48,6 +49,8 @@ export interface X402NodeOptions {
   /** Where the token is read; default: the market's chain. */
   readonly rpcUrl?: string;
   readonly clock?: Clock;
+  /** Base units of USDC that an ether is worth. */
+  readonly perNative?: bigint;
   /** Whole USDC for a byte. */
   readonly price?: string;
   /** Where jobs by HTTP keep their files; without it there are none. */
@@ -80,6 +83,7 @@ export async function startX402Node(market: MoneyMarket, options: X402NodeOption
       store: new PrepaidStore(database, asset),
       tokens: new TokenAuthorizations(publicClient, asset),
       sender: options.sender?.(real) ?? real,
+      gas: gasOf(publicClient),
       whenConfirmed: (blockNumber, signal) => view.whenConfirmed(blockNumber, signal),
       confirmedDepth: CONFIRMED_DEPTH,
       vouchers,
@@ -103,6 +107,11 @@ export async function startX402Node(market: MoneyMarket, options: X402NodeOption
       timeoutSeconds: settings.timeoutSeconds,
     },
     settings,
+    {
+      tokenValue: { perNative: options.perNative ?? 1_000_000n, leastAmount: 0n },
+      gasPpm: 100_000,
+      daily: parseEther(settings.dailyGasEther),
+    },
   );
   const httpSettings = defaultsOf(httpOptions, { port: 0 });
   const app = await createServer(httpSettings, quiet);

@@ -1,7 +1,6 @@
 import type { ChannelView } from "@leat/node/chain/channel-view.ts";
 import { reserveWithAuthorizationCall } from "@leat/node/chain/contracts.ts";
 import { ChainError } from "@leat/node/chain/errors.ts";
-import type { ChainSender } from "@leat/node/chain/sender.ts";
 import type { TokenAuthorizations } from "@leat/node/chain/token-authorizations.ts";
 import type { VoucherStore } from "@leat/node/metering/voucher-store.ts";
 import type { Payee } from "@leat/node/services/payment/index.ts";
@@ -19,6 +18,7 @@ import { toExact } from "@leat/sdk/protocol/units.ts";
 import { PrepaidError } from "./errors.ts";
 import type { ExactPaid, ExactPayments } from "./exact-payments.ts";
 import type { ChannelStanding, PrepaidTerms, TopUp } from "./index.ts";
+import type { PaymentSender } from "./payment-sender.ts";
 import { refusalOf } from "./refusal.ts";
 import { requireSigner } from "./require-signer.ts";
 import { roundUp } from "./round-up.ts";
@@ -29,7 +29,7 @@ export interface ChannelComponents {
   readonly payee: Pick<Payee, "accept">;
   readonly chain: ChannelView & { clusterOfAccount(account: Address): bigint };
   readonly tokens: TokenAuthorizations;
-  readonly sender: Pick<ChainSender, "send">;
+  readonly sender: Pick<PaymentSender, "checkWorth" | "send">;
   readonly whenConfirmed: (blockNumber: bigint, signal?: AbortSignal) => Promise<void>;
   readonly statements: Pick<Statements, "recoverSigner">;
   readonly domain: Domain;
@@ -162,6 +162,7 @@ export class ChannelPayments {
       this.#exact.checkTime(validAfter, validBefore);
       const found = await tokens.balanceOf(payer);
       if (found < value) throw new PrepaidError({ code: "X402_FUNDS_SHORT", wanted: value, found });
+      await sender.checkWorth(value);
       const call = reserveWithAuthorizationCall(deployment, { payee, token: asset, payer, ...topUp });
       const sent = await sender.send(call, signal);
       await whenConfirmed(sent.blockNumber, signal);

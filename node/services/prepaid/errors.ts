@@ -32,4 +32,5 @@ export class PrepaidError extends CodedError<
   | { code: "X402_TOP_UP_TOO_SMALL"; wanted: bigint; offered: bigint }
   | { code: "X402_TOKEN_UNSUPPORTED"; token: Address }
   | { code: "X402_PRICE_MISSING"; token: Address }
+  | { code: "X402_TOKEN_COST_MISSING"; token: Address }
 > {}

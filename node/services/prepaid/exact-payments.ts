@@ -1,5 +1,4 @@
 import { ChainError } from "@leat/node/chain/errors.ts";
-import type { ChainSender } from "@leat/node/chain/sender.ts";
 import type { TokenAuthorizations } from "@leat/node/chain/token-authorizations.ts";
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { PaymentRecord, PrepaidStore } from "@leat/node/store/prepaid.ts";
@@ -11,13 +10,14 @@ import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import { toExact } from "@leat/sdk/protocol/units.ts";
 import { PrepaidError } from "./errors.ts";
 import type { PrepaidTerms } from "./index.ts";
+import type { PaymentSender } from "./payment-sender.ts";
 import { refusalOf } from "./refusal.ts";
 import { roundUp } from "./round-up.ts";
 
 export interface ExactComponents {
   readonly store: PrepaidStore;
   readonly tokens: TokenAuthorizations;
-  readonly sender: Pick<ChainSender, "send">;
+  readonly sender: Pick<PaymentSender, "checkWorth" | "send">;
   readonly whenConfirmed: (blockNumber: bigint, signal?: AbortSignal) => Promise<void>;
   readonly confirmedDepth: number;
   readonly clock: Clock;
@@ -84,7 +84,7 @@ export class ExactPayments {
     wantedExact: bigint,
     signal: AbortSignal,
   ): Promise<ExactPaid> {
-    const { store } = this.#components;
+    const { store, sender } = this.#components;
     const payer = authorization.from;
     const name = { payer, nonce: authorization.nonce };
     // Also a payment that was counted: what was submitted is public, so showing it again proves nothing.
@@ -94,6 +94,7 @@ export class ExactPayments {
     // Not submitted, so nobody but its signer and this node ever sees it.
     if (held > 0n && held >= wantedExact) return { transaction: undefined, amount: 0n };
     const fromBlock = await this.#checkOnChain(authorization);
+    await sender.checkWorth(authorization.value);
     const pending: PaymentRecord = { ...recordOf(authorization), fromBlock, state: "pending" };
     if (!(await store.begin(pending))) throw nonceUsed(name.nonce);
     this.#attended.add(pending.nonce);

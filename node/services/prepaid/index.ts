@@ -17,6 +17,11 @@ export const x402Options = Type.Object(
       pattern: "^[0-9]{1,6}(\\.[0-9]{1,6})?$",
       description: "What a payment of the exact scheme prepays, and the most that one payer has prepaid, USDC",
     }),
+    dailyGasEther: Type.String({
+      default: "0.05",
+      pattern: "^[0-9]{1,9}(\\.[0-9]{1,18})?$",
+      description: "The most that is spent in 24 hours for submitting payments, ether; nothing else is paid from it",
+    }),
     timeoutSeconds: Type.Integer({
       default: 300,
       minimum: 30,

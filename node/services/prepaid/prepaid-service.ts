@@ -11,9 +11,13 @@ import { type ChannelComponents, ChannelPayments } from "./channel-payments.ts";
 import { PrepaidError } from "./errors.ts";
 import { type ExactComponents, type ExactPaid, ExactPayments } from "./exact-payments.ts";
 import type { ChannelStanding, Hold, Paid, Prepaid, PrepaidTerms, TopUp, X402Options } from "./index.ts";
+import { type PaymentGas, PaymentSender, type PaymentSenderComponents } from "./payment-sender.ts";
 import { requireSigner } from "./require-signer.ts";
 
-export interface PrepaidComponents extends Omit<ExactComponents, "onSettled">, ChannelComponents {
+export interface PrepaidComponents
+  extends Omit<ExactComponents, "onSettled" | "sender">,
+    Omit<ChannelComponents, "sender">,
+    PaymentSenderComponents {
   readonly metrics: MetricsRegister;
 }
 
@@ -27,7 +31,7 @@ export class PrepaidService implements Prepaid, Startable {
   readonly #channel: ChannelPayments;
   readonly #tasks: TaskGroup;
 
-  constructor(components: PrepaidComponents, terms: PrepaidTerms, options: X402Options) {
+  constructor(components: PrepaidComponents, terms: PrepaidTerms, options: X402Options, gas: PaymentGas) {
     this.#components = components;
     this.#options = options;
     this.terms = terms;
@@ -45,8 +49,9 @@ export class PrepaidService implements Prepaid, Startable {
       if (!this.#tasks.signal.aborted) this.#tasks.run(task);
     };
     this.#balances = new Balances({ store, clock, run }, options.tokenSeconds);
-    this.#exact = new ExactPayments({ ...components, onSettled: () => settled.add() }, terms);
-    this.#channel = new ChannelPayments(components, this.#exact, terms);
+    const sender = new PaymentSender(components, gas);
+    this.#exact = new ExactPayments({ ...components, sender, onSettled: () => settled.add() }, terms);
+    this.#channel = new ChannelPayments({ ...components, sender }, this.#exact, terms);
   }
 
   async start(): Promise<void> {

@@ -30,7 +30,7 @@ describe("a whole node with its x402 door open", function () {
     await rm(folder, { recursive: true, force: true });
   });
 
-  const settingsOf = (prices: object) => ({
+  const settingsOf = (prices: object, tokenCosts: object[]) => ({
     node: {
       roles: ["transcode", "delivery"],
       dataDir: join(folder, "data"),
@@ -42,10 +42,12 @@ describe("a whole node with its x402 door open", function () {
     sales: { prices: [{ token: "USDC", ...prices }] },
     log: { level: "error" },
     x402: { enabled: true, transcodes: true },
+    settlement: { tokenCosts },
   });
-  const load = async (prices: object) => {
+  const usdcCost = (perNative: string) => ({ token: "USDC", perNative, leastAmount: "0.01" });
+  const load = async (prices: object, tokenCosts: object[] = [usdcCost("1")]) => {
     const file = join(folder, "settings.json");
-    await writeFile(file, JSON.stringify(settingsOf(prices)));
+    await writeFile(file, JSON.stringify(settingsOf(prices, tokenCosts)));
     return loadConfig({ sections, file }).values;
   };
 
@@ -57,7 +59,7 @@ describe("a whole node with its x402 door open", function () {
     assert.equal(open({ deliveredByte: 1n })?.isPaid({} as HlsStream), true);
   });
 
-  it("is paid by the public client for a job, from its settings file on", async () => {
+  const writeNetwork = async () => {
     await writeFile(join(folder, "node.key"), `${bytesToHex(market.node.secret)}\n`, { mode: 0o600 });
     const { chainId, ...deployment } = market.anvil.deployment;
     const network = { name: "test", chainId, rpcUrls: [market.anvil.rpcUrl], confirmedDepth: CONFIRMED_DEPTH };
@@ -65,6 +67,19 @@ describe("a whole node with its x402 door open", function () {
       typeof value === "bigint" ? value.toString() : value,
     );
     await writeFile(join(folder, "network.json"), text);
+  };
+
+  it("does not open where it is not told what gas costs in USDC", async () => {
+    await writeNetwork();
+    for (const [index, tokenCosts] of [[], [usdcCost("0")], [{ ...usdcCost("1"), token: "LPT" }]].entries()) {
+      const settings = await load({ deliveredByte: "0.000001" }, tokenCosts);
+      const own = { ...settings, node: { ...settings.node, dataDir: join(folder, `refused-${index}`) } };
+      await assert.rejects(createNode(own), { code: "X402_TOKEN_COST_MISSING" });
+    }
+  });
+
+  it("is paid by the public client for a job, from its settings file on", async () => {
+    await writeNetwork();
     node = await createNode(await load({ pixelH264: "0.00000001", deliveredByte: "0.000001" }));
     await node.start();
     const viewer = await market.anvil.key(300);

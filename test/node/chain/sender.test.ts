@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { erc20Abi, type Hex, parseGwei, parseTransaction, publicActions, walletActions } from "viem";
+import { erc20Abi, type Hex, parseEther, parseGwei, parseTransaction, publicActions, walletActions } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { connectChain, createWallet } from "../../../node/chain/clients.ts";
 import { ChainSender, defaultSenderOptions, type SenderOptions } from "../../../node/chain/sender.ts";
@@ -276,6 +276,22 @@ describe("chain sender", function () {
     closing.push(() => later.stop());
     await later.send(mint());
     assert.equal(await held(), 2n);
+  });
+
+  it("keeps gas that is set apart from the gas of its own work, over restarts too", async () => {
+    const apart = { name: "apart", daily: parseEther("1") };
+    const sender = await open();
+    const { receipt } = await sender.send(mint());
+    const spent = receipt.gasUsed * receipt.effectiveGasPrice;
+    for (let count = 0; count < 6; count += 1) await sender.send(mint(), undefined, apart);
+    const own = await open(limits({ dailyBudget: 4n * spent }));
+    await own.send(mint());
+    const used = await open(limits({ dailyBudget: 0n }));
+    await assert.rejects(used.send(mint()), { code: "CHAIN_GAS_BUDGET" });
+    await used.send(mint(), undefined, apart);
+    await assert.rejects(used.send(mint(), undefined, { ...apart, daily: 4n * spent }), { code: "CHAIN_GAS_BUDGET" });
+    await used.send(mint(), undefined, { name: "another", daily: parseEther("1") });
+    assert.equal(await held(), 10n);
   });
 
   it("makes a call again whose nonce somebody else used, and only if it still is wanted", async () => {

@@ -82,7 +82,7 @@ describe("x402, channel scheme", function () {
     return { value: value.toString(), validAfter: "0", validBefore: validBefore.toString(), salt, signature };
   };
   /** A node that tells which transactions it sent. */
-  const startCounting = async (price?: string) => {
+  const startCounting = async (changes: { price?: string; perNative?: bigint } = {}) => {
     await node.stop();
     const sent: string[] = [];
     const count = (real: ChainSender): Pick<ChainSender, "send"> => ({
@@ -91,7 +91,7 @@ describe("x402, channel scheme", function () {
         return real.send(call, ...rest);
       },
     });
-    node = await on.start({ sender: count, ...(price === undefined ? {} : { price }) });
+    node = await on.start({ sender: count, ...changes });
     return sent;
   };
   const sendPayload = async (payload: Record<string, unknown>) => {
@@ -247,8 +247,15 @@ describe("x402, channel scheme", function () {
     assert.equal(await usdcOf(on.market, viewer.address), 2n * TOP_UP);
   });
 
+  it("submits no top-up whose gas costs more than it should", async () => {
+    const sent = await startCounting({ perNative: 10n ** 15n });
+    const answer = await sendPayload({ voucher: await signVoucher({}), topUp: await signTopUp(TOP_UP) });
+    assert.equal(await codeOf(answer), "X402_SETTLEMENT_UNAVAILABLE");
+    assert.deepEqual(sent, []);
+  });
+
   it("submits no top-up that leaves the reserve too small", async () => {
-    const sent = await startCounting("0.001");
+    const sent = await startCounting({ price: "0.001" });
     const voucher = await signVoucher({ cumulative: 1_000n * size(0) });
     assert.equal(await codeOf(await sendPayload({ voucher, topUp: await signTopUp(TOP_UP) })), "X402_RESERVE_SHORT");
     assert.deepEqual(sent, []);

@@ -311,6 +311,28 @@ describe("x402, exact scheme", function () {
     assert.equal((await payingFetch(on.market, viewer)(node.url("240p/0.m4s"))).status, 200);
   });
 
+  it("submits what is worth its gas, from gas that is set apart", async () => {
+    const sent: string[] = [];
+    const count = (real: ChainSender): Pick<ChainSender, "send"> => ({
+      async send(call, ...rest) {
+        sent.push(call.functionName);
+        return real.send(call, ...rest);
+      },
+    });
+    await node.stop();
+    node = await on.start({ sender: count, perNative: 10n ** 15n });
+    const dear = await payingFetch(on.market, viewer)(node.url("240p/0.m4s"));
+    assert.equal(dear.status, 503);
+    assert.equal(await codeOf(dear), "X402_SETTLEMENT_UNAVAILABLE");
+    assert.deepEqual(sent, []);
+    await node.stop();
+    node = await on.start({ sender: count, settings: { dailyGasEther: "0.000000000000000001" } });
+    const over = await payingFetch(on.market, viewer)(node.url("240p/0.m4s"));
+    assert.equal(await codeOf(over), "X402_SETTLEMENT_UNAVAILABLE");
+    assert.deepEqual(sent, ["transferWithAuthorization"]);
+    assert.equal(await usdcOf(on.market, viewer.address), 5n * PREPAY);
+  });
+
   it("counts what somebody else submits after this node could not", async () => {
     await node.stop();
     const calls: Parameters<ChainSender["send"]>[0][] = [];

@@ -1,0 +1,59 @@
+import type { GasSource } from "@leat/node/chain/gas.ts";
+import type { ChainSender, ContractCall, SentTransaction } from "@leat/node/chain/sender.ts";
+import type { GasBudget } from "@leat/node/chain/transaction-book.ts";
+import { costInToken, type TokenValue } from "@leat/node/metering/collect-rule.ts";
+import type { Abi, ContractFunctionName } from "viem";
+import { PrepaidError } from "./errors.ts";
+
+export interface PaymentSenderComponents {
+  readonly sender: Pick<ChainSender, "send">;
+  readonly gas: Pick<GasSource, "gasPrice">;
+}
+
+export interface PaymentGas {
+  /** Of the token that is taken. */
+  readonly tokenValue: TokenValue;
+  /** Gas may cost at most this part of a payment, millionths. */
+  readonly gasPpm: number;
+  /** Wei that payments by HTTP may cost in 24 hours. */
+  readonly daily: bigint;
+}
+
+/** A transfer or a top-up by authorisation, with what the sender adds to its estimate. */
+const GAS_PER_PAYMENT = 150_000n;
+const ONE = 1_000_000n;
+
+/**
+ * Sends what strangers ask this node to send. It has gas of its own, so that whoever makes the node spend it never
+ * keeps it from collecting what it earned; and each payment has to be worth its gas.
+ */
+export class PaymentSender {
+  readonly #components: PaymentSenderComponents;
+  readonly #gas: PaymentGas;
+  readonly #budget: GasBudget;
+
+  constructor(components: PaymentSenderComponents, gas: PaymentGas) {
+    this.#components = components;
+    this.#gas = gas;
+    this.#budget = { name: "payments", daily: gas.daily };
+  }
+
+  /** @throws X402_SETTLEMENT_UNAVAILABLE where gas is too dear for so many base units, X402_CHAIN_UNAVAILABLE */
+  async checkWorth(value: bigint): Promise<void> {
+    const weiPerGas = await this.#components.gas.gasPrice().catch((cause) => {
+      throw new PrepaidError({ code: "X402_CHAIN_UNAVAILABLE" }, { cause });
+    });
+    const cost = costInToken(GAS_PER_PAYMENT, weiPerGas, this.#gas.tokenValue) ?? 0n;
+    if (cost * ONE > value * BigInt(this.#gas.gasPpm)) {
+      throw new PrepaidError({ code: "X402_SETTLEMENT_UNAVAILABLE", reason: "gas is too dear" });
+    }
+  }
+
+  /** As the chain's sender does, with the gas that is set apart. */
+  send<const A extends Abi, N extends ContractFunctionName<A, "nonpayable" | "payable">>(
+    call: ContractCall<A, N>,
+    signal: AbortSignal,
+  ): Promise<SentTransaction> {
+    return this.#components.sender.send(call, signal, this.#budget);
+  }
+}
