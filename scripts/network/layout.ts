@@ -60,6 +60,8 @@ export function nodeConfig({ place, cluster, clusterUrl, balancer }: ConfigInput
       keyFile: join(place.dir, "node.key"),
     },
     chain: { pollMs: 500 },
+    // A demo earns cents, and its gas costs nothing.
+    settlement: { tokenCosts: ["USDC", "LPT"].map((token) => ({ token, perNative: "0", leastAmount: "0" })) },
     wire: {
       listen: [`/ip4/127.0.0.1/tcp/${place.wirePort}`],
       dht: "off",

@@ -67,6 +67,11 @@ export class DueFinder {
     });
   }
 
+  /** Wei for one unit of gas, now. */
+  async gasPrice(): Promise<bigint> {
+    return (await this.#gas.price()).now;
+  }
+
   /** What the rule needs to know of a channel; undefined when nothing of it is open. */
   async #lookAt(record: VoucherRecord): Promise<Look | undefined> {
     const { payee, chain, clock, tokens } = this.#components;

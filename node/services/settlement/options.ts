@@ -61,7 +61,8 @@ export const settlementOptions = Type.Object(
     tokenCosts: Type.Array(tokenCostSchema, {
       default: [],
       maxItems: 16,
-      description: "What gas is worth in a token, and its least amount; a token that is not named has neither",
+      description:
+        "What gas is worth in a token, and its least amount; not named, USDC has 0.01, LPT 0.001, others have neither",
     }),
     batch: Type.Integer({
       default: 50,

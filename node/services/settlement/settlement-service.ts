@@ -1,5 +1,5 @@
 import type { ChannelView } from "@leat/node/chain/channel-view.ts";
-import { collectCall, collectForCall } from "@leat/node/chain/contracts.ts";
+import { type Collectable, collectCall, collectForCall, collectGroups } from "@leat/node/chain/contracts.ts";
 import type { DecodedLog } from "@leat/node/chain/event-reader.ts";
 import type { GasSource } from "@leat/node/chain/gas.ts";
 import type { ChainSender } from "@leat/node/chain/sender.ts";
@@ -7,6 +7,7 @@ import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { Mutex } from "@leat/node/kernel/mutex.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
+import { gasOfClaim, isWorthGas } from "@leat/node/metering/collect-rule.ts";
 import type { VoucherRecord, VoucherStore } from "@leat/node/metering/voucher-store.ts";
 import type { Payee } from "@leat/node/services/payment/index.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
@@ -145,8 +146,7 @@ export class SettlementService implements Settlement, Startable {
     if (due.length > 0) {
       const most = await this.#finder.mostClaims();
       for (const plan of planTransactions(due, await this.#finder.findMembers(due), most)) {
-        const transaction = await this.#carryOut(plan, signal);
-        if (transaction !== undefined) transactions.push(transaction);
+        transactions.push(...(await this.#carryOut(plan, signal)));
       }
     }
     await this.#wake();
@@ -160,12 +160,43 @@ export class SettlementService implements Settlement, Startable {
     return found.filter((record) => record !== undefined);
   }
 
-  async #carryOut(plan: Plan, signal: AbortSignal): Promise<Hex | undefined> {
-    const { sender, deployment, chain } = this.#components;
-    // The head of the chain may hold what a confirmed block does not yet: then there is nothing left to bring.
-    const isWorth = (paid: readonly bigint[]) => paid.some((amount) => amount > 0n);
-    const vouchersOf = (list: readonly Due[]) => list.map(({ record }) => record.voucher);
+  async #carryOut(plan: Plan, signal: AbortSignal): Promise<Hex[]> {
+    const { chain } = this.#components;
     const due = plan.kind === "collect" ? plan.due : [...plan.buyers, ...plan.members];
+    const { sent, isPartWorth } = await this.#send(plan, due, signal);
+    if (sent === undefined) {
+      // What pays nothing may stand beside what does: apart, the second is worth its gas.
+      if (plan.kind !== "collect" || !isPartWorth || due.length < 2) return [];
+      const middle = due.length >> 1;
+      const halves = [due.slice(0, middle), due.slice(middle)];
+      const plans = halves.flatMap((half) => planTransactions(half, [], half.length));
+      const transactions: Hex[] = [];
+      for (const part of plans) transactions.push(...(await this.#carryOut(part, signal)));
+      return transactions;
+    }
+    // Only what is confirmed counts: a round before that would see the voucher as open and pay gas for it again.
+    await chain.whenConfirmed(sent.blockNumber, signal);
+    for (const one of due) await this.#confirm(one, sent.transaction, sent.blockNumber);
+    return [sent.transaction];
+  }
+
+  /** Sends a transaction when what a simulation says it pays is worth its gas, or when somebody asked for it. */
+  async #send(plan: Plan, due: readonly Due[], signal: AbortSignal) {
+    const { sender, deployment, tokens } = this.#components;
+    const weiPerGas = await this.#finder.gasPrice();
+    const claims = due.length;
+    const isAsked = due.some(({ reason }) => reason === "asked");
+    const paidIn = plan.kind === "collect" ? collectGroups(plan.collectables).map(tokenOf) : [plan.token, plan.token];
+    const values = await Promise.all(paidIn.map((token) => tokens.of(token)));
+    let isPartWorth = false;
+    // The head of the chain may hold what a confirmed block does not yet: then there is nothing left to bring.
+    const isWorth = (amounts: readonly bigint[]) => {
+      if (isAsked) return amounts.some((paid) => paid > 0n);
+      const payments = amounts.map((paid, at) => ({ paid, token: values[at]! }));
+      isPartWorth = isWorthGas(payments, gasOfClaim(1), weiPerGas);
+      return isWorthGas(payments, gasOfClaim(claims) * BigInt(claims), weiPerGas);
+    };
+    const vouchersOf = (list: readonly Due[]) => list.map(({ record }) => record.voucher);
     const sent =
       plan.kind === "collect"
         ? await sender.sendIf(collectCall(deployment, plan.collectables), isWorth, signal)
@@ -174,11 +205,7 @@ export class SettlementService implements Settlement, Startable {
             isWorth,
             signal,
           );
-    if (sent === undefined) return undefined;
-    // Only what is confirmed counts: a round before that would see the voucher as open and pay gas for it again.
-    await chain.whenConfirmed(sent.blockNumber, signal);
-    for (const one of due) await this.#confirm(one, sent.transaction, sent.blockNumber);
-    return sent.transaction;
+    return { sent, isPartWorth };
   }
 
   async #confirm({ record, reason }: Due, transaction: Hex, blockNumber: bigint): Promise<void> {
@@ -218,4 +245,8 @@ export class SettlementService implements Settlement, Startable {
       waiter.resolve();
     }
   }
+}
+
+function tokenOf(group: readonly Collectable[]): Address {
+  return group[0]!.voucher.value.token;
 }

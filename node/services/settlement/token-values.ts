@@ -9,6 +9,12 @@ export class TokenCostError extends CodedError<
   { code: "TOKEN_COST_TWICE"; token: string } | { code: "TOKEN_COST_TOO_FINE"; token: string; decimals: number }
 > {}
 
+/** Below this nothing is collected where the settings do not name the token: a claim's gas on a rollup is worth about so much. */
+const usualLeast: readonly TokenCost[] = [
+  { token: "USDC", perNative: "0", leastAmount: "0.01" },
+  { token: "LPT", perNative: "0", leastAmount: "0.001" },
+];
+
 /** What gas is worth in each token, as the settings say it. */
 export class TokenValues {
   readonly #costs = new Map<Address, TokenCost>();
@@ -22,13 +28,14 @@ export class TokenValues {
   ) {
     this.#decimalsOf = decimalsOf;
     for (const cost of costs) {
-      const { token: name } = cost;
-      const address = name === "LPT" || name === "USDC" ? tokens[name] : name;
-      // The same settings serve a network that has no LPT.
-      if (address === undefined) continue;
-      const token = toAddress(address);
-      if (this.#costs.has(token)) throw new TokenCostError({ code: "TOKEN_COST_TWICE", token: name });
+      const token = addressOf(cost, tokens);
+      if (token === undefined) continue;
+      if (this.#costs.has(token)) throw new TokenCostError({ code: "TOKEN_COST_TWICE", token: cost.token });
       this.#costs.set(token, cost);
+    }
+    for (const cost of usualLeast) {
+      const token = addressOf(cost, tokens);
+      if (token !== undefined && !this.#costs.has(token)) this.#costs.set(token, cost);
     }
   }
 
@@ -45,4 +52,10 @@ export class TokenValues {
       throw new TokenCostError({ code: "TOKEN_COST_TOO_FINE", token, decimals }, { cause });
     }
   }
+}
+
+/** Undefined for LPT on a network that has none: the same settings serve it. */
+function addressOf({ token: name }: TokenCost, tokens: Deployment["tokens"]): Address | undefined {
+  const address = name === "LPT" || name === "USDC" ? tokens[name] : name;
+  return address === undefined ? undefined : toAddress(address);
 }

@@ -79,7 +79,9 @@ const payee = new PayeeService(
   Value.Default(payeeOptions, {}) as Static<typeof payeeOptions>,
 );
 await payee.start();
-const tokens = new TokenValues([], deployment.tokens, (token) => chain.decimalsOf(token));
+// Its payers pay too little to be collected otherwise.
+const collectAny = ["USDC", "LPT"].map((token) => ({ token, perNative: "0", leastAmount: "0" }));
+const tokens = new TokenValues(collectAny, deployment.tokens, (token) => chain.decimalsOf(token));
 const settlement = new SettlementService(
   { ...quiet, vouchers, payee, chain, sender, deployment, tokens, gas: gasOf(publicClient) },
   Value.Default(settlementOptions, {}) as Static<typeof settlementOptions>,

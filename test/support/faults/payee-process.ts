@@ -17,6 +17,7 @@ import { LevelVoucherStore } from "../../../node/store/vouchers.ts";
 import { silentLogger } from "../../../sdk/base/logger.ts";
 import { silentMetrics } from "../../../sdk/base/metrics.ts";
 import { createDomain } from "../../../sdk/protocol/eip712.ts";
+import { collectAny } from "../collect-any.ts";
 import { defaultsOf } from "../defaults.ts";
 import type { KillPoint, PayeeMessage, PayeeOrder, PayeeReply, PayeeStart } from "./payee-protocol.ts";
 
@@ -94,7 +95,7 @@ async function start({ rpcUrl, deployment, secret, location, confirmedDepth, cal
     defaultsOf(payeeOptions, { refreshMs: 500 }),
   );
   await payee.start();
-  const tokens = new TokenValues([], deployment.tokens, (token) => chain.decimalsOf(token));
+  const tokens = new TokenValues(collectAny, deployment.tokens, (token) => chain.decimalsOf(token));
   const rules = { ...(Value.Default(settlementOptions, {}) as SettlementOptions), lookEveryMs: 200, gasSpike: 1_000 };
   const settlement = new SettlementService(
     { ...quiet, vouchers, payee, chain, sender, deployment, tokens, gas: gasOf(publicClient) },

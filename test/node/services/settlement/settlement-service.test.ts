@@ -13,12 +13,13 @@ import { SettlementService } from "../../../../node/services/settlement/settleme
 import { TokenValues } from "../../../../node/services/settlement/token-values.ts";
 import { silentLogger } from "../../../../sdk/base/logger.ts";
 import { silentMetrics } from "../../../../sdk/base/metrics.ts";
-import { getCollectStatus, listCollections, thaw } from "../../../../sdk/client/actions/account.ts";
+import { deposit, getCollectStatus, listCollections, reserve, thaw } from "../../../../sdk/client/actions/account.ts";
 import { allotSigner, proveSigner, revokeSigner } from "../../../../sdk/client/actions/signers.ts";
-import { type Channel, channelId } from "../../../../sdk/protocol/channel.ts";
+import { type Channel, channelId, hubChannel } from "../../../../sdk/protocol/channel.ts";
 import { type Address, type Hex, zeroHash } from "../../../../sdk/protocol/hex.ts";
 import { voucherStructure } from "../../../../sdk/protocol/signed.ts";
 import { toBaseUnits } from "../../../../sdk/protocol/units.ts";
+import { collectAny } from "../../../support/collect-any.ts";
 import { defaultsOf } from "../../../support/defaults.ts";
 import { type MoneyMarket, openMarket, randomHash } from "../../../support/money-market.ts";
 
@@ -31,7 +32,11 @@ const payeeSettings = {
   maxBounces: 1_000_000,
 };
 const payerSettings = { voucherEveryMs: 30_000, samplingRate: 1, prepayLimit: "1" };
-const settlementSettings = defaultsOf(settlementOptions, { lookEveryMs: 60_000, memberGraceMs: 0 });
+const settlementSettings = defaultsOf(settlementOptions, {
+  lookEveryMs: 60_000,
+  memberGraceMs: 0,
+  tokenCosts: collectAny,
+});
 /** A gas price that the test sets. */
 const gas = { price: 10n ** 8n };
 const farFuture = 4_000_000_000n;
@@ -380,6 +385,63 @@ describe("settlement", () => {
     await thaw(market.anvil.client(market.balancer), thawing);
     await settlement.settled(channel.payer);
     assert.equal((await market.view.channelState(channel)).collected, total);
+  });
+
+  it("by default leaves what is less than a cent, and collects a cent", async function () {
+    this.timeout(30_000);
+    const { USDC } = market.anvil.deployment.tokens;
+    const payer = await market.anvil.key(31);
+    const channel = hubChannel(payer.address, market.node.address, USDC);
+    const own = { payee: channel.payee, token: USDC, amount: 1_000_000n };
+    await market.anvil.mint(USDC, payer.address, own.amount);
+    await deposit(market.anvil.client(payer), own);
+    const { blockNumber } = await reserve(market.anvil.client(payer), own);
+    await market.view.whenConfirmed(blockNumber);
+    for (const [open, isCollected] of [
+      [9_999n, false],
+      [10_000n, true],
+    ] as const) {
+      const { vouchers: held } = await market.openStore(`node-cent-${open}`);
+      const total = await putVoucher(payer, channel, open, { held });
+      const payee = await startPayee(market.node.address, held);
+      const settlement = await startSettlement(market.node, held, payee, { settings: { tokenCosts: [] } });
+      await settlement.collectDue();
+      assert.equal((await market.view.channelState(channel)).collected === total, isCollected);
+    }
+  });
+
+  it("after a bounce sends nothing for crumbs in the payer's pool, and collects what is worth its gas", async function () {
+    this.timeout(30_000);
+    const { USDC } = market.anvil.deployment.tokens;
+    const poor = await market.anvil.key(30);
+    const channel = hubChannel(poor.address, market.node.address, USDC);
+    const { vouchers: held } = await market.openStore("node-bounced");
+    await putVoucher(poor, channel, 10n ** 9n, { held });
+    // A claim costs 0.0186 USDC.
+    const tokenCosts = [{ token: "USDC", perNative: "3000", leastAmount: "0" }];
+    const fill = async (amount: bigint) => {
+      await market.anvil.mint(USDC, poor.address, amount);
+      const { blockNumber } = await deposit(market.anvil.client(poor), { token: USDC, amount });
+      await market.view.whenConfirmed(blockNumber);
+    };
+    await fill(1_000n);
+    // Another that thaws brings its own gas, but not that of both: it is collected alone.
+    const rich = market.wholesale(USDC);
+    const total = await putVoucher(market.balancer, rich, 20_000n, { held });
+    const thawing = { payee: market.node.address, token: USDC, amount: 1n, asCluster: market.cluster };
+    const { blockNumber } = await thaw(market.anvil.client(market.balancer), thawing);
+    await market.view.whenConfirmed(blockNumber);
+    const payee = await startPayee(market.node.address, held);
+    const settlement = await startSettlement(market.node, held, payee, { settings: { tokenCosts } });
+    await settlement.collectDue();
+    assert.deepEqual(
+      [(await market.view.channelState(rich)).collected, (await market.view.channelState(channel)).collected],
+      [total, 0n],
+    );
+    assert.deepEqual(await settlement.collectDue(), []);
+    await fill(20_000n);
+    assert.equal((await settlement.collectDue()).length, 1);
+    assert.equal((await market.view.channelState(channel)).collected, 21_000n);
   });
 });
 
