@@ -37,7 +37,7 @@ abstract contract FaultSettings is IFaults, AccessManaged, Pausable {
     constructor(address authority, address feed) AccessManaged(authority) {
         _setPenalties(uint32(MAXIMUM_DAILY_PPM), uint32(MAXIMUM_REWARD_PPM));
         _setAnswerPeriod(uint32(MINIMUM_ANSWER_PERIOD));
-        // 1 KiB of calldata, two hashes of it, and the state: measured at 75,000, with room for a rollup's data fee.
+        // More than twice what an answer with its KiB of calldata takes, which a test measures: a rollup adds a data fee.
         _setAnswerGas(250_000, 0.01 gwei, 100 gwei);
         _setSequencerFeed(feed);
     }
