@@ -12,7 +12,8 @@ contract TrickyToken is DevelopmentToken {
         ReturnsFalse,
         Reverts,
         Reenters,
-        BurnsGas
+        BurnsGas,
+        AnswersShort
     }
 
     error TrickyTokenReverted();
@@ -38,6 +39,12 @@ contract TrickyToken is DevelopmentToken {
     function transfer(address to, uint256 value) public override returns (bool) {
         _misbehave();
         if (mode == Mode.ReturnsFalse) return false;
+        if (mode == Mode.AnswersShort) {
+            // Safe: ends the call; nothing in memory is used again.
+            assembly ("memory-safe") {
+                return(0, 31)
+            }
+        }
         super.transfer(to, value);
         _answer();
         return true;

@@ -3,7 +3,7 @@ import { lpt, stake, useOperators } from "../support/operators.ts";
 import { assertReverts, day, noPermit, thawSeconds, zeroAddress } from "../support/world.ts";
 
 describe("operator registry: governance", () => {
-  const { world, write, govern, read } = useOperators();
+  const { world, write, govern, read, assertStake } = useOperators();
 
   it("sets the minimum within its bound, for those who join from then on", async () => {
     const { operator } = await world().join(3);
@@ -12,6 +12,19 @@ describe("operator registry: governance", () => {
     assert.equal(await read("isOperator", [operator.address]), true);
     await assertReverts(world().join(5), "OperatorRegistryStakeShort");
     await assertReverts(govern("setMinimumStake", [100_001n * lpt]), "OperatorRegistryMinimumTooLarge");
+  });
+
+  it("may ask for no stake: who joins with none has none to lose, and can stake later", async () => {
+    await govern("setMinimumStake", [0n]);
+    const operator = await world().actor(3);
+    const request = { ...(await world().joinRequest(operator, await world().actor(50))), stake: 0n };
+    await write(operator, "join", [request]);
+    assert.equal(await read("isOperator", [operator.address]), true);
+    await assertStake(operator, {});
+    await assertReverts(write(operator, "thaw", [1n]), "OperatorRegistryStakeShort", [1n, 0n]);
+    await world().fundStake(operator, 5n);
+    await write(operator, "topUp", [5n, noPermit]);
+    await assertStake(operator, { stake: 5n });
   });
 
   it("pauses promises and nothing else", async () => {

@@ -221,6 +221,21 @@ describe("PaymentEscrow.collect", () => {
       assert.equal(await world().pool(operator.address), 90n);
     });
 
+    it("sends no token where all of it is the cluster's share", async () => {
+      const [owner, balancer] = [await world().actor(1), await world().actor(2)];
+      const { cluster, account } = await world().createCluster(owner, balancer);
+      await world().write(operator.wallet, "operators", "setPayout", [operator.address, true]);
+      await world().write(operator.wallet, "clusters", "accept", [cluster, 1_000_000]);
+      await world().deposit(buyer, 1_000n);
+      const whole = world().key(buyer.address, node.address, { cluster, clusterPpm: 1_000_000 });
+      const receipt = await collect(world().group(whole, [await world().claim(buyer.signer, whole, 100n)]));
+      const [paid] = world().events(receipt, "PaidOut");
+      assert.deepEqual([paid!.amount, paid!.clusterShare, paid!.pushed], [0n, 100n, false]);
+      assert.equal(await world().pool(account), 100n);
+      assert.equal(await world().balance(operator.address), 0n);
+      assert.equal(await world().pool(operator.address), 0n);
+    });
+
     it("takes the fee before the share, once its notice is over, and never above its cap", async () => {
       const treasury = toAddress(`0x${"fe".repeat(20)}`);
       await govern("setTreasury", [treasury]);
@@ -274,6 +289,11 @@ describe("PaymentEscrow.collect", () => {
         payeeCluster: cluster,
       });
       await assertSkipped(withShare, reasons.shareNotAccepted);
+      const homeless = { ...toCluster, clusterPpm: 1 };
+      const ofNobody = world().group(homeless, [await world().claim(buyer.signer, homeless, 1n)], {
+        payeeCluster: cluster,
+      });
+      await assertSkipped(ofNobody, reasons.shareNotAccepted);
     });
 
     it("accepts a balancer's key for one thaw after its removal, and no other key", async () => {
@@ -282,6 +302,8 @@ describe("PaymentEscrow.collect", () => {
       const clusters = { payerCluster: cluster };
       const byOwner = world().group(toNode, [await world().claim(owner.signer, toNode, 10n)], clusters);
       await assertSkipped(byOwner, reasons.signatureWrong);
+      const malformed = { ...(await world().claim(balancer.signer, toNode, 10n)), vs: `0x${"00".repeat(32)}` };
+      await assertSkipped(world().group(toNode, [malformed], clusters), reasons.signatureWrong);
       const byBalancer = world().group(toNode, [await world().claim(balancer.signer, toNode, 10n)]);
       await assertSkipped(byBalancer, reasons.signatureWrong);
       const forBuyer = world().key(buyer.address, node.address);

@@ -4,7 +4,15 @@ import { paymentEscrowAbi } from "../../../sdk/protocol/abi/payment-escrow.ts";
 import type { Address, Hex } from "../../../sdk/protocol/hex.ts";
 import { type Actor, assertReverts, useWorld } from "../support/world.ts";
 
-const modes = { honest: 0, takesFee: 1, returnsNothing: 2, returnsFalse: 3, reverts: 4, burnsGas: 6 } as const;
+const modes = {
+  honest: 0,
+  takesFee: 1,
+  returnsNothing: 2,
+  returnsFalse: 3,
+  reverts: 4,
+  burnsGas: 6,
+  answersShort: 7,
+} as const;
 const trickyAbi = [
   {
     type: "function",
@@ -96,6 +104,7 @@ describe("PaymentEscrow and tokens that misbehave", () => {
     ["returns false", modes.returnsFalse],
     ["reverts", modes.reverts],
     ["burns all gas", modes.burnsGas],
+    ["answers with less than a word", modes.answersShort],
   ] as const) {
     it(`credits a push that ${name}, and pays the other payees`, async () => {
       const group = await fundAndClaim(300n);
