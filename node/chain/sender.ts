@@ -158,7 +158,10 @@ export class ChainSender implements Startable {
   async #perform(plan: SendPlan, signal?: AbortSignal): Promise<SentTransaction | undefined> {
     const patience = AbortSignal.any([this.#tasks.signal, ...(signal === undefined ? [] : [signal])]);
     for (;;) {
-      const driver = await this.#queue.run(() => this.#place(plan, patience));
+      const driver = await orAborted(
+        this.#queue.run(() => this.#place(plan, patience)),
+        patience,
+      );
       if (driver === undefined) return undefined;
       const outcome = await this.#wait(driver, driver.ended, patience);
       // Somebody else used the nonce: nothing was sent, so the call is made again if it is still worth it.
@@ -343,6 +346,15 @@ export class ChainSender implements Startable {
     const reason = reasonOf(error);
     return new ChainError({ code: "CHAIN_UNREACHABLE", method, reason }, { cause: error });
   }
+}
+
+/** Who waits for its turn may leave before it comes: nothing is signed for it then. */
+function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const leave = () => reject(signal.reason);
+  if (signal.aborted) leave();
+  signal.addEventListener("abort", leave, { once: true });
+  return Promise.race([work, promise]).finally(() => signal.removeEventListener("abort", leave));
 }
 
 /** A fifth more than was estimated: what the state holds may differ in the block that takes it. */

@@ -20,6 +20,8 @@ export interface PaymentRecord {
   /** Where the search for its use begins. */
   readonly fromBlock: bigint;
   readonly state: PaymentState;
+  /** With it the payment can be submitted again. Records of older versions have none. */
+  readonly signature?: Hex;
 }
 
 /** A balance token at rest: of its secret only the hash. */

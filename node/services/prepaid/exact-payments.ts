@@ -89,23 +89,43 @@ export class ExactPayments {
     const name = { payer, nonce: authorization.nonce };
     // Also a payment that was counted: what was submitted is public, so showing it again proves nothing.
     if ((await store.payment(name)) !== undefined) throw nonceUsed(name.nonce);
-    await this.#settleOpen(payer);
+    await this.#settleOpen(payer, signal);
     const held = await store.balance(payer);
     // Not submitted, so nobody but its signer and this node ever sees it.
     if (held > 0n && held >= wantedExact) return { transaction: undefined, amount: 0n };
     const fromBlock = await this.#checkOnChain(authorization);
     await sender.checkWorth(authorization.value);
-    const pending: PaymentRecord = { ...recordOf(authorization), fromBlock, state: "pending" };
+    const pending: PaymentRecord = { ...recordOf(authorization), fromBlock, state: "pending", signature };
     if (!(await store.begin(pending))) throw nonceUsed(name.nonce);
-    this.#attended.add(pending.nonce);
+    return this.#attend(pending, signature, signal);
+  }
+
+  /**
+   * Submits what no request looks after any more and the chain has not seen: its node was killed before it did, or too
+   * much was to be sent before it. What is on its way, or has come, the chain refuses; that costs nothing.
+   */
+  async submitOpen(signal: AbortSignal, payer?: Address): Promise<void> {
+    for (const record of await this.#components.store.payments(payer)) {
+      const { state, signature, nonce, validBefore } = record;
+      if (signal.aborted || state !== "pending" || signature === undefined || this.#attended.has(nonce)) continue;
+      if (validBefore < this.#nowSeconds() + LEAST_SECONDS) continue;
+      await this.#attend(record, signature, signal).catch((error) => {
+        // It is told to its payer, who asks again; what became of it stands in its record.
+        if (!(error instanceof PrepaidError)) throw error;
+      });
+    }
+  }
+
+  async #attend(record: PaymentRecord, signature: Hex, signal: AbortSignal): Promise<ExactPaid> {
+    this.#attended.add(record.nonce);
     try {
-      return await this.#settle(pending, authorization, signature, signal);
+      return await this.#settle(record, signature, signal);
     } catch (cause) {
       if (!(cause instanceof ChainError) && !signal.aborted) throw cause;
       // It may be on its way: whoever looks next, we or the payer, finds out.
       throw new PrepaidError({ code: "X402_PAYMENT_PENDING" }, { cause });
     } finally {
-      this.#attended.delete(pending.nonce);
+      this.#attended.delete(record.nonce);
     }
   }
 
@@ -144,12 +164,8 @@ export class ExactPayments {
     return head.blockNumber;
   }
 
-  async #settle(
-    record: PaymentRecord,
-    authorization: TransferAuthorization,
-    signature: Hex,
-    signal: AbortSignal,
-  ): Promise<ExactPaid> {
+  async #settle(record: PaymentRecord, signature: Hex, signal: AbortSignal): Promise<ExactPaid> {
+    const authorization = authorizationOf(record);
     const { tokens, sender, store, logger, whenConfirmed, confirmedDepth } = this.#components;
     let failure: unknown;
     try {
@@ -194,13 +210,14 @@ export class ExactPayments {
   }
 
   /** A payer with a payment on its way pays no second one: it may have paid already. */
-  async #settleOpen(payer: Address): Promise<void> {
+  async #settleOpen(payer: Address, signal: AbortSignal): Promise<void> {
     const { store } = this.#components;
     const isPending = async () => (await store.payments(payer)).some(({ state }) => state === "pending");
     if (!(await isPending())) return;
     await this.lookAtOpen(payer).catch((cause) => {
       throw new PrepaidError({ code: "X402_PAYMENT_PENDING" }, { cause });
     });
+    if (await isPending()) await this.submitOpen(signal, payer);
     if (await isPending()) throw new PrepaidError({ code: "X402_PAYMENT_PENDING" });
   }
 }

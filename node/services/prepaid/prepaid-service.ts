@@ -62,6 +62,8 @@ export class PrepaidService implements Prepaid, Startable {
     // What was on its way when this node was killed; a chain that is away must not keep it from starting.
     await look().catch((error) => this.#components.logger.warn("Look at open payments failed", { error }));
     this.#tasks.every(this.#options.lookEveryMs, look);
+    // Apart: a chain that takes nothing must not keep what has come from being counted.
+    this.#tasks.every(this.#options.lookEveryMs, (signal) => this.#exact.submitOpen(signal));
   }
 
   async stop(): Promise<void> {

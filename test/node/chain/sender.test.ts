@@ -278,6 +278,21 @@ describe("chain sender", function () {
     assert.equal(await held(), 2n);
   });
 
+  it("lets whoever waits for its turn leave, and signs nothing for it", async () => {
+    const sender = await open();
+    stopMining();
+    await setAutomine(false);
+    const first = sender.send(mint());
+    const waiting = new AbortController();
+    const second = sender.send(mint(), waiting.signal);
+    waiting.abort();
+    await assert.rejects(second, { name: "AbortError" });
+    startMining();
+    await first;
+    await sender.send(mint());
+    assert.equal(await held(), 2n);
+  });
+
   it("keeps gas that is set apart from the gas of its own work, over restarts too", async () => {
     const apart = { name: "apart", daily: parseEther("1") };
     const sender = await open();

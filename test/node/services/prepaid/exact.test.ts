@@ -254,11 +254,10 @@ describe("x402, exact scheme", function () {
 
   it("makes no second payment while the first may still be on its way", async () => {
     await node.stop();
-    let sent = 0;
-    const lose = (real: ChainSender): Pick<ChainSender, "send"> => ({
-      async send(call, signal) {
-        sent += 1;
-        if (sent > 1) return real.send(call, signal);
+    const nonces: unknown[] = [];
+    const lose = (): Pick<ChainSender, "send"> => ({
+      async send(call) {
+        nonces.push((call.args as unknown[])[5]);
         throw new ChainError({ code: "CHAIN_NOT_CONFIRMED", transaction: `0x${"ab".repeat(32)}` });
       },
     });
@@ -269,7 +268,37 @@ describe("x402, exact scheme", function () {
       assert.equal(await codeOf(answer), "X402_PAYMENT_PENDING");
       assert.equal(answer.headers.get("retry-after"), "5");
     }
-    assert.equal(sent, 1);
+    assert.equal(nonces.length, 2);
+    assert.equal(new Set(nonces).size, 1, "the first is submitted again");
+  });
+
+  it("submits after a restart what was written down and not submitted", async () => {
+    await node.stop();
+    node = await on.start({ sender: standStill, settings: { settleWaitMs: 1_000 } });
+    const late = await payingFetch(on.market, viewer)(node.url("240p/0.m4s"));
+    assert.equal(await codeOf(late), "X402_PAYMENT_PENDING");
+    await node.stop();
+    node = await on.start({ settings: { lookEveryMs: 50 } });
+    await on.until(async () => (await node.prepaid.balance(viewer.address)) === PREPAY);
+    assert.equal(await usdcOf(on.market, viewer.address), 4n * PREPAY);
+  });
+
+  it("submits what waited too long to be sent when its payer asks again", async () => {
+    await node.stop();
+    let sent = 0;
+    const delay = (real: ChainSender): Pick<ChainSender, "send"> => ({
+      send(call, signal, budget) {
+        sent += 1;
+        return sent === 1 ? standStill().send(call, signal) : real.send(call, signal, budget);
+      },
+    });
+    node = await on.start({ sender: delay, settings: { settleWaitMs: 3_000 } });
+    const late = await payingFetch(on.market, viewer)(node.url("240p/0.m4s"));
+    assert.equal(await codeOf(late), "X402_PAYMENT_PENDING");
+    const again = await payingFetch(on.market, viewer)(node.url("240p/0.m4s"));
+    assert.equal(again.status, 200);
+    assert.equal(balanceOf(again), PREPAY - size(0));
+    assert.equal(await usdcOf(on.market, viewer.address), 4n * PREPAY);
   });
 
   it("answers a client before a chain that stands still, and takes nothing when it cannot write", async () => {
