@@ -78,43 +78,80 @@ abstract contract EscrowWorld is Test {
         vm.warp(time);
     }
 
+    /// @notice A node key's own agreement to belong to the operator.
+    function nodeProofOf(address operator, uint256 key) internal view returns (IOperatorRegistry.NodeProof memory proof) {
+        proof.node = vm.addr(key);
+        proof.validUntil = type(uint64).max;
+        bytes32 typeHash = keccak256("NodePossession(address operator,address node,uint64 validUntil)");
+        bytes32 structHash = keccak256(abi.encode(typeHash, operator, proof.node, proof.validUntil));
+        (proof.r, proof.vs) =
+            _sign(key, MessageHashUtils.toTypedDataHash(operators.domainSeparator(), structHash));
+    }
+
+    /// @notice A balancer key's own agreement to sign for the cluster of this owner.
+    function balancerProofOf(uint256 clusterId, address owner, uint256 key)
+        internal
+        view
+        returns (IClusterRegistry.BalancerProof memory proof)
+    {
+        proof.balancer = vm.addr(key);
+        proof.validUntil = type(uint64).max;
+        bytes32 typeHash = keccak256("BalancerPossession(uint256 cluster,address owner,address balancer,uint64 validUntil)");
+        bytes32 structHash = keccak256(abi.encode(typeHash, clusterId, owner, proof.balancer, proof.validUntil));
+        (proof.r, proof.vs) = _sign(key, MessageHashUtils.toTypedDataHash(clusters.domainSeparator(), structHash));
+    }
+
+    /// @notice A key's own agreement to sign for the payer.
+    function signerProofOf(address payer, uint256 key) internal view returns (IPaymentEscrow.SignerProof memory proof) {
+        proof.signer = vm.addr(key);
+        proof.validUntil = type(uint64).max;
+        bytes32 typeHash = keccak256("SignerPossession(address payer,address signer,uint64 validUntil)");
+        bytes32 structHash = keccak256(abi.encode(typeHash, payer, proof.signer, proof.validUntil));
+        (proof.r, proof.vs) = _sign(key, MessageHashUtils.toTypedDataHash(escrow.domainSeparator(), structHash));
+    }
+
+    /// @notice A permit of `owner` without an end, signed by the key.
+    function signPermit(DevelopmentToken erc20, uint256 key, address owner, address spender, uint256 amount)
+        internal
+        view
+        returns (uint8 v, bytes32 r, bytes32 s)
+    {
+        bytes32 typeHash =
+            keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
+        bytes32 structHash =
+            keccak256(abi.encode(typeHash, owner, spender, amount, erc20.nonces(owner), type(uint256).max));
+        return vm.sign(key, MessageHashUtils.toTypedDataHash(erc20.DOMAIN_SEPARATOR(), structHash));
+    }
+
+    /// @notice An EIP-3009 authorisation of the key's own account to the escrow, valid without an end.
+    function authorizationOf(DevelopmentToken erc20, uint256 key, uint256 amount, bytes32 salt, bytes32 nonce)
+        internal
+        view
+        returns (IPaymentEscrow.Authorization memory made)
+    {
+        (made.from, made.amount, made.validBefore, made.salt) = (vm.addr(key), amount, type(uint256).max, salt);
+        bytes32 typeHash = keccak256(
+            "ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)"
+        );
+        bytes32 structHash =
+            keccak256(abi.encode(typeHash, made.from, address(escrow), amount, 0, made.validBefore, nonce));
+        bytes32 digest = MessageHashUtils.toTypedDataHash(erc20.DOMAIN_SEPARATOR(), structHash);
+        (made.v, made.r, made.s) = vm.sign(key, digest);
+    }
+
     function _join(uint256 index) private {
         IOperatorRegistry.JoinRequest memory request;
         request.pushPayouts = index == 1;
         request.cluster = cluster;
         request.maximumSharePpm = SHARE_PPM;
-        request.node.node = nodes[index];
-        request.node.validUntil = type(uint64).max;
-        bytes32 structHash = keccak256(
-            abi.encode(
-                keccak256("NodePossession(address operator,address node,uint64 validUntil)"),
-                owners[index],
-                nodes[index],
-                type(uint64).max
-            )
-        );
-        (request.node.r, request.node.vs) = _sign(
-            FIRST_NODE_KEY + index, MessageHashUtils.toTypedDataHash(operators.domainSeparator(), structHash)
-        );
+        request.node = nodeProofOf(owners[index], FIRST_NODE_KEY + index);
         vm.prank(owners[index]);
         operators.join(request);
     }
 
     function _proofs() private view returns (IClusterRegistry.BalancerProof[] memory proofs) {
         proofs = new IClusterRegistry.BalancerProof[](1);
-        proofs[0].balancer = vm.addr(BALANCER_KEY);
-        proofs[0].validUntil = type(uint64).max;
-        bytes32 structHash = keccak256(
-            abi.encode(
-                keccak256("BalancerPossession(uint256 cluster,address owner,address balancer,uint64 validUntil)"),
-                uint256(1),
-                address(this),
-                proofs[0].balancer,
-                type(uint64).max
-            )
-        );
-        (proofs[0].r, proofs[0].vs) =
-            _sign(BALANCER_KEY, MessageHashUtils.toTypedDataHash(clusters.domainSeparator(), structHash));
+        proofs[0] = balancerProofOf(1, address(this), BALANCER_KEY);
     }
 
     function _sign(uint256 key, bytes32 digest) internal pure returns (bytes32 r, bytes32 vs) {
