@@ -33,7 +33,7 @@ function prepare(place: string): { branches: Branch[]; lengths: Map<string, numb
   for (const path of [...copied, ...configs]) {
     cpSync(join(root, path), join(place, path), { recursive: true, filter: (from) => !from.endsWith("/node_modules") });
   }
-  symlinkSync(join(root, "node_modules"), join(place, "node_modules"));
+  for (const path of globSync("{.,*}/node_modules", { cwd: root })) symlinkSync(join(root, path), join(place, path));
   const paths = globSync("contracts/**/*.sol", { cwd: root }).filter((path) => !path.startsWith("contracts/mocks/"));
   const program = readProgram(Object.fromEntries(paths.map((path) => [path, readFileSync(join(root, path), "utf8")])));
   const branches: Branch[] = [];

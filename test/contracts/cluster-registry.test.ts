@@ -36,6 +36,7 @@ describe("ClusterRegistry", () => {
       terms: "https://cluster.example/terms",
     });
     assert.equal(await read("ownerOf", [cluster]), getAddress(owner.address));
+    assert.equal(await read("operatorRegistry", []), getAddress(world().addressOf("operators")));
     assert.equal(await read("isBalancer", [cluster, balancer.address]), true);
     assert.equal(await read("isVoucherSigner", [cluster, balancer.address]), true);
     assert.equal(await read("isVoucherSigner", [cluster, stranger.address]), false);
