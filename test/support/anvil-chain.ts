@@ -34,8 +34,10 @@ export async function openAnvil(options: DeployOptions = {}): Promise<AnvilChain
   const { child, rpcUrl } = await startAnvil();
   const testClient = createTestClient({ mode: "anvil", chain: foundry, transport: http(rpcUrl) });
   let timer: NodeJS.Timeout | undefined;
+  let isMining = false;
   const close = async () => {
-    clearInterval(timer);
+    isMining = false;
+    clearTimeout(timer);
     if (child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, "exit");
     child.kill("SIGKILL");
@@ -53,7 +55,13 @@ export async function openAnvil(options: DeployOptions = {}): Promise<AnvilChain
       testClient,
       client,
       keepMining() {
-        timer ??= setInterval(() => void testClient.mine({ blocks: 1 }).catch(() => {}), 50);
+        isMining = true;
+        // The next one only when the last is there: on a slow machine they would pile up before everybody's calls.
+        const mineNext = () => {
+          if (!isMining) return;
+          timer = setTimeout(() => void testClient.mine({ blocks: 1 }).then(mineNext, mineNext), 50);
+        };
+        if (timer === undefined) mineNext();
       },
       mine: (blocks) => testClient.mine({ blocks }),
       async key(index) {
