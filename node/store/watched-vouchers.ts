@@ -32,8 +32,10 @@ export class LevelWatchStore {
     );
   }
 
-  remove({ channel, voucher }: WatchedVoucher): Promise<void> {
-    return this.#database.change(async (changes) => changes.delete(voucherKey(voucher.value.payee, channel)));
+  remove(...watched: readonly WatchedVoucher[]): Promise<void> {
+    return this.#database.change(async (changes) => {
+      for (const { channel, voucher } of watched) changes.delete(voucherKey(voucher.value.payee, channel));
+    });
   }
 
   /** Wei spent on a day, counted from 1970. */

@@ -1,4 +1,4 @@
-import type { ChannelView } from "@leat/node/chain/channel-view.ts";
+import type { ChannelState, ChannelView } from "@leat/node/chain/channel-view.ts";
 import type { DecodedLog } from "@leat/node/chain/event-reader.ts";
 import type { GasSource } from "@leat/node/chain/gas.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
@@ -32,6 +32,9 @@ export interface WatchtowerComponents extends RescuerComponents {
   readonly gas: GasSource;
 }
 
+/** Pause between looks for places that nobody needs any more. */
+const SWEEP_EVERY_MS = 600_000;
+
 /** Keeps vouchers for payees that may be offline when a payer starts to thaw, and collects them then, to the payees. */
 export class WatchtowerService implements Startable {
   readonly #components: WatchtowerComponents;
@@ -41,6 +44,7 @@ export class WatchtowerService implements Startable {
   /** Channels that thaw, and since when that is known. */
   readonly #thawing = new Map<Hex, number>();
   readonly #mutex = new Mutex();
+  #sweptAtMs = Number.NEGATIVE_INFINITY;
   readonly #tasks: TaskGroup;
   readonly #rescuer: Rescuer;
   #stopHearing: (() => void) | undefined;
@@ -65,12 +69,15 @@ export class WatchtowerService implements Startable {
     for (const kept of await store.all()) this.#remember(kept);
     this.#stopHearing = chain.onEvent(({ eventName, args }) => {
       if (eventName === "ReserveThawStarted") this.#noteThaw(args.channel as Hex);
+      if (eventName === "Collected") this.#noteCollected(args.channel as Hex, args.collected as bigint);
     });
-    // Thaws that started while this tower was away.
+    // What was collected and what started to thaw while this tower was away.
     this.#tasks.run(async (signal) => {
-      for (const { channel, voucher } of await this.#known()) {
+      for (const watched of await this.#known()) {
         if (signal.aborted) return;
-        if ((await chain.channelState(channelOf(voucher.value))).thawing > 0n) this.#noteThaw(channel);
+        const state = await chain.channelState(channelOf(watched.voucher.value));
+        if (isOver(watched.voucher.value, state)) await this.#mutex.run(() => this.#drop(watched));
+        else if (state.thawing > 0n) this.#noteThaw(watched.channel);
       }
       await this.look();
     });
@@ -118,9 +125,9 @@ export class WatchtowerService implements Startable {
       const totals = { held: held.cumulative, offered: value.cumulative };
       throw new WatchError({ code: "WATCH_VOUCHER_STALE", channel, ...totals });
     }
-    if (held === undefined) this.#checkRoom(payee);
+    if (held === undefined) await this.#checkRoom(payee);
     const state = await chain.channelState(channelOf(value));
-    if (value.cumulative <= state.collected || state.reserve + state.thawing === 0n) {
+    if (isOver(value, state)) {
       throw new WatchError({ code: "WATCH_NOTHING_OPEN", channel });
     }
     await checkSigner(voucher);
@@ -130,16 +137,36 @@ export class WatchtowerService implements Startable {
     return value;
   }
 
-  #checkRoom(payee: Address): void {
+  async #checkRoom(payee: Address): Promise<void> {
+    if (this.#findFull(payee) === undefined) return;
+    await this.#sweep();
+    const full = this.#findFull(payee);
+    if (full !== undefined) throw new WatchError({ code: "WATCH_FULL", ...full });
+  }
+
+  #findFull(payee: Address): { held: number; most: number } | undefined {
     const own = this.#keptOf.get(payee) ?? 0;
-    if (own >= MAX_WATCHED_OF_PAYEE)
-      throw new WatchError({ code: "WATCH_FULL", held: own, most: MAX_WATCHED_OF_PAYEE });
+    if (own >= MAX_WATCHED_OF_PAYEE) return { held: own, most: MAX_WATCHED_OF_PAYEE };
     const held = this.#kept.size;
-    if (held >= MAX_WATCHED) throw new WatchError({ code: "WATCH_FULL", held, most: MAX_WATCHED });
+    return held >= MAX_WATCHED ? { held, most: MAX_WATCHED } : undefined;
+  }
+
+  /** Drops what nothing can be collected of any more. Seldom: whoever asks for room again and again gains nothing. */
+  async #sweep(): Promise<void> {
+    const { chain, clock } = this.#components;
+    const nowMs = clock.nowMs();
+    if (nowMs - this.#sweptAtMs < SWEEP_EVERY_MS) return;
+    this.#sweptAtMs = nowMs;
+    const over: WatchedVoucher[] = [];
+    for (const watched of this.#kept.values()) {
+      const { value } = watched.voucher;
+      if (isOver(value, await chain.channelState(channelOf(value)))) over.push(watched);
+    }
+    await this.#drop(...over);
   }
 
   async #look(): Promise<void> {
-    const { chain, store, clock, gas, tokens, thawEndsAt } = this.#components;
+    const { chain, clock, gas, tokens, thawEndsAt } = this.#components;
     if (this.#thawing.size === 0) return;
     const due: WatchedVoucher[] = [];
     const known = new Map((await this.#known()).map((one) => [one.channel, one]));
@@ -155,8 +182,7 @@ export class WatchtowerService implements Startable {
       if (open <= 0n) {
         // The payee was here itself, or another tower was.
         this.#endThaw(channel);
-        await store.remove(watched);
-        this.#forget(watched);
+        await this.#drop(watched);
         continue;
       }
       const endsAtMs = Number(await thawEndsAt(channel)) * 1_000;
@@ -172,6 +198,17 @@ export class WatchtowerService implements Startable {
     const issued = (await this.#components.issued?.()) ?? [];
     const own = issued.map((voucher) => ({ channel: channelId(channelOf(voucher.value)), voucher }));
     return [...own, ...this.#kept.values()];
+  }
+
+  /** The payee, its cluster's balancer or another tower was there: the place is free for another channel. */
+  #noteCollected(channel: Hex, collected: bigint): void {
+    const isPaid = () => (this.#kept.get(channel)?.voucher.value.cumulative ?? collected + 1n) <= collected;
+    if (!isPaid()) return;
+    this.#tasks.run(() =>
+      this.#mutex.run(async () => {
+        if (isPaid()) await this.#drop(this.#kept.get(channel)!);
+      }),
+    );
   }
 
   #noteThaw(channel: Hex): void {
@@ -191,11 +228,24 @@ export class WatchtowerService implements Startable {
     this.#kept.set(kept.channel, kept);
   }
 
-  #forget({ channel, voucher }: WatchedVoucher): void {
-    const { payee } = voucher.value;
-    if (!this.#kept.delete(channel)) return;
+  /** Unless a newer one took its place meanwhile. */
+  async #drop(...watched: readonly WatchedVoucher[]): Promise<void> {
+    const still = watched.filter((one) => this.#kept.get(one.channel) === one);
+    if (still.length > 0) await this.#components.store.remove(...still);
+    for (const { channel, voucher } of still) {
+      this.#kept.delete(channel);
+      this.#giveBack(voucher.value.payee);
+    }
+  }
+
+  #giveBack(payee: Address): void {
     const left = (this.#keptOf.get(payee) ?? 1) - 1;
     if (left > 0) this.#keptOf.set(payee, left);
     else this.#keptOf.delete(payee);
   }
+}
+
+/** Nothing can be collected of it: it was paid, or its channel holds nothing. */
+function isOver({ cumulative }: Voucher, { collected, reserve, thawing }: ChannelState): boolean {
+  return cumulative <= collected || reserve + thawing === 0n;
 }

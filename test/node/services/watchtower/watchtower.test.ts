@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { collectCall } from "../../../../node/chain/contracts.ts";
 import { gasOf } from "../../../../node/chain/gas.ts";
 import { systemClock } from "../../../../node/kernel/clock.ts";
 import type { NodeKey } from "../../../../node/kernel/keys.ts";
@@ -11,9 +12,13 @@ import { SettlementService } from "../../../../node/services/settlement/settleme
 import { TokenValues } from "../../../../node/services/settlement/token-values.ts";
 import { type WatchtowerOptions, watchtowerOptions } from "../../../../node/services/watchtower/options.ts";
 import { VoucherLeaver } from "../../../../node/services/watchtower/voucher-leaver.ts";
-import { WatchtowerService } from "../../../../node/services/watchtower/watchtower-service.ts";
+import {
+  type WatchtowerComponents,
+  WatchtowerService,
+} from "../../../../node/services/watchtower/watchtower-service.ts";
 import type { Database } from "../../../../node/store/database.ts";
-import { LevelWatchStore } from "../../../../node/store/watched-vouchers.ts";
+import { toText } from "../../../../node/store/json.ts";
+import { LevelWatchStore, type WatchedVoucher } from "../../../../node/store/watched-vouchers.ts";
 import { handleWatch } from "../../../../node/wire/watch/watch.ts";
 import { silentLogger } from "../../../../sdk/base/logger.ts";
 import { silentMetrics } from "../../../../sdk/base/metrics.ts";
@@ -21,6 +26,7 @@ import { cancelThaw, deposit, thaw } from "../../../../sdk/client/actions/accoun
 import { write } from "../../../../sdk/client/transaction.ts";
 import { paymentEscrowAbi } from "../../../../sdk/protocol/abi/payment-escrow.ts";
 import { type Channel, channelId, hubChannel } from "../../../../sdk/protocol/channel.ts";
+import { MAX_WATCHED_OF_PAYEE } from "../../../../sdk/protocol/limits.ts";
 import { voucherStructure } from "../../../../sdk/protocol/signed.ts";
 import { defaultsOf } from "../../../support/defaults.ts";
 import { type MoneyMarket, openMarket, randomHash } from "../../../support/money-market.ts";
@@ -54,15 +60,27 @@ describe("watchtower", () => {
       market.anvil.deployment.tokens,
       (token) => market.view.decimalsOf(token),
     );
-  async function startTower(database: Database, settings: Partial<WatchtowerOptions> = {}, least = "0") {
+  async function startTower(
+    database: Database,
+    settings: Partial<WatchtowerOptions> = {},
+    least = "0",
+    issued?: WatchtowerComponents["issued"],
+  ) {
     const options = defaultsOf(watchtowerOptions, { graceMs: 0, lookEveryMs: 200, serve: "anybody", ...settings });
     const { view, domain } = market;
     const signers = new VoucherSigners({ statements: nativeStatements, domain, chain: view, clock: systemClock });
     const host = hosts.create({}, towerKey);
+    const dropped = Promise.withResolvers<void>();
+    class WatchedStore extends LevelWatchStore {
+      override async remove(...watched: readonly WatchedVoucher[]): Promise<void> {
+        await super.remove(...watched);
+        dropped.resolve();
+      }
+    }
     const tower = new WatchtowerService(
       {
         ...quiet,
-        store: new LevelWatchStore(database),
+        store: new WatchedStore(database),
         chain: view,
         thawEndsAt: (channel) => view.reader.thawEndsAt(channel),
         checkSigner: (voucher) => signers.check(voucher),
@@ -71,6 +89,7 @@ describe("watchtower", () => {
         gas: gasOf(market.publicClient),
         tokens: tokens(least),
         deployment: market.anvil.deployment,
+        ...(issued === undefined ? {} : { issued }),
       },
       options,
     );
@@ -78,7 +97,12 @@ describe("watchtower", () => {
     await host.start();
     parts.push(tower);
     await tower.start();
-    return { tower, host, contact: { address: towerKey.address, multiaddrs: host.multiaddrs() } };
+    return {
+      tower,
+      host,
+      dropped: dropped.promise,
+      contact: { address: towerKey.address, multiaddrs: host.multiaddrs() },
+    };
   }
   /** A payee with a voucher for so many base units beyond what the chain paid. */
   async function holdVoucher(
@@ -248,6 +272,8 @@ describe("watchtower", () => {
     await write(client, { ...escrow, functionName: "reserve", args: [...args, amount] });
     return write(client, { ...escrow, functionName: "thaw", args: [...args, 1n] });
   }
+  const stopThawOfBuyer = ({ payee, token }: Channel) =>
+    cancelThaw(market.anvil.client(market.buyer), { payee, token });
   async function giveBuyer(token: Channel["token"], amount: bigint) {
     await market.anvil.mint(token, market.buyer.address, amount);
     await deposit(market.anvil.client(market.buyer), { token, amount });
@@ -309,5 +335,67 @@ describe("watchtower", () => {
     await tower.look();
     assert.equal(await nonceOf(towerKey), nonce + 1);
     assert.ok((await market.view.channelState(channel)).collected >= 1_002n);
+  });
+
+  it("has room again for what was collected, heard of or not", async function () {
+    this.timeout(20_000);
+    const { USDC } = market.anvil.deployment.tokens;
+    const { database } = await market.openStore("tower-full");
+    const { vouchers } = await market.openStore("node-full");
+    const store = new LevelWatchStore(database);
+    const paid = hubChannel(market.buyer.address, market.node.address, USDC);
+    await giveBuyer(USDC, 500n);
+    await promiseAndThaw(paid, 400n);
+    await market.view.whenConfirmed((await stopThawOfBuyer(paid)).blockNumber);
+    const collect = async (voucher: Awaited<ReturnType<typeof holdVoucher>>) => {
+      const sender = await market.sender(market.node);
+      const collectables = [{ voucher, payerCluster: 0n, payeeCluster: 0n }];
+      const { blockNumber } = await sender.send(collectCall(market.anvil.deployment, collectables));
+      await market.view.whenConfirmed(blockNumber);
+    };
+    const first = await holdVoucher(vouchers, paid, 5n, 1n, market.buyer);
+    const { tower, dropped: firstDropped } = await startTower(database, { lookEveryMs: 600_000 });
+    await tower.keep(market.node.address, { vouchers: [first] });
+    assert.equal((await store.all()).length, 1);
+    await collect(first);
+    await firstDropped;
+    assert.deepEqual(await store.all(), []);
+
+    // Places that it hears of no more: their names are not those of the channel that is paid.
+    const second = await holdVoucher(vouchers, paid, 5n, 2n, market.buyer);
+    await database.change(async (changes) => {
+      for (let at = 0; at < MAX_WATCHED_OF_PAYEE; at += 1) {
+        changes.put(`watch/voucher/${market.node.address}/${randomHash()}`, toText(second));
+      }
+    });
+    await stopParts();
+    await hosts.stopAll();
+    const { tower: full } = await startTower(database, { lookEveryMs: 600_000 });
+    await collect(second);
+    const third = await holdVoucher(vouchers, paid, 5n, 3n, market.buyer);
+    assert.deepEqual((await full.keep(market.node.address, { vouchers: [third] })).refused, []);
+    assert.equal((await store.all()).length, 1);
+
+    // Collected while the tower is away.
+    await stopParts();
+    await hosts.stopAll();
+    await collect(third);
+    const { dropped } = await startTower(database, { lookEveryMs: 600_000 });
+    await dropped;
+    assert.deepEqual(await store.all(), []);
+  });
+
+  it("collects what a balancer issued to its members, who left it nowhere", async function () {
+    this.timeout(30_000);
+    const channel = market.wholesale(market.anvil.deployment.tokens.LPT);
+    const { database } = await market.openStore("tower-of-balancer");
+    const { vouchers } = await market.openStore("node-of-balancer");
+    const voucher = await holdVoucher(vouchers, channel, 900n);
+    await startTower(database, {}, "0", async () => [voucher]);
+    const collected = whenCollected(channel, voucher.value.cumulative);
+    await thawOne(channel);
+    await collected;
+    assert.deepEqual(await new LevelWatchStore(database).all(), []);
+    await stopThaw(channel);
   });
 });
