@@ -110,5 +110,5 @@ export const x402Meanings: Readonly<Partial<Record<X402Code, Meaning>>> = {
     reason: "store_unavailable",
     message: "this node cannot write down what is paid; ask again",
   },
-  X402_BUSY: { status: 503, reason: "busy", message: "too many payments of this payer at once" },
+  X402_BUSY: { status: 503, reason: "busy", message: "too many payments at once; nothing was taken" },
 };

@@ -18,6 +18,7 @@ import { toExact } from "@leat/sdk/protocol/units.ts";
 import { PrepaidError } from "./errors.ts";
 import type { ExactPaid, ExactPayments } from "./exact-payments.ts";
 import type { ChannelStanding, PrepaidTerms, TopUp } from "./index.ts";
+import type { LookLimit } from "./look-limit.ts";
 import type { PaymentSender } from "./payment-sender.ts";
 import { refusalOf } from "./refusal.ts";
 import { requireSigner } from "./require-signer.ts";
@@ -35,6 +36,7 @@ export interface ChannelComponents {
   readonly domain: Domain;
   readonly tokenDomain: Domain;
   readonly deployment: Deployment;
+  readonly looks: LookLimit;
 }
 
 /**
@@ -73,10 +75,12 @@ export class ChannelPayments {
     wantedExact: bigint,
     signal: AbortSignal,
   ): Promise<ExactPaid> {
-    const { store, payee, vouchers } = this.#components;
+    const { store, payee, vouchers, looks } = this.#components;
     const { value } = voucher;
     const id = channelId(channelOf(value));
     const held = (await vouchers.newest("held", id))?.voucher.value;
+    // Whose vouchers are held here is no stranger, unless a top-up is to be looked into.
+    if (held === undefined || topUp !== undefined) looks.take();
     checkNext(value, held);
     const before = held?.cumulative ?? 0n;
     const amount = value.cumulative - before;

@@ -10,6 +10,7 @@ import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import { toExact } from "@leat/sdk/protocol/units.ts";
 import { PrepaidError } from "./errors.ts";
 import type { PrepaidTerms } from "./index.ts";
+import type { LookLimit } from "./look-limit.ts";
 import type { PaymentSender } from "./payment-sender.ts";
 import { refusalOf } from "./refusal.ts";
 import { roundUp } from "./round-up.ts";
@@ -22,6 +23,7 @@ export interface ExactComponents {
   readonly confirmedDepth: number;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly looks: LookLimit;
   readonly onSettled: () => void;
 }
 
@@ -153,14 +155,17 @@ export class ExactPayments {
 
   /** The block that the search for the payment's use may begin with. */
   async #checkOnChain({ from, nonce, value }: TransferAuthorization): Promise<bigint> {
-    const { tokens } = this.#components;
-    const reads = Promise.all([tokens.isUsed(from, nonce), tokens.balanceOf(from), tokens.head()]);
-    const [isUsed, found, head] = await reads.catch((cause) => {
+    const { tokens, looks } = this.#components;
+    looks.take();
+    const unavailable = (cause: unknown) => {
       throw new PrepaidError({ code: "X402_CHAIN_UNAVAILABLE" }, { cause });
-    });
+    };
+    // Alone and first: an empty account, which costs nobody anything, ends here.
+    const found = await tokens.balanceOf(from).catch(unavailable);
+    if (found < value) throw new PrepaidError({ code: "X402_FUNDS_SHORT", wanted: value, found });
+    const [isUsed, head] = await Promise.all([tokens.isUsed(from, nonce), tokens.head()]).catch(unavailable);
     // Used before we knew of it: nothing is counted that we did not see begin.
     if (isUsed) throw nonceUsed(nonce);
-    if (found < value) throw new PrepaidError({ code: "X402_FUNDS_SHORT", wanted: value, found });
     return head.blockNumber;
   }
 

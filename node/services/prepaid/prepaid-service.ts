@@ -11,12 +11,16 @@ import { type ChannelComponents, ChannelPayments } from "./channel-payments.ts";
 import { PrepaidError } from "./errors.ts";
 import { type ExactComponents, type ExactPaid, ExactPayments } from "./exact-payments.ts";
 import type { ChannelStanding, Hold, Paid, Prepaid, PrepaidTerms, TopUp, X402Options } from "./index.ts";
+import { LookLimit } from "./look-limit.ts";
 import { type PaymentGas, PaymentSender, type PaymentSenderComponents } from "./payment-sender.ts";
 import { requireSigner } from "./require-signer.ts";
 
+/** Payments of all payers at once. What waits for the chain stands in the way of what this node sends for itself. */
+const MAX_UNDER_WAY = 64;
+
 export interface PrepaidComponents
-  extends Omit<ExactComponents, "onSettled" | "sender">,
-    Omit<ChannelComponents, "sender">,
+  extends Omit<ExactComponents, "onSettled" | "sender" | "looks">,
+    Omit<ChannelComponents, "sender" | "looks">,
     PaymentSenderComponents {
   readonly metrics: MetricsRegister;
 }
@@ -30,6 +34,7 @@ export class PrepaidService implements Prepaid, Startable {
   readonly #exact: ExactPayments;
   readonly #channel: ChannelPayments;
   readonly #tasks: TaskGroup;
+  #underWay = 0;
 
   constructor(components: PrepaidComponents, terms: PrepaidTerms, options: X402Options, gas: PaymentGas) {
     this.#components = components;
@@ -50,8 +55,9 @@ export class PrepaidService implements Prepaid, Startable {
     };
     this.#balances = new Balances({ store, clock, run }, options.tokenSeconds);
     const sender = new PaymentSender(components, gas);
-    this.#exact = new ExactPayments({ ...components, sender, onSettled: () => settled.add() }, terms);
-    this.#channel = new ChannelPayments({ ...components, sender }, this.#exact, terms);
+    const looks = new LookLimit(clock);
+    this.#exact = new ExactPayments({ ...components, sender, looks, onSettled: () => settled.add() }, terms);
+    this.#channel = new ChannelPayments({ ...components, sender, looks }, this.#exact, terms);
   }
 
   async start(): Promise<void> {
@@ -109,6 +115,8 @@ export class PrepaidService implements Prepaid, Startable {
 
   async #pay(payer: Address, take: (signal: AbortSignal) => Promise<ExactPaid>): Promise<Paid> {
     const { clock } = this.#components;
+    if (this.#underWay >= MAX_UNDER_WAY) throw new PrepaidError({ code: "X402_BUSY" });
+    this.#underWay += 1;
     const limit = new AbortController();
     const signal = AbortSignal.any([limit.signal, this.#tasks.signal]);
     const waiting = clock.sleep(this.#options.settleWaitMs, signal).then(
@@ -123,6 +131,7 @@ export class PrepaidService implements Prepaid, Startable {
         return { payer, ...paid, ...(await this.#balances.issue(payer)) };
       });
     } finally {
+      this.#underWay -= 1;
       limit.abort();
       await waiting;
     }

@@ -362,6 +362,18 @@ describe("x402, exact scheme", function () {
     assert.equal(await usdcOf(on.market, viewer.address), 5n * PREPAY);
   });
 
+  it("looks at no more strangers' accounts in a second than it can spare calls for", async () => {
+    await node.stop();
+    const now = Date.now();
+    node = await on.start({ clock: { ...systemClock, nowMs: () => now } });
+    const codes: string[] = [];
+    for (let stranger = 0; stranger < 20; stranger += 1) {
+      codes.push(await codeOf(await send(await sign(await on.market.anvil.key(5_000 + stranger)))));
+    }
+    const short = codes.filter((code) => code === "X402_FUNDS_SHORT");
+    assert.deepEqual(codes, [...short, ...Array(4).fill("X402_BUSY")]);
+  });
+
   it("counts what somebody else submits after this node could not", async () => {
     await node.stop();
     const calls: Parameters<ChainSender["send"]>[0][] = [];
