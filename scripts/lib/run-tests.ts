@@ -44,7 +44,7 @@ function chooseSuites(options: { long?: boolean; only?: string }): Suite[] {
     // One after the other: they start real networks, whose media must keep up.
     ...(endToEnd.length > 0 ? [mochaSuite("end to end", endToEnd, 24)] : []),
     ...(long.length > 0 ? [mochaSuite("long", long, 240)] : []),
-    ...(options.long === true ? [proof("invariants", "invariants.ts", 60)] : []),
+    ...(options.long === true ? [proof("coverage", "coverage.ts", 60), proof("invariants", "invariants.ts", 60)] : []),
   ];
 }
 
