@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { clusterRegistryAbi } from "../../../sdk/protocol/abi/cluster-registry.ts";
+import { faultsAbi } from "../../../sdk/protocol/abi/faults.ts";
 import { operatorRegistryAbi } from "../../../sdk/protocol/abi/operator-registry.ts";
 import { paymentEscrowAbi } from "../../../sdk/protocol/abi/payment-escrow.ts";
 
@@ -15,6 +16,7 @@ const contracts: Readonly<Record<string, readonly AbiItem[]>> = {
   PaymentEscrow: paymentEscrowAbi,
   OperatorRegistry: operatorRegistryAbi,
   ClusterRegistry: clusterRegistryAbi,
+  Faults: faultsAbi,
 };
 
 function namesOfChanges(abi: readonly AbiItem[]): (string | undefined)[] {
