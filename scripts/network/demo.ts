@@ -89,14 +89,15 @@ export async function runDemo(network: LocalNetwork, input: DemoInput): Promise<
   }
 }
 
-/** The buyer's wallet is its agent's key: the demo creates streams with it as `leat stream create` does. */
+/** Signs with the agent's key, in the name of the account that pays, as `leat stream create` does. */
 export function buyerOf(network: LocalNetwork): ApiCaller {
   const client = createClient({
     rpcUrl: network.chain.rpcUrl,
     deployment: network.economy.deployment,
     clusterUrl: network.clusterUrl,
   });
-  return { client, signer: network.key("buyer").signer };
+  const { address, signer } = network.key("buyer");
+  return { client, signer, ...(network.buyer === address ? {} : { account: network.buyer }) };
 }
 
 type Ended = { readonly report: PublishReport } | { readonly error: unknown };

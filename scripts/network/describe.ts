@@ -6,9 +6,9 @@ import { addressOfWallet, type WalletName, walletIndex } from "./wallets.ts";
 /** What a person can do with a network that is up. */
 export function describeNext(network: LocalNetwork): string {
   const config = join(network.place("buyer").dir, "config.json");
-  const wallets = (Object.keys(walletIndex) as WalletName[]).map(
-    (name) => `  ${name.padEnd(13)} ${addressOfWallet(name)}`,
-  );
+  const wallets = (Object.keys(walletIndex) as WalletName[])
+    .filter((name) => name !== "coldBuyer")
+    .map((name) => `  ${name.padEnd(13)} ${addressOfWallet(name)}`);
   return `
 The network is up until Ctrl-C.
 
@@ -26,7 +26,7 @@ See who did what, why a node got a job, what was paid, what is owed:
 
 Wallets (development mnemonic, chain ${network.chain.chainId} at ${network.chain.rpcUrl}):
 ${wallets.join("\n")}
-  ${"buyer".padEnd(13)} ${network.key("buyer").address}
+  ${"buyer".padEnd(13)} ${network.buyer}
 `;
 }
 

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { NodeKey } from "@leat/node/kernel/keys.ts";
+import type { Address } from "@leat/sdk/protocol/hex.ts";
 import type { WalletName } from "./wallets.ts";
 
 export type NodeName = "balancer" | "node-a" | "node-b" | "node-c" | "buyer";
@@ -48,10 +49,12 @@ export interface ConfigInput {
   readonly clusterUrl: string;
   /** Absent for the balancer itself. */
   readonly balancer: { readonly key: NodeKey; readonly multiaddr: string } | undefined;
+  /** Whom the buyer's agent acts for, where that is not itself. */
+  readonly account?: Address;
 }
 
 /** The settings file of one node of a local network. */
-export function nodeConfig({ place, cluster, clusterUrl, balancer }: ConfigInput): Record<string, unknown> {
+export function nodeConfig({ place, cluster, clusterUrl, balancer, account }: ConfigInput): Record<string, unknown> {
   const sells = place.roles.some((role) => ["ingest", "transcode", "delivery"].includes(role));
   return {
     node: {
@@ -73,7 +76,7 @@ export function nodeConfig({ place, cluster, clusterUrl, balancer }: ConfigInput
       cluster: Number(cluster),
       ...(sells ? { prices: ["USDC", "LPT"].map((token) => ({ token, ...wholesale })) } : {}),
     },
-    ...(place.roles.includes("buyer") ? { purchases: { clusterUrl } } : {}),
+    ...(place.roles.includes("buyer") ? { purchases: { clusterUrl, account } } : {}),
     ...(place.roles.includes("ingest") ? { rtmp: { port: place.rtmpPort } } : {}),
     ...(balancer === undefined
       ? {}

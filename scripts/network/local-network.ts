@@ -8,14 +8,19 @@ import { type Chain, startBlocks, startChain } from "./chain.ts";
 import { type NodeName, type NodePlace, nodeConfig, operatorNames, placeNodes } from "./layout.ts";
 import type { NetworkError } from "./options.ts";
 import { ProcessGroup, requireFreePort } from "./processes.ts";
-import { deployLocally, type Economy, readChain, setUpEconomy } from "./setup.ts";
-import { keyAt, writeJson } from "./wallets.ts";
+import { type Caps, deployLocally, type Economy, readChain, setUpEconomy } from "./setup.ts";
+import { addressOfWallet, keyAt, writeJson } from "./wallets.ts";
 
 export interface LocalNetworkOptions {
   readonly dataDir: string;
   readonly portBase: number;
   /** A development chain that runs already, with contracts on it. Without it the network starts a chain of its own. */
   readonly networkFile?: string;
+  /**
+   * Caps in base units: the buyer's account is a wallet then, and its agent's key signs vouchers up to these. Without it
+   * the agent's key is the account.
+   */
+  readonly caps?: Caps;
   /** Hears each step as it is done. */
   readonly onStep?: (step: string) => void;
   /** Hears of a process that ended by itself. */
@@ -51,7 +56,7 @@ export class LocalNetwork {
       await mkdir(dir, { recursive: true, mode: 0o700 });
       this.#keys.set(name, await keyAt(join(dir, "node.key")));
     }
-    const { networkFile } = this.#options;
+    const { networkFile, caps } = this.#options;
     this.#chain =
       networkFile === undefined ? await startChain(this.#processes, dataDir, portBase) : await readChain(networkFile);
     onStep?.(`chain at ${this.#chain.rpcUrl}`);
@@ -59,6 +64,7 @@ export class LocalNetwork {
     this.#economy = await setUpEconomy(this.#chain, dataDir, contracts, {
       balancer: this.key("balancer"),
       buyer: this.key("buyer"),
+      ...(caps === undefined ? {} : { caps }),
       operators: operatorNames.map((name) => ({
         wallet: this.place(name).wallet!,
         node: this.key(name),
@@ -83,6 +89,7 @@ export class LocalNetwork {
       cluster: this.economy.cluster,
       clusterUrl: this.clusterUrl,
       balancer,
+      ...(this.#options.caps === undefined ? {} : { account: this.buyer }),
     });
     const file = join(this.place(name).dir, "config.json");
     await writeJson(file, adjust?.(name, config) ?? config);
@@ -119,6 +126,11 @@ export class LocalNetwork {
 
   get clusterUrl(): string {
     return this.httpUrl("balancer");
+  }
+
+  /** The account that pays: the agent's own, or the wallet that allotted its channels. */
+  get buyer(): Address {
+    return this.#options.caps === undefined ? this.key("buyer").address : addressOfWallet("coldBuyer");
   }
 
   place(name: NodeName): NodePlace {

@@ -3,11 +3,12 @@ import { join } from "node:path";
 import type { NodeKey } from "@leat/node/kernel/keys.ts";
 import { deposit, reserve } from "@leat/sdk/client/actions/account.ts";
 import { createCluster, joinOperator } from "@leat/sdk/client/actions/operator.ts";
+import { allotSigner, proveSigner } from "@leat/sdk/client/actions/signers.ts";
 import { createClient, type LeatClient } from "@leat/sdk/client/create-client.ts";
 import { addressOf, write } from "@leat/sdk/client/transaction.ts";
 import type { Tokens } from "@leat/sdk/protocol/deployment.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
-import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
+import { bytesToHex, toAddress } from "@leat/sdk/protocol/hex.ts";
 import { parseNetwork, requireDeployed } from "@leat/sdk/protocol/network.ts";
 import { parseAbi } from "viem";
 import { type Account, privateKeyToAccount } from "viem/accounts";
@@ -24,9 +25,14 @@ export interface Economy {
   readonly clusterAccount: Address;
 }
 
+/** Most that an allotted key may sign, base units by token. */
+export type Caps = Readonly<Record<"USDC" | "LPT", bigint>>;
+
 export interface Participants {
   readonly balancer: NodeKey;
+  /** The buyer's agent. Its key is the buyer's account too, unless it is allotted channels. */
   readonly buyer: NodeKey;
+  readonly caps?: Caps;
   readonly operators: readonly { readonly wallet: WalletName; readonly node: NodeKey; readonly endpoint: string }[];
 }
 
@@ -37,6 +43,7 @@ const buyerDeposit = 100n;
 const buyerReserve = 50n;
 const clusterDeposit = 100n;
 const memberReserve = 20n;
+const allotSeconds = 86_400n;
 
 const mintAbi = parseAbi(["function mint(address to, uint256 amount)"]);
 
@@ -84,10 +91,11 @@ export async function setUpEconomy(
   const clientOf = (account: Account): LeatClient =>
     createClient({ rpcUrl: chain.rpcUrl, deployment, account, pollMs: 50 });
 
-  const nodes = [participants.balancer, participants.buyer, ...participants.operators.map(({ node }) => node)];
+  const { balancer, buyer: agent, operators, caps } = participants;
+  const nodes = [balancer, agent, ...operators.map(({ node }) => node)];
   await Promise.all(nodes.map(({ address }) => fundGas(chain, address, 100n * ether)));
   const owner = clientOf(walletOf("clusterOwner"));
-  const buyer = clientOf(privateKeyToAccount(bytesToHex(participants.buyer.secret)));
+  const buyer = clientOf(caps === undefined ? privateKeyToAccount(bytesToHex(agent.secret)) : walletOf("coldBuyer"));
   await mintAll(clientOf(walletOf("deployer")), deployment.tokens, [
     ...participants.operators.map(
       ({ wallet }) => ({ to: walletOf(wallet).address, token: "LPT", whole: 10_000n }) as const,
@@ -115,6 +123,7 @@ export async function setUpEconomy(
     fundCluster(owner, deployment.tokens, cluster, clusterAccount, participants),
     fundBuyer(buyer, deployment.tokens, clusterAccount),
   ]);
+  if (caps !== undefined) await allotAgent(buyer, agent, clusterAccount, caps);
   await writeJson(economyFile, { cluster, clusterAccount });
   return { deployment, networkFile, cluster, clusterAccount };
 }
@@ -152,6 +161,15 @@ async function fundBuyer(buyer: LeatClient, tokens: Required<Tokens>, clusterAcc
     const token = tokens[name];
     await deposit(buyer, { token, amount: buyerDeposit * unitOf(name) });
     await reserve(buyer, { payee: clusterAccount, token, amount: buyerReserve * unitOf(name) });
+  }
+}
+
+async function allotAgent(buyer: LeatClient, agent: NodeKey, payee: Address, caps: Caps): Promise<void> {
+  const { timestamp } = await buyer.publicClient.getBlock();
+  const proof = await proveSigner(buyer, agent.signer, toAddress(addressOf(buyer)));
+  for (const name of ["USDC", "LPT"] as const) {
+    const token = toAddress(buyer.deployment.tokens[name]!);
+    await allotSigner(buyer, { payee, token, cap: caps[name], validUntil: timestamp + allotSeconds, proof });
   }
 }
 

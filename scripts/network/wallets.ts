@@ -6,7 +6,14 @@ import { type HDAccount, mnemonicToAccount } from "viem/accounts";
 import { developmentMnemonic } from "./chain.ts";
 
 /** Whose wallets the development mnemonic's accounts are. */
-export const walletIndex = { deployer: 0, clusterOwner: 1, operatorA: 2, operatorB: 3, operatorC: 4 } as const;
+export const walletIndex = {
+  deployer: 0,
+  clusterOwner: 1,
+  operatorA: 2,
+  operatorB: 3,
+  operatorC: 4,
+  coldBuyer: 5,
+} as const;
 export type WalletName = keyof typeof walletIndex;
 
 export function walletOf(name: WalletName): HDAccount {

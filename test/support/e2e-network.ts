@@ -30,7 +30,7 @@ export class TestNetwork extends LocalNetwork {
 
   /** @param unexpected Hears of a process that ended although nobody stopped or killed it. */
   static async start(
-    options: Pick<LocalNetworkOptions, "adjust" | "programOf" | "networkFile"> = {},
+    options: Pick<LocalNetworkOptions, "adjust" | "programOf" | "networkFile" | "caps"> = {},
     unexpected: (error: NetworkError) => void = reportExit,
   ): Promise<TestNetwork> {
     const dataDir = await mkdtemp(join(tmpdir(), "leat-e2e-"));
