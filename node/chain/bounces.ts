@@ -24,10 +24,23 @@ export interface Bounce extends BounceEvent {
 const MOST_OF_CHANNEL = 32;
 
 /**
- * One more bounce of a channel. The same total may be presented again and again while the escrow stays short, by the
- * payee or by anybody who saw it: that is one bounce, or a payee could spoil a payer's name at will.
+ * One more bounce of a channel of which so much was collected. What a payer owes on a channel is one debt, the larger total
+ * of which includes the smaller: while it is not made good, whatever else bounces there is the same bounce. Otherwise a
+ * payee that held vouchers of 32 totals could present them one by one, or anybody who saw them, and spoil a payer's name.
  */
-export function withBounce(known: readonly BounceEvent[], next: BounceEvent): readonly BounceEvent[] {
-  if (known.some(({ total }) => total === next.total)) return known;
-  return [...known, next].slice(-MOST_OF_CHANNEL);
+export function withBounce(
+  known: readonly BounceEvent[],
+  next: BounceEvent,
+  collected: bigint,
+): readonly BounceEvent[] {
+  const debt = known.find(({ total }) => total > collected);
+  if (debt === undefined) {
+    // Made good since: presented again, it is no new bounce.
+    if (known.some(({ total }) => total === next.total)) return known;
+    return [...known, next].slice(-MOST_OF_CHANNEL);
+  }
+  if (next.total <= debt.total) return known;
+  const { missing, total } = next;
+  const { blockNumber, transaction } = debt;
+  return known.map((bounce) => (bounce === debt ? { ...next, missing, total, blockNumber, transaction } : bounce));
 }

@@ -172,10 +172,11 @@ export class RegistryState {
         const channel: Hex = args.channel!;
         const missing: bigint = args.missing!;
         // What was paid of the claim is in the `Collected` before it.
-        const total = missing + (this.collections.get(channel)?.collected ?? 0n);
+        const collected = this.collections.get(channel)?.collected ?? 0n;
+        const total = missing + collected;
         const place = { blockNumber: log.blockNumber, transaction: log.transactionHash };
         const bounce = { channel, payer: address("payer"), payee: address("payee"), missing, total, ...place };
-        this.#keepBounces(channel, withBounce(this.#bounces.get(channel) ?? [], bounce));
+        this.#keepBounces(channel, withBounce(this.#bounces.get(channel) ?? [], bounce, collected));
         return;
       }
       default:
