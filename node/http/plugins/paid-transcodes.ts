@@ -22,6 +22,12 @@ export interface PaidTranscodesComponents {
   readonly prices: Prices;
 }
 
+/** Else whoever leaves just before the answer has a node work for nothing, over and over. */
+const chargedInFull: ReadonlySet<StoredJobError["code"]> = new Set([
+  "STORED_JOB_BEYOND_DECLARED",
+  "STORED_JOB_ABANDONED",
+]);
+
 interface Asked {
   Querystring: Record<string, unknown>;
 }
@@ -46,6 +52,7 @@ export async function addPaidTranscodes(
     STORED_JOB_BEYOND_DECLARED: 422,
     STORED_JOB_TIMED_OUT: 422,
     STORED_JOB_CUT_OFF: 400,
+    STORED_JOB_ABANDONED: 400,
     STORED_JOB_FILE_UNKNOWN: 404,
   });
 
@@ -77,8 +84,9 @@ export async function addPaidTranscodes(
         usedExact = costOf(done, prices);
         return present(done);
       } catch (error) {
-        // The work was done, for a source that was not what its client said.
-        if (error instanceof StoredJobError && error.code === "STORED_JOB_BEYOND_DECLARED") usedExact = job.costExact;
+        // The work was done, for a source that was not what its client said, or for nobody.
+        const isCharged = error instanceof StoredJobError && chargedInFull.has(error.code);
+        if (isCharged) usedExact = job.costExact;
         throw error;
       } finally {
         await hold.settleNow(usedExact);

@@ -12,5 +12,6 @@ export class StoredJobError extends CodedError<
   | { code: "STORED_JOB_TIMED_OUT"; limitMs: number }
   | { code: "STORED_JOB_FAILED"; reason: string }
   | { code: "STORED_JOB_CUT_OFF" }
+  | { code: "STORED_JOB_ABANDONED" }
   | { code: "STORED_JOB_FILE_UNKNOWN" }
 > {}

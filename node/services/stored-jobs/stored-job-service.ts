@@ -188,6 +188,8 @@ export class StoredJobService implements StoredJobs, Startable {
       );
     } catch (cause) {
       if (limit.signal.aborted) throw new StoredJobError({ code: "STORED_JOB_TIMED_OUT", limitMs }, { cause });
+      // Its client left after the work had begun for it.
+      if (signal.aborted) throw new StoredJobError({ code: "STORED_JOB_ABANDONED" }, { cause });
       if (end.aborted) throw new StoredJobError({ code: "STORED_JOB_CUT_OFF" }, { cause });
       if (!isCodedError(cause)) throw cause;
       const isSource = /^TRANSCODE_(INPUT|BITSTREAM|DECODER)_/.test(cause.code);

@@ -117,26 +117,43 @@ describe("transcode jobs by HTTP", function () {
     assert.deepEqual(await leftovers(), []);
   });
 
-  for (const [when, bytes] of [
-    ["in the middle of its source", 100],
-    ["while its job runs", Number.POSITIVE_INFINITY],
-  ] as const) {
-    it(`gives everything back to a client that leaves ${when}, and takes one job at a time`, async () => {
-      const paid = await payingFetch(on.market, viewer)(node.url("master.m3u8"));
-      const authorization = `Bearer ${readToken(paid.headers.get("payment-response"))}`;
-      const headers = { authorization, "content-length": source.length };
-      const leaving = request(jobUrl(), { method: "POST", headers });
-      leaving.on("error", () => {});
-      leaving.write(source.subarray(0, bytes));
-      await on.until(async () => (await sourceBytes()) === Math.min(bytes, source.length));
-      assert.ok((await node.prepaid.balance(viewer.address)) < PREPAY);
-      const second = await fetch(jobUrl(), post());
-      assert.equal(await codeOf(second), "STORED_JOB_BUSY", "said before it is paid");
-      leaving.destroy();
-      await on.until(async () => (await node.prepaid.balance(viewer.address)) === PREPAY);
-      assert.deepEqual(await leftovers(), []);
-    });
-  }
+  const startLeaving = async (bytes: number) => {
+    const paid = await payingFetch(on.market, viewer)(node.url("master.m3u8"));
+    const authorization = `Bearer ${readToken(paid.headers.get("payment-response"))}`;
+    const headers = { authorization, "content-length": source.length };
+    const leaving = request(jobUrl(), { method: "POST", headers });
+    leaving.on("error", () => {});
+    leaving.write(source.subarray(0, bytes));
+    return leaving;
+  };
+
+  it("gives everything back to a client that leaves in the middle of its source, and takes one job at a time", async () => {
+    const leaving = await startLeaving(100);
+    await on.until(async () => (await sourceBytes()) === 100);
+    assert.ok((await node.prepaid.balance(viewer.address)) < PREPAY);
+    const second = await fetch(jobUrl(), post());
+    assert.equal(await codeOf(second), "STORED_JOB_BUSY", "said before it is paid");
+    leaving.destroy();
+    await on.until(async () => (await node.prepaid.balance(viewer.address)) === PREPAY);
+    assert.deepEqual(await leftovers(), []);
+  });
+
+  it("charges a client that leaves while its job runs", async () => {
+    const leaving = await startLeaving(source.length);
+    const hasBegun = async () => {
+      const [job] = await leftovers();
+      return job !== undefined && (await readdir(join(folder, "jobs", job)).catch(() => [])).length > 1;
+    };
+    await on.until(hasBegun);
+    leaving.destroy();
+    // As declared; or as used, should the job have ended in that moment.
+    const charged = [46n, 30n].map((frames) => PREPAY - (frames * FRAME) / 100n);
+    const isIdle = async () => (await codeOf(await fetch(jobUrl(), post()))) === "X402_PAYMENT_REQUIRED";
+    await on.until(isIdle);
+    await node.stop();
+    assert.ok(charged.includes(await node.prepaid.balance(viewer.address)));
+    node = await on.start();
+  });
 
   it("refuses what it cannot do before anything is paid", async () => {
     const cases: [url: string, code: string, status: number][] = [
