@@ -26,6 +26,8 @@ export const settlementOptions = Type.Object(
     maxAgeMs: Type.Integer({
       default: 600_000,
       minimum: 1_000,
+      // What an allotted key signed is collectable for one thaw after its end: older must not wait for its age.
+      maximum: 86_400_000,
       description: "A voucher that is worth its gas is collected after so long at the latest, milliseconds",
     }),
     maxPostponeMs: Type.Integer({
