@@ -37,7 +37,7 @@ export interface TypedDataSigner {
 export interface ChannelSchemeOptions {
   readonly signer: TypedDataSigner;
   /** The escrow of the network, from a deployment that the payer trusts: a server could name any contract. */
-  readonly escrow: Address;
+  readonly escrow: Hex;
   /** Base units that go into a channel's reserve when it is too small. */
   readonly topUp: bigint;
   /** Most that is ever reserved for one payee, base units; default: one top-up. */
@@ -87,12 +87,12 @@ interface ChannelMemory {
 export class LeatChannelScheme {
   readonly scheme = CHANNEL_SCHEME;
   readonly schemeHooks = { onPaymentResponse: (response: SchemeResponse) => this.#hear(response) };
-  readonly #options: ChannelSchemeOptions;
+  readonly #options: ChannelSchemeOptions & { readonly escrow: Address };
   readonly #payer: Address;
   readonly #channels = new Map<Hex, ChannelMemory>();
 
   constructor(options: ChannelSchemeOptions) {
-    this.#options = options;
+    this.#options = { ...options, escrow: toAddress(options.escrow) };
     this.#payer = toAddress(options.signer.address);
   }
 

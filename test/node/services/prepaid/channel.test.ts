@@ -26,6 +26,7 @@ import {
 import type { PaymentPayload } from "@x402/core/types";
 import { ExactEvmScheme } from "@x402/evm/exact/client";
 import { wrapFetchWithPayment, x402Client } from "@x402/fetch";
+import { getAddress } from "viem";
 import { defaultsOf } from "../../../support/defaults.ts";
 import { useX402 } from "../../../support/use-x402.ts";
 import { accountOf, standStill, usdcOf, type X402Node } from "../../../support/x402-scene.ts";
@@ -298,6 +299,14 @@ describe("x402, channel scheme", function () {
     assert.equal(answer.status, 200);
     assert.equal(overtaken, 1);
     assert.equal(await usdcOf(on.market, viewer.address), 2n * TOP_UP);
+  });
+
+  it("knows its escrow however the address is written", async () => {
+    const { chainId, escrow } = on.market.anvil.deployment;
+    const network = `eip155:${chainId}` as const;
+    const mixed = new LeatChannelScheme({ signer: accountOf(viewer), escrow: getAddress(escrow), topUp: TOP_UP });
+    const client = x402Client.fromConfig({ schemes: [{ network, client: mixed }], spendControls: false });
+    assert.equal((await wrapFetchWithPayment(fetch, client)(node.url("240p/0.m4s"))).status, 200);
   });
 
   it("signs no top-up for an escrow that its payer does not know", async () => {
