@@ -18,12 +18,6 @@ export function depositNonce(account: Address, salt: Hex): Hex {
   return hashWords([tagOf("leat.deposit"), hexToBytes(account, 20), hexToBytes(salt, 32)]);
 }
 
-/** The nonce of an authorisation that only fills the reserve of the signer's channel to `payee`. */
-export function reserveNonce(payee: Address, cluster: bigint, clusterPpm: number, salt: Hex): Hex {
-  const words = [hexToBytes(payee, 20), numberBytes(cluster), numberBytes(BigInt(clusterPpm)), hexToBytes(salt, 32)];
-  return hashWords([tagOf("leat.reserve"), ...words]);
-}
-
 /** keccak256(abi.encode(…)) of values of one word each. */
 function hashWords(values: readonly Uint8Array[]): Hex {
   const encoded = new Uint8Array(32 * values.length);
@@ -33,8 +27,4 @@ function hashWords(values: readonly Uint8Array[]): Hex {
 
 function tagOf(name: string): Uint8Array {
   return keccak_256(new TextEncoder().encode(name));
-}
-
-function numberBytes(value: bigint): Uint8Array {
-  return hexToBytes(`0x${value.toString(16).padStart(64, "0")}`, 32);
 }

@@ -1,5 +1,6 @@
 import { paymentEscrowAbi } from "../../protocol/abi/payment-escrow.ts";
-import { depositNonce, reserveNonce } from "../../protocol/authorization.ts";
+import { depositNonce } from "../../protocol/authorization.ts";
+import { reserveNonce } from "../../protocol/eip3009.ts";
 import { type Address, bytesToHex, type Hex } from "../../protocol/hex.ts";
 import type { LeatClient } from "../create-client.ts";
 import { signPermit, signReceive, soon } from "../token-signatures.ts";
@@ -51,7 +52,7 @@ export async function authorizeReserve(
   input: AuthorizationInput & { readonly payee: Address; readonly cluster?: bigint; readonly clusterPpm?: number },
 ): Promise<DepositAuthorization> {
   const { payee, cluster = 0n, clusterPpm = 0 } = input;
-  return authorize(client, input, (salt) => reserveNonce(payee, cluster, clusterPpm, salt));
+  return authorize(client, input, (salt) => reserveNonce({ payee, cluster, clusterPpm }, salt));
 }
 
 /** Submits a deposit that `authorization.from` authorised into the pool of `account` (default: its own). */
