@@ -57,7 +57,7 @@ export async function generateVectors(): Promise<Map<string, string>> {
 async function statementVectors() {
   const statements: Record<string, unknown> = {};
   for (const structure of structures) {
-    const signer = nobleStatements.createSigner(keyOf(structure.name));
+    const signer = nobleStatements.createSigner(vectorKeyOf(structure.name));
     const value: Row = Object.fromEntries(
       structure.fields.map(([field, type], at) => [field, fieldValue(type, `${structure.name}.${field}`, at)]),
     );
@@ -76,7 +76,8 @@ async function statementVectors() {
   return { domain: { ...domain, separator: hashDomain(domain) }, statements };
 }
 
-function keyOf(name: string): Uint8Array {
+/** The key that signs a structure's vector, by the structure's name. */
+export function vectorKeyOf(name: string): Uint8Array {
   const index = firstStructures.indexOf(name);
   return index === -1 ? hexToBytes(keccak256(toHex(name))) : new Uint8Array(32).fill(index + 1);
 }
@@ -125,7 +126,7 @@ function usageRoots(root: Hex) {
 
 /** A pair of receipts that slashes, and trees over content of sizes around the edges of leaves and levels. */
 async function faultVectors() {
-  const signer = nobleStatements.createSigner(keyOf("Receipt"));
+  const signer = nobleStatements.createSigner(vectorKeyOf("Receipt"));
   const sign = async (durationMs: number) => {
     const fields = signed.receiptStructure.fields.map(([field, type], at) => [field, fieldValue(type, field, at)]);
     const value = { ...(Object.fromEntries(fields) as signed.Receipt), durationMs };

@@ -365,7 +365,8 @@ describe("chain sender", function () {
     await setAutomine(false);
     const sender = await open();
     const sending = sender.send(mint());
-    await proxy.whenCalled("eth_sendRawTransaction", 1);
+    // The second look comes after the first one's broadcast was answered: before that there is nothing to drop.
+    await proxy.whenCalled("eth_getTransactionReceipt", 2);
     const lie = proxy.fault("eth_getTransactionCount", {
       kind: "rewrite",
       result: (truth) => `0x${(Number(truth) + 5).toString(16)}`,
