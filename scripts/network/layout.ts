@@ -45,6 +45,8 @@ export const wholesale = {
 
 export interface ConfigInput {
   readonly place: NodePlace;
+  /** The chain and the contracts on it. */
+  readonly networkFile: string;
   readonly cluster: bigint;
   readonly clusterUrl: string;
   /** Absent for the balancer itself. */
@@ -54,13 +56,15 @@ export interface ConfigInput {
 }
 
 /** The settings file of one node of a local network. */
-export function nodeConfig({ place, cluster, clusterUrl, balancer, account }: ConfigInput): Record<string, unknown> {
+export function nodeConfig(input: ConfigInput): Record<string, unknown> {
+  const { place, networkFile, cluster, clusterUrl, balancer, account } = input;
   const sells = place.roles.some((role) => ["ingest", "transcode", "delivery"].includes(role));
   return {
     node: {
       roles: place.roles,
       dataDir: place.dir,
       keyFile: join(place.dir, "node.key"),
+      networkFile,
     },
     chain: { pollMs: 500 },
     // A demo earns cents, and its gas costs nothing.

@@ -86,6 +86,7 @@ export class LocalNetwork {
       name === "balancer" ? undefined : { key: this.key("balancer"), multiaddr: this.#multiaddr("balancer") };
     const config = nodeConfig({
       place: this.place(name),
+      networkFile: this.economy.networkFile,
       cluster: this.economy.cluster,
       clusterUrl: this.clusterUrl,
       balancer,
@@ -96,7 +97,7 @@ export class LocalNetwork {
     await this.#processes.start({
       name,
       command: process.execPath,
-      args: [...(programOf?.(name) ?? [leat, "start"]), "--network", this.economy.networkFile, "--config", file],
+      args: [...(programOf?.(name) ?? [leat, "start"]), "--config", file],
       ready: /"ready":true/,
     });
   }

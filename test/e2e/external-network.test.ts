@@ -52,7 +52,12 @@ describe("a chain that was there before, with contracts by scripts/deploy", func
     assert.equal(JSON.parse(stdout).ok, true);
     const { deployment } = requireDeployed(parseNetwork(await readJson(networkFile)));
 
-    network = await TestNetwork.start({ networkFile });
+    network = await TestNetwork.start({
+      networkFile,
+      programOf: () => [leat, "start", "--network", networkFile],
+      // Only the option names it.
+      adjust: (_, config) => ({ ...config, node: { ...(config.node as object), networkFile: undefined } }),
+    });
     const report = await runDemo(network, {
       inputs: [demoPattern],
       token: "USDC",

@@ -7,12 +7,9 @@ import type { LiveSpec } from "../../transcoder/engine.ts";
 import { type LiveTranscode, type LiveTranscodeEvents, startLiveTranscode } from "../../transcoder/supervisor.ts";
 import type { Lie } from "./lies.ts";
 
-// What `leat start` does, with work that is not what it is said to be. Arguments: the lie, then --network FILE --config FILE.
-const { values, positionals } = parseArgs({
-  options: { config: { type: "string" }, network: { type: "string" } },
-  allowPositionals: true,
-});
-const config = loadNodeConfig({ argv: [`--node.networkFile=${values.network}`], env: {}, file: values.config });
+// What `leat start` does, with work that is not what it is said to be. Arguments: the lie, then --config FILE.
+const { values, positionals } = parseArgs({ options: { config: { type: "string" } }, allowPositionals: true });
+const config = loadNodeConfig({ argv: [], env: {}, file: values.config });
 const node = await createNode(config.values, { ...honestWorkmanship, ...lieOf(positionals[0] as Lie) });
 process.once("SIGTERM", () => void node.stop());
 await node.start();
