@@ -6,7 +6,7 @@ import { ProcessLoad } from "../kernel/process-load.ts";
 import { nativeStatements } from "../kernel/secp.ts";
 import { findFault } from "../media/verification/verify-segment.ts";
 import { addLive } from "../media-io/hls/routes.ts";
-import { createRtmpServer } from "../media-io/rtmp/server.ts";
+import { createRtmpServer, type RtmpServer } from "../media-io/rtmp/server.ts";
 import { CheckingService } from "../services/checking/checking-service.ts";
 import { DeliveryService } from "../services/delivery/delivery-service.ts";
 import { type KeepPart, keepPart } from "../services/delivery/edge-stream.ts";
@@ -71,8 +71,8 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
   const gossip = new OfferGossip({ host, statements, domain, ...shared });
   const offers = new OfferWriter(foundation, priceLists, (offer) => gossip.publish(offer));
   const load = new ProcessLoad(config.load);
-  const rtmpUrl = config.node.rtmpUrl || `rtmp://${config.rtmp.host}:${config.rtmp.port}/live`;
   const roles = config.node.roles.filter((role) => role !== "balancer" && role !== "buyer" && role !== "watchtower");
+  let rtmp: RtmpServer | undefined;
 
   const session = new SessionClientService(
     {
@@ -80,7 +80,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
       collectHello: async () => ({
         roles: roles.filter((role) => role !== "transcode" || desk.capacity().transcodePixelsPerSecond.total > 0),
         httpUrl: foundation.httpUrl,
-        ...(roles.includes("ingest") ? { rtmpUrl } : {}),
+        ...(rtmp === undefined ? {} : { rtmpUrl: config.node.rtmpUrl || rtmp.url }),
         region: config.node.region,
         offer: await offers.write(desk.capacity()),
         jobs: desk.runningJobs(),
@@ -172,11 +172,13 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
       config.ingest,
     );
     host.onMedia((connection) => ingest.serve(connection));
-    const rtmp = createRtmpServer({
-      ...config.rtmp,
+    const { tls, ...plain } = config.rtmp;
+    const isSecure = tls.certFile !== "" || tls.keyFile !== "";
+    rtmp = createRtmpServer({
+      ...plain,
+      tls: isSecure ? tls : undefined,
       authorize: (streamKey, info) => ingest.authorize(streamKey, info),
-      logger,
-      metrics,
+      ...shared,
     });
     parts.push({ name: "ingest", part: ingest }, { name: "rtmp", part: rtmp });
   }

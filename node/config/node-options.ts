@@ -115,6 +115,25 @@ export const rtmpOptions = Type.Object(
       maximum: 10_000,
       description: "Publishers connected at once",
     }),
+    tls: Type.Object(
+      {
+        port: Type.Integer({
+          default: 1936,
+          minimum: 0,
+          maximum: 65_535,
+          description: "Port of RTMPS, which is served once both files are named; 0 takes any free one",
+        }),
+        certFile: Type.String({
+          default: "",
+          description: "File of the certificate and its chain in PEM; read again when it changes",
+        }),
+        keyFile: Type.String({
+          default: "",
+          description: "File of the certificate's key in PEM, without a passphrase",
+        }),
+      },
+      { default: {}, additionalProperties: false },
+    ),
   },
   { default: {}, additionalProperties: false },
 );

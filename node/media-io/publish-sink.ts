@@ -31,6 +31,6 @@ export interface PublishSink {
 
 /** What is known of who publishes. The signal aborts when the publisher is gone: an answer would reach nobody. */
 export interface PublishInfo {
-  readonly protocol: "rtmp";
+  readonly protocol: "rtmp" | "rtmps";
   readonly signal: AbortSignal;
 }

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import type { Socket } from "node:net";
-import { connect } from "node:net";
+import { connect, isIP } from "node:net";
+import { connect as connectTls } from "node:tls";
 import type { AmfValue } from "./amf.ts";
 import { decodeAmf, encodeAmf } from "./amf.ts";
 import { PublishError } from "./publish-error.ts";
@@ -12,11 +13,12 @@ const HANDSHAKE_BYTES = 1536;
 const CONTROL_CHANNEL = 2;
 const COMMAND_CHANNEL = 3;
 const MEDIA_CHANNEL = 6;
-const DEFAULT_PORT = 1935;
+const DEFAULT_PORTS = { rtmp: 1935, rtmps: 443 } as const;
 const START_CHUNK_BYTES = 128;
 const ANSWER_TIMEOUT_MS = 10_000;
 
 interface Target {
+  readonly scheme: keyof typeof DEFAULT_PORTS;
   readonly host: string;
   readonly port: number;
   readonly app: string;
@@ -56,9 +58,9 @@ export class RtmpPublisher {
   /** Resolves when the server accepted the publish. */
   static async open(url: string): Promise<RtmpPublisher> {
     const target = parseTarget(url);
-    const socket = connect({ host: target.host, port: target.port, noDelay: true });
+    const socket = dial(target);
     try {
-      await once(socket, "connect");
+      await once(socket, target.scheme === "rtmps" ? "secureConnect" : "connect");
     } catch (error) {
       const host = `${target.host}:${target.port}`;
       throw new PublishError({ code: "PUBLISH_UNREACHABLE", host, reason: (error as Error).message }, { cause: error });
@@ -238,12 +240,21 @@ function refusal(info: AmfValue): PublishError {
   return new PublishError({ code: "PUBLISH_REFUSED", status, description });
 }
 
+/** A server's certificate must be trusted here: by the system, or by NODE_EXTRA_CA_CERTS. */
+function dial({ scheme, host, port }: Target): Socket {
+  const address = { host, port, noDelay: true };
+  if (scheme === "rtmp") return connect(address);
+  // An address is no name that a server could be asked for.
+  return connectTls(isIP(host) === 0 ? { ...address, servername: host } : address);
+}
+
 function parseTarget(url: string): Target {
-  const match = /^rtmp:\/\/([^/:?#]+|\[[^\]]+\])(?::(\d+))?\/([^/]+)\/(.+)$/.exec(url);
+  const match = /^(rtmps?):\/\/([^/:?#]+|\[[^\]]+\])(?::(\d+))?\/([^/]+)\/(.+)$/.exec(url);
   // The last part of the address is the stream key: it is not repeated.
   if (!match) throw new PublishError({ code: "PUBLISH_URL_INVALID", url: url.replace(/\/[^/]*$/, "/…") });
-  const [, name, port, app, key] = match;
+  const [, , name, given, app, key] = match;
+  const scheme = match[1] as Target["scheme"];
   const host = name!.replace(/^\[|\]$/g, "");
-  const tcUrl = `rtmp://${name}:${port ?? DEFAULT_PORT}/${app}`;
-  return { host, port: Number(port ?? DEFAULT_PORT), app: app!, key: key!, tcUrl };
+  const port = Number(given ?? DEFAULT_PORTS[scheme]);
+  return { scheme, host, port, app: app!, key: key!, tcUrl: `${scheme}://${name}:${port}/${app}` };
 }

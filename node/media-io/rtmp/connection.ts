@@ -29,6 +29,7 @@ const LEASE_HELD = "PUBLISH_LEASE_HELD";
 /** One publisher's connection, from handshake to goodbye. */
 export class RtmpConnection {
   readonly #socket: Socket;
+  readonly #protocol: PublishInfo["protocol"];
   readonly #options: ConnectionOptions;
   readonly #answers: RtmpAnswers;
   readonly #reader = new ChunkReader();
@@ -43,8 +44,9 @@ export class RtmpConnection {
   #window = WINDOW_BYTES;
   #deadline: NodeJS.Timeout | undefined;
 
-  constructor(socket: Socket, options: ConnectionOptions) {
+  constructor(socket: Socket, protocol: PublishInfo["protocol"], options: ConnectionOptions) {
     this.#socket = socket;
+    this.#protocol = protocol;
     this.#answers = new RtmpAnswers(socket);
     this.#options = options;
   }
@@ -219,7 +221,7 @@ export class RtmpConnection {
     }
     const key = typeof given === "string" ? given.split("?")[0]! : "";
     if (key === "" || key.length > MAX_STREAM_NAME) throw new RtmpError({ code: "RTMP_STREAM_NAME_INVALID" });
-    this.#sink = await this.#options.authorize(key, { protocol: "rtmp", signal: this.#gone.signal });
+    this.#sink = await this.#options.authorize(key, { protocol: this.#protocol, signal: this.#gone.signal });
     this.#demuxer = new FlvDemuxer();
     clearTimeout(this.#deadline);
     this.#answers.control(messageTypes.userControl, Uint8Array.of(0, 0, ...uint32(PUBLISH_STREAM)));

@@ -18,4 +18,5 @@ export class RtmpError extends CodedError<
   | { code: "RTMP_PUBLISH_TIMEOUT"; timeoutMs: number }
   | { code: "RTMP_IDLE"; timeoutMs: number }
   | { code: "RTMP_PORT_BUSY"; host: string; port: number }
+  | { code: "RTMP_ADDRESS_UNUSABLE"; host: string; port: number; reason: string }
 > {}

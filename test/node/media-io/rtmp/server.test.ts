@@ -2,38 +2,14 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import type { PublishedAudio, PublishedVideo, PublishSink } from "@leat/node/media-io/publish-sink.ts";
+import type { PublishSink } from "@leat/node/media-io/publish-sink.ts";
 import { encodeAmf } from "@leat/node/media-io/rtmp/amf0.ts";
 import { writeMessage } from "@leat/node/media-io/rtmp/chunk-writer.ts";
 import { createRtmpServer, type RtmpServer, type RtmpServerOptions } from "@leat/node/media-io/rtmp/server.ts";
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import { type Logger, silentLogger } from "@leat/sdk/base/logger.ts";
-import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import fc from "fast-check";
-
-class Recorder implements PublishSink {
-  readonly configs: TrackConfig[] = [];
-  readonly videos: PublishedVideo[] = [];
-  readonly audios: PublishedAudio[] = [];
-  readonly ended = Promise.withResolvers<{ clean: boolean }>();
-  readonly firstVideo = Promise.withResolvers<void>();
-  ends = 0;
-
-  config(_kind: string, config: TrackConfig) {
-    this.configs.push(config);
-  }
-  video(sample: PublishedVideo) {
-    this.videos.push(sample);
-    this.firstVideo.resolve();
-  }
-  audio(sample: PublishedAudio) {
-    this.audios.push(sample);
-  }
-  end(how: { clean: boolean }) {
-    this.ends += 1;
-    this.ended.resolve(how);
-  }
-}
+import { RecorderSink } from "../../../support/recorder-sink.ts";
 
 describe("rtmp server", () => {
   let server: RtmpServer | undefined;
@@ -100,7 +76,7 @@ describe("rtmp server", () => {
   });
 
   it("takes what the ffmpeg program publishes: every frame, its times, keys and configurations", async () => {
-    const sink = new Recorder();
+    const sink = new RecorderSink();
     const keys: string[] = [];
     const { port } = await startServer(async (key) => {
       keys.push(key);
@@ -137,7 +113,7 @@ describe("rtmp server", () => {
   });
 
   it("tells a lost publisher from one that said goodbye", async () => {
-    const sink = new Recorder();
+    const sink = new RecorderSink();
     const { port } = await startServer(async () => sink);
     const child = publish(port, "key", 60, ["-re"]);
     await sink.firstVideo.promise;
@@ -164,7 +140,7 @@ describe("rtmp server", () => {
   });
 
   it("refuses a codec that it cannot take with a coded error", async () => {
-    const sink = new Recorder();
+    const sink = new RecorderSink();
     const { port } = await startServer(async () => sink);
     const child = publish(port, "key", 2, ["-c:a", "libmp3lame"]);
     await once(child, "exit");
@@ -173,7 +149,7 @@ describe("rtmp server", () => {
   });
 
   it("slows the publisher down while the sink is slow, without losing a frame", async () => {
-    const sink = new Recorder();
+    const sink = new RecorderSink();
     const gate = Promise.withResolvers<void>();
     const slow: PublishSink = {
       config: (kind, config) => sink.config(kind, config),
@@ -194,10 +170,10 @@ describe("rtmp server", () => {
   });
 
   it("hangs up on who does not publish in time, who falls silent and who uses another application", async () => {
-    const { port } = await startServer(async () => new Recorder(), { publishTimeoutMs: 50, idleMs: 20_000 });
+    const { port } = await startServer(async () => new RecorderSink(), { publishTimeoutMs: 50, idleMs: 20_000 });
     await once(await dial(port), "close");
     await server!.stop();
-    const second = await startServer(async () => new Recorder(), { publishTimeoutMs: 20_000, idleMs: 50 });
+    const second = await startServer(async () => new RecorderSink(), { publishTimeoutMs: 20_000, idleMs: 50 });
     await once(await dial(second.port), "close");
     const socket = await dial(second.port);
     socket.write(Buffer.concat([Buffer.of(3), Buffer.alloc(3072)]));
@@ -212,7 +188,7 @@ describe("rtmp server", () => {
   });
 
   it("gives a busy port a coded error and stops at once with publishers connected", async () => {
-    const sink = new Recorder();
+    const sink = new RecorderSink();
     const { port } = await startServer(async () => sink);
     const other = createRtmpServer({ host: "127.0.0.1", port, authorize: async () => sink, logger: silentLogger });
     await assert.rejects(other.start(), { code: "RTMP_PORT_BUSY" });
@@ -224,7 +200,7 @@ describe("rtmp server", () => {
   });
 
   it("outlives random and corrupted bytes, and serves the next publisher", async () => {
-    const { port } = await startServer(async () => new Recorder());
+    const { port } = await startServer(async () => new RecorderSink());
     const good = Buffer.concat([
       Buffer.of(3),
       Buffer.alloc(3072),
@@ -257,7 +233,7 @@ describe("rtmp server", () => {
       }),
       { numRuns: 150 },
     );
-    const sink = new Recorder();
+    const sink = new RecorderSink();
     await server!.stop();
     const next = await startServer(async () => sink);
     publish(next.port, "key", 1);
