@@ -22,6 +22,8 @@ export interface AnvilChain {
   readonly testClient: TestClient<"anvil">;
   /** Puts a block on top every few milliseconds until the chain closes. */
   keepMining(): void;
+  /** Resolves when `keepMining` has put its next block on top, or the chain closes. */
+  nextBlock(): Promise<void>;
   mine(blocks: number): Promise<void>;
   /** A key with gas for its transactions, the same for the same number (from 1). */
   key(index: number): Promise<NodeKey>;
@@ -35,9 +37,11 @@ export async function openAnvil(options: DeployOptions = {}): Promise<AnvilChain
   const testClient = createTestClient({ mode: "anvil", chain: foundry, transport: http(rpcUrl) });
   let timer: NodeJS.Timeout | undefined;
   let isMining = false;
+  let mined = Promise.withResolvers<void>();
   const close = async () => {
     isMining = false;
     clearTimeout(timer);
+    mined.resolve();
     if (child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, "exit");
     child.kill("SIGKILL");
@@ -58,11 +62,14 @@ export async function openAnvil(options: DeployOptions = {}): Promise<AnvilChain
         isMining = true;
         // The next one only when the last is there: on a slow machine they would pile up before everybody's calls.
         const mineNext = () => {
+          mined.resolve();
           if (!isMining) return;
+          mined = Promise.withResolvers();
           timer = setTimeout(() => void testClient.mine({ blocks: 1 }).then(mineNext, mineNext), 50);
         };
         if (timer === undefined) mineNext();
       },
+      nextBlock: () => mined.promise,
       mine: (blocks) => testClient.mine({ blocks }),
       async key(index) {
         const secret = new Uint8Array(32).fill(0x5d);

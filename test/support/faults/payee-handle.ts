@@ -6,8 +6,6 @@ import type { Voucher } from "../../../sdk/protocol/signed.ts";
 import type { Signed } from "../../../sdk/protocol/statements.ts";
 import type { KillPoint, PayeeMessage, PayeeOrder, PayeeReply, PayeeStart } from "./payee-protocol.ts";
 
-const program = new URL("./payee-process.ts", import.meta.url);
-
 /** A payee's process that may be gone at any moment: every answer may be `undefined`, which says that it is. */
 export class PayeeHandle {
   readonly #child: ChildProcess;
@@ -16,6 +14,7 @@ export class PayeeHandle {
   readonly #loaded: Promise<PayeeReply | undefined>;
   #lastId = 0;
   #isGone = false;
+  #signal: NodeJS.Signals | null = null;
   /** Resolves when it is gone and all that it said was heard. */
   readonly exited: Promise<void>;
 
@@ -24,18 +23,16 @@ export class PayeeHandle {
     child.on("message", ({ id, reply }: PayeeMessage) => this.#waiting.get(id)?.(reply));
     child.on("error", () => {});
     this.#loaded = this.#reply(0);
-    this.exited = Promise.all([once(child, "exit"), once(child, "disconnect")]).then(() => {
+    this.exited = Promise.all([once(child, "exit"), once(child, "disconnect")]).then(([[, signal]]) => {
       this.#isGone = true;
+      this.#signal = signal;
       for (const hear of this.#waiting.values()) hear(undefined);
     });
   }
 
   /** Loads the program and does nothing yet: the next one loads while the last one dies. */
-  static spawn(cacheDir: string, launcher: readonly string[] = []): PayeeHandle {
-    const [execPath, ...before] = [...launcher, process.execPath];
+  static spawn(program: string, cacheDir: string): PayeeHandle {
     const child = fork(program, [], {
-      execPath,
-      execArgv: before,
       serialization: "advanced",
       stdio: ["ignore", "ignore", "inherit", "ipc"],
       env: { ...process.env, NODE_COMPILE_CACHE: cacheDir },
@@ -49,6 +46,16 @@ export class PayeeHandle {
 
   get isGone(): boolean {
     return this.#isGone;
+  }
+
+  /** What ended it; null as long as it runs, and when it ended by itself. */
+  get signal(): NodeJS.Signals | null {
+    return this.#signal;
+  }
+
+  /** Resolves when the program is loaded, or gone. */
+  get loaded(): Promise<unknown> {
+    return this.#loaded;
   }
 
   /** Answers what it held on disk, or undefined when it died before it was ready. */

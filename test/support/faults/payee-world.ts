@@ -1,11 +1,11 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { NodeKey } from "../../../node/kernel/keys.ts";
 import { nextVoucher } from "../../../node/metering/voucher-rules.ts";
 import { deposit, listCollections, reserve } from "../../../sdk/client/actions/account.ts";
 import { addNode } from "../../../sdk/client/actions/node-keys.ts";
 import { joinOperator } from "../../../sdk/client/actions/operator.ts";
+import type { LeatClient } from "../../../sdk/client/create-client.ts";
 import { paymentEscrowAbi } from "../../../sdk/protocol/abi/payment-escrow.ts";
 import { type Channel, channelId, hubChannel } from "../../../sdk/protocol/channel.ts";
 import { createDomain, type Domain } from "../../../sdk/protocol/eip712.ts";
@@ -15,6 +15,7 @@ import { merkleRoot } from "../../../sdk/protocol/merkle.ts";
 import { type Voucher, voucherStructure } from "../../../sdk/protocol/signed.ts";
 import { type AnvilChain, openAnvil } from "../anvil-chain.ts";
 import { PayeeHandle } from "./payee-handle.ts";
+import { bundlePayee, makeProgramFolder } from "./payee-program.ts";
 import type { PayeeStart } from "./payee-protocol.ts";
 
 export const CONFIRMED_DEPTH = 2;
@@ -68,20 +69,23 @@ export class PayeeWorld {
   readonly folder: string;
   readonly operator: NodeKey;
   readonly payees: readonly TestPayee[];
+  readonly #program: string;
   readonly #running = new Set<PayeeHandle>();
   #isClosed = false;
 
-  private constructor(anvil: AnvilChain, folder: string, operator: NodeKey, payees: readonly TestPayee[]) {
-    this.anvil = anvil;
-    this.folder = folder;
-    this.operator = operator;
-    this.payees = payees;
+  private constructor(parts: Pick<PayeeWorld, "anvil" | "folder" | "operator" | "payees">, program: string) {
+    this.anvil = parts.anvil;
+    this.folder = parts.folder;
+    this.operator = parts.operator;
+    this.payees = parts.payees;
+    this.#program = program;
   }
 
   static async open(nodes: number, payersEach: number): Promise<PayeeWorld> {
     const anvil = await openAnvil({ thawSeconds: 3_600n });
-    const folder = await mkdtemp(join(tmpdir(), "leat-faults-"));
+    const folder = await makeProgramFolder();
     try {
+      const program = await bundlePayee(folder);
       const { deployment } = anvil;
       const token = toAddress(deployment.tokens.USDC);
       const domain = createDomain(deployment.chainId, deployment.escrow);
@@ -108,7 +112,7 @@ export class PayeeWorld {
       }
       await anvil.mine(CONFIRMED_DEPTH);
       anvil.keepMining();
-      return new PayeeWorld(anvil, folder, operator, payees);
+      return new PayeeWorld({ anvil, folder, operator, payees }, program);
     } catch (error) {
       await anvil.close();
       await rm(folder, { recursive: true, force: true });
@@ -116,9 +120,9 @@ export class PayeeWorld {
     }
   }
 
-  spawn(launcher: readonly string[] = []): PayeeHandle {
+  spawn(): PayeeHandle {
     if (this.#isClosed) throw new Error("the world is closed");
-    const handle = PayeeHandle.spawn(join(this.folder, "compiled"), launcher);
+    const handle = PayeeHandle.spawn(this.#program, join(this.folder, "compiled"));
     this.#running.add(handle);
     void handle.exited.then(() => this.#running.delete(handle));
     return handle;
@@ -142,13 +146,22 @@ export class PayeeWorld {
     return await publicClient.readContract({ ...call, args: [this.operator.address, deployment.tokens.USDC] });
   }
 
-  /** Transactions that a node sent, and those of them that brought anything. */
-  async transactionsOf({ key, payers }: TestPayee): Promise<{ readonly sent: number; readonly paid: number }> {
-    const client = this.anvil.client(this.operator);
-    const sent = await client.publicClient.getTransactionCount({ address: key.address });
+  /**
+   * Transactions that a node sent, and those of them that brought anything. Both as of one block that lies below the
+   * head: anvil shows the state after a block, and the count of transactions with it, before it has the block and its
+   * events, which on a busy machine may take a quarter of a second.
+   */
+  async transactionsOf(
+    { key, payers }: TestPayee,
+    client: LeatClient = this.anvil.client(this.operator),
+  ): Promise<{ readonly sent: number; readonly paid: number }> {
+    const { publicClient } = client;
+    const blockNumber = (await publicClient.getBlockNumber({ cacheTime: 0 })) + 1n;
+    await whenHead(client, blockNumber + BigInt(CONFIRMED_DEPTH));
+    const sent = await publicClient.getTransactionCount({ address: key.address, blockNumber });
     const ids = new Set(payers.map(({ key: payer }) => payer.address));
     const events = (await listCollections(client)).filter(
-      ({ payer, payee }) => ids.has(payer) && payee === key.address,
+      (one) => ids.has(one.payer) && one.payee === key.address && one.blockNumber <= blockNumber,
     );
     return { sent, paid: new Set(events.map(({ transaction }) => transaction)).size };
   }
@@ -179,4 +192,20 @@ export class PayeeWorld {
     await this.anvil.close();
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+/** Resolves when the chain has a block of this number. */
+function whenHead({ publicClient }: LeatClient, blockNumber: bigint): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = publicClient.watchBlockNumber({
+      emitOnBegin: true,
+      pollingInterval: 50,
+      onBlockNumber: (head) => {
+        if (head < blockNumber) return;
+        stop();
+        resolve();
+      },
+      onError: reject,
+    });
+  });
 }
