@@ -1,0 +1,4 @@
+import { describeKills } from "../../support/faults/kill-suite.ts";
+
+// Several tests rather than one: a suite that says nothing for minutes counts as stuck.
+describeKills(4, 5);
