@@ -5,7 +5,10 @@ export interface PublishedVideo {
   readonly dtsMs: number;
   /** Presentation minus decode time; may be negative. */
   readonly ctsMs: number;
-  /** A true IDR; a recovery point is none. */
+  /**
+   * Decoding can begin here. H.264: a true IDR, a recovery point is none. HEVC: IDR, CRA, BLA. VP9 and AV1: a key frame
+   * that is shown.
+   */
   readonly key: boolean;
   /** As in `Frame.data`. */
   readonly data: Uint8Array;

@@ -1,5 +1,6 @@
 import type { AudioConfig, Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
-import { VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
+import { isSameConfig, VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
+import { opusPacketSamples } from "./bitstream/opus.ts";
 
 /** As a publisher sends it: a clock that may wrap, jump, stand still or go back. */
 export interface RawSample {
@@ -36,6 +37,9 @@ const SNAP_S = 0.03;
 const LONGEST_CTS_S = 10;
 /** Display times are unique among the last this many frames; reordering never reaches further. */
 const RECENT_PTS = 64;
+const AAC_SAMPLES = 1_024;
+/** 20 ms, as nearly all send it: for a packet that does not say. */
+const USUAL_OPUS_SAMPLES = 960;
 
 interface Clock {
   readonly epoch: number;
@@ -89,7 +93,7 @@ export class Timeline {
   /** A track's configuration; gives its version, which rises when it differs from the last. */
   configure(config: TrackConfig): number {
     const track = config.kind === "video" ? this.#video : this.#audio;
-    if (track.config !== undefined && !isSame(track.config, config)) track.version += 1;
+    if (track.config !== undefined && !isSameConfig(track.config, config)) track.version += 1;
     track.config = config;
     return track.version;
   }
@@ -156,7 +160,7 @@ export class Timeline {
     const isNear = track.lastDts >= 0 && Math.abs(ideal - end) <= SNAP_S * config.timescale;
     const dts = isNear ? end : Math.max(ideal, track.lastDts + 1, 0);
     track.lastDts = dts;
-    track.lastDuration = packetTicks(config);
+    track.lastDuration = packetTicks(config, sample.data);
     const duration = track.lastDuration;
     const { data } = sample;
     const { epoch } = track.clock!;
@@ -258,17 +262,7 @@ function forgetClock(track: Track): void {
   track.lagSince = undefined;
 }
 
-/** Samples of a packet: AAC-LC 1,024 (the sample rate is the core's, so also with SBR), Opus as sent by nearly all, 20 ms. */
-function packetTicks(config: AudioConfig): number {
-  return config.codec === "aac" ? 1024 : (config.timescale * 20) / 1000;
-}
-
-function isSame(left: TrackConfig, right: TrackConfig): boolean {
-  const [first, second] = [left.description, right.description];
-  return (
-    left.codec === right.codec &&
-    left.timescale === right.timescale &&
-    first.length === second.length &&
-    first.every((byte, index) => byte === second[index])
-  );
+/** Samples of a packet: AAC-LC 1,024 (the sample rate is the core's, so also with SBR), Opus what the packet says. */
+function packetTicks(config: AudioConfig, packet: Uint8Array): number {
+  return config.codec === "aac" ? AAC_SAMPLES : (opusPacketSamples(packet) ?? USUAL_OPUS_SAMPLES);
 }

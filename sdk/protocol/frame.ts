@@ -7,7 +7,8 @@ export const VIDEO_TIMESCALE = 90_000;
 
 /**
  * What a decoder needs before the first video frame. A change makes a new configuration version.
- * H.264 and HEVC frames are length-prefixed (4 bytes) NAL units as in MP4; VP9 frames are raw (superframes whole).
+ * H.264 and HEVC frames are length-prefixed (4 bytes) NAL units as in MP4; VP9 frames are raw (superframes whole); AV1
+ * frames are temporal units without delimiters, every OBU with its size.
  */
 export interface VideoConfig {
   readonly kind: "video";
@@ -36,6 +37,20 @@ export interface AudioConfig {
 }
 
 export type TrackConfig = VideoConfig | AudioConfig;
+
+/** Whether a decoder set up for one can go on with the other. */
+export function isSameConfig(left: TrackConfig, right: TrackConfig): boolean {
+  const sides = ({ kind, codec, timescale }: TrackConfig) => `${kind} ${codec} ${timescale}`;
+  const shape = (config: TrackConfig) =>
+    config.kind === "video" ? `${config.width}x${config.height}` : `${config.sampleRate} ${config.channels}`;
+  const [first, second] = [left.description, right.description];
+  return (
+    sides(left) === sides(right) &&
+    shape(left) === shape(right) &&
+    first.length === second.length &&
+    first.every((byte, index) => byte === second[index])
+  );
+}
 
 /**
  * One coded picture or audio packet. The same frame, on every node, gives the same packaged bytes.

@@ -1,11 +1,13 @@
 import type { Socket } from "node:net";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
+import { isSameConfig, type TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import type { PublishInfo, PublishSink } from "../publish-sink.ts";
 import { type AmfValue, decodeAmf } from "./amf0.ts";
 import { HANDSHAKE_BYTES, PUBLISH_STREAM, RtmpAnswers, statusObject, uint32 } from "./answers.ts";
 import { ChunkReader, messageTypes, type RtmpMessage } from "./chunk-reader.ts";
 import { SENT_CHUNK_BYTES } from "./chunk-writer.ts";
+import { enhancements } from "./enhanced.ts";
 import { RtmpError } from "./errors.ts";
 import { FlvDemuxer, type FlvItem } from "./flv.ts";
 import { MAX_CONFIG_CHANGES, MAX_STREAM_NAME } from "./limits.ts";
@@ -35,6 +37,7 @@ export class RtmpConnection {
   readonly #reader = new ChunkReader();
   readonly #gone = new AbortController();
   #demuxer = new FlvDemuxer();
+  readonly #config = new Map<TrackConfig["kind"], TrackConfig>();
   #sink: PublishSink | undefined;
   #configs = 0;
   #connected = false;
@@ -121,9 +124,9 @@ export class RtmpConnection {
   async #handle({ type, timestamp, payload }: RtmpMessage): Promise<void> {
     switch (type) {
       case messageTypes.video:
-        return this.#deliver(this.#sink && this.#demuxer.video(timestamp, payload));
+        return this.#deliver(this.#sink ? this.#demuxer.video(timestamp, payload) : []);
       case messageTypes.audio:
-        return this.#deliver(this.#sink && this.#demuxer.audio(timestamp, payload));
+        return this.#deliver(this.#sink ? this.#demuxer.audio(timestamp, payload) : []);
       case messageTypes.setChunkSize:
         return this.#reader.setChunkSize(readUint32(type, payload) & 0x7fffffff);
       case messageTypes.abort:
@@ -144,16 +147,26 @@ export class RtmpConnection {
     }
   }
 
-  async #deliver(item: FlvItem | undefined): Promise<void> {
-    const sink = this.#sink;
-    if (item === undefined || sink === undefined) return;
-    if (item.type === "video") return sink.video(item.sample);
-    if (item.type === "audio") return sink.audio(item.sample);
+  async #deliver(items: readonly FlvItem[]): Promise<void> {
+    for (const item of items) {
+      const sink = this.#sink;
+      if (sink === undefined) return;
+      if (item.type === "video") await sink.video(item.sample);
+      else if (item.type === "audio") await sink.audio(item.sample);
+      else await this.#configure(sink, item.config);
+    }
+  }
+
+  /** Some encoders repeat their configuration with every key frame: only a new one counts. */
+  #configure(sink: PublishSink, config: TrackConfig): Promise<void> | void {
+    const before = this.#config.get(config.kind);
+    if (before !== undefined && isSameConfig(before, config)) return;
+    this.#config.set(config.kind, config);
     this.#configs += 1;
     if (this.#configs > MAX_CONFIG_CHANGES) {
       throw new RtmpError({ code: "RTMP_CONFIG_CHANGES_EXCEEDED", limit: MAX_CONFIG_CHANGES });
     }
-    return sink.config(item.config.kind, item.config);
+    return sink.config(config.kind, config);
   }
 
   #control(payload: Uint8Array): void {
@@ -202,10 +215,7 @@ export class RtmpConnection {
     this.#answers.control(messageTypes.windowSize, uint32(WINDOW_BYTES));
     this.#answers.control(messageTypes.peerBandwidth, Uint8Array.of(...uint32(WINDOW_BYTES), 2));
     this.#answers.control(messageTypes.setChunkSize, uint32(SENT_CHUNK_BYTES));
-    const server = new Map<string, AmfValue>([
-      ["fmsVer", "FMS/3,0,1,123"],
-      ["capabilities", 31],
-    ]);
+    const server = new Map<string, AmfValue>([["fmsVer", "FMS/3,0,1,123"], ["capabilities", 31], ...enhancements]);
     this.#answers.command(
       0,
       "_result",
@@ -222,7 +232,10 @@ export class RtmpConnection {
     const key = typeof given === "string" ? given.split("?")[0]! : "";
     if (key === "" || key.length > MAX_STREAM_NAME) throw new RtmpError({ code: "RTMP_STREAM_NAME_INVALID" });
     this.#sink = await this.#options.authorize(key, { protocol: this.#protocol, signal: this.#gone.signal });
-    this.#demuxer = new FlvDemuxer();
+    this.#demuxer = new FlvDemuxer((kind, trackId) => {
+      this.#options.logger.warn("Ignore further tracks of RTMP publisher", { kind, trackId });
+    });
+    this.#config.clear();
     clearTimeout(this.#deadline);
     this.#answers.control(messageTypes.userControl, Uint8Array.of(0, 0, ...uint32(PUBLISH_STREAM)));
     this.#answers.status("status", "NetStream.Publish.Start", "published");

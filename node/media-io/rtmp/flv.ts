@@ -1,9 +1,11 @@
-import { parseAudioSpecificConfig } from "@leat/node/media/bitstream/aac.ts";
 import { BitstreamError } from "@leat/node/media/bitstream/bit-reader.ts";
-import { hasIdr, joinNals, parseAvcConfiguration, splitNals } from "@leat/node/media/bitstream/h264.ts";
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import { MAX_CONFIG_BYTES } from "@leat/sdk/protocol/limits.ts";
 import type { PublishedAudio, PublishedVideo } from "../publish-sink.ts";
+import { type AudioReader, audioReaders } from "./audio-readers.ts";
+import { audioPackets, type EnhancedPacket, readEnhanced, videoPackets } from "./enhanced.ts";
 import { RtmpError } from "./errors.ts";
+import { type VideoReader, videoReaders } from "./video-readers.ts";
 
 export type FlvItem =
   | { readonly type: "config"; readonly config: TrackConfig }
@@ -12,8 +14,11 @@ export type FlvItem =
 
 const AVC = 7;
 const AAC = 10;
-const EXTENDED_AUDIO = 9;
+/** In the place of a codec: its four letters follow. */
+const ENHANCED_VIDEO = 0x80;
+const ENHANCED_AUDIO = 9;
 const COMMAND_FRAME = 5;
+const NANOS_PER_MS = 1_000_000;
 const audioNames: Readonly<Record<number, string>> = {
   0: "pcm",
   1: "adpcm",
@@ -24,78 +29,138 @@ const audioNames: Readonly<Record<number, string>> = {
   11: "speex",
 };
 
-/** Takes the bodies of RTMP audio and video messages apart. One for a publish: it remembers the last configuration. */
+/** Takes the bodies of RTMP audio and video messages apart. One for a publish: it remembers the last configurations. */
 export class FlvDemuxer {
-  #lengthSize: number | undefined;
-  #hasAudio = false;
+  readonly #onIgnoredTrack: (kind: "video" | "audio", trackId: number) => void;
+  readonly #ignoring = new Set<"video" | "audio">();
+  #video: { readonly fourCc: string; readonly reader: VideoReader } | undefined;
+  #audio: { readonly fourCc: string; readonly reader: AudioReader } | undefined;
   #malformed = 0;
 
-  /** Frames whose NAL lengths were wrong: they are left out. */
+  /** `onIgnoredTrack` is told once for each kind: of a multitrack publish only track 0 is taken. */
+  constructor(onIgnoredTrack: (kind: "video" | "audio", trackId: number) => void = () => {}) {
+    this.#onIgnoredTrack = onIgnoredTrack;
+  }
+
+  /** Messages and frames that could not be read: they are left out. */
   get malformed(): number {
     return this.#malformed;
   }
 
-  video(timestamp: number, body: Uint8Array): FlvItem | undefined {
+  video(timestamp: number, body: Uint8Array): FlvItem[] {
     const head = body[0];
-    if (head === undefined) return undefined;
-    // Enhanced RTMP: the four letters of the codec follow.
-    if ((head & 0x80) !== 0) throw unsupported("video", printable(body.subarray(1, 5)));
-    if (head >> 4 === COMMAND_FRAME) return undefined;
+    if (head === undefined) return [];
+    if ((head & ENHANCED_VIDEO) !== 0) {
+      const packet = this.#enhanced("video", body);
+      return packet === undefined ? [] : this.#enhancedVideo(timestamp, packet);
+    }
+    if (head >> 4 === COMMAND_FRAME) return [];
     if ((head & 0x0f) !== AVC) throw unsupported("video", `flv codec ${head & 0x0f}`);
-    if (body.length < 5) return undefined;
-    const data = body.subarray(5);
-    if (body[1] === 0) return { type: "config", config: this.#videoConfig(data) };
-    if (body[1] !== 1 || this.#lengthSize === undefined || data.length === 0) return undefined;
-    const nals = this.#nals(data, this.#lengthSize);
-    if (nals === undefined || nals.length === 0) return undefined;
-    // Signed 24 bits.
-    const ctsMs = ((body[2]! << 24) | (body[3]! << 16) | (body[4]! << 8)) >> 8;
-    const frame = this.#lengthSize === 4 ? data : joinNals(nals);
-    return { type: "video", sample: { dtsMs: timestamp, ctsMs, key: hasIdr(nals), data: frame } };
+    if (body.length < 5) return [];
+    if (body[1] === 0) return this.#videoConfig("avc1", body.subarray(5));
+    return body[1] === 1 ? this.#picture("avc1", timestamp, readSigned24(body, 2), body.subarray(5)) : [];
   }
 
-  audio(timestamp: number, body: Uint8Array): FlvItem | undefined {
+  audio(timestamp: number, body: Uint8Array): FlvItem[] {
     const head = body[0];
-    if (head === undefined) return undefined;
+    if (head === undefined) return [];
     const format = head >> 4;
-    if (format === EXTENDED_AUDIO) throw unsupported("audio", printable(body.subarray(1, 5)));
+    if (format === ENHANCED_AUDIO) {
+      const packet = this.#enhanced("audio", body);
+      return packet === undefined ? [] : this.#enhancedAudio(timestamp, packet);
+    }
     if (format !== AAC) throw unsupported("audio", audioNames[format] ?? `flv codec ${format}`);
-    if (body.length < 3) return undefined;
-    const data = body.subarray(2);
-    if (body[1] === 0) return { type: "config", config: this.#audioConfig(data) };
-    if (body[1] !== 1 || !this.#hasAudio) return undefined;
-    return { type: "audio", sample: { dtsMs: timestamp, data } };
+    if (body.length < 3) return [];
+    if (body[1] === 0) return this.#audioConfig("mp4a", body.subarray(2));
+    return body[1] === 1 ? this.#sound("mp4a", timestamp, body.subarray(2)) : [];
   }
 
-  #nals(data: Uint8Array, lengthSize: number): Uint8Array[] | undefined {
-    try {
-      return splitNals(data, lengthSize);
-    } catch (error) {
-      if (!(error instanceof BitstreamError)) throw error;
-      this.#malformed += 1;
-      return undefined;
+  #enhanced(kind: "video" | "audio", body: Uint8Array): EnhancedPacket | undefined {
+    const message = readEnhanced(kind, body);
+    if (message === undefined) this.#malformed += 1;
+    if (message?.ignoredTrack !== undefined && !this.#ignoring.has(kind)) {
+      this.#ignoring.add(kind);
+      this.#onIgnoredTrack(kind, message.ignoredTrack);
+    }
+    return message?.packet;
+  }
+
+  #enhancedVideo(timestamp: number, { fourCc, type, nanos, data }: EnhancedPacket): FlvItem[] {
+    if (!Object.hasOwn(videoReaders, fourCc)) throw unsupported("video", fourCc);
+    const timeMs = timestamp + nanos / NANOS_PER_MS;
+    switch (type) {
+      case videoPackets.sequenceStart:
+        return this.#videoConfig(fourCc, data);
+      case videoPackets.mpeg2TsSequenceStart:
+        throw unsupported("video", `${fourCc} in MPEG-2 TS`);
+      case videoPackets.codedFrames: {
+        if (this.#video?.reader.reorders !== true) return this.#picture(fourCc, timeMs, 0, data);
+        return data.length < 3 ? [] : this.#picture(fourCc, timeMs, readSigned24(data, 0), data.subarray(3));
+      }
+      case videoPackets.codedFramesX:
+        return this.#picture(fourCc, timeMs, 0, data);
+      default:
+        // Metadata says nothing that the bitstream does not say better; the end of a sequence is seen by what follows.
+        return [];
     }
   }
 
-  #videoConfig(record: Uint8Array): TrackConfig {
-    const { facts, lengthSize, description, codecString } = parseAvcConfiguration(record);
-    this.#lengthSize = lengthSize;
-    const { width, height } = facts;
-    return { kind: "video", codec: "h264", timescale: 90_000, width, height, description, codecString };
+  #enhancedAudio(timestamp: number, { fourCc, type, nanos, data }: EnhancedPacket): FlvItem[] {
+    if (!Object.hasOwn(audioReaders, fourCc)) throw unsupported("audio", fourCc);
+    if (type === audioPackets.sequenceStart) return this.#audioConfig(fourCc, data);
+    return type === audioPackets.codedFrames ? this.#sound(fourCc, timestamp + nanos / NANOS_PER_MS, data) : [];
   }
 
-  #audioConfig(specific: Uint8Array): TrackConfig {
-    const { sampleRate, channels, codecString } = parseAudioSpecificConfig(specific);
-    this.#hasAudio = true;
-    const description = Uint8Array.from(specific);
-    return { kind: "audio", codec: "aac", timescale: sampleRate, sampleRate, channels, description, codecString };
+  #videoConfig(fourCc: string, record: Uint8Array): FlvItem[] {
+    const reader = this.#video?.fourCc === fourCc ? this.#video.reader : videoReaders[fourCc]!();
+    const config = reader.configure(bounded(record));
+    this.#video = { fourCc, reader };
+    return config === undefined ? [] : [{ type: "config", config }];
   }
+
+  #audioConfig(fourCc: string, record: Uint8Array): FlvItem[] {
+    const reader = audioReaders[fourCc]!;
+    const config = reader.configure(bounded(record));
+    this.#audio = { fourCc, reader };
+    return [{ type: "config", config }];
+  }
+
+  /** Frames of another codec than the configured one cannot be decoded: they are left out, as is what comes before it. */
+  #picture(fourCc: string, dtsMs: number, ctsMs: number, data: Uint8Array): FlvItem[] {
+    if (this.#video?.fourCc !== fourCc) return [];
+    try {
+      const picture = this.#video.reader.read(data);
+      if (picture === undefined) return [];
+      const { config, key } = picture;
+      const sample: FlvItem = { type: "video", sample: { dtsMs, ctsMs, key, data: picture.data } };
+      if (config === undefined) return [sample];
+      bounded(config.description);
+      return [{ type: "config", config }, sample];
+    } catch (error) {
+      if (!(error instanceof BitstreamError)) throw error;
+      this.#malformed += 1;
+      return [];
+    }
+  }
+
+  #sound(fourCc: string, dtsMs: number, data: Uint8Array): FlvItem[] {
+    if (this.#audio?.fourCc !== fourCc) return [];
+    if (this.#audio.reader.isPacket(data)) return [{ type: "audio", sample: { dtsMs, data } }];
+    this.#malformed += 1;
+    return [];
+  }
+}
+
+/** A configuration that no peer would take further. */
+function bounded(record: Uint8Array): Uint8Array {
+  if (record.length <= MAX_CONFIG_BYTES) return record;
+  throw new RtmpError({ code: "RTMP_CONFIG_TOO_LARGE", sizeBytes: record.length, limit: MAX_CONFIG_BYTES });
+}
+
+function readSigned24(bytes: Uint8Array, at: number): number {
+  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8)) >> 8;
 }
 
 function unsupported(kind: "video" | "audio", found: string): RtmpError {
   return new RtmpError({ code: "RTMP_CODEC_UNSUPPORTED", kind, found });
-}
-
-function printable(bytes: Uint8Array): string {
-  return [...bytes].map((byte) => (byte > 0x20 && byte < 0x7f ? String.fromCharCode(byte) : "?")).join("");
 }

@@ -1,5 +1,5 @@
-import { concatBytes, uint32 } from "../mp4/box.ts";
 import { BitReader, BitstreamError } from "./bit-reader.ts";
+import { readSets, removeEmulation } from "./nal.ts";
 
 /** What a sequence parameter set says of the pictures. */
 export interface SpsFacts {
@@ -34,19 +34,9 @@ const MAX_SIDE = 16_384;
 export function parseAvcConfiguration(record: Uint8Array): AvcConfiguration {
   if (record.length < 7) throw new BitstreamError({ code: "BITSTREAM_TRUNCATED" });
   if (record[0] !== 1) throw new BitstreamError({ code: "BITSTREAM_INVALID", what: "avcC version", found: record[0] });
-  let offset = 6;
-  const readSets = (count: number): Uint8Array[] =>
-    Array.from({ length: count }, () => {
-      if (offset + 2 > record.length) throw new BitstreamError({ code: "BITSTREAM_TRUNCATED" });
-      const size = record[offset]! * 256 + record[offset + 1]!;
-      offset += 2 + size;
-      if (offset > record.length) throw new BitstreamError({ code: "BITSTREAM_TRUNCATED" });
-      return record.subarray(offset - size, offset);
-    });
-  const sps = readSets(record[5]! & 0x1f);
-  if (offset >= record.length) throw new BitstreamError({ code: "BITSTREAM_TRUNCATED" });
-  offset += 1;
-  const pps = readSets(record[offset - 1]!);
+  const [sps, afterSps] = readSets(record, 6, record[5]! & 0x1f);
+  if (afterSps >= record.length) throw new BitstreamError({ code: "BITSTREAM_TRUNCATED" });
+  const [pps] = readSets(record, afterSps + 1, record[afterSps]!);
   if (sps[0] === undefined || pps.length === 0) {
     throw new BitstreamError({ code: "BITSTREAM_INVALID", what: "avcC without parameter sets" });
   }
@@ -91,26 +81,6 @@ export function parseSps(nal: Uint8Array): SpsFacts {
   return { profile, constraints, level, chromaFormat, bitDepth, width, height };
 }
 
-/** NAL units of a frame with length prefixes; throws where a length passes the end. */
-export function splitNals(frame: Uint8Array, lengthSize = 4): Uint8Array[] {
-  const nals: Uint8Array[] = [];
-  let offset = 0;
-  while (offset < frame.length) {
-    if (offset + lengthSize > frame.length) throw new BitstreamError({ code: "BITSTREAM_TRUNCATED" });
-    let size = 0;
-    for (let index = 0; index < lengthSize; index += 1) size = size * 256 + frame[offset + index]!;
-    offset += lengthSize + size;
-    if (offset > frame.length) throw new BitstreamError({ code: "BITSTREAM_TRUNCATED" });
-    if (size > 0) nals.push(frame.subarray(offset - size, offset));
-  }
-  return nals;
-}
-
-/** The frame with 4-byte lengths, whatever they were before; the same bytes where they were 4 and none was empty. */
-export function joinNals(nals: readonly Uint8Array[]): Uint8Array {
-  return concatBytes(nals.flatMap((nal) => [uint32(nal.length), nal]));
-}
-
 /** An IDR picture: decoding can begin here and nothing after it refers to what was before. A recovery point is none. */
 export function hasIdr(nals: readonly Uint8Array[]): boolean {
   return nals.some((nal) => (nal[0]! & 0x1f) === NAL_IDR);
@@ -150,21 +120,4 @@ function skipPictureOrder(reader: BitReader): void {
   const count = reader.unsigned();
   if (count > 255) throw new BitstreamError({ code: "BITSTREAM_INVALID", what: "order cycle", found: count });
   for (let index = 0; index < count; index += 1) reader.signed();
-}
-
-/** Takes the 3 out of every 0 0 3. */
-function removeEmulation(bytes: Uint8Array): Uint8Array {
-  const kept = new Uint8Array(bytes.length);
-  let size = 0;
-  let zeros = 0;
-  for (const byte of bytes) {
-    if (zeros >= 2 && byte === 3) {
-      zeros = 0;
-      continue;
-    }
-    zeros = byte === 0 ? zeros + 1 : 0;
-    kept[size] = byte;
-    size += 1;
-  }
-  return kept.subarray(0, size);
 }

@@ -17,7 +17,38 @@ export interface Vp9Header {
   readonly height?: number;
 }
 
+/** What a vpcC says. */
+export interface Vp9Configuration {
+  /** The body of the box, with its four bytes of version and flags. */
+  readonly description: Uint8Array;
+  readonly codecString: string;
+}
+
 const COLOR_SRGB = 7;
+/** Profile, level, depth and format, three of colours, and two of a size that VP9 leaves at nothing. */
+const CONFIGURATION_BYTES = 8;
+
+/** `record`: a VPCodecConfigurationRecord, with the box's four bytes before it or without. */
+export function parseVp9Configuration(record: Uint8Array): Vp9Configuration {
+  const hasBoxHead = record[0] === 1 && record[1] === 0 && record[2] === 0 && record[3] === 0;
+  const body = hasBoxHead && record.length >= 4 + CONFIGURATION_BYTES ? record.subarray(4) : record;
+  if (body.length < CONFIGURATION_BYTES) throw new BitstreamError({ code: "BITSTREAM_TRUNCATED" });
+  const [profile, level, packed] = body as Uint8Array & [number, number, number];
+  const bitDepth = packed >> 4;
+  if (profile > 3 || ![8, 10, 12].includes(bitDepth)) {
+    throw new BitstreamError({ code: "BITSTREAM_INVALID", what: "vpcC profile", found: profile });
+  }
+  const description = Uint8Array.of(1, 0, 0, 0, ...body.subarray(0, CONFIGURATION_BYTES));
+  const two = (value: number) => String(value).padStart(2, "0");
+  return { description, codecString: `vp09.${two(profile)}.${two(level)}.${two(bitDepth)}` };
+}
+
+/** The key frame in a packet, if there is one. */
+export function findVp9Key(packet: Uint8Array): Vp9Header | undefined {
+  return splitSuperframe(packet)
+    .map(parseVp9Header)
+    .find(({ key }) => key);
+}
 
 export function parseVp9Header(frame: Uint8Array): Vp9Header {
   const reader = new BitReader(frame);

@@ -97,6 +97,39 @@ describe("timeline", () => {
     );
   });
 
+  it("gives an Opus packet the length that it says, 20 ms where it says none", () => {
+    const rates = { timescale: 48_000, sampleRate: 48_000, channels: 2 };
+    const opus: AudioConfig = { kind: "audio", codec: "opus", ...rates, description: data, codecString: "opus" };
+    const timeline = new Timeline();
+    timeline.configure(opus);
+    const packets = [
+      [0, 0xfc],
+      [20, 0xf8 - 8],
+      [30, 0x03],
+      [50, 0xfc],
+    ];
+    const frames = packets.flatMap(([dts, head]) =>
+      timeline.audio({ dts: dts!, key: true, data: Uint8Array.of(head!) }, 0),
+    );
+    assert.deepEqual(
+      frames.map(({ dts, duration }) => [dts - EPOCH_START_S * 48_000, duration]),
+      [
+        [0, 960],
+        [960, 480],
+        [1_440, 960],
+        [2_400, 960],
+      ],
+    );
+  });
+
+  it("makes a new version of a configuration that differs in the size alone", () => {
+    const timeline = new Timeline();
+    const shape = { kind: "video", codec: "vp9", timescale: 90_000, description: data, codecString: "vp09" } as const;
+    assert.equal(timeline.configure({ ...shape, width: 320, height: 180 }), 0);
+    assert.equal(timeline.configure({ ...shape, width: 320, height: 180 }), 0);
+    assert.equal(timeline.configure({ ...shape, width: 640, height: 360 }), 1);
+  });
+
   it("keeps a real gap of audio and does not take it for a jump while video goes on", () => {
     const timeline = new Timeline();
     timeline.configure(aac);

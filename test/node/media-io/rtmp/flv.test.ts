@@ -15,7 +15,7 @@ function configuration(lengthSize: number): Uint8Array {
 
 function demuxer(lengthSize = 4): FlvDemuxer {
   const made = new FlvDemuxer();
-  const item = made.video(0, configuration(lengthSize));
+  const [item] = made.video(0, configuration(lengthSize));
   assert.equal(item?.type === "config" && item.config.kind === "video" && item.config.description[4], 0xff);
   return made;
 }
@@ -28,25 +28,23 @@ describe("flv", () => {
     ] as const;
     for (const [cts, nal, ctsMs, key] of cases) {
       // FLV's own key flag is set on both.
-      const item = demuxer().video(1000, Uint8Array.of(0x17, 1, ...cts, 0, 0, 0, 2, nal, 0x80));
-      assert.deepEqual(item, {
-        type: "video",
-        sample: { dtsMs: 1000, ctsMs, key, data: Uint8Array.of(0, 0, 0, 2, nal, 0x80) },
-      });
+      const items = demuxer().video(1000, Uint8Array.of(0x17, 1, ...cts, 0, 0, 0, 2, nal, 0x80));
+      const sample = { dtsMs: 1000, ctsMs, key, data: Uint8Array.of(0, 0, 0, 2, nal, 0x80) };
+      assert.deepEqual(items, [{ type: "video", sample }]);
     }
   });
 
   it("makes all NAL lengths four bytes", () => {
-    const item = demuxer(2).video(0, Uint8Array.of(0x27, 1, 0, 0, 0, 0, 2, 0x41, 7, 0, 1, 0x41));
+    const [item] = demuxer(2).video(0, Uint8Array.of(0x27, 1, 0, 0, 0, 0, 2, 0x41, 7, 0, 1, 0x41));
     assert.deepEqual(item?.type === "video" && item.sample.data, Uint8Array.of(0, 0, 0, 2, 0x41, 7, 0, 0, 0, 1, 0x41));
   });
 
   it("leaves out frames whose lengths are wrong, and media before its configuration", () => {
     const made = demuxer();
-    assert.equal(made.video(0, Uint8Array.of(0x27, 1, 0, 0, 0, 0, 0, 0, 9, 0x41)), undefined);
+    assert.deepEqual(made.video(0, Uint8Array.of(0x27, 1, 0, 0, 0, 0, 0, 0, 9, 0x41)), []);
     assert.equal(made.malformed, 1);
-    assert.equal(new FlvDemuxer().video(0, Uint8Array.of(0x17, 1, 0, 0, 0, 0, 0, 0, 1, 0x65)), undefined);
-    assert.equal(new FlvDemuxer().audio(0, Uint8Array.of(0xaf, 1, 1, 2)), undefined);
+    assert.deepEqual(new FlvDemuxer().video(0, Uint8Array.of(0x17, 1, 0, 0, 0, 0, 0, 0, 1, 0x65)), []);
+    assert.deepEqual(new FlvDemuxer().audio(0, Uint8Array.of(0xaf, 1, 1, 2)), []);
   });
 
   it("refuses other codecs by name", () => {
@@ -56,7 +54,7 @@ describe("flv", () => {
         (error) => error instanceof RtmpError && "found" in error.detail && error.detail.found === found,
       );
     };
-    refused(() => new FlvDemuxer().video(0, Uint8Array.of(0x90, 0x68, 0x76, 0x63, 0x31)), "hvc1");
+    refused(() => new FlvDemuxer().video(0, Uint8Array.of(0x90, 0x76, 0x76, 0x63, 0x31)), "vvc1");
     refused(() => new FlvDemuxer().video(0, Uint8Array.of(0x12, 0)), "flv codec 2");
     refused(() => new FlvDemuxer().audio(0, Uint8Array.of(0x2f, 0)), "mp3");
   });

@@ -199,6 +199,38 @@ describe("rtmp server", () => {
     assert.deepEqual(await sink.ended.promise, { clean: false });
   });
 
+  it("counts a configuration that an encoder repeats with every key frame once, and says what it takes", async () => {
+    const sink = new RecorderSink();
+    const { port } = await startServer(async () => sink);
+    const socket = await dial(port);
+    let answer = "";
+    socket.on("data", (data) => {
+      answer += data.toString("latin1");
+    });
+    const configuration = writeMessage(4, 8, 1, Buffer.of(0xaf, 0, 0x12, 0x10));
+    const other = writeMessage(4, 8, 1, Buffer.of(0xaf, 0, 0x11, 0x90));
+    const closed = once(socket, "close");
+    socket.end(
+      Buffer.concat([
+        Buffer.of(3),
+        Buffer.alloc(3072),
+        writeMessage(3, 20, 0, encodeAmf(["connect", 1, new Map([["app", "live"]])])),
+        writeMessage(3, 20, 0, encodeAmf(["createStream", 2, null])),
+        writeMessage(3, 20, 1, encodeAmf(["publish", 3, null, "key", "live"])),
+        ...Array<Uint8Array>(1_200).fill(configuration),
+        other,
+        configuration,
+      ]),
+    );
+    await closed;
+    assert.deepEqual(
+      sink.configs.map((config) => config.kind === "audio" && config.sampleRate),
+      [44_100, 48_000, 44_100],
+    );
+    for (const fourCc of ["fourCcList", "avc1", "hvc1", "vp09", "av01", "mp4a", "Opus"])
+      assert.ok(answer.includes(fourCc));
+  });
+
   it("outlives random and corrupted bytes, and serves the next publisher", async () => {
     const { port } = await startServer(async () => new RecorderSink());
     const good = Buffer.concat([
