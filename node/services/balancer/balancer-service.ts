@@ -108,7 +108,10 @@ export class BalancerService implements Balancer, Startable {
     for (const lease of this.#streamBook.leases()) await this.#streamBook.putLease({ ...lease, lastFrameAtMs });
     for (const live of this.#jobs.all()) {
       const stream = await this.#streamBook.find(live.row.stream);
-      if (stream !== undefined && isRunning(live)) await this.#placement.resume(stream, live);
+      // Killed after the stream had ended and before its jobs had: the nodes are told when they come.
+      if (stream === undefined || stream.state === "ended") {
+        await this.#jobs.end(live, stream?.endCode ?? "STREAM_ENDED", clock.nowMs());
+      } else if (isRunning(live)) await this.#placement.resume(stream, live);
     }
     await this.#accounting.recover();
     this.#stopHearing.push(

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type Address, bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
 import type { JobSpec } from "@leat/sdk/protocol/job.ts";
+import { Mutex } from "../../kernel/mutex.ts";
 import type { AttemptRow, JobRow, JobStore } from "../../store/sql/job-store.ts";
 import { BalancerError } from "./errors.ts";
 
@@ -10,10 +11,14 @@ export interface LiveJob {
   attempt: AttemptRow | undefined;
 }
 
+export type RunningLive = LiveJob & { attempt: AttemptRow };
+
 /** Jobs that are not over: in memory for speed, on disk before anybody is told. */
 export class JobBook {
   readonly #store: JobStore;
   readonly #jobs = new Map<Hex, LiveJob>();
+  /** Each change starts from what the last one left: two at once would undo each other. */
+  readonly #mutex = new Mutex();
 
   constructor(store: JobStore) {
     this.#store = store;
@@ -62,45 +67,70 @@ export class JobBook {
     return live;
   }
 
-  async change(live: LiveJob, change: Partial<JobRow>): Promise<void> {
-    live.row = { ...live.row, ...change };
-    await this.#store.putJob(live.row);
+  change(live: LiveJob, change: Partial<JobRow>): Promise<void> {
+    return this.#mutex.run(() => this.#change(live, change));
   }
 
-  async exclude(live: LiveJob, node: Address, reason: string): Promise<void> {
-    if (live.row.excluded.some((entry) => entry.node === node)) return;
-    await this.change(live, { excluded: [...live.row.excluded, { node, reason }] });
+  exclude(live: LiveJob, node: Address, reason: string): Promise<void> {
+    return this.#mutex.run(async () => {
+      if (live.row.excluded.some((entry) => entry.node === node)) return;
+      await this.#change(live, { excluded: [...live.row.excluded, { node, reason }] });
+    });
   }
 
-  /** A new attempt, on disk together with its job. */
-  async begin(live: LiveJob, attempt: AttemptRow): Promise<void> {
-    // Its stream ended while nodes were asked: nobody must be given it now.
-    if (this.#jobs.get(live.row.id) !== live) {
-      throw new BalancerError({ code: "STREAM_ENDED", stream: live.row.stream });
-    }
-    const row: JobRow = { ...live.row, attempt: attempt.attempt, state: "running" };
+  /**
+   * A new attempt, on disk together with its job.
+   * @throws STREAM_ENDED where its stream ended while nodes were asked: nobody must be given it now
+   */
+  begin(live: LiveJob, attempt: AttemptRow): Promise<void> {
+    return this.#mutex.run(async () => {
+      if (this.#jobs.get(live.row.id) !== live) {
+        throw new BalancerError({ code: "STREAM_ENDED", stream: live.row.stream });
+      }
+      await this.#put(live, { ...live.row, attempt: attempt.attempt, state: "running" }, attempt);
+    });
+  }
+
+  /** The attempt is over; the job waits for the next one. False where it was over before. */
+  endAttempt(live: LiveJob, { attempt: number }: AttemptRow, end: AttemptEnd): Promise<boolean> {
+    return this.#mutex.run(async () => {
+      if (!isRunning(live) || live.attempt.attempt !== number) return false;
+      await this.#put(live, { ...live.row, state: "waiting" }, { ...live.attempt, ...end });
+      return true;
+    });
+  }
+
+  /** The job is over, and with it the attempt that ran, which is answered. */
+  end(live: LiveJob, code: string, nowMs: number): Promise<AttemptRow | undefined> {
+    return this.#mutex.run(async () => {
+      const ran = isRunning(live) ? live.attempt : undefined;
+      const over = { endedAtMs: nowMs, endCode: code };
+      const row: JobRow = { ...live.row, ...over, state: "ended" };
+      if (ran === undefined) await this.#store.putJob(row);
+      else await this.#put(live, row, { ...ran, ...over, state: "ended", endSequence: null });
+      live.row = row;
+      this.#jobs.delete(row.id);
+      return ran;
+    });
+  }
+
+  async #change(live: LiveJob, change: Partial<JobRow>): Promise<void> {
+    const row = { ...live.row, ...change };
+    await this.#store.putJob(row);
+    live.row = row;
+  }
+
+  async #put(live: LiveJob, row: JobRow, attempt: AttemptRow): Promise<void> {
     await this.#store.putAttempt(row, attempt);
     live.row = row;
     live.attempt = attempt;
-  }
-
-  /** The attempt is over; the job waits for the next one. */
-  async endAttempt(live: LiveJob, change: Partial<AttemptRow>): Promise<void> {
-    if (live.attempt === undefined) return;
-    const attempt: AttemptRow = { ...live.attempt, ...change };
-    const row: JobRow = { ...live.row, state: "waiting" };
-    await this.#store.putAttempt(row, attempt);
-    live.row = row;
-    live.attempt = attempt;
-  }
-
-  async end(live: LiveJob, code: string, nowMs: number): Promise<void> {
-    await this.change(live, { state: "ended", endedAtMs: nowMs, endCode: code });
-    this.#jobs.delete(live.row.id);
   }
 }
 
+/** How an attempt ended. `endSequence` is the first segment that is not its own any more, null where it ended whole. */
+export type AttemptEnd = Pick<AttemptRow, "state" | "endSequence" | "endedAtMs" | "endCode">;
+
 /** Whether the job is being done now. */
-export function isRunning(live: LiveJob): live is LiveJob & { attempt: AttemptRow } {
+export function isRunning(live: LiveJob): live is RunningLive {
   return live.row.state === "running" && live.attempt?.state === "running";
 }

@@ -8,7 +8,7 @@ import type { AttemptRow } from "../../store/sql/job-store.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { NodePresence } from "../session/hub.ts";
 import { BalancerError } from "./errors.ts";
-import { isRunning, type JobBook, type LiveJob } from "./job-book.ts";
+import { isRunning, type JobBook, type LiveJob, type RunningLive } from "./job-book.ts";
 import type { BalancerOptions } from "./options.ts";
 import type { PlaceInput, Placement } from "./placement.ts";
 import type { BalancerComponents } from "./ports.ts";
@@ -37,6 +37,8 @@ export class JobKeeper {
   readonly #ending = new Set<string>();
   /** Newest published segment per stream and rung. */
   readonly #published = new Map<Hex, Map<number, number>>();
+  /** The last segment of each stream whose source is over, -1 where there was none. */
+  readonly #last = new Map<Hex, number>();
 
   constructor(components: BalancerComponents, options: BalancerOptions, parts: JobKeeperParts) {
     this.#components = components;
@@ -71,6 +73,7 @@ export class JobKeeper {
         while (!signal.aborted && jobs.find(id) === live && !isRunning(live)) {
           const stream = await streams.find(streamId);
           if (stream === undefined || stream.state === "ended") return;
+          if (await this.#isWhole(live)) return;
           if (!this.#hasOrigin(live)) {
             // Nobody could fetch its frames: the next publisher's node brings it back.
             await clock.sleep(this.#options.placeRetryMs, signal);
@@ -82,7 +85,7 @@ export class JobKeeper {
             await placement.place({ ...input, excluded });
             if (primitive === "delivery") this.#parts.onEdges(streamId);
             // The stream may have ended while the node was asked.
-            if (jobs.find(id) !== live) await this.#tell(live, "STREAM_ENDED");
+            if (jobs.find(id) !== live && live.attempt !== undefined) await this.#tell(live.attempt, "STREAM_ENDED");
           } catch (error) {
             if (!isCodedError(error)) throw error;
             logger.warn("Place job failed", { jobId: id, primitive, code: error.code });
@@ -125,6 +128,15 @@ export class JobKeeper {
     }
   }
 
+  /** A publisher sends, perhaps again. */
+  sourceBegan(stream: Hex): void {
+    this.#last.delete(stream);
+  }
+
+  sourceEnded(stream: Hex, lastSequence: number): void {
+    this.#last.set(stream, lastSequence);
+  }
+
   async published(stream: Hex, rungs: readonly number[], sequence: number): Promise<void> {
     const known = this.#published.get(stream) ?? new Map<number, number>();
     for (const rung of rungs) known.set(rung, Math.max(known.get(rung) ?? -1, sequence));
@@ -151,18 +163,19 @@ export class JobKeeper {
       this.#ending.delete(key);
     }
     // A node that hangs must not hold up the one that takes over.
-    const told = this.#tell(live, code);
+    const told = this.#tell(live.attempt, code);
     if (live.row.primitive === "delivery") this.#parts.onEdges(live.row.stream);
     if (live.row.primitive !== "ingest") this.keep(live, { node, reason: code });
     await told;
   }
 
-  async #fail(live: LiveJob & { attempt: AttemptRow }, code: string): Promise<void> {
+  async #fail(live: RunningLive, code: string): Promise<void> {
     const { jobs } = this.#parts;
     const { payer, payee, clock } = this.#components;
     const { job, attempt, node } = live.attempt;
     const endSequence = live.row.primitive === "transcode" ? await this.#nextSequence(live) : null;
-    await jobs.endAttempt(live, { state: "failed", endSequence, endedAtMs: clock.nowMs(), endCode: code });
+    const end = { state: "failed", endSequence, endedAtMs: clock.nowMs(), endCode: code } as const;
+    if (!(await jobs.endAttempt(live, live.attempt, end))) return;
     const isBad = code === "CHECK_FAILED";
     if (isBad) await payer.forfeit(job, attempt);
     else await payer.release(job, attempt);
@@ -181,10 +194,12 @@ export class JobKeeper {
     if (live === undefined || !isRunning(live) || live.attempt.attempt !== attempt) return;
     if (this.#ending.has(`${job} ${attempt}`)) return;
     if (live.attempt.node !== from) throw new BalancerError({ code: "JOB_NOT_YOURS", job });
-    await this.#close(live, "JOB_DONE");
-    if (live.row.primitive === "transcode") this.#keepLater(live);
-    if (live.row.primitive !== "delivery") return;
-    await jobs.end(live, "JOB_DONE", this.#components.clock.nowMs());
+    if (live.row.primitive !== "delivery") {
+      await this.#close(live, "JOB_DONE");
+      if (live.row.primitive === "transcode") this.#keepLater(live);
+      return;
+    }
+    await this.#end(live, "JOB_DONE");
     this.#parts.onEdges(live.row.stream);
   }
 
@@ -229,10 +244,10 @@ export class JobKeeper {
       const { spec } = live.row;
       if (spec.primitive === "ingest" || isAt(spec, origin, startSequence)) continue;
       if (spec.primitive === "transcode") {
-        const running = isRunning(live);
-        if (running) await this.#close(live, "JOB_ORIGIN_CHANGED", startSequence);
+        const ran = isRunning(live) ? live.attempt : undefined;
+        if (isRunning(live)) await this.#close(live, "JOB_ORIGIN_CHANGED", startSequence);
         await jobs.change(live, { spec: { ...spec, origin, startSequence } });
-        if (running) await this.#tell(live, "JOB_ORIGIN_CHANGED");
+        if (ran !== undefined) await this.#tell(ran, "JOB_ORIGIN_CHANGED");
         this.keep(live);
         continue;
       }
@@ -250,36 +265,45 @@ export class JobKeeper {
     const { jobs } = this.#parts;
     await Promise.all(
       jobs.ofStream(stream).map(async (live) => {
-        const running = isRunning(live);
-        if (running) await this.#close(live, code);
-        await jobs.end(live, code, this.#components.clock.nowMs());
+        const ran = await this.#end(live, code);
         // The ingest node ends its own job when its last segment is out.
-        if (running && live.row.primitive !== "ingest") await this.#tell(live, code);
+        if (ran !== undefined && live.row.primitive !== "ingest") await this.#tell(ran, code);
       }),
     );
     this.#published.delete(stream);
+    this.#last.delete(stream);
     this.#parts.onEdges(stream);
   }
 
-  async #close(live: LiveJob, code: string, endSequence: number | null = null): Promise<void> {
-    const { payer, payee, clock } = this.#components;
-    const attempt = live.row.attempt;
-    await this.#parts.jobs.endAttempt(live, {
-      state: "ended",
-      endSequence,
-      endedAtMs: clock.nowMs(),
-      endCode: code,
-    });
-    await payer.release(live.row.id, attempt);
-    await payee.closeJob(live.row.id, attempt, { forfeit: false });
+  async #end(live: LiveJob, code: string): Promise<AttemptRow | undefined> {
+    const ran = await this.#parts.jobs.end(live, code, this.#components.clock.nowMs());
+    if (ran !== undefined) await this.#settle(ran);
+    return ran;
   }
 
-  async #tell({ row, attempt }: LiveJob, code: string): Promise<void> {
-    if (attempt === undefined) return;
-    const call = { job: row.id, attempt: attempt.attempt, code };
-    await this.#components.hub.call(attempt.node, "job.end", call).catch((error) => {
-      this.#components.logger.debug("Tell end of job failed", { jobId: row.id, error });
+  async #close(live: RunningLive, code: string, endSequence: number | null = null): Promise<void> {
+    const { attempt } = live;
+    const end = { state: "ended", endSequence, endedAtMs: this.#components.clock.nowMs(), endCode: code } as const;
+    if (await this.#parts.jobs.endAttempt(live, attempt, end)) await this.#settle(attempt);
+  }
+
+  /** What was done of it is paid, now that nothing follows. */
+  async #settle({ job, attempt }: AttemptRow): Promise<void> {
+    const { payer, payee } = this.#components;
+    await payer.release(job, attempt);
+    await payee.closeJob(job, attempt, { forfeit: false });
+  }
+
+  async #tell({ job, attempt, node }: AttemptRow, code: string): Promise<void> {
+    await this.#components.hub.call(node, "job.end", { job, attempt, code }).catch((error) => {
+      this.#components.logger.debug("Tell end of job failed", { jobId: job, error });
     });
+  }
+
+  /** Whether the source is over and every segment of the job is published. */
+  async #isWhole(live: LiveJob): Promise<boolean> {
+    const last = this.#last.get(live.row.stream);
+    return last !== undefined && live.row.primitive === "transcode" && (await this.#nextSequence(live)) > last;
   }
 
   async #inputOf(stream: StreamRow, live: LiveJob): Promise<PlaceInput> {

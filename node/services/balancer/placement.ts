@@ -7,12 +7,11 @@ import { hashJobSpec, hashPrices, type JobTerms, type Prices, priceUnitOf } from
 import { type Assignment, assignmentStructure, type Quote, quoteStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import { retailPrices, wholesaleCeiling } from "../../market/pricing.ts";
-import type { AttemptRow } from "../../store/sql/job-store.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { CreditTerms } from "../payment/index.ts";
 import type { CandidateBook } from "./candidates.ts";
 import { BalancerError } from "./errors.ts";
-import type { JobBook, LiveJob } from "./job-book.ts";
+import { isRunning, type JobBook, type LiveJob, type RunningLive } from "./job-book.ts";
 import type { BalancerOptions } from "./options.ts";
 import type { BalancerComponents } from "./ports.ts";
 import type { SelectionLog } from "./selection-log.ts";
@@ -110,7 +109,7 @@ export class Placement {
   }
 
   /** After a restart: a job that runs goes on in both books at the terms that it began with. */
-  async resume(stream: StreamRow, live: LiveJob & { attempt: AttemptRow }): Promise<void> {
+  async resume(stream: StreamRow, live: RunningLive): Promise<void> {
     const { payer, payee, clusterAccount } = this.#components;
     const { attempt, node, prices, units, assignment } = live.attempt;
     const input = { stream, live, units: Number(units) };
@@ -136,11 +135,13 @@ export class Placement {
       if (!isCodedError(error) || refusesBuyer(error.code)) throw error;
       logger.info("Place job elsewhere", { jobId: live.row.id, node, code: error.code });
       refused.push({ node, reason: error.code });
-      if (live.attempt?.state === "running" && live.attempt.node === node) {
-        const endedAtMs = this.#components.clock.nowMs();
-        const { startSequence: endSequence } = input;
-        await this.#jobs.endAttempt(live, { state: "failed", endSequence, endedAtMs, endCode: error.code });
-        await this.#components.payee.closeJob(live.row.id, live.attempt.attempt, { forfeit: false });
+      if (isRunning(live) && live.attempt.node === node) {
+        const { payer, payee, clock } = this.#components;
+        const { job, attempt } = live.attempt;
+        const end = { state: "failed", endSequence: input.startSequence, endCode: error.code } as const;
+        await this.#jobs.endAttempt(live, live.attempt, { ...end, endedAtMs: clock.nowMs() });
+        await payer.release(job, attempt);
+        await payee.closeJob(job, attempt, { forfeit: false });
       }
       return undefined;
     }

@@ -6,7 +6,7 @@ import type { LeaseRow, StreamRow } from "../../store/sql/stream-store.ts";
 import type { NodeRequest, NodeResponse, PublishGrant } from "../../wire/session/messages.ts";
 import { BalancerError } from "./errors.ts";
 import { checkFunding } from "./funding.ts";
-import { isRunning, type JobBook, type LiveJob } from "./job-book.ts";
+import { isRunning, type JobBook, type LiveJob, type RunningLive } from "./job-book.ts";
 import type { JobKeeper } from "./job-keeper.ts";
 import type { BalancerOptions } from "./options.ts";
 import type { Placement } from "./placement.ts";
@@ -73,6 +73,7 @@ export class Publishing {
   async renew(from: Address, body: NodeRequest<"publish.renew">): Promise<void> {
     const { streams } = this.#parts;
     const lease = this.#leaseOf(from, body.stream);
+    if (body.isOver) this.#parts.keeper.sourceEnded(body.stream, body.sequence ?? -1);
     const lastFrameAtMs = Math.max(lease.lastFrameAtMs, this.#components.clock.nowMs() - body.lastFrameAgeMs);
     await streams.putLease({ ...lease, lastFrameAtMs });
     const stream = await streams.find(body.stream);
@@ -182,10 +183,11 @@ export class Publishing {
       // What it owes of other streams leaves nothing for this one, which may be tried again when that is paid.
       const may = this.#components.payee.mayWork(live.row.id);
       if (may !== "ok") {
-        await this.#endIngest(live, startSequence);
+        if (isRunning(live)) await this.#endIngest(live, startSequence);
         throw new BalancerError({ code: stopCodes[may], stream: stream.id });
       }
     }
+    this.#parts.keeper.sourceBegan(stream.id);
     await streams.change(stream.id, { state: "live", nextEpoch: startEpoch + 1, nextSequence: startSequence });
     return {
       stream: stream.id,
@@ -239,13 +241,13 @@ export class Publishing {
     return Math.max(stream.nextSequence, ...known.map((sequence) => sequence + 1));
   }
 
-  async #endIngest(live: LiveJob, endSequence: number): Promise<void> {
+  async #endIngest(live: RunningLive, endSequence: number): Promise<void> {
     const { payer, payee, clock } = this.#components;
-    const { attempt } = live.row;
-    const endedAtMs = clock.nowMs();
-    await this.#parts.jobs.endAttempt(live, { state: "ended", endSequence, endedAtMs, endCode: "JOB_REPLACED" });
-    await payer.release(live.row.id, attempt);
-    await payee.closeJob(live.row.id, attempt, { forfeit: false });
+    const { job, attempt } = live.attempt;
+    const end = { state: "ended", endSequence, endedAtMs: clock.nowMs(), endCode: "JOB_REPLACED" } as const;
+    if (!(await this.#parts.jobs.endAttempt(live, live.attempt, end))) return;
+    await payer.release(job, attempt);
+    await payee.closeJob(job, attempt, { forfeit: false });
   }
 
   #termsOf({ row, attempt }: LiveJob): PublishGrant["terms"] | undefined {

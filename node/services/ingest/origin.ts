@@ -296,6 +296,7 @@ export class Origin {
       lastFrameAgeMs: this.lastFrameAgeMs,
       sequence: this.sequence,
       frames: this.source.frames,
+      isOver: this.#ending,
     });
     if (reason === undefined || this.#ending) return;
     this.#components.logger.warn("Publish lease is lost", { code: reason });
@@ -304,6 +305,8 @@ export class Origin {
 
   async #finish(clean: boolean, signal: AbortSignal): Promise<void> {
     const { clock, desk, logger } = this.#components;
+    // What is done from now on is the last of its stream: the balancer must not place it again.
+    this.#tasks.run(() => this.#renew());
     this.source.finish();
     await this.#audio.finish();
     const lastSequence = this.sequence;

@@ -197,6 +197,8 @@ export const nodeMethods = defineMethods({
       lastFrameAgeMs: countSchema,
       sequence: sequenceOrNull,
       frames: countSchema,
+      /** No frame follows: `sequence` is the last segment, and what is left of it is being made. */
+      isOver: Type.Boolean(),
     }),
     response: nothing,
   },

@@ -118,7 +118,13 @@ describe("balancer", () => {
     const { streamKey, id } = await create();
     await assert.rejects(publish(nodes[0], "wrong"), codeOf("STREAM_KEY_UNKNOWN"));
     await publish(nodes[0], streamKey);
-    await market.hub.ask(nodes[0], "publish.renew", { stream: id, lastFrameAgeMs: 0, sequence: 4, frames: 250 });
+    await market.hub.ask(nodes[0], "publish.renew", {
+      stream: id,
+      lastFrameAgeMs: 0,
+      sequence: 4,
+      frames: 250,
+      isOver: false,
+    });
     await assert.rejects(publish(nodes[1], streamKey), codeOf("PUBLISH_LEASE_HELD"));
     await market.clock.advance(3_000);
     const grant = await publish(nodes[1], streamKey);
@@ -127,7 +133,13 @@ describe("balancer", () => {
     assert.equal(grant.startEpoch, 1);
     assert.equal(grant.discontinuity, true);
     await assert.rejects(
-      market.hub.ask(nodes[0], "publish.renew", { stream: id, lastFrameAgeMs: 0, sequence: 5, frames: 260 }),
+      market.hub.ask(nodes[0], "publish.renew", {
+        stream: id,
+        lastFrameAgeMs: 0,
+        sequence: 5,
+        frames: 260,
+        isOver: false,
+      }),
       codeOf("PUBLISH_LEASE_LOST"),
     );
   });
@@ -347,6 +359,47 @@ describe("balancer", () => {
     assert.equal(stream?.nextFrame, 200n);
   });
 
+  it("places a family again when its source is over only where a segment of it is missing", async () => {
+    const live = await goLive();
+    const [whole, short] = transcoders(live.id) as [JobTerms, JobTerms];
+    const rungsOf = ({ spec }: JobTerms) => (spec.primitive === "transcode" ? spec.rungs.map(({ rung }) => rung) : []);
+    const ask = market.hub.ask.bind(market.hub, live.ingest);
+    const over = { stream: live.id, lastFrameAgeMs: 0, sequence: 3, frames: 240, isOver: true };
+    await ask("publish.renew", over);
+    for (const [terms, sequence] of [[whole, 3] as const, [short, 2] as const]) {
+      await ask("segment.published", { stream: live.id, rungs: rungsOf(terms), sequence });
+    }
+    const jobOf = ({ assignment }: JobTerms) => assignment.value.job;
+    for (const terms of [whole, short]) {
+      await market.hub.ask(ownerOf(terms), "job.done", { job: jobOf(terms), attempt: 1 });
+      for (const node of nodes) node.jobs.delete(jobOf(terms));
+    }
+    await market.clock.advance(1_100);
+    await until(() => transcoders(live.id).length === 1);
+    const [again] = transcoders(live.id) as [JobTerms];
+    assert.deepEqual([jobOf(again), again.assignment.value.attempt], [jobOf(short), 2]);
+    assert.equal(again.spec.primitive === "transcode" && again.spec.startSequence, 3);
+    await market.clock.advance(5_000);
+    const attempts = await market.balancer.views.jobs(nodes[3].address, live.id);
+    assert.equal(attempts.find(({ job }) => job.id === jobOf(whole))?.attempts.length, 1);
+  });
+
+  it("ends the jobs of a stream that was over before it was killed", async () => {
+    const live = await goLive();
+    const jobs = transcoders(live.id).map(({ assignment }) => assignment.value.job);
+    await market.balancer.stop();
+    await database.sql.execute(sql`update streams set state = 'ended', end_code = 'STREAM_ENDED'`);
+    market = await startMarket(database, { nodes, clock: market.clock });
+    for (const node of nodes) market.hub.join(node, node.hello());
+    await until(() => transcoders(live.id).length === 0);
+    const rows = await database.sql.execute(sql`select j.state, a.state as attempt from jobs j
+      join attempts a on a.job = j.id where j.primitive = 'transcode'`);
+    assert.deepEqual(
+      rows,
+      jobs.map(() => ({ state: "ended", attempt: "ended" })),
+    );
+  });
+
   it("shows a stream to its owner alone", async () => {
     const { id } = await create();
     await assert.rejects(market.balancer.views.stream(nodes[0].address, id), codeOf("STREAM_UNKNOWN"));
@@ -367,7 +420,13 @@ describe("balancer", () => {
       const jobs = node.running().filter(({ job }) => node !== forgot || job !== before[1]!.assignment.value.job);
       market.hub.join(node, node.hello(jobs));
     }
-    await market.hub.ask(a, "publish.renew", { stream: live.id, lastFrameAgeMs: 0, sequence: 3, frames: 100 });
+    await market.hub.ask(a, "publish.renew", {
+      stream: live.id,
+      lastFrameAgeMs: 0,
+      sequence: 3,
+      frames: 100,
+      isOver: false,
+    });
     await market.hub.ask(a, "check.submit", await a.check(submit.receipt.value, 1));
     assert.equal(new Set(books.passedKeys).size, 1);
     const { job } = before[1]!.assignment.value;

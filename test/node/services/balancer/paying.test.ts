@@ -103,7 +103,13 @@ describe("a balancer that is paid", () => {
     return { ...worth, node };
   }
   const renew = (stream: Hex, sequence: number) =>
-    market.hub.ask(nodes[0]!, "publish.renew", { stream, lastFrameAgeMs: 0, sequence, frames: sequence * 60 });
+    market.hub.ask(nodes[0]!, "publish.renew", {
+      stream,
+      lastFrameAgeMs: 0,
+      sequence,
+      frames: sequence * 60,
+      isOver: false,
+    });
   /** Live for so many segments; answers the code that ended it, if one did. */
   async function run(stream: Hex, from: number, segments: number): Promise<string | undefined> {
     for (let seq = from; seq < from + segments; seq += 1) {

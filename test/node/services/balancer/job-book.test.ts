@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { zeroHash } from "@leat/sdk/protocol/hex.ts";
+import { JobBook } from "../../../../node/services/balancer/job-book.ts";
+import { SqlDatabase } from "../../../../node/store/sql/database.ts";
+import { type AttemptRow, JobStore } from "../../../../node/store/sql/job-store.ts";
+import { codeOf, FakeNode, randomHash } from "../../../support/fake-market.ts";
+
+const node = new FakeNode(1, ["transcode"]);
+const signature = `0x${"00".repeat(65)}` as const;
+
+describe("job book", () => {
+  let folder: string;
+  let database: SqlDatabase;
+  let store: JobStore;
+  let book: JobBook;
+  before(async function () {
+    this.timeout(60_000);
+    folder = await mkdtemp(join(tmpdir(), "leat-jobs-"));
+    database = await SqlDatabase.open(folder);
+    store = new JobStore(database);
+    book = new JobBook(store);
+  });
+  after(async () => {
+    await database.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const create = () =>
+    book.create(randomHash(1), "h264", { primitive: "ingest", stream: randomHash(1), slug: "s".repeat(22) }, 1);
+  const attemptOf = (job: AttemptRow["job"], attempt: number): AttemptRow => ({
+    job,
+    attempt,
+    node: node.address,
+    state: "running",
+    assignment: {
+      value: { job, attempt, node: node.address, quoteHash: zeroHash, firstFrame: 0n, validUntil: 1n },
+      signature,
+    },
+    quote: {
+      value: {
+        node: node.address,
+        payer: node.address,
+        token: node.address,
+        specHash: zeroHash,
+        pricesHash: zeroHash,
+        maxUnits: 1n,
+        validUntil: 1n,
+        nonce: 1n,
+      },
+      signature,
+    },
+    prices: {},
+    selection: zeroHash,
+    units: 1n,
+    startSequence: 0,
+    endSequence: null,
+    startedAtMs: 1,
+    endedAtMs: null,
+    endCode: null,
+  });
+  const statesOf = async (job: AttemptRow["job"]) => [
+    (await store.job(job))?.state,
+    ...(await store.attemptsOf(job)).map(({ state }) => state),
+  ];
+
+  it("begins no attempt of a job that is being ended", async () => {
+    const live = await create();
+    const ending = book.end(live, "STREAM_ENDED", 2);
+    await assert.rejects(book.begin(live, attemptOf(live.row.id, 1)), codeOf("STREAM_ENDED"));
+    assert.equal(await ending, undefined);
+    assert.deepEqual(await statesOf(live.row.id), ["ended"]);
+  });
+
+  it("ends the attempt that is being begun, and answers it to be settled", async () => {
+    const live = await create();
+    const beginning = book.begin(live, attemptOf(live.row.id, 1));
+    const ran = await book.end(live, "STREAM_ENDED", 2);
+    await beginning;
+    assert.equal(ran?.attempt, 1);
+    assert.deepEqual(await statesOf(live.row.id), ["ended", "ended"]);
+  });
+
+  it("ends an attempt once, and loses no other change that is made meanwhile", async () => {
+    const live = await create();
+    await book.begin(live, attemptOf(live.row.id, 1));
+    const end = { state: "failed", endSequence: 3, endedAtMs: 2, endCode: "NODE_LOST" } as const;
+    const [first, , second] = await Promise.all([
+      book.endAttempt(live, live.attempt!, end),
+      book.exclude(live, node.address, "NODE_LOST"),
+      book.endAttempt(live, live.attempt!, { ...end, state: "ended" }),
+    ]);
+    assert.deepEqual([first, second], [true, false]);
+    assert.deepEqual(await statesOf(live.row.id), ["waiting", "failed"]);
+    assert.deepEqual((await store.job(live.row.id))?.excluded, [{ node: node.address, reason: "NODE_LOST" }]);
+    assert.deepEqual(live.row, await store.job(live.row.id));
+  });
+});
