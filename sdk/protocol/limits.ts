@@ -29,6 +29,12 @@ export const MAX_FRAME_BYTES = 6_291_456;
 /** Codec configuration boxes are tens of bytes; some carry several parameter sets. */
 export const MAX_CONFIG_BYTES = 65_536;
 
+/**
+ * How far two parties' clocks may be apart: what one says stands until a time, the other takes to stand so much longer.
+ * Machines whose clocks nobody sets are off by minutes; what is signed here names a time of an hour or more ahead.
+ */
+export const MAX_CLOCK_ERROR_SECONDS = 900;
+
 /** A gossiped offer: twice the largest that its schema allows in practice (16 addresses, 8 prices in 4 tokens). */
 export const MAX_OFFER_BYTES = 32_768;
 /** Offers of distinct nodes that one node remembers; 32 KiB each at worst, about 2 KiB in practice. */

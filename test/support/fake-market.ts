@@ -53,6 +53,9 @@ export class FakeNode {
   /** Answers a call with this code instead. */
   refusals = new Map<string, string>();
   position: number | null = null;
+  /** Until when its offer and its quotes stand, seconds since 1970 by its own clock. */
+  offerUntil = 10n ** 12n;
+  quoteUntil = 10n ** 12n;
 
   readonly number: number;
   readonly roles: Hello["roles"];
@@ -101,7 +104,7 @@ export class FakeNode {
                 prices: [{ token: usdc, prices }],
                 multiaddrs: [],
                 sequence: 1n,
-                validUntil: 10n ** 12n,
+                validUntil: this.offerUntil,
               },
               signature: `0x${"00".repeat(65)}` as Hex,
             },
@@ -195,7 +198,7 @@ export class FakeNode {
       specHash: request.specHash,
       pricesHash: hashPrices(prices),
       maxUnits: request.maxUnits,
-      validUntil: 10n ** 12n,
+      validUntil: this.quoteUntil,
       nonce: 1n,
     };
     return { quote: { value, signature: await this.signer.sign(quoteStructure, domain, value) }, prices };

@@ -134,10 +134,11 @@ export class CandidateBook {
 
   #rowOf(presence: NodePresence): Candidate | undefined {
     const { node, hello, heartbeat } = presence;
-    const { chain, clock } = this.#components;
+    const { chain } = this.#components;
     if (this.#components.evidence.isGuilty(node)) return undefined;
+    // Checked when it was greeted, and it stands as long as its node is in session: what binds is the quote.
     const body = hello.offer?.body;
-    if (body === undefined || body.validUntil * 1_000n <= BigInt(clock.nowMs())) return undefined;
+    if (body === undefined) return undefined;
     const operator = chain.operatorOf(node);
     const state = operator === undefined ? undefined : chain.operator(operator);
     if (operator === undefined || state === undefined || state.nodes.get(node)?.revoked === true) return undefined;

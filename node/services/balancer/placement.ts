@@ -4,6 +4,7 @@ import { hashStatement } from "@leat/sdk/protocol/eip712.ts";
 import type { VideoCodec } from "@leat/sdk/protocol/frame.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import { hashJobSpec, hashPrices, type JobTerms, type Prices, priceUnitOf } from "@leat/sdk/protocol/job.ts";
+import { MAX_CLOCK_ERROR_SECONDS } from "@leat/sdk/protocol/limits.ts";
 import { type Assignment, assignmentStructure, type Quote, quoteStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import { retailPrices, wholesaleCeiling } from "../../market/pricing.ts";
@@ -181,7 +182,8 @@ export class Placement {
       value.token === stream.token &&
       value.specHash === specHash &&
       value.pricesHash === hashPrices(prices) &&
-      Number(value.validUntil) * 1_000 > clock.nowMs();
+      // By the node's clock: where it is over by that one too, the node itself refuses the assignment.
+      (Number(value.validUntil) + MAX_CLOCK_ERROR_SECONDS) * 1_000 > clock.nowMs();
     const price = prices[priceUnitOf(spec)];
     if (!isAsAsked || price === undefined) throw new Refused({ code: "QUOTE_WRONG" });
     const ceiling = stream.retail[priceUnitOf(spec)];

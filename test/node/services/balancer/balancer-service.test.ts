@@ -6,6 +6,7 @@ import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { JobTerms } from "@leat/sdk/protocol/job.ts";
+import { MAX_CLOCK_ERROR_SECONDS } from "@leat/sdk/protocol/limits.ts";
 import { explain } from "@leat/sdk/selection/explain.ts";
 import { bodyFromText } from "@leat/sdk/selection/receipt.ts";
 import { sql } from "drizzle-orm";
@@ -112,6 +113,20 @@ describe("balancer", () => {
     await assert.rejects(create({ token: nodes[0].address }), codeOf("STREAM_TOKEN_UNKNOWN"));
     market.books.reserve = 0n;
     await assert.rejects(create(), codeOf("BUYER_UNFUNDED"));
+  });
+
+  it("gives work to nodes whose offer ran out in session, and whose quote by a clock that may be late", async () => {
+    const nowSeconds = BigInt(Math.floor(market.clock.nowMs() / 1_000));
+    for (const node of nodes) {
+      node.offerUntil = 1n;
+      node.quoteUntil = nowSeconds - BigInt(MAX_CLOCK_ERROR_SECONDS) + 1n;
+      market.hub.join(node);
+    }
+    const live = await goLive();
+    assert.equal(transcoders(live.id).length, 2);
+    for (const node of nodes) node.quoteUntil -= 1n;
+    const second = await create();
+    await assert.rejects(publish(nodes[0], second.streamKey), codeOf("QUOTE_WRONG"));
   });
 
   it("refuses an unknown key, a second publisher while frames are young, and lets one in after", async () => {
