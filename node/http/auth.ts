@@ -68,7 +68,8 @@ export function requireAccount(group: FastifyInstance, components: AuthComponent
     const nowSeconds = Math.floor(components.clock.nowMs() / 1_000);
     const differenceSeconds = Number(signed.value.issuedAt) - nowSeconds;
     if (Math.abs(differenceSeconds) > MAX_SKEW_SECONDS) {
-      const message = `the request was signed ${Math.abs(differenceSeconds)} s from our time; set the clock`;
+      const direction = differenceSeconds > 0 ? "ahead of" : "behind";
+      const message = `the request is dated ${Math.abs(differenceSeconds)} s ${direction} this server's time; set your clock`;
       throw new AuthError({ code: "AUTH_EXPIRED", differenceSeconds }, { message });
     }
     const nonce = `${signed.account}${signed.value.nonce}`;

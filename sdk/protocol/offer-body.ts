@@ -4,7 +4,7 @@ import { hashCanonical } from "./canonical.ts";
 import type { Domain } from "./eip712.ts";
 import type { Address } from "./hex.ts";
 import { multiaddrSchema, pricesSchema, primitiveSchema, urlSchema, videoCodecSchema } from "./job.ts";
-import { MAX_MULTIADDRS } from "./limits.ts";
+import { MAX_CLOCK_ERROR_SECONDS, MAX_MULTIADDRS } from "./limits.ts";
 import { addressSchema, closedObject, countSchema, listSchema, signatureSchema, unsignedSchema } from "./schemas.ts";
 import { type Offer, offerStructure } from "./signed.ts";
 import type { StatementSigner, Statements } from "./statements.ts";
@@ -58,6 +58,11 @@ export async function signOffer(signer: StatementSigner, domain: Domain, body: O
   return { node, body, signature: await signer.sign(offerStructure, domain, offerOf(node, body)) };
 }
 
+/** Whether an offer still stands at `nowS`, by a clock that may differ from its node's. */
+export function isOfferOver({ validUntil }: Pick<OfferBody, "validUntil">, nowS: bigint): boolean {
+  return validUntil + BigInt(MAX_CLOCK_ERROR_SECONDS) <= nowS;
+}
+
 /** Throws unless the offer still stands at `nowS` and its node signed it. The signature comes last: it costs most. */
 export function verifyOffer(
   statements: Pick<Statements, "recoverSigner">,
@@ -66,7 +71,7 @@ export function verifyOffer(
   nowS: bigint,
 ): void {
   const { node, body, signature } = offer;
-  if (body.validUntil <= nowS) throw new OfferError({ code: "OFFER_EXPIRED", validUntil: body.validUntil, nowS });
+  if (isOfferOver(body, nowS)) throw new OfferError({ code: "OFFER_EXPIRED", validUntil: body.validUntil, nowS });
   const found = statements.recoverSigner(offerStructure, domain, offerOf(node, body), signature);
   if (found !== node) throw new OfferError({ code: "OFFER_SIGNER_WRONG", node, found });
 }

@@ -6,6 +6,7 @@ import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { TransferAuthorization } from "@leat/sdk/protocol/eip3009.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+import { MAX_CLOCK_ERROR_SECONDS } from "@leat/sdk/protocol/limits.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import { toExact } from "@leat/sdk/protocol/units.ts";
 import { PrepaidError } from "./errors.ts";
@@ -36,7 +37,7 @@ export interface ExactPaid {
 /** An authorisation must outlive the block that it goes into. */
 const LEAST_SECONDS = 6n;
 /** Beyond what we ask for: clocks of clients are off by minutes. */
-const CLOCK_SKEW_SECONDS = 900n;
+const CLOCK_SKEW_SECONDS = BigInt(MAX_CLOCK_ERROR_SECONDS);
 
 /**
  * Payments by `transferWithAuthorization`. Anybody who sees one may submit it, before us or instead of us: it pays this

@@ -1,4 +1,4 @@
-import { CodedError, isCodedError } from "@leat/sdk/base/errors.ts";
+import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import { type Address, toAddress } from "@leat/sdk/protocol/hex.ts";
@@ -23,6 +23,8 @@ import {
   type Welcome,
 } from "../../wire/session/messages.ts";
 import { type BalancerContact, dialSession, type NodeSession } from "../../wire/session/session.ts";
+import { ClockCheck } from "./clock-check.ts";
+import { SessionError } from "./errors.ts";
 
 export const sessionClientOptions = Type.Object(
   {
@@ -76,11 +78,6 @@ export interface ConnectedBalancer {
   readonly tableMark: TableMark | undefined;
 }
 
-export class SessionError extends CodedError<
-  | { code: "SESSION_NOT_CONNECTED"; balancer?: Address }
-  | { code: "SESSION_WRONG_BALANCER"; wanted: Address; found: Address }
-> {}
-
 export interface SessionCallOptions extends CallOptions {
   /** Which balancer; the first connected one when absent. */
   readonly balancer?: Address;
@@ -119,9 +116,11 @@ export class SessionClientService implements SessionClient, Startable {
   readonly #standing = new Map<Address, Standing>();
   readonly #connectedListeners = new Set<(session: ConnectedBalancer) => void>();
   readonly #disconnectedListeners = new Set<(balancer: Address) => void>();
+  readonly #clockCheck: ClockCheck;
   readonly #dials;
 
   constructor(components: SessionClientComponents, options: SessionClientOptions) {
+    this.#clockCheck = new ClockCheck(components);
     this.#components = components;
     this.#options = options;
     this.#contacts = options.balancers.map(({ address, multiaddrs }) => ({ address: toAddress(address), multiaddrs }));
@@ -223,6 +222,7 @@ export class SessionClientService implements SessionClient, Startable {
       signal,
     );
     try {
+      await this.#clockCheck.compare(contact.address, session, signal);
       const facts = await untilAborted(Promise.resolve(collectHello()), signal);
       const hello: Hello = { multiaddrs: host.multiaddrs(), ...facts, version: SESSION_VERSION, node: host.address };
       const welcome = await session.call("hello", hello, { signal });

@@ -72,6 +72,9 @@ export interface SessionHubComponents {
   readonly metrics: MetricsRegister;
 }
 
+/** What the hub answers by itself. */
+type PresenceMethod = "hello" | "heartbeat" | "clock.read";
+
 /** A node that is in session. */
 export interface NodePresence {
   /** Whom it is present for: itself, or as a buyer's agent the account that it acts for. Its own key is in `hello`. */
@@ -96,8 +99,8 @@ export interface SessionHub {
     body: BalancerRequest<M>,
     options?: CallOptions,
   ): Promise<BalancerResponse<M>>;
-  /** What answers the nodes' calls (all but hello and heartbeat). One per method, before start. */
-  handle<M extends Exclude<NodeMethod, "hello" | "heartbeat">>(
+  /** What answers the nodes' calls, those of presence apart. One per method, before start. */
+  handle<M extends Exclude<NodeMethod, PresenceMethod>>(
     method: M,
     handler: (from: Address, body: NodeRequest<M>) => NodeResponse<M> | Promise<NodeResponse<M>>,
   ): void;
@@ -171,7 +174,7 @@ export class SessionHubService implements SessionHub, Startable {
     return present.session.call(method, body, options);
   }
 
-  handle<M extends Exclude<NodeMethod, "hello" | "heartbeat">>(
+  handle<M extends Exclude<NodeMethod, PresenceMethod>>(
     method: M,
     handler: (from: Address, body: NodeRequest<M>) => NodeResponse<M> | Promise<NodeResponse<M>>,
   ): void {
@@ -208,6 +211,7 @@ export class SessionHubService implements SessionHub, Startable {
 
   async #answer(session: BalancerSession, method: string, body: unknown): Promise<unknown> {
     if (method === "hello") return this.#greet(session, body as Hello);
+    if (method === "clock.read") return { nowMs: this.#components.clock.nowMs() };
     const present = this.#bySession.get(session);
     if (present === undefined || this.#nodes.get(present.node) !== present) {
       throw new PublicError({ code: "SESSION_HELLO_MISSING" });

@@ -2,8 +2,8 @@ import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
-import { MAX_OFFER_BYTES, MAX_OFFERS_HELD } from "@leat/sdk/protocol/limits.ts";
-import { type SignedOffer, signedOfferSchema, verifyOffer } from "@leat/sdk/protocol/offer-body.ts";
+import { MAX_CLOCK_ERROR_SECONDS, MAX_OFFER_BYTES, MAX_OFFERS_HELD } from "@leat/sdk/protocol/limits.ts";
+import { isOfferOver, type SignedOffer, signedOfferSchema, verifyOffer } from "@leat/sdk/protocol/offer-body.ts";
 import type { Statements } from "@leat/sdk/protocol/statements.ts";
 import { type GossipSub, type Message, TopicValidatorResult } from "@libp2p/gossipsub";
 import type { PeerId } from "@libp2p/interface";
@@ -17,8 +17,8 @@ import { OFFERS_TOPIC } from "./topics.ts";
 
 /** However often an offer changes, peers hear of it no more often. */
 export const MIN_PUBLISH_MS = 30_000;
-/** A clock may be wrong by so much, and an offer may not promise for longer than a day. */
-const MAX_VALID_S = 86_400n + 600n;
+/** An offer may not promise for longer than a day, by whatever clock. */
+const MAX_VALID_S = BigInt(86_400 + MAX_CLOCK_ERROR_SECONDS);
 
 export interface OfferGossipComponents {
   readonly host: HostService;
@@ -94,12 +94,12 @@ export class OfferGossip implements Offers, Startable {
 
   get(node: Address, cluster: bigint): SignedOffer | undefined {
     const offer = this.#offers.get(keyOf(node, cluster));
-    return offer === undefined || offer.body.validUntil <= this.#nowS() ? undefined : offer;
+    return offer === undefined || isOfferOver(offer.body, this.#nowS()) ? undefined : offer;
   }
 
   list(): SignedOffer[] {
     const nowS = this.#nowS();
-    return [...this.#offers.values()].filter((offer) => offer.body.validUntil > nowS);
+    return [...this.#offers.values()].filter((offer) => !isOfferOver(offer.body, nowS));
   }
 
   onOffer(listener: (offer: SignedOffer) => void): () => void {
@@ -151,7 +151,7 @@ export class OfferGossip implements Offers, Startable {
     }
     const { node, body } = offer;
     const nowS = this.#nowS();
-    if (body.validUntil <= nowS || body.validUntil > nowS + MAX_VALID_S) {
+    if (isOfferOver(body, nowS) || body.validUntil > nowS + MAX_VALID_S) {
       return this.#refuse("expired", TopicValidatorResult.Ignore);
     }
     const key = keyOf(node, body.cluster);
@@ -192,7 +192,7 @@ export class OfferGossip implements Offers, Startable {
   /** True when there is room now. */
   #dropExpired(): boolean {
     const nowS = this.#nowS();
-    for (const [key, offer] of this.#offers) if (offer.body.validUntil <= nowS) this.#offers.delete(key);
+    for (const [key, offer] of this.#offers) if (isOfferOver(offer.body, nowS)) this.#offers.delete(key);
     return this.#offers.size < MAX_OFFERS_HELD;
   }
 

@@ -181,6 +181,8 @@ export type WatchedEdge = Static<typeof watchedEdgeSchema>;
 /** Calls that a node or a buyer's agent makes to a balancer. */
 export const nodeMethods = defineMethods({
   hello: { request: helloSchema, response: welcomeSchema },
+  /** May come before hello: who learns here that its clock is wrong is not refused for it in a riddle. */
+  "clock.read": { request: nothing, response: closedObject({ /** Milliseconds since 1970. */ nowMs: countSchema }) },
   heartbeat: { request: heartbeatSchema, response: tableMarkSchema },
   "candidate.leaf": {
     request: closedObject({ tableRoot: hashSchema }),

@@ -7,7 +7,7 @@ import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import { hubChannel } from "@leat/sdk/protocol/channel.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import { ChainError } from "../../../../node/chain/errors.ts";
-import { systemClock } from "../../../../node/kernel/clock.ts";
+import { type Clock, systemClock } from "../../../../node/kernel/clock.ts";
 import type { Startable } from "../../../../node/kernel/lifecycle.ts";
 import { AllottedDelegates } from "../../../../node/services/payment/delegates.ts";
 import {
@@ -15,14 +15,16 @@ import {
   type SessionClientComponents,
   SessionClientService,
 } from "../../../../node/services/session/client.ts";
+import { SessionError } from "../../../../node/services/session/errors.ts";
 import {
   type NodePresence,
   type SessionHubComponents,
   type SessionHubOptions,
   SessionHubService,
 } from "../../../../node/services/session/hub.ts";
+import { PublicError } from "../../../../node/wire/errors.ts";
 import type { HostService, WireOptions } from "../../../../node/wire/host.ts";
-import { dialSession } from "../../../../node/wire/session/session.ts";
+import { dialSession, handleSessions, openBalancerSession } from "../../../../node/wire/session/session.ts";
 import { MemoryChannelView } from "../../../support/channel-view.ts";
 import {
   heartbeat,
@@ -388,6 +390,54 @@ describe("sessions", () => {
       assert.equal(made.client.connected, false);
       await made.client.stop();
     }
+  });
+
+  it("stand with a node whose clock is ten minutes off, and not with one that is twenty", async () => {
+    const clockOff = (ms: number) => ({ ...systemClock, nowMs: () => systemClock.nowMs() + ms });
+    for (const skewMs of [600_000, -600_000, 1_200_000, -1_200_000]) {
+      const { hub, host: balancer } = await startHub();
+      const told = Promise.withResolvers<Readonly<Record<string, unknown>>>();
+      const { client, host, hello } = await createClient([balancer], {
+        clock: clockOff(skewMs),
+        collectHello: async () => ({ ...hello, offer: await offerBy(clockOff(skewMs)) }),
+        logger: { ...silentLogger, warn: (_message, fields) => told.resolve(fields!) },
+      });
+      const offerBy = async (clock: Clock) =>
+        makeOffer(hosts.keyOf(host), { validUntil: BigInt(Math.floor(clock.nowMs() / 1_000) + 60) });
+      const connecting = connected(client);
+      await host.start();
+      await client.start();
+      const facts = await told.promise;
+      if (Math.abs(skewMs) < 900_000) {
+        await connecting;
+        assert.equal(Math.round(Number(facts.aheadMs) / 60_000), skewMs / 60_000);
+      } else {
+        assert.ok(facts.error instanceof SessionError && facts.error.detail.code === "SESSION_CLOCK_WRONG");
+        assert.equal(Math.round(facts.error.detail.aheadMs / 60_000), skewMs / 60_000);
+        assert.equal(hub.nodes.size, 0);
+      }
+      await client.stop();
+    }
+  });
+
+  it("stand with a balancer of a version that tells no time", async () => {
+    const balancer = hosts.create();
+    handleSessions(balancer, (stream) => {
+      openBalancerSession(stream, oldBalancer, { logger: silentLogger, scores: balancer.scores });
+    });
+    const oldBalancer = async (method: string) => {
+      if (method === "heartbeat") return tableMark;
+      if (method !== "hello") throw new PublicError({ code: "METHOD_UNKNOWN" });
+      const seedCommit = { value: { cluster: testCluster, epoch: 1n, anchor: testHash, length: 10 }, signature };
+      return { cluster: testCluster, clusterAccount, balancer: balancer.address, heartbeatMs: 100, seedCommit };
+    };
+    const signature = `0x${"00".repeat(65)}` as const;
+    await balancer.start();
+    const { client, host } = await createClient([balancer]);
+    const connecting = connected(client);
+    await host.start();
+    await client.start();
+    await connecting;
   });
 
   it("do nothing before the hello", async () => {

@@ -134,7 +134,7 @@ describe("offers by gossip", () => {
     const cases: [string, Uint8Array][] = [
       ["stale", encodeValue(await makeOffer(sender.key, { sequence: 5n, region: "us-east" }))],
       ["stale", encodeValue(await makeOffer(sender.key, { sequence: 4n }))],
-      ["expired", encodeValue(await makeOffer(sender.key, { sequence: 6n, validUntil: nowS - 1n }))],
+      ["expired", encodeValue(await makeOffer(sender.key, { sequence: 6n, validUntil: nowS - 901n }))],
       ["expired", encodeValue(await makeOffer(sender.key, { sequence: 6n, validUntil: nowS + 1_000_000n }))],
       ["signature", encodeValue({ ...good, body: { ...good.body, sequence: 7n } })],
       ["signature", encodeValue({ ...good, node: stranger.address })],
@@ -160,7 +160,10 @@ describe("offers by gossip", () => {
     const hearing = receiver.heard(offer);
     sender.offers.publish(offer);
     await hearing;
+    // A quarter of an hour longer than it says: the node's clock may be late by so much.
     await receiver.clock.advance(3_700_000);
+    assert.deepEqual(receiver.offers.list(), [offer]);
+    await receiver.clock.advance(900_000);
     assert.equal(receiver.offers.get(sender.key.address, testCluster), undefined);
     assert.deepEqual(receiver.offers.list(), []);
   });
