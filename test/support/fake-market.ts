@@ -302,6 +302,7 @@ export class FakeBooks {
     earned: async (work) => add(this.earnedWork, work),
     passed: async () => {},
     waiting: async () => [],
+    begun: () => {},
     mayWork: () => "ok",
     closeJob: async () => {},
     requestVoucher: async () => ({ vouchered: 0n, seq: 0n }),

@@ -37,6 +37,7 @@ export interface BalancerComponents {
     | "passed"
     | "waiting"
     | "mayWork"
+    | "begun"
     | "closeJob"
     | "requestVoucher"
     | "requestPrepay"

@@ -78,6 +78,7 @@ export class Publishing {
     await streams.putLease({ ...lease, lastFrameAtMs });
     const stream = await streams.find(body.stream);
     if (stream === undefined || stream.state === "ended") return;
+    if (body.sequence !== null) this.#begun(body.stream, body.sequence);
     await this.#checkCredit(stream);
     const nextSequence = Math.max(stream.nextSequence, (body.sequence ?? -1) + 1);
     const nextFrame = BigInt(body.frames) > stream.nextFrame ? BigInt(body.frames) : stream.nextFrame;
@@ -203,6 +204,16 @@ export class Publishing {
       leaseHoldMs: this.#options.leaseHoldMs,
       reconnectGraceMs: this.#options.reconnectGraceMs,
     };
+  }
+
+  /** Whatever of these segments has no receipt yet is being worked on, and will have to be paid. */
+  #begun(stream: Hex, sequence: number): void {
+    for (const live of this.#parts.jobs.ofStream(stream)) {
+      // An edge has no receipt of a segment that nobody watches.
+      if (!isRunning(live) || live.row.primitive === "delivery") continue;
+      const { job, startSequence } = live.attempt;
+      this.#components.payee.begun(job, BigInt(startSequence), BigInt(sequence));
+    }
   }
 
   /** The cluster goes on for a buyer that is away for as long as its credit lasts; then the stream is over. */

@@ -13,6 +13,7 @@ import {
 import { holdBackWindow } from "@leat/node/metering/hold-back.ts";
 import { canLoseExact, Ledger, payerCanLoseExact } from "@leat/node/metering/ledger.ts";
 import { runwaySeconds, SpendingRate } from "@leat/node/metering/runway.ts";
+import { UnderWay } from "@leat/node/metering/under-way.ts";
 import type { LedgerEntry, VoucherSide, VoucherStore } from "@leat/node/metering/voucher-store.ts";
 import { type Channel, channelId, channelOf } from "@leat/sdk/protocol/channel.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
@@ -68,6 +69,7 @@ export interface Book {
   readonly openJobs: Map<Hex, CreditTerms>;
   /** Jobs that closed a moment ago: what they did is mostly not vouchered yet, and was done on their own credit. */
   readonly closedJobs: Map<Hex, ClosedJob>;
+  readonly underWay: UnderWay;
   /** The key that signs on this channel where it is not one of the payer's own. */
   key: AllottedKey | undefined;
   state: ChannelState;
@@ -169,13 +171,16 @@ export class ChannelBooks {
   }
 
   /**
-   * Whether what is promised covers a little more than all that was ever booked. Where it does not, the next work could
-   * never be vouchered: it would be lost, not lent.
+   * Whether what is promised covers a little more than all that was ever booked and all that is under way. Where it does
+   * not, the next work could never be vouchered: it would be lost, not lent.
    */
   coversMore(book: Book): boolean {
     const coveredExact = toExact(book.state.collected + this.promised(book), book.decimals);
     let nextExact = 0n;
-    for (const { exactPerSecond } of book.openJobs.values()) nextExact += exactPerSecond * RUNWAY_SECONDS;
+    for (const { job, exactPerSecond, segmentMs } of book.openJobs.values()) {
+      const underWayMs = book.underWay.segments(job) * BigInt(segmentMs);
+      nextExact += exactPerSecond * RUNWAY_SECONDS + (exactPerSecond * underWayMs) / 1_000n;
+    }
     return coveredExact >= book.ledger.bookedExact + nextExact;
   }
 
@@ -202,6 +207,7 @@ export class ChannelBooks {
     if (terms?.attempt !== attempt) return;
     const closedAtMs = this.#components.clock.nowMs();
     book.openJobs.delete(job);
+    book.underWay.forget(job);
     book.closedJobs.set(job, { terms, closedAtMs });
     for (const [old, closed] of book.closedJobs) {
       if (closed.closedAtMs <= closedAtMs - CLOSED_CREDIT_MS) book.closedJobs.delete(old);
@@ -267,6 +273,7 @@ export class ChannelBooks {
       mutex: new Mutex(),
       openJobs: new Map(),
       closedJobs: new Map(),
+      underWay: new UnderWay(),
       key: signer === undefined ? undefined : await signers.allottedKey(channel, signer),
       state,
       readAtMs: this.#components.clock.nowMs(),

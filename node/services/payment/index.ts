@@ -137,6 +137,8 @@ export interface Payee {
   resumeJob(terms: CreditTerms): Promise<void>;
   /** Books work that was done. False when it was booked before. */
   earned(work: Work): Promise<boolean>;
+  /** Segments `first` to `last` of an open job were given to be worked on: what of them is not booked yet is under way. */
+  begun(job: Hex, first: bigint, last: bigint): void;
   /** Marks booked work as passed, so that `requestVoucher` asks for it (not needed where the payer decides alone). */
   passed(key: WorkKey): Promise<void>;
   /** Work that is booked and has not passed: after a restart, its checks are looked at again. */

@@ -196,7 +196,12 @@ export class PayeeService implements Payee, Startable {
       book.ledger.book(exact);
       book.rate.book(exact, this.#components.clock.nowMs());
     }
+    book.underWay.booked(job, seq);
     return added;
+  }
+
+  begun(job: Hex, first: bigint, last: bigint): void {
+    this.#jobs.get(job)?.underWay.begun(job, first, last);
   }
 
   async passed(key: WorkKey): Promise<void> {

@@ -173,6 +173,40 @@ describe("a balancer that is paid", () => {
     await until(async () => (await books.cluster.payee.status())[0]!.unpaidExact < 10n ** 24n);
   });
 
+  it("ends a stream whose receipts are late while its reserve still covers all that is under way", async function () {
+    this.timeout(60_000);
+    await open(6);
+    const { id } = await goLive();
+    assert.equal(await run(id, 0, 2), undefined);
+    const channel = hubChannel(buyer.address, clusterAccount, usdc);
+    const [status] = await books.cluster.payee.status();
+    const reserve = toBaseUnits(status!.creditLimitExact, 6);
+    books.channels.set(channel, { reserve });
+    const jobs = jobsOf(id);
+    const codes: string[] = [];
+    let seq = 2;
+    for (; codes.length === 0; seq += 1) {
+      assert.ok(seq < 60, "it is still live after two minutes without a receipt");
+      await clock.advance(2_000);
+      await renew(id, seq).catch((error: { code: string }) => codes.push(error.code));
+    }
+    assert.deepEqual(codes, ["STREAM_RESERVE_SPENT"]);
+    const late: Work[] = [];
+    for (const { node, terms } of jobs) {
+      for (let segment = 2; segment < seq; segment += 1) late.push(await work(node, terms, segment));
+    }
+    const wanted = toBaseUnits(
+      late.reduce((sum, { exact }) => sum + (exact * 11n) / 10n, 0n),
+      6,
+    );
+    assert.ok(wanted > reserve / 4n, `${wanted} of ${reserve}`);
+    await until(async () => {
+      await clock.advance(1_000);
+      return (await books.vouchered(books.cluster.payee, buyer.address)) >= wanted;
+    });
+    assert.ok((await books.vouchered(books.cluster.payee, buyer.address)) <= reserve);
+  });
+
   it("keeps the credit of a stream over a restart of the balancer", async function () {
     this.timeout(60_000);
     await open(6);
