@@ -14,7 +14,7 @@ export class RtmpError extends CodedError<
   | { code: "RTMP_APP_UNKNOWN" }
   | { code: "RTMP_STREAM_NAME_INVALID" }
   | { code: "RTMP_CODEC_UNSUPPORTED"; kind: "video" | "audio"; found: string }
-  | { code: "RTMP_CONFIG_TOO_LARGE"; sizeBytes: number; limit: number }
+  | { code: "RTMP_CONFIG_TOO_LARGE" | "RTMP_FRAME_TOO_LARGE"; sizeBytes: number; limit: number }
   | { code: "RTMP_CONFIG_CHANGES_EXCEEDED"; limit: number }
   | { code: "RTMP_PUBLISH_TIMEOUT"; timeoutMs: number }
   | { code: "RTMP_IDLE"; timeoutMs: number }

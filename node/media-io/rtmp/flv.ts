@@ -1,6 +1,6 @@
 import { BitstreamError } from "@leat/node/media/bitstream/bit-reader.ts";
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
-import { MAX_CONFIG_BYTES } from "@leat/sdk/protocol/limits.ts";
+import { MAX_CONFIG_BYTES, MAX_FRAME_BYTES } from "@leat/sdk/protocol/limits.ts";
 import type { PublishedAudio, PublishedVideo } from "../publish-sink.ts";
 import { type AudioReader, audioReaders } from "./audio-readers.ts";
 import { audioPackets, type EnhancedPacket, readEnhanced, videoPackets } from "./enhanced.ts";
@@ -113,14 +113,14 @@ export class FlvDemuxer {
 
   #videoConfig(fourCc: string, record: Uint8Array): FlvItem[] {
     const reader = this.#video?.fourCc === fourCc ? this.#video.reader : videoReaders[fourCc]!();
-    const config = reader.configure(bounded(record));
+    const config = reader.configure(bounded(record, MAX_CONFIG_BYTES));
     this.#video = { fourCc, reader };
     return config === undefined ? [] : [{ type: "config", config }];
   }
 
   #audioConfig(fourCc: string, record: Uint8Array): FlvItem[] {
     const reader = audioReaders[fourCc]!;
-    const config = reader.configure(bounded(record));
+    const config = reader.configure(bounded(record, MAX_CONFIG_BYTES));
     this.#audio = { fourCc, reader };
     return [{ type: "config", config }];
   }
@@ -132,9 +132,10 @@ export class FlvDemuxer {
       const picture = this.#video.reader.read(data);
       if (picture === undefined) return [];
       const { config, key } = picture;
+      bounded(picture.data, MAX_FRAME_BYTES);
       const sample: FlvItem = { type: "video", sample: { dtsMs, ctsMs, key, data: picture.data } };
       if (config === undefined) return [sample];
-      bounded(config.description);
+      bounded(config.description, MAX_CONFIG_BYTES);
       return [{ type: "config", config }, sample];
     } catch (error) {
       if (!(error instanceof BitstreamError)) throw error;
@@ -145,16 +146,19 @@ export class FlvDemuxer {
 
   #sound(fourCc: string, dtsMs: number, data: Uint8Array): FlvItem[] {
     if (this.#audio?.fourCc !== fourCc) return [];
-    if (this.#audio.reader.isPacket(data)) return [{ type: "audio", sample: { dtsMs, data } }];
+    if (this.#audio.reader.isPacket(data)) {
+      return [{ type: "audio", sample: { dtsMs, data: bounded(data, MAX_FRAME_BYTES) } }];
+    }
     this.#malformed += 1;
     return [];
   }
 }
 
-/** A configuration that no peer would take further. */
-function bounded(record: Uint8Array): Uint8Array {
-  if (record.length <= MAX_CONFIG_BYTES) return record;
-  throw new RtmpError({ code: "RTMP_CONFIG_TOO_LARGE", sizeBytes: record.length, limit: MAX_CONFIG_BYTES });
+/** What is larger no other node would take: the publisher is told, and not every node after it. */
+function bounded(bytes: Uint8Array, limit: typeof MAX_CONFIG_BYTES | typeof MAX_FRAME_BYTES): Uint8Array {
+  if (bytes.length <= limit) return bytes;
+  const code = limit === MAX_CONFIG_BYTES ? "RTMP_CONFIG_TOO_LARGE" : "RTMP_FRAME_TOO_LARGE";
+  throw new RtmpError({ code, sizeBytes: bytes.length, limit });
 }
 
 function readSigned24(bytes: Uint8Array, at: number): number {

@@ -1,6 +1,7 @@
 import { concatBytes } from "../mp4/box.ts";
 import { BitReader, BitstreamError } from "./bit-reader.ts";
 import { joinObus, type Obu, obuTypes, splitObus } from "./obu.ts";
+import { checkPictureSize } from "./picture-size.ts";
 
 /** What a sequence header says of the pictures. */
 export interface Av1Facts {
@@ -81,13 +82,12 @@ export function parseAv1SequenceHeader(payload: Uint8Array): Av1Facts {
   const point = isReduced ? { level: reader.bits(5), tier: 0 } : readOperatingPoints(reader);
   const widthBits = reader.bits(4) + 1;
   const heightBits = reader.bits(4) + 1;
-  const width = reader.bits(widthBits) + 1;
-  const height = reader.bits(heightBits) + 1;
+  const size = checkPictureSize({ width: reader.bits(widthBits) + 1, height: reader.bits(heightBits) + 1 });
   if (!isReduced && reader.flag()) reader.bits(7); // frame ids
   reader.bits(3); // use_128x128_superblock, enable_filter_intra, enable_intra_edge_filter
   if (!isReduced) skipTools(reader);
   reader.bits(3); // enable_superres, enable_cdef, enable_restoration
-  return { profile, ...point, ...readColor(reader, profile), isReduced, width, height };
+  return { profile, ...point, ...readColor(reader, profile), isReduced, ...size };
 }
 
 /** Level and tier of the first operating point: the one with everything in it. */

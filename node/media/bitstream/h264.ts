@@ -1,5 +1,6 @@
 import { BitReader, BitstreamError } from "./bit-reader.ts";
 import { readSets, removeEmulation } from "./nal.ts";
+import { checkPictureSize } from "./picture-size.ts";
 
 /** What a sequence parameter set says of the pictures. */
 export interface SpsFacts {
@@ -29,7 +30,6 @@ const NAL_IDR = 5;
 const NAL_SPS = 7;
 /** Profiles whose parameter sets name chroma format and bit depth. */
 const highProfiles = new Set([100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135]);
-const MAX_SIDE = 16_384;
 
 export function parseAvcConfiguration(record: Uint8Array): AvcConfiguration {
   if (record.length < 7) throw new BitstreamError({ code: "BITSTREAM_TRUNCATED" });
@@ -75,10 +75,7 @@ export function parseSps(nal: Uint8Array): SpsFacts {
   const cropUnitY = (subsampled === 1 ? 2 : 1) * (framesOnly ? 1 : 2);
   const width = macroblocksWide * 16 - (crop[0]! + crop[1]!) * cropUnitX;
   const height = mapUnitsHigh * 16 * (framesOnly ? 1 : 2) - (crop[2]! + crop[3]!) * cropUnitY;
-  if (width < 1 || height < 1 || width > MAX_SIDE || height > MAX_SIDE) {
-    throw new BitstreamError({ code: "BITSTREAM_INVALID", what: "picture size", found: width });
-  }
-  return { profile, constraints, level, chromaFormat, bitDepth, width, height };
+  return checkPictureSize({ profile, constraints, level, chromaFormat, bitDepth, width, height });
 }
 
 /** An IDR picture: decoding can begin here and nothing after it refers to what was before. A recovery point is none. */

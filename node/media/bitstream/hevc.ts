@@ -1,5 +1,6 @@
 import { BitReader, BitstreamError } from "./bit-reader.ts";
 import { readSets, removeEmulation } from "./nal.ts";
+import { checkPictureSize } from "./picture-size.ts";
 
 /** What an HEVC sequence parameter set says of the pictures. */
 export interface HevcFacts {
@@ -30,7 +31,6 @@ const FIRST_IRAP = 16;
 const LAST_IRAP = 21;
 const FIXED_BYTES = 23;
 const MAX_SUB_LAYERS = 7;
-const MAX_SIDE = 16_384;
 
 export function parseHevcConfiguration(record: Uint8Array): HevcConfiguration {
   if (record.length < FIXED_BYTES) throw new BitstreamError({ code: "BITSTREAM_TRUNCATED" });
@@ -87,10 +87,7 @@ export function parseHevcSps(nal: Uint8Array): HevcFacts {
   const cropUnitY = subsampled === 1 ? 2 : 1;
   const width = coded.width - (crop[0]! + crop[1]!) * cropUnitX;
   const height = coded.height - (crop[2]! + crop[3]!) * cropUnitY;
-  if (width < 1 || height < 1 || width > MAX_SIDE || height > MAX_SIDE) {
-    throw new BitstreamError({ code: "BITSTREAM_INVALID", what: "picture size", found: width });
-  }
-  return { chromaFormat, bitDepth, width, height, profileText };
+  return checkPictureSize({ chromaFormat, bitDepth, width, height, profileText });
 }
 
 export function hevcNalType(nal: Uint8Array): number {

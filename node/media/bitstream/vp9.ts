@@ -1,4 +1,5 @@
 import { BitReader, BitstreamError } from "./bit-reader.ts";
+import { checkPictureSize } from "./picture-size.ts";
 
 /** What the uncompressed header of one VP9 frame says. */
 export interface Vp9Header {
@@ -124,5 +125,5 @@ function readFormat(reader: BitReader, profile: number): { bitDepth: number; is4
 }
 
 function readSize(reader: BitReader): { width: number; height: number } {
-  return { width: reader.bits(16) + 1, height: reader.bits(16) + 1 };
+  return checkPictureSize({ width: reader.bits(16) + 1, height: reader.bits(16) + 1 });
 }

@@ -180,6 +180,18 @@ describe("rtmp, enhanced tags", () => {
     const fat = new Uint8Array(65_600);
     fat.set([START, ...letters("hvc1")]);
     assert.throws(() => new FlvDemuxer().video(0, fat), { code: "RTMP_CONFIG_TOO_LARGE" });
+    const wide = [0x82, 0x49, 0x83, 0x42, 0, 0x13, 0xff, 0xfb, 0x30];
+    const vp9 = new FlvDemuxer();
+    assert.deepEqual(video(vp9, START, ...letters("vp09"), 0, 10, 0x82, 2, 2, 2, 0, 0), []);
+    assert.deepEqual(video(vp9, FRAMES, ...letters("vp09"), ...wide), []);
+    assert.equal(vp9.malformed, 1);
+    const huge = new Uint8Array(6_300_000).fill(0x21);
+    huge.set([FRAMES, ...letters("mp4a")]);
+    const aac = new FlvDemuxer();
+    audio(aac, AUDIO_START, ...letters("mp4a"), 0x12, 0x10);
+    assert.throws(() => aac.audio(0, huge), { code: "RTMP_FRAME_TOO_LARGE" });
+    huge.set([0x17, 1, 0, 0, 0, 0, 0x60, 0x21, 0x57, 0x65]);
+    assert.throws(() => configured().video(0, huge), { code: "RTMP_FRAME_TOO_LARGE" });
     for (const fourCc of ["avc1", "hvc1", "vp09", "av01"]) {
       assert.throws(() => video(new FlvDemuxer(), START, ...letters(fourCc), 1, 2), BitstreamError);
     }
