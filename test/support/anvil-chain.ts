@@ -20,8 +20,8 @@ export interface AnvilChain {
   readonly rpcUrl: string;
   readonly deployment: DevelopmentDeployment;
   readonly testClient: TestClient<"anvil">;
-  /** Puts a block on top every few milliseconds until the chain closes. */
-  keepMining(): void;
+  /** Puts a block on top every so often (default: 50 ms) until the chain closes. */
+  keepMining(everyMs?: number): void;
   /** Resolves when `keepMining` has put its next block on top, or the chain closes. */
   nextBlock(): Promise<void>;
   mine(blocks: number): Promise<void>;
@@ -58,14 +58,14 @@ export async function openAnvil(options: DeployOptions = {}): Promise<AnvilChain
       deployment,
       testClient,
       client,
-      keepMining() {
+      keepMining(everyMs = 50) {
         isMining = true;
         // The next one only when the last is there: on a slow machine they would pile up before everybody's calls.
         const mineNext = () => {
           mined.resolve();
           if (!isMining) return;
           mined = Promise.withResolvers();
-          timer = setTimeout(() => void testClient.mine({ blocks: 1 }).then(mineNext, mineNext), 50);
+          timer = setTimeout(() => void testClient.mine({ blocks: 1 }).then(mineNext, mineNext), everyMs);
         };
         if (timer === undefined) mineNext();
       },

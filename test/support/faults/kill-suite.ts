@@ -19,12 +19,12 @@ const PAYERS_EACH = 2;
  * what the last life left. In each test every point comes `times` times, and after it everything that was acknowledged
  * must be paid, once, for the gas of transactions that each brought money.
  */
-export function describeKills(tests: number, times: number): void {
-  describe("a payee killed by SIGKILL between any two steps of a voucher's way", function () {
+export function describeKills(tests: number, times: number, blockMs: number): void {
+  describe(`a payee killed by SIGKILL between any two steps of a voucher's way, a block every ${blockMs} ms`, function () {
     this.timeout(600_000);
     let world: PayeeWorld;
     before(async () => {
-      world = await PayeeWorld.open(PAYEES, PAYERS_EACH);
+      world = await PayeeWorld.open(PAYEES, PAYERS_EACH, blockMs);
     });
     after(async () => await world?.close());
 

@@ -81,7 +81,8 @@ export class PayeeWorld {
     this.#program = program;
   }
 
-  static async open(nodes: number, payersEach: number): Promise<PayeeWorld> {
+  /** @param blockMs A block comes so often, and no transaction is in one before. Default: at once, and every 50 ms. */
+  static async open(nodes: number, payersEach: number, blockMs?: number): Promise<PayeeWorld> {
     const anvil = await openAnvil({ thawSeconds: 3_600n });
     const folder = await makeProgramFolder();
     try {
@@ -111,7 +112,8 @@ export class PayeeWorld {
         payees.push({ key, payers, start: { rpcUrl: anvil.rpcUrl, ...rest } });
       }
       await anvil.mine(CONFIRMED_DEPTH);
-      anvil.keepMining();
+      if (blockMs !== undefined) await anvil.testClient.setAutomine(false);
+      anvil.keepMining(blockMs);
       return new PayeeWorld({ anvil, folder, operator, payees }, program);
     } catch (error) {
       await anvil.close();
