@@ -16,7 +16,7 @@ import type { Payee } from "../services/payment/index.ts";
 import { PrepaidError } from "../services/prepaid/errors.ts";
 import type { X402Options } from "../services/prepaid/index.ts";
 import { PrepaidService } from "../services/prepaid/prepaid-service.ts";
-import { rulesOf } from "../services/settlement/options.ts";
+import { gasPpmOf } from "../services/settlement/options.ts";
 import type { TokenValues } from "../services/settlement/token-values.ts";
 import { StoredJobService } from "../services/stored-jobs/stored-job-service.ts";
 import { PrepaidStore } from "../store/prepaid.ts";
@@ -80,7 +80,7 @@ export async function addX402(foundation: Foundation, { payee, vouchers, tokenVa
       timeoutSeconds: config.x402.timeoutSeconds,
     },
     config.x402,
-    { tokenValue, gasPpm: rulesOf(config.settlement).gasPpm, daily: parseEther(config.x402.dailyGasEther) },
+    { tokenValue, gasPpm: gasPpmOf(config.settlement), daily: parseEther(config.x402.dailyGasEther) },
   );
   parts.push({ name: "prepaid", part: prepaid });
   return new X402Door({ prepaid, publicUrl: foundation.httpUrl, logger });

@@ -31,6 +31,7 @@ export class ContractReader {
   readonly #client: PublicClient;
   readonly #deployment: Deployment;
   readonly #decimals = new Map<Address, number>();
+  #thawSeconds: number | undefined;
   readonly #blockTimes = new Map<bigint, bigint>();
 
   constructor(client: PublicClient, deployment: Deployment) {
@@ -122,6 +123,18 @@ export class ContractReader {
         return [operator, { stake: stake + sponsored, thawing: thawing + sponsoredThawing }];
       }),
     );
+  }
+
+  /** How long a voucher counts at least once its reserve thaws or its signer has ended. It never changes. */
+  async thawSeconds(): Promise<number> {
+    if (this.#thawSeconds !== undefined) return this.#thawSeconds;
+    const { escrow, clusterRegistry } = this.#deployment;
+    const [ofReserves, ofBalancers] = await Promise.all([
+      this.#client.readContract({ address: escrow, abi: paymentEscrowAbi, functionName: "thawPeriod" }),
+      this.#client.readContract({ address: clusterRegistry, abi: clusterRegistryAbi, functionName: "thawPeriod" }),
+    ]);
+    this.#thawSeconds = Math.min(Number(ofReserves), Number(ofBalancers));
+    return this.#thawSeconds;
   }
 
   async decimals(token: Address): Promise<number> {

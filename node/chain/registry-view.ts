@@ -199,6 +199,10 @@ export class RegistryView implements ChannelView, Startable {
     return this.#ask("decimals", this.reader.decimals(token));
   }
 
+  thawSeconds(): Promise<number> {
+    return this.#ask("thaw period", this.reader.thawSeconds());
+  }
+
   async paidHistory(payer: Address, payee: Address, token: Address): Promise<bigint> {
     const operator = this.#history.state.operatorOf(payee);
     let paid = 0n;

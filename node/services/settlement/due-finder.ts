@@ -2,6 +2,7 @@ import type { ChannelState } from "@leat/node/chain/channel-view.ts";
 import {
   type CollectDecision,
   type CollectFacts,
+  type CollectRules,
   claimsWithin,
   decideToCollect,
   decideTogether,
@@ -59,7 +60,7 @@ export class DueFinder {
     if (looks.length === 0) return [];
     if (all) return looks.map(({ record }) => this.#dueOf(record, "asked"));
     const price = await this.#gas.price();
-    const decisions = decideTogether(looks, this.#options.batch, price, rulesOf(this.#options));
+    const decisions = decideTogether(looks, this.#options.batch, price, await this.#rules());
     return [...decisions].flatMap(([{ record }, decision]) => {
       if ("collect" in decision) return [this.#dueOf(record, decision.collect)];
       this.#noteWait(record, decision, price);
@@ -122,10 +123,14 @@ export class DueFinder {
       // The transaction goes anyway, so a spike is no reason to leave a member behind.
       const asUsual = { now: price.now, usual: price.now };
       const token = await tokens.of(value.token);
-      const decision = decideToCollect(facts, MOST_MEMBERS, asUsual, token, rulesOf(this.#options));
+      const decision = decideToCollect(facts, MOST_MEMBERS, asUsual, token, await this.#rules());
       if ("collect" in decision) members.push(this.#dueOf(record, "taken-along"));
     }
     return members;
+  }
+
+  async #rules(): Promise<CollectRules> {
+    return rulesOf(this.#options, await this.#components.chain.thawSeconds());
   }
 
   #dueOf(record: VoucherRecord, reason: Due["reason"]): Due {

@@ -26,14 +26,16 @@ export const settlementOptions = Type.Object(
     maxAgeMs: Type.Integer({
       default: 600_000,
       minimum: 1_000,
-      // What an allotted key signed is collectable for one thaw after its end: older must not wait for its age.
       maximum: 86_400_000,
-      description: "A voucher that is worth its gas is collected after so long at the latest, milliseconds",
+      description:
+        "A voucher that is worth its gas is collected after so long, or a quarter of a thaw, at the latest, milliseconds",
     }),
     maxPostponeMs: Type.Integer({
       default: 86_400_000,
       minimum: 1_000,
-      description: "After so long it is collected however dear gas is, if it covers its own, milliseconds",
+      maximum: 2_419_200_000,
+      description:
+        "After so long, or half of a thaw, it is collected however dear gas is, if it covers its own, milliseconds",
     }),
     memberGraceMs: Type.Integer({
       default: 15_000,
@@ -83,13 +85,26 @@ export const settlementOptions = Type.Object(
 );
 export type SettlementOptions = Static<typeof settlementOptions>;
 
-export function rulesOf(options: SettlementOptions): CollectRules {
-  const ppm = (part: number) => Math.round(part * 1_000_000);
+/**
+ * @param thawSeconds How long a voucher counts once its signer has ended. Nobody tells its payee of that in time: so nothing
+ * waits for more than a part of it.
+ */
+export function rulesOf(options: SettlementOptions, thawSeconds: number): CollectRules {
+  const thawMs = thawSeconds * 1_000;
   return {
-    maxAgeMs: options.maxAgeMs,
-    maxPostponeMs: options.maxPostponeMs,
-    urgentPpm: ppm(options.urgentReserve),
-    gasPpm: ppm(options.gasShare),
-    spikePpm: ppm(options.gasSpike),
+    maxAgeMs: Math.min(options.maxAgeMs, thawMs / 4),
+    maxPostponeMs: Math.min(options.maxPostponeMs, thawMs / 2),
+    urgentPpm: toPpm(options.urgentReserve),
+    gasPpm: gasPpmOf(options),
+    spikePpm: toPpm(options.gasSpike),
   };
+}
+
+/** Part of what it brings that gas may cost at most, millionths. */
+export function gasPpmOf({ gasShare }: SettlementOptions): number {
+  return toPpm(gasShare);
+}
+
+function toPpm(part: number): number {
+  return Math.round(part * 1_000_000);
 }

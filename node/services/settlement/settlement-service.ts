@@ -23,6 +23,8 @@ import { type Due, type Plan, planTransactions } from "./transactions.ts";
 /** The chain as settlement needs it: `RegistryView`. */
 export interface SettlementChain extends ChannelView {
   clusterOfAccount(account: Address): bigint;
+  /** How long a voucher counts at least once its reserve thaws or its signer has ended. */
+  thawSeconds(): Promise<number>;
   operatorOf(node: Address): Address | undefined;
   whenConfirmed(blockNumber: bigint, signal?: AbortSignal): Promise<void>;
   onEvent(listener: (log: DecodedLog) => void): () => void;

@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
-import { Value } from "typebox/value";
-import { settlementOptions } from "../../../../node/services/settlement/options.ts";
+import { rulesOf, settlementOptions } from "../../../../node/services/settlement/options.ts";
+import { defaultsOf } from "../../../support/defaults.ts";
 
-describe("settlement options", () => {
-  it("let no voucher wait for its age beyond a day: an ended key's is worth something for one thaw alone", () => {
-    const day = 86_400_000;
-    const isTaken = (maxAgeMs: number) =>
-      Value.Check(settlementOptions, { ...(Value.Default(settlementOptions, {}) as object), maxAgeMs });
-    assert.deepEqual([day, day + 1].map(isTaken), [true, false]);
+describe("rules of settlement", () => {
+  const day = 86_400;
+
+  it("wait for no more than a part of a thaw, after which a voucher of an ended key is worth nothing", () => {
+    const options = defaultsOf(settlementOptions);
+    const short = rulesOf(options, 1_800);
+    assert.deepEqual([short.maxAgeMs, short.maxPostponeMs], [450_000, 900_000]);
+    const long = rulesOf(options, 28 * day);
+    assert.deepEqual([long.maxAgeMs, long.maxPostponeMs], [options.maxAgeMs, options.maxPostponeMs]);
+    const patient = rulesOf({ ...options, maxAgeMs: day * 1_000, maxPostponeMs: 2_419_200_000 }, day);
+    assert.deepEqual([patient.maxAgeMs, patient.maxPostponeMs], [21_600_000, 43_200_000]);
   });
 });
