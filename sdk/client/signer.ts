@@ -40,6 +40,20 @@ export interface EthersSigner {
 /** Who signs and pays: a viem account, a viem wallet client with its account, or an ethers v6 signer. */
 export type AccountLike = Account | WalletClient | EthersSigner;
 
+/** What signs typed data and does nothing else, on whatever chain the data names. */
+export interface TypedDataSigner {
+  readonly address: Hex;
+  signTypedData(data: TypedDataRequest): Promise<Hex>;
+}
+
+/** Structured data of any contract, a token for example. */
+export interface TypedDataRequest {
+  readonly domain: Record<string, unknown>;
+  readonly types: Record<string, readonly TypedField[]>;
+  readonly primaryType: string;
+  readonly message: Record<string, unknown>;
+}
+
 /** A call of a contract, ready to be signed and sent. */
 export interface PreparedCall {
   readonly to: Address;
@@ -71,9 +85,7 @@ export function adaptSigner(account: AccountLike | AccountSigner, network: Signe
   if (isOurs(account)) return account;
   if (isWalletClient(account)) return fromWalletClient(account, network, true);
   if (isEthers(account)) {
-    const { address } = account as { address?: unknown };
-    if (!isHex(address, 20)) throw new SignerError({ code: "SIGNER_ACCOUNT_MISSING" });
-    return fromEthers(account, toAddress(address), network);
+    return fromEthers(account, addressIn(account), network);
   }
   if (isViemAccount(account)) {
     const { chain, transport } = network;
@@ -87,6 +99,32 @@ export function adaptSigner(account: AccountLike | AccountSigner, network: Signe
 export async function openSigner(account: AccountLike, network: SignerNetwork): Promise<AccountSigner> {
   if (!isEthers(account)) return adaptSigner(account, network);
   return fromEthers(account, await addressOfEthers(account), network);
+}
+
+/**
+ * Any signer as one of typed data alone, which needs no chain.
+ * @throws SIGNER_UNKNOWN, SIGNER_ACCOUNT_MISSING
+ */
+export function toTypedDataSigner(account: AccountLike | AccountSigner | TypedDataSigner): TypedDataSigner {
+  if (isWalletClient(account)) {
+    const { account: own } = account;
+    if (own === undefined) throw accountMissing();
+    const address = toAddress(own.address);
+    const signTypedData = (data: TypedDataRequest) =>
+      asking(address, () =>
+        account.signTypedData({ account: own, ...data } as TypedDataDefinition & { account: Account }),
+      );
+    return { address, signTypedData };
+  }
+  if (isEthers(account)) {
+    const address = addressIn(account);
+    return { address, signTypedData: (data) => asking(address, () => signWithEthers(account, data)) };
+  }
+  const { address } = account;
+  if (!hasFunctions(account, "signTypedData") || !isHex(address, 20)) {
+    throw new SignerError({ code: "SIGNER_UNKNOWN", found: describe(account) });
+  }
+  return account as TypedDataSigner;
 }
 
 /** Signs Leat's own statements with any signer, on any network: vouchers, API requests, proofs of possession. */
@@ -117,10 +155,7 @@ export function toVrs(signature: Hex): Hex {
 
 function fromWalletClient(client: WalletClient, network: SignerNetwork, checksWhenSigning: boolean): AccountSigner {
   const { account } = client;
-  if (account === undefined) {
-    const message = "the wallet client has no account: give createWalletClient one";
-    throw new SignerError({ code: "SIGNER_ACCOUNT_MISSING" }, { message });
-  }
+  if (account === undefined) throw accountMissing();
   const address = toAddress(account.address);
   const wanted = network.chain.id;
   return {
@@ -151,11 +186,10 @@ function fromEthers(signer: EthersSigner, address: Address, network: SignerNetwo
   };
   return {
     address,
-    async signTypedData({ domain, types, message }) {
+    async signTypedData(data) {
       return asking(address, async () => {
         await checkNetwork();
-        const copies = Object.entries(types).map(([name, fields]) => [name, fields.map((field) => ({ ...field }))]);
-        return (await signer.signTypedData({ ...domain }, Object.fromEntries(copies), { ...message })) as Hex;
+        return signWithEthers(signer, data);
       });
     },
     async sendCall(call) {
@@ -180,6 +214,14 @@ function fromEthers(signer: EthersSigner, address: Address, network: SignerNetwo
       });
     },
   };
+}
+
+async function signWithEthers(
+  signer: EthersSigner,
+  { domain, types, message }: Pick<TypedDataRequest | TypedData, "domain" | "types" | "message">,
+): Promise<Hex> {
+  const copies = Object.entries(types).map(([name, fields]) => [name, fields.map((field) => ({ ...field }))]);
+  return (await signer.signTypedData({ ...domain }, Object.fromEntries(copies), { ...message })) as Hex;
 }
 
 /** Providers of ethers remember an answer for a quarter of a second: a second transaction would get the same nonce. */
@@ -213,6 +255,18 @@ function codesOf(error: unknown): Set<unknown> {
     codes.add((at as { code?: unknown }).code);
   }
   return codes;
+}
+
+function accountMissing(): SignerError {
+  const message = "the wallet client has no account: give createWalletClient one";
+  return new SignerError({ code: "SIGNER_ACCOUNT_MISSING" }, { message });
+}
+
+/** Of a signer of ethers that tells it without a call. */
+function addressIn(signer: EthersSigner): Address {
+  const { address } = signer as { address?: unknown };
+  if (!isHex(address, 20)) throw new SignerError({ code: "SIGNER_ACCOUNT_MISSING" });
+  return toAddress(address);
 }
 
 async function addressOfEthers(signer: EthersSigner): Promise<Address> {

@@ -1,9 +1,9 @@
 import { encodeAbiParameters, erc20Abi, keccak256, parseAbi, parseSignature, stringToHex } from "viem";
 import { CodedError } from "../base/errors.ts";
-import { receiveWithAuthorizationTypes } from "../protocol/authorization.ts";
+import { receiveAuthorizationStructure } from "../protocol/eip3009.ts";
 import { type Address, type Hex, zeroHash } from "../protocol/hex.ts";
 import { permitTypes } from "../protocol/permit.ts";
-import type { TypedData } from "../protocol/typed-data.ts";
+import { type TypedData, typedFields } from "../protocol/typed-data.ts";
 import type { LeatClient } from "./create-client.ts";
 import { toVrs } from "./signer.ts";
 import { signerOf } from "./transaction.ts";
@@ -65,7 +65,7 @@ export async function signReceive(client: LeatClient, token: Address, terms: Rec
   return sign(client, {
     domain,
     primaryType: "ReceiveWithAuthorization",
-    types: receiveWithAuthorizationTypes,
+    types: { ReceiveWithAuthorization: typedFields(receiveAuthorizationStructure) },
     message,
   });
 }

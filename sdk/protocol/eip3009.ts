@@ -1,7 +1,7 @@
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import type { Channel } from "./channel.ts";
 import { defineStructure, type ValueOf } from "./eip712.ts";
-import { bytesToHex, type Hex, hexToBytes } from "./hex.ts";
+import { type Address, bytesToHex, type Hex, hexToBytes } from "./hex.ts";
 
 /** What EIP-3009 tokens take instead of a transaction of the owner. Signed under the token's own domain. */
 const fields = {
@@ -22,18 +22,28 @@ export type TransferAuthorization = ValueOf<typeof transferAuthorizationStructur
 /** Only `to` may submit it: safe to send to a contract that credits somebody for it. */
 export const receiveAuthorizationStructure = defineStructure("ReceiveWithAuthorization", fields);
 
-const reserveTag = keccak_256(new TextEncoder().encode("leat.reserve"));
+/** The nonce of an authorisation that only fills the pool of `account`: the escrow computes the same. */
+export function depositNonce(account: Address, salt: Hex): Hex {
+  return hashWords([tagOf("leat.deposit"), hexToBytes(account, 20), hexToBytes(salt, 32)]);
+}
 
 /**
  * The nonce that the escrow computes for `reserveWithAuthorization`: it says which channel is meant, so that whoever
  * sees the authorisation cannot make it top up another one.
  */
 export function reserveNonce(channel: Pick<Channel, "payee" | "cluster" | "clusterPpm">, salt: Hex): Hex {
-  const encoded = new Uint8Array(160);
-  encoded.set(reserveTag, 0);
-  encoded.set(hexToBytes(channel.payee, 20), 44);
-  encoded.set(hexToBytes(`0x${channel.cluster.toString(16).padStart(64, "0")}`, 32), 64);
-  new DataView(encoded.buffer).setUint32(124, channel.clusterPpm);
-  encoded.set(hexToBytes(salt, 32), 128);
+  const cluster = hexToBytes(`0x${channel.cluster.toString(16).padStart(64, "0")}`, 32);
+  const share = hexToBytes(`0x${channel.clusterPpm.toString(16).padStart(8, "0")}`, 4);
+  return hashWords([tagOf("leat.reserve"), hexToBytes(channel.payee, 20), cluster, share, hexToBytes(salt, 32)]);
+}
+
+/** keccak256(abi.encode(…)) of values of one word each. */
+function hashWords(values: readonly Uint8Array[]): Hex {
+  const encoded = new Uint8Array(32 * values.length);
+  for (const [index, value] of values.entries()) encoded.set(value, 32 * (index + 1) - value.length);
   return bytesToHex(keccak_256(encoded));
+}
+
+function tagOf(name: string): Uint8Array {
+  return keccak_256(new TextEncoder().encode(name));
 }

@@ -25,7 +25,12 @@ export function typedDataOf<T>(structure: Structure<T>, domain: Domain, value: T
   return {
     domain: { name: "Leat", version: "1", ...domain },
     primaryType: structure.name,
-    types: { [structure.name]: structure.fields.map(([name, type]) => ({ name, type })) },
+    types: { [structure.name]: typedFields(structure) },
     message: parseValue(structure, value) as Record<string, unknown>,
   };
+}
+
+/** A structure as wallets take it. */
+export function typedFields<T>(structure: Structure<T>): TypedField[] {
+  return structure.fields.map(([name, type]) => ({ name, type }));
 }

@@ -1,5 +1,4 @@
 import { type Static, Type } from "typebox";
-import type { Structure } from "./eip712.ts";
 import type { Hex } from "./hex.ts";
 
 /** What both ends of the x402 door say beyond the public format, whose types are those of `@x402/core`. */
@@ -80,8 +79,3 @@ export const prepaidInfoSchema = Type.Object({
   balance: decimal,
 });
 export type PrepaidInfo = Static<typeof prepaidInfoSchema>;
-
-/** A structure as wallets take it. */
-export function typedFields<T>(structure: Structure<T>): { name: string; type: string }[] {
-  return structure.fields.map(([name, type]) => ({ name, type }));
-}

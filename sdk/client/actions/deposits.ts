@@ -1,6 +1,5 @@
 import { paymentEscrowAbi } from "../../protocol/abi/payment-escrow.ts";
-import { depositNonce } from "../../protocol/authorization.ts";
-import { reserveNonce } from "../../protocol/eip3009.ts";
+import { depositNonce, reserveNonce } from "../../protocol/eip3009.ts";
 import { type Address, bytesToHex, type Hex } from "../../protocol/hex.ts";
 import type { LeatClient } from "../create-client.ts";
 import { signPermit, signReceive, soon } from "../token-signatures.ts";

@@ -7,14 +7,15 @@ import { type Address, bytesToHex, type Hex, toAddress, zeroHash } from "../../p
 import { nextUsageRoot } from "../../protocol/merkle.ts";
 import { type Voucher, voucherStructure } from "../../protocol/signed.ts";
 import { nobleStatements } from "../../protocol/statements.ts";
+import { typedFields } from "../../protocol/typed-data.ts";
 import {
   CHANNEL_SCHEME,
   type ChannelInfo,
   type ChannelPayload,
   channelInfoSchema,
-  typedFields,
   X402_VERSION,
 } from "../../protocol/x402.ts";
+import { type AccountLike, type AccountSigner, type TypedDataSigner, toTypedDataSigner } from "../signer.ts";
 
 export class ChannelSchemeError extends CodedError<
   | { code: "X402_CLIENT_TERMS_INVALID"; field: string }
@@ -23,19 +24,9 @@ export class ChannelSchemeError extends CodedError<
   | { code: "X402_CLIENT_RESERVE_LIMIT"; wanted: bigint; most: bigint }
 > {}
 
-/** What signs: a viem account is one. */
-export interface TypedDataSigner {
-  readonly address: Hex;
-  signTypedData(data: {
-    domain: Record<string, unknown>;
-    types: Record<string, unknown>;
-    primaryType: string;
-    message: Record<string, unknown>;
-  }): Promise<Hex>;
-}
-
 export interface ChannelSchemeOptions {
-  readonly signer: TypedDataSigner;
+  /** A viem account or wallet client, an ethers v6 signer that knows its address, or whatever signs typed data. */
+  readonly signer: AccountLike | AccountSigner | TypedDataSigner;
   /** The escrow of the network, from a deployment that the payer trusts: a server could name any contract. */
   readonly escrow: Hex;
   /** Base units that go into a channel's reserve when it is too small. */
@@ -88,12 +79,15 @@ export class LeatChannelScheme {
   readonly scheme = CHANNEL_SCHEME;
   readonly schemeHooks = { onPaymentResponse: (response: SchemeResponse) => this.#hear(response) };
   readonly #options: ChannelSchemeOptions & { readonly escrow: Address };
+  readonly #signer: TypedDataSigner;
   readonly #payer: Address;
   readonly #channels = new Map<Hex, ChannelMemory>();
 
+  /** @throws SIGNER_UNKNOWN, SIGNER_ACCOUNT_MISSING */
   constructor(options: ChannelSchemeOptions) {
     this.#options = { ...options, escrow: toAddress(options.escrow) };
-    this.#payer = toAddress(options.signer.address);
+    this.#signer = toTypedDataSigner(options.signer);
+    this.#payer = toAddress(this.#signer.address);
   }
 
   async createPaymentPayload(
@@ -111,7 +105,7 @@ export class LeatChannelScheme {
     // Noted before it leaves: what is signed counts, whether or not an answer comes.
     memory.newest = value;
     const topUp = await this.#topUpFor(memory, value, chainId, requirements);
-    const signature = await this.#options.signer.signTypedData({
+    const signature = await this.#signer.signTypedData({
       domain: { name: "Leat", version: "1", chainId, verifyingContract: this.#options.escrow },
       types: { Voucher: typedFields(voucherStructure) },
       primaryType: "Voucher",
@@ -147,7 +141,7 @@ export class LeatChannelScheme {
     const { standing } = memory;
     if (memory.topUp !== undefined) return memory.topUp;
     if (standing === undefined || value.cumulative - standing.collected <= standing.reserve) return undefined;
-    const { topUp: amount, reserveLimit = amount, signer, escrow } = this.#options;
+    const { topUp: amount, reserveLimit = amount, escrow } = this.#options;
     if (memory.reserved + amount > reserveLimit) {
       const wanted = memory.reserved + amount;
       throw new ChannelSchemeError({ code: "X402_CLIENT_RESERVE_LIMIT", wanted, most: reserveLimit });
@@ -155,7 +149,7 @@ export class LeatChannelScheme {
     const salt = bytesToHex(crypto.getRandomValues(new Uint8Array(32)));
     const validBefore = BigInt(nowSeconds + maxTimeoutSeconds);
     const nonce = reserveNonce(memory.channel, salt);
-    const signature = await signer.signTypedData({
+    const signature = await this.#signer.signTypedData({
       domain: { name: extra.name, version: extra.version, chainId, verifyingContract: asset },
       types: { ReceiveWithAuthorization: typedFields(receiveAuthorizationStructure) },
       primaryType: "ReceiveWithAuthorization",

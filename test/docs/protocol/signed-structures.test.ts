@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { receiveWithAuthorizationTypes } from "../../../sdk/protocol/authorization.ts";
 import type { Structure } from "../../../sdk/protocol/eip712.ts";
+import { receiveAuthorizationStructure } from "../../../sdk/protocol/eip3009.ts";
 import { permitTypes } from "../../../sdk/protocol/permit.ts";
 import * as signed from "../../../sdk/protocol/signed.ts";
+import { typedFields } from "../../../sdk/protocol/typed-data.ts";
 
 const structures = (Object.values(signed) as unknown as Structure<unknown>[]).filter(
   (item) => typeof item === "object" && "typeHash" in item,
@@ -23,7 +24,8 @@ describe("the page of signed structures", () => {
 
   it("has what is signed for tokens", () => {
     const text = page.replace(/\s+/g, " ");
-    for (const [name, fields] of Object.entries({ ...permitTypes, ...receiveWithAuthorizationTypes })) {
+    const authorizations = { ReceiveWithAuthorization: typedFields(receiveAuthorizationStructure) };
+    for (const [name, fields] of Object.entries({ ...permitTypes, ...authorizations })) {
       const encoded = fields.map((field) => `${field.type} ${field.name}`).join(",");
       assert.ok(text.includes(`${name}(${encoded})`), name);
     }

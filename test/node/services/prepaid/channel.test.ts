@@ -17,7 +17,8 @@ import { receiveAuthorizationStructure, reserveNonce } from "@leat/sdk/protocol/
 import { bytesToHex, zeroHash } from "@leat/sdk/protocol/hex.ts";
 import { nextUsageRoot } from "@leat/sdk/protocol/merkle.ts";
 import { type Voucher, voucherStructure } from "@leat/sdk/protocol/signed.ts";
-import { BALANCE_HEADER, CHANNEL_SCHEME, typedFields } from "@leat/sdk/protocol/x402.ts";
+import { typedFields } from "@leat/sdk/protocol/typed-data.ts";
+import { BALANCE_HEADER, CHANNEL_SCHEME } from "@leat/sdk/protocol/x402.ts";
 import {
   decodePaymentRequiredHeader,
   decodePaymentResponseHeader,
@@ -26,7 +27,9 @@ import {
 import type { PaymentPayload } from "@x402/core/types";
 import { ExactEvmScheme } from "@x402/evm/exact/client";
 import { wrapFetchWithPayment, x402Client } from "@x402/fetch";
-import { getAddress } from "viem";
+import { Wallet } from "ethers";
+import { createWalletClient, getAddress, http } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
 import { defaultsOf } from "../../../support/defaults.ts";
 import { useX402 } from "../../../support/use-x402.ts";
 import { accountOf, standStill, usdcOf, type X402Node } from "../../../support/x402-scene.ts";
@@ -307,6 +310,27 @@ describe("x402, channel scheme", function () {
     const mixed = new LeatChannelScheme({ signer: accountOf(viewer), escrow: getAddress(escrow), topUp: TOP_UP });
     const client = x402Client.fromConfig({ schemes: [{ network, client: mixed }], spendControls: false });
     assert.equal((await wrapFetchWithPayment(fetch, client)(node.url("240p/0.m4s"))).status, 200);
+  });
+
+  it("takes the signers of viem and of ethers alike", async () => {
+    const { chainId, escrow } = on.market.anvil.deployment;
+    const network = `eip155:${chainId}` as const;
+    const secret = bytesToHex(viewer.secret);
+    const wallet = createWalletClient({ account: privateKeyToAccount(secret), transport: http("http://127.0.0.1:1") });
+    for (const [at, signer] of [new Wallet(secret), wallet].entries()) {
+      const client = x402Client.fromConfig({
+        schemes: [{ network, client: new LeatChannelScheme({ signer, escrow, topUp: TOP_UP }) }],
+        spendControls: false,
+      });
+      assert.equal((await wrapFetchWithPayment(fetch, client)(node.url(`240p/${at}.m4s`))).status, 200);
+    }
+    assert.equal(await usdcOf(on.market, viewer.address), 2n * TOP_UP);
+    const nobody = createWalletClient({ transport: http("http://127.0.0.1:1") });
+    assert.throws(() => new LeatChannelScheme({ signer: nobody, escrow, topUp: TOP_UP }), {
+      code: "SIGNER_ACCOUNT_MISSING",
+    });
+    const mute = { address: viewer.address } as unknown as Wallet;
+    assert.throws(() => new LeatChannelScheme({ signer: mute, escrow, topUp: TOP_UP }), { code: "SIGNER_UNKNOWN" });
   });
 
   it("signs no top-up for an escrow that its payer does not know", async () => {

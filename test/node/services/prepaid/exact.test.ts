@@ -5,7 +5,8 @@ import { splitSignature } from "@leat/node/chain/token-authorizations.ts";
 import { systemClock } from "@leat/node/kernel/clock.ts";
 import type { NodeKey } from "@leat/node/kernel/keys.ts";
 import { type TransferAuthorization, transferAuthorizationStructure } from "@leat/sdk/protocol/eip3009.ts";
-import { BALANCE_HEADER, PREPAID_EXTENSION, type PrepaidInfo, typedFields } from "@leat/sdk/protocol/x402.ts";
+import { typedFields } from "@leat/sdk/protocol/typed-data.ts";
+import { BALANCE_HEADER, PREPAID_EXTENSION, type PrepaidInfo } from "@leat/sdk/protocol/x402.ts";
 import {
   decodePaymentRequiredHeader,
   decodePaymentResponseHeader,
