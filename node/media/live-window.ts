@@ -155,6 +155,7 @@ export class LiveWindow {
 
   /** Undefined until every rung of every family (or of the one asked for) has a segment, or is clearly late. */
   master(family?: Family): string | undefined {
+    if (this.#renditions.every((info) => info.kind === "audio")) return this.#soundMaster(family);
     const families = familyOrder.filter((item) => {
       return (family === undefined || item === family) && this.#renditions.some((info) => info.family === item);
     });
@@ -169,6 +170,14 @@ export class LiveWindow {
       videos.map((info) => this.#describeVideo(info, audios)),
       [...new Set(audios)].map((info) => this.#describeAudio(info)),
     );
+  }
+
+  /** Of a stream without a picture: one group, as a player that changes between codecs would stumble. */
+  #soundMaster(family: Family | undefined): string | undefined {
+    const wanted = family === undefined ? undefined : audioCodecOf(family);
+    const info = this.#renditions.find(({ codec }) => wanted === undefined || codec === wanted);
+    if (info === undefined || !this.#isPlayable(info)) return undefined;
+    return writeMasterPlaylist([], [this.#describeAudio(info)]);
   }
 
   /** Undefined until the rung has a segment. */

@@ -44,9 +44,10 @@ export interface MasterAudio {
   readonly averageBitrate: number;
 }
 
-/** Variants are listed as given: the first is what a player starts with. */
+/** Variants are listed as given: the first is what a player starts with. Without a picture the sounds are the variants. */
 export function writeMasterPlaylist(videos: readonly MasterVideo[], audios: readonly MasterAudio[]): string {
   const lines = ["#EXTM3U", `#EXT-X-VERSION:${HLS_VERSION}`, "#EXT-X-INDEPENDENT-SEGMENTS"];
+  if (videos.length === 0) return `${[...lines, ...audios.flatMap(listSound)].join("\n")}\n`;
   for (const audio of audios) {
     lines.push(
       `#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="${audio.name}",NAME="${audio.name}",DEFAULT=YES,AUTOSELECT=YES,` +
@@ -67,6 +68,11 @@ export function writeMasterPlaylist(videos: readonly MasterVideo[], audios: read
     lines.push(`#EXT-X-STREAM-INF:${attributes.join(",")}`, `${video.name}/index.m3u8`);
   }
   return `${lines.join("\n")}\n`;
+}
+
+function listSound({ name, codecString, peakBitrate, averageBitrate }: MasterAudio): string[] {
+  const rates = `BANDWIDTH=${Math.ceil(peakBitrate)},AVERAGE-BANDWIDTH=${Math.ceil(averageBitrate)}`;
+  return [`#EXT-X-STREAM-INF:${rates},CODECS="${codecString}"`, `${name}/index.m3u8`];
 }
 
 /**

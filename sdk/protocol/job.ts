@@ -98,8 +98,9 @@ export const audioSummarySchema = closedObject({
   sampleRate: Type.Integer({ minimum: 1, maximum: 768_000 }),
   channels: Type.Integer({ minimum: 1, maximum: 64 }),
 });
+/** One of the two at least: a stream of sound alone has no picture. */
 export const sourceSummarySchema = closedObject({
-  video: videoSummarySchema,
+  video: Type.Optional(videoSummarySchema),
   audio: Type.Optional(audioSummarySchema),
 });
 export type SourceSummary = Static<typeof sourceSummarySchema>;

@@ -181,6 +181,7 @@ export class FakeBalancer {
         if (this.origin !== node) throw new RemoteError({ code: "PUBLISH_LEASE_LOST", method });
         return {};
       case "source.ready":
+        if (body.source.video === undefined) return { renditions: this.#planSound(this.#ladder) };
         this.#source = { width: body.source.video.width, height: body.source.video.height };
         return this.#place(body.source.audio !== undefined);
       case "segment.published": {
@@ -227,14 +228,17 @@ export class FakeBalancer {
     this.renditions = rungs.map(({ name, codec, width, height, videoBitrate }, index) => {
       return { rung: index + 1, name, kind: "video", codec, family: codec, width, height, bitrate: videoBitrate };
     });
-    if (hasAudio) {
-      for (const { codec, bitrate } of audioGroups(rungs)) {
-        const rung = codec === "aac" ? AAC_RUNG : OPUS_RUNG;
-        this.renditions.push({ rung, name: `audio-${codec}`, kind: "audio", codec, bitrate });
-      }
-    }
+    if (hasAudio) this.#planSound(rungs);
     if (isFirst) setImmediate(() => this.#placeAll());
     return { renditions: this.renditions };
+  }
+
+  #planSound(rungs: Parameters<typeof audioGroups>[0]): RenditionInfo[] {
+    for (const { codec, bitrate } of audioGroups(rungs)) {
+      const rung = codec === "aac" ? AAC_RUNG : OPUS_RUNG;
+      this.renditions.push({ rung, name: `audio-${codec}`, kind: "audio", codec, bitrate });
+    }
+    return this.renditions;
   }
 
   #placeAll(): void {

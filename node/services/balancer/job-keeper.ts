@@ -313,7 +313,7 @@ export class JobKeeper {
     if (spec.primitive === "transcode") {
       const startSequence = await this.#nextSequence(live);
       await jobs.change(live, { spec: { ...spec, startSequence } });
-      const units = Number(pixelsPerSecond(spec.rungs, spec.source.video.fps ?? USUAL_FPS));
+      const units = Number(pixelsPerSecond(spec.rungs, spec.source.video?.fps ?? USUAL_FPS));
       const excluded = [{ node: spec.origin.node, reason: "ORIGIN" }];
       return { ...common, units, codecs: [spec.family], startSequence, excluded, holders: this.#holders(stream.id) };
     }

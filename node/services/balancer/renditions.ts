@@ -14,11 +14,12 @@ export interface RenditionPlan {
   readonly families: ReadonlyMap<Family, readonly JobRung[]>;
 }
 
-/** The ladder for one source: rungs numbered from 1 in the ladder's order, and one audio group per kind of family. */
+/**
+ * The ladder for one source: rungs numbered from 1 in the ladder's order, and one audio group per kind of family. A
+ * source of sound alone has the groups that the ladder's families would have.
+ */
 export function planRenditions(ladder: LadderRequest, source: SourceSummary): RenditionPlan {
-  const { width, height, fps } = source.video;
-  const resolved = resolveLadder(ladder as Ladder, { width, height, ...(fps === undefined ? {} : { fps }) });
-  const rungs = resolved.rungs.map((rung, index): JobRung => ({ rung: index + 1, ...rung }));
+  const rungs = source.video === undefined ? [] : resolveRungs(ladder, source.video);
   const families = new Map<Family, JobRung[]>();
   for (const rung of rungs) families.set(rung.codec, [...(families.get(rung.codec) ?? []), rung]);
   const video = rungs.map(
@@ -34,7 +35,7 @@ export function planRenditions(ladder: LadderRequest, source: SourceSummary): Re
     }),
   );
   if (source.audio === undefined) return { renditions: video, families };
-  const audio = audioGroups(resolved.rungs).map(
+  const audio = audioGroups(source.video === undefined ? ladder : rungs).map(
     ({ codec, bitrate }): RenditionInfo => ({
       rung: codec === "aac" ? AAC_RUNG : OPUS_RUNG,
       name: `audio-${codec}`,
@@ -44,6 +45,12 @@ export function planRenditions(ladder: LadderRequest, source: SourceSummary): Re
     }),
   );
   return { renditions: [...video, ...audio], families };
+}
+
+function resolveRungs(ladder: LadderRequest, source: NonNullable<SourceSummary["video"]>): JobRung[] {
+  const { width, height, fps } = source;
+  const { rungs } = resolveLadder(ladder as Ladder, { width, height, ...(fps === undefined ? {} : { fps }) });
+  return rungs.map((rung, index): JobRung => ({ rung: index + 1, ...rung }));
 }
 
 /** Throws a coded error for a ladder that no source could use. */

@@ -86,6 +86,7 @@ export class Origin {
       segments,
       audio: this.#audio,
       onBoundary: (sequence) => this.#begin(sequence),
+      onLatePicture: () => logger.warn("Ignore picture of a stream that began as sound alone"),
     });
   }
 
@@ -308,6 +309,8 @@ export class Origin {
     // What is done from now on is the last of its stream: the balancer must not place it again.
     this.#tasks.run(() => this.#renew());
     this.source.finish();
+    // Until it is known which sound is wanted there is none to finish.
+    if (this.#announced) await this.#ready.promise;
     await this.#audio.finish();
     const lastSequence = this.sequence;
     await this.#waitForFamilies(signal);

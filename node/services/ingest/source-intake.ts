@@ -1,4 +1,5 @@
 import { BoundaryMaker } from "@leat/node/media/boundaries.ts";
+import { SoundBoundaryMaker, soundTicks } from "@leat/node/media/sound-boundaries.ts";
 import { type RawSample, Timeline } from "@leat/node/media/timeline.ts";
 import type { AudioConfig, Frame, TrackConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type { SourceSummary } from "@leat/sdk/protocol/job.ts";
@@ -19,10 +20,19 @@ export interface SourceIntakeParts {
   readonly audio: AudioGroups;
   /** A segment begins. */
   readonly onBoundary: (sequence: number) => void;
+  /** The first picture of a stream that has begun as sound alone. */
+  readonly onLatePicture: () => void;
 }
 
-/** One stream's samples, of one publisher after the other, become frames, segments and epochs here. */
+/** Sound without a picture, and without a word of one, for this long: there will be none. */
+const SOUND_ALONE_AFTER_S = 4;
+
+/**
+ * One stream's samples, of one publisher after the other, become frames, segments and epochs here. The picture sets the
+ * segments; a stream that shows none is cut by its sound, and stays so.
+ */
 export class SourceIntake {
+  readonly #start: SourceStart;
   readonly #parts: SourceIntakeParts;
   readonly #timeline: Timeline;
   readonly #boundaries: BoundaryMaker;
@@ -30,10 +40,16 @@ export class SourceIntake {
   readonly #audioConfigs = new Map<number, AudioConfig>();
   #video: { readonly version: number; readonly config: VideoConfig } | undefined;
   #audioVersion: number | undefined;
+  /** Packets from before it is known whether there is a picture. */
+  #early: Frame[] | undefined = [];
+  #earlyS = 0;
+  #sound: SoundBoundaryMaker | undefined;
+  #toldLate = false;
   #lastArrivalMs: number | undefined;
 
   constructor(start: SourceStart, parts: SourceIntakeParts) {
     const { startSequence: sequence, startFrame: firstFrame, startEpoch, discontinuity } = start;
+    this.#start = start;
     this.#parts = parts;
     this.#timeline = new Timeline({ startEpoch });
     this.#boundaries = new BoundaryMaker({ sequence, firstFrame, discontinuity });
@@ -42,10 +58,6 @@ export class SourceIntake {
   /** Frames since the stream began, on whichever node. */
   get frames(): number {
     return this.#boundaries.nextFrame;
-  }
-
-  get nextSequence(): number {
-    return this.#boundaries.nextSequence;
   }
 
   get lastArrivalMs(): number | undefined {
@@ -59,14 +71,10 @@ export class SourceIntake {
 
   /** What the balancer chooses renditions by. Call after the first frame. */
   summary(): SourceSummary {
-    const video = this.#video!.config;
-    const { codec, codecString, width, height } = video;
-    const audio = this.audioConfig;
-    if (audio === undefined) return { video: { codec, codecString, width, height } };
-    const { sampleRate, channels } = audio;
+    const { audioConfig } = this;
     return {
-      video: { codec, codecString, width, height },
-      audio: { codec: audio.codec, codecString: audio.codecString, sampleRate, channels },
+      ...(this.#video === undefined ? {} : { video: summarizeVideo(this.#video.config) }),
+      ...(audioConfig === undefined ? {} : { audio: summarizeAudio(audioConfig) }),
     };
   }
 
@@ -77,11 +85,17 @@ export class SourceIntake {
   }
 
   addVideo(sample: RawSample, arrivalMs: number): void {
+    if (this.#sound !== undefined) {
+      if (!this.#toldLate) this.#parts.onLatePicture();
+      this.#toldLate = true;
+      return;
+    }
     this.#lastArrivalMs = arrivalMs;
     for (const frame of this.#timeline.video(sample, arrivalMs)) this.#takeVideo(frame);
   }
 
   addAudio(sample: RawSample, arrivalMs: number): void {
+    if (this.#video === undefined) this.#lastArrivalMs = arrivalMs;
     for (const frame of this.#timeline.audio(sample, arrivalMs)) this.#takeAudio(frame);
   }
 
@@ -94,6 +108,7 @@ export class SourceIntake {
   /** The source is over: closes what is open. */
   finish(): void {
     for (const frame of this.#timeline.flush()) this.#takeVideo(frame);
+    if (this.#early !== undefined && this.#early.length > 0) this.#beginSoundAlone();
     for (const completed of this.#boundaries.finish()) this.#parts.segments.completeVideo(completed);
     this.#parts.segments.finish();
     this.#parts.buffer.close();
@@ -104,6 +119,7 @@ export class SourceIntake {
     // A configuration counts from the first frame that names it, not from when it was announced.
     const config = this.#videoConfigs.get(frame.configVersion);
     if (config === undefined) return;
+    this.#releaseEarly();
     if (this.#video?.version !== frame.configVersion) {
       this.#video = { version: frame.configVersion, config };
       buffer.setConfig(frame.configVersion, config);
@@ -124,15 +140,57 @@ export class SourceIntake {
   }
 
   #takeAudio(frame: Frame): void {
-    const { segments, audio } = this.#parts;
     const config = this.#audioConfigs.get(frame.configVersion);
     if (config === undefined) return;
+    if (this.#early === undefined) {
+      this.#passAudio(frame, config);
+      return;
+    }
+    this.#early.push(frame);
+    this.#earlyS += frame.duration / config.timescale;
+    if (this.#videoConfigs.size === 0 && this.#earlyS >= SOUND_ALONE_AFTER_S) this.#beginSoundAlone();
+    // Its picture is announced and does not come: what was heard meanwhile would be dropped behind it anyway.
+    else if (this.#earlyS >= 2 * SOUND_ALONE_AFTER_S) this.#releaseEarly();
+  }
+
+  #beginSoundAlone(): void {
+    const { startSequence: sequence, startFrame: firstFrame, discontinuity } = this.#start;
+    this.#sound = new SoundBoundaryMaker({ sequence, firstFrame, discontinuity });
+    this.#releaseEarly();
+  }
+
+  #releaseEarly(): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const frame of early) this.#passAudio(frame, this.#audioConfigs.get(frame.configVersion)!);
+  }
+
+  #passAudio(frame: Frame, config: AudioConfig): void {
+    const { segments, audio, onBoundary } = this.#parts;
     if (this.#audioVersion !== frame.configVersion) {
       this.#audioVersion = frame.configVersion;
       segments.setAudio(config);
       audio.setSource(frame.configVersion, config);
     }
+    const boundary = this.#sound?.push(frame, config.timescale);
+    if (boundary !== undefined) {
+      segments.begin(boundary, undefined, frame.arrivalMs);
+      audio.boundary(boundary, frame.arrivalMs);
+      onBoundary(boundary.sequence);
+    }
     segments.addAudio(frame);
     audio.addSource(frame);
+    if (this.#sound === undefined) return;
+    const shown = soundTicks(frame, config.timescale);
+    segments.advance(frame.epoch, shown);
+    audio.advance(frame.epoch, shown);
   }
+}
+
+function summarizeVideo({ codec, codecString, width, height }: VideoConfig): SourceSummary["video"] {
+  return { codec, codecString, width, height };
+}
+
+function summarizeAudio({ codec, codecString, sampleRate, channels }: AudioConfig): SourceSummary["audio"] {
+  return { codec, codecString, sampleRate, channels };
 }

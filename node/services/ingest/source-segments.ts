@@ -21,13 +21,15 @@ export interface SourceFacts {
 
 interface OpenSegment {
   readonly boundary: Boundary;
-  readonly config: VideoConfig;
+  /** None where the stream is sound alone. */
+  readonly config: VideoConfig | undefined;
   readonly wallClockMs: number;
   readonly frames: Frame[];
   readonly audio: Frame[];
   facts: SourceFacts | undefined;
   leaves: PartLeaf[];
   audioDone: boolean;
+  audioMs: number;
 }
 
 export interface SourceSegmentsOptions {
@@ -51,7 +53,7 @@ export class SourceSegments {
     this.#options = options;
   }
 
-  begin(boundary: Boundary, config: VideoConfig, wallClockMs: number): void {
+  begin(boundary: Boundary, config: VideoConfig | undefined, wallClockMs: number): void {
     this.#open.set(boundary.sequence, {
       boundary,
       config,
@@ -61,6 +63,7 @@ export class SourceSegments {
       facts: undefined,
       leaves: [],
       audioDone: this.#audio === undefined,
+      audioMs: 0,
     });
     this.#takeSteps(this.#audio?.cutter.boundary(boundary) ?? []);
   }
@@ -76,7 +79,7 @@ export class SourceSegments {
 
   /** Audio of a changed configuration is counted from the next segment on. */
   setAudio(config: AudioConfig): void {
-    this.#finishAudio();
+    this.finish();
     const cutter = new AudioCutter(config.timescale);
     this.#audio = { cutter, config };
     for (const segment of this.#open.values()) {
@@ -95,7 +98,7 @@ export class SourceSegments {
     if (segment === undefined) return;
     const { pack, partTargetMs, onFacts } = this.#options;
     const { boundary, config, wallClockMs, frames } = segment;
-    if (frames.length === 0) {
+    if (frames.length === 0 || config === undefined) {
       this.#open.delete(completed.sequence);
       return;
     }
@@ -114,7 +117,7 @@ export class SourceSegments {
     this.#settle();
   }
 
-  /** No more audio comes. Call after the last `completeVideo`. */
+  /** No more audio of this configuration comes. At the end, call after the last `completeVideo`. */
   finish(): void {
     this.#finishAudio();
     this.#settle();
@@ -144,22 +147,25 @@ export class SourceSegments {
     const { sequence } = segment.boundary;
     const packed = pack({ rung: SOURCE_AUDIO_RUNG, sequence, config, frames: segment.audio, partTargetMs });
     segment.leaves = [...segment.leaves, ...partLeaves(packed)];
+    segment.audioMs += (packed.totals.durationTicks * 1000) / config.timescale;
     segment.audio.length = 0;
   }
 
   /** Receipts are signed in order, so a segment waits for those before it. */
   #settle(): void {
     for (const [sequence, segment] of this.#open) {
-      const { facts } = segment;
-      if (facts === undefined || !segment.audioDone) return;
+      const { facts, boundary, config } = segment;
+      if ((facts === undefined && config !== undefined) || !segment.audioDone) return;
       this.#open.delete(sequence);
-      const durationMs = Math.round((facts.durationTicks * 1000) / facts.config.timescale);
+      if (segment.leaves.length === 0) continue;
+      const exactMs = facts === undefined ? segment.audioMs : (facts.durationTicks * 1000) / facts.config.timescale;
+      const durationMs = Math.round(exactMs);
       this.#options.onWork({
         sequence,
         inputHash: zeroHash,
         leaves: [...segment.leaves].sort((left, right) => left.rung - right.rung || left.part - right.part),
-        firstFrame: facts.boundary.firstFrame,
-        frames: facts.frames.length,
+        firstFrame: boundary.firstFrame,
+        frames: facts?.frames.length ?? 0,
         durationMs,
         units: BigInt(durationMs),
       });

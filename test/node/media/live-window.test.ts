@@ -84,6 +84,28 @@ describe("live window", () => {
     assert.deepEqual(linesOf(window.master("vp9"), "#EXT-X-STREAM-INF").length, 1);
   });
 
+  it("lists one group of a stream without a picture as its only variant, each by the family that goes with it", () => {
+    const window = new LiveWindow();
+    const sounds = renditions.filter(({ kind }) => kind === "audio");
+    window.describe(sounds);
+    for (const info of sounds) window.setConfig(info.rung, 0, configOf(info));
+    assert.equal(window.master(), undefined);
+    window.add(segmentOf(100, 0, { sizeBytes: 24_000 }));
+    assert.equal(
+      window.master(),
+      `#EXTM3U
+#EXT-X-VERSION:7
+#EXT-X-INDEPENDENT-SEGMENTS
+#EXT-X-STREAM-INF:BANDWIDTH=96775,AVERAGE-BANDWIDTH=96775,CODECS="mp4a.40.2"
+audio-aac/index.m3u8
+`,
+    );
+    assert.equal(window.master("vp9"), undefined);
+    window.add(segmentOf(101, 0));
+    assert.match(window.master("vp9")!, /CODECS="opus"\naudio-opus/);
+    assert.equal(window.master("h264"), window.master());
+  });
+
   it("writes media playlists", () => {
     const window = makeWindow();
     addAll(window, 7);

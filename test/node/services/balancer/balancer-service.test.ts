@@ -208,6 +208,25 @@ describe("balancer", () => {
     }
   });
 
+  it("places no transcode for a stream of sound alone, and plays it from edges", async () => {
+    const created = await create();
+    const grant = await publish(nodes[0], created.streamKey);
+    nodes[0].jobs.set(grant.terms.assignment.value.job, grant.terms);
+    const { audio } = source;
+    const ready = await market.hub.ask(nodes[0], "source.ready", { stream: created.id, source: { audio } });
+    assert.deepEqual(
+      ready.renditions.map(({ name, rung }) => [name, rung]),
+      [
+        ["audio-aac", 100],
+        ["audio-opus", 101],
+      ],
+    );
+    const { primary } = await market.balancer.play(created.slug);
+    assert.ok(primary!.hls.endsWith(`/live/${created.slug}/master.m3u8`));
+    const placed = nodes.flatMap((node) => [...node.jobs.values()].map(({ spec }) => spec.primitive));
+    assert.deepEqual(placed.sort(), ["delivery", "delivery", "ingest"]);
+  });
+
   it("offers a job to the next node when one refuses", async () => {
     nodes[1].refusals.set("job.assign", "JOB_CAPACITY_SHORT");
     const { id } = await goLive();
