@@ -3,42 +3,21 @@ import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { createRtmpServer, type RtmpServer } from "@leat/node/media-io/rtmp/server.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
-import type { VideoCodec, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { resolveLadder } from "@leat/transcoder/ladder.ts";
+import { encodeCase, enhancedCases, FRAMES, publishEnhanced } from "../../../support/enhanced-files.ts";
 import { runLive, withBoundaries } from "../../../support/live-run.ts";
 import { decodeFrames } from "../../../support/media/ffmpeg.ts";
 import { packSegments, SegmentSink } from "../../../support/segment-sink.ts";
 
 const run = promisify(execFile);
-const PUBLISHER = fileURLToPath(new URL("../../../support/enhanced-publisher.ts", import.meta.url));
-const FRAMES = 75;
-
 interface FilePacket {
   readonly ptsMs: number;
   readonly key: boolean;
 }
-
-/** What a publisher of each codec sends. */
-const cases: readonly { codec: VideoCodec; codecString: RegExp; video: string[]; audio: "opus" | "aac" }[] = [
-  {
-    // Pictures that refer to later ones, and groups that are open: what x265 makes when nobody says otherwise.
-    codec: "hevc",
-    codecString: /^hvc1\.1\.6\.L\d+\.90$/,
-    video: ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none:keyint=25:min-keyint=25"],
-    audio: "opus",
-  },
-  {
-    codec: "vp9",
-    codecString: /^vp09\.00\.11\.08$/,
-    video: ["-c:v", "libvpx-vp9", "-deadline", "good", "-cpu-used", "5", "-auto-alt-ref", "1", "-lag-in-frames", "16"],
-    audio: "opus",
-  },
-  { codec: "av1", codecString: /^av01\.0\.00M\.08$/, video: ["-c:v", "libsvtav1", "-preset", "12"], audio: "aac" },
-];
 
 describe("rtmp with the tags of Enhanced RTMP, as FFmpeg 8 publishes them", function () {
   this.timeout(60_000);
@@ -51,17 +30,6 @@ describe("rtmp with the tags of Enhanced RTMP, as FFmpeg 8 publishes them", func
   afterEach(() => server?.stop());
   after(() => rm(directory, { recursive: true, force: true }));
 
-  async function encode({ codec, video, audio }: (typeof cases)[number]): Promise<string> {
-    const path = join(directory, `${codec}.mkv`);
-    const pictures = ["-f", "lavfi", "-i", `testsrc2=size=320x180:rate=25:duration=${FRAMES / 25}`];
-    const tone = ["-f", "lavfi", "-i", `sine=frequency=440:sample_rate=48000:duration=${FRAMES / 25}`];
-    const sound = ["-c:a", audio === "opus" ? "libopus" : "aac", "-ac", "2"];
-    const flags = [...video, "-g", "25", "-pix_fmt", "yuv420p", ...sound, path];
-    const env = { ...process.env, SVT_LOG: "0" };
-    await run("ffmpeg", ["-v", "error", "-nostdin", "-y", ...pictures, ...tone, ...flags], { env });
-    return path;
-  }
-
   /** In the order of the file. */
   async function readPackets(path: string, stream: string): Promise<FilePacket[]> {
     const select = ["-select_streams", stream, "-show_entries", "packet=pts_time,flags"];
@@ -70,13 +38,13 @@ describe("rtmp with the tags of Enhanced RTMP, as FFmpeg 8 publishes them", func
     return lines.map((line) => ({ ptsMs: Number(line.split(",")[0]) * 1000, key: line.includes("K") }));
   }
 
-  for (const one of cases) {
+  for (const one of enhancedCases) {
     it(`takes ${one.codec} with ${one.audio}: every picture and packet, when it shows, to the last bit`, async () => {
-      const path = await encode(one);
+      const path = await encodeCase(one, directory);
       const sink = new SegmentSink();
       server = createRtmpServer({ host: "127.0.0.1", port: 0, authorize: async () => sink, logger: silentLogger });
       await server.start();
-      await run(process.execPath, [PUBLISHER, path, `${server.url}/key`]);
+      await publishEnhanced(path, `${server.url}/key`);
       await sink.ended.promise;
 
       const video = sink.configs.get("video") as VideoConfig;
