@@ -4,7 +4,7 @@ import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { FLV_HEADER, flvVideoFrame, flvVideoHeader } from "../../bitstream/flv.ts";
-import { TranscodeError } from "../../errors.ts";
+import { matroskaFrame, matroskaHeader } from "../../bitstream/matroska.ts";
 import type { ResolvedRung } from "../../ladder.ts";
 import { scaleGraph } from "./arguments.ts";
 
@@ -14,14 +14,35 @@ const VIDEO_ONLY = Buffer.from(FLV_HEADER.with(4, 1));
 /** Called for each picture in the order of showing, with its scaled planes for each rung. */
 export type OnPicture = (id: number, planes: readonly Buffer[]) => void;
 
+/** How frames reach the program. Both clocks count milliseconds, and carry our ticks as if they were. */
+interface Container {
+  readonly name: string;
+  header(config: VideoConfig): Uint8Array;
+  frame(frame: Frame): Uint8Array;
+}
+
+const flv: Container = {
+  name: "flv",
+  header: (config) => Buffer.concat([VIDEO_ONLY, flvVideoHeader(config, 0).toFileBytes()]),
+  frame: (frame) => flvVideoFrame(frame, 1).toFileBytes(),
+};
+
+/** What FLV does not carry in every version of the program. */
+const matroska: Container = {
+  name: "matroska",
+  header: matroskaHeader,
+  frame: (frame) => matroskaFrame(frame, frame.pts),
+};
+
 /**
- * One program that decodes and scales for all rungs. Frames go in as FLV, whose clock carries our ticks as if they were
- * milliseconds, so that the program's own log tells which picture came out; the pictures come through one pipe a rung.
+ * One program that decodes and scales for all rungs. Frames go in with our ticks for times, so that the program's own
+ * log tells which picture came out; the pictures come through one pipe a rung.
  */
 export class DecoderProcess {
   readonly #process: ChildProcess;
   readonly #input: Writable;
   readonly #onPicture: OnPicture;
+  readonly #container: Container;
   readonly #ids = new Map<number, number>();
   readonly #times: number[] = [];
   readonly #planes: Buffer[][];
@@ -30,9 +51,7 @@ export class DecoderProcess {
   #origin: number | undefined;
 
   constructor(config: VideoConfig, rungs: readonly ResolvedRung[], onPicture: OnPicture) {
-    if (config.codec !== "h264") {
-      throw new TranscodeError({ code: "TRANSCODE_DECODER_MISSING", codec: config.codec, engine: "ffmpeg" });
-    }
+    this.#container = config.codec === "h264" ? flv : matroska;
     this.#onPicture = onPicture;
     this.#planes = rungs.map(() => []);
     const outputs = rungs.flatMap((_, index) => {
@@ -40,14 +59,27 @@ export class DecoderProcess {
     });
     const whole = rungs.map(({ fps: _, ...rung }) => rung);
     const graph = scaleGraph("[0:v]", whole, "showinfo=checksum=0,");
-    // One picture is enough to analyse: its header says all. "nobuffer" would throw away what was analysed.
-    const reading = ["-analyzeduration", "1", "-copyts", "-threads", "1", "-f", "flv", "-i", "pipe:0"];
+    // One picture is enough to analyse: its header says all, and its rate, for which dozens would be held back, is not
+    // asked for. "nobuffer" would throw away what was analysed.
+    const reading = [
+      "-analyzeduration",
+      "1",
+      "-fpsprobesize",
+      "0",
+      "-copyts",
+      "-threads",
+      "1",
+      "-f",
+      this.#container.name,
+      "-i",
+      "pipe:0",
+    ];
     const args = ["-hide_banner", "-nostats", "-loglevel", "info", ...reading, "-filter_complex", graph, ...outputs];
     const pipes = rungs.map(() => "pipe" as const);
     this.#process = spawn("ffmpeg", args, { stdio: ["pipe", "ignore", "pipe", ...pipes] });
     this.#input = this.#process.stdin!;
     this.#input.on("error", () => {});
-    this.#input.write(Buffer.concat([VIDEO_ONLY, flvVideoHeader(config, 0).toFileBytes()]));
+    this.#input.write(this.#container.header(config));
     (this.#process.stderr as Readable).setEncoding("utf8").on("data", (text: string) => this.#readLog(text));
     for (const [index, rung] of rungs.entries()) {
       const size = (rung.width * rung.height * 3) / 2;
@@ -64,7 +96,7 @@ export class DecoderProcess {
     this.#origin ??= Math.min(frame.dts, frame.pts);
     const moved = { ...frame, dts: frame.dts - this.#origin, pts: frame.pts - this.#origin };
     this.#ids.set(moved.pts, id);
-    const isTaken = this.#input.write(flvVideoFrame(moved, 1).toFileBytes());
+    const isTaken = this.#input.write(this.#container.frame(moved));
     if (!isTaken) await Promise.race([once(this.#input, "drain"), this.#closed]);
   }
 
