@@ -38,8 +38,10 @@ export class RpcEndpoint {
   #tokens: number;
   #filledAtMs: number;
   #retryAfter: string | undefined;
-  /** Newest block that it is known to have. */
-  head = 0n;
+  #head = 0n;
+  #headRoseAtMs = Number.NEGATIVE_INFINITY;
+  /** Whether what it says of the head is believed, by the last comparison with the others. */
+  isBelieved = true;
   /** Undefined until it said which chain it speaks of, and again after it failed. */
   chain: "right" | "wrong" | undefined;
 
@@ -55,6 +57,21 @@ export class RpcEndpoint {
         if (status === 429 || status === 503) this.#retryAfter = headers.get("retry-after") ?? undefined;
       },
     });
+  }
+
+  /** Newest block that it is known to have. */
+  get head(): bigint {
+    return this.#head;
+  }
+
+  set head(head: bigint) {
+    if (head > this.#head) this.#headRoseAtMs = this.#clock.nowMs();
+    this.#head = head;
+  }
+
+  /** How long its head has not risen. */
+  get stillMs(): number {
+    return this.#clock.nowMs() - this.#headRoseAtMs;
   }
 
   /** Milliseconds until it may be asked again: because it failed, or because its rate is used up. */

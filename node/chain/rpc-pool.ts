@@ -3,6 +3,7 @@ import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import { type Static, Type } from "typebox";
 import { createTransport, type Transport } from "viem";
+import { believedHead, isNear } from "./believed-head.ts";
 import { ChainError, EndpointFailure } from "./errors.ts";
 import { RpcEndpoint, type RpcRequest } from "./rpc-endpoint.ts";
 
@@ -24,7 +25,7 @@ export const rpcOptions = Type.Object(
       default: 5,
       minimum: 0,
       maximum: 10_000,
-      description: "An endpoint whose head is more blocks behind the others' is not asked for the head",
+      description: "An endpoint whose head is more blocks behind or ahead of the others' is not asked for the head",
     }),
     compareEveryMs: Type.Integer({
       default: 10_000,
@@ -50,11 +51,14 @@ export interface RpcPoolOptions extends Static<typeof rpcOptions> {
 
 /** Times that all endpoints are gone through before a call fails. */
 const ROUNDS = 2;
+/** A head that has not risen for so long, while another's has, stands still. */
+const STILL_MS = 60_000;
 
 /**
  * All endpoints as one. The first of the settings that is well is asked; where it fails, the next. One that speaks of
- * another chain is never used, one that lags is not asked for the head, and none is asked for a block that it is not
- * known to have: what it does not have it answers with nothing, as if nothing had happened there.
+ * another chain is never used, one that lags or claims a head that no other has is not asked for it, and none is asked
+ * for a block that it is not known to have: what it does not have it answers with nothing, as if nothing had happened
+ * there. What the first says of its own blocks is believed: endpoints are as trusted as their order.
  */
 export class RpcPool {
   readonly #endpoints: readonly RpcEndpoint[];
@@ -97,10 +101,10 @@ export class RpcPool {
     const found = await Promise.all(
       this.#endpoints.map(async (endpoint) => {
         const chainId = await this.#checkChain(endpoint).catch(() => undefined);
-        if (endpoint.chain === "right") await this.#readHead(endpoint).catch(() => {});
         return chainId;
       }),
     );
+    await this.#compare(this.#endpoints.filter(({ chain }) => chain === "right"));
     if (this.#endpoints.some(({ chain }) => chain === "right")) return;
     const other = found.find((chainId) => chainId !== undefined);
     if (other !== undefined) throw new ChainError({ code: "CHAIN_WRONG", wanted: this.#options.chainId, found: other });
@@ -129,8 +133,7 @@ export class RpcPool {
   /** The first that may be asked at once; else the one that may be asked soonest. */
   #choose(tried: ReadonlySet<RpcEndpoint>, wanted: bigint | "head" | undefined): RpcEndpoint | undefined {
     const left = this.#endpoints.filter((endpoint) => endpoint.chain !== "wrong" && !tried.has(endpoint));
-    const newest = this.#endpoints.map(({ head }) => head).sort((one, other) => (one < other ? 1 : -1))[0]!;
-    const atHead = left.filter(({ head }) => head === 0n || head + BigInt(this.#options.maxLagBlocks) >= newest);
+    const atHead = left.filter(({ isBelieved }) => isBelieved);
     const able = wanted === "head" && atHead.length > 0 ? atHead : left;
     return able.toSorted((one, other) => one.waitMs - other.waitMs || one.index - other.index)[0];
   }
@@ -179,10 +182,30 @@ export class RpcPool {
     const { clock } = this.#components;
     if (this.#endpoints.length < 2 || clock.nowMs() - this.#comparedAtMs < this.#options.compareEveryMs) return;
     this.#comparedAtMs = clock.nowMs();
-    for (const endpoint of this.#endpoints) {
-      if (endpoint.chain !== "right" || endpoint.waitMs > 0) continue;
-      endpoint.reserve();
-      this.#readHead(endpoint).catch(() => {});
+    const asked = this.#endpoints.filter(({ chain, waitMs }) => chain === "right" && waitMs === 0);
+    for (const endpoint of asked) endpoint.reserve();
+    void this.#compare(asked);
+  }
+
+  /** Heads that were read long after each other say nothing of who is right. */
+  async #compare(asked: readonly RpcEndpoint[]): Promise<void> {
+    const { logger } = this.#components;
+    const maxLag = BigInt(this.#options.maxLagBlocks);
+    const read = (endpoint: RpcEndpoint) =>
+      this.#readHead(endpoint).then(
+        () => true,
+        () => false,
+      );
+    const isRead = await Promise.all(asked.map(read));
+    const answered = asked.filter((_, at) => isRead[at]);
+    const told = answered.map(({ head, stillMs }) => ({ head, isRising: stillMs < STILL_MS }));
+    const believed = believedHead(told, maxLag);
+    if (believed === undefined) return;
+    for (const endpoint of answered) {
+      const { head, index, isBelieved } = endpoint;
+      endpoint.isBelieved = isNear(head, believed, maxLag);
+      if (endpoint.isBelieved || !isBelieved) continue;
+      logger.warn("Endpoint is not asked for the head: others say otherwise", { endpoint: index, head, believed });
     }
   }
 

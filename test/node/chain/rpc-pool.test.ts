@@ -126,19 +126,61 @@ describe("rpc pool", function () {
     await assert.rejects(open(), { code: "CHAIN_UNREACHABLE" });
   });
 
+  const shifted = (blocks: bigint) => (truth: unknown) => `0x${(BigInt(truth as string) + blocks).toString(16)}`;
+  const head = { method: "eth_blockNumber" };
+
   it("leaves out for the head who lags, and for a block who is not known to have it", async () => {
     await anvil.mine(20);
-    const behind = (truth: unknown) => `0x${(BigInt(truth as string) - 10n).toString(16)}`;
+    const behind = shifted(-10n);
     first.fault("eth_blockNumber", { kind: "rewrite", result: behind });
-    const pool = await open();
+    const third = await openRpcProxy(anvil.rpcUrl);
+    try {
+      const pool = await open({ urls: [first, second, third].map(({ url }) => url) });
+      const truth = await anvil.testClient.request({ method: "eth_blockNumber" as never });
+      assert.equal(await pool.request(head), truth);
+      const logs = { method: "eth_getLogs", params: [{ fromBlock: "0x1", toBlock: truth }] };
+      await pool.request(logs);
+      assert.deepEqual([first.count("eth_getLogs"), second.count("eth_getLogs")], [0, 1]);
+      // What it has it may be asked for.
+      await pool.request({ method: "eth_getLogs", params: [{ fromBlock: "0x1", toBlock: behind(truth) }] });
+      assert.equal(first.count("eth_getLogs"), 1);
+    } finally {
+      await third.close();
+    }
+  });
+
+  it("follows no endpoint alone to a head that no other has", async () => {
+    await anvil.mine(20);
     const truth = await anvil.testClient.request({ method: "eth_blockNumber" as never });
-    assert.equal(await pool.request({ method: "eth_blockNumber" }), truth);
-    const logs = { method: "eth_getLogs", params: [{ fromBlock: "0x1", toBlock: truth }] };
-    await pool.request(logs);
-    assert.deepEqual([first.count("eth_getLogs"), second.count("eth_getLogs")], [0, 1]);
-    // What it has it may be asked for.
-    await pool.request({ method: "eth_getLogs", params: [{ fromBlock: "0x1", toBlock: behind(truth) }] });
-    assert.equal(first.count("eth_getLogs"), 1);
+    second.fault("eth_blockNumber", { kind: "rewrite", result: shifted(10n ** 9n) });
+    const pool = await open();
+    for (let at = 0; at < 3; at += 1) assert.equal(await pool.request(head), truth);
+    assert.match(logged.join(" "), /Endpoint is not asked for the head.*endpoint: 1/s);
+    // When the first fails the second is all there is.
+    first.fault("eth_blockNumber", { kind: "drop" });
+    assert.equal(await pool.request(head), shifted(10n ** 9n)(truth));
+  });
+
+  it("leaves an endpoint that stands still while the other goes on", async () => {
+    const clock = new ManualClock();
+    await anvil.mine(1);
+    const stuck = await anvil.testClient.request({ method: "eth_blockNumber" as never });
+    first.fault("eth_blockNumber", { kind: "rewrite", result: () => stuck });
+    const pool = await open({ compareEveryMs: 10_000 }, clock);
+    const settle = async () => {
+      const compared = second.count("eth_blockNumber");
+      await pool.request(head);
+      while (second.count("eth_blockNumber") === compared) await new Promise((resolve) => setImmediate(resolve));
+      return pool.request(head);
+    };
+    await anvil.mine(20);
+    await clock.advance(30_000);
+    assert.equal(await settle(), stuck);
+    await anvil.mine(20);
+    await clock.advance(31_000);
+    await settle();
+    const truth = await anvil.testClient.request({ method: "eth_blockNumber" as never });
+    assert.equal(await pool.request(head), truth);
   });
 
   it("passes on what the chain itself answers, and takes no other endpoint for it", async () => {
