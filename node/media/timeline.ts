@@ -55,6 +55,8 @@ interface Track {
   lastRaw: number | undefined;
   lastDts: number;
   lastDuration: number;
+  /** Configuration of the last sample. */
+  lastVersion: number | undefined;
   /** How far decode times are set back because the publisher's presentation times precede them. */
   setBack: number;
   recentPts: number[];
@@ -116,13 +118,16 @@ export class Timeline {
     const track = this.#video;
     const before = track.clock;
     const raw = this.#enter(track, sample.dts, LONGEST_STEP_S);
+    const limit = LONGEST_CTS_S * this.#rawTimescale;
+    const cts = sample.cts !== undefined && Math.abs(sample.cts) <= limit ? sample.cts : 0;
+    const ctsTicks = Math.round((cts / this.#rawTimescale) * VIDEO_TIMESCALE);
+    if (track.clock === before && this.#overlaps(track, raw, ctsTicks)) track.clock = this.#open(raw);
     const isFirst = track.clock !== before;
     const flushed = isFirst ? this.flush() : [];
     if (isFirst) forgetTimes(track);
+    track.lastVersion = track.version;
     const ideal = this.#toTicks(track.clock!, raw, VIDEO_TIMESCALE);
-    const limit = LONGEST_CTS_S * this.#rawTimescale;
-    const cts = sample.cts !== undefined && Math.abs(sample.cts) <= limit ? sample.cts : 0;
-    let pts = ideal + Math.round((cts / this.#rawTimescale) * VIDEO_TIMESCALE);
+    let pts = ideal + ctsTicks;
     if (pts < ideal) track.setBack = Math.max(track.setBack, ideal - pts);
     const dts = Math.max(ideal - track.setBack, track.lastDts + 1, 0);
     // A decode time pushed forward by a duplicate carries its display time along.
@@ -167,6 +172,15 @@ export class Timeline {
     return [
       { kind: "audio", epoch, dts, pts: dts, duration, key: true, configVersion: track.version, arrivalMs, data },
     ];
+  }
+
+  /**
+   * Whether a new configuration begins before the old one's last pictures show, as it does where an encoder that
+   * reorders is followed by one that does not: no segment could part them.
+   */
+  #overlaps(track: Track, raw: number, ctsTicks: number): boolean {
+    if (track.lastVersion === undefined || track.lastVersion === track.version) return false;
+    return this.#toTicks(track.clock!, raw, VIDEO_TIMESCALE) + ctsTicks <= Math.max(...track.recentPts);
   }
 
   #release(nextDts: number | undefined): Frame[] {
@@ -243,6 +257,7 @@ function newTrack(): Track {
     lastRaw: undefined,
     lastDts: -1,
     lastDuration: 0,
+    lastVersion: undefined,
     setBack: 0,
     recentPts: [],
     lagSince: undefined,
@@ -251,6 +266,7 @@ function newTrack(): Track {
 
 function forgetTimes(track: Track): void {
   track.lastDts = -1;
+  track.lastVersion = undefined;
   track.setBack = 0;
   track.recentPts = [];
 }

@@ -130,6 +130,35 @@ describe("timeline", () => {
     assert.equal(timeline.configure({ ...shape, width: 640, height: 360 }), 1);
   });
 
+  it("opens an epoch where a new configuration begins before the old one's last pictures show", () => {
+    const timeline = new Timeline();
+    const shape = { kind: "video", timescale: 90_000, height: 180, codecString: "x", description: data } as const;
+    const frames: Frame[] = [];
+    const send = (dts: number, cts: number) => frames.push(...timeline.video({ dts, cts, key: true, data }, 0));
+    timeline.configure({ ...shape, codec: "h264", width: 320 });
+    send(0, 80);
+    send(40, 80);
+    // What shows after all before it goes on.
+    timeline.configure({ ...shape, codec: "hevc", width: 320 });
+    send(80, 80);
+    send(120, 120);
+    timeline.configure({ ...shape, codec: "vp9", width: 320 });
+    send(160, 0);
+    send(200, 0);
+    frames.push(...timeline.flush());
+    assert.deepEqual(
+      frames.map(({ epoch, configVersion, pts }) => [epoch, configVersion, (pts - videoStart) / 90]),
+      [
+        [0, 0, 80],
+        [0, 0, 120],
+        [0, 1, 160],
+        [0, 1, 240],
+        [1, 2, 0],
+        [1, 2, 40],
+      ],
+    );
+  });
+
   it("keeps a real gap of audio and does not take it for a jump while video goes on", () => {
     const timeline = new Timeline();
     timeline.configure(aac);

@@ -5,13 +5,15 @@ import { join } from "node:path";
 import { addLive } from "@leat/node/media-io/hls/routes.ts";
 import { createRtmpServer, type RtmpServer } from "@leat/node/media-io/rtmp/server.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
+import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
 import type { Ladder } from "@leat/transcoder/ladder.ts";
 import { type FastifyInstance, fastify } from "fastify";
 import { encodeCase, enhancedCases, FRAMES, publishEnhanced } from "../../support/enhanced-files.ts";
 import { FakeBalancer } from "../../support/fake-balancer.ts";
-import { decodeFrames } from "../../support/media/ffmpeg.ts";
+import { decodeFrames, encodeFragmented } from "../../support/media/ffmpeg.ts";
+import { readTrack } from "../../support/media/mp4-reader.ts";
 import { MediaNode } from "../../support/media-network.ts";
-import { until } from "../../support/publish-items.ts";
+import { publishInfo, until } from "../../support/publish-items.ts";
 
 const ladder: Ladder = [
   { name: "180p", codec: "h264", height: 180, videoBitrate: 300_000, audioBitrate: 64_000 },
@@ -87,4 +89,43 @@ describe("a network that is published to by Enhanced RTMP", function () {
       }
     });
   }
+
+  it("goes on through another codec and another size in mid-stream", async () => {
+    const balancer = new FakeBalancer(ladder);
+    const origin = await startNode(balancer);
+    balancer.transcoders = [await startNode(balancer)];
+    const edge = await startNode(balancer);
+    const sink = await origin.ingest.authorize(balancer.streamKey, publishInfo());
+    const pieces = [
+      ["320x180", "-c:v", "libx264", "-preset", "ultrafast", "-bf", "2"],
+      ["640x360", "-c:v", "libx265", "-preset", "ultrafast", "-tag:v", "hvc1", "-x265-params", "log-level=none"],
+      ["160x90", "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"],
+      ["320x240", "-c:v", "libsvtav1", "-preset", "12"],
+    ];
+    let frames = 0;
+    for (const [index, [size, ...flags]] of pieces.entries()) {
+      const source = ["-f", "lavfi", "-i", `testsrc2=size=${size}:rate=25:duration=1`];
+      const track = readTrack(await encodeFragmented(source, [...flags, "-g", "25", "-pix_fmt", "yuv420p"]));
+      sink.config("video", track.config);
+      for (const { dts, pts, key, data } of track.frames) {
+        sink.video({ dtsMs: dts / 90 + index * 1_000, ctsMs: (pts - dts) / 90, key, data });
+        frames += 1;
+      }
+    }
+    assert.equal(frames, 100);
+    await balancer.until(() => balancer.renditions.length > 0);
+    await balancer.assign(edge, balancer.deliverySpec());
+    const stream = edge.delivery.findStream(balancer.slug)!;
+    await sink.end({ clean: true });
+    await balancer.until(() => balancer.of("publish.end").length > 0);
+    await until(() => stream.window.ended);
+    for (const { rung } of stream.window.renditions) {
+      assert.deepEqual(
+        stream.window.held(rung).map((segment) => segment.frames),
+        [25, 25, 25, 25],
+      );
+    }
+    const checked = balancer.of("check.submit").map(({ body }) => body.check.value.verdict);
+    assert.deepEqual(checked, Array(8).fill(checkVerdicts.passed));
+  });
 });
