@@ -2,6 +2,7 @@ import type { ChannelView } from "@leat/node/chain/channel-view.ts";
 import { reserveWithAuthorizationCall } from "@leat/node/chain/contracts.ts";
 import { ChainError } from "@leat/node/chain/errors.ts";
 import type { TokenAuthorizations } from "@leat/node/chain/token-authorizations.ts";
+import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { VoucherStore } from "@leat/node/metering/voucher-store.ts";
 import type { Payee } from "@leat/node/services/payment/index.ts";
 import type { PrepaidStore } from "@leat/node/store/prepaid.ts";
@@ -37,7 +38,12 @@ export interface ChannelComponents {
   readonly tokenDomain: Domain;
   readonly deployment: Deployment;
   readonly looks: LookLimit;
+  readonly clock: Clock;
 }
+
+/** What the chain said so long ago is told again. */
+const SEEN_MS = 1_000;
+const MAX_SEEN = 1_024;
 
 /**
  * Payments by voucher: the newest total of the channel from the payer to this node, accepted and kept by the same
@@ -47,6 +53,8 @@ export class ChannelPayments {
   readonly #components: ChannelComponents;
   readonly #exact: Pick<ExactPayments, "checkTime">;
   readonly #terms: PrepaidTerms;
+  /** What the chain said of channels, oldest first. */
+  readonly #seen = new Map<Hex, { readonly state: Omit<ChannelStanding, "held">; readonly atMs: number }>();
 
   constructor(components: ChannelComponents, exact: Pick<ExactPayments, "checkTime">, terms: PrepaidTerms) {
     this.#components = components;
@@ -99,14 +107,30 @@ export class ChannelPayments {
     return { transaction, amount };
   }
 
+  /**
+   * How the voucher's channel stands, for whoever is told that it was not enough. What was looked at a moment ago is not
+   * asked for again: a refusal must not cost a call to the chain each time.
+   * @throws X402_BUSY for a stranger that was turned away unseen
+   */
   async standing(voucher: Voucher): Promise<ChannelStanding> {
-    const { vouchers, chain } = this.#components;
+    const { vouchers, looks, clock } = this.#components;
+    const id = channelId(channelOf(voucher));
+    const held = (await vouchers.newest("held", id))?.voucher;
+    const seen = this.#seen.get(id);
+    if (seen !== undefined && clock.nowMs() - seen.atMs <= SEEN_MS) return { ...seen.state, held };
+    if (held === undefined) looks.take();
+    return { ...(await this.#look(voucher)), held };
+  }
+
+  async #look(voucher: Voucher): Promise<Omit<ChannelStanding, "held">> {
+    const { chain, clock } = this.#components;
     const channel = channelOf(voucher);
-    const [record, { reserve, collected }] = await Promise.all([
-      vouchers.newest("held", channelId(channel)),
-      chain.channelState(channel),
-    ]);
-    return { held: record?.voucher, reserve, collected };
+    const { reserve, collected } = await chain.channelState(channel);
+    const state = { reserve, collected };
+    this.#seen.delete(channelId(channel));
+    this.#seen.set(channelId(channel), { state, atMs: clock.nowMs() });
+    if (this.#seen.size > MAX_SEEN) this.#seen.delete(this.#seen.keys().next().value!);
+    return state;
   }
 
   async #checkAmount(payer: Address, offered: bigint, wantedExact: bigint): Promise<void> {
@@ -144,7 +168,7 @@ export class ChannelPayments {
    * was done; this one is for what is still to be served.
    */
   async #findLack(voucher: Voucher): Promise<{ wanted: bigint; reserve: bigint } | undefined> {
-    const { reserve, collected } = await this.standing(voucher).catch((cause) => {
+    const { reserve, collected } = await this.#look(voucher).catch((cause) => {
       throw new PrepaidError({ code: "X402_CHAIN_UNAVAILABLE" }, { cause });
     });
     const wanted = voucher.cumulative - collected;

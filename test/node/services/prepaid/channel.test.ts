@@ -312,6 +312,30 @@ describe("x402, channel scheme", function () {
     assert.equal((await wrapFetchWithPayment(fetch, client)(node.url("240p/0.m4s"))).status, 200);
   });
 
+  it("spends no call to the chain on strangers beyond what it can spare", async () => {
+    await node.stop();
+    const now = Date.now();
+    node = await on.start({ clock: { ...systemClock, nowMs: () => now } });
+    const { view } = on.market;
+    const asked = new Map<string, number>();
+    const ask = view.channelState.bind(view);
+    view.channelState = (of) => {
+      asked.set(of.payer, (asked.get(of.payer) ?? 0) + 1);
+      return ask(of);
+    };
+    try {
+      const codes: string[] = [];
+      for (let stranger = 0; stranger < 40; stranger += 1) {
+        const key = await on.market.anvil.key(6_000 + stranger);
+        codes.push(await codeOf(await sendPayload({ voucher: await signVoucher({ payer: key.address }, key) })));
+      }
+      assert.deepEqual(codes, [...Array(16).fill("X402_RESERVE_SHORT"), ...Array(24).fill("X402_BUSY")]);
+      assert.deepEqual([...asked.values()], Array(16).fill(1));
+    } finally {
+      view.channelState = ask;
+    }
+  });
+
   it("takes the signers of viem and of ethers alike", async () => {
     const { chainId, escrow } = on.market.anvil.deployment;
     const network = `eip155:${chainId}` as const;
