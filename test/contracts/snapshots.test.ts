@@ -8,11 +8,11 @@ import { generateVectors } from "../../scripts/generate-vectors.ts";
 
 const root = new URL("../../", import.meta.url);
 
-/** What DESIGN asks: gas per voucher, and of joining. */
+/** Gas per voucher, and of joining, that payers and payees were promised. */
 const limits: GasFigures = {
   collect: {
     credited: { "1": 60_000, "10": 18_000, "50": 14_000 },
-    // One more slot is read.
+    // One more slot is read for each: no more than that may be added.
     creditedByAllottedSigner: { "1": 63_000, "10": 21_000, "50": 17_000 },
     pushed: { "1": 85_000, "10": 25_000, "50": 20_000 },
   },
