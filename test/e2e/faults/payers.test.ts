@@ -42,6 +42,9 @@ describe("a payee whose payer", function () {
     const left = await world.channel(payer);
     assert.equal(left.thawing, reserve - open);
     assert.equal(await codeOf(payer, payer.acknowledged!.cumulative + left.thawing + 1n), "VOUCHER_ABOVE_RESERVE");
+    // What thaws can still be collected: it counts for work that was done.
+    await feedOne(process, payer, 1n);
+    await world.whenCollected(payer, payer.acknowledged!.cumulative);
   });
 
   it("signs above its reserve refuses, and keeps what it had", async () => {
@@ -57,12 +60,13 @@ describe("a payee whose payer", function () {
     const payer = payerAt(2);
     const previous = payer.acknowledged!;
     await feedOne(process, payer, 700n);
-    // The other one of the same number, over less: taken by nobody, and answered with what is held.
-    const fork = await payer.sign(previous, previous.cumulative + 1n);
-    const reply = await process.offer(fork);
-    assert.equal(reply?.of, "answer");
-    const { answer } = reply as { answer: { held?: { value: { cumulative: bigint } } } };
-    assert.equal(answer.held?.value.cumulative, payer.acknowledged!.cumulative);
+    // Others of the same number, over less and over more: not taken, and answered with what is held.
+    for (const cumulative of [previous.cumulative + 1n, payer.acknowledged!.cumulative + 1n]) {
+      const reply = await process.offer(await payer.sign(previous, cumulative));
+      assert.equal(reply?.of, "answer");
+      const { answer } = reply as { answer: { held?: { value: { cumulative: bigint } } } };
+      assert.equal(answer.held?.value.cumulative, payer.acknowledged!.cumulative);
+    }
     await feedOne(process, payer, 5n);
     await world.whenCollected(payer, payer.acknowledged!.cumulative);
   });
