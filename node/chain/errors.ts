@@ -10,6 +10,7 @@ export class ChainError extends CodedError<
   | { code: "CHAIN_GAS_BUDGET"; budget: bigint; committed: bigint; needed: bigint }
   | { code: "CHAIN_FEES_HIGH"; baseFee: bigint; ceiling: bigint }
   | { code: "CHAIN_NOT_CONFIRMED"; transaction: Hex }
+  | { code: "CHAIN_DISPLACED"; transaction: Hex }
   | { code: "CHAIN_REPLACED"; checkpoint: bigint; head: bigint }
 > {}
 

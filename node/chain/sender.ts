@@ -26,7 +26,7 @@ import { type Fees, firstFees, type GasLimits, gasLimits, gasOptions } from "./f
 import { GasPurse } from "./gas-purse.ts";
 import { findNonce } from "./nonces.ts";
 import { type GasBudget, type Outgoing, TransactionBook } from "./transaction-book.ts";
-import { readFees, signForm, TransactionDriver } from "./transaction-driver.ts";
+import { readEmptyGas, readFees, signForm, TransactionDriver } from "./transaction-driver.ts";
 
 export interface ContractCall<
   A extends Abi = Abi,
@@ -78,7 +78,6 @@ interface SendPlan {
 
 /** Nonces that are filled at most where some were left out. More than this is somebody's lie or loss. */
 const MAX_GAP = 16;
-const CANCEL_GAS = 21_000n;
 const BALANCE_EVERY_MS = 60_000;
 
 /**
@@ -94,6 +93,8 @@ export class ChainSender implements Startable {
   readonly #tasks: TaskGroup;
   readonly #purse: GasPurse;
   readonly #drivers = new Map<number, TransactionDriver>();
+  /** What is not in its block, or not even signed. */
+  readonly #waiting = new Set<SendPlan>();
   #book: Promise<TransactionBook> | undefined;
 
   constructor(components: SenderComponents, options: SenderOptions = defaultSenderOptions) {
@@ -132,9 +133,10 @@ export class ChainSender implements Startable {
 
   /**
    * Simulates, signs, writes down, sends, and waits until it is confirmed; gas comes from `budget` alone where there is
-   * one. Throws CHAIN_REVERTED with the contract's own
-   * error name, CHAIN_GAS_MISSING, CHAIN_GAS_BUDGET, CHAIN_FEES_HIGH or CHAIN_UNREACHABLE when nothing was signed, and
-   * CHAIN_NOT_CONFIRMED for what was sent and has no end yet: it stays first in the queue and may still come.
+   * one. Throws CHAIN_REVERTED with the contract's own error name, CHAIN_GAS_MISSING, CHAIN_GAS_BUDGET, CHAIN_FEES_HIGH
+   * or CHAIN_UNREACHABLE when nothing was signed; CHAIN_NOT_CONFIRMED for what was sent and has no end yet: it stays
+   * first in the queue and may still come; CHAIN_DISPLACED for what was sent, whose nonce then did something else, when
+   * one of the others kept it from being sent again.
    */
   send<const A extends Abi, N extends ContractFunctionName<A, "nonpayable" | "payable">>(
     call: ContractCall<A, N>,
@@ -157,15 +159,20 @@ export class ChainSender implements Startable {
 
   async #perform(plan: SendPlan, signal?: AbortSignal): Promise<SentTransaction | undefined> {
     const patience = AbortSignal.any([this.#tasks.signal, ...(signal === undefined ? [] : [signal])]);
+    let displaced: Hex | undefined;
     for (;;) {
-      const driver = await orAborted(
-        this.#queue.run(() => this.#place(plan, patience)),
-        patience,
-      );
+      const driver = await this.#placeInTurn(plan, patience).catch((error) => {
+        if (displaced === undefined || !(error instanceof ChainError) || isPending(error)) throw error;
+        throw new ChainError({ code: "CHAIN_DISPLACED", transaction: displaced }, { cause: error });
+      });
       if (driver === undefined) return undefined;
+      const sent = driver.newest.hash;
       const outcome = await this.#wait(driver, driver.ended, patience);
-      // Somebody else used the nonce: nothing was sent, so the call is made again if it is still worth it.
-      if (outcome.how === "taken") continue;
+      // Its nonce did something else: the call is made again if it is still worth it, and there is gas for it.
+      if (outcome.how !== "mined") {
+        displaced = sent;
+        continue;
+      }
       const { receipt } = outcome;
       const transaction = receipt.transactionHash;
       if (receipt.status !== "success") {
@@ -173,6 +180,18 @@ export class ChainSender implements Startable {
         throw new ChainError({ code: "CHAIN_REVERTED", ...detail });
       }
       return { transaction, blockNumber: receipt.blockNumber, receipt };
+    }
+  }
+
+  async #placeInTurn(plan: SendPlan, patience: AbortSignal): Promise<TransactionDriver | undefined> {
+    this.#waiting.add(plan);
+    try {
+      return await orAborted(
+        this.#queue.run(() => this.#place(plan, patience)),
+        patience,
+      );
+    } finally {
+      this.#waiting.delete(plan);
     }
   }
 
@@ -288,7 +307,11 @@ export class ChainSender implements Startable {
   #drive(book: TransactionBook, outgoing: Outgoing): TransactionDriver {
     const { publicClient, wallet, clock, logger } = this.#components;
     const onGap = (from: number, to: number) => this.#fill(book, from, to);
-    const driver = new TransactionDriver({ publicClient, wallet, book, clock, logger, onGap }, this.#options, outgoing);
+    const isInTheWay = ({ budget, nonce }: Outgoing) =>
+      [...this.#waiting].some((plan) => plan.budget?.name !== budget?.name) ||
+      book.pending().some((one) => one.nonce > nonce && one.budget?.name !== budget?.name);
+    const components = { publicClient, wallet, book, clock, logger, onGap, isInTheWay };
+    const driver = new TransactionDriver(components, this.#options, outgoing);
     this.#drivers.set(outgoing.nonce, driver);
     this.#tasks.run(async (signal) => {
       await driver.run(signal);
@@ -309,12 +332,13 @@ export class ChainSender implements Startable {
       if (await this.#driveAgain(book, nonce)) continue;
       const { baseFee, tip } = await readFees(publicClient);
       const fees = firstFees(baseFee, tip, this.#options.limits);
-      const cost = CANCEL_GAS * (fees?.maxFeePerGas ?? 0n);
+      const gas = await readEmptyGas(publicClient, this.address);
+      const cost = gas * (fees?.maxFeePerGas ?? 0n);
       if (fees === undefined || book.committed(clock.nowMs()) + cost > this.#options.limits.dailyBudget) return;
       logger.warn("Fill a gap of nonces", { nonce });
       const head = await publicClient.getBlockNumber();
       const place = { nonce, sinceBlock: max(head - BigInt(this.#options.confirmedDepth), 0n) };
-      const plan = { ...place, purpose: "cancel", to: this.address, data: "0x", gas: CANCEL_GAS } as const;
+      const plan = { ...place, purpose: "cancel", to: this.address, data: "0x", gas } as const;
       this.#drive(book, await this.#write(book, fees, plan));
     }
   }
@@ -346,6 +370,11 @@ export class ChainSender implements Startable {
     const reason = reasonOf(error);
     return new ChainError({ code: "CHAIN_UNREACHABLE", method, reason }, { cause: error });
   }
+}
+
+/** It was signed and may still come. */
+function isPending({ detail }: ChainError): boolean {
+  return detail.code === "CHAIN_NOT_CONFIRMED";
 }
 
 /** Who waits for its turn may leave before it comes: nothing is signed for it then. */

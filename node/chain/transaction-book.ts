@@ -8,6 +8,8 @@ export interface SignedForm {
   readonly maxFeePerGas: bigint;
   readonly maxPriorityFeePerGas: bigint;
   readonly signedAtMs: number;
+  /** Set where this form does nothing but use up the nonce: its gas, which the node's own budget pays. */
+  readonly emptyGas?: bigint;
 }
 
 /** Gas that is set apart for one purpose, so that it takes nothing from the others'. */
@@ -17,7 +19,7 @@ export interface GasBudget {
   readonly daily: bigint;
 }
 
-/** What one nonce is for. Every form of it does the same. */
+/** What one nonce is for. Every form of it does the same, or nothing. */
 export interface Outgoing {
   readonly nonce: number;
   /** The contract's function, or "cancel" for one that only uses up its nonce. */
@@ -93,7 +95,7 @@ export class TransactionBook {
       if (spent.budget === budget?.name && nowMs - spent.atMs < BUDGET_WINDOW_MS) wei += spent.wei;
     }
     for (const outgoing of this.pending()) {
-      if (outgoing.budget?.name === budget?.name && outgoing.nonce !== besides) wei += costAtMost(outgoing);
+      if (outgoing.nonce !== besides) wei += costAtMost(outgoing, budget);
     }
     return wei;
   }
@@ -104,10 +106,15 @@ export class TransactionBook {
     this.#outgoing.set(outgoing.nonce, outgoing);
   }
 
-  /** Notes how it ended and what it cost; forgets what is too old to matter. */
-  async end(nonce: number, ended: NonNullable<Outgoing["ended"]>, cost: Omit<Spent, "budget">): Promise<void> {
+  /** Notes how it ended, by which form if by one of ours, and what it cost; forgets what is too old to matter. */
+  async end(
+    nonce: number,
+    ended: NonNullable<Outgoing["ended"]>,
+    cost: Omit<Spent, "budget">,
+    form?: SignedForm,
+  ): Promise<void> {
     const outgoing: Outgoing = { ...this.#outgoing.get(nonce)!, ended };
-    const { budget } = outgoing;
+    const budget = form !== undefined && isEmpty(form) ? undefined : outgoing.budget;
     const spent: Spent = budget === undefined ? cost : { ...cost, budget: budget.name };
     const spentId = `${idOf(nonce)}-${outgoing.forms.at(-1)!.hash}`;
     const old = [...this.#outgoing.values()]
@@ -129,9 +136,19 @@ export class TransactionBook {
   }
 }
 
-/** What it takes from the balance at most, whichever form of it comes into a block: the last pays most. */
-export function costAtMost({ gas, forms }: Outgoing): bigint {
-  return gas * forms.at(-1)!.maxFeePerGas;
+/** What it takes from one budget at most, whichever form of it comes into a block: a later one pays more. */
+export function costAtMost({ gas, forms, budget }: Outgoing, from: GasBudget | undefined): bigint {
+  let wei = 0n;
+  for (const form of forms) {
+    const payer = isEmpty(form) ? undefined : budget?.name;
+    const cost = (form.emptyGas ?? gas) * form.maxFeePerGas;
+    if (payer === from?.name && cost > wei) wei = cost;
+  }
+  return wei;
+}
+
+export function isEmpty({ emptyGas }: SignedForm): boolean {
+  return emptyGas !== undefined;
 }
 
 /** Numbers of one length, so that the order of texts is that of numbers. */

@@ -5,9 +5,10 @@ import { keccak256, type PublicClient, type TransactionReceipt } from "viem";
 import { type BroadcastResult, broadcast } from "./broadcast.ts";
 import type { ChainWallet } from "./clients.ts";
 import { reasonOf } from "./errors.ts";
-import { type Fees, type GasLimits, higherFees } from "./fees.ts";
+import type { Fees, GasLimits } from "./fees.ts";
 import { findUse } from "./nonces.ts";
-import type { Outgoing, SignedForm, TransactionBook } from "./transaction-book.ts";
+import { chooseReplacement, type Replacement } from "./replacement.ts";
+import { isEmpty, type Outgoing, type SignedForm, type TransactionBook } from "./transaction-book.ts";
 
 export interface DriverComponents {
   readonly publicClient: PublicClient;
@@ -17,6 +18,8 @@ export interface DriverComponents {
   readonly logger: Logger;
   /** A nonce before this one stays unused: what was to use it is lost, or never was. */
   readonly onGap: (from: number, to: number) => Promise<void>;
+  /** Whether something waits behind it that is paid from elsewhere. */
+  readonly isInTheWay: (outgoing: Outgoing) => boolean;
 }
 
 export interface DriverOptions {
@@ -25,7 +28,10 @@ export interface DriverOptions {
   readonly limits: GasLimits;
 }
 
-export type Outcome = { readonly how: "mined"; readonly receipt: TransactionReceipt } | { readonly how: "taken" };
+/** `emptied`: by a form of ours that does nothing. */
+export type Outcome =
+  | { readonly how: "mined"; readonly receipt: TransactionReceipt }
+  | { readonly how: "taken" | "emptied" };
 
 /** Looks between two times that the same bytes are handed out. */
 const LOOKS_UNTIL_AGAIN = 8;
@@ -37,7 +43,8 @@ const LOOKS_UNTIL_BELIEVED = 40;
 /**
  * Brings one nonce to its end: hands out the signed bytes until a form of them is in a block, and watches it there up to
  * the confirmed depth. What vanishes from a block is handed out again; what is stuck gets higher fees under the same
- * nonce. It ends in one of two ways, both read from the chain: mined, or the nonce was used by somebody else.
+ * nonce, or is emptied where its budget has no more and others wait. It ends in one of two ways, both read from the
+ * chain: mined, or the nonce was used by somebody else.
  */
 export class TransactionDriver {
   readonly #components: DriverComponents;
@@ -107,8 +114,9 @@ export class TransactionDriver {
     const { publicClient } = this.#components;
     // The head first: a receipt that is read after it stands at least as deep as it seems.
     const head = await publicClient.getBlockNumber();
-    const receipt = await this.#findReceipt();
-    if (receipt !== undefined) {
+    const found = await this.#findReceipt();
+    if (found !== undefined) {
+      const { receipt } = found;
       this.#isIncluded = true;
       this.#included.resolve();
       const confirming = receipt.blockNumber + BigInt(this.#options.confirmedDepth);
@@ -117,7 +125,7 @@ export class TransactionDriver {
       await publicClient.getBlock({ blockNumber: confirming });
       const { hash } = await publicClient.getBlock({ blockNumber: receipt.blockNumber });
       if (hash !== receipt.blockHash) return undefined;
-      return await this.#endMined(receipt);
+      return await this.#endMined(found);
     }
     if (this.#isIncluded) {
       this.#components.logger.warn("Send transaction again: its block was replaced", { nonce: this.nonce });
@@ -134,13 +142,14 @@ export class TransactionDriver {
     return this.#components.wallet.account.address.toLowerCase() as Address;
   }
 
-  async #findReceipt(): Promise<TransactionReceipt | undefined> {
-    for (const { hash } of this.#outgoing.forms.toReversed()) {
+  async #findReceipt(): Promise<{ readonly form: SignedForm; readonly receipt: TransactionReceipt } | undefined> {
+    for (const form of this.#outgoing.forms.toReversed()) {
+      const { hash } = form;
       const receipt = await this.#components.publicClient.getTransactionReceipt({ hash }).catch((error) => {
         if ((error as Error).name === "TransactionReceiptNotFoundError") return undefined;
         throw error;
       });
-      if (receipt !== undefined) return receipt;
+      if (receipt !== undefined) return { form, receipt };
     }
     return undefined;
   }
@@ -153,7 +162,7 @@ export class TransactionDriver {
       if (this.#looksAtGap % LOOKS_UNTIL_GAP === 0) await onGap(count, this.nonce);
     } else this.#looksAtGap = 0;
     const isStuck = clock.nowMs() - this.newest.signedAtMs >= this.#options.limits.stuckAfterMs;
-    if (isStuck && count === this.nonce) await this.#raise();
+    if (isStuck && count === this.nonce) await this.#replace();
     if (this.#looksUntilBroadcast > 0) {
       this.#looksUntilBroadcast -= 1;
       return;
@@ -180,38 +189,43 @@ export class TransactionDriver {
     logger.error("Send transaction needs gas: send ether to this node's address", { address: this.#address });
   }
 
-  /** The same nonce for the same purpose, at a price that replaces the form before. */
-  async #raise(): Promise<void> {
+  /** The same nonce at a price that replaces the form before. */
+  async #replace(): Promise<void> {
     const { wallet, book, clock, logger } = this.#components;
-    const fees = await this.#feesToRaise();
-    if (fees === undefined) {
+    const chosen = await this.#choose();
+    if (chosen === undefined) {
       if (!this.#hasWarned) {
         logger.warn("Raise fees failed: the ceiling of fees or the day's budget is reached", { nonce: this.nonce });
       }
       this.#hasWarned = true;
       return;
     }
-    const form = await signForm(wallet, this.#outgoing, fees, clock.nowMs());
-    const raised = { ...this.#outgoing, forms: [...this.#outgoing.forms, form] };
-    await book.put(raised);
-    this.#outgoing = raised;
+    const { how, fees } = chosen;
+    const nowMs = clock.nowMs();
+    const form =
+      how === "raise"
+        ? await signForm(wallet, this.#outgoing, fees, nowMs)
+        : await signEmptyForm(wallet, this.nonce, chosen.gas, fees, nowMs);
+    const replaced = { ...this.#outgoing, forms: [...this.#outgoing.forms, form] };
+    await book.put(replaced);
+    this.#outgoing = replaced;
     this.#looksUntilBroadcast = 0;
-    logger.info("Raise fees of a stuck transaction", {
-      nonce: this.nonce,
-      transaction: form.hash,
-      maxFeePerGas: fees.maxFeePerGas,
-    });
+    const facts = { nonce: this.nonce, transaction: form.hash, maxFeePerGas: fees.maxFeePerGas };
+    if (how === "raise") logger.info("Raise fees of a stuck transaction", facts);
+    else logger.warn("Empty a stuck transaction: its budget is used up and others wait", facts);
   }
 
-  async #feesToRaise(): Promise<Fees | undefined> {
-    const { publicClient, book, clock } = this.#components;
-    const { limits } = this.#options;
-    const { baseFee, tip } = await readFees(publicClient);
-    const fees = higherFees(this.newest, baseFee, tip, limits);
-    if (fees === undefined) return undefined;
-    const { budget, gas } = this.#outgoing;
-    const wanted = book.committed(clock.nowMs(), budget, this.nonce) + gas * fees.maxFeePerGas;
-    return wanted > (budget?.daily ?? limits.dailyBudget) ? undefined : fees;
+  async #choose(): Promise<Replacement | undefined> {
+    const { publicClient, book, clock, isInTheWay } = this.#components;
+    return chooseReplacement({
+      outgoing: this.#outgoing,
+      book,
+      nowMs: clock.nowMs(),
+      ...(await readFees(publicClient)),
+      limits: this.#options.limits,
+      emptyGas: () => readEmptyGas(publicClient, this.#address),
+      isInTheWay: isInTheWay(this.#outgoing),
+    });
   }
 
   /** Whether somebody else's transaction with this nonce is in a confirmed block. */
@@ -231,12 +245,12 @@ export class TransactionDriver {
     return (await this.#findReceipt()) === undefined;
   }
 
-  async #endMined(receipt: TransactionReceipt): Promise<Outcome> {
+  async #endMined({ form, receipt }: { form: SignedForm; receipt: TransactionReceipt }): Promise<Outcome> {
     const { book, clock } = this.#components;
     const ended = { how: "mined", blockNumber: receipt.blockNumber } as const;
     const wei = receipt.gasUsed * receipt.effectiveGasPrice;
-    await book.end(this.nonce, ended, { atMs: clock.nowMs(), wei });
-    return { how: "mined", receipt };
+    await book.end(this.nonce, ended, { atMs: clock.nowMs(), wei }, form);
+    return isEmpty(form) ? { how: "emptied" } : { how: "mined", receipt };
   }
 
   async #endTaken(head: bigint): Promise<Outcome> {
@@ -260,6 +274,24 @@ export async function signForm(
   if (account.type !== "local") throw new Error("The sender needs a key of this process.");
   const raw: Hex = await account.signTransaction({ type: "eip1559", chainId: chain.id, nonce, to, data, gas, ...fees });
   return { hash: keccak256(raw), raw, signedAtMs, ...fees };
+}
+
+/** Signs what uses up a nonce and does nothing else. */
+export async function signEmptyForm(
+  wallet: ChainWallet,
+  nonce: number,
+  gas: bigint,
+  fees: Fees,
+  signedAtMs: number,
+): Promise<SignedForm> {
+  const to = wallet.account.address.toLowerCase() as Address;
+  return { ...(await signForm(wallet, { nonce, to, data: "0x", gas }, fees, signedAtMs)), emptyGas: gas };
+}
+
+/** Gas of a transaction that does nothing: 21,000, and on some rollups the place of its bytes on the chain below too. */
+export async function readEmptyGas(client: PublicClient, address: Address): Promise<bigint> {
+  const gas = await client.estimateGas({ account: address, to: address });
+  return (gas * 6n) / 5n;
 }
 
 /** What the newest block asks for a unit of gas, and the tip that the endpoint advises. */

@@ -10,6 +10,7 @@ export function refusalOf(cause: ChainError): PrepaidError | undefined {
     case "CHAIN_GAS_MISSING":
     case "CHAIN_GAS_BUDGET":
     case "CHAIN_FEES_HIGH":
+    case "CHAIN_DISPLACED":
       return new PrepaidError({ code: "X402_SETTLEMENT_UNAVAILABLE", reason: detail.code }, { cause });
     case "CHAIN_UNREACHABLE":
       return new PrepaidError({ code: "X402_CHAIN_UNAVAILABLE" }, { cause });

@@ -2,10 +2,22 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { erc20Abi, type Hex, parseEther, parseGwei, parseTransaction, publicActions, walletActions } from "viem";
+import {
+  erc20Abi,
+  type Hex,
+  keccak256,
+  parseEther,
+  parseGwei,
+  parseTransaction,
+  publicActions,
+  walletActions,
+} from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { connectChain, createWallet } from "../../../node/chain/clients.ts";
+import { firstFees } from "../../../node/chain/fees.ts";
 import { ChainSender, defaultSenderOptions, type SenderOptions } from "../../../node/chain/sender.ts";
+import { TransactionBook } from "../../../node/chain/transaction-book.ts";
+import { readFees } from "../../../node/chain/transaction-driver.ts";
 import { systemClock } from "../../../node/kernel/clock.ts";
 import type { DurableFacts } from "../../../node/kernel/durable-facts.ts";
 import type { NodeKey } from "../../../node/kernel/keys.ts";
@@ -307,6 +319,71 @@ describe("chain sender", function () {
     await assert.rejects(used.send(mint(), undefined, { ...apart, daily: 4n * spent }), { code: "CHAIN_GAS_BUDGET" });
     await used.send(mint(), undefined, { name: "another", daily: parseEther("1") });
     assert.equal(await held(), 10n);
+  });
+
+  /** What `price` a unit of gas has, in every block from now on. */
+  const mineAt = async (price: bigint) => {
+    stopMining();
+    await setAutomine(false);
+    await anvil.testClient.setNextBlockBaseFeePerGas({ baseFeePerGas: price });
+    await anvil.mine(1);
+    const next = () => anvil.testClient.setNextBlockBaseFeePerGas({ baseFeePerGas: price }).then(() => anvil.mine(1));
+    return () => {
+      mining ??= setInterval(() => void next().catch(() => {}), 30);
+    };
+  };
+  /** A budget that pays for one call at the price of now, and for nothing dearer. */
+  const justEnough = async () => {
+    const { baseFee, tip } = await readFees(chain() as never);
+    const gas = await chain().estimateContractGas({ account: key.address, ...mint() });
+    const { maxFeePerGas } = firstFees(baseFee, tip, defaultSenderOptions.limits)!;
+    return { name: "apart", daily: ((gas * 6n) / 5n) * maxFeePerGas };
+  };
+
+  it("clears out of the way what its budget cannot raise, once something else waits behind it", async () => {
+    await mineAt(parseGwei("1"));
+    const apart = await justEnough();
+    const sender = await open(limits({ stuckAfterMs: 50 }));
+    const stuck = assert.rejects(
+      sender.send(mint(), undefined, apart),
+      ({ code, cause }: { code: string; cause: { code: string } }) =>
+        code === "CHAIN_DISPLACED" && cause.code === "CHAIN_GAS_BUDGET",
+    );
+    await proxy.whenCalled("eth_sendRawTransaction", 1);
+    (await mineAt(parseGwei("20")))();
+    const own = await sender.send(mint(100n));
+    await stuck;
+    assert.deepEqual([await held(), await nonce()], [100n, 2]);
+    const emptied = raws().findLast((raw) => parseTransaction(raw).data === undefined)!;
+    const cleared = parseTransaction(emptied);
+    assert.deepEqual([cleared.to, cleared.nonce, cleared.value ?? 0n], [key.address, 0, 0n]);
+    // The emptied nonce is paid for like the node's own work, and nothing of it by what is set apart.
+    const book = await TransactionBook.open(facts, anvil.deployment.chainId, key.address);
+    const spent = own.receipt.gasUsed * own.receipt.effectiveGasPrice;
+    assert.equal(book.committed(Date.now(), apart), 0n);
+    const receipt = await chain().getTransactionReceipt({ hash: keccak256(emptied) });
+    assert.equal(book.committed(Date.now()), spent + receipt.gasUsed * receipt.effectiveGasPrice);
+  });
+
+  it("leaves it where it is while only more of the same waits, and while the node's own gas is used up", async () => {
+    await mineAt(parseGwei("1"));
+    const apart = await justEnough();
+    const sender = await open({ waitMs: 1_000, ...limits({ stuckAfterMs: 50 }) });
+    const first = assert.rejects(sender.send(mint(), undefined, apart), { code: "CHAIN_NOT_CONFIRMED" });
+    const second = assert.rejects(sender.send(mint(10n), undefined, apart), { code: "CHAIN_NOT_CONFIRMED" });
+    await proxy.whenCalled("eth_sendRawTransaction", 1);
+    const mine = await mineAt(parseGwei("20"));
+    mine();
+    await Promise.all([first, second]);
+    assert.equal(new Set(raws()).size, 1);
+    await sender.stop();
+    const poor = await open({ waitMs: 1_000, ...limits({ stuckAfterMs: 50, dailyBudget: 1n }) });
+    await assert.rejects(poor.send(mint(100n)), { code: "CHAIN_NOT_CONFIRMED" });
+    assert.equal(new Set(raws()).size, 1);
+    stopMining();
+    (await mineAt(parseGwei("1")))();
+    await poor.send(mint(1_000n), undefined, { name: "another", daily: parseEther("1") });
+    assert.equal(await held(), 1_001n);
   });
 
   it("makes a call again whose nonce somebody else used, and only if it still is wanted", async () => {
