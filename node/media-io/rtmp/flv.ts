@@ -12,7 +12,8 @@ export type FlvItem =
   | { readonly type: "video"; readonly sample: PublishedVideo }
   | { readonly type: "audio"; readonly sample: PublishedAudio };
 
-const AVC = 7;
+/** What FLV numbered; 12 it never did, but encoders that send HEVC so are older than the four letters. */
+const numberedVideo: Readonly<Record<number, string>> = { 7: "avc1", 12: "hvc1" };
 const AAC = 10;
 /** In the place of a codec: its four letters follow. */
 const ENHANCED_VIDEO = 0x80;
@@ -55,10 +56,11 @@ export class FlvDemuxer {
       return packet === undefined ? [] : this.#enhancedVideo(timestamp, packet);
     }
     if (head >> 4 === COMMAND_FRAME) return [];
-    if ((head & 0x0f) !== AVC) throw unsupported("video", `flv codec ${head & 0x0f}`);
+    const fourCc = numberedVideo[head & 0x0f];
+    if (fourCc === undefined) throw unsupported("video", `flv codec ${head & 0x0f}`);
     if (body.length < 5) return [];
-    if (body[1] === 0) return this.#videoConfig("avc1", body.subarray(5));
-    return body[1] === 1 ? this.#picture("avc1", timestamp, readSigned24(body, 2), body.subarray(5)) : [];
+    if (body[1] === 0) return this.#videoConfig(fourCc, body.subarray(5));
+    return body[1] === 1 ? this.#picture(fourCc, timestamp, readSigned24(body, 2), body.subarray(5)) : [];
   }
 
   audio(timestamp: number, body: Uint8Array): FlvItem[] {

@@ -4,13 +4,15 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { FlvDemuxer } from "@leat/node/media-io/rtmp/flv.ts";
 import { createRtmpServer, type RtmpServer } from "@leat/node/media-io/rtmp/server.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import type { VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { resolveLadder } from "@leat/transcoder/ladder.ts";
 import { encodeCase, enhancedCases, FRAMES, publishEnhanced } from "../../../support/enhanced-files.ts";
 import { runLive, withBoundaries } from "../../../support/live-run.ts";
-import { decodeFrames } from "../../../support/media/ffmpeg.ts";
+import { decodeFrames, encodeFragmented } from "../../../support/media/ffmpeg.ts";
+import { readTrack } from "../../../support/media/mp4-reader.ts";
 import { packSegments, SegmentSink } from "../../../support/segment-sink.ts";
 
 const run = promisify(execFile);
@@ -91,4 +93,21 @@ describe("rtmp with the tags of Enhanced RTMP, as FFmpeg 8 publishes them", func
       assert.ok(heard.every(({ dts }, index) => index === 0 || dts - heard[index - 1]!.dts === spacing));
     });
   }
+
+  it("takes HEVC by the number that encoders gave it before it had letters", async () => {
+    const source = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=1"];
+    const flags = ["-c:v", "libx265", "-preset", "ultrafast", "-tag:v", "hvc1", "-x265-params", "log-level=none"];
+    const track = readTrack(await encodeFragmented(source, [...flags, "-pix_fmt", "yuv420p"]));
+    const demuxer = new FlvDemuxer();
+    const tag = (type: number, ctsMs: number, data: Uint8Array) =>
+      demuxer.video(0, Uint8Array.from([0x1c, type, 0, 0, ctsMs, ...data]));
+    const [config] = tag(0, 0, track.config.description);
+    assert.ok(config?.type === "config" && config.config.codec === "hevc" && config.config.kind === "video");
+    assert.deepEqual(config.config.description, track.config.description);
+    const pictures = track.frames.flatMap((frame) => tag(1, 40, frame.data));
+    assert.deepEqual(
+      pictures.map((item) => item.type === "video" && [item.sample.key, item.sample.ctsMs]),
+      track.frames.map(({ key }) => [key, 40]),
+    );
+  });
 });

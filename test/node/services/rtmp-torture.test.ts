@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { createRtmpServer, type RtmpServer } from "@leat/node/media-io/rtmp/server.ts";
+import { type Logger, silentLogger } from "@leat/sdk/base/logger.ts";
+import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
+import type { Ladder } from "@leat/transcoder/ladder.ts";
+import { RtmpPublisher } from "@leat/transcoder/tools/rtmp-client.ts";
+import { publishEnhanced } from "../../support/enhanced-files.ts";
+import { FakeBalancer } from "../../support/fake-balancer.ts";
+import { MediaNode } from "../../support/media-network.ts";
+import { until } from "../../support/publish-items.ts";
+
+const run = promisify(execFile);
+const ladder: Ladder = [{ name: "90p", codec: "h264", height: 90, videoBitrate: 150_000, audioBitrate: 64_000 }];
+
+const pattern = (size: string, rate: number | string, seconds: number) => [
+  "-f",
+  "lavfi",
+  "-i",
+  `testsrc2=size=${size}:rate=${rate}:duration=${seconds}`,
+];
+const tone = (rate: number, seconds: number) => [
+  "-f",
+  "lavfi",
+  "-i",
+  `sine=frequency=440:sample_rate=${rate}:duration=${seconds}`,
+];
+const x264 = (...more: string[]) => ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", ...more];
+
+interface Case {
+  readonly name: string;
+  readonly flags: readonly string[];
+  readonly frames: number;
+  /** Segments that the stream has. */
+  readonly segments: number;
+}
+
+const cases: readonly Case[] = [
+  { name: "one frame", flags: [...pattern("160x120", 25, 0.04), ...x264()], frames: 1, segments: 1 },
+  { name: "a picture of 16x4000", flags: [...pattern("16x4000", 10, 1), ...x264()], frames: 10, segments: 1 },
+  {
+    name: "a frame every two seconds",
+    flags: [...pattern("160x120", 0.5, 10), ...x264("-g", "1")],
+    frames: 5,
+    segments: 5,
+  },
+  {
+    name: "120 frames a second",
+    flags: [...pattern("160x120", 120, 2), ...x264("-g", "120")],
+    frames: 240,
+    segments: 1,
+  },
+  {
+    name: "no key frame for 30 s",
+    flags: [...pattern("160x120", 5, 31), ...x264("-g", "9999", "-sc_threshold", "0")],
+    frames: 155,
+    segments: 8,
+  },
+  {
+    name: "ten bits, 4:2:2, many B-frames",
+    flags: [...pattern("160x120", 25, 2), "-c:v", "libx264", "-pix_fmt", "yuv422p10le", "-bf", "8", "-b_strategy", "0"],
+    frames: 50,
+    segments: 1,
+  },
+  {
+    name: "interlaced pictures and one channel of 8 kHz",
+    flags: [
+      ...pattern("160x120", 25, 2),
+      ...tone(8_000, 2),
+      ...x264("-flags", "+ildct+ilme"),
+      "-c:a",
+      "aac",
+      "-ac",
+      "1",
+    ],
+    frames: 50,
+    segments: 1,
+  },
+];
+
+describe("strange publishers by RTMP", function () {
+  this.timeout(60_000);
+  let directory = "";
+  let server: RtmpServer | undefined;
+  let balancer: FakeBalancer;
+  const nodes: MediaNode[] = [];
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), "leat-torture-"));
+  });
+
+  beforeEach(() => {
+    balancer = new FakeBalancer(ladder);
+  });
+
+  afterEach(async () => {
+    await server?.stop();
+    server = undefined;
+    await Promise.all(nodes.splice(0).map((node) => node.stop()));
+  });
+
+  after(() => rm(directory, { recursive: true, force: true }));
+
+  async function startNode(): Promise<MediaNode> {
+    const node = new MediaNode(balancer);
+    nodes.push(node);
+    await node.start();
+    return node;
+  }
+
+  async function startServer(origin: MediaNode, logger: Logger = silentLogger): Promise<string> {
+    const authorize = (key: string, info: Parameters<typeof origin.ingest.authorize>[1]) =>
+      origin.ingest.authorize(key, info);
+    server = createRtmpServer({ host: "127.0.0.1", port: 0, authorize, logger });
+    await server.start();
+    return `${server.url}/${balancer.streamKey}`;
+  }
+
+  for (const { name, flags, frames, segments } of cases) {
+    it(`${name}: every frame arrives, in every segment`, async () => {
+      const [origin, transcoder, edge] = [await startNode(), await startNode(), await startNode()];
+      balancer.transcoders = [transcoder];
+      const url = await startServer(origin);
+      await run("ffmpeg", ["-v", "error", "-nostdin", ...flags, "-f", "flv", url]);
+      await balancer.until(() => balancer.renditions.length > 0);
+      await balancer.assign(edge, balancer.deliverySpec());
+      const stream = edge.delivery.findStream(balancer.slug)!;
+      await balancer.until(() => balancer.of("publish.end").length > 0);
+      await until(() => stream.window.ended);
+      const held = stream.window.held(1);
+      assert.equal(held.length, segments);
+      assert.equal(
+        held.reduce((sum, segment) => sum + segment.frames, 0),
+        frames,
+      );
+      assert.equal(balancer.of("publish.end")[0]!.body.frames, frames);
+      assert.ok(balancer.of("check.submit").every(({ body }) => body.check.value.verdict === checkVerdicts.passed));
+      assert.ok(held.every(({ durationTicks }) => Math.round(durationTicks / 90_000) <= 4));
+    });
+  }
+
+  it("a publisher that says goodbye before its first frame: the stream ends, with nothing", async () => {
+    const url = await startServer(await startNode());
+    const publisher = await RtmpPublisher.open(url);
+    await publisher.unpublish();
+    await balancer.until(() => balancer.of("publish.end").length > 0);
+    const { clean, frames, lastSequence } = balancer.of("publish.end")[0]!.body;
+    assert.deepEqual([clean, frames, lastSequence], [true, 0, null]);
+  });
+
+  it("two tracks of sound: the first is taken, and the other told of once", async () => {
+    const lines: string[] = [];
+    const note = (message: string, facts?: object) => void lines.push(`${message} ${JSON.stringify(facts)}`);
+    const logger: Logger = { error: note, warn: note, info: () => {}, debug: () => {}, child: () => logger };
+    const origin = await startNode();
+    const url = await startServer(origin, logger);
+    const path = join(directory, "two.mkv");
+    const inputs = [...pattern("160x120", 25, 2), ...tone(48_000, 2), ...tone(44_100, 2)];
+    const maps = ["-map", "0:v", "-map", "1:a", "-map", "2:a", ...x264(), "-c:a", "aac", "-ac", "2"];
+    await run("ffmpeg", ["-v", "error", "-nostdin", "-y", ...inputs, ...maps, path]);
+    await publishEnhanced(path, url);
+    await balancer.until(() => balancer.of("source.ready").length > 0);
+    const { source } = balancer.of("source.ready")[0]!.body;
+    assert.deepEqual([source.video?.codec, source.audio?.sampleRate], ["h264", 48_000]);
+    assert.deepEqual(lines, [`Ignore further tracks of RTMP publisher {"kind":"audio","trackId":1}`]);
+  });
+});
