@@ -38,4 +38,9 @@ export const commands: readonly CommandEntry[] = [
     summary: "make a balancer's decision again and say why it came out so",
     load: () => import("./commands/explain.ts"),
   },
+  {
+    name: "inspect",
+    summary: "hold a stream's playlists against the rules of HLS",
+    load: () => import("./commands/inspect.ts"),
+  },
 ];

@@ -106,3 +106,10 @@ export async function fetchBytes(url: string): Promise<Buffer> {
   if (!response.ok) throw new Error(`${url} answered ${response.status}`);
   return Buffer.from(await response.arrayBuffer());
 }
+
+/** What an inspection fetches; undefined for what is not there. */
+export async function fetchFile(url: string): Promise<Uint8Array | undefined> {
+  const response = await fetch(url);
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  return response.ok ? bytes : undefined;
+}

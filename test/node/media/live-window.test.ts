@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { checkPlaylist } from "@leat/node/media/inspect/check-master.ts";
+import { checkReload } from "@leat/node/media/inspect/check-reload.ts";
 import { type LiveSegment, LiveWindow } from "@leat/node/media/live-window.ts";
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
@@ -183,19 +185,28 @@ audio-aac/index.m3u8
   });
 
   it("slides, and keeps what left the playlist for a grace time", () => {
-    const window = makeWindow({ windowMs: 10_000, graceMs: 4000 });
+    const window = makeWindow({ windowMs: 14_000, graceMs: 4000 });
     const evicted: number[] = [];
+    let before: string | undefined;
     for (let sequence = 0; sequence < 20; sequence += 1) {
-      for (const rung of [1, 2]) evicted.push(...window.add(segmentOf(rung, sequence)).evicted);
-      assert.ok(linesOf(window.playlist("480p"), "#EXTINF").length <= 5);
+      // An epoch in between, and a segment that one rung never got.
+      const epoch = sequence < 7 ? 0 : 2;
+      for (const rung of sequence === 11 ? [2] : [1, 2]) {
+        evicted.push(...window.add(segmentOf(rung, sequence, { epoch })).evicted);
+      }
+      const after = window.playlist("480p")!;
+      assert.ok(linesOf(after, "#EXTINF").length <= 7);
+      assert.deepEqual(checkReload(before ?? after, after), []);
+      before = after;
     }
-    assert.deepEqual(linesOf(window.playlist("480p"), "#EXT-X-MEDIA-SEQUENCE"), ["#EXT-X-MEDIA-SEQUENCE:15"]);
+    assert.deepEqual(checkPlaylist(window.master("h264")!), []);
+    assert.deepEqual(linesOf(window.playlist("480p"), "#EXT-X-MEDIA-SEQUENCE"), ["#EXT-X-MEDIA-SEQUENCE:13"]);
     assert.deepEqual(
       evicted,
-      Array.from({ length: 13 }, (_, index) => index),
+      Array.from({ length: 11 }, (_, index) => index),
     );
-    assert.equal(window.segment("480p", 12), undefined);
-    assert.equal(window.segment("480p", 13)!.sequence, 13);
+    assert.equal(window.segment("480p", 10), undefined);
+    assert.equal(window.segment("480p", 12)!.sequence, 12);
   });
 
   it("removes nothing from an event playlist", () => {

@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request as httpRequest } from "node:http";
 import type { AddressInfo } from "node:net";
+import { checkStream } from "@leat/node/media/inspect/check-stream.ts";
 import { parseRange } from "@leat/node/media-io/hls/range.ts";
 import { addLive } from "@leat/node/media-io/hls/routes.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import fc from "fast-check";
 import { type FastifyInstance, fastify } from "fastify";
+import { fetchFile } from "../../../support/hls-judge.ts";
 import { sha256, TestStream } from "../../../support/hls-stream.ts";
 import { decodeFrames, encodeFragmented } from "../../../support/media/ffmpeg.ts";
 import { readTrack } from "../../../support/media/mp4-reader.ts";
@@ -86,6 +88,12 @@ describe("hls routes", () => {
       for (const sequence of [0, 1, 2]) assert.ok(total(rung, sequence) >= stream.bytes(rung, sequence)!.length);
     });
   }
+
+  it("serves what breaks no rule, down to the bytes of its files", async () => {
+    const { findings, media, files } = await checkStream(`${base}/master.m3u8`, fetchFile);
+    assert.deepEqual(findings, []);
+    assert.deepEqual([media.length, files], [4, 16]);
+  });
 
   it("serves a playlist once for all, with its type, an etag and no waiting for revalidation", async () => {
     const first = await fetch(`${base}/240p/index.m3u8`);

@@ -1,0 +1,173 @@
+import { checkFiles } from "./check-files.ts";
+import { inspectMaster, isMaster, type ReadMaster, type Variant } from "./check-master.ts";
+import { inspectMedia } from "./check-media.ts";
+import { readLines } from "./lines.ts";
+import type { ReadMedia } from "./media-playlist.ts";
+import { type Finding, Findings, type RuleName } from "./rules.ts";
+
+/** What stands under an address; undefined where nothing does. */
+export type FetchFile = (url: string) => Promise<Uint8Array | undefined>;
+
+export interface StreamFinding extends Finding {
+  readonly url: string;
+}
+
+export interface StreamReport {
+  readonly findings: readonly StreamFinding[];
+  /** Addresses of the media playlists. */
+  readonly media: readonly string[];
+  /** How many files were read. */
+  readonly files: number;
+}
+
+/** A media playlist as it was fetched. */
+export interface FetchedMedia {
+  readonly url: string;
+  readonly media: ReadMedia;
+}
+
+export interface InspectOptions {
+  /** Fetch and read init segments and media too. */
+  readonly files?: boolean;
+}
+
+/** How a BANDWIDTH that was written before the segments were may be exceeded. */
+const RATE_TOLERANCE = 1.1;
+
+/** Checks everything that an address leads to: a master playlist and all below it, or one media playlist. */
+export async function checkStream(
+  url: string,
+  fetchFile: FetchFile,
+  { files = true }: InspectOptions = {},
+): Promise<StreamReport> {
+  const findings: StreamFinding[] = [];
+  const add = (at: string, list: readonly Finding[]) => findings.push(...list.map((item) => ({ ...item, url: at })));
+  const held = new Map<string, Promise<Uint8Array | undefined>>();
+  // Each file once: a playlist names init segments, and its segments' parts, again and again.
+  const fetchOnce: FetchFile = (wanted) => {
+    const known = held.get(wanted) ?? fetchFile(wanted);
+    held.set(wanted, known);
+    return known;
+  };
+  const medias = new Map<string, FetchedMedia>();
+  const readMediaAt = async (at: string) => {
+    const bytes = await fetchFile(at);
+    const own = new Findings();
+    if (bytes === undefined) own.add("file-missing", undefined, "no answer");
+    else {
+      const media = { url: at, media: inspectMedia(readLines(bytes, own), own) };
+      medias.set(at, media);
+      if (files) await checkFiles(media, fetchOnce, own);
+    }
+    add(at, own.list);
+  };
+
+  const own = new Findings();
+  const bytes = await fetchFile(url);
+  if (bytes === undefined) own.add("file-missing", undefined, "no answer");
+  const lines = bytes === undefined ? [] : readLines(bytes, own);
+  if (bytes !== undefined && !isMaster(lines)) {
+    await readMediaAt(url);
+    return { findings, media: [url], files: held.size };
+  }
+  const master = inspectMaster(lines, own);
+  for (const at of addressesOf(master, url)) await readMediaAt(at);
+  compareRenditions(master, url, medias, add);
+  for (const variant of master.variants) await checkVariantFiles(variant, master, url, medias, files, fetchOnce, own);
+  add(url, own.list);
+  return { findings, media: [...medias.keys()], files: held.size };
+}
+
+function addressesOf({ variants, renditions }: ReadMaster, base: string): Set<string> {
+  const uris = [...variants.map(({ uri }) => uri), ...renditions.map(({ uri }) => uri)];
+  return new Set(uris.flatMap((uri) => (uri === undefined || uri === "" ? [] : [new URL(uri, base).href])));
+}
+
+/** What all media playlists of a stream have in common. */
+function compareRenditions(
+  { variants }: ReadMaster,
+  base: string,
+  medias: ReadonlyMap<string, FetchedMedia>,
+  add: (url: string, list: readonly Finding[]) => void,
+): void {
+  const iframes = new Set(variants.filter(({ isIframes }) => isIframes).map(({ uri }) => new URL(uri, base).href));
+  const all = [...medias.values()].filter(({ url }) => !iframes.has(url));
+  const [first] = all;
+  const places = new Map<number, number>();
+  for (const { url, media } of all) {
+    const tell = (rule: RuleName, line: number | undefined, found: string) => add(url, [{ rule, line, found }]);
+    if (media.targetDurationS !== first?.media.targetDurationS) {
+      tell("target-duration-differs", undefined, `${media.targetDurationS}, ${first?.media.targetDurationS}`);
+    }
+    for (const { sequence, discontinuities, line } of media.segments) {
+      const place = media.discontinuitySequence + discontinuities;
+      const known = places.get(sequence) ?? place;
+      places.set(sequence, known);
+      if (known !== place) {
+        tell("discontinuity-differs", line, `${sequence}: ${place}, ${known}`);
+        break;
+      }
+    }
+    if (media.partTargetS !== undefined && !media.ended) checkReports({ url, media }, all, tell);
+  }
+}
+
+function checkReports(
+  { url, media }: FetchedMedia,
+  all: readonly FetchedMedia[],
+  tell: (rule: RuleName, line: number | undefined, found: string) => void,
+): void {
+  for (const other of all) {
+    if (other.url === url) continue;
+    const report = media.reports.find(({ uri }) => new URL(uri, url).href === other.url);
+    if (report === undefined) tell("report-missing", undefined, other.url);
+    else {
+      const newest =
+        other.media.mediaSequence + other.media.segments.length - (other.media.openParts.length > 0 ? 0 : 1);
+      // One was fetched a moment before the other: a segment may have come between.
+      const isNear = report.lastSequence !== undefined && Math.abs(report.lastSequence - newest) <= 1;
+      if (!isNear) tell("report-stale", report.line, `${report.lastSequence}, where ${newest} is there`);
+    }
+  }
+}
+
+async function checkVariantFiles(
+  { uri, attributes, line, isIframes }: Variant,
+  { renditions }: ReadMaster,
+  base: string,
+  medias: ReadonlyMap<string, FetchedMedia>,
+  files: boolean,
+  fetchFile: FetchFile,
+  findings: Findings,
+): Promise<void> {
+  if (!files || uri === "") return;
+  const own = medias.get(new URL(uri, base).href);
+  const groups = renditions.filter(
+    ({ type, group, uri: at }) => at !== undefined && type === "AUDIO" && group === attributes.get("AUDIO"),
+  );
+  const sounds = isIframes ? [] : groups.map(({ uri: at }) => medias.get(new URL(at!, base).href));
+  const wanted = (attributes.get("CODECS") ?? "").split(",").map((codec) => codec.trim().toLowerCase());
+  const rates = { peak: 0, average: 0 };
+  for (const fetched of [own, ...sounds.slice(0, 1)]) {
+    if (fetched === undefined) continue;
+    // What is wrong with the files themselves was found with their playlist.
+    const { inits, peak, average } = await checkFiles(fetched, fetchFile, new Findings());
+    rates.peak += peak;
+    rates.average += average;
+    for (const { codec, width, height } of inits) {
+      if (attributes.has("CODECS") && !wanted.some((name) => name.startsWith(codec.toLowerCase()))) {
+        findings.add("codecs-differ", line, `${wanted.join(",")}, where ${codec} is in ${fetched.url}`);
+      }
+      const size = attributes.get("RESOLUTION");
+      if (width > 0 && size !== undefined && size !== `${width}x${height}`) {
+        findings.add("resolution-differs", line, `${size}, where ${width}x${height} is in ${fetched.url}`);
+      }
+    }
+  }
+  const peak = Number(attributes.get("BANDWIDTH") ?? Number.POSITIVE_INFINITY);
+  const average = Number(attributes.get("AVERAGE-BANDWIDTH") ?? Number.POSITIVE_INFINITY);
+  if (rates.peak > peak * RATE_TOLERANCE) findings.add("bandwidth-exceeded", line, `${Math.round(rates.peak)} b/s`);
+  if (rates.average > average * RATE_TOLERANCE) {
+    findings.add("average-bandwidth-exceeded", line, `${Math.round(rates.average)} b/s`);
+  }
+}

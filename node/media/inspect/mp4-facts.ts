@@ -1,0 +1,100 @@
+/** What an inspector needs to know of fragmented MP4, of any maker. */
+
+interface Box {
+  readonly type: string;
+  readonly body: Uint8Array;
+}
+
+export interface InitFacts {
+  /** RFC 6381 as far as the file tells: `avc1.64001f`, `mp4a`. */
+  readonly codec: string;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Boxes of `bytes`, as far as they are whole. */
+export function readBoxes(bytes: Uint8Array): Box[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const boxes: Box[] = [];
+  let at = 0;
+  while (at + 8 <= bytes.length) {
+    const small = view.getUint32(at);
+    const isLarge = small === 1 && at + 16 <= bytes.length;
+    const size = isLarge ? Number(view.getBigUint64(at + 8)) : small === 0 ? bytes.length - at : small;
+    const head = isLarge ? 16 : 8;
+    if (size < head || at + size > bytes.length) break;
+    const type = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
+    boxes.push({ type, body: bytes.subarray(at + head, at + size) });
+    at += size;
+  }
+  return boxes;
+}
+
+function findBox(bytes: Uint8Array, ...path: string[]): Uint8Array | undefined {
+  let body: Uint8Array | undefined = bytes;
+  for (const type of path) body = body && readBoxes(body).find((item) => item.type === type)?.body;
+  return body;
+}
+
+/** Undefined for what is no init segment: without a moov, or with media. */
+export function readInit(bytes: Uint8Array): InitFacts | undefined {
+  if (readBoxes(bytes).some(({ type }) => type === "moof" || type === "mdat")) return undefined;
+  const table = findBox(bytes, "moov", "trak", "mdia", "minf", "stbl", "stsd");
+  const entry = table && readBoxes(table.subarray(8))[0];
+  if (entry === undefined) return undefined;
+  const { type, body } = entry;
+  const isSound = type === "mp4a" || type === "Opus";
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  if (isSound || body.length < 78) return { codec: type.toLowerCase(), width: 0, height: 0 };
+  const config = readBoxes(body.subarray(78)).find((item) => /^(avcC|vpcC|av1C|hvcC)$/.test(item.type));
+  return { codec: nameCodec(type, config), width: view.getUint16(24), height: view.getUint16(26) };
+}
+
+/** HEVC's name holds more than is worth writing here: its entry alone is told. */
+function nameCodec(type: string, config: Box | undefined): string {
+  const [first = 0, second = 0, third = 0, , fifth = 0, sixth = 0, seventh = 0] = config?.body ?? [];
+  const two = (value: number) => String(value).padStart(2, "0");
+  switch (config?.type) {
+    case "avcC":
+      return `${type}.${[second, third, config.body[3] ?? 0].map((value) => value.toString(16).padStart(2, "0")).join("")}`;
+    case "vpcC":
+      // After four bytes of version and flags: profile, level, and the depth in the upper half of the third.
+      return `${type}.${two(fifth)}.${two(sixth)}.${two(seventh >> 4)}`;
+    case "av1C":
+      return first === 0x81 ? `${type}.${second >> 5}.${two(second & 31)}${third >> 7 === 1 ? "H" : "M"}` : type;
+    default:
+      return type;
+  }
+}
+
+/** Whether bytes start with a fragment whose first sample is a key frame; the byte after that sample, too. */
+export function readFirstSample(bytes: Uint8Array): { key: boolean } | undefined {
+  const movie = readFirstBox(bytes, "moof");
+  const run = movie && findBox(movie, "traf", "trun");
+  const header = movie && findBox(movie, "traf", "tfhd");
+  if (run === undefined || header === undefined || run.length < 8) return undefined;
+  const view = new DataView(run.buffer, run.byteOffset, run.byteLength);
+  const flags = view.getUint32(0) & 0xffffff;
+  let at = 8 + ((flags & 1) !== 0 ? 4 : 0);
+  const isKey = (sampleFlags: number) => (sampleFlags & 0x10000) === 0;
+  if ((flags & 4) !== 0) return { key: isKey(view.getUint32(at)) };
+  at += ((flags & 0x100) !== 0 ? 4 : 0) + ((flags & 0x200) !== 0 ? 4 : 0);
+  if ((flags & 0x400) !== 0 && at + 4 <= run.length) return { key: isKey(view.getUint32(at)) };
+  const headerView = new DataView(header.buffer, header.byteOffset, header.byteLength);
+  const headerFlags = headerView.getUint32(0) & 0xffffff;
+  if ((headerFlags & 0x20) === 0) return { key: true };
+  const before = [
+    [1, 8],
+    [2, 4],
+    [8, 4],
+    [16, 4],
+  ].reduce((sum, [flag, size]) => sum + ((headerFlags & flag!) !== 0 ? size! : 0), 8);
+  return { key: isKey(headerView.getUint32(before)) };
+}
+
+/** The first box, which may be followed by one that is cut short; a styp or sidx may stand before it. */
+function readFirstBox(bytes: Uint8Array, type: string): Uint8Array | undefined {
+  const boxes = readBoxes(bytes);
+  const index = boxes.findIndex((item) => item.type !== "styp" && item.type !== "sidx" && item.type !== "prft");
+  return boxes[index]?.type === type ? boxes[index].body : undefined;
+}

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { checkPlaylist } from "@leat/node/media/inspect/check-master.ts";
+import { checkDelta, checkReload } from "@leat/node/media/inspect/check-reload.ts";
+import fc from "fast-check";
+import {
+  brokenPlaylists,
+  goodDeltas,
+  goodLive,
+  goodMaster,
+  goodPlaylists,
+  goodReloads,
+} from "../../../support/broken-playlists.ts";
+
+describe("playlist inspection", () => {
+  for (const [name, playlist] of Object.entries(goodPlaylists)) {
+    it(`passes ${name}`, () => assert.deepEqual(checkPlaylist(playlist), []));
+  }
+
+  it("passes what follows as it must", () => {
+    for (const [before, after] of goodReloads) assert.deepEqual(checkReload(before, after), []);
+    for (const [held, update, whole] of goodDeltas) assert.deepEqual(checkDelta(held, update, whole), []);
+  });
+
+  for (const { rule, name, check } of brokenPlaylists) {
+    it(`refuses as ${rule}: ${name.replaceAll("\n", " ")}`, () => {
+      assert.deepEqual([...new Set(check().map((finding) => finding.rule))], [rule]);
+    });
+  }
+
+  it("says in which line, and what stands there", () => {
+    const [finding] = checkPlaylist(goodLive.replace("#EXTINF:4.00000,\n11", "#EXTINF:9.00000,\n11"));
+    assert.deepEqual(finding, { rule: "target-duration-exceeded", line: 18, found: "11.m4s: 9" });
+  });
+
+  it("reads whatever it is given", () => {
+    const piece = fc.constantFrom(
+      ...goodLive.split("\n"),
+      ...goodMaster.split("\n"),
+      "#EXTINF:",
+      "#EXT-X-MAP:",
+      "=",
+      ",",
+    );
+    fc.assert(
+      fc.property(fc.array(fc.oneof(piece, fc.string())), (lines) => {
+        const playlist = lines.join("\n");
+        checkPlaylist(playlist);
+        checkReload(goodLive, playlist);
+        checkReload(playlist, goodLive);
+        checkDelta(goodLive, playlist, goodLive);
+      }),
+      { numRuns: 500 },
+    );
+    fc.assert(fc.property(fc.uint8Array(), (bytes) => void checkPlaylist(bytes)));
+  });
+});
