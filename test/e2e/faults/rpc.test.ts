@@ -10,9 +10,16 @@ const toCount = (truth: unknown, by: number) => `0x${Math.max(0, Number(truth) +
 const lie = (by: number): RpcFault => ({ kind: "rewrite", result: (truth) => toCount(truth, by) });
 
 /** What an endpoint may do for a while, each to the calls that hurt most. */
-const faults: readonly { readonly name: string; readonly methods: string | string[]; readonly fault: RpcFault }[] = [
+const faults: readonly {
+  readonly name: string;
+  readonly methods: string | string[];
+  readonly fault: RpcFault;
+  /** Calls that it must have met before it ends; default 1. */
+  readonly hits?: number;
+}[] = [
   { name: "stalls", methods: "*", fault: { kind: "stall" } },
-  { name: "stalls when a transaction is sent", methods: "eth_sendRawTransaction", fault: { kind: "stall" } },
+  // A call is made twice before it fails: the transaction is handed out again only after that.
+  { name: "stalls when a transaction is sent", methods: "eth_sendRawTransaction", fault: { kind: "stall" }, hits: 2 },
   { name: "drops the connection", methods: "*", fault: { kind: "drop" } },
   {
     name: "takes a transaction and drops the answer",
@@ -27,8 +34,9 @@ const faults: readonly { readonly name: string; readonly methods: string | strin
     methods: "eth_getTransactionReceipt",
     fault: { kind: "answer", result: () => null },
   },
-  { name: "tells a nonce too low by two", methods: "eth_getTransactionCount", fault: lie(-2) },
-  { name: "tells a nonce too high by one", methods: "eth_getTransactionCount", fault: lie(1) },
+  { name: "tells a nonce too low by two", methods: "eth_getTransactionCount", fault: lie(-2), hits: 2 },
+  // The first call asks what is left to bring back, the second for the nonce of the next transaction.
+  { name: "tells a nonce too high by one", methods: "eth_getTransactionCount", fault: lie(1), hits: 2 },
 ];
 
 describe("a payee whose endpoint of the chain", function () {
@@ -55,11 +63,11 @@ describe("a payee whose endpoint of the chain", function () {
     await world?.close();
   });
 
-  for (const { name, methods, fault } of faults) {
+  for (const { name, methods, fault, hits } of faults) {
     it(`${name} acknowledges all the same, and is paid once when that ends`, async () => {
       const rule = proxy.fault(methods, fault, { times: 12 });
       for (let round = 0; round < 3; round += 1) await feedOne(process, payer, 7n);
-      await rule.whenHit();
+      await rule.whenHit(hits);
       await feedOne(process, payer, 7n);
       proxy.heal();
       await assertPaidOnce(world, payee);
