@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
-import { basename } from "node:path";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import { demoLadder } from "../../scripts/network/demo.ts";
 import { getStream } from "../../sdk/client/actions/streams.ts";
 import type { MediaInput } from "../../transcoder/tools/media-item.ts";
+import { makeCertificate, writeCertificate } from "../support/certificate.ts";
 import { assertPaid, settle } from "../support/e2e-facts.ts";
 import { TestNetwork } from "../support/e2e-network.ts";
 import { judgeMaster } from "../support/hls-judge.ts";
@@ -20,19 +23,36 @@ const cases: [string, MediaInput[]][] = [
   ...(pick(isRecording).length === 0 ? [] : [["dvr-0 to dvr-5 in a row", pick(isRecording)] as [string, MediaInput[]]]),
 ];
 
-describe("a network that is given real video", function () {
+/** What a publisher's process trusts beside the system's own authorities. */
+const trusted = "NODE_EXTRA_CA_CERTS";
+
+describe("a network that is given real video by RTMPS", function () {
   this.timeout(180_000);
+  const earlier = process.env[trusted];
+  let directory: string;
   let network: TestNetwork;
 
   before(async () => {
-    network = await TestNetwork.start();
+    directory = await mkdtemp(join(tmpdir(), "leat-e2e-tls-"));
+    const { certFile, keyFile } = await writeCertificate(directory, makeCertificate("leat"));
+    process.env[trusted] = certFile;
+    const tls = { port: 0, certFile, keyFile };
+    network = await TestNetwork.start({
+      adjust: (_, config) => ("rtmp" in config ? { ...config, rtmp: { ...Object(config.rtmp), tls } } : config),
+    });
   });
 
-  after(() => network?.stop());
+  after(async () => {
+    await network?.stop();
+    if (earlier === undefined) delete process.env[trusted];
+    else process.env[trusted] = earlier;
+    await rm(directory, { recursive: true, force: true });
+  });
 
   for (const [name, inputs] of cases) {
     it(`delivers every frame of ${name} in every rung, checked and paid`, async () => {
       const stream = await network.publish({ ladder: demoLadder, inputs });
+      assert.ok(stream.created.ingestUrls.every((url) => url.startsWith("rtmps://")));
       const { primary, fallback } = await stream.playback();
       const viewing = [primary, fallback!].map(({ hls }) => stream.view(hls));
       const { videoFrames } = await stream.publisher.done;
