@@ -81,7 +81,7 @@ export async function addBalancer(foundation: Foundation): Promise<() => Promise
     config.payee,
   );
   const settlement = new SettlementService(
-    { vouchers, payee, membersOf: clusterAccount, ...settlementParts(foundation), ...shared },
+    { vouchers, payee, membersOf: clusterAccount, ...(await settlementParts(foundation)), ...shared },
     config.settlement,
   );
   const balancer = new BalancerService(

@@ -2,7 +2,6 @@ import { join } from "node:path";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { Deployment } from "@leat/sdk/protocol/deployment.ts";
 import { createDomain, type Domain } from "@leat/sdk/protocol/eip712.ts";
-import type { Address } from "@leat/sdk/protocol/hex.ts";
 import type { FastifyInstance } from "fastify";
 import { type ChainClients, connectChain, createWallet } from "../chain/clients.ts";
 import { gasLimits } from "../chain/fees.ts";
@@ -24,6 +23,7 @@ import { Database } from "../store/database.ts";
 import { HostService } from "../wire/host.ts";
 import { readDeployment } from "./deployment.ts";
 import { AppError } from "./errors.ts";
+import { readPriceLists } from "./price-lists.ts";
 
 /** What every node has, whatever its roles. */
 export interface Foundation {
@@ -109,11 +109,16 @@ export async function lay(config: NodeConfig): Promise<Foundation> {
   };
 }
 
-/** What every settlement has of its node. @throws TOKEN_COST_TWICE */
-export function settlementParts({ config, deployment, chain, registry, sender, readiness }: Foundation) {
+/** What every settlement has of its node. @throws TOKEN_COST_… where the settings do not say what gas costs */
+export async function settlementParts({ config, deployment, chain, registry, sender, readiness }: Foundation) {
+  const { tokens: named } = deployment;
+  const tokens = await TokenValues.read({
+    costs: config.settlement.tokenCosts,
+    tokens: named,
+    sold: readPriceLists(config.sales.prices, named).keys(),
+    decimalsOf: (token) => registry.decimalsOf(token),
+  });
   // Who settles has to pay for it; a node with two roles says so once.
   if (!readiness.some(({ name }) => name === "gas")) readiness.push({ name: "gas", check: () => sender.gasFault() });
-  const decimalsOf = (token: Address) => registry.decimalsOf(token);
-  const tokens = new TokenValues(config.settlement.tokenCosts, deployment.tokens, decimalsOf);
   return { chain: registry, sender, deployment, gas: gasOf(chain.publicClient), tokens };
 }

@@ -16,7 +16,7 @@ export interface LeatNode extends Startable {
 /**
  * Makes a node from its settings: what every node has, then what its roles add, then the HTTP server over all of it.
  * @param work Tests pass something else to build a node that lies.
- * @throws APP_ROLES_MISSING, APP_NETWORK_MISSING, APP_RPC_MISSING, NETWORK_…, KEY_…, CHAIN_…, STORE_…
+ * @throws APP_ROLES_MISSING, APP_NETWORK_MISSING, APP_RPC_MISSING, NETWORK_…, KEY_…, CHAIN_…, STORE_…, TOKEN_COST_…
  */
 export async function createNode(config: NodeConfig, work: Workmanship = honestWorkmanship): Promise<LeatNode> {
   const { roles } = config.node;
@@ -32,7 +32,7 @@ export async function createNode(config: NodeConfig, work: Workmanship = honestW
   if (roles.some((role) => role === "ingest" || role === "transcode" || role === "delivery")) {
     await addOperator(foundation, work);
   }
-  if (roles.includes("watchtower")) addWatchtower(foundation, issued);
+  if (roles.includes("watchtower")) await addWatchtower(foundation, issued);
   foundation.parts.push({ name: "http", part: new HttpService(foundation.http, config.http) });
   const lifecycle = new Lifecycle(foundation.parts, foundation.logger);
   return { foundation, start: () => lifecycle.start(), stop: () => lifecycle.stop() };

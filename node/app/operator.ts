@@ -66,7 +66,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     },
     config.payee,
   );
-  const settling = settlementParts(foundation);
+  const settling = await settlementParts(foundation);
   const settlement = new SettlementService({ vouchers, payee, ...settling, ...shared }, config.settlement);
   const gossip = new OfferGossip({ host, statements, domain, ...shared });
   const offers = new OfferWriter(foundation, priceLists, (offer) => gossip.publish(offer));

@@ -8,7 +8,10 @@ import { handleWatch } from "../wire/watch/watch.ts";
 import { type Foundation, settlementParts } from "./foundation.ts";
 
 /** Adds a watchtower. `issued`: what a balancer in the same process issued to its members. */
-export function addWatchtower(foundation: Foundation, issued?: () => Promise<readonly Signed<Voucher>[]>): void {
+export async function addWatchtower(
+  foundation: Foundation,
+  issued?: () => Promise<readonly Signed<Voucher>[]>,
+): Promise<void> {
   const { clock, config, database, domain, host, logger, metrics, parts, registry } = foundation;
   const cluster = BigInt(config.sales.cluster);
   const signers = new VoucherSigners({ statements: nativeStatements, domain, chain: registry, clock });
@@ -23,7 +26,7 @@ export function addWatchtower(foundation: Foundation, issued?: () => Promise<rea
         const operator = registry.operatorOf(payee);
         return state?.account === payee || (operator !== undefined && state?.members.has(operator) === true);
       },
-      ...settlementParts(foundation),
+      ...(await settlementParts(foundation)),
       ...(issued === undefined ? {} : { issued }),
       clock,
       logger,

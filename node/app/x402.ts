@@ -42,7 +42,7 @@ export async function addX402(foundation: Foundation, { payee, vouchers, tokenVa
     const message = `the token ${asset} does not say what authorisations are signed under; set --x402.enabled false`;
     throw new PrepaidError({ code: "X402_TOKEN_UNSUPPORTED", token: asset }, { message });
   }
-  const tokenValue = await tokenValues.of(asset);
+  const tokenValue = tokenValues.of(asset);
   if (tokenValue.perNative === undefined) {
     // Anybody may ask such a node to submit a payment, and to collect a voucher of next to nothing.
     const message = "payments by HTTP have to be worth their gas; say in --settlement.tokenCosts what it costs in USDC";

@@ -94,7 +94,7 @@ export class DueFinder {
     const graceMs = chain.clusterOfAccount(payer) === 0n ? 0 : this.#options.memberGraceMs;
     return {
       record,
-      token: await tokens.of(token),
+      token: tokens.of(token),
       facts: {
         vouchered: cumulative,
         collected: state.collected,
@@ -122,7 +122,7 @@ export class DueFinder {
       const price = await this.#gas.price();
       // The transaction goes anyway, so a spike is no reason to leave a member behind.
       const asUsual = { now: price.now, usual: price.now };
-      const token = await tokens.of(value.token);
+      const token = tokens.of(value.token);
       const decision = decideToCollect(facts, MOST_MEMBERS, asUsual, token, await this.#rules());
       if ("collect" in decision) members.push(this.#dueOf(record, "taken-along"));
     }

@@ -1,14 +1,13 @@
 import type { CollectRules } from "@leat/node/metering/collect-rule.ts";
 import { type Static, Type } from "typebox";
 
-const amount = (description: string) =>
-  Type.String({ default: "0", pattern: "^[0-9]{1,12}(\\.[0-9]{1,18})?$", description });
+const amount = (description: string) => Type.String({ pattern: "^[0-9]{1,12}(\\.[0-9]{1,18})?$", description });
 
 /** What gas is worth in one token. */
 export const tokenCostSchema = Type.Object(
   {
     token: Type.String({ pattern: "^(LPT|USDC|0x[0-9a-fA-F]{40})$" }),
-    perNative: amount("Whole tokens that one whole native token of the chain is worth; 0: not known"),
+    perNative: amount("Whole tokens that one whole native token of the chain is worth; 0: go by leastAmount alone"),
     leastAmount: amount("Whole tokens below which nothing is collected"),
   },
   { additionalProperties: false },
@@ -66,7 +65,7 @@ export const settlementOptions = Type.Object(
       default: [],
       maxItems: 16,
       description:
-        "What gas is worth in a token, and its least amount; not named, USDC has 0.01, LPT 0.001, others have neither",
+        "What gas is worth in a token, and its least amount; a node that settles names every token that pays, or does not start",
     }),
     batch: Type.Integer({
       default: 50,

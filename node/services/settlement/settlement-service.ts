@@ -189,7 +189,7 @@ export class SettlementService implements Settlement, Startable {
     const claims = due.length;
     const isAsked = due.some(({ reason }) => reason === "asked");
     const paidIn = plan.kind === "collect" ? collectGroups(plan.collectables).map(tokenOf) : [plan.token, plan.token];
-    const values = await Promise.all(paidIn.map((token) => tokens.of(token)));
+    const values = paidIn.map((token) => tokens.of(token));
     let isPartWorth = false;
     // The head of the chain may hold what a confirmed block does not yet: then there is nothing left to bring.
     const isWorth = (amounts: readonly bigint[]) => {

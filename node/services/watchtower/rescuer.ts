@@ -17,7 +17,7 @@ export interface RescuerComponents {
     whenConfirmed(blockNumber: bigint, signal?: AbortSignal): Promise<void>;
   };
   readonly sender: Pick<ChainSender, "sendIf">;
-  readonly tokens: { of(token: Address): Promise<TokenValue> };
+  readonly tokens: { of(token: Address): TokenValue };
   readonly deployment: Deployment;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -84,7 +84,7 @@ export class Rescuer {
     const groups = await Promise.all(
       collectGroups(collectables).map(async (group) => ({
         rescues: rescues.filter(({ collectable }) => group.includes(collectable)),
-        token: await tokens.of(group[0]!.voucher.value.token),
+        token: tokens.of(group[0]!.voucher.value.token),
       })),
     );
     const gasEach = gasOfClaim(batch.length);

@@ -187,7 +187,7 @@ export class WatchtowerService implements Startable {
       }
       const endsAtMs = Number(await thawEndsAt(channel)) * 1_000;
       if (clock.nowMs() < watchDueMs({ seenAtMs, endsAtMs, graceMs: this.#options.graceMs })) continue;
-      const token = await tokens.of(watched.voucher.value.token);
+      const token = tokens.of(watched.voucher.value.token);
       if (isWorthRescue({ open: atRisk(open, state), token, claims: 1, weiPerGas })) due.push(watched);
     }
     await this.#rescuer.rescue(due, weiPerGas, this.#tasks.signal);

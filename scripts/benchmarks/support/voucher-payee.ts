@@ -81,7 +81,11 @@ const payee = new PayeeService(
 await payee.start();
 // Its payers pay too little to be collected otherwise.
 const collectAny = ["USDC", "LPT"].map((token) => ({ token, perNative: "0", leastAmount: "0" }));
-const tokens = new TokenValues(collectAny, deployment.tokens, (token) => chain.decimalsOf(token));
+const tokens = await TokenValues.read({
+  costs: collectAny,
+  tokens: deployment.tokens,
+  decimalsOf: (token) => chain.decimalsOf(token),
+});
 const settlement = new SettlementService(
   { ...quiet, vouchers, payee, chain, sender, deployment, tokens, gas: gasOf(publicClient) },
   Value.Default(settlementOptions, {}) as Static<typeof settlementOptions>,

@@ -45,7 +45,7 @@ describe("a whole node with its x402 door open", function () {
     settlement: { tokenCosts },
   });
   const usdcCost = (perNative: string) => ({ token: "USDC", perNative, leastAmount: "0.01" });
-  const load = async (prices: object, tokenCosts: object[] = [usdcCost("1")]) => {
+  const load = async (prices: object, tokenCosts: object[] = [usdcCost("1"), { ...usdcCost("0"), token: "LPT" }]) => {
     const file = join(folder, "settings.json");
     await writeFile(file, JSON.stringify(settingsOf(prices, tokenCosts)));
     return loadConfig({ sections, file }).values;
@@ -69,12 +69,20 @@ describe("a whole node with its x402 door open", function () {
     await writeFile(join(folder, "network.json"), text);
   };
 
-  it("does not open where it is not told what gas costs in USDC", async () => {
+  it("does not start where it is not told what gas costs in every token, and does not open without a price", async () => {
     await writeNetwork();
-    for (const [index, tokenCosts] of [[], [usdcCost("0")], [{ ...usdcCost("1"), token: "LPT" }]].entries()) {
+    const lptCost = { ...usdcCost("1"), token: "LPT" };
+    const refused: [("delivery" | "watchtower")[], object[], string][] = [
+      [["delivery"], [], "TOKEN_COST_MISSING"],
+      [["watchtower"], [], "TOKEN_COST_MISSING"],
+      [["delivery"], [usdcCost("1")], "TOKEN_COST_MISSING"],
+      [["delivery"], [usdcCost("3000.1234567"), lptCost], "TOKEN_COST_TOO_FINE"],
+      [["delivery"], [usdcCost("0"), lptCost], "X402_TOKEN_COST_MISSING"],
+    ];
+    for (const [index, [roles, tokenCosts, code]] of refused.entries()) {
       const settings = await load({ deliveredByte: "0.000001" }, tokenCosts);
-      const own = { ...settings, node: { ...settings.node, dataDir: join(folder, `refused-${index}`) } };
-      await assert.rejects(createNode(own), { code: "X402_TOKEN_COST_MISSING" });
+      const own = { ...settings, node: { ...settings.node, roles, dataDir: join(folder, `refused-${index}`) } };
+      await assert.rejects(createNode(own), { code });
     }
   });
 

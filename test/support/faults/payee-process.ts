@@ -95,7 +95,11 @@ async function start({ rpcUrl, deployment, secret, location, confirmedDepth, cal
     defaultsOf(payeeOptions, { refreshMs: 500 }),
   );
   await payee.start();
-  const tokens = new TokenValues(collectAny, deployment.tokens, (token) => chain.decimalsOf(token));
+  const tokens = await TokenValues.read({
+    costs: collectAny,
+    tokens: deployment.tokens,
+    decimalsOf: (token) => chain.decimalsOf(token),
+  });
   const rules = { ...(Value.Default(settlementOptions, {}) as SettlementOptions), lookEveryMs: 200, gasSpike: 1_000 };
   const settlement = new SettlementService(
     { ...quiet, vouchers, payee, chain, sender, deployment, tokens, gas: gasOf(publicClient) },

@@ -30,6 +30,7 @@ import { wrapFetchWithPayment, x402Client } from "@x402/fetch";
 import { Wallet } from "ethers";
 import { createWalletClient, getAddress, http } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
+import { collectAny } from "../../../support/collect-any.ts";
 import { defaultsOf } from "../../../support/defaults.ts";
 import { useX402 } from "../../../support/use-x402.ts";
 import { accountOf, standStill, usdcOf, type X402Node } from "../../../support/x402-scene.ts";
@@ -137,7 +138,11 @@ describe("x402, channel scheme", function () {
     const { deployment } = anvil;
     const settings = defaultsOf(settlementOptions);
     const gas = gasOf(on.market.publicClient);
-    const tokens = new TokenValues(settings.tokenCosts, deployment.tokens, (token) => chain.decimalsOf(token));
+    const tokens = await TokenValues.read({
+      costs: collectAny,
+      tokens: deployment.tokens,
+      decimalsOf: (token) => chain.decimalsOf(token),
+    });
     const held = { vouchers: on.vouchers, payee: node.payee };
     const settlement = new SettlementService({ ...held, chain, sender, gas, tokens, deployment, ...quiet }, settings);
     await settlement.collectNow();

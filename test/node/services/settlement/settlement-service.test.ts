@@ -37,6 +37,7 @@ const settlementSettings = defaultsOf(settlementOptions, {
   memberGraceMs: 0,
   tokenCosts: collectAny,
 });
+const freeLpt = { token: "LPT", perNative: "0", leastAmount: "0" };
 /** A gas price that the test sets. */
 const gas = { price: 10n ** 8n };
 const farFuture = 4_000_000_000n;
@@ -91,7 +92,11 @@ describe("settlement", () => {
         sender: await market.sender(key),
         deployment,
         gas: { ...gasOf(market.publicClient), gasPrice: async () => gas.price },
-        tokens: new TokenValues(settings.tokenCosts, deployment.tokens, (token) => market.view.decimalsOf(token)),
+        tokens: await TokenValues.read({
+          costs: settings.tokenCosts,
+          tokens: deployment.tokens,
+          decimalsOf: (token) => market.view.decimalsOf(token),
+        }),
         ...(own.membersOf === undefined ? {} : { membersOf: own.membersOf }),
       },
       settings,
@@ -378,7 +383,7 @@ describe("settlement", () => {
     const total = await putVoucher(market.balancer, channel, 100_000n, { held });
     const payee = await startPayee(market.node.address, held);
     // At 0.1 gwei and 3,000 USDC a claim alone costs 0.0186 USDC: more than a tenth of 0.1, less than all of it.
-    const tokenCosts = [{ token: "USDC", perNative: "3000", leastAmount: "0" }];
+    const tokenCosts = [{ token: "USDC", perNative: "3000", leastAmount: "0" }, freeLpt];
     const settlement = await startSettlement(market.node, held, payee, { settings: { tokenCosts } });
     assert.deepEqual(await settlement.collectDue(), []);
     const thawing = { payee: market.node.address, token: channel.token, amount: 1n, asCluster: market.cluster };
@@ -387,12 +392,13 @@ describe("settlement", () => {
     assert.equal((await market.view.channelState(channel)).collected, total);
   });
 
-  it("by default leaves what is less than a cent, and collects a cent", async function () {
+  it("without a price leaves what is less than the least amount, and collects that", async function () {
     this.timeout(30_000);
     const { USDC } = market.anvil.deployment.tokens;
     const payer = await market.anvil.key(31);
     const channel = hubChannel(payer.address, market.node.address, USDC);
     const own = { payee: channel.payee, token: USDC, amount: 1_000_000n };
+    const tokenCosts = [{ token: "USDC", perNative: "0", leastAmount: "0.01" }, freeLpt];
     await market.anvil.mint(USDC, payer.address, own.amount);
     await deposit(market.anvil.client(payer), own);
     const { blockNumber } = await reserve(market.anvil.client(payer), own);
@@ -404,7 +410,7 @@ describe("settlement", () => {
       const { vouchers: held } = await market.openStore(`node-cent-${open}`);
       const total = await putVoucher(payer, channel, open, { held });
       const payee = await startPayee(market.node.address, held);
-      const settlement = await startSettlement(market.node, held, payee, { settings: { tokenCosts: [] } });
+      const settlement = await startSettlement(market.node, held, payee, { settings: { tokenCosts } });
       await settlement.collectDue();
       assert.equal((await market.view.channelState(channel)).collected === total, isCollected);
     }
@@ -418,7 +424,7 @@ describe("settlement", () => {
     const { vouchers: held } = await market.openStore("node-bounced");
     await putVoucher(poor, channel, 10n ** 9n, { held });
     // A claim costs 0.0186 USDC.
-    const tokenCosts = [{ token: "USDC", perNative: "3000", leastAmount: "0" }];
+    const tokenCosts = [{ token: "USDC", perNative: "3000", leastAmount: "0" }, freeLpt];
     const fill = async (amount: bigint) => {
       await market.anvil.mint(USDC, poor.address, amount);
       const { blockNumber } = await deposit(market.anvil.client(poor), { token: USDC, amount });

@@ -55,11 +55,11 @@ describe("watchtower", () => {
 
   /** `least`: whole tokens below which the tower saves nothing. */
   const tokens = (least = "0") =>
-    new TokenValues(
-      (["USDC", "LPT"] as const).map((token) => ({ token, perNative: "0", leastAmount: least })),
-      market.anvil.deployment.tokens,
-      (token) => market.view.decimalsOf(token),
-    );
+    TokenValues.read({
+      costs: ["USDC", "LPT"].map((token) => ({ token, perNative: "0", leastAmount: least })),
+      tokens: market.anvil.deployment.tokens,
+      decimalsOf: (token) => market.view.decimalsOf(token),
+    });
   async function startTower(
     database: Database,
     settings: Partial<WatchtowerOptions> = {},
@@ -87,7 +87,7 @@ describe("watchtower", () => {
         serves: () => options.serve === "anybody",
         sender: await market.sender(towerKey),
         gas: gasOf(market.publicClient),
-        tokens: tokens(least),
+        tokens: await tokens(least),
         deployment: market.anvil.deployment,
         ...(issued === undefined ? {} : { issued }),
       },
@@ -187,7 +187,7 @@ describe("watchtower", () => {
         sender: await market.sender(market.node),
         deployment: market.anvil.deployment,
         gas: gasOf(market.publicClient),
-        tokens: tokens(),
+        tokens: await tokens(),
       },
       defaultsOf(settlementOptions),
     );
