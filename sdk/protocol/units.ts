@@ -22,12 +22,13 @@ export class UnitsError extends CodedError<
   | { code: "UNITS_AMOUNT_NEGATIVE"; amount: bigint }
 > {}
 
+const powers = Array.from({ length: EXACT_DECIMALS + 1 }, (_, decimals) => 10n ** BigInt(EXACT_DECIMALS - decimals));
+
 /** How many exact units one base unit of a token has. */
 export function exactPerBaseUnit(decimals: number): bigint {
-  if (!Number.isInteger(decimals) || decimals < 0 || decimals > EXACT_DECIMALS) {
-    throw new UnitsError({ code: "UNITS_DECIMALS_INVALID", decimals });
-  }
-  return 10n ** BigInt(EXACT_DECIMALS - decimals);
+  const power = powers[decimals];
+  if (power === undefined) throw new UnitsError({ code: "UNITS_DECIMALS_INVALID", decimals });
+  return power;
 }
 
 /** The cost of `quantity` units of work, exact. */
