@@ -27,6 +27,8 @@ export interface Changes {
   get(key: string): Promise<string | undefined>;
   /** Keys that begin with `prefix`, ascending. */
   list(prefix: string): Promise<[key: string, value: string][]>;
+  /** The greatest key that begins with `prefix`. */
+  lastKey(prefix: string): Promise<string | undefined>;
   put(key: string, value: string): void;
   delete(key: string): void;
 }
@@ -141,6 +143,19 @@ export class Database {
           }
         }
         return [...found].sort(([left], [right]) => (left < right ? -1 : 1));
+      },
+      lastKey: async (prefix) => {
+        this.#assertOpen();
+        const above = new Map(layers().flatMap((layer) => [...layer]));
+        let last: string | undefined;
+        for (const [key, value] of above) {
+          if (value !== undefined && key.startsWith(prefix) && key > (last ?? "")) last = key;
+        }
+        for await (const key of this.#level.keys({ gte: prefix, lt: `${prefix}\uffff`, reverse: true })) {
+          if (above.has(key) && above.get(key) === undefined) continue;
+          return key > (last ?? "") ? key : last;
+        }
+        return last;
       },
       put: (key, value) => own.set(key, value),
       delete: (key) => own.set(key, undefined),

@@ -11,68 +11,72 @@ import type {
   VoucherSide,
   VoucherStore,
 } from "../metering/voucher-store.ts";
-import type { Changes, Database } from "./database.ts";
+import { ChannelEntries } from "./channel-entries.ts";
+import type { Database } from "./database.ts";
 
-type OpenEntries = Map<string, LedgerEntry>;
+type Records = Map<Hex, VoucherRecord>;
+
+/** What was read of the database, and what changed since. */
+class Memory {
+  readonly entries = new Map<string, Promise<ChannelEntries>>();
+  readonly records = new Map<VoucherSide, Promise<Records>>();
+  /** Failed writes before it: after another one it may hold what is not there. */
+  readonly failures: number;
+
+  constructor(failures: number) {
+    this.failures = failures;
+  }
+}
 
 /**
- * Vouchers and the entries behind them, in `level`. Open and closed entries stand apart, so that open ones are listed
- * fast; those of a channel are listed once and then kept, since every voucher asks for them.
+ * Vouchers and the entries behind them, in `level`. The newest vouchers, and what channels that were asked for have
+ * open, are read once and then kept, since every voucher asks for them. Nobody else writes to the database.
  */
 export class LevelVoucherStore implements VoucherStore {
   readonly #database: Database;
-  /** Open entries by key, of each channel that was asked for. Nobody else writes to the database. */
-  #open = new Map<string, Promise<OpenEntries>>();
-  /** Failed writes when `#open` was begun: after another one it may hold what is not there. */
-  #openSince = 0;
+  #memory: Memory;
 
   constructor(database: Database) {
     this.#database = database;
+    this.#memory = new Memory(database.failures);
   }
 
   async newest(side: VoucherSide, channel: Hex): Promise<VoucherRecord | undefined> {
-    return parseRecord(await this.#database.get(voucherKey(side, channel)));
+    return (await this.#records(side)).get(channel);
   }
 
   async all(side: VoucherSide): Promise<VoucherRecord[]> {
-    const found = await this.#database.list(`voucher/${side}/`);
-    return found.map(([, text]) => parseRecord(text)!);
+    return [...(await this.#records(side)).values()];
   }
 
   put(side: VoucherSide, change: PutVoucher): Promise<PutVoucherResult> {
-    const { record, expectedSeq, covered, adjustExact = 0n } = change;
+    const { record, expectedSeq, covered, adjustExact } = change;
+    const { channel } = record;
     return this.#database.change(async (changes): Promise<PutVoucherResult> => {
-      const key = voucherKey(side, record.channel);
-      const held = parseRecord(await changes.get(key));
+      const records = await this.#records(side);
+      const entries = await this.#entries(side, channel);
+      const held = records.get(channel);
       if ((held?.voucher.value.seq ?? 0n) !== expectedSeq) return { stored: false, held };
-      changes.put(key, recordText(record));
-      const moved = await this.#moveEntries(changes, side, record.channel, covered, "vouchered");
-      await addToTotal(changes, side, record.channel, moved + adjustExact);
+      changes.put(voucherKey(side, channel), recordText(record));
+      records.set(channel, record);
+      entries.move(changes, covered, "vouchered", adjustExact);
       return { stored: true };
     });
   }
 
   acknowledge(channel: Hex, seq: bigint): Promise<void> {
     return this.#database.change(async (changes) => {
-      const key = voucherKey("issued", channel);
-      const held = parseRecord(await changes.get(key));
+      const records = await this.#records("issued");
+      const held = records.get(channel);
       if (held === undefined || held.voucher.value.seq !== seq || held.acknowledged) return;
-      changes.put(key, recordText({ ...held, acknowledged: true }));
+      const record = { ...held, acknowledged: true };
+      changes.put(voucherKey("issued", channel), recordText(record));
+      records.set(channel, record);
     });
   }
 
   addEntry(side: VoucherSide, channel: Hex, entry: LedgerEntry): Promise<boolean> {
-    return this.#database.change(async (changes) => {
-      const isOpen = entry.state === "waiting" || entry.state === "payable";
-      const openKey = entryKey("open", side, channel, entry);
-      const doneKey = entryKey("done", side, channel, entry);
-      const open = await this.#openEntries(side, channel);
-      if (open.has(openKey) || (await changes.get(doneKey)) !== undefined) return false;
-      await addToTotal(changes, side, channel, countedExact(entry));
-      changes.put(isOpen ? openKey : doneKey, entryText(entry));
-      if (isOpen) open.set(openKey, entry);
-      return true;
-    });
+    return this.#database.change(async (changes) => (await this.#entries(side, channel)).add(changes, entry));
   }
 
   setEntries(
@@ -81,18 +85,15 @@ export class LevelVoucherStore implements VoucherStore {
     keys: readonly EntryKey[],
     state: "payable" | "vouchered" | "forfeited",
   ): Promise<void> {
-    return this.#database.change(async (changes) => {
-      await addToTotal(changes, side, channel, await this.#moveEntries(changes, side, channel, keys, state));
-    });
+    return this.#database.change(async (changes) => (await this.#entries(side, channel)).move(changes, keys, state));
   }
 
   async openEntries(side: VoucherSide, channel: Hex): Promise<LedgerEntry[]> {
-    const open = await this.#openEntries(side, channel);
-    return [...open].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, entry]) => entry);
+    return (await this.#entries(side, channel)).open();
   }
 
   async totalExact(side: VoucherSide, channel: Hex): Promise<bigint> {
-    return BigInt((await this.#database.get(totalKey(side, channel))) ?? "0");
+    return (await this.#entries(side, channel)).totalExact;
   }
 
   async channels(side: VoucherSide): Promise<Hex[]> {
@@ -101,9 +102,7 @@ export class LevelVoucherStore implements VoucherStore {
   }
 
   forgetJob(side: VoucherSide, channel: Hex, job: Hex): Promise<void> {
-    return this.#database.change(async (changes) => {
-      for (const [key] of await changes.list(`entry/done/${side}/${channel}/${job}/`)) changes.delete(key);
-    });
+    return this.#database.change(async (changes) => (await this.#entries(side, channel)).forgetJob(changes, job));
   }
 
   putCollected(record: CollectedRecord): Promise<void> {
@@ -123,86 +122,37 @@ export class LevelVoucherStore implements VoucherStore {
     return parseCollected(channel, await this.#database.get(`collected/${channel}`));
   }
 
-  #openEntries(side: VoucherSide, channel: Hex): Promise<OpenEntries> {
-    if (this.#openSince !== this.#database.failures) {
-      this.#open = new Map();
-      this.#openSince = this.#database.failures;
-    }
-    const prefix = `entry/open/${side}/${channel}/`;
-    const known = this.#open.get(prefix);
-    if (known !== undefined) return known;
-    const listing = this.#database
-      .list(prefix)
-      .then((found) => new Map(found.map(([key, text]) => [key, parseEntry(key, text)])));
-    const open = this.#open;
-    open.set(prefix, listing);
-    listing.catch(() => open.delete(prefix));
-    return listing;
+  #records(side: VoucherSide): Promise<Records> {
+    return remember(this.#current().records, side, async () => {
+      const found = await this.#database.list(`voucher/${side}/`);
+      return new Map(found.map(([, text]) => parseRecord(text)).map((record) => [record.channel, record]));
+    });
   }
 
-  /** Moves open entries and answers how much the total changes by it. */
-  async #moveEntries(
-    changes: Changes,
-    side: VoucherSide,
-    channel: Hex,
-    keys: readonly EntryKey[],
-    state: "payable" | "vouchered" | "forfeited",
-  ): Promise<bigint> {
-    const open = await this.#openEntries(side, channel);
-    let difference = 0n;
-    for (const key of keys) {
-      const openKey = entryKey("open", side, channel, key);
-      const before = open.get(openKey);
-      if (before === undefined) continue;
-      const after = { ...before, state };
-      difference += countedExact(after) - countedExact(before);
-      if (state === "payable") {
-        changes.put(openKey, entryText(after));
-        open.set(openKey, after);
-      } else {
-        changes.delete(openKey);
-        changes.put(entryKey("done", side, channel, key), entryText(after));
-        open.delete(openKey);
-      }
-    }
-    return difference;
+  #entries(side: VoucherSide, channel: Hex): Promise<ChannelEntries> {
+    const { entries } = this.#current();
+    return remember(entries, `${side}/${channel}`, () => ChannelEntries.load(this.#database, side, channel));
+  }
+
+  #current(): Memory {
+    const { failures } = this.#database;
+    if (this.#memory.failures !== failures) this.#memory = new Memory(failures);
+    return this.#memory;
   }
 }
 
-/** Writes the total even when it stays: its key is also the list of channels. */
-async function addToTotal(changes: Changes, side: VoucherSide, channel: Hex, difference: bigint): Promise<void> {
-  const key = totalKey(side, channel);
-  const before = await changes.get(key);
-  if (before !== undefined && difference === 0n) return;
-  changes.put(key, (BigInt(before ?? "0") + difference).toString());
-}
-
-function countedExact(entry: LedgerEntry): bigint {
-  return entry.state === "payable" || entry.state === "vouchered" ? entry.exact : 0n;
+/** What is read is there for all who ask from now on; what could not be read is asked for again. */
+function remember<K, V>(known: Map<K, Promise<V>>, key: K, read: () => Promise<V>): Promise<V> {
+  const found = known.get(key);
+  if (found !== undefined) return found;
+  const reading = read();
+  known.set(key, reading);
+  reading.catch(() => known.delete(key));
+  return reading;
 }
 
 function voucherKey(side: VoucherSide, channel: Hex): string {
   return `voucher/${side}/${channel}`;
-}
-
-function totalKey(side: VoucherSide, channel: Hex): string {
-  return `total/${side}/${channel}`;
-}
-
-/** Numbers are padded so that text order is number order. */
-function entryKey(set: "open" | "done", side: VoucherSide, channel: Hex, key: EntryKey): string {
-  const attempt = key.attempt.toString().padStart(10, "0");
-  return `entry/${set}/${side}/${channel}/${key.job}/${attempt}/${key.seq.toString().padStart(20, "0")}`;
-}
-
-function entryText(entry: LedgerEntry): string {
-  return JSON.stringify([entry.exact.toString(), entry.receiptHash, entry.state]);
-}
-
-function parseEntry(key: string, text: string): LedgerEntry {
-  const [job, attempt, seq] = key.split("/").slice(-3) as [Hex, string, string];
-  const [exact, receiptHash, state] = JSON.parse(text) as [string, Hex, LedgerEntry["state"]];
-  return { job, attempt: Number(attempt), seq: BigInt(seq), exact: BigInt(exact), receiptHash, state };
 }
 
 function recordText(record: VoucherRecord): string {
@@ -214,8 +164,7 @@ function recordText(record: VoucherRecord): string {
   });
 }
 
-function parseRecord(text: string | undefined): VoucherRecord | undefined {
-  if (text === undefined) return undefined;
+function parseRecord(text: string): VoucherRecord {
   const { value, signature, ...rest } = JSON.parse(text) as Omit<VoucherRecord, "voucher"> & {
     value: unknown;
     signature: Hex;

@@ -139,6 +139,20 @@ export function describeVoucherStore(name: string, open: () => Promise<VoucherSt
       assert.equal(results.filter((added) => added).length, 1);
     });
 
+    it("knows what it booked of a job after reopening", async () => {
+      for (const seq of [2n, 3n, 4n, 9n]) await store.addEntry("held", channel, entry(seq, 1n));
+      const closed = [2n, 3n].map((seq) => keyOf({ seq }));
+      await store.setEntries("held", channel, closed, "vouchered");
+      const again = await fixture.reopen();
+      const added: bigint[] = [];
+      for (const seq of [1n, 2n, 3n, 4n, 5n, 9n, 10n, 10n, 5n]) {
+        if (await again.addEntry("held", channel, entry(seq, 1n))) added.push(seq);
+      }
+      assert.deepEqual(added, [1n, 5n, 10n]);
+      await again.setEntries("held", channel, [keyOf({ seq: 10n })], "forfeited");
+      assert.equal(await again.addEntry("held", channel, entry(10n, 1n)), false);
+    });
+
     it("lists open entries by job, attempt and segment", async () => {
       for (const seq of [300n, 2n, 10n]) await store.addEntry("held", channel, entry(seq, 1n));
       await store.addEntry("held", channel, { ...entry(1n, 1n), attempt: 10 });

@@ -37,6 +37,11 @@ export class VolatileStore {
       const changes: Changes = {
         get: async (key) => this.#read(own).get(key),
         list: async (prefix) => [...this.#read(own)].filter(([key]) => key.startsWith(prefix)).sort(),
+        lastKey: async (prefix) =>
+          [...this.#read(own).keys()]
+            .filter((key) => key.startsWith(prefix))
+            .sort()
+            .at(-1),
         put: (key, value) => own.set(key, value),
         delete: (key) => own.set(key, undefined),
       };

@@ -89,6 +89,7 @@ describe("database", () => {
             else model.set(full, value);
             const expected = [...model].filter(([one]) => one.startsWith(`${run}/a/`)).sort();
             assert.deepEqual(await changes.list(`${run}/a/`), expected);
+            assert.equal(await changes.lastKey(`${run}/a/`), expected.at(-1)?.[0]);
           }),
         );
         await Promise.all(done);

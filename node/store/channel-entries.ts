@@ -1,0 +1,130 @@
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import type { EntryKey, LedgerEntry, VoucherSide } from "../metering/voucher-store.ts";
+import type { Changes, Database } from "./database.ts";
+
+/** Jobs of a channel of which the last entry is remembered: more than run at once. */
+const MAX_JOBS = 64;
+
+/**
+ * The entries behind one side of one channel's vouchers. Open and closed ones stand apart, so that open ones are listed
+ * fast. The total and the open ones are in memory as they are in the database: every voucher asks for them.
+ */
+export class ChannelEntries {
+  readonly #path: string;
+  readonly #open: Map<string, LedgerEntry>;
+  /** Undefined until there is one. */
+  #total: bigint | undefined;
+  /** Of a job the greatest name that was ever written, or more: what comes after it is new without a look. */
+  readonly #last = new Map<Hex, string>();
+
+  private constructor(path: string, open: readonly LedgerEntry[], total: bigint | undefined) {
+    this.#path = path;
+    this.#open = new Map(open.map((entry) => [entryName(entry), entry]));
+    this.#total = total;
+  }
+
+  static async load(database: Database, side: VoucherSide, channel: Hex): Promise<ChannelEntries> {
+    const path = `${side}/${channel}`;
+    const [open, total] = await Promise.all([database.list(entryKey("open", path, "")), database.get(`total/${path}`)]);
+    const entries = open.map(([key, text]) => parseEntry(key, text));
+    return new ChannelEntries(path, entries, total === undefined ? undefined : BigInt(total));
+  }
+
+  /** By job, attempt and segment. */
+  open(): LedgerEntry[] {
+    return [...this.#open].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, entry]) => entry);
+  }
+
+  get totalExact(): bigint {
+    return this.#total ?? 0n;
+  }
+
+  /** False when there is one of that key already, open or closed. */
+  async add(changes: Changes, entry: LedgerEntry): Promise<boolean> {
+    const name = entryName(entry);
+    if (this.#open.has(name)) return false;
+    const last = this.#last.get(entry.job) ?? (await this.#findLast(changes, entry.job));
+    const doneKey = entryKey("done", this.#path, name);
+    if (name <= last && (await changes.get(doneKey)) !== undefined) return false;
+    const isOpen = entry.state === "waiting" || entry.state === "payable";
+    changes.put(isOpen ? entryKey("open", this.#path, name) : doneKey, entryText(entry));
+    this.#addToTotal(changes, countedExact(entry));
+    if (isOpen) this.#open.set(name, entry);
+    if (name > last) this.#remember(entry.job, name);
+    return true;
+  }
+
+  /** Moves open entries, and the total with them. */
+  move(
+    changes: Changes,
+    keys: readonly EntryKey[],
+    state: "payable" | "vouchered" | "forfeited",
+    adjustExact = 0n,
+  ): void {
+    let difference = adjustExact;
+    for (const key of keys) {
+      const name = entryName(key);
+      const before = this.#open.get(name);
+      if (before === undefined) continue;
+      const after = { ...before, state };
+      difference += countedExact(after) - countedExact(before);
+      if (state === "payable") {
+        changes.put(entryKey("open", this.#path, name), entryText(after));
+        this.#open.set(name, after);
+      } else {
+        changes.delete(entryKey("open", this.#path, name));
+        changes.put(entryKey("done", this.#path, name), entryText(after));
+        this.#open.delete(name);
+      }
+    }
+    this.#addToTotal(changes, difference);
+  }
+
+  /** Writes the total even when it stays: its key is also the list of channels. */
+  #addToTotal(changes: Changes, difference: bigint): void {
+    if (this.#total !== undefined && difference === 0n) return;
+    this.#total = this.totalExact + difference;
+    changes.put(`total/${this.#path}`, this.#total.toString());
+  }
+
+  async forgetJob(changes: Changes, job: Hex): Promise<void> {
+    for (const [key] of await changes.list(entryKey("done", this.#path, `${job}/`))) changes.delete(key);
+  }
+
+  /** The greatest name of a job's entries, open or closed; empty where it has none. */
+  async #findLast(changes: Changes, job: Hex): Promise<string> {
+    const key = await changes.lastKey(entryKey("done", this.#path, `${job}/`));
+    let last = key === undefined ? "" : key.slice(entryKey("done", this.#path, "").length);
+    for (const name of this.#open.keys()) if (name.startsWith(job) && name > last) last = name;
+    this.#remember(job, last);
+    return last;
+  }
+
+  #remember(job: Hex, name: string): void {
+    this.#last.set(job, name);
+    if (this.#last.size > MAX_JOBS) this.#last.delete(this.#last.keys().next().value!);
+  }
+}
+
+function countedExact(entry: LedgerEntry): bigint {
+  return entry.state === "payable" || entry.state === "vouchered" ? entry.exact : 0n;
+}
+
+function entryKey(set: "open" | "done", path: string, name: string): string {
+  return `entry/${set}/${path}/${name}`;
+}
+
+/** Numbers are padded so that text order is number order. */
+function entryName({ job, attempt, seq }: EntryKey): string {
+  return `${job}/${attempt.toString().padStart(10, "0")}/${seq.toString().padStart(20, "0")}`;
+}
+
+function entryText(entry: LedgerEntry): string {
+  return JSON.stringify([entry.exact.toString(), entry.receiptHash, entry.state]);
+}
+
+function parseEntry(key: string, text: string): LedgerEntry {
+  const [job, attempt, seq] = key.split("/").slice(-3) as [Hex, string, string];
+  const [exact, receiptHash, state] = JSON.parse(text) as [string, Hex, LedgerEntry["state"]];
+  return { job, attempt: Number(attempt), seq: BigInt(seq), exact: BigInt(exact), receiptHash, state };
+}
