@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
 import { nextVoucher } from "@leat/node/metering/voucher-rules.ts";
-import type { Work } from "@leat/node/services/payment/index.ts";
 import { hubChannel } from "@leat/sdk/protocol/channel.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
 import { type Address, type Hex, zeroHash } from "@leat/sdk/protocol/hex.ts";
@@ -13,7 +12,7 @@ import { type Voucher, voucherStructure } from "@leat/sdk/protocol/signed.ts";
 import type { StatementSigner } from "@leat/sdk/protocol/statements.ts";
 import { exactPerBaseUnit } from "@leat/sdk/protocol/units.ts";
 import { FramedSocket } from "./framed-socket.ts";
-import type { PayeeAnswer, PayeeArguments, PayeeCost } from "./voucher-payee.ts";
+import type { Done, PayeeAnswer, PayeeArguments, PayeeCost } from "./voucher-payee.ts";
 
 export const TOKEN_DECIMALS = 6;
 const SEGMENT_MS = 2_000;
@@ -54,9 +53,10 @@ export class PayeeProcess {
     return answer;
   }
 
-  /** A voucher counts when the payee says that this one is on its disk. */
-  async offer(offer: VoucherOffer): Promise<void> {
-    const answer = (await this.call({ offer })) as { acknowledged?: { seq: bigint } };
+  /** A voucher counts when the payee says that this one is on its disk. `done`: what it covers, booked before it. */
+  async offer(offer: VoucherOffer, done?: Done): Promise<void> {
+    const call = { offer, ...(done === undefined ? {} : { done }) };
+    const answer = (await this.call(call)) as { acknowledged?: { seq: bigint } };
     if (answer.acknowledged?.seq !== offer.voucher.value.seq) throw new Error("the payee holds another voucher");
   }
 
@@ -109,19 +109,16 @@ export class Payer {
     await payee.call({ open, prepay: await this.#sign([], 10n, "prepay") });
   }
 
-  /** Books `receipts` segments at the payee and signs the voucher that covers them. */
-  async work(payee: PayeeProcess, receipts: number): Promise<VoucherOffer> {
-    const hashes: Hex[] = [];
-    const works: Work[] = [];
+  /** The next segments that the payee did for it, and the voucher that covers them. */
+  async work(receipts: number): Promise<{ done: Done; offer: VoucherOffer }> {
+    const firstSeq = this.#receipts + 1n;
+    const receiptHashes: Hex[] = [];
     for (let at = 0; at < receipts; at += 1) {
       this.#receipts += 1n;
-      const receiptHash = hashOf(2, 0, BigInt(this.address) ^ this.#receipts);
-      hashes.push(receiptHash);
-      const exact = RECEIPT_WORTH * exactPerBaseUnit(TOKEN_DECIMALS);
-      works.push({ job: this.#job, attempt: 1, seq: this.#receipts, channel: this.#channel, exact, receiptHash });
+      receiptHashes.push(hashOf(2, 0, BigInt(this.address) ^ this.#receipts));
     }
-    await payee.call({ works });
-    return this.#sign(hashes, RECEIPT_WORTH * BigInt(receipts), "usage");
+    const done = { job: this.#job, exact: RECEIPT_WORTH * exactPerBaseUnit(TOKEN_DECIMALS), firstSeq, receiptHashes };
+    return { done, offer: await this.#sign(receiptHashes, RECEIPT_WORTH * BigInt(receipts), "usage") };
   }
 
   async #sign(receiptHashes: Hex[], more: bigint, kind: VoucherOffer["kind"]): Promise<VoucherOffer> {

@@ -19,7 +19,7 @@ import { createChecker } from "@leat/node/wire/cbor.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { parseDeployment } from "@leat/sdk/protocol/deployment.ts";
 import { createDomain } from "@leat/sdk/protocol/eip712.ts";
-import { hexToBytes } from "@leat/sdk/protocol/hex.ts";
+import { type Hex, hexToBytes } from "@leat/sdk/protocol/hex.ts";
 import { type VoucherOffer, voucherOfferSchema } from "@leat/sdk/protocol/job.ts";
 import type { Static } from "typebox";
 import { Value } from "typebox/value";
@@ -38,9 +38,15 @@ export interface PayeeArguments {
 }
 
 export type PayeeCall =
-  | { readonly id: number; readonly offer: VoucherOffer }
-  | { readonly id: number; readonly open: CreditTerms; readonly prepay: VoucherOffer }
-  | { readonly id: number; readonly works: readonly Work[] };
+  | { readonly id: number; readonly done?: Done; readonly offer: VoucherOffer }
+  | { readonly id: number; readonly done: Done }
+  | { readonly id: number; readonly open: CreditTerms; readonly prepay: VoucherOffer };
+
+/** Segments of one job that this node did: it would know of them without being told. */
+export interface Done extends Pick<Work, "job" | "exact"> {
+  readonly firstSeq: bigint;
+  readonly receiptHashes: readonly Hex[];
+}
 
 export interface PayeeAnswer {
   readonly id: number;
@@ -94,14 +100,24 @@ await settlement.start();
 const status = setInterval(() => void payee.status(), STATUS_EVERY_MS);
 
 const offers = createChecker(voucherOfferSchema);
+const jobs = new Map<Hex, CreditTerms>();
 const answerTo = async (call: PayeeCall): Promise<unknown> => {
-  if ("offer" in call) return payee.accept(offers.check(call.offer, (reason) => new Error(reason)));
-  if ("open" in call) return payee.openJob(call.open, call.prepay);
-  for (const work of call.works) {
-    await payee.earned(work);
-    await payee.passed(work);
+  if ("open" in call) {
+    jobs.set(call.open.job, call.open);
+    return payee.openJob(call.open, call.prepay);
   }
+  if (call.done !== undefined) await book(call.done);
+  return "offer" in call ? payee.accept(offers.check(call.offer, (reason) => new Error(reason))) : undefined;
 };
+
+/** One after the other, each on disk before the next: segments never end together. */
+async function book({ job, exact, firstSeq, receiptHashes }: Done): Promise<void> {
+  const { attempt, channel } = jobs.get(job)!;
+  for (const [at, receiptHash] of receiptHashes.entries()) {
+    await payee.earned({ job, attempt, seq: firstSeq + BigInt(at), channel, exact, receiptHash });
+  }
+}
+
 const server = createServer((socket) => {
   const framed = new FramedSocket(socket, (message) => {
     const call = message as PayeeCall;
