@@ -2,6 +2,7 @@ import type { ChannelView } from "@leat/node/chain/channel-view.ts";
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
+import { Turns } from "@leat/node/kernel/turns.ts";
 import { freeReserve, prepayBaseUnits } from "@leat/node/metering/credit.ts";
 import { nextCumulative } from "@leat/node/metering/ledger.ts";
 import { judgeOffer } from "@leat/node/metering/voucher-rules.ts";
@@ -73,6 +74,9 @@ export const payeeOptions = Type.Object(
 /** Jobs that are remembered, newest last; receipts of older ones that come again are new. 2 MB in memory. */
 const MAX_JOBS = 10_000;
 
+/** Vouchers of work that is done: their payers come every 10 to 30 s, and nothing of theirs waits for an answer. */
+const USAGE_TURNS = { everyMs: 100, atOnce: 10, most: 64 };
+
 export interface PayeeComponents {
   readonly vouchers: VoucherStore;
   readonly statements: Pick<Statements, "recoverSigner">;
@@ -101,6 +105,7 @@ export class PayeeService implements Payee, Startable {
   /** Channels that paid ahead for a job that is about to open. */
   readonly #awaited = new Set<Hex>();
   readonly #listeners = new Set<(channel: Hex) => void>();
+  readonly #usageTurns = new Turns(USAGE_TURNS);
   readonly #tasks: TaskGroup;
   readonly #accepted;
   readonly #refused;
@@ -227,6 +232,7 @@ export class PayeeService implements Payee, Startable {
   async accept(offer: VoucherOffer): Promise<VoucherAnswer> {
     const { vouchers } = this.#components;
     const { value } = offer.voucher;
+    if (offer.kind === "usage") await this.#usageTurns.next();
     try {
       this.#checkChannel(channelOf(value));
       const book = await this.#books.open(channelOf(value));
@@ -358,7 +364,8 @@ export class PayeeService implements Payee, Startable {
     const covered = open.filter((entry) => named.has(entry.receiptHash));
     const record = { channel: book.id, voucher, receiptsRoot, receiptHashes, acknowledged: true };
     const adjustExact = paidAfterAll(book, voucher.value, receiptHashes.length > 0);
-    const result = await vouchers.put("held", { record, expectedSeq, covered, adjustExact });
+    const patient = offer.kind === "usage";
+    const result = await vouchers.put("held", { record, expectedSeq, covered, adjustExact, patient });
     if (!result.stored) {
       if (result.held === undefined) throw new PaymentError({ code: "VOUCHER_FENCED", channel: book.id });
       return { held: result.held.voucher };

@@ -7,6 +7,7 @@ import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { Mutex } from "@leat/node/kernel/mutex.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
+import { Turns } from "@leat/node/kernel/turns.ts";
 import { gasOfClaim, isWorthGas } from "@leat/node/metering/collect-rule.ts";
 import type { VoucherRecord, VoucherStore } from "@leat/node/metering/voucher-store.ts";
 import type { Payee } from "@leat/node/services/payment/index.ts";
@@ -52,6 +53,9 @@ export interface Settlement {
   settled(payer: Address): Promise<void>;
 }
 
+/** Many channels that change one by one are looked at together; one alone at once. */
+const LOOK_TURNS = { everyMs: 250, atOnce: 4, most: Number.POSITIVE_INFINITY };
+
 export class SettlementService implements Settlement, Startable {
   readonly #components: SettlementComponents;
   readonly #options: SettlementOptions;
@@ -60,6 +64,7 @@ export class SettlementService implements Settlement, Startable {
   readonly #mutex = new Mutex();
   readonly #collected;
   #listening: (() => void)[] = [];
+  readonly #lookTurns = new Turns(LOOK_TURNS);
   #looking = false;
   /** What the next look is for: channels that changed, or all. */
   #toLookAt: Set<Hex> | "all" = new Set();
@@ -131,6 +136,7 @@ export class SettlementService implements Settlement, Startable {
     this.#tasks.run(async (signal) => {
       try {
         while ((this.#toLookAt === "all" || this.#toLookAt.size > 0) && !signal.aborted) {
+          await this.#lookTurns.next();
           const toLookAt = this.#toLookAt;
           this.#toLookAt = new Set();
           await this.#mutex.run(() => this.#collect(false, signal, toLookAt));

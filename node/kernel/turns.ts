@@ -1,0 +1,57 @@
+export interface TurnsOptions {
+  /** Under a lasting load turns are so far apart on average. */
+  readonly everyMs: number;
+  /** Turns that are given at once after a rest: who comes alone waits for nothing. */
+  readonly atOnce: number;
+  /** So many that wait are not kept waiting. */
+  readonly most: number;
+}
+
+/**
+ * Lets callers that come one by one go on together. A small piece of work that is done alone costs several times what it
+ * costs in a row of its like: the processor has forgotten it, and each ends in a wake-up and a write of its own.
+ */
+export class Turns {
+  readonly #options: TurnsOptions;
+  #left: number;
+  #countedAtMs = performance.now();
+  #waiting: (() => void)[] = [];
+  #soon: NodeJS.Immediate | undefined;
+  #later: NodeJS.Timeout | undefined;
+
+  constructor(options: TurnsOptions) {
+    this.#options = options;
+    this.#left = options.atOnce;
+  }
+
+  /** Resolves with the next turn, `everyMs` from now at the latest. */
+  next(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      if (this.#waiting.length >= this.#options.most) this.#give();
+      else if (this.#waiting.length === 1) this.#plan();
+    });
+  }
+
+  #plan(): void {
+    this.#count();
+    // What comes in one moment shares a turn, also after a rest.
+    if (this.#left >= 1) this.#soon = setImmediate(() => this.#give());
+    else this.#later = setTimeout(() => this.#give(), (1 - this.#left) * this.#options.everyMs);
+  }
+
+  #give(): void {
+    clearImmediate(this.#soon);
+    clearTimeout(this.#later);
+    this.#count();
+    this.#left = Math.max(0, this.#left - 1);
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  #count(): void {
+    const nowMs = performance.now();
+    const { everyMs, atOnce } = this.#options;
+    this.#left = Math.min(atOnce, this.#left + (nowMs - this.#countedAtMs) / everyMs);
+    this.#countedAtMs = nowMs;
+  }
+}
