@@ -57,6 +57,8 @@ export interface PutVoucher {
   readonly covered: readonly EntryKey[];
   /** Exact amount added to the channel's total beside its entries (work known only from an adopted voucher). */
   readonly adjustExact?: bigint;
+  /** Nothing waits for it: it may wait a moment for others, and be written with them. */
+  readonly patient?: boolean;
 }
 
 export type PutVoucherResult =

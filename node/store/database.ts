@@ -1,8 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import { Level } from "level";
-import { systemClock } from "../kernel/clock.ts";
-import { Mutex } from "../kernel/mutex.ts";
+import { Turns } from "../kernel/turns.ts";
 import { findDamage } from "./log-check.ts";
 
 export class StoreError extends CodedError<
@@ -17,10 +16,10 @@ export class StoreError extends CodedError<
 
 /**
  * Under a lasting load fsyncs begin so far apart on average, after a few at once: a change that comes alone waits for
- * nothing, and a thousand channels that bring their vouchers one by one cost twenty-five fsyncs a second, not hundreds.
+ * nothing, and a thousand channels that bring their vouchers one by one cost ten fsyncs a second, not hundreds.
  */
-const FLUSH_EVERY_MS = 40;
-const FLUSHES_AT_ONCE = 10;
+const TURNS = { everyMs: 40, atOnce: 10, most: 256 };
+const PATIENT_TURNS = { everyMs: 100, atOnce: 10, most: 256 };
 
 /** What a change sees: everything written before it, also what is not on disk yet. */
 export interface Changes {
@@ -34,29 +33,42 @@ export interface Changes {
 }
 
 type Staged = Map<string, string | undefined>;
-interface Waiter {
+
+/** A change that nobody has made yet. */
+interface Asked {
+  /** Makes it, and says how to answer whoever asked. */
+  make(): Promise<Made>;
+}
+
+interface Made {
   resolve(): void;
   reject(error: unknown): void;
 }
 
+export interface ChangeOptions {
+  /** Nothing waits for it: it may wait for others to share their fsync. */
+  readonly patient?: boolean;
+}
+
 /**
  * One `level` database. A change is all or nothing and its promise resolves only when it is on disk (fsync). Changes
- * that arrive while the disk is busy share the next fsync, so many small durable writes cost few of them.
+ * that come close together are made in a row and share an fsync, so many small durable writes cost few of them.
  */
 export class Database {
   readonly location: string;
   readonly #level: Level<string, string>;
-  readonly #mutex = new Mutex();
-  /** Written to the change log in order; later ones hide earlier ones. */
+  readonly #turns = new Turns(TURNS);
+  readonly #patientTurns = new Turns(PATIENT_TURNS);
+  #asked: Asked[] = [];
+  /** What the changes made in this row put, not on disk yet. */
   #staged: Staged = new Map();
-  #waiters: Waiter[] = [];
-  #writing: Staged = new Map();
-  #flushing: Promise<void> | undefined;
-  #closed = false;
+  #writing: Promise<void> | undefined;
+  /** Somebody's turn came, and what it asked for is not being written yet. */
+  #isTurn = false;
+  #isClosing = false;
+  #isClosed = false;
   #commits = 0;
   #failures = 0;
-  /** When the next flush is due if all are so far apart. */
-  #flushDueMs = 0;
 
   private constructor(location: string, level: Level<string, string>) {
     this.location = location;
@@ -89,19 +101,18 @@ export class Database {
   }
 
   /** Runs `work` alone. What it puts becomes durable as a whole before the promise resolves; nothing of it if it throws. */
-  async change<T>(work: (changes: Changes) => Promise<T>): Promise<T> {
-    const { result, durable } = await this.#mutex.run(async () => {
-      this.#assertOpen();
-      const failures = this.#failures;
-      const own: Staged = new Map();
-      const value = await work(this.#view(own));
-      // It may have read what then failed to be written.
-      if (failures !== this.#failures) throw this.#writeError("an earlier write failed");
-      for (const [key, item] of own) this.#staged.set(key, item);
-      return { result: value, durable: this.#durable() };
+  change<T>(work: (changes: Changes) => Promise<T>, { patient = false }: ChangeOptions = {}): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.#isClosing) throw this.#closedError();
+      const make = async () => {
+        const own: Staged = new Map();
+        const value = await work(this.#view(own));
+        for (const [key, item] of own) this.#staged.set(key, item);
+        return { resolve: () => resolve(value), reject };
+      };
+      this.#asked.push({ make: () => make().catch((error) => ({ resolve: () => reject(error), reject })) });
+      void (patient ? this.#patientTurns : this.#turns).next().then(() => this.#write());
     });
-    await durable;
-    return result;
   }
 
   get(key: string): Promise<string | undefined> {
@@ -114,18 +125,17 @@ export class Database {
 
   /** Waits for what is under way. Works twice. */
   async close(): Promise<void> {
-    await this.#mutex.run(async () => {
-      this.#closed = true;
-    });
-    await this.#flushing;
+    this.#isClosing = true;
+    await this.#write();
+    this.#isClosed = true;
     await this.#level.close();
   }
 
   #view(own: Staged): Changes {
-    const layers = () => [this.#writing, this.#staged, own];
+    const layers = () => [this.#staged, own];
     return {
       get: async (key) => {
-        for (const layer of layers().reverse()) if (layer.has(key)) return layer.get(key);
+        for (const layer of [own, this.#staged]) if (layer.has(key)) return layer.get(key);
         this.#assertOpen();
         // A read through the thread pool costs ten times the look-up, and changes wait for each other's reads.
         return this.#level.getSync(key);
@@ -162,48 +172,42 @@ export class Database {
     };
   }
 
-  /** Resolves when all that was put until now is on disk: also an answer that changed nothing may rest on it. */
-  #durable(): Promise<void> {
-    if (this.#staged.size === 0 && this.#flushing === undefined) return Promise.resolve();
-    const done = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
-    this.#flushing ??= this.#flush().finally(() => {
-      this.#flushing = undefined;
+  /** Makes and writes what was asked for until now, and what comes meanwhile when its turn comes. */
+  #write(): Promise<void> {
+    this.#isTurn = true;
+    this.#writing ??= this.#writeInTurn().finally(() => {
+      this.#writing = undefined;
     });
-    return done;
+    return this.#writing;
   }
 
-  async #flush(): Promise<void> {
-    while (this.#waiters.length > 0) {
-      await this.#pace();
-      const waiters = this.#waiters;
-      this.#waiters = [];
-      this.#writing = this.#staged;
-      this.#staged = new Map();
-      try {
-        if (this.#writing.size > 0) {
-          const operations = [...this.#writing].map(([key, value]) =>
-            value === undefined ? { type: "del" as const, key } : { type: "put" as const, key, value },
-          );
-          await this.#level.batch(operations, { sync: true });
-          this.#commits += 1;
-        }
-        for (const waiter of waiters) waiter.resolve();
-      } catch (cause) {
-        const error = this.#writeError(reasonOf(cause), cause);
-        this.#failures += 1;
-        // What was staged meanwhile may rest on what failed.
-        this.#staged = new Map();
-        for (const waiter of [...waiters, ...this.#waiters.splice(0)]) waiter.reject(error);
-      } finally {
-        this.#writing = new Map();
-      }
+  async #writeInTurn(): Promise<void> {
+    while (this.#isTurn) {
+      this.#isTurn = false;
+      await this.#writeRow(this.#asked.splice(0));
     }
   }
 
-  async #pace(): Promise<void> {
-    const early = this.#flushDueMs - FLUSHES_AT_ONCE * FLUSH_EVERY_MS - performance.now();
-    if (early > 0) await systemClock.sleep(early);
-    this.#flushDueMs = Math.max(this.#flushDueMs, performance.now()) + FLUSH_EVERY_MS;
+  async #writeRow(asked: readonly Asked[]): Promise<void> {
+    const made: Made[] = [];
+    for (const one of asked) made.push(await one.make());
+    try {
+      if (this.#staged.size > 0) {
+        const operations = [...this.#staged].map(([key, value]) =>
+          value === undefined ? { type: "del" as const, key } : { type: "put" as const, key, value },
+        );
+        await this.#level.batch(operations, { sync: true });
+        this.#commits += 1;
+      }
+      this.#staged = new Map();
+      // Also an answer that changed nothing may rest on what was made before it.
+      for (const one of made) one.resolve();
+    } catch (cause) {
+      this.#staged = new Map();
+      this.#failures += 1;
+      const error = this.#writeError(reasonOf(cause), cause);
+      for (const one of made) one.reject(error);
+    }
   }
 
   #writeError(reason: string, cause?: unknown): StoreError {
@@ -211,7 +215,11 @@ export class Database {
   }
 
   #assertOpen(): void {
-    if (this.#closed) throw new StoreError({ code: "STORE_CLOSED", location: this.location });
+    if (this.#isClosed) throw this.#closedError();
+  }
+
+  #closedError(): StoreError {
+    return new StoreError({ code: "STORE_CLOSED", location: this.location });
   }
 }
 

@@ -52,6 +52,7 @@ export class LevelVoucherStore implements VoucherStore {
   put(side: VoucherSide, change: PutVoucher): Promise<PutVoucherResult> {
     const { record, expectedSeq, covered, adjustExact } = change;
     const { channel } = record;
+    const options = { patient: change.patient };
     return this.#database.change(async (changes): Promise<PutVoucherResult> => {
       const records = await this.#records(side);
       const entries = await this.#entries(side, channel);
@@ -61,7 +62,7 @@ export class LevelVoucherStore implements VoucherStore {
       records.set(channel, record);
       entries.move(changes, covered, "vouchered", adjustExact);
       return { stored: true };
-    });
+    }, options);
   }
 
   acknowledge(channel: Hex, seq: bigint): Promise<void> {
@@ -76,7 +77,9 @@ export class LevelVoucherStore implements VoucherStore {
   }
 
   addEntry(side: VoucherSide, channel: Hex, entry: LedgerEntry): Promise<boolean> {
-    return this.#database.change(async (changes) => (await this.#entries(side, channel)).add(changes, entry));
+    // Who did the work knows of it without this; who pays for it is answered when it is there.
+    const options = { patient: side === "held" };
+    return this.#database.change(async (changes) => (await this.#entries(side, channel)).add(changes, entry), options);
   }
 
   setEntries(

@@ -71,6 +71,25 @@ describe("database", () => {
     assert.ok(db.commits < 100, `${db.commits} fsyncs for 200 changes`);
   });
 
+  it("takes a patient change along with one that is not", async () => {
+    const db = await reopen();
+    const before = db.commits;
+    const order: string[] = [];
+    const put = (name: string, patient: boolean) =>
+      db.change(async (changes) => changes.put(name, "1"), { patient }).then(() => order.push(name));
+    await Promise.all([put("a", true), put("b", false), put("c", true)]);
+    assert.deepEqual([db.commits - before, order], [1, ["a", "b", "c"]]);
+  });
+
+  it("writes what was asked for before it closes", async () => {
+    const db = await reopen();
+    const names = Array.from({ length: 50 }, (_, at) => `n/${at}`);
+    const asked = names.map((name, at) => db.change(async (changes) => changes.put(name, "1"), { patient: at > 25 }));
+    await db.close();
+    await Promise.all(asked);
+    assert.equal((await (await reopen()).list("n/")).length, names.length);
+  });
+
   it("agrees with a plain map, what is pending included", async () => {
     const key = fc.constantFrom("a/1", "a/2", "a/3", "b/1", "ab/1");
     const step = fc.record({ key, value: fc.option(fc.string(), { nil: undefined }) });
