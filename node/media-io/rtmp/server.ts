@@ -93,9 +93,9 @@ class NetRtmpServer implements RtmpServer {
 
   async start(): Promise<void> {
     const { host, port, logger } = this.#options;
-    // First, so that a certificate that cannot be used leaves nothing listening.
-    if (this.#secure !== undefined) this.#tlsPort = await this.#secure.start();
     try {
+      // First, so that a certificate that cannot be used leaves nothing listening.
+      if (this.#secure !== undefined) this.#tlsPort = await this.#secure.start();
       this.#port = await listen(this.#server, host, port);
     } catch (error) {
       await this.#secure?.stop();
