@@ -30,4 +30,5 @@ export class PaymentError extends CodedError<
   | { code: "VOUCHER_PREPAY_REFUSED"; asked: bigint; allowed: bigint }
   | { code: "VOUCHER_CHANNEL_UNKNOWN"; channel: Hex }
   | { code: "VOUCHER_FENCED"; channel: Hex }
+  | { code: "PAYMENT_ATTEMPTS_TOO_MANY"; channel: Hex; most: number }
 > {}

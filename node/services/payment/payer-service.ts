@@ -3,8 +3,7 @@ import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import { defaultCreditRules, prepayBaseUnits } from "@leat/node/metering/credit.ts";
-import { HoldBack } from "@leat/node/metering/hold-back.ts";
-import type { VoucherStore } from "@leat/node/metering/voucher-store.ts";
+import type { LedgerEntry, VoucherStore } from "@leat/node/metering/voucher-store.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import { type Channel, channelOf } from "@leat/sdk/protocol/channel.ts";
@@ -13,6 +12,7 @@ import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { VoucherOffer } from "@leat/sdk/protocol/job.ts";
 import type { StatementSigner, Statements } from "@leat/sdk/protocol/statements.ts";
 import { type Static, Type } from "typebox";
+import { Attempts } from "./attempts.ts";
 import { type Book, ChannelBooks, readPayable, readWaiting } from "./channel-book.ts";
 import { PaymentError } from "./errors.ts";
 import type {
@@ -27,6 +27,7 @@ import type {
 } from "./index.ts";
 import { Pen } from "./pen.ts";
 import { VoucherSigners } from "./voucher-signers.ts";
+import { writeOff } from "./write-off.ts";
 
 export const payerOptions = Type.Object(
   {
@@ -51,8 +52,8 @@ export const payerOptions = Type.Object(
   { default: {}, additionalProperties: false },
 );
 
-/** Attempts that are remembered, newest last; receipts of older ones that come again are new. 3 MB in memory. */
-const MAX_ATTEMPTS = 10_000;
+/** Attempts that ended for bad work and are remembered: what they book later is bad too. 1 MB in memory. */
+const MAX_FORFEITED = 10_000;
 
 export interface PayerComponents {
   readonly vouchers: VoucherStore;
@@ -68,17 +69,12 @@ export interface PayerComponents {
   readonly metrics: MetricsRegister;
 }
 
-interface Attempt {
-  readonly book: Book;
-  readonly holdBack: HoldBack;
-}
-
 export class PayerService implements Payer, Startable {
   readonly #components: PayerComponents;
   readonly #options: Static<typeof payerOptions>;
   readonly #books: ChannelBooks;
   readonly #pen: Pen;
-  readonly #attempts = new Map<string, Attempt>();
+  readonly #attempts: Attempts;
   readonly #forfeited = new Set<string>();
   readonly #tasks: TaskGroup;
   readonly #settling = new Set<Hex>();
@@ -94,6 +90,7 @@ export class PayerService implements Payer, Startable {
       defaultCreditRules,
       options.samplingRate,
     );
+    this.#attempts = new Attempts(options.samplingRate, ({ book, job }) => this.#forgetEntries(book, job));
     this.#pen = new Pen({ ...components, signers });
     this.#tasks = new TaskGroup({
       clock: components.clock,
@@ -119,8 +116,11 @@ export class PayerService implements Payer, Startable {
   async owe(work: Work): Promise<boolean> {
     const { job, attempt, seq, exact, receiptHash, channel } = work;
     const book = await this.#books.open(channel);
-    const { holdBack } = this.#attempt(book, job, attempt);
-    if (this.#forfeited.has(attemptKey(job, attempt))) holdBack.forfeit();
+    const { holdBack } = this.#attempts.open(book, job, attempt);
+    if (this.#forfeited.has(attemptKey(job, attempt))) {
+      holdBack.forfeit();
+      this.#attempts.close(job, attempt);
+    }
     const state = holdBack.state === "forfeited" ? ("forfeited" as const) : ("waiting" as const);
     const entry = { job, attempt, seq, exact, receiptHash, state };
     if (!(await this.#components.vouchers.addEntry("issued", book.id, entry))) return false;
@@ -132,7 +132,7 @@ export class PayerService implements Payer, Startable {
   }
 
   async passed({ job, attempt, seq }: WorkKey): Promise<void> {
-    const known = this.#attempts.get(attemptKey(job, attempt));
+    const known = this.#attempts.find(job, attempt);
     if (known !== undefined) await this.#makePayable(known.book, job, attempt, known.holdBack.pass(seq));
   }
 
@@ -142,24 +142,59 @@ export class PayerService implements Payer, Startable {
 
   async release(job: Hex, attempt: number): Promise<void> {
     this.#close(job, attempt);
-    const known = this.#attempts.get(attemptKey(job, attempt));
+    const known = this.#attempts.find(job, attempt);
     if (known !== undefined) await this.#makePayable(known.book, job, attempt, known.holdBack.release());
   }
 
   async forfeit(job: Hex, attempt: number): Promise<bigint> {
+    const { vouchers } = this.#components;
     const key = attemptKey(job, attempt);
     this.#close(job, attempt);
     // Also one that has booked nothing yet: what it books later is bad work too.
     this.#forfeited.add(key);
-    if (this.#forfeited.size > MAX_ATTEMPTS) this.#forfeited.delete(this.#forfeited.values().next().value!);
-    const known = this.#attempts.get(key);
-    if (known === undefined) return 0n;
+    if (this.#forfeited.size > MAX_FORFEITED) this.#forfeited.delete(this.#forfeited.values().next().value!);
+    const known = this.#attempts.find(job, attempt);
+    if (known === undefined) {
+      // Forgotten, or never heard of: it may still have work that waits, in whichever channel it was.
+      const isLost = (entry: LedgerEntry) =>
+        entry.attempt === attempt && entry.job === job && entry.state === "waiting";
+      const lost = await Promise.all(this.#books.all().map((book) => writeOff(vouchers, book, isLost)));
+      return lost.reduce((sum, exact) => sum + exact, 0n);
+    }
     const { book, holdBack } = known;
     const lost = holdBack.forfeit();
     const keys = lost.seqs.map((seq) => ({ job, attempt, seq }));
-    await this.#components.vouchers.setEntries("issued", book.id, keys, "forfeited");
+    await vouchers.setEntries("issued", book.id, keys, "forfeited");
     book.ledger.forfeit(lost.exact);
     return lost.exact;
+  }
+
+  /** Never pays this work: another attempt is paid for its segments. */
+  async refuse(channel: Channel, keys: readonly WorkKey[]): Promise<void> {
+    const refused = new Set(keys.map(entryName));
+    const isLost = (entry: LedgerEntry) => entry.state === "waiting" && refused.has(entryName(entry));
+    await writeOff(this.#components.vouchers, await this.#books.open(channel), isLost);
+    for (const { job, attempt, seq } of keys) this.#attempts.find(job, attempt)?.holdBack.take(seq);
+  }
+
+  /**
+   * Drops all that is known of a job that is long over, with what of it was never asked for. False, and nothing changes,
+   * while its payee did not say that it has the voucher which covers it.
+   */
+  async forgetJob(job: Hex): Promise<boolean> {
+    const { vouchers } = this.#components;
+    for (const book of this.#books.all()) {
+      const newest = await vouchers.newest("issued", book.id);
+      if (newest === undefined || newest.acknowledged) continue;
+      const signed = new Set(newest.receiptHashes);
+      const open = await vouchers.openEntries("issued", book.id);
+      if (open.some((entry) => entry.job === job && signed.has(entry.receiptHash))) return false;
+    }
+    for (const book of this.#books.all()) {
+      await writeOff(vouchers, book, (entry) => entry.job === job);
+      await vouchers.forgetJob("issued", book.id, job);
+    }
+    return true;
   }
 
   async prepay(channel: Channel, exactPerSecond: bigint): Promise<VoucherOffer | undefined> {
@@ -193,7 +228,7 @@ export class PayerService implements Payer, Startable {
     if (book === undefined) throw new PaymentError({ code: "VOUCHER_CHANNEL_UNKNOWN", channel: request.channel });
     return book.mutex.run(async () => {
       const { offer, entries } = await this.#pen.answer(book, request, this.#options.prepayLimit);
-      for (const { job, attempt, seq } of entries) this.#attempts.get(attemptKey(job, attempt))?.holdBack.take(seq);
+      for (const { job, attempt, seq } of entries) this.#attempts.find(job, attempt)?.holdBack.take(seq);
       return offer;
     });
   }
@@ -246,37 +281,30 @@ export class PayerService implements Payer, Startable {
     });
   }
 
-  #attempt(book: Book, job: Hex, attempt: number): Attempt {
-    const key = attemptKey(job, attempt);
-    const known = this.#attempts.get(key) ?? { book, holdBack: new HoldBack(this.#options.samplingRate) };
-    this.#attempts.set(key, known);
-    if (this.#attempts.size > MAX_ATTEMPTS) this.#forgetOldest();
-    return known;
-  }
-
-  #forgetOldest(): void {
-    for (const [key, { book, holdBack }] of this.#attempts) {
-      if (holdBack.state === "open") continue;
-      this.#attempts.delete(key);
-      if (this.#tasks.signal.aborted) return;
-      this.#tasks.run(() => this.#components.vouchers.forgetJob("issued", book.id, key.slice(0, 66) as Hex));
-      return;
-    }
+  #forgetEntries(book: Book, job: Hex): void {
+    // An agent is shown its work by who gains from it: what it paid for it remembers until it says otherwise itself.
+    if (this.#components.deliver === undefined || this.#tasks.signal.aborted) return;
+    this.#tasks.run(() => this.#components.vouchers.forgetJob("issued", book.id, job));
   }
 
   /** Also an attempt that booked nothing. */
   #close(job: Hex, attempt: number): void {
+    this.#attempts.close(job, attempt);
     for (const book of this.#books.all()) this.#books.closeJob(book, job, attempt);
   }
 
   /** After a restart: what waited for checks waits again. */
   async #adoptEntries(book: Book): Promise<void> {
     for (const entry of await this.#components.vouchers.openEntries("issued", book.id)) {
-      const { holdBack } = this.#attempt(book, entry.job, entry.attempt);
+      const { holdBack } = this.#attempts.adopt(book, entry.job, entry.attempt);
       if (entry.state !== "waiting") continue;
       await this.#makePayable(book, entry.job, entry.attempt, holdBack.add(entry.seq, entry.exact));
     }
   }
+}
+
+function entryName({ job, attempt, seq }: WorkKey): string {
+  return `${attemptKey(job, attempt)}/${seq}`;
 }
 
 function attemptKey(job: Hex, attempt: number): string {
