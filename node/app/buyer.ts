@@ -6,6 +6,7 @@ import { type OutboxItem, OutboxService } from "../services/jobs/outbox.ts";
 import { PayerService } from "../services/payment/payer-service.ts";
 import { SessionClientService } from "../services/session/client.ts";
 import { LevelReceiptStore } from "../store/receipts.ts";
+import { LevelUsageStore } from "../store/usage.ts";
 import { LevelVoucherStore } from "../store/vouchers.ts";
 import { addEvidence } from "./evidence.ts";
 import type { Foundation } from "./foundation.ts";
@@ -59,6 +60,8 @@ export async function addBuyer(foundation: Foundation): Promise<void> {
     {
       session: jobSession,
       payer,
+      vouchers,
+      usage: new LevelUsageStore(database),
       outbox,
       evidence: addEvidence(foundation),
       statements,

@@ -1,6 +1,5 @@
 import type { Voucher } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
-import { findSignerEnd } from "../chain/signer-end.ts";
 import { nativeStatements } from "../kernel/secp.ts";
 import { VoucherSigners } from "../services/payment/voucher-signers.ts";
 import { WatchtowerService } from "../services/watchtower/watchtower-service.ts";
@@ -19,8 +18,8 @@ export async function addWatchtower(
   const tower = new WatchtowerService(
     {
       store: new LevelWatchStore(database),
-      signers,
-      signerEnd: (channel, findSigner) => findSignerEnd(registry, channel, findSigner),
+      thawEndsAt: (channel) => registry.reader.thawEndsAt(channel),
+      checkSigner: (voucher) => signers.check(voucher),
       serves: (payee) => {
         if (config.watchtower.serve === "anybody") return true;
         const state = registry.cluster(cluster);

@@ -89,6 +89,7 @@ export interface VoucherStore {
   ): Promise<void>;
   /** Entries that are `waiting` or `payable`, by job, attempt, seq. */
   openEntries(side: VoucherSide, channel: Hex): Promise<LedgerEntry[]>;
+  countOpen(side: VoucherSide, channel: Hex): Promise<number>;
   /**
    * Exact sum of all entries that are `payable` or `vouchered` (forgotten ones too) and of all adjustments, since the
    * channel began.

@@ -35,6 +35,10 @@ export class ChannelEntries {
     return [...this.#open].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, entry]) => entry);
   }
 
+  get countOpen(): number {
+    return this.#open.size;
+  }
+
   get totalExact(): bigint {
     return this.#total ?? 0n;
   }

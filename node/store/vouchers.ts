@@ -95,6 +95,10 @@ export class LevelVoucherStore implements VoucherStore {
     return (await this.#entries(side, channel)).open();
   }
 
+  async countOpen(side: VoucherSide, channel: Hex): Promise<number> {
+    return (await this.#entries(side, channel)).countOpen;
+  }
+
   async totalExact(side: VoucherSide, channel: Hex): Promise<bigint> {
     return (await this.#entries(side, channel)).totalExact;
   }

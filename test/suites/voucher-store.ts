@@ -158,6 +158,7 @@ export function describeVoucherStore(name: string, open: () => Promise<VoucherSt
       await store.addEntry("held", channel, { ...entry(1n, 1n), attempt: 10 });
       await store.addEntry("held", channel, { ...entry(1n, 1n), attempt: 2 });
       const open = await store.openEntries("held", channel);
+      assert.equal(await store.countOpen("held", channel), open.length);
       assert.deepEqual(
         open.map(({ attempt, seq }) => [attempt, seq]),
         [
@@ -182,6 +183,7 @@ export function describeVoucherStore(name: string, open: () => Promise<VoucherSt
       await store.setEntries("issued", channel, [keyOf({ seq: 3n })], "forfeited");
       assert.equal(await store.totalExact("issued", channel), 2n * 10n ** 40n);
       assert.deepEqual(await store.openEntries("issued", channel), [entry(1n, 10n ** 40n, "payable")]);
+      assert.equal(await store.countOpen("issued", channel), 1);
     });
 
     it("forgets a job's closed entries and keeps their total", async () => {

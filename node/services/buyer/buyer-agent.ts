@@ -2,7 +2,9 @@ import type { ChannelView } from "@leat/node/chain/channel-view.ts";
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
+import type { VoucherStore } from "@leat/node/metering/voucher-store.ts";
 import type { PayerService } from "@leat/node/services/payment/payer-service.ts";
+import type { LevelUsageStore } from "@leat/node/store/usage.ts";
 import type { UsageReport, VoucherRequest, WatchedEdge } from "@leat/node/wire/session/messages.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
@@ -21,6 +23,7 @@ import type { JobSession } from "../jobs/ports.ts";
 import { EdgeProbe, type Reference } from "./edge-probe.ts";
 import { BuyerError } from "./errors.ts";
 import { createFetcher } from "./hls-reader.ts";
+import { type OpenAttempt, OpenAttempts } from "./open-attempts.ts";
 import { UsageBook } from "./usage-book.ts";
 
 export const buyerOptions = Type.Object(
@@ -49,13 +52,30 @@ export const buyerOptions = Type.Object(
       maximum: 60_000,
       description: "Longest that one answer of an edge may take, milliseconds",
     }),
+    mostJobs: Type.Integer({
+      default: 200_000,
+      minimum: 1_000,
+      maximum: 10_000_000,
+      description: "Jobs of the last 30 days that are remembered, so that nothing is paid twice; more are refused",
+    }),
+    mostUnpaid: Type.Integer({
+      default: 100_000,
+      minimum: 1_000,
+      maximum: 10_000_000,
+      description: "Segments that a cluster reported and was not paid for; more are refused",
+    }),
   },
   { default: {}, additionalProperties: false },
 );
 
 export interface BuyerAgentComponents {
   readonly session: Pick<JobSession, "welcome" | "handle">;
-  readonly payer: Pick<PayerService, "openChannel" | "owe" | "forfeit" | "answerRequest">;
+  readonly payer: Pick<
+    PayerService,
+    "openChannel" | "owe" | "forfeit" | "answerRequest" | "waiting" | "release" | "refuse" | "forgetJob"
+  >;
+  readonly vouchers: Pick<VoucherStore, "openEntries" | "countOpen">;
+  readonly usage: LevelUsageStore;
   readonly outbox: Pick<Outbox, "post">;
   readonly evidence: Pick<Evidence, "keep">;
   readonly statements: Pick<Statements, "recoverSigner">;
@@ -84,6 +104,11 @@ const MAX_REFERENCES = 64;
 const MAX_STREAMS = 1_000;
 /** Delivery receipts that are remembered for checks that come after them. */
 const MAX_DELIVERIES = 10_000;
+const FORGET_EVERY_MS = 3_600_000;
+/** A job that nothing happened to for so long is over: more than a cluster's balancers are ever away. */
+const FORGET_AFTER_MS = 30 * 24 * 3_600_000;
+/** Where half of the jobs that fit are remembered: no stream rests for so long and goes on. */
+const FORGET_EARLY_MS = 24 * 3_600_000;
 
 interface Watched {
   edges: readonly WatchedEdge[];
@@ -97,6 +122,7 @@ export class BuyerAgentService implements Startable {
   readonly #options: Static<typeof buyerOptions>;
   readonly #book: UsageBook;
   readonly #probe: EdgeProbe;
+  readonly #attempts = new OpenAttempts();
   readonly #streams = new Map<Hex, Watched>();
   readonly #deliveries = new Map<string, Hex>();
   readonly #tasks: TaskGroup;
@@ -109,12 +135,12 @@ export class BuyerAgentService implements Startable {
     const { clock, logger, metrics } = components;
     this.#components = components;
     this.#options = options;
-    this.#book = new UsageBook({ ...components, buyer: components.account });
+    this.#book = new UsageBook({ ...components, buyer: components.account }, options);
     this.#probe = new EdgeProbe(
       { fetcher: createFetcher(options.probeTimeoutMs), clock, secret: components.probeSecret },
       { lookEveryMs: options.probeLookMs, looks: options.probeLooks },
     );
-    this.#tasks = new TaskGroup({ clock, onError: (error) => logger.error("Probe edge failed", { error }) });
+    this.#tasks = new TaskGroup({ clock, onError: (error) => logger.error("Work of buyer failed", { error }) });
     this.#reports = metrics.counter({
       name: "leat_buyer_reports_total",
       help: "Usage reports of the cluster",
@@ -128,7 +154,11 @@ export class BuyerAgentService implements Startable {
   }
 
   async start(): Promise<void> {
-    const { session, logger } = this.#components;
+    const { session, logger, payer, usage } = this.#components;
+    for (const { job, attempt } of await payer.waiting()) {
+      const known = await usage.job(job);
+      if (known !== undefined) await this.#release(this.#attempts.note(known.stream, { job, attempt }, known.isShared));
+    }
     session.handle("usage.report", async (report) => {
       await this.#report(report);
       return {};
@@ -143,8 +173,11 @@ export class BuyerAgentService implements Startable {
     });
     session.handle("stream.watch", async ({ stream, edges }) => {
       this.#watch(stream, edges);
+      if (edges.length === 0) await this.#release(this.#attempts.end(stream));
       return {};
     });
+    this.#tasks.run(() => this.forgetIdle());
+    this.#tasks.every(FORGET_EVERY_MS, () => this.forgetIdle());
   }
 
   async stop(): Promise<void> {
@@ -152,14 +185,30 @@ export class BuyerAgentService implements Startable {
     await this.#tasks.close();
   }
 
+  /** Jobs that are long over leave the disk, with all that was booked for them: every hour, by itself. */
+  async forgetIdle(): Promise<void> {
+    const { usage, payer, clock } = this.#components;
+    const idleMs = (await usage.countJobs()) * 2 > this.#options.mostJobs ? FORGET_EARLY_MS : FORGET_AFTER_MS;
+    const gone: Hex[] = [];
+    for (const job of await usage.idleJobs(clock.nowMs() - idleMs)) {
+      if (this.#tasks.signal.aborted) return;
+      if (await payer.forgetJob(job)) gone.push(job);
+    }
+    if (gone.length > 0) await usage.forget(gone);
+  }
+
   async #report(report: UsageReport): Promise<void> {
     const { payer, account, logger } = this.#components;
     const cluster = this.#clusterAccount();
     try {
-      const { receiptHash, exact } = await this.#book.check(report, cluster);
+      const { receiptHash, owedExact: exact } = await this.#book.check(report, cluster);
+      const { job, attempt, stream, kind } = report;
       const { seq } = report.receipt.value;
       const channel = hubChannel(account, cluster, report.token);
-      await payer.owe({ job: report.job, attempt: report.attempt, seq, channel, exact, receiptHash });
+      if (exact > 0n) {
+        await payer.owe({ job, attempt, seq, channel, exact, receiptHash });
+        await this.#release(this.#attempts.note(stream, { job, attempt }, kind === "delivery"));
+      }
       this.#reports.add(1, { verdict: "accepted" });
       if (report.kind === "delivery") this.#deliveries.set(deliveryKey(report.job, report.attempt, seq), receiptHash);
       if (this.#deliveries.size > MAX_DELIVERIES) this.#deliveries.delete(this.#deliveries.keys().next().value!);
@@ -177,17 +226,21 @@ export class BuyerAgentService implements Startable {
     const cluster = this.#clusterAccount();
     const channels = Object.values(deployment.tokens).map((token) => hubChannel(account, cluster, toAddress(token)));
     const channel = channels.find((one) => channelId(one) === request.channel);
-    if (channel !== undefined) await payer.openChannel(channel);
-    const receiptHashes = this.#book.selectUnpaid(request.receiptHashes);
+    if (channel === undefined) return payer.answerRequest(request);
+    await payer.openChannel(channel);
+    const { receiptHashes, superseded } = await this.#book.selectUnpaid(request.channel, request.receiptHashes);
+    if (superseded.length > 0) await payer.refuse(channel, superseded);
     const [receiptHash] = request.receiptHashes;
     if (receiptHash !== undefined && receiptHashes.length === 0) {
       throw new BuyerError({ code: "USAGE_PAID_TWICE", receiptHash });
     }
     // What is left out lowers the total that can be expected.
     const cumulative = receiptHashes.length < request.receiptHashes.length ? 0n : request.cumulative;
-    const offer = await payer.answerRequest({ ...request, cumulative, receiptHashes });
-    this.#book.markPaid(offer.receiptHashes);
-    return offer;
+    return payer.answerRequest({ ...request, cumulative, receiptHashes });
+  }
+
+  async #release(over: readonly OpenAttempt[]): Promise<void> {
+    for (const { job, attempt } of over) await this.#components.payer.release(job, attempt);
   }
 
   #watch(stream: Hex, edges: readonly WatchedEdge[]): void {

@@ -1,7 +1,12 @@
 import type { ChannelView } from "@leat/node/chain/channel-view.ts";
+import type { Clock } from "@leat/node/kernel/clock.ts";
 import { MeteringError } from "@leat/node/metering/errors.ts";
+import { addPaid, paidAttempt } from "@leat/node/metering/paid-runs.ts";
 import { checkLeaves, countUnits } from "@leat/node/metering/usage.ts";
+import type { EntryKey, LedgerEntry, VoucherStore } from "@leat/node/metering/voucher-store.ts";
+import type { LevelUsageStore } from "@leat/node/store/usage.ts";
 import type { UsageReport } from "@leat/node/wire/session/messages.ts";
+import { channelId, hubChannel } from "@leat/sdk/protocol/channel.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
 import { hashStatement, StatementError } from "@leat/sdk/protocol/eip712.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
@@ -17,6 +22,10 @@ export interface UsageBookComponents {
   readonly domain: Domain;
   readonly chain: Pick<ChannelView, "maySign">;
   readonly evidence: Pick<Evidence, "keep">;
+  /** What must outlive this process: without it all would be paid again. */
+  readonly usage: Pick<LevelUsageStore, "quoteOf" | "job" | "begin" | "changeJobs">;
+  readonly vouchers: Pick<VoucherStore, "openEntries" | "countOpen">;
+  readonly clock: Pick<Clock, "nowMs">;
   /** Whose agent this is: the payer that a quote must name. */
   readonly buyer: Address;
   /** Most that is paid for a unit of a token; undefined where the buyer set none. */
@@ -26,29 +35,39 @@ export interface UsageBookComponents {
 /** What a report is worth after all was checked. */
 export interface CheckedUsage {
   readonly receiptHash: Hex;
-  readonly exact: bigint;
+  /** To be booked; 0 where nothing is, or it is paid already. */
+  readonly owedExact: bigint;
 }
 
-/** Streams whose quotes are remembered; a quote of an older one is taken as new. */
-const MAX_STREAMS = 10_000;
+/** What of a request may be signed for. */
+export interface UnpaidWork {
+  readonly receiptHashes: readonly Hex[];
+  /** Booked work that can never be paid any more: another attempt is paid for its segment. */
+  readonly superseded: readonly LedgerEntry[];
+}
+
 /** Receipts that a second one of the same work is compared with. */
 const MAX_SEEN = 100_000;
-/** Segments whose paid attempt is remembered: 1,000 jobs for an hour. */
-const MAX_PAID = 1_000_000;
+export interface UsageLimits {
+  /** Jobs whose paid segments are remembered. */
+  readonly mostJobs: number;
+  /** Segments of a channel that are booked and not paid. */
+  readonly mostUnpaid: number;
+}
+
+/** Runs of one job: so many times it went on with another attempt, or left a gap that nobody filled. */
+const MAX_RUNS = 1_000;
 
 /** Checks what a cluster says was done: it could bill work that nobody did, twice, or dearer than it was agreed. */
 export class UsageBook {
   readonly #components: UsageBookComponents;
-  /** The first quote seen of each stream: the cluster is held to it from then on. */
-  readonly #quotes = new Map<Hex, Hex>();
-  readonly #receipts = new Map<Hex, { readonly key: string; readonly attempt: number }>();
-  /** The first receipt seen of each job, segment and attempt. */
+  readonly #limits: UsageLimits;
+  /** The first receipt seen of each job, segment and attempt: evidence, not what keeps a second one from being paid. */
   readonly #seen = new Map<string, Signed<Receipt>>();
-  /** The attempt that was paid for a job's segment. */
-  readonly #paid = new Map<string, number>();
 
-  constructor(components: UsageBookComponents) {
+  constructor(components: UsageBookComponents, limits: UsageLimits) {
     this.#components = components;
+    this.#limits = limits;
   }
 
   /** @throws a BuyerError that says what is wrong with the report. */
@@ -66,42 +85,100 @@ export class UsageBook {
     }
     const unit = unitOf(report);
     const price = this.#checkPrice(report, unit);
-    await this.#checkQuote(report, clusterAccount);
+    const quoteHash = await this.#checkQuote(report, clusterAccount);
     const served = countUnits(unit, receipt.value, leaves);
     if (report.paidUnits > served) {
       throw new BuyerError({ code: "USAGE_UNITS_TOO_MANY", served, paid: report.paidUnits });
     }
     await this.#checkSigners(report, clusterAccount);
     const receiptHash = hashStatement(receiptStructure, this.#components.domain, receipt.value);
-    const { seq } = receipt.value;
     await this.#compare(receipt, receiptHash);
-    // Several edges may serve one segment under one job, each its own viewers; other work is done once.
-    if (report.kind !== "delivery") this.#receipts.set(receiptHash, { key: `${job}/${seq}`, attempt });
-    trim(this.#receipts, MAX_PAID);
-    return { receiptHash, exact: costExact(price, report.paidUnits) };
+    const exact = costExact(price, report.paidUnits);
+    // Nothing is kept of it either: a cluster could send any number of such reports, and they would cost it nothing.
+    if (exact === 0n) return { receiptHash, owedExact: 0n };
+    await this.#checkUnpaid(report, clusterAccount);
+    const paid = await this.#begin(report, quoteHash);
+    if (paid !== undefined && paid !== attempt) throw new BuyerError({ code: "USAGE_PAID_TWICE", receiptHash });
+    return { receiptHash, owedExact: paid === undefined ? exact : 0n };
   }
 
-  /** Those of which no other attempt at the same segment was paid, or stands before them in the list. */
-  selectUnpaid(receiptHashes: readonly Hex[]): Hex[] {
-    const here = new Map<string, number>();
-    return receiptHashes.filter((receiptHash) => {
-      const known = this.#receipts.get(receiptHash);
-      if (known === undefined) return true;
-      const first = this.#paid.get(known.key) ?? here.get(known.key) ?? known.attempt;
-      here.set(known.key, first);
-      return first === known.attempt;
+  /**
+   * Of several attempts at a segment the one that is paid already, or stands first in the list. It is on disk before
+   * anything is signed: whatever happens then, no other one is ever paid.
+   */
+  async selectUnpaid(channel: Hex, receiptHashes: readonly Hex[]): Promise<UnpaidWork> {
+    const { vouchers } = this.#components;
+    const open = await vouchers.openEntries("issued", channel);
+    const named = new Map(open.map((entry) => [entry.receiptHash, entry]));
+    const asked = receiptHashes.map((hash) => named.get(hash)).filter((entry) => entry !== undefined);
+    if (asked.length === 0) return { receiptHashes, superseded: [] };
+    const claimed = await this.#claim(asked);
+    const paid = new Map(claimed.map(({ job, seq, attempt }) => [`${job}/${seq}`, attempt]));
+    const won = new Set(claimed.map(entryName));
+    const isUnpaid = (entry: LedgerEntry | undefined) => entry === undefined || won.has(entryName(entry));
+    const others = open.filter((entry) => {
+      const winner = paid.get(`${entry.job}/${entry.seq}`);
+      return entry.state === "waiting" && winner !== undefined && winner !== entry.attempt;
     });
+    const shared = await this.#sharedJobs(others);
+    return {
+      receiptHashes: receiptHashes.filter((hash) => isUnpaid(named.get(hash))),
+      superseded: others.filter(({ job }) => !shared.has(job)),
+    };
   }
 
-  /** A voucher covers them. */
-  markPaid(receiptHashes: readonly Hex[]): void {
-    for (const receiptHash of receiptHashes) {
-      const known = this.#receipts.get(receiptHash);
-      if (known === undefined) continue;
-      this.#paid.set(known.key, known.attempt);
-      this.#receipts.delete(receiptHash);
+  /** Fixes for good that these are paid. Answers those that may be: of a segment whose other attempt is paid, none. */
+  async #claim(asked: readonly LedgerEntry[]): Promise<LedgerEntry[]> {
+    const { usage, clock } = this.#components;
+    const claimed: LedgerEntry[] = [];
+    const ofJob = Map.groupBy(asked, ({ job }) => job);
+    await usage.changeJobs(ofJob.keys(), (job, known) => {
+      let { paid } = known;
+      for (const entry of ofJob.get(job)!) {
+        const first = known.isShared ? entry.attempt : (paidAttempt(paid, entry.seq) ?? entry.attempt);
+        if (first !== entry.attempt) continue;
+        claimed.push(entry);
+        if (!known.isShared) paid = addPaid(paid, entry.seq, entry.attempt, MAX_RUNS);
+      }
+      return { ...known, paid, usedAtMs: clock.nowMs() };
+    });
+    return claimed;
+  }
+
+  /** What is never asked for stays unpaid for long: a cluster must not fill the disk with it. */
+  async #checkUnpaid({ token }: UsageReport, clusterAccount: Address): Promise<void> {
+    const { buyer, vouchers } = this.#components;
+    const { mostUnpaid } = this.#limits;
+    const channel = channelId(hubChannel(buyer, clusterAccount, token));
+    if ((await vouchers.countOpen("issued", channel)) < mostUnpaid) return;
+    throw new BuyerError({ code: "USAGE_UNPAID_TOO_MANY", most: mostUnpaid });
+  }
+
+  async #sharedJobs(entries: readonly LedgerEntry[]): Promise<Set<Hex>> {
+    const shared = new Set<Hex>();
+    for (const job of new Set(entries.map((entry) => entry.job))) {
+      if ((await this.#components.usage.job(job))?.isShared !== false) shared.add(job);
     }
-    trim(this.#paid, MAX_PAID);
+    return shared;
+  }
+
+  /** The attempt that is paid for the segment. The job's stream and kind, and the stream's quote, stand from now on. */
+  async #begin({ job, stream, kind, receipt }: UsageReport, quoteHash: Hex): Promise<number | undefined> {
+    const { usage, clock } = this.#components;
+    const { mostJobs } = this.#limits;
+    const known = await usage.job(job);
+    const begin = async () => {
+      // Several edges may serve one segment under one job, each its own viewers; other work is done once.
+      const begun = { job, stream, kind, isShared: kind === "delivery", quoteHash };
+      const stands = await usage.begin({ ...begun, nowMs: clock.nowMs(), mostJobs });
+      if (stands === undefined) throw new BuyerError({ code: "USAGE_JOBS_TOO_MANY", most: mostJobs });
+      if (stands.quoteHash !== quoteHash) throw new BuyerError({ code: "USAGE_QUOTE_CHANGED", stream });
+      return stands.job;
+    };
+    const stands = known ?? (await begin());
+    if (stands.stream !== stream) throw wrongJob("stream");
+    if (stands.kind !== kind) throw wrongJob("kind");
+    return stands.isShared ? undefined : paidAttempt(stands.paid, receipt.value.seq);
   }
 
   /** A node that signs two receipts of one work is told on; the second is never paid. */
@@ -111,7 +188,7 @@ export class UsageBook {
     const first = this.#seen.get(key);
     if (first === undefined) {
       this.#seen.set(key, receipt);
-      trim(this.#seen, MAX_SEEN);
+      if (this.#seen.size > MAX_SEEN) this.#seen.delete(this.#seen.keys().next().value!);
       return;
     }
     if (hashStatement(receiptStructure, this.#components.domain, first.value) === receiptHash) return;
@@ -134,21 +211,20 @@ export class UsageBook {
   }
 
   /** Nodes differ in price, so what a unit costs may differ from job to job: never beyond what was promised. */
-  async #checkQuote({ quote, quoted, stream, token }: UsageReport, clusterAccount: Address): Promise<void> {
-    const { statements, domain, chain, buyer } = this.#components;
+  async #checkQuote({ quote, quoted, stream, token }: UsageReport, clusterAccount: Address): Promise<Hex> {
+    const { statements, domain, chain, buyer, usage } = this.#components;
     const { node, payer, token: quotedToken, pricesHash } = quote.value;
     if (node !== clusterAccount) throw wrongQuote("node");
     if (payer !== buyer) throw wrongQuote("payer");
     if (quotedToken !== token) throw wrongQuote("token");
     if (pricesHash !== hashPrices(quoted)) throw wrongQuote("pricesHash");
     const quoteHash = hashStatement(quoteStructure, domain, quote.value);
-    const held = this.#quotes.get(stream);
-    if (held === quoteHash) return;
+    const held = await usage.quoteOf(stream);
+    if (held === quoteHash) return quoteHash;
     if (held !== undefined) throw new BuyerError({ code: "USAGE_QUOTE_CHANGED", stream });
     const signer = recover(() => statements.recoverSigner(quoteStructure, domain, quote.value, quote.signature));
     if (!(await chain.maySign(clusterAccount, signer))) throw wrongQuote("signature");
-    this.#quotes.set(stream, quoteHash);
-    trim(this.#quotes, MAX_STREAMS);
+    return quoteHash;
   }
 
   async #checkSigners(report: UsageReport, clusterAccount: Address): Promise<void> {
@@ -187,14 +263,10 @@ function recover(signer: () => Address): Address {
   }
 }
 
-function wrongJob(field: "job" | "attempt" | "node" | "quoteHash"): BuyerError {
-  return new BuyerError({ code: "USAGE_JOB_WRONG", field });
+function entryName({ job, attempt, seq }: EntryKey): string {
+  return `${job}/${attempt}/${seq}`;
 }
 
-function trim(map: Map<unknown, unknown>, max: number): void {
-  if (map.size <= max) return;
-  for (const key of map.keys()) {
-    map.delete(key);
-    return;
-  }
+function wrongJob(field: "job" | "attempt" | "node" | "quoteHash" | "stream" | "kind"): BuyerError {
+  return new BuyerError({ code: "USAGE_JOB_WRONG", field });
 }

@@ -77,6 +77,11 @@ export class SqlVoucherStore implements VoucherStore {
     return this.#database.transaction((tx) => moveEntries(tx, side, channel, keys, state));
   }
 
+  countOpen(side: VoucherSide, channel: Hex): Promise<number> {
+    const isOpen = inArray(ledgerEntries.state, ["waiting", "payable"]);
+    return this.#database.sql.$count(ledgerEntries, and(ofChannel(side, channel), isOpen));
+  }
+
   async openEntries(side: VoucherSide, channel: Hex): Promise<LedgerEntry[]> {
     const { job, attempt, seq, exact, receiptHash, state } = ledgerEntries;
     return this.#database.sql

@@ -1,1 +1,0 @@
-ALTER TABLE streams ADD COLUMN playback text NOT NULL DEFAULT '{"type":"public"}';
