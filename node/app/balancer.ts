@@ -94,6 +94,7 @@ export async function addBalancer(foundation: Foundation): Promise<() => Promise
       jobStore: new JobStore(sql),
       selectionStore: new SelectionStore(sql),
       evidence: addEvidence(foundation),
+      access: foundation.access,
       statements,
       signer,
       domain,

@@ -17,6 +17,8 @@ import { loadKeyFile, type NodeKey } from "../kernel/keys.ts";
 import type { NamedPart } from "../kernel/lifecycle.ts";
 import { createLogger } from "../kernel/logger.ts";
 import { createMetrics, type Metrics } from "../kernel/metrics.ts";
+import { PolicyAccess, type ViewerAccess } from "../media-io/access/viewer-access.ts";
+import { WebhookAsker } from "../media-io/access/webhook.ts";
 import { TokenValues } from "../services/settlement/token-values.ts";
 import { LevelCheckpointStore } from "../store/checkpoints.ts";
 import { Database } from "../store/database.ts";
@@ -40,6 +42,8 @@ export interface Foundation {
   readonly registry: RegistryView;
   readonly sender: ChainSender;
   readonly http: FastifyInstance;
+  /** Who may watch, for a node that tells viewers where a stream plays, or plays it. */
+  readonly access: ViewerAccess;
   /** Conditions of `/readyz`; roles add theirs. */
   readonly readiness: ReadinessCheck[];
   /** Where others reach this node. */
@@ -80,6 +84,7 @@ export async function lay(config: NodeConfig): Promise<Foundation> {
     },
   );
   const http = await createServer(config.http, { logger, metrics });
+  const owners = new WebhookAsker({ clock, logger }, config.access);
   const readiness: ReadinessCheck[] = [];
   addHealth(http, readiness);
   addMetrics(http, metrics);
@@ -97,6 +102,7 @@ export async function lay(config: NodeConfig): Promise<Foundation> {
     registry,
     sender,
     http,
+    access: new PolicyAccess({ owners, clock, metrics }),
     readiness,
     httpUrl: config.node.httpUrl || `http://${config.http.host}:${config.http.port}`,
     parts: [

@@ -151,7 +151,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     );
     const door =
       x402 && createPlaybackDoor(x402, priceLists, { token: deployment.tokens.USDC, playback: config.x402.playback });
-    await addLive(http, delivery, { metrics, door });
+    await addLive(http, delivery, { metrics, door, access: foundation.access });
     parts.push({ name: "delivery", part: delivery });
   }
   if (roles.includes("ingest")) {

@@ -1,5 +1,6 @@
 import type { Voucher } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
+import { findSignerEnd } from "../chain/signer-end.ts";
 import { nativeStatements } from "../kernel/secp.ts";
 import { VoucherSigners } from "../services/payment/voucher-signers.ts";
 import { WatchtowerService } from "../services/watchtower/watchtower-service.ts";
@@ -18,8 +19,8 @@ export async function addWatchtower(
   const tower = new WatchtowerService(
     {
       store: new LevelWatchStore(database),
-      thawEndsAt: (channel) => registry.reader.thawEndsAt(channel),
-      checkSigner: (voucher) => signers.check(voucher),
+      signers,
+      signerEnd: (channel, findSigner) => findSignerEnd(registry, channel, findSigner),
       serves: (payee) => {
         if (config.watchtower.serve === "anybody") return true;
         const state = registry.cluster(cluster);

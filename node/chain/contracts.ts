@@ -16,6 +16,14 @@ export interface EscrowChannel {
   readonly collected: bigint;
   readonly reserve: bigint;
   readonly thawing: bigint;
+  /** Seconds since 1970 at which what thaws can be taken back; 0 while nothing thaws. */
+  readonly thawEndsAt: bigint;
+}
+
+/** How long a voucher counts once its reserve thaws or its allotted signer has ended, and once its balancer has, seconds. */
+export interface ThawPeriods {
+  readonly ofReserves: number;
+  readonly ofBalancers: number;
 }
 
 /** Their answers come back as if they were code of a contract: nodes allow 24,576 bytes of it, and each takes 320. */
@@ -31,7 +39,7 @@ export class ContractReader {
   readonly #client: PublicClient;
   readonly #deployment: Deployment;
   readonly #decimals = new Map<Address, number>();
-  #thawSeconds: number | undefined;
+  #thawPeriods: ThawPeriods | undefined;
   readonly #blockTimes = new Map<bigint, bigint>();
 
   constructor(client: PublicClient, deployment: Deployment) {
@@ -42,8 +50,8 @@ export class ContractReader {
   async channel(id: Hex, blockNumber?: bigint): Promise<EscrowChannel> {
     const address = this.#deployment.escrow;
     const call = { address, abi: paymentEscrowAbi, functionName: "channelOf", args: [id], blockNumber } as const;
-    const { collected, reserve, thawing } = await this.#client.readContract(call);
-    return { collected, reserve, thawing };
+    const { collected, reserve, thawing, thawEndsAt } = await this.#client.readContract(call);
+    return { collected, reserve, thawing, thawEndsAt: BigInt(thawEndsAt) };
   }
 
   /** What a key may sign on a channel; undefined where it was never allotted. */
@@ -65,13 +73,6 @@ export class ContractReader {
     return timestamp;
   }
 
-  /** Seconds since 1970 at which what thaws of a channel can be taken back; 0 while nothing thaws. */
-  async thawEndsAt(id: Hex): Promise<bigint> {
-    const address = this.#deployment.escrow;
-    const call = { address, abi: paymentEscrowAbi, functionName: "channelOf", args: [id] } as const;
-    return BigInt((await this.#client.readContract(call)).thawEndsAt);
-  }
-
   pool(account: Address, token: Address): Promise<bigint> {
     const address = this.#deployment.escrow;
     return this.#client.readContract({
@@ -79,18 +80,6 @@ export class ContractReader {
       abi: paymentEscrowAbi,
       functionName: "poolOf",
       args: [account, token],
-    });
-  }
-
-  isVoucherSigner(cluster: bigint, signer: Address, blockNumber?: bigint): Promise<boolean> {
-    const address = this.#deployment.clusterRegistry;
-    const args = [cluster, signer] as const;
-    return this.#client.readContract({
-      address,
-      abi: clusterRegistryAbi,
-      functionName: "isVoucherSigner",
-      args,
-      blockNumber,
     });
   }
 
@@ -125,16 +114,16 @@ export class ContractReader {
     );
   }
 
-  /** How long a voucher counts at least once its reserve thaws or its signer has ended. It never changes. */
-  async thawSeconds(): Promise<number> {
-    if (this.#thawSeconds !== undefined) return this.#thawSeconds;
+  /** They never change. */
+  async thawPeriods(): Promise<ThawPeriods> {
+    if (this.#thawPeriods !== undefined) return this.#thawPeriods;
     const { escrow, clusterRegistry } = this.#deployment;
     const [ofReserves, ofBalancers] = await Promise.all([
       this.#client.readContract({ address: escrow, abi: paymentEscrowAbi, functionName: "thawPeriod" }),
       this.#client.readContract({ address: clusterRegistry, abi: clusterRegistryAbi, functionName: "thawPeriod" }),
     ]);
-    this.#thawSeconds = Math.min(Number(ofReserves), Number(ofBalancers));
-    return this.#thawSeconds;
+    this.#thawPeriods = { ofReserves: Number(ofReserves), ofBalancers: Number(ofBalancers) };
+    return this.#thawPeriods;
   }
 
   async decimals(token: Address): Promise<number> {

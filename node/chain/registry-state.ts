@@ -4,7 +4,7 @@ import { type BounceEvent, withBounce } from "./bounces.ts";
 import type { DecodedLog } from "./event-reader.ts";
 
 /** Raise it when the same events fold into something else: what was kept by an older program is then read anew. */
-export const FOLD_VERSION = 2;
+export const FOLD_VERSION = 3;
 
 export interface StakeState {
   readonly stake: bigint;
@@ -25,6 +25,8 @@ export interface ClusterState {
   readonly account: Address;
   /** Keys that may make new promises. */
   readonly balancers: Set<Address>;
+  /** Keys that were, and the last second since 1970 at which vouchers that they signed count. */
+  readonly ended: Map<Address, bigint>;
   /** Operators that accepted and that it lets in, with the largest share that they let it take. */
   readonly members: Map<Address, number>;
   /** Those that accepted and are not, or no longer, approved. */
@@ -189,7 +191,7 @@ export class RegistryState {
       const account = address("account");
       this.#clusterOfAccount.set(account, args.cluster!);
       this.#changed.add(`cluster/${args.cluster!}`);
-      const empty = { balancers: new Set<Address>(), members: new Map(), waiting: new Map() };
+      const empty = { balancers: new Set<Address>(), ended: new Map(), members: new Map(), waiting: new Map() };
       this.clusters.set(args.cluster!, { cluster: args.cluster!, owner: address("owner"), account, ...empty });
       return;
     }
@@ -198,8 +200,11 @@ export class RegistryState {
     this.#changed.add(`cluster/${cluster.cluster}`);
     if (name === "ClusterTransferred") cluster.owner = address("newOwner");
     else if (name === "BalancerAdded") cluster.balancers.add(address("balancer"));
-    else if (name === "BalancerRemoved") cluster.balancers.delete(address("balancer"));
-    else if (name === "MemberAccepted") admit(cluster, address("operator"), args.approved!, args.maximumSharePpm!);
+    else if (name === "BalancerRemoved") {
+      // A transfer of the cluster tells it of each key too.
+      cluster.balancers.delete(address("balancer"));
+      cluster.ended.set(address("balancer"), args.validUntil!);
+    } else if (name === "MemberAccepted") admit(cluster, address("operator"), args.approved!, args.maximumSharePpm!);
     else if (name === "MemberApprovalChanged") admit(cluster, address("operator"), args.approved!);
     else if (name === "MemberLeft") {
       cluster.members.delete(address("operator"));

@@ -16,7 +16,7 @@ import type { Bounce } from "./bounces.ts";
 import { ChannelCache } from "./channel-cache.ts";
 import type { ChannelState, ChannelView } from "./channel-view.ts";
 import type { ChainOptions } from "./clients.ts";
-import { ContractReader, type EscrowChannel } from "./contracts.ts";
+import { ContractReader, type EscrowChannel, type ThawPeriods } from "./contracts.ts";
 import { ChainError, reasonOf } from "./errors.ts";
 import { type DecodedLog, EventReader } from "./event-reader.ts";
 import { HISTORY_BLOCKS, RegistryHistory, type RegistryStep } from "./registry-history.ts";
@@ -172,7 +172,7 @@ export class RegistryView implements ChannelView, Startable {
     });
   }
 
-  async channelState(channel: Channel): Promise<ChannelState> {
+  async channelState(channel: Channel): Promise<ChannelState & EscrowChannel> {
     const id = channelId(channel);
     const blockNumber = this.#history.position?.blockNumber;
     const read = () => this.#ask("channelOf", this.reader.channel(id, blockNumber));
@@ -184,8 +184,10 @@ export class RegistryView implements ChannelView, Startable {
     if (payer === signer) return true;
     const id = this.#history.state.clusterOfAccount(payer);
     if (id === undefined) return false;
-    if (this.#history.state.clusters.get(id)?.balancers.has(signer) === true) return true;
-    return this.#ask("isVoucherSigner", this.reader.isVoucherSigner(id, signer, this.#history.position?.blockNumber));
+    const { balancers, ended } = this.#history.state.clusters.get(id)!;
+    if (balancers.has(signer)) return true;
+    const countsUntil = ended.get(signer);
+    return countsUntil !== undefined && countsUntil >= (await this.nowSeconds());
   }
 
   async allotment(channel: Channel, signer: Address): Promise<Allotment | undefined> {
@@ -199,8 +201,18 @@ export class RegistryView implements ChannelView, Startable {
     return this.#ask("decimals", this.reader.decimals(token));
   }
 
-  thawSeconds(): Promise<number> {
-    return this.#ask("thaw period", this.reader.thawSeconds());
+  thawPeriods(): Promise<ThawPeriods> {
+    return this.#ask("thaw period", this.reader.thawPeriods());
+  }
+
+  /** How long a voucher counts at least once its reserve thaws or its signer has ended. */
+  async thawSeconds(): Promise<number> {
+    return Math.min(...Object.values(await this.thawPeriods()));
+  }
+
+  /** The contracts' clock: when the newest confirmed block was made, seconds since 1970. */
+  nowSeconds(): Promise<bigint> {
+    return this.#ask("eth_getBlockByNumber", this.reader.blockTime(this.confirmedBlock));
   }
 
   async paidHistory(payer: Address, payee: Address, token: Address): Promise<bigint> {

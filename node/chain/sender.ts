@@ -132,6 +132,18 @@ export class ChainSender implements Startable {
   }
 
   /**
+   * Whether so much gas may be paid for now, before anything is made of it. Throws as `send` would: CHAIN_GAS_BUDGET,
+   * CHAIN_GAS_MISSING, CHAIN_FEES_HIGH or CHAIN_UNREACHABLE.
+   */
+  async checkGas(gas: bigint, budget?: GasBudget): Promise<void> {
+    try {
+      await this.#purse.feesFor(gas, await this.#opened(), budget);
+    } catch (error) {
+      throw error instanceof ChainError ? error : this.#codeOf(error, "eth_getBalance");
+    }
+  }
+
+  /**
    * Simulates, signs, writes down, sends, and waits until it is confirmed; gas comes from `budget` alone where there is
    * one. Throws CHAIN_REVERTED with the contract's own error name, CHAIN_GAS_MISSING, CHAIN_GAS_BUDGET, CHAIN_FEES_HIGH
    * or CHAIN_UNREACHABLE when nothing was signed; CHAIN_NOT_CONFIRMED for what was sent and has no end yet: it stays

@@ -25,6 +25,15 @@ const PAGE_BLOCKS = 2_000n;
 /** Blocks before the noted one that are searched too: an endpoint that lags, or a reorganisation, may move a use there. */
 const MARGIN_BLOCKS = 64n;
 
+/** Nonces that one query asks for. */
+const NONCES_AT_ONCE = 64;
+
+export interface WantedUse {
+  readonly authorization: TransferAuthorization;
+  /** About where the search begins. */
+  readonly fromBlock: bigint;
+}
+
 /** How a nonce was used. */
 export interface AuthorizationUse {
   readonly transaction: Hex;
@@ -84,25 +93,26 @@ export class TokenAuthorizations {
     return { blockNumber: number, timestamp };
   }
 
-  /** Looks for the use of a nonce from about block `fromBlock` on. */
-  async findUse(authorization: TransferAuthorization, fromBlock: bigint): Promise<AuthorizationUse | undefined> {
-    const { from, nonce } = authorization;
-    const start = fromBlock > MARGIN_BLOCKS ? fromBlock - MARGIN_BLOCKS : 0n;
-    const used = await this.#findUsed(from, nonce, start);
-    if (used === undefined) return undefined;
-    const { transactionHash: transaction, blockNumber, logIndex } = used;
-    const receipt = await ask("eth_getTransactionReceipt", this.#client.getTransactionReceipt({ hash: transaction }));
-    const transfers = parseEventLogs({ abi: tokenAbi, eventName: "Transfer", logs: receipt.logs });
-    // The token announces the nonce and, directly after it, the transfer that it was used for.
-    const paid = transfers.some(
-      ({ address, logIndex: at, args }) =>
-        at === logIndex + 1 &&
-        toAddress(address) === this.token &&
-        toAddress(args.from) === from &&
-        toAddress(args.to) === authorization.to &&
-        args.value === authorization.value,
-    );
-    return { transaction, blockNumber, paid };
+  /** Looks for the use of a nonce. */
+  async findUse(wanted: WantedUse): Promise<AuthorizationUse | undefined> {
+    return (await this.findUses([wanted]))[0];
+  }
+
+  /** Looks for the uses of many nonces with the queries of one; in the order asked for. */
+  async findUses(wanted: readonly WantedUse[]): Promise<(AuthorizationUse | undefined)[]> {
+    if (wanted.length === 0) return [];
+    const uses: (AuthorizationUse | undefined)[] = [];
+    const { blockNumber: newest } = await this.head();
+    for (let at = 0; at < wanted.length; at += NONCES_AT_ONCE) {
+      const part = wanted.slice(at, at + NONCES_AT_ONCE);
+      const logs = await this.#findUsed(part, newest);
+      for (const { authorization } of part) {
+        const { from, nonce } = authorization;
+        const log = logs.find(({ args }) => args.nonce === nonce && toAddress(args.authorizer!) === from);
+        uses.push(log && (await this.#readUse(log, authorization)));
+      }
+    }
+    return uses;
   }
 
   transferCall(authorization: TransferAuthorization, signature: Hex) {
@@ -116,16 +126,38 @@ export class TokenAuthorizations {
     } as const satisfies ContractCall<typeof tokenAbi, "transferWithAuthorization">;
   }
 
-  async #findUsed(authorizer: Address, nonce: Hex, fromBlock: bigint) {
-    const { blockNumber: newest } = await this.head();
-    for (let first = fromBlock; first <= newest; first += PAGE_BLOCKS) {
-      const last = first + PAGE_BLOCKS - 1n;
-      const range = { fromBlock: first, toBlock: last < newest ? last : newest };
+  /** The queries match any of the owners with any of the nonces: what is not wanted of that is left out. */
+  async #findUsed(wanted: readonly WantedUse[], newest: bigint) {
+    const pairs = new Set(wanted.map(({ authorization: { from, nonce } }) => `${from}/${nonce}`));
+    const authorizer = [...new Set(wanted.map(({ authorization }) => authorization.from))];
+    const nonce = [...new Set(wanted.map(({ authorization }) => authorization.nonce))];
+    const earliest = wanted.map(({ fromBlock }) => fromBlock).reduce(min);
+    const found = [];
+    for (let first = earliest > MARGIN_BLOCKS ? earliest - MARGIN_BLOCKS : 0n; first <= newest; first += PAGE_BLOCKS) {
+      const range = { fromBlock: first, toBlock: min(first + PAGE_BLOCKS - 1n, newest) };
       const query = { address: this.token, event: usedEvent, args: { authorizer, nonce }, ...range } as const;
-      const [found] = await ask("eth_getLogs", this.#client.getLogs(query));
-      if (found !== undefined) return found;
+      const logs = await ask("eth_getLogs", this.#client.getLogs(query));
+      found.push(...logs.filter(({ args }) => pairs.has(`${toAddress(args.authorizer!)}/${args.nonce}`)));
+      if (found.length >= pairs.size) break;
     }
-    return undefined;
+    return found;
+  }
+
+  /** What the transaction of that event did with the nonce. */
+  async #readUse(used: UsedLog, { from, to, value }: TransferAuthorization): Promise<AuthorizationUse> {
+    const { transactionHash: transaction, blockNumber, logIndex } = used;
+    const receipt = await ask("eth_getTransactionReceipt", this.#client.getTransactionReceipt({ hash: transaction }));
+    const transfers = parseEventLogs({ abi: tokenAbi, eventName: "Transfer", logs: receipt.logs });
+    // The token announces the nonce and, directly after it, the transfer that it was used for.
+    const paid = transfers.some(
+      ({ address, logIndex: at, args }) =>
+        at === logIndex + 1 &&
+        toAddress(address) === this.token &&
+        toAddress(args.from) === from &&
+        toAddress(args.to) === to &&
+        args.value === value,
+    );
+    return { transaction, blockNumber, paid };
   }
 
   async #readDomain(): Promise<{ name: string; version: string } | undefined> {
@@ -146,6 +178,16 @@ export class TokenAuthorizations {
       return undefined;
     }
   }
+}
+
+interface UsedLog {
+  readonly transactionHash: Hex;
+  readonly blockNumber: bigint;
+  readonly logIndex: number;
+}
+
+function min(left: bigint, right: bigint): bigint {
+  return left < right ? left : right;
 }
 
 /** Either form of a checked signature as EIP-3009 takes it. */

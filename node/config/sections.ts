@@ -4,6 +4,7 @@ import { rpcOptions } from "../chain/rpc-pool.ts";
 import { httpOptions } from "../http/options.ts";
 import { logOptions } from "../kernel/logger.ts";
 import { loadOptions } from "../kernel/process-load.ts";
+import { accessOptions } from "../media-io/access/webhook.ts";
 import { balancerOptions } from "../services/balancer/options.ts";
 import { buyerOptions } from "../services/buyer/buyer-agent.ts";
 import { deliveryOptions } from "../services/delivery/delivery-service.ts";
@@ -45,6 +46,7 @@ export const sections = {
   ingest: ingestOptions,
   transcoding: transcodingOptions,
   delivery: deliveryOptions,
+  access: accessOptions,
   payee: payeeOptions,
   payer: payerOptions,
   settlement: settlementOptions,

@@ -4,6 +4,7 @@ import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import { type FastifyInstance, type FastifyReply, fastify } from "fastify";
 import type { Startable } from "../kernel/lifecycle.ts";
+import { takeCarriedToken } from "../media-io/access/carried-token.ts";
 import { addErrorHandling, HttpError } from "./errors.ts";
 import type { HttpOptions } from "./options.ts";
 
@@ -28,6 +29,7 @@ export async function createServer(options: HttpOptions, components: ServerCompo
     bodyLimit: options.bodyLimitBytes,
     trustProxy: options.trustedProxies.length > 0 ? options.trustedProxies : false,
     genReqId: () => randomUUID(),
+    rewriteUrl: takeCarriedToken,
     // What is refused before any route is found has the shape of every other refusal.
     frameworkErrors: (_error, _request, reply) => {
       // Its type depends on a route, and there is none.

@@ -1,9 +1,9 @@
 import { costInToken, gasOfClaim, type TokenValue } from "./collect-rule.ts";
 
 export interface ThawFacts {
-  /** When the thaw was first seen, milliseconds since 1970. */
+  /** When the thaw, or the end of a voucher's signer, was first seen, milliseconds since 1970. */
   readonly seenAtMs: number;
-  /** When what thaws can be taken away. */
+  /** When what thaws can be taken away, or what was signed counts no more. */
   readonly endsAtMs: number;
   /** How long the payee is given to collect itself. */
   readonly graceMs: number;
@@ -11,8 +11,7 @@ export interface ThawFacts {
 
 /**
  * When a watchtower collects for a payee that does not: after its grace, and before a quarter of the thaw is over
- * however long the grace is, so that three quarters are left for a chain that is slow or dear. A clock that is wrong by
- * ten minutes moves that by two and a half. Example: a thaw of 7 days, a grace of 1 h: after 1 h. A thaw of 24 h seen
+ * however long the grace is, so that three quarters are left for a chain that is slow or dear. Example: a thaw of 7 days, a grace of 1 h: after 1 h. A thaw of 24 h seen
  * with 2 h left and a grace of 1 h: after 30 min.
  */
 export function watchDueMs({ seenAtMs, endsAtMs, graceMs }: ThawFacts): number {

@@ -7,7 +7,11 @@ import { fromText, toText } from "./json.ts";
 export interface WatchedVoucher {
   readonly channel: Hex;
   readonly voucher: Signed<Voucher>;
+  /** Who signed it, where that is known: to find out takes longer than all else that is done with it. */
+  readonly signer?: Address;
 }
+
+type Kept = Omit<WatchedVoucher, "channel">;
 
 /** What a watchtower keeps for others: the newest voucher of each channel, and the gas that it spent on a day. */
 export class LevelWatchStore {
@@ -19,16 +23,17 @@ export class LevelWatchStore {
 
   async all(): Promise<WatchedVoucher[]> {
     const found = await this.#database.list("watch/voucher/");
-    return found.map(([key, text]) => ({
-      channel: key.slice(key.lastIndexOf("/") + 1) as Hex,
-      voucher: fromText(text) as Signed<Voucher>,
-    }));
+    return found.map(([key, text]) => {
+      const kept = fromText(text) as Kept | Signed<Voucher>;
+      // An older program kept the voucher alone.
+      return { channel: key.slice(key.lastIndexOf("/") + 1) as Hex, ...("voucher" in kept ? kept : { voucher: kept }) };
+    });
   }
 
   /** Durable when it resolves. */
-  put({ channel, voucher }: WatchedVoucher): Promise<void> {
+  put({ channel, ...kept }: WatchedVoucher): Promise<void> {
     return this.#database.change(async (changes) =>
-      changes.put(voucherKey(voucher.value.payee, channel), toText(voucher)),
+      changes.put(voucherKey(kept.voucher.value.payee, channel), toText(kept satisfies Kept)),
     );
   }
 

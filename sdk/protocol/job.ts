@@ -3,6 +3,7 @@ import { hashCanonical } from "./canonical.ts";
 import type { Hex } from "./hex.ts";
 import { MAX_MULTIADDRS, MAX_RENDITIONS, MAX_VOUCHER_RECEIPTS } from "./limits.ts";
 import type { PartLeaf } from "./merkle.ts";
+import { playbackPolicySchema } from "./playback.ts";
 import {
   addressSchema,
   closedObject,
@@ -135,6 +136,8 @@ export const deliverySpecSchema = closedObject({
   renditions: renditionsSchema,
   /** Most bytes that are paid without a viewer's signature. */
   unsignedBudgetBytes: unsignedSchema(64),
+  /** Who may watch; absent: everybody. */
+  playback: Type.Optional(playbackPolicySchema),
 });
 export const jobSpecSchema = Type.Union([ingestSpecSchema, transcodeSpecSchema, deliverySpecSchema]);
 export type IngestSpec = Static<typeof ingestSpecSchema>;
@@ -195,7 +198,7 @@ export function hashPrices(prices: Prices): Hex {
 }
 
 /**
- * Quote's `specHash`: what was priced. Origin, start and budget may move while the job runs, so they are no part of it.
+ * Quote's `specHash`: what was priced. Origin, start, budget and policy may move while the job runs, so they are no part of it.
  */
 export function hashJobSpec(spec: JobSpec): Hex {
   const { stream, primitive } = spec;

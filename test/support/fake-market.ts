@@ -12,6 +12,8 @@ import {
   receiptStructure,
 } from "@leat/sdk/protocol/signed.ts";
 import { nativeStatements } from "../../node/kernel/secp.ts";
+import { PlaybackError } from "../../node/media-io/access/errors.ts";
+import { type OwnerAsker, PolicyAccess, type ViewerAccess } from "../../node/media-io/access/viewer-access.ts";
 import { BalancerService } from "../../node/services/balancer/balancer-service.ts";
 import { type BalancerOptions, balancerOptions } from "../../node/services/balancer/options.ts";
 import type { BalancerComponents } from "../../node/services/balancer/ports.ts";
@@ -316,7 +318,14 @@ export interface FakeMarket {
   readonly hub: FakeHub;
   readonly books: FakeBooks;
   readonly balancer: BalancerService;
+  readonly access: ViewerAccess;
 }
+
+const nobodyToAsk: OwnerAsker = {
+  ask: async () => {
+    throw new PlaybackError({ code: "PLAYBACK_WEBHOOK_UNREACHABLE" });
+  },
+};
 
 /** A balancer with everything real but its network, its chain and its books. */
 export async function startMarket(
@@ -356,6 +365,7 @@ export async function startMarket(
     jobStore: parts.jobStore ?? new JobStore(database),
     selectionStore: new SelectionStore(database),
     evidence: parts.evidence ?? { keep: async () => false, isGuilty: () => false },
+    access: new PolicyAccess({ owners: nobodyToAsk, clock, metrics: silentMetrics }),
     statements: nativeStatements,
     signer: nativeStatements.createSigner(new Uint8Array(32).fill(200)),
     domain,
@@ -369,7 +379,7 @@ export async function startMarket(
   const options = defaultsOf(balancerOptions, { seedChainLength: 64, ...parts.options });
   const balancer = new BalancerService(components, options);
   await balancer.start();
-  return { clock, hub, books, balancer };
+  return { clock, hub, books, balancer, access: components.access };
 }
 
 export const codeOf = (code: string) => (error: unknown) =>

@@ -73,6 +73,7 @@ export async function startX402Node(market: MoneyMarket, options: X402NodeOption
   const { publicClient } = await connectChain({ ...chainOptions, rpcUrls }, deployment.chainId);
   const tokenDomain = await new TokenAuthorizations(publicClient, asset).domain(deployment.chainId);
   const real = await market.sender(node);
+  const own = options.sender?.(real);
   const payee = new PayeeService(
     { vouchers, statements: nativeStatements, domain, chain: view, payee: node.address, ...quiet },
     defaultsOf(payeeOptions, { refreshMs: 500 }),
@@ -82,7 +83,7 @@ export async function startX402Node(market: MoneyMarket, options: X402NodeOption
     {
       store: new PrepaidStore(database, asset),
       tokens: new TokenAuthorizations(publicClient, asset),
-      sender: options.sender?.(real) ?? real,
+      sender: own === undefined ? real : { send: own.send, checkGas: (gas, budget) => real.checkGas(gas, budget) },
       gas: gasOf(publicClient),
       whenConfirmed: (blockNumber, signal) => view.whenConfirmed(blockNumber, signal),
       confirmedDepth: CONFIRMED_DEPTH,

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import { tokenAddress } from "@leat/sdk/client/actions/account.ts";
 import {
@@ -8,11 +9,15 @@ import {
   listJobs,
   listPayments,
   listStreams,
+  rotateStreamKey,
+  setPlayback,
 } from "@leat/sdk/client/actions/streams.ts";
 import { toAddress } from "@leat/sdk/protocol/hex.ts";
 import { type PriceUnit, priceUnits } from "@leat/sdk/protocol/job.ts";
+import { type PlaybackRequest, playbackRequestSchema } from "@leat/sdk/protocol/playback.ts";
 import { parsePrice } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
+import { Value } from "typebox/value";
 import { openAccount } from "../account-client.ts";
 import { printResult, renderTable, UsageError } from "../output.ts";
 import { acceptSettings } from "../settings-flags.ts";
@@ -26,6 +31,7 @@ interface CreateFlags {
   readonly budget: string;
   readonly region?: string;
   readonly ceiling?: readonly string[];
+  readonly playback?: string;
   readonly idempotencyKey?: string;
 }
 
@@ -38,6 +44,7 @@ export function register(program: Command): void {
     .option("--budget <bytes>", "most bytes that are paid for viewers that cannot sign", "0")
     .option("--region <name>", "where the work should be done")
     .option("--ceiling <unit=price...>", `most that is paid for a unit, whole tokens: ${priceUnits.join(", ")}`)
+    .option("--playback <file>", "JSON file of who may watch; default everybody")
     .option("--idempotency-key <text>", "asks again for the same stream where an answer was lost")
     .action(async (flags: CreateFlags, command: Command) => {
       const { caller, client } = await openCaller(command, 0);
@@ -46,6 +53,7 @@ export function register(program: Command): void {
         token: tokenAddress(client, flags.token),
         unsignedBudgetBytes: parseBudget(flags.budget),
         ...(flags.region === undefined ? {} : { region: flags.region }),
+        ...(flags.playback === undefined ? {} : { playback: await readPlayback(flags.playback) }),
         ...(flags.ceiling === undefined ? {} : { priceCeilings: parseCeilings(flags.ceiling) }),
       };
       const created = await createStream(caller, request, flags.idempotencyKey);
@@ -89,6 +97,21 @@ export function register(program: Command): void {
         );
       });
     });
+  acceptSettings(stream.command("playback <stream> <file>"))
+    .description("change who may watch a stream, at once: a JSON file, or the word public")
+    .action(async (name: string, file: string, _flags: unknown, command: Command) => {
+      const { caller } = await openCaller(command, 2);
+      const changed = await setPlayback(caller, name, await readPlayback(file));
+      printResult(command, changed, ({ slug, playback }) => `stream ${slug} is for ${audiences[playback.type]}`);
+    });
+  acceptSettings(stream.command("rotate-key <stream>"))
+    .description("make a new key to publish with; it is shown this once")
+    .option("--revoke-old", "end every other key of the stream: whoever publishes with one cannot come back", false)
+    .action(async (name: string, { revokeOld }: { readonly revokeOld: boolean }, command: Command) => {
+      const { caller } = await openCaller(command, 1);
+      const streamKey = await rotateStreamKey(caller, name, revokeOld);
+      printResult(command, { streamKey, revokeOld }, () => `key ${streamKey}`);
+    });
   acceptSettings(stream.command("end <stream>"))
     .description("end a stream at once; what came in is still delivered and paid")
     .action(async (name: string, _flags: unknown, command: Command) => {
@@ -108,6 +131,24 @@ async function openCaller(command: Command, operands: number) {
   const inName = account === "" ? {} : { account: toAddress(account) };
   const caller: ApiCaller = { client: { ...client, clusterUrl }, signer: key.signer, ...inName };
   return { caller, client: { ...client, clusterUrl } };
+}
+
+const audiences = {
+  public: "everybody",
+  jwt: "those who have a token",
+  webhook: "those whom your server lets in",
+} as const;
+
+async function readPlayback(file: string): Promise<PlaybackRequest> {
+  if (file === "public") return { type: "public" };
+  let value: unknown;
+  try {
+    value = JSON.parse(await readFile(file, "utf8"));
+  } catch (cause) {
+    throw new UsageError(`the playback file ${file} cannot be read as JSON: ${(cause as Error).message}`);
+  }
+  if (Value.Check(playbackRequestSchema, value)) return value;
+  throw new UsageError(`the playback file ${file} is no policy; docs/buyers/who-may-watch.md shows each kind`);
 }
 
 function parseBudget(text: string): bigint {

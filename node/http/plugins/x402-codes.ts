@@ -110,5 +110,11 @@ export const x402Meanings: Readonly<Partial<Record<X402Code, Meaning>>> = {
     reason: "store_unavailable",
     message: "this node cannot write down what is paid; ask again",
   },
+  X402_TOO_MANY_REFUSED: {
+    status: 503,
+    reason: "too_many_refused",
+    message:
+      "the chain refused several of this payer's payments, which are still valid; ask again when they have ended",
+  },
   X402_BUSY: { status: 503, reason: "busy", message: "too many payments at once; nothing was taken" },
 };

@@ -1,5 +1,8 @@
 import type { FastifyInstance } from "fastify";
+import { playbackMeanings } from "../../media-io/access/errors.ts";
 import { declareErrors } from "../errors.ts";
+
+const playbackStatuses = Object.fromEntries(Object.entries(playbackMeanings).map(([code, [status]]) => [code, status]));
 
 /** The balancer's codes that may leave, with their status. */
 export function declareBalancerErrors(app: FastifyInstance): void {
@@ -19,5 +22,11 @@ export function declareBalancerErrors(app: FastifyInstance): void {
     PLACEMENT_NOBODY: 503,
     SELECTION_UNKNOWN: 404,
     CANDIDATE_UNKNOWN: 404,
+    PLAYBACK_KEY_INVALID: 400,
+    PLAYBACK_KEY_PRIVATE: 400,
+    PLAYBACK_KEY_TWICE: 400,
+    PLAYBACK_KEY_ALGORITHM_WRONG: 400,
+    PLAYBACK_WEBHOOK_URL_INVALID: 400,
+    ...playbackStatuses,
   });
 }

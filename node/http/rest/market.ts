@@ -1,10 +1,19 @@
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import { toText } from "@leat/sdk/selection/text.ts";
 import type { FastifyInstance } from "fastify";
+import { findToken, originOf } from "../../media-io/access/carried-token.ts";
 import type { Balancer } from "../../services/balancer/balancer-service.ts";
 import { addRateLimit } from "../plugins/rate-limit.ts";
 import { declareBalancerErrors } from "./errors.ts";
-import { candidateParams, type OffsetQuery, offsetQuery, selectionParams, slugParams, tableParams } from "./schemas.ts";
+import {
+  candidateParams,
+  type OffsetQuery,
+  offsetQuery,
+  playQuery,
+  selectionParams,
+  slugParams,
+  tableParams,
+} from "./schemas.ts";
 
 /** What anybody may read: how decisions were made, who is there, and where a stream plays. */
 export async function registerMarketRoutes(
@@ -25,12 +34,15 @@ export async function registerMarketRoutes(
         return { total: nodes.length, nodes: nodes.slice(offset, offset + limit) };
       },
     );
-    group.get<{ Params: { slug: string } }>(
+    group.get<{ Params: { slug: string }; Querystring: { token?: string } }>(
       "/v1/play/:slug",
-      { schema: { params: slugParams } },
-      async ({ params }, reply) => {
+      { schema: { params: slugParams, querystring: playQuery } },
+      async (request, reply) => {
         reply.header("cache-control", "no-store");
-        return balancer.play(params.slug);
+        return balancer.play(request.params.slug, {
+          token: findToken(request)?.token,
+          origin: originOf(request.headers),
+        });
       },
     );
     group.get<{ Params: { id: Hex } }>(

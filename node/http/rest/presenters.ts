@@ -1,3 +1,4 @@
+import type { PlaybackPolicy } from "@leat/sdk/protocol/playback.ts";
 import type { JobView } from "../../services/balancer/views.ts";
 import type { ChannelStatus } from "../../services/payment/index.ts";
 import type { AttemptRow, CheckRow, ReceiptRow } from "../../store/sql/job-store.ts";
@@ -22,10 +23,18 @@ export function presentStream(row: StreamRow) {
     unsignedBudgetBytes: row.unsignedBudgetBytes,
     unsignedPaidBytes: row.unsignedPaidBytes,
     prices: row.retail,
+    playback: presentPolicy(row.playback),
     createdAtMs,
     endedAtMs,
     endCode,
   };
+}
+
+/** All but what is secret of it. */
+function presentPolicy(policy: PlaybackPolicy) {
+  if (policy.type !== "webhook") return policy;
+  const { type, url, failOpen = false } = policy;
+  return { type, url, failOpen };
 }
 
 export function presentJob({ job, attempts, checks }: JobView) {

@@ -1,6 +1,7 @@
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { ladderSchema, type Prices, priceUnits } from "@leat/sdk/protocol/job.ts";
 import { regionSchema } from "@leat/sdk/protocol/offer-body.ts";
+import { MAX_PLAYBACK_TOKEN, playbackRequestSchema } from "@leat/sdk/protocol/playback.ts";
 import { addressSchema, closedObject, hashSchema } from "@leat/sdk/protocol/schemas.ts";
 import { type Static, Type } from "typebox";
 
@@ -16,6 +17,7 @@ export const createStreamSchema = closedObject({
     closedObject(Object.fromEntries(priceUnits.map((unit) => [unit, Type.Optional(decimal(38))]))),
   ),
   region: Type.Optional(regionSchema),
+  playback: Type.Optional(playbackRequestSchema),
 });
 export type CreateStreamBody = Static<typeof createStreamSchema>;
 
@@ -27,6 +29,10 @@ export const slugParams = closedObject({ slug: Type.String({ pattern: "^[A-Za-z0
 export const selectionParams = closedObject({ id: hashSchema });
 export const tableParams = closedObject({ tableRoot: hashSchema });
 export const candidateParams = closedObject({ tableRoot: hashSchema, node: addressSchema });
+/** A viewer's token, where the stream is not public. */
+export const playQuery = closedObject({
+  token: Type.Optional(Type.String({ pattern: "^[A-Za-z0-9._~-]+$", minLength: 1, maxLength: MAX_PLAYBACK_TOKEN })),
+});
 export const rotateBody = closedObject({ revokeOld: Type.Optional(Type.Boolean()) });
 
 /** Lists come in pages of at most 200; `before` is the last row's time of the page before. */

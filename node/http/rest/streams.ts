@@ -1,3 +1,4 @@
+import { type PlaybackRequest, playbackRequestSchema } from "@leat/sdk/protocol/playback.ts";
 import type { FastifyInstance } from "fastify";
 import type { Balancer } from "../../services/balancer/balancer-service.ts";
 import { type AuthComponents, requireAccount } from "../auth.ts";
@@ -81,6 +82,14 @@ export async function registerStreamRoutes(
       async ({ account, params, body }) => ({
         streamKey: await balancer.rotateKey(account, params.stream, body.revokeOld ?? false),
       }),
+    );
+    group.post<OneStream & { Body: PlaybackRequest }>(
+      "/v1/streams/:stream/playback",
+      { schema: { params: streamParams, body: playbackRequestSchema } },
+      async ({ account, params, body }) => {
+        await balancer.setPlayback(account, params.stream, body);
+        return presentStream(await views.stream(account, params.stream));
+      },
     );
     group.get<OneStream>(
       "/v1/streams/:stream/jobs",

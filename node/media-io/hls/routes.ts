@@ -6,6 +6,9 @@ import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { Family, RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { initSegment } from "../../media/mp4/init.ts";
+import { PlaybackError } from "../access/errors.ts";
+import { addViewerGuard } from "../access/guard.ts";
+import type { Guarded, ViewerAccess } from "../access/viewer-access.ts";
 import { countedBody } from "./counted-body.ts";
 import { parseRange } from "./range.ts";
 
@@ -26,6 +29,8 @@ export interface HlsWindow {
 /** A stream as viewers see it. */
 export interface HlsStream {
   readonly window: HlsWindow;
+  /** Who may watch it; absent: everybody. */
+  readonly guarded?: Guarded;
   /** The bytes of a segment, one buffer for all viewers. */
   bytes(rung: number, sequence: number): Uint8Array | undefined;
   /** The buyer pays for no viewers. */
@@ -56,6 +61,8 @@ export interface HlsOptions {
   readonly provider: HlsProvider;
   readonly metrics?: MetricsRegister;
   readonly door?: HlsDoor | undefined;
+  /** Decides about streams that are not public; without it they are played to nobody. */
+  readonly access?: ViewerAccess;
 }
 
 interface Document {
@@ -67,6 +74,11 @@ interface Document {
 
 type MissingCode = "HLS_STREAM_UNKNOWN" | "HLS_RENDITION_UNKNOWN" | "HLS_FILE_UNKNOWN" | "HLS_NOT_READY";
 
+const nobody: ViewerAccess = {
+  admit: async () => {
+    throw new PlaybackError({ code: "PLAYBACK_TOKEN_MISSING" });
+  },
+};
 const PLAYLIST_TYPE = "application/vnd.apple.mpegurl";
 /** Segments never change under their name, and are gone in minutes. */
 const FIXED = "public, max-age=600, immutable";
@@ -91,17 +103,19 @@ export async function addLive(
 /** `/live/<slug>/master.m3u8` (or `master-<family>.m3u8`) and what it leads to. */
 export async function hlsRoutes(
   app: FastifyInstance,
-  { provider, metrics = silentMetrics, door }: HlsOptions,
+  { provider, metrics = silentMetrics, door, access = nobody }: HlsOptions,
 ): Promise<void> {
   const served = metrics.counter({ name: "leat_hls_served_bytes_total", help: "Media bytes sent to viewers" });
   const playlists = new PlaylistCache();
-  const allowed = ["Range", ...(door?.requestHeaders ?? [])].join(", ");
+  const allowed = [...new Set(["Range", "Authorization", ...(door?.requestHeaders ?? [])])].join(", ");
   const exposed = ["Content-Length, Content-Range, ETag, Date", ...(door?.responseHeaders ?? [])].join(", ");
 
   app.addHook("onRequest", async (_request, reply) => {
     reply.header("access-control-allow-origin", "*");
     reply.header("access-control-expose-headers", exposed);
   });
+  const find = ({ params }: FastifyRequest) => provider.findStream((params as { slug: string }).slug)?.guarded;
+  addViewerGuard(app, { access, protocol: "hls", find });
 
   app.route<{ Params: { slug: string; file: string } }>({
     method: ["GET", "HEAD"],

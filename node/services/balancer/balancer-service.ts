@@ -1,4 +1,5 @@
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+import type { PlaybackRequest } from "@leat/sdk/protocol/playback.ts";
 import { parseAmount } from "@leat/sdk/protocol/units.ts";
 import type { Candidate } from "@leat/sdk/selection/candidate.ts";
 import { defaultParameters } from "@leat/sdk/selection/parameters.ts";
@@ -14,7 +15,8 @@ import { isRunning, JobBook } from "./job-book.ts";
 import { JobKeeper } from "./job-keeper.ts";
 import type { BalancerOptions } from "./options.ts";
 import { Placement } from "./placement.ts";
-import { Play, type Playback } from "./play.ts";
+import { Play, type Playback, type PlayViewer } from "./play.ts";
+import { PlaybackDesk } from "./playback.ts";
 import type { BalancerComponents } from "./ports.ts";
 import { Publishing } from "./publishing.ts";
 import { Reports } from "./reports.ts";
@@ -29,7 +31,8 @@ export interface Balancer {
   createStream(buyer: Address, request: CreateStream): Promise<CreatedStream>;
   endStream(buyer: Address, stream: string): Promise<void>;
   rotateKey(buyer: Address, stream: string, revokeOld: boolean): Promise<string>;
-  play(slug: string): Promise<Playback>;
+  setPlayback(buyer: Address, stream: string, policy: PlaybackRequest): Promise<void>;
+  play(slug: string, viewer?: PlayViewer): Promise<Playback>;
   selection(id: Hex): Promise<PublishedSelection>;
   /** The rows of a table that a decision was made from. */
   candidates(tableRoot: Hex): Promise<readonly Candidate[]>;
@@ -73,7 +76,8 @@ export class BalancerService implements Balancer, Startable {
     const placement = new Placement(components, options, { candidates, log, jobs });
     const onEdges = (stream: Hex) => this.#tellEdges(stream);
     const onEnd = (stream: Hex, code: string) => this.#endStream(stream, code);
-    const keeper = new JobKeeper(components, options, { jobs, streams, placement, tasks, onEdges });
+    const playback = new PlaybackDesk(components, { streams, jobs, tasks }, options.placeRetryMs);
+    const keeper = new JobKeeper(components, options, { jobs, streams, placement, tasks, onEdges, playback });
     const accounting = new Accounting(components, options, {
       streams,
       candidates,
@@ -89,8 +93,9 @@ export class BalancerService implements Balancer, Startable {
     this.#keeper = keeper;
     this.#accounting = accounting;
     this.#publishing = new Publishing(components, options, { streams, jobs, placement, keeper, onEnd });
-    this.#streams = new Streams(components, options, { streams, jobs, candidates, placement, onEnd });
-    this.#play = new Play(components, { streams, jobs, keeper });
+    const making = { streams, jobs, candidates, placement, onEnd, playback, onEdges };
+    this.#streams = new Streams(components, options, making);
+    this.#play = new Play(components, { streams, jobs, keeper, playback });
     this.#reports = new Reports(components, options, { streams, accounting, tasks });
     this.views = new Views(components, this.#streams, candidates);
     this.#handleCalls();
@@ -175,8 +180,12 @@ export class BalancerService implements Balancer, Startable {
     return this.#streams.rotateKey(buyer, stream, revokeOld);
   }
 
-  play(slug: string): Promise<Playback> {
-    return this.#play.play(slug);
+  async setPlayback(buyer: Address, stream: string, policy: PlaybackRequest): Promise<void> {
+    await this.#streams.setPlayback(buyer, stream, policy);
+  }
+
+  play(slug: string, viewer?: PlayViewer): Promise<Playback> {
+    return this.#play.play(slug, viewer);
   }
 
   selection(id: Hex): Promise<PublishedSelection> {
@@ -251,7 +260,7 @@ export class BalancerService implements Balancer, Startable {
       if (row === undefined || !this.#components.hub.nodes.has(row.buyer)) return;
       const { buyer, slug } = row;
       await this.#components.hub
-        .call(buyer, "stream.watch", { stream, slug, edges: this.#play.edges(stream) })
+        .call(buyer, "stream.watch", { stream, slug, edges: this.#play.edges(row) })
         .catch((error) => this.#components.logger.debug("Tell edges failed", { streamId: stream, error }));
     });
   }

@@ -11,6 +11,7 @@ import { BalancerError } from "./errors.ts";
 import { isRunning, type JobBook, type LiveJob, type RunningLive } from "./job-book.ts";
 import type { BalancerOptions } from "./options.ts";
 import type { PlaceInput, Placement } from "./placement.ts";
+import type { PlaybackDesk } from "./playback.ts";
 import type { BalancerComponents } from "./ports.ts";
 import { bytesPerSecond } from "./renditions.ts";
 import type { StreamBook } from "./stream-book.ts";
@@ -22,6 +23,7 @@ export interface JobKeeperParts {
   readonly tasks: TaskGroup;
   /** An edge of the stream came, went or moved. */
   readonly onEdges: (stream: Hex) => void;
+  readonly playback: PlaybackDesk;
 }
 
 /** Where the source says nothing of its frame rate. */
@@ -83,7 +85,7 @@ export class JobKeeper {
             const input = await this.#inputOf(stream, live);
             const excluded = avoid === undefined ? input.excluded : [...input.excluded, avoid];
             await placement.place({ ...input, excluded });
-            if (primitive === "delivery") this.#parts.onEdges(streamId);
+            if (primitive === "delivery") await this.#placedEdge(live);
             // The stream may have ended while the node was asked.
             if (jobs.find(id) !== live && live.attempt !== undefined) await this.#tell(live.attempt, "STREAM_ENDED");
           } catch (error) {
@@ -117,7 +119,7 @@ export class JobKeeper {
     this.#placing.add(live.row.id);
     try {
       await this.#parts.placement.place(await this.#inputOf(stream, live));
-      this.#parts.onEdges(stream.id);
+      await this.#placedEdge(live);
       return true;
     } catch (error) {
       if (!isCodedError(error)) throw error;
@@ -126,6 +128,12 @@ export class JobKeeper {
     } finally {
       this.#placing.delete(live.row.id);
     }
+  }
+
+  async #placedEdge(live: LiveJob): Promise<void> {
+    this.#parts.onEdges(live.row.stream);
+    // The policy may have changed while the job was on its way.
+    await this.#parts.playback.tell(live);
   }
 
   /** A publisher sends, perhaps again. */
@@ -220,6 +228,7 @@ export class JobKeeper {
       if (reported.has(live.row.id) || live.attempt.startedAtMs > joinedAtMs) continue;
       await this.fail(live.row.id, live.attempt.attempt, "NODE_RESTARTED");
     }
+    await this.#parts.playback.joined(node);
   }
 
   /** A lost session often comes back; after the grace its jobs move. */
@@ -318,6 +327,8 @@ export class JobKeeper {
       return { ...common, units, codecs: [spec.family], startSequence, excluded, holders: this.#holders(stream.id) };
     }
     if (spec.primitive !== "delivery") throw new BalancerError({ code: "JOB_UNKNOWN", job: live.row.id });
+    const { playback: _, ...rest } = spec;
+    await jobs.change(live, { spec: { ...rest, ...this.#parts.playback.specOf(stream) } });
     const units = bytesPerSecond(spec.renditions) * this.#options.deliveryViewers;
     const excluded = jobs
       .ofStream(stream.id)

@@ -1,10 +1,12 @@
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { DeliverySpec } from "@leat/sdk/protocol/job.ts";
+import { carryToken } from "../../media-io/access/carried-token.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { WatchedEdge } from "../../wire/session/messages.ts";
 import { BalancerError } from "./errors.ts";
 import { isRunning, type JobBook, type LiveJob } from "./job-book.ts";
 import type { JobKeeper } from "./job-keeper.ts";
+import type { PlaybackDesk } from "./playback.ts";
 import type { BalancerComponents } from "./ports.ts";
 import type { StreamBook } from "./stream-book.ts";
 
@@ -16,6 +18,13 @@ export interface Playback {
   readonly fallback: { readonly hls: string } | null;
 }
 
+/** Who asks where a stream plays. The token goes along in the answer's addresses. */
+export interface PlayViewer {
+  readonly token?: string | undefined;
+  /** Not compared with the token's: the edge, which sends the media, does that. */
+  readonly origin?: string | undefined;
+}
+
 const edgeParts = ["primary", "fallback"] as const;
 /** Ended streams whose edges a viewer may still be sent to. */
 const MAX_ENDED = 1_000;
@@ -24,6 +33,7 @@ export interface PlayParts {
   readonly streams: StreamBook;
   readonly jobs: JobBook;
   readonly keeper: JobKeeper;
+  readonly playback: PlaybackDesk;
 }
 
 /** Brings viewers to edges: two for each stream that somebody watches, none for the others. */
@@ -38,10 +48,21 @@ export class Play {
     this.#parts = parts;
   }
 
-  async play(slug: string): Promise<Playback> {
+  /** @throws PlaybackError: who may not watch is not told where, and no edge is placed for it. */
+  async play(slug: string, viewer: PlayViewer = {}): Promise<Playback> {
     const stream = await this.#parts.streams.findBySlug(slug);
     if (stream === undefined) throw new BalancerError({ code: "STREAM_UNKNOWN", stream: slug });
-    const { id, state } = stream;
+    const { id, playback: policy } = stream;
+    await this.#components.access.admit({ id, slug, policy }, { ...viewer, protocol: "play" });
+    const found = await this.#find(stream);
+    const { token } = viewer;
+    if (token === undefined || policy.type === "public") return found;
+    const carry = (edge: { hls: string } | null) => edge && { hls: carryToken(edge.hls, token) };
+    return { ...found, primary: carry(found.primary), fallback: carry(found.fallback) };
+  }
+
+  async #find(stream: StreamRow): Promise<Playback> {
+    const { id, slug, state } = stream;
     const nowhere = { stream: id, slug, state, primary: null, fallback: null };
     if (state === "ended") return { ...nowhere, ...this.#ended.get(id) };
     if (stream.renditions === null) return nowhere;
@@ -49,13 +70,15 @@ export class Play {
     return { ...nowhere, ...edges };
   }
 
-  /** Edges of a stream that serve now. */
-  edges(stream: Hex): WatchedEdge[] {
-    return this.#parts.jobs.ofStream(stream).flatMap((live) => {
+  /** Edges of a stream that serve now, as the buyer's agent gets in. */
+  edges(stream: StreamRow): WatchedEdge[] {
+    const ticket = this.#parts.playback.ticketOf(stream);
+    return this.#parts.jobs.ofStream(stream.id).flatMap((live) => {
       if (live.row.primitive !== "delivery" || !isRunning(live)) return [];
       const hls = this.#hlsOf(live);
       const { job, attempt, node } = live.attempt;
-      return hls === null ? [] : [{ job, attempt, node, hls: hls.hls }];
+      if (hls === null) return [];
+      return [{ job, attempt, node, hls: ticket === undefined ? hls.hls : carryToken(hls.hls, ticket) }];
     });
   }
 
@@ -102,6 +125,7 @@ export class Play {
       origin: { node: lease.node, multiaddrs },
       renditions,
       unsignedBudgetBytes: left > 0n ? left : 0n,
+      ...this.#parts.playback.specOf(stream),
     };
   }
 

@@ -6,6 +6,7 @@ import type { StatementSigner, Statements } from "@leat/sdk/protocol/statements.
 import type { ChannelView } from "../../chain/channel-view.ts";
 import type { ClusterState, OperatorState } from "../../chain/registry-state.ts";
 import type { Clock } from "../../kernel/clock.ts";
+import type { ViewerAccess } from "../../media-io/access/viewer-access.ts";
 import type { JobStore } from "../../store/sql/job-store.ts";
 import type { SelectionStore } from "../../store/sql/selection-store.ts";
 import type { StreamStore } from "../../store/sql/stream-store.ts";
@@ -50,6 +51,8 @@ export interface BalancerComponents {
   readonly selectionStore: SelectionStore;
   /** Nodes that signed two different things about one work: given no job any more. */
   readonly evidence: Evidence;
+  /** Decides who is told where a stream plays. */
+  readonly access: ViewerAccess;
   readonly statements: Statements;
   /** A balancer key of the cluster. */
   readonly signer: StatementSigner;

@@ -3,9 +3,11 @@ import { isCodedError } from "@leat/sdk/base/errors.ts";
 import { hashCanonical } from "@leat/sdk/protocol/canonical.ts";
 import { type Address, bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
 import { hashPrices, type LadderRequest, type Prices, type PriceUnit } from "@leat/sdk/protocol/job.ts";
+import type { PlaybackRequest } from "@leat/sdk/protocol/playback.ts";
 import { type Quote, quoteStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import { dearestPrices, findAboveCeiling, retailPrices } from "../../market/pricing.ts";
+import { readPolicy } from "../../media-io/access/policy.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { CandidateBook } from "./candidates.ts";
 import { BalancerError } from "./errors.ts";
@@ -13,6 +15,7 @@ import { checkFunding } from "./funding.ts";
 import { isRunning, type JobBook } from "./job-book.ts";
 import type { BalancerOptions } from "./options.ts";
 import type { Placement } from "./placement.ts";
+import type { PlaybackDesk } from "./playback.ts";
 import type { BalancerComponents } from "./ports.ts";
 import { checkLadder, unitsOf } from "./renditions.ts";
 import type { StreamBook } from "./stream-book.ts";
@@ -27,6 +30,8 @@ export interface CreateStream {
   /** Bytes that viewers who cannot sign may be served at the buyer's cost. */
   readonly unsignedBudgetBytes: bigint;
   readonly region?: string;
+  /** Who may watch; default everybody. */
+  readonly playback?: PlaybackRequest;
 }
 
 export interface CreatedStream {
@@ -52,6 +57,9 @@ export interface StreamsParts {
   readonly candidates: CandidateBook;
   readonly placement: Placement;
   readonly onEnd: (stream: Hex, code: string) => Promise<void>;
+  readonly playback: PlaybackDesk;
+  /** The buyer's agent needs another way in. */
+  readonly onEdges: (stream: Hex) => void;
 }
 
 /** Makes, lists and ends streams for buyers. */
@@ -72,6 +80,7 @@ export class Streams {
     const { ladder, token, nonce, unsignedBudgetBytes, priceCeilings = {} } = request;
     if (!tokens.includes(token)) throw new BalancerError({ code: "STREAM_TOKEN_UNKNOWN", token });
     checkLadder(ladder);
+    const playback = readPolicy(request.playback ?? { type: "public" });
     const retail = this.#quotePrices(ladder, token, priceCeilings);
     await this.#judge(buyer);
     await checkFunding(this.#components, buyer, token, ladder, retail);
@@ -91,6 +100,7 @@ export class Streams {
       quote,
       unsignedBudgetBytes,
       unsignedPaidBytes: 0n,
+      playback,
       region: request.region ?? null,
       ingestNodes: [],
       state: "created",
@@ -179,6 +189,23 @@ export class Streams {
     await streamStore.addKey(row.id, hashKey(streamKey), clock.nowMs());
     if (revokeOld) await streamStore.revokeKeys(row.id, hashKey(streamKey), clock.nowMs());
     return streamKey;
+  }
+
+  /** Takes effect at every edge at once: also for those who watch. */
+  async setPlayback(buyer: Address, name: string, request: PlaybackRequest): Promise<StreamRow> {
+    const { streams, playback, onEdges } = this.#parts;
+    const policy = readPolicy(request);
+    const { id } = await this.find(buyer, name);
+    // Nobody is given the stream meanwhile with the policy from before.
+    return streams.exclusively(id, async () => {
+      const row = await this.find(buyer, id);
+      if (row.state === "ended") throw new BalancerError({ code: "STREAM_ENDED", stream: id });
+      await streams.change(id, { playback: policy });
+      const changed = { ...row, playback: policy };
+      await playback.tellEdges(changed);
+      onEdges(id);
+      return changed;
+    });
   }
 
   /** The most that each unit will cost. A ceiling is broken only where even the cheapest node is above it. */

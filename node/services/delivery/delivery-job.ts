@@ -62,7 +62,8 @@ export class DeliveryJob {
     this.#origin = job.spec.origin;
     this.#granted = job.spec.unsignedBudgetBytes;
     this.#budget = this.#granted;
-    this.stream = new EdgeStream(components.keep);
+    const { stream: id, slug, playback: policy = { type: "public" } } = job.spec;
+    this.stream = new EdgeStream(components.keep, { id, slug, policy });
     this.stream.describe(job.spec.renditions);
     this.stream.isUnbudgeted = this.#granted === 0n;
   }
@@ -95,7 +96,8 @@ export class DeliveryJob {
     return { code: undefined };
   }
 
-  change({ origin, unsignedBudgetBytes }: JobChange): void {
+  change({ origin, unsignedBudgetBytes, playback }: JobChange): void {
+    if (playback !== undefined) this.stream.guarded = { ...this.stream.guarded, policy: playback };
     if (unsignedBudgetBytes !== undefined) {
       const left = this.#budget + unsignedBudgetBytes - this.#granted;
       this.#budget = left > 0n ? left : 0n;

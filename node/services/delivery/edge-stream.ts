@@ -1,5 +1,6 @@
 import { type LiveSegment, LiveWindow } from "@leat/node/media/live-window.ts";
 import { placeParts } from "@leat/node/media/running-hash.ts";
+import type { Guarded } from "@leat/node/media-io/access/viewer-access.ts";
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
 import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
@@ -31,6 +32,8 @@ export class EdgeStream {
   readonly window: LiveWindow;
   /** The stream's buyer pays for no viewer that cannot sign. */
   isUnbudgeted = false;
+  /** Who may watch, as the balancer last said. */
+  guarded: Guarded;
   readonly #keep: KeepPart;
   readonly #bytes = new Map<number, Map<number, Uint8Array>>();
   readonly #facts = new Map<number, Facts>();
@@ -39,8 +42,9 @@ export class EdgeStream {
   readonly #configs = new Map<number, Map<number, TrackConfig>>();
   #counting = true;
 
-  constructor(keep: KeepPart, window: LiveWindow = new LiveWindow()) {
+  constructor(keep: KeepPart, guarded: Guarded, window: LiveWindow = new LiveWindow()) {
     this.#keep = keep;
+    this.guarded = guarded;
     this.window = window;
   }
 

@@ -79,14 +79,17 @@ export class VoucherSigners {
     return key === undefined || key.allotment.validUntil > 0n;
   }
 
-  /** Refuses a voucher whose signer may not sign it. Answers the key where it is an allotted one. */
-  async check(voucher: Signed<Voucher>): Promise<AllottedKey | undefined> {
+  /**
+   * Refuses a voucher whose signer may not sign it. Answers the key where it is an allotted one.
+   * @param atSeconds As of when, seconds since 1970; default now.
+   */
+  async check(voucher: Signed<Voucher>, atSeconds = this.nowSeconds()): Promise<AllottedKey | undefined> {
     const { value } = voucher;
     const signer = this.recover(voucher);
     const key = await this.allottedKey(channelOf(value), signer);
     if (key === undefined) return undefined;
     if (key.allotment.validUntil === 0n) this.#findForeignDomain(voucher);
-    this.checkAllotted(key, value);
+    this.checkAllotted(key, value, atSeconds);
     return key;
   }
 
@@ -94,10 +97,11 @@ export class VoucherSigners {
   checkAllotted(
     { signer, allotment }: AllottedKey,
     { payer, cumulative }: Pick<Voucher, "payer" | "cumulative">,
+    atSeconds = this.nowSeconds(),
   ): void {
     if (allotment.validUntil === 0n) throw new PaymentError({ code: "VOUCHER_SIGNER_WRONG", payer, signer });
     const { cap, validUntil } = allotment;
-    const fault = findAllotmentFault(allotment, cumulative, this.nowSeconds());
+    const fault = findAllotmentFault(allotment, cumulative, atSeconds);
     if (fault === "VOUCHER_SIGNER_CAP") throw new PaymentError({ code: fault, signer, cap, cumulative });
     if (fault !== undefined) throw new PaymentError({ code: fault, signer, validUntil });
   }

@@ -1,5 +1,5 @@
 import { ChainError } from "@leat/node/chain/errors.ts";
-import type { TokenAuthorizations } from "@leat/node/chain/token-authorizations.ts";
+import type { AuthorizationUse, TokenAuthorizations, WantedUse } from "@leat/node/chain/token-authorizations.ts";
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { PaymentRecord, PrepaidStore } from "@leat/node/store/prepaid.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
@@ -13,7 +13,7 @@ import { PrepaidError } from "./errors.ts";
 import type { PrepaidTerms } from "./index.ts";
 import type { LookLimit } from "./look-limit.ts";
 import type { PaymentSender } from "./payment-sender.ts";
-import { refusalOf } from "./refusal.ts";
+import { isUnsent, refusalOf } from "./refusal.ts";
 import { roundUp } from "./round-up.ts";
 
 export interface ExactComponents {
@@ -36,6 +36,8 @@ export interface ExactPaid {
 
 /** An authorisation must outlive the block that it goes into. */
 const LEAST_SECONDS = 6n;
+/** Refused payments of one payer that are watched: each is looked for until it has ended. */
+const MAX_REFUSED = 4;
 /** Beyond what we ask for: clocks of clients are off by minutes. */
 const CLOCK_SKEW_SECONDS = BigInt(MAX_CLOCK_ERROR_SECONDS);
 
@@ -96,11 +98,15 @@ export class ExactPayments {
     const held = await store.balance(payer);
     // Not submitted, so nobody but its signer and this node ever sees it.
     if (held > 0n && held >= wantedExact) return { transaction: undefined, amount: 0n };
+    const known = await store.payments(payer);
+    if (known.filter(({ state }) => state === "refused").length >= MAX_REFUSED) {
+      throw new PrepaidError({ code: "X402_TOO_MANY_REFUSED", most: MAX_REFUSED });
+    }
     const fromBlock = await this.#checkOnChain(authorization);
     await sender.checkWorth(authorization.value);
     const pending: PaymentRecord = { ...recordOf(authorization), fromBlock, state: "pending", signature };
     if (!(await store.begin(pending))) throw nonceUsed(name.nonce);
-    return this.#attend(pending, signature, signal);
+    return this.#attend(pending, signature, signal, true);
   }
 
   /**
@@ -119,10 +125,10 @@ export class ExactPayments {
     }
   }
 
-  async #attend(record: PaymentRecord, signature: Hex, signal: AbortSignal): Promise<ExactPaid> {
+  async #attend(record: PaymentRecord, signature: Hex, signal: AbortSignal, isNew = false): Promise<ExactPaid> {
     this.#attended.add(record.nonce);
     try {
-      return await this.#settle(record, signature, signal);
+      return await this.#settle(record, signature, signal, isNew);
     } catch (cause) {
       if (!(cause instanceof ChainError) && !signal.aborted) throw cause;
       // It may be on its way: whoever looks next, we or the payer, finds out.
@@ -138,9 +144,13 @@ export class ExactPayments {
     const open = (await store.payments(payer)).filter(({ nonce }) => !this.#attended.has(nonce));
     if (open.length === 0) return;
     const confirmed = await tokens.head(confirmedDepth);
+    // Together: what strangers leave open must not cost calls one by one.
+    const watched = open.filter(({ state }) => state !== "credited");
+    const uses = await tokens.findUses(watched.map(wantedOf));
     for (const record of open) {
-      const isWatched = record.state === "pending" || record.state === "refused";
-      const use = isWatched ? await this.#find(record, confirmed.blockNumber) : undefined;
+      const at = watched.indexOf(record);
+      const isWatched = at >= 0;
+      const use = isWatched ? await this.#count(record, uses[at], confirmed.blockNumber) : undefined;
       // It can still be used, or was counted just now, or is used in a block that is not confirmed.
       if (confirmed.timestamp < record.validBefore || use?.paid) continue;
       // Shown again by somebody, it must be refused as too old or as known: by our clock, which may be set back.
@@ -170,39 +180,39 @@ export class ExactPayments {
     return head.blockNumber;
   }
 
-  async #settle(record: PaymentRecord, signature: Hex, signal: AbortSignal): Promise<ExactPaid> {
-    const authorization = authorizationOf(record);
+  /** @param isNew Nobody has seen it but its payer and this node. */
+  async #settle(record: PaymentRecord, signature: Hex, signal: AbortSignal, isNew: boolean): Promise<ExactPaid> {
     const { tokens, sender, store, logger, whenConfirmed, confirmedDepth } = this.#components;
     let failure: unknown;
     try {
-      await sender.send(tokens.transferCall(authorization, signature), signal);
+      await sender.send(tokens.transferCall(authorizationOf(record), signature), signal);
     } catch (error) {
       if (!isCodedError(error)) throw error;
       failure = error;
       logger.info("Settle payment failed", { code: error.code });
     }
-    const use = await tokens.findUse(authorization, record.fromBlock);
+    const use = await tokens.findUse(wantedOf(record));
     if (use !== undefined) {
       await whenConfirmed(use.blockNumber, signal);
       const confirmed = await tokens.head(confirmedDepth);
-      const paid = await this.#find(record, confirmed.blockNumber);
+      const paid = await this.#count(record, await tokens.findUse(wantedOf(record)), confirmed.blockNumber);
       if (paid === undefined) throw new PrepaidError({ code: "X402_PAYMENT_PENDING" });
       if (!paid.paid) throw nonceUsed(record.nonce);
       return { transaction: paid.transaction, amount: record.value };
     }
     const refusal = failure instanceof ChainError ? refusalOf(failure) : undefined;
     if (refusal !== undefined) {
-      // It stays valid, so it is watched on; but it does not keep its payer from paying in another way.
-      await store.refuse(record);
+      // What was sent once stays valid, so it is watched on; but it does not keep its payer from paying in another way.
+      if (isNew && isUnsent(failure as ChainError)) await store.forget(record);
+      else await store.refuse(record);
       throw refusal;
     }
     throw new PrepaidError({ code: "X402_PAYMENT_PENDING" }, { cause: failure });
   }
 
-  /** A confirmed use of the record's nonce, counted if it paid us. */
-  async #find(record: PaymentRecord, confirmedBlock: bigint) {
-    const { tokens, store, logger, onSettled } = this.#components;
-    const use = await tokens.findUse(authorizationOf(record), record.fromBlock);
+  /** The use of the record's nonce if it is confirmed, counted if it paid us. */
+  async #count(record: PaymentRecord, use: AuthorizationUse | undefined, confirmedBlock: bigint) {
+    const { store, logger, onSettled } = this.#components;
     if (use === undefined || use.blockNumber > confirmedBlock) return undefined;
     if (!use.paid) {
       await store.refuse(record);
@@ -241,6 +251,10 @@ function authorizationOf({
   validBefore,
 }: PaymentRecord): TransferAuthorization {
   return { from: payer, to: payTo, nonce, value, validAfter, validBefore };
+}
+
+function wantedOf(record: PaymentRecord): WantedUse {
+  return { authorization: authorizationOf(record), fromBlock: record.fromBlock };
 }
 
 function nonceUsed(nonce: Hex): PrepaidError {

@@ -1,12 +1,14 @@
+import { ChainError } from "@leat/node/chain/errors.ts";
 import type { GasSource } from "@leat/node/chain/gas.ts";
 import type { ChainSender, ContractCall, SentTransaction } from "@leat/node/chain/sender.ts";
 import type { GasBudget } from "@leat/node/chain/transaction-book.ts";
 import { costInToken, type TokenValue } from "@leat/node/metering/collect-rule.ts";
 import type { Abi, ContractFunctionName } from "viem";
 import { PrepaidError } from "./errors.ts";
+import { refusalOf } from "./refusal.ts";
 
 export interface PaymentSenderComponents {
-  readonly sender: Pick<ChainSender, "send">;
+  readonly sender: Pick<ChainSender, "send" | "checkGas">;
   readonly gas: Pick<GasSource, "gasPrice">;
 }
 
@@ -38,7 +40,11 @@ export class PaymentSender {
     this.#budget = { name: "payments", daily: gas.daily };
   }
 
-  /** @throws X402_SETTLEMENT_UNAVAILABLE where gas is too dear for so many base units, X402_CHAIN_UNAVAILABLE */
+  /**
+   * Before anything is written down of a payment: else whoever asks while there is no gas leaves a trace each time.
+   * @throws X402_SETTLEMENT_UNAVAILABLE where gas is too dear for so many base units, or none may be spent now;
+   * X402_CHAIN_UNAVAILABLE
+   */
   async checkWorth(value: bigint): Promise<void> {
     const weiPerGas = await this.#components.gas.gasPrice().catch((cause) => {
       throw new PrepaidError({ code: "X402_CHAIN_UNAVAILABLE" }, { cause });
@@ -47,6 +53,9 @@ export class PaymentSender {
     if (cost * ONE > value * BigInt(this.#gas.gasPpm)) {
       throw new PrepaidError({ code: "X402_SETTLEMENT_UNAVAILABLE", reason: "gas is too dear" });
     }
+    await this.#components.sender.checkGas(GAS_PER_PAYMENT, this.#budget).catch((cause) => {
+      throw cause instanceof ChainError ? (refusalOf(cause) ?? cause) : cause;
+    });
   }
 
   /** As the chain's sender does, with the gas that is set apart. */

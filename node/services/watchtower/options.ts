@@ -28,7 +28,7 @@ export const watchtowerOptions = Type.Object(
       default: 3_600_000,
       minimum: 0,
       description:
-        "How long a payee is given to collect itself when a thaw starts, at most a quarter of it, milliseconds",
+        "How long a payee is given to collect itself once at risk, at most a quarter of what is left, milliseconds",
     }),
     lookEveryMs: Type.Integer({
       default: 10_000,

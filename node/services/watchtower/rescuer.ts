@@ -47,11 +47,11 @@ export class Rescuer {
     this.#budget = parseAmount(gasBudget, 18);
     this.#collected = components.metrics.counter({
       name: "leat_watchtower_collected_total",
-      help: "Vouchers of others that were collected while their payers thawed",
+      help: "Vouchers of others that were collected because they were at risk",
     });
   }
 
-  /** Nothing thaws there any more. */
+  /** Nothing is at risk there any more. */
   forget(channel: Hex): void {
     this.#triedAtMs.delete(channel);
   }

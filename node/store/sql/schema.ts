@@ -1,6 +1,7 @@
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { JobSpec, LadderRequest, Prices, Primitive, SourceSummary } from "@leat/sdk/protocol/job.ts";
 import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
+import type { PlaybackPolicy } from "@leat/sdk/protocol/playback.ts";
 import type {
   Assignment,
   CheckResult,
@@ -46,6 +47,8 @@ export const streams = pgTable(
     quote: record<Signed<Quote>>("quote").notNull(),
     unsignedBudgetBytes: wide("unsigned_budget_bytes").notNull(),
     unsignedPaidBytes: wide("unsigned_paid_bytes").notNull(),
+    /** Who may watch, as the buyer set it. */
+    playback: record<PlaybackPolicy>("playback").notNull(),
     region: text("region"),
     ingestNodes: record<readonly Address[]>("ingest_nodes").notNull(),
     state: text("state").$type<StreamState>().notNull(),

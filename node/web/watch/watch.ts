@@ -12,8 +12,9 @@ const notices: Readonly<Record<PlayerState, string>> = {
 
 const slug = decodeURIComponent(location.pathname.split("/").filter(Boolean).at(-1) ?? "");
 element("stream").textContent = slug;
+const token = new URLSearchParams(location.search).get("token") ?? undefined;
 const player = new StreamPlayer(element("video") as HTMLVideoElement, {
-  findSource: () => getPlayback({ clusterUrl: "" }, slug),
+  findSource: () => getPlayback({ clusterUrl: "" }, slug, token),
   onStatus: show,
 });
 window.addEventListener("pagehide", () => player.stop());

@@ -24,6 +24,7 @@ import {
   MAX_VOUCHER_RECEIPTS,
 } from "@leat/sdk/protocol/limits.ts";
 import { regionSchema, signedOfferSchema } from "@leat/sdk/protocol/offer-body.ts";
+import { playbackPolicySchema } from "@leat/sdk/protocol/playback.ts";
 import {
   addressSchema,
   closedObject,
@@ -277,6 +278,7 @@ export const balancerMethods = defineMethods({
       origin: Type.Optional(originSchema),
       startSequence: Type.Optional(uint32Schema),
       unsignedBudgetBytes: Type.Optional(unsignedSchema(64)),
+      playback: Type.Optional(playbackPolicySchema),
     }),
     response: nothing,
   },

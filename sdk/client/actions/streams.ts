@@ -3,6 +3,7 @@ import { signApiRequest } from "../../protocol/api-request.ts";
 import { createDomain } from "../../protocol/eip712.ts";
 import { type Address, bytesToHex, type Hex } from "../../protocol/hex.ts";
 import type { LadderRequest, SourceSummary } from "../../protocol/job.ts";
+import type { PlaybackRequest } from "../../protocol/playback.ts";
 import type { StatementSigner } from "../../protocol/statements.ts";
 import type { RenditionInfo } from "../../protocol/stream.ts";
 import type { LeatClient } from "../create-client.ts";
@@ -30,6 +31,8 @@ export interface StreamRequest {
   /** Most that the buyer pays for a unit, exact amounts as decimal text, by unit. */
   readonly priceCeilings?: Readonly<Record<string, string>>;
   readonly region?: string;
+  /** Who may watch; default everybody. */
+  readonly playback?: PlaybackRequest;
 }
 
 export interface CreatedStream {
@@ -49,6 +52,8 @@ export interface StreamInfo {
   readonly state: "created" | "live" | "ended";
   readonly token: Address;
   readonly playbackUrl: string;
+  /** Who may watch; what is secret of it is left out. */
+  readonly playback: { readonly type: "public" | "jwt" | "webhook" };
   readonly renditions: readonly RenditionInfo[];
   /** What is published; null before the first time. */
   readonly source: SourceSummary | null;
@@ -195,6 +200,20 @@ export async function listPayments(caller: ApiCaller, id: string): Promise<reado
 /** Ends a stream at once, whoever publishes. */
 export function endStream(caller: ApiCaller, id: string): Promise<StreamInfo> {
   return callApi(caller, "POST", `${pathOf(id)}/end`, { body: {} });
+}
+
+/** Changes who may watch, at once: also for those who watch now. */
+export function setPlayback(caller: ApiCaller, id: string, playback: PlaybackRequest): Promise<StreamInfo> {
+  return callApi(caller, "POST", `${pathOf(id)}/playback`, { body: playback });
+}
+
+/**
+ * A new key to publish with, beside the old ones or, with `revokeOld`, in their place. Whoever publishes now goes on:
+ * a key is asked for where a connection begins.
+ */
+export async function rotateStreamKey(caller: ApiCaller, id: string, revokeOld: boolean): Promise<string> {
+  return (await callApi<{ streamKey: string }>(caller, "POST", `${pathOf(id)}/keys`, { body: { revokeOld } }))
+    .streamKey;
 }
 
 function pathOf(id: string): string {

@@ -19,11 +19,18 @@ export class WatchError extends CodedError<
 /**
  * Asks a cluster's balancer where a stream plays. It places delivery jobs when the stream has none.
  * @param client Any object with the cluster's URL; `""` asks the page's own origin.
+ * @param token What the stream's owner gave the viewer, where the stream is not public. The addresses that are answered
+ * carry it on.
  * @throws WATCH_NOWHERE while no edge has it (nobody publishes yet, or it is long over), WATCH_REFUSED with the
  * balancer's code, WATCH_UNREACHABLE when it did not answer.
  */
-export async function getPlayback(client: { readonly clusterUrl: string }, slug: string): Promise<Playback> {
-  const url = `${client.clusterUrl}/v1/play/${encodeURIComponent(slug)}`;
+export async function getPlayback(
+  client: { readonly clusterUrl: string },
+  slug: string,
+  token?: string,
+): Promise<Playback> {
+  const query = token === undefined ? "" : `?token=${encodeURIComponent(token)}`;
+  const url = `${client.clusterUrl}/v1/play/${encodeURIComponent(slug)}${query}`;
   let response: Response;
   try {
     response = await fetch(url, { headers: { accept: "application/json" } });

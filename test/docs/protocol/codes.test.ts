@@ -11,6 +11,8 @@ const sources = [
   "node/metering/voucher-rules.ts",
   "node/services/payment/errors.ts",
   "node/http/auth.ts",
+  "node/media-io/access/errors.ts",
+  "node/media-io/access/policy.ts",
 ];
 const interfaceOf = "contracts/interfaces/IPaymentEscrow.sol";
 
@@ -21,11 +23,11 @@ describe("the page of codes", () => {
     page = new Set([...rows].map(([, code]) => code!));
   });
 
-  it("names every code that statements, vouchers and requests are refused with, and no other", async () => {
+  it("names every code that statements, vouchers, requests and viewers are refused with, and no other", async () => {
     const written = new Set<string>();
     for (const path of sources) {
       const types =
-        /(?:code: |\| |= )(?:FieldFault|)"?((?:STATEMENT|UNITS|API_REQUEST|VOUCHER|CREDIT|PAYER|AUTH)_[A-Z_0-9]+)"/g;
+        /(?:code: |\| |= )(?:FieldFault|)"?((?:STATEMENT|UNITS|API_REQUEST|VOUCHER|CREDIT|PAYER|AUTH|PLAYBACK)_[A-Z_0-9]+)"/g;
       for (const [, code] of (await read(path)).matchAll(types)) written.add(code!);
     }
     const rules = await read("node/metering/errors.ts");

@@ -178,7 +178,8 @@ describe("chain", () => {
     assert.equal(await view.maySign(made.account, balancer!.address), true);
     assert.equal(await view.maySign(made.account, node!.address), false);
     const channel = hubChannel(made.account, node!.address, token);
-    const expected = { collected: 0n, reserve: 50n, thawing: 30n, collectTransaction: undefined };
+    const { thawEndsAt } = await getCollectStatus(client, channel);
+    const expected = { collected: 0n, reserve: 50n, thawing: 30n, thawEndsAt, collectTransaction: undefined };
     assert.deepEqual(await view.channelState(channel), expected);
     assert.equal(await view.decimalsOf(token), 6);
 

@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { connectChain } from "../../../node/chain/clients.ts";
 import { RegistryState } from "../../../node/chain/registry-state.ts";
 import { RegistryView } from "../../../node/chain/registry-view.ts";
+import { findSignerEnd } from "../../../node/chain/signer-end.ts";
 import { systemClock } from "../../../node/kernel/clock.ts";
 import type { NodeKey } from "../../../node/kernel/keys.ts";
 import { silentLogger } from "../../../sdk/base/logger.ts";
 import { silentMetrics } from "../../../sdk/base/metrics.ts";
+import { deposit } from "../../../sdk/client/actions/account.ts";
 import { revokeNode, rotateNode } from "../../../sdk/client/actions/node-keys.ts";
 import {
   acceptCluster,
@@ -18,6 +20,7 @@ import {
 import { sponsorOperator, thawSponsored, thawStake } from "../../../sdk/client/actions/stake.ts";
 import { write } from "../../../sdk/client/transaction.ts";
 import { clusterRegistryAbi } from "../../../sdk/protocol/abi/cluster-registry.ts";
+import { hubChannel } from "../../../sdk/protocol/channel.ts";
 import { type AnvilChain, openAnvil } from "../../support/anvil-chain.ts";
 
 const quiet = { clock: systemClock, logger: silentLogger, metrics: silentMetrics };
@@ -37,7 +40,8 @@ describe("registry state", function () {
     [owner, balancer, operator, node, fresh, sponsor, heir] = await Promise.all(
       [1, 2, 3, 4, 5, 6, 7].map((index) => anvil.key(index)),
     );
-    for (const key of [operator!, sponsor!]) await anvil.mint(anvil.deployment.tokens.LPT, key.address, 500n * lpt);
+    for (const key of [operator!, sponsor!, heir!])
+      await anvil.mint(anvil.deployment.tokens.LPT, key.address, 500n * lpt);
     ({ cluster } = await createCluster(anvil.client(owner!), { terms: "", balancers: [balancer!.signer] }));
     const options = { rpcUrls: [anvil.rpcUrl], confirmedDepth: 2, pollMs: 20, callTimeoutMs: 2_000 };
     const { publicClient } = await connectChain(options, anvil.deployment.chainId);
@@ -121,5 +125,18 @@ describe("registry state", function () {
     await settled(write(anvil.client(heir!), { ...access, functionName: "acceptTransfer", args: [cluster] }));
     const { owner: newOwner, balancers } = view.cluster(cluster)!;
     assert.deepEqual([newOwner, [...balancers]], [heir!.address, []]);
+  });
+
+  it("knows until when vouchers of an ended balancer count", async () => {
+    const { account, ended } = view.cluster(cluster)!;
+    const end = await findSignerEnd(view, hubChannel(account, node!.address, account), () => balancer!.address);
+    assert.deepEqual([...ended], [[balancer!.address, end!.countsUntil]]);
+    assert.equal(end!.countsUntil - end!.endsAt, thawSeconds);
+    const last = end!.countsUntil - (await view.nowSeconds());
+    assert.ok(last > 0n && last <= thawSeconds);
+    assert.equal(await view.maySign(account, balancer!.address), true);
+    await anvil.testClient.increaseTime({ seconds: Number(thawSeconds) + 1 });
+    await settled(deposit(anvil.client(heir!), { token: anvil.deployment.tokens.LPT, amount: 1n, account }));
+    assert.equal(await view.maySign(account, balancer!.address), false);
   });
 });

@@ -103,6 +103,25 @@ describe("rest", () => {
     );
   });
 
+  it("shows and changes who may watch, to its owner alone, and keeps the secret", async () => {
+    const secret = "sixteen-characters-and-more";
+    const playback = { type: "webhook", url: "https://owner.test/may", secret };
+    const made = (await call("POST", "/v1/streams", { body: { ...order, playback }, key: "guarded" })).json();
+    const shown = await call("GET", `/v1/streams/${made.slug}`);
+    assert.deepEqual(shown.json().playback, { type: "webhook", url: "https://owner.test/may", failOpen: false });
+    assert.ok(!shown.body.includes(secret));
+    const asked = await app.inject({ url: `/v1/play/${made.slug}?token=t` });
+    assert.deepEqual([asked.statusCode, asked.json().error.code], [503, "PLAYBACK_WEBHOOK_UNREACHABLE"]);
+    const url = `/v1/streams/${made.slug}/playback`;
+    assert.equal((await call("POST", url, { body: { type: "public" }, as: nodes[0]! })).statusCode, 404);
+    assert.equal((await call("POST", url, { body: { type: "secret" } })).statusCode, 400);
+    assert.equal((await call("POST", url, { body: { type: "jwt", keys: [] } })).statusCode, 400);
+    assert.deepEqual((await call("POST", url, { body: { type: "public" } })).json().playback, { type: "public" });
+    assert.equal((await app.inject({ url: `/v1/play/${made.slug}` })).statusCode, 200);
+    assert.equal((await call("POST", `/v1/streams/${made.slug}/end`, { body: {} })).statusCode, 200);
+    assert.equal((await call("POST", url, { body: { type: "public" } })).json().error.code, "STREAM_ENDED");
+  });
+
   it("answers failures with their code", async () => {
     const codeOf = async (response: ReturnType<typeof call>) => (await response).json().error.code;
     assert.equal(

@@ -1,16 +1,19 @@
 import assert from "node:assert/strict";
+import { createPublicKey } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
-import type { JobTerms } from "@leat/sdk/protocol/job.ts";
+import type { DeliverySpec, JobTerms } from "@leat/sdk/protocol/job.ts";
 import { MAX_CLOCK_ERROR_SECONDS } from "@leat/sdk/protocol/limits.ts";
+import type { PlaybackPolicy } from "@leat/sdk/protocol/playback.ts";
 import { explain } from "@leat/sdk/selection/explain.ts";
 import { bodyFromText } from "@leat/sdk/selection/receipt.ts";
 import { sql } from "drizzle-orm";
 import { nativeStatements } from "../../../../node/kernel/secp.ts";
+import { checkClaims, readToken } from "../../../../node/media-io/access/token.ts";
 import { hashKey } from "../../../../node/services/balancer/streams.ts";
 import { EvidenceService, evidenceOptions } from "../../../../node/services/faults/evidence-service.ts";
 import { EvidenceFiles } from "../../../../node/store/evidence.ts";
@@ -27,6 +30,8 @@ import {
   randomHash,
   startMarket,
 } from "../../../support/fake-market.ts";
+
+import { makePlaybackSigner } from "../../../support/playback-keys.ts";
 
 const ladder = [
   { name: "480p", codec: "h264" as const, height: 480, videoBitrate: 1_000_000, audioBitrate: 128_000 },
@@ -89,8 +94,25 @@ describe("balancer", () => {
     );
   const ownerOf = (terms: JobTerms) => nodes.find((node) => node.address === terms.assignment.value.node)!;
 
-  async function goLive(node = nodes[0]) {
-    const created = await create();
+  interface EdgeOf {
+    readonly node: FakeNode;
+    readonly terms: JobTerms;
+  }
+  const edgesOf = (stream: Hex): EdgeOf[] =>
+    nodes.flatMap((node) =>
+      [...node.jobs.values()]
+        .filter(({ spec }) => spec.primitive === "delivery" && spec.stream === stream)
+        .map((terms) => ({ node, terms })),
+    );
+  type WithKeys = Extract<PlaybackPolicy, { type: "jwt" }>;
+  const policyOf = ({ spec }: JobTerms) => (spec as DeliverySpec).playback as WithKeys;
+  const updatesOf = (terms: JobTerms) =>
+    (ownerOf(terms).told("job.update") as { job: Hex; playback: WithKeys }[])
+      .filter(({ job }) => job === terms.assignment.value.job)
+      .map(({ playback }) => playback);
+
+  async function goLive(node = nodes[0], changes: object = {}) {
+    const created = await create(changes);
     const grant = await publish(node, created.streamKey);
     node.jobs.set(grant.terms.assignment.value.job, grant.terms);
     const ready = await market.hub.ask(node, "source.ready", { stream: created.id, source });
@@ -106,6 +128,96 @@ describe("balancer", () => {
     assert.equal(created.quote.prices.pixelH264, 22n * 10n ** 17n);
     const dump = JSON.stringify(await database.sql.execute(sql`select * from streams, stream_keys`));
     assert.ok(!dump.includes(created.streamKey));
+  });
+
+  it("gives a stream's policy to its edges with the job, and every change of it at once", async () => {
+    const [key, next] = [makePlaybackSigner("ES256", "k1"), makePlaybackSigner("EdDSA", "k2")];
+    const live = await goLive(nodes[0], { playback: { type: "jwt", keys: [key.key] } });
+    const now = market.clock.nowMs() / 1_000;
+    const token = key.sign({ sub: live.slug, exp: now + 60 });
+    await assert.rejects(market.balancer.play(live.slug), { code: "PLAYBACK_TOKEN_MISSING" });
+    assert.deepEqual(edgesOf(live.id), []);
+    const played = await market.balancer.play(live.slug, { token });
+    assert.match(played.primary!.hls, new RegExp(`/live/${live.slug}/~${token}/master.m3u8$`));
+    const edges = edgesOf(live.id);
+    assert.equal(edges.length, 2);
+    for (const { terms } of edges) {
+      assert.deepEqual(policyOf(terms).keys[0], key.key);
+      assert.deepEqual(updatesOf(terms), []);
+    }
+
+    await market.balancer.setPlayback(nodes[3].address, live.id, { type: "jwt", keys: [next.key] });
+    for (const { terms } of edges) assert.deepEqual(updatesOf(terms)[0]!.keys[0], next.key);
+    await assert.rejects(market.balancer.play(live.slug, { token }), { code: "PLAYBACK_TOKEN_KEY_UNKNOWN" });
+    const shown = await market.balancer.views.stream(nodes[3].address, live.id);
+    assert.deepEqual(shown.playback, { type: "jwt", keys: [next.key] });
+    await market.balancer.setPlayback(nodes[3].address, live.id, { type: "public" });
+    for (const { terms } of edges) assert.deepEqual(updatesOf(terms)[1], { type: "public" });
+    assert.doesNotMatch((await market.balancer.play(live.slug, { token })).primary!.hls, /~/);
+  });
+
+  it("tells a policy to an edge that was away or did not answer, until it has it", async () => {
+    const key = makePlaybackSigner("ES256");
+    const live = await goLive();
+    await market.balancer.play(live.slug);
+    const [first, second] = edgesOf(live.id) as [EdgeOf, EdgeOf];
+    second.node.refusals.set("job.update", "TIMED_OUT");
+    market.hub.leave(first.node);
+    await market.balancer.setPlayback(nodes[3].address, live.id, { type: "jwt", keys: [key.key] });
+    assert.deepEqual(updatesOf(first.terms), []);
+    const tries = updatesOf(second.terms).length;
+    second.node.refusals.clear();
+    await until(() => market.clock.sleeping > 0);
+    await market.clock.advance(5_000);
+    await until(() => updatesOf(second.terms).length > tries);
+    market.hub.join(first.node);
+    await until(() => updatesOf(first.terms).length === 1);
+    assert.deepEqual(updatesOf(first.terms)[0]!.keys[0], key.key);
+  });
+
+  it("lets the buyer's agent in under every policy, by a token of its own key", async () => {
+    const key = makePlaybackSigner("ES256");
+    const secret = "sixteen-characters-and-more";
+    for (const playback of [
+      { type: "jwt" as const, keys: [key.key] },
+      { type: "webhook" as const, url: "https://owner.test/", secret, failOpen: true },
+    ]) {
+      const live = await goLive(nodes[0], { playback });
+      const token = key.sign({ sub: live.slug, exp: market.clock.nowMs() / 1_000 + 60 });
+      if (playback.type === "jwt") await market.balancer.play(live.slug, { token });
+      else market.access.admit = async () => {};
+      await market.balancer.play(live.slug, { token });
+      const watched = () =>
+        (nodes[3].told("stream.watch") as { stream: Hex; edges: { hls: string }[] }[]).findLast(
+          ({ stream }) => stream === live.id,
+        )?.edges ?? [];
+      await until(() => watched().length === 2);
+      const edge = edgesOf(live.id)[0]!;
+      const ticket = /\/~([^/]+)\//.exec(watched()[0]!.hls)![1]!;
+      const claims = readToken(ticket, policyOf(edge.terms).keys);
+      checkClaims(claims, [live.slug], {}, market.clock.nowMs());
+      // And not by what the buyer's own server knows.
+      assert.throws(() => readToken(ticket, [key.key]), { code: "PLAYBACK_TOKEN_KEY_UNKNOWN" });
+    }
+  });
+
+  it("refuses a policy that cannot be one", async () => {
+    const key = makePlaybackSigner("ES256");
+    const pem = key.privateKey.export({ type: "pkcs8", format: "pem" }) as string;
+    const secret = "sixteen-characters-and-more";
+    const wrong: [object, string][] = [
+      [{ type: "jwt", keys: [{ kid: "a", alg: "ES256", publicKey: pem }] }, "PLAYBACK_KEY_PRIVATE"],
+      [{ type: "jwt", keys: [{ ...key.key, publicKey: { ...key.key.publicKey, d: "AA" } }] }, "PLAYBACK_KEY_PRIVATE"],
+      [{ type: "jwt", keys: [{ ...key.key, alg: "EdDSA" }] }, "PLAYBACK_KEY_ALGORITHM_WRONG"],
+      [{ type: "jwt", keys: [{ ...key.key, publicKey: "no key" }] }, "PLAYBACK_KEY_INVALID"],
+      [{ type: "jwt", keys: [key.key, key.key] }, "PLAYBACK_KEY_TWICE"],
+      [{ type: "webhook", url: "https://user:word@owner.test/", secret }, "PLAYBACK_WEBHOOK_URL_INVALID"],
+    ];
+    for (const [playback, code] of wrong) await assert.rejects(create({ playback }), codeOf(code), code);
+    const spki = createPublicKey(key.privateKey).export({ type: "spki", format: "pem" });
+    const { id } = await create({ playback: { type: "jwt", keys: [{ ...key.key, publicKey: spki }] } });
+    const { playback } = await market.balancer.views.stream(nodes[3].address, id);
+    assert.deepEqual(playback, { type: "jwt", keys: [key.key] });
   });
 
   it("refuses an unfunded buyer, a price above the ceiling and an unknown token", async () => {

@@ -4,7 +4,9 @@ import type { ChainSender } from "@leat/node/chain/sender.ts";
 import { splitSignature } from "@leat/node/chain/token-authorizations.ts";
 import { systemClock } from "@leat/node/kernel/clock.ts";
 import type { NodeKey } from "@leat/node/kernel/keys.ts";
+import { PrepaidStore } from "@leat/node/store/prepaid.ts";
 import { type TransferAuthorization, transferAuthorizationStructure } from "@leat/sdk/protocol/eip3009.ts";
+import { zeroHash } from "@leat/sdk/protocol/hex.ts";
 import { typedFields } from "@leat/sdk/protocol/typed-data.ts";
 import { BALANCE_HEADER, PREPAID_EXTENSION, type PrepaidInfo } from "@leat/sdk/protocol/x402.ts";
 import {
@@ -13,6 +15,7 @@ import {
   encodePaymentSignatureHeader,
 } from "@x402/core/http";
 import type { PaymentPayload } from "@x402/core/types";
+import { openRpcProxy } from "../../../support/rpc-proxy.ts";
 import { LARGE_BYTES, useX402 } from "../../../support/use-x402.ts";
 import {
   accountOf,
@@ -41,6 +44,7 @@ describe("x402, exact scheme", function () {
     return (extensions as Record<string, { info: PrepaidInfo }>)[PREPAID_EXTENSION]!.info;
   };
   const codeOf = async (answer: Response) => ((await answer.json()) as { error: { code: string } }).error.code;
+  const records = () => new PrepaidStore(on.database, on.market.anvil.deployment.tokens.USDC).payments();
   const size = (sequence: number) => BigInt(on.stream.bytes(1, sequence)!.length);
   const balanceOf = (answer: Response) => BigInt(answer.headers.get(BALANCE_HEADER)!);
   /** A payment as the public client makes it, not sent yet. */
@@ -359,8 +363,52 @@ describe("x402, exact scheme", function () {
     node = await on.start({ sender: count, settings: { dailyGasEther: "0.000000000000000001" } });
     const over = await payingFetch(on.market, viewer)(node.url("240p/0.m4s"));
     assert.equal(await codeOf(over), "X402_SETTLEMENT_UNAVAILABLE");
-    assert.deepEqual(sent, ["transferWithAuthorization"]);
+    assert.deepEqual(sent, []);
+    assert.deepEqual(await records(), [], "what was not begun leaves no trace");
     assert.equal(await usdcOf(on.market, viewer.address), 5n * PREPAY);
+  });
+
+  it("remembers nothing of a payment that was never sent, and takes the same again", async () => {
+    await node.stop();
+    let isDear = true;
+    node = await on.start({
+      sender: (real) => ({
+        async send(call, ...rest) {
+          if (isDear) throw new ChainError({ code: "CHAIN_GAS_BUDGET", budget: 0n, committed: 0n, needed: 1n });
+          return real.send(call, ...rest);
+        },
+      }),
+    });
+    const payload = await sign();
+    assert.equal(await codeOf(await send(payload)), "X402_SETTLEMENT_UNAVAILABLE");
+    assert.deepEqual(await records(), []);
+    isDear = false;
+    assert.equal((await send(payload)).status, 200);
+  });
+
+  it("watches no more than four refused payments of a payer, and all of them with one query", async () => {
+    await node.stop();
+    const failed = { code: "CHAIN_REVERTED", method: "", reason: "in its block", transaction: zeroHash } as const;
+    const fail = (): Pick<ChainSender, "send"> => ({
+      async send() {
+        throw new ChainError(failed);
+      },
+    });
+    node = await on.start({ sender: fail });
+    const codes: string[] = [];
+    for (let payment = 0; payment < 5; payment += 1) codes.push(await codeOf(await send(await sign())));
+    assert.deepEqual(codes, [...Array(4).fill("X402_SETTLEMENT_REFUSED"), "X402_TOO_MANY_REFUSED"]);
+    await send(await sign(await on.newViewer(PREPAY)));
+    assert.equal((await records()).length, 5);
+    await node.stop();
+    const proxy = await openRpcProxy(on.market.anvil.rpcUrl);
+    try {
+      node = await on.start({ sender: fail, rpcUrl: proxy.url });
+      assert.equal(proxy.count("eth_getLogs"), 1);
+    } finally {
+      await node.stop();
+      await proxy.close();
+    }
   });
 
   it("looks at no more strangers' accounts in a second than it can spare calls for", async () => {
@@ -381,7 +429,7 @@ describe("x402, exact scheme", function () {
     const refuse = (): Pick<ChainSender, "send"> => ({
       async send(call) {
         calls.push(call as never);
-        throw new ChainError({ code: "CHAIN_FEES_HIGH", baseFee: 1n, ceiling: 0n });
+        throw new ChainError({ code: "CHAIN_DISPLACED", transaction: zeroHash });
       },
     });
     node = await on.start({ sender: refuse, settings: { lookEveryMs: 50 } });

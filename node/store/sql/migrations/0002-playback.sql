@@ -1,0 +1,1 @@
+ALTER TABLE streams ADD COLUMN playback text NOT NULL DEFAULT '{"type":"public"}';
