@@ -1,7 +1,8 @@
 import type { PublishSink } from "@leat/node/media-io/publish-sink.ts";
 import type { MediaItem } from "@leat/transcoder/tools/media-item.ts";
 
-export const publishInfo = () => ({ protocol: "rtmp", signal: new AbortController().signal }) as const;
+export const publishInfo = () =>
+  ({ protocol: "rtmp", address: "192.0.2.1", signal: new AbortController().signal }) as const;
 
 /** Gives a sink what an RTMP connection would, in milliseconds, as fast as it is taken. */
 export async function publishItems(sink: PublishSink, items: readonly MediaItem[]): Promise<void> {

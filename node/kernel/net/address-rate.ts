@@ -37,14 +37,24 @@ export class AddressRate {
 
   /** Takes one; false when there is none. */
   take(address: string): boolean {
+    const bucket = this.#keep(address);
+    if (bucket.left < 1) return false;
+    bucket.left -= 1;
+    return true;
+  }
+
+  /** Takes one also where there is none: what was tried at once has to be waited for afterwards. */
+  charge(address: string): void {
+    this.#keep(address).left -= 1;
+  }
+
+  #keep(address: string): Bucket {
     const bucket = this.#fill(address);
     const key = networkOf(address);
     this.#buckets.delete(key);
     this.#buckets.set(key, bucket);
     if (this.#buckets.size > this.#options.maxAddresses) this.#buckets.delete(this.#buckets.keys().next().value!);
-    if (bucket.left < 1) return false;
-    bucket.left -= 1;
-    return true;
+    return bucket;
   }
 
   #fill(address: string): Bucket {

@@ -231,7 +231,8 @@ export class RtmpConnection {
     }
     const key = typeof given === "string" ? given.split("?")[0]! : "";
     if (key === "" || key.length > MAX_STREAM_NAME) throw new RtmpError({ code: "RTMP_STREAM_NAME_INVALID" });
-    this.#sink = await this.#options.authorize(key, { protocol: this.#protocol, signal: this.#gone.signal });
+    const from = { protocol: this.#protocol, address: this.#socket.remoteAddress ?? "", signal: this.#gone.signal };
+    this.#sink = await this.#options.authorize(key, from);
     this.#demuxer = new FlvDemuxer((kind, trackId) => {
       this.#options.logger.warn("Ignore further tracks of RTMP publisher", { kind, trackId });
     });

@@ -9,6 +9,7 @@ export class IngestError extends CodedError<
   | { code: "INGEST_STOPPED" }
   | { code: "INGEST_PUBLISHER_REPLACED" }
   | { code: "INGEST_BALANCER_AWAY" }
+  | { code: "INGEST_KEYS_LIMITED" }
   | { code: "INGEST_MESSAGE_UNEXPECTED"; found: string }
   | { code: "INGEST_OUTPUT_TOO_LARGE"; sizeBytes: number; maxBytes: number }
   | { code: "INGEST_PEER_NOT_READING"; sizeBytes: number; maxBytes: number }

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
+import { AddressRate } from "@leat/node/kernel/net/address-rate.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import type { PublishInfo, PublishSink } from "@leat/node/media-io/publish-sink.ts";
 import { RemoteError } from "@leat/node/wire/errors.ts";
@@ -71,6 +72,12 @@ export const ingestOptions = Type.Object(
       minimum: 10,
       description: "Pause before the balancer is asked again, milliseconds",
     }),
+    wrongKeysPerMinute: Type.Integer({
+      default: 20,
+      minimum: 1,
+      maximum: 100_000,
+      description: "Stream keys that nobody has, which one address may try in a minute before it is refused unheard",
+    }),
     creditWaitMs: Type.Integer({
       default: 10_000,
       minimum: 0,
@@ -106,6 +113,7 @@ export class IngestService implements Ingest, JobRunner, Startable {
   readonly #options: Static<typeof ingestOptions>;
   readonly #tasks: TaskGroup;
   readonly #running = new Map<Hex, Running>();
+  readonly #wrongKeys: AddressRate;
   readonly #refused;
   #started = false;
 
@@ -113,6 +121,8 @@ export class IngestService implements Ingest, JobRunner, Startable {
     this.#components = components;
     this.#options = options;
     this.#tasks = new TaskGroup({ clock: components.clock });
+    const burst = options.wrongKeysPerMinute;
+    this.#wrongKeys = new AddressRate(components.clock, { burst, refillMs: 60_000, maxAddresses: 10_000 });
     this.#refused = components.metrics.counter({
       name: "leat_ingest_subscriptions_refused_total",
       help: "Media subscriptions of other nodes that were refused",
@@ -135,8 +145,9 @@ export class IngestService implements Ingest, JobRunner, Startable {
   }
 
   async authorize(streamKey: string, info: PublishInfo): Promise<PublishSink> {
+    if (!this.#wrongKeys.isLeft(info.address)) throw new IngestError({ code: "INGEST_KEYS_LIMITED" });
     const keyHash = bytesToHex(createHash("sha256").update(streamKey).digest());
-    const grant = await this.#request(keyHash, info.protocol);
+    const grant = await this.#request(keyHash, info);
     const held = this.#running.get(grant.stream);
     if (held !== undefined && !held.origin.ended) {
       held.publisher?.replace();
@@ -177,10 +188,12 @@ export class IngestService implements Ingest, JobRunner, Startable {
     return this.#running.get(stream)?.origin.sequence ?? null;
   }
 
-  async #request(keyHash: Hex, protocol: string): Promise<PublishGrant> {
+  async #request(keyHash: Hex, { protocol, address }: PublishInfo): Promise<PublishGrant> {
     try {
       return await this.#components.session.call("publish.request", { keyHash, protocol });
     } catch (error) {
+      // Known only now: whoever tries many at once pays for all of them.
+      if (isCodedError(error) && error.code === "STREAM_KEY_UNKNOWN") this.#wrongKeys.charge(address);
       if (error instanceof RemoteError || !isCodedError(error)) throw error;
       throw new IngestError({ code: "INGEST_BALANCER_AWAY" }, { cause: error });
     }

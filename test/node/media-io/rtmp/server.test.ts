@@ -78,15 +78,15 @@ describe("rtmp server", () => {
   it("takes what the ffmpeg program publishes: every frame, its times, keys and configurations", async () => {
     const sink = new RecorderSink();
     const keys: string[] = [];
-    const { port } = await startServer(async (key) => {
-      keys.push(key);
+    const { port } = await startServer(async (key, { address }) => {
+      keys.push(key, address);
       return sink;
     });
     const child = publish(port, "secret-key?token=1", 3);
     assert.deepEqual(await sink.ended.promise, { clean: true });
     if (child.exitCode === null) await once(child, "exit");
     assert.equal(child.report(), "");
-    assert.deepEqual(keys, ["secret-key"]);
+    assert.deepEqual(keys, ["secret-key", "127.0.0.1"]);
     assert.deepEqual(
       sink.configs.map((config) => [
         config.kind,

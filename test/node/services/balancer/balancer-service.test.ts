@@ -271,6 +271,21 @@ describe("balancer", () => {
     );
   });
 
+  it("takes a second key beside the first, until the others are revoked", async () => {
+    const { id, streamKey } = await create();
+    const { address } = nodes[3];
+    await assert.rejects(market.balancer.rotateKey(nodes[2].address, id, true), codeOf("STREAM_UNKNOWN"));
+    const second = await market.balancer.rotateKey(address, id, false);
+    await publish(nodes[0], streamKey);
+    await assert.rejects(publish(nodes[0], second), codeOf("PUBLISH_LEASE_HELD"));
+    const third = await market.balancer.rotateKey(address, id, true);
+    for (const old of [streamKey, second]) {
+      await assert.rejects(publish(nodes[0], old), codeOf("STREAM_KEY_UNKNOWN"));
+    }
+    await market.clock.advance(60_000);
+    assert.equal((await publish(nodes[0], third)).stream, id);
+  });
+
   it("delays a takeover until the frames of a holder without session are old, then moves jobs to the new origin", async () => {
     const live = await goLive();
     await market.balancer.play(live.slug);
