@@ -26,6 +26,10 @@ interface TowerSettings {
   /** Whole tokens below which the tower saves nothing; default 0. */
   readonly least?: string;
   readonly issued?: NonNullable<WatchtowerComponents["issued"]>;
+  /** Stands for the chain's. */
+  readonly channelState?: WatchtowerComponents["chain"]["channelState"];
+  /** Where its host listens; default anywhere. */
+  readonly listen?: string[];
 }
 
 /** A market with towers and payees that leave their vouchers with them. */
@@ -59,22 +63,36 @@ export class TowerScene {
     });
   }
 
-  async startTower(database: Database, { options: settings = {}, least = "0", issued }: TowerSettings = {}) {
+  async startTower(database: Database, { options: settings = {}, least = "0", ...rest }: TowerSettings = {}) {
     const { view, domain, anvil, publicClient } = this.market;
     const options = defaultsOf(watchtowerOptions, { graceMs: 0, lookEveryMs: 200, serve: "anybody", ...settings });
-    const host = this.hosts.create({}, this.towerKey);
+    const { issued, channelState = (channel) => view.channelState(channel), listen } = rest;
+    const host = this.hosts.create(listen === undefined ? {} : { listen }, this.towerKey);
     const dropped = Promise.withResolvers<void>();
+    const stored = Promise.withResolvers<WatchedVoucher>();
     class WatchedStore extends LevelWatchStore {
       override async remove(...watched: readonly WatchedVoucher[]): Promise<void> {
         await super.remove(...watched);
         dropped.resolve();
+      }
+      override async put(watched: WatchedVoucher): Promise<void> {
+        await super.put(watched);
+        stored.resolve(watched);
       }
     }
     const tower = new WatchtowerService(
       {
         ...quiet,
         store: new WatchedStore(database),
-        chain: view,
+        chain: {
+          channelState,
+          maySign: (payer, signer) => view.maySign(payer, signer),
+          clusterOfAccount: (account) => view.clusterOfAccount(account),
+          whenConfirmed: (blockNumber, signal) => view.whenConfirmed(blockNumber, signal),
+          onEvent: (listener) => view.onEvent(listener),
+          thawSeconds: () => view.thawSeconds(),
+          nowSeconds: () => view.nowSeconds(),
+        },
         signers: new VoucherSigners({ statements: nativeStatements, domain, chain: view, clock: systemClock }),
         signerEnd: (channel, findSigner) => findSignerEnd(view, channel, findSigner),
         serves: () => options.serve === "anybody",
@@ -93,6 +111,8 @@ export class TowerScene {
     return {
       tower,
       host,
+      /** The first voucher that it put on its disk, and when it first removed any. */
+      stored: stored.promise,
       dropped: dropped.promise,
       contact: { address: this.towerKey.address, multiaddrs: host.multiaddrs() },
     };

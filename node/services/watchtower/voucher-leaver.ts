@@ -80,6 +80,8 @@ export class VoucherLeaver implements Startable {
 
   async #leaveWith(tower: Tower): Promise<void> {
     const { host, vouchers, logger } = this.#components;
+    // A tower that comes back may have lost its disk. What it still has it answers at once.
+    if (tower.connection === undefined) tower.left.clear();
     const news = [];
     for (const { channel, voucher } of await vouchers.all("held")) {
       const { cumulative } = voucher.value;
@@ -96,7 +98,10 @@ export class VoucherLeaver implements Startable {
         // It is tried again: what the chain does not show the tower yet may be there the next time. Said once.
         if (tower.refused.get(channel) === code) continue;
         tower.refused.set(channel, code);
-        logger.warn("Watchtower keeps no voucher", { tower: tower.contact.address, channel, code });
+        const facts = { tower: tower.contact.address, channel, code };
+        // Every channel begins with little.
+        if (code === "WATCH_TOO_LITTLE") logger.debug("Watchtower keeps no voucher", facts);
+        else logger.warn("Watchtower keeps no voucher", facts);
       }
     }
   }

@@ -139,4 +139,11 @@ describe("registry state", function () {
     await settled(deposit(anvil.client(heir!), { token: anvil.deployment.tokens.LPT, amount: 1n, account }));
     assert.equal(await view.maySign(account, balancer!.address), false);
   });
+
+  it("asks nobody whether a stranger signs for a cluster", async () => {
+    await anvil.close();
+    const { account } = view.cluster(cluster)!;
+    await assert.rejects(view.channelState(hubChannel(account, node!.address, account)), { code: "CHAIN_UNREACHABLE" });
+    assert.equal(await view.maySign(account, node!.address), false);
+  });
 });

@@ -300,6 +300,57 @@ describe("watchtower", () => {
     assert.deepEqual(await store.all(), []);
   });
 
+  it("holds up neither looks nor other payees while it judges what one leaves, and takes one call of each", async function () {
+    this.timeout(30_000);
+    const { USDC, LPT } = market.anvil.deployment.tokens;
+    const { database } = await market.openStore("tower-slow");
+    const { vouchers } = await market.openStore("node-slow");
+    const [slow, channel] = [market.wholesale(LPT), market.wholesale(USDC)];
+    const gate = Promise.withResolvers<void>();
+    const { tower } = await scene.startTower(database, {
+      options: { lookEveryMs: 600_000 },
+      channelState: async (asked) => {
+        if (channelId(asked) === channelId(slow)) await gate.promise;
+        return market.view.channelState(asked);
+      },
+    });
+    const node = market.node.address;
+    const voucher = await scene.holdVoucher(vouchers, channel, 30n);
+    assert.equal((await tower.keep(node, { vouchers: [voucher] })).kept.length, 1);
+    const held = await scene.holdVoucher(vouchers, slow, 40n);
+    const judged = tower.keep(node, { vouchers: [held] });
+    await assert.rejects(tower.keep(node, { vouchers: [held] }), { code: "WATCH_BUSY" });
+    const retail = await scene.holdVoucher(vouchers, market.retail(USDC), 9n, 1n, market.buyer);
+    assert.equal((await tower.keep(market.balancer.address, { vouchers: [retail] })).kept.length, 1);
+    await market.view.whenConfirmed((await thawOne(channel)).blockNumber);
+    await tower.look();
+    assert.equal((await market.view.channelState(channel)).collected, voucher.value.cumulative);
+    gate.resolve();
+    assert.equal((await judged).kept.length, 1);
+    assert.equal((await tower.keep(node, { vouchers: [held] })).kept.length, 1);
+    await stopThaw(channel);
+  });
+
+  it("is filled again by its payees after it lost its disk", async function () {
+    this.timeout(30_000);
+    const channel = market.wholesale(market.anvil.deployment.tokens.USDC);
+    const { vouchers } = await market.openStore("node-of-lost");
+    const voucher = await scene.holdVoucher(vouchers, channel, 50n);
+    const first = await scene.startTower((await market.openStore("tower-before")).database);
+    const host = scene.hosts.create({}, market.node);
+    await host.start();
+    const options = defaultsOf(watchtowerOptions, { towers: [first.contact], leaveEveryMs: 200 });
+    const leaver = new VoucherLeaver({ ...quiet, host, vouchers }, options);
+    scene.parts.push(leaver);
+    await leaver.start();
+    assert.equal((await first.stored).channel, channelId(channel));
+    await first.tower.stop();
+    await first.host.stop();
+    const listen = first.contact.multiaddrs.map((one) => one.split("/p2p/")[0]!);
+    const second = await scene.startTower((await market.openStore("tower-after")).database, { listen });
+    assert.deepEqual((await second.stored).voucher, voucher);
+  });
+
   it("collects what a balancer issued to its members, who left it nowhere", async function () {
     this.timeout(30_000);
     const channel = market.wholesale(market.anvil.deployment.tokens.LPT);
