@@ -115,6 +115,7 @@ export class PayingBooks extends FakeBooks {
       refreshMs: 5_000,
       creditGrowthPpm: 100_000,
       creditMaxFactor: 4,
+      idleChannels: 1_000,
       leastReputation: 0,
       maxBounces: 1_000_000,
     };

@@ -29,6 +29,7 @@ export const payeeSettings = {
   refreshMs: 5_000,
   creditGrowthPpm: 100_000,
   creditMaxFactor: 4,
+  idleChannels: 1_000,
   leastReputation: 0,
   maxBounces: 1_000_000,
 };
@@ -85,8 +86,12 @@ export function usePayments() {
     payee = on.node.address,
     askPayer?: (payer: Address, request: VoucherRequest) => Promise<VoucherOffer>,
     tokens?: readonly Address[],
+    settings: Partial<typeof payeeSettings> = {},
   ) => {
-    const service = new PayeeService({ ...quiet(), vouchers, payee, askPayer, tokens }, payeeSettings);
+    const service = new PayeeService(
+      { ...quiet(), vouchers, payee, askPayer, tokens },
+      { ...payeeSettings, ...settings },
+    );
     parts.push(service);
     await service.start();
     return service;

@@ -75,6 +75,8 @@ export interface Book {
   state: ChannelState;
   /** When the chain was asked last, milliseconds since 1970. */
   readAtMs: number;
+  /** When somebody last had to do with the channel. */
+  usedAtMs: number;
   /** Base units that the payer ever paid to us and our operator's other nodes. */
   paid: bigint;
 }
@@ -97,6 +99,8 @@ export interface BookComponents {
 const CLOSED_CREDIT_MS = Number(CREDIT_SECONDS) * 1_000;
 /** What the chain said is believed for so long when somebody only wants to know how things stand. */
 const STATUS_AGE_MS = 500;
+/** A book that somebody used so short a time ago may be in use. */
+const IN_USE_MS = 60_000;
 /** Where a payer does not know its jobs: no segment is longer. */
 const LONGEST_SEGMENT_MS = 4_000;
 
@@ -126,6 +130,8 @@ export class ChannelBooks {
   open(channel: Channel): Promise<Book> {
     const id = channelId(channel);
     const known = this.#books.get(id);
+    const ready = this.#ready.get(id);
+    if (ready !== undefined) ready.usedAtMs = this.#components.clock.nowMs();
     if (known !== undefined) return known;
     const opening = this.#load(channel, id).then((book) => {
       this.#ready.set(id, book);
@@ -144,6 +150,22 @@ export class ChannelBooks {
 
   all(): Book[] {
     return [...this.#ready.values()];
+  }
+
+  /**
+   * Puts away books on which nothing is open (no job, no work, nothing to collect), the longest unused first, so that at
+   * most `most` of them stay. They are read again when somebody needs them.
+   */
+  async putAwayIdle(most: number): Promise<void> {
+    const before = this.#components.clock.nowMs() - IN_USE_MS;
+    const idle = this.all().filter((book) => isAtRest(book) && book.usedAtMs < before);
+    idle.sort((left, right) => left.usedAtMs - right.usedAtMs);
+    for (const book of idle.slice(0, Math.max(0, idle.length - most))) {
+      if ((await this.#components.vouchers.countOpen(this.#side, book.id)) > 0) continue;
+      if (!isAtRest(book) || book.usedAtMs >= before) continue;
+      this.#ready.delete(book.id);
+      this.#books.delete(book.id);
+    }
   }
 
   /** Asks the chain anew. */
@@ -277,9 +299,14 @@ export class ChannelBooks {
       key: signer === undefined ? undefined : await signers.allottedKey(channel, signer),
       state,
       readAtMs: this.#components.clock.nowMs(),
+      usedAtMs: this.#components.clock.nowMs(),
       paid,
     };
   }
+}
+
+function isAtRest({ openJobs, ledger, state }: Book): boolean {
+  return openJobs.size === 0 && ledger.vouchered <= state.collected;
 }
 
 /** What some jobs cost together. */

@@ -67,6 +67,12 @@ export const payeeOptions = Type.Object(
       maximum: 100,
       description: "The credit limit grows to at most so many times the least one",
     }),
+    idleChannels: Type.Integer({
+      default: 1_000,
+      minimum: 0,
+      maximum: 1_000_000,
+      description: "Channels with nothing open that are kept in memory and watched",
+    }),
   },
   { default: {}, additionalProperties: false },
 );
@@ -139,6 +145,7 @@ export class PayeeService implements Payee, Startable {
         await this.#books.refresh(book);
         if (before.reserve !== book.state.reserve || before.collected !== book.state.collected) this.#tell(book);
       }
+      await this.#books.putAwayIdle(this.#options.idleChannels);
     });
   }
 
@@ -147,6 +154,14 @@ export class PayeeService implements Payee, Startable {
   }
 
   async openJob(terms: CreditTerms, prepay?: VoucherOffer): Promise<void> {
+    try {
+      await this.#open(terms, prepay);
+    } finally {
+      this.#awaited.delete(channelId(terms.channel));
+    }
+  }
+
+  async #open(terms: CreditTerms, prepay?: VoucherOffer): Promise<void> {
     const { clock } = this.#components;
     this.#checkChannel(terms.channel);
     if (terms.validUntil * 1_000n <= BigInt(clock.nowMs())) {
@@ -171,7 +186,6 @@ export class PayeeService implements Payee, Startable {
       else book.openJobs.set(terms.job, before);
       throw error;
     }
-    this.#awaited.delete(book.id);
     this.#remember(terms.job, book);
   }
 
@@ -235,6 +249,7 @@ export class PayeeService implements Payee, Startable {
     if (offer.kind === "usage") await this.#usageTurns.next();
     try {
       this.#checkChannel(channelOf(value));
+      await this.#checkStranger(offer);
       const book = await this.#books.open(channelOf(value));
       return await book.mutex.run(async () => {
         const held = await vouchers.newest("held", book.id);
@@ -298,14 +313,13 @@ export class PayeeService implements Payee, Startable {
     if (held !== undefined) return { vouchered: held.cumulative, seq: held.seq };
     const cumulative = prepayBaseUnits(exactPerSecond, book.decimals);
     this.#awaited.add(book.id);
-    await this.#ask(book, {
-      channel: book.id,
-      kind: "prepay",
-      seq: 1n,
-      cumulative,
-      receiptsRoot: zeroHash,
-      receiptHashes: [],
-    });
+    const ahead = { channel: book.id, seq: 1n, cumulative, receiptsRoot: zeroHash, receiptHashes: [] };
+    try {
+      await this.#ask(book, { ...ahead, kind: "prepay" });
+    } catch (error) {
+      this.#awaited.delete(book.id);
+      throw error;
+    }
     return { vouchered: book.ledger.vouchered, seq: 1n };
   }
 
@@ -392,6 +406,20 @@ export class PayeeService implements Payee, Startable {
     if (cluster !== 0n || clusterPpm !== 0) {
       throw new PaymentError({ code: "VOUCHER_SHARE_UNWANTED", cluster, clusterPpm });
     }
+  }
+
+  /** A channel that we have nothing of costs no memory until somebody brings money for it. */
+  async #checkStranger(offer: VoucherOffer): Promise<void> {
+    const { vouchers, chain } = this.#components;
+    const { value } = offer.voucher;
+    const channel = channelOf(value);
+    const id = channelId(channel);
+    if (this.#books.find(id) !== undefined || (await vouchers.newest("held", id)) !== undefined) return;
+    judgeOffer(undefined, { ...offer, voucher: value });
+    await this.#signers.check(offer.voucher);
+    const { collected, reserve, thawing } = await chain.channelState(channel);
+    const open = value.cumulative - collected;
+    if (open > reserve + thawing) throw new PaymentError({ code: "VOUCHER_ABOVE_RESERVE", open, reserve });
   }
 
   /**

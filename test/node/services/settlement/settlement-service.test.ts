@@ -28,6 +28,7 @@ const payeeSettings = {
   refreshMs: 60_000,
   creditGrowthPpm: 100_000,
   creditMaxFactor: 4,
+  idleChannels: 1_000,
   leastReputation: 0,
   maxBounces: 1_000_000,
 };
