@@ -3,13 +3,8 @@ import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { audioCodecOf, type Family, type RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import { TARGET_DURATION_S } from "./boundaries.ts";
-import {
-  type MasterAudio,
-  type MasterVideo,
-  type PlaylistSegment,
-  writeMasterPlaylist,
-  writeMediaPlaylist,
-} from "./playlist.ts";
+import { type PlaylistSegment, writeIframePlaylist, writeMasterPlaylist, writeMediaPlaylist } from "./playlist.ts";
+import { describeAudio, describeVideo } from "./rendition-facts.ts";
 
 export class LiveWindowError extends CodedError<
   | { code: "WINDOW_SEQUENCE_JUMP"; sequence: number; head: number }
@@ -23,7 +18,9 @@ export interface LivePart {
   readonly frames: number;
   readonly pixels: number;
   readonly durationTicks: number;
+  readonly startTicks: number;
   readonly independent: boolean;
+  readonly headSizeBytes: number;
   readonly sha256: Hex;
 }
 
@@ -77,6 +74,7 @@ export class LiveWindow {
   #epoch: number | undefined;
   #ended = false;
   #revision = 0;
+  readonly #listeners = new Set<() => void>();
 
   constructor(options: LiveWindowOptions = {}) {
     const { targetDurationS = TARGET_DURATION_S, windowMs = 60_000, graceMs = 16_000, type = "live" } = options;
@@ -103,12 +101,12 @@ export class LiveWindow {
 
   describe(renditions: readonly RenditionInfo[]): void {
     this.#renditions = renditions;
-    this.#revision += 1;
+    this.#change();
   }
 
   setConfig(rung: number, version: number, config: TrackConfig): void {
     mapOf(this.#configs, rung).set(version, config);
-    this.#revision += 1;
+    this.#change();
   }
 
   /** A closed segment. Segments of a rung come in order; what is skipped becomes a gap for good. */
@@ -125,13 +123,14 @@ export class LiveWindow {
     this.#last.set(segment.rung, segment.sequence);
     this.#firstEver = Math.min(this.#firstEver ?? segment.sequence, segment.sequence);
     this.#head = Math.max(this.#head, segment.sequence);
-    this.#revision += 1;
-    return { added: true, evicted: this.#evict() };
+    const evicted = this.#evict();
+    this.#change();
+    return { added: true, evicted };
   }
 
   end(): void {
     this.#ended = true;
-    this.#revision += 1;
+    this.#change();
   }
 
   rendition(name: string): RenditionInfo | undefined {
@@ -167,7 +166,10 @@ export class LiveWindow {
     const videos = playable.filter((info) => info.kind === "video");
     if (videos.length === 0) return undefined;
     return writeMasterPlaylist(
-      videos.map((info) => this.#describeVideo(info, audios)),
+      videos.map((info) => {
+        const audio = audios.find((item) => item.codec === audioCodecOf(info.family!))?.name;
+        return describeVideo(info, this.#latestConfig(info.rung)!, this.held(info.rung), audio);
+      }),
       [...new Set(audios)].map((info) => this.#describeAudio(info)),
     );
   }
@@ -180,13 +182,48 @@ export class LiveWindow {
     return writeMasterPlaylist([], [this.#describeAudio(info)]);
   }
 
-  /** Undefined until the rung has a segment. */
-  playlist(name: string): string | undefined {
+  /** Undefined until the rung has a segment. `skip`: a delta update, where one is worth it. */
+  playlist(name: string, { skip = false } = {}): string | undefined {
     const rung = this.rendition(name)?.rung;
     const segments = rung === undefined ? [] : this.#listed(rung);
     if (segments.length === 0) return undefined;
     const { targetDurationS, type } = this.#options;
-    return writeMediaPlaylist({ segments, targetDurationS, type, ended: this.#ended });
+    const others = this.#ended ? [] : this.#renditions.filter((info) => info.name !== name);
+    const reports = others.flatMap(({ name: other, rung: at }) => {
+      const lastSequence = this.#last.get(at);
+      return lastSequence === undefined ? [] : [{ name: other, lastSequence }];
+    });
+    return writeMediaPlaylist({ segments, targetDurationS, type, ended: this.#ended, reports, skip });
+  }
+
+  /** The key frames that segments of a video rung begin with. Undefined until there is one. */
+  iframes(name: string): string | undefined {
+    const info = this.rendition(name);
+    const segments = info?.kind === "video" ? this.#listed(info.rung) : [];
+    if (segments.every(({ headSizeBytes }) => headSizeBytes === undefined)) return undefined;
+    const { targetDurationS, type } = this.#options;
+    return writeIframePlaylist({ segments, targetDurationS, type, ended: this.#ended });
+  }
+
+  /** The newest sequence of a rendition; -1 before its first. */
+  headOf(name: string): number {
+    const rung = this.rendition(name)?.rung;
+    return (rung === undefined ? undefined : this.#last.get(rung)) ?? -1;
+  }
+
+  /** Calls `listener` after every change, until what it gives back is called. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  #change(): void {
+    this.#revision += 1;
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  #describeAudio(info: RenditionInfo) {
+    return describeAudio(info, this.#latestConfig(info.rung)!, this.held(info.rung));
   }
 
   #membersOf(family: Family): RenditionInfo[] {
@@ -218,6 +255,7 @@ export class LiveWindow {
         durationS: seconds === 0 ? this.#options.targetDurationS : seconds,
         wallClockMs: stand.wallClockMs,
         gap: segment === undefined,
+        headSizeBytes: segment === undefined ? undefined : keyFrameSize(segment),
       });
       previous = segment ?? previous;
     }
@@ -266,39 +304,11 @@ export class LiveWindow {
       for (const version of configs.keys()) if (!used.has(version) && version !== newest) configs.delete(version);
     }
   }
+}
 
-  #bitrates(info: RenditionInfo): { peakBitrate: number; averageBitrate: number; frameRate: number | undefined } {
-    const { timescale } = this.#latestConfig(info.rung)!;
-    const totals = { bits: 0, seconds: 0, frames: 0, peak: 0 };
-    for (const segment of this.held(info.rung)) {
-      const seconds = segment.durationTicks / timescale;
-      if (seconds === 0) continue;
-      totals.bits += segment.sizeBytes * 8;
-      totals.seconds += seconds;
-      totals.frames += segment.frames;
-      // Very short segments, at a source's end, say nothing about the rate.
-      if (seconds >= 0.5) totals.peak = Math.max(totals.peak, (segment.sizeBytes * 8) / seconds);
-    }
-    if (totals.seconds === 0) return { peakBitrate: info.bitrate, averageBitrate: info.bitrate, frameRate: undefined };
-    return {
-      peakBitrate: Math.max(totals.peak, info.bitrate),
-      averageBitrate: totals.bits / totals.seconds,
-      frameRate: totals.frames / totals.seconds,
-    };
-  }
-
-  #describeVideo(info: RenditionInfo, audios: readonly RenditionInfo[]): MasterVideo {
-    const config = this.#latestConfig(info.rung)!;
-    const { width, height } = config.kind === "video" ? config : { width: 0, height: 0 };
-    const audio = audios.find((item) => item.codec === audioCodecOf(info.family!))?.name;
-    return { name: info.name, width, height, codecString: config.codecString, audio, ...this.#bitrates(info) };
-  }
-
-  #describeAudio(info: RenditionInfo): MasterAudio {
-    const config = this.#latestConfig(info.rung)!;
-    const channels = config.kind === "audio" ? config.channels : 0;
-    return { name: info.name, codecString: config.codecString, channels, ...this.#bitrates(info) };
-  }
+/** Bytes of a segment up to the end of its first picture; undefined where that is no key frame. */
+function keyFrameSize({ parts: [first] }: LiveSegment): number | undefined {
+  return first?.independent === true ? first.headSizeBytes : undefined;
 }
 
 function mapOf<T>(maps: Map<number, Map<number, T>>, rung: number): Map<number, T> {

@@ -29,8 +29,12 @@ export interface Part {
   /** Frames times width times height; 0 for audio. */
   readonly pixels: number;
   readonly durationTicks: number;
+  /** When its earliest frame shows. */
+  readonly startTicks: number;
   /** Starts with a key frame. */
   readonly independent: boolean;
+  /** Bytes up to the end of its first frame: with a key frame there, a picture can be shown of them alone. */
+  readonly headSizeBytes: number;
 }
 
 /** What a segment came to, once closed. */
@@ -123,9 +127,13 @@ export class SegmentPackager {
     const frames = this.#pending;
     // Distances of decode times, not the frames' own durations, so that no decode time drifts within a part.
     let durationTicks = 0;
+    let startTicks = Number.POSITIVE_INFINITY;
+    let dataBytes = 0;
     const samples = frames.map((frame, index): Sample => {
       const end = frames[index + 1]?.dts ?? nextDts ?? frame.dts + frame.duration;
       durationTicks += end - frame.dts;
+      startTicks = Math.min(startTicks, frame.pts);
+      dataBytes += frame.data.length;
       return {
         durationTicks: end - frame.dts,
         compositionTicks: frame.pts - frame.dts,
@@ -144,7 +152,9 @@ export class SegmentPackager {
       frames: frames.length,
       pixels: this.#config.kind === "video" ? frames.length * this.#config.width * this.#config.height : 0,
       durationTicks,
+      startTicks,
       independent,
+      headSizeBytes: bytes.length - dataBytes + first.data.length,
     };
     this.#parts += 1;
     this.#frames += frames.length;

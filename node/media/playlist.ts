@@ -1,7 +1,14 @@
-/** HLS playlists as text. Names of files: `index.m3u8`, `init-<version>.mp4`, `<sequence>.m4s`, below the rung's name. */
+/**
+ * HLS playlists as text. Names of files: `index.m3u8`, `iframes.m3u8`, `init-<version>.mp4`, `<sequence>.m4s`, below
+ * the rung's name.
+ */
 
 /** EXT-X-MAP outside of I-frame playlists needs 6; fMP4 with EXT-X-GAP is read by everything that knows 7. */
 const HLS_VERSION = 7;
+/** EXT-X-SKIP needs it, and only a player that knows it asks for one. */
+const DELTA_VERSION = 9;
+/** The least that the standard has: older segments than so many target durations may be left out of an update. */
+const SKIP_TARGETS = 6;
 
 export interface PlaylistSegment {
   readonly sequence: number;
@@ -12,6 +19,14 @@ export interface PlaylistSegment {
   readonly wallClockMs: number;
   /** This rung never got it: EXT-X-GAP. */
   readonly gap: boolean;
+  /** Bytes up to the end of the key frame that it begins with. */
+  readonly headSizeBytes?: number | undefined;
+}
+
+/** How far another rendition has come, for a player that changes to it. */
+export interface RenditionReport {
+  readonly name: string;
+  readonly lastSequence: number;
 }
 
 export interface MediaPlaylist {
@@ -21,6 +36,9 @@ export interface MediaPlaylist {
   /** `event`: nothing is ever removed. */
   readonly type: "live" | "event";
   readonly ended: boolean;
+  readonly reports?: readonly RenditionReport[];
+  /** A delta update: without what a player that loaded the playlist a moment ago has. */
+  readonly skip?: boolean;
 }
 
 export interface MasterVideo {
@@ -31,9 +49,12 @@ export interface MasterVideo {
   /** Bits per second, peak of any segment, and mean. */
   readonly peakBitrate: number;
   readonly averageBitrate: number;
-  readonly frameRate?: number;
+  readonly frameRate?: number | undefined;
+  /** The same of its key frames alone; 0 where there are none. */
+  readonly iframePeakBitrate: number;
+  readonly iframeAverageBitrate: number;
   /** Name of the audio rung that plays beside it. */
-  readonly audio?: string;
+  readonly audio?: string | undefined;
 }
 
 export interface MasterAudio {
@@ -67,6 +88,12 @@ export function writeMasterPlaylist(videos: readonly MasterVideo[], audios: read
     if (audio !== undefined) attributes.push(`AUDIO="${audio.name}"`);
     lines.push(`#EXT-X-STREAM-INF:${attributes.join(",")}`, `${video.name}/index.m3u8`);
   }
+  for (const { name, width, height, codecString, iframePeakBitrate, iframeAverageBitrate } of videos) {
+    if (iframePeakBitrate === 0) continue;
+    const rates = `BANDWIDTH=${Math.ceil(iframePeakBitrate)},AVERAGE-BANDWIDTH=${Math.ceil(iframeAverageBitrate)}`;
+    const picture = `RESOLUTION=${width}x${height},CODECS="${codecString}"`;
+    lines.push(`#EXT-X-I-FRAME-STREAM-INF:${rates},${picture},URI="${name}/iframes.m3u8"`);
+  }
   return `${lines.join("\n")}\n`;
 }
 
@@ -79,20 +106,56 @@ function listSound({ name, codecString, peakBitrate, averageBitrate }: MasterAud
  * The discontinuity sequence is the first segment's epoch, and a discontinuity stands where the epoch changes: so every
  * edge and every rung counts them alike, also one that joined late.
  */
-export function writeMediaPlaylist({ segments, targetDurationS, type, ended }: MediaPlaylist): string {
+export function writeMediaPlaylist(playlist: MediaPlaylist): string {
+  const { segments, targetDurationS, ended, reports = [] } = playlist;
+  const skipped = playlist.skip === true ? countSkipped(segments, targetDurationS) : 0;
+  const lines = writeHead(playlist, skipped > 0 ? DELTA_VERSION : HLS_VERSION);
+  lines.push(`#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=${SKIP_TARGETS * targetDurationS}.0`);
+  if (skipped > 0) lines.push(`#EXT-X-SKIP:SKIPPED-SEGMENTS=${skipped}`);
+  lines.push(...writeSegments(segments, skipped, targetDurationS));
+  if (ended) lines.push("#EXT-X-ENDLIST");
+  for (const { name, lastSequence } of reports) {
+    lines.push(`#EXT-X-RENDITION-REPORT:URI="../${name}/index.m3u8",LAST-MSN=${lastSequence}`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** The key frame that each segment begins with, as a byte range; a segment without one is a gap. */
+export function writeIframePlaylist(playlist: MediaPlaylist): string {
+  const { segments, targetDurationS, ended } = playlist;
+  const lines = [...writeHead(playlist, HLS_VERSION), "#EXT-X-I-FRAMES-ONLY"];
+  const shown = segments.map((segment) => ({ ...segment, gap: segment.gap || segment.headSizeBytes === undefined }));
+  lines.push(...writeSegments(shown, 0, targetDurationS, ({ headSizeBytes }) => headSizeBytes));
+  if (ended) lines.push("#EXT-X-ENDLIST");
+  return `${lines.join("\n")}\n`;
+}
+
+function writeHead({ segments, targetDurationS, type }: MediaPlaylist, version: number): string[] {
   const first = segments[0]!;
   const lines = [
     "#EXTM3U",
-    `#EXT-X-VERSION:${HLS_VERSION}`,
+    `#EXT-X-VERSION:${version}`,
     `#EXT-X-TARGETDURATION:${targetDurationS}`,
     `#EXT-X-MEDIA-SEQUENCE:${first.sequence}`,
     `#EXT-X-DISCONTINUITY-SEQUENCE:${first.epoch}`,
     "#EXT-X-INDEPENDENT-SEGMENTS",
   ];
   if (type === "event") lines.push("#EXT-X-PLAYLIST-TYPE:EVENT");
-  let epoch = first.epoch;
-  let configVersion: number | undefined;
-  for (const segment of segments) {
+  return lines;
+}
+
+/** Segments from number `from` of the list on. A delta update begins as the list before it ends. */
+function writeSegments(
+  segments: readonly PlaylistSegment[],
+  from: number,
+  targetDurationS: number,
+  rangeOf?: (segment: PlaylistSegment) => number | undefined,
+): string[] {
+  const lines: string[] = [];
+  const before = segments[from - 1];
+  let epoch = (before ?? segments[0]!).epoch;
+  let configVersion = before?.configVersion;
+  for (const segment of segments.slice(from)) {
     // An epoch that a rung has no segment of still counts: one tag for each that passed.
     for (; epoch < segment.epoch; epoch += 1) lines.push("#EXT-X-DISCONTINUITY");
     if (segment.configVersion !== configVersion) {
@@ -101,10 +164,25 @@ export function writeMediaPlaylist({ segments, targetDurationS, type, ended }: M
     }
     lines.push(`#EXT-X-PROGRAM-DATE-TIME:${new Date(segment.wallClockMs).toISOString()}`);
     if (segment.gap) lines.push("#EXT-X-GAP");
-    // A player may refuse a segment that rounds above the target; only a broken source makes one.
-    const durationS = Math.min(segment.durationS, targetDurationS + 0.499);
-    lines.push(`#EXTINF:${durationS.toFixed(5)},`, `${segment.sequence}.m4s`);
+    const sizeBytes = segment.gap ? undefined : rangeOf?.(segment);
+    if (sizeBytes !== undefined) lines.push(`#EXT-X-BYTERANGE:${sizeBytes}@0`);
+    lines.push(`#EXTINF:${writtenDuration(segment, targetDurationS).toFixed(5)},`, `${segment.sequence}.m4s`);
   }
-  if (ended) lines.push("#EXT-X-ENDLIST");
-  return `${lines.join("\n")}\n`;
+  return lines;
+}
+
+/** A player may refuse a segment that rounds above the target; only a broken source makes one. */
+function writtenDuration({ durationS }: PlaylistSegment, targetDurationS: number): number {
+  return Math.min(durationS, targetDurationS + 0.499);
+}
+
+/** How many of the oldest are so far from the end that an update may leave them out. */
+function countSkipped(segments: readonly PlaylistSegment[], targetDurationS: number): number {
+  let listedS = 0;
+  let first = segments.length;
+  while (first > 0 && listedS < SKIP_TARGETS * targetDurationS) {
+    first -= 1;
+    listedS += writtenDuration(segments[first]!, targetDurationS);
+  }
+  return first;
 }

@@ -61,9 +61,9 @@ export function sortLeaves(leaves: readonly PartLeaf[]): PartLeaf[] {
 export function placeParts(parts: readonly { part: Part; sha256: Hex }[]): LivePart[] {
   let offset = 0;
   return parts.map(({ part, sha256 }) => {
-    const { frames, pixels, durationTicks, independent } = part;
-    const placed = { offset, sizeBytes: part.bytes.length, frames, pixels, durationTicks, independent, sha256 };
-    offset += part.bytes.length;
+    const { index: _, bytes, ...facts } = part;
+    const placed = { ...facts, offset, sizeBytes: bytes.length, sha256 };
+    offset += bytes.length;
     return placed;
   });
 }

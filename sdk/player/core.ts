@@ -35,6 +35,8 @@ export interface PlayerOptions {
 
 /** Errors of one edge in a row before the player moves to the other: one may be chance. */
 const errorsBeforeSwitch = 2;
+/** A server holds a playlist back until its next segment is there, for six seconds at most. */
+const heldBackMs = 8_000;
 /** Pause before asking for edges again when none answers. */
 const retryMs = 1_000;
 
@@ -163,11 +165,12 @@ export class StreamPlayer {
     const quick = { maxTimeToFirstByteMs: 2_000, maxLoadTimeMs: 8_000 };
     const retries = { maxNumRetry: 1, retryDelayMs: 200, maxRetryDelayMs: 400 };
     const policy = { default: { ...quick, timeoutRetry: retries, errorRetry: retries } };
+    const patient = { default: { ...policy.default, maxTimeToFirstByteMs: heldBackMs, maxLoadTimeMs: 2 * heldBackMs } };
     return {
       pLoader: PlaylistLoader,
       liveSyncDurationCount: 2,
       fragLoadPolicy: policy,
-      playlistLoadPolicy: policy,
+      playlistLoadPolicy: patient,
       manifestLoadPolicy: policy,
     };
   }

@@ -120,7 +120,16 @@ export function useX402() {
     /** Adds a large segment 9, asks for it with a token and leaves after the first bytes. */
     async hangUpHalfWay(url: string, token: string): Promise<void> {
       const bytes = new Uint8Array(LARGE_BYTES);
-      const part = { index: 0, bytes, frames: 1, pixels: 1, durationTicks: 30_000, independent: true };
+      const part = {
+        index: 0,
+        bytes,
+        frames: 1,
+        pixels: 1,
+        durationTicks: 30_000,
+        startTicks: 0,
+        independent: true,
+        headSizeBytes: 1,
+      };
       scene.stream.addSegment(1, 9, [part], 30_000);
       const asked = request(url, { headers: { authorization: `Bearer ${token}` } }).end();
       const [answer] = await once(asked, "response");

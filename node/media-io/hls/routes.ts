@@ -1,23 +1,31 @@
-import { createHash } from "node:crypto";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { Family, RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { type Clock, systemClock } from "../../kernel/clock.ts";
 import { initSegment } from "../../media/mp4/init.ts";
 import { PlaybackError } from "../access/errors.ts";
 import { addViewerGuard } from "../access/guard.ts";
 import type { Guarded, ViewerAccess } from "../access/viewer-access.ts";
 import { countedBody } from "./counted-body.ts";
+import { type Document, etagOf, PlaylistCache } from "./playlist-cache.ts";
 import { parseRange } from "./range.ts";
+import { isThere, isTooFar, readReload, waitForSegment } from "./reload.ts";
 
 /** What can be fetched of a stream, and the playlists over it: a `LiveWindow` is one. */
 export interface HlsWindow {
   /** Rises with every change that a playlist shows. */
   readonly revision: number;
+  readonly ended: boolean;
   master(family?: Family): string | undefined;
-  playlist(name: string): string | undefined;
+  playlist(name: string, options?: { readonly skip: boolean }): string | undefined;
+  iframes(name: string): string | undefined;
+  /** The newest sequence of a rendition, -1 before its first. */
+  headOf(name: string): number;
+  /** Calls back after every change until what it gives is called. */
+  onChange(listener: () => void): () => void;
   rendition(name: string): RenditionInfo | undefined;
   config(name: string, version: number): TrackConfig | undefined;
   segment(
@@ -60,19 +68,14 @@ export interface HlsDoor {
 export interface HlsOptions {
   readonly provider: HlsProvider;
   readonly metrics?: MetricsRegister;
+  readonly clock?: Clock;
   readonly door?: HlsDoor | undefined;
   /** Decides about streams that are not public; without it they are played to nobody. */
   readonly access?: ViewerAccess;
 }
 
-interface Document {
-  readonly key: string;
-  readonly revision: number;
-  readonly body: Buffer;
-  readonly etag: string;
-}
-
 type MissingCode = "HLS_STREAM_UNKNOWN" | "HLS_RENDITION_UNKNOWN" | "HLS_FILE_UNKNOWN" | "HLS_NOT_READY";
+type RefusedCode = "HLS_DIRECTIVE_INVALID" | "HLS_RELOAD_TOO_FAR";
 
 const nobody: ViewerAccess = {
   admit: async () => {
@@ -82,13 +85,17 @@ const nobody: ViewerAccess = {
 const PLAYLIST_TYPE = "application/vnd.apple.mpegurl";
 /** Segments never change under their name, and are gone in minutes. */
 const FIXED = "public, max-age=600, immutable";
-/** A playlist is asked for again and again, and costs nothing while it has not changed. */
-const FRESH = "no-cache";
-const messages: Readonly<Record<MissingCode, string>> = {
+/** A playlist is asked for again and again: a cache in front may answer for a second, whoever asks. */
+const FRESH = "public, max-age=1";
+/** Whoever waits for a segment has all before it: what was answered to the first is right for those who come later. */
+const ANSWERED = "public, max-age=24";
+const messages: Readonly<Record<MissingCode | RefusedCode, string>> = {
   HLS_STREAM_UNKNOWN: "no such stream is served here",
   HLS_RENDITION_UNKNOWN: "the stream has no such rendition",
   HLS_FILE_UNKNOWN: "no such file, or not any more",
   HLS_NOT_READY: "the stream has not begun; ask again in a second",
+  HLS_DIRECTIVE_INVALID: "_HLS_msn is a segment number, _HLS_part stands beside it, _HLS_skip is YES or v2",
+  HLS_RELOAD_TOO_FAR: "_HLS_msn is more than two segments ahead",
 };
 
 /** Serves the provider's streams on `app`. */
@@ -103,7 +110,7 @@ export async function addLive(
 /** `/live/<slug>/master.m3u8` (or `master-<family>.m3u8`) and what it leads to. */
 export async function hlsRoutes(
   app: FastifyInstance,
-  { provider, metrics = silentMetrics, door, access = nobody }: HlsOptions,
+  { provider, metrics = silentMetrics, clock = systemClock, door, access = nobody }: HlsOptions,
 ): Promise<void> {
   const served = metrics.counter({ name: "leat_hls_served_bytes_total", help: "Media bytes sent to viewers" });
   const playlists = new PlaylistCache();
@@ -130,7 +137,7 @@ export async function hlsRoutes(
       const document = playlists.get(stream.window, request.params.file, () => stream.window.master(family));
       return document === undefined
         ? sendMissing(reply, "HLS_NOT_READY")
-        : sendPlaylist(request, reply, stream, document);
+        : sendPlaylist(request, reply, stream, document, FRESH);
     },
   });
 
@@ -144,11 +151,12 @@ export async function hlsRoutes(
       if (stream === undefined) return sendMissing(reply, "HLS_STREAM_UNKNOWN");
       const info = stream.window.rendition(name);
       if (info === undefined) return sendMissing(reply, "HLS_RENDITION_UNKNOWN");
-      if (file === "index.m3u8") {
-        const document = playlists.get(stream.window, `${name}/`, () => stream.window.playlist(name));
+      if (file === "index.m3u8") return sendMediaPlaylist(request, reply, stream, name);
+      if (file === "iframes.m3u8" && info.kind === "video") {
+        const document = playlists.get(stream.window, `${name}/${file}`, () => stream.window.iframes(name));
         return document === undefined
           ? sendMissing(reply, "HLS_NOT_READY")
-          : sendPlaylist(request, reply, stream, document);
+          : sendPlaylist(request, reply, stream, document, FRESH);
       }
       return sendMedia(request, reply, stream, info, file);
     },
@@ -161,6 +169,26 @@ export async function hlsRoutes(
       reply.header("access-control-max-age", "86400");
       return reply.code(204).send();
     });
+  }
+
+  /** A player that names a segment (`_HLS_msn`) is answered once it is there, or after a while with what there is. */
+  async function sendMediaPlaylist(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    stream: HlsStream,
+    name: string,
+  ): Promise<FastifyReply> {
+    const reload = readReload(request.url);
+    if (reload === undefined) return sendRefused(reply, "HLS_DIRECTIVE_INVALID");
+    const { window } = stream;
+    if (window.headOf(name) < 0) return sendMissing(reply, "HLS_NOT_READY");
+    if (isTooFar(window, name, reload)) return sendRefused(reply, "HLS_RELOAD_TOO_FAR");
+    await waitForSegment(window, name, reload, { clock, request: request.raw });
+    const key = `${name}/${reload.skip ? "skip" : ""}`;
+    const document = playlists.get(window, key, () => window.playlist(name, { skip: reload.skip }));
+    if (document === undefined) return sendMissing(reply, "HLS_NOT_READY");
+    const caching = reload.sequence === undefined ? FRESH : isThere(window, name, reload) ? ANSWERED : "no-store";
+    return sendPlaylist(request, reply, stream, document, caching);
   }
 
   function sendMedia(
@@ -224,14 +252,17 @@ export async function hlsRoutes(
     reply: FastifyReply,
     stream: HlsStream,
     document: Document,
+    caching: string,
   ): Promise<FastifyReply> {
     const charge = await enter(request, reply, stream, 0);
     if (charge === "refused") return reply;
-    if (charge === "free") reply.header("cache-control", FRESH);
-    reply.header("etag", document.etag).type(PLAYLIST_TYPE);
-    if (request.headers["if-none-match"] === document.etag) return reply.code(304).send();
-    reply.header("content-length", document.body.length);
-    return request.method === "HEAD" ? reply.send() : reply.send(document.body);
+    if (charge === "free") reply.header("cache-control", caching);
+    const { body, etag, encoding } = document.encodedFor(request.headers["accept-encoding"]);
+    reply.header("etag", etag).header("vary", "accept-encoding").type(PLAYLIST_TYPE);
+    if (request.headers["if-none-match"] === etag) return reply.code(304).send();
+    if (encoding !== undefined) reply.header("content-encoding", encoding);
+    reply.header("content-length", body.length);
+    return request.method === "HEAD" ? reply.send() : reply.send(body);
   }
 
   /** Takes the viewer's money where it pays, and gives back what was not sent once the answer is over. */
@@ -265,24 +296,9 @@ function sendMissing(reply: FastifyReply, code: MissingCode): FastifyReply {
   return reply.code(404).send({ error: { code, message: messages[code] } });
 }
 
-function etagOf(bytes: Uint8Array): string {
-  return `"${createHash("sha256").update(bytes).digest("base64url").slice(0, 22)}"`;
-}
-
-/** One buffer for each playlist as it stands, shared by every viewer. Goes with its window. */
-class PlaylistCache {
-  readonly #windows = new WeakMap<HlsWindow, Map<string, Document>>();
-
-  get(window: HlsWindow, key: string, write: () => string | undefined): Document | undefined {
-    const documents = this.#windows.get(window) ?? new Map<string, Document>();
-    this.#windows.set(window, documents);
-    const known = documents.get(key);
-    if (known?.revision === window.revision) return known;
-    const text = write();
-    if (text === undefined) return undefined;
-    const body = Buffer.from(text);
-    const document = { key, revision: window.revision, body, etag: etagOf(body) };
-    documents.set(key, document);
-    return document;
-  }
+function sendRefused(reply: FastifyReply, code: RefusedCode): FastifyReply {
+  return reply
+    .code(400)
+    .header("cache-control", "no-store")
+    .send({ error: { code, message: messages[code] } });
 }

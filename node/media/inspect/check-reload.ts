@@ -23,11 +23,17 @@ export function checkDelta(held: string, delta: string, whole: string): Finding[
   const part = inspectMedia(readLines(delta, findings), findings);
   const last = part.mediaSequence + part.skipped;
   const kept = old.segments.filter(({ sequence }) => sequence >= part.mediaSequence && sequence < last);
-  const names = (segments: readonly ListedSegment[]) => segments.map(describeSegment).join("\n");
+  const places = (segments: readonly ListedSegment[], before: number) =>
+    segments.map((segment) => `${describeSegment(segment)} ${before + segment.discontinuities}`);
+  const known = places(kept, old.discontinuitySequence);
+  // A player counts on from the last that it held.
+  const passed =
+    part.skipped > 0 ? (kept.at(-1)?.discontinuities ?? 0) + old.discontinuitySequence : part.discontinuitySequence;
+  const made = [...known, ...places(part.segments, passed)].join("\n");
   if (part.skipped > 0 && kept.length < part.skipped) {
     findings.add("delta-differs", undefined, `${kept.length} of ${part.skipped} skipped segments were held`);
-  } else if (names([...kept, ...part.segments]) !== names(full.segments)) {
-    findings.add("delta-differs", undefined, "other segments than in the whole playlist");
+  } else if (made !== places(full.segments, full.discontinuitySequence).join("\n")) {
+    findings.add("delta-differs", undefined, "other segments or discontinuities than in the whole playlist");
   }
   return findings.list;
 }

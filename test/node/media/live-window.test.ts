@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { checkPlaylist } from "@leat/node/media/inspect/check-master.ts";
-import { checkReload } from "@leat/node/media/inspect/check-reload.ts";
+import { checkDelta, checkReload } from "@leat/node/media/inspect/check-reload.ts";
 import { type LiveSegment, LiveWindow } from "@leat/node/media/live-window.ts";
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
@@ -121,6 +121,7 @@ audio-aac/index.m3u8
 #EXT-X-MEDIA-SEQUENCE:7
 #EXT-X-DISCONTINUITY-SEQUENCE:0
 #EXT-X-INDEPENDENT-SEGMENTS
+#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=24.0
 #EXT-X-MAP:URI="init-0.mp4"
 #EXT-X-PROGRAM-DATE-TIME:2023-11-14T22:13:34.000Z
 #EXTINF:2.00000,
@@ -207,6 +208,87 @@ audio-aac/index.m3u8
     );
     assert.equal(window.segment("480p", 10), undefined);
     assert.equal(window.segment("480p", 12)!.sequence, 12);
+  });
+
+  it("reports on the other renditions while it lives, and tells who listens of every change", () => {
+    const window = makeWindow();
+    let changes = 0;
+    const forget = window.onChange(() => {
+      changes += 1;
+    });
+    addAll(window, 4);
+    window.add(segmentOf(2, 5));
+    assert.equal(changes, 6);
+    assert.deepEqual([window.headOf("240p"), window.headOf("480p"), window.headOf("720p")], [5, 4, -1]);
+    assert.deepEqual(linesOf(window.playlist("480p"), "#EXT-X-RENDITION"), [
+      '#EXT-X-RENDITION-REPORT:URI="../240p/index.m3u8",LAST-MSN=5',
+      '#EXT-X-RENDITION-REPORT:URI="../360p-vp9/index.m3u8",LAST-MSN=4',
+      '#EXT-X-RENDITION-REPORT:URI="../audio-aac/index.m3u8",LAST-MSN=4',
+      '#EXT-X-RENDITION-REPORT:URI="../audio-opus/index.m3u8",LAST-MSN=4',
+    ]);
+    window.end();
+    forget();
+    window.describe(renditions);
+    assert.equal(changes, 7);
+    assert.deepEqual(linesOf(window.playlist("480p"), "#EXT-X-RENDITION"), []);
+  });
+
+  it("leaves out of an update what a player has, over epochs, gaps and configurations", () => {
+    const window = makeWindow();
+    window.setConfig(1, 1, configOf(renditions[0]!));
+    let held: string | undefined;
+    for (let sequence = 0; sequence < 40; sequence += 1) {
+      const [epoch, configVersion] = [sequence < 9 ? 0 : 1, sequence < 12 ? 0 : 1];
+      if (sequence !== 20) window.add(segmentOf(1, sequence, { epoch, configVersion }));
+      window.add(segmentOf(2, sequence, { epoch }));
+      const whole = window.playlist("480p")!;
+      const update = window.playlist("480p", { skip: true })!;
+      assert.deepEqual(checkDelta(held ?? whole, update, whole), []);
+      assert.deepEqual(checkReload(held ?? whole, update), []);
+      held = whole;
+    }
+    assert.deepEqual(linesOf(window.playlist("480p", { skip: true }), "#EXT-X-SKIP"), [
+      "#EXT-X-SKIP:SKIPPED-SEGMENTS=18",
+    ]);
+  });
+
+  it("lists the key frames that segments begin with", () => {
+    const window = makeWindow();
+    const facts = {
+      frames: 8,
+      pixels: 1,
+      offset: 0,
+      sizeBytes: 50_000,
+      durationTicks: 22_500,
+      sha256: "0x00",
+    } as const;
+    const part = { ...facts, startTicks: 0, independent: true, headSizeBytes: 20_000 };
+    for (const independent of [true, false]) {
+      window.add(segmentOf(1, independent ? 0 : 1, { parts: [{ ...part, independent }] }));
+    }
+    assert.equal(
+      window.iframes("480p"),
+      `#EXTM3U
+#EXT-X-VERSION:7
+#EXT-X-TARGETDURATION:4
+#EXT-X-MEDIA-SEQUENCE:0
+#EXT-X-DISCONTINUITY-SEQUENCE:0
+#EXT-X-INDEPENDENT-SEGMENTS
+#EXT-X-I-FRAMES-ONLY
+#EXT-X-MAP:URI="init-0.mp4"
+#EXT-X-PROGRAM-DATE-TIME:2023-11-14T22:13:20.000Z
+#EXT-X-BYTERANGE:20000@0
+#EXTINF:2.00000,
+0.m4s
+#EXT-X-PROGRAM-DATE-TIME:2023-11-14T22:13:22.000Z
+#EXT-X-GAP
+#EXTINF:2.00000,
+1.m4s
+`,
+    );
+    assert.deepEqual(checkPlaylist(window.iframes("480p")!), []);
+    assert.equal(window.iframes("240p"), undefined);
+    assert.equal(window.iframes("audio-aac"), undefined);
   });
 
   it("removes nothing from an event playlist", () => {

@@ -11,7 +11,9 @@ const part = {
   frames: 7,
   pixels: 700,
   durationTicks: 21_000,
+  startTicks: 0,
   independent: false,
+  headSizeBytes: 3,
 };
 
 describe("running hash", () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request as httpRequest } from "node:http";
 import type { AddressInfo } from "node:net";
+import { gunzipSync } from "node:zlib";
 import { checkStream } from "@leat/node/media/inspect/check-stream.ts";
 import { parseRange } from "@leat/node/media-io/hls/range.ts";
 import { addLive } from "@leat/node/media-io/hls/routes.ts";
@@ -92,17 +93,34 @@ describe("hls routes", () => {
   it("serves what breaks no rule, down to the bytes of its files", async () => {
     const { findings, media, files } = await checkStream(`${base}/master.m3u8`, fetchFile);
     assert.deepEqual(findings, []);
-    assert.deepEqual([media.length, files], [4, 16]);
+    assert.deepEqual([media.length, files], [6, 16]);
   });
 
-  it("serves a playlist once for all, with its type, an etag and no waiting for revalidation", async () => {
+  it("serves a playlist once for all, with its type, an etag and a second in any cache", async () => {
     const first = await fetch(`${base}/240p/index.m3u8`);
     assert.equal(first.headers.get("content-type"), "application/vnd.apple.mpegurl");
-    assert.equal(first.headers.get("cache-control"), "no-cache");
+    assert.equal(first.headers.get("cache-control"), "public, max-age=1");
     assert.equal(first.headers.get("access-control-allow-origin"), "*");
     assert.equal(await first.text(), stream.window.playlist("240p"));
     const again = await fetch(`${base}/240p/index.m3u8`, { headers: { "if-none-match": first.headers.get("etag")! } });
     assert.equal(again.status, 304);
+  });
+
+  it("packs a playlist once for those who take it so, under an etag of its own", async () => {
+    const plain = await app.inject({ url: "/live/stream-slug/240p/index.m3u8" });
+    const packed = await app.inject({
+      url: "/live/stream-slug/240p/index.m3u8",
+      headers: { "accept-encoding": "br, gzip;q=0.8" },
+    });
+    assert.equal(packed.headers["content-encoding"], "gzip");
+    assert.equal(packed.headers.vary, "accept-encoding");
+    assert.equal(gunzipSync(packed.rawPayload).toString(), plain.body);
+    assert.notEqual(packed.headers.etag, plain.headers.etag);
+    const refused = await app.inject({
+      url: "/live/stream-slug/240p/index.m3u8",
+      headers: { "accept-encoding": "gzip;q=0, identity" },
+    });
+    assert.equal(refused.headers["content-encoding"], undefined);
   });
 
   it("serves a part as a byte range, with the hash that its leaf has", async () => {
@@ -144,7 +162,9 @@ describe("hls routes", () => {
       frames: 1,
       pixels: 1,
       durationTicks: 180_000,
+      startTicks: 0,
       independent: true,
+      headSizeBytes: 1_000,
     };
     stream.addSegment(1, 3, [part], 180_000);
     const outgoing = httpRequest(`${base}/240p/3.m4s`);
@@ -158,6 +178,13 @@ describe("hls routes", () => {
     await gone;
     assert.ok(total(1, 3) < size / 2);
   });
+
+  for (const query of ["_HLS_msn=x", "_HLS_part=0", "_HLS_msn=-1", "_HLS_skip=NO", "_HLS_msn=1&_HLS_part=1.5"]) {
+    it(`refuses the directives ${query}`, async () => {
+      const answer = await app.inject({ url: `/live/stream-slug/240p/index.m3u8?${query}` });
+      assert.deepEqual([answer.statusCode, answer.json().error.code], [400, "HLS_DIRECTIVE_INVALID"]);
+    });
+  }
 
   for (const [path, code] of [
     ["/../../etc/passwd", undefined],

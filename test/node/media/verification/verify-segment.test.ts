@@ -48,12 +48,13 @@ function pack({ config, frames }: Made, rung: number): ReturnedRung {
   };
 }
 
+/** Nothing of a part that a receipt tells. */
+const unseen = { durationTicks: 0, startTicks: 0, independent: false, headSizeBytes: 0 };
+
 /** A segment whose receipt says what its rungs are. */
 function sign(source: Made, renditions: RenditionInfo[], rungs: ReturnedRung[]): ReturnedSegment {
   const leaves = rungs.flatMap(({ rung, packed }) =>
-    packed.parts.map((part) =>
-      partLeaf(rung, { ...part, bytes: Uint8Array.from(part.bytes), durationTicks: 0, independent: false }, sha256),
-    ),
+    packed.parts.map((part) => partLeaf(rung, { ...unseen, ...part, bytes: Uint8Array.from(part.bytes) }, sha256)),
   );
   const durationTicks = source.frames.reduce((sum, frame) => sum + frame.duration, 0);
   const value = {

@@ -1,0 +1,58 @@
+import type { IncomingMessage } from "node:http";
+import type { Clock } from "../../kernel/clock.ts";
+import { TARGET_DURATION_S } from "../../media/boundaries.ts";
+import type { HlsWindow } from "./routes.ts";
+
+/** The delivery directives of a playlist request (RFC 8216bis, section 6.2.5). */
+export interface Reload {
+  /** Answer only when this segment is there. */
+  readonly sequence: number | undefined;
+  readonly skip: boolean;
+}
+
+/**
+ * A segment and a half: a source that lasts longer has stopped, and a player that hears nothing for long takes its
+ * server for dead.
+ */
+export const LONGEST_WAIT_MS = 1.5 * TARGET_DURATION_S * 1000;
+/** The standard lets a player ask for two segments more than there are. */
+const FURTHEST_AHEAD = 2;
+const count = /^\d{1,15}$/;
+
+/** Undefined for directives that mean nothing. Others that may come later are let through, as the standard wants. */
+export function readReload(url: string): Reload | undefined {
+  const query = new URLSearchParams(url.split("?")[1] ?? "");
+  const [sequence, part, skip] = ["_HLS_msn", "_HLS_part", "_HLS_skip"].map((name) => query.get(name));
+  const isWhole = [sequence, part].every((value) => value == null || count.test(value));
+  if (!isWhole || (part != null && sequence == null)) return undefined;
+  if (skip != null && skip !== "YES" && skip !== "v2") return undefined;
+  return { sequence: sequence == null ? undefined : Number(sequence), skip: skip != null };
+}
+
+/** A stream that is over has all that it will have. */
+export function isThere(window: HlsWindow, name: string, { sequence }: Reload): boolean {
+  return sequence === undefined || window.ended || window.headOf(name) >= sequence;
+}
+
+export function isTooFar(window: HlsWindow, name: string, { sequence }: Reload): boolean {
+  return sequence !== undefined && !window.ended && sequence > window.headOf(name) + FURTHEST_AHEAD;
+}
+
+/** Resolves when the segment is there, the stream has ended, the viewer has gone, or after a while. */
+export async function waitForSegment(
+  window: HlsWindow,
+  name: string,
+  reload: Reload,
+  { clock, request }: { clock: Clock; request: IncomingMessage },
+): Promise<void> {
+  if (isThere(window, name, reload)) return;
+  const over = new AbortController();
+  const leave = () => over.abort();
+  const forget = window.onChange(() => {
+    if (isThere(window, name, reload)) leave();
+  });
+  request.socket.once("close", leave);
+  await clock.sleep(LONGEST_WAIT_MS, over.signal).catch(() => {});
+  request.socket.removeListener("close", leave);
+  forget();
+}
