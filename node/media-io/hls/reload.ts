@@ -1,6 +1,5 @@
 import type { IncomingMessage } from "node:http";
 import type { Clock } from "../../kernel/clock.ts";
-import { TARGET_DURATION_S } from "../../media/boundaries.ts";
 import type { HlsWindow } from "./routes.ts";
 
 /** The delivery directives of a playlist request (RFC 8216bis, section 6.2.5). */
@@ -11,10 +10,10 @@ export interface Reload {
 }
 
 /**
- * A segment and a half: a source that lasts longer has stopped, and a player that hears nothing for long takes its
+ * A longest segment and a half: a source that takes longer has stopped, and a player that hears nothing for long takes its
  * server for dead.
  */
-export const LONGEST_WAIT_MS = 1.5 * TARGET_DURATION_S * 1000;
+export const LONGEST_WAIT_MS = 6_000;
 /** The standard lets a player ask for two segments more than there are. */
 const FURTHEST_AHEAD = 2;
 const count = /^\d{1,15}$/;

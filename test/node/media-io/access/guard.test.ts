@@ -47,7 +47,9 @@ describe("viewer guard", () => {
       frames: 1,
       pixels: 0,
       durationTicks: 96_000,
+      startTicks: 0,
       independent: true,
+      headSizeBytes: 1,
     };
     stream.addSegment(100, 0, [part], 96_000);
     const found: HlsStream = stream;

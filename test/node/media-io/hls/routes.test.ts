@@ -211,7 +211,7 @@ describe("hls routes", () => {
     assert.equal(early.json().error.code, "HLS_NOT_READY");
     assert.equal(early.headers["retry-after"], "1");
     const preflight = await app.inject({ method: "OPTIONS", url: "/live/stream-slug/240p/1.m4s" });
-    assert.equal(preflight.headers["access-control-allow-headers"], "Range");
+    assert.equal(preflight.headers["access-control-allow-headers"], "Range, Authorization");
   });
 
   it("reads byte ranges", () => {
