@@ -4,7 +4,7 @@ import { operatorRegistryAbi } from "@leat/sdk/protocol/abi/operator-registry.ts
 import { paymentEscrowAbi } from "@leat/sdk/protocol/abi/payment-escrow.ts";
 import { packTotal } from "@leat/sdk/protocol/channel.ts";
 import type { Deployment } from "@leat/sdk/protocol/deployment.ts";
-import { type Address, type Hex, toAddress } from "@leat/sdk/protocol/hex.ts";
+import { type Address, type Hex, toAddress, zeroAddress } from "@leat/sdk/protocol/hex.ts";
 import type { Voucher } from "@leat/sdk/protocol/signed.ts";
 import { type Signed, toCompactSignature } from "@leat/sdk/protocol/statements.ts";
 import { erc20Abi, type PublicClient } from "viem";
@@ -87,6 +87,14 @@ export class ContractReader {
     const address = this.#deployment.operatorRegistry;
     const call = { address, abi: operatorRegistryAbi, functionName: "operatorOf", args: [node] } as const;
     return toAddress(await this.#client.readContract(call));
+  }
+
+  /** Who receives what a node earns; undefined for a key that no operator added. */
+  async beneficiaryOf(node: Address): Promise<Address | undefined> {
+    const address = this.#deployment.operatorRegistry;
+    const call = { address, abi: operatorRegistryAbi, functionName: "payoutOf", args: [node] } as const;
+    const beneficiary = toAddress((await this.#client.readContract(call))[1]);
+    return beneficiary === zeroAddress ? undefined : beneficiary;
   }
 
   /** What each of them and its sponsors together have at stake, read in few calls however many they are. */

@@ -25,6 +25,11 @@ export const gasOptions = Type.Object(
       default: "0.01",
       description: "A balance for gas below this is warned of, ether",
     }),
+    highBalanceEther: Type.String({
+      ...amount,
+      default: "1",
+      description: "A balance above this is warned of: it is more than gas needs, and lost with the key, ether",
+    }),
     stuckAfterMs: Type.Integer({
       default: 60_000,
       minimum: 100,
@@ -40,6 +45,7 @@ export interface GasLimits {
   readonly maxTip: bigint;
   readonly dailyBudget: bigint;
   readonly lowBalance: bigint;
+  readonly highBalance: bigint;
   readonly stuckAfterMs: number;
 }
 
@@ -50,6 +56,7 @@ export function gasLimits(options: Static<typeof gasOptions>): GasLimits {
     maxTip: parseGwei(options.maxTipGwei),
     dailyBudget: parseEther(options.dailyBudgetEther),
     lowBalance: parseEther(options.lowBalanceEther),
+    highBalance: parseEther(options.highBalanceEther),
     stuckAfterMs: options.stuckAfterMs,
   };
 }

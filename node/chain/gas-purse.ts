@@ -25,6 +25,7 @@ export class GasPurse {
   readonly #limits: GasLimits;
   #balance: bigint | undefined;
   #gasPrice = 0n;
+  #isHighTold = false;
 
   constructor(components: PurseComponents, address: Address, limits: GasLimits) {
     this.#components = components;
@@ -34,6 +35,11 @@ export class GasPurse {
       name: "leat_chain_gas_balance_ether",
       help: "What the node key holds for gas",
       collect: () => Number(formatEther(this.#balance ?? 0n)),
+    });
+    components.metrics.gauge({
+      name: "leat_chain_gas_excess_ether",
+      help: "What the node key holds beyond gas.highBalanceEther: lost with the key, and of no use on it",
+      collect: () => Number(formatEther(this.#excess())),
     });
   }
 
@@ -64,11 +70,23 @@ export class GasPurse {
     return fees;
   }
 
-  /** Looks at the balance and warns while it is low. */
+  #excess(): bigint {
+    const excess = (this.#balance ?? 0n) - this.#limits.highBalance;
+    return excess > 0n ? excess : 0n;
+  }
+
+  /** Looks at the balance and warns while it is low, and when it came to be more than gas needs. */
   async watch(): Promise<void> {
     const { publicClient, logger } = this.#components;
     this.#gasPrice = await publicClient.getGasPrice();
     this.#balance = await publicClient.getBalance({ address: this.#address });
+    if (this.#excess() > 0n && !this.#isHighTold) {
+      logger.warn("Key holds more ether than gas needs: whoever steals the key can spend it", {
+        address: this.#address,
+        ether: formatEther(this.#balance),
+      });
+    }
+    this.#isHighTold = this.#excess() > 0n;
     if (this.#balance >= this.#limits.lowBalance) return;
     logger.warn("Gas is low: send ether to this node's address", {
       address: this.#address,

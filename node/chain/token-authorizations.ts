@@ -15,6 +15,7 @@ const tokenAbi = parseAbi([
   "function balanceOf(address account) view returns (uint256)",
   "function authorizationState(address authorizer, bytes32 nonce) view returns (bool)",
   "function transferWithAuthorization(address from, address to, uint256 value, uint256 validAfter, uint256 validBefore, bytes32 nonce, uint8 v, bytes32 r, bytes32 s)",
+  "function transfer(address to, uint256 value) returns (bool)",
   "event Transfer(address indexed from, address indexed to, uint256 value)",
 ]);
 
@@ -113,6 +114,11 @@ export class TokenAuthorizations {
       }
     }
     return uses;
+  }
+
+  payCall(to: Address, value: bigint) {
+    const call = { address: this.token, abi: tokenAbi, functionName: "transfer", args: [to, value] } as const;
+    return call satisfies ContractCall<typeof tokenAbi, "transfer">;
   }
 
   transferCall(authorization: TransferAuthorization, signature: Hex) {

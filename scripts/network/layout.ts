@@ -67,6 +67,8 @@ export function nodeConfig(input: ConfigInput): Record<string, unknown> {
       networkFile,
     },
     chain: { pollMs: 500 },
+    // Its chain gives ether away.
+    gas: { highBalanceEther: "1000" },
     // A demo earns cents, and its gas costs nothing.
     settlement: { tokenCosts: ["USDC", "LPT"].map((token) => ({ token, perNative: "0", leastAmount: "0" })) },
     wire: {

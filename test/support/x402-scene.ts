@@ -26,7 +26,7 @@ import type { LevelVoucherStore } from "@leat/node/store/vouchers.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import { bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
-import { parsePrice } from "@leat/sdk/protocol/units.ts";
+import { parseAmount, parsePrice } from "@leat/sdk/protocol/units.ts";
 import { transcodeFile } from "@leat/transcoder/stored.ts";
 import { ExactEvmScheme } from "@x402/evm/exact/client";
 import { wrapFetchWithPayment, x402Client } from "@x402/fetch";
@@ -78,13 +78,19 @@ export async function startX402Node(market: MoneyMarket, options: X402NodeOption
     { vouchers, statements: nativeStatements, domain, chain: view, payee: node.address, ...quiet },
     defaultsOf(payeeOptions, { refreshMs: 500 }),
   );
-  const settings = defaultsOf(x402Options, { settleWaitMs: 15_000, lookEveryMs: 600_000, ...options.settings });
+  const settings = defaultsOf(x402Options, {
+    settleWaitMs: 15_000,
+    lookEveryMs: 600_000,
+    maxHeld: "1000",
+    ...options.settings,
+  });
   const prepaid = new PrepaidService(
     {
       store: new PrepaidStore(database, asset),
       tokens: new TokenAuthorizations(publicClient, asset),
       sender: own === undefined ? real : { send: own.send, checkGas: (gas, budget) => real.checkGas(gas, budget) },
       gas: gasOf(publicClient),
+      beneficiary: () => view.reader.beneficiaryOf(node.address),
       whenConfirmed: (blockNumber, signal) => view.whenConfirmed(blockNumber, signal),
       confirmedDepth: CONFIRMED_DEPTH,
       vouchers,
@@ -105,6 +111,7 @@ export async function startX402Node(market: MoneyMarket, options: X402NodeOption
       assetVersion: tokenDomain!.version,
       payTo: node.address,
       prepay: 1_000_000n,
+      maxHeld: parseAmount(settings.maxHeld, 6),
       timeoutSeconds: settings.timeoutSeconds,
     },
     settings,

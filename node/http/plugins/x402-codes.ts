@@ -116,5 +116,10 @@ export const x402Meanings: Readonly<Partial<Record<X402Code, Meaning>>> = {
     message:
       "the chain refused several of this payer's payments, which are still valid; ask again when they have ended",
   },
+  X402_HOLDS_ENOUGH: {
+    status: 503,
+    reason: "holds_enough",
+    message: "this node takes no more until what it holds was paid out; nothing was taken",
+  },
   X402_BUSY: { status: 503, reason: "busy", message: "too many payments at once; nothing was taken" },
 };

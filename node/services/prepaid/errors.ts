@@ -18,6 +18,7 @@ export class PrepaidError extends CodedError<
   | { code: "X402_VALID_TOO_LONG"; validBefore: bigint; latest: bigint }
   | { code: "X402_NONCE_USED"; nonce: Hex }
   | { code: "X402_TOO_MANY_REFUSED"; most: number }
+  | { code: "X402_HOLDS_ENOUGH"; held: bigint; most: bigint }
   | { code: "X402_FUNDS_SHORT"; wanted: bigint; found: bigint }
   | { code: "X402_SETTLEMENT_REFUSED"; reason: string }
   | { code: "X402_PAYMENT_PENDING" }

@@ -1,6 +1,7 @@
 import { ChainError } from "@leat/node/chain/errors.ts";
 import type { AuthorizationUse, TokenAuthorizations, WantedUse } from "@leat/node/chain/token-authorizations.ts";
 import type { Clock } from "@leat/node/kernel/clock.ts";
+import { Mutex } from "@leat/node/kernel/mutex.ts";
 import type { PaymentRecord, PrepaidStore } from "@leat/node/store/prepaid.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
@@ -13,6 +14,7 @@ import { PrepaidError } from "./errors.ts";
 import type { PrepaidTerms } from "./index.ts";
 import type { LookLimit } from "./look-limit.ts";
 import type { PaymentSender } from "./payment-sender.ts";
+import type { Payouts } from "./payouts.ts";
 import { isUnsent, refusalOf } from "./refusal.ts";
 import { roundUp } from "./round-up.ts";
 
@@ -25,6 +27,7 @@ export interface ExactComponents {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly looks: LookLimit;
+  readonly payouts: Pick<Payouts, "checkRoom">;
   readonly onSettled: () => void;
 }
 
@@ -50,6 +53,7 @@ export class ExactPayments {
   readonly #terms: PrepaidTerms;
   /** Payments whose own request looks after them. */
   readonly #attended = new Set<Hex>();
+  readonly #beginning = new Mutex();
 
   constructor(components: ExactComponents, terms: PrepaidTerms) {
     this.#components = components;
@@ -105,8 +109,20 @@ export class ExactPayments {
     const fromBlock = await this.#checkOnChain(authorization);
     await sender.checkWorth(authorization.value);
     const pending: PaymentRecord = { ...recordOf(authorization), fromBlock, state: "pending", signature };
-    if (!(await store.begin(pending))) throw nonceUsed(name.nonce);
+    await this.#begin(pending);
     return this.#attend(pending, signature, signal, true);
+  }
+
+  /** One after the other, so that many at once find no more room than there is. */
+  #begin(pending: PaymentRecord): Promise<void> {
+    const { store, payouts } = this.#components;
+    return this.#beginning.run(async () => {
+      const open = (await store.payments()).filter(({ state }) => state === "pending");
+      await payouts.checkRoom(open.reduce((sum, { value }) => sum + value, 0n)).catch((cause) => {
+        throw cause instanceof ChainError ? new PrepaidError({ code: "X402_CHAIN_UNAVAILABLE" }, { cause }) : cause;
+      });
+      if (!(await store.begin(pending))) throw nonceUsed(pending.nonce);
+    });
   }
 
   /**

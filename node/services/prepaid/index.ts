@@ -17,6 +17,12 @@ export const x402Options = Type.Object(
       pattern: "^[0-9]{1,6}(\\.[0-9]{1,6})?$",
       description: "What a payment of the exact scheme prepays, and the most that one payer has prepaid, USDC",
     }),
+    maxHeld: Type.String({
+      default: "20",
+      pattern: "^[0-9]{1,6}(\\.[0-9]{1,6})?$",
+      description:
+        "What the node's key holds of payments of the exact scheme before it pays them out to the operator's beneficiary; above twice that it takes none, USDC",
+    }),
     dailyGasEther: Type.String({
       default: "0.05",
       pattern: "^[0-9]{1,9}(\\.[0-9]{1,18})?$",
@@ -65,6 +71,8 @@ export interface PrepaidTerms {
   readonly payTo: Address;
   /** Base units. */
   readonly prepay: bigint;
+  /** Base units that the node's key holds of such payments before they are paid out. */
+  readonly maxHeld: bigint;
   readonly timeoutSeconds: number;
 }
 

@@ -13,15 +13,17 @@ import { type ExactComponents, type ExactPaid, ExactPayments } from "./exact-pay
 import type { ChannelStanding, Hold, Paid, Prepaid, PrepaidTerms, TopUp, X402Options } from "./index.ts";
 import { LookLimit } from "./look-limit.ts";
 import { type PaymentGas, PaymentSender, type PaymentSenderComponents } from "./payment-sender.ts";
+import { type PayoutComponents, Payouts } from "./payouts.ts";
 import { requireSigner } from "./require-signer.ts";
 
 /** Payments of all payers at once. What waits for the chain stands in the way of what this node sends for itself. */
 const MAX_UNDER_WAY = 64;
 
 export interface PrepaidComponents
-  extends Omit<ExactComponents, "onSettled" | "sender" | "looks">,
+  extends Omit<ExactComponents, "onSettled" | "sender" | "looks" | "payouts">,
     Omit<ChannelComponents, "sender" | "looks">,
-    PaymentSenderComponents {
+    PaymentSenderComponents,
+    Pick<PayoutComponents, "beneficiary"> {
   readonly metrics: MetricsRegister;
 }
 
@@ -33,6 +35,7 @@ export class PrepaidService implements Prepaid, Startable {
   readonly #balances: Balances;
   readonly #exact: ExactPayments;
   readonly #channel: ChannelPayments;
+  readonly #payouts: Payouts;
   readonly #tasks: TaskGroup;
   #underWay = 0;
 
@@ -56,7 +59,10 @@ export class PrepaidService implements Prepaid, Startable {
     this.#balances = new Balances({ store, clock, run }, options.tokenSeconds);
     const sender = new PaymentSender(components, gas);
     const looks = new LookLimit(clock);
-    this.#exact = new ExactPayments({ ...components, sender, looks, onSettled: () => settled.add() }, terms);
+    const payouts = new Payouts(components, { holder: terms.payTo, maxHeld: terms.maxHeld, ...gas });
+    const onSettled = () => settled.add();
+    this.#payouts = payouts;
+    this.#exact = new ExactPayments({ ...components, sender, looks, payouts, onSettled }, terms);
     this.#channel = new ChannelPayments({ ...components, sender, looks }, this.#exact, terms);
   }
 
@@ -70,6 +76,7 @@ export class PrepaidService implements Prepaid, Startable {
     this.#tasks.every(this.#options.lookEveryMs, look);
     // Apart: a chain that takes nothing must not keep what has come from being counted.
     this.#tasks.every(this.#options.lookEveryMs, (signal) => this.#exact.submitOpen(signal));
+    this.#tasks.every(this.#options.lookEveryMs, (signal) => this.#payouts.look(signal));
   }
 
   async stop(): Promise<void> {

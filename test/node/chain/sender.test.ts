@@ -15,6 +15,7 @@ import {
 import { privateKeyToAccount } from "viem/accounts";
 import { connectChain, createWallet } from "../../../node/chain/clients.ts";
 import { firstFees } from "../../../node/chain/fees.ts";
+import { GasPurse } from "../../../node/chain/gas-purse.ts";
 import { ChainSender, defaultSenderOptions, type SenderOptions } from "../../../node/chain/sender.ts";
 import { TransactionBook } from "../../../node/chain/transaction-book.ts";
 import { readFees } from "../../../node/chain/transaction-driver.ts";
@@ -288,6 +289,37 @@ describe("chain sender", function () {
     closing.push(() => later.stop());
     await later.send(mint());
     assert.equal(await held(), 2n);
+  });
+
+  it("says when its key holds more ether than it was meant to, once, and how much", async () => {
+    const warnings: string[] = [];
+    const gauges = new Map<string, () => number>();
+    const settings = { rpcUrls: [proxy.url], confirmedDepth: DEPTH, pollMs: 30, callTimeoutMs: 1_000 };
+    const { publicClient } = await connectChain(settings, anvil.deployment.chainId);
+    const purse = new GasPurse(
+      {
+        publicClient,
+        clock: systemClock,
+        logger: { ...silentLogger, warn: (message) => warnings.push(message) },
+        metrics: {
+          ...silentMetrics,
+          gauge(options) {
+            gauges.set(options.name, options.collect!);
+            return silentMetrics.gauge(options);
+          },
+        },
+      },
+      key.address,
+      limits({ highBalance: parseEther("0.5") }).limits,
+    );
+    const hold = async (ether: string) => {
+      await anvil.testClient.setBalance({ address: key.address, value: parseEther(ether) });
+      await purse.watch();
+      return gauges.get("leat_chain_gas_excess_ether")!();
+    };
+    assert.deepEqual([await hold("0.5"), warnings.length], [0, 0]);
+    assert.deepEqual([await hold("0.75"), await hold("0.75"), warnings.length], [0.25, 0.25, 1]);
+    assert.deepEqual([await hold("0.5"), await hold("2"), warnings.length], [0, 1.5, 2]);
   });
 
   it("lets whoever waits for its turn leave, and signs nothing for it", async () => {
