@@ -103,7 +103,7 @@ export class PaymentWatch implements Startable {
     return () => this.#listeners.delete(listener);
   }
 
-  /** How everything stands now; pools as of the last look. */
+  /** How everything stands now; pools as of the last look, those of payers that spend nothing as of when they last did. */
   async report(): Promise<PaymentReport> {
     const lists = await Promise.all(
       this.#components.sides.map(async ({ side, status }) =>
@@ -118,11 +118,12 @@ export class PaymentWatch implements Startable {
     return { channels, totals: totalsOf(channels) };
   }
 
-  /** Reads the pools anew and warns of whoever runs out. */
+  /** Reads the pools that matter anew and warns of whoever runs out. */
   async look(): Promise<void> {
     const { pool } = this.#components;
-    const known = (await this.report()).channels;
-    const payers = new Map(known.map((status) => [poolKey(status), status.channel]));
+    // Of every payer that ever was there each pool costs a call, and only who spends can run out of it.
+    const wanted = (await this.report()).channels.filter((one) => isInUse(one) || !this.#pools.has(poolKey(one)));
+    const payers = new Map(wanted.map((status) => [poolKey(status), status.channel]));
     for (const [key, { payer, token }] of payers) this.#pools.set(key, await pool(payer, token));
     for (const channel of (await this.report()).channels) this.#judge(channel);
   }
@@ -149,6 +150,11 @@ export class PaymentWatch implements Startable {
     this.#components.logger.warn("Payer runs out of money", facts);
     for (const listener of this.#listeners) listener(channel);
   }
+}
+
+/** Our own money is always looked at. */
+function isInUse({ side, unpaidExact, runwayState }: WatchedChannel): boolean {
+  return side === "payer" || unpaidExact > 0n || runwayState !== "idle";
 }
 
 function poolKey({ channel }: ChannelStatus): Hex {

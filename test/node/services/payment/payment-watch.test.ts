@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Value } from "typebox/value";
+import type { StatusSide } from "../../../../node/app/payment-status.ts";
 import { httpOptions } from "../../../../node/http/options.ts";
 import { addPaymentRoutes, type Payments, paymentsSchema } from "../../../../node/http/rest/payments.ts";
 import { createServer } from "../../../../node/http/server.ts";
@@ -79,6 +80,39 @@ describe("payment watch", () => {
     on.chain.set(on.channel, { reserve: 60n });
     await on.clock.advance(1_000);
     assert.equal((await watch.report()).channels[0]!.runwayState, "dry");
+  });
+
+  it("reads the pool of a payer once, and again while it spends or owes", async () => {
+    const { payee, payer, job } = await openPair();
+    let reads = 0;
+    const pool = async () => {
+      reads += 1;
+      return 5n;
+    };
+    const asPayee = { side: "payee" as const, status: () => payee.status() };
+    const quiet = { clock: on.clock, logger: silentLogger, metrics: silentMetrics };
+    const open = (side: StatusSide = asPayee) =>
+      new PaymentWatch(
+        { sides: [side], pool, tokens: { USDC: token }, ...quiet },
+        { lookEveryMs: 10_000, warnBelowMs: 0 },
+      );
+    const readsOfTwo = async (watch: PaymentWatch) => {
+      const before = reads;
+      await watch.look();
+      await watch.look();
+      return reads - before;
+    };
+    const watch = open();
+    assert.equal(await readsOfTwo(watch), 2);
+    await payee.closeJob(job, 1, { forfeit: false });
+    await on.clock.advance(3_600_000);
+    assert.equal(await readsOfTwo(watch), 0);
+    const fresh = open();
+    assert.equal(await readsOfTwo(fresh), 1);
+    const [channel] = (await fresh.report()).channels;
+    assert.deepEqual([channel!.runwayState, channel!.pool], ["idle", 5n]);
+    // Our own money is always looked at.
+    assert.equal(await readsOfTwo(open({ side: "payer", status: () => payer.status() })), 2);
   });
 
   it("answers by its schema", async () => {
