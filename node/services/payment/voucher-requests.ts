@@ -1,0 +1,88 @@
+import { prepayBaseUnits } from "@leat/node/metering/credit.ts";
+import { nextCumulative } from "@leat/node/metering/ledger.ts";
+import { type Channel, channelId, channelOf } from "@leat/sdk/protocol/channel.ts";
+import { type Hex, zeroHash } from "@leat/sdk/protocol/hex.ts";
+import { merkleRoot } from "@leat/sdk/protocol/merkle.ts";
+import { type Book, type ChannelBooks, readPayable } from "./channel-book.ts";
+import { PaymentError } from "./errors.ts";
+import type { Vouchered, VoucherRequest } from "./index.ts";
+import type { PayeeComponents } from "./payee-service.ts";
+import type { VoucherIntake } from "./voucher-intake.ts";
+
+/** Asks payers for vouchers: a balancer the agents of its buyers. */
+export class VoucherRequests {
+  readonly #components: Pick<PayeeComponents, "vouchers" | "askPayer">;
+  readonly #books: ChannelBooks;
+  readonly #intake: Pick<VoucherIntake, "accept">;
+  /** Channels that paid ahead for a job that is about to open. */
+  readonly #awaited = new Set<Hex>();
+
+  constructor(
+    components: Pick<PayeeComponents, "vouchers" | "askPayer">,
+    { books, intake }: { readonly books: ChannelBooks; readonly intake: Pick<VoucherIntake, "accept"> },
+  ) {
+    this.#components = components;
+    this.#books = books;
+    this.#intake = intake;
+  }
+
+  async requestVoucher(channel: Channel, kind: "usage" | "final"): Promise<Vouchered> {
+    const { vouchers } = this.#components;
+    const book = await this.#books.open(channel);
+    for (;;) {
+      const newest = (await vouchers.newest("held", book.id))?.voucher;
+      const held = newest?.value;
+      const { entries, totalExact } = await readPayable(vouchers, "held", book.id);
+      if (entries.length === 0) return { vouchered: held?.cumulative ?? 0n, seq: held?.seq ?? 0n };
+      const receiptHashes = entries.map((entry) => entry.receiptHash);
+      await this.#ask(book, {
+        channel: book.id,
+        kind,
+        seq: (held?.seq ?? 0n) + 1n,
+        cumulative: nextCumulative(totalExact, held?.cumulative ?? 0n, book.decimals),
+        receiptsRoot: merkleRoot(receiptHashes),
+        receiptHashes,
+        ...(newest === undefined ? {} : { held: newest }),
+      });
+    }
+  }
+
+  async requestPrepay(channel: Channel, exactPerSecond: bigint): Promise<Vouchered> {
+    const book = await this.#books.open(channel);
+    const held = (await this.#components.vouchers.newest("held", book.id))?.voucher.value;
+    if (held !== undefined) return { vouchered: held.cumulative, seq: held.seq };
+    const cumulative = prepayBaseUnits(exactPerSecond, book.decimals);
+    this.#awaited.add(book.id);
+    const ahead = { channel: book.id, seq: 1n, cumulative, receiptsRoot: zeroHash, receiptHashes: [] };
+    try {
+      await this.#ask(book, { ...ahead, kind: "prepay" });
+    } catch (error) {
+      this.#awaited.delete(book.id);
+      throw error;
+    }
+    return { vouchered: book.ledger.vouchered, seq: 1n };
+  }
+
+  /** Whether a job is about to open for which the channel paid ahead. */
+  isAwaited(channel: Hex): boolean {
+    return this.#awaited.has(channel);
+  }
+
+  /** The job opened, or it will not. */
+  awaitNoMore(channel: Hex): void {
+    this.#awaited.delete(channel);
+  }
+
+  async #ask(book: Book, request: VoucherRequest): Promise<void> {
+    const { askPayer } = this.#components;
+    if (askPayer === undefined) throw new PaymentError({ code: "VOUCHER_ANSWER_WRONG", channel: book.id });
+    const offer = await askPayer(book.channel.payer, request);
+    const isOurs = channelId(channelOf(offer.voucher.value)) === book.id && offer.voucher.value.seq === request.seq;
+    // An answer that covers nothing of what was asked would be asked for again for ever.
+    const asked = new Set(request.receiptHashes);
+    const isAnswer = asked.size === 0 || offer.receiptHashes.some((hash) => asked.has(hash));
+    if (!isOurs || !isAnswer) throw new PaymentError({ code: "VOUCHER_ANSWER_WRONG", channel: book.id });
+    const answer = await this.#intake.accept(offer);
+    if (!("acknowledged" in answer)) throw new PaymentError({ code: "VOUCHER_FENCED", channel: book.id });
+  }
+}
