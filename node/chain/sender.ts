@@ -131,6 +131,13 @@ export class ChainSender implements Startable {
     return this.#purse.fault();
   }
 
+  /** Wei that may still be spent from a budget today; without one, from what the key has for the node's own work. */
+  async gasLeft(budget?: GasBudget): Promise<bigint> {
+    const { clock } = this.#components;
+    const daily = budget?.daily ?? this.#options.limits.dailyBudget;
+    return daily - (await this.#opened()).committed(clock.nowMs(), budget);
+  }
+
   /**
    * Whether so much gas may be paid for now, before anything is made of it. Throws as `send` would: CHAIN_GAS_BUDGET,
    * CHAIN_GAS_MISSING, CHAIN_FEES_HIGH or CHAIN_UNREACHABLE.
@@ -164,9 +171,10 @@ export class ChainSender implements Startable {
     call: ContractCall<A, N>,
     isWorth: (result: ContractFunctionReturnType<A, "nonpayable" | "payable", N>) => boolean,
     signal?: AbortSignal,
+    budget?: GasBudget,
   ): Promise<SentTransaction | undefined> {
     const plan = { call: call as unknown as ContractCall, isWorth: isWorth as (result: unknown) => boolean };
-    return this.#perform(plan, signal);
+    return this.#perform({ ...plan, ...(budget && { budget }) }, signal);
   }
 
   async #perform(plan: SendPlan, signal?: AbortSignal): Promise<SentTransaction | undefined> {

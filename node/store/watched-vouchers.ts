@@ -13,7 +13,7 @@ export interface WatchedVoucher {
 
 type Kept = Omit<WatchedVoucher, "channel">;
 
-/** What a watchtower keeps for others: the newest voucher of each channel, and the gas that it spent on a day. */
+/** What a watchtower keeps for others: the newest voucher of each channel. */
 export class LevelWatchStore {
   readonly #database: Database;
 
@@ -42,25 +42,8 @@ export class LevelWatchStore {
       for (const { channel, voucher } of watched) changes.delete(voucherKey(voucher.value.payee, channel));
     });
   }
-
-  /** Wei spent on a day, counted from 1970. */
-  async spent(day: number): Promise<bigint> {
-    return BigInt((await this.#database.get(spentKey(day))) ?? "0");
-  }
-
-  /** Adds to a day's spending; earlier days are forgotten. */
-  addSpent(day: number, wei: bigint): Promise<void> {
-    return this.#database.change(async (changes) => {
-      for (const [key] of await changes.list("watch/spent/")) if (key !== spentKey(day)) changes.delete(key);
-      changes.put(spentKey(day), (BigInt((await changes.get(spentKey(day))) ?? "0") + wei).toString());
-    });
-  }
 }
 
 function voucherKey(payee: Address, channel: Hex): string {
   return `watch/voucher/${payee}/${channel}`;
-}
-
-function spentKey(day: number): string {
-  return `watch/spent/${day}`;
 }

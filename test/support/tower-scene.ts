@@ -68,6 +68,7 @@ export class TowerScene {
     const options = defaultsOf(watchtowerOptions, { graceMs: 0, lookEveryMs: 200, serve: "anybody", ...settings });
     const { issued, channelState = (channel) => view.channelState(channel), listen } = rest;
     const host = this.hosts.create(listen === undefined ? {} : { listen }, this.towerKey);
+    const sender = await this.market.sender(this.towerKey);
     const dropped = Promise.withResolvers<void>();
     const stored = Promise.withResolvers<WatchedVoucher>();
     class WatchedStore extends LevelWatchStore {
@@ -96,7 +97,7 @@ export class TowerScene {
         signers: new VoucherSigners({ statements: nativeStatements, domain, chain: view, clock: systemClock }),
         signerEnd: (channel, findSigner) => findSignerEnd(view, channel, findSigner),
         serves: () => options.serve === "anybody",
-        sender: await this.market.sender(this.towerKey),
+        sender,
         gas: gasOf(publicClient),
         tokens: await this.tokens(least),
         deployment: anvil.deployment,
@@ -111,6 +112,7 @@ export class TowerScene {
     return {
       tower,
       host,
+      sender,
       /** The first voucher that it put on its disk, and when it first removed any. */
       stored: stored.promise,
       dropped: dropped.promise,

@@ -1,9 +1,11 @@
 import { type Collectable, collectCall, collectGroups } from "@leat/node/chain/contracts.ts";
+import { ChainError } from "@leat/node/chain/errors.ts";
 import type { ChainSender } from "@leat/node/chain/sender.ts";
+import type { GasBudget } from "@leat/node/chain/transaction-book.ts";
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import { gasOfClaim, isWorthGas, type TokenValue } from "@leat/node/metering/collect-rule.ts";
 import { claimsWithinBudget } from "@leat/node/metering/watch-rule.ts";
-import type { LevelWatchStore, WatchedVoucher } from "@leat/node/store/watched-vouchers.ts";
+import type { WatchedVoucher } from "@leat/node/store/watched-vouchers.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import type { Deployment } from "@leat/sdk/protocol/deployment.ts";
@@ -11,12 +13,11 @@ import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import { parseAmount } from "@leat/sdk/protocol/units.ts";
 
 export interface RescuerComponents {
-  readonly store: Pick<LevelWatchStore, "spent" | "addSpent">;
   readonly chain: {
     clusterOfAccount(account: Address): bigint;
     whenConfirmed(blockNumber: bigint, signal?: AbortSignal): Promise<void>;
   };
-  readonly sender: Pick<ChainSender, "sendIf">;
+  readonly sender: Pick<ChainSender, "sendIf" | "gasLeft">;
   readonly tokens: { of(token: Address): TokenValue };
   readonly deployment: Deployment;
   readonly clock: Clock;
@@ -32,19 +33,19 @@ const MOST_CLAIMS = 50;
 const MOST_TRIES = 64;
 /** A channel that brought nothing, or not all, is not tried again for so long. */
 const RETRY_MS = 600_000;
-const DAY_MS = 86_400_000;
 
 /** Sends a tower's transactions within its gas. What brings nothing does not stand in the way of what does. */
 export class Rescuer {
   readonly #components: RescuerComponents;
-  readonly #budget: bigint;
+  /** Set apart: what a node does for others takes nothing from what collects its own. */
+  readonly #budget: GasBudget;
   readonly #triedAtMs = new Map<Hex, number>();
   readonly #collected;
   #isBudgetTold = false;
 
   constructor(components: RescuerComponents, gasBudget: string) {
     this.#components = components;
-    this.#budget = parseAmount(gasBudget, 18);
+    this.#budget = { name: "rescues", daily: parseAmount(gasBudget, 18) };
     this.#collected = components.metrics.counter({
       name: "leat_watchtower_collected_total",
       help: "Vouchers of others that were collected because they were at risk",
@@ -66,19 +67,27 @@ export class Rescuer {
     for (let at = 0; at < ready.length; at += MOST_CLAIMS) batches.push(ready.slice(at, at + MOST_CLAIMS));
     for (let tries = 0; tries < MOST_TRIES && batches.length > 0 && !signal.aborted; tries += 1) {
       const batch = batches.shift()!;
-      const left = this.#budget - (await this.#components.store.spent(this.#day()));
+      const left = await this.#components.sender.gasLeft(this.#budget);
       const going = batch.slice(0, claimsWithinBudget(left, weiPerGas, batch.length));
       this.#noteBudget(batch.length - going.length);
       if (going.length === 0) return;
       const rest = batch.slice(going.length);
       const again = await this.#try(going, weiPerGas, signal);
+      if (again === undefined) return;
       batches.unshift(...again, ...(rest.length > 0 ? [rest] : []));
     }
   }
 
-  /** Sends a batch when every part of it brings its gas. Otherwise answers the parts that must be tried apart. */
-  async #try(batch: readonly WatchedVoucher[], weiPerGas: bigint, signal: AbortSignal): Promise<WatchedVoucher[][]> {
-    const { chain, store, sender, tokens, deployment } = this.#components;
+  /**
+   * Sends a batch when every part of it brings its gas. Otherwise answers the parts that must be tried apart; undefined
+   * where the budget does not even pay for one.
+   */
+  async #try(
+    batch: readonly WatchedVoucher[],
+    weiPerGas: bigint,
+    signal: AbortSignal,
+  ): Promise<WatchedVoucher[][] | undefined> {
+    const { chain, sender, tokens, deployment } = this.#components;
     const rescues = batch.map((watched) => ({ ...watched, collectable: this.#collectableOf(watched) }));
     const collectables = rescues.map(({ collectable }) => collectable);
     const groups = await Promise.all(
@@ -95,13 +104,17 @@ export class Rescuer {
       paid = result;
       return groups.every((group, at) => brings(at, group.rescues.length));
     };
-    // Counted before it is sent: a tower that is killed in between must not find its budget whole again.
-    const day = this.#day();
-    const estimate = gasEach * BigInt(batch.length) * weiPerGas;
-    await store.addSpent(day, estimate);
-    const sent = await sender.sendIf(collectCall(deployment, collectables), isWorth, signal);
-    const spent = sent === undefined ? 0n : sent.receipt.gasUsed * sent.receipt.effectiveGasPrice;
-    await store.addSpent(day, spent - estimate);
+    const call = collectCall(deployment, collectables);
+    const sent = await sender.sendIf(call, isWorth, signal, this.#budget).catch((error) => {
+      if (error instanceof ChainError && error.detail.code === "CHAIN_GAS_BUDGET") return "too dear" as const;
+      throw error;
+    });
+    if (sent === "too dear") {
+      // The sender counts the most that it may come to: fewer may fit.
+      if (batch.length > 1) return [batch.slice(0, batch.length >> 1), batch.slice(batch.length >> 1)];
+      this.#noteBudget(1);
+      return undefined;
+    }
     if (sent !== undefined) {
       await chain.whenConfirmed(sent.blockNumber, signal);
       this.#noteSent(rescues, sent.transaction);
@@ -126,6 +139,7 @@ export class Rescuer {
   }
 
   #noteSent(rescues: readonly Rescue[], transaction: Hex): void {
+    this.#isBudgetTold = false;
     this.#noteTried(rescues);
     for (const { channel, voucher } of rescues) {
       this.#collected.add();
@@ -140,14 +154,9 @@ export class Rescuer {
   }
 
   #noteBudget(left: number): void {
-    if (left > 0 && !this.#isBudgetTold) {
-      const message = "Leave vouchers of others: the day's gas budget is used up";
-      this.#components.logger.error(message, { channels: left });
-    }
-    this.#isBudgetTold = left > 0;
-  }
-
-  #day(): number {
-    return Math.floor(this.#components.clock.nowMs() / DAY_MS);
+    if (left === 0 || this.#isBudgetTold) return;
+    this.#isBudgetTold = true;
+    const message = "Leave vouchers of others: the day's gas budget is used up";
+    this.#components.logger.error(message, { channels: left });
   }
 }

@@ -342,7 +342,8 @@ describe("chain sender", function () {
     const sender = await open();
     const { receipt } = await sender.send(mint());
     const spent = receipt.gasUsed * receipt.effectiveGasPrice;
-    for (let count = 0; count < 6; count += 1) await sender.send(mint(), undefined, apart);
+    for (let count = 0; count < 5; count += 1) await sender.send(mint(), undefined, apart);
+    await sender.sendIf(mint(), () => true, undefined, apart);
     const own = await open(limits({ dailyBudget: 4n * spent }));
     await own.send(mint());
     const used = await open(limits({ dailyBudget: 0n }));
