@@ -15,9 +15,15 @@ export interface ChannelState {
 /** The chain as payers and payees need it; everything at confirmed depth. */
 export interface ChannelView {
   channelState(channel: Channel): Promise<ChannelState>;
-  /** Whether vouchers of `payer` count when `signer` signed: its own key, or a balancer key of a cluster's account. */
+  /**
+   * Whether `signer` signs for `payer`: its own key, or a balancer key of a cluster's account, which goes on for a quarter
+   * of a thaw after its removal, so that open work is paid.
+   */
   maySign(payer: Address, signer: Address): Promise<boolean>;
-  /** What another key may sign on this channel; undefined where the payer never allotted it. Ended ones are told too. */
+  /**
+   * What another key may sign on this channel; undefined where the payer never allotted it. Ended ones are told too, among
+   * them a cluster's removed balancers.
+   */
   allotment(channel: Channel, signer: Address): Promise<Allotment | undefined>;
   decimalsOf(token: Address): Promise<number>;
   /** Base units that `payer` ever paid to nodes of the same operator as `payee` (to a cluster's account: to it). */

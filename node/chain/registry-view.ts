@@ -33,6 +33,8 @@ export interface RegistryViewComponents {
   readonly metrics: MetricsRegister;
 }
 
+/** The largest total that a voucher can have. */
+const MAX_TOTAL = 2n ** 128n - 1n;
 /** Blocks read at once where the endpoint allows it. */
 const PAGE_BLOCKS = 10_000n;
 const events = [...operatorRegistryAbi, ...clusterRegistryAbi, ...paymentEscrowAbi].filter(
@@ -184,13 +186,14 @@ export class RegistryView implements ChannelView, Startable {
     if (payer === signer) return true;
     const id = this.#history.state.clusterOfAccount(payer);
     if (id === undefined) return false;
-    const { balancers, ended } = this.#history.state.clusters.get(id)!;
-    if (balancers.has(signer)) return true;
-    const countsUntil = ended.get(signer);
-    return countsUntil !== undefined && countsUntil >= (await this.nowSeconds());
+    if (this.#history.state.clusters.get(id)?.balancers.has(signer) === true) return true;
+    const ended = await this.#endedBalancer(payer, signer);
+    return ended !== undefined && ended.validUntil > (await this.nowSeconds());
   }
 
   async allotment(channel: Channel, signer: Address): Promise<Allotment | undefined> {
+    const ended = await this.#endedBalancer(channel.payer, signer);
+    if (ended !== undefined) return ended;
     const id = channelId(channel);
     const blockNumber = this.#history.position?.blockNumber;
     const read = () => this.#ask("allotmentOf", this.reader.allotment(id, signer, blockNumber));
@@ -237,6 +240,18 @@ export class RegistryView implements ChannelView, Startable {
         madeGood: (state.collections.get(bounce.channel)?.collected ?? 0n) >= bounce.total,
       })),
     );
+  }
+
+  /**
+   * What a key may still sign that was a cluster's balancer: the pay of open work, for a quarter of the thaw in which it
+   * counts. Whoever took its vouchers up to the last moment could not collect them in time.
+   */
+  async #endedBalancer(payer: Address, signer: Address): Promise<Allotment | undefined> {
+    const { state } = this.#history;
+    const countsUntil = state.clusters.get(state.clusterOfAccount(payer) ?? 0n)?.ended.get(signer);
+    if (countsUntil === undefined) return undefined;
+    const { ofBalancers } = await this.thawPeriods();
+    return { cap: MAX_TOTAL, validUntil: countsUntil - (BigInt(ofBalancers) * 3n) / 4n };
   }
 
   /** Reads until nothing new is confirmed. */

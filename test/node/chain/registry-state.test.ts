@@ -134,8 +134,11 @@ describe("registry state", function () {
     assert.equal(end!.countsUntil - end!.endsAt, thawSeconds);
     const last = end!.countsUntil - (await view.nowSeconds());
     assert.ok(last > 0n && last <= thawSeconds);
+    const channel = hubChannel(account, node!.address, account);
     assert.equal(await view.maySign(account, balancer!.address), true);
-    await anvil.testClient.increaseTime({ seconds: Number(thawSeconds) + 1 });
+    const { cap, validUntil } = (await view.allotment(channel, balancer!.address))!;
+    assert.deepEqual([cap, validUntil - end!.endsAt], [2n ** 128n - 1n, thawSeconds / 4n]);
+    await anvil.testClient.increaseTime({ seconds: Number(thawSeconds / 4n) });
     await settled(deposit(anvil.client(heir!), { token: anvil.deployment.tokens.LPT, amount: 1n, account }));
     assert.equal(await view.maySign(account, balancer!.address), false);
   });

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { systemClock } from "../../../../node/kernel/clock.ts";
 import type { NodeKey } from "../../../../node/kernel/keys.ts";
+import { nativeStatements } from "../../../../node/kernel/secp.ts";
+import { VoucherSigners } from "../../../../node/services/payment/voucher-signers.ts";
 import type { WatchtowerOptions } from "../../../../node/services/watchtower/options.ts";
 import { LevelWatchStore } from "../../../../node/store/watched-vouchers.ts";
 import { deposit, reserve } from "../../../../sdk/client/actions/account.ts";
@@ -91,6 +94,30 @@ describe("watchtower, when a voucher's signer ends before its payer thaws", () =
     await remove(cluster, balancer);
     await tower.look();
     await pass(THAW_SECONDS + 1n);
+    await tower.look();
+    assert.equal(await collected(channel), total);
+  });
+
+  it("leaves a payee that takes what a removed balancer signs most of the thaw to collect it", async function () {
+    this.timeout(30_000);
+    const { balancer, cluster, channel } = await openCluster(37);
+    const { vouchers } = await market.openStore("node-signing");
+    const voucher = await scene.holdVoucher(vouchers, channel, OPEN, 1n, balancer);
+    let atMs = Date.now();
+    const signers = new VoucherSigners({
+      statements: nativeStatements,
+      domain: market.domain,
+      chain: market.view,
+      clock: { ...systemClock, nowMs: () => atMs },
+    });
+    await remove(cluster, balancer);
+    assert.equal(await signers.check(voucher), undefined);
+    await pass(THAW_SECONDS / 4n);
+    atMs = Number(await market.view.nowSeconds()) * 1_000;
+    await assert.rejects(signers.check(voucher), { code: "VOUCHER_SIGNER_EXPIRED" });
+    assert.equal(await signers.isKnown(channel, balancer.address), true);
+    // A tower takes it as long as it counts.
+    const { tower, total } = await leave("taking", channel, balancer);
     await tower.look();
     assert.equal(await collected(channel), total);
   });
