@@ -1,41 +1,18 @@
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
-import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { audioCodecOf, type Family, type RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import { TARGET_DURATION_S } from "./boundaries.ts";
+import { keyFrameSize, type LiveSegment, startOf } from "./live-segment.ts";
+import { writeMpd } from "./mpd.ts";
+import { MpdPeriods } from "./mpd-periods.ts";
+import { findPlayable } from "./playable.ts";
 import { type PlaylistSegment, writeIframePlaylist, writeMasterPlaylist, writeMediaPlaylist } from "./playlist.ts";
-import { describeAudio, describeVideo } from "./rendition-facts.ts";
+import { describeAudio, describeVideo, measureRates } from "./rendition-facts.ts";
 
 export class LiveWindowError extends CodedError<
   | { code: "WINDOW_SEQUENCE_JUMP"; sequence: number; head: number }
   | { code: "WINDOW_EPOCH_JUMP"; epoch: number; previous: number }
 > {}
-
-/** A part inside its segment. */
-export interface LivePart {
-  readonly offset: number;
-  readonly sizeBytes: number;
-  readonly frames: number;
-  readonly pixels: number;
-  readonly durationTicks: number;
-  readonly startTicks: number;
-  readonly independent: boolean;
-  readonly headSizeBytes: number;
-  readonly sha256: Hex;
-}
-
-/** A closed segment of one rung; its bytes are kept elsewhere. */
-export interface LiveSegment {
-  readonly rung: number;
-  readonly sequence: number;
-  readonly epoch: number;
-  readonly configVersion: number;
-  readonly wallClockMs: number;
-  readonly frames: number;
-  readonly durationTicks: number;
-  readonly sizeBytes: number;
-  readonly parts: readonly LivePart[];
-}
 
 export interface LiveWindowOptions {
   readonly targetDurationS?: number;
@@ -59,7 +36,6 @@ const LATE_SEGMENTS = 3;
 /** Work per playlist grows with sequences and epochs listed: an origin that jumps further is broken or hostile. */
 const LONGEST_JUMP = 1_000;
 const MAX_LISTED = 1_000;
-const familyOrder: readonly Family[] = ["h264", "hevc", "vp9", "av1"];
 
 /** What an edge serves of a live stream: rungs, their configurations and segments, and the playlists over them. */
 export class LiveWindow {
@@ -74,6 +50,7 @@ export class LiveWindow {
   #epoch: number | undefined;
   #ended = false;
   #revision = 0;
+  readonly #periods = new MpdPeriods();
   readonly #listeners = new Set<() => void>();
 
   constructor(options: LiveWindowOptions = {}) {
@@ -154,32 +131,41 @@ export class LiveWindow {
 
   /** Undefined until every rung of every family (or of the one asked for) has a segment, or is clearly late. */
   master(family?: Family): string | undefined {
-    if (this.#renditions.every((info) => info.kind === "audio")) return this.#soundMaster(family);
-    const families = familyOrder.filter((item) => {
-      return (family === undefined || item === family) && this.#renditions.some((info) => info.family === item);
-    });
-    const isLate = this.#firstEver !== undefined && this.#head - this.#firstEver >= LATE_SEGMENTS;
-    const wanted = families.flatMap((item) => this.#membersOf(item));
-    if (!isLate && wanted.some((info) => !this.#isPlayable(info))) return undefined;
-    const playable = wanted.filter((info) => this.#isPlayable(info));
+    const playable = this.#playable(family);
+    if (playable === undefined) return undefined;
     const audios = playable.filter((info) => info.kind === "audio");
-    const videos = playable.filter((info) => info.kind === "video");
-    if (videos.length === 0) return undefined;
     return writeMasterPlaylist(
-      videos.map((info) => {
-        const audio = audios.find((item) => item.codec === audioCodecOf(info.family!))?.name;
-        return describeVideo(info, this.#latestConfig(info.rung)!, this.held(info.rung), audio);
-      }),
-      [...new Set(audios)].map((info) => this.#describeAudio(info)),
+      playable
+        .filter((info) => info.kind === "video")
+        .map((info) => {
+          const audio = audios.find((item) => item.codec === audioCodecOf(info.family!))?.name;
+          return describeVideo(info, this.#latestConfig(info.rung)!, this.held(info.rung), audio);
+        }),
+      audios.map((info) => describeAudio(info, this.#latestConfig(info.rung)!, this.held(info.rung))),
     );
   }
 
-  /** Of a stream without a picture: one group, as a player that changes between codecs would stumble. */
-  #soundMaster(family: Family | undefined): string | undefined {
-    const wanted = family === undefined ? undefined : audioCodecOf(family);
-    const info = this.#renditions.find(({ codec }) => wanted === undefined || codec === wanted);
-    if (info === undefined || !this.#isPlayable(info)) return undefined;
-    return writeMasterPlaylist([], [this.#describeAudio(info)]);
+  /** The same for DASH. */
+  mpd(): string | undefined {
+    const playable = this.#playable();
+    if (playable === undefined) return undefined;
+    const { targetDurationS, windowMs } = this.#options;
+    const sources = playable.map((info) => ({
+      info,
+      configs: this.#configs.get(info.rung)!,
+      rates: measureRates(info, this.#latestConfig(info.rung)!.timescale, this.held(info.rung)),
+      segments: this.held(info.rung).filter(({ sequence }) => sequence >= this.#firstListed),
+    }));
+    const periods = this.#periods.arrange(sources);
+    const { zeroMs } = this.#periods;
+    return writeMpd({ periods, zeroMs, windowMs, targetDurationS, ended: this.#ended });
+  }
+
+  /** The segment that starts there, as DASH names it. */
+  segmentAt(name: string, epoch: number, startTicks: number): LiveSegment | undefined {
+    const rung = this.rendition(name)?.rung;
+    const held = rung === undefined ? [] : this.held(rung);
+    return held.find((segment) => segment.epoch === epoch && startOf(segment) === startTicks);
   }
 
   /** Undefined until the rung has a segment. `skip`: a delta update, where one is worth it. */
@@ -222,13 +208,9 @@ export class LiveWindow {
     for (const listener of [...this.#listeners]) listener();
   }
 
-  #describeAudio(info: RenditionInfo) {
-    return describeAudio(info, this.#latestConfig(info.rung)!, this.held(info.rung));
-  }
-
-  #membersOf(family: Family): RenditionInfo[] {
-    const audio = this.#renditions.filter((info) => info.kind === "audio" && info.codec === audioCodecOf(family));
-    return [...this.#renditions.filter((info) => info.family === family), ...audio];
+  #playable(family?: Family): RenditionInfo[] | undefined {
+    const isLate = this.#firstEver !== undefined && this.#head - this.#firstEver >= LATE_SEGMENTS;
+    return findPlayable(this.#renditions, (info) => this.#isPlayable(info), { family, isLate });
   }
 
   #isPlayable(info: RenditionInfo): boolean {
@@ -304,11 +286,6 @@ export class LiveWindow {
       for (const version of configs.keys()) if (!used.has(version) && version !== newest) configs.delete(version);
     }
   }
-}
-
-/** Bytes of a segment up to the end of its first picture; undefined where that is no key frame. */
-function keyFrameSize({ parts: [first] }: LiveSegment): number | undefined {
-  return first?.independent === true ? first.headSizeBytes : undefined;
 }
 
 function mapOf<T>(maps: Map<number, Map<number, T>>, rung: number): Map<number, T> {

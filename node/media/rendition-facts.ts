@@ -1,6 +1,6 @@
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
-import type { LiveSegment } from "./live-window.ts";
+import type { LiveSegment } from "./live-segment.ts";
 import type { MasterAudio, MasterVideo } from "./playlist.ts";
 
 /** Very short segments, at a source's end, say nothing about the rate. */

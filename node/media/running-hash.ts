@@ -1,6 +1,6 @@
 import { bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
 import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
-import type { LivePart } from "./live-window.ts";
+import type { LivePart } from "./live-segment.ts";
 import type { Part } from "./packager.ts";
 
 /** SHA-256, given by the caller: the platform's own is many times faster than any in JavaScript. */

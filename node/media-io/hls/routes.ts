@@ -9,6 +9,7 @@ import { initSegment } from "../../media/mp4/init.ts";
 import { PlaybackError } from "../access/errors.ts";
 import { addViewerGuard } from "../access/guard.ts";
 import type { Guarded, ViewerAccess } from "../access/viewer-access.ts";
+import { sendMissing, sendRefused } from "./answers.ts";
 import { countedBody } from "./counted-body.ts";
 import { type Document, etagOf, PlaylistCache } from "./playlist-cache.ts";
 import { parseRange } from "./range.ts";
@@ -20,6 +21,8 @@ export interface HlsWindow {
   readonly revision: number;
   readonly ended: boolean;
   master(family?: Family): string | undefined;
+  /** The same for DASH. */
+  mpd(): string | undefined;
   playlist(name: string, options?: { readonly skip: boolean }): string | undefined;
   iframes(name: string): string | undefined;
   /** The newest sequence of a rendition, -1 before its first. */
@@ -28,10 +31,15 @@ export interface HlsWindow {
   onChange(listener: () => void): () => void;
   rendition(name: string): RenditionInfo | undefined;
   config(name: string, version: number): TrackConfig | undefined;
-  segment(
-    name: string,
-    sequence: number,
-  ): { readonly sizeBytes: number; readonly parts: readonly { readonly sha256: Hex }[] } | undefined;
+  segment(name: string, sequence: number): HlsSegment | undefined;
+  /** By where it starts, as DASH names it. */
+  segmentAt(name: string, epoch: number, startTicks: number): HlsSegment | undefined;
+}
+
+export interface HlsSegment {
+  readonly sequence: number;
+  readonly sizeBytes: number;
+  readonly parts: readonly { readonly sha256: Hex }[];
 }
 
 /** A stream as viewers see it. */
@@ -74,29 +82,21 @@ export interface HlsOptions {
   readonly access?: ViewerAccess;
 }
 
-type MissingCode = "HLS_STREAM_UNKNOWN" | "HLS_RENDITION_UNKNOWN" | "HLS_FILE_UNKNOWN" | "HLS_NOT_READY";
-type RefusedCode = "HLS_DIRECTIVE_INVALID" | "HLS_RELOAD_TOO_FAR";
-
 const nobody: ViewerAccess = {
   admit: async () => {
     throw new PlaybackError({ code: "PLAYBACK_TOKEN_MISSING" });
   },
 };
 const PLAYLIST_TYPE = "application/vnd.apple.mpegurl";
+const MPD_TYPE = "application/dash+xml";
+/** Where a DASH player sets its clock; the manifest names it. */
+const TIME_FILE = "time";
 /** Segments never change under their name, and are gone in minutes. */
 const FIXED = "public, max-age=600, immutable";
 /** A playlist is asked for again and again: a cache in front may answer for a second, whoever asks. */
 const FRESH = "public, max-age=1";
 /** Whoever waits for a segment has all before it: what was answered to the first is right for those who come later. */
 const ANSWERED = "public, max-age=24";
-const messages: Readonly<Record<MissingCode | RefusedCode, string>> = {
-  HLS_STREAM_UNKNOWN: "no such stream is served here",
-  HLS_RENDITION_UNKNOWN: "the stream has no such rendition",
-  HLS_FILE_UNKNOWN: "no such file, or not any more",
-  HLS_NOT_READY: "the stream has not begun; ask again in a second",
-  HLS_DIRECTIVE_INVALID: "_HLS_msn is a segment number, _HLS_part stands beside it, _HLS_skip is YES or v2",
-  HLS_RELOAD_TOO_FAR: "_HLS_msn is more than two segments ahead",
-};
 
 /** Serves the provider's streams on `app`. */
 export async function addLive(
@@ -131,10 +131,21 @@ export async function hlsRoutes(
     handler: async (request, reply) => {
       const stream = provider.findStream(request.params.slug);
       if (stream === undefined) return sendMissing(reply, "HLS_STREAM_UNKNOWN");
-      const match = /^master(?:-(h264|hevc|vp9|av1))?\.m3u8$/.exec(request.params.file);
+      const { file } = request.params;
+      if (file === TIME_FILE) {
+        reply.header("cache-control", "no-store").type("text/plain");
+        return reply.send(new Date(clock.nowMs()).toISOString());
+      }
+      if (file === "manifest.mpd") {
+        const document = playlists.get(stream.window, file, () => stream.window.mpd());
+        return document === undefined
+          ? sendMissing(reply, "HLS_NOT_READY")
+          : sendPlaylist(request, reply, stream, document, FRESH, MPD_TYPE);
+      }
+      const match = /^master(?:-(h264|hevc|vp9|av1))?\.m3u8$/.exec(file);
       if (match === null) return sendMissing(reply, "HLS_FILE_UNKNOWN");
       const family = match[1] as Family | undefined;
-      const document = playlists.get(stream.window, request.params.file, () => stream.window.master(family));
+      const document = playlists.get(stream.window, file, () => stream.window.master(family));
       return document === undefined
         ? sendMissing(reply, "HLS_NOT_READY")
         : sendPlaylist(request, reply, stream, document, FRESH);
@@ -206,10 +217,10 @@ export async function hlsRoutes(
       const body = initSegment(config);
       return sendBytes(request, reply, stream, { body, type, etag: etagOf(body), count: undefined });
     }
-    const sequence = Number(/^(\d{1,15})\.m4s$/.exec(file)?.[1] ?? Number.NaN);
-    const segment = stream.window.segment(info.name, sequence);
-    const body = segment === undefined ? undefined : stream.bytes(info.rung, sequence);
+    const segment = findSegment(stream.window, info.name, file);
+    const body = segment === undefined ? undefined : stream.bytes(info.rung, segment.sequence);
     if (segment === undefined || body === undefined) return sendMissing(reply, "HLS_FILE_UNKNOWN");
+    const { sequence } = segment;
     const count = (from: number, to: number) => stream.count(info.rung, sequence, from, to);
     const etag = `"${sequence}-${segment.parts.at(-1)?.sha256.slice(2, 18) ?? segment.sizeBytes}"`;
     return sendBytes(request, reply, stream, { body, type, etag, count });
@@ -253,12 +264,13 @@ export async function hlsRoutes(
     stream: HlsStream,
     document: Document,
     caching: string,
+    type = PLAYLIST_TYPE,
   ): Promise<FastifyReply> {
     const charge = await enter(request, reply, stream, 0);
     if (charge === "refused") return reply;
     if (charge === "free") reply.header("cache-control", caching);
     const { body, etag, encoding } = document.encodedFor(request.headers["accept-encoding"]);
-    reply.header("etag", etag).header("vary", "accept-encoding").type(PLAYLIST_TYPE);
+    reply.header("etag", etag).header("vary", "accept-encoding").type(type);
     if (request.headers["if-none-match"] === etag) return reply.code(304).send();
     if (encoding !== undefined) reply.header("content-encoding", encoding);
     reply.header("content-length", body.length);
@@ -290,15 +302,11 @@ interface Served {
   readonly count: ((from: number, to: number) => void) | undefined;
 }
 
-function sendMissing(reply: FastifyReply, code: MissingCode): FastifyReply {
-  reply.header("cache-control", "no-store");
-  if (code === "HLS_NOT_READY") reply.header("retry-after", "1");
-  return reply.code(404).send({ error: { code, message: messages[code] } });
-}
-
-function sendRefused(reply: FastifyReply, code: RefusedCode): FastifyReply {
-  return reply
-    .code(400)
-    .header("cache-control", "no-store")
-    .send({ error: { code, message: messages[code] } });
+/** `<sequence>.m4s`, or `<epoch>-<start>.m4s`. */
+function findSegment(window: HlsWindow, name: string, file: string): HlsSegment | undefined {
+  const [, first, start] = /^(\d{1,15})(?:-(\d{1,15}))?\.m4s$/.exec(file) ?? [];
+  if (first === undefined) return undefined;
+  return start === undefined
+    ? window.segment(name, Number(first))
+    : window.segmentAt(name, Number(first), Number(start));
 }

@@ -1,4 +1,5 @@
-import { type LiveSegment, LiveWindow } from "@leat/node/media/live-window.ts";
+import type { LiveSegment } from "@leat/node/media/live-segment.ts";
+import { LiveWindow } from "@leat/node/media/live-window.ts";
 import { placeParts } from "@leat/node/media/running-hash.ts";
 import type { Guarded } from "@leat/node/media-io/access/viewer-access.ts";
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { checkPlaylist } from "@leat/node/media/inspect/check-master.ts";
 import { checkDelta, checkReload } from "@leat/node/media/inspect/check-reload.ts";
-import { type LiveSegment, LiveWindow } from "@leat/node/media/live-window.ts";
+import type { LiveSegment } from "@leat/node/media/live-segment.ts";
+import { LiveWindow } from "@leat/node/media/live-window.ts";
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 

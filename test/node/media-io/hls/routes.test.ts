@@ -90,6 +90,33 @@ describe("hls routes", () => {
     });
   }
 
+  for (const [map, rung] of [
+    ["0:v:0", 1],
+    ["0:v:1", 2],
+  ] as const) {
+    it(`serves rung ${rung} by DASH so that the ffmpeg program plays every frame, and counts every byte`, async () => {
+      const { checksums, complaints } = await decodeFrames(`${base}/manifest.mpd`, ["-map", map]);
+      assert.equal(complaints, "");
+      assert.equal(new Set(checksums).size, 180);
+      for (const sequence of [0, 1, 2]) assert.ok(total(rung, sequence) >= stream.bytes(rung, sequence)!.length);
+    });
+  }
+
+  it("serves by DASH what is served by HLS, and the time", async () => {
+    const mpd = await fetch(`${base}/manifest.mpd`);
+    assert.equal(mpd.headers.get("content-type"), "application/dash+xml");
+    assert.equal(mpd.headers.get("cache-control"), "public, max-age=1");
+    const segment = stream.window.segment("audio-aac", 1)!;
+    const named = await app.inject({ url: `/live/stream-slug/audio-aac/0-${segment.parts[0]!.startTicks}.m4s` });
+    assert.deepEqual(named.rawPayload, stream.bytes(100, 1));
+    assert.equal((await app.inject({ url: "/live/stream-slug/audio-aac/0-1.m4s" })).statusCode, 404);
+    const time = await app.inject({ url: "/live/stream-slug/time" });
+    assert.match(time.body, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+    assert.equal(time.headers["cache-control"], "no-store");
+    const early = await app.inject({ url: "/live/silent-slug/manifest.mpd" });
+    assert.equal(early.json().error.code, "HLS_NOT_READY");
+  });
+
   it("serves what breaks no rule, down to the bytes of its files", async () => {
     const { findings, media, files } = await checkStream(`${base}/master.m3u8`, fetchFile);
     assert.deepEqual(findings, []);

@@ -1,0 +1,179 @@
+import assert from "node:assert/strict";
+import { LiveWindow } from "@leat/node/media/live-window.ts";
+import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
+
+const renditions: RenditionInfo[] = [
+  { rung: 1, name: "480p", kind: "video", codec: "h264", family: "h264", width: 854, height: 480, bitrate: 1_000_000 },
+  { rung: 2, name: "240p", kind: "video", codec: "h264", family: "h264", width: 426, height: 240, bitrate: 300_000 },
+  { rung: 3, name: "360p-vp9", kind: "video", codec: "vp9", family: "vp9", width: 640, height: 360, bitrate: 500_000 },
+  { rung: 100, name: "audio-aac", kind: "audio", codec: "aac", bitrate: 96_000 },
+  { rung: 101, name: "audio-opus", kind: "audio", codec: "opus", bitrate: 64_000 },
+];
+const wall = Date.parse("2026-01-01T00:00:00Z");
+
+function configOf({ kind, codec, width, height }: RenditionInfo): TrackConfig {
+  const description = new Uint8Array();
+  if (kind === "video") {
+    const codecString = codec === "vp9" ? "vp09.00.10.08" : "avc1.64001f";
+    return { kind, codec: "h264", timescale: 90_000, width: width!, height: height!, description, codecString };
+  }
+  const codecString = codec === "aac" ? "mp4a.40.2" : "opus";
+  return { kind, codec: "aac", timescale: 48_000, sampleRate: 48_000, channels: 2, description, codecString };
+}
+
+interface Place {
+  readonly epoch?: number;
+  readonly version?: number;
+  /** Which segment of its epoch it is. */
+  readonly at?: number;
+  readonly lack?: readonly number[];
+}
+
+describe("mpd", () => {
+  let window: LiveWindow;
+
+  beforeEach(() => {
+    window = new LiveWindow({ windowMs: 20_000 });
+    window.describe(renditions);
+    for (const info of renditions) window.setConfig(info.rung, 0, configOf(info));
+  });
+
+  /** A segment of two seconds of every rung; an epoch's clock begins at one second. */
+  function add(sequence: number, { epoch = 0, version = 0, at = sequence, lack = [] }: Place = {}): void {
+    for (const { rung, kind } of renditions) {
+      if (lack.includes(rung)) continue;
+      const timescale = kind === "video" ? 90_000 : 48_000;
+      // Sound begins a little before or after the picture.
+      const startTicks = (1 + 2 * at) * timescale + (kind === "video" ? 0 : 100);
+      const facts = { frames: 60, durationTicks: 2 * timescale, sizeBytes: 250_000 };
+      const part = {
+        ...facts,
+        offset: 0,
+        pixels: 0,
+        startTicks,
+        independent: true,
+        headSizeBytes: 9,
+        sha256: "0x",
+      } as const;
+      const configVersion = rung === 1 ? version : 0;
+      window.add({
+        ...facts,
+        rung,
+        sequence,
+        epoch,
+        configVersion,
+        wallClockMs: wall + 2000 * sequence,
+        parts: [part],
+      });
+    }
+  }
+
+  const all = (pattern: RegExp) => [...window.mpd()!.matchAll(pattern)].map(([, ...found]) => found.join(" "));
+  const periods = () => all(/<Period id="([^"]*)" start="([^"]*)">/g);
+  const starts = (name: string) => {
+    const rungs = [...window.mpd()!.matchAll(/<Representation id="([^"]+)".*?<\/Representation>/gs)];
+    return rungs.flatMap(([text, id]) =>
+      id === name ? [...text.matchAll(/<S t="(\d+)"/g)].map(([, t]) => Number(t)) : [],
+    );
+  };
+
+  it("lists what HLS lists: a set for each codec, with the clock that it is measured by", () => {
+    assert.equal(window.mpd(), undefined);
+    add(0);
+    add(1);
+    const text = window.mpd()!;
+    const lines = text.split("\n");
+    assert.equal(lines[0], '<?xml version="1.0" encoding="utf-8"?>');
+    assert.match(lines[1]!, / type="dynamic" minimumUpdatePeriod="PT2S" timeShiftBufferDepth="PT20\.000S" /);
+    assert.match(
+      lines[1]!,
+      / publishTime="2026-01-01T00:00:04\.002Z" availabilityStartTime="2026-01-01T00:00:00\.000Z" /,
+    );
+    assert.equal(lines.at(-3), '<UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-xsdate:2014" value="time"/>');
+    assert.deepEqual(periods(), ["0-0 PT0.000S"]);
+    assert.deepEqual(all(/<AdaptationSet id="(\d)" contentType="(\w+)"/g), [
+      "1 video",
+      "3 video",
+      "5 audio",
+      "6 audio",
+    ]);
+    assert.deepEqual(all(/<Representation id="([^"]*)".*codecs="([^"]*)"/g), [
+      "480p avc1.64001f",
+      "240p avc1.64001f",
+      "360p-vp9 vp09.00.10.08",
+      "audio-aac mp4a.40.2",
+      "audio-opus opus",
+    ]);
+    const at = lines.findIndex((line) => line.startsWith('<Representation id="240p"'));
+    assert.deepEqual(lines.slice(at, at + 6), [
+      '<Representation id="240p" bandwidth="1000000" codecs="avc1.64001f" width="426" height="240" frameRate="30000/1000">',
+      '<SegmentTemplate timescale="90000" presentationTimeOffset="90000" initialization="240p/init-0.mp4" media="240p/0-$Time$.m4s"><SegmentTimeline>',
+      '<S t="90000" d="180000"/>',
+      '<S t="270000" d="180000"/>',
+      "</SegmentTimeline></SegmentTemplate>",
+      "</Representation>",
+    ]);
+    assert.equal(window.segmentAt("240p", 0, 270_000)!.sequence, 1);
+    assert.equal(window.segmentAt("240p", 1, 270_000), undefined);
+  });
+
+  it("keeps a period's start while its segments leave, and counts the wall clock from it", () => {
+    for (let sequence = 0; sequence < 30; sequence += 1) {
+      add(sequence);
+      assert.deepEqual(periods(), ["0-0 PT0.000S"]);
+    }
+    assert.deepEqual(
+      starts("480p"),
+      Array.from({ length: 10 }, (_, index) => (1 + 2 * (20 + index)) * 90_000),
+    );
+    assert.deepEqual(new Set(all(/timescale="90000" presentationTimeOffset="(\d+)"/g)), new Set(["90000"]));
+  });
+
+  it("begins a period with an epoch and with a configuration, on the wall clock of each", () => {
+    for (const sequence of [0, 1, 2]) add(sequence);
+    window.setConfig(1, 1, configOf(renditions[0]!));
+    for (const sequence of [3, 4]) add(sequence, { version: 1 });
+    for (const sequence of [7, 8]) add(sequence, { version: 1, epoch: 1, at: sequence - 7 });
+    assert.deepEqual(periods(), ["0-0 PT0.000S", "0-1 PT6.000S", "1-1 PT14.000S"]);
+    assert.deepEqual(all(/initialization="480p\/(init-\d).*media="480p\/(\d)-/g), ["init-0 0", "init-1 0", "init-1 1"]);
+    assert.deepEqual(all(/id="480p".*\n.*presentationTimeOffset="(\d+)"/g), ["90000", "630000", "90000"]);
+    assert.deepEqual(starts("480p"), [90_000, 270_000, 450_000, 630_000, 810_000, 90_000, 270_000]);
+  });
+
+  it("leaves a hole where a rung lacks a segment, in that rung alone", () => {
+    for (let sequence = 0; sequence < 5; sequence += 1) add(sequence, sequence === 2 ? { lack: [3] } : {});
+    assert.deepEqual(starts("360p-vp9"), [90_000, 270_000, 630_000, 810_000]);
+    assert.match(window.mpd()!, /<S t="270000" d="180000"\/>\n<S t="630000"/);
+    assert.equal(starts("480p").length, 5);
+  });
+
+  it("is static once the stream is over, on the same clock", () => {
+    for (let sequence = 0; sequence < 15; sequence += 1) {
+      add(sequence);
+      window.mpd();
+    }
+    window.end();
+    const text = window.mpd()!;
+    assert.match(text, /<MPD [^>]*type="static" mediaPresentationDuration="PT30\.00\dS"/);
+    assert.doesNotMatch(text, /minimumUpdatePeriod|UTCTiming|ServiceDescription/);
+    assert.deepEqual(periods(), ["0-0 PT0.000S"]);
+  });
+
+  it("lists the sound of a stream that has no picture", () => {
+    window.describe(renditions.filter(({ kind }) => kind === "audio"));
+    add(0);
+    assert.deepEqual(all(/<AdaptationSet id="(\d)" contentType="(\w+)"/g), ["5 audio"]);
+  });
+
+  it("closes every element that it opens", () => {
+    add(0);
+    add(1, { epoch: 1, at: 0 });
+    const open: string[] = [];
+    for (const [, slash, name, empty] of window.mpd()!.matchAll(/<(\/?)([A-Za-z]+)(?:\s[^>]*?)?(\/?)>/g)) {
+      if (slash === "/") assert.equal(open.pop(), name);
+      else if (empty !== "/") open.push(name!);
+    }
+    assert.deepEqual(open, []);
+  });
+});
