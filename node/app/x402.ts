@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { findTokenDomain } from "@leat/sdk/client/token-domain.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import type { Prices } from "@leat/sdk/protocol/job.ts";
 import { costExact, parseAmount } from "@leat/sdk/protocol/units.ts";
@@ -37,7 +38,7 @@ export async function addX402(foundation: Foundation, { payee, vouchers, tokenVa
   const { chain, clock, config, database, deployment, domain, key, logger, metrics, parts, registry } = foundation;
   const asset = deployment.tokens.USDC;
   const tokens = new TokenAuthorizations(chain.publicClient, asset);
-  const tokenDomain = await tokens.domain(deployment.chainId);
+  const tokenDomain = await findTokenDomain(chain.publicClient, deployment.chainId, asset);
   if (tokenDomain === undefined) {
     const message = `the token ${asset} does not say what authorisations are signed under; set --x402.enabled false`;
     throw new PrepaidError({ code: "X402_TOKEN_UNSUPPORTED", token: asset }, { message });

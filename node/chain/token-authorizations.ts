@@ -1,4 +1,3 @@
-import { createDomain, type Domain, hashDomain } from "@leat/sdk/protocol/eip712.ts";
 import type { TransferAuthorization } from "@leat/sdk/protocol/eip3009.ts";
 import { type Address, type Hex, hexToBytes, toAddress } from "@leat/sdk/protocol/hex.ts";
 import { toCompactSignature } from "@leat/sdk/protocol/statements.ts";
@@ -7,10 +6,6 @@ import { ChainError, reasonOf } from "./errors.ts";
 import type { ContractCall } from "./sender.ts";
 
 const tokenAbi = parseAbi([
-  "function name() view returns (string)",
-  "function version() view returns (string)",
-  "function eip712Domain() view returns (bytes1 fields, string name, string version, uint256 chainId, address verifyingContract, bytes32 salt, uint256[] extensions)",
-  "function DOMAIN_SEPARATOR() view returns (bytes32)",
   "function decimals() view returns (uint8)",
   "function balanceOf(address account) view returns (uint256)",
   "function authorizationState(address authorizer, bytes32 nonce) view returns (bool)",
@@ -49,7 +44,7 @@ export interface ChainHead {
   readonly timestamp: bigint;
 }
 
-/** A token's side of EIP-3009: its signing domain, its nonces, and what became of them. */
+/** A token's side of EIP-3009: its nonces, and what became of them. */
 export class TokenAuthorizations {
   readonly token: Address;
   readonly #client: PublicClient;
@@ -57,17 +52,6 @@ export class TokenAuthorizations {
   constructor(client: PublicClient, token: Address) {
     this.#client = client;
     this.token = token;
-  }
-
-  /** What an owner signs under. Undefined where the token does not say it in a way that its own separator confirms. */
-  async domain(chainId: number): Promise<(Domain & { name: string; version: string }) | undefined> {
-    const told = await this.#readDomain();
-    if (told === undefined) return undefined;
-    const domain = Object.freeze({ ...createDomain(chainId, this.token), ...told });
-    const separator = await this.#client
-      .readContract({ address: this.token, abi: tokenAbi, functionName: "DOMAIN_SEPARATOR" })
-      .catch(() => undefined);
-    return separator === hashDomain(domain) ? domain : undefined;
   }
 
   /** Whether the nonce is used as of the newest block. */
@@ -164,25 +148,6 @@ export class TokenAuthorizations {
         args.value === value,
     );
     return { transaction, blockNumber, paid };
-  }
-
-  async #readDomain(): Promise<{ name: string; version: string } | undefined> {
-    const at = { address: this.token, abi: tokenAbi } as const;
-    try {
-      const [, name, version] = await this.#client.readContract({ ...at, functionName: "eip712Domain" });
-      return { name, version };
-    } catch {
-      // USDC as deployed by its maker has no EIP-5267.
-    }
-    try {
-      const [name, version] = await Promise.all([
-        this.#client.readContract({ ...at, functionName: "name" }),
-        this.#client.readContract({ ...at, functionName: "version" }),
-      ]);
-      return { name, version };
-    } catch {
-      return undefined;
-    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { encodeAbiParameters, erc20Abi, keccak256, parseAbi, parseSignature, stringToHex } from "viem";
+import { erc20Abi, parseAbi, parseSignature } from "viem";
 import { CodedError } from "../base/errors.ts";
 import { receiveAuthorizationStructure } from "../protocol/eip3009.ts";
 import { type Address, type Hex, zeroHash } from "../protocol/hex.ts";
@@ -6,6 +6,7 @@ import { permitTypes } from "../protocol/permit.ts";
 import { type TypedData, typedFields } from "../protocol/typed-data.ts";
 import type { LeatClient } from "./create-client.ts";
 import { toVrs } from "./signer.ts";
+import { findTokenDomain } from "./token-domain.ts";
 import { signerOf } from "./transaction.ts";
 
 /** What is signed for a token, in the token's own domain: permits and authorisations. */
@@ -14,13 +15,7 @@ export class TokenError extends CodedError<{ code: "TOKEN_DOMAIN_UNKNOWN"; token
 /** How long a proof of possession or a permit stands: long enough for a slow chain, short enough to be of no use later. */
 const PROOF_SECONDS = 3_600n;
 
-const tokenAbi = parseAbi([
-  "function nonces(address owner) view returns (uint256)",
-  "function name() view returns (string)",
-  "function version() view returns (string)",
-  "function DOMAIN_SEPARATOR() view returns (bytes32)",
-  "function eip712Domain() view returns (bytes1, string name, string version, uint256, address, bytes32, uint256[])",
-]);
+const tokenAbi = parseAbi(["function nonces(address owner) view returns (uint256)"]);
 
 /** A signature as tokens take it. */
 export interface SplitSignature {
@@ -70,26 +65,12 @@ export async function signReceive(client: LeatClient, token: Address, terms: Rec
   });
 }
 
-/**
- * The domain of a token's signatures. Some tokens tell it (EIP-5267); of the others name and version are put together
- * and compared with the separator that they tell. @throws TOKEN_DOMAIN_UNKNOWN
- */
+/** The domain of a token's signatures. @throws TOKEN_DOMAIN_UNKNOWN */
 export async function readTokenDomain(client: LeatClient, token: Address): Promise<TypedData["domain"]> {
-  const { publicClient, deployment } = client;
-  const call = { address: token, abi: tokenAbi } as const;
-  const told = await publicClient.readContract({ ...call, functionName: "eip712Domain" }).catch(() => undefined);
-  const place = { chainId: deployment.chainId, verifyingContract: token };
-  if (told !== undefined) return { name: told[1], version: told[2], ...place };
-  const [name, separator, version] = await Promise.all([
-    publicClient.readContract({ ...call, functionName: "name" }).catch(() => undefined),
-    publicClient.readContract({ ...call, functionName: "DOMAIN_SEPARATOR" }).catch(() => undefined),
-    publicClient.readContract({ ...call, functionName: "version" }).catch(() => "1"),
-  ]);
-  if (name === undefined || separator !== hashTokenDomain({ name, version, ...place })) {
-    const message = `what ${token} signs with is not known; allow the escrow by "approve" and deposit instead`;
-    throw new TokenError({ code: "TOKEN_DOMAIN_UNKNOWN", token }, { message });
-  }
-  return { name, version, ...place };
+  const domain = await findTokenDomain(client.publicClient, client.deployment.chainId, token);
+  if (domain !== undefined) return domain;
+  const message = `what ${token} signs with is not known; allow the escrow by "approve" and deposit instead`;
+  throw new TokenError({ code: "TOKEN_DOMAIN_UNKNOWN", token }, { message });
 }
 
 /** By the chain's clock: a local chain's may differ from the machine's. */
@@ -103,20 +84,4 @@ export async function soon(
 async function sign(client: LeatClient, data: TypedData): Promise<SplitSignature> {
   const { r, s, yParity } = parseSignature(toVrs(await signerOf(client).signTypedData(data)));
   return { v: 27 + yParity, r, s };
-}
-
-function hashTokenDomain({ name, version, chainId, verifyingContract }: TypedData["domain"]): Hex {
-  const type = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)";
-  return keccak256(
-    encodeAbiParameters(
-      [{ type: "bytes32" }, { type: "bytes32" }, { type: "bytes32" }, { type: "uint256" }, { type: "address" }],
-      [
-        keccak256(stringToHex(type)),
-        keccak256(stringToHex(name)),
-        keccak256(stringToHex(version)),
-        BigInt(chainId),
-        verifyingContract,
-      ],
-    ),
-  );
 }

@@ -25,6 +25,7 @@ import { PrepaidStore } from "@leat/node/store/prepaid.ts";
 import type { LevelVoucherStore } from "@leat/node/store/vouchers.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
+import { findTokenDomain } from "@leat/sdk/client/token-domain.ts";
 import { bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
 import { parseAmount, parsePrice } from "@leat/sdk/protocol/units.ts";
 import { transcodeFile } from "@leat/transcoder/stored.ts";
@@ -71,7 +72,7 @@ export async function startX402Node(market: MoneyMarket, options: X402NodeOption
   const chainOptions = { confirmedDepth: CONFIRMED_DEPTH, pollMs: 50, callTimeoutMs: 2_000 };
   const rpcUrls = [options.rpcUrl ?? anvil.rpcUrl];
   const { publicClient } = await connectChain({ ...chainOptions, rpcUrls }, deployment.chainId);
-  const tokenDomain = await new TokenAuthorizations(publicClient, asset).domain(deployment.chainId);
+  const tokenDomain = await findTokenDomain(publicClient, deployment.chainId, asset);
   const real = await market.sender(node);
   const own = options.sender?.(real);
   const payee = new PayeeService(
