@@ -34,7 +34,7 @@ export const watchtowerOptions = Type.Object(
       default: 10_000,
       minimum: 200,
       maximum: 600_000,
-      description: "Pause between looks at channels that thaw, milliseconds",
+      description: "Pause between looks at channels that may be at risk, milliseconds",
     }),
     gasBudget: Type.String({
       default: "0.01",
