@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { LiveWindow } from "@leat/node/media/live-window.ts";
 import { type Part, SegmentPackager } from "@leat/node/media/packager.ts";
 import { placeParts } from "@leat/node/media/running-hash.ts";
-import type { HlsStream } from "@leat/node/media-io/hls/routes.ts";
+import type { HlsStream } from "@leat/node/media-io/hls/stream.ts";
 import type { Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
 

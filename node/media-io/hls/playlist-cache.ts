@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
-import type { HlsWindow } from "./routes.ts";
+import type { HlsWindow } from "./stream.ts";
 
 interface Encoded {
   readonly body: Buffer;

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Clock } from "../../kernel/clock.ts";
-import type { HlsWindow } from "./routes.ts";
+import type { HlsWindow } from "./stream.ts";
 
 /** The delivery directives of a playlist request (RFC 8216bis, section 6.2.5). */
 export interface Reload {

@@ -1,63 +1,19 @@
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
-import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
-import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { Family, RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type Clock, systemClock } from "../../kernel/clock.ts";
 import { initSegment } from "../../media/mp4/init.ts";
 import { PlaybackError } from "../access/errors.ts";
 import { addViewerGuard } from "../access/guard.ts";
-import type { Guarded, ViewerAccess } from "../access/viewer-access.ts";
+import type { ViewerAccess } from "../access/viewer-access.ts";
 import { sendMissing, sendRefused } from "./answers.ts";
+import { Audiences } from "./audience.ts";
 import { countedBody } from "./counted-body.ts";
 import { type Document, etagOf, PlaylistCache } from "./playlist-cache.ts";
 import { parseRange } from "./range.ts";
 import { isThere, isTooFar, readReload, waitForSegment } from "./reload.ts";
-
-/** What can be fetched of a stream, and the playlists over it: a `LiveWindow` is one. */
-export interface HlsWindow {
-  /** Rises with every change that a playlist shows. */
-  readonly revision: number;
-  readonly ended: boolean;
-  master(family?: Family): string | undefined;
-  /** The same for DASH. */
-  mpd(): string | undefined;
-  playlist(name: string, options?: { readonly skip: boolean }): string | undefined;
-  iframes(name: string): string | undefined;
-  /** The newest sequence of a rendition, -1 before its first. */
-  headOf(name: string): number;
-  /** Calls back after every change until what it gives is called. */
-  onChange(listener: () => void): () => void;
-  rendition(name: string): RenditionInfo | undefined;
-  config(name: string, version: number): TrackConfig | undefined;
-  segment(name: string, sequence: number): HlsSegment | undefined;
-  /** By where it starts, as DASH names it. */
-  segmentAt(name: string, epoch: number, startTicks: number): HlsSegment | undefined;
-}
-
-export interface HlsSegment {
-  readonly sequence: number;
-  readonly sizeBytes: number;
-  readonly parts: readonly { readonly sha256: Hex }[];
-}
-
-/** A stream as viewers see it. */
-export interface HlsStream {
-  readonly window: HlsWindow;
-  /** Who may watch it; absent: everybody. */
-  readonly guarded?: Guarded;
-  /** The bytes of a segment, one buffer for all viewers. */
-  bytes(rung: number, sequence: number): Uint8Array | undefined;
-  /** The buyer pays for no viewers. */
-  readonly isUnbudgeted?: boolean;
-  /** Bytes `from` to `to` (not included) of a segment went out to a viewer; who that was is nobody's business. */
-  count(rung: number, sequence: number, from: number, to: number): void;
-}
-
-export interface HlsProvider {
-  findStream(slug: string): HlsStream | undefined;
-}
+import type { HlsProvider, HlsSegment, HlsStream, HlsWindow } from "./stream.ts";
 
 /** Asks viewers for payment where a stream wants it. */
 export interface HlsDoor {
@@ -91,6 +47,8 @@ const PLAYLIST_TYPE = "application/vnd.apple.mpegurl";
 const MPD_TYPE = "application/dash+xml";
 /** Where a DASH player sets its clock; the manifest names it. */
 const TIME_FILE = "time";
+/** How many watch, and what they got: this node's viewers alone. */
+const AUDIENCE_FILE = "audience";
 /** Segments never change under their name, and are gone in minutes. */
 const FIXED = "public, max-age=600, immutable";
 /** A playlist is asked for again and again: a cache in front may answer for a second, whoever asks. */
@@ -114,6 +72,7 @@ export async function hlsRoutes(
 ): Promise<void> {
   const served = metrics.counter({ name: "leat_hls_served_bytes_total", help: "Media bytes sent to viewers" });
   const playlists = new PlaylistCache();
+  const audiences = new Audiences(clock);
   const allowed = [...new Set(["Range", "Authorization", ...(door?.requestHeaders ?? [])])].join(", ");
   const exposed = ["Content-Length, Content-Range, ETag, Date", ...(door?.responseHeaders ?? [])].join(", ");
 
@@ -136,6 +95,10 @@ export async function hlsRoutes(
         reply.header("cache-control", "no-store").type("text/plain");
         return reply.send(new Date(clock.nowMs()).toISOString());
       }
+      if (file === AUDIENCE_FILE) {
+        return reply.header("cache-control", "public, max-age=1").send(audiences.of(stream).figures());
+      }
+      audiences.of(stream).see(request);
       if (file === "manifest.mpd") {
         const document = playlists.get(stream.window, file, () => stream.window.mpd());
         return document === undefined
@@ -162,6 +125,7 @@ export async function hlsRoutes(
       if (stream === undefined) return sendMissing(reply, "HLS_STREAM_UNKNOWN");
       const info = stream.window.rendition(name);
       if (info === undefined) return sendMissing(reply, "HLS_RENDITION_UNKNOWN");
+      audiences.of(stream).see(request);
       if (file === "index.m3u8") return sendMediaPlaylist(request, reply, stream, name);
       if (file === "iframes.m3u8" && info.kind === "video") {
         const document = playlists.get(stream.window, `${name}/${file}`, () => stream.window.iframes(name));
@@ -221,16 +185,19 @@ export async function hlsRoutes(
     const body = segment === undefined ? undefined : stream.bytes(info.rung, segment.sequence);
     if (segment === undefined || body === undefined) return sendMissing(reply, "HLS_FILE_UNKNOWN");
     const { sequence } = segment;
+    const audience = audiences.of(stream);
+    const durationS = durationOf(stream.window, info, segment);
     const count = (from: number, to: number) => stream.count(info.rung, sequence, from, to);
+    const onSent = (bytes: number) => audience.sent(bytes, (durationS * bytes) / segment.sizeBytes);
     const etag = `"${sequence}-${segment.parts.at(-1)?.sha256.slice(2, 18) ?? segment.sizeBytes}"`;
-    return sendBytes(request, reply, stream, { body, type, etag, count });
+    return sendBytes(request, reply, stream, { body, type, etag, count, onSent });
   }
 
   async function sendBytes(
     request: FastifyRequest,
     reply: FastifyReply,
     stream: HlsStream,
-    { body, type, etag, count }: Served,
+    { body, type, etag, count, onSent: note }: Served,
   ): Promise<FastifyReply> {
     const isKnown = request.headers["if-none-match"] === etag;
     const range = isKnown ? undefined : parseRange(request.headers.range, body.length);
@@ -251,6 +218,7 @@ export async function hlsRoutes(
     const onSent = (first: number, end: number) => {
       if (count === undefined) return;
       served.add(end - first);
+      note?.(end - first);
       // Bytes that their viewer pays for are not asked of the stream's buyer as well.
       if (charge === "free") count(first, end);
       else charge.sentBytes += end - first;
@@ -300,6 +268,8 @@ interface Served {
   readonly etag: string;
   /** Undefined for what is not media: it is sold to nobody. */
   readonly count: ((from: number, to: number) => void) | undefined;
+  /** So many bytes of it went out, whoever pays. */
+  readonly onSent?: (bytes: number) => void;
 }
 
 /** `<sequence>.m4s`, or `<epoch>-<start>.m4s`. */
@@ -309,4 +279,11 @@ function findSegment(window: HlsWindow, name: string, file: string): HlsSegment 
   return start === undefined
     ? window.segment(name, Number(first))
     : window.segmentAt(name, Number(first), Number(start));
+}
+
+/** Seconds that a whole segment plays; of sound beside a picture none, as that is not watched twice. */
+function durationOf(window: HlsWindow, info: RenditionInfo, { configVersion, durationTicks }: HlsSegment): number {
+  const isBeside = info.kind === "audio" && window.renditions.some(({ kind }) => kind === "video");
+  const timescale = window.config(info.name, configVersion)?.timescale;
+  return isBeside || timescale === undefined ? 0 : durationTicks / timescale;
 }

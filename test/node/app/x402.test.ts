@@ -7,7 +7,7 @@ import { createPlaybackDoor } from "@leat/node/app/x402.ts";
 import { loadConfig } from "@leat/node/config/load-config.ts";
 import { sections } from "@leat/node/config/sections.ts";
 import type { X402Door } from "@leat/node/http/plugins/x402.ts";
-import type { HlsStream } from "@leat/node/media-io/hls/routes.ts";
+import type { HlsStream } from "@leat/node/media-io/hls/stream.ts";
 import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
 import type { Prices } from "@leat/sdk/protocol/job.ts";
 import { writePattern } from "@leat/transcoder/tools/media.ts";

@@ -1,0 +1,51 @@
+import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import type { Family, RenditionInfo } from "@leat/sdk/protocol/stream.ts";
+import type { Guarded } from "../access/viewer-access.ts";
+
+/** What can be fetched of a stream, and the playlists over it: a `LiveWindow` is one. */
+export interface HlsWindow {
+  /** Rises with every change that a playlist shows. */
+  readonly revision: number;
+  readonly ended: boolean;
+  readonly renditions: readonly RenditionInfo[];
+  master(family?: Family): string | undefined;
+  /** The same for DASH. */
+  mpd(): string | undefined;
+  playlist(name: string, options?: { readonly skip: boolean }): string | undefined;
+  iframes(name: string): string | undefined;
+  /** The newest sequence of a rendition, -1 before its first. */
+  headOf(name: string): number;
+  /** Calls back after every change until what it gives is called. */
+  onChange(listener: () => void): () => void;
+  rendition(name: string): RenditionInfo | undefined;
+  config(name: string, version: number): TrackConfig | undefined;
+  segment(name: string, sequence: number): HlsSegment | undefined;
+  /** By where it starts, as DASH names it. */
+  segmentAt(name: string, epoch: number, startTicks: number): HlsSegment | undefined;
+}
+
+export interface HlsSegment {
+  readonly sequence: number;
+  readonly configVersion: number;
+  readonly durationTicks: number;
+  readonly sizeBytes: number;
+  readonly parts: readonly { readonly sha256: Hex }[];
+}
+
+/** A stream as viewers see it. */
+export interface HlsStream {
+  readonly window: HlsWindow;
+  /** Who may watch it; absent: everybody. */
+  readonly guarded?: Guarded;
+  /** The bytes of a segment, one buffer for all viewers. */
+  bytes(rung: number, sequence: number): Uint8Array | undefined;
+  /** The buyer pays for no viewers. */
+  readonly isUnbudgeted?: boolean;
+  /** Bytes `from` to `to` (not included) of a segment went out to a viewer; who that was is nobody's business. */
+  count(rung: number, sequence: number, from: number, to: number): void;
+}
+
+export interface HlsProvider {
+  findStream(slug: string): HlsStream | undefined;
+}
