@@ -69,6 +69,12 @@ export function costInToken(gas: bigint, weiPerGas: bigint, { perNative }: Token
   return perNative === undefined ? undefined : (gas * weiPerGas * perNative + NATIVE - 1n) / NATIVE;
 }
 
+/** Whether so much gas costs at most `gasPpm` millionths of an amount; also where no price is known. */
+export function isCheapFor(amount: bigint, gas: bigint, weiPerGas: bigint, token: TokenValue, gasPpm: number): boolean {
+  const cost = costInToken(gas, weiPerGas, token) ?? 0n;
+  return cost * ONE <= amount * BigInt(gasPpm);
+}
+
 /** What a transaction pays in one token, base units. */
 export interface Payment {
   readonly paid: bigint;

@@ -109,18 +109,20 @@ export class ExactPayments {
     const fromBlock = await this.#checkOnChain(authorization);
     await sender.checkWorth(authorization.value);
     const pending: PaymentRecord = { ...recordOf(authorization), fromBlock, state: "pending", signature };
-    await this.#begin(pending);
+    await this.#begin(pending, signal);
     return this.#attend(pending, signature, signal, true);
   }
 
   /** One after the other, so that many at once find no more room than there is. */
-  #begin(pending: PaymentRecord): Promise<void> {
+  #begin(pending: PaymentRecord, signal: AbortSignal): Promise<void> {
     const { store, payouts } = this.#components;
     return this.#beginning.run(async () => {
       const open = (await store.payments()).filter(({ state }) => state === "pending");
       await payouts.checkRoom(open.reduce((sum, { value }) => sum + value, 0n)).catch((cause) => {
         throw cause instanceof ChainError ? new PrepaidError({ code: "X402_CHAIN_UNAVAILABLE" }, { cause }) : cause;
       });
+      // The chain was slow: nothing has begun yet, and nobody waits for it any more.
+      if (signal.aborted) throw new PrepaidError({ code: "X402_BUSY" });
       if (!(await store.begin(pending))) throw nonceUsed(pending.nonce);
     });
   }

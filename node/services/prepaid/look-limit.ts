@@ -1,7 +1,7 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import { PrepaidError } from "./errors.ts";
 
-/** Looks at strangers' accounts in a second: some four calls each, a small part of what an endpoint gives a node. */
+/** Looks at strangers' accounts in a second: a call each, some ten for who has the money that it shows. */
 const LOOKS_PER_SECOND = 16;
 
 /**

@@ -2,7 +2,7 @@ import { ChainError } from "@leat/node/chain/errors.ts";
 import type { GasSource } from "@leat/node/chain/gas.ts";
 import type { ChainSender, ContractCall, SentTransaction } from "@leat/node/chain/sender.ts";
 import type { GasBudget } from "@leat/node/chain/transaction-book.ts";
-import { costInToken, type TokenValue } from "@leat/node/metering/collect-rule.ts";
+import { isCheapFor, type TokenValue } from "@leat/node/metering/collect-rule.ts";
 import type { Abi, ContractFunctionName } from "viem";
 import { PrepaidError } from "./errors.ts";
 import { refusalOf } from "./refusal.ts";
@@ -23,7 +23,6 @@ export interface PaymentGas {
 
 /** A transfer or a top-up by authorisation, with what the sender adds to its estimate. */
 const GAS_PER_PAYMENT = 150_000n;
-const ONE = 1_000_000n;
 
 /**
  * Sends what strangers ask this node to send. It has gas of its own, so that whoever makes the node spend it never
@@ -49,8 +48,8 @@ export class PaymentSender {
     const weiPerGas = await this.#components.gas.gasPrice().catch((cause) => {
       throw new PrepaidError({ code: "X402_CHAIN_UNAVAILABLE" }, { cause });
     });
-    const cost = costInToken(GAS_PER_PAYMENT, weiPerGas, this.#gas.tokenValue) ?? 0n;
-    if (cost * ONE > value * BigInt(this.#gas.gasPpm)) {
+    const { tokenValue, gasPpm } = this.#gas;
+    if (!isCheapFor(value, GAS_PER_PAYMENT, weiPerGas, tokenValue, gasPpm)) {
       throw new PrepaidError({ code: "X402_SETTLEMENT_UNAVAILABLE", reason: "gas is too dear" });
     }
     await this.#components.sender.checkGas(GAS_PER_PAYMENT, this.#budget).catch((cause) => {

@@ -1,7 +1,7 @@
 import type { GasSource } from "@leat/node/chain/gas.ts";
 import type { ChainSender } from "@leat/node/chain/sender.ts";
 import type { TokenAuthorizations } from "@leat/node/chain/token-authorizations.ts";
-import { costInToken, type TokenValue } from "@leat/node/metering/collect-rule.ts";
+import { isCheapFor, type TokenValue } from "@leat/node/metering/collect-rule.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import { PrepaidError } from "./errors.ts";
@@ -27,7 +27,6 @@ export interface PayoutTerms {
 
 /** A transfer to an account that may be new to the token, rounded up. */
 const GAS_PER_PAYOUT = 80_000n;
-const ONE = 1_000_000n;
 
 /**
  * Payments by HTTP arrive at the node's own key, which stands on a machine that strangers talk to. What exceeds a small
@@ -62,8 +61,7 @@ export class Payouts {
     const { holder, maxHeld, tokenValue, gasPpm } = this.#terms;
     const held = await tokens.balanceOf(holder);
     if (held <= maxHeld) return;
-    const cost = costInToken(GAS_PER_PAYOUT, await gas.gasPrice(), tokenValue) ?? 0n;
-    if (cost * ONE > held * BigInt(gasPpm)) return;
+    if (!isCheapFor(held, GAS_PER_PAYOUT, await gas.gasPrice(), tokenValue, gasPpm)) return;
     const to = await beneficiary();
     if (to === undefined || to === holder) {
       const message = "Pay out prepayments failed: this key's operator has no other account; move them on by hand";

@@ -8,6 +8,7 @@ import {
   decideToCollect,
   decideTogether,
   gasOfClaim,
+  isCheapFor,
   reasonToCollect,
   usualPrice,
 } from "../../../node/metering/collect-rule.ts";
@@ -38,6 +39,13 @@ const owed = (open: bigint, more: Partial<CollectFacts> = {}): CollectFacts => (
 const decide = (of: CollectFacts, price = calm, claims = 10) => decideToCollect(of, claims, price, usdc, rules);
 
 describe("collect rule", () => {
+  it("finds gas cheap up to its part of an amount, and wherever no price is known", () => {
+    // 80,000 gas at 0.05 gwei and 3,000 USDC are 0.012 USDC: a tenth of 0.12.
+    const isCheap = (amount: bigint, token = usdc) => isCheapFor(amount, 80_000n, calm.now, token, rules.gasPpm);
+    assert.deepEqual([isCheap(120_000n), isCheap(119_999n)], [true, false]);
+    assert.equal(isCheapFor(0n, 80_000n, spike.now, free, rules.gasPpm), true);
+  });
+
   it("waits while there is no reason", () => {
     assert.equal(reasonToCollect(facts, rules), undefined);
     assert.deepEqual(decideToCollect(facts, 1, calm, free, rules), { wait: "no-reason" });
