@@ -21,7 +21,7 @@ import { roundUp } from "./round-up.ts";
 export interface ExactComponents {
   readonly store: PrepaidStore;
   readonly tokens: TokenAuthorizations;
-  readonly sender: Pick<PaymentSender, "checkWorth" | "send">;
+  readonly sender: Pick<PaymentSender, "checkOpen" | "checkWorth" | "send">;
   readonly whenConfirmed: (blockNumber: bigint, signal?: AbortSignal) => Promise<void>;
   readonly confirmedDepth: number;
   readonly clock: Clock;
@@ -106,6 +106,7 @@ export class ExactPayments {
     if (known.filter(({ state }) => state === "refused").length >= MAX_REFUSED) {
       throw new PrepaidError({ code: "X402_TOO_MANY_REFUSED", most: MAX_REFUSED });
     }
+    sender.checkOpen();
     const fromBlock = await this.#checkOnChain(authorization);
     await sender.checkWorth(authorization.value);
     const pending: PaymentRecord = { ...recordOf(authorization), fromBlock, state: "pending", signature };

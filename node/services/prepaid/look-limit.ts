@@ -1,7 +1,10 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import { PrepaidError } from "./errors.ts";
 
-/** Looks at strangers' accounts in a second: a call each, some ten for who has the money that it shows. */
+/**
+ * Looks at strangers' accounts in a second, a small part of what an endpoint gives a node: one call each, some ten for who
+ * has the money that it shows, and none while there is no gas.
+ */
 const LOOKS_PER_SECOND = 16;
 
 /**

@@ -2,6 +2,7 @@ import { ChainError } from "@leat/node/chain/errors.ts";
 import type { GasSource } from "@leat/node/chain/gas.ts";
 import type { ChainSender, ContractCall, SentTransaction } from "@leat/node/chain/sender.ts";
 import type { GasBudget } from "@leat/node/chain/transaction-book.ts";
+import type { Clock } from "@leat/node/kernel/clock.ts";
 import { isCheapFor, type TokenValue } from "@leat/node/metering/collect-rule.ts";
 import type { Abi, ContractFunctionName } from "viem";
 import { PrepaidError } from "./errors.ts";
@@ -10,6 +11,7 @@ import { refusalOf } from "./refusal.ts";
 export interface PaymentSenderComponents {
   readonly sender: Pick<ChainSender, "send" | "checkGas">;
   readonly gas: Pick<GasSource, "gasPrice">;
+  readonly clock: Clock;
 }
 
 export interface PaymentGas {
@@ -24,6 +26,9 @@ export interface PaymentGas {
 /** A transfer or a top-up by authorisation, with what the sender adds to its estimate. */
 const GAS_PER_PAYMENT = 150_000n;
 
+/** For so long nobody is looked into again once there was no gas to send anything with. */
+const CLOSED_MS = 5_000;
+
 /**
  * Sends what strangers ask this node to send. It has gas of its own, so that whoever makes the node spend it never
  * keeps it from collecting what it earned; and each payment has to be worth its gas.
@@ -32,11 +37,21 @@ export class PaymentSender {
   readonly #components: PaymentSenderComponents;
   readonly #gas: PaymentGas;
   readonly #budget: GasBudget;
+  /** Why nothing may be sent, as of a moment ago. */
+  #closed: { readonly refusal: PrepaidError; readonly sinceMs: number } | undefined;
 
   constructor(components: PaymentSenderComponents, gas: PaymentGas) {
     this.#components = components;
     this.#gas = gas;
     this.#budget = { name: "payments", daily: gas.daily };
+  }
+
+  /** What was found a moment ago, without a call to the chain. @throws X402_SETTLEMENT_UNAVAILABLE */
+  checkOpen(): void {
+    if (this.#closed === undefined) return;
+    const { refusal, sinceMs } = this.#closed;
+    if (Math.abs(this.#components.clock.nowMs() - sinceMs) < CLOSED_MS) throw refusal;
+    this.#closed = undefined;
   }
 
   /**
@@ -53,7 +68,11 @@ export class PaymentSender {
       throw new PrepaidError({ code: "X402_SETTLEMENT_UNAVAILABLE", reason: "gas is too dear" });
     }
     await this.#components.sender.checkGas(GAS_PER_PAYMENT, this.#budget).catch((cause) => {
-      throw cause instanceof ChainError ? (refusalOf(cause) ?? cause) : cause;
+      const refusal = cause instanceof ChainError ? refusalOf(cause) : undefined;
+      if (refusal?.code === "X402_SETTLEMENT_UNAVAILABLE") {
+        this.#closed = { refusal, sinceMs: this.#components.clock.nowMs() };
+      }
+      throw refusal ?? cause;
     });
   }
 

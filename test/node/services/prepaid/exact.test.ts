@@ -368,6 +368,29 @@ describe("x402, exact scheme", function () {
     assert.equal(await usdcOf(on.market, viewer.address), 5n * PREPAY);
   });
 
+  it("asks the chain nothing of strangers while there is no gas to send their payments with", async () => {
+    await node.stop();
+    const proxy = await openRpcProxy(on.market.anvil.rpcUrl);
+    try {
+      const now = Date.now();
+      let later = 0;
+      const clock = { ...systemClock, nowMs: () => now + later };
+      const settings = { dailyGasEther: "0.000000000000000001" };
+      node = await on.start({ settings, rpcUrl: proxy.url, clock });
+      const ask = async () => codeOf(await payingFetch(on.market, viewer)(node.url("240p/0.m4s")));
+      assert.equal(await ask(), "X402_SETTLEMENT_UNAVAILABLE");
+      const asked = proxy.calls.length;
+      assert.equal(await ask(), "X402_SETTLEMENT_UNAVAILABLE");
+      assert.equal(proxy.calls.length, asked);
+      later = 5_000;
+      assert.equal(await ask(), "X402_SETTLEMENT_UNAVAILABLE");
+      assert.ok(proxy.calls.length > asked);
+    } finally {
+      await node.stop();
+      await proxy.close();
+    }
+  });
+
   it("remembers nothing of a payment that was never sent, and takes the same again", async () => {
     await node.stop();
     let isDear = true;
