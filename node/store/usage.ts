@@ -10,6 +10,8 @@ export interface UsageJob {
   readonly isShared: boolean;
   /** The attempt that is paid for each segment. */
   readonly paid: readonly PaidRun[];
+  /** Attempts that nothing more is paid for. */
+  readonly refused: readonly number[];
   /** When it was first reported, or last paid. */
   readonly usedAtMs: number;
 }
@@ -59,7 +61,7 @@ export class LevelUsageStore {
       const quoted = (await changes.get(quoteKey(stream))) as Hex | undefined;
       if (known === undefined && count >= mostJobs) return undefined;
       isNew = known === undefined;
-      const stands = known ?? { stream, kind, isShared, paid: [], usedAtMs: nowMs };
+      const stands = known ?? { stream, kind, isShared, paid: [], refused: [], usedAtMs: nowMs };
       if (isNew) changes.put(jobKey(job), jobText(stands));
       if (quoted === undefined) changes.put(quoteKey(stream), quoteHash);
       return { job: stands, quoteHash: quoted ?? quoteHash };
@@ -118,9 +120,9 @@ function jobOf(key: string): Hex {
   return key.slice(jobKey("").length) as Hex;
 }
 
-function jobText({ stream, kind, isShared, paid, usedAtMs }: UsageJob): string {
+function jobText({ paid, ...rest }: UsageJob): string {
   const runs = paid.map(({ first, last, attempt }) => [first.toString(), last.toString(), attempt]);
-  return JSON.stringify({ stream, kind, isShared, runs, usedAtMs });
+  return JSON.stringify({ ...rest, runs });
 }
 
 function parseJob(text: string | undefined): UsageJob | undefined {

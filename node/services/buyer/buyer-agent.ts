@@ -115,7 +115,10 @@ export class BuyerAgentService implements Startable {
     this.#options = options;
     this.#book = new UsageBook({ ...components, buyer: components.account }, options);
     this.#tasks = new TaskGroup({ clock, onError: (error) => logger.error("Work of buyer failed", { error }) });
-    this.#edges = new EdgeWatch({ ...components, tasks: this.#tasks }, options);
+    this.#edges = new EdgeWatch(
+      { ...components, tasks: this.#tasks, onAltered: (stream, edge) => this.#refuse(stream, edge) },
+      options,
+    );
     this.#reports = metrics.counter({
       name: "leat_buyer_reports_total",
       help: "Usage reports of the cluster",
@@ -206,6 +209,12 @@ export class BuyerAgentService implements Startable {
     // What is left out lowers the total that can be expected.
     const cumulative = receiptHashes.length < request.receiptHashes.length ? 0n : request.cumulative;
     return payer.answerRequest({ ...request, cumulative, receiptHashes });
+  }
+
+  /** An edge that altered a part is paid nothing more. */
+  async #refuse(stream: Hex, { job, attempt }: OpenAttempt): Promise<void> {
+    await this.#book.refuse(stream, job, attempt);
+    await this.#components.payer.forfeit(job, attempt);
   }
 
   async #release(over: readonly OpenAttempt[]): Promise<void> {

@@ -8,7 +8,6 @@ import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { type CheckResult, checkResultStructure, checkVerdicts } from "@leat/sdk/protocol/signed.ts";
 import type { StatementSigner } from "@leat/sdk/protocol/statements.ts";
 import type { Outbox } from "../jobs/outbox.ts";
-import type { Payer } from "../payment/index.ts";
 import { EdgeProbe, type Reference } from "./edge-probe.ts";
 import { createFetcher } from "./hls-reader.ts";
 
@@ -22,7 +21,8 @@ const MAX_STREAMS = 1_000;
 /** Delivery receipts that are remembered for checks that come after them. */
 const MAX_DELIVERIES = 10_000;
 export interface EdgeWatchComponents {
-  readonly payer: Pick<Payer, "forfeit">;
+  /** An edge served what its transcoder did not sign. */
+  readonly onAltered: (stream: Hex, edge: WatchedEdge) => Promise<void>;
   readonly outbox: Pick<Outbox, "post">;
   readonly signer: StatementSigner;
   readonly domain: Domain;
@@ -48,7 +48,7 @@ interface Watched {
   readonly references: Map<string, Reference>;
 }
 
-/** Looks at what a buyer's viewers get, and forfeits the pay of edges that alter it. */
+/** Looks at what a buyer's viewers get, and finds edges that alter it. */
 export class EdgeWatch {
   readonly #components: EdgeWatchComponents;
   readonly #options: EdgeWatchOptions;
@@ -157,7 +157,7 @@ export class EdgeWatch {
     const isSuperseded = () => this.#streams.get(stream)?.references.get(key) !== reference;
     const outcome = await this.#probe.probe(edge, reference, isSuperseded, signal);
     this.#probes.add(1, { verdict: outcome.verdict });
-    const { payer, logger } = this.#components;
+    const { onAltered, logger } = this.#components;
     const facts = { jobId: edge.job, node: edge.node, sequence: reference.sequence };
     if (outcome.verdict === "unproven") {
       logger.debug("Probe of edge proved nothing", { ...facts, code: outcome.code });
@@ -166,7 +166,7 @@ export class EdgeWatch {
     const code = outcome.verdict === "failed" ? outcome.code : undefined;
     if (code !== undefined) {
       logger.warn("Edge altered a part", { ...facts, code });
-      await payer.forfeit(edge.job, edge.attempt);
+      await onAltered(stream, edge);
     }
     await this.#submit(edge, reference, code);
   }

@@ -4,7 +4,7 @@ import { MeteringError } from "@leat/node/metering/errors.ts";
 import { addPaid, paidAttempt } from "@leat/node/metering/paid-runs.ts";
 import { checkLeaves, countUnits } from "@leat/node/metering/usage.ts";
 import type { EntryKey, LedgerEntry, VoucherStore } from "@leat/node/metering/voucher-store.ts";
-import type { LevelUsageStore } from "@leat/node/store/usage.ts";
+import type { LevelUsageStore, UsageJob } from "@leat/node/store/usage.ts";
 import type { UsageReport } from "@leat/node/wire/session/messages.ts";
 import { channelId, hubChannel } from "@leat/sdk/protocol/channel.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
@@ -58,6 +58,9 @@ export interface UsageLimits {
 /** Runs of one job: so many times it went on with another attempt, or left a gap that nobody filled. */
 const MAX_RUNS = 1_000;
 
+/** Attempts of one job that were found lying. */
+const MAX_REFUSED = 1_000;
+
 /** Checks what a cluster says was done: it could bill work that nobody did, twice, or dearer than it was agreed. */
 export class UsageBook {
   readonly #components: UsageBookComponents;
@@ -97,7 +100,9 @@ export class UsageBook {
     // Nothing is kept of it either: a cluster could send any number of such reports, and they would cost it nothing.
     if (exact === 0n) return { receiptHash, owedExact: 0n };
     await this.#checkUnpaid(report, clusterAccount);
-    const paid = await this.#begin(report, quoteHash);
+    const stands = await this.#begin(report, quoteHash);
+    if (stands.refused.includes(attempt)) return { receiptHash, owedExact: 0n };
+    const paid = stands.isShared ? undefined : paidAttempt(stands.paid, receipt.value.seq);
     if (paid !== undefined && paid !== attempt) throw new BuyerError({ code: "USAGE_PAID_TWICE", receiptHash });
     return { receiptHash, owedExact: paid === undefined ? exact : 0n };
   }
@@ -125,6 +130,21 @@ export class UsageBook {
       receiptHashes: receiptHashes.filter((hash) => isUnpaid(named.get(hash))),
       superseded: others.filter(({ job }) => !shared.has(job)),
     };
+  }
+
+  /** Of an edge that was found lying: what it reports from now on is worth nothing, whichever process hears of it. */
+  async refuse(stream: Hex, job: Hex, attempt: number): Promise<void> {
+    const { usage, clock } = this.#components;
+    const quoteHash = await usage.quoteOf(stream);
+    // Without one nothing of the stream was ever reported that is worth anything.
+    if (quoteHash === undefined) return;
+    const begun = { job, stream, kind: "delivery", isShared: true, quoteHash };
+    await usage.begin({ ...begun, nowMs: clock.nowMs(), mostJobs: this.#limits.mostJobs });
+    await usage.changeJobs([job], (_, known) =>
+      known.refused.includes(attempt)
+        ? known
+        : { ...known, refused: [...known.refused, attempt].slice(-MAX_REFUSED), usedAtMs: clock.nowMs() },
+    );
   }
 
   /** Fixes for good that these are paid. Answers those that may be: of a segment whose other attempt is paid, none. */
@@ -162,8 +182,8 @@ export class UsageBook {
     return shared;
   }
 
-  /** The attempt that is paid for the segment. The job's stream and kind, and the stream's quote, stand from now on. */
-  async #begin({ job, stream, kind, receipt }: UsageReport, quoteHash: Hex): Promise<number | undefined> {
+  /** What is known of the job. Its stream and kind, and the stream's quote, stand from now on. */
+  async #begin({ job, stream, kind }: UsageReport, quoteHash: Hex): Promise<UsageJob> {
     const { usage, clock } = this.#components;
     const { mostJobs } = this.#limits;
     const known = await usage.job(job);
@@ -178,7 +198,7 @@ export class UsageBook {
     const stands = known ?? (await begin());
     if (stands.stream !== stream) throw wrongJob("stream");
     if (stands.kind !== kind) throw wrongJob("kind");
-    return stands.isShared ? undefined : paidAttempt(stands.paid, receipt.value.seq);
+    return stands;
   }
 
   /** A node that signs two receipts of one work is told on; the second is never paid. */

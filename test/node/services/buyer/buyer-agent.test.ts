@@ -21,7 +21,7 @@ import {
 const slug = "stream-slug";
 
 describe("buyer's agent", () => {
-  const { on, call, leavesOf, reportOf, quoteOf, requestOf } = useBuyerAgent();
+  const { on, call, restart, leavesOf, reportOf, quoteOf, requestOf } = useBuyerAgent();
   let server: Server | undefined;
   afterEach(() => {
     server?.closeAllConnections();
@@ -173,7 +173,7 @@ describe("buyer's agent", () => {
     }
   });
 
-  it("finds one altered byte of the part that it drew, and pays that edge no more", async () => {
+  it("finds one altered byte of the part that it drew, and pays that edge no more, over restarts too", async () => {
     const report = await reportOf();
     const receiptHash = hashStatement(receiptStructure, domain, report.receipt.value);
     const drawn = drawPart({ receiptHash, sequence: 5, leaves: report.leaves }, on.node.address, probeSecret);
@@ -182,19 +182,31 @@ describe("buyer's agent", () => {
       return bytes;
     });
     await call("stream.watch", { stream, slug, edges: [{ job: edgeJob, attempt: 1, node: on.node.address, hls }] });
+    const [early, served, later] = await Promise.all(
+      [3, 7, 8].map((sequence) =>
+        reportOf({
+          job: edgeJob,
+          sequence,
+          change: { kind: "delivery", prices: { deliveredByte: 10n ** 24n }, paidUnits: 10n },
+        }),
+      ),
+    );
+    await call("usage.report", early!);
     const next = nextCheck();
     await call("usage.report", report);
     const item = await next;
     assert.ok(item.method === "check.submit");
     assert.equal(item.body.check.value.verdict, checkVerdicts.failed);
     assert.equal(item.body.code, "EDGE_PART_DIFFERENT");
-    const served = await reportOf({
-      job: edgeJob,
-      sequence: 7,
-      change: { kind: "delivery", prices: { deliveredByte: 10n ** 24n }, paidUnits: 10n },
+    await call("usage.report", served!);
+    await assert.rejects(call("voucher.request", requestOf([early!, served!], 20n)), {
+      code: "VOUCHER_RECEIPT_UNKNOWN",
     });
-    await call("usage.report", served);
-    await assert.rejects(call("voucher.request", requestOf([served], 10n)), { code: "VOUCHER_RECEIPT_UNKNOWN" });
+    await restart();
+    for (const receipt of [served!, later!]) await call("usage.report", receipt);
+    await assert.rejects(call("voucher.request", requestOf([early!, served!, later!], 30n)), {
+      code: "VOUCHER_RECEIPT_UNKNOWN",
+    });
   });
 
   it("blames no edge for bytes of another attempt", async () => {
