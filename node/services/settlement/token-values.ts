@@ -9,6 +9,7 @@ export class TokenCostError extends CodedError<
   | { code: "TOKEN_COST_TWICE"; token: string }
   | { code: "TOKEN_COST_TOO_FINE"; token: string; decimals: number }
   | { code: "TOKEN_COST_MISSING"; token: string }
+  | { code: "TOKEN_COST_TOKEN_SILENT"; token: string }
 > {}
 
 export interface TokenValuesSource {
@@ -35,7 +36,8 @@ export class TokenValues {
   /**
    * Everything that may be wrong with the settings shows here, before anything is earned. Who settles must say of every
    * token that pays what gas costs in it: else strangers have it collect amounts that are worth less than their gas.
-   * @throws TOKEN_COST_TWICE, TOKEN_COST_MISSING, TOKEN_COST_TOO_FINE for more digits than the token has
+   * @throws TOKEN_COST_TWICE, TOKEN_COST_MISSING, TOKEN_COST_TOO_FINE for more digits than the token has,
+   * TOKEN_COST_TOKEN_SILENT for what does not tell its decimals
    */
   static async read({ costs, tokens, sold = [], decimalsOf }: TokenValuesSource): Promise<TokenValues> {
     const named = new Map<Address, TokenCost>();
@@ -50,7 +52,13 @@ export class TokenValues {
       if (!named.has(token)) throw missing(names.get(token) ?? token);
     }
     const values = new Map<Address, TokenValue>();
-    for (const [token, cost] of named) values.set(token, readValue(cost, await decimalsOf(token)));
+    for (const [token, cost] of named) {
+      const decimals = await decimalsOf(token).catch((cause) => {
+        const message = `${cost.token} of settlement.tokenCosts does not tell its decimals: is it a token of this network?`;
+        throw new TokenCostError({ code: "TOKEN_COST_TOKEN_SILENT", token: cost.token }, { cause, message });
+      });
+      values.set(token, readValue(cost, decimals));
+    }
     return new TokenValues(values);
   }
 

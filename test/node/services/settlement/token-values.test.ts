@@ -8,7 +8,11 @@ describe("what gas is worth in each token", () => {
   const USDC = toAddress(`0x${"1".repeat(40)}`);
   const LPT = toAddress(`0x${"2".repeat(40)}`);
   const other = toAddress(`0x${"3".repeat(40)}`);
-  const decimalsOf = async (token: Address) => (token === USDC ? 6 : 18);
+  const noToken = toAddress(`0x${"4".repeat(40)}`);
+  const decimalsOf = async (token: Address) => {
+    if (token === noToken) throw new Error("returned no data");
+    return token === USDC ? 6 : 18;
+  };
   const usdc = { token: "USDC", perNative: "3000", leastAmount: "0.05" };
   const lpt = { token: "LPT", perNative: "0", leastAmount: "0.001" };
   const read = (costs: readonly TokenCost[], sold: readonly Address[] = []) =>
@@ -38,6 +42,10 @@ describe("what gas is worth in each token", () => {
     });
     await assert.rejects(read([{ ...usdc, leastAmount: "0.0000001" }, lpt]), { code: "TOKEN_COST_TOO_FINE" });
     await assert.rejects(read([usdc, lpt, { ...usdc, token: USDC }]), { code: "TOKEN_COST_TWICE" });
+  });
+
+  it("is refused for what is no token", async () => {
+    await assert.rejects(read([usdc, lpt, { ...usdc, token: noToken }]), { code: "TOKEN_COST_TOKEN_SILENT" });
   });
 
   it("has no default: neither the price nor the least amount is guessed", () => {
