@@ -1,6 +1,6 @@
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
-import { BaseError, ResponseBodyTooLargeError } from "viem";
+import { BaseError, ContractFunctionRevertedError, InsufficientFundsError, ResponseBodyTooLargeError } from "viem";
 
 export class ChainError extends CodedError<
   | { code: "CHAIN_UNREACHABLE"; method: string; reason: string }
@@ -38,6 +38,21 @@ export function reasonOf(error: unknown): string {
 
 export function* causesOf(error: unknown): Generator<unknown> {
   for (let at: unknown = error; at !== undefined && at !== null; at = (at as { cause?: unknown }).cause) yield at;
+}
+
+/** What a call to the chain failed with, by its code. */
+export function chainErrorOf(error: unknown, method: string, address: Address): ChainError {
+  const chain = [...causesOf(error)];
+  const reverted = chain.find((cause) => cause instanceof ContractFunctionRevertedError);
+  if (reverted !== undefined) {
+    const reason = reverted.data?.errorName ?? reverted.reason ?? reverted.signature ?? "unknown";
+    return new ChainError({ code: "CHAIN_REVERTED", method, reason }, { cause: error });
+  }
+  if (chain.some((cause) => cause instanceof InsufficientFundsError)) {
+    return new ChainError({ code: "CHAIN_GAS_MISSING", address }, { cause: error });
+  }
+  const reason = reasonOf(error);
+  return new ChainError({ code: "CHAIN_UNREACHABLE", method, reason }, { cause: error });
 }
 
 /** What endpoints say where they mean that the range of blocks, or what is in it, is too much for one answer. */

@@ -13,20 +13,19 @@ import {
   type ContractFunctionArgs,
   type ContractFunctionName,
   type ContractFunctionReturnType,
-  ContractFunctionRevertedError,
   type EncodeFunctionDataParameters,
   encodeFunctionData,
-  InsufficientFundsError,
   type PublicClient,
   type TransactionReceipt,
 } from "viem";
 import type { ChainWallet } from "./clients.ts";
-import { ChainError, causesOf, reasonOf } from "./errors.ts";
-import { type Fees, firstFees, type GasLimits, gasLimits, gasOptions } from "./fees.ts";
+import { ChainError, chainErrorOf, reasonOf } from "./errors.ts";
+import { type GasLimits, gasLimits, gasOptions } from "./fees.ts";
 import { GasPurse } from "./gas-purse.ts";
 import { findNonce } from "./nonces.ts";
-import { type GasBudget, type Outgoing, TransactionBook } from "./transaction-book.ts";
-import { readEmptyGas, readFees, signForm, TransactionDriver } from "./transaction-driver.ts";
+import type { GasBudget, Outgoing, TransactionBook } from "./transaction-book.ts";
+import type { TransactionDriver } from "./transaction-driver.ts";
+import { TransactionsUnderWay } from "./transactions-under-way.ts";
 
 export interface ContractCall<
   A extends Abi = Abi,
@@ -76,8 +75,6 @@ interface SendPlan {
   readonly budget?: GasBudget;
 }
 
-/** Nonces that are filled at most where some were left out. More than this is somebody's lie or loss. */
-const MAX_GAP = 16;
 const BALANCE_EVERY_MS = 60_000;
 
 /**
@@ -92,10 +89,9 @@ export class ChainSender implements Startable {
   readonly #queue = new Mutex();
   readonly #tasks: TaskGroup;
   readonly #purse: GasPurse;
-  readonly #drivers = new Map<number, TransactionDriver>();
+  readonly #underWay: TransactionsUnderWay;
   /** What is not in its block, or not even signed. */
   readonly #waiting = new Set<SendPlan>();
-  #book: Promise<TransactionBook> | undefined;
 
   constructor(components: SenderComponents, options: SenderOptions = defaultSenderOptions) {
     const { wallet, clock, logger, metrics } = components;
@@ -107,16 +103,19 @@ export class ChainSender implements Startable {
       onError: (error) => logger.warn("Chain sender failed", { reason: reasonOf(error) }),
     });
     this.#purse = new GasPurse(components, this.address, options.limits);
+    const isWaiting = (besides: GasBudget | undefined) =>
+      [...this.#waiting].some(({ budget }) => budget?.name !== besides?.name);
+    this.#underWay = new TransactionsUnderWay({ ...components, tasks: this.#tasks, isWaiting }, options);
     metrics.gauge({
       name: "leat_chain_pending_transactions",
       help: "Signed transactions that have no confirmed end yet",
-      collect: () => this.#drivers.size,
+      collect: () => this.#underWay.size,
     });
   }
 
   /** Takes up what was signed before and has no end yet. Does not wait for the chain. */
   async start(): Promise<void> {
-    await this.#opened();
+    await this.#underWay.book();
     this.#tasks.run(() => this.#purse.watch());
     this.#tasks.every(BALANCE_EVERY_MS, () => this.#purse.watch());
   }
@@ -135,7 +134,7 @@ export class ChainSender implements Startable {
   async gasLeft(budget?: GasBudget): Promise<bigint> {
     const { clock } = this.#components;
     const daily = budget?.daily ?? this.#options.limits.dailyBudget;
-    return daily - (await this.#opened()).committed(clock.nowMs(), budget);
+    return daily - (await this.#underWay.book()).committed(clock.nowMs(), budget);
   }
 
   /**
@@ -144,9 +143,9 @@ export class ChainSender implements Startable {
    */
   async checkGas(gas: bigint, budget?: GasBudget): Promise<void> {
     try {
-      await this.#purse.feesFor(gas, await this.#opened(), budget);
+      await this.#purse.feesFor(gas, await this.#underWay.book(), budget);
     } catch (error) {
-      throw error instanceof ChainError ? error : this.#codeOf(error, "eth_getBalance");
+      throw error instanceof ChainError ? error : chainErrorOf(error, "eth_getBalance", this.address);
     }
   }
 
@@ -187,7 +186,7 @@ export class ChainSender implements Startable {
       });
       if (driver === undefined) return undefined;
       const sent = driver.newest.hash;
-      const outcome = await this.#wait(driver, driver.ended, patience);
+      const outcome = await this.#underWay.wait(driver, driver.ended, patience);
       // Its nonce did something else: the call is made again if it is still worth it, and there is gas for it.
       if (outcome.how !== "mined") {
         displaced = sent;
@@ -218,50 +217,15 @@ export class ChainSender implements Startable {
   /** In the queue: waits until all earlier ones are in blocks, then signs. Answers when this one is in a block too. */
   async #place(plan: SendPlan, patience: AbortSignal): Promise<TransactionDriver | undefined> {
     patience.throwIfAborted();
-    const book = await this.#opened();
-    await this.#waitForAll(patience);
-    await this.#bringBack(book);
-    await this.#waitForAll(patience);
+    const book = await this.#underWay.book();
+    await this.#underWay.waitForAll(patience);
+    await this.#underWay.bringBack(book);
+    await this.#underWay.waitForAll(patience);
     const outgoing = await this.#sign(book, plan, patience);
     if (outgoing === undefined) return undefined;
-    const driver = this.#drive(book, outgoing);
-    await this.#wait(driver, driver.included, patience);
+    const driver = this.#underWay.drive(book, outgoing);
+    await this.#underWay.wait(driver, driver.included, patience);
     return driver;
-  }
-
-  async #waitForAll(patience: AbortSignal): Promise<void> {
-    // A gap that is being filled adds drivers while we wait.
-    for (let size = -1; size !== this.#drivers.size; ) {
-      size = this.#drivers.size;
-      for (const driver of [...this.#drivers.values()]) await this.#wait(driver, driver.included, patience);
-    }
-  }
-
-  /**
-   * What was confirmed and is on the chain no more, since a reorganisation went below the confirmed depth, comes first:
-   * else the same would be paid for twice. A count that is too low costs a look at receipts and nothing else.
-   */
-  async #bringBack(book: TransactionBook): Promise<void> {
-    const newest = book.newest();
-    if (newest === undefined) return;
-    const { publicClient } = this.#components;
-    const count = await publicClient
-      .getTransactionCount({ address: this.address, blockTag: "latest" })
-      .catch((error) => {
-        throw this.#codeOf(error, "eth_getTransactionCount");
-      });
-    for (let nonce = Math.max(count, newest.nonce - MAX_GAP); nonce <= newest.nonce; nonce += 1) {
-      if (!this.#drivers.has(nonce)) await this.#driveAgain(book, nonce);
-    }
-  }
-
-  async #driveAgain(book: TransactionBook, nonce: number): Promise<boolean> {
-    const known = book.get(nonce);
-    if (known === undefined) return false;
-    const { ended, ...pending } = known;
-    await book.put(pending);
-    this.#drive(book, pending);
-    return true;
   }
 
   async #sign(
@@ -283,7 +247,7 @@ export class ChainSender implements Startable {
         patience,
       );
       patience.throwIfAborted();
-      const outgoing = await this.#write(book, fees, {
+      const outgoing = await this.#underWay.write(book, fees, {
         ...place,
         purpose: call.functionName,
         to: call.address,
@@ -295,100 +259,8 @@ export class ChainSender implements Startable {
       return outgoing;
     } catch (error) {
       if (error instanceof ChainError || patience.aborted) throw error;
-      throw this.#codeOf(error, call.functionName);
+      throw chainErrorOf(error, call.functionName, this.address);
     }
-  }
-
-  async #write(book: TransactionBook, fees: Fees, plan: Omit<Outgoing, "forms">): Promise<Outgoing> {
-    const form = await signForm(this.#components.wallet, plan, fees, this.#components.clock.nowMs());
-    const outgoing = { ...plan, forms: [form] };
-    await book.put(outgoing);
-    return outgoing;
-  }
-
-  #opened(): Promise<TransactionBook> {
-    this.#book ??= this.#open();
-    // A disk that failed is asked again.
-    this.#book.catch(() => {
-      this.#book = undefined;
-    });
-    return this.#book;
-  }
-
-  async #open(): Promise<TransactionBook> {
-    const { facts, wallet, logger } = this.#components;
-    const book = await TransactionBook.open(facts, wallet.chain.id, this.address);
-    const pending = book.pending();
-    if (pending.length > 0) logger.info("Take up pending transactions", { count: pending.length });
-    for (const outgoing of pending) this.#drive(book, outgoing);
-    return book;
-  }
-
-  #drive(book: TransactionBook, outgoing: Outgoing): TransactionDriver {
-    const { publicClient, wallet, clock, logger } = this.#components;
-    const onGap = (from: number, to: number) => this.#fill(book, from, to);
-    const isInTheWay = ({ budget, nonce }: Outgoing) =>
-      [...this.#waiting].some((plan) => plan.budget?.name !== budget?.name) ||
-      book.pending().some((one) => one.nonce > nonce && one.budget?.name !== budget?.name);
-    const components = { publicClient, wallet, book, clock, logger, onGap, isInTheWay };
-    const driver = new TransactionDriver(components, this.#options, outgoing);
-    this.#drivers.set(outgoing.nonce, driver);
-    this.#tasks.run(async (signal) => {
-      await driver.run(signal);
-      this.#drivers.delete(driver.nonce);
-    });
-    return driver;
-  }
-
-  /** Uses up nonces that nothing of ours holds, so that what waits behind them can come. */
-  async #fill(book: TransactionBook, from: number, to: number): Promise<void> {
-    const { publicClient, logger, clock } = this.#components;
-    if (to - from > MAX_GAP) {
-      logger.error("Nonces missing: too many to fill", { from, to });
-      return;
-    }
-    for (let nonce = from; nonce < to; nonce += 1) {
-      if (this.#drivers.has(nonce)) continue;
-      if (await this.#driveAgain(book, nonce)) continue;
-      const { baseFee, tip } = await readFees(publicClient);
-      const fees = firstFees(baseFee, tip, this.#options.limits);
-      const gas = await readEmptyGas(publicClient, this.address);
-      const cost = gas * (fees?.maxFeePerGas ?? 0n);
-      if (fees === undefined || book.committed(clock.nowMs()) + cost > this.#options.limits.dailyBudget) return;
-      logger.warn("Fill a gap of nonces", { nonce });
-      const head = await publicClient.getBlockNumber();
-      const place = { nonce, sinceBlock: max(head - BigInt(this.#options.confirmedDepth), 0n) };
-      const plan = { ...place, purpose: "cancel", to: this.address, data: "0x", gas } as const;
-      this.#drive(book, await this.#write(book, fees, plan));
-    }
-  }
-
-  async #wait<T>(driver: TransactionDriver, what: Promise<T>, patience: AbortSignal): Promise<T> {
-    const { clock } = this.#components;
-    const done = new AbortController();
-    const late = clock.sleep(this.#options.waitMs, AbortSignal.any([patience, done.signal])).then(() => {
-      throw new ChainError({ code: "CHAIN_NOT_CONFIRMED", transaction: driver.newest.hash });
-    });
-    try {
-      return await Promise.race([what, late]);
-    } finally {
-      late.catch(() => {});
-      done.abort();
-    }
-  }
-
-  #codeOf(error: unknown, method: string): ChainError {
-    const chain = [...causesOf(error)];
-    const reverted = chain.find((cause) => cause instanceof ContractFunctionRevertedError);
-    if (reverted !== undefined) {
-      const reason = reverted.data?.errorName ?? reverted.reason ?? reverted.signature ?? "unknown";
-      return new ChainError({ code: "CHAIN_REVERTED", method, reason }, { cause: error });
-    }
-    if (chain.some((cause) => cause instanceof InsufficientFundsError)) {
-      return new ChainError({ code: "CHAIN_GAS_MISSING", address: this.address }, { cause: error });
-    }
-    const reason = reasonOf(error);
-    return new ChainError({ code: "CHAIN_UNREACHABLE", method, reason }, { cause: error });
   }
 }
 
@@ -409,8 +281,4 @@ function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 /** A fifth more than was estimated: what the state holds may differ in the block that takes it. */
 function withMargin(estimate: bigint): bigint {
   return (estimate * 6n) / 5n;
-}
-
-function max(left: bigint, right: bigint): bigint {
-  return left > right ? left : right;
 }
