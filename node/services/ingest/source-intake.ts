@@ -1,7 +1,8 @@
 import { BoundaryMaker } from "@leat/node/media/boundaries.ts";
 import { SoundBoundaryMaker, soundTicks } from "@leat/node/media/sound-boundaries.ts";
 import { type RawSample, Timeline } from "@leat/node/media/timeline.ts";
-import type { AudioConfig, Frame, TrackConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import { WallClock } from "@leat/node/media/wall-clock.ts";
+import type { AudioConfig, Boundary, Frame, TrackConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type { SourceSummary } from "@leat/sdk/protocol/job.ts";
 import type { AudioGroups } from "./audio-groups.ts";
 import type { SourceBuffer } from "./source-buffer.ts";
@@ -36,6 +37,7 @@ export class SourceIntake {
   readonly #parts: SourceIntakeParts;
   readonly #timeline: Timeline;
   readonly #boundaries: BoundaryMaker;
+  readonly #wallClock = new WallClock();
   readonly #videoConfigs = new Map<number, VideoConfig>();
   readonly #audioConfigs = new Map<number, AudioConfig>();
   #video: { readonly version: number; readonly config: VideoConfig } | undefined;
@@ -128,8 +130,7 @@ export class SourceIntake {
     for (const segment of completed) segments.completeVideo(segment);
     if (boundary !== undefined) {
       buffer.announce(boundary, frame.arrivalMs);
-      segments.begin(boundary, config, frame.arrivalMs);
-      audio.boundary(boundary, frame.arrivalMs);
+      this.#begin(boundary, config, frame.arrivalMs);
       onBoundary(boundary.sequence);
     }
     if (sequence === undefined) return;
@@ -137,6 +138,12 @@ export class SourceIntake {
     segments.addVideo(sequence, frame);
     segments.advance(frame.epoch, this.#boundaries.highestPts);
     audio.advance(frame.epoch, this.#boundaries.highestPts);
+  }
+
+  #begin(boundary: Boundary, config: VideoConfig | undefined, arrivalMs: number): void {
+    const wallClockMs = this.#wallClock.tell(boundary.epoch, boundary.pts, arrivalMs);
+    this.#parts.segments.begin(boundary, config, wallClockMs);
+    this.#parts.audio.boundary(boundary, wallClockMs);
   }
 
   #takeAudio(frame: Frame): void {
@@ -174,8 +181,7 @@ export class SourceIntake {
     }
     const boundary = this.#sound?.push(frame, config.timescale);
     if (boundary !== undefined) {
-      segments.begin(boundary, undefined, frame.arrivalMs);
-      audio.boundary(boundary, frame.arrivalMs);
+      this.#begin(boundary, undefined, frame.arrivalMs);
       onBoundary(boundary.sequence);
     }
     segments.addAudio(frame);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { checkStream } from "@leat/node/media/inspect/check-stream.ts";
 import { addLive } from "@leat/node/media-io/hls/routes.ts";
 import { createRtmpServer, type RtmpServer } from "@leat/node/media-io/rtmp/server.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
@@ -10,6 +11,7 @@ import type { Ladder } from "@leat/transcoder/ladder.ts";
 import { type FastifyInstance, fastify } from "fastify";
 import { encodeCase, enhancedCases, FRAMES, publishEnhanced } from "../../support/enhanced-files.ts";
 import { FakeBalancer } from "../../support/fake-balancer.ts";
+import { fetchFile } from "../../support/hls-judge.ts";
 import { decodeFrames, encodeFragmented } from "../../support/media/ffmpeg.ts";
 import { readTrack } from "../../support/media/mp4-reader.ts";
 import { MediaNode } from "../../support/media-network.ts";
@@ -87,6 +89,7 @@ describe("a network that is published to by Enhanced RTMP", function () {
         assert.deepEqual([checksums.length, complaints], [FRAMES, ""]);
         assert.equal((await decodeFrames(playlist, ["-map", "0:a:0"])).complaints, "");
       }
+      assert.deepEqual((await checkStream(`${url}/live/${balancer.slug}/master.m3u8`, fetchFile)).findings, []);
     });
   }
 

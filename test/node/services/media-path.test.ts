@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { checkPlaylist } from "@leat/node/media/inspect/check-master.ts";
+import { checkStream } from "@leat/node/media/inspect/check-stream.ts";
 import { initSegment } from "@leat/node/media/mp4/init.ts";
 import { addLive } from "@leat/node/media-io/hls/routes.ts";
 import type { PublishSink } from "@leat/node/media-io/publish-sink.ts";
@@ -13,7 +15,7 @@ import { readMedia } from "@leat/transcoder/tools/media.ts";
 import type { MediaItem } from "@leat/transcoder/tools/media-item.ts";
 import { fastify } from "fastify";
 import { FakeBalancer } from "../../support/fake-balancer.ts";
-import { judgeMaster, readNumbers } from "../../support/hls-judge.ts";
+import { fetchFile, judgeMaster, readNumbers } from "../../support/hls-judge.ts";
 import { MediaNode, type NodeFaults } from "../../support/media-network.ts";
 import { publishInfo, publishItems, until } from "../../support/publish-items.ts";
 
@@ -87,6 +89,7 @@ describe("the media path, from a publisher to an edge", function () {
         assert.deepEqual([...segments], [...rungs[0]!.segments], name);
         assert.deepEqual([gaps, discontinuities], [0, 0], name);
       }
+      assert.deepEqual((await checkStream(`${url}/live/${balancer.slug}/master.m3u8`, fetchFile)).findings, []);
     } finally {
       await http.close();
     }
@@ -186,6 +189,8 @@ describe("the media path, from a publisher to an edge", function () {
     assert.deepEqual(numbers.slice(numbers.indexOf(60)), range(60, 105));
     assert.deepEqual(sequencesOf(stream, 1), range(0, startSequence + 2));
     assert.equal(stream.window.playlist("240p")!.split("#EXT-X-DISCONTINUITY\n").length, 2);
+    for (const { name } of stream.window.renditions) assert.deepEqual(checkPlaylist(stream.window.playlist(name)!), []);
+    assert.deepEqual(stream.window.mpd()!.match(/<Period id="\d-/g), ['<Period id="0-', '<Period id="1-']);
   });
 
   it("goes on where it was when connections break, and signs no segment twice", async () => {

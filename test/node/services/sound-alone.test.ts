@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import { checkStream } from "@leat/node/media/inspect/check-stream.ts";
 import { addLive } from "@leat/node/media-io/hls/routes.ts";
 import { createRtmpServer, type RtmpServer } from "@leat/node/media-io/rtmp/server.ts";
 import { planRenditions } from "@leat/node/services/balancer/renditions.ts";
@@ -9,6 +10,7 @@ import type { Ladder } from "@leat/transcoder/ladder.ts";
 import { readMedia } from "@leat/transcoder/tools/media.ts";
 import { type FastifyInstance, fastify } from "fastify";
 import { FakeBalancer } from "../../support/fake-balancer.ts";
+import { fetchFile } from "../../support/hls-judge.ts";
 import { MediaNode } from "../../support/media-network.ts";
 import { publishInfo, publishItems, until } from "../../support/publish-items.ts";
 
@@ -87,6 +89,7 @@ describe("a stream of sound alone", function () {
       const loud = Array.from({ length: 88 }, (_, at) => loudness(samples.subarray(at * 1_600, (at + 1) * 1_600)));
       assert.ok(loud.slice(1).every((level) => level > 0.05 && level < 0.2));
     }
+    assert.deepEqual((await checkStream(`${url}/live/${balancer.slug}/master.m3u8`, fetchFile)).findings, []);
     const receipts = balancer.of("receipt.submit").map(({ body }) => body);
     assert.deepEqual(
       receipts.map(({ kind, receipt: { value } }) => [kind, value.seq, value.frames, value.firstFrame]),
