@@ -10,6 +10,14 @@ export interface FileFacts {
   readonly average: number;
 }
 
+/** Of one playlist, the newest: a recording of days would be read for days. */
+const MOST_SEGMENTS = 1_000;
+
+/** An address as a playlist names it; as it stands there where it is none, so that nothing is found under it. */
+export function resolveUri(uri: string, base: string): string {
+  return URL.parse(uri, base)?.href ?? uri;
+}
+
 /** Reads the files of a media playlist, and holds them against what it says of them. */
 export async function checkFiles(
   { url, media }: FetchedMedia,
@@ -19,9 +27,9 @@ export async function checkFiles(
   const inits = new Map<string, InitFacts>();
   const sizes: { sizeBytes: number; durationS: number }[] = [];
   const read = async (uri: string, range: ByteRange | undefined) =>
-    sliceOf(await fetchFile(new URL(uri, url).href), range);
+    sliceOf(await fetchFile(resolveUri(uri, url)), range);
 
-  for (const segment of media.segments) {
+  for (const segment of media.segments.slice(-MOST_SEGMENTS)) {
     const { uri, gap, line, range, map, durationS } = segment;
     if (map !== undefined && !inits.has(map.uri)) {
       const facts = readInit((await read(map.uri, map.range)) ?? new Uint8Array());
@@ -29,7 +37,7 @@ export async function checkFiles(
       inits.set(map.uri, facts ?? { codec: "", width: 0, height: 0 });
     }
     if (gap) continue;
-    const bytes = await fetchFile(new URL(uri, url).href);
+    const bytes = await fetchFile(resolveUri(uri, url));
     if (bytes === undefined) {
       findings.add("file-missing", line, uri);
       continue;

@@ -1,4 +1,4 @@
-import { checkFiles } from "./check-files.ts";
+import { checkFiles, type FileFacts, resolveUri } from "./check-files.ts";
 import { inspectMaster, isMaster, type ReadMaster, type Variant } from "./check-master.ts";
 import { inspectMedia } from "./check-media.ts";
 import { readLines } from "./lines.ts";
@@ -24,6 +24,8 @@ export interface StreamReport {
 export interface FetchedMedia {
   readonly url: string;
   readonly media: ReadMedia;
+  /** Absent where files are not looked at. */
+  readonly facts?: FileFacts | undefined;
 }
 
 export interface InspectOptions {
@@ -42,12 +44,11 @@ export async function checkStream(
 ): Promise<StreamReport> {
   const findings: StreamFinding[] = [];
   const add = (at: string, list: readonly Finding[]) => findings.push(...list.map((item) => ({ ...item, url: at })));
-  const held = new Map<string, Promise<Uint8Array | undefined>>();
-  // Each file once: a playlist names init segments, and its segments' parts, again and again.
-  const fetchOnce: FetchFile = (wanted) => {
-    const known = held.get(wanted) ?? fetchFile(wanted);
-    held.set(wanted, known);
-    return known;
+  // Names alone: what a stream's files hold together is more than a machine may have room for.
+  const read = new Set<string>();
+  const fetchCounted: FetchFile = (wanted) => {
+    read.add(wanted);
+    return fetchFile(wanted);
   };
   const medias = new Map<string, FetchedMedia>();
   const readMediaAt = async (at: string) => {
@@ -55,9 +56,9 @@ export async function checkStream(
     const own = new Findings();
     if (bytes === undefined) own.add("file-missing", undefined, "no answer");
     else {
-      const media = { url: at, media: inspectMedia(readLines(bytes, own), own) };
-      medias.set(at, media);
-      if (files) await checkFiles(media, fetchOnce, own);
+      const media = inspectMedia(readLines(bytes, own), own);
+      const facts = files ? await checkFiles({ url: at, media }, fetchCounted, own) : undefined;
+      medias.set(at, { url: at, media, facts });
     }
     add(at, own.list);
   };
@@ -68,19 +69,19 @@ export async function checkStream(
   const lines = bytes === undefined ? [] : readLines(bytes, own);
   if (bytes !== undefined && !isMaster(lines)) {
     await readMediaAt(url);
-    return { findings, media: [url], files: held.size };
+    return { findings, media: [url], files: read.size };
   }
   const master = inspectMaster(lines, own);
   for (const at of addressesOf(master, url)) await readMediaAt(at);
   compareRenditions(master, url, medias, add);
-  for (const variant of master.variants) await checkVariantFiles(variant, master, url, medias, files, fetchOnce, own);
+  for (const variant of master.variants) checkVariantFiles(variant, master, url, medias, own);
   add(url, own.list);
-  return { findings, media: [...medias.keys()], files: held.size };
+  return { findings, media: [...medias.keys()], files: read.size };
 }
 
 function addressesOf({ variants, renditions }: ReadMaster, base: string): Set<string> {
   const uris = [...variants.map(({ uri }) => uri), ...renditions.map(({ uri }) => uri)];
-  return new Set(uris.flatMap((uri) => (uri === undefined || uri === "" ? [] : [new URL(uri, base).href])));
+  return new Set(uris.flatMap((uri) => (uri === undefined || uri === "" ? [] : [resolveUri(uri, base)])));
 }
 
 /** What all media playlists of a stream have in common. */
@@ -90,7 +91,7 @@ function compareRenditions(
   medias: ReadonlyMap<string, FetchedMedia>,
   add: (url: string, list: readonly Finding[]) => void,
 ): void {
-  const iframes = new Set(variants.filter(({ isIframes }) => isIframes).map(({ uri }) => new URL(uri, base).href));
+  const iframes = new Set(variants.filter(({ isIframes }) => isIframes).map(({ uri }) => resolveUri(uri, base)));
   const all = [...medias.values()].filter(({ url }) => !iframes.has(url));
   const [first] = all;
   const places = new Map<number, number>();
@@ -119,7 +120,7 @@ function checkReports(
 ): void {
   for (const other of all) {
     if (other.url === url) continue;
-    const report = media.reports.find(({ uri }) => new URL(uri, url).href === other.url);
+    const report = media.reports.find(({ uri }) => resolveUri(uri, url) === other.url);
     if (report === undefined) tell("report-missing", undefined, other.url);
     else {
       const newest =
@@ -131,27 +132,23 @@ function checkReports(
   }
 }
 
-async function checkVariantFiles(
+function checkVariantFiles(
   { uri, attributes, line, isIframes }: Variant,
   { renditions }: ReadMaster,
   base: string,
   medias: ReadonlyMap<string, FetchedMedia>,
-  files: boolean,
-  fetchFile: FetchFile,
   findings: Findings,
-): Promise<void> {
-  if (!files || uri === "") return;
-  const own = medias.get(new URL(uri, base).href);
+): void {
+  const own = medias.get(resolveUri(uri, base));
   const groups = renditions.filter(
     ({ type, group, uri: at }) => at !== undefined && type === "AUDIO" && group === attributes.get("AUDIO"),
   );
-  const sounds = isIframes ? [] : groups.map(({ uri: at }) => medias.get(new URL(at!, base).href));
+  const sounds = isIframes ? [] : groups.map(({ uri: at }) => medias.get(resolveUri(at!, base)));
   const wanted = (attributes.get("CODECS") ?? "").split(",").map((codec) => codec.trim().toLowerCase());
   const rates = { peak: 0, average: 0 };
   for (const fetched of [own, ...sounds.slice(0, 1)]) {
-    if (fetched === undefined) continue;
-    // What is wrong with the files themselves was found with their playlist.
-    const { inits, peak, average } = await checkFiles(fetched, fetchFile, new Findings());
+    if (fetched?.facts === undefined) continue;
+    const { inits, peak, average } = fetched.facts;
     rates.peak += peak;
     rates.average += average;
     for (const { codec, width, height } of inits) {

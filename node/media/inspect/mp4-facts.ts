@@ -67,17 +67,17 @@ function nameCodec(type: string, config: Box | undefined): string {
   }
 }
 
-/** Whether bytes start with a fragment whose first sample is a key frame; the byte after that sample, too. */
+/** Whether bytes start with a fragment whose first sample is a key frame; undefined where they are no fragment. */
 export function readFirstSample(bytes: Uint8Array): { key: boolean } | undefined {
   const movie = readFirstBox(bytes, "moof");
   const run = movie && findBox(movie, "traf", "trun");
   const header = movie && findBox(movie, "traf", "tfhd");
-  if (run === undefined || header === undefined || run.length < 8) return undefined;
+  if (run === undefined || header === undefined || run.length < 8 || header.length < 8) return undefined;
   const view = new DataView(run.buffer, run.byteOffset, run.byteLength);
   const flags = view.getUint32(0) & 0xffffff;
   let at = 8 + ((flags & 1) !== 0 ? 4 : 0);
   const isKey = (sampleFlags: number) => (sampleFlags & 0x10000) === 0;
-  if ((flags & 4) !== 0) return { key: isKey(view.getUint32(at)) };
+  if ((flags & 4) !== 0) return at + 4 > run.length ? undefined : { key: isKey(view.getUint32(at)) };
   at += ((flags & 0x100) !== 0 ? 4 : 0) + ((flags & 0x200) !== 0 ? 4 : 0);
   if ((flags & 0x400) !== 0 && at + 4 <= run.length) return { key: isKey(view.getUint32(at)) };
   const headerView = new DataView(header.buffer, header.byteOffset, header.byteLength);
@@ -89,7 +89,7 @@ export function readFirstSample(bytes: Uint8Array): { key: boolean } | undefined
     [8, 4],
     [16, 4],
   ].reduce((sum, [flag, size]) => sum + ((headerFlags & flag!) !== 0 ? size! : 0), 8);
-  return { key: isKey(headerView.getUint32(before)) };
+  return before + 4 > header.length ? undefined : { key: isKey(headerView.getUint32(before)) };
 }
 
 /** The first box, which may be followed by one that is cut short; a styp or sidx may stand before it. */

@@ -4,6 +4,7 @@ import { isAdvice, type RuleName, rules } from "@leat/node/media/inspect/rules.t
 import { fragment } from "@leat/node/media/mp4/fragment.ts";
 import { initSegment } from "@leat/node/media/mp4/init.ts";
 import type { AudioConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import fc from "fast-check";
 import { brokenPlaylists } from "../../../support/broken-playlists.ts";
 
 const video: VideoConfig = {
@@ -123,6 +124,30 @@ describe("stream inspection", () => {
       assert.deepEqual(found, [rule]);
     });
   }
+
+  it("reads whatever files it is given, under whatever names", async () => {
+    const names = Object.keys(makeFiles());
+    const bytes = fc.oneof(
+      fc.uint8Array(),
+      fc.tuple(fc.constantFrom(whole, initSegment(video)), fc.nat(300), fc.nat(255)).map(([file, at, value]) => {
+        const made = Uint8Array.from(file);
+        made[at % made.length] = value;
+        return made;
+      }),
+    );
+    const uri = fc.constantFrom("http://[", "//", "data:,", "\\\\", "../../../x", "file:///etc/passwd", "%");
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...names), bytes, uri, fc.nat(200), async (name, file, odd, cut) => {
+        const files = makeFiles();
+        await inspect({ ...files, [name]: file });
+        await inspect({ ...files, [name]: file.slice(0, cut) });
+        for (const list of names.filter((item) => item.endsWith("m3u8"))) {
+          await inspect({ ...files, [list]: String(files[list]).replaceAll(/(URI=")[^"]*|^[^#\n]+$/gm, `$1${odd}`) });
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
 
   it("has something that breaks each of its rules, and that alone", () => {
     const covered = new Set<string>(
