@@ -1,11 +1,12 @@
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import { hubChannel } from "@leat/sdk/protocol/channel.ts";
-import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import { priceUnitOf } from "@leat/sdk/protocol/job.ts";
 import type { TaskGroup } from "../../kernel/task-group.ts";
 import { retailPrices } from "../../market/pricing.ts";
 import type { ReceiptRow } from "../../store/sql/job-store.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
+import { RemoteError } from "../../wire/errors.ts";
 import type { Accounting } from "./accounting.ts";
 import type { BalancerOptions } from "./options.ts";
 import type { BalancerComponents } from "./ports.ts";
@@ -14,6 +15,8 @@ import type { StreamBook } from "./stream-book.ts";
 /** Receipts read at once from disk. */
 const PAGE = 500;
 const RETRY_MS = 1_000;
+const REFUSED_MS = 60_000;
+const MAX_REFUSED = 10_000;
 /** Pauses after a stream's end at which what came late is settled: receipts of edges come with their last window. */
 const SETTLE_AFTER_MS = [300, 700, 1_500, 3_000, 6_000, 15_000, 60_000];
 
@@ -24,6 +27,10 @@ export class Reports {
   readonly #streams: StreamBook;
   readonly #accounting: Accounting;
   readonly #tasks: TaskGroup;
+  /** Buyers that are being told. */
+  readonly #busy = new Set<Address>();
+  /** Receipts that their buyer refused, and until when it is not asked again. */
+  readonly #refused = new Map<Hex, number>();
   #running = false;
   #again = false;
 
@@ -84,13 +91,59 @@ export class Reports {
     }
   }
 
+  /** Each buyer by itself: one that is away, refuses or never answers must not keep the others from paying. */
   async #report(): Promise<void> {
-    const { hub } = this.#components;
-    for (const row of await this.#components.jobStore.unreported(PAGE)) {
-      const stream = await this.#streams.find(row.stream);
-      if (stream === undefined || !row.booked || !hub.nodes.has(stream.buyer)) continue;
-      await this.#try("Report usage failed", () => this.#send(row, stream));
+    const { hub, jobStore } = this.#components;
+    const present = [...hub.nodes.values()].filter(({ hello }) => hello.roles.includes("buyer"));
+    const buyers = present.map(({ node }) => node).filter((buyer) => !this.#busy.has(buyer));
+    const open = new Map<Address, [ReceiptRow, StreamRow][]>();
+    for (let after: ReceiptRow | undefined; ; ) {
+      const rows = await jobStore.unreportedOf(buyers, PAGE, after);
+      for (const row of rows) {
+        const stream = await this.#streams.find(row.stream);
+        if (stream === undefined || this.#isRefused(row.hash)) continue;
+        const list = open.get(stream.buyer) ?? [];
+        if (list.length < PAGE) list.push([row, stream]);
+        open.set(stream.buyer, list);
+      }
+      after = rows.at(-1);
+      if (rows.length < PAGE) break;
     }
+    for (const [buyer, list] of open) if (list.length > 0) this.#reportTo(buyer, list);
+  }
+
+  #reportTo(buyer: Address, list: readonly [ReceiptRow, StreamRow][]): void {
+    if (this.#tasks.signal.aborted) return;
+    const { logger, clock } = this.#components;
+    this.#busy.add(buyer);
+    this.#tasks.run(async (signal) => {
+      let told = 0;
+      try {
+        for (const [row, stream] of list) {
+          if (signal.aborted) return;
+          try {
+            await this.#send(row, stream);
+            told += 1;
+          } catch (error) {
+            if (!isCodedError(error)) throw error;
+            logger.warn("Report usage failed", { code: error.code, buyer });
+            // What it refuses is asked again much later; one that does not answer is asked nothing more now.
+            if (!(error instanceof RemoteError)) break;
+            this.#refused.delete(row.hash);
+            this.#refused.set(row.hash, clock.nowMs() + REFUSED_MS);
+            if (this.#refused.size > MAX_REFUSED) this.#refused.delete(this.#refused.keys().next().value!);
+          }
+        }
+      } finally {
+        this.#busy.delete(buyer);
+      }
+      if (told > 0) this.kick();
+    });
+  }
+
+  #isRefused(hash: Hex): boolean {
+    const untilMs = this.#refused.get(hash);
+    return untilMs !== undefined && untilMs > this.#components.clock.nowMs();
   }
 
   async #send(row: ReceiptRow, { buyer, token, quote, retail }: StreamRow): Promise<void> {

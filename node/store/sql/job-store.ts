@@ -1,7 +1,7 @@
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
-import { and, asc, eq, gt, ne, or } from "drizzle-orm";
+import { and, asc, eq, gt, inArray, ne, or } from "drizzle-orm";
 import type { SqlDatabase } from "./database.ts";
-import { attempts, checks, jobs, receipts } from "./schema.ts";
+import { attempts, checks, jobs, receipts, streams } from "./schema.ts";
 
 export type JobRow = typeof jobs.$inferSelect;
 export type AttemptRow = typeof attempts.$inferSelect;
@@ -85,28 +85,29 @@ export class JobStore {
     return this.#database.sql.select().from(receipts).where(eq(receipts.booked, false));
   }
 
-  async unreported(limit: number): Promise<ReceiptRow[]> {
+  /** What agents of these buyers have not acknowledged, oldest first, after the one that the caller saw last. */
+  async unreportedOf(buyers: readonly Address[], limit: number, after?: ReceiptPosition): Promise<ReceiptRow[]> {
+    if (buyers.length === 0) return [];
+    const theirs = this.#database.sql
+      .select({ id: streams.id })
+      .from(streams)
+      .where(inArray(streams.buyer, [...buyers]));
     return this.#database.sql
       .select()
       .from(receipts)
-      .where(eq(receipts.reported, false))
-      .orderBy(asc(receipts.receivedAtMs))
+      .where(
+        and(eq(receipts.reported, false), eq(receipts.booked, true), inArray(receipts.stream, theirs), later(after)),
+      )
+      .orderBy(asc(receipts.receivedAtMs), asc(receipts.hash))
       .limit(limit);
   }
 
   /** Oldest first, after the one that the caller saw last: several may have come in one millisecond. */
   async receiptsOf(stream: Hex, limit: number, after?: ReceiptPosition): Promise<ReceiptRow[]> {
-    const later =
-      after === undefined
-        ? undefined
-        : or(
-            gt(receipts.receivedAtMs, after.receivedAtMs),
-            and(eq(receipts.receivedAtMs, after.receivedAtMs), gt(receipts.hash, after.hash)),
-          );
     return this.#database.sql
       .select()
       .from(receipts)
-      .where(and(eq(receipts.stream, stream), later))
+      .where(and(eq(receipts.stream, stream), later(after)))
       .orderBy(asc(receipts.receivedAtMs), asc(receipts.hash))
       .limit(limit);
   }
@@ -139,4 +140,13 @@ export class JobStore {
       .where(eq(receipts.stream, stream));
     return rows.map((row) => row.node);
   }
+}
+
+function later(after: ReceiptPosition | undefined) {
+  if (after === undefined) return undefined;
+  const { receivedAtMs, hash } = after;
+  return or(
+    gt(receipts.receivedAtMs, receivedAtMs),
+    and(eq(receipts.receivedAtMs, receivedAtMs), gt(receipts.hash, hash)),
+  );
 }

@@ -18,6 +18,9 @@ import { hashKey } from "../../../../node/services/balancer/streams.ts";
 import { EvidenceService, evidenceOptions } from "../../../../node/services/faults/evidence-service.ts";
 import { EvidenceFiles } from "../../../../node/store/evidence.ts";
 import { SqlDatabase } from "../../../../node/store/sql/database.ts";
+import { JobStore } from "../../../../node/store/sql/job-store.ts";
+import { receipts } from "../../../../node/store/sql/schema.ts";
+import { WireError } from "../../../../node/wire/errors.ts";
 import type { PublishGrant } from "../../../../node/wire/session/messages.ts";
 import { usdc } from "../../../support/candidates.ts";
 import { defaultsOf } from "../../../support/defaults.ts";
@@ -511,6 +514,48 @@ describe("balancer", () => {
     await market.hub.ask(ownerOf(terms), "receipt.submit", await ownerOf(terms).receipt(terms, 0));
     await until(() => nodes[3].told("usage.report").length === 1);
     await until(() => nodes[3].told("stream.watch").length > 0);
+  });
+
+  it("tells one buyer of its receipts whatever another refuses or leaves unanswered", async function () {
+    this.timeout(60_000);
+    const live = await goLive();
+    const terms = transcoders(live.id)[0]!;
+    const worker = ownerOf(terms);
+    await market.hub.ask(worker, "receipt.submit", await worker.receipt(terms, 0));
+    await until(() => nodes[3].told("usage.report").length === 1);
+    const [row] = await new JobStore(database).receiptsOf(live.id, 1);
+    const mute = new FakeNode(5, ["buyer"]);
+    const silence = Promise.withResolvers<never>();
+    mute.answer = () => silence.promise;
+    const refusing = new FakeNode(6, ["buyer"]);
+    refusing.refusals.set("usage.report", "USAGE_PAID_TWICE");
+    for (const other of [mute, refusing]) {
+      market.hub.join(other);
+      const { id } = await market.balancer.createStream(other.address, {
+        ladder,
+        token: usdc,
+        nonce: randomHash(9),
+        unsignedBudgetBytes: 0n,
+      });
+      // More than is read at once, all older than what follows.
+      const rows = Array.from({ length: 501 }, (_, at) => {
+        const seq = 1_000 * other.number + at;
+        const hash: Hex = `0x${seq.toString(16).padStart(64, "0")}`;
+        return { ...row!, hash, stream: id, seq, booked: true, reported: false, receivedAtMs: 1 };
+      });
+      await database.sql.insert(receipts).values(rows);
+    }
+    await market.hub.ask(worker, "receipt.submit", await worker.receipt(terms, 9));
+    await until(() => nodes[3].told("usage.report").length === 2);
+    await until(() => refusing.told("usage.report").length === 500);
+    await market.clock.advance(1_000);
+    await until(() => refusing.told("usage.report").length === 501);
+    // Not again until much later.
+    await market.clock.advance(10_000);
+    await market.hub.ask(worker, "receipt.submit", await worker.receipt(terms, 10));
+    await until(() => nodes[3].told("usage.report").length === 3);
+    assert.equal(refusing.told("usage.report").length, 501);
+    silence.reject(new WireError({ code: "WIRE_PEER_SLOW", waitedFor: "answer" }));
   });
 
   it("ends everything when the publisher says goodbye", async () => {

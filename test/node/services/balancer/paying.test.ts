@@ -127,7 +127,7 @@ describe("a balancer that is paid", () => {
   async function comeBackAndPay() {
     market.hub.join(buyer);
     const store = new JobStore(database);
-    await until(async () => (await store.unreported(1)).length === 0);
+    await until(async () => (await store.unreportedOf([buyer.address], 1)).length === 0);
     await clock.advance(10_000);
     await until(async () => (await books.cluster.payee.status())[0]!.unpaidExact < 10n ** 24n);
   }
@@ -261,7 +261,7 @@ describe("a balancer that is paid", () => {
     await startAgain();
     for (const { node, terms } of jobsOf(id)) worked.push(await work(node, terms, 1));
     const store = new JobStore(database);
-    await until(async () => (await store.unreported(1)).length === 0);
+    await until(async () => (await store.unreportedOf([buyer.address], 1)).length === 0);
     await market.balancer.stop();
     assert.equal((await books.cluster.payee.waiting()).length, 3);
     books.payer = payer;
@@ -302,7 +302,7 @@ describe("a balancer that is paid", () => {
         const check = market.hub.ask(nodes[0]!, "check.submit", await nodes[0]!.check(submit.receipt.value, 1));
         await reached.promise;
         await market.hub.ask(node, "receipt.submit", submit);
-        await until(async () => (await store.unreported(1)).length === 0);
+        await until(async () => (await store.unreportedOf([buyer.address], 1)).length === 0);
         booked.resolve();
         await check;
         worked.push(worth);
