@@ -1,4 +1,8 @@
 import { spawn } from "node:child_process";
+import { inspectMaster } from "@leat/node/media/inspect/check-master.ts";
+import { readLines } from "@leat/node/media/inspect/lines.ts";
+import { type ListedSegment, readMedia } from "@leat/node/media/inspect/media-playlist.ts";
+import { Findings } from "@leat/node/media/inspect/rules.ts";
 import { readBarcode } from "@leat/transcoder/tools/barcode.ts";
 
 /** One rung as a stranger's player sees it: fetched over HTTP, decoded by the ffmpeg program. */
@@ -13,60 +17,40 @@ export interface JudgedRung {
   readonly gaps: number;
 }
 
-interface PlaylistSegment {
-  readonly sequence: number;
-  readonly uri: string;
-  readonly map: string;
-  readonly gap: boolean;
-}
-
 /** Fetches every rung that a master playlist names and reads the number in each frame. */
 export async function judgeMaster(masterUrl: string): Promise<JudgedRung[]> {
   const master = await fetchText(masterUrl);
-  const lines = master.split("\n");
   const rungs: JudgedRung[] = [];
-  for (const [index, line] of lines.entries()) {
-    if (!line.startsWith("#EXT-X-STREAM-INF:")) continue;
-    const [width, height] = (/RESOLUTION=(\d+)x(\d+)/.exec(line) ?? []).slice(1).map(Number);
-    const url = new URL(lines[index + 1]!, masterUrl).href;
-    rungs.push(await judgeRung(url, /CODECS="([^"]*)"/.exec(line)?.[1] ?? "", width ?? 0, height ?? 0));
+  for (const { uri, attributes, isIframes } of inspectMaster(readLines(master, new Findings()), new Findings())
+    .variants) {
+    if (isIframes) continue;
+    const [width = 0, height = 0] = (attributes.get("RESOLUTION") ?? "").split("x").map(Number);
+    rungs.push(await judgeRung(new URL(uri, masterUrl).href, attributes.get("CODECS") ?? "", width, height));
   }
   return rungs;
 }
 
 async function judgeRung(playlistUrl: string, codecs: string, width: number, height: number): Promise<JudgedRung> {
-  const playlist = await fetchText(playlistUrl);
+  const listed = segmentsOf(await fetchText(playlistUrl));
   const segments = new Map<number, readonly number[]>();
   let gaps = 0;
-  for (const segment of segmentsOf(playlist)) {
+  for (const segment of listed) {
     if (segment.gap) {
       gaps += 1;
       continue;
     }
-    const init = await fetchBytes(new URL(segment.map, playlistUrl).href);
+    const init = await fetchBytes(new URL(segment.map!.uri, playlistUrl).href);
     const media = await fetchBytes(new URL(segment.uri, playlistUrl).href);
     segments.set(segment.sequence, await readNumbers(Buffer.concat([init, media]), width, height));
   }
-  const discontinuities = playlist.split("\n").filter((line) => line === "#EXT-X-DISCONTINUITY").length;
+  const discontinuities = listed.at(-1)?.discontinuities ?? 0;
   const name = new URL(playlistUrl).pathname.split("/").at(-2) ?? "";
   return { name, codecs, width, height, segments, discontinuities, gaps };
 }
 
-export function segmentsOf(playlist: string): PlaylistSegment[] {
-  const segments: PlaylistSegment[] = [];
-  let sequence = Number(/#EXT-X-MEDIA-SEQUENCE:(\d+)/.exec(playlist)?.[1] ?? 0);
-  let map = "";
-  let gap = false;
-  for (const line of playlist.split("\n")) {
-    if (line.startsWith("#EXT-X-MAP:")) map = /URI="([^"]+)"/.exec(line)?.[1] ?? "";
-    else if (line === "#EXT-X-GAP") gap = true;
-    else if (line !== "" && !line.startsWith("#")) {
-      segments.push({ sequence, uri: line, map, gap });
-      sequence += 1;
-      gap = false;
-    }
-  }
-  return segments;
+export function segmentsOf(playlist: string): readonly ListedSegment[] {
+  const findings = new Findings();
+  return readMedia(readLines(playlist, findings), findings).segments;
 }
 
 /** The barcode of every frame that the ffmpeg program decodes from one segment; -1 where none can be read. */

@@ -79,7 +79,7 @@ export function readFirstSample(bytes: Uint8Array): { key: boolean } | undefined
   const isKey = (sampleFlags: number) => (sampleFlags & 0x10000) === 0;
   if ((flags & 4) !== 0) return at + 4 > run.length ? undefined : { key: isKey(view.getUint32(at)) };
   at += ((flags & 0x100) !== 0 ? 4 : 0) + ((flags & 0x200) !== 0 ? 4 : 0);
-  if ((flags & 0x400) !== 0 && at + 4 <= run.length) return { key: isKey(view.getUint32(at)) };
+  if ((flags & 0x400) !== 0) return at + 4 > run.length ? undefined : { key: isKey(view.getUint32(at)) };
   const headerView = new DataView(header.buffer, header.byteOffset, header.byteLength);
   const headerFlags = headerView.getUint32(0) & 0xffffff;
   if ((headerFlags & 0x20) === 0) return { key: true };
