@@ -1,12 +1,14 @@
 import { join } from "node:path";
 import { clusterAccountOf } from "@leat/sdk/protocol/cluster-account.ts";
-import { toAddress } from "@leat/sdk/protocol/hex.ts";
+import { type Hex, toAddress } from "@leat/sdk/protocol/hex.ts";
 import type { Voucher } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import { SealedIdempotencyStore } from "../http/plugins/sealed-idempotency.ts";
 import { registerMarketRoutes } from "../http/rest/market.ts";
 import { registerStreamRoutes } from "../http/rest/streams.ts";
+import { registerWebhookRoutes } from "../http/rest/webhooks.ts";
 import { nativeStatements } from "../kernel/secp.ts";
+import { RefusalReporter } from "../media-io/access/refusals.ts";
 import { BalancerService } from "../services/balancer/balancer-service.ts";
 import { AllottedDelegates } from "../services/payment/delegates.ts";
 import { PayeeService } from "../services/payment/payee-service.ts";
@@ -14,12 +16,15 @@ import { PayerService } from "../services/payment/payer-service.ts";
 import { SessionHubService } from "../services/session/hub.ts";
 import { SettlementService } from "../services/settlement/settlement-service.ts";
 import { VoucherLeaver } from "../services/watchtower/voucher-leaver.ts";
+import { lowNews } from "../services/webhooks/low-news.ts";
+import { WebhookService } from "../services/webhooks/webhook-service.ts";
 import { SqlDatabase } from "../store/sql/database.ts";
 import { SqlIdempotencyStore } from "../store/sql/idempotency.ts";
 import { JobStore } from "../store/sql/job-store.ts";
 import { SelectionStore } from "../store/sql/selection-store.ts";
 import { StreamStore } from "../store/sql/stream-store.ts";
 import { SqlVoucherStore } from "../store/sql/voucher-store.ts";
+import { WebhookStore } from "../store/sql/webhook-store.ts";
 import { addPages } from "../web/routes.ts";
 import { addEvidence } from "./evidence.ts";
 import { type Foundation, settlementParts } from "./foundation.ts";
@@ -84,6 +89,7 @@ export async function addBalancer(foundation: Foundation): Promise<() => Promise
     { vouchers, payee, membersOf: clusterAccount, ...(await settlementParts(foundation)), ...shared },
     config.settlement,
   );
+  const webhooks = new WebhookService({ store: new WebhookStore(sql), ...shared }, config.webhooks);
   const balancer = new BalancerService(
     {
       hub,
@@ -95,6 +101,7 @@ export async function addBalancer(foundation: Foundation): Promise<() => Promise
       selectionStore: new SelectionStore(sql),
       evidence: addEvidence(foundation),
       access: foundation.access,
+      news: webhooks,
       statements,
       signer,
       domain,
@@ -110,18 +117,30 @@ export async function addBalancer(foundation: Foundation): Promise<() => Promise
   await registerMarketRoutes(http, { balancer }, limits);
   const idempotency = new SealedIdempotencyStore(new SqlIdempotencyStore(sql, clock), key.secret);
   await registerStreamRoutes(http, { balancer, idempotency, domain, statements, delegates, clock }, limits);
+  await registerWebhookRoutes(http, { webhooks, domain, statements, delegates, clock }, limits);
   await addPages(http);
-  addPaymentStatus(foundation, [
+  const watch = addPaymentStatus(foundation, [
     { side: "payee", status: () => payee.status() },
     { side: "payer", status: () => payer.status() },
   ]);
+  watch.onLow((channel) => {
+    if (channel.side === "payee") webhooks.note(lowNews(channel, clock.nowMs()));
+  });
+  const reporter = new RefusalReporter({
+    book: foundation.refusals,
+    send: ({ stream, refusals }) => balancer.viewersRefused(key.address, { stream: stream as Hex, refusals }),
+    clock,
+    logger,
+  });
   parts.push(
     { name: "sql", part: { start: async () => {}, stop: () => sql.close() } },
     { name: "payee", part: payee },
     { name: "payer", part: payer },
     { name: "settlement", part: settlement },
     { name: "towers", part: new VoucherLeaver({ host, vouchers, ...shared }, config.watchtower) },
+    { name: "webhooks", part: webhooks },
     { name: "balancer", part: balancer },
+    { name: "refusals", part: reporter },
     { name: "hub", part: hub },
   );
   return async () => {

@@ -17,6 +17,8 @@ import { loadKeyFile, type NodeKey } from "../kernel/keys.ts";
 import type { NamedPart } from "../kernel/lifecycle.ts";
 import { createLogger } from "../kernel/logger.ts";
 import { createMetrics, type Metrics } from "../kernel/metrics.ts";
+import type { PlaybackCode } from "../media-io/access/errors.ts";
+import { RefusalBook } from "../media-io/access/refusals.ts";
 import { PolicyAccess, type ViewerAccess } from "../media-io/access/viewer-access.ts";
 import { WebhookAsker } from "../media-io/access/webhook.ts";
 import { TokenValues } from "../services/settlement/token-values.ts";
@@ -44,6 +46,8 @@ export interface Foundation {
   readonly http: FastifyInstance;
   /** Who may watch, for a node that tells viewers where a stream plays, or plays it. */
   readonly access: ViewerAccess;
+  /** Whom it turned away. */
+  readonly refusals: RefusalBook;
   /** Conditions of `/readyz`; roles add theirs. */
   readonly readiness: ReadinessCheck[];
   /** Where others reach this node. */
@@ -84,6 +88,8 @@ export async function lay(config: NodeConfig): Promise<Foundation> {
     },
   );
   const http = await createServer(config.http, { logger, metrics });
+  const refusals = new RefusalBook();
+  const onRefused = (stream: string, code: PlaybackCode) => refusals.note(stream, code);
   const owners = new WebhookAsker({ clock, logger }, config.access);
   const readiness: ReadinessCheck[] = [];
   addHealth(http, readiness);
@@ -102,7 +108,8 @@ export async function lay(config: NodeConfig): Promise<Foundation> {
     registry,
     sender,
     http,
-    access: new PolicyAccess({ owners, clock, metrics }),
+    access: new PolicyAccess({ owners, clock, metrics, onRefused }),
+    refusals,
     readiness,
     httpUrl: config.node.httpUrl || `http://${config.http.host}:${config.http.port}`,
     parts: [

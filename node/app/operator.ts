@@ -1,10 +1,11 @@
-import { toAddress } from "@leat/sdk/protocol/hex.ts";
+import { type Hex, toAddress } from "@leat/sdk/protocol/hex.ts";
 import { chooseEngine } from "@leat/transcoder/choose-engine.ts";
 import { startAudioEncode, startLiveTranscode } from "@leat/transcoder/supervisor.ts";
 import { fileBeside } from "../kernel/file-witness.ts";
 import { ProcessLoad } from "../kernel/process-load.ts";
 import { nativeStatements } from "../kernel/secp.ts";
 import { findFault } from "../media/verification/verify-segment.ts";
+import { RefusalReporter, type StreamRefusals } from "../media-io/access/refusals.ts";
 import { addLive } from "../media-io/hls/routes.ts";
 import { createRtmpServer, type RtmpServer } from "../media-io/rtmp/server.ts";
 import { CheckingService } from "../services/checking/checking-service.ts";
@@ -153,6 +154,13 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
       x402 && createPlaybackDoor(x402, priceLists, { token: deployment.tokens.USDC, playback: config.x402.playback });
     await addLive(http, delivery, { metrics, door, access: foundation.access });
     parts.push({ name: "delivery", part: delivery });
+    // A balancer in the same process tells the owners itself.
+    if (!config.node.roles.includes("balancer")) {
+      const send = ({ stream, refusals }: StreamRefusals) =>
+        jobSession.call("viewers.refused", { stream: stream as Hex, refusals });
+      const reporter = new RefusalReporter({ book: foundation.refusals, send, clock, logger });
+      parts.push({ name: "refusals", part: reporter });
+    }
   }
   if (roles.includes("ingest")) {
     const checking = new CheckingService({ findFault, outbox, signer, domain, ...shared });

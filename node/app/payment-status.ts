@@ -11,7 +11,7 @@ export interface StatusSide {
 }
 
 /** Watches the money of these sides and shows it at `GET /v1/payments`. */
-export function addPaymentStatus(foundation: Foundation, sides: readonly StatusSide[]): void {
+export function addPaymentStatus(foundation: Foundation, sides: readonly StatusSide[]): PaymentWatch {
   const { clock, config, deployment, http, logger, metrics, parts, registry } = foundation;
   const tokens = Object.fromEntries(Object.entries(deployment.tokens).map(([name, token]) => [name, toAddress(token)]));
   const watch = new PaymentWatch(
@@ -25,4 +25,5 @@ export function addPaymentStatus(foundation: Foundation, sides: readonly StatusS
     () => clock.nowMs(),
   );
   addPaymentRoutes(http, () => watch.report());
+  return watch;
 }

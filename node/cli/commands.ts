@@ -15,6 +15,11 @@ export interface CommandEntry {
 export const commands: readonly CommandEntry[] = [
   { name: "start", summary: "run this node until it is told to stop", load: () => import("./commands/start.ts") },
   { name: "stream", summary: "create, list and end streams", load: () => import("./commands/stream.ts") },
+  {
+    name: "webhook",
+    summary: "have servers of yours told what happens",
+    load: () => import("./commands/webhook.ts"),
+  },
   { name: "keys", summary: "make and show node keys", load: () => import("./commands/keys.ts") },
   { name: "config", summary: "show settings and where they come from", load: () => import("./commands/config.ts") },
   {

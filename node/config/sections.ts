@@ -22,6 +22,7 @@ import { settlementOptions } from "../services/settlement/options.ts";
 import { storedJobOptions } from "../services/stored-jobs/stored-job-service.ts";
 import { transcodingOptions } from "../services/transcoding/transcoding-service.ts";
 import { watchtowerOptions } from "../services/watchtower/options.ts";
+import { webhookOptions } from "../services/webhooks/webhook-service.ts";
 import { wireOptions } from "../wire/host.ts";
 import { nodeOptions, purchaseOptions, rtmpOptions, salesOptions } from "./node-options.ts";
 import type { ConfigValues } from "./settings.ts";
@@ -54,6 +55,7 @@ export const sections = {
   x402: x402Options,
   storedJobs: storedJobOptions,
   watchtower: watchtowerOptions,
+  webhooks: webhookOptions,
   purchases: purchaseOptions,
   evidence: evidenceOptions,
   buyer: buyerOptions,

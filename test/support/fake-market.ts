@@ -20,6 +20,7 @@ import type { BalancerComponents } from "../../node/services/balancer/ports.ts";
 import type { Evidence } from "../../node/services/faults/evidence-service.ts";
 import type { Work } from "../../node/services/payment/index.ts";
 import { type NodePresence, type SessionHub, SessionHubError } from "../../node/services/session/hub.ts";
+import type { NewsItem } from "../../node/services/webhooks/webhook-service.ts";
 import type { SqlDatabase } from "../../node/store/sql/database.ts";
 import { JobStore } from "../../node/store/sql/job-store.ts";
 import { SelectionStore } from "../../node/store/sql/selection-store.ts";
@@ -319,6 +320,8 @@ export interface FakeMarket {
   readonly books: FakeBooks;
   readonly balancer: BalancerService;
   readonly access: ViewerAccess;
+  /** What buyers were told. */
+  readonly news: NewsItem[];
 }
 
 const nobodyToAsk: OwnerAsker = {
@@ -344,6 +347,7 @@ export async function startMarket(
   const operators = new Map(
     parts.nodes.map((node) => [node.address, `0x${"0f".repeat(19)}0${node.number}` as Address]),
   );
+  const news: NewsItem[] = [];
   const components: BalancerComponents = {
     hub,
     chain: {
@@ -366,6 +370,7 @@ export async function startMarket(
     selectionStore: new SelectionStore(database),
     evidence: parts.evidence ?? { keep: async () => false, isGuilty: () => false },
     access: new PolicyAccess({ owners: nobodyToAsk, clock, metrics: silentMetrics }),
+    news: { tell: async (item) => void news.push(item) },
     statements: nativeStatements,
     signer: nativeStatements.createSigner(new Uint8Array(32).fill(200)),
     domain,
@@ -379,7 +384,7 @@ export async function startMarket(
   const options = defaultsOf(balancerOptions, { seedChainLength: 64, ...parts.options });
   const balancer = new BalancerService(components, options);
   await balancer.start();
-  return { clock, hub, books, balancer, access: components.access };
+  return { clock, hub, books, balancer, access: components.access, news };
 }
 
 export const codeOf = (code: string) => (error: unknown) =>

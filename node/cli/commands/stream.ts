@@ -1,8 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { CodedError } from "@leat/sdk/base/errors.ts";
 import { tokenAddress } from "@leat/sdk/client/actions/account.ts";
 import {
-  type ApiCaller,
   createStream,
   endStream,
   getStream,
@@ -12,18 +10,15 @@ import {
   rotateStreamKey,
   setPlayback,
 } from "@leat/sdk/client/actions/streams.ts";
-import { toAddress } from "@leat/sdk/protocol/hex.ts";
 import { type PriceUnit, priceUnits } from "@leat/sdk/protocol/job.ts";
 import { type PlaybackRequest, playbackRequestSchema } from "@leat/sdk/protocol/playback.ts";
 import { parsePrice } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
 import { Value } from "typebox/value";
-import { openAccount } from "../account-client.ts";
+import { openCaller } from "../api-caller.ts";
 import { printResult, renderTable, UsageError } from "../output.ts";
 import { acceptSettings } from "../settings-flags.ts";
 import { readLadder } from "./transcode.ts";
-
-export class StreamCommandError extends CodedError<{ code: "CLI_CLUSTER_MISSING" }> {}
 
 interface CreateFlags {
   readonly ladder: string;
@@ -119,18 +114,6 @@ export function register(program: Command): void {
       const ended = await endStream(caller, name);
       printResult(command, ended, ({ slug, state }) => `stream ${slug} is ${state}`);
     });
-}
-
-async function openCaller(command: Command, operands: number) {
-  const { client, key, settings } = await openAccount(command, operands);
-  const { clusterUrl, account } = settings.purchases;
-  if (clusterUrl === "") {
-    const message = "no cluster to buy from is known; set --purchases.clusterUrl or give --config";
-    throw new StreamCommandError({ code: "CLI_CLUSTER_MISSING" }, { message });
-  }
-  const inName = account === "" ? {} : { account: toAddress(account) };
-  const caller: ApiCaller = { client: { ...client, clusterUrl }, signer: key.signer, ...inName };
-  return { caller, client: { ...client, clusterUrl } };
 }
 
 const audiences = {

@@ -2,7 +2,7 @@ import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import type { PlaybackPolicy, WebhookPolicy } from "@leat/sdk/protocol/playback.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { tokenPattern } from "./carried-token.ts";
-import { PlaybackError } from "./errors.ts";
+import { type PlaybackCode, PlaybackError } from "./errors.ts";
 import { checkClaims, readToken, type TokenClaims, type Viewer } from "./token.ts";
 
 /** What is watched: a stream or an asset, under its policy. */
@@ -33,6 +33,8 @@ export interface AccessComponents {
   readonly owners: OwnerAsker;
   readonly clock: Clock;
   readonly metrics: MetricsRegister;
+  /** Hears of everybody who is turned away. */
+  readonly onRefused?: (stream: string, code: PlaybackCode) => void;
 }
 
 /** Tokens of one policy whose signature is remembered, so that it is checked once and not for every segment. */
@@ -60,6 +62,7 @@ export class PolicyAccess implements ViewerAccess {
       this.#decided.add(1, { result: "admitted" });
     } catch (error) {
       this.#decided.add(1, { result: error instanceof PlaybackError ? error.code : "failed" });
+      if (error instanceof PlaybackError) this.#components.onRefused?.(guarded.id, error.code);
       throw error;
     }
   }

@@ -7,12 +7,13 @@ import type { CandidateLeaf } from "@leat/sdk/selection/table.ts";
 import { createTable, proveCandidate } from "@leat/sdk/selection/table.ts";
 import type { Startable } from "../../kernel/lifecycle.ts";
 import { TaskGroup } from "../../kernel/task-group.ts";
-import type { Hello, TableMark, Welcome } from "../../wire/session/messages.ts";
+import type { Hello, NodeRequest, TableMark, Welcome } from "../../wire/session/messages.ts";
 import { Accounting } from "./accounting.ts";
 import { CandidateBook } from "./candidates.ts";
 import { answerPublicly, BalancerError } from "./errors.ts";
 import { isRunning, JobBook } from "./job-book.ts";
 import { JobKeeper } from "./job-keeper.ts";
+import { endedNews, refusedNews, requireEdge } from "./news.ts";
 import type { BalancerOptions } from "./options.ts";
 import { Placement } from "./placement.ts";
 import { Play, type Playback, type PlayViewer } from "./play.ts";
@@ -60,6 +61,7 @@ export class BalancerService implements Balancer, Startable {
   readonly #accounting: Accounting;
   readonly #reports: Reports;
   readonly #stopHearing: (() => void)[] = [];
+  readonly #ending = new Map<Hex, Promise<void>>();
   readonly views: StreamViews;
 
   constructor(components: BalancerComponents, options: BalancerOptions) {
@@ -188,6 +190,13 @@ export class BalancerService implements Balancer, Startable {
     return this.#play.play(slug, viewer);
   }
 
+  /** @param node Which turned them away: an edge, or this balancer, which was asked where the stream plays. */
+  async viewersRefused(node: Address, { stream, refusals }: NodeRequest<"viewers.refused">): Promise<void> {
+    const { news, clock } = this.#components;
+    const row = await this.#streamBook.find(stream);
+    if (row !== undefined) await news.tell(refusedNews(row, { node, refusals, nowMs: clock.nowMs() }));
+  }
+
   selection(id: Hex): Promise<PublishedSelection> {
     return this.#log.find(id);
   }
@@ -223,6 +232,12 @@ export class BalancerService implements Balancer, Startable {
       answerPublicly(() => nothing(this.#accounting.check(from, check, code))),
     );
     hub.handle("job.failed", (from, body) => answerPublicly(() => nothing(this.#jobFailed(from, body))));
+    hub.handle("viewers.refused", (from, body) =>
+      answerPublicly(async () => {
+        requireEdge(this.#jobs, body.stream, from);
+        return nothing(this.viewersRefused(from, body));
+      }),
+    );
     hub.handle("job.done", (from, { job, attempt }) =>
       answerPublicly(() => nothing(this.#keeper.done(from, job, attempt))),
     );
@@ -239,11 +254,19 @@ export class BalancerService implements Balancer, Startable {
     await this.#keeper.fail(job, attempt, isOwn && code === "CHECK_FAILED" ? "JOB_GIVEN_UP" : code);
   }
 
-  async #endStream(stream: Hex, code: string): Promise<void> {
+  /** Several may say at once that a stream is over: it ends once, by the first one's code. */
+  #endStream(stream: Hex, code: string): Promise<void> {
+    const running = this.#ending.get(stream) ?? this.#end(stream, code).finally(() => this.#ending.delete(stream));
+    this.#ending.set(stream, running);
+    return running;
+  }
+
+  async #end(stream: Hex, code: string): Promise<void> {
     const row = await this.#streamBook.find(stream);
     if (row === undefined || row.state === "ended") return;
     this.#components.logger.info("End stream", { streamId: stream, code });
     this.#play.ended(stream);
+    await this.#components.news.tell(endedNews(row, code));
     await this.#streamBook.change(stream, {
       state: "ended",
       endedAtMs: this.#components.clock.nowMs(),

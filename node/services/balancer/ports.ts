@@ -13,6 +13,7 @@ import type { StreamStore } from "../../store/sql/stream-store.ts";
 import type { Evidence } from "../faults/evidence-service.ts";
 import type { Payee, Payer } from "../payment/index.ts";
 import type { SessionHub } from "../session/hub.ts";
+import type { NewsDesk } from "../webhooks/webhook-service.ts";
 
 /** Who exists on chain, at confirmed depth. */
 export interface ChainFacts {
@@ -53,6 +54,8 @@ export interface BalancerComponents {
   readonly evidence: Evidence;
   /** Decides who is told where a stream plays. */
   readonly access: ViewerAccess;
+  /** Tells buyers what happens to their streams. */
+  readonly news: NewsDesk;
   readonly statements: Statements;
   /** A balancer key of the cluster. */
   readonly signer: StatementSigner;

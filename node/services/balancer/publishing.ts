@@ -8,6 +8,7 @@ import { BalancerError } from "./errors.ts";
 import { checkFunding } from "./funding.ts";
 import { isRunning, type JobBook, type LiveJob, type RunningLive } from "./job-book.ts";
 import type { JobKeeper } from "./job-keeper.ts";
+import { startedNews } from "./news.ts";
 import type { BalancerOptions } from "./options.ts";
 import type { Placement } from "./placement.ts";
 import type { BalancerComponents } from "./ports.ts";
@@ -109,6 +110,7 @@ export class Publishing {
         return { renditions: stream.renditions };
       }
       const { renditions, families } = planRenditions(stream.ladder, body.source);
+      await this.#components.news.tell(startedNews(stream, body.source));
       await streams.change(stream.id, { renditions, source: body.source });
       for (const [family, rungs] of families) {
         const spec: TranscodeSpec = {

@@ -1,3 +1,4 @@
+import type { EventType } from "@leat/sdk/protocol/events.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { JobSpec, LadderRequest, Prices, Primitive, SourceSummary } from "@leat/sdk/protocol/job.ts";
 import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
@@ -14,7 +15,7 @@ import type {
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import type { Candidate } from "@leat/sdk/selection/candidate.ts";
-import { boolean, index, pgTable, primaryKey, text, uniqueIndex } from "drizzle-orm/pg-core";
+import { bigserial, boolean, index, pgTable, primaryKey, text, uniqueIndex } from "drizzle-orm/pg-core";
 import { count, hex, record, timeMs, wide } from "./columns.ts";
 
 /** What a creating call answered: `http` gives the same again. */
@@ -263,3 +264,38 @@ export const idempotencyKeys = pgTable("idempotency_keys", {
   answer: record<StoredAnswer>("answer"),
   createdAtMs: timeMs("created_at_ms").notNull(),
 });
+
+/** Where accounts are told what happens. */
+export const webhookEndpoints = pgTable(
+  "webhook_endpoints",
+  {
+    id: text("id").primaryKey(),
+    account: hex("account").notNull(),
+    url: text("url").notNull(),
+    /** Both sides need it: what is sent is signed by it. */
+    secret: text("secret").notNull(),
+    events: record<readonly EventType[]>("events").notNull(),
+    createdAtMs: timeMs("created_at_ms").notNull(),
+  },
+  (table) => [index("webhook_endpoints_account").on(table.account)],
+);
+
+/** What is to be told, and for a day what was. */
+export const webhookEvents = pgTable(
+  "webhook_events",
+  {
+    endpoint: text("endpoint").notNull(),
+    id: text("id").notNull(),
+    /** In the order of which events are told. */
+    position: bigserial("position", { mode: "number" }).notNull(),
+    type: text("type").$type<EventType>().notNull(),
+    /** As it is signed and sent. */
+    body: text("body").notNull(),
+    createdAtMs: timeMs("created_at_ms").notNull(),
+    attempts: count("attempts").notNull(),
+    nextAtMs: timeMs("next_at_ms").notNull(),
+    doneAtMs: timeMs("done_at_ms"),
+    doneCode: text("done_code"),
+  },
+  (table) => [primaryKey({ columns: [table.endpoint, table.id] })],
+);

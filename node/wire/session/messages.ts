@@ -240,6 +240,14 @@ export const nodeMethods = defineMethods({
     request: closedObject({ ...jobAttempt, code: publicCodeSchema, sequence: sequenceOrNull }),
     response: nothing,
   },
+  /** Whom an edge turned away of a stream's viewers since it told last; a minute apart at least. */
+  "viewers.refused": {
+    request: closedObject({
+      stream: hashSchema,
+      refusals: listSchema(closedObject({ code: publicCodeSchema, count: countSchema }), 32),
+    }),
+    response: nothing,
+  },
   "job.done": { request: closedObject(jobAttempt), response: nothing },
 });
 

@@ -6,11 +6,14 @@ import { join } from "node:path";
 import { httpOptions } from "@leat/node/http/options.ts";
 import { registerMarketRoutes } from "@leat/node/http/rest/market.ts";
 import { registerStreamRoutes } from "@leat/node/http/rest/streams.ts";
+import { registerWebhookRoutes } from "@leat/node/http/rest/webhooks.ts";
 import { createServer } from "@leat/node/http/server.ts";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
 import { AllottedDelegates } from "@leat/node/services/payment/delegates.ts";
+import { WebhookService, webhookOptions } from "@leat/node/services/webhooks/webhook-service.ts";
 import { SqlDatabase } from "@leat/node/store/sql/database.ts";
 import { SqlIdempotencyStore } from "@leat/node/store/sql/idempotency.ts";
+import { WebhookStore } from "@leat/node/store/sql/webhook-store.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import { signApiRequest } from "@leat/sdk/protocol/api-request.ts";
@@ -44,6 +47,7 @@ describe("rest", () => {
   let database: SqlDatabase;
   let market: FakeMarket;
   let app: FastifyInstance;
+  let webhooks: WebhookService;
   const nodes = [new FakeNode(1, ["ingest", "delivery"]), new FakeNode(2, ["ingest", "transcode", "delivery"])];
   const buyer = new FakeNode(4, ["buyer"]);
   before(async function () {
@@ -61,9 +65,14 @@ describe("rest", () => {
     const auth = { domain, statements: nativeStatements, delegates, clock };
     await registerStreamRoutes(app, { balancer, idempotency, ...auth }, limits);
     await registerMarketRoutes(app, { balancer }, limits);
+    const shared = { clock, logger: silentLogger, metrics: silentMetrics };
+    webhooks = new WebhookService({ store: new WebhookStore(database), ...shared }, defaultsOf(webhookOptions));
+    await webhooks.start();
+    await registerWebhookRoutes(app, { webhooks, ...auth }, limits);
   });
   after(async () => {
     await app.close();
+    await webhooks.stop();
     await market.balancer.stop();
     await database.close();
     await rm(folder, { recursive: true, force: true });
@@ -120,6 +129,32 @@ describe("rest", () => {
     assert.equal((await app.inject({ url: `/v1/play/${made.slug}` })).statusCode, 200);
     assert.equal((await call("POST", `/v1/streams/${made.slug}/end`, { body: {} })).statusCode, 200);
     assert.equal((await call("POST", url, { body: { type: "public" } })).json().error.code, "STREAM_ENDED");
+  });
+
+  it("adds, shows and removes webhooks for their account alone, and shows no secret", async () => {
+    const body = { url: "https://owner.test/events", secret: "sixteen-characters-and-more", events: ["stream.ended"] };
+    const made = await call("POST", "/v1/webhooks", { body });
+    const { id } = made.json();
+    assert.equal(made.statusCode, 201);
+    const shown = await call("GET", "/v1/webhooks");
+    const { url, events } = body;
+    assert.deepEqual(shown.json().webhooks, [{ id, url, events, createdAtMs: market.clock.nowMs() }]);
+    assert.deepEqual((await call("GET", "/v1/webhooks", { as: nodes[0]! })).json().webhooks, []);
+    const remove = `/v1/webhooks/${id}/remove`;
+    assert.equal(
+      (await call("POST", remove, { body: {}, as: nodes[0]! })).json().error.code,
+      "WEBHOOK_ENDPOINT_UNKNOWN",
+    );
+    for (const wrong of [
+      { ...body, secret: "short" },
+      { ...body, events: ["all"] },
+      { ...body, url: "ftp://x.test/" },
+    ]) {
+      assert.equal((await call("POST", "/v1/webhooks", { body: wrong })).statusCode, 400);
+    }
+    assert.equal((await call("POST", remove, { body: {} })).statusCode, 200);
+    assert.deepEqual((await call("GET", "/v1/webhooks")).json().webhooks, []);
+    assert.equal((await app.inject({ url: "/v1/webhooks" })).statusCode, 401);
   });
 
   it("answers failures with their code", async () => {

@@ -274,6 +274,47 @@ describe("balancer", () => {
     );
   });
 
+  it("tells a stream's buyer of its start, its end and the viewers that edges turned away", async () => {
+    const live = await goLive();
+    await market.hub.ask(live.ingest, "source.ready", { stream: live.id, source });
+    await market.balancer.play(live.slug);
+    const edge = edgesOf(live.id)[0]!.node;
+    const stranger = nodes.find((node) => edgesOf(live.id).every((other) => other.node !== node))!;
+    const body = { stream: live.id, refusals: [{ code: "PLAYBACK_TOKEN_EXPIRED", count: 3 }] };
+    await assert.rejects(market.hub.ask(stranger, "viewers.refused", body), codeOf("JOB_NOT_YOURS"));
+    await market.hub.ask(edge, "viewers.refused", body);
+    await market.hub.ask(live.ingest, "publish.end", { stream: live.id, clean: true, lastSequence: 4, frames: 300 });
+    await market.hub.ask(live.ingest, "publish.end", { stream: live.id, clean: true, lastSequence: 4, frames: 300 });
+    const minute = Math.floor(market.clock.nowMs() / 60_000);
+    const told = { account: nodes[3].address };
+    const stream = { stream: live.id, slug: live.slug };
+    assert.deepEqual(market.news, [
+      { ...told, id: `stream.started.${live.id}`, type: "stream.started", data: { ...stream, source } },
+      {
+        ...told,
+        id: `viewer.refused.${live.id}.${edge.address}.${minute}`,
+        type: "viewer.refused",
+        data: { ...stream, node: edge.address, refusals: body.refusals },
+      },
+      {
+        ...told,
+        id: `stream.ended.${live.id}`,
+        type: "stream.ended",
+        data: { ...stream, code: "STREAM_ENDED", frames: 300n, segments: 0 },
+      },
+    ]);
+  });
+
+  it("ends a stream once, whoever says it at the same time", async () => {
+    const live = await goLive();
+    const end = { stream: live.id, clean: true, lastSequence: null, frames: 0 };
+    await Promise.all([
+      market.hub.ask(live.ingest, "publish.end", end),
+      market.hub.ask(live.ingest, "publish.end", end),
+    ]);
+    assert.equal(market.news.filter(({ type }) => type === "stream.ended").length, 1);
+  });
+
   it("takes a second key beside the first, until the others are revoked", async () => {
     const { id, streamKey } = await create();
     const { address } = nodes[3];

@@ -1,0 +1,56 @@
+import { readFile } from "node:fs/promises";
+import { addWebhook, listWebhooks, removeWebhook } from "@leat/sdk/client/actions/webhooks.ts";
+import { type EventType, eventTypes } from "@leat/sdk/protocol/events.ts";
+import type { Command } from "commander";
+import { openCaller } from "../api-caller.ts";
+import { printResult, renderTable, UsageError } from "../output.ts";
+import { acceptSettings } from "../settings-flags.ts";
+
+interface AddFlags {
+  readonly secretFile: string;
+  readonly event?: readonly string[];
+}
+
+export function register(program: Command): void {
+  const webhook = program.command("webhook").description("have servers of yours told what happens to your streams");
+  acceptSettings(webhook.command("add <url>"))
+    .description("tell a server of events from now on, signed with a secret that both sides hold")
+    .requiredOption("--secret-file <file>", "file of the secret, 16 to 128 characters without spaces")
+    .option("--event <name...>", `only these: ${eventTypes.join(", ")}`)
+    .action(async (url: string, flags: AddFlags, command: Command) => {
+      const { caller } = await openCaller(command, 1);
+      const secret = await readSecret(flags.secretFile);
+      const events = flags.event?.map(readEvent);
+      const added = await addWebhook(caller, { url, secret, ...(events === undefined ? {} : { events }) });
+      printResult(command, added, ({ id, events: all }) => `webhook ${id}: ${all.join(", ")}`);
+    });
+  acceptSettings(webhook.command("list"))
+    .description("show the servers that are told")
+    .action(async (_flags: unknown, command: Command) => {
+      const { caller } = await openCaller(command, 0);
+      const webhooks = await listWebhooks(caller);
+      const rows = webhooks.map(({ id, url, events }) => ({ webhook: id, url, events: events.join(", ") }));
+      printResult(command, { webhooks }, () => (rows.length === 0 ? "no webhooks" : renderTable(rows)));
+    });
+  acceptSettings(webhook.command("remove <webhook>"))
+    .description("tell a server no more; what waits for it is dropped")
+    .action(async (id: string, _flags: unknown, command: Command) => {
+      const { caller } = await openCaller(command, 1);
+      await removeWebhook(caller, id);
+      printResult(command, { id }, () => `webhook ${id} is gone`);
+    });
+}
+
+async function readSecret(file: string): Promise<string> {
+  try {
+    return (await readFile(file, "utf8")).trim();
+  } catch (cause) {
+    throw new UsageError(`the secret file ${file} cannot be read: ${(cause as Error).message}`);
+  }
+}
+
+function readEvent(text: string): EventType {
+  const found = eventTypes.find((type) => type === text);
+  if (found === undefined) throw new UsageError(`--event is ${text}, wanted is one of ${eventTypes.join(", ")}`);
+  return found;
+}

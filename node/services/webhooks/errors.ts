@@ -1,0 +1,7 @@
+import { CodedError } from "@leat/sdk/base/errors.ts";
+
+export class WebhookError extends CodedError<
+  | { code: "WEBHOOK_ENDPOINT_UNKNOWN"; endpoint: string }
+  | { code: "WEBHOOK_ENDPOINTS_MANY"; most: number }
+  | { code: "WEBHOOK_URL_INVALID" }
+> {}

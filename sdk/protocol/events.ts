@@ -1,0 +1,26 @@
+import { type Static, Type } from "typebox";
+import { closedObject } from "./schemas.ts";
+
+/** What an account's servers are told of, by webhook. docs/buyers/webhooks.md says what each carries. */
+export const eventTypes = ["stream.started", "stream.ended", "viewer.refused", "balance.low"] as const;
+export const eventTypeSchema = Type.Union(eventTypes.map((type) => Type.Literal(type)));
+export type EventType = (typeof eventTypes)[number];
+
+/** The body of a webhook. The same `id` again is the same event: it is told at least once. */
+export interface WebhookEvent {
+  readonly id: string;
+  readonly type: EventType;
+  /** Milliseconds since 1970. */
+  readonly createdAtMs: number;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export const endpointRequestSchema = closedObject({
+  url: Type.String({ pattern: "^https?://[!-~]+$", maxLength: 512 }),
+  secret: Type.String({ pattern: "^[!-~]{16,128}$" }),
+  /** All where it is absent. */
+  events: Type.Optional(Type.Array(eventTypeSchema, { minItems: 1, maxItems: eventTypes.length, uniqueItems: true })),
+});
+export type EndpointRequest = Omit<Static<typeof endpointRequestSchema>, "events"> & {
+  readonly events?: readonly EventType[];
+};
