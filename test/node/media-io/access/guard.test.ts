@@ -68,7 +68,8 @@ describe("viewer guard", () => {
   const files = ["master.m3u8", "audio-aac/index.m3u8", "audio-aac/init-0.mp4", "audio-aac/0.m4s"];
 
   it("refuses every file of a stream that is not public, with a code, and no cache keeps the refusal", async () => {
-    for (const file of files) {
+    const more = ["manifest.mpd", "time", "audience", "audio-aac/index.m3u8?_HLS_msn=9", "nothing.m3u8"];
+    for (const file of [...files, ...more]) {
       const answer = await get(`/live/slug-slug/${file}`);
       assert.deepEqual([answer.statusCode, answer.json().error.code], [401, "PLAYBACK_TOKEN_MISSING"], file);
       assert.equal(answer.headers["cache-control"], "no-store");
@@ -92,6 +93,9 @@ describe("viewer guard", () => {
       assert.equal(media.statusCode, 200, file);
       assert.equal(media.headers["cache-control"], "private, max-age=600, immutable");
     }
+    const dash = await get(`/live/slug-slug/manifest.mpd?token=${token}`);
+    assert.deepEqual([dash.statusCode, dash.headers.location], [302, `~${token}/manifest.mpd`]);
+    assert.equal((await get(carryToken(`/live/slug-slug/time`, token))).statusCode, 200);
     const inner = await get(`/live/slug-slug/audio-aac/index.m3u8?token=${token}`);
     assert.equal(inner.headers.location, `../~${token}/audio-aac/index.m3u8`);
     assert.equal(
