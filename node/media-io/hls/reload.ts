@@ -37,12 +37,12 @@ export function isTooFar(window: HlsWindow, name: string, { sequence }: Reload):
   return sequence !== undefined && !window.ended && sequence > window.headOf(name) + FURTHEST_AHEAD;
 }
 
-/** Resolves when the segment is there, the stream has ended, the viewer has gone, or after a while. */
+/** Resolves when the segment is there, the stream has ended, the viewer has gone, the server closes, or after a while. */
 export async function waitForSegment(
   window: HlsWindow,
   name: string,
   reload: Reload,
-  { clock, request }: { clock: Clock; request: IncomingMessage },
+  { clock, request, closing }: { clock: Clock; request: IncomingMessage; closing: AbortSignal },
 ): Promise<void> {
   if (isThere(window, name, reload)) return;
   const over = new AbortController();
@@ -51,7 +51,7 @@ export async function waitForSegment(
     if (isThere(window, name, reload)) leave();
   });
   request.socket.once("close", leave);
-  await clock.sleep(LONGEST_WAIT_MS, over.signal).catch(() => {});
+  await clock.sleep(LONGEST_WAIT_MS, AbortSignal.any([over.signal, closing])).catch(() => {});
   request.socket.removeListener("close", leave);
   forget();
 }

@@ -73,9 +73,12 @@ export async function hlsRoutes(
   const served = metrics.counter({ name: "leat_hls_served_bytes_total", help: "Media bytes sent to viewers" });
   const playlists = new PlaylistCache();
   const audiences = new Audiences(clock);
+  const closing = new AbortController();
   const allowed = [...new Set(["Range", "Authorization", ...(door?.requestHeaders ?? [])])].join(", ");
   const exposed = ["Content-Length, Content-Range, ETag, Date", ...(door?.responseHeaders ?? [])].join(", ");
 
+  // Whoever waits would hold the server's end up.
+  app.addHook("preClose", async () => closing.abort());
   app.addHook("onRequest", async (_request, reply) => {
     reply.header("access-control-allow-origin", "*");
     reply.header("access-control-expose-headers", exposed);
@@ -158,7 +161,7 @@ export async function hlsRoutes(
     const { window } = stream;
     if (window.headOf(name) < 0) return sendMissing(reply, "HLS_NOT_READY");
     if (isTooFar(window, name, reload)) return sendRefused(reply, "HLS_RELOAD_TOO_FAR");
-    await waitForSegment(window, name, reload, { clock, request: request.raw });
+    await waitForSegment(window, name, reload, { clock, request: request.raw, closing: closing.signal });
     const key = `${name}/${reload.skip ? "skip" : ""}`;
     const document = playlists.get(window, key, () => window.playlist(name, { skip: reload.skip }));
     if (document === undefined) return sendMissing(reply, "HLS_NOT_READY");

@@ -109,6 +109,19 @@ describe("blocking reload", () => {
     while (clock.sleeping > 0) await new Promise((resolve) => setImmediate(resolve));
   });
 
+  it("answers who waits with what there is when the server closes", async () => {
+    add();
+    await app.listen({ host: "127.0.0.1", port: 0 });
+    const { port } = app.server.address() as AddressInfo;
+    const waiting = fetch(`http://127.0.0.1:${port}/live/slug/240p/index.m3u8?_HLS_msn=1`);
+    await heldBack(1);
+    const closed = app.close();
+    const answer = await waiting;
+    assert.deepEqual([answer.status, answer.headers.get("cache-control")], [200, "no-store"]);
+    await answer.text();
+    await closed;
+  });
+
   it("sends an update that is the whole playlist with what the player has", async () => {
     for (let count = 0; count < 30; count += 1) add();
     const held = await load();
