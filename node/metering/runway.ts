@@ -1,8 +1,11 @@
 /** How fast a channel's money is used up, measured over the last minutes of booked work. */
 export class SpendingRate {
-  #buckets: { readonly startMs: number; exact: bigint }[] = [];
+  readonly #buckets: { readonly startMs: number; exact: bigint }[] = [];
+  /** Of all buckets: it is asked for more often than anything is booked. */
+  #total = 0n;
 
   book(exact: bigint, nowMs: number): void {
+    this.#total += exact;
     const newest = this.#buckets.at(-1);
     if (newest !== undefined && nowMs - newest.startMs < BUCKET_MS) newest.exact += exact;
     else this.#buckets.push({ startMs: nowMs, exact });
@@ -14,14 +17,14 @@ export class SpendingRate {
     this.#forget(nowMs);
     const first = this.#buckets[0];
     if (first === undefined || nowMs - first.startMs < LEAST_SEEN_MS) return undefined;
-    const total = this.#buckets.reduce((sum, { exact }) => sum + exact, 0n);
-    return (total * 1_000n) / BigInt(Math.ceil(nowMs - first.startMs));
+    return (this.#total * 1_000n) / BigInt(Math.ceil(nowMs - first.startMs));
   }
 
   #forget(nowMs: number): void {
     const oldest = nowMs - WINDOW_MS;
-    const at = this.#buckets.findIndex(({ startMs }) => startMs > oldest);
-    this.#buckets = at === -1 ? [] : this.#buckets.slice(at);
+    while (this.#buckets[0] !== undefined && this.#buckets[0].startMs <= oldest) {
+      this.#total -= this.#buckets.shift()!.exact;
+    }
   }
 }
 

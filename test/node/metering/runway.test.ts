@@ -9,7 +9,10 @@ describe("runway", () => {
     assert.equal(rate.perSecond(29_000), undefined);
     assert.equal(rate.perSecond(42_000), 100n);
     assert.equal(rate.perSecond(84_000), 50n);
+    assert.equal(rate.perSecond(310_000), 10n);
     assert.equal(rate.perSecond(341_000), undefined);
+    rate.book(200n, 400_000);
+    assert.equal(rate.perSecond(440_000), 5n);
   });
 
   it("lasts for what is free at the rate, rounded down, and for ever while nothing is spent", () => {
