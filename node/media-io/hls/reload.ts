@@ -51,7 +51,10 @@ export async function waitForSegment(
     if (isThere(window, name, reload)) leave();
   });
   request.socket.once("close", leave);
-  await clock.sleep(LONGEST_WAIT_MS, AbortSignal.any([over.signal, closing])).catch(() => {});
+  closing.addEventListener("abort", leave);
+  if (closing.aborted) leave();
+  await clock.sleep(LONGEST_WAIT_MS, over.signal).catch(() => {});
   request.socket.removeListener("close", leave);
+  closing.removeEventListener("abort", leave);
   forget();
 }
