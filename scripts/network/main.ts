@@ -38,7 +38,9 @@ async function run(options: NetworkOptions): Promise<number> {
   const inputs = options.inputs.map((file) => (isAbsolute(file) ? file : resolve(file)));
   const missing = inputs.find((file) => !existsSync(file));
   if (missing !== undefined) throw new NetworkError({ code: "UP_INPUT_MISSING", file: missing });
-  await mkdir(options.dataDir, { recursive: true });
+  await mkdir(options.dataDir, { recursive: true }).catch((error: Error) => {
+    throw new NetworkError({ code: "UP_DATA_UNUSABLE", dir: options.dataDir, reason: error.message });
+  });
   const unlock = await lockData(options.dataDir);
   const told = whenTold();
   const lost = Promise.withResolvers<never>();
@@ -97,10 +99,9 @@ function say(step: string): void {
   process.stderr.write(`[${seconds} s] ${step}\n`);
 }
 
-/** Resolves at Ctrl-C. */
+/** Resolves at Ctrl-C. A second one changes nothing: whoever left now would leave the network's processes behind. */
 function whenTold(): Promise<undefined> {
   return new Promise((heard) => {
-    process.once("SIGINT", () => heard(undefined));
-    process.once("SIGTERM", () => heard(undefined));
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => heard(undefined));
   });
 }

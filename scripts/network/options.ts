@@ -10,6 +10,8 @@ export class NetworkError extends CodedError<
   | { code: "UP_PROCESS_EXITED"; process: string; status: string; log: string }
   | { code: "UP_DEMO_FAILED"; reason: string }
   | { code: "UP_DATA_IN_USE"; dir: string; pid: number }
+  | { code: "UP_DATA_UNUSABLE"; dir: string; reason: string }
+  | { code: "UP_DATA_BROKEN"; file: string }
 > {}
 
 export interface NetworkOptions {

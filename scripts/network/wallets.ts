@@ -4,6 +4,7 @@ import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import { bytesToHex, toAddress } from "@leat/sdk/protocol/hex.ts";
 import { type HDAccount, mnemonicToAccount } from "viem/accounts";
 import { developmentMnemonic } from "./chain.ts";
+import { NetworkError } from "./options.ts";
 
 /** Whose wallets the development mnemonic's accounts are. */
 export const walletIndex = {
@@ -46,6 +47,13 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
   await writeFile(path, `${text}\n`);
 }
 
+/** @throws UP_DATA_BROKEN where the file holds something else: cut off, say */
 export async function readJson(path: string): Promise<unknown> {
-  return JSON.parse(await readFile(path, "utf8"));
+  const text = await readFile(path, "utf8");
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const message = `${path} cannot be read as JSON; remove its folder to begin anew`;
+    throw new NetworkError({ code: "UP_DATA_BROKEN", file: path }, { message, cause });
+  }
 }

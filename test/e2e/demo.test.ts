@@ -46,6 +46,7 @@ describe("the demo of a local network", function () {
     );
     await assertCollected(demo, report, "USDC");
     assert.equal(await demo.stop(), 0);
+    for (const { name, pid } of report.processes) assert.throws(() => process.kill(pid, 0), { code: "ESRCH" }, name);
   });
 
   it("does the same in LPT, with a file", async () => {
@@ -95,9 +96,9 @@ class Demo {
     return new Demo(child, dataDir, `http://127.0.0.1:${portBase}`);
   }
 
-  /** Ctrl-C. Answers the exit code. */
+  /** Ctrl-C by somebody who is impatient. Answers the exit code. */
   async stop(): Promise<number | null> {
-    if (this.#child.exitCode === null) this.#child.kill("SIGINT");
+    for (let at = 0; at < 2 && this.#child.exitCode === null; at += 1) this.#child.kill("SIGINT");
     return this.#exited;
   }
 }

@@ -112,7 +112,7 @@ export function register(program: Command): void {
     .action(async (name: string, _flags: unknown, command: Command) => {
       const { caller } = await openCaller(command, 1);
       const ended = await endStream(caller, name);
-      printResult(command, ended, ({ slug, state }) => `stream ${slug} is ${state}`);
+      printResult(command, ended, ({ slug, state }) => `stream ${slug} is ${state === "ended" ? state : "ending"}`);
     });
 }
 

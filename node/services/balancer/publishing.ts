@@ -88,12 +88,13 @@ export class Publishing {
     }
   }
 
-  async end(from: Address, { stream, clean, frames }: NodeRequest<"publish.end">): Promise<void> {
+  async end(from: Address, { stream, clean, frames, lastSequence }: NodeRequest<"publish.end">): Promise<void> {
     const row = await this.#parts.streams.find(stream);
     // Told again by a node that did not hear our answer.
     if (row?.state === "ended") return;
     this.#leaseOf(from, stream);
-    await this.#parts.streams.change(stream, { nextFrame: BigInt(frames) });
+    const nextSequence = Math.max(row?.nextSequence ?? 0, (lastSequence ?? -1) + 1);
+    await this.#parts.streams.change(stream, { nextFrame: BigInt(frames), nextSequence });
     await this.#parts.onEnd(stream, row?.endCode ?? (clean ? "STREAM_ENDED" : "PUBLISHER_LOST"));
   }
 

@@ -238,8 +238,13 @@ export class PayerService implements Payer, Startable {
     await this.#books.open(channel);
   }
 
-  status(): Promise<ChannelStatus[]> {
-    return this.#books.statuses();
+  /** What the chain paid, its payee has: an agent that answers a request hears no more of it. */
+  async status(): Promise<ChannelStatus[]> {
+    const statuses = await this.#books.statuses();
+    const isBehind = statuses.some(({ collected, vouchered }) => collected > vouchered);
+    if (!isBehind) return statuses;
+    for (const book of this.#books.all()) await book.mutex.run(() => this.#pen.acknowledgeCollected(book));
+    return this.#books.all().map((book) => this.#books.status(book));
   }
 
   /** Until nothing is payable and the payee acknowledged the newest. */

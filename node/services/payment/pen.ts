@@ -110,6 +110,13 @@ export class Pen {
     if (cumulative > book.ledger.vouchered) book.ledger.cover(cumulative);
   }
 
+  /** The newest voucher, where the chain paid it: then its payee has it, whether or not it said so. */
+  async acknowledgeCollected(book: Book): Promise<void> {
+    const newest = await this.#components.vouchers.newest("issued", book.id);
+    if (newest === undefined || newest.acknowledged) return;
+    if (newest.voucher.value.cumulative <= book.state.collected) await this.acknowledge(book, newest);
+  }
+
   /** Signs for what a payee asks: only receipts that we booked and did not refuse, at what they are worth to us. */
   async answer(book: Book, request: VoucherRequest, prepayLimit: string): Promise<AnsweredRequest> {
     const { vouchers } = this.#components;

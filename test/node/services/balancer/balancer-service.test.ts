@@ -607,7 +607,7 @@ describe("balancer", () => {
     assert.equal((await market.balancer.play(live.slug)).state, "ended");
     await assert.rejects(publish(nodes[0], live.streamKey), codeOf("STREAM_ENDED"));
     const [stream] = await market.balancer.views.streams(nodes[3].address, 10);
-    assert.equal(stream?.nextFrame, 200n);
+    assert.deepEqual([stream?.nextFrame, stream?.nextSequence], [200n, 4]);
   });
 
   it("places a family again when its source is over only where a segment of it is missing", async () => {

@@ -3,14 +3,14 @@ import { randomBytes } from "node:crypto";
 import { setImmediate as immediate } from "node:timers/promises";
 import { createNodeKey } from "../../../../node/kernel/keys.ts";
 import { nextVoucher } from "../../../../node/metering/voucher-rules.ts";
-import type { VoucherRequest } from "../../../../node/services/payment/index.ts";
+import type { ChannelStatus, VoucherRequest } from "../../../../node/services/payment/index.ts";
 import { hubChannel } from "../../../../sdk/protocol/channel.ts";
 import { zeroHash } from "../../../../sdk/protocol/hex.ts";
 import { type Voucher, voucherStructure } from "../../../../sdk/protocol/signed.ts";
 import { clusterAccount, domain, randomHash, second, token, usePayments } from "../../../support/payment-pair.ts";
 
 describe("vouchers that a payee asks for", () => {
-  const { openStore, startPayee, startPayer, workOf } = usePayments();
+  const { on, openStore, startPayee, startPayer, workOf } = usePayments();
 
   it("asks a buyer for exactly what passed, and the buyer signs for nothing else", async () => {
     const buyer = createNodeKey(randomBytes(32));
@@ -53,6 +53,28 @@ describe("vouchers that a payee asks for", () => {
     await agent.forfeit(job, 1);
     await payee.passed(works[1]!);
     await assert.rejects(payee.requestVoucher(retail), { code: "VOUCHER_RECEIPT_UNKNOWN" });
+  });
+
+  it("counts as vouchered what the chain paid, though no payee tells an agent that it has its answer", async () => {
+    const buyer = createNodeKey(randomBytes(32));
+    const retail = hubChannel(buyer.address, clusterAccount, token);
+    const agent = await startPayer(await openStore(), undefined, { signer: buyer });
+    await agent.openChannel(retail);
+    const payee = await startPayee(await openStore(), clusterAccount, (_, request) => agent.answerRequest(request));
+    await payee.requestPrepay(retail, second);
+    const work = workOf(randomHash(), 0n, 30n * second, retail);
+    await payee.earned(work);
+    await agent.owe(work);
+    await payee.passed(work);
+    assert.equal((await payee.requestVoucher(retail)).vouchered, 30n);
+    const told = async () => {
+      const [{ vouchered, collected, unpaidExact }] = (await agent.status()) as [ChannelStatus];
+      return { vouchered, collected, unpaidExact };
+    };
+    assert.deepEqual(await told(), { vouchered: 10n, collected: 0n, unpaidExact: 20n * second });
+    on.chain.set(retail, { collected: 30n });
+    await on.clock.advance(1_000);
+    assert.deepEqual(await told(), { vouchered: 30n, collected: 30n, unpaidExact: 0n });
   });
 
   it("does not ask for ever an agent whose answers pay for nothing", async () => {
