@@ -41,6 +41,8 @@ export class JobKeeper {
   readonly #published = new Map<Hex, Map<number, number>>();
   /** The last segment of each stream whose source is over, -1 where there was none. */
   readonly #last = new Map<Hex, number>();
+  /** Streams whose origin told what it has since this balancer started. */
+  readonly #heard = new Set<Hex>();
 
   constructor(components: BalancerComponents, options: BalancerOptions, parts: JobKeeperParts) {
     this.#components = components;
@@ -136,6 +138,18 @@ export class JobKeeper {
     await this.#parts.playback.tell(live);
   }
 
+  /** The origin told what it has published of each rung. */
+  heard(stream: Hex, published: readonly { readonly rung: number; readonly sequence: number }[]): void {
+    this.#heard.add(stream);
+    for (const { rung, sequence } of published) this.#note(stream, rung, sequence);
+  }
+
+  #note(stream: Hex, rung: number, sequence: number): void {
+    const known = this.#published.get(stream) ?? new Map<number, number>();
+    known.set(rung, Math.max(known.get(rung) ?? -1, sequence));
+    this.#published.set(stream, known);
+  }
+
   /** A publisher sends, perhaps again. */
   sourceBegan(stream: Hex): void {
     this.#last.delete(stream);
@@ -146,9 +160,7 @@ export class JobKeeper {
   }
 
   async published(stream: Hex, rungs: readonly number[], sequence: number): Promise<void> {
-    const known = this.#published.get(stream) ?? new Map<number, number>();
-    for (const rung of rungs) known.set(rung, Math.max(known.get(rung) ?? -1, sequence));
-    this.#published.set(stream, known);
+    for (const rung of rungs) this.#note(stream, rung, sequence);
     const row = await this.#parts.streams.find(stream);
     if (row !== undefined && row.state !== "ended" && sequence >= row.nextSequence) {
       await this.#parts.streams.change(stream, { nextSequence: sequence + 1 });
@@ -281,6 +293,7 @@ export class JobKeeper {
     );
     this.#published.delete(stream);
     this.#last.delete(stream);
+    this.#heard.delete(stream);
     this.#parts.onEdges(stream);
   }
 
@@ -339,7 +352,9 @@ export class JobKeeper {
   }
 
   #hasOrigin({ row: { spec } }: LiveJob): boolean {
-    return spec.primitive !== "ingest" && this.#components.hub.nodes.has(spec.origin.node);
+    if (spec.primitive === "ingest" || !this.#components.hub.nodes.has(spec.origin.node)) return false;
+    // After a restart of this balancer: what the origin has decides whether there is anything left to do.
+    return spec.primitive !== "transcode" || this.#heard.has(spec.stream);
   }
 
   #holders(stream: Hex): Address[] {

@@ -74,7 +74,9 @@ export class Publishing {
   async renew(from: Address, body: NodeRequest<"publish.renew">): Promise<void> {
     const { streams } = this.#parts;
     const lease = this.#leaseOf(from, body.stream);
-    if (body.isOver) this.#parts.keeper.sourceEnded(body.stream, body.sequence ?? -1);
+    const { keeper } = this.#parts;
+    if (body.isOver) keeper.sourceEnded(body.stream, body.sequence ?? -1);
+    keeper.heard(body.stream, body.published);
     const lastFrameAtMs = Math.max(lease.lastFrameAtMs, this.#components.clock.nowMs() - body.lastFrameAgeMs);
     await streams.putLease({ ...lease, lastFrameAtMs });
     const stream = await streams.find(body.stream);
@@ -104,6 +106,7 @@ export class Publishing {
     return streams.exclusively(body.stream, async () => {
       this.#leaseOf(from, body.stream);
       const stream = await this.#openStream(body.stream);
+      keeper.heard(stream.id, []);
       const origin = this.#originOf(from);
       const startSequence = jobs.part(stream.id, "ingest")?.attempt?.startSequence ?? 0;
       if (stream.renditions !== null) {

@@ -36,6 +36,8 @@ export class Origin {
   /** Edges that read now. */
   readonly #edges = new Set<Promise<void>>();
   readonly #links = new Map<Hex, TranscodeLink>();
+  /** The newest published segment per rung. */
+  readonly #newest = new Map<number, number>();
   readonly #ready = Promise.withResolvers<void>();
   readonly #over = Promise.withResolvers<OriginOutcome>();
   #job: AssignedJob;
@@ -276,6 +278,7 @@ export class Origin {
     const sequence = segments[0]?.sequence;
     if (sequence === undefined) return;
     await this.#published.publish(segments);
+    for (const { rung } of segments) this.#newest.set(rung, Math.max(this.#newest.get(rung) ?? 0, sequence));
     const rungs = segments.map(({ rung }) => rung);
     this.#line.tell("segment.published", { stream: this.stream, rungs, sequence });
   }
@@ -298,6 +301,7 @@ export class Origin {
       sequence: this.sequence,
       frames: this.source.frames,
       isOver: this.#ending,
+      published: [...this.#newest].map(([rung, sequence]) => ({ rung, sequence })),
     });
     if (reason === undefined || this.#ending) return;
     this.#components.logger.warn("Publish lease is lost", { code: reason });

@@ -202,6 +202,8 @@ export const nodeMethods = defineMethods({
       frames: countSchema,
       /** No frame follows: `sequence` is the last segment, and what is left of it is being made. */
       isOver: Type.Boolean(),
+      /** The newest published segment of each rung that has one: a balancer that was away learns it from here. */
+      published: listSchema(closedObject({ rung: uint32Schema, sequence: uint32Schema }), MAX_RENDITIONS),
     }),
     response: nothing,
   },

@@ -254,6 +254,7 @@ describe("balancer", () => {
       sequence: 4,
       frames: 250,
       isOver: false,
+      published: [],
     });
     await assert.rejects(publish(nodes[1], streamKey), codeOf("PUBLISH_LEASE_HELD"));
     await market.clock.advance(3_000);
@@ -269,6 +270,7 @@ describe("balancer", () => {
         sequence: 5,
         frames: 260,
         isOver: false,
+        published: [],
       }),
       codeOf("PUBLISH_LEASE_LOST"),
     );
@@ -300,7 +302,7 @@ describe("balancer", () => {
         ...told,
         id: `stream.ended.${live.id}`,
         type: "stream.ended",
-        data: { ...stream, code: "STREAM_ENDED", frames: 300n, segments: 0 },
+        data: { ...stream, code: "STREAM_ENDED", frames: 300n, segments: 5 },
       },
     ]);
   });
@@ -615,7 +617,7 @@ describe("balancer", () => {
     const [whole, short] = transcoders(live.id) as [JobTerms, JobTerms];
     const rungsOf = ({ spec }: JobTerms) => (spec.primitive === "transcode" ? spec.rungs.map(({ rung }) => rung) : []);
     const ask = market.hub.ask.bind(market.hub, live.ingest);
-    const over = { stream: live.id, lastFrameAgeMs: 0, sequence: 3, frames: 240, isOver: true };
+    const over = { stream: live.id, lastFrameAgeMs: 0, sequence: 3, frames: 240, isOver: true, published: [] };
     await ask("publish.renew", over);
     for (const [terms, sequence] of [[whole, 3] as const, [short, 2] as const]) {
       await ask("segment.published", { stream: live.id, rungs: rungsOf(terms), sequence });
@@ -633,6 +635,47 @@ describe("balancer", () => {
     await market.clock.advance(5_000);
     const attempts = await market.balancer.views.jobs(nodes[3].address, live.id);
     assert.equal(attempts.find(({ job }) => job.id === jobOf(whole))?.attempts.length, 1);
+  });
+
+  it("places nothing again of what became whole while it was away", async () => {
+    const live = await goLive();
+    const done = transcoders(live.id).map((terms) => ({ terms, node: ownerOf(terms) }));
+    await market.balancer.stop();
+    market = await startMarket(database, { nodes, clock: market.clock });
+    for (const { terms, node } of done) node.jobs.delete(terms.assignment.value.job);
+    for (const node of nodes) {
+      const ended = done.filter((one) => one.node === node).map(({ terms }) => terms);
+      const jobs = ended.map(({ assignment: { value } }) => ({
+        job: value.job,
+        attempt: value.attempt,
+        primitive: "transcode" as const,
+        stream: live.id,
+        sequence: 3,
+      }));
+      market.hub.join(node, node.hello([...node.running(), ...jobs]));
+    }
+    for (const { terms, node } of done) {
+      await market.hub.ask(node, "job.done", { job: terms.assignment.value.job, attempt: 1 });
+    }
+    // Nobody told it yet what there is. The database answers in turn: what would be placed is placed by then.
+    await market.clock.advance(3_000);
+    for (let look = 0; look < 50; look += 1) await market.balancer.views.jobs(nodes[3].address, live.id);
+    assert.equal(transcoders(live.id).length, 0);
+    await market.hub.ask(live.ingest, "publish.renew", {
+      stream: live.id,
+      lastFrameAgeMs: 0,
+      sequence: 3,
+      frames: 240,
+      isOver: true,
+      published: [1, 2, 3].map((rung) => ({ rung, sequence: 3 })),
+    });
+    await market.clock.advance(5_000);
+    assert.equal(transcoders(live.id).length, 0);
+    const jobs = await market.balancer.views.jobs(nodes[3].address, live.id);
+    assert.deepEqual(
+      jobs.map(({ attempts }) => attempts.length),
+      [1, 1, 1],
+    );
   });
 
   it("ends the jobs of a stream that was over before it was killed", async () => {
@@ -677,6 +720,7 @@ describe("balancer", () => {
       sequence: 3,
       frames: 100,
       isOver: false,
+      published: [],
     });
     await market.hub.ask(a, "check.submit", await a.check(submit.receipt.value, 1));
     assert.equal(new Set(books.passedKeys).size, 1);

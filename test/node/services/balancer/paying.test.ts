@@ -109,6 +109,7 @@ describe("a balancer that is paid", () => {
       sequence,
       frames: sequence * 60,
       isOver: false,
+      published: [],
     });
   /** Live for so many segments; answers the code that ended it, if one did. */
   async function run(stream: Hex, from: number, segments: number): Promise<string | undefined> {
