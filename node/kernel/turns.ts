@@ -5,6 +5,8 @@ export interface TurnsOptions {
   readonly atOnce: number;
   /** So many that wait are not kept waiting. */
   readonly most: number;
+  /** After a turn that at least so many shared, turns are so far apart: where many come, more can share the next one. */
+  readonly crowd?: { readonly least: number; readonly everyMs: number };
 }
 
 /**
@@ -15,6 +17,7 @@ export class Turns {
   readonly #options: TurnsOptions;
   #left: number;
   #countedAtMs = performance.now();
+  #isCrowded = false;
   #waiting: (() => void)[] = [];
   #soon: NodeJS.Immediate | undefined;
   #later: NodeJS.Timeout | undefined;
@@ -24,7 +27,7 @@ export class Turns {
     this.#left = options.atOnce;
   }
 
-  /** Resolves with the next turn, `everyMs` from now at the latest. */
+  /** Resolves with the next turn, `everyMs` from now at the latest, or the crowd's. */
   next(): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
@@ -37,7 +40,7 @@ export class Turns {
     this.#count();
     // What comes in one moment shares a turn, also after a rest.
     if (this.#left >= 1) this.#soon = setImmediate(() => this.#give());
-    else this.#later = setTimeout(() => this.#give(), (1 - this.#left) * this.#options.everyMs);
+    else this.#later = setTimeout(() => this.#give(), (1 - this.#left) * this.#everyMs);
   }
 
   #give(): void {
@@ -45,13 +48,18 @@ export class Turns {
     clearTimeout(this.#later);
     this.#count();
     this.#left = Math.max(0, this.#left - 1);
+    this.#isCrowded = this.#waiting.length >= (this.#options.crowd?.least ?? Number.POSITIVE_INFINITY);
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   #count(): void {
     const nowMs = performance.now();
-    const { everyMs, atOnce } = this.#options;
-    this.#left = Math.min(atOnce, this.#left + (nowMs - this.#countedAtMs) / everyMs);
+    this.#left = Math.min(this.#options.atOnce, this.#left + (nowMs - this.#countedAtMs) / this.#everyMs);
     this.#countedAtMs = nowMs;
+  }
+
+  get #everyMs(): number {
+    const { crowd, everyMs } = this.#options;
+    return crowd !== undefined && this.#isCrowded ? crowd.everyMs : everyMs;
   }
 }

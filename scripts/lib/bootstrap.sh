@@ -125,7 +125,8 @@ leat_build_contracts() {
   wanted="$(leat_hash_files contracts hardhat.config.ts package-lock.json)"
   if leat_stamp_is "$stamp" "$wanted"; then return; fi
   leat_say "Compile contracts"
-  leat_quietly contracts node_modules/.bin/hardhat build
+  # Without the tests of the contracts, which take longer than they do: scripts/test compiles those.
+  leat_quietly contracts node_modules/.bin/hardhat build --no-tests
   printf '%s\n' "$wanted" >"$stamp"
 }
 

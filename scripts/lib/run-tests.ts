@@ -38,7 +38,7 @@ function chooseSuites(options: { long?: boolean; only?: string }): Suite[] {
     check("lint", ["biome", "check", "."]),
     check("types", ["tsc", "--noEmit"]),
     check("solidity lint", ["solhint", "-c", ".solhint.cjs", "--disc", "--noPoster", "-w", "0", "contracts/**/*.sol"]),
-    ...(contracts.length > 0 ? [contractSuite([])] : []),
+    ...(contracts.length > 0 ? [compileSuite(), contractSuite([])] : []),
     // Files in processes of their own, two at a time: a unit test shares nothing with another file.
     ...(unit.length > 0 ? [mochaSuite("unit", ["--parallel", "--jobs", "2", ...unit], 9)] : []),
     // One after the other: they start real networks, whose media must keep up.
@@ -61,13 +61,19 @@ function chooseOnly(pattern: string): Suite[] {
   const contracts = files.filter((path) => path.startsWith("test/contracts/"));
   const others = files.filter((path) => !path.startsWith("test/contracts/"));
   return [
-    ...(contracts.length > 0 ? [contractSuite(contracts)] : []),
+    ...(contracts.length > 0 ? [compileSuite(), contractSuite(contracts)] : []),
     ...(others.length > 0 ? [mochaSuite("chosen", others, 60)] : []),
   ];
 }
 
 function check(name: string, [program, ...args]: [string, ...string[]]): Suite {
   return { name, command: [bin(program), ...args], counted: false, limitMs: 3 * MINUTE_MS, silenceMs: 3 * MINUTE_MS };
+}
+
+/** The contracts' tests in Solidity: the set-up compiled the contracts alone. The compiler says nothing meanwhile. */
+function compileSuite(): Suite {
+  const limitMs = 9 * MINUTE_MS;
+  return { name: "compile", command: [bin("hardhat"), "build"], counted: false, limitMs, silenceMs: limitMs };
 }
 
 function contractSuite(files: string[]): Suite {

@@ -33,6 +33,20 @@ describe("turns", () => {
     for (let round = 0; round < 20; round += 1) await Promise.all([turns.next(), turns.next(), turns.next()]);
   });
 
+  it("lets many share the next turn after one that many shared, and no longer", async () => {
+    const turns = new Turns({ everyMs: 1, atOnce: 1, most: 100, crowd: { least: 3, everyMs: NEVER_MS } });
+    await turns.next();
+    await Promise.all([turns.next(), turns.next(), turns.next()]);
+    const late = turns.next();
+    assert.equal(await isOver(late), false);
+    for (let at = 1; at < 99; at += 1) void turns.next();
+    assert.equal(await isOver(late), false);
+    await turns.next();
+    assert.equal(await isOver(late), true);
+    const sparse = new Turns({ everyMs: 1, atOnce: 1, most: 100, crowd: { least: 3, everyMs: NEVER_MS } });
+    for (let round = 0; round < 5; round += 1) await Promise.all([sparse.next(), sparse.next()]);
+  });
+
   it("earns a turn after a while", async () => {
     const turns = new Turns({ everyMs: 2, atOnce: 1, most: 100 });
     for (let round = 0; round < 5; round += 1) await turns.next();
