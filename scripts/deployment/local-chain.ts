@@ -37,7 +37,7 @@ let built: Promise<unknown> | undefined;
 
 /** Compiles what changed; once a process. */
 export async function buildContracts(): Promise<void> {
-  built ??= hre.tasks.getTask("build").run({ quiet: true });
+  built ??= hre.tasks.getTask("build").run({ quiet: true, noTests: true });
   await built;
 }
 
