@@ -3,6 +3,7 @@ import { type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { isIP } from "node:net";
 import { CodedError } from "@leat/sdk/base/errors.ts";
+import { unlessAborted } from "../abort.ts";
 import { isPublicAddress } from "./address-policy.ts";
 
 /** Why nothing came of a request to an address that somebody else chose. For our eyes: it tells what is in our network. */
@@ -124,18 +125,5 @@ async function exchange(url: URL, pinned: FoundAddress, { headers, body, signal,
     return { status: response.statusCode ?? 0, body: Buffer.concat(chunks) };
   } finally {
     request.destroy();
-  }
-}
-
-/** A look-up cannot be stopped: it is left behind. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise, reject } = Promise.withResolvers<never>();
-  const leave = () => reject(signal.reason);
-  signal.addEventListener("abort", leave, { once: true });
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener("abort", leave);
   }
 }

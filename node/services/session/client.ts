@@ -3,6 +3,7 @@ import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import { type Address, toAddress } from "@leat/sdk/protocol/hex.ts";
 import { type Static, Type } from "typebox";
+import { unlessAborted } from "../../kernel/abort.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Startable } from "../../kernel/lifecycle.ts";
 import { TaskGroup } from "../../kernel/task-group.ts";
@@ -223,7 +224,7 @@ export class SessionClientService implements SessionClient, Startable {
     );
     try {
       await this.#clockCheck.compare(contact.address, session, signal);
-      const facts = await untilAborted(Promise.resolve(collectHello()), signal);
+      const facts = await unlessAborted(Promise.resolve(collectHello()), signal);
       const hello: Hello = { multiaddrs: host.multiaddrs(), ...facts, version: SESSION_VERSION, node: host.address };
       const welcome = await session.call("hello", hello, { signal });
       if (welcome.balancer !== contact.address) {
@@ -263,7 +264,7 @@ export class SessionClientService implements SessionClient, Startable {
     const { session, balancer, welcome } = standing;
     while (!signal.aborted) {
       try {
-        const facts = await untilAborted(Promise.resolve(collectHeartbeat()), signal);
+        const facts = await unlessAborted(Promise.resolve(collectHeartbeat()), signal);
         const rttMs = host.rttMs(balancer);
         const body = rttMs === undefined ? facts : { ...facts, rttMs };
         standing.tableMark = await session.call("heartbeat", body, { signal });
@@ -289,18 +290,5 @@ export class SessionClientService implements SessionClient, Startable {
         this.#components.logger.error("Fail in session listener", { error });
       }
     }
-  }
-}
-
-/** What a component does not finish must not hold a reconnect or a stop. */
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise, reject } = Promise.withResolvers<never>();
-  const leave = () => reject(signal.reason);
-  signal.addEventListener("abort", leave, { once: true });
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener("abort", leave);
   }
 }
