@@ -82,6 +82,7 @@ export class DeliveryJob {
       try {
         await this.#pull(this.#origin);
         this.stream.window.end();
+        this.stream.frames.end();
         return { code: undefined };
       } catch (error) {
         if (this.#stopped) break;
@@ -117,6 +118,7 @@ export class DeliveryJob {
     this.#changed.abort();
     this.#connection?.abort(new DeliveryError({ code: "DELIVERY_ENDED" }));
     this.stream.window.end();
+    this.stream.frames.end();
     this.#settle(this.stream.closeCounts());
     await this.#receipts;
   }
@@ -165,10 +167,12 @@ export class DeliveryJob {
         const config = stream.config(message.rung, message.configVersion);
         if (config === undefined) throw unexpected("segmentStart before its config");
         open.set(message.rung, new SegmentVerifier(message, config, this.#rules(origin)));
+        stream.frames.config(message.rung, message.configVersion, config);
         return;
       }
       case "frame":
         needOpen(open, message.rung).push(message.frame);
+        stream.frames.frame(message.rung, message.sequence, message.frame);
         return;
       case "partMark":
         needOpen(open, message.rung).mark(message);

@@ -1,3 +1,4 @@
+import { FrameRelay } from "@leat/node/media/live-frames.ts";
 import type { LiveSegment } from "@leat/node/media/live-segment.ts";
 import { LiveWindow } from "@leat/node/media/live-window.ts";
 import { placeParts } from "@leat/node/media/running-hash.ts";
@@ -31,6 +32,8 @@ interface Facts {
 /** One stream as this edge serves it: the live window, its bytes, and the count of what went out. */
 export class EdgeStream {
   readonly window: LiveWindow;
+  /** Its frames as they come, ahead of their part. */
+  readonly frames = new FrameRelay();
   /** The stream's buyer pays for no viewer that cannot sign. */
   isUnbudgeted = false;
   /** Who may watch, as the balancer last said. */

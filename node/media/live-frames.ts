@@ -1,0 +1,91 @@
+import type { Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
+
+/**
+ * What whoever follows a rung is told, in order and at once. Nobody waits for a follower: one that is slow drops what it
+ * likes, on its own side.
+ */
+export interface FrameFollower {
+  /** Holds for the frames that follow and name this version. Comes before the first of them. */
+  config(version: number, config: TrackConfig): void;
+  /** In decode order; `sequence` is the segment. At an edge the origin's mark of its part comes up to a part later. */
+  frame(frame: Frame, sequence: number): void;
+  /**
+   * The newest `count` frames are void: their transcoder died before their part was whole, and another makes them anew,
+   * beginning with a key frame. Times go back by less than a part; until that key frame nothing more comes.
+   */
+  takeBack(count: number): void;
+  end(): void;
+}
+
+/** Frames of a stream's rungs as they pass a node: at its origin as they are encoded, at an edge as they come. */
+export interface LiveFrames {
+  /**
+   * Begins with the frames since the newest key frame, then goes on with each as it comes, until what this gives back is
+   * called. A rung that has no frame yet, or never gets one, is followed all the same.
+   */
+  follow(rung: number, follower: FrameFollower): () => void;
+}
+
+interface RelayedRung {
+  readonly followers: Set<FrameFollower>;
+  config: { readonly version: number; readonly config: TrackConfig } | undefined;
+  /** Since the newest key frame. */
+  group: { readonly frame: Frame; readonly sequence: number }[];
+  last: Pick<Frame, "epoch" | "dts"> | undefined;
+}
+
+/** Hands frames on to whoever follows them. */
+export class FrameRelay implements LiveFrames {
+  readonly #rungs = new Map<number, RelayedRung>();
+  #ended = false;
+
+  follow(rung: number, follower: FrameFollower): () => void {
+    const { followers, config, group } = this.#rungOf(rung);
+    if (config !== undefined) follower.config(config.version, config.config);
+    for (const { frame, sequence } of group) follower.frame(frame, sequence);
+    if (this.#ended) follower.end();
+    else followers.add(follower);
+    return () => void followers.delete(follower);
+  }
+
+  config(rung: number, version: number, config: TrackConfig): void {
+    const relayed = this.#rungOf(rung);
+    if (relayed.config?.version === version && relayed.config.config === config) return;
+    relayed.config = { version, config };
+    relayed.group = [];
+    for (const follower of [...relayed.followers]) follower.config(version, config);
+  }
+
+  frame(rung: number, sequence: number, frame: Frame): void {
+    const relayed = this.#rungOf(rung);
+    // An edge that asks its origin again gets the open segment from its start.
+    const last = relayed.last;
+    if (last !== undefined && (frame.epoch < last.epoch || (frame.epoch === last.epoch && frame.dts <= last.dts)))
+      return;
+    relayed.last = frame;
+    if (frame.key || frame.kind === "audio") relayed.group = [];
+    relayed.group.push({ frame, sequence });
+    for (const follower of [...relayed.followers]) follower.frame(frame, sequence);
+  }
+
+  takeBack(rung: number, count: number): void {
+    const relayed = this.#rungOf(rung);
+    relayed.group.splice(Math.max(0, relayed.group.length - count));
+    relayed.last = relayed.group.at(-1)?.frame;
+    for (const follower of [...relayed.followers]) follower.takeBack(count);
+  }
+
+  end(): void {
+    this.#ended = true;
+    for (const { followers } of this.#rungs.values()) {
+      for (const follower of [...followers]) follower.end();
+      followers.clear();
+    }
+  }
+
+  #rungOf(rung: number): RelayedRung {
+    const known = this.#rungs.get(rung) ?? { followers: new Set(), config: undefined, group: [], last: undefined };
+    this.#rungs.set(rung, known);
+    return known;
+  }
+}

@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { type FrameFollower, FrameRelay } from "@leat/node/media/live-frames.ts";
+import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+
+const config = { kind: "video", codec: "h264" } as VideoConfig;
+
+describe("frame relay", () => {
+  it("begins at the newest key frame and goes on with each frame as it comes", () => {
+    const relay = new FrameRelay();
+    relay.config(1, 0, config);
+    for (const pts of [0, 1, 2, 3]) relay.frame(1, 7, frameAt(pts, pts % 2 === 0));
+    const told = record(relay, 1);
+    relay.frame(1, 7, frameAt(4, true));
+    relay.frame(2, 7, frameAt(9, true));
+    assert.deepEqual(told, ["config 0", "frame 2 7", "frame 3 7", "frame 4 7"]);
+  });
+
+  it("tells followers what is void, and gives it to nobody who comes later", () => {
+    const relay = new FrameRelay();
+    const told = record(relay, 1);
+    relay.config(1, 0, config);
+    for (const pts of [0, 1, 2]) relay.frame(1, 3, frameAt(pts, pts === 0));
+    relay.takeBack(1, 2);
+    assert.deepEqual(record(relay, 1), ["config 0", "frame 0 3"]);
+    assert.deepEqual(told, ["config 0", "frame 0 3", "frame 1 3", "frame 2 3", "back 2"]);
+  });
+
+  it("gives no frame twice, whoever asked for it again", () => {
+    const relay = new FrameRelay();
+    const told = record(relay, 1);
+    for (const pts of [5, 6, 5, 6, 7]) relay.frame(1, 0, frameAt(pts, pts === 5));
+    relay.takeBack(1, 1);
+    relay.frame(1, 0, frameAt(7, true));
+    assert.deepEqual(told, ["frame 5 0", "frame 6 0", "frame 7 0", "back 1", "frame 7 0"]);
+  });
+
+  it("gives no frame of another configuration than the one that was told last", () => {
+    const relay = new FrameRelay();
+    relay.config(1, 0, config);
+    relay.frame(1, 0, frameAt(0, true));
+    relay.config(1, 1, { ...config, width: 2 });
+    assert.deepEqual(record(relay, 1), ["config 1"]);
+  });
+
+  it("stops at the follower's word, and tells the end to all who still follow, once", () => {
+    const relay = new FrameRelay();
+    const [gone, told] = [[] as string[], record(relay, 1)];
+    relay.follow(1, follower(gone))();
+    relay.frame(1, 0, frameAt(0, true));
+    relay.end();
+    relay.end();
+    assert.deepEqual(gone, []);
+    assert.deepEqual(told, ["frame 0 0", "end"]);
+    assert.deepEqual(record(relay, 1), ["frame 0 0", "end"]);
+  });
+});
+
+function record(relay: FrameRelay, rung: number): string[] {
+  const told: string[] = [];
+  relay.follow(rung, follower(told));
+  return told;
+}
+
+function follower(told: string[]): FrameFollower {
+  return {
+    config: (version) => told.push(`config ${version}`),
+    frame: ({ pts }, sequence) => told.push(`frame ${pts} ${sequence}`),
+    takeBack: (count) => told.push(`back ${count}`),
+    end: () => told.push("end"),
+  };
+}
+
+function frameAt(pts: number, key: boolean): Frame {
+  const data = new Uint8Array(1);
+  return { kind: "video", epoch: 0, dts: pts, pts, duration: 1, key, configVersion: 0, arrivalMs: 0, data };
+}
