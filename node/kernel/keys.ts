@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { link, mkdir, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { CodedError } from "@leat/sdk/base/errors.ts";
+import { fileReason } from "@leat/sdk/base/file-reasons.ts";
 import { type Address, bytesToHex, hexToBytes } from "@leat/sdk/protocol/hex.ts";
 import type { StatementSigner } from "@leat/sdk/protocol/statements.ts";
 import { privateKeyFromRaw } from "@libp2p/crypto/keys";
@@ -14,6 +15,8 @@ export class KeyError extends CodedError<
   | { code: "KEY_FILE_EXISTS"; path: string }
   | { code: "KEY_FILE_OPEN_TO_OTHERS"; path: string; mode: string }
   | { code: "KEY_FILE_INVALID"; path: string }
+  | { code: "KEY_FILE_UNREADABLE"; path: string; reason: string }
+  | { code: "KEY_FILE_UNWRITABLE"; path: string; reason: string }
 > {}
 
 /** One secp256k1 key: the node's libp2p identity and its Ethereum address. */
@@ -35,14 +38,17 @@ export function toLibp2pKey(key: NodeKey): Secp256k1PrivateKey {
   return privateKey;
 }
 
-/** Makes a new key. Never replaces one: a lost node key cannot be made again. */
+/**
+ * Makes a new key. Never replaces one: a lost node key cannot be made again.
+ * @throws KEY_FILE_EXISTS, KEY_FILE_UNWRITABLE
+ */
 export async function createKeyFile(path: string): Promise<NodeKey> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   let secret = randomBytes(32);
   // The curve's order is so near 2^256 that this never happens; it must still not make an unusable file.
   while (!isUsable(secret)) secret = randomBytes(32);
   const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
   try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     const file = await open(temporary, "wx", 0o600);
     try {
       await file.writeFile(`${bytesToHex(secret)}\n`);
@@ -51,26 +57,48 @@ export async function createKeyFile(path: string): Promise<NodeKey> {
       await file.close();
     }
     // A link, unlike a rename, fails when the name is taken.
-    await link(temporary, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") throw new KeyError({ code: "KEY_FILE_EXISTS", path });
-    throw error;
+    await link(temporary, path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "EEXIST") throw new KeyError({ code: "KEY_FILE_EXISTS", path });
+      throw error;
+    });
+    await syncDirectory(dirname(path));
+  } catch (cause) {
+    if (cause instanceof KeyError) throw cause;
+    throw new KeyError({ code: "KEY_FILE_UNWRITABLE", path, reason: fileReason(cause) }, { cause });
   } finally {
-    await rm(temporary, { force: true });
+    // Where it could not be written it may not be possible to look for it either; the cause above says why.
+    await rm(temporary, { force: true }).catch(() => undefined);
   }
-  await syncDirectory(dirname(path));
   return createNodeKey(secret);
 }
 
-/** Reads a key file: 32 bytes as hex. Refuses one that others on the machine can read. */
+/**
+ * Reads a key file: 32 bytes as hex. Refuses one that others on the machine can read.
+ * @throws KEY_FILE_MISSING, KEY_FILE_UNREADABLE, KEY_FILE_OPEN_TO_OTHERS, KEY_FILE_INVALID
+ */
 export async function loadKeyFile(path: string): Promise<NodeKey> {
-  const file = await open(path, "r").catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code !== "ENOENT") throw cause;
+  const text = await readKeyFile(path).catch((cause: unknown) => {
+    if (cause instanceof KeyError) throw cause;
+    const reason = fileReason(cause);
+    if (reason !== "ENOENT") throw new KeyError({ code: "KEY_FILE_UNREADABLE", path, reason }, { cause });
     throw new KeyError(
       { code: "KEY_FILE_MISSING", path },
       { cause, message: `no node key at ${path}; make one with "leat keys create --file ${path}"` },
     );
   });
+  try {
+    return createNodeKey(hexToBytes(text.startsWith("0x") ? text : `0x${text}`, 32));
+  } catch {
+    // The cause would carry the key's text.
+    throw new KeyError(
+      { code: "KEY_FILE_INVALID", path },
+      { message: `${path} does not hold a secp256k1 key: 64 hex digits are wanted` },
+    );
+  }
+}
+
+async function readKeyFile(path: string): Promise<string> {
+  const file = await open(path, "r");
   try {
     const mode = (await file.stat()).mode & 0o777;
     if ((mode & 0o077) !== 0) {
@@ -79,16 +107,7 @@ export async function loadKeyFile(path: string): Promise<NodeKey> {
         { message: `others can read the node key at ${path}; run "chmod 600 ${path}"` },
       );
     }
-    const text = (await file.readFile("utf8")).trim();
-    try {
-      return createNodeKey(hexToBytes(text.startsWith("0x") ? text : `0x${text}`, 32));
-    } catch {
-      // The cause would carry the key's text.
-      throw new KeyError(
-        { code: "KEY_FILE_INVALID", path },
-        { message: `${path} does not hold a secp256k1 key: 64 hex digits are wanted` },
-      );
-    }
+    return (await file.readFile("utf8")).trim();
   } finally {
     await file.close();
   }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createKeyFile, createNodeKey, loadKeyFile, toLibp2pKey } from "@leat/node/kernel/keys.ts";
+import { createKeyFile, createNodeKey, type KeyError, loadKeyFile, toLibp2pKey } from "@leat/node/kernel/keys.ts";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
 import { hexToBytes } from "@leat/sdk/protocol/hex.ts";
 import { privateKeyToAddress } from "viem/accounts";
@@ -31,6 +31,30 @@ describe("kernel/keys", () => {
     await assert.rejects(createKeyFile(path), { code: "KEY_FILE_EXISTS" });
     assert.equal((await loadKeyFile(path)).address, address);
     assert.deepEqual(await readdir(folder), ["node.key"]);
+  });
+
+  it("tells why a file cannot be written or read, by code", async () => {
+    const taken = join(folder, "taken");
+    await writeFile(taken, "");
+    const cases = [
+      ["/proc/leat.key", "ENOENT"],
+      ["/sys/leat.key", "EACCES,EPERM,ENOENT,EROFS"],
+      [join(taken, "node.key"), "ENOTDIR,EEXIST"],
+      [join(folder, "n".repeat(300)), "ENAMETOOLONG"],
+    ] as const;
+    for (const [path, reasons] of cases) {
+      await assert.rejects(createKeyFile(path), ({ detail }: KeyError) => {
+        assert.ok(detail.code === "KEY_FILE_UNWRITABLE", detail.code);
+        assert.equal(detail.path, path);
+        return reasons.split(",").includes(detail.reason);
+      });
+    }
+    await mkdir(join(folder, "folder"), { mode: 0o700 });
+    await assert.rejects(loadKeyFile(join(folder, "folder")), ({ detail }: KeyError) => {
+      assert.deepEqual(detail, { code: "KEY_FILE_UNREADABLE", path: join(folder, "folder"), reason: "EISDIR" });
+      return true;
+    });
+    assert.deepEqual((await readdir(folder)).sort(), ["folder", "taken"]);
   });
 
   it("refuses a file that others can read", async () => {
