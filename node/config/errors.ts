@@ -7,15 +7,16 @@ export class ConfigError extends CodedError<
   | { code: "CONFIG_VALUE_INVALID"; key: string; source: ConfigSource; wanted: string; found: string }
   | { code: "CONFIG_VALUE_MISSING"; key: string; wanted: string }
   | { code: "CONFIG_FILE_UNREADABLE"; path: string; reason: string }
+  | { code: "CONFIG_NETWORK_UNKNOWN"; name: string; known: string }
 > {}
 
-/** `name` is what the person typed: a flag, a variable, or a key in the file. */
-export function unknownKey(name: string, source: ConfigSource, known: readonly string[]): ConfigError {
+/** `name` is what the person typed: a flag, a variable, or a key in the file, whose path is `file`. */
+export function unknownKey(name: string, source: ConfigSource, known: readonly string[], file?: string): ConfigError {
   const nearest = findNearest(name, known);
   const hint = nearest === undefined ? 'see "leat config print"' : `did you mean ${nearest}?`;
   return new ConfigError(
     { code: "CONFIG_KEY_UNKNOWN", key: name, source, nearest },
-    { message: `there is no setting ${name}; ${hint}` },
+    { message: `${file === undefined ? "" : `${file}: `}there is no setting ${name}; ${hint}` },
   );
 }
 

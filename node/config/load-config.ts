@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { describeFileReason, fileReason } from "@leat/sdk/base/file-reasons.ts";
 import { ConfigError, type ConfigSource, unknownKey } from "./errors.ts";
 import {
   type ConfigValues,
@@ -84,10 +85,10 @@ function readFileValues(path: string, settings: readonly Setting[], found: Map<s
   try {
     content = JSON.parse(readFileSync(path, "utf8"));
   } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code ?? (cause as Error).message;
+    const reason = fileReason(cause);
     throw new ConfigError(
       { code: "CONFIG_FILE_UNREADABLE", path, reason },
-      { cause, message: `the settings file ${path} cannot be read as JSON: ${reason}` },
+      { cause, message: `the settings file ${path} cannot be read as JSON: ${describeFileReason(reason)}` },
     );
   }
   walk([], content);
@@ -100,13 +101,14 @@ function readFileValues(path: string, settings: readonly Setting[], found: Map<s
       return;
     }
     const isFolder = at.length === 0 || settings.some((one) => one.key.startsWith(`${key}.`));
-    if (!isFolder || typeof value !== "object" || value === null || Array.isArray(value)) {
+    if (!isFolder)
       throw unknownKey(
-        key === "" ? path : key,
+        key,
         "file",
         settings.map((one) => one.key),
+        path,
       );
-    }
+    if (typeof value !== "object" || value === null || Array.isArray(value)) throw notAFolder(key, value, path);
     for (const [name, inner] of Object.entries(value)) walk([...at, name], inner);
   }
 }
@@ -174,6 +176,15 @@ function invalid(setting: Setting, origin: ConfigOrigin, text: string): ConfigEr
   return new ConfigError(
     { code: "CONFIG_VALUE_INVALID", key: setting.key, source: origin.source, wanted, found },
     { message: `${place} is ${found}, wanted is ${wanted}` },
+  );
+}
+
+function notAFolder(key: string, value: unknown, path: string): ConfigError {
+  const wanted = key === "" ? "a JSON object of sections" : "a JSON object of settings";
+  const found = JSON.stringify(value).slice(0, 200);
+  return new ConfigError(
+    { code: "CONFIG_VALUE_INVALID", key, source: "file", wanted, found },
+    { message: `${key === "" ? path : `${key} in ${path}`} is ${found}, wanted is ${wanted}` },
   );
 }
 

@@ -67,7 +67,7 @@ export async function deployLocally(chain: Chain, dataDir: string): Promise<stri
 
 /** The chain of a network file that somebody else wrote. */
 export async function readChain(networkFile: string): Promise<Chain> {
-  const { chainId, rpcUrls, name } = parseNetwork(await readJson(networkFile));
+  const { chainId, rpcUrls, name } = parseNetwork(await readJson(networkFile), networkFile);
   if (rpcUrls[0] === undefined) throw new NetworkError({ code: "UP_RPC_MISSING", network: name });
   return { chainId, rpcUrl: rpcUrls[0] };
 }
@@ -83,7 +83,8 @@ export async function setUpEconomy(
   participants: Participants,
 ): Promise<Economy> {
   const economyFile = join(dataDir, "economy.json");
-  const deployment = requireDeployed(parseNetwork(await readJson(networkFile))).deployment as DevelopmentDeployment;
+  const deployment = requireDeployed(parseNetwork(await readJson(networkFile), networkFile))
+    .deployment as DevelopmentDeployment;
   if (existsSync(economyFile)) {
     const saved = (await readJson(economyFile)) as { cluster: string; clusterAccount: Address };
     return { deployment, networkFile, cluster: BigInt(saved.cluster), clusterAccount: saved.clusterAccount };

@@ -1,5 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { createKeyFile, loadKeyFile, type NodeKey } from "@leat/node/kernel/keys.ts";
+import { fileReason } from "@leat/sdk/base/file-reasons.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import { bytesToHex, toAddress } from "@leat/sdk/protocol/hex.ts";
 import { type HDAccount, mnemonicToAccount } from "viem/accounts";
@@ -49,7 +50,9 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
 
 /** @throws UP_DATA_BROKEN where the file holds something else: cut off, say */
 export async function readJson(path: string): Promise<unknown> {
-  const text = await readFile(path, "utf8");
+  const text = await readFile(path, "utf8").catch((cause: Error) => {
+    throw new NetworkError({ code: "UP_DATA_UNUSABLE", dir: path, reason: fileReason(cause) }, { cause });
+  });
   try {
     return JSON.parse(text);
   } catch (cause) {

@@ -24,7 +24,12 @@ export interface Deployment {
   readonly deployedAtBlock: bigint;
 }
 
-export class DeploymentError extends CodedError<{ code: "DEPLOYMENT_INVALID"; field: string }> {}
+export class DeploymentError extends CodedError<{
+  code: "DEPLOYMENT_INVALID";
+  field: string;
+  wanted: string;
+  found: string;
+}> {}
 
 /** Reads a deployment from JSON, in which the block is a number or decimal text. @throws DEPLOYMENT_INVALID */
 export function parseDeployment(json: unknown): Deployment {
@@ -51,29 +56,35 @@ export function readTokens(value: unknown): Tokens {
 
 /** @throws DEPLOYMENT_INVALID */
 export function readChainId(value: unknown): number {
-  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 1) throw invalid("chainId");
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 1)
+    throw invalid("chainId", "a whole number above 0", value);
   return value;
 }
 
 /** @throws DEPLOYMENT_INVALID */
 export function readObject(value: unknown, field: string): Record<string, unknown> {
-  if (typeof value !== "object" || value === null) throw invalid(field);
+  if (typeof value !== "object" || value === null) throw invalid(field, "an object", value);
   return value as Record<string, unknown>;
 }
 
 /** @throws DEPLOYMENT_INVALID */
 export function readAddress(source: Record<string, unknown>, field: string): Address {
   const value = source[field];
-  if (!isHex(value, 20)) throw invalid(field);
+  if (!isHex(value, 20)) throw invalid(field, "an address: 0x and 40 hexadecimal digits", value);
   return toAddress(value);
 }
 
 function readBlock(value: unknown): bigint {
   const text = String(value);
-  if (!/^[0-9]{1,18}$/.test(text)) throw invalid("deployedAtBlock");
+  if (!/^[0-9]{1,18}$/.test(text)) throw invalid("deployedAtBlock", "the number of a block", value);
   return BigInt(text);
 }
 
-function invalid(field: string): DeploymentError {
-  return new DeploymentError({ code: "DEPLOYMENT_INVALID", field });
+function invalid(field: string, wanted: string, found: unknown): DeploymentError {
+  return new DeploymentError({ code: "DEPLOYMENT_INVALID", field, wanted, found: showFound(found) });
+}
+
+/** What a file has in a field, cut to what fits in a line. */
+export function showFound(value: unknown): string {
+  return (JSON.stringify(value) ?? "missing").slice(0, 80);
 }

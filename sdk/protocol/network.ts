@@ -7,6 +7,7 @@ import {
   readChainId,
   readObject,
   readTokens,
+  showFound,
   type Tokens,
 } from "./deployment.ts";
 import { type Address, isHex, toAddress } from "./hex.ts";
@@ -37,7 +38,8 @@ export interface DeployedNetwork extends Network {
 }
 
 export class NetworkFileError extends CodedError<
-  { code: "NETWORK_INVALID"; field: string } | { code: "NETWORK_NOT_DEPLOYED"; name: string }
+  | { code: "NETWORK_INVALID"; field: string; wanted: string; found: string }
+  | { code: "NETWORK_NOT_DEPLOYED"; name: string }
 > {}
 
 const MAX_RPC_URLS = 8;
@@ -52,13 +54,15 @@ const fields = [
   "deployment",
 ] as const;
 
-/** @throws NETWORK_INVALID with the first field that is wrong */
-export function parseNetwork(json: unknown): Network {
+/** @param file Where it was read, for people. @throws NETWORK_INVALID with the first field that is wrong */
+export function parseNetwork(json: unknown, file = "the network file"): Network {
   try {
     return read(readObject(json, ""));
   } catch (error) {
     if (!(error instanceof DeploymentError)) throw error;
-    throw new NetworkFileError({ code: "NETWORK_INVALID", field: error.detail.field }, { cause: error });
+    const { field, wanted, found } = error.detail;
+    const message = `${field === "" ? file : `${field} in ${file}`} is ${found}, wanted is ${wanted}`;
+    throw new NetworkFileError({ code: "NETWORK_INVALID", field, wanted, found }, { message });
   }
 }
 
@@ -74,7 +78,7 @@ export function requireDeployed(network: Network): DeployedNetwork {
 
 function read(source: Record<string, unknown>): Network {
   const unknown = Object.keys(source).find((name) => !(fields as readonly string[]).includes(name));
-  if (unknown !== undefined) throw invalid(unknown);
+  if (unknown !== undefined) throw invalid(unknown, `one of ${fields.join(", ")}`, unknown);
   const network = {
     name: readName(source.name),
     chainId: readChainId(source.chainId),
@@ -87,14 +91,17 @@ function read(source: Record<string, unknown>): Network {
   };
   const { tokens, stake, deployment } = network;
   // The file is edited by hand: addresses of another chain or of other tokens must not slip in.
-  if (deployment !== undefined && deployment.chainId !== network.chainId) throw invalid("deployment.chainId");
+  if (deployment !== undefined && deployment.chainId !== network.chainId) {
+    throw invalid("deployment.chainId", `that of the file, ${network.chainId}`, deployment.chainId);
+  }
   if (deployment !== undefined && tokens !== undefined) {
     for (const name of ["USDC", "LPT"] as const) {
-      if (deployment.tokens[name] !== tokens[name]) throw invalid(`deployment.tokens.${name}`);
+      if (deployment.tokens[name] === tokens[name]) continue;
+      throw invalid(`deployment.tokens.${name}`, `that of tokens, ${tokens[name]}`, deployment.tokens[name]);
     }
   }
   if (deployment !== undefined && stake !== undefined && deployment.stakeToken !== stake.token) {
-    throw invalid("deployment.stakeToken");
+    throw invalid("deployment.stakeToken", `that of stake, ${stake.token}`, deployment.stakeToken);
   }
   return Object.freeze(network);
 }
@@ -105,30 +112,45 @@ function isAbsent(value: unknown): boolean {
 }
 
 function readName(value: unknown): string {
-  if (typeof value !== "string" || !/^[a-z0-9][a-z0-9-]{0,63}$/.test(value)) throw invalid("name");
+  if (typeof value !== "string" || !/^[a-z0-9][a-z0-9-]{0,63}$/.test(value)) {
+    throw invalid("name", "1 to 64 lower-case letters, digits and hyphens", value);
+  }
   return value;
 }
 
 function readUrls(value: unknown): readonly string[] {
-  if (!Array.isArray(value) || value.length > MAX_RPC_URLS) throw invalid("rpcUrls");
-  for (const url of value) if (typeof url !== "string" || !/^https?:\/\/\S+$/.test(url)) throw invalid("rpcUrls");
-  return Object.freeze([...value]);
+  const isList = Array.isArray(value) && value.length <= MAX_RPC_URLS;
+  if (isList && value.every((url) => typeof url === "string" && /^https?:\/\/\S+$/.test(url))) {
+    return Object.freeze([...value]);
+  }
+  // An endpoint's address may hold a key: what was found is not told.
+  const found = Array.isArray(value) ? `a list of ${value.length}` : typeof value;
+  throw new DeploymentError({
+    code: "DEPLOYMENT_INVALID",
+    field: "rpcUrls",
+    wanted: `a list of at most ${MAX_RPC_URLS} addresses that begin with http:// or https://`,
+    found,
+  });
 }
 
 function readDepth(value: unknown): number {
   if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > 1_000) {
-    throw invalid("confirmedDepth");
+    throw invalid("confirmedDepth", "a whole number from 0 to 1000", value);
   }
   return value;
 }
 
 function readStake(value: unknown): { readonly token: Address; readonly minimum: bigint } {
   const { token, minimum } = readObject(value, "stake");
-  if (!isHex(token, 20)) throw invalid("stake.token");
-  if (typeof minimum !== "string" || !/^[0-9]{1,29}$/.test(minimum)) throw invalid("stake.minimum");
+  if (!isHex(token, 20)) {
+    throw invalid("stake.token", "an address: 0x and 40 hexadecimal digits", token);
+  }
+  if (typeof minimum !== "string" || !/^[0-9]{1,29}$/.test(minimum)) {
+    throw invalid("stake.minimum", "base units as text of at most 29 digits", minimum);
+  }
   return Object.freeze({ token: toAddress(token), minimum: BigInt(minimum) });
 }
 
-function invalid(field: string): NetworkFileError {
-  return new NetworkFileError({ code: "NETWORK_INVALID", field });
+function invalid(field: string, wanted: string, found: unknown): DeploymentError {
+  return new DeploymentError({ code: "DEPLOYMENT_INVALID", field, wanted, found: showFound(found) });
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ConfigError } from "@leat/node/config/errors.ts";
 import { loadConfig } from "@leat/node/config/load-config.ts";
 import fc from "fast-check";
 import { Type } from "typebox";
@@ -129,9 +130,33 @@ describe("config/load-config", () => {
     assert.throws(() => loadConfig({ sections, file }), { code: "CONFIG_FILE_UNREADABLE" });
     writeFileSync(file, "{");
     assert.throws(() => loadConfig({ sections, file }), { code: "CONFIG_FILE_UNREADABLE" });
-    for (const content of ["[]", "7", '{"http":7}', '{"other":{}}', '{"http":null}']) {
+    writeFileSync(file, '{"other":{}}');
+    assert.throws(() => loadConfig({ sections, file }), { code: "CONFIG_KEY_UNKNOWN" });
+    for (const [content, key, found] of [
+      ["[]", "", "[]"],
+      ["7", "", "7"],
+      ['{"http":7}', "http", "7"],
+      ['{"http":null}', "http", "null"],
+    ] as const) {
       writeFileSync(file, content);
-      assert.throws(() => loadConfig({ sections, file }), { code: "CONFIG_KEY_UNKNOWN" });
+      assert.throws(
+        () => loadConfig({ sections, file }),
+        ({ message, detail }: ConfigError) => {
+          assert.ok(detail.code === "CONFIG_VALUE_INVALID", detail.code);
+          assert.deepEqual([detail.key, detail.found], [key, found]);
+          return message.includes(file) && message.includes("wanted is");
+        },
+      );
+    }
+  });
+
+  it("names the file in which a setting is unknown or wrong", () => {
+    for (const content of ['{"http":{"prot":1}}', '{"http":{"port":"x"}}']) {
+      writeFileSync(file, content);
+      assert.throws(
+        () => loadConfig({ sections, file }),
+        ({ message }: Error) => message.includes(file) && message.includes("http.port"),
+      );
     }
   });
 

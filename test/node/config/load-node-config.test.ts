@@ -37,9 +37,17 @@ describe("config/load-node-config", () => {
     const missing = join(folder, "none.json");
     assert.throws(() => loadNodeConfig({ argv: ["--node.networkFile", missing] }), { code: "CONFIG_FILE_UNREADABLE" });
     writeFileSync(missing, "{}");
-    assert.throws(() => loadNodeConfig({ argv: ["--node.networkFile", missing] }), { code: "NETWORK_INVALID" });
-    assert.throws(() => loadNodeConfig({ argv: ["--node.networkFile", "nowhere"] }), {
-      code: "CONFIG_FILE_UNREADABLE",
-    });
+    assert.throws(
+      () => loadNodeConfig({ argv: ["--node.networkFile", missing] }),
+      ({ code, message }: Error & { code: string }) =>
+        code === "NETWORK_INVALID" && message.startsWith(`name in ${missing} is missing, wanted is `),
+    );
+    assert.throws(
+      () => loadNodeConfig({ argv: ["--node.networkFile", "nowhere"] }),
+      ({ detail }: Error & { detail: unknown }) => {
+        assert.deepEqual(detail, { code: "CONFIG_NETWORK_UNKNOWN", name: "nowhere", known: "arbitrum-one, base" });
+        return true;
+      },
+    );
   });
 });
