@@ -1,5 +1,6 @@
-import { CodedError, isCodedError } from "@leat/sdk/base/errors.ts";
+import { CodedError } from "@leat/sdk/base/errors.ts";
 import type { Command } from "commander";
+import { describeFailure } from "../texts/table.ts";
 
 /** Misuse of the command line itself. */
 export class UsageError extends CodedError<{ code: "CLI_USAGE" }> {
@@ -42,19 +43,16 @@ export function renderTable(rows: readonly Readonly<Record<string, unknown>>[]):
 
 /** Says what went wrong and gives the exit code: one line for an expected failure, the stack for a bug. */
 export function reportError(error: unknown, json: boolean): number {
-  const coded = isCodedError(error);
-  const code = coded ? error.code : "INTERNAL";
-  const message = describeError(error, code);
-  if (json) process.stdout.write(`${toJson({ error: { code, message } })}\n`);
-  if (coded && !json) process.stderr.write(`${code}: ${message}\n`);
-  if (!coded) process.stderr.write(`${error instanceof Error ? (error.stack ?? message) : message}\n`);
-  return coded ? EXIT_EXPECTED : EXIT_BUG;
-}
-
-function describeError(error: unknown, code: string): string {
+  const failure = describeFailure(error);
+  if (failure !== undefined) {
+    if (json) process.stdout.write(`${toJson({ error: failure })}\n`);
+    else process.stderr.write(`${failure.code}: ${failure.message}\n`);
+    return EXIT_EXPECTED;
+  }
   const message = error instanceof Error ? error.message : String(error);
-  // An error without a sentence of its own begins with its code already.
-  return message.startsWith(`${code}: `) ? message.slice(code.length + 2) : message;
+  if (json) process.stdout.write(`${toJson({ error: { code: "INTERNAL", message } })}\n`);
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? message) : message}\n`);
+  return EXIT_BUG;
 }
 
 function renderCell(value: unknown): string {

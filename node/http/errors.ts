@@ -1,6 +1,7 @@
 import { CodedError, isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { explainError } from "../texts/table.ts";
 
 export class HttpError extends CodedError<
   | { code: "HTTP_PORT_BUSY"; host: string; port: number }
@@ -61,7 +62,7 @@ function answerError(
 ): FastifyReply {
   if (isCodedError(error)) {
     const status = app.publicCodes.get(error.code);
-    if (status !== undefined) return send(reply, status, error.code, withoutCode(error.message, error.code));
+    if (status !== undefined) return send(reply, status, error.code, explainError(error));
   } else {
     const { code, statusCode, message } = error as Partial<FastifyError>;
     const [status, ours] = fastifyCodes[code ?? ""] ?? [];
@@ -79,8 +80,4 @@ function send(reply: FastifyReply, status: number, code: string, message: string
   const body: ErrorBody = { error: { code, message } };
   // Serialized here, since a route's schema describes its success.
   return reply.code(status).type("application/json; charset=utf-8").serializer(String).send(JSON.stringify(body));
-}
-
-function withoutCode(message: string, code: string): string {
-  return message.startsWith(`${code}: `) ? message.slice(code.length + 2) : message;
 }

@@ -6,6 +6,7 @@ import { privateKeyToAccount } from "viem/accounts";
 import { readNetwork } from "../../node/config/network-file.ts";
 import { writeFileAtomic } from "../../node/kernel/atomic-file.ts";
 import { loadKeyFile } from "../../node/kernel/keys.ts";
+import { fileReason } from "../../sdk/base/file-reasons.ts";
 import type { Tokens } from "../../sdk/protocol/deployment.ts";
 import { type Address, bytesToHex, toAddress } from "../../sdk/protocol/hex.ts";
 import type { Network } from "../../sdk/protocol/network.ts";
@@ -78,10 +79,7 @@ export async function deploy(command: DeployCommand, io: DeployIo): Promise<Depl
     return new DeployError({ code: "DEPLOY_IN_USE", path: journalPath, pid });
   }).catch((cause: NodeJS.ErrnoException) => {
     if (cause instanceof DeployError) throw cause;
-    throw new DeployError(
-      { code: "DEPLOY_FILE_UNWRITABLE", path: out, reason: cause.code ?? cause.message },
-      { cause },
-    );
+    throw new DeployError({ code: "DEPLOY_FILE_UNWRITABLE", path: out, reason: fileReason(cause) }, { cause });
   });
   try {
     const journal = await FileJournal.open(journalPath);

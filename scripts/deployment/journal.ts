@@ -1,6 +1,7 @@
 import { type FileHandle, open, readFile, truncate } from "node:fs/promises";
 import { dirname } from "node:path";
 import { syncDirectory } from "../../node/kernel/atomic-file.ts";
+import { fileReason } from "../../sdk/base/file-reasons.ts";
 import { type Hex, isHex } from "../../sdk/protocol/hex.ts";
 import { DeployError } from "./errors.ts";
 
@@ -134,8 +135,7 @@ export class FileJournal implements Journal {
 }
 
 function unwritable(path: string, cause: unknown): DeployError {
-  const reason = (cause as NodeJS.ErrnoException).code ?? (cause as Error).message;
-  return new DeployError({ code: "DEPLOY_FILE_UNWRITABLE", path, reason }, { cause });
+  return new DeployError({ code: "DEPLOY_FILE_UNWRITABLE", path, reason: fileReason(cause) }, { cause });
 }
 
 function isCount(value: unknown): value is number {

@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline/promises";
 import { formatEther, formatGwei } from "viem";
-import { isCodedError } from "../../sdk/base/errors.ts";
+import { describeFailure } from "../../node/texts/table.ts";
 import { type Cost, type DeployIo, type DeployResult, deploy } from "./deploy.ts";
 import { parseOptions, usage } from "./options.ts";
 import type { Plan } from "./plan.ts";
@@ -18,10 +18,10 @@ async function main(argv: readonly string[]): Promise<number> {
     else process.stdout.write(result.file === undefined ? showPlan(result.plan, result.cost) : `${result.file}\n`);
     return 0;
   } catch (error) {
-    if (!isCodedError(error)) throw error;
-    const message = error.message.replace(`${error.code}: `, "");
-    process.stderr.write(`${error.code}: ${message}\n`);
-    if (json) process.stdout.write(`${toJson({ ok: false, error: { ...error.detail, message } })}\n`);
+    const failure = describeFailure(error);
+    if (failure === undefined) throw error;
+    process.stderr.write(`${failure.code}: ${failure.message}\n`);
+    if (json) process.stdout.write(`${toJson({ ok: false, error: failure })}\n`);
     return 1;
   }
 }

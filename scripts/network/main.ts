@@ -1,7 +1,9 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { isAbsolute, resolve } from "node:path";
-import { isCodedError } from "@leat/sdk/base/errors.ts";
+import { toJson } from "@leat/node/cli/output.ts";
+import { describeFailure } from "@leat/node/texts/table.ts";
+import { fileReason } from "@leat/sdk/base/file-reasons.ts";
 import { lockData } from "./data-lock.ts";
 import { demoPattern, runDemo } from "./demo.ts";
 import { describeNext, describeReport } from "./describe.ts";
@@ -26,10 +28,10 @@ async function main(argv: readonly string[]): Promise<number> {
     }
     return await run({ ...options, dataDir: resolve(options.dataDir) });
   } catch (error) {
-    if (!isCodedError(error)) throw error;
-    const message = error.message.replace(`${error.code}: `, "");
-    process.stderr.write(`${error.code}: ${message}\n`);
-    if (json) process.stdout.write(`${JSON.stringify({ ok: false, error: { code: error.code, message } })}\n`);
+    const failure = describeFailure(error);
+    if (failure === undefined) throw error;
+    process.stderr.write(`${failure.code}: ${failure.message}\n`);
+    if (json) process.stdout.write(`${toJson({ ok: false, error: failure })}\n`);
     return 1;
   }
 }
@@ -39,7 +41,7 @@ async function run(options: NetworkOptions): Promise<number> {
   const missing = inputs.find((file) => !existsSync(file));
   if (missing !== undefined) throw new NetworkError({ code: "UP_INPUT_MISSING", file: missing });
   await mkdir(options.dataDir, { recursive: true }).catch((error: Error) => {
-    throw new NetworkError({ code: "UP_DATA_UNUSABLE", dir: options.dataDir, reason: error.message });
+    throw new NetworkError({ code: "UP_DATA_UNUSABLE", dir: options.dataDir, reason: fileReason(error) });
   });
   const unlock = await lockData(options.dataDir);
   const told = whenTold();

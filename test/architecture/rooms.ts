@@ -48,12 +48,14 @@ export const rooms: readonly Room[] = [
   // Declared above and needed by the settings below: files without any import of ours.
   ...ownOptions.map((name) => ({ name, path: `${name}.ts`, below: [] })),
   room("node/config", [...belowServices, "node/services", ...ownOptions]),
+  // What codes mean to people: whoever talks to them needs it, and it needs nobody.
+  room("node/texts", ["sdk/base", "sdk/protocol"], { pure: true }),
   room("node/app", [...belowApp, "node/http", "node/web/routes"]),
-  room("node/http", [...belowServices, "node/services", "node/http/options"]),
+  room("node/http", [...belowServices, "node/services", "node/http/options", "node/texts"]),
   // The server's side of the pages.
   { name: "node/web/routes", path: "node/web/routes.ts", below: ["sdk/base", "sdk/protocol", "node/http"] },
   room("node/web", ["sdk/base", "sdk/protocol", "sdk/selection", "sdk/client", "sdk/player"], { browser: true }),
-  room("node/cli", [...belowApp, "node/app", "node/http", "node/web/routes"]),
+  room("node/cli", [...belowApp, "node/app", "node/http", "node/web/routes", "node/texts"]),
 
   // They stand outside: commands and tests may use every room.
   room("scripts", ["*"]),

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { CodedError } from "@leat/sdk/base/errors.ts";
+import { describeFileReason, fileReason } from "@leat/sdk/base/file-reasons.ts";
 import { getEquivocationStatus, reportEquivocation } from "@leat/sdk/client/actions/faults.ts";
 import { type Equivocation, equivocationFromJson } from "@leat/sdk/protocol/faults.ts";
 import { formatAmount } from "@leat/sdk/protocol/units.ts";
@@ -53,7 +54,7 @@ async function readPair(path: string): Promise<Equivocation> {
       { cause, message: `no proof can be read from ${path}: ${reason}` },
     );
   const text = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
-    throw unreadable(cause.code ?? cause.message, cause);
+    throw unreadable(describeFileReason(fileReason(cause)), cause);
   });
   if (text.length > MAX_FILE_CHARACTERS) throw unreadable("it is too long");
   let json: unknown;

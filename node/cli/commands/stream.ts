@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { describeFileReason, fileReason } from "@leat/sdk/base/file-reasons.ts";
 import { tokenAddress } from "@leat/sdk/client/actions/account.ts";
 import {
   createStream,
@@ -128,7 +129,7 @@ async function readPlayback(file: string): Promise<PlaybackRequest> {
   try {
     value = JSON.parse(await readFile(file, "utf8"));
   } catch (cause) {
-    throw new UsageError(`the playback file ${file} cannot be read as JSON: ${(cause as Error).message}`);
+    throw new UsageError(`the playback file ${file} cannot be read as JSON: ${describeFileReason(fileReason(cause))}`);
   }
   if (Value.Check(playbackRequestSchema, value)) return value;
   throw new UsageError(`the playback file ${file} is no policy; docs/buyers/who-may-watch.md shows each kind`);

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { CodedError } from "@leat/sdk/base/errors.ts";
+import { describeFileReason, fileReason } from "@leat/sdk/base/file-reasons.ts";
 import type { EngineName } from "@leat/transcoder/engine.ts";
 import { type Ladder, parseLadder } from "@leat/transcoder/ladder.ts";
 import { type StoredReport, transcodeFile } from "@leat/transcoder/stored.ts";
@@ -37,8 +38,8 @@ export async function readLadder(path: string): Promise<Ladder> {
   try {
     content = JSON.parse(await readFile(path, "utf8"));
   } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code ?? (cause as Error).message;
-    const message = `the ladder ${path} cannot be read as JSON: ${reason}`;
+    const reason = fileReason(cause);
+    const message = `the ladder ${path} cannot be read as JSON: ${describeFileReason(reason)}`;
     throw new LadderFileError({ code: "LADDER_FILE_UNREADABLE", path, reason }, { cause, message });
   }
   return parseLadder(content);

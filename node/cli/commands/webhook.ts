@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { describeFileReason, fileReason } from "@leat/sdk/base/file-reasons.ts";
 import { addWebhook, listWebhooks, removeWebhook } from "@leat/sdk/client/actions/webhooks.ts";
 import { type EventType, eventTypes } from "@leat/sdk/protocol/events.ts";
 import type { Command } from "commander";
@@ -45,7 +46,7 @@ async function readSecret(file: string): Promise<string> {
   try {
     return (await readFile(file, "utf8")).trim();
   } catch (cause) {
-    throw new UsageError(`the secret file ${file} cannot be read: ${(cause as Error).message}`);
+    throw new UsageError(`the secret file ${file} cannot be read: ${describeFileReason(fileReason(cause))}`);
   }
 }
 

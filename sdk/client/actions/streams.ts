@@ -146,7 +146,8 @@ export async function callApi<T>(
   const answer = (await response.json().catch(() => undefined)) as { error?: { code: string; message: string } };
   if (response.ok) return answer as T;
   const reason = answer?.error?.code ?? "UNKNOWN";
-  const message = `${reason}: ${answer?.error?.message ?? `the cluster answered ${response.status}`}`;
+  const said = answer?.error?.message ?? "it said nothing that can be read";
+  const message = `the cluster refused (${reason}, ${response.status}): ${said}`;
   throw new ApiError({ code: "API_REFUSED", reason, status: response.status }, { message });
 }
 

@@ -38,6 +38,11 @@ describe("cli/output", () => {
     const coded = new CodedError({ code: "TEST_SHORT", held: 4n });
     const line = capture(process.stderr, () => assert.equal(reportError(coded, false), 1));
     assert.equal(line, "TEST_SHORT: held=4\n");
+    const full = Object.assign(new Error("ENOSPC"), { code: "ENOSPC", syscall: "write", path: "/data/x" });
+    const told = capture(process.stderr, () => assert.equal(reportError(full, false), 1));
+    assert.equal(told, "FILE_UNUSABLE: /data/x cannot be used (the disk is full, ENOSPC); mend that and try again\n");
+    const json = capture(process.stdout, () => reportError(coded, true));
+    assert.deepEqual(JSON.parse(json), { error: { code: "TEST_SHORT", held: "4", message: "held=4" } });
     const bug = capture(process.stderr, () => assert.equal(reportError(new Error("bug"), false), 70));
     assert.match(bug, /Error: bug\n\s+at /);
   });

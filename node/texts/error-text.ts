@@ -1,0 +1,46 @@
+import type { CodedError, ErrorDetail } from "@leat/sdk/base/errors.ts";
+import { describeFileReason } from "@leat/sdk/base/file-reasons.ts";
+import { formatAmount } from "@leat/sdk/protocol/units.ts";
+
+/**
+ * What a person is told of one code. `{name}` stands for a fact of the error; `{name|ether}` is in wei and `{name|exact}`
+ * in 10^-30 of a token, and both are shown as whole ones; `{name|file}` is the system's code for a file's failure.
+ */
+export interface ErrorText {
+  /** What happened, to what. Left out where every place that throws the code says it in a sentence of its own. */
+  readonly happened?: string;
+  /** What to do next. Left out where the sentence says that too. */
+  readonly todo?: string;
+}
+
+export type ErrorTexts = Readonly<Record<string, ErrorText>>;
+
+/** Whoever throws the code knows more than a text could: its sentence holds all. */
+export const saidByThrower: ErrorText = {};
+
+const decimalsBy: Readonly<Record<string, number>> = { ether: 18, exact: 30 };
+
+/** One sentence for people: what happened, then what to do. The code is not in it. */
+export function describeError(error: CodedError<ErrorDetail>, text: ErrorText | undefined): string {
+  const happened = error.sentence ?? fill(text?.happened, error.detail) ?? listFacts(error.detail);
+  const todo = fill(text?.todo, error.detail);
+  return [happened, todo].filter((part) => part !== undefined && part !== "").join("; ");
+}
+
+function fill(template: string | undefined, detail: ErrorDetail): string | undefined {
+  const facts = detail as unknown as Readonly<Record<string, unknown>>;
+  return template?.replace(/\{(\w+)(?:\|(\w+))?\}/g, (_, name: string, unit: string | undefined) => {
+    const fact = facts[name];
+    if (unit === "file") return describeFileReason(String(fact));
+    const decimals = decimalsBy[unit ?? ""];
+    return typeof fact === "bigint" && decimals !== undefined
+      ? formatAmount(fact, decimals)
+      : String(fact ?? "unknown");
+  });
+}
+
+/** For a code that no table knows: a peer of a later version may send one. */
+function listFacts(detail: ErrorDetail): string {
+  const facts = Object.entries(detail).filter(([name]) => name !== "code");
+  return facts.map(([name, value]) => `${name}=${String(value)}`).join(", ");
+}

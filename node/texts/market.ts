@@ -1,0 +1,185 @@
+import { type ErrorTexts, saidByThrower } from "./error-text.ts";
+
+/** What a cluster or a node answers who asks it for work, money or proof. */
+export const marketTexts = {
+  API_REFUSED: saidByThrower,
+  API_UNREACHABLE: { todo: "look whether the cluster's balancer runs, and at purchases.clusterUrl" },
+  API_REQUEST_HEADER_INVALID: {
+    happened: "the Authorization header is none of ours",
+    todo: "docs/protocol/second-client.md shows how a request is signed",
+  },
+  AUTH_MISSING: saidByThrower,
+  AUTH_EXPIRED: saidByThrower,
+  AUTH_REQUEST_MISMATCH: saidByThrower,
+  AUTH_REPLAYED: { todo: "sign each request anew" },
+  AUTH_BUSY: saidByThrower,
+  AUTH_SIGNATURE_INVALID: { todo: "docs/protocol/second-client.md shows how a request is signed" },
+  AUTH_SIGNATURE_WRONG: { todo: "look at the key, and at the chain and escrow that it signed for" },
+  AUTH_SIGNER_ENDED: saidByThrower,
+  REQUEST_RATE_LIMITED: saidByThrower,
+  IDEMPOTENCY_KEY_REUSED: { todo: "take a new one for new work" },
+  IDEMPOTENCY_IN_PROGRESS: saidByThrower,
+  IDEMPOTENCY_KEY_MISSING: saidByThrower,
+  IDEMPOTENCY_KEY_INVALID: saidByThrower,
+  STREAM_UNKNOWN: {
+    happened: "you have no stream {stream}",
+    todo: '"scripts/leat stream list" shows yours',
+  },
+  STREAM_KEY_UNKNOWN: {
+    happened: "no stream is published with this key",
+    todo: 'make another with "scripts/leat stream rotate-key"',
+  },
+  STREAM_ENDED: {
+    happened: "the stream {stream} has ended",
+    todo: "make another: one that ended does not begin again",
+  },
+  STREAM_CREDIT_EXHAUSTED: {
+    happened: "the stream {stream} ended: nobody paid for its work in time",
+    todo: 'look at "scripts/leat buyer status": is the agent up, and is there a reserve?',
+  },
+  STREAM_SIGNER_SPENT: {
+    happened: "the stream {stream} ended: the key that signs for the account was allotted no more",
+    todo: 'allot it more with "scripts/leat buyer allot"',
+  },
+  STREAM_RESERVE_SPENT: {
+    happened: "the stream {stream} ended: the reserve of its buyer is used up",
+    todo: 'put money in with "scripts/leat buyer deposit"',
+  },
+  STREAM_LADDER_INVALID: {
+    happened: "the ladder cannot be sold: {reason}",
+    todo: "docs/examples/ladder.json is one that can",
+  },
+  STREAM_TOKEN_UNKNOWN: {
+    happened: "this cluster takes no payment in {token}",
+    todo: "name USDC or LPT with --token, or the address of a token that its network file has",
+  },
+  PUBLISH_LEASE_HELD: {
+    happened: "another publisher sent to the stream {stream} {ageMs} ms ago",
+    todo: "stop it first",
+  },
+  PUBLISH_LEASE_LOST: {
+    happened: "another publisher took the stream {stream} over",
+    todo: "let one program publish with a key",
+  },
+  PUBLISH_NODE_WRONG: {
+    happened: "another node takes the stream {stream} in",
+    todo: "publish to the first of the ingest addresses",
+  },
+  BUYER_UNFUNDED: {
+    happened:
+      "the reserve for this cluster has {reserveExact|exact} whole tokens, and {neededExact|exact} are needed to begin",
+    todo: 'put money in with "scripts/leat buyer deposit AMOUNT TOKEN --cluster ID"',
+  },
+  BUYER_AGENT_ABSENT: {
+    happened: "nobody is connected who signs vouchers for {buyer}",
+    todo: 'start the buyer\'s agent, or allot a signer with "scripts/leat buyer allot"',
+  },
+  BUYER_REPUTATION_LOW: {
+    happened: "vouchers of {buyer} bounced more often than this cluster puts up with",
+    todo: '"scripts/leat explain ACCOUNT --url CLUSTER" names each; pay what is open',
+  },
+  PRICE_ABOVE_CEILING: {
+    happened:
+      "the cheapest node asks {price} for a unit of {unit}, above your ceiling of {ceiling} (10^-30 of a token)",
+    todo: "raise --ceiling, or wait for a cheaper node",
+  },
+  PLACEMENT_NOBODY: {
+    happened: "no node of this cluster can take the work now ({primitive})",
+    todo: "ask again in a minute: nodes may be full, too dear, elsewhere or away",
+  },
+  JOB_UNKNOWN: { happened: "there is no job {job}", todo: "take its id from leat stream show" },
+  JOB_NOT_YOURS: { happened: "the job {job} is another's", todo: "ask as the account that made the stream" },
+  OPERATOR_UNKNOWN: {
+    happened: "no operator has the node key {node}",
+    todo: 'join with "scripts/leat operator join", or add the key with "scripts/leat operator add-node"',
+  },
+  OPERATOR_NOT_MEMBER: {
+    happened: "the operator {operator} is no member of this cluster",
+    todo: "accept the cluster on chain, or wait until its owner approves",
+  },
+  CANDIDATE_UNKNOWN: {
+    happened: "this node stands in no table with the root {root}",
+    todo: "take the root from a decision of the last hour",
+  },
+  SELECTION_UNKNOWN: {
+    happened: "the balancer knows no decision {id}",
+    todo: 'take one from "scripts/leat stream show STREAM"',
+  },
+  PLAYBACK_KEY_INVALID: saidByThrower,
+  PLAYBACK_KEY_PRIVATE: saidByThrower,
+  PLAYBACK_KEY_TWICE: { todo: "give each a kid of its own" },
+  PLAYBACK_KEY_ALGORITHM_WRONG: saidByThrower,
+  PLAYBACK_WEBHOOK_URL_INVALID: saidByThrower,
+  PLAYBACK_TOKEN_MISSING: {
+    happened: "the stream is not public",
+    todo: "ask its owner for a token and add ?token=TOKEN to the address",
+  },
+  PLAYBACK_TOKEN_INVALID: {
+    happened: "the token cannot be used: {what}",
+    todo: "docs/buyers/who-may-watch.md shows one that can",
+  },
+  PLAYBACK_TOKEN_KEY_UNKNOWN: { happened: "the stream has no key of the token's kid", todo: "sign with a present one" },
+  PLAYBACK_TOKEN_SIGNATURE_WRONG: { happened: "another key signed the token", todo: "ask the owner for a new one" },
+  PLAYBACK_TOKEN_EXPIRED: { happened: "the token has ended", todo: "ask the owner for a new one" },
+  PLAYBACK_TOKEN_EARLY: { happened: "the token is not valid yet", todo: "look at the clocks of both machines" },
+  PLAYBACK_TOKEN_LIFETIME_LONG: {
+    happened: "the token stands for {seconds} s, and {most} s are allowed",
+    todo: "sign a shorter one",
+  },
+  PLAYBACK_TOKEN_STREAM_WRONG: { happened: "the token is for another stream", todo: "ask the owner for a new one" },
+  PLAYBACK_TOKEN_ADDRESS_WRONG: {
+    happened: "the token is bound to another address",
+    todo: "ask the owner for a new one",
+  },
+  PLAYBACK_TOKEN_ORIGIN_WRONG: {
+    happened: "the token is bound to the pages of another origin",
+    todo: "ask the owner for a new one",
+  },
+  PLAYBACK_WEBHOOK_REFUSED: { happened: "the owner's server said no", todo: "ask the owner" },
+  PLAYBACK_WEBHOOK_UNREACHABLE: {
+    happened: "the owner's server gave no answer that can be understood",
+    todo: "ask again; its owner should look at it",
+  },
+  PLAYBACK_WEBHOOK_BUSY: { happened: "too many viewers wait for the owner's server", todo: "ask again" },
+  STORED_JOB_INVALID: saidByThrower,
+  STORED_JOB_TOO_LONG: { happened: "{seconds} s are declared, and {most} s are taken", todo: "send it in pieces" },
+  STORED_JOB_TOO_LARGE: { happened: "the file has {sizeBytes} bytes, and {most} are taken", todo: "send it in pieces" },
+  STORED_JOB_LENGTH_MISSING: { happened: "the request does not say its length", todo: "send Content-Length" },
+  STORED_JOB_CODEC_UNSOLD: { happened: "this node does not sell {codec}", todo: "take the rung out, or ask another" },
+  STORED_JOB_BUSY: { happened: "the node encodes as much as it can", todo: "ask again in a minute" },
+  STORED_JOB_UNREADABLE: { happened: "the file cannot be read: {reason}", todo: "look whether it was cut off" },
+  STORED_JOB_BEYOND_DECLARED: {
+    happened: "the file has {foundPixels} pixels to encode, and {declaredPixels} were declared",
+    todo: "declare what it has",
+  },
+  STORED_JOB_TIMED_OUT: { happened: "the work took longer than {limitMs} ms", todo: "send it in pieces" },
+  STORED_JOB_FAILED: { happened: "the work failed: {reason}", todo: "send it again, or to another node" },
+  STORED_JOB_CUT_OFF: { happened: "the upload ended before its length", todo: "send it again" },
+  STORED_JOB_ABANDONED: { happened: "nobody waited for the answer", todo: "send it again and wait" },
+  STORED_JOB_FILE_UNKNOWN: { happened: "there is no such file, or no longer", todo: "fetch files within the hour" },
+  WEBHOOK_ENDPOINT_UNKNOWN: {
+    happened: "you have no endpoint {endpoint}",
+    todo: '"scripts/leat webhook list" shows yours',
+  },
+  WEBHOOK_ENDPOINTS_MANY: saidByThrower,
+  WEBHOOK_URL_INVALID: saidByThrower,
+  WATCH_PAYEE_WRONG: { happened: "{from} left a voucher of {payee}", todo: "leave vouchers of your own node alone" },
+  WATCH_PAYEE_NOT_SERVED: {
+    happened: "this watchtower does not serve {payee}",
+    todo: "name another, or ask its owner",
+  },
+  WATCH_VOUCHER_STALE: {
+    happened: "the watchtower holds a total of {held}, and {offered} was left",
+    todo: "leave the newest voucher",
+  },
+  WATCH_NOTHING_OPEN: { happened: "nothing is open on the channel {channel}", todo: "leave it alone" },
+  WATCH_TOO_LITTLE: {
+    happened: "{open} base units are open on the channel {channel}, below the {least} that are worth their gas",
+    todo: "leave a later voucher",
+  },
+  WATCH_FULL: { happened: "the watchtower holds {held} channels of {most}", todo: "name another" },
+  WATCH_BUSY: { happened: "{from} asks the watchtower too often", todo: "ask again in a minute" },
+  WATCH_REFUSED: { happened: "the edge answered {status}: {reason}", todo: "look whether the stream is live" },
+  WATCH_UNREACHABLE: { happened: "no answer from {url}", todo: "look whether the cluster runs" },
+  WATCH_NOWHERE: { happened: "the stream plays nowhere: it is {state}", todo: "publish to it first" },
+} satisfies ErrorTexts;

@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { sections } from "@leat/node/config/sections.ts";
+import { listSettings } from "@leat/node/config/settings.ts";
+import { errorTexts, explainError } from "@leat/node/texts/table.ts";
+import { CodedError } from "@leat/sdk/base/errors.ts";
+import { readSources, root } from "../../architecture/sources.ts";
+import { listBareThrows, listDeclaredCodes, listReached } from "../../support/declared-codes.ts";
+
+/** What people call; each loads all that it may print the errors of. */
+const programs = ["node/cli/main.ts", "scripts/network/main.ts", "scripts/deployment/main.ts"];
+
+/**
+ * Rooms whose codes end inside a running node: they answer a peer or a publisher, or stand in its log and metrics, and no
+ * command prints them. Those of their codes that a start can fail with have a text all the same.
+ */
+const insideANode = [
+  "node/media",
+  "node/media-io/rtmp",
+  "node/metering",
+  "node/wire",
+  "node/kernel/net",
+  "node/services/balancer",
+  "node/services/buyer",
+  "node/services/delivery",
+  "node/services/ingest",
+  "node/services/jobs",
+  "node/services/payment",
+  "node/services/session",
+  "node/services/transcoding",
+];
+
+describe("the table of error texts", () => {
+  const sources = readSources();
+  const declared = listDeclaredCodes(sources);
+
+  it("has a text for every code that the commands can print", () => {
+    const reached = listReached(programs, sources);
+    assert.ok(reached.size > 300, `only ${reached.size} files are reached`);
+    const printed = declared.filter(
+      ({ path }) => reached.has(path) && !insideANode.some((room) => path.startsWith(`${room}/`)),
+    );
+    assert.ok(new Set(printed.map(({ code }) => code)).size > 200);
+    const without = printed.filter(({ code }) => errorTexts[code] === undefined);
+    assert.deepEqual(
+      without.map(({ code, path }) => `${code} of ${path}`),
+      [],
+    );
+  });
+
+  it("has a text for every code that leaves by HTTP", () => {
+    const leaving = sources
+      .filter(({ path }) => path.startsWith("node/http/"))
+      .flatMap(({ text }) => [...text.matchAll(/\b([A-Z0-9]+_[A-Z0-9_]+): [1-5]\d\d\b/g)].map(([, code]) => code!));
+    assert.ok(leaving.length > 40);
+    assert.deepEqual(
+      leaving.filter((code) => errorTexts[code] === undefined),
+      [],
+    );
+  });
+
+  it("leaves what happened to the thrower only where every thrower says it", () => {
+    const bare = listBareThrows(sources).filter(({ code }) => {
+      const text = errorTexts[code];
+      return text !== undefined && text.happened === undefined;
+    });
+    assert.deepEqual(bare, []);
+  });
+
+  it("names facts that its code has, settings and pages that there are, and no code that is gone", () => {
+    const facts = Map.groupBy(declared, ({ code }) => code);
+    const settings = listSettings(sections);
+    const keys = new Set(settings.map(({ key }) => key));
+    const areas = new Set([...keys].map((key) => key.split(".")[0]!));
+    const variables = new Set(settings.map(({ variable }) => variable));
+    for (const [code, { happened = "", todo = "" }] of Object.entries(errorTexts)) {
+      assert.ok(facts.has(code), `nothing throws ${code}`);
+      const text = `${happened} ${todo}`;
+      const known = facts.get(code)!.flatMap((one) => one.facts);
+      for (const [, name] of text.matchAll(/\{(\w+)/g)) assert.ok(known.includes(name!), `${code} has no fact ${name}`);
+      for (const [key, area] of text.matchAll(/\b([a-z0-9]+)\.(?!md\b)[a-zA-Z]+\b/g)) {
+        if (areas.has(area!)) assert.ok(keys.has(key), `${code} names the setting ${key}`);
+      }
+      for (const [variable] of text.matchAll(/\bLEAT_[A-Z_]+/g)) assert.ok(variables.has(variable), variable);
+      for (const [page] of text.matchAll(/\bdocs\/[a-z0-9/-]+\.\w+/g)) assert.ok(existsSync(join(root, page)), page);
+    }
+  });
+
+  it("says what happened and what to do, with the facts", () => {
+    const busy = new CodedError({ code: "UP_PORT_BUSY", port: 17_400, service: "the balancer" });
+    assert.equal(
+      explainError(busy),
+      "another program listens on port 17400, which the balancer wants; stop it, or give another --port-base",
+    );
+    const short = new CodedError({
+      code: "DEPLOY_GAS_SHORT",
+      account: "0xaa",
+      wantedWei: 2n * 10n ** 18n,
+      foundWei: 5n * 10n ** 17n,
+    });
+    assert.match(explainError(short), /^the deployer 0xaa has 0\.5 ether, and up to 2 are needed; /);
+    const said = new CodedError(
+      { code: "SQL_OPEN_FAILED", location: "x", reason: "y" },
+      { message: "the folder is no database" },
+    );
+    assert.match(explainError(said), /^the folder is no database; look /);
+    assert.equal(explainError(new CodedError({ code: "LATER_CODE", held: 4n })), "held=4");
+  });
+});
