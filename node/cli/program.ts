@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { type CommandEntry, commands } from "./commands.ts";
 import { reportError, UsageError } from "./output.ts";
@@ -23,9 +24,13 @@ export async function runProgram(
 }
 
 function createProgram(): Command {
+  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
   const program = new Command("leat")
     .description("An open marketplace for video primitives.")
     .option("--json", "print one JSON object")
+    .version(version, "--version", "print the version")
     .showSuggestionAfterError()
     .configureOutput({ outputError: () => {} })
     .exitOverride();

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { describeConfig } from "../../config/describe-config.ts";
+import { type ConfigRow, describeConfig } from "../../config/describe-config.ts";
 import { sections } from "../../config/sections.ts";
-import { printResult, renderTable } from "../output.ts";
+import { printResult } from "../output.ts";
 import { acceptSettings, loadSettings } from "../settings-flags.ts";
 
 export function register(program: Command): void {
@@ -10,8 +10,14 @@ export function register(program: Command): void {
     .description("print every setting, its value and what set it; secrets as ***")
     .action((_options: unknown, command: Command) => {
       const rows = describeConfig(sections, loadSettings(command));
-      printResult(command, { settings: rows }, () =>
-        renderTable(rows.map((row) => ({ ...row, value: JSON.stringify(row.value) }))),
-      );
+      printResult(command, { settings: rows }, () => renderSettings(rows));
     });
+}
+
+/** A line for each setting. Values are as long as they are: one that names many things must not push all others out. */
+function renderSettings(rows: readonly ConfigRow[]): string {
+  const width = Math.max(...rows.map(({ key }) => key.length));
+  return rows
+    .map(({ key, value, origin }) => `${key.padEnd(width)}  ${JSON.stringify(value) ?? "-"}  (${origin})`)
+    .join("\n");
 }

@@ -27,6 +27,31 @@ describe("cli/program", () => {
     for (const name of ["keys", "config"]) assert.match(stdout, new RegExp(`^  ${name} `, "m"));
   });
 
+  it("tells its version", async () => {
+    const { stdout, exitCode } = await leat(["--version"]);
+    const { version } = JSON.parse(await readFile(resolve(main, "../../package.json"), "utf8"));
+    assert.deepEqual([stdout, exitCode], [`${version}\n`, 0]);
+  });
+
+  it("prints a long setting without pushing the others out", async () => {
+    const many = Array.from({ length: 40 }, (_, at) => `/ip4/127.0.0.1/tcp/${4_460 + at}`).join(",");
+    const { stdout } = await leat(["config", "print", "--wire.listen", many]);
+    const lines = stdout.trimEnd().split("\n");
+    assert.match(lines.find((line) => line.startsWith("http.port "))!, /^http\.port +8080 {2}\(default\)$/);
+    const wide = lines.filter((line) => line.length > 120).map((line) => line.split(" ")[0]);
+    assert.ok(wide.includes("wire.listen"));
+    assert.ok(!wide.includes("http.port"));
+  });
+
+  it("tells a file's failure in words, with its facts for programs", async () => {
+    const plain = await leat(["keys", "create", "--file", "/proc/leat.key"]);
+    assert.equal(plain.exitCode, 1);
+    assert.match(plain.stderr, /^KEY_FILE_UNWRITABLE: no node key can be written to \/proc\/leat\.key \([^\n]+\n$/);
+    const json = await leat(["keys", "create", "--file", "/proc/leat.key", "--json"]);
+    const { error } = JSON.parse(json.stdout);
+    assert.deepEqual([error.code, error.path, error.reason], ["KEY_FILE_UNWRITABLE", "/proc/leat.key", "ENOENT"]);
+  });
+
   it("answers misuse with one coded line", async () => {
     for (const args of [["nonsense"], ["keys", "nonsense"], ["keys", "show", "--nonsense"], ["--nonsense"]]) {
       const { stdout, stderr, exitCode } = await leat(args);
