@@ -79,7 +79,7 @@ export async function lay(config: NodeConfig): Promise<Foundation> {
     config.chain,
   );
   const sender = new ChainSender(
-    { publicClient: chain.publicClient, wallet, facts, clock, logger, metrics },
+    { publicClient: chain.publicClient, wallet, dataFee: chain.dataFee, facts, clock, logger, metrics },
     {
       ...defaultSenderOptions,
       lookEveryMs: config.chain.pollMs,
@@ -133,5 +133,5 @@ export async function settlementParts({ config, deployment, chain, registry, sen
   });
   // Who settles has to pay for it; a node with two roles says so once.
   if (!readiness.some(({ name }) => name === "gas")) readiness.push({ name: "gas", check: () => sender.gasFault() });
-  return { chain: registry, sender, deployment, gas: gasOf(chain.publicClient), tokens };
+  return { chain: registry, sender, deployment, gas: gasOf(chain.publicClient, chain.dataFee), tokens };
 }

@@ -55,7 +55,7 @@ export async function addX402(foundation: Foundation, { payee, vouchers, tokenVa
       store: new PrepaidStore(database, asset),
       tokens,
       sender: foundation.sender,
-      gas: gasOf(chain.publicClient),
+      gas: gasOf(chain.publicClient, chain.dataFee),
       beneficiary: () => registry.reader.beneficiaryOf(key.address),
       whenConfirmed: (blockNumber, signal) => registry.whenConfirmed(blockNumber, signal),
       confirmedDepth: config.chain.confirmedDepth,

@@ -15,6 +15,7 @@ import {
   type WalletClient,
 } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
+import { type DataFee, type DataFeeKind, dataFeeOf } from "./data-fee.ts";
 import { RpcPool, type RpcPoolComponents, rpcOptions } from "./rpc-pool.ts";
 
 export const chainOptions = Type.Object(
@@ -36,6 +37,10 @@ export const chainOptions = Type.Object(
       maximum: 60_000,
       description: "Pause between looks at the head of the chain, milliseconds",
     }),
+    dataFee: Type.Union([Type.Literal("included"), Type.Literal("op-stack")], {
+      default: "included",
+      description: "Whether transactions pay for their data beside gas, as on chains of the OP Stack",
+    }),
     callTimeoutMs: Type.Integer({
       default: 10_000,
       minimum: 100,
@@ -46,13 +51,14 @@ export const chainOptions = Type.Object(
   { default: {}, additionalProperties: false },
 );
 
-export type ChainOptions = Static<typeof chainOptions>;
+export type ChainOptions = Omit<Static<typeof chainOptions>, "dataFee"> & { readonly dataFee?: DataFeeKind };
 export type ChainWallet = WalletClient<Transport, Chain, Account>;
 
 export interface ChainClients {
   readonly chain: Chain;
   readonly publicClient: PublicClient;
   readonly transport: Transport;
+  readonly dataFee: DataFee;
 }
 
 const defaultRpc = Value.Default(rpcOptions, {}) as Static<typeof rpcOptions>;
@@ -77,7 +83,7 @@ export async function connectChain(
   await pool.connect();
   const { transport } = pool;
   const publicClient = createPublicClient({ chain, transport, pollingInterval: options.pollMs, cacheTime: 0 });
-  return { chain, publicClient, transport };
+  return { chain, publicClient, transport, dataFee: dataFeeOf(publicClient, options.dataFee ?? "included") };
 }
 
 /** A wallet that signs with a key of this process. */

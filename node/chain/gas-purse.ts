@@ -3,6 +3,7 @@ import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import { formatEther, type PublicClient } from "viem";
+import { type DataFee, dataFeeOf, mostDataOf } from "./data-fee.ts";
 import { ChainError } from "./errors.ts";
 import { type Fees, firstFees, type GasLimits } from "./fees.ts";
 import type { GasBudget, TransactionBook } from "./transaction-book.ts";
@@ -10,6 +11,8 @@ import { readFees } from "./transaction-driver.ts";
 
 export interface PurseComponents {
   readonly publicClient: PublicClient;
+  /** Beside gas; default nothing. */
+  readonly dataFee?: DataFee;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: MetricsRegister;
@@ -23,14 +26,17 @@ export class GasPurse {
   readonly #components: PurseComponents;
   readonly #address: Address;
   readonly #limits: GasLimits;
+  readonly #dataFee: DataFee;
   #balance: bigint | undefined;
-  #gasPrice = 0n;
+  /** Wei that a small collection costs. */
+  #leastCost = 0n;
   #isHighTold = false;
 
   constructor(components: PurseComponents, address: Address, limits: GasLimits) {
     this.#components = components;
     this.#address = address;
     this.#limits = limits;
+    this.#dataFee = components.dataFee ?? dataFeeOf(components.publicClient, "included");
     components.metrics.gauge({
       name: "leat_chain_gas_balance_ether",
       help: "What the node key holds for gas",
@@ -45,29 +51,35 @@ export class GasPurse {
 
   /** Why a small collection cannot be paid for now, or undefined. */
   fault(): string | undefined {
-    if (this.#balance === undefined || this.#balance >= LEAST_GAS * this.#gasPrice) return undefined;
+    if (this.#balance === undefined || this.#balance >= this.#leastCost) return undefined;
     return `${formatEther(this.#balance)} ether for gas at ${this.#address}`;
   }
 
   /**
-   * What to offer for so much gas. Throws CHAIN_FEES_HIGH, CHAIN_GAS_BUDGET or CHAIN_GAS_MISSING where it may not or
+   * What to offer for so much gas, and what a rollup takes for the data beside it. Throws CHAIN_FEES_HIGH, CHAIN_GAS_BUDGET or CHAIN_GAS_MISSING where it may not or
    * cannot be paid: before anything is signed, since what no balance covers would block the queue.
    */
-  async feesFor(gas: bigint, book: TransactionBook, budget?: GasBudget): Promise<Fees> {
+  async feesFor(
+    { gas, dataBytes = mostDataOf(gas) }: { readonly gas: bigint; readonly dataBytes?: number },
+    book: TransactionBook,
+    budget?: GasBudget,
+  ): Promise<Fees & { readonly dataFee: bigint }> {
     const { publicClient, clock } = this.#components;
     const { maxFee, dailyBudget } = this.#limits;
     const daily = budget?.daily ?? dailyBudget;
     const { baseFee, tip } = await readFees(publicClient);
     const fees = firstFees(baseFee, tip, this.#limits);
     if (fees === undefined) throw new ChainError({ code: "CHAIN_FEES_HIGH", baseFee, ceiling: maxFee });
-    const needed = gas * fees.maxFeePerGas;
+    // A quarter more than now: it follows the fees of the chain below, and may rise until a block has it.
+    const dataFee = ((await this.#dataFee.of(dataBytes)) * 5n) / 4n;
+    const needed = gas * fees.maxFeePerGas + dataFee;
     const committed = book.committed(clock.nowMs(), budget);
     if (committed + needed > daily) {
       throw new ChainError({ code: "CHAIN_GAS_BUDGET", budget: daily, committed, needed });
     }
     this.#balance = await publicClient.getBalance({ address: this.#address });
     if (this.#balance < needed) throw new ChainError({ code: "CHAIN_GAS_MISSING", address: this.#address });
-    return fees;
+    return { ...fees, dataFee };
   }
 
   #excess(): bigint {
@@ -78,7 +90,8 @@ export class GasPurse {
   /** Looks at the balance and warns while it is low, and when it came to be more than gas needs. */
   async watch(): Promise<void> {
     const { publicClient, logger } = this.#components;
-    this.#gasPrice = await publicClient.getGasPrice();
+    const dataFee = await this.#dataFee.of(mostDataOf(LEAST_GAS));
+    this.#leastCost = LEAST_GAS * (await publicClient.getGasPrice()) + dataFee;
     this.#balance = await publicClient.getBalance({ address: this.#address });
     if (this.#excess() > 0n && !this.#isHighTold) {
       logger.warn("Key holds more ether than gas needs: whoever steals the key can spend it", {

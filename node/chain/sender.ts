@@ -16,9 +16,11 @@ import {
   type EncodeFunctionDataParameters,
   encodeFunctionData,
   type PublicClient,
+  size,
   type TransactionReceipt,
 } from "viem";
 import type { ChainWallet } from "./clients.ts";
+import type { DataFee } from "./data-fee.ts";
 import { ChainError, chainErrorOf, reasonOf } from "./errors.ts";
 import { type GasLimits, gasLimits, gasOptions } from "./fees.ts";
 import { GasPurse } from "./gas-purse.ts";
@@ -46,6 +48,8 @@ export interface SentTransaction {
 export interface SenderComponents {
   readonly publicClient: PublicClient;
   readonly wallet: ChainWallet;
+  /** What the chain takes beside gas; default nothing. */
+  readonly dataFee?: DataFee;
   /** Where every signed transaction is written before it leaves. One store never serves two processes. */
   readonly facts: DurableFacts;
   readonly clock: Clock;
@@ -143,7 +147,7 @@ export class ChainSender implements Startable {
    */
   async checkGas(gas: bigint, budget?: GasBudget): Promise<void> {
     try {
-      await this.#purse.feesFor(gas, await this.#underWay.book(), budget);
+      await this.#purse.feesFor({ gas }, await this.#underWay.book(), budget);
     } catch (error) {
       throw error instanceof ChainError ? error : chainErrorOf(error, "eth_getBalance", this.address);
     }
@@ -239,7 +243,8 @@ export class ChainSender implements Startable {
       const { result } = await publicClient.simulateContract(request);
       if (!isWorth(result)) return undefined;
       const gas = withMargin(await publicClient.estimateContractGas(request));
-      const fees = await this.#purse.feesFor(gas, book, budget);
+      const data = encodeFunctionData(call as unknown as EncodeFunctionDataParameters);
+      const { dataFee, ...fees } = await this.#purse.feesFor({ gas, dataBytes: size(data) }, book, budget);
       const { lookEveryMs, confirmedDepth, waitMs } = this.#options;
       const place = await findNonce(
         { client: publicClient, clock, address: this.address, newest: book.newest() },
@@ -251,8 +256,9 @@ export class ChainSender implements Startable {
         ...place,
         purpose: call.functionName,
         to: call.address,
-        data: encodeFunctionData(call as unknown as EncodeFunctionDataParameters),
+        data,
         gas,
+        ...(dataFee > 0n && { dataFee }),
         ...(budget && { budget }),
       });
       logger.debug("Sign transaction", { method: call.functionName, nonce: outgoing.nonce });

@@ -27,6 +27,8 @@ export interface Outgoing {
   readonly to: Address;
   readonly data: Hex;
   readonly gas: bigint;
+  /** Wei that a rollup takes at most for its data, beside gas. */
+  readonly dataFee?: bigint;
   /** A confirmed block at which the nonce was free. */
   readonly sinceBlock: bigint;
   readonly forms: readonly SignedForm[];
@@ -137,11 +139,12 @@ export class TransactionBook {
 }
 
 /** What it takes from one budget at most, whichever form of it comes into a block: a later one pays more. */
-export function costAtMost({ gas, forms, budget }: Outgoing, from: GasBudget | undefined): bigint {
+export function costAtMost({ gas, dataFee = 0n, forms, budget }: Outgoing, from: GasBudget | undefined): bigint {
   let wei = 0n;
   for (const form of forms) {
     const payer = isEmpty(form) ? undefined : budget?.name;
-    const cost = (form.emptyGas ?? gas) * form.maxFeePerGas;
+    // An empty form has no data to speak of, and what it replaces may still come instead.
+    const cost = (form.emptyGas ?? gas) * form.maxFeePerGas + (isEmpty(form) ? 0n : dataFee);
     if (payer === from?.name && cost > wei) wei = cost;
   }
   return wei;

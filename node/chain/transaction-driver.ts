@@ -248,7 +248,7 @@ export class TransactionDriver {
   async #endMined({ form, receipt }: { form: SignedForm; receipt: TransactionReceipt }): Promise<Outcome> {
     const { book, clock } = this.#components;
     const ended = { how: "mined", blockNumber: receipt.blockNumber } as const;
-    const wei = receipt.gasUsed * receipt.effectiveGasPrice;
+    const wei = receipt.gasUsed * receipt.effectiveGasPrice + dataFeeOfReceipt(receipt);
     await book.end(this.nonce, ended, { atMs: clock.nowMs(), wei }, form);
     return isEmpty(form) ? { how: "emptied" } : { how: "mined", receipt };
   }
@@ -261,6 +261,13 @@ export class TransactionDriver {
     await book.end(this.nonce, { how: "taken", blockNumber: head }, { atMs: clock.nowMs(), wei: 0n });
     return { how: "taken" };
   }
+}
+
+/** What a chain of the OP Stack took for the data, beside gas: a field of its own in the receipt. */
+function dataFeeOfReceipt(receipt: TransactionReceipt & { readonly l1Fee?: unknown }): bigint {
+  const { l1Fee } = receipt;
+  if (typeof l1Fee === "bigint") return l1Fee;
+  return typeof l1Fee === "string" && /^0x[0-9a-f]+$/i.test(l1Fee) ? BigInt(l1Fee) : 0n;
 }
 
 /** Signs without sending. */

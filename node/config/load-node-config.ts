@@ -16,9 +16,10 @@ export function loadNodeConfig(options: Omit<LoadConfigOptions<NodeSections>, "s
   });
 }
 
-function settingsOf({ confirmedDepth, rpcUrls, stake }: Network): Record<string, unknown> {
+function settingsOf({ confirmedDepth, rpcUrls, stake, dataFee }: Network): Record<string, unknown> {
   return {
     "chain.confirmedDepth": confirmedDepth,
+    ...(dataFee === undefined ? {} : { "chain.dataFee": dataFee }),
     ...(rpcUrls.length === 0 ? {} : { "chain.rpcUrls": rpcUrls }),
     // Where nobody can be made to stake, a balancer that wants a stake would have nobody to give work to.
     ...(stake?.minimum === 0n ? { "balancer.minimumStake": "0" } : {}),

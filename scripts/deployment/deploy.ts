@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { createPublicClient, erc20Abi, fallback, http, type LocalAccount, type PublicClient } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
+import { dataFeeOf } from "../../node/chain/data-fee.ts";
 import { readNetwork } from "../../node/config/network-file.ts";
 import { writeFileAtomic } from "../../node/kernel/atomic-file.ts";
 import { loadKeyFile } from "../../node/kernel/keys.ts";
@@ -23,6 +24,8 @@ export interface Cost {
   readonly steps: number;
   readonly gas: bigint;
   readonly feeWei: bigint;
+  /** What a rollup takes for the data of all of them, beside gas. */
+  readonly dataWei: bigint;
   readonly balanceWei: bigint;
 }
 
@@ -72,7 +75,7 @@ export async function deploy(command: DeployCommand, io: DeployIo): Promise<Depl
   if (command.dryRun) {
     const journal = existsSync(journalPath) ? await FileJournal.open(journalPath) : new MemoryJournal();
     const { plan, run } = await prepare({ command, network, publicClient, account, journal, journalPath, io });
-    const cost = await costOf(plan, run);
+    const cost = await costOf(plan, run, network);
     return { network: network.name, file: undefined, plan, cost, checks: 0 };
   }
   const unlock = await holdLockFile(`${journalPath}.pid`, (pid) => {
@@ -110,9 +113,9 @@ async function carryOut(work: Work, out: string): Promise<DeployResult> {
   if (existsSync(out) && (await readFile(out, "utf8")) !== text) {
     throw new DeployError({ code: "DEPLOY_FILE_EXISTS", path: out });
   }
-  const cost = await costOf(plan, run);
+  const cost = await costOf(plan, run, network);
   if (cost.steps > 0) {
-    const wantedWei = cost.gas * cost.feeWei;
+    const wantedWei = cost.gas * cost.feeWei + cost.dataWei;
     if (cost.balanceWei < wantedWei) {
       const short = { account: plan.settings.deployer, wantedWei, foundWei: cost.balanceWei };
       throw new DeployError({ code: "DEPLOY_GAS_SHORT", ...short });
@@ -204,13 +207,18 @@ async function waitForDepth({ publicClient }: RunOptions, block: bigint, patienc
   return false;
 }
 
-async function costOf(plan: Plan, run: RunOptions): Promise<Cost> {
-  const [{ gas, steps }, fees, balanceWei] = await Promise.all([
+async function costOf(plan: Plan, run: RunOptions, { dataFee = "included" }: Network): Promise<Cost> {
+  const [{ gas, steps, dataBytes }, fees, balanceWei] = await Promise.all([
     estimateGas(plan, run),
     readFees(run.publicClient),
     ask("eth_getBalance", run.publicClient.getBalance({ address: run.account.address })),
   ]);
-  return { gas, steps, balanceWei, feeWei: fees.type === "legacy" ? fees.gasPrice : fees.maxFeePerGas };
+  const dataFees = await ask(
+    "getL1FeeUpperBound",
+    Promise.all(dataBytes.map((bytes) => dataFeeOf(run.publicClient, dataFee).of(bytes))),
+  );
+  const dataWei = dataFees.reduce((sum, fee) => sum + fee, 0n);
+  return { gas, steps, balanceWei, dataWei, feeWei: fees.type === "legacy" ? fees.gasPrice : fees.maxFeePerGas };
 }
 
 async function connect(network: Network, env: DeployIo["env"]): Promise<PublicClient> {

@@ -44,11 +44,12 @@ function describe({ network, file, plan, cost, checks }: DeployResult) {
   return { network, file, checks, firstNonce: plan.settings.firstNonce, deployment: plan.deployment, cost };
 }
 
-function showPlan(plan: Plan, { gas, steps, feeWei, balanceWei }: Cost): string {
+function showPlan(plan: Plan, { gas, steps, feeWei, dataWei, balanceWei }: Cost): string {
+  const data = dataWei === 0n ? "" : ` and ${formatEther(dataWei)} ether for their data`;
   const lines = [
     `deployer ${plan.settings.deployer}, from nonce ${plan.settings.firstNonce}, on chain ${plan.settings.chainId}`,
     ...plan.steps.map((step, at) => `  ${at + 1} ${step.name}${step.creates ? ` at ${step.creates}` : ""}`),
-    `${steps} transactions to send: at most ${gas} gas at ${formatGwei(feeWei)} gwei, ${formatEther(gas * feeWei)} of ${formatEther(balanceWei)} ether`,
+    `${steps} transactions to send: at most ${gas} gas at ${formatGwei(feeWei)} gwei${data}, ${formatEther(gas * feeWei + dataWei)} of ${formatEther(balanceWei)} ether`,
   ];
   return `${lines.join("\n")}\n`;
 }

@@ -4,6 +4,7 @@ import {
   keccak256,
   type LocalAccount,
   type PublicClient,
+  size,
   type TransactionReceipt,
   TransactionReceiptNotFoundError,
 } from "viem";
@@ -54,15 +55,20 @@ export async function runPlan(plan: Plan, options: RunOptions): Promise<readonly
 }
 
 /** Most gas that the steps without a receipt can take, for telling before it is spent. */
-export async function estimateGas(plan: Plan, options: RunOptions): Promise<{ gas: bigint; steps: number }> {
+export async function estimateGas(
+  plan: Plan,
+  options: RunOptions,
+): Promise<{ gas: bigint; steps: number; dataBytes: number[] }> {
   let gas = 0n;
   let steps = 0;
+  const dataBytes: number[] = [];
   for (const [at, step] of plan.steps.entries()) {
     if ((await findReceipt(options, at)) !== undefined) continue;
     steps += 1;
     gas += await estimateAhead(plan, step, options);
+    dataBytes.push(size(step.data));
   }
-  return { gas, steps };
+  return { gas, steps, dataBytes };
 }
 
 /** What a unit of gas costs at most, with room for a few blocks that rise. */

@@ -30,6 +30,8 @@ export interface Network {
   readonly stake: { readonly token: Address; readonly minimum: bigint } | undefined;
   /** Says on a rollup since when its sequencer runs again. */
   readonly sequencerUptimeFeed: Address | undefined;
+  /** How transactions pay for their data: `included` in gas, or beside it as on chains of the OP Stack. */
+  readonly dataFee: "included" | "op-stack" | undefined;
   readonly deployment: Deployment | undefined;
 }
 
@@ -51,6 +53,7 @@ const fields = [
   "tokens",
   "stake",
   "sequencerUptimeFeed",
+  "dataFee",
   "deployment",
 ] as const;
 
@@ -87,6 +90,7 @@ function read(source: Record<string, unknown>): Network {
     tokens: isAbsent(source.tokens) ? undefined : readTokens(source.tokens),
     stake: isAbsent(source.stake) ? undefined : readStake(source.stake),
     sequencerUptimeFeed: isAbsent(source.sequencerUptimeFeed) ? undefined : readAddress(source, "sequencerUptimeFeed"),
+    dataFee: isAbsent(source.dataFee) ? undefined : readDataFee(source.dataFee),
     deployment: isAbsent(source.deployment) ? undefined : parseDeployment(source.deployment),
   };
   const { tokens, stake, deployment } = network;
@@ -149,6 +153,11 @@ function readStake(value: unknown): { readonly token: Address; readonly minimum:
     throw invalid("stake.minimum", "base units as text of at most 29 digits", minimum);
   }
   return Object.freeze({ token: toAddress(token), minimum: BigInt(minimum) });
+}
+
+function readDataFee(value: unknown): "included" | "op-stack" {
+  if (value === "included" || value === "op-stack") return value;
+  throw invalid("dataFee", "included or op-stack", value);
 }
 
 function invalid(field: string, wanted: string, found: unknown): DeploymentError {

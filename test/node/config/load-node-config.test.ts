@@ -29,6 +29,7 @@ describe("config/load-node-config", () => {
   it("knows the networks that come with the program, and asks no stake where there is none to be had", () => {
     const { values } = loadNodeConfig({ argv: ["--node.networkFile", "base"] });
     assert.equal(values.balancer.minimumStake, "0");
+    assert.equal(values.chain.dataFee, "op-stack");
     assert.deepEqual(values.chain.rpcUrls, []);
     assert.notEqual(loadNodeConfig({ argv: ["--node.networkFile", "arbitrum-one"] }).values.balancer.minimumStake, "0");
   });

@@ -76,6 +76,7 @@ describe("network files", () => {
       [{ tokens: { LPT: address("1") } }, "USDC"],
       [{ stake: { token: address("5"), minimum: 0 } }, "stake.minimum"],
       [{ sequencerUptimeFeed: "0x12" }, "sequencerUptimeFeed"],
+      [{ dataFee: "optimism" }, "dataFee"],
       [{ rpcUrl: "http://a" }, "rpcUrl"],
       [{ chainId: 6 }, "deployment.chainId"],
       [{ tokens: { USDC: address("9") } }, "deployment.tokens.USDC"],
