@@ -59,19 +59,25 @@ export class SegmentPackager {
   readonly #config: TrackConfig;
   readonly #sequence: number;
   readonly #targetTicks: number;
+  readonly #firstPart: number;
   #pending: Frame[] = [];
   #pendingTicks = 0;
   #epoch: number | undefined;
   #lastDts = -1;
-  #parts = 0;
+  /** Of the newest frame that is in a whole part. */
+  #cutDts = -1;
+  #parts: number;
   #frames = 0;
   #durationTicks = 0;
   #sizeBytes = 0;
   #partsFit = true;
   #closed = false;
 
-  constructor(options: { config: TrackConfig; sequence: number; partTargetTicks?: number }) {
+  /** `firstPart`: the number of its first part, where it packs the rest of a segment that another began. */
+  constructor(options: { config: TrackConfig; sequence: number; partTargetTicks?: number; firstPart?: number }) {
     this.#config = options.config;
+    this.#parts = options.firstPart ?? 0;
+    this.#firstPart = this.#parts;
     this.#sequence = options.sequence;
     this.#targetTicks = options.partTargetTicks ?? partTargetTicks(options.config.timescale);
   }
@@ -87,6 +93,15 @@ export class SegmentPackager {
     return part;
   }
 
+  /** Forgets the frames of the part that is not whole yet, and says how many those were. */
+  dropOpen(): number {
+    const dropped = this.#pending.length;
+    this.#pending = [];
+    this.#pendingTicks = 0;
+    this.#lastDts = this.#cutDts;
+    return dropped;
+  }
+
   /** Closes the segment; gives the last part, unless no frame came at all. */
   finish(): Part | undefined {
     if (this.#closed) throw new PackagerError({ code: "PACKAGER_SEGMENT_CLOSED" });
@@ -96,7 +111,7 @@ export class SegmentPackager {
 
   get totals(): SegmentTotals {
     return {
-      parts: this.#parts,
+      parts: this.#parts - this.#firstPart,
       frames: this.#frames,
       durationTicks: this.#durationTicks,
       sizeBytes: this.#sizeBytes,
@@ -162,6 +177,7 @@ export class SegmentPackager {
     this.#sizeBytes += bytes.length;
     this.#pending = [];
     this.#pendingTicks = 0;
+    this.#cutDts = frames.at(-1)!.dts;
     return part;
   }
 }

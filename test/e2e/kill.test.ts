@@ -3,7 +3,7 @@ import { readPayees, type ToldChannel } from "../../scripts/network/channels.ts"
 import type { NodeName } from "../../scripts/network/layout.ts";
 import { assertPaid, assertWhole, numbersOf, range, settle } from "../support/e2e-facts.ts";
 import { TestNetwork, testLadder } from "../support/e2e-network.ts";
-import { nodeAt, whenListed } from "../support/e2e-stream.ts";
+import { nodeAt, waitFor, whenListed } from "../support/e2e-stream.ts";
 import { judgeMaster } from "../support/hls-judge.ts";
 
 const fps = 30;
@@ -63,6 +63,11 @@ describe("a network of which a process is killed", function () {
     const edge = [primary.hls, fallback!.hls].find((hls) => nodeAt(network, hls) !== "node-a")!;
     await whenListed(edge, 1);
     const viewing = stream.view(edge);
+    // What viewers have is ahead of its check, and work that a dead origin did not check stays open in the books.
+    await waitFor("the first segment's checks", 10_000, async () => {
+      const jobs = (await stream.jobs()).filter(({ primitive }) => primitive === "transcode");
+      return jobs.every(({ attempts }) => attempts.some(({ checked }) => checked > 0)) || undefined;
+    });
     await network.killNode("node-a");
     const { connections } = await stream.publisher.done;
     await viewing;

@@ -238,7 +238,8 @@ export class Accounting {
     if (await this.#isForfeited(row)) await payee.closeJob(job, attempt, { forfeit: true, passedToo: true });
     await jobStore.markReceipt(row.hash, { booked: true });
     await this.#pass({ ...row, booked: true });
-    if (!row.reported) this.#parts.onReceipt(row);
+    // A transcode is reported once it passed.
+    if (!row.reported && row.kind !== "transcode") this.#parts.onReceipt(row);
   }
 
   /** Releases the pay of a segment that may be paid: transcodes wait for their check, a buyer for its report. */
@@ -254,6 +255,7 @@ export class Accounting {
     if (row.kind === "transcode" && !isProven) return;
     await payer.passed(key);
     if (row.reported) await payee.passed(key);
+    else if (row.kind === "transcode") this.#parts.onReceipt(row);
   }
 
   /** Of an edge that was found lying: nothing that is not vouchered yet is paid. */

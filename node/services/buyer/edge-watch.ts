@@ -111,7 +111,9 @@ export class EdgeWatch {
     const key = `${Math.min(...video.map((leaf) => leaf.rung))}/${seq}`;
     // Of several attempts the newest report stands.
     watched.references.delete(key);
-    watched.references.set(key, reference);
+    // Two made this segment: where the rest of it begins, its signed parts do not say.
+    if (video.some(({ part }) => part === 0)) watched.references.set(key, reference);
+    else return;
     if (watched.references.size > MAX_REFERENCES) {
       watched.references.delete(watched.references.keys().next().value!);
     }

@@ -174,6 +174,10 @@ export class DeliveryJob {
         needOpen(open, message.rung).push(message.frame);
         stream.frames.frame(message.rung, message.sequence, message.frame);
         return;
+      case "partRestart": {
+        stream.frames.takeBack(message.rung, needOpen(open, message.rung).restartPart());
+        return;
+      }
       case "partMark":
         needOpen(open, message.rung).mark(message);
         return;

@@ -53,6 +53,11 @@ export class SegmentVerifier {
     });
   }
 
+  /** The parts that are whole and verified. */
+  get parts(): readonly PackedPart[] {
+    return this.#parts;
+  }
+
   push(frame: Frame): void {
     this.#bytes += frame.data.length;
     const { maxBytes } = this.#rules;
@@ -66,6 +71,11 @@ export class SegmentVerifier {
   mark(message: PartMarkMessage): void {
     if (this.#marks.size > this.#parts.length) throw this.#fault("DELIVERY_PART_ALTERED", message.part);
     this.#marks.set(message.part, message);
+  }
+
+  /** The frames since the newest mark are void; says how many. */
+  restartPart(): number {
+    return this.#packager.dropOpen();
   }
 
   finish(end: SegmentEndMessage): VerifiedSegment {

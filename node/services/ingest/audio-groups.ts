@@ -6,26 +6,28 @@ import { AAC_RUNG, OPUS_RUNG, type RenditionInfo } from "@leat/sdk/protocol/stre
 import type { AudioInput, AudioSpec } from "@leat/transcoder/engine.ts";
 import { AUDIO_SAMPLE_RATE } from "@leat/transcoder/presets.ts";
 import type { AudioEncode, AudioEncodeEvents } from "@leat/transcoder/supervisor.ts";
-import type { PackSegment } from "../jobs/packed-segment.ts";
-import type { RungSegment } from "./published-log.ts";
+import type { PublishedLog } from "./published-log.ts";
 
 export type StartAudio = (spec: AudioSpec, events: AudioEncodeEvents) => AudioEncode;
 
 export interface AudioGroupsOptions {
   readonly startAudio: StartAudio;
-  readonly pack: PackSegment;
-  readonly partTargetMs: number;
+  /** Where packets go at once. */
+  readonly log: Pick<PublishedLog, "open" | "push" | "end">;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly onSegment: (segment: RungSegment) => void;
+  /** A group's segment is whole. */
+  readonly onSegment: (rung: number, sequence: number) => void;
 }
 
 interface Group {
   readonly info: RenditionInfo;
   readonly cutter: AudioCutter;
-  readonly segments: Map<number, { boundary: Boundary; wallClockMs: number; frames: Frame[] }>;
-  config: { version: number; config: AudioConfig } | undefined;
-  version: number;
+  readonly segments: Map<number, { boundary: Boundary; wallClockMs: number }>;
+  config: AudioConfig | undefined;
+  /** The segment that its packets go to. */
+  open: number | undefined;
+  lastDts: number;
 }
 
 /** What the video did, told to the cutters once the audio that came before it is encoded. */
@@ -84,7 +86,8 @@ export class AudioGroups {
       cutter: new AudioCutter(AUDIO_SAMPLE_RATE),
       segments: new Map(),
       config: undefined,
-      version: -1,
+      open: undefined,
+      lastDts: -1,
     }));
   }
 
@@ -163,7 +166,7 @@ export class AudioGroups {
     for (const { boundary, shown } of this.#steps.splice(0, ready)) {
       for (const group of this.#groups) {
         if (boundary !== undefined) {
-          group.segments.set(boundary.boundary.sequence, { ...boundary, frames: [] });
+          group.segments.set(boundary.boundary.sequence, boundary);
           this.#takeSteps(group, group.cutter.boundary(boundary.boundary));
         }
         if (shown !== undefined) this.#takeSteps(group, group.cutter.advance(shown.epoch, shown.pts));
@@ -199,17 +202,13 @@ export class AudioGroups {
     return startAudio(
       { source: this.#source.config, groups },
       {
-        // Versions go on rising over a worker's death, so that no edge mixes two configurations.
         config: (index, _, config) => {
-          const group = wanted[index]!;
-          group.version += 1;
-          group.config = { version: group.version, config };
+          wanted[index]!.config = config;
         },
         frame: (index, frame) => {
           if (this.#killed) return;
           const group = wanted[index]!;
-          const configVersion = group.config?.version ?? 0;
-          this.#takeSteps(group, group.cutter.push({ ...frame, configVersion }));
+          this.#takeSteps(group, group.cutter.push(frame));
           this.#release();
         },
         error: (error) => logger.warn("Encode audio failed", { error }),
@@ -224,35 +223,35 @@ export class AudioGroups {
 
   #takeSteps(group: Group, steps: readonly AudioStep[]): void {
     for (const step of steps) {
-      const segment = group.segments.get(step.sequence);
-      if (segment === undefined) continue;
-      if (step.type === "frame") segment.frames.push(step.frame);
-      else {
-        group.segments.delete(step.sequence);
-        this.#publish(group, segment.boundary, segment.wallClockMs, segment.frames);
-      }
+      if (step.type === "frame") this.#publish(group, step.sequence, step.frame);
+      else this.#close(group, step.sequence);
     }
   }
 
-  #publish(group: Group, boundary: Boundary, wallClockMs: number, frames: readonly Frame[]): void {
-    const made = group.config;
-    if (frames.length === 0 || made === undefined) return;
+  #publish(group: Group, sequence: number, frame: Frame): void {
+    const segment = group.segments.get(sequence);
+    if (segment === undefined || group.config === undefined) return;
+    const { log } = this.#options;
     const { rung } = group.info;
-    const { sequence, epoch, firstFrame, discontinuity } = boundary;
-    const { config, version: configVersion } = made;
-    const packed = this.#options.pack({ rung, sequence, config, frames, partTargetMs: this.#options.partTargetMs });
-    this.#options.onSegment({
-      rung,
-      sequence,
-      epoch,
-      firstFrame,
-      discontinuity,
-      wallClockMs,
-      configVersion,
-      config,
-      frames,
-      packed,
-    });
+    if (group.open !== sequence) {
+      const { epoch, firstFrame, discontinuity } = segment.boundary;
+      const { wallClockMs } = segment;
+      log.open({ rung, sequence, epoch, firstFrame, discontinuity, wallClockMs, config: group.config });
+      group.open = sequence;
+      group.lastDts = -1;
+    }
+    // A worker that was started anew may say a little again of what the one before it had said.
+    if (frame.dts <= group.lastDts || frame.epoch !== segment.boundary.epoch) return;
+    group.lastDts = frame.dts;
+    log.push(rung, frame);
+  }
+
+  #close(group: Group, sequence: number): void {
+    group.segments.delete(sequence);
+    if (group.open !== sequence) return;
+    group.open = undefined;
+    this.#options.log.end(group.info.rung);
+    this.#options.onSegment(group.info.rung, sequence);
   }
 
   /** A lost worker is told by its exit. */

@@ -1,26 +1,29 @@
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import { TARGET_DURATION_S } from "@leat/node/media/boundaries.ts";
+import type { LiveFrames } from "@leat/node/media/live-frames.ts";
 import { PART_TARGET_MS } from "@leat/node/media/packager.ts";
 import type { DescriptionMessage, MediaConnection, SubscribeMessage } from "@leat/node/wire/media/message.ts";
 import type { PublishGrant } from "@leat/node/wire/session/messages.ts";
-import type { Hex } from "@leat/sdk/protocol/hex.ts";
-import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
+import type { Boundary } from "@leat/sdk/protocol/frame.ts";
+import { bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
+import { type RenditionInfo, SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import type { AssignedJob } from "../jobs/job-desk.ts";
+import { hashSegment } from "../jobs/packed-segment.ts";
 import type { Work } from "../jobs/receipt-book.ts";
 import { AudioGroups } from "./audio-groups.ts";
 import { BalancerLine } from "./balancer-line.ts";
 import { serveEdge } from "./edge-link.ts";
 import { IngestError } from "./errors.ts";
-import type { FamilyTrack } from "./family-track.ts";
+import { FamilyPublisher, type MadeRange } from "./family-publisher.ts";
 import type { OriginComponents, OriginLimits, OriginOutcome } from "./origin-parts.ts";
-import { PublishedLog, type RungSegment } from "./published-log.ts";
+import { PublishedLog } from "./published-log.ts";
 import { SourceBuffer } from "./source-buffer.ts";
 import { SourceIntake } from "./source-intake.ts";
-import { SourceSegments } from "./source-segments.ts";
+import { type SourceFacts, SourceSegments } from "./source-segments.ts";
 import { TranscodeLink, type TranscodeSource } from "./transcode-link.ts";
 import { Unpublished } from "./unpublished.ts";
 
-/** One stream on the node that takes it in: source frames to transcoders, checked segments to edges. */
+/** One stream on the node that takes it in: source frames to transcoders, renditions to edges. */
 export class Origin {
   readonly stream: Hex;
   readonly source: SourceIntake;
@@ -36,6 +39,9 @@ export class Origin {
   /** Edges that read now. */
   readonly #edges = new Set<Promise<void>>();
   readonly #links = new Map<Hex, TranscodeLink>();
+  #publishers: readonly FamilyPublisher[] = [];
+  /** Whose family a job was seen to make. */
+  readonly #publisherOfJob = new Map<Hex, FamilyPublisher>();
   /** The newest published segment per rung. */
   readonly #newest = new Map<number, number>();
   readonly #ready = Promise.withResolvers<void>();
@@ -68,26 +74,30 @@ export class Origin {
     this.#buffer = new SourceBuffer({ maxBytes: limits.sourceBytes, maxMs: limits.sourceMs });
     this.#unpublished = new Unpublished(this.#buffer);
     this.#line = new BalancerLine(components, limits.retryMs);
-    this.#published = new PublishedLog({ stream: grant.stream, signer, domain, keptSegments: limits.keptSegments });
+    const { keptSegments } = limits;
+    this.#published = new PublishedLog({ stream: grant.stream, signer, domain, partTargetMs, keptSegments });
     this.#audio = new AudioGroups({
       startAudio: components.startAudio,
-      pack,
-      partTargetMs,
+      log: this.#published,
       clock,
       logger,
-      onSegment: (segment) => this.#tasks.run(() => this.#publish([segment])),
+      onSegment: (rung, sequence) => this.#tasks.run(() => this.#tellPublished([rung], sequence)),
     });
     const segments = new SourceSegments({
       pack,
       partTargetMs,
-      onFacts: (facts) => this.#unpublished.addFacts(facts),
+      onFacts: (facts) => {
+        this.#unpublished.addFacts(facts);
+        for (const publisher of this.#publishers) publisher.completed();
+      },
       onWork: (work) => this.#receipt(work),
     });
     this.source = new SourceIntake(grant, {
       buffer: this.#buffer,
       segments,
       audio: this.#audio,
-      onBoundary: (sequence) => this.#begin(sequence),
+      onBoundary: (boundary, wallClockMs) => this.#begin(boundary, wallClockMs),
+      onPicture: (sequence, { pts }) => this.#unpublished.addPicture(sequence, pts),
       onLatePicture: () => logger.warn("Ignore picture of a stream that began as sound alone"),
     });
   }
@@ -108,6 +118,11 @@ export class Origin {
 
   get ended(): boolean {
     return this.#ending || this.#stopped !== undefined;
+  }
+
+  /** Frames of its renditions as they are encoded. */
+  get frames(): LiveFrames {
+    return this.#published.frames;
   }
 
   /** How long ago the newest frame came. */
@@ -215,13 +230,48 @@ export class Origin {
 
   #asTranscodeSource(): TranscodeSource {
     return {
-      readFrom: (sequence, signal) => this.#buffer.readFrom(sequence, signal),
+      readFrom: ({ sequence, rest }, signal) => this.#buffer.readFrom(sequence, signal, rest),
       factsOf: (sequence, signal) => this.#unpublished.factsOf(sequence, signal),
-      trackOf: (rung) => this.#unpublished.trackOf(rung),
-      isNextGone: (track) => this.#unpublished.isNextGone(track),
-      publish: (track, segments) => this.#publishFamily(track, segments),
+      restOf: (facts, range) => this.#restOf(facts, range),
+      publisherOfJob: (job) => this.#publisherOfJob.get(job),
+      publisherOf: (rung, job) => this.#findPublisher(rung, job),
+      isNextGone: ({ track }) => this.#unpublished.isNextGone(track),
+      settle: (publisher, sequence) => this.#settle(publisher, sequence),
       description: () => this.#describe(),
       partTargetMs: PART_TARGET_MS,
+    };
+  }
+
+  #findPublisher(rung: number, job: Hex): FamilyPublisher | undefined {
+    const track = this.#unpublished.trackOf(rung);
+    const publisher = this.#publishers.find((other) => other.track === track);
+    if (publisher !== undefined) this.#publisherOfJob.set(job, publisher);
+    return publisher;
+  }
+
+  #createPublisher(track: FamilyPublisher["track"]): FamilyPublisher {
+    const publisher: FamilyPublisher = new FamilyPublisher(track, {
+      log: this.#published,
+      begun: (sequence) => this.#unpublished.begunAt(sequence),
+      isGone: (sequence) => this.#unpublished.isGone(sequence),
+      onAbandoned: (sequence) => this.#tasks.run(() => this.#settle(publisher, sequence)),
+    });
+    return publisher;
+  }
+
+  /** What the rest of a segment is checked by: the source from there on, packed anew. */
+  #restOf(facts: SourceFacts, { sequence, fromPts, picture }: MadeRange): SourceFacts | undefined {
+    const { config, boundary } = facts;
+    const frames = this.#buffer.framesOf(sequence).filter(({ pts }) => pts >= fromPts);
+    if (frames.length !== facts.frames.length - picture) return undefined;
+    const partTargetMs = PART_TARGET_MS;
+    const packed = this.#components.pack({ rung: SOURCE_RUNG, sequence, config, frames, partTargetMs });
+    return {
+      ...facts,
+      frames,
+      boundary: { ...boundary, pts: fromPts, firstFrame: boundary.firstFrame + picture },
+      inputHash: bytesToHex(hashSegment(packed)),
+      durationTicks: packed.totals.durationTicks,
     };
   }
 
@@ -235,9 +285,10 @@ export class Origin {
     };
   }
 
-  #begin(sequence: number): void {
+  #begin(boundary: Boundary, wallClockMs: number): void {
     const { desk, clock } = this.#components;
-    this.#unpublished.begin(sequence);
+    const { sequence } = boundary;
+    this.#unpublished.begin(boundary, wallClockMs);
     if (!this.#announced) {
       this.#announced = true;
       this.#tasks.run((signal) => this.#announce(signal));
@@ -262,25 +313,27 @@ export class Origin {
     }
     this.#renditions = answer.renditions;
     this.#unpublished.setRenditions(answer.renditions, this.#grant.startSequence);
+    this.#publishers = this.#unpublished.tracks.map((track) => this.#createPublisher(track));
     this.#audio.setRenditions(answer.renditions);
     this.#ready.resolve();
   }
 
-  async #publishFamily(track: FamilyTrack, segments: readonly RungSegment[]): Promise<void> {
-    const publishing = this.#publish(segments);
-    // Counted at once: an attempt that was replaced meanwhile must not publish the same segment again.
-    for (const { sequence } of segments) this.#unpublished.published(track, sequence);
-    await publishing;
+  /** A family's segment is judged, or given up by all: nobody makes it any more. */
+  async #settle(publisher: FamilyPublisher, sequence: number): Promise<void> {
+    const { track } = publisher;
+    this.#unpublished.published(track, sequence);
+    publisher.settle(sequence);
+    await this.#tellPublished(
+      track.renditions.map(({ rung }) => rung),
+      sequence,
+    );
   }
 
   /** Edges see it first; then the balancer is told, in the same order. */
-  async #publish(segments: readonly RungSegment[]): Promise<void> {
-    const sequence = segments[0]?.sequence;
-    if (sequence === undefined) return;
-    await this.#published.publish(segments);
-    for (const { rung } of segments) this.#newest.set(rung, Math.max(this.#newest.get(rung) ?? 0, sequence));
-    const rungs = segments.map(({ rung }) => rung);
-    this.#line.tell("segment.published", { stream: this.stream, rungs, sequence });
+  async #tellPublished(rungs: readonly number[], sequence: number): Promise<void> {
+    await this.#published.flushed();
+    for (const rung of rungs) this.#newest.set(rung, Math.max(this.#newest.get(rung) ?? 0, sequence));
+    this.#line.tell("segment.published", { stream: this.stream, rungs: [...rungs], sequence });
   }
 
   #receipt(work: Work): void {
@@ -320,6 +373,7 @@ export class Origin {
     await this.#waitForFamilies(signal);
     const { behind } = this.#unpublished;
     if (behind > 0) logger.warn("Stream ended with segments that nobody made", { segments: behind });
+    for (const publisher of this.#publishers) publisher.finish();
     await this.#published.close();
     await this.#line.told();
     await this.#receipts;

@@ -1,138 +1,221 @@
 import { createHash } from "node:crypto";
+import { FrameRelay, type LiveFrames } from "@leat/node/media/live-frames.ts";
+import { partTargetTicks, SegmentPackager } from "@leat/node/media/packager.ts";
 import { RunningHash } from "@leat/node/media/running-hash.ts";
 import type { MediaMessage } from "@leat/node/wire/media/message.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
-import type { Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import { type Frame, isSameConfig, type TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { bytesToHex, type Hex, hexToBytes } from "@leat/sdk/protocol/hex.ts";
 import { partHashStructure } from "@leat/sdk/protocol/signed.ts";
 import type { StatementSigner } from "@leat/sdk/protocol/statements.ts";
-import type { PackedSegment } from "../jobs/packed-segment.ts";
+import { hashPart, type PackedPart } from "../jobs/packed-segment.ts";
 import { ReplayLog } from "./replay-log.ts";
 
-/** One rung's checked segment, about to be published. */
-export interface RungSegment {
+/** One rung's segment, about to be published frame by frame. */
+export interface SegmentOpening {
   readonly rung: number;
   readonly sequence: number;
   readonly epoch: number;
   readonly firstFrame: number;
   readonly discontinuity: boolean;
   readonly wallClockMs: number;
-  readonly configVersion: number;
   readonly config: TrackConfig;
-  readonly frames: readonly Frame[];
-  readonly packed: PackedSegment;
 }
 
-interface PublishedSegment {
+interface VersionedConfig {
+  readonly version: number;
+  readonly config: TrackConfig;
+}
+
+interface OpenSegment {
   readonly rung: number;
   readonly sequence: number;
-  readonly config: { readonly version: number; readonly config: TrackConfig };
-  /** From segmentStart to segmentEnd. */
-  readonly messages: readonly MediaMessage[];
+  readonly config: VersionedConfig;
+  readonly packager: SegmentPackager;
+  /** Begins anew with every segment, so that an edge may join at any. */
+  readonly chain: RunningHash;
+}
+
+interface Entry {
+  readonly rung: number;
+  readonly sequence: number;
+  readonly message: MediaMessage;
+  /** Of a segment that starts. */
+  readonly config?: VersionedConfig;
 }
 
 export interface PublishedLogOptions {
   readonly stream: Hex;
   readonly signer: StatementSigner;
   readonly domain: Domain;
+  readonly partTargetMs: number;
   /** Segments of each rung that are kept for edges that come or return. */
   readonly keptSegments: number;
 }
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest();
 
-/** What edges pull: published segments of all rungs, with the origin's signed running hash after every part. */
+/** What edges pull: frames of all rungs as they are published, with the origin's signed running hash after every part. */
 export class PublishedLog {
-  readonly #log = new ReplayLog<PublishedSegment>();
+  readonly #log = new ReplayLog<Entry>();
   readonly #options: PublishedLogOptions;
-  #head: number | undefined;
+  readonly #open = new Map<number, OpenSegment>();
+  readonly #configs = new Map<number, VersionedConfig>();
+  readonly #relay = new FrameRelay();
+  #head = 0;
   #tail: Promise<void> = Promise.resolve();
 
   constructor(options: PublishedLogOptions) {
     this.#options = options;
   }
 
-  /** The newest published sequence of any rung. */
-  get head(): number | undefined {
-    return this.#head;
+  /** The same frames for who serves them here. */
+  get frames(): LiveFrames {
+    return this.#relay;
+  }
+
+  /** Messages that are held for edges. */
+  get size(): number {
+    return this.#log.next - this.#log.first;
   }
 
   get closed(): boolean {
     return this.#log.closed;
   }
 
-  /** Resolves when edges can see it. Segments become visible in the order of the calls. */
-  publish(segments: readonly RungSegment[]): Promise<void> {
-    const signing = Promise.all(segments.map((segment) => this.#sign(segment)));
-    // A failing signature is the caller's to hear; what comes after it still goes out.
-    const done = this.#tail.then(async () => {
-      for (const published of await signing) this.#append(published);
+  /** Begins a segment of a rung; one of the same number that has no part yet begins anew. */
+  open({ rung, config: offered, ...place }: SegmentOpening): void {
+    const config = this.#versionOf(rung, offered);
+    const { sequence } = place;
+    const { partTargetMs } = this.#options;
+    const packager = new SegmentPackager({
+      config: offered,
+      sequence,
+      partTargetTicks: partTargetTicks(offered.timescale, partTargetMs),
     });
-    signing.catch(() => {});
-    this.#tail = done.catch(() => {});
-    return done;
+    this.#open.set(rung, { rung, sequence, config, packager, chain: new RunningHash(sha256) });
+    this.#append({ type: "segmentStart", rung, configVersion: config.version, ...place }, config);
+    this.#relay.config(rung, config.version, config.config);
+  }
+
+  /** Gives the part that the frame closes, if it closes one. */
+  push(rung: number, frame: Frame): PackedPart | undefined {
+    const { sequence, config, packager, chain } = this.#need(rung);
+    const published = frame.configVersion === config.version ? frame : { ...frame, configVersion: config.version };
+    const part = packager.push(published);
+    const packed = part === undefined ? undefined : hashPart(part);
+    if (packed !== undefined) this.#mark(rung, sequence, packed, chain);
+    this.#append({ type: "frame", rung, sequence, frame: published });
+    this.#relay.frame(rung, sequence, published);
+    return packed;
+  }
+
+  /** Makes the frames void that are in no whole part yet. */
+  restartPart(rung: number): void {
+    const { sequence, packager } = this.#need(rung);
+    const dropped = packager.dropOpen();
+    this.#append({ type: "partRestart", rung, sequence });
+    this.#relay.takeBack(rung, dropped);
+  }
+
+  /** Closes the rung's segment; gives its last part. */
+  end(rung: number): PackedPart | undefined {
+    const { sequence, packager, chain } = this.#need(rung);
+    this.#open.delete(rung);
+    const part = packager.finish();
+    const packed = part === undefined ? undefined : hashPart(part);
+    if (packed !== undefined) this.#mark(rung, sequence, packed, chain);
+    const { frames, durationTicks } = packager.totals;
+    this.#append({ type: "segmentEnd", rung, sequence, frames, durationTicks });
+    return packed;
+  }
+
+  /** Nothing more of the rung's segment comes, and nothing of it was published. */
+  abandon(rung: number): void {
+    this.#open.delete(rung);
+  }
+
+  /** Resolves when edges can see all that was published so far. */
+  flushed(): Promise<void> {
+    return this.#tail;
   }
 
   /** Nothing more will be published; edges get what is there and then the end. */
   async close(): Promise<void> {
     await this.#tail;
     this.#log.close();
+    this.#relay.end();
   }
 
   /** The messages of all segments from `fromSequence` on, oldest first, then live ones. */
   async *readFrom(fromSequence: number, signal: AbortSignal): AsyncGenerator<MediaMessage, void> {
-    const told = new Map<number, TrackConfig>();
+    const told = new Map<number, VersionedConfig>();
+    const begun = new Map<number, number>();
     for (let index = this.#log.first; ; index += 1) {
-      const segment = await this.#log.read(index, signal);
-      if (segment === undefined) return;
-      if (segment.sequence < fromSequence) continue;
-      const { rung, config } = segment;
-      if (told.get(rung) !== config.config) yield { type: "config", rung, ...config };
-      told.set(rung, config.config);
-      yield* segment.messages;
+      const entry = await this.#log.read(index, signal);
+      if (entry === undefined) return;
+      const { rung, sequence, config, message } = entry;
+      if (sequence < fromSequence) continue;
+      if (config !== undefined && told.get(rung) !== config) {
+        told.set(rung, config);
+        yield { type: "config", rung, ...config };
+      }
+      if (config !== undefined) begun.set(rung, sequence);
+      // The head of a late rung's segment may have been dropped already where the reader begins.
+      if (begun.get(rung) === sequence) yield message;
     }
   }
 
-  #append(segment: PublishedSegment): void {
-    this.#log.append(segment);
-    this.#head = Math.max(this.#head ?? 0, segment.sequence);
+  /** Whoever made it: a version names one configuration for the stream's life here. */
+  #versionOf(rung: number, config: TrackConfig): VersionedConfig {
+    const known = this.#configs.get(rung);
+    if (known !== undefined && isSameConfig(known.config, config)) return known;
+    const next = { version: (known?.version ?? -1) + 1, config };
+    this.#configs.set(rung, next);
+    return next;
+  }
+
+  #need(rung: number): OpenSegment {
+    const open = this.#open.get(rung);
+    if (open === undefined) throw new Error(`no open segment of rung ${rung}`);
+    return open;
+  }
+
+  #mark(rung: number, sequence: number, { index, sha256: hash }: PackedPart, chain: RunningHash): void {
+    const runningHash = chain.add(hash);
+    const signing = this.#sign(rung, sequence, index, runningHash);
+    this.#enqueue(async () => {
+      const message = { type: "partMark", rung, sequence, part: index, runningHash, signature: await signing } as const;
+      this.#add({ rung, sequence, message });
+    });
+    signing.catch(() => {});
+  }
+
+  async #sign(rung: number, sequence: number, part: number, runningHash: Uint8Array): Promise<Uint8Array> {
+    const { signer, domain, stream } = this.#options;
+    const value = { stream, rung, seq: BigInt(sequence), part, runningHash: bytesToHex(runningHash) };
+    return hexToBytes(await signer.sign(partHashStructure, domain, value));
+  }
+
+  #append(message: Extract<MediaMessage, { rung: number; sequence: number }>, config?: VersionedConfig): void {
+    const { rung, sequence } = message;
+    this.#enqueue(() => this.#add({ rung, sequence, message, ...(config === undefined ? {} : { config }) }));
+  }
+
+  /** Messages become visible in the order of the calls, though a signature takes its time. */
+  #enqueue(work: () => void | Promise<void>): void {
+    this.#tail = this.#tail.then(work);
+    // Told by `flushed`.
+    this.#tail.catch(() => {});
+  }
+
+  #add(entry: Entry): void {
+    this.#log.append(entry);
+    if (entry.sequence <= this.#head) return;
+    this.#head = entry.sequence;
     const oldest = this.#head - this.#options.keptSegments + 1;
     let first = this.#log.first;
     while ((this.#log.at(first)?.sequence ?? oldest) < oldest) first += 1;
     this.#log.dropBefore(first);
-  }
-
-  async #sign(segment: RungSegment): Promise<PublishedSegment> {
-    const { rung, sequence, epoch, firstFrame, discontinuity, wallClockMs, configVersion, config, frames, packed } =
-      segment;
-    const messages: MediaMessage[] = [
-      { type: "segmentStart", rung, sequence, epoch, configVersion, firstFrame, discontinuity, wallClockMs },
-    ];
-    // The chain begins anew with every segment, so that an edge may join at any.
-    const chain = new RunningHash(sha256);
-    let next = 0;
-    for (const part of packed.parts) {
-      for (const frame of frames.slice(next, next + part.frames))
-        messages.push({ type: "frame", rung, sequence, frame });
-      next += part.frames;
-      const runningHash = chain.add(part.sha256);
-      messages.push({
-        type: "partMark",
-        rung,
-        sequence,
-        part: part.index,
-        runningHash,
-        signature: await this.#signPart(rung, sequence, part.index, runningHash),
-      });
-    }
-    const { durationTicks } = packed.totals;
-    messages.push({ type: "segmentEnd", rung, sequence, frames: frames.length, durationTicks });
-    return { rung, sequence, config: { version: configVersion, config }, messages };
-  }
-
-  async #signPart(rung: number, sequence: number, part: number, runningHash: Uint8Array): Promise<Uint8Array> {
-    const { signer, domain, stream } = this.#options;
-    const value = { stream, rung, seq: BigInt(sequence), part, runningHash: bytesToHex(runningHash) };
-    return hexToBytes(await signer.sign(partHashStructure, domain, value));
   }
 }

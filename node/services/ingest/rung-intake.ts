@@ -1,6 +1,7 @@
-import type { MediaMessage } from "@leat/node/wire/media/message.ts";
+import type { FrameMessage, MediaMessage } from "@leat/node/wire/media/message.ts";
 import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { IngestError } from "./errors.ts";
+import type { MadeFrame } from "./family-publisher.ts";
 
 /** One rung's frames of one segment, as a transcoder sent them. */
 export interface MadeRung {
@@ -36,7 +37,7 @@ export class RungIntake {
     this.#configs.set(rung, { version, config });
   }
 
-  takeFrame({ rung, sequence, frame }: Extract<MediaMessage, { type: "frame" }>): void {
+  takeFrame({ rung, sequence, frame }: FrameMessage): MadeFrame {
     const config = this.#configs.get(rung);
     if (config === undefined || frame.kind !== "video") {
       throw new IngestError({ code: "INGEST_MESSAGE_UNEXPECTED", found: "frame without config" });
@@ -51,6 +52,7 @@ export class RungIntake {
     const open = segment.rungs.get(rung) ?? { rung, ...config, frames: [] };
     segment.rungs.set(rung, open);
     open.frames.push(frame);
+    return { sequence, config: open.config, frame };
   }
 
   /** What came of a segment, by rung; it is forgotten here, with all that is older. */

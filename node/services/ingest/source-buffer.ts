@@ -3,13 +3,27 @@ import { ReplayLog } from "./replay-log.ts";
 
 export type SourceEntry =
   | { readonly type: "config"; readonly version: number; readonly config: VideoConfig }
-  | { readonly type: "boundary"; readonly boundary: Boundary; readonly wallClockMs: number }
+  | {
+      readonly type: "boundary";
+      readonly boundary: Boundary;
+      readonly wallClockMs: number;
+      /** Where the rest of a segment begins: the number of its first part. */
+      readonly firstPart?: number;
+    }
   | { readonly type: "frame"; readonly sequence: number; readonly frame: Frame };
 
 export interface SourceBufferLimits {
   readonly maxBytes: number;
   /** Between the arrival of the oldest and the newest frame. */
   readonly maxMs: number;
+}
+
+/** Where the rest of a segment begins. */
+export interface RestOfSegment {
+  readonly fromPts: number;
+  /** Pictures and parts before it. */
+  readonly picture: number;
+  readonly part: number;
 }
 
 interface Start {
@@ -93,21 +107,44 @@ export class SourceBuffer {
   /**
    * The entries from which segment `sequence` can be decoded, then the live ones. Begins later where the buffer does,
    * and waits where the segment is still to come. Throws INGEST_READER_BEHIND when the reader is too slow.
+   * `rest`: the boundary of the first segment stands where that begins, and its frames before only feed the decoder.
    */
-  async *readFrom(sequence: number, signal: AbortSignal): AsyncGenerator<SourceEntry, void> {
+  async *readFrom(sequence: number, signal: AbortSignal, rest?: RestOfSegment): AsyncGenerator<SourceEntry, void> {
     // A segment still to come may be forced: the reader's decoder is fed from the newest one that is here.
     const start = this.#starts.find((known) => known.sequence >= sequence) ?? this.#starts.at(-1);
     let next = start?.index ?? this.#log.next;
     const config = start?.config ?? this.#config;
     if (config !== undefined) yield { type: "config", ...config };
+    let held: Extract<SourceEntry, { type: "boundary" }> | undefined;
     for (;;) {
       const entry = await this.#log.read(next, signal);
       if (entry === undefined) return;
       next += 1;
       // Boundaries of the frames that only feed the decoder are not announced, so that nothing is made of them.
       if (entry.type === "boundary" && entry.boundary.sequence < sequence) continue;
+      if (rest !== undefined && entry.type === "boundary" && entry.boundary.sequence === sequence) {
+        held = moveBoundary(entry, rest);
+        continue;
+      }
+      // A segment of which nothing is left has no boundary: the next one's comes.
+      if (entry.type === "boundary") held = undefined;
+      const isOfRest = entry.type === "frame" && entry.sequence === sequence && entry.frame.pts >= (rest?.fromPts ?? 0);
+      if (held !== undefined && isOfRest) {
+        yield held;
+        held = undefined;
+      }
       yield entry;
     }
+  }
+
+  /** The frames of a segment in decode order, as far as they are here. */
+  framesOf(sequence: number): Frame[] {
+    const frames: Frame[] = [];
+    for (let index = this.#log.first; index < this.#log.next; index += 1) {
+      const entry = this.#log.at(index);
+      if (entry?.type === "frame" && entry.sequence === sequence) frames.push(entry.frame);
+    }
+    return frames;
   }
 
   #enforceLimits(nowMs: number): void {
@@ -127,4 +164,13 @@ export class SourceBuffer {
     const oldest = this.#starts[0];
     if (oldest !== undefined) this.#log.dropBefore(Math.min(oldest.index, this.#lastKey?.index ?? oldest.index));
   }
+}
+
+function moveBoundary(
+  { boundary, wallClockMs }: Extract<SourceEntry, { type: "boundary" }>,
+  { fromPts, picture, part }: RestOfSegment,
+): Extract<SourceEntry, { type: "boundary" }> {
+  const firstFrame = boundary.firstFrame + picture;
+  const moved = { ...boundary, pts: fromPts, forced: true, discontinuity: false, firstFrame };
+  return { type: "boundary", boundary: moved, wallClockMs, firstPart: part };
 }

@@ -20,7 +20,9 @@ export interface SourceIntakeParts {
   readonly segments: SourceSegments;
   readonly audio: AudioGroups;
   /** A segment begins. */
-  readonly onBoundary: (sequence: number) => void;
+  readonly onBoundary: (boundary: Boundary, wallClockMs: number) => void;
+  /** A picture of a segment came. */
+  readonly onPicture: (sequence: number, frame: Frame) => void;
   /** The first picture of a stream that has begun as sound alone. */
   readonly onLatePicture: () => void;
 }
@@ -117,7 +119,7 @@ export class SourceIntake {
   }
 
   #takeVideo(frame: Frame): void {
-    const { buffer, segments, audio, onBoundary } = this.#parts;
+    const { buffer, segments, audio, onPicture } = this.#parts;
     // A configuration counts from the first frame that names it, not from when it was announced.
     const config = this.#videoConfigs.get(frame.configVersion);
     if (config === undefined) return;
@@ -131,9 +133,9 @@ export class SourceIntake {
     if (boundary !== undefined) {
       buffer.announce(boundary, frame.arrivalMs);
       this.#begin(boundary, config, frame.arrivalMs);
-      onBoundary(boundary.sequence);
     }
     if (sequence === undefined) return;
+    onPicture(sequence, frame);
     buffer.add(sequence, frame);
     segments.addVideo(sequence, frame);
     segments.advance(frame.epoch, this.#boundaries.highestPts);
@@ -144,6 +146,7 @@ export class SourceIntake {
     const wallClockMs = this.#wallClock.tell(boundary.epoch, boundary.pts, arrivalMs);
     this.#parts.segments.begin(boundary, config, wallClockMs);
     this.#parts.audio.boundary(boundary, wallClockMs);
+    this.#parts.onBoundary(boundary, wallClockMs);
   }
 
   #takeAudio(frame: Frame): void {
@@ -173,17 +176,14 @@ export class SourceIntake {
   }
 
   #passAudio(frame: Frame, config: AudioConfig): void {
-    const { segments, audio, onBoundary } = this.#parts;
+    const { segments, audio } = this.#parts;
     if (this.#audioVersion !== frame.configVersion) {
       this.#audioVersion = frame.configVersion;
       segments.setAudio(config);
       audio.setSource(frame.configVersion, config);
     }
     const boundary = this.#sound?.push(frame, config.timescale);
-    if (boundary !== undefined) {
-      this.#begin(boundary, undefined, frame.arrivalMs);
-      onBoundary(boundary.sequence);
-    }
+    if (boundary !== undefined) this.#begin(boundary, undefined, frame.arrivalMs);
     segments.addAudio(frame);
     audio.addSource(frame);
     if (this.#sound === undefined) return;

@@ -1,30 +1,42 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
-import type { MediaConnection, MediaMessage, SubscribeMessage } from "@leat/node/wire/media/message.ts";
+import type { FrameMessage, MediaConnection, MediaMessage, SubscribeMessage } from "@leat/node/wire/media/message.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
 import { type Receipt, receiptStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Signed, Statements } from "@leat/sdk/protocol/statements.ts";
 import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import type { Checking } from "../checking/index.ts";
 import { Outgoing } from "../jobs/outgoing.ts";
-import type { PackSegment } from "../jobs/packed-segment.ts";
+import type { PackedSegment, PackSegment } from "../jobs/packed-segment.ts";
 import { IngestError } from "./errors.ts";
-import type { FamilyTrack } from "./family-track.ts";
-import type { RungSegment } from "./published-log.ts";
+import type { FamilyPublisher, MadeRange } from "./family-publisher.ts";
 import { type MadeRung, RungIntake } from "./rung-intake.ts";
 import type { SourceEntry } from "./source-buffer.ts";
 import type { SourceFacts } from "./source-segments.ts";
 
+/** From which segment on a transcoder works, and where within the first. */
+export interface StartOfWork {
+  readonly sequence: number;
+  readonly rest?: MadeRange;
+}
+
 /** What a link to a transcoder sees of its origin. */
 export interface TranscodeSource {
-  readFrom(sequence: number, signal: AbortSignal): AsyncIterable<SourceEntry>;
+  /** From what is not published yet of what the job makes; whatever the transcoder asked to begin with. */
+  readFrom(start: StartOfWork, signal: AbortSignal): AsyncIterable<SourceEntry>;
   /** The facts of a segment, once its source is complete; undefined when they are gone or will never be. */
   factsOf(sequence: number, signal: AbortSignal): Promise<SourceFacts | undefined>;
-  trackOf(rung: number): FamilyTrack | undefined;
+  /** The same of the rest of a segment. */
+  restOf(facts: SourceFacts, range: MadeRange): SourceFacts | undefined;
+  /** Whose family the job was known to make before. */
+  publisherOfJob(job: Hex): FamilyPublisher | undefined;
+  publisherOf(rung: number, job: Hex): FamilyPublisher | undefined;
   /** Whether the source of the family's next segment is gone, so that a later one may follow. */
-  isNextGone(track: FamilyTrack): boolean;
-  publish(track: FamilyTrack, segments: readonly RungSegment[]): Promise<void>;
+  isNextGone(publisher: FamilyPublisher): boolean;
+  /** The segment passed its check. */
+  settle(publisher: FamilyPublisher, sequence: number): Promise<void>;
   readonly description: () => MediaMessage;
   readonly partTargetMs: number;
 }
@@ -51,6 +63,9 @@ export class TranscodeLink {
   readonly #outgoing: Outgoing;
   readonly #intake: RungIntake;
   readonly #gone = new AbortController();
+  readonly #maker: string;
+  #publisher: FamilyPublisher | undefined;
+  #start: StartOfWork;
 
   constructor(
     connection: MediaConnection,
@@ -65,6 +80,9 @@ export class TranscodeLink {
     this.#components = components;
     this.#outgoing = new Outgoing(connection, outgoingBytes);
     this.#intake = new RungIntake(limits.intakeBytes);
+    const { job, attempt } = subscribe.assignment.value;
+    this.#maker = `${job}/${attempt}`;
+    this.#start = { sequence: subscribe.fromSequence };
   }
 
   get attempt(): number {
@@ -76,6 +94,8 @@ export class TranscodeLink {
    * IngestError for a peer that does not keep to the protocol, and with what broke the connection.
    */
   async run(): Promise<void> {
+    this.#publisher = this.#source.publisherOfJob(this.#subscribe.assignment.value.job);
+    this.#start = this.#publisher?.attach(this.#maker, this.#subscribe.fromSequence) ?? this.#start;
     this.#outgoing.enqueue({ type: "accepted" });
     this.#outgoing.enqueue(this.#source.description());
     const sending = this.#sendSource();
@@ -120,7 +140,7 @@ export class TranscodeLink {
   async #sendSource(): Promise<void> {
     const { signal } = this.#gone;
     try {
-      for await (const entry of this.#source.readFrom(this.#subscribe.fromSequence, signal)) {
+      for await (const entry of this.#source.readFrom(this.#start, signal)) {
         this.#outgoing.enqueue(toMessage(entry));
         await this.#outgoing.room();
       }
@@ -135,7 +155,7 @@ export class TranscodeLink {
       case "config":
         return this.#intake.takeConfig(message);
       case "frame":
-        return this.#intake.takeFrame(message);
+        return this.#takeFrame(message);
       case "receipt":
         return this.#judge(message.receipt, message.leaves);
       default:
@@ -143,22 +163,38 @@ export class TranscodeLink {
     }
   }
 
+  #takeFrame(message: FrameMessage): void {
+    const made = this.#intake.takeFrame(message);
+    // One that was replaced publishes nothing more.
+    if (this.#gone.signal.aborted) return;
+    if (this.#publisher === undefined) {
+      this.#publisher = this.#source.publisherOf(message.rung, this.#subscribe.assignment.value.job);
+      this.#publisher?.attachLate(this.#maker);
+    }
+    this.#publisher?.take(message.rung, made);
+  }
+
   async #judge(receipt: Signed<Receipt>, leaves: readonly PartLeaf[]): Promise<void> {
     this.#checkSigner(receipt);
     const sequence = Number(receipt.value.seq);
     const made = this.#intake.close(sequence);
-    const track = this.#source.trackOf(made[0]?.rung ?? leaves[0]?.rung ?? -1);
-    if (track === undefined) return this.#refuse(sequence, "INGEST_RUNG_UNKNOWN");
+    const publisher = this.#publisher;
+    if (publisher === undefined) return this.#refuse(sequence, "INGEST_RUNG_UNKNOWN");
+    const { track } = publisher;
     if (sequence < track.next) return this.#tellPublished(sequence);
-    const facts = await this.#source.factsOf(sequence, this.#gone.signal);
-    if (facts === undefined) return this.#refuse(sequence, "INGEST_SEGMENT_UNKNOWN");
-    const gap = sequence > track.next;
+    const whole = await this.#source.factsOf(sequence, this.#gone.signal);
+    if (whole === undefined) return this.#refuse(sequence, "INGEST_SEGMENT_UNKNOWN");
     // Whatever the transcoder asked to begin with: what can still be made is not left out.
-    if (gap && !this.#source.isNextGone(track)) {
+    if (sequence > track.next && !this.#source.isNextGone(publisher)) {
       return this.#refuse(sequence, "INGEST_SEGMENT_SKIPPED");
     }
-    const rungs = this.#packAll(sequence, made);
-    if (rungs === undefined) return this.#refuse(sequence, "INGEST_FRAMES_INVALID");
+    const range = publisher.find(sequence, this.#maker);
+    const rest = range ?? (this.#start.rest?.sequence === sequence ? this.#start.rest : undefined);
+    const facts = rest === undefined || rest.picture === 0 ? whole : this.#source.restOf(whole, rest);
+    if (facts === undefined) return this.#tellPublished(sequence);
+    const packed = range === undefined ? this.#packAll(sequence, made, rest?.part) : publisher.packedAs(range, made);
+    if (packed === undefined) return this.#refuse(sequence, "INGEST_FRAMES_INVALID");
+    const rungs = made.map((rung, at) => ({ ...rung, packed: packed[at]! }));
     const outcome = await this.#components.checking.checkSegment({
       receipt,
       leaves,
@@ -168,32 +204,17 @@ export class TranscodeLink {
     });
     if (!outcome.passed) return this.#refuse(sequence, outcome.code ?? "CHECK_FAILED");
     // Another attempt may have been faster while this one was checked.
-    if (sequence < track.next) return this.#tellPublished(sequence);
-    const { epoch, firstFrame, discontinuity } = facts.boundary;
-    const { wallClockMs } = facts;
-    await this.#source.publish(
-      track,
-      rungs.map(({ rung, version, config, frames, packed }) => ({
-        rung,
-        sequence,
-        epoch,
-        firstFrame,
-        discontinuity: discontinuity || gap,
-        wallClockMs,
-        configVersion: version,
-        config,
-        frames,
-        packed,
-      })),
-    );
+    if (sequence < track.next || this.#gone.signal.aborted) return this.#tellPublished(sequence);
+    if (range === undefined && !publisher.publishWhole(sequence, made)) return this.#tellPublished(sequence);
+    await this.#source.settle(publisher, sequence);
     this.#outgoing.enqueue({ type: "verdict", sequence, ok: true });
   }
 
   /** Undefined for frames that no packager takes: times that go back, or of two epochs. */
-  #packAll(sequence: number, made: readonly MadeRung[]) {
+  #packAll(sequence: number, made: readonly MadeRung[], firstPart = 0): PackedSegment[] | undefined {
     const { partTargetMs } = this.#source;
     try {
-      return made.map((rung) => ({ ...rung, packed: this.#components.pack({ ...rung, sequence, partTargetMs }) }));
+      return made.map((rung) => this.#components.pack({ ...rung, sequence, partTargetMs, firstPart }));
     } catch (error) {
       if (isCodedError(error)) return undefined;
       throw error;

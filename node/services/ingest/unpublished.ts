@@ -1,4 +1,6 @@
+import type { Boundary } from "@leat/sdk/protocol/frame.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
+import type { BegunSegment } from "./family-publisher.ts";
 import { createFamilyTracks, type FamilyTrack } from "./family-track.ts";
 import type { SourceBuffer } from "./source-buffer.ts";
 import type { SourceFacts } from "./source-segments.ts";
@@ -7,6 +9,10 @@ import type { SourceFacts } from "./source-segments.ts";
 export class Unpublished {
   readonly #buffer: SourceBuffer;
   readonly #facts = new Map<number, SourceFacts>();
+  readonly #begun = new Map<
+    number,
+    { boundary: Boundary; wallClockMs: number; shownAt: number[]; isComplete: boolean }
+  >();
   #tracks: FamilyTrack[] | undefined;
   #head: number | null = null;
   #waiting: (() => void)[] = [];
@@ -37,14 +43,39 @@ export class Unpublished {
     this.#release();
   }
 
-  begin(sequence: number): void {
-    this.#head = sequence;
+  get tracks(): readonly FamilyTrack[] {
+    return this.#tracks ?? [];
+  }
+
+  begin(boundary: Boundary, wallClockMs: number): void {
+    this.#head = boundary.sequence;
+    this.#begun.set(boundary.sequence, { boundary, wallClockMs, shownAt: [], isComplete: false });
     this.#release();
+  }
+
+  /** A picture of the source came: mostly the one that shows last. */
+  addPicture(sequence: number, pts: number): void {
+    const shownAt = this.#begun.get(sequence)?.shownAt ?? [];
+    let at = shownAt.length;
+    while (at > 0 && shownAt[at - 1]! > pts) at -= 1;
+    shownAt.splice(at, 0, pts);
   }
 
   addFacts(facts: SourceFacts): void {
     this.#facts.set(facts.boundary.sequence, facts);
+    const begun = this.#begun.get(facts.boundary.sequence);
+    if (begun !== undefined) begun.isComplete = true;
     this.wake();
+  }
+
+  /** What is known of a segment from its beginning on; undefined before it and when it is forgotten. */
+  begunAt(sequence: number): BegunSegment | undefined {
+    return this.#begun.get(sequence);
+  }
+
+  /** Whether the source of a segment is gone, so that nobody can make it any more. */
+  isGone(sequence: number): boolean {
+    return sequence < (this.#buffer.firstSequence ?? 0);
   }
 
   trackOf(rung: number): FamilyTrack | undefined {
@@ -53,7 +84,7 @@ export class Unpublished {
 
   /** Whether the source of the family's next segment is gone, so that a later one may follow. */
   isNextGone(track: FamilyTrack): boolean {
-    return track.next < (this.#buffer.firstSequence ?? 0);
+    return this.isGone(track.next);
   }
 
   published(track: FamilyTrack, sequence: number): void {
@@ -94,6 +125,8 @@ export class Unpublished {
     if (first !== undefined) for (const track of this.#tracks) track.skipTo(first);
     const floor = Math.min(...this.#tracks.map(({ next }) => next), this.#head ?? 0);
     this.#buffer.release(floor);
-    for (const sequence of this.#facts.keys()) if (sequence < floor) this.#facts.delete(sequence);
+    for (const known of [this.#facts, this.#begun]) {
+      for (const sequence of known.keys()) if (sequence < floor) known.delete(sequence);
+    }
   }
 }

@@ -23,16 +23,19 @@ export interface SegmentFrames {
   /** In decode order. */
   readonly frames: readonly Frame[];
   readonly partTargetMs: number;
+  /** The number of their first part, where another transcoder made the segment's beginning. */
+  readonly firstPart?: number;
 }
 
 /** How a segment becomes parts. A component, so that the bytes can be followed (or falsified) from outside. */
 export type PackSegment = (segment: SegmentFrames) => PackedSegment;
 
-export const packSegment: PackSegment = ({ rung, sequence, config, frames, partTargetMs }) => {
+export const packSegment: PackSegment = ({ rung, sequence, config, frames, partTargetMs, firstPart = 0 }) => {
   const packager = new SegmentPackager({
     config,
     sequence,
     partTargetTicks: partTargetTicks(config.timescale, partTargetMs),
+    firstPart,
   });
   const parts: PackedPart[] = [];
   for (const frame of frames) {

@@ -16,14 +16,19 @@ export class SegmentWork {
   readonly boundary: Boundary;
   readonly #source: Frame[] = [];
   readonly #rungs: readonly RungWork[];
+  readonly #firstPart: number;
   #sourceConfig: VideoConfig | undefined;
 
-  constructor(boundary: Boundary, rungs: readonly number[]) {
+  /** `firstPart`: the number of its first part, where what stands before the boundary is published already. */
+  constructor(boundary: Boundary, rungs: readonly number[], firstPart = 0) {
     this.boundary = boundary;
+    this.#firstPart = firstPart;
     this.#rungs = rungs.map((rung) => ({ rung, config: undefined, frames: [], ended: false }));
   }
 
   addSource(frame: Frame, config: VideoConfig): void {
+    // Of a segment that another began it only feeds the decoder.
+    if (frame.pts < this.boundary.pts) return;
     this.#sourceConfig ??= config;
     this.#source.push(frame);
   }
@@ -50,7 +55,9 @@ export class SegmentWork {
     for (const rung of this.#rungs) {
       if (rung.config === undefined) continue;
       const { frames } = rung;
-      leaves.push(...partLeaves(pack({ rung: rung.rung, sequence, config: rung.config, frames, partTargetMs })));
+      const firstPart = this.#firstPart;
+      const packed = pack({ rung: rung.rung, sequence, config: rung.config, frames, partTargetMs, firstPart });
+      leaves.push(...partLeaves(packed));
     }
     return {
       sequence,

@@ -1,9 +1,9 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import { PART_TARGET_MS } from "@leat/node/media/packager.ts";
 import type { MayWork } from "@leat/node/services/payment/index.ts";
-import type { MediaConnection, MediaMessage } from "@leat/node/wire/media/message.ts";
+import type { BoundaryMessage, MediaConnection, MediaMessage } from "@leat/node/wire/media/message.ts";
 import { CodedError } from "@leat/sdk/base/errors.ts";
-import type { Boundary, Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type { TranscodeSpec } from "@leat/sdk/protocol/job.ts";
 import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import type { LiveSpec } from "@leat/transcoder/engine.ts";
@@ -146,7 +146,7 @@ export class TranscodeSession {
         if (message.rung !== SOURCE_RUNG || message.config.kind !== "video") throw unexpected(message);
         return this.#takeConfig(message.version, message.config);
       case "boundary":
-        return this.#takeBoundary(message.boundary);
+        return this.#takeBoundary(message);
       case "frame":
         return this.#takeFrame(message.sequence, message.frame);
       case "verdict":
@@ -162,11 +162,11 @@ export class TranscodeSession {
     else await this.#worker.push({ type: "config", version, config });
   }
 
-  async #takeBoundary(boundary: Boundary): Promise<void> {
+  async #takeBoundary({ boundary, firstPart }: BoundaryMessage): Promise<void> {
     const rungs = this.#job.spec.rungs.map(({ rung }) => rung);
     await this.#waitForCredit();
     this.#progress.begun = boundary.sequence;
-    this.#segments.set(boundary.sequence, new SegmentWork(boundary, rungs));
+    this.#segments.set(boundary.sequence, new SegmentWork(boundary, rungs, firstPart));
     await this.#needWorker().push({ type: "boundary", boundary });
   }
 

@@ -1,5 +1,6 @@
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
-import { and, asc, eq, gt, inArray, ne, or } from "drizzle-orm";
+import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
+import { and, asc, eq, exists, gt, inArray, ne, or } from "drizzle-orm";
 import type { SqlDatabase } from "./database.ts";
 import { attempts, checks, jobs, receipts, streams } from "./schema.ts";
 
@@ -85,19 +86,32 @@ export class JobStore {
     return this.#database.sql.select().from(receipts).where(eq(receipts.booked, false));
   }
 
-  /** What agents of these buyers have not acknowledged, oldest first, after the one that the caller saw last. */
+  /**
+   * What agents of these buyers have not acknowledged, oldest first, after the one that the caller saw last. Transcodes
+   * once they passed: before, their receipts may say anything, and edges are compared with them.
+   */
   async unreportedOf(buyers: readonly Address[], limit: number, after?: ReceiptPosition): Promise<ReceiptRow[]> {
     if (buyers.length === 0) return [];
     const theirs = this.#database.sql
       .select({ id: streams.id })
       .from(streams)
       .where(inArray(streams.buyer, [...buyers]));
+    const passes = this.#database.sql
+      .select({ one: checks.seq })
+      .from(checks)
+      .where(
+        and(
+          eq(checks.job, receipts.job),
+          eq(checks.attempt, receipts.attempt),
+          eq(checks.seq, receipts.seq),
+          eq(checks.verdict, checkVerdicts.passed),
+        ),
+      );
+    const isOpen = and(eq(receipts.reported, false), eq(receipts.booked, true), inArray(receipts.stream, theirs));
     return this.#database.sql
       .select()
       .from(receipts)
-      .where(
-        and(eq(receipts.reported, false), eq(receipts.booked, true), inArray(receipts.stream, theirs), later(after)),
-      )
+      .where(and(isOpen, or(ne(receipts.kind, "transcode"), exists(passes)), later(after)))
       .orderBy(asc(receipts.receivedAtMs), asc(receipts.hash))
       .limit(limit);
   }

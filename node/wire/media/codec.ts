@@ -89,7 +89,14 @@ const bodies = {
       config: Type.Union([videoConfigSchema, audioConfigSchema]),
     }),
   },
-  boundary: { byte: 6, schema: closedObject({ boundary: boundarySchema, wallClockMs: countSchema }) },
+  boundary: {
+    byte: 6,
+    schema: closedObject({
+      boundary: boundarySchema,
+      wallClockMs: countSchema,
+      firstPart: Type.Optional(uint32Schema),
+    }),
+  },
   partMark: {
     byte: 8,
     schema: closedObject({
@@ -126,6 +133,7 @@ const bodies = {
     schema: closedObject({ sequence: uint32Schema, ok: Type.Boolean(), code: Type.Optional(publicCodeSchema) }),
   },
   end: { byte: 13, schema: closedObject({ code: publicCodeSchema }) },
+  partRestart: { byte: 14, schema: closedObject(place) },
 } satisfies Record<Exclude<MediaMessageType, "frame">, { byte: number; schema: TSchema }>;
 
 const FRAME_BYTE = 7;

@@ -15,9 +15,11 @@ export type MediaMessage =
   | { readonly type: "refused"; readonly code: string }
   | DescriptionMessage
   | { readonly type: "config"; readonly rung: number; readonly version: number; readonly config: TrackConfig }
-  | { readonly type: "boundary"; readonly boundary: Boundary; readonly wallClockMs: number }
+  | BoundaryMessage
   | FrameMessage
   | PartMarkMessage
+  /** The frames since the newest mark of the segment are void: others come in their place, the first a key frame. */
+  | { readonly type: "partRestart"; readonly rung: number; readonly sequence: number }
   | SegmentStartMessage
   | SegmentEndMessage
   /** Transcoder to origin: one for all rungs of the job, per segment. */
@@ -43,6 +45,14 @@ export interface DescriptionMessage {
   readonly partTargetMs: number;
   readonly targetDurationS: number;
   readonly ended: boolean;
+}
+
+export interface BoundaryMessage {
+  readonly type: "boundary";
+  readonly boundary: Boundary;
+  readonly wallClockMs: number;
+  /** The number of the first part to make, where what stands before the boundary is published already. */
+  readonly firstPart?: number;
 }
 
 export interface FrameMessage {

@@ -21,7 +21,7 @@ import { SqlDatabase } from "../../../../node/store/sql/database.ts";
 import { JobStore } from "../../../../node/store/sql/job-store.ts";
 import { receipts } from "../../../../node/store/sql/schema.ts";
 import { WireError } from "../../../../node/wire/errors.ts";
-import type { PublishGrant } from "../../../../node/wire/session/messages.ts";
+import type { BalancerRequest, PublishGrant } from "../../../../node/wire/session/messages.ts";
 import { usdc } from "../../../support/candidates.ts";
 import { defaultsOf } from "../../../support/defaults.ts";
 import {
@@ -554,8 +554,16 @@ describe("balancer", () => {
     const live = await goLive();
     await market.balancer.play(live.slug);
     const terms = transcoders(live.id)[0]!;
-    await market.hub.ask(ownerOf(terms), "receipt.submit", await ownerOf(terms).receipt(terms, 0));
+    const { ingest } = live;
+    const [unchecked, passed] = [await ownerOf(terms).receipt(terms, 0), await ownerOf(terms).receipt(terms, 1)];
+    for (const submit of [unchecked, passed]) await market.hub.ask(ownerOf(terms), "receipt.submit", submit);
+    // What did not pass may say anything, and edges would be compared with it.
+    await market.hub.ask(ingest, "check.submit", await ingest.check(passed.receipt.value, 1));
     await until(() => nodes[3].told("usage.report").length === 1);
+    assert.deepEqual(
+      nodes[3].told("usage.report").map((report) => (report as BalancerRequest<"usage.report">).receipt.value.seq),
+      [1n],
+    );
     await until(() => nodes[3].told("stream.watch").length > 0);
   });
 
@@ -564,7 +572,12 @@ describe("balancer", () => {
     const live = await goLive();
     const terms = transcoders(live.id)[0]!;
     const worker = ownerOf(terms);
-    await market.hub.ask(worker, "receipt.submit", await worker.receipt(terms, 0));
+    const work = async (sequence: number) => {
+      const submit = await worker.receipt(terms, sequence);
+      await market.hub.ask(worker, "receipt.submit", submit);
+      await market.hub.ask(live.ingest, "check.submit", await live.ingest.check(submit.receipt.value, 1));
+    };
+    await work(0);
     await until(() => nodes[3].told("usage.report").length === 1);
     const [row] = await new JobStore(database).receiptsOf(live.id, 1);
     const mute = new FakeNode(5, ["buyer"]);
@@ -584,18 +597,19 @@ describe("balancer", () => {
       const rows = Array.from({ length: 501 }, (_, at) => {
         const seq = 1_000 * other.number + at;
         const hash: Hex = `0x${seq.toString(16).padStart(64, "0")}`;
-        return { ...row!, hash, stream: id, seq, booked: true, reported: false, receivedAtMs: 1 };
+        const of = { hash, stream: id, seq, kind: "ingest" as const };
+        return { ...row!, ...of, booked: true, reported: false, receivedAtMs: 1 };
       });
       await database.sql.insert(receipts).values(rows);
     }
-    await market.hub.ask(worker, "receipt.submit", await worker.receipt(terms, 9));
+    await work(9);
     await until(() => nodes[3].told("usage.report").length === 2);
     await until(() => refusing.told("usage.report").length === 500);
     await market.clock.advance(1_000);
     await until(() => refusing.told("usage.report").length === 501);
     // Not again until much later.
     await market.clock.advance(10_000);
-    await market.hub.ask(worker, "receipt.submit", await worker.receipt(terms, 10));
+    await work(10);
     await until(() => nodes[3].told("usage.report").length === 3);
     assert.equal(refusing.told("usage.report").length, 501);
     silence.reject(new WireError({ code: "WIRE_PEER_SLOW", waitedFor: "answer" }));

@@ -248,6 +248,8 @@ describe("a balancer that is paid", () => {
     const { id } = await goLive();
     const worked: Work[] = [];
     for (const { node, terms } of jobsOf(id)) worked.push(await work(node, terms, 0));
+    const store = new JobStore(database);
+    await until(async () => (await store.unreportedOf([buyer.address], 1)).length === 0);
     await market.balancer.stop();
     // From here on the books hear of work and not of its release: the kill comes in between.
     const cutOff = <B extends object>(book: B): B =>
@@ -261,7 +263,6 @@ describe("a balancer that is paid", () => {
     books.payee = cutOff(payee);
     await startAgain();
     for (const { node, terms } of jobsOf(id)) worked.push(await work(node, terms, 1));
-    const store = new JobStore(database);
     await until(async () => (await store.unreportedOf([buyer.address], 1)).length === 0);
     await market.balancer.stop();
     assert.equal((await books.cluster.payee.waiting()).length, 3);

@@ -34,18 +34,10 @@ const frames: Frame[] = Array.from({ length: 30 }, (_, index) => ({
 }));
 
 async function publishedMessages(): Promise<MediaMessage[]> {
-  const log = new PublishedLog({ stream, signer, domain, keptSegments: 5 });
-  const packed = packSegment({ rung: 1, sequence: 3, config, frames, partTargetMs: 250 });
-  const facts = {
-    rung: 1,
-    sequence: 3,
-    epoch: 0,
-    firstFrame: 90,
-    discontinuity: false,
-    wallClockMs: 0,
-    configVersion: 0,
-  };
-  await log.publish([{ ...facts, config, frames, packed }]);
+  const log = new PublishedLog({ stream, signer, domain, partTargetMs: 250, keptSegments: 5 });
+  log.open({ rung: 1, sequence: 3, epoch: 0, firstFrame: 90, discontinuity: false, wallClockMs: 0, config });
+  for (const frame of frames) log.push(1, frame);
+  log.end(1);
   await log.close();
   const messages: MediaMessage[] = [];
   for await (const message of log.readFrom(0, new AbortController().signal)) messages.push(message);

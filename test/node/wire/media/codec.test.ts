@@ -147,6 +147,7 @@ const values: fc.Arbitrary<MediaMessage> = fc.oneof(
   record({ type: of("verdict"), sequence: uint32, ok: fc.constant(true) }),
   record({ type: of("verdict"), sequence: uint32, ok: fc.constant(false), code }),
   record({ type: of("end"), code }),
+  record({ type: of("partRestart"), ...place }),
 );
 
 testCodec<MediaMessage>({
