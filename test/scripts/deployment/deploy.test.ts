@@ -180,7 +180,8 @@ describe("scripts/deploy", function () {
     await wallet.writeContract({ ...call, functionName: "schedule", args: [target, data, 0] });
     await test.increaseTime({ seconds: 2 * 86_400 + 60 });
     await test.mine({ blocks: 1 });
-    await wallet.writeContract({ ...call, functionName: "execute", args: [target, data] });
+    const hash = await wallet.writeContract({ ...call, functionName: "execute", args: [target, data] });
+    await test.waitForTransactionReceipt({ hash });
   }
 
   it("spends nothing before it was told to, and shows what it would cost", async () => {
