@@ -140,16 +140,27 @@ leat_build_web() {
   printf '%s\n' "$wanted" >"$stamp"
 }
 
-leat_bootstrap() {
-  mkdir -p "$leat_toolchain"
-  # Two commands at once must not install into each other.
-  if command -v flock >/dev/null 2>&1; then
-    exec 9>"$leat_toolchain/lock"
+# Two commands at once must not install into each other. The file names who holds it, for whoever waits.
+leat_lock() {
+  command -v flock >/dev/null 2>&1 || return 0
+  exec 9>>"$leat_toolchain/lock"
+  if ! flock -n 9; then
+    leat_say "Wait for $(cat "$leat_toolchain/lock"): it sets this checkout up, which takes minutes the first time"
     flock 9
   fi
+  printf '%s (process %d)\n' "$0" "$$" >"$leat_toolchain/lock"
+}
+
+leat_unlock() {
+  if command -v flock >/dev/null 2>&1; then exec 9>&-; fi
+}
+
+leat_bootstrap() {
+  mkdir -p "$leat_toolchain"
+  leat_lock
   leat_find_node
   leat_install_packages
   leat_build_contracts
   leat_build_web
-  if command -v flock >/dev/null 2>&1; then exec 9>&-; fi
+  leat_unlock
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { arch, platform, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -15,7 +16,11 @@ describe("scripts/bootstrap", () => {
     mkdirSync(join(folder, "scripts/lib"), { recursive: true });
     cpSync(library, join(folder, "scripts/lib/bootstrap.sh"));
   });
-  afterEach(() => rmSync(folder, { recursive: true }));
+  const children: ChildProcess[] = [];
+  afterEach(() => {
+    for (const child of children.splice(0)) child.kill("SIGKILL");
+    rmSync(folder, { recursive: true });
+  });
 
   function put(path: string, script: string): void {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
@@ -63,6 +68,32 @@ describe("scripts/bootstrap", () => {
     const calls = readFileSync(join(folder, "calls"), "utf8").trim().split("\n");
     assert.equal(calls.length, 1);
     assert.match(calls[0]!, new RegExp(`^install --prefix ${folder}/.toolchain .*${name}@24$`));
+  });
+
+  it("says whom it waits for while another command sets the checkout up, and goes on when that is done", async () => {
+    const start = (command: string) => {
+      const script = `set -euo pipefail; source "${folder}/scripts/lib/bootstrap.sh"; mkdir -p "$leat_toolchain"; ${command}`;
+      const child = spawn("bash", ["--norc", "-c", script, "scripts/other"], { env: { PATH: "/usr/bin:/bin" } });
+      children.push(child);
+      return child;
+    };
+    const first = start("leat_lock; echo held; read -r _; leat_unlock; cat >/dev/null");
+    const firstEnd = once(first, "exit");
+    await once(first.stdout, "data");
+    const second = start("leat_lock; echo mine; leat_unlock");
+    const secondEnd = once(second, "exit");
+    let said = "";
+    second.stdout.on("data", (chunk) => (said += chunk));
+    const [waiting] = await once(second.stderr, "data");
+    assert.match(
+      String(waiting),
+      new RegExp(`Wait for scripts/other \\(process ${first.pid}\\): it sets this checkout up`),
+    );
+    assert.equal(said, "");
+    first.stdin.write("go on\n");
+    assert.deepEqual([(await secondEnd)[0], said], [0, "mine\n"]);
+    first.stdin.end();
+    await firstEnd;
   });
 
   it("shows the log and names it when a step fails", () => {
