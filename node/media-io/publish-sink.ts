@@ -34,7 +34,7 @@ export interface PublishSink {
 
 /** What is known of who publishes. The signal aborts when the publisher is gone: an answer would reach nobody. */
 export interface PublishInfo {
-  readonly protocol: "rtmp" | "rtmps";
+  readonly protocol: "rtmp" | "rtmps" | "whip";
   /** Where the publisher's connection comes from. */
   readonly address: string;
   readonly signal: AbortSignal;

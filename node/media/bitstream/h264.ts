@@ -1,3 +1,4 @@
+import { concatBytes } from "../mp4/box.ts";
 import { BitReader, BitstreamError } from "./bit-reader.ts";
 import { readSets, removeEmulation } from "./nal.ts";
 import { checkPictureSize } from "./picture-size.ts";
@@ -45,6 +46,27 @@ export function parseAvcConfiguration(record: Uint8Array): AvcConfiguration {
   description[4] = description[4]! | 0x03;
   const codecString = `avc1.${[...sps[0].subarray(1, 4)].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
   return { lengthSize: (record[4]! & 3) + 1, sps, pps, description, facts, codecString };
+}
+
+/** The record for these parameter sets, each with its NAL header: at least one of each. */
+export function writeAvcRecord(sps: readonly Uint8Array[], pps: readonly Uint8Array[]): Uint8Array {
+  const [first] = sps;
+  if (first === undefined || pps.length === 0) {
+    throw new BitstreamError({ code: "BITSTREAM_INVALID", what: "avcC without parameter sets" });
+  }
+  const { profile, constraints, level, chromaFormat, bitDepth } = parseSps(first);
+  const withLength = (sets: readonly Uint8Array[]) =>
+    sets.flatMap((set) => [Uint8Array.of(set.length >> 8, set.length & 0xff), set]);
+  return concatBytes([
+    Uint8Array.of(1, profile, constraints, level, 0xff, 0xe0 | sps.length),
+    ...withLength(sps),
+    Uint8Array.of(pps.length),
+    ...withLength(pps),
+    // High profiles end with the format of the chroma and the depths; Leat takes no two different ones.
+    ...(highProfiles.has(profile)
+      ? [Uint8Array.of(0xfc | chromaFormat, 0xf8 | (bitDepth - 8), 0xf8 | (bitDepth - 8), 0)]
+      : []),
+  ]);
 }
 
 /** `nal`: a sequence parameter set with its NAL header. */

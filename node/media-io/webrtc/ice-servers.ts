@@ -1,0 +1,38 @@
+import { createHmac, randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { WebrtcError } from "./errors.ts";
+import type { WebrtcOptions } from "./options.ts";
+
+type IceOptions = Pick<WebrtcOptions, "stunUrls" | "turnUrls" | "turnSecretFile" | "turnSeconds">;
+
+/** Servers that clients are told of in Link headers. A TURN server's credentials are made for one session and expire. */
+export class IceServers {
+  readonly #options: IceOptions;
+  #secret: string | undefined;
+
+  constructor(options: IceOptions) {
+    this.#options = options;
+  }
+
+  /** @throws WEBRTC_SECRET_UNREADABLE */
+  async load(): Promise<void> {
+    const { turnSecretFile: file } = this.#options;
+    if (file === "") return;
+    try {
+      this.#secret = (await readFile(file, "utf8")).trim();
+    } catch (cause) {
+      throw new WebrtcError({ code: "WEBRTC_SECRET_UNREADABLE", file }, { cause });
+    }
+  }
+
+  links(nowMs: number): string[] {
+    const { stunUrls, turnUrls, turnSeconds } = this.#options;
+    const rel = 'rel="ice-server"';
+    const stun = stunUrls.map((url) => `<${url}>; ${rel}`);
+    if (this.#secret === undefined) return [...stun, ...turnUrls.map((url) => `<${url}>; ${rel}`)];
+    const username = `${Math.floor(nowMs / 1000) + turnSeconds}:${randomBytes(6).toString("hex")}`;
+    const credential = createHmac("sha1", this.#secret).update(username).digest("base64");
+    const password = `username="${username}"; credential="${credential}"; credential-type="password"`;
+    return [...stun, ...turnUrls.map((url) => `<${url}>; ${rel}; ${password}`)];
+  }
+}

@@ -1,0 +1,19 @@
+/** Bounds on what a client may make us hold or do, each with its reason. */
+
+/** A browser's offer of every codec it has, with all its header extensions, has some 8 KB. */
+export const MAX_SDP_BYTES = 65_536;
+export const MAX_SDP_LINES = 2_048;
+/** Chromium offers about forty payload types for video. */
+export const MAX_FORMATS = 128;
+/** Interfaces times protocols of a laptop with a few virtual networks. */
+export const MAX_CANDIDATES = 48;
+/** As much as an access unit of RTMP may have. */
+export const MAX_FRAME_BYTES = 8 * 2 ** 20;
+/** Slices of one picture: as for RTMP. */
+export const MAX_FRAME_UNITS = 8_192;
+/** Each new configuration starts a segment and an encoder. */
+export const MAX_CONFIG_CHANGES = 1_000;
+/** A stream key is a few dozen characters. */
+export const MAX_STREAM_KEY = 256;
+/** Largest UDP payload that passes nearly everywhere, less what SRTP and DTLS add. */
+export const MAX_PACKET_BYTES = 1_200;

@@ -1,0 +1,75 @@
+import { Unwrapper } from "../webrtc/rtp.ts";
+
+interface Track {
+  readonly rate: number;
+  readonly unwrapper: Unwrapper;
+  /** Milliseconds of the session at media time 0. */
+  offsetMs: number | undefined;
+  /** The sender's wall clock at media time 0, where it reported it. */
+  senderMs: number | undefined;
+}
+
+/** Sound this near to where it belongs stays where it is: a report's own times are no better. */
+const TOLERATED_MS = 25;
+/** A report that puts the two further apart is not believed. */
+const LONGEST_SHIFT_MS = 10_000;
+
+/**
+ * One clock for a publisher's two tracks, whose own clocks begin anywhere. A track begins where its first packet came;
+ * once both were reported by their sender, the sound is moved to where the sender saw it. It is moved forward at once,
+ * and back by leaving packets out: times of a track never go back.
+ */
+export class MediaClock {
+  readonly #tracks = { video: newTrack(90_000), audio: newTrack(48_000) };
+  /** How far the sound is still to be moved back. */
+  #surplusMs = 0;
+
+  /** A picture's time, milliseconds of the session. */
+  video(timestamp: number, nowMs: number): number {
+    return this.#tell(this.#tracks.video, timestamp, nowMs);
+  }
+
+  /** A packet's time; undefined for one that is left out. `durationMs`: how much it holds. */
+  audio(timestamp: number, durationMs: number, nowMs: number): number | undefined {
+    const atMs = this.#tell(this.#tracks.audio, timestamp, nowMs);
+    if (this.#surplusMs < durationMs) return atMs;
+    this.#surplusMs -= durationMs;
+    this.#tracks.audio.offsetMs! -= durationMs;
+    return undefined;
+  }
+
+  /** The sender says that its `kind` was at `timestamp` when its wall clock was at `ntpMs`. */
+  report(kind: "video" | "audio", ntpMs: number, timestamp: number): void {
+    const track = this.#tracks[kind];
+    // Before its first packet the count of wraps is anybody's guess.
+    if (track.offsetMs === undefined) return;
+    track.senderMs = ntpMs - mediaMs(track, track.unwrapper.peek(timestamp));
+    this.#align();
+  }
+
+  #align(): void {
+    const { video, audio } = this.#tracks;
+    if (video.offsetMs === undefined || audio.offsetMs === undefined) return;
+    if (video.senderMs === undefined || audio.senderMs === undefined) return;
+    const wantedMs = video.offsetMs + audio.senderMs - video.senderMs;
+    const shiftMs = wantedMs - audio.offsetMs;
+    this.#surplusMs = 0;
+    if (Math.abs(shiftMs) <= TOLERATED_MS || Math.abs(shiftMs) > LONGEST_SHIFT_MS) return;
+    if (shiftMs > 0) audio.offsetMs = wantedMs;
+    else this.#surplusMs = -shiftMs;
+  }
+
+  #tell(track: Track, timestamp: number, nowMs: number): number {
+    const atMs = mediaMs(track, track.unwrapper.unwrap(timestamp));
+    track.offsetMs ??= nowMs - atMs;
+    return track.offsetMs + atMs;
+  }
+}
+
+function newTrack(rate: number): Track {
+  return { rate, unwrapper: new Unwrapper(32), offsetMs: undefined, senderMs: undefined };
+}
+
+function mediaMs({ rate }: Track, ticks: number): number {
+  return (ticks * 1000) / rate;
+}

@@ -1,0 +1,65 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { MAX_STREAM_KEY } from "../webrtc/limits.ts";
+import {
+  addPreflight,
+  addSessionRoutes,
+  type Meanings,
+  OFFER_TYPE,
+  prepareSignalling,
+  readBody,
+} from "../webrtc/session-routes.ts";
+import { WhipError, whipMeanings } from "./errors.ts";
+import type { WhipService } from "./whip-service.ts";
+
+/** What an ingest node and its balancer say of a key, as a publisher by HTTP hears it. */
+const publishMeanings: Meanings = {
+  STREAM_KEY_UNKNOWN: [401, "nobody has this stream key"],
+  STREAM_ENDED: [410, "the stream has ended: make another"],
+  STREAM_CREDIT_EXHAUSTED: [402, "the stream's buyer can pay for no more"],
+  STREAM_SIGNER_SPENT: [402, "the stream's buyer can pay for no more"],
+  STREAM_RESERVE_SPENT: [402, "the stream's buyer can pay for no more"],
+  BUYER_UNFUNDED: [402, "the stream's buyer has not reserved enough"],
+  PUBLISH_LEASE_HELD: [409, "somebody publishes this stream now"],
+  PUBLISH_NODE_WRONG: [421, "the stream is published at another node"],
+  INGEST_KEYS_LIMITED: [429, "too many wrong keys came from this address"],
+  INGEST_BALANCER_AWAY: [503, "the cluster's balancer does not answer; try again"],
+  INGEST_STOPPED: [503, "this node is stopping"],
+  INGEST_PUBLISHER_REPLACED: [409, "another publisher took this one's place"],
+  JOB_CAPACITY_SHORT: [503, "this node has no room for another stream"],
+};
+
+/**
+ * `POST /whip/<key>`, or `POST /whip` with `Authorization: Bearer <key>`; the session is at `/whip/sessions/<id>`.
+ * The key is in no log: routes are noted by their pattern.
+ */
+export async function whipRoutes(app: FastifyInstance, { service }: { readonly service: WhipService }): Promise<void> {
+  prepareSignalling(app, { ...publishMeanings, ...(whipMeanings as Meanings) });
+  for (const url of ["/whip", "/whip/:key"]) {
+    app.post(url, async (request, reply) => publish(service, request, reply));
+    addPreflight(app, url, "POST, OPTIONS", { "accept-post": OFFER_TYPE });
+    // A preflight of a page tells it the servers as well, before it makes its offer.
+    app.addHook("onSend", async (request, reply) => {
+      if (request.method === "OPTIONS" && request.routeOptions.url === url) reply.header("link", service.links());
+    });
+  }
+  addSessionRoutes(app, "/whip/sessions/:id", service.sessions);
+}
+
+async function publish(service: WhipService, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { key: inPath } = request.params as { key?: string };
+  const key = inPath ?? /^Bearer ([!-~]+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? "";
+  if (key === "" || key.length > MAX_STREAM_KEY) throw new WhipError({ code: "WHIP_KEY_MISSING" });
+  const offer = readBody(request.body, request.headers["content-type"], OFFER_TYPE);
+  const gone = new AbortController();
+  // Of the answer, since a request is closed as soon as its body was read.
+  reply.raw.once("close", () => {
+    if (!reply.raw.writableFinished) gone.abort();
+  });
+  const { id, etag, sdp, links } = await service.publish(key, offer, request.ip, gone.signal);
+  reply
+    .header("location", `/whip/sessions/${id}`)
+    .header("etag", etag)
+    .header("accept-patch", "application/trickle-ice-sdpfrag");
+  if (links.length > 0) reply.header("link", [...links]);
+  return reply.code(201).type(OFFER_TYPE).send(sdp);
+}

@@ -1,0 +1,157 @@
+import assert from "node:assert/strict";
+import { splitNals } from "@leat/node/media/bitstream/nal.ts";
+import type { VideoDepacketizer } from "@leat/node/media-io/whip/depacketizer.ts";
+import { H264Depacketizer } from "@leat/node/media-io/whip/h264-depacketizer.ts";
+import { Vp9Depacketizer } from "@leat/node/media-io/whip/vp9-depacketizer.ts";
+import { CodedError } from "@leat/sdk/base/errors.ts";
+import { type CodedTrack, codedTrack } from "../../../support/coded-track.ts";
+import { packetsOf, parsed } from "../../../support/rtp-packets.ts";
+
+const makers = { h264: () => new H264Depacketizer(), vp9: () => new Vp9Depacketizer() } as const;
+
+for (const codec of ["h264", "vp9"] as const) {
+  describe(`${codec} depacketizer`, () => {
+    let track: CodedTrack;
+    before(async () => {
+      track = await codedTrack(codec);
+    });
+
+    it("gives back every picture of a real encoder, its key frames and one configuration", () => {
+      const pictures = feed(makers[codec](), packetsOf(track).flat());
+      assert.equal(pictures.length, track.frames.length);
+      for (const [index, { data, key, timestamp }] of pictures.entries()) {
+        const frame = track.frames[index]!;
+        assert.deepEqual([...slicesOf(codec, data)], [...slicesOf(codec, frame.data)]);
+        assert.deepEqual([key, timestamp], [frame.key, frame.pts]);
+      }
+      const configs = pictures.flatMap(({ config }) => config ?? []);
+      assert.equal(configs.length, 1);
+      const { width, height, codecString } = configs[0]!;
+      assert.deepEqual([width, height], [320, 180]);
+      assert.match(codecString, codec === "h264" ? /^avc1\.[0-9a-f]{6}$/ : /^vp09\.00\.\d\d\.08$/);
+      if (codec === "h264") assert.deepEqual(configs[0]!.description, Uint8Array.from(track.config.description));
+    });
+
+    it("gives nothing from a lost packet to the next key frame", () => {
+      const depacketizer = makers[codec]();
+      const pictures = packetsOf(track).flatMap((packets, index) => {
+        if (index === 5) depacketizer.lose();
+        return parsed(index === 5 ? packets.slice(1) : packets).flatMap((packet) => depacketizer.push(packet));
+      });
+      const shown = pictures.map(({ timestamp }) => track.frames.findIndex(({ pts }) => pts === timestamp));
+      const keys = track.frames.flatMap(({ key }, index) => (key ? [index] : []));
+      const [, second] = keys;
+      assert.deepEqual(shown.slice(0, 6), [0, 1, 2, 3, 4, second]);
+      assert.equal(depacketizer.needsKey, false);
+    });
+
+    it("gives nothing before the first key frame, and says that it needs one", () => {
+      const depacketizer = makers[codec]();
+      assert.equal(depacketizer.needsKey, true);
+      const pictures = feed(depacketizer, packetsOf(track).slice(1).flat());
+      assert.equal(pictures[0]!.key, true);
+      assert.ok(pictures.length < track.frames.length - 1);
+    });
+
+    it("tells a new configuration with the key frame that brings it", async () => {
+      const depacketizer = makers[codec]();
+      const other = await codedTrack(codec, "160x96");
+      feed(depacketizer, packetsOf(track).flat());
+      const pictures = feed(depacketizer, packetsOf(other, { timestamp: 900_000 }).flat());
+      assert.deepEqual([pictures[0]!.config?.width, pictures[0]!.config?.height], [160, 96]);
+      assert.equal(
+        pictures.slice(1).every(({ config }) => config === undefined),
+        true,
+      );
+    });
+
+    it("ends a picture whose last packet has no mark when the next one begins", () => {
+      const unmarked = packetsOf(track).flat();
+      for (const packet of unmarked) packet[1]! &= 0x7f;
+      assert.equal(feed(makers[codec](), unmarked).length, track.frames.length - 1);
+    });
+
+    it("refuses a picture larger than any", () => {
+      const depacketizer = makers[codec]();
+      const payload = new Uint8Array(60_000).fill(1);
+      const packet = { payloadType: 96, sequence: 0, timestamp: 0, ssrc: 1, marker: false, payload };
+      // A fragment that goes on and on, and a frame that does.
+      payload[0] = codec === "h264" ? 28 : 0x08;
+      payload[1] = 0x85;
+      const push = () => {
+        depacketizer.push(packet);
+        payload[codec === "h264" ? 1 : 0] = codec === "h264" ? 0x05 : 0x00;
+        for (let index = 0; index < 200; index += 1) depacketizer.push(packet);
+      };
+      assert.throws(push, (error: CodedError<{ code: string }>) => error.code === "WHIP_FRAME_TOO_LARGE");
+    });
+  });
+}
+
+describe("h264 depacketizer, what others send", () => {
+  it("takes parameter sets from the offer where packets have none", async () => {
+    const track = await codedTrack("h264");
+    const [sets, ...rest] = packetsOf(track)[0]!;
+    const stap = parsed([sets!])[0]!.payload;
+    const first = stap.subarray(3, 3 + stap[1]! * 256 + stap[2]!);
+    const second = stap.subarray(5 + first.length);
+    const base64 = [first, second].map((set) => Buffer.from(set).toString("base64")).join(",");
+    assert.equal(feed(new H264Depacketizer(), rest).length, 0);
+    const pictures = feed(new H264Depacketizer(`packetization-mode=1;sprop-parameter-sets=${base64}`), rest);
+    assert.deepEqual([pictures[0]!.key, pictures[0]!.config?.width], [true, 320]);
+  });
+
+  it("counts packets of kinds that mode 1 has not, and goes on at the next key frame", async () => {
+    const depacketizer = new H264Depacketizer();
+    const packets = packetsOf(await codedTrack("h264"));
+    const strange = { ...parsed(packets[1]!)[0]!, payload: Uint8Array.of(26, 0, 0, 0) };
+    feed(depacketizer, packets[0]!);
+    depacketizer.push(strange);
+    assert.deepEqual([depacketizer.malformed, depacketizer.needsKey], [1, true]);
+  });
+});
+
+describe("vp9 depacketizer, what others send", () => {
+  it("refuses pictures of more than one spatial layer", () => {
+    const payload = Uint8Array.of(0x28, 0x02, 0, 0x82);
+    const packet = { payloadType: 98, sequence: 0, timestamp: 0, ssrc: 1, marker: true, payload };
+    const push = () => new Vp9Depacketizer().push(packet);
+    assert.throws(
+      push,
+      (error: CodedError<{ code: string }>) => error instanceof CodedError && error.code === "WHIP_LAYERS_UNSUPPORTED",
+    );
+  });
+
+  it("reads every field that may stand before the picture", async () => {
+    const track = await codedTrack("vp9");
+    // Number of 15 bits, layer and its picture, a structure of one size and two pictures; then in flexible mode.
+    const heads = [
+      [0x80 | 0x20 | 0x02, 0x81, 0x23, 0x00, 0x05, 0x18, 1, 64, 0, 180, 2, 0x04, 1, 0x08, 1, 2],
+      [0x80 | 0x40 | 0x20 | 0x10, 0x12, 0x00, 0x03, 0x04],
+    ];
+    for (const head of heads) {
+      const pictures = packetsOf(track).slice(0, 3).flat();
+      const changed = parsed(pictures).map((packet) => {
+        const marks = packet.payload[0]! & 0x0c;
+        const first = head[0]! | marks;
+        return { ...packet, payload: Uint8Array.from([first, ...head.slice(1), ...packet.payload.subarray(1)]) };
+      });
+      const depacketizer = new Vp9Depacketizer();
+      const out = changed.flatMap((packet) => depacketizer.push(packet));
+      assert.deepEqual(
+        out.map(({ data }) => data.length),
+        track.frames.slice(0, 3).map(({ data }) => data.length),
+      );
+    }
+  });
+});
+
+function feed(depacketizer: VideoDepacketizer, packets: readonly Uint8Array[]) {
+  return parsed(packets).flatMap((packet) => depacketizer.push(packet));
+}
+
+/** What a decoder shows: parameter sets may stand elsewhere. */
+function slicesOf(codec: "h264" | "vp9", data: Uint8Array): Uint8Array {
+  if (codec === "vp9") return data;
+  return Buffer.concat(splitNals(data).filter((unit) => (unit[0]! & 0x1f) <= 6));
+}

@@ -1,0 +1,30 @@
+import type { Frame, VideoConfig } from "../../sdk/protocol/frame.ts";
+import { encodeFragmented } from "./media/ffmpeg.ts";
+import { readTrack } from "./media/mp4-reader.ts";
+
+export interface CodedTrack {
+  readonly config: VideoConfig;
+  readonly frames: readonly Frame[];
+}
+
+const encoders = {
+  h264: ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency"],
+  vp9: ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-auto-alt-ref", "0", "-lag-in-frames", "0"],
+} as const;
+
+const made = new Map<string, Promise<CodedTrack>>();
+
+/** Pictures as a real encoder makes them for a call: two seconds, four key frames, none that refers to a later one. */
+export function codedTrack(codec: "h264" | "vp9", size = "320x180"): Promise<CodedTrack> {
+  const key = `${codec} ${size}`;
+  const known = made.get(key) ?? make(codec, size);
+  made.set(key, known);
+  return known;
+}
+
+async function make(codec: "h264" | "vp9", size: string): Promise<CodedTrack> {
+  const pictures = ["-f", "lavfi", "-i", `testsrc2=size=${size}:rate=30:duration=2`];
+  const flags = [...encoders[codec], "-g", "15", "-pix_fmt", "yuv420p"];
+  const { config, frames } = readTrack(await encodeFragmented(pictures, flags));
+  return { config: config as VideoConfig, frames };
+}

@@ -1,0 +1,30 @@
+import { parseRtp, type RtpPacket, writeRtpHead } from "../../node/media-io/webrtc/rtp.ts";
+import { createPacketizer } from "../../node/media-io/whep/packetizers.ts";
+import type { CodedTrack } from "./coded-track.ts";
+
+export interface PacketStart {
+  readonly payloadType?: number;
+  readonly ssrc?: number;
+  readonly sequence?: number;
+  readonly timestamp?: number;
+}
+
+/** A track's frames as packets of RTP. Sequence numbers and times wrap as they do on the wire. */
+export function packetsOf({ config, frames }: CodedTrack, start: PacketStart = {}): Uint8Array[][] {
+  const { payloadType = 96, ssrc = 7, sequence = 0, timestamp = 0 } = start;
+  const packetize = createPacketizer(config)!;
+  let next = sequence;
+  return frames.map((frame) => {
+    const packets = packetize(frame);
+    for (const [index, packet] of packets.entries()) {
+      const marker = index === packets.length - 1;
+      writeRtpHead(packet, { payloadType, marker, sequence: next, timestamp: timestamp + frame.pts, ssrc });
+      next += 1;
+    }
+    return packets;
+  });
+}
+
+export function parsed(packets: readonly Uint8Array[]): RtpPacket[] {
+  return packets.map((packet) => parseRtp(packet)!);
+}

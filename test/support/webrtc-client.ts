@@ -1,0 +1,70 @@
+import { Audio, type PeerConnection as NativePeer, PeerConnection, type Track, Video } from "node-datachannel";
+
+export const clientVideo = { payloadType: 96, ssrc: 7_001 } as const;
+export const clientAudio = { payloadType: 111, ssrc: 7_002 } as const;
+
+/** The other side of a WHIP or WHEP session, by the same native library and no code of ours. */
+export class WebrtcClient {
+  readonly video: Track;
+  readonly audio: Track;
+  readonly #peer: NativePeer;
+  readonly #open = Promise.withResolvers<void>();
+
+  constructor(direction: "SendOnly" | "RecvOnly", codec: "h264" | "vp9" = "h264") {
+    this.#peer = new PeerConnection("client", {
+      iceServers: [],
+      bindAddress: "127.0.0.1",
+      disableAutoNegotiation: true,
+      forceMediaTransport: true,
+    });
+    const video = new Video("0", direction);
+    if (codec === "h264") video.addH264Codec(clientVideo.payloadType, "packetization-mode=1;profile-level-id=42e01f");
+    else video.addVP9Codec(clientVideo.payloadType);
+    const audio = new Audio("1", direction);
+    audio.addOpusCodec(clientAudio.payloadType);
+    if (direction === "SendOnly") {
+      video.addSSRC(clientVideo.ssrc, "client");
+      audio.addSSRC(clientAudio.ssrc, "client");
+    }
+    this.video = this.#peer.addTrack(video);
+    this.audio = this.#peer.addTrack(audio);
+    this.video.onOpen(() => this.#open.resolve());
+  }
+
+  /** Resolves once packets can go both ways. */
+  get open(): Promise<void> {
+    return this.#open.promise;
+  }
+
+  /** The offer with its candidates; `candidates` are the same apart. */
+  async offer(): Promise<{ sdp: string; bare: string; candidates: string[] }> {
+    const gathered = Promise.withResolvers<void>();
+    this.#peer.onGatheringStateChange((state) => {
+      if (state === "complete") gathered.resolve();
+    });
+    this.#peer.setLocalDescription("offer");
+    await gathered.promise;
+    const sdp = this.#peer.localDescription()!.sdp;
+    const lines = sdp.split("\r\n");
+    const candidates = lines.filter((line) => line.startsWith("a=candidate"));
+    const bare = lines.filter((line) => !line.startsWith("a=candidate") && line !== "a=end-of-candidates").join("\r\n");
+    return { sdp, bare, candidates };
+  }
+
+  answer(sdp: string): void {
+    this.#peer.setRemoteDescription(sdp, "answer");
+  }
+
+  /** Calls back with whatever comes for a track. */
+  hear(track: "video" | "audio", listener: (bytes: Uint8Array) => void): void {
+    this[track].onMessage((bytes) => listener(bytes));
+  }
+
+  send(track: "video" | "audio", packets: readonly Uint8Array[]): void {
+    for (const packet of packets) this[track].sendMessageBinary(Buffer.from(packet));
+  }
+
+  close(): void {
+    this.#peer.close();
+  }
+}
