@@ -8,6 +8,7 @@ import { findFault } from "../media/verification/verify-segment.ts";
 import { RefusalReporter, type StreamRefusals } from "../media-io/access/refusals.ts";
 import { addLive } from "../media-io/hls/routes.ts";
 import { createRtmpServer, type RtmpServer } from "../media-io/rtmp/server.ts";
+import { WebrtcEndpoint } from "../media-io/webrtc/endpoint.ts";
 import { CheckingService } from "../services/checking/checking-service.ts";
 import { DeliveryService } from "../services/delivery/delivery-service.ts";
 import { type KeepPart, keepPart } from "../services/delivery/edge-stream.ts";
@@ -30,6 +31,7 @@ import { JobSessionAdapter } from "./job-session.ts";
 import { OfferWriter } from "./offer.ts";
 import { addPaymentStatus } from "./payment-status.ts";
 import { readPriceLists } from "./price-lists.ts";
+import { addWhip } from "./webrtc.ts";
 import { addTranscodes, addX402, createPlaybackDoor } from "./x402.ts";
 
 /** What does the work itself: replaceable, so that a node that lies can be built from outside to test the others. */
@@ -74,6 +76,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
   const load = new ProcessLoad(config.load);
   const roles = config.node.roles.filter((role) => role !== "balancer" && role !== "buyer" && role !== "watchtower");
   let rtmp: RtmpServer | undefined;
+  const webrtc = new WebrtcEndpoint(config.webrtc, logger);
 
   const session = new SessionClientService(
     {
@@ -82,6 +85,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
         roles: roles.filter((role) => role !== "transcode" || desk.capacity().transcodePixelsPerSecond.total > 0),
         httpUrl: foundation.httpUrl,
         ...(rtmp === undefined ? {} : { rtmpUrl: config.node.rtmpUrl || rtmp.url }),
+        ...(rtmp === undefined || webrtc.fault !== undefined ? {} : { whipUrl: `${foundation.httpUrl}/whip` }),
         region: config.node.region,
         offer: await offers.write(desk.capacity()),
         jobs: desk.runningJobs(),
@@ -188,7 +192,8 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
       authorize: (streamKey, info) => ingest.authorize(streamKey, info),
       ...shared,
     });
-    parts.push({ name: "ingest", part: ingest }, { name: "rtmp", part: rtmp });
+    parts.push({ name: "ingest", part: ingest }, { name: "rtmp", part: rtmp }, { name: "webrtc", part: webrtc });
+    await addWhip(foundation, webrtc, ingest);
   }
   parts.push({ name: "outbox", part: outbox }, { name: "jobs", part: desk }, { name: "session", part: session });
   foundation.readiness.push({

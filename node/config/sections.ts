@@ -5,6 +5,7 @@ import { httpOptions } from "../http/options.ts";
 import { logOptions } from "../kernel/logger.ts";
 import { loadOptions } from "../kernel/process-load.ts";
 import { accessOptions } from "../media-io/access/webhook.ts";
+import { webrtcOptions } from "../media-io/webrtc/options.ts";
 import { balancerOptions } from "../services/balancer/options.ts";
 import { buyerOptions } from "../services/buyer/buyer-agent.ts";
 import { deliveryOptions } from "../services/delivery/delivery-service.ts";
@@ -44,6 +45,7 @@ export const sections = {
   jobs: jobDeskOptions,
   outbox: outboxOptions,
   rtmp: rtmpOptions,
+  webrtc: webrtcOptions,
   ingest: ingestOptions,
   transcoding: transcodingOptions,
   delivery: deliveryOptions,

@@ -80,6 +80,18 @@ export const settingTexts = {
     happened: "cannot listen on {host} port {port} ({reason})",
     todo: "set --rtmp.host to an address of this machine, and a port above 1023 without root",
   },
+  WEBRTC_PORT_BUSY: {
+    happened: "another program has the UDP port {port} of {host}",
+    todo: "stop it, or set --webrtc.port to a free one",
+  },
+  WEBRTC_ADDRESS_UNUSABLE: {
+    happened: "the UDP port {port} of {host} cannot be had ({reason})",
+    todo: "set --webrtc.host to an address of this machine",
+  },
+  WEBRTC_SECRET_UNREADABLE: {
+    happened: "the secret of the TURN servers cannot be read from {file}",
+    todo: "set --webrtc.turnSecretFile to a file that the node may read",
+  },
   WIRE_PORT_BUSY: {
     happened: "another program listens on {listen}",
     todo: "stop it, or set --wire.listen to a free port",

@@ -84,6 +84,8 @@ export function nodeConfig(input: ConfigInput): Record<string, unknown> {
     },
     ...(place.roles.includes("buyer") ? { purchases: { clusterUrl, account } } : {}),
     ...(place.roles.includes("ingest") ? { rtmp: { port: place.rtmpPort } } : {}),
+    // One is of TCP, the other of UDP.
+    webrtc: { port: place.rtmpPort },
     ...(balancer === undefined
       ? {}
       : { session: { balancers: [{ address: balancer.key.address, multiaddrs: [balancer.multiaddr] }] } }),

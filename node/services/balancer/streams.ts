@@ -40,6 +40,8 @@ export interface CreatedStream {
   /** Shown this once; only its hash is kept. */
   readonly streamKey: string;
   readonly ingestUrls: readonly string[];
+  /** The same nodes for WHIP, as far as they take it. */
+  readonly whipUrls: readonly string[];
   readonly playbackUrl: string;
   readonly quote: { readonly prices: Prices; readonly signed: Signed<Quote> };
 }
@@ -136,7 +138,8 @@ export class Streams {
       id: row.id,
       slug: row.slug,
       streamKey,
-      ingestUrls: nodes.flatMap((node) => this.#ingestUrl(node, streamKey)),
+      ingestUrls: nodes.flatMap((node) => this.#ingestUrl(node, "rtmpUrl", streamKey)),
+      whipUrls: nodes.flatMap((node) => this.#ingestUrl(node, "whipUrl", streamKey)),
       playbackUrl: `/play/${row.slug}`,
       quote: { prices: retail, signed: quote },
     };
@@ -248,8 +251,8 @@ export class Streams {
     return chosen;
   }
 
-  #ingestUrl(node: Address, streamKey: string): string[] {
-    const url = this.#components.hub.nodes.get(node)?.hello.rtmpUrl;
+  #ingestUrl(node: Address, kind: "rtmpUrl" | "whipUrl", streamKey: string): string[] {
+    const url = this.#components.hub.nodes.get(node)?.hello[kind];
     return url === undefined ? [] : [`${url.replace(/\/$/, "")}/${streamKey}`];
   }
 

@@ -73,6 +73,7 @@ export const helloSchema = closedObject({
   multiaddrs: listSchema(multiaddrSchema, MAX_MULTIADDRS),
   httpUrl: Type.Optional(urlSchema),
   rtmpUrl: Type.Optional(urlSchema),
+  whipUrl: Type.Optional(urlSchema),
   region: regionSchema,
   /** Absent for a buyer's agent, which sells nothing. */
   offer: Type.Optional(signedOfferSchema),

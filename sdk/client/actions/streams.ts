@@ -42,6 +42,8 @@ export interface CreatedStream {
   readonly streamKey: string;
   /** The key is in them. A publisher tries the next when one fails. */
   readonly ingestUrls: readonly string[];
+  /** The same by WHIP, where a browser or a program without RTMP publishes. */
+  readonly whipUrls: readonly string[];
   readonly playbackUrl: string;
 }
 

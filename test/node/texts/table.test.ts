@@ -18,6 +18,8 @@ const programs = ["node/cli/main.ts", "scripts/network/main.ts", "scripts/deploy
 const insideANode = [
   "node/media",
   "node/media-io/rtmp",
+  "node/media-io/webrtc",
+  "node/media-io/whip",
   "node/metering",
   "node/wire",
   "node/kernel/net",
