@@ -13,6 +13,12 @@ export interface Chain {
 }
 
 /**
+ * Blocks whose state is kept, and is there again after a restart. Nodes read at the confirmed depth of 2, so the rest is
+ * room for a slow machine. Each makes the file larger by the whole state; all blocks, transactions and events are kept.
+ */
+const keptStates = 32;
+
+/**
  * Starts anvil with its state under `dataDir`. Blocks come with each transaction until `startBlocks`: set-up needs no
  * waiting.
  */
@@ -23,7 +29,8 @@ export async function startChain(processes: ProcessGroup, dataDir: string, port:
     command: anvilProgram(),
     args: [
       ...["--host", "127.0.0.1", "--port", String(port), "--mnemonic", developmentMnemonic, "--accounts", "12"],
-      ...["--state", join(dataDir, "chain.json"), "--state-interval", "2", "--preserve-historical-states"],
+      ...["--state", join(dataDir, "chain.json"), "--state-interval", "2"],
+      ...["--preserve-historical-states", "--prune-history", String(keptStates)],
     ],
     ready: /^Listening on /,
   });
