@@ -4,7 +4,8 @@ import { formatAmount } from "@leat/sdk/protocol/units.ts";
 
 /**
  * What a person is told of one code. `{name}` stands for a fact of the error; `{name|ether}` is in wei and `{name|exact}`
- * in 10^-30 of a token, and both are shown as whole ones; `{name|file}` is the system's code for a file's failure.
+ * in 10^-30 of a token, and both are shown as whole ones; `{name|file}` is the system's code for a file's failure,
+ * `{name|error}` another error's facts, in whose place its own text stands.
  */
 export interface ErrorText {
   /** What happened, to what. Left out where every place that throws the code says it in a sentence of its own. */
@@ -21,17 +22,23 @@ export const saidByThrower: ErrorText = {};
 const decimalsBy: Readonly<Record<string, number>> = { ether: 18, exact: 30 };
 
 /** One sentence for people: what happened, then what to do. The code is not in it. */
-export function describeError(error: CodedError<ErrorDetail>, text: ErrorText | undefined): string {
-  const happened = error.sentence ?? fill(text?.happened, error.detail) ?? listFacts(error.detail);
-  const todo = fill(text?.todo, error.detail);
+export function describeError(error: CodedError<ErrorDetail>, texts: ErrorTexts): string {
+  return describeDetail(error.detail, texts, error.sentence);
+}
+
+function describeDetail(detail: ErrorDetail, texts: ErrorTexts, sentence?: string): string {
+  const text = texts[detail.code];
+  const happened = sentence ?? fill(text?.happened, detail, texts) ?? listFacts(detail);
+  const todo = fill(text?.todo, detail, texts);
   return [happened, todo].filter((part) => part !== undefined && part !== "").join("; ");
 }
 
-function fill(template: string | undefined, detail: ErrorDetail): string | undefined {
+function fill(template: string | undefined, detail: ErrorDetail, texts: ErrorTexts): string | undefined {
   const facts = detail as unknown as Readonly<Record<string, unknown>>;
   return template?.replace(/\{(\w+)(?:\|(\w+))?\}/g, (_, name: string, unit: string | undefined) => {
     const fact = facts[name];
     if (unit === "file") return describeFileReason(String(fact));
+    if (unit === "error") return describeDetail(fact as ErrorDetail, texts);
     const decimals = decimalsBy[unit ?? ""];
     return typeof fact === "bigint" && decimals !== undefined
       ? formatAmount(fact, decimals)

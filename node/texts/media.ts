@@ -53,7 +53,7 @@ export const mediaTexts = {
   PUBLISH_UNREACHABLE: { happened: "{host} does not answer: {reason}", todo: "look whether its ingest node runs" },
   PUBLISH_REFUSED: { happened: "the server refused ({status}): {description}", todo: "look at the stream key" },
   PUBLISH_LOST: { happened: "the connection was lost: {reason}", todo: "publish again: the stream goes on" },
-  PUBLISH_INPUT_FAILED: { happened: "{input} cannot be published: {reason}", todo: anotherFile },
+  PUBLISH_INPUT_FAILED: { happened: "it cannot be published: {cause|error}" },
   CLI_INSPECT_ADDRESS_INVALID: { todo: "give the address of a master playlist" },
   CLI_INSPECT_FILE_TOO_LARGE: { happened: "{url} is larger than any playlist", todo: "give the address of a playlist" },
 } satisfies ErrorTexts;

@@ -23,7 +23,7 @@ export const errorTexts: ErrorTexts = {
 
 /** What happened and what to do, for people; programs look at the code and its facts. */
 export function explainError(error: CodedError<ErrorDetail>): string {
-  return describeError(error, errorTexts[error.code]);
+  return describeError(error, errorTexts);
 }
 
 /** A failure's code, facts and message, as JSON shows it; undefined for a bug, which keeps its stack. */

@@ -202,7 +202,10 @@ async function start(options: PublishOptions): Promise<void> {
   } catch (error) {
     const report = current.reportIfEnding();
     if (report && error instanceof PublishError) return send({ type: "finished", report });
-    send({ type: "error", detail: describeError(error) });
+    const detail = describeError(error);
+    // An open connection would keep this process, and whoever waits for its end.
+    current.disconnect();
+    send({ type: "error", detail });
     process.exitCode = 2;
     process.stdin.destroy();
   }
@@ -210,7 +213,7 @@ async function start(options: PublishOptions): Promise<void> {
 
 function describeError(error: unknown): PublishErrorDetail {
   if (error instanceof PublishError) return error.detail;
-  if (isCoded(error)) return { code: "PUBLISH_INPUT_FAILED", input: error.code, reason: error.message };
+  if (isCoded(error)) return { code: "PUBLISH_INPUT_FAILED", cause: error.detail };
   throw error;
 }
 

@@ -107,6 +107,11 @@ describe("the table of error texts", () => {
       { message: "the folder is no database" },
     );
     assert.match(explainError(said), /^the folder is no database; look /);
+    const nested = new CodedError({
+      code: "PUBLISH_INPUT_FAILED",
+      cause: { code: "TRANSCODE_INPUT_MISSING", input: "/x" },
+    });
+    assert.equal(explainError(nested), "it cannot be published: there is no file /x; correct the path");
     assert.equal(explainError(new CodedError({ code: "LATER_CODE", held: 4n })), "held=4");
   });
 });

@@ -7,6 +7,7 @@ import type { RtmpServer } from "@leat/node/media-io/rtmp/server.ts";
 import { createRtmpServer } from "@leat/node/media-io/rtmp/server.ts";
 import { CodedError, isCodedError } from "@leat/sdk/base/errors.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
+import type { PublishError } from "@leat/transcoder/tools/publish-error.ts";
 import type { Publisher, PublishOptions } from "@leat/transcoder/tools/publisher.ts";
 import { publish } from "@leat/transcoder/tools/publisher.ts";
 
@@ -101,6 +102,14 @@ describe("transcoder/tools/publisher", () => {
     );
     const steps = recorder!.videos.slice(1).map((video, index) => video.dtsMs - recorder!.videos[index]!.dtsMs);
     assert.ok(steps.every((step) => step > 0 && step < 120));
+  });
+
+  it("says why its file cannot be published, and ends", async () => {
+    await assert.rejects(start({ inputs: ["/nowhere.mp4"] }).done, ({ detail }: PublishError) => {
+      assert.ok(detail.code === "PUBLISH_INPUT_FAILED", detail.code);
+      assert.equal(detail.cause.code, "TRANSCODE_INPUT_UNREADABLE");
+      return true;
+    });
   });
 
   it("tells the server's refusal by its own word", async () => {
