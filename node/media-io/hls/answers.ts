@@ -14,8 +14,10 @@ const messages: Readonly<Record<MissingCode | RefusedCode, string>> = {
 
 export function sendMissing(reply: FastifyReply, code: MissingCode): FastifyReply {
   reply.header("cache-control", "no-store");
-  if (code === "HLS_NOT_READY") reply.header("retry-after", "1");
-  return reply.code(404).send({ error: { code, message: messages[code] } });
+  // An edge has nothing in its first seconds. Players ask again after a 503; a 404 ends hls.js and others for good.
+  if (code === "HLS_NOT_READY") reply.code(503).header("retry-after", "1");
+  else reply.code(404);
+  return reply.send({ error: { code, message: messages[code] } });
 }
 
 export function sendRefused(reply: FastifyReply, code: RefusedCode): FastifyReply {

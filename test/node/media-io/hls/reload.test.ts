@@ -95,7 +95,8 @@ describe("blocking reload", () => {
     const answer = await load("?_HLS_msn=3");
     assert.deepEqual([answer.statusCode, answer.json().error.code], [400, "HLS_RELOAD_TOO_FAR"]);
     const early = await app.inject({ url: "/live/slug/120p/index.m3u8?_HLS_msn=9" });
-    assert.deepEqual([early.statusCode, early.json().error.code], [404, "HLS_NOT_READY"]);
+    assert.deepEqual([early.statusCode, early.json().error.code], [503, "HLS_NOT_READY"]);
+    assert.equal(early.headers["retry-after"], "1");
   });
 
   it("forgets a viewer that leaves", async () => {
