@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { describeFileReason, fileReason } from "@leat/sdk/base/file-reasons.ts";
-import { tokenAddress } from "@leat/sdk/client/actions/account.ts";
+import { getDecimals, tokenAddress } from "@leat/sdk/client/actions/account.ts";
 import {
   createStream,
   endStream,
@@ -11,14 +11,16 @@ import {
   rotateStreamKey,
   setPlayback,
 } from "@leat/sdk/client/actions/streams.ts";
+import type { LeatClient } from "@leat/sdk/client/create-client.ts";
 import { type PriceUnit, priceUnits } from "@leat/sdk/protocol/job.ts";
 import { type PlaybackRequest, playbackRequestSchema } from "@leat/sdk/protocol/playback.ts";
 import { parsePrice } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
 import { Value } from "typebox/value";
 import { openCaller } from "../api-caller.ts";
-import { printResult, renderTable, UsageError } from "../output.ts";
+import { printResult, renderTable, UsageError, wantsJson } from "../output.ts";
 import { acceptSettings } from "../settings-flags.ts";
+import { renderStream } from "../stream-report.ts";
 import { readLadder } from "./transcode.ts";
 
 interface CreateFlags {
@@ -77,22 +79,14 @@ export function register(program: Command): void {
   acceptSettings(stream.command("show <stream>"))
     .description("show who did what for one of your streams, by which decision, and what was paid")
     .action(async (name: string, _flags: unknown, command: Command) => {
-      const { caller } = await openCaller(command, 1);
+      const { caller, client } = await openCaller(command, 1);
       const [info, jobs, payments] = await Promise.all([
         getStream(caller, name),
         listJobs(caller, name),
         listPayments(caller, name),
       ]);
-      printResult(command, { ...info, jobs, payments }, () => {
-        const attempts = jobs.flatMap(({ part, attempts: all }) =>
-          all.map(({ node, state, checked, failed, selection }) => ({ part, node, state, checked, failed, selection })),
-        );
-        const paid = payments.map(({ payer, payee, vouchered, collected }) => ({ payer, payee, vouchered, collected }));
-        const facts = `stream ${info.slug} is ${info.state}: ${info.frames} frames in ${info.segments} segments`;
-        return [facts, renderTable(attempts), renderTable(paid), "leat explain SELECTION tells why that node"].join(
-          "\n\n",
-        );
-      });
+      const tokens = wantsJson(command) ? [] : await listTokens(client);
+      printResult(command, { ...info, jobs, payments }, () => renderStream(info, jobs, payments, tokens));
     });
   acceptSettings(stream.command("playback <stream> <file>"))
     .description("change who may watch a stream, at once: a JSON file, or the word public")
@@ -116,6 +110,16 @@ export function register(program: Command): void {
       const ended = await endStream(caller, name);
       printResult(command, ended, ({ slug, state }) => `stream ${slug} is ${state === "ended" ? state : "ending"}`);
     });
+}
+
+/** What pays on this network, by name. */
+function listTokens(client: LeatClient) {
+  return Promise.all(
+    Object.keys(client.deployment.tokens).map(async (name) => {
+      const token = tokenAddress(client, name);
+      return { name, token, decimals: await getDecimals(client, token) };
+    }),
+  );
 }
 
 const audiences = {

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { renderStream } from "../../../node/cli/stream-report.ts";
+
+const address = (digit: string) => `0x${digit.repeat(40)}` as const;
+const usdc = { name: "USDC", token: address("a"), decimals: 6 };
+const stream = { slug: "north-wind", state: "live", frames: "360", segments: 6 } as const;
+const payment = {
+  payer: address("1"),
+  payee: address("2"),
+  token: address("A") as `0x${string}`,
+  vouchered: "1250001",
+  collected: "1000000",
+  transaction: null,
+};
+const attempt = {
+  attempt: 1,
+  node: address("3"),
+  state: "done",
+  selection: address("4"),
+  checked: 5,
+  failed: 0,
+  endCode: null,
+};
+
+describe("report of a stream", () => {
+  it("shows what was paid in whole tokens by their name, and base units only of a token that nobody knows", () => {
+    const known = renderStream(stream, [], [payment], [usdc]).split("\n").at(-1)!;
+    assert.deepEqual(known.split(/ {2,}/), [address("1"), address("2"), "USDC", "1.250001", "1"]);
+    const unknown = renderStream(stream, [], [{ ...payment, token: address("9") }], [usdc]);
+    assert.match(unknown, new RegExp(`base units of ${address("9")} +1250001 +1000000$`));
+  });
+
+  it("says what is checked wherever it shows how much", () => {
+    const text = renderStream(stream, [{ part: "primary", attempts: [attempt] }], [], [usdc]);
+    assert.match(text, /^stream north-wind is live: 360 frames in 6 segments$/m);
+    assert.match(text, /^checked: .*\n.*the share of them that the cluster samples.*\n/m);
+    assert.doesNotMatch(renderStream(stream, [], [], [usdc]), /checked/);
+  });
+});
