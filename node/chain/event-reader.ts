@@ -75,15 +75,22 @@ export class EventReader {
     const { fromBlock, confirmedDepth, apartBlocks = 0n } = this.#options;
     const head = await this.#ask("eth_blockNumber", (client) => client.getBlockNumber());
     const confirmed = head - BigInt(confirmedDepth);
-    if (position !== undefined && !(await this.#checkPosition(position, head))) return undefined;
     const first = position === undefined ? fromBlock : position.blockNumber + 1n;
+    // A single new block names the one before it: nobody need be asked whether that still stands.
+    const follows = position !== undefined && first === confirmed ? position : undefined;
+    if (position !== undefined && follows === undefined && !(await this.#checkPosition(position, head)))
+      return undefined;
     if (first > confirmed) return undefined;
     const apart = confirmed - apartBlocks;
     const end = first <= apart ? apart : confirmed;
     for (;;) {
       const last = first + this.#pageBlocks - 1n < end ? first + this.#pageBlocks - 1n : end;
       try {
-        return await this.#read(first, last, confirmed, position?.originHash);
+        const { parentHash, page } = await this.#read(first, last, confirmed, position?.originHash);
+        if (follows === undefined || parentHash === follows.blockHash) return page;
+        await this.#checkPosition(follows, head);
+        // The block was one of another branch, and is gone again.
+        return undefined;
       } catch (error) {
         if (!isPageRefused(error) || last === first) throw error;
         this.#pagesPassed = 0;
@@ -103,7 +110,12 @@ export class EventReader {
     return (await this.#hashOf(this.#options.fromBlock)) === position.originHash;
   }
 
-  async #read(first: bigint, last: bigint, confirmed: bigint, origin: Hex | undefined): Promise<EventPage> {
+  async #read(
+    first: bigint,
+    last: bigint,
+    confirmed: bigint,
+    origin: Hex | undefined,
+  ): Promise<{ page: EventPage; parentHash: Hex }> {
     const { addresses, events, fromBlock, pageBlocks } = this.#options;
     // The hash is taken before the logs: logs of a block that was replaced in between fail the next check.
     const block = await this.#ask("eth_getBlockByNumber", (client) => client.getBlock({ blockNumber: last }));
@@ -127,7 +139,7 @@ export class EventReader {
       this.#pageBlocks = this.#pageBlocks * 2n < pageBlocks ? this.#pageBlocks * 2n : pageBlocks;
     }
     const position = { blockNumber: last, blockHash: block.hash, originHash };
-    return { logs: ordered, position, isNewest: last === confirmed };
+    return { page: { logs: ordered, position, isNewest: last === confirmed }, parentHash: block.parentHash };
   }
 
   /** False when this endpoint does not have the block yet. */

@@ -180,6 +180,32 @@ describe("registry view", function () {
     );
   });
 
+  it("asks for one block where one is new, and waits where that is not of the branch that it read", async () => {
+    const { view, heard } = await open();
+    const at = view.confirmedBlock;
+    const before = proxy.calls.length;
+    await anvil.mine(1);
+    await view.whenConfirmed(at + 1n);
+    const asked = proxy.calls.slice(before).map(({ method, params }) => `${method} ${String(params[0] ?? "")}`);
+    const first = asked.findIndex((line) => line.startsWith("eth_getLogs"));
+    assert.equal(asked[first - 1], `eth_getBlockByNumber 0x${(at + 1n).toString(16)}`);
+    assert.equal(asked[first - 2], "eth_blockNumber ");
+    const foreign = proxy.fault(
+      "eth_getBlockByNumber",
+      { kind: "rewrite", result: (block) => ({ ...(block as object), parentHash: `0x${"77".repeat(32)}` }) },
+      { when: ({ params }) => BigInt(params[0] as string) === at + 2n },
+    );
+    await anvil.mine(1);
+    await foreign.whenHit(3);
+    assert.equal(view.confirmedBlock, at + 1n);
+    foreign.remove();
+    await view.whenConfirmed(at + 2n);
+    assert.deepEqual(
+      heard.filter((line) => line.startsWith("rollback")),
+      [],
+    );
+  });
+
   it("starts where it stopped, and from the beginning when that is not on the chain", async () => {
     const { operator } = await join_(160, 160n * lpt);
     await anvil.mine(300);
