@@ -19,7 +19,7 @@ export class StoreError extends CodedError<
  * nothing, and a thousand channels that bring their vouchers one by one cost ten fsyncs a second, not hundreds.
  */
 const TURNS = { everyMs: 40, atOnce: 10, most: 256 };
-const PATIENT_TURNS = { everyMs: 100, atOnce: 10, most: 256, crowd: { least: 16, everyMs: 250 } };
+const PATIENT_TURNS = { everyMs: 100, atOnce: 10, most: 256, crowd: { least: 16, everyMs: 500 } };
 
 /** What a change sees: everything written before it, also what is not on disk yet. */
 export interface Changes {
