@@ -90,9 +90,14 @@ export async function openAnvil(options: DeployOptions = {}): Promise<AnvilChain
   }
 }
 
+/** States of the newest blocks that are kept. Without a limit anvil writes older ones to the user's home, and leaves them. */
+const STATES_KEPT = "256";
+
 /** A chain with nothing on it. */
 export async function startAnvil(args: readonly string[] = []): Promise<{ child: ChildProcess; rpcUrl: string }> {
-  const child = spawn(anvilProgram(), ["--port", "0", ...args], { stdio: ["ignore", "pipe", "ignore"] });
+  const child = spawn(anvilProgram(), ["--port", "0", "--prune-history", STATES_KEPT, ...args], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
   const lines = createInterface({ input: child.stdout! });
   for await (const line of lines) {
     const address = /^Listening on (\S+)$/.exec(line)?.[1];
