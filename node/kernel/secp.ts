@@ -1,6 +1,7 @@
 import type { Secp } from "@leat/sdk/protocol/secp.ts";
 import { createStatements, type Statements } from "@leat/sdk/protocol/statements.ts";
 import secp256k1 from "secp256k1";
+import "./keccak.ts";
 
 /** The native curve: some forty times faster than the portable one. Low s is what the library gives. */
 export const nativeSecp: Secp = {

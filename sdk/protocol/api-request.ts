@@ -1,7 +1,7 @@
-import { keccak_256 } from "@noble/hashes/sha3.js";
 import { CodedError } from "../base/errors.ts";
 import { type Domain, valueFromJson, valueToJson } from "./eip712.ts";
 import { type Address, bytesToHex, type Hex, isHex } from "./hex.ts";
+import { keccak256 } from "./keccak.ts";
 import { type ApiRequest, apiRequestStructure } from "./signed.ts";
 import type { Signed, StatementSigner } from "./statements.ts";
 
@@ -25,8 +25,8 @@ export function hashRequest(parts: RequestParts): Hex {
   const line = new TextEncoder().encode(`${parts.method.toUpperCase()}\n${parts.target}\n`);
   const message = new Uint8Array(line.length + 32);
   message.set(line, 0);
-  message.set(keccak_256(parts.body), line.length);
-  return bytesToHex(keccak_256(message));
+  message.set(keccak256(parts.body), line.length);
+  return bytesToHex(keccak256(message));
 }
 
 /**

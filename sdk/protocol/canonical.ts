@@ -1,6 +1,6 @@
-import { keccak_256 } from "@noble/hashes/sha3.js";
 import { CodedError } from "../base/errors.ts";
 import { bytesToHex, type Hex } from "./hex.ts";
+import { keccak256 } from "./keccak.ts";
 
 export class CanonicalError extends CodedError<{ code: "CANONICAL_VALUE_INVALID"; path: string; found: string }> {}
 
@@ -17,7 +17,7 @@ export function canonicalText(value: unknown): string {
 
 /** keccak256 of `label`, a line feed and the canonical text. The label keeps one kind of thing from passing as another. */
 export function hashCanonical(label: string, value: unknown): Hex {
-  return bytesToHex(keccak_256(new TextEncoder().encode(`${label}\n${canonicalText(value)}`)));
+  return bytesToHex(keccak256(new TextEncoder().encode(`${label}\n${canonicalText(value)}`)));
 }
 
 function write(value: unknown, path: string): string {

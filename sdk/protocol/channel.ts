@@ -1,5 +1,5 @@
-import { keccak_256 } from "@noble/hashes/sha3.js";
 import { type Address, bytesToHex, type Hex, hexToBytes } from "./hex.ts";
+import { keccak256 } from "./keccak.ts";
 import type { Voucher } from "./signed.ts";
 
 /** Who pays whom in what. Every voucher of a channel has the same five values. */
@@ -46,7 +46,7 @@ function hashChannel(channel: Channel): Hex {
   encoded.set(hexToBytes(channel.token, 20), 76);
   encoded.set(hexToBytes(`0x${channel.cluster.toString(16).padStart(64, "0")}`, 32), 96);
   new DataView(encoded.buffer).setUint32(156, channel.clusterPpm);
-  return bytesToHex(keccak_256(encoded));
+  return bytesToHex(keccak256(encoded));
 }
 
 /** A voucher's total and place as the escrow's claims take them, in one word: `cumulative << 64 | seq`. */

@@ -1,5 +1,5 @@
-import { keccak_256 } from "@noble/hashes/sha3.js";
 import { type Address, bytesToHex, hexToBytes } from "./hex.ts";
+import { keccak256 } from "./keccak.ts";
 
 const label = new TextEncoder().encode("leat.cluster");
 
@@ -11,5 +11,5 @@ export function clusterAccountOf(cluster: bigint): Address {
   encoded.set(hexToBytes(`0x${cluster.toString(16).padStart(64, "0")}`, 32), 32);
   encoded[95] = label.length;
   encoded.set(label, 96);
-  return bytesToHex(keccak_256(encoded).subarray(12));
+  return bytesToHex(keccak256(encoded).subarray(12));
 }

@@ -1,7 +1,7 @@
-import { keccak_256 } from "@noble/hashes/sha3.js";
 import type { Channel } from "./channel.ts";
 import { defineStructure, type ValueOf } from "./eip712.ts";
 import { type Address, bytesToHex, type Hex, hexToBytes } from "./hex.ts";
+import { keccak256 } from "./keccak.ts";
 
 /** What EIP-3009 tokens take instead of a transaction of the owner. Signed under the token's own domain. */
 const fields = {
@@ -41,9 +41,9 @@ export function reserveNonce(channel: Pick<Channel, "payee" | "cluster" | "clust
 function hashWords(values: readonly Uint8Array[]): Hex {
   const encoded = new Uint8Array(32 * values.length);
   for (const [index, value] of values.entries()) encoded.set(value, 32 * (index + 1) - value.length);
-  return bytesToHex(keccak_256(encoded));
+  return bytesToHex(keccak256(encoded));
 }
 
 function tagOf(name: string): Uint8Array {
-  return keccak_256(new TextEncoder().encode(name));
+  return keccak256(new TextEncoder().encode(name));
 }

@@ -1,6 +1,6 @@
-import { keccak_256 } from "@noble/hashes/sha3.js";
 import { CodedError } from "../base/errors.ts";
 import { type Address, bytesToHex, type Hex, isHex, writeHex } from "./hex.ts";
+import { keccak256 } from "./keccak.ts";
 
 /**
  * EIP-712 for what Leat signs: flat structures of atomic static types. Nothing else is needed, so nothing else is here.
@@ -92,7 +92,7 @@ export function statementDigest<T>(structure: Structure<T>, domain: Domain, valu
   message[1] = 0x01;
   message.set(domainSeparator(domain), 2);
   message.set(structHashBytes(structure, value), 34);
-  return keccak_256(message);
+  return keccak256(message);
 }
 
 /**
@@ -160,7 +160,7 @@ function structHashBytes<T>(structure: Structure<T>, value: T): Uint8Array {
     if (!writeField(encoded, view, offset, type, value[field])) throw fieldError(structure, field, type);
     offset += 32;
   }
-  return keccak_256(encoded);
+  return keccak256(encoded);
 }
 
 /** False when the item is not of the type: a value out of range must never be cut to fit. */
@@ -227,7 +227,7 @@ function encodeDomain(domain: Domain): Uint8Array {
     });
   }
   writeHex(encoded, 128 + 12, domain.verifyingContract);
-  return keccak_256(encoded);
+  return keccak256(encoded);
 }
 
 function cached(store: WeakMap<object, Uint8Array>, key: object, make: () => Uint8Array): Uint8Array {
@@ -239,7 +239,7 @@ function cached(store: WeakMap<object, Uint8Array>, key: object, make: () => Uin
 }
 
 function keccakText(text: string): Uint8Array {
-  return keccak_256(new TextEncoder().encode(text));
+  return keccak256(new TextEncoder().encode(text));
 }
 
 function isUnsigned(type: FieldType): type is UnsignedType {

@@ -1,6 +1,6 @@
-import { keccak_256 } from "@noble/hashes/sha3.js";
 import { CodedError } from "../base/errors.ts";
 import { bytesToHex, type Hex, hexToBytes, zeroHash } from "./hex.ts";
+import { keccak256 } from "./keccak.ts";
 
 /**
  * Merkle trees that OpenZeppelin's MerkleProof verifies: an inner node is keccak256 of its two children, the smaller
@@ -36,7 +36,7 @@ export function hashPartLeaf(leaf: PartLeaf): Hex {
   view.setBigUint64(120, checkUint64("pixels", leaf.pixels));
   view.setBigUint64(152, checkUint64("sizeBytes", leaf.sizeBytes));
   encoded.set(hexToBytes(leaf.sha256, 32), 160);
-  return bytesToHex(keccak_256(encoded));
+  return bytesToHex(keccak256(encoded));
 }
 
 /** The root over the leaves in order; zero of none. */
@@ -72,7 +72,7 @@ export function nextUsageRoot(previous: Hex, seq: bigint, receiptsRoot: Hex): He
   encoded.set(hexToBytes(previous, 32), 0);
   new DataView(encoded.buffer).setBigUint64(56, checkUint64("seq", seq));
   encoded.set(hexToBytes(receiptsRoot, 32), 64);
-  return bytesToHex(keccak_256(encoded));
+  return bytesToHex(keccak256(encoded));
 }
 
 function climb(leaves: readonly Hex[], visit: (level: readonly Uint8Array[]) => void): Hex {
@@ -94,7 +94,7 @@ function hashPair(left: Uint8Array, right: Uint8Array): Uint8Array {
   const leftFirst = isSmaller(left, right);
   pair.set(leftFirst ? left : right, 0);
   pair.set(leftFirst ? right : left, 32);
-  return keccak_256(pair);
+  return keccak256(pair);
 }
 
 function isSmaller(left: Uint8Array, right: Uint8Array): boolean {

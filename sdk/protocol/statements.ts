@@ -1,6 +1,6 @@
-import { keccak_256 } from "@noble/hashes/sha3.js";
 import { type Domain, StatementError, type Structure, statementDigest } from "./eip712.ts";
 import { type Address, bytesToHex, type Hex, hexToBytes, isHex } from "./hex.ts";
+import { keccak256 } from "./keccak.ts";
 import { nobleSecp, type Secp } from "./secp.ts";
 
 /** A statement as it travels: the value and its signer's 65 bytes r, s, v (or 64 bytes, EIP-2098). */
@@ -45,7 +45,7 @@ interface ParsedSignature {
 export function createStatements(secp: Secp): Statements {
   const addressOf = (publicKey: Uint8Array): Address => {
     try {
-      return bytesToHex(keccak_256(secp.uncompress(publicKey).subarray(1)).subarray(12));
+      return bytesToHex(keccak256(secp.uncompress(publicKey).subarray(1)).subarray(12));
     } catch (cause) {
       throw new StatementError({ code: "STATEMENT_KEY_INVALID" }, { cause });
     }
@@ -57,7 +57,7 @@ export function createStatements(secp: Secp): Statements {
     const digest = statementDigest(structure, domain, value);
     try {
       const publicKey = secp.recover(digest, parsed.signature, parsed.recovery);
-      return bytesToHex(keccak_256(publicKey.subarray(1)).subarray(12));
+      return bytesToHex(keccak256(publicKey.subarray(1)).subarray(12));
     } catch (cause) {
       throw new StatementError({ code: "STATEMENT_SIGNATURE_INVALID" }, { cause });
     }
@@ -71,7 +71,7 @@ export function createStatements(secp: Secp): Statements {
       const key = Uint8Array.from(privateKey);
       let address: Address;
       try {
-        address = bytesToHex(keccak_256(secp.publicKey(key).subarray(1)).subarray(12));
+        address = bytesToHex(keccak256(secp.publicKey(key).subarray(1)).subarray(12));
       } catch (cause) {
         throw new StatementError({ code: "STATEMENT_KEY_INVALID" }, { cause });
       }

@@ -1,5 +1,5 @@
-import { keccak_256 } from "@noble/hashes/sha3.js";
 import { bytesToHex, type Hex, hexToBytes } from "../protocol/hex.ts";
+import { keccak256 } from "../protocol/keccak.ts";
 import { SelectionError } from "./parameters.ts";
 
 /**
@@ -16,7 +16,7 @@ export interface SeedChain {
 /** `secret` is 32 random bytes that never leave the balancer before the whole chain is spent. */
 export function createSeedChain(secret: Uint8Array, length: number): SeedChain {
   const links: Uint8Array[] = [secret];
-  for (let index = 0; index < length; index += 1) links.push(keccak_256(links[index]!));
+  for (let index = 0; index < length; index += 1) links.push(keccak256(links[index]!));
   return {
     anchor: bytesToHex(links[length]!),
     length,
@@ -32,7 +32,7 @@ export function createSeedChain(secret: Uint8Array, length: number): SeedChain {
 /** Whether `preimage` is the `index`-th of the chain that ends at `anchor`. */
 export function verifyPreimage(anchor: Hex, index: number, preimage: Hex): boolean {
   let link = hexToBytes(preimage, 32);
-  for (let step = 0; step < index; step += 1) link = keccak_256(link);
+  for (let step = 0; step < index; step += 1) link = keccak256(link);
   return bytesToHex(link) === anchor;
 }
 
@@ -43,7 +43,7 @@ export function deriveSeed(preimage: Hex, buyerNonce: Hex, job: Hex, attempt: nu
   bytes.set(hexToBytes(buyerNonce, 32), 32);
   bytes.set(hexToBytes(job, 32), 64);
   new DataView(bytes.buffer).setUint32(96, attempt);
-  return bytesToHex(keccak_256(bytes));
+  return bytesToHex(keccak256(bytes));
 }
 
 /** An endless stream of fair integers from one seed: keccak256(seed, counter as uint32), 64 bits at a time. */
@@ -75,7 +75,7 @@ export class SeedStream {
     if (this.#used + 8 > this.#block.length) {
       new DataView(this.#input.buffer).setUint32(32, this.#counter);
       this.#counter += 1;
-      this.#block = Uint8Array.from(keccak_256(this.#input));
+      this.#block = Uint8Array.from(keccak256(this.#input));
       this.#used = 0;
     }
     const word = new DataView(this.#block.buffer).getBigUint64(this.#used);
