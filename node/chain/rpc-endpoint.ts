@@ -1,4 +1,5 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
+import { TokenBucket } from "@leat/node/kernel/token-bucket.ts";
 import { HttpRequestError, ResponseBodyTooLargeError, RpcRequestError, TimeoutError } from "viem";
 import { getHttpRpcClient } from "viem/utils";
 import { EndpointFailure, isPageRefused, reasonOf } from "./errors.ts";
@@ -35,8 +36,7 @@ export class RpcEndpoint {
   readonly #clock: Clock;
   #restUntilMs = 0;
   #failures = 0;
-  #tokens: number;
-  #filledAtMs: number;
+  readonly #rate: TokenBucket;
   #retryAfter: string | undefined;
   #head = 0n;
   #headRoseAtMs = Number.NEGATIVE_INFINITY;
@@ -49,8 +49,7 @@ export class RpcEndpoint {
     this.index = index;
     this.#clock = clock;
     this.#options = options;
-    this.#tokens = options.requestsPerSecond;
-    this.#filledAtMs = clock.nowMs();
+    this.#rate = new TokenBucket(clock, { burst: options.requestsPerSecond, refillMs: 1_000 });
     this.#client = getHttpRpcClient(url, {
       timeout: options.timeoutMs,
       onResponse: ({ status, headers }) => {
@@ -76,10 +75,8 @@ export class RpcEndpoint {
 
   /** Milliseconds until it may be asked again: because it failed, or because its rate is used up. */
   get waitMs(): number {
-    this.#fill();
     const rest = Math.max(0, this.#restUntilMs - this.#clock.nowMs());
-    const rate = this.#tokens >= 1 ? 0 : ((1 - this.#tokens) * 1_000) / this.#options.requestsPerSecond;
-    return Math.ceil(Math.max(rest, rate));
+    return Math.ceil(Math.max(rest, this.#rate.waitMs));
   }
 
   get isResting(): boolean {
@@ -89,7 +86,7 @@ export class RpcEndpoint {
   /** Takes a place in its rate. Answers how long to wait for it, as `waitMs` did before. */
   reserve(): number {
     const { waitMs } = this;
-    this.#tokens -= 1;
+    this.#rate.charge();
     return waitMs;
   }
 
@@ -127,14 +124,6 @@ export class RpcEndpoint {
       this.#restUntilMs = this.#clock.nowMs() + rest;
     }
     return new EndpointFailure(this.index, describe(error));
-  }
-
-  #fill(): void {
-    const { requestsPerSecond } = this.#options;
-    const nowMs = this.#clock.nowMs();
-    const earned = (Math.max(0, nowMs - this.#filledAtMs) * requestsPerSecond) / 1_000;
-    this.#tokens = Math.min(requestsPerSecond, this.#tokens + earned);
-    this.#filledAtMs = nowMs;
   }
 }
 

@@ -1,25 +1,18 @@
 import { isIP } from "node:net";
 import type { Clock } from "../clock.ts";
+import { TokenBucket, type TokenBucketOptions } from "../token-bucket.ts";
 
-export interface AddressRateOptions {
-  /** What one address may do at once. */
-  readonly burst: number;
-  /** How long it takes until all of it is there again. */
-  readonly refillMs: number;
+/** Of one address. */
+export interface AddressRateOptions extends TokenBucketOptions {
   /** Addresses remembered at once, some 150 bytes each; the least recently seen is forgotten first. */
   readonly maxAddresses: number;
-}
-
-interface Bucket {
-  left: number;
-  atMs: number;
 }
 
 /** Bounds what one address does, in bounded memory. A subscriber of IPv6 has a /64: it counts as one address. */
 export class AddressRate {
   readonly #clock: Pick<Clock, "nowMs">;
   readonly #options: AddressRateOptions;
-  readonly #buckets = new Map<string, Bucket>();
+  readonly #buckets = new Map<string, TokenBucket>();
 
   constructor(clock: Pick<Clock, "nowMs">, options: AddressRateOptions) {
     this.#clock = clock;
@@ -32,24 +25,21 @@ export class AddressRate {
 
   /** Whether there is one left, without taking it. */
   isLeft(address: string): boolean {
-    return this.#fill(address).left >= 1;
+    return this.#find(address).left >= 1;
   }
 
   /** Takes one; false when there is none. */
   take(address: string): boolean {
-    const bucket = this.#keep(address);
-    if (bucket.left < 1) return false;
-    bucket.left -= 1;
-    return true;
+    return this.#keep(address).take();
   }
 
   /** Takes one also where there is none: what was tried at once has to be waited for afterwards. */
   charge(address: string): void {
-    this.#keep(address).left -= 1;
+    this.#keep(address).charge();
   }
 
-  #keep(address: string): Bucket {
-    const bucket = this.#fill(address);
+  #keep(address: string): TokenBucket {
+    const bucket = this.#find(address);
     const key = networkOf(address);
     this.#buckets.delete(key);
     this.#buckets.set(key, bucket);
@@ -57,14 +47,8 @@ export class AddressRate {
     return bucket;
   }
 
-  #fill(address: string): Bucket {
-    const { burst, refillMs } = this.#options;
-    const nowMs = this.#clock.nowMs();
-    const known = this.#buckets.get(networkOf(address));
-    if (known === undefined) return { left: burst, atMs: nowMs };
-    known.left = Math.min(burst, known.left + (Math.max(0, nowMs - known.atMs) * burst) / refillMs);
-    known.atMs = nowMs;
-    return known;
+  #find(address: string): TokenBucket {
+    return this.#buckets.get(networkOf(address)) ?? new TokenBucket(this.#clock, this.#options);
   }
 }
 

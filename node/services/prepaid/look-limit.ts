@@ -1,4 +1,5 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
+import { TokenBucket } from "@leat/node/kernel/token-bucket.ts";
 import { PrepaidError } from "./errors.ts";
 
 /**
@@ -12,22 +13,14 @@ const LOOKS_PER_SECOND = 16;
  * the calls that the node's own transactions and its view of the chain live on.
  */
 export class LookLimit {
-  readonly #clock: Clock;
-  #left = LOOKS_PER_SECOND;
-  #filledAtMs: number;
+  readonly #bucket: TokenBucket;
 
   constructor(clock: Clock) {
-    this.#clock = clock;
-    this.#filledAtMs = clock.nowMs();
+    this.#bucket = new TokenBucket(clock, { burst: LOOKS_PER_SECOND, refillMs: 1_000 });
   }
 
   /** @throws X402_BUSY */
   take(): void {
-    const nowMs = this.#clock.nowMs();
-    const earned = (Math.max(0, nowMs - this.#filledAtMs) * LOOKS_PER_SECOND) / 1_000;
-    this.#left = Math.min(LOOKS_PER_SECOND, this.#left + earned);
-    this.#filledAtMs = nowMs;
-    if (this.#left < 1) throw new PrepaidError({ code: "X402_BUSY" });
-    this.#left -= 1;
+    if (!this.#bucket.take()) throw new PrepaidError({ code: "X402_BUSY" });
   }
 }
