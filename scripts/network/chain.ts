@@ -16,7 +16,7 @@ export interface Chain {
  * Blocks whose state is kept, and is there again after a restart. Nodes read at the confirmed depth of 2, so the rest is
  * room for a slow machine. Each makes the file larger by the whole state; all blocks, transactions and events are kept.
  */
-const keptStates = 32;
+const keptStates = 16;
 
 /**
  * Starts anvil with its state under `dataDir`. Blocks come with each transaction until `startBlocks`: set-up needs no

@@ -59,7 +59,7 @@ describe("chain of a local network", function () {
       logs.map(({ transactionHash }) => transactionHash),
       [hash],
     );
-    for (const blockNumber of [head, head - 2n, head - 20n]) {
+    for (const blockNumber of [head, head - 2n, head - 10n]) {
       assert.equal(await last.client.getCode({ address: emitter.address, blockNumber }), emitter.bytecode);
     }
   });
