@@ -100,7 +100,10 @@ export async function loadKeyFile(path: string): Promise<NodeKey> {
 async function readKeyFile(path: string): Promise<string> {
   const file = await open(path, "r");
   try {
-    const mode = (await file.stat()).mode & 0o777;
+    const facts = await file.stat();
+    // Whoever may read a folder is nobody's business here, and it may have to stay so.
+    if (facts.isDirectory()) throw new KeyError({ code: "KEY_FILE_UNREADABLE", path, reason: "EISDIR" });
+    const mode = facts.mode & 0o777;
     if ((mode & 0o077) !== 0) {
       throw new KeyError(
         { code: "KEY_FILE_OPEN_TO_OTHERS", path, mode: mode.toString(8) },

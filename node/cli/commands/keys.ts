@@ -1,7 +1,7 @@
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import type { Command } from "commander";
 import { createKeyFile, loadKeyFile, type NodeKey, toLibp2pKey } from "../../kernel/keys.ts";
-import { printResult } from "../output.ts";
+import { printResult, UsageError } from "../output.ts";
 
 const DEFAULT_FILE = ".leat/node.key";
 
@@ -16,6 +16,7 @@ export function register(program: Command): void {
       .description(summary)
       .option("--file <path>", "key file", DEFAULT_FILE)
       .action(async (options: { file: string }, command: Command) => {
+        if (options.file === "") throw new UsageError("--file is empty, wanted is a path");
         const facts = describeKey(await open(options.file), options.file);
         printResult(
           command,

@@ -53,7 +53,13 @@ describe("cli/program", () => {
   });
 
   it("answers misuse with one coded line", async () => {
-    for (const args of [["nonsense"], ["keys", "nonsense"], ["keys", "show", "--nonsense"], ["--nonsense"]]) {
+    for (const args of [
+      ["nonsense"],
+      ["keys", "nonsense"],
+      ["keys", "show", "--nonsense"],
+      ["keys", "create", "--file", ""],
+      ["--nonsense"],
+    ]) {
       const { stdout, stderr, exitCode } = await leat(args);
       assert.deepEqual([exitCode, stdout], [1, ""], args.join(" "));
       assert.match(stderr, /^CLI_USAGE: .*\n$/s);

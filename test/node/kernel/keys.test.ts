@@ -49,7 +49,7 @@ describe("kernel/keys", () => {
         return reasons.split(",").includes(detail.reason);
       });
     }
-    await mkdir(join(folder, "folder"), { mode: 0o700 });
+    await mkdir(join(folder, "folder"), { mode: 0o755 });
     await assert.rejects(loadKeyFile(join(folder, "folder")), ({ detail }: KeyError) => {
       assert.deepEqual(detail, { code: "KEY_FILE_UNREADABLE", path: join(folder, "folder"), reason: "EISDIR" });
       return true;
