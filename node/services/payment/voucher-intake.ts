@@ -1,3 +1,4 @@
+import type { ChannelState } from "@leat/node/chain/channel-view.ts";
 import { Turns } from "@leat/node/kernel/turns.ts";
 import { judgeOffer } from "@leat/node/metering/voucher-rules.ts";
 import { type Channel, channelId, channelOf } from "@leat/sdk/protocol/channel.ts";
@@ -123,22 +124,27 @@ export class VoucherIntake {
     if (this.#books.find(id) !== undefined || (await vouchers.newest("held", id)) !== undefined) return;
     judgeOffer(undefined, { ...offer, voucher: value });
     await this.#signers.check(offer.voucher);
-    const { collected, reserve, thawing } = await chain.channelState(channel);
-    const open = value.cumulative - collected;
-    if (open > reserve + thawing) throw new PaymentError({ code: "VOUCHER_ABOVE_RESERVE", open, reserve });
+    checkBacked(value, await chain.channelState(channel));
   }
 
-  /**
-   * A voucher beyond the reserve is not worth its paper: the pool can be emptied by the payer. What thaws can still be
-   * collected, and is at once: it counts for work that was done, never for credit.
-   */
   async #checkReserve(book: Book, voucher: Voucher): Promise<void> {
-    const isShort = () => voucher.cumulative - book.state.collected > book.state.reserve + book.state.thawing;
-    if (isShort()) await this.#books.refresh(book);
-    if (!isShort()) return;
-    const open = voucher.cumulative - book.state.collected;
-    throw new PaymentError({ code: "VOUCHER_ABOVE_RESERVE", open, reserve: book.state.reserve });
+    if (!isBacked(voucher, book.state)) await this.#books.refresh(book);
+    checkBacked(voucher, book.state);
   }
+}
+
+/**
+ * A voucher beyond the reserve is not worth its paper: the pool can be emptied by the payer. What thaws can still be
+ * collected, and is at once: it counts for work that was done, never for credit.
+ */
+function isBacked({ cumulative }: Voucher, { collected, reserve, thawing }: ChannelState): boolean {
+  return cumulative - collected <= reserve + thawing;
+}
+
+function checkBacked(voucher: Voucher, state: ChannelState): void {
+  if (isBacked(voucher, state)) return;
+  const { collected, reserve } = state;
+  throw new PaymentError({ code: "VOUCHER_ABOVE_RESERVE", open: voucher.cumulative - collected, reserve });
 }
 
 /**
