@@ -19,6 +19,12 @@ export interface PublishedAudio {
   readonly data: Uint8Array;
 }
 
+/** What a demuxer gives, in the order in which a sink takes it. */
+export type PublishItem =
+  | { readonly type: "config"; readonly config: TrackConfig }
+  | { readonly type: "video"; readonly sample: PublishedVideo }
+  | { readonly type: "audio"; readonly sample: PublishedAudio };
+
 /**
  * Where one publisher's media goes. Calls come one after the other and each is awaited, so a slow sink slows the
  * publisher's socket. `end` comes exactly once, whatever happened. A sink that throws a CodedError ends the publish
@@ -30,6 +36,15 @@ export interface PublishSink {
   audio(sample: PublishedAudio): Promise<void> | void;
   /** `clean`: the publisher said goodbye; otherwise its connection was lost, and it may come back. */
   end(how: { readonly clean: boolean }): Promise<void> | void;
+}
+
+/** Hands items on, one after the other. */
+export async function passItems(sink: PublishSink, items: Iterable<PublishItem>): Promise<void> {
+  for (const item of items) {
+    if (item.type === "video") await sink.video(item.sample);
+    else if (item.type === "audio") await sink.audio(item.sample);
+    else await sink.config(item.config.kind, item.config);
+  }
 }
 
 /** What is known of who publishes. The signal aborts when the publisher is gone: an answer would reach nobody. */

@@ -1,3 +1,4 @@
+import { concatBytes } from "../mp4/box.ts";
 import { BitReader, BitstreamError } from "./bit-reader.ts";
 import { readSets, removeEmulation } from "./nal.ts";
 import { checkPictureSize } from "./picture-size.ts";
@@ -31,6 +32,9 @@ const FIRST_IRAP = 16;
 const LAST_IRAP = 21;
 const FIXED_BYTES = 23;
 const MAX_SUB_LAYERS = 7;
+const PROFILE_BYTES = 12;
+/** All sets of the kind stand in the record. */
+const COMPLETE = 0x80;
 
 export function parseHevcConfiguration(record: Uint8Array): HevcConfiguration {
   if (record.length < FIXED_BYTES) throw new BitstreamError({ code: "BITSTREAM_TRUNCATED" });
@@ -55,6 +59,35 @@ export function parseHevcConfiguration(record: Uint8Array): HevcConfiguration {
   const description = Uint8Array.from(record);
   description[21] = description[21]! | 0x03;
   return { lengthSize: (record[21]! & 3) + 1, description, facts, codecString: `hvc1.${facts.profileText}` };
+}
+
+/** The record for these parameter sets, each with its NAL header: at least one of each kind. */
+export function writeHevcRecord(
+  vps: readonly Uint8Array[],
+  sps: readonly Uint8Array[],
+  pps: readonly Uint8Array[],
+): Uint8Array {
+  const [first] = sps;
+  if (first === undefined || vps.length === 0 || pps.length === 0) {
+    throw new BitstreamError({ code: "BITSTREAM_INVALID", what: "hvcC without parameter sets" });
+  }
+  const { chromaFormat, bitDepth } = parseHevcSps(first);
+  const payload = removeEmulation(first.subarray(2));
+  const subLayers = ((payload[0]! >> 1) & 7) + 1;
+  const nesting = payload[0]! & 1;
+  const arrays = [vps, sps, pps].flatMap((sets, index) => [
+    Uint8Array.of(COMPLETE | (NAL_VPS + index), sets.length >> 8, sets.length & 0xff),
+    ...sets.flatMap((set) => [Uint8Array.of(set.length >> 8, set.length & 0xff), set]),
+  ]);
+  return concatBytes([
+    Uint8Array.of(1),
+    // Profile, compatibility, constraints and level stand there as they do here.
+    payload.subarray(1, 1 + PROFILE_BYTES),
+    // Nothing is said of slicing in space, of parallelism, of frame rates.
+    Uint8Array.of(0xf0, 0, 0xfc, 0xfc | chromaFormat, 0xf8 | (bitDepth - 8), 0xf8 | (bitDepth - 8), 0, 0),
+    Uint8Array.of((subLayers << 3) | (nesting << 2) | 3, 3),
+    ...arrays,
+  ]);
 }
 
 /** `nal`: a sequence parameter set with its two bytes of NAL header. */

@@ -5,6 +5,7 @@ import { BitstreamError } from "./bit-reader.ts";
 
 /** Far beyond the slices of any picture: a frame of a million one-byte units must not become a million objects. */
 const MAX_NALS = 8_192;
+const startCode = Uint8Array.of(0, 0, 1);
 
 /** NAL units of a frame with length prefixes; throws where a length passes the end. */
 export function splitNals(frame: Uint8Array, lengthSize = 4): Uint8Array[] {
@@ -20,6 +21,26 @@ export function splitNals(frame: Uint8Array, lengthSize = 4): Uint8Array[] {
     if (size > 0) nals.push(frame.subarray(offset - size, offset));
   }
   return nals;
+}
+
+/** NAL units of a byte stream: each begins behind 0 0 1, and zeros before that are no part of the one before. */
+export function splitByteStream(bytes: Uint8Array): Uint8Array[] {
+  const nals: Uint8Array[] = [];
+  let begin = findStart(bytes, 0);
+  while (begin < bytes.length) {
+    const next = findStart(bytes, begin + 3);
+    let end = next;
+    while (end > begin + 3 && bytes[end - 1] === 0) end -= 1;
+    if (nals.length >= MAX_NALS) throw new BitstreamError({ code: "BITSTREAM_INVALID", what: "nal count" });
+    if (end > begin + 3) nals.push(bytes.subarray(begin + 3, end));
+    begin = next;
+  }
+  return nals;
+}
+
+function findStart(bytes: Uint8Array, from: number): number {
+  const at = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf(startCode, from);
+  return at === -1 ? bytes.length : at;
 }
 
 /** The frame with 4-byte lengths, whatever they were before; the same bytes where they were 4 and none was empty. */

@@ -6,17 +6,14 @@ import { parseHevcConfiguration } from "@leat/node/media/bitstream/hevc.ts";
 import { splitNals } from "@leat/node/media/bitstream/nal.ts";
 import { opusPacketSamples, parseOpusHead } from "@leat/node/media/bitstream/opus.ts";
 import { findVp9Key, parseVp9Configuration } from "@leat/node/media/bitstream/vp9.ts";
-import { initSegment } from "@leat/node/media/mp4/init.ts";
-import { Timeline } from "@leat/node/media/timeline.ts";
 import { decodeAmf } from "@leat/node/media-io/rtmp/amf0.ts";
 import { ChunkReader, messageTypes } from "@leat/node/media-io/rtmp/chunk-reader.ts";
 import { writeMessage } from "@leat/node/media-io/rtmp/chunk-writer.ts";
-import { FlvDemuxer, type FlvItem } from "@leat/node/media-io/rtmp/flv.ts";
+import { FlvDemuxer } from "@leat/node/media-io/rtmp/flv.ts";
 import { MAX_BUFFERED_BYTES } from "@leat/node/media-io/rtmp/limits.ts";
-import { decodeMediaMessage, encodeMediaMessage } from "@leat/node/wire/media/codec.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
-import type { Frame } from "@leat/sdk/protocol/frame.ts";
 import { randomFrom, type SeededRandom } from "../seeded-random.ts";
+import { FuzzBus } from "./fuzz-bus.ts";
 import { mutate, pick, pickOne } from "./mutate.ts";
 import { makeRtmpSeeds, type RtmpSeeds, type SeedMessage } from "./rtmp-seeds.ts";
 
@@ -83,7 +80,7 @@ function fuzzParsers(random: SeededRandom, { records }: RtmpSeeds): number {
 
 /** A publisher whose messages are whole and whose tags are not. */
 function fuzzTags(random: SeededRandom, { streams }: RtmpSeeds): number {
-  const bus = new Bus();
+  const bus = new FuzzBus();
   const demuxer = new FlvDemuxer();
   for (const { kind, timestamp, body } of corrupt(random, streams)) {
     const items = kind === "video" ? demuxer.video(timestamp, body) : demuxer.audio(timestamp, body);
@@ -103,7 +100,7 @@ function fuzzConnection(random: SeededRandom, { streams, commands }: RtmpSeeds):
   const bytes = mutate(random, sent, sent);
   const reader = new ChunkReader();
   const demuxer = new FlvDemuxer();
-  const bus = new Bus();
+  const bus = new FuzzBus();
   for (let offset = 0; offset < bytes.length; ) {
     const size = 1 + pick(random, 1 + pick(random, 5_000));
     for (const { type, timestamp, payload } of reader.read(bytes.subarray(offset, offset + size))) {
@@ -141,46 +138,4 @@ function corrupt(random: SeededRandom, streams: RtmpSeeds["streams"]): SeedMessa
     if (stream.length === 0) return [other];
   }
   return stream;
-}
-
-/** What comes out must be of use to all that follow: packagers, other nodes, decoders that are told its size. */
-class Bus {
-  readonly #timeline = new Timeline();
-  readonly #last = new Map<string, number>();
-  items = 0;
-
-  take(item: FlvItem, sentBytes: number): void {
-    this.items += 1;
-    try {
-      this.#use(item, sentBytes);
-    } catch (cause) {
-      // A refusal that comes only here would stop a stream at its origin: it is no answer to the publisher.
-      throw new Error(`no use for ${item.type}`, { cause });
-    }
-  }
-
-  #use(item: FlvItem, sentBytes: number): void {
-    if (item.type === "config") {
-      const { config } = item;
-      const version = this.#timeline.configure(config);
-      const sent = Buffer.concat(encodeMediaMessage({ type: "config", rung: 0, version, config }));
-      const arrived = decodeMediaMessage(sent);
-      assert.ok(arrived.type === "config" && arrived.config.codecString === config.codecString);
-      initSegment(config);
-      return;
-    }
-    const { dtsMs, data } = item.sample;
-    const cts = item.type === "video" ? item.sample.ctsMs : 0;
-    // Lengths grow from one byte to four, and no more.
-    assert.ok(data.length > 0 && data.length <= sentBytes * 4);
-    const sample = { dts: dtsMs, cts, key: item.type === "audio" || item.sample.key, data };
-    for (const frame of this.#timeline[item.type](sample, 0)) this.#pass(frame);
-  }
-
-  #pass(frame: Frame): void {
-    const track = `${frame.kind} ${frame.epoch}`;
-    assert.ok(frame.dts > (this.#last.get(track) ?? -1) && frame.pts >= 0);
-    this.#last.set(track, frame.dts);
-    decodeMediaMessage(Buffer.concat(encodeMediaMessage({ type: "frame", rung: 0, sequence: 0, frame })));
-  }
 }

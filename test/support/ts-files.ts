@@ -1,0 +1,61 @@
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { TsDemuxer, type TsStats } from "@leat/node/media-io/mpegts/demuxer.ts";
+import type { PublishItem } from "@leat/node/media-io/publish-sink.ts";
+import { withDirectory } from "./media/ffmpeg.ts";
+
+const run = promisify(execFile);
+
+export const PICTURES = ["-f", "lavfi", "-i", "testsrc2=size=96x64:rate=25:duration=2"];
+export const SOUND = ["-f", "lavfi", "-i", "sine=frequency=500:sample_rate=48000:duration=2"];
+export const H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "25", "-pix_fmt", "yuv420p"];
+export const HEVC = [
+  ...["-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p"],
+  ...["-x265-params", "log-level=none:keyint=25:min-keyint=25"],
+];
+
+/** A transport stream as the ffmpeg program writes it. */
+export async function makeTs(...flags: readonly string[]): Promise<Uint8Array> {
+  return withDirectory(async (directory) => {
+    const file = join(directory, "made.ts");
+    await run("ffmpeg", ["-v", "error", "-nostdin", "-y", ...flags, "-f", "mpegts", file]);
+    return Uint8Array.from(await readFile(file));
+  });
+}
+
+export interface Demuxed {
+  readonly items: readonly PublishItem[];
+  readonly videos: readonly Extract<PublishItem, { type: "video" }>["sample"][];
+  readonly audios: readonly Extract<PublishItem, { type: "audio" }>["sample"][];
+  readonly configs: readonly Extract<PublishItem, { type: "config" }>["config"][];
+  readonly ignored: readonly string[];
+  readonly stats: TsStats;
+}
+
+/** All of a stream, given in pieces of this size. */
+export function demux(bytes: Uint8Array, pieceBytes = bytes.length): Demuxed {
+  const ignored: string[] = [];
+  const demuxer = new TsDemuxer(({ pid, kind }) => ignored.push(`${kind} ${pid}`));
+  const items: PublishItem[] = [];
+  for (let at = 0; at < bytes.length; at += pieceBytes) items.push(...demuxer.push(bytes.slice(at, at + pieceBytes)));
+  items.push(...demuxer.end());
+  return {
+    items,
+    videos: items.flatMap((item) => (item.type === "video" ? [item.sample] : [])),
+    audios: items.flatMap((item) => (item.type === "audio" ? [item.sample] : [])),
+    configs: items.flatMap((item) => (item.type === "config" ? [item.config] : [])),
+    ignored,
+    stats: demuxer.stats,
+  };
+}
+
+/** Packets of a PID, by their places in the file. */
+export function packetsOf(bytes: Uint8Array, pid: number): number[] {
+  const places: number[] = [];
+  for (let at = 0; at < bytes.length; at += 188) {
+    if ((((bytes[at + 1]! & 0x1f) << 8) | bytes[at + 2]!) === pid) places.push(at);
+  }
+  return places;
+}
