@@ -1,7 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import type { FastifyRequest } from "fastify";
 import type { Clock } from "../../kernel/clock.ts";
-import type { HlsStream } from "./stream.ts";
 
 /** Who has asked for nothing so long does not watch any more: three target durations. */
 export const GONE_AFTER_MS = 12_000;
@@ -9,6 +7,11 @@ export const GONE_AFTER_MS = 12_000;
 const MAX_VIEWERS = 65_536;
 /** How often those who left are looked for, at most: it takes a look at all. */
 const SWEEP_MS = 1_000;
+
+export interface Viewer {
+  readonly ip: string;
+  readonly headers: { readonly "user-agent"?: string | undefined };
+}
 
 /** What a stream's viewers at this node came to. */
 export interface AudienceFigures {
@@ -38,7 +41,7 @@ export class Audience {
     this.#secret = secret;
   }
 
-  see({ ip, headers }: Pick<FastifyRequest, "ip" | "headers">): void {
+  see({ ip, headers }: Viewer): void {
     const nowMs = this.#clock.nowMs();
     if (nowMs - this.#sweptAtMs >= SWEEP_MS) this.#sweep(nowMs);
     const hash = createHash("sha256")
@@ -77,13 +80,13 @@ export class Audience {
 export class Audiences {
   readonly #clock: Clock;
   readonly #secret = randomBytes(32);
-  readonly #audiences = new WeakMap<HlsStream, Audience>();
+  readonly #audiences = new WeakMap<object, Audience>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  of(stream: HlsStream): Audience {
+  of(stream: object): Audience {
     const known = this.#audiences.get(stream) ?? new Audience(this.#clock, this.#secret);
     this.#audiences.set(stream, known);
     return known;

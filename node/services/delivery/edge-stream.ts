@@ -3,7 +3,7 @@ import type { LiveSegment } from "@leat/node/media/live-segment.ts";
 import { LiveWindow } from "@leat/node/media/live-window.ts";
 import { placeParts } from "@leat/node/media/running-hash.ts";
 import type { Guarded } from "@leat/node/media-io/access/viewer-access.ts";
-import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
 import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
@@ -109,6 +109,11 @@ export class EdgeStream {
   /** Bytes `from` to `to` (not included) of a segment went out to a viewer. */
   count(rung: number, sequence: number, from: number, to: number): void {
     this.#served.count(rung, sequence, from, to);
+  }
+
+  /** A frame went out to a viewer by itself, perhaps before its segment was closed. */
+  countFrame(rung: number, sequence: number, { pts, data }: Pick<Frame, "pts" | "data">): void {
+    if (this.#counting) this.#served.countFrame(rung, sequence, pts, data.length);
   }
 
   /** Ends the count of everything: what is served from now on is a gift. */

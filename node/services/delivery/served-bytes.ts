@@ -5,7 +5,14 @@ import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
 export interface ServablePart {
   readonly sizeBytes: number;
   readonly sha256: Hex;
+  /** When its first frame shows; by it a frame is found that went out by itself. */
+  readonly startTicks: number;
 }
+
+/** Frames of a segment that is not closed yet: a rung of 120 frames a second for four seconds, twice over. */
+const MAX_EARLY_FRAMES = 1_024;
+/** Segments that frames may be ahead of: the open one, and the next where rungs are not level. */
+const MAX_EARLY_SEGMENTS = 64;
 
 interface SegmentCount {
   readonly rung: number;
@@ -17,14 +24,20 @@ interface SegmentCount {
  * How many bytes of each part went out to viewers: what a delivery receipt is made of.
  *
  * Parts of 100, 100 and 50 bytes; a viewer takes bytes 150 to 220 (the end not included): 50 of part 1, 20 of part 2.
+ * Who gets frames and no files gets them before their part is whole: their bytes wait for it.
  */
 export class ServedBytes {
   readonly #sequences = new Map<number, Map<number, SegmentCount>>();
+  /** Bytes by when a frame shows, of segments that are still to come; by rung and sequence. */
+  readonly #early = new Map<string, Map<number, number>>();
 
   open(rung: number, sequence: number, parts: readonly ServablePart[]): void {
     const rungs = this.#sequences.get(sequence) ?? new Map<number, SegmentCount>();
     this.#sequences.set(sequence, rungs);
     rungs.set(rung, { rung, parts, served: parts.map(() => 0) });
+    const early = this.#early.get(`${rung} ${sequence}`);
+    this.#early.delete(`${rung} ${sequence}`);
+    for (const [pts, bytes] of early ?? []) this.countFrame(rung, sequence, pts, bytes);
   }
 
   /** Bytes `from` to `to` (not included) of a segment went out. What is not open any more is not counted. */
@@ -37,6 +50,17 @@ export class ServedBytes {
       if (bytes > 0) segment.served[index]! += bytes;
       start += sizeBytes;
     }
+  }
+
+  /** So many bytes of the frame that shows at `pts` went out. */
+  countFrame(rung: number, sequence: number, pts: number, bytes: number): void {
+    const segment = this.#sequences.get(sequence)?.get(rung);
+    if (segment === undefined) {
+      this.#keepEarly(`${rung} ${sequence}`, pts, bytes);
+      return;
+    }
+    const part = segment.parts.findLastIndex(({ startTicks }) => startTicks <= pts);
+    if (part >= 0) segment.served[part]! += bytes;
   }
 
   /** Sequences that are open, in order. */
@@ -54,5 +78,14 @@ export class ServedBytes {
         return bytes === 0 ? [] : [{ rung, part, frames: 0, pixels: 0n, sizeBytes: BigInt(bytes), sha256 }];
       }),
     );
+  }
+
+  #keepEarly(place: string, pts: number, bytes: number): void {
+    const frames = this.#early.get(place) ?? new Map<number, number>();
+    if (!frames.has(pts) && frames.size >= MAX_EARLY_FRAMES) return;
+    frames.set(pts, (frames.get(pts) ?? 0) + bytes);
+    this.#early.set(place, frames);
+    // A segment that never closes is none that anybody is paid for.
+    if (this.#early.size > MAX_EARLY_SEGMENTS) this.#early.delete(this.#early.keys().next().value!);
   }
 }

@@ -4,7 +4,8 @@ import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import fc from "fast-check";
 
 const hashOf = (index: number): Hex => `0x${index.toString(16).padStart(64, "0")}`;
-const partsOf = (sizes: readonly number[]) => sizes.map((sizeBytes, index) => ({ sizeBytes, sha256: hashOf(index) }));
+const partsOf = (sizes: readonly number[]) =>
+  sizes.map((sizeBytes, index) => ({ sizeBytes, sha256: hashOf(index), startTicks: 1_000 + index * 100 }));
 
 describe("served bytes", () => {
   it("shares a range among the parts that it touches", () => {
@@ -27,6 +28,38 @@ describe("served bytes", () => {
     assert.deepEqual(served.close(7), []);
     served.count(1, 7, 0, 10);
     assert.deepEqual(served.close(7), []);
+  });
+
+  it("counts frames in the part that shows them, those that went out before it was whole too", () => {
+    const served = new ServedBytes();
+    served.countFrame(1, 7, 1_000, 40);
+    served.countFrame(1, 7, 1_099, 2);
+    served.countFrame(1, 7, 1_199, 3);
+    served.countFrame(1, 7, 1_000, 40);
+    // Of another rung, and of a segment that never comes.
+    served.countFrame(2, 7, 1_000, 40);
+    served.countFrame(1, 8, 1_000, 40);
+    served.open(1, 7, partsOf([100, 100, 50]));
+    served.countFrame(1, 7, 1_250, 5);
+    served.countFrame(1, 7, 999, 6);
+    assert.deepEqual(
+      served.close(7).map(({ rung, part, sizeBytes }) => [rung, part, sizeBytes]),
+      [
+        [1, 0, 82n],
+        [1, 1, 3n],
+        [1, 2, 5n],
+      ],
+    );
+  });
+
+  it("holds a bounded number of frames whose segments do not come", () => {
+    const served = new ServedBytes();
+    for (let sequence = 0; sequence < 100; sequence += 1) {
+      for (let pts = 0; pts < 2_000; pts += 1) served.countFrame(1, sequence, pts, 1);
+    }
+    served.open(1, 0, [{ sizeBytes: 1, sha256: hashOf(0), startTicks: 0 }]);
+    served.open(1, 99, [{ sizeBytes: 1, sha256: hashOf(0), startTicks: 0 }]);
+    assert.deepEqual([served.close(0).length, served.close(99)[0]?.sizeBytes], [0, 1_024n]);
   });
 
   it("adds up to what went out, for any ranges", () => {
