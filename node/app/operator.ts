@@ -6,6 +6,7 @@ import { ProcessLoad } from "../kernel/process-load.ts";
 import { nativeStatements } from "../kernel/secp.ts";
 import { findFault } from "../media/verification/verify-segment.ts";
 import { RefusalReporter, type StreamRefusals } from "../media-io/access/refusals.ts";
+import { Audiences } from "../media-io/hls/audience.ts";
 import { addLive } from "../media-io/hls/routes.ts";
 import { createRtmpServer, type RtmpServer } from "../media-io/rtmp/server.ts";
 import { WebrtcEndpoint } from "../media-io/webrtc/endpoint.ts";
@@ -31,7 +32,7 @@ import { JobSessionAdapter } from "./job-session.ts";
 import { OfferWriter } from "./offer.ts";
 import { addPaymentStatus } from "./payment-status.ts";
 import { readPriceLists } from "./price-lists.ts";
-import { addWhip } from "./webrtc.ts";
+import { addWhep, addWhip } from "./webrtc.ts";
 import { addTranscodes, addX402, createPlaybackDoor } from "./x402.ts";
 
 /** What does the work itself: replaceable, so that a node that lies can be built from outside to test the others. */
@@ -149,6 +150,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
       { name: "codecs", part: { start: async () => offers.setCodecs(transcoding.encoders), stop: async () => {} } },
     );
   }
+  if (roles.includes("delivery") || roles.includes("ingest")) parts.push({ name: "webrtc", part: webrtc });
   if (roles.includes("delivery")) {
     const delivery = new DeliveryService(
       { desk, media: host, receipts, statements, domain, keep: work.keepPart, ...shared },
@@ -156,8 +158,10 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     );
     const door =
       x402 && createPlaybackDoor(x402, priceLists, { token: deployment.tokens.USDC, playback: config.x402.playback });
-    await addLive(http, delivery, { metrics, door, access: foundation.access });
+    const audiences = new Audiences(clock);
+    await addLive(http, delivery, { metrics, door, access: foundation.access, audiences });
     parts.push({ name: "delivery", part: delivery });
+    await addWhep(foundation, webrtc, delivery, { audiences, door });
     // A balancer in the same process tells the owners itself.
     if (!config.node.roles.includes("balancer")) {
       const send = ({ stream, refusals }: StreamRefusals) =>
@@ -192,7 +196,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
       authorize: (streamKey, info) => ingest.authorize(streamKey, info),
       ...shared,
     });
-    parts.push({ name: "ingest", part: ingest }, { name: "rtmp", part: rtmp }, { name: "webrtc", part: webrtc });
+    parts.push({ name: "ingest", part: ingest }, { name: "rtmp", part: rtmp });
     await addWhip(foundation, webrtc, ingest);
   }
   parts.push({ name: "outbox", part: outbox }, { name: "jobs", part: desk }, { name: "session", part: session });

@@ -17,7 +17,7 @@ import type { HlsProvider, HlsSegment, HlsStream, HlsWindow } from "./stream.ts"
 
 /** Asks viewers for payment where a stream wants it. */
 export interface HlsDoor {
-  isPaid(stream: HlsStream): boolean;
+  isPaid(stream: Pick<HlsStream, "isUnbudgeted">): boolean;
   /** Headers that pages of other origins may send and read, beyond those of plain HLS. */
   readonly requestHeaders: readonly string[];
   readonly responseHeaders: readonly string[];
@@ -34,6 +34,8 @@ export interface HlsOptions {
   readonly metrics?: MetricsRegister;
   readonly clock?: Clock;
   readonly door?: HlsDoor | undefined;
+  /** Where viewers are counted who come by another way too; without it, those of this way alone. */
+  readonly audiences?: Audiences;
   /** Decides about streams that are not public; without it they are played to nobody. */
   readonly access?: ViewerAccess;
 }
@@ -68,11 +70,17 @@ export async function addLive(
 /** `/live/<slug>/master.m3u8` (or `master-<family>.m3u8`) and what it leads to. */
 export async function hlsRoutes(
   app: FastifyInstance,
-  { provider, metrics = silentMetrics, clock = systemClock, door, access = nobody }: HlsOptions,
+  {
+    provider,
+    metrics = silentMetrics,
+    clock = systemClock,
+    door,
+    access = nobody,
+    audiences = new Audiences(clock),
+  }: HlsOptions,
 ): Promise<void> {
   const served = metrics.counter({ name: "leat_hls_served_bytes_total", help: "Media bytes sent to viewers" });
   const playlists = new PlaylistCache();
-  const audiences = new Audiences(clock);
   const closing = new AbortController();
   const allowed = [...new Set(["Range", "Authorization", ...(door?.requestHeaders ?? [])])].join(", ");
   const exposed = ["Content-Length, Content-Range, ETag, Date", ...(door?.responseHeaders ?? [])].join(", ");

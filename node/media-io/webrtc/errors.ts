@@ -39,4 +39,5 @@ export const webrtcMeanings: Readonly<Partial<Record<WebrtcCode, readonly [statu
   WEBRTC_ICE_RESTART_UNSUPPORTED: [422, "sessions are not restarted: end this one and post a new offer"],
   WEBRTC_CANDIDATES_EXCEEDED: [422, "the session has more candidates than any real one"],
   WEBRTC_STOPPED: [503, "this node is stopping"],
+  WEBRTC_CONNECTION_LOST: [503, "the connection ended before it began; post the offer again"],
 };

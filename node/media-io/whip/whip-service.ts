@@ -95,16 +95,16 @@ export class WhipService implements Startable {
         },
         this.#options,
       );
+      this.#live.add(session);
       let peer: Peer;
       try {
         peer = await peers.connect(offer, session);
         session.attach(peer);
-        if (gone.aborted) throw new WebrtcError({ code: "WEBRTC_CONNECTION_LOST" });
+        if (gone.aborted || session.isOver) throw new WebrtcError({ code: "WEBRTC_CONNECTION_LOST" });
       } catch (error) {
         session.stop(error);
         throw error;
       }
-      this.#live.add(session);
       this.#accepted.add();
       return { ...this.sessions.add(session), sdp: writeAnswer(peer.transport, answered), links: this.links() };
     } finally {

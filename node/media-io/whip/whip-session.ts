@@ -68,6 +68,10 @@ export class WhipSession implements Session, PeerEvents {
     for (const candidate of candidates) this.#peer?.addCandidate(candidate);
   }
 
+  get isOver(): boolean {
+    return this.#over;
+  }
+
   /** The publisher said goodbye. */
   end(): void {
     this.#finish(true, undefined);

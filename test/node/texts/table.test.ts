@@ -20,6 +20,7 @@ const insideANode = [
   "node/media-io/rtmp",
   "node/media-io/webrtc",
   "node/media-io/whip",
+  "node/media-io/whep",
   "node/metering",
   "node/wire",
   "node/kernel/net",

@@ -48,8 +48,9 @@ describe("whip", () => {
 
   async function publish(codec: "h264" | "vp9" = "h264"): Promise<{ client: WebrtcClient; response: Response }> {
     const client = connect(codec);
-    const { sdp } = await client.offer();
-    const response = await server!.post("/whip/KEY", sdp);
+    // Nothing comes before the client has its answer.
+    const { bare } = await client.offer();
+    const response = await server!.post("/whip/KEY", bare);
     assert.equal(response.status, 201);
     client.answer(await response.text());
     await client.open;
@@ -255,10 +256,12 @@ describe("whip", () => {
   });
 
   it("ends a publish whose client never connects, and one whose client falls silent", async () => {
-    server = await WhipServer.start(take, { connectTimeoutMs: 50, idleMs: 50 });
+    server = await WhipServer.start(take, { connectTimeoutMs: 50 });
     await server.post("/whip/KEY", browserOffer());
     assert.deepEqual(await sink.ended.promise, { clean: false });
+    await server.stop();
     sink = new RecorderSink();
+    server = await WhipServer.start(take, { idleMs: 50 });
     await publish();
     assert.deepEqual(await sink.ended.promise, { clean: false });
   });

@@ -1,0 +1,34 @@
+import type { Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
+import type { Guarded } from "../access/viewer-access.ts";
+
+/** What is told of a rung's frames, in order and at once. */
+export interface WhepFollower {
+  config(version: number, config: TrackConfig): void;
+  frame(frame: Frame, sequence: number): void;
+  /** So many of the newest frames are void; a key frame comes next. */
+  takeBack(count: number): void;
+  end(): void;
+}
+
+/** A stream whose frames pass this node. */
+export interface WhepStream {
+  readonly window: { readonly renditions: readonly RenditionInfo[] };
+  /** Begins with the frames since the newest key frame, all at once, until what this gives is called. */
+  readonly frames: { follow(rung: number, follower: WhepFollower): () => void };
+  /** Who may watch it; absent: everybody. */
+  readonly guarded?: Guarded;
+  readonly isUnbudgeted?: boolean;
+  /** A frame of a segment went out to a viewer; who that was is nobody's business. */
+  countFrame(rung: number, sequence: number, frame: Pick<Frame, "pts" | "data">): void;
+}
+
+export interface WhepProvider {
+  findStream(slug: string): WhepStream | undefined;
+}
+
+/** Counts who watches and what they get, whatever the protocol. */
+export interface WhepAudience {
+  see(viewer: { readonly ip: string; readonly headers: { readonly "user-agent"?: string | undefined } }): void;
+  sent(bytes: number, seconds: number): void;
+}

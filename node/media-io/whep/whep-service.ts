@@ -1,0 +1,161 @@
+import { randomInt } from "node:crypto";
+import type { Logger } from "@leat/sdk/base/logger.ts";
+import { type MetricsRegister, silentMetrics } from "@leat/sdk/base/metrics.ts";
+import { type Clock, systemClock } from "../../kernel/clock.ts";
+import type { Startable } from "../../kernel/lifecycle.ts";
+import { TaskGroup } from "../../kernel/task-group.ts";
+import type { Peer, Peers } from "../webrtc/endpoint.ts";
+import { WebrtcError } from "../webrtc/errors.ts";
+import { IceServers } from "../webrtc/ice-servers.ts";
+import type { WebrtcOptions } from "../webrtc/options.ts";
+import { writeAnswer } from "../webrtc/sdp-answer.ts";
+import { type Offer, parseOffer } from "../webrtc/sdp-offer.ts";
+import { type OpenSession, Sessions } from "../webrtc/sessions.ts";
+import { chooseRungs } from "./choose-rungs.ts";
+import { WhepError } from "./errors.ts";
+import { FrameCutter } from "./frame-cutter.ts";
+import type { WhepAudience, WhepProvider, WhepStream } from "./stream.ts";
+import { WhepSession, type WhepSessionParts } from "./whep-session.ts";
+
+export interface WhepComponents {
+  readonly peers: Peers;
+  readonly provider: WhepProvider;
+  readonly audienceOf?: (stream: WhepStream) => WhepAudience;
+  /** Viewers pay for it, which they cannot here. */
+  readonly isPaid?: (stream: WhepStream) => boolean;
+  readonly logger: Logger;
+  readonly metrics?: MetricsRegister;
+  readonly clock?: Clock;
+}
+
+export interface WhepAnswer extends OpenSession {
+  readonly sdp: string;
+  readonly links: readonly string[];
+}
+
+/** Between two looks at what waits for its turn. */
+const TICK_MS = 5;
+
+/** Plays streams by WHEP: frames as they pass this node, never files. */
+export class WhepService implements Startable {
+  readonly sessions: Sessions;
+  readonly #components: WhepComponents;
+  readonly #clock: Clock;
+  readonly #options: WebrtcOptions;
+  readonly #iceServers: IceServers;
+  readonly #tasks: TaskGroup;
+  readonly #cutter = new FrameCutter();
+  readonly #live = new Set<WhepSession>();
+  readonly #begun;
+  readonly #served;
+
+  constructor(components: WhepComponents, options: WebrtcOptions) {
+    this.#components = components;
+    this.#clock = components.clock ?? systemClock;
+    this.#options = options;
+    this.#iceServers = new IceServers(options);
+    this.sessions = new Sessions(options.maxViewers);
+    const { logger, metrics = silentMetrics } = components;
+    const onError = (error: unknown) => logger.error("Serve WHEP failed", { error });
+    this.#tasks = new TaskGroup({ clock: this.#clock, onError });
+    this.#begun = metrics.counter({ name: "leat_whep_sessions_total", help: "WHEP sessions that were begun" });
+    this.#served = metrics.counter({ name: "leat_whep_served_bytes_total", help: "Media bytes sent to WHEP viewers" });
+    metrics.gauge({ name: "leat_whep_viewers", help: "WHEP sessions now", collect: () => this.#live.size });
+  }
+
+  async start(): Promise<void> {
+    await this.#iceServers.load();
+    this.#tasks.every(TICK_MS, () => {
+      const nowMs = this.#clock.nowMs();
+      for (const session of this.#live) session.tick(nowMs);
+    });
+  }
+
+  async stop(): Promise<void> {
+    for (const session of this.#live) session.end();
+    await this.#tasks.close();
+  }
+
+  /** @throws WebrtcError, WhepError */
+  async play(
+    slug: string,
+    sdp: string,
+    rung: string | undefined,
+    viewer: WhepSessionParts["viewer"],
+  ): Promise<WhepAnswer> {
+    const { peers, provider, isPaid, audienceOf, logger } = this.#components;
+    if (peers.fault !== undefined) throw peers.fault;
+    const stream = provider.findStream(slug);
+    if (stream === undefined) throw new WhepError({ code: "WHEP_STREAM_UNKNOWN" });
+    if (isPaid?.(stream) === true) throw new WhepError({ code: "WHEP_STREAM_PAID" });
+    const offer = parseOffer(sdp);
+    const { renditions } = stream.window;
+    const ssrcs = { video: randomInt(2, 2 ** 32 - 1), audio: randomInt(2, 2 ** 32 - 1) };
+    const codecStringOf = (one: number) => lookAt(stream, one).codecString;
+    const { video, audio, answered } = chooseRungs({ offer, renditions, rung, codecStringOf, ssrcs });
+    if (video !== undefined && lookAt(stream, video.rung).isReordered) {
+      throw new WhepError({ code: "WHEP_PICTURES_REORDERED" });
+    }
+    const giveBack = this.sessions.reserve();
+    try {
+      const session: WhepSession = new WhepSession({
+        stream,
+        choice: { video, audio },
+        viewer,
+        audience: audienceOf?.(stream),
+        cutter: this.#cutter,
+        clientUfrag: offer.ice.ufrag,
+        nowMs: () => this.#clock.nowMs(),
+        random: () => randomInt(2 ** 32) / 2 ** 32,
+        connectTimeoutMs: this.#options.connectTimeoutMs,
+        logger,
+        onSent: (bytes) => this.#served.add(bytes),
+        onEnd: () => {
+          this.#live.delete(session);
+          this.sessions.remove(session);
+        },
+      });
+      this.#live.add(session);
+      const peer = await this.#connect(session, offer);
+      this.#begun.add();
+      return { ...this.sessions.add(session), sdp: writeAnswer(peer.transport, answered), links: this.links() };
+    } finally {
+      giveBack();
+    }
+  }
+
+  async #connect(session: WhepSession, offer: Offer): Promise<Peer> {
+    try {
+      const peer = await this.#components.peers.connect(offer, session);
+      session.attach(peer);
+      if (session.isOver) throw new WebrtcError({ code: "WEBRTC_CONNECTION_LOST" });
+      return peer;
+    } catch (error) {
+      session.end();
+      throw error;
+    }
+  }
+
+  links(): string[] {
+    return this.#iceServers.links(this.#clock.nowMs());
+  }
+}
+
+/** What a rung's frames since its newest key frame show. */
+function lookAt(stream: WhepStream, rung: number): { codecString: string | undefined; isReordered: boolean } {
+  let codecString: string | undefined;
+  let [isReordered, last] = [false, -1];
+  const unfollow = stream.frames.follow(rung, {
+    config: (_, config) => {
+      codecString = config.codecString;
+    },
+    frame: ({ pts }) => {
+      isReordered ||= pts < last;
+      last = pts;
+    },
+    takeBack: () => {},
+    end: () => {},
+  });
+  unfollow();
+  return { codecString, isReordered };
+}

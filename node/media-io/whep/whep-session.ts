@@ -1,0 +1,275 @@
+import type { Logger } from "@leat/sdk/base/logger.ts";
+import { type Frame, type TrackConfig, VIDEO_TIMESCALE, type VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Peer, PeerEvents } from "../webrtc/endpoint.ts";
+import { WebrtcError } from "../webrtc/errors.ts";
+import { MAX_CANDIDATES } from "../webrtc/limits.ts";
+import { parseRtcp } from "../webrtc/rtcp.ts";
+import { isRtcp } from "../webrtc/rtp.ts";
+import type { Session } from "../webrtc/sessions.ts";
+import type { ChosenTrack, WhepChoice } from "./choose-rungs.ts";
+import type { FrameCutter } from "./frame-cutter.ts";
+import { type PacedPacket, Pacer } from "./pacer.ts";
+import { PlayClock } from "./play-clock.ts";
+import { RtpSender } from "./sender.ts";
+import type { WhepAudience, WhepFollower, WhepStream } from "./stream.ts";
+
+export interface WhepSessionParts {
+  readonly stream: WhepStream;
+  readonly choice: Pick<WhepChoice, "video" | "audio">;
+  readonly viewer: { readonly ip: string; readonly headers: { readonly "user-agent"?: string | undefined } };
+  readonly audience: WhepAudience | undefined;
+  readonly cutter: FrameCutter;
+  readonly clientUfrag: string;
+  readonly nowMs: () => number;
+  readonly random: () => number;
+  readonly connectTimeoutMs: number;
+  readonly logger: Logger;
+  readonly onSent: (bytes: number) => void;
+  readonly onEnd: () => void;
+}
+
+const AUDIO_RATE = 48_000;
+const REPORT_MS = 1_000;
+/**
+ * A viewer begins with what came since the newest key frame, at once, if that is no more than this: it would take so
+ * long to send that the viewer is no later at the next key frame. Half a megabyte leaves in 0.4 s at the least rate.
+ */
+const MAX_PRIMER_BYTES = 524_288;
+const MAX_PRIMER_FRAMES = 150;
+/** Pictures of the primer are shown this far apart: they are only the way to the newest. */
+const PRIMER_STEP_TICKS = 90;
+/** A wish for a key frame is heard this often. */
+const WISH_MS = 500;
+/** Of this much lost in two reports in a row the viewer's network cannot carry the rung. */
+const HEAVY_LOSS = 0.3;
+
+/** One viewer: frames as they come, to packets in time, and what it asks for. */
+export class WhepSession implements Session, PeerEvents {
+  readonly clientUfrag: string;
+  readonly #parts: WhepSessionParts;
+  readonly #startedMs: number;
+  readonly #clock = new PlayClock();
+  readonly #pacer: Pacer;
+  readonly #video: RtpSender | undefined;
+  readonly #audio: RtpSender | undefined;
+  #peer: Peer | undefined;
+  #config: VideoConfig | undefined;
+  #primer: { frame: Frame; sequence: number }[] | undefined;
+  #needsKey = true;
+  #candidates = 0;
+  #opened = false;
+  #over = false;
+  #unfollow: (() => void)[] = [];
+  #lastReportMs = 0;
+  #lastWishMs = Number.NEGATIVE_INFINITY;
+  #heavyReports = 0;
+
+  constructor(parts: WhepSessionParts) {
+    this.#parts = parts;
+    this.clientUfrag = parts.clientUfrag;
+    this.#startedMs = parts.nowMs();
+    this.#video = parts.choice.video && this.#senderOf(parts.choice.video, VIDEO_TIMESCALE);
+    this.#audio = parts.choice.audio && this.#senderOf(parts.choice.audio, AUDIO_RATE);
+    this.#pacer = new Pacer(
+      ({ packet, timestamp, marker }) => this.#video?.send(packet, timestamp, marker),
+      this.#startedMs,
+    );
+  }
+
+  attach(peer: Peer): void {
+    this.#peer = peer;
+    if (this.#over) peer.close();
+  }
+
+  addCandidates(candidates: readonly string[]): void {
+    this.#candidates += candidates.length;
+    if (this.#candidates > MAX_CANDIDATES) {
+      throw new WebrtcError({ code: "WEBRTC_CANDIDATES_EXCEEDED", limit: MAX_CANDIDATES });
+    }
+    for (const candidate of candidates) this.#peer?.addCandidate(candidate);
+  }
+
+  get isOver(): boolean {
+    return this.#over;
+  }
+
+  /** The viewer or its stream is gone. */
+  end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    for (const unfollow of this.#unfollow) unfollow();
+    this.#pacer.clear();
+    this.#parts.onEnd();
+    this.#peer?.close();
+  }
+
+  open(): void {
+    if (this.#opened || this.#over) return;
+    this.#opened = true;
+    const { stream, choice, audience, viewer } = this.#parts;
+    audience?.see(viewer);
+    if (choice.audio !== undefined) this.#unfollow.push(stream.frames.follow(choice.audio.rung, this.#soundFollower()));
+    this.#begin();
+  }
+
+  packet(bytes: Uint8Array): void {
+    if (this.#over || !isRtcp(bytes)) return;
+    const { video, audio } = this.#parts.choice;
+    for (const item of parseRtcp(bytes)) {
+      if (item.type === "nack" && item.ssrc === video?.ssrc) this.#video?.resend(item.sequences);
+      else if (item.type === "nack" && item.ssrc === audio?.ssrc) this.#audio?.resend(item.sequences);
+      else if (item.type === "keyFrame") this.#wishForKey();
+      else if (item.type === "receiverReport" && item.ssrc === video?.ssrc) this.#hearLoss(item.fractionLost);
+    }
+  }
+
+  closed(): void {
+    this.end();
+  }
+
+  /** To be called every few milliseconds. */
+  tick(nowMs: number): void {
+    if (this.#over) return;
+    if (!this.#opened) {
+      if (nowMs - this.#startedMs >= this.#parts.connectTimeoutMs) this.end();
+      return;
+    }
+    this.#pacer.drain(nowMs);
+    if (this.#pacer.isBehind(nowMs)) this.#dropToKey();
+    if (nowMs - this.#lastReportMs < REPORT_MS) return;
+    this.#lastReportMs = nowMs;
+    this.#parts.audience?.see(this.#parts.viewer);
+    this.#video?.report();
+    this.#audio?.report();
+  }
+
+  /** Follows the picture from its newest key frame on. */
+  #begin(): void {
+    const { stream, choice } = this.#parts;
+    if (choice.video === undefined) return;
+    this.#primer = [];
+    this.#needsKey = true;
+    const unfollow = stream.frames.follow(choice.video.rung, this.#pictureFollower());
+    this.#unfollow.push(unfollow);
+    const primer = this.#primer;
+    this.#primer = undefined;
+    if (this.#over) unfollow();
+    else this.#sendPrimer(primer);
+  }
+
+  #pictureFollower(): WhepFollower {
+    return {
+      config: (_, config) => this.#configure(config),
+      frame: (frame, sequence) => {
+        if (this.#primer === undefined) this.#takePicture(frame, sequence);
+        else this.#primer.push({ frame, sequence });
+      },
+      takeBack: () => this.#dropToKey(),
+      end: () => this.end(),
+    };
+  }
+
+  #soundFollower(): WhepFollower {
+    return {
+      config: () => {},
+      frame: (frame, sequence) => this.#takeSound(frame, sequence),
+      takeBack: () => {},
+      end: () => {},
+    };
+  }
+
+  #configure(config: TrackConfig): void {
+    if (config.kind === "video") this.#config = config;
+    this.#needsKey = true;
+  }
+
+  /**
+   * What leads to the newest picture, with times just before it: the viewer decodes it at once, begins without a wait
+   * and is not behind by it.
+   */
+  #sendPrimer(primer: readonly { frame: Frame; sequence: number }[]): void {
+    const newest = primer.at(-1)?.frame;
+    const bytes = primer.reduce((sum, { frame }) => sum + frame.data.length, 0);
+    const isShort = bytes <= MAX_PRIMER_BYTES && primer.length <= MAX_PRIMER_FRAMES;
+    if (newest === undefined || primer[0]?.frame.key !== true || !isShort) return;
+    this.#needsKey = false;
+    const sender = this.#video!;
+    const wallMs = this.#clock.tell(newest, VIDEO_TIMESCALE);
+    for (const [index, { frame, sequence }] of primer.entries()) {
+      const before = (primer.length - 1 - index) * PRIMER_STEP_TICKS;
+      this.#queue(frame, sequence, sender.stamp(sender.ticksAt(wallMs) - before, wallMs));
+    }
+  }
+
+  #takePicture(frame: Frame, sequence: number): void {
+    if (this.#over || (this.#needsKey && !frame.key)) return;
+    this.#needsKey = false;
+    const sender = this.#video!;
+    const wallMs = this.#clock.tell(frame, VIDEO_TIMESCALE);
+    this.#queue(frame, sequence, sender.stamp(sender.ticksAt(wallMs), wallMs));
+  }
+
+  #queue(frame: Frame, sequence: number, timestamp: number): void {
+    if (this.#config === undefined) return;
+    const nowMs = this.#parts.nowMs();
+    const packets = this.#parts.cutter.cutPicture(this.#config, frame);
+    const last = packets.length - 1;
+    const paced = packets.map((packet, index): PacedPacket => {
+      const marker = index === last;
+      const onSent = marker ? { onSent: () => this.#count(this.#parts.choice.video!, frame, sequence) } : {};
+      return { packet, timestamp, marker, queuedMs: nowMs, ...onSent };
+    });
+    this.#pacer.push(paced, nowMs);
+  }
+
+  #takeSound(frame: Frame, sequence: number): void {
+    const sender = this.#audio;
+    if (this.#over || sender === undefined) return;
+    const wallMs = this.#clock.tell(frame, AUDIO_RATE);
+    const timestamp = sender.stamp(sender.ticksAt(wallMs), wallMs);
+    // Sound is a few packets a second, and heard at once where it is late.
+    sender.send(this.#parts.cutter.cutSound(frame), timestamp, false);
+    this.#count(this.#parts.choice.audio!, frame, sequence);
+  }
+
+  #count({ rung }: ChosenTrack, frame: Frame, sequence: number): void {
+    const { stream, audience, onSent } = this.#parts;
+    const seconds = frame.kind === "video" ? frame.duration / VIDEO_TIMESCALE : 0;
+    stream.countFrame(rung, sequence, frame);
+    audience?.sent(frame.data.length, seconds);
+    onSent(frame.data.length);
+  }
+
+  /** Begins anew from the newest key frame where that is near, else at the next one. */
+  #wishForKey(): void {
+    const nowMs = this.#parts.nowMs();
+    if (nowMs - this.#lastWishMs < WISH_MS || this.#parts.choice.video === undefined) return;
+    this.#lastWishMs = nowMs;
+    this.#dropToKey();
+    this.#unfollow.pop()?.();
+    this.#begin();
+  }
+
+  #hearLoss(fractionLost: number): void {
+    this.#heavyReports = fractionLost >= HEAVY_LOSS ? this.#heavyReports + 1 : 0;
+    if (this.#heavyReports < 2) return;
+    this.#heavyReports = 0;
+    this.#dropToKey();
+  }
+
+  #dropToKey(): void {
+    this.#pacer.clear();
+    this.#needsKey = true;
+  }
+
+  #senderOf({ ssrc, codec }: ChosenTrack, rate: number): RtpSender {
+    return new RtpSender({
+      ssrc,
+      payloadType: codec.payloadType,
+      rate,
+      firstSequence: Math.floor(this.#parts.random() * 2 ** 15),
+      firstTimestamp: Math.floor(this.#parts.random() * 2 ** 32),
+      send: (packet) => this.#peer?.send(packet) ?? false,
+    });
+  }
+}

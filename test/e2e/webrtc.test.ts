@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import type { Browser, Page } from "playwright-core";
+import { buyerOf } from "../../scripts/network/demo.ts";
+import { createStream } from "../../sdk/client/actions/streams.ts";
+import { getPlayback } from "../../sdk/client/actions/watch.ts";
+import type { LadderRequest } from "../../sdk/protocol/job.ts";
+import { openBrowser, readPicture, whenPlayed } from "../support/browser.ts";
+import { TestNetwork } from "../support/e2e-network.ts";
+import { waitFor, whenListed } from "../support/e2e-stream.ts";
+import { playWhep, publishWhip } from "../support/webrtc-page.ts";
+
+/** One rung of each family: WebRTC plays the first, with the sound of the second. */
+const ladder: LadderRequest = [
+  { name: "240p", codec: "h264", height: 240, videoBitrate: 500_000, audioBitrate: 64_000 },
+  { name: "180p-vp9", codec: "vp9", height: 180, videoBitrate: 250_000, audioBitrate: 64_000 },
+];
+
+describe("webrtc in a browser", function () {
+  this.timeout(120_000);
+  let network: TestNetwork;
+  let browser: Browser;
+  let pages: Page[] = [];
+
+  before(async () => {
+    network = await TestNetwork.start();
+    browser = await openBrowser();
+  });
+  after(async () => {
+    await browser?.close();
+    await network?.stop();
+  });
+  afterEach(async () => {
+    await Promise.all(pages.map((page) => page.close()));
+    pages = [];
+  });
+
+  async function open(): Promise<Page> {
+    const page = await browser.newPage();
+    pages.push(page);
+    // A page of another origin than any node.
+    await page.goto(`${network.clusterUrl}/healthz`);
+    return page;
+  }
+
+  it("plays by WHEP what is published by RTMP, counted with those who watch files", async () => {
+    const stream = await network.publish({
+      ladder,
+      inputs: [{ pattern: { width: 640, height: 360, fps: 30, durationS: 20 } }],
+      publish: { loop: true },
+    });
+    const { primary } = await stream.playback(1);
+    const page = await open();
+    await playWhep(page, whepOf(primary.hls));
+    await whenPlayed(page, 4);
+    const picture = await readPicture(page);
+    assert.deepEqual([picture.height, picture.brightest > 180 && picture.darkest < 60], [240, true]);
+    assert.deepEqual(await heardBy(page), { video: true, audio: true });
+    const figures = (await (await fetch(new URL("audience", primary.hls))).json()) as {
+      servedBytes: number;
+      viewers: number;
+    };
+    assert.ok(figures.servedBytes > 100_000 && figures.viewers >= 1, JSON.stringify(figures));
+  });
+
+  it("publishes by WHIP: renditions come out, by files and by WHEP, and a goodbye ends the stream", async () => {
+    const request = { ladder, token: network.economy.deployment.tokens.USDC, unsignedBudgetBytes: 1_000_000_000n };
+    const created = await createStream(buyerOf(network), request);
+    const publisher = await open();
+    const session = await publishWhip(publisher, created.whipUrls[0]!);
+    const hls = await waitFor("the stream to be playable", 60_000, async () => {
+      const playback = await getPlayback(network, created.slug);
+      return (await fetch(playback.primary.hls)).ok ? playback.primary.hls : undefined;
+    });
+    await whenListed(hls, 1);
+    const viewer = await open();
+    await playWhep(viewer, whepOf(hls));
+    await whenPlayed(viewer, 4);
+    const picture = await readPicture(viewer);
+    assert.deepEqual([picture.height, picture.brightest > 150 && picture.darkest < 100], [240, true]);
+    assert.deepEqual(await heardBy(viewer), { video: true, audio: true });
+    assert.equal((await fetch(session, { method: "DELETE" })).status, 200);
+    await waitFor("the end in the playlist", 60_000, async () => {
+      const list = await (await fetch(new URL("240p/index.m3u8", hls))).text();
+      return list.includes("#EXT-X-ENDLIST") ? true : undefined;
+    });
+  });
+
+  it("refuses a key that nobody has", async () => {
+    const page = await open();
+    const [, port] = /:(\d+)\//.exec(
+      (await createStream(buyerOf(network), { ladder, token: network.economy.deployment.tokens.USDC })).whipUrls[0]!,
+    )!;
+    await assert.rejects(publishWhip(page, `http://127.0.0.1:${port}/whip/nobody`), /401 .*STREAM_KEY_UNKNOWN/);
+  });
+});
+
+const whepOf = (hls: string) => new URL("whep", hls).href;
+
+/** Whether packets of each kind came and were understood. */
+function heardBy(page: Page): Promise<{ video: boolean; audio: boolean }> {
+  return page.evaluate(async () => {
+    const { peer } = window as unknown as { peer: RTCPeerConnection };
+    const heard = { video: false, audio: false };
+    for (const [, report] of await peer.getStats()) {
+      if (report.type !== "inbound-rtp") continue;
+      heard[report.kind as "video" | "audio"] = (report.framesDecoded ?? report.totalSamplesReceived) > 0;
+    }
+    return heard;
+  });
+}

@@ -1,0 +1,56 @@
+import type { Page } from "playwright-core";
+
+/** Plays a stream by WHEP in the page's one video. */
+export async function playWhep(page: Page, url: string): Promise<void> {
+  await page.evaluate(async (address) => {
+    const peer = new RTCPeerConnection();
+    const video = document.querySelector("video") ?? document.body.appendChild(document.createElement("video"));
+    Object.assign(video, { muted: true, autoplay: true, srcObject: new MediaStream() });
+    peer.ontrack = ({ track }) => (video.srcObject as MediaStream).addTrack(track);
+    peer.addTransceiver("video", { direction: "recvonly" });
+    peer.addTransceiver("audio", { direction: "recvonly" });
+    await peer.setLocalDescription();
+    const headers = { "content-type": "application/sdp" };
+    const response = await fetch(address, { method: "POST", headers, body: peer.localDescription!.sdp });
+    const sdp = await response.text();
+    if (response.status !== 201) throw new Error(`${response.status} ${sdp}`);
+    await peer.setRemoteDescription({ type: "answer", sdp });
+    Object.assign(window, { peer });
+  }, url);
+}
+
+/** Publishes the browser's camera and microphone by WHIP, candidates after the offer; gives the session's address. */
+export function publishWhip(page: Page, url: string): Promise<string> {
+  return page.evaluate(async (address) => {
+    const media = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 360 }, audio: true });
+    const peer = new RTCPeerConnection();
+    const candidates: string[] = [];
+    const gathered = new Promise<void>((resolve) => {
+      peer.onicecandidate = ({ candidate }) => {
+        if (candidate === null) resolve();
+        else if (candidate.candidate !== "") candidates.push(`a=${candidate.candidate}`);
+      };
+    });
+    for (const track of media.getTracks()) peer.addTransceiver(track, { direction: "sendonly", streams: [media] });
+    const offer = await peer.createOffer();
+    const response = await fetch(address, {
+      method: "POST",
+      headers: { "content-type": "application/sdp" },
+      body: offer.sdp!,
+    });
+    const sdp = await response.text();
+    if (response.status !== 201) throw new Error(`${response.status} ${sdp}`);
+    const session = new URL(response.headers.get("location")!, address).href;
+    await peer.setLocalDescription(offer);
+    await peer.setRemoteDescription({ type: "answer", sdp });
+    await gathered;
+    const own = offer.sdp!.split("\r\n").filter((line) => /^a=ice-(ufrag|pwd):/.test(line));
+    const fragment = [...own.slice(0, 2), "m=video 9 UDP/TLS/RTP/SAVPF 0", "a=mid:0", ...candidates, ""].join("\r\n");
+    const type = "application/trickle-ice-sdpfrag";
+    const headers = { "content-type": type, "if-match": response.headers.get("etag")! };
+    const patched = await fetch(session, { method: "PATCH", headers, body: fragment });
+    if (patched.status !== 204) throw new Error(`${patched.status} ${await patched.text()}`);
+    Object.assign(window, { peer });
+    return session;
+  }, url);
+}

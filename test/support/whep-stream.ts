@@ -1,0 +1,49 @@
+import { FrameRelay } from "../../node/media/live-frames.ts";
+import type { WhepStream } from "../../node/media-io/whep/stream.ts";
+import type { Frame } from "../../sdk/protocol/frame.ts";
+import type { RenditionInfo } from "../../sdk/protocol/stream.ts";
+import type { CodedTrack } from "./coded-track.ts";
+
+/** A stream whose frames a test hands on by hand; counts what goes out. */
+export class RelayedStream implements WhepStream {
+  readonly relay = new FrameRelay();
+  readonly frames: WhepStream["frames"] = {
+    follow: (rung, follower) => {
+      const unfollow = this.relay.follow(rung, follower);
+      this.#following.add(follower);
+      return () => {
+        this.#following.delete(follower);
+        unfollow();
+      };
+    },
+  };
+  readonly window: { renditions: RenditionInfo[] } = { renditions: [] };
+  readonly counted: { rung: number; sequence: number; pts: number; bytes: number }[] = [];
+  guarded?: NonNullable<WhepStream["guarded"]>;
+  isUnbudgeted = false;
+  readonly #following = new Set<unknown>();
+
+  /** How many follow a rung now. */
+  get followed(): number {
+    return this.#following.size;
+  }
+
+  /** Adds a rung of this track. */
+  add(rung: number, name: string, { config }: CodedTrack): void {
+    const { codec, width, height } = config;
+    this.window.renditions.push({ rung, name, kind: "video", codec, family: codec, width, height, bitrate: 500_000 });
+    this.relay.config(rung, 0, config);
+  }
+
+  /** Hands frames on, moved by so many ticks. */
+  pass(rung: number, sequence: number, frames: readonly Frame[], byTicks = 0): void {
+    for (const frame of frames) {
+      const [dts, pts] = [frame.dts + byTicks, frame.pts + byTicks];
+      this.relay.frame(rung, sequence, { ...frame, dts, pts, duration: 3_000, arrivalMs: Date.now() });
+    }
+  }
+
+  countFrame(rung: number, sequence: number, { pts, data }: Pick<Frame, "pts" | "data">): void {
+    this.counted.push({ rung, sequence, pts, bytes: data.length });
+  }
+}
