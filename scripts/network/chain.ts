@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import { createTestClient, type Hex, http } from "viem";
 import { foundry } from "viem/chains";
 import type { ProcessGroup } from "./processes.ts";
@@ -16,7 +17,8 @@ export interface Chain {
  * Blocks whose state is kept, and is there again after a restart. Nodes read at the confirmed depth of 2, so the rest is
  * room for a slow machine. Each makes the file larger by the whole state; all blocks, transactions and events are kept.
  */
-const keptStates = 16;
+const keptStates = 32;
+const blockMs = 1_000;
 
 /**
  * Starts anvil with its state under `dataDir`. Blocks come with each transaction until `startBlocks`: set-up needs no
@@ -37,10 +39,18 @@ export async function startChain(processes: ProcessGroup, dataDir: string, port:
   return { rpcUrl, chainId: foundry.id };
 }
 
-/** One block a second from now on, with transactions or without: confirmations come by time, as on a real chain. */
-export async function startBlocks(chain: Chain): Promise<void> {
-  const client = createTestClient({ mode: "anvil", chain: foundry, transport: http(chain.rpcUrl) });
-  await client.setIntervalMining({ interval: 1 });
+/**
+ * One block a second from now on, with transactions or without: confirmations come by time, as on a real chain. Not by
+ * anvil's own interval: it keeps the states of 1,500 blocks with that, whatever it was told.
+ * @returns Stops it.
+ */
+export async function startBlocks(chain: Chain): Promise<() => Promise<void>> {
+  const client = createTestClient({ mode: "anvil", chain: foundry, transport: http(chain.rpcUrl, { retryCount: 0 }) });
+  await client.setAutomine(false);
+  // A chain that ended is told of by its process.
+  const tasks = new TaskGroup({ onError: () => undefined });
+  tasks.every(blockMs, () => client.mine({ blocks: 1 }));
+  return () => tasks.close();
 }
 
 /** Gives ether for gas. */

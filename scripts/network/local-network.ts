@@ -36,6 +36,7 @@ const leat = join(import.meta.dirname, "../../node/cli/main.ts");
 /** A chain, a cluster with its balancer, three operators and a buyer's agent, each a process of its own. */
 export class LocalNetwork {
   readonly #options: LocalNetworkOptions;
+  #stopBlocks: (() => Promise<void>) | undefined;
   readonly #processes: ProcessGroup;
   readonly #places: ReadonlyMap<NodeName, NodePlace>;
   readonly #keys = new Map<NodeName, NodeKey>();
@@ -71,7 +72,7 @@ export class LocalNetwork {
         endpoint: this.httpUrl(name),
       })),
     });
-    if (networkFile === undefined) await startBlocks(this.#chain);
+    if (networkFile === undefined) this.#stopBlocks = await startBlocks(this.#chain);
     onStep?.("contracts deployed, operators joined, cluster and buyer funded");
     await this.startNode("balancer");
     onStep?.(`balancer at ${this.httpUrl("balancer")}`);
@@ -108,7 +109,9 @@ export class LocalNetwork {
   }
 
   async stop(): Promise<void> {
+    // Whoever stops may wait for a block.
     await this.#processes.stop();
+    await this.#stopBlocks?.();
   }
 
   get chain(): Chain {
