@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { link, mkdir, open, rm } from "node:fs/promises";
+import { link, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import { fileReason } from "@leat/sdk/base/file-reasons.ts";
@@ -8,6 +8,7 @@ import type { StatementSigner } from "@leat/sdk/protocol/statements.ts";
 import { privateKeyFromRaw } from "@libp2p/crypto/keys";
 import type { Secp256k1PrivateKey } from "@libp2p/interface";
 import { syncDirectory } from "./atomic-file.ts";
+import { makeFolder } from "./make-folder.ts";
 import { nativeStatements } from "./secp.ts";
 
 export class KeyError extends CodedError<
@@ -48,7 +49,7 @@ export async function createKeyFile(path: string): Promise<NodeKey> {
   while (!isUsable(secret)) secret = randomBytes(32);
   const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeFolder(dirname(path), 0o700);
     const file = await open(temporary, "wx", 0o600);
     try {
       await file.writeFile(`${bytesToHex(secret)}\n`);

@@ -1,6 +1,7 @@
-import { mkdir } from "node:fs/promises";
 import { CodedError } from "@leat/sdk/base/errors.ts";
+import { fileReason } from "@leat/sdk/base/file-reasons.ts";
 import { Level } from "level";
+import { makeFolder } from "../kernel/make-folder.ts";
 import { Turns } from "../kernel/turns.ts";
 import { findDamage } from "./log-check.ts";
 
@@ -76,8 +77,8 @@ export class Database {
   }
 
   static async open(location: string): Promise<Database> {
-    await mkdir(location, { recursive: true }).catch((cause: Error) => {
-      throw new StoreError({ code: "STORE_UNUSABLE", location, reason: cause.message }, { cause });
+    await makeFolder(location).catch((cause: Error) => {
+      throw new StoreError({ code: "STORE_UNUSABLE", location, reason: fileReason(cause) }, { cause });
     });
     const damage = await findDamage(location);
     if (damage !== undefined) throw new StoreError({ code: "STORE_DAMAGED", location, reason: damage });

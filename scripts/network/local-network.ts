@@ -1,7 +1,7 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { NodeKey } from "@leat/node/kernel/keys.ts";
 import { toLibp2pKey } from "@leat/node/kernel/keys.ts";
+import { makeFolder } from "@leat/node/kernel/make-folder.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import { type Chain, startBlocks, startChain } from "./chain.ts";
@@ -54,7 +54,7 @@ export class LocalNetwork {
     const { dataDir, portBase, onStep } = this.#options;
     await this.#requirePorts();
     for (const { name, dir } of this.#places.values()) {
-      await mkdir(dir, { recursive: true, mode: 0o700 });
+      await makeFolder(dir, 0o700);
       this.#keys.set(name, await keyAt(join(dir, "node.key")));
     }
     const { networkFile, caps } = this.#options;

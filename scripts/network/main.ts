@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { isAbsolute, resolve } from "node:path";
 import { toJson } from "@leat/node/cli/output.ts";
+import { makeFolder } from "@leat/node/kernel/make-folder.ts";
 import { describeFailure } from "@leat/node/texts/table.ts";
 import { fileReason } from "@leat/sdk/base/file-reasons.ts";
 import { lockData } from "./data-lock.ts";
@@ -40,7 +40,7 @@ async function run(options: NetworkOptions): Promise<number> {
   const inputs = options.inputs.map((file) => (isAbsolute(file) ? file : resolve(file)));
   const missing = inputs.find((file) => !existsSync(file));
   if (missing !== undefined) throw new NetworkError({ code: "UP_INPUT_MISSING", file: missing });
-  await mkdir(options.dataDir, { recursive: true }).catch((error: Error) => {
+  await makeFolder(options.dataDir).catch((error: Error) => {
     throw new NetworkError({ code: "UP_DATA_UNUSABLE", dir: options.dataDir, reason: fileReason(error) });
   });
   const unlock = await lockData(options.dataDir);

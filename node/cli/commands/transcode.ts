@@ -2,9 +2,11 @@ import { readFile } from "node:fs/promises";
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import { describeFileReason, fileReason } from "@leat/sdk/base/file-reasons.ts";
 import type { EngineName } from "@leat/transcoder/engine.ts";
+import { TranscodeError } from "@leat/transcoder/errors.ts";
 import { type Ladder, parseLadder } from "@leat/transcoder/ladder.ts";
 import { type StoredReport, transcodeFile } from "@leat/transcoder/stored.ts";
 import { type Command, Option } from "commander";
+import { makeFolder } from "../../kernel/make-folder.ts";
 import { withInterrupt } from "../interrupt.ts";
 import { printResult, renderTable } from "../output.ts";
 
@@ -26,6 +28,12 @@ export function register(program: Command): void {
     .addOption(new Option("--engine <name>", "what encodes").choices(["node-av", "ffmpeg"]))
     .action(async (input: string, { ladder, out, engine }: TranscodeFlags, command: Command) => {
       const rungs = await readLadder(ladder);
+      await makeFolder(out).catch((cause: unknown) => {
+        throw new TranscodeError(
+          { code: "TRANSCODE_OUTPUT_UNWRITABLE", path: out, reason: fileReason(cause) },
+          { cause },
+        );
+      });
       const report = await withInterrupt((signal) =>
         transcodeFile({ input, ladder: rungs, outDir: out, engine, signal }),
       );

@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { drizzle, type PgRemoteDatabase } from "drizzle-orm/pg-proxy";
+import { makeFolder } from "../../kernel/make-folder.ts";
 import { SqlConnection, SqlError } from "./connection.ts";
 import { lockFolder } from "./lock.ts";
 import * as schema from "./schema.ts";
@@ -27,7 +28,7 @@ export class SqlDatabase {
   /** Opens (and migrates) the database in a folder, or one in memory. */
   static async open(location?: string): Promise<SqlDatabase> {
     if (location === undefined) return SqlDatabase.#open(undefined, async () => {});
-    await mkdir(dirname(location), { recursive: true });
+    await makeFolder(dirname(location));
     const release = await lockFolder(location);
     try {
       await createFiles(location);

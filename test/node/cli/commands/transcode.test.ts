@@ -34,6 +34,12 @@ describe("cli/commands/transcode", function () {
     return { stdout, stderr, exitCode };
   }
 
+  it("says that nothing can be written, also where a folder takes no new ones", async () => {
+    const { stderr, exitCode } = await transcode("x.mp4", undefined, "--out", "/proc/leat/out");
+    assert.equal(exitCode, 1);
+    assert.match(stderr, /^TRANSCODE_OUTPUT_UNWRITABLE: \/proc\/leat\/out cannot be written \(.*ENOENT\)/);
+  });
+
   it("answers what it cannot do with a code, and leaves no file", async () => {
     await writeFile(join(folder, "text.mp4"), "no media");
     await writeFile(join(folder, "bad.json"), "7");
