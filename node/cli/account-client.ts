@@ -4,6 +4,7 @@ import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
 import type { Command } from "commander";
 import { privateKeyToAccount } from "viem/accounts";
 import { readDeployment } from "../app/deployment.ts";
+import { ChainError } from "../chain/errors.ts";
 import type { NodeConfig } from "../config/sections.ts";
 import { loadKeyFile, type NodeKey } from "../kernel/keys.ts";
 import { loadSettings } from "./settings-flags.ts";
@@ -14,6 +15,12 @@ export interface AccountClient {
   readonly client: LeatClient;
   readonly key: NodeKey;
   readonly settings: NodeConfig;
+}
+
+/** Before anything is asked or signed: an endpoint of another chain would answer with nothing. */
+async function checkChain({ publicClient, deployment }: LeatClient): Promise<void> {
+  const found = await publicClient.getChainId();
+  if (found !== deployment.chainId) throw new ChainError({ code: "CHAIN_WRONG", wanted: deployment.chainId, found });
 }
 
 /**
@@ -31,5 +38,7 @@ export async function openAccount(command: Command, operands: number, keyFile?: 
   const key = await loadKeyFile(keyFile ?? values.node.keyFile);
   const deployment = readDeployment(values);
   const account = privateKeyToAccount(bytesToHex(key.secret));
-  return { client: createClient({ rpcUrl, deployment, account }), key, settings: values };
+  const client = createClient({ rpcUrl, deployment, account });
+  await checkChain(client);
+  return { client, key, settings: values };
 }

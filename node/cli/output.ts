@@ -1,4 +1,4 @@
-import { CodedError } from "@leat/sdk/base/errors.ts";
+import { CodedError, type ErrorDetail, isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Command } from "commander";
 import { describeFailure } from "../texts/table.ts";
 
@@ -43,7 +43,7 @@ export function renderTable(rows: readonly Readonly<Record<string, unknown>>[]):
 
 /** Says what went wrong and gives the exit code: one line for an expected failure, the stack for a bug. */
 export function reportError(error: unknown, json: boolean): number {
-  const failure = describeFailure(error);
+  const failure = describeFailure(endpointFailureOf(error) ?? error);
   if (failure !== undefined) {
     if (json) process.stdout.write(`${toJson({ error: failure })}\n`);
     else process.stderr.write(`${failure.code}: ${failure.message}\n`);
@@ -53,6 +53,22 @@ export function reportError(error: unknown, json: boolean): number {
   if (json) process.stdout.write(`${toJson({ error: { code: "INTERNAL", message } })}\n`);
   process.stderr.write(`${error instanceof Error ? (error.stack ?? message) : message}\n`);
   return EXIT_BUG;
+}
+
+/** By name: whoever asks for help must not wait until viem is loaded. */
+const endpointFailures = ["HttpRequestError", "TimeoutError", "RpcRequestError"];
+
+/** What the chain's endpoint did, where it did not answer as one. Its address may hold a key and is left out. */
+function endpointFailureOf(error: unknown): CodedError<ErrorDetail> | undefined {
+  let at = error;
+  while (at instanceof Error && !endpointFailures.includes(at.name)) at = at.cause;
+  if (isCodedError(error) || !(at instanceof Error)) return undefined;
+  const { body, details } = at as { body?: { method?: string }; details?: string };
+  const said = (details ?? at.message).split("\n")[0]!.replace(/\b[a-z]{2,5}:\/\/\S+/g, "URL");
+  return new CodedError(
+    { code: "CHAIN_UNREACHABLE", method: body?.method ?? "a call", reason: said },
+    { cause: error },
+  );
 }
 
 function renderCell(value: unknown): string {

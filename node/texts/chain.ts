@@ -43,7 +43,7 @@ export const chainTexts = {
     todo: "docs/protocol/codes.md says why each is refused",
   },
   CLIENT_BALANCE_SHORT: {
-    happened: "the account has {found} base units of the token {token}, and {wanted} are needed",
+    happened: "the account has {found|token} {symbol}, and {wanted|token} are needed",
     todo: "send more to it, or name a smaller amount",
   },
   CLIENT_NODE_KEY_MISSING: { happened: "no node key was given", todo: "make one with leat keys create" },

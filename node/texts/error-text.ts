@@ -3,8 +3,8 @@ import { describeFileReason } from "@leat/sdk/base/file-reasons.ts";
 import { formatAmount } from "@leat/sdk/protocol/units.ts";
 
 /**
- * What a person is told of one code. `{name}` stands for a fact of the error; `{name|ether}` is in wei and `{name|exact}`
- * in 10^-30 of a token, and both are shown as whole ones; `{name|file}` is the system's code for a file's failure,
+ * What a person is told of one code. `{name}` stands for a fact of the error; `{name|ether}` is in wei, `{name|exact}` in
+ * 10^-30 of a token, `{name|token}` in base units of the error's `decimals`, and all are shown as whole ones; `{name|file}` is the system's code for a file's failure,
  * `{name|error}` another error's facts, in whose place its own text stands.
  */
 export interface ErrorText {
@@ -39,7 +39,7 @@ function fill(template: string | undefined, detail: ErrorDetail, texts: ErrorTex
     const fact = facts[name];
     if (unit === "file") return describeFileReason(String(fact));
     if (unit === "error") return describeDetail(fact as ErrorDetail, texts);
-    const decimals = decimalsBy[unit ?? ""];
+    const decimals = unit === "token" ? Number(facts.decimals) : decimalsBy[unit ?? ""];
     return typeof fact === "bigint" && decimals !== undefined
       ? formatAmount(fact, decimals)
       : String(fact ?? "unknown");

@@ -80,7 +80,7 @@ export const marketTexts = {
   },
   PRICE_ABOVE_CEILING: {
     happened:
-      "the cheapest node asks {price} for a unit of {unit}, above your ceiling of {ceiling} (10^-30 of a token)",
+      "the cheapest node asks {price|exact} whole tokens for a unit of {unit}, above your ceiling of {ceiling|exact}",
     todo: "raise --ceiling, or wait for a cheaper node",
   },
   PLACEMENT_NOBODY: {

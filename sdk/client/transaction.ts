@@ -14,7 +14,15 @@ import type { AccountSigner } from "./signer.ts";
 export class ClientError extends CodedError<
   | { code: "CLIENT_ACCOUNT_MISSING" }
   | { code: "CLIENT_REVERTED"; method: string; reason: string; transaction?: Hex }
-  | { code: "CLIENT_BALANCE_SHORT"; token: Address; wanted: bigint; found: bigint }
+  | {
+      code: "CLIENT_BALANCE_SHORT";
+      token: Address;
+      /** The token's name on this network, or its address. */
+      symbol: string;
+      decimals: number;
+      wanted: bigint;
+      found: bigint;
+    }
   | { code: "CLIENT_NODE_KEY_MISSING" }
   | { code: "CLIENT_NODE_UNKNOWN"; node: Address }
   | { code: "CLIENT_TOKEN_UNKNOWN"; token: string }

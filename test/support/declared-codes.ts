@@ -12,7 +12,8 @@ export interface DeclaredCode {
 export function listDeclaredCodes(sources: readonly Source[] = readSources()): DeclaredCode[] {
   return sources
     .filter(({ path }) => !path.startsWith("test/"))
-    .flatMap(({ path, text }) => {
+    .flatMap(({ path, text: commented }) => {
+      const text = commented.replace(/\/\*[\s\S]*?\*\//g, "");
       const unions = new Map(
         [...text.matchAll(/type (\w+) =\s*((?:\|?\s*"[A-Z0-9_]+"\s*)+);/g)].map(([, name, codes]) => [name!, codes!]),
       );

@@ -79,6 +79,7 @@ export function register(program: Command): void {
   acceptSettings(stream.command("show <stream>"))
     .description("show who did what for one of your streams, by which decision, and what was paid")
     .action(async (name: string, _flags: unknown, command: Command) => {
+      checkName(name);
       const { caller, client } = await openCaller(command, 1);
       const [info, jobs, payments] = await Promise.all([
         getStream(caller, name),
@@ -91,6 +92,7 @@ export function register(program: Command): void {
   acceptSettings(stream.command("playback <stream> <file>"))
     .description("change who may watch a stream, at once: a JSON file, or the word public")
     .action(async (name: string, file: string, _flags: unknown, command: Command) => {
+      checkName(name);
       const { caller } = await openCaller(command, 2);
       const changed = await setPlayback(caller, name, await readPlayback(file));
       printResult(command, changed, ({ slug, playback }) => `stream ${slug} is for ${audiences[playback.type]}`);
@@ -99,6 +101,7 @@ export function register(program: Command): void {
     .description("make a new key to publish with; it is shown this once")
     .option("--revoke-old", "end every other key of the stream: whoever publishes with one cannot come back", false)
     .action(async (name: string, { revokeOld }: { readonly revokeOld: boolean }, command: Command) => {
+      checkName(name);
       const { caller } = await openCaller(command, 1);
       const streamKey = await rotateStreamKey(caller, name, revokeOld);
       printResult(command, { streamKey, revokeOld }, () => `key ${streamKey}`);
@@ -106,6 +109,7 @@ export function register(program: Command): void {
   acceptSettings(stream.command("end <stream>"))
     .description("end a stream at once; what came in is still delivered and paid")
     .action(async (name: string, _flags: unknown, command: Command) => {
+      checkName(name);
       const { caller } = await openCaller(command, 1);
       const ended = await endStream(caller, name);
       printResult(command, ended, ({ slug, state }) => `stream ${slug} is ${state === "ended" ? state : "ending"}`);
@@ -138,6 +142,12 @@ async function readPlayback(file: string): Promise<PlaybackRequest> {
   }
   if (Value.Check(playbackRequestSchema, value)) return value;
   throw new UsageError(`the playback file ${file} is no policy; docs/buyers/who-may-watch.md shows each kind`);
+}
+
+/** What the cluster would refuse with a pattern. */
+function checkName(stream: string): void {
+  if (/^(0x[0-9a-f]{64}|[A-Za-z0-9_-]{8,64})$/.test(stream)) return;
+  throw new UsageError(`${stream} is no stream; "leat stream list" shows the names and ids of yours`);
 }
 
 function parseBudget(text: string): bigint {

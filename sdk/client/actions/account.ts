@@ -18,6 +18,19 @@ export async function getDecimals(client: LeatClient, token: Address): Promise<n
   return client.publicClient.readContract({ address: token, abi: erc20Abi, functionName: "decimals" });
 }
 
+/** Says it in whole tokens: base units alone tell a person nothing. */
+export async function balanceShort(
+  client: LeatClient,
+  token: Address,
+  wanted: bigint,
+  found: bigint,
+): Promise<ClientError> {
+  const named = Object.entries(client.deployment.tokens).find(([, address]) => toAddress(address) === toAddress(token));
+  const decimals = await getDecimals(client, token);
+  const symbol = named?.[0] ?? token;
+  return new ClientError({ code: "CLIENT_BALANCE_SHORT", token, symbol, decimals, wanted, found });
+}
+
 /** Moves `amount` base units into the pool of `account` (default: the caller's), allowing the escrow first if needed. */
 export async function deposit(
   client: LeatClient,
@@ -31,7 +44,7 @@ export async function deposit(
     publicClient.readContract({ ...erc20, functionName: "balanceOf", args: [owner] }),
     publicClient.readContract({ ...erc20, functionName: "allowance", args: [owner, deployment.escrow] }),
   ]);
-  if (found < amount) throw new ClientError({ code: "CLIENT_BALANCE_SHORT", token, wanted: amount, found });
+  if (found < amount) throw await balanceShort(client, token, amount, found);
   if (allowed < amount) {
     await write(client, { ...erc20, functionName: "approve", args: [deployment.escrow, amount] });
   }

@@ -8,6 +8,7 @@ import { type StatementSigner, toCompactSignature } from "../../protocol/stateme
 import type { LeatClient } from "../create-client.ts";
 import { signPermit, soon } from "../token-signatures.ts";
 import { addressOf, ClientError, type Done, write } from "../transaction.ts";
+import { balanceShort } from "./account.ts";
 
 export interface JoinInput {
   /** Base units of the stake token. */
@@ -187,7 +188,7 @@ export async function requireBalance(client: LeatClient, token: Address, wanted:
   const args = [addressOf(client)] as const;
   const call = { address: token, abi: erc20Abi, functionName: "balanceOf", args } as const;
   const found = await client.publicClient.readContract(call);
-  if (found < wanted) throw new ClientError({ code: "CLIENT_BALANCE_SHORT", token, wanted, found });
+  if (found < wanted) throw await balanceShort(client, token, wanted, found);
 }
 
 /** A node key's signed word that it belongs to the operator. */

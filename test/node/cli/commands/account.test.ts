@@ -8,6 +8,7 @@ import type { NodeKey } from "../../../../node/kernel/keys.ts";
 import { createCluster, joinOperator } from "../../../../sdk/client/actions/operator.ts";
 import { bytesToHex } from "../../../../sdk/protocol/hex.ts";
 import { type AnvilChain, openAnvil } from "../../../support/anvil-chain.ts";
+import { openRpcProxy } from "../../../support/rpc-proxy.ts";
 
 const main = fileURLToPath(new URL("../../../../node/cli/main.ts", import.meta.url));
 
@@ -60,7 +61,26 @@ describe("cli/commands buyer and operator", () => {
     assert.deepEqual([usdc.wallet, usdc.pool], ["3750000", "0"]);
     assert.equal((usdc.channel as Record<string, unknown>).reserve, "1250000");
     const short = await leat("buyer", "deposit", "99", "USDC");
-    assert.deepEqual([short.code, (short.answer.error as { code: string }).code], [1, "CLIENT_BALANCE_SHORT"]);
+    const error = short.answer.error as Record<string, unknown>;
+    assert.deepEqual([short.code, error.code, error.found], [1, "CLIENT_BALANCE_SHORT", "3750000"]);
+    assert.match(String(error.message), /^the account has 3\.75 USDC, and 99 are needed; /);
+  });
+
+  it("says that the chain does not answer, or is another, in a line without the endpoint's address", async function () {
+    this.timeout(30_000);
+    const gone = await leat("buyer", "status", "--chain.rpcUrls", "http://127.0.0.1:1/key-of-mine");
+    const error = gone.answer.error as Record<string, unknown>;
+    assert.deepEqual([gone.code, error.code, error.method], [1, "CHAIN_UNREACHABLE", "eth_chainId"]);
+    assert.ok(!JSON.stringify(gone.answer).includes("key-of-mine"));
+    const proxy = await openRpcProxy(anvil.rpcUrl);
+    try {
+      proxy.fault("eth_chainId", { kind: "answer", result: () => "0x5" });
+      const other = await leat("buyer", "status", "--chain.rpcUrls", proxy.url);
+      const { message: _, ...facts } = other.answer.error as Record<string, unknown>;
+      assert.deepEqual(facts, { code: "CHAIN_WRONG", wanted: 31_337, found: 5 });
+    } finally {
+      await proxy.close();
+    }
   });
 
   it("allots another key its channel, shows it, and takes that back", async function () {
