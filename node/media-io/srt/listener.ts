@@ -1,0 +1,209 @@
+import { constants } from "node:os";
+import { getSystemErrorMap } from "node:util";
+import { isCodedError } from "@leat/sdk/base/errors.ts";
+import { SrtError } from "./errors.ts";
+import { EVENT_BYTES, type SrtLibrary, srtEvents, srtStates } from "./library.ts";
+import type { FromSrtThread, SrtThreadData, ToSrtThread } from "./messages.ts";
+import { passphraseOf } from "./passphrase.ts";
+import { RefusalMemory } from "./refusal-memory.ts";
+import { rejectReasonOf } from "./reject-reasons.ts";
+import { parseStreamId, type SrtTarget } from "./stream-id.ts";
+
+interface Connection {
+  readonly id: number;
+  readonly socket: number;
+  readonly address: string;
+  readonly name: string;
+  /** Sent on to the node's own thread and not taken there yet. */
+  waiting: number;
+  lastDataMs: number;
+}
+
+/** Packets wait for so long at most before they are fetched: little beside any latency that SRT works with. */
+const TICK_MS = 10;
+/** Where nobody publishes only handshakes wait. */
+const IDLE_TICK_MS = 50;
+/** libsrt's largest payload. */
+const MAX_MESSAGE_BYTES = 1_456;
+/** Of one connection in one tick: 26 MB/s, as fast as a publisher by RTMP may be. */
+const MAX_TICK_BYTES = 262_144;
+/** A node that is this far behind leaves the rest to libsrt's own bounded buffer, which drops what is too old. */
+const MAX_WAITING_BYTES = 2 * 2 ** 20;
+const BACKLOG = 64;
+
+/** One UDP port of libsrt, polled and never waited for: lives on a thread of its own. */
+export class SrtListener {
+  readonly #library: SrtLibrary;
+  readonly #data: SrtThreadData;
+  readonly #send: (message: FromSrtThread, transfer?: ArrayBuffer[]) => void;
+  readonly #bySocket = new Map<number, Connection>();
+  readonly #byId = new Map<number, Connection>();
+  readonly #refusals = new RefusalMemory();
+  readonly #events: Buffer;
+  readonly #message = Buffer.alloc(MAX_MESSAGE_BYTES);
+  readonly #batch = new Uint8Array(MAX_TICK_BYTES);
+  #socket = -1;
+  #poll = -1;
+  #unhook: (() => void) | undefined;
+  #nextId = 1;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(
+    library: SrtLibrary,
+    data: SrtThreadData,
+    send: (message: FromSrtThread, transfer?: ArrayBuffer[]) => void,
+  ) {
+    this.#library = library;
+    this.#data = data;
+    this.#send = send;
+    this.#events = Buffer.alloc(EVENT_BYTES * (data.maxConnections + BACKLOG));
+  }
+
+  /** False where the port cannot be had: that is told. */
+  start(): boolean {
+    const { host, port, latencyMs } = this.#data;
+    const srt = this.#library;
+    srt.start();
+    this.#socket = srt.create();
+    srt.neverWait(this.#socket);
+    srt.ownPort(this.#socket);
+    srt.setLatency(this.#socket, latencyMs);
+    if (host.includes(":")) srt.takeBothFamilies(this.#socket);
+    this.#unhook = srt.hook(this.#socket, (socket, address, streamId) => this.#judge(socket, address, streamId));
+    if (srt.bind(this.#socket, host, port) !== 0 || srt.listen(this.#socket, BACKLOG) !== 0) {
+      const reason = srt.lastSystemError();
+      const why = reason === constants.errno.EADDRINUSE ? "busy" : "address";
+      this.#send({ type: "failed", why, reason: getSystemErrorMap().get(-reason)?.[0] ?? `${reason}` });
+      return false;
+    }
+    this.#poll = srt.createPoll();
+    srt.watch(this.#poll, this.#socket);
+    this.#send({ type: "listening", port: srt.portOf(this.#socket), version: srt.version() });
+    this.#tick();
+    return true;
+  }
+
+  handle(message: ToSrtThread): void {
+    if (message.type === "stop") return;
+    const connection = this.#byId.get(message.id);
+    if (connection === undefined) return;
+    if (message.type === "taken") {
+      connection.waiting -= message.bytes;
+      return;
+    }
+    const { address, name } = connection;
+    const isLimited = message.code === "INGEST_KEYS_LIMITED";
+    if (message.code !== undefined) {
+      this.#refusals.keep(address, isLimited ? undefined : name, message.code, performance.now());
+    }
+    this.#close(connection);
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    const sockets = [...this.#bySocket.keys(), this.#socket];
+    await Promise.all(sockets.map((socket) => this.#library.closeLater(socket)));
+    await this.#library.stop();
+    this.#unhook?.();
+  }
+
+  /** A thread of libsrt waits for this, and with it every packet of the port: nothing is asked and nothing is awaited. */
+  #judge(socket: number, address: string, streamId: string): number {
+    try {
+      const { maxConnections, encryptedOnly, secret } = this.#data;
+      if (this.#stopped) throw new SrtError({ code: "SRT_STOPPED" });
+      if (this.#bySocket.size >= maxConnections) {
+        throw new SrtError({ code: "SRT_CONNECTIONS_EXCEEDED", limit: maxConnections });
+      }
+      const target = parseStreamId(streamId);
+      if (target.type === "key" && encryptedOnly) throw new SrtError({ code: "SRT_KEY_UNENCRYPTED" });
+      const code = this.#refusals.find(address, nameOf(target), performance.now());
+      if (code !== undefined) return this.#refuse(socket, code);
+      if (target.type === "hash") this.#library.setPassphrase(socket, passphraseOf(secret, target.keyHash));
+      return 0;
+    } catch (error) {
+      // Whatever leaves here would end the process.
+      return this.#refuse(socket, isCodedError(error) ? error.code : "");
+    }
+  }
+
+  #refuse(socket: number, code: string): number {
+    this.#library.reject(socket, rejectReasonOf(code));
+    this.#send({ type: "refused", code });
+    return -1;
+  }
+
+  #tick(): void {
+    if (this.#stopped) return;
+    const nowMs = performance.now();
+    const events = this.#events;
+    const count = this.#library.poll(this.#poll, events, events.length / EVENT_BYTES, 0);
+    for (let index = 0; index < count; index += 1) {
+      const socket = events.readInt32LE(index * EVENT_BYTES);
+      const connection = this.#bySocket.get(socket);
+      if (socket === this.#socket) this.#accept(nowMs);
+      else if (connection !== undefined) {
+        this.#read(connection, events.readInt32LE(index * EVENT_BYTES + 4), nowMs);
+      }
+    }
+    for (const connection of this.#bySocket.values()) {
+      if (nowMs - connection.lastDataMs > this.#data.idleMs) this.#lose(connection, true);
+    }
+    this.#timer = setTimeout(() => this.#tick(), this.#bySocket.size > 0 ? TICK_MS : IDLE_TICK_MS);
+  }
+
+  #accept(nowMs: number): void {
+    for (;;) {
+      const accepted = this.#library.accept(this.#socket);
+      if (accepted === undefined) return;
+      const { socket, address } = accepted;
+      // As it was judged: it cannot fail here.
+      const target = parseStreamId(this.#library.streamIdOf(socket));
+      const connection = { id: this.#nextId, socket, address, name: nameOf(target), waiting: 0, lastDataMs: nowMs };
+      this.#nextId += 1;
+      this.#library.neverWait(socket);
+      this.#library.watch(this.#poll, socket);
+      this.#bySocket.set(socket, connection);
+      this.#byId.set(connection.id, connection);
+      this.#send({ type: "opened", id: connection.id, address, target });
+    }
+  }
+
+  #read(connection: Connection, events: number, nowMs: number): void {
+    const batch = this.#batch;
+    let size = 0;
+    while (size + MAX_MESSAGE_BYTES <= batch.length && connection.waiting + size < MAX_WAITING_BYTES) {
+      const received = this.#library.receive(connection.socket, this.#message, MAX_MESSAGE_BYTES);
+      if (received <= 0) break;
+      batch.set(this.#message.subarray(0, received), size);
+      size += received;
+    }
+    if (size > 0) {
+      connection.lastDataMs = nowMs;
+      connection.waiting += size;
+      const bytes = batch.slice(0, size);
+      this.#send({ type: "data", id: connection.id, bytes }, [bytes.buffer]);
+      return;
+    }
+    const isOver = (events & srtEvents.error) !== 0 || this.#library.state(connection.socket) !== srtStates.connected;
+    if (isOver) this.#lose(connection, false);
+  }
+
+  #lose(connection: Connection, idle: boolean): void {
+    this.#close(connection);
+    this.#send({ type: "closed", id: connection.id, idle });
+  }
+
+  #close(connection: Connection): void {
+    this.#bySocket.delete(connection.socket);
+    this.#byId.delete(connection.id);
+    void this.#library.closeLater(connection.socket);
+  }
+}
+
+function nameOf(target: SrtTarget): string {
+  return target.type === "key" ? target.key : target.keyHash;
+}

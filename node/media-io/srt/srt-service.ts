@@ -1,0 +1,158 @@
+import { Worker } from "node:worker_threads";
+import type { Logger } from "@leat/sdk/base/logger.ts";
+import { type Counter, type MetricsRegister, silentMetrics } from "@leat/sdk/base/metrics.ts";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import type { Startable } from "../../kernel/lifecycle.ts";
+import { SrtError } from "./errors.ts";
+import type { FromSrtThread, SrtThreadData, ToSrtThread } from "./messages.ts";
+import type { SrtOptions } from "./options.ts";
+import { type AuthorizeSrt, SrtSession } from "./srt-session.ts";
+
+export interface SrtComponents {
+  readonly authorize: AuthorizeSrt;
+  /** What passphrases are made from; the balancer is told it. */
+  readonly secret: Hex;
+  readonly logger: Logger;
+  readonly metrics?: MetricsRegister;
+  /** Names of the library, the best first. */
+  readonly libraries?: readonly string[];
+}
+
+/** As Debian and its relatives name it, by the cryptography that it was built with. */
+export const srtLibraries = ["libsrt-gnutls.so.1.5", "libsrt-openssl.so.1.5", "libsrt.so.1.5", "libsrt.so.1"];
+
+/** Takes publishers by SRT. Where libsrt is not installed the node says so once and goes on without. */
+export class SrtService implements Startable {
+  readonly #components: Required<SrtComponents>;
+  readonly #options: SrtOptions;
+  readonly #sessions = new Map<number, SrtSession>();
+  readonly #running = new Set<Promise<void>>();
+  readonly #accepted: Counter;
+  readonly #refused: Counter;
+  #worker: Worker | undefined;
+  #exited: Promise<void> | undefined;
+  #port: number;
+  #stopping = false;
+  #fault: SrtError | undefined = new SrtError({ code: "SRT_STOPPED" });
+
+  constructor(components: SrtComponents, options: SrtOptions) {
+    this.#components = { metrics: silentMetrics, libraries: srtLibraries, ...components };
+    this.#options = options;
+    this.#port = options.port;
+    const { metrics } = this.#components;
+    this.#accepted = metrics.counter({ name: "leat_srt_connections_total", help: "SRT connections accepted" });
+    this.#refused = metrics.counter({ name: "leat_srt_refused_total", help: "SRT handshakes refused" });
+    metrics.gauge({ name: "leat_srt_publishers", help: "SRT connections now", collect: () => this.#sessions.size });
+  }
+
+  /** Why nobody can publish by SRT now. */
+  get fault(): SrtError | undefined {
+    return this.#fault;
+  }
+
+  /** Known once started. */
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Known once started. */
+  get url(): string {
+    const { host } = this.#options;
+    return `srt://${host.includes(":") ? `[${host}]` : host}:${this.#port}`;
+  }
+
+  /** @throws SRT_PORT_BUSY, SRT_ADDRESS_UNUSABLE */
+  async start(): Promise<void> {
+    const { enabled, host, port, latencyMs, idleMs, maxConnections, encryptedOnly } = this.#options;
+    const { secret, libraries, logger } = this.#components;
+    if (!enabled) return;
+    const bounds = { latencyMs, idleMs, maxConnections, encryptedOnly };
+    const workerData: SrtThreadData = { host, port, ...bounds, secret, libraries };
+    const worker = new Worker(new URL("./thread.ts", import.meta.url), { workerData });
+    this.#worker = worker;
+    worker.on("error", (error) => logger.error("Hold SRT library failed", { error }));
+    this.#exited = new Promise((resolve) => worker.once("exit", () => resolve()));
+    const started = await this.#hear(worker);
+    if (started?.type === "listening") {
+      this.#port = started.port;
+      this.#fault = undefined;
+      logger.info("Listen for SRT", { host, port: this.#port, libsrt: started.version });
+      return;
+    }
+    await this.#exited;
+    this.#worker = undefined;
+    if (started === undefined) throw new SrtError({ code: "SRT_THREAD_LOST" });
+    if (started.why === "busy") throw new SrtError({ code: "SRT_PORT_BUSY", host, port });
+    if (started.why === "address") {
+      throw new SrtError({ code: "SRT_ADDRESS_UNUSABLE", host, port, reason: started.reason });
+    }
+    this.#fault = new SrtError({ code: "SRT_LIBRARY_MISSING", tried: libraries.join(", ") });
+    const install = "libsrt1.5-gnutls or libsrt1.5-openssl";
+    logger.warn("Go on without SRT", { code: this.#fault.code, install, reason: started.reason });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#fault = new SrtError({ code: "SRT_STOPPED" });
+    this.#say({ type: "stop" });
+    await this.#exited;
+    this.#worker = undefined;
+    this.#endAll(new SrtError({ code: "SRT_STOPPED" }));
+    await Promise.all(this.#running);
+  }
+
+  /** The first that it says; undefined where it ends before. */
+  #hear(worker: Worker): Promise<Extract<FromSrtThread, { type: "listening" | "failed" }> | undefined> {
+    return new Promise((resolve) => {
+      worker.on("message", (message: FromSrtThread) => {
+        if (message.type === "listening" || message.type === "failed") resolve(message);
+        else this.#handle(message);
+      });
+      worker.once("exit", () => {
+        resolve(undefined);
+        if (this.#stopping || this.#fault !== undefined) return;
+        this.#fault = new SrtError({ code: "SRT_THREAD_LOST" });
+        this.#endAll(this.#fault);
+      });
+    });
+  }
+
+  #handle(message: Exclude<FromSrtThread, { type: "listening" | "failed" }>): void {
+    if (message.type === "refused") {
+      this.#refused.add();
+      this.#components.logger.debug("Refuse SRT handshake", { code: message.code });
+    } else if (message.type === "opened") this.#open(message);
+    else if (message.type === "data") this.#sessions.get(message.id)?.push(message.bytes);
+    else {
+      const { idleMs: timeoutMs } = this.#options;
+      this.#sessions.get(message.id)?.lose(message.idle ? new SrtError({ code: "SRT_IDLE", timeoutMs }) : undefined);
+    }
+  }
+
+  #open({ id, address, target }: Extract<FromSrtThread, { type: "opened" }>): void {
+    const { authorize, logger } = this.#components;
+    this.#accepted.add();
+    const session = new SrtSession({
+      address,
+      target,
+      authorize,
+      logger,
+      onTaken: (bytes) => this.#say({ type: "taken", id, bytes }),
+    });
+    this.#sessions.set(id, session);
+    const running = session.run().then((code) => {
+      this.#sessions.delete(id);
+      this.#running.delete(running);
+      this.#say({ type: "close", id, code });
+    });
+    this.#running.add(running);
+  }
+
+  #endAll(error: SrtError): void {
+    for (const session of this.#sessions.values()) session.lose(error);
+  }
+
+  #say(message: ToSrtThread): void {
+    this.#worker?.postMessage(message);
+  }
+}

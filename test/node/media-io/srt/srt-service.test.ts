@@ -1,0 +1,220 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { createSocket } from "node:dgram";
+import { EventEmitter, once } from "node:events";
+import type { PublishSink } from "@leat/node/media-io/publish-sink.ts";
+import type { SrtOptions } from "@leat/node/media-io/srt/options.ts";
+import { deriveSrtSecret, passphraseOf, srtAddress } from "@leat/node/media-io/srt/passphrase.ts";
+import { SrtService } from "@leat/node/media-io/srt/srt-service.ts";
+import type { AuthorizeSrt } from "@leat/node/media-io/srt/srt-session.ts";
+import { nameOfHash, type SrtTarget } from "@leat/node/media-io/srt/stream-id.ts";
+import { IngestError } from "@leat/node/services/ingest/errors.ts";
+import { silentLogger } from "@leat/sdk/base/logger.ts";
+import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
+import { RecorderSink } from "../../../support/recorder-sink.ts";
+import { callSrt, publishPattern, startCaller, stopCaller } from "../../../support/srt-caller.ts";
+import { H264, makeTs, PICTURES } from "../../../support/ts-files.ts";
+
+const secret = deriveSrtSecret(new Uint8Array(32).fill(7));
+const keyHash = bytesToHex(createHash("sha256").update("key").digest());
+const name = nameOfHash(keyHash);
+const usual: SrtOptions = {
+  enabled: true,
+  host: "127.0.0.1",
+  port: 0,
+  maxConnections: 10,
+  latencyMs: 120,
+  encryptedOnly: false,
+  idleMs: 10_000,
+};
+
+describe("srt service", function () {
+  this.timeout(60_000);
+  let service: SrtService | undefined;
+  const arrivals = new EventEmitter();
+  let seen: { target: SrtTarget; sink: RecorderSink }[] = [];
+  before(() => startCaller());
+  after(() => stopCaller());
+  beforeEach(() => {
+    seen = [];
+  });
+  afterEach(() => service?.stop());
+
+  async function serve(options: Partial<SrtOptions> = {}, authorize: AuthorizeSrt = take): Promise<SrtService> {
+    service = new SrtService({ authorize, secret, logger: silentLogger }, { ...usual, ...options });
+    await service.start();
+    return service;
+  }
+
+  /** The sink of the publisher that came as the first, the second... */
+  async function sinkAt(index: number): Promise<RecorderSink> {
+    while (seen.length <= index) await once(arrivals, "sink");
+    return seen[index]!.sink;
+  }
+
+  async function take(target: SrtTarget): Promise<PublishSink> {
+    const sink = new RecorderSink();
+    seen.push({ target, sink });
+    arrivals.emit("sink");
+    return sink;
+  }
+
+  const forms: readonly (readonly [name: string, query: string, target: SrtTarget])[] = [
+    ["the key itself", "streamid=secret-key", { type: "key", key: "secret-key" }],
+    ["the key in fields", "streamid=#!::r=secret-key,m=publish", { type: "key", key: "secret-key" }],
+  ];
+  for (const [what, query, target] of forms) {
+    it(`takes the ffmpeg program that names ${what}`, async () => {
+      const { url } = await serve();
+      const publisher = publishPattern(`${url}?${query}`, 2);
+      await once(publisher, "exit");
+      const [first] = seen;
+      assert.deepEqual(first?.target, target);
+      assert.deepEqual(await first!.sink.ended.promise, { clean: false });
+      assert.deepEqual(first!.sink.configs.map(({ codec }) => codec).sort(), ["aac", "h264"]);
+      assert.ok(first!.sink.videos.length >= 40, `${first!.sink.videos.length} pictures`);
+      assert.equal(first!.sink.ends, 1);
+    });
+  }
+
+  it("takes the ffmpeg program at the encrypted address that a buyer is given", async () => {
+    const { url } = await serve({ encryptedOnly: true });
+    const publisher = publishPattern(srtAddress(url, secret, keyHash), 2);
+    await once(publisher, "exit");
+    assert.deepEqual(seen[0]?.target, { type: "hash", keyHash });
+    await seen[0]!.sink.ended.promise;
+    assert.ok(seen[0]!.sink.videos.length >= 40);
+  });
+
+  it("takes a publisher again that was killed, while the first is not known to be lost", async () => {
+    const { url } = await serve();
+    const first = publishPattern(`${url}?streamid=key`);
+    await (await sinkAt(0)).firstVideo.promise;
+    first.kill("SIGKILL");
+    await once(first, "exit");
+    const second = publishPattern(`${url}?streamid=key`);
+    await (await sinkAt(1)).firstVideo.promise;
+    assert.deepEqual(await seen[0]!.sink.ended.promise, { clean: false });
+    second.kill("SIGKILL");
+    await once(second, "exit");
+  });
+
+  it("lets in nobody with a wrong passphrase, with none, or with one where none is due", async () => {
+    const { port } = await serve();
+    const other = passphraseOf(deriveSrtSecret(new Uint8Array(32).fill(8)), keyHash);
+    const [wrong, none, undue] = [
+      await callSrt(port, name, other),
+      await callSrt(port, name),
+      await callSrt(port, "plain-key", passphraseOf(secret, keyHash)),
+    ];
+    // SRT_REJ_BADSECRET and SRT_REJ_UNSECURE.
+    assert.deepEqual([wrong.refused, none.refused, undue.refused], [10, 11, 11]);
+    assert.deepEqual(seen, []);
+  });
+
+  it("tells a caller why it is not let in", async () => {
+    const { port } = await serve({ encryptedOnly: true });
+    const reasons: (number | undefined)[] = [];
+    for (const id of ["", "a b", "#!::r=a", "plain-key"]) reasons.push((await callSrt(port, id)).refused);
+    assert.deepEqual(reasons, [1400, 1400, 1405, 1401]);
+    assert.deepEqual(seen, []);
+  });
+
+  const refusals = [
+    ["INGEST_KEYS_LIMITED", 1402],
+    ["INGEST_BALANCER_AWAY", 1503],
+  ] as const;
+  for (const [code, reason] of refusals) {
+    it(`closes who is refused by ${code}, and tells it when it comes back`, async () => {
+      let asked = 0;
+      const refused = Promise.withResolvers<void>();
+      const { port } = await serve({}, async (_, { signal }) => {
+        asked += 1;
+        signal.addEventListener("abort", () => {});
+        refused.resolve();
+        throw new IngestError({ code });
+      });
+      const first = await callSrt(port, "key");
+      await refused.promise;
+      let again = await callSrt(port, "key");
+      while (again.refused === undefined) again = await callSrt(port, "key");
+      assert.equal(again.refused, reason);
+      const asks = asked;
+      assert.equal((await callSrt(port, "key")).refused, reason);
+      assert.equal(asked, asks);
+      // Whose address tries too many keys is not heard with another one either.
+      const other = await callSrt(port, "another-key");
+      assert.equal(other.refused, code === "INGEST_KEYS_LIMITED" ? reason : undefined);
+      first.close();
+    });
+  }
+
+  it("ends a publish whose media it does not know, and says so to who comes back", async () => {
+    const { port } = await serve();
+    const bytes = await makeTs(...PICTURES, "-c:v", "mpeg2video");
+    const caller = await callSrt(port, "key");
+    for (let at = 0; at < bytes.length; at += 1_316) caller.send(bytes.subarray(at, at + 1_316));
+    assert.deepEqual(await (await sinkAt(0)).ended.promise, { clean: false });
+    let again = await callSrt(port, "key");
+    while (again.refused === undefined) again = await callSrt(port, "key");
+    assert.equal(again.refused, 1415);
+  });
+
+  it("bounds how many are connected", async () => {
+    const { port } = await serve({ maxConnections: 3 });
+    const calls = [];
+    for (let index = 0; index < 3; index += 1) calls.push(await callSrt(port, `key-${index}`));
+    await sinkAt(2);
+    assert.equal((await callSrt(port, "key-3")).refused, 1402);
+    for (const call of calls) call.close();
+  });
+
+  it("ends who is connected and sends nothing", async () => {
+    const { port } = await serve({ idleMs: 1_000 });
+    const caller = await callSrt(port, "key");
+    assert.deepEqual(await (await sinkAt(0)).ended.promise, { clean: false });
+    caller.close();
+  });
+
+  it("ends every publish when the node stops", async () => {
+    const { port } = await serve();
+    await callSrt(port, "key");
+    await sinkAt(0);
+    await service!.stop();
+    assert.equal(seen[0]!.sink.ends, 1);
+    assert.equal(service!.fault?.detail.code, "SRT_STOPPED");
+  });
+
+  it("loses nothing while its sink is slow", async () => {
+    const bytes = await makeTs(...PICTURES, ...H264);
+    const opened = Promise.withResolvers<void>();
+    const { port } = await serve({}, async (target) => {
+      await opened.promise;
+      return take(target);
+    });
+    const caller = await callSrt(port, "key");
+    for (let at = 0; at < bytes.length; at += 1_316) caller.send(bytes.subarray(at, at + 1_316));
+    opened.resolve();
+    await (await sinkAt(0)).firstVideo.promise;
+    caller.close();
+    await seen[0]!.sink.ended.promise;
+    assert.equal(seen[0]!.sink.videos.length, 50);
+  });
+
+  it("goes on without the library where that is missing", async () => {
+    service = new SrtService({ authorize: take, secret, logger: silentLogger, libraries: ["libno.so.1"] }, usual);
+    await service.start();
+    assert.deepEqual(service.fault?.detail, { code: "SRT_LIBRARY_MISSING", tried: "libno.so.1" });
+  });
+
+  it("does not start at a port that another program has", async () => {
+    const socket = createSocket("udp4");
+    socket.bind(0, "127.0.0.1");
+    await once(socket, "listening");
+    const { port } = socket.address();
+    service = new SrtService({ authorize: take, secret, logger: silentLogger }, { ...usual, port });
+    const detail = { code: "SRT_PORT_BUSY", host: "127.0.0.1", port };
+    await assert.rejects(service.start(), { detail });
+    socket.close();
+  });
+});

@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { createHash, randomInt } from "node:crypto";
+import { nameOfHash, parseStreamId } from "@leat/node/media-io/srt/stream-id.ts";
+import { isCodedError } from "@leat/sdk/base/errors.ts";
+import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
+import { mutate, pickOne } from "../../../support/fuzz/mutate.ts";
+import { randomFrom } from "../../../support/seeded-random.ts";
+
+const keyHash = bytesToHex(createHash("sha256").update("key").digest());
+const key = { type: "key", key: "abc_DEF-123" };
+
+describe("srt stream id", () => {
+  const read: readonly (readonly [id: string, target: unknown])[] = [
+    ["abc_DEF-123", key],
+    ["#!::r=abc_DEF-123,m=publish", key],
+    ["#!::m=publish,u=someone,r=abc_DEF-123,t=stream", key],
+    [nameOfHash(keyHash), { type: "hash", keyHash }],
+    [`#!::r=${nameOfHash(keyHash)},m=publish`, { type: "hash", keyHash }],
+    // One letter short of a hash.
+    [nameOfHash(keyHash).slice(0, -1), { type: "key", key: nameOfHash(keyHash).slice(0, -1) }],
+    // A key that has the beginning of a field's form.
+    ["#!:r=x", { type: "key", key: "#!:r=x" }],
+  ];
+  for (const [id, target] of read) it(`reads ${id}`, () => assert.deepEqual(parseStreamId(id), target));
+
+  const refused = [
+    "",
+    "a b",
+    "ключ",
+    "x".repeat(257),
+    "#!::",
+    "#!::m=publish",
+    "#!::r=a,r=b,m=publish",
+    "#!::r=a,=,m=publish",
+  ];
+  for (const id of refused) {
+    it(`refuses ${JSON.stringify(id.slice(0, 40))}`, () => {
+      const code = "SRT_STREAMID_INVALID";
+      assert.throws(() => parseStreamId(id), { detail: { code } });
+    });
+  }
+
+  it("refuses who does not say that it publishes", () => {
+    for (const [id, mode] of [
+      ["#!::r=a", "request"],
+      ["#!::r=a,m=bidirectional", "bidirectional"],
+      ["#!::r=a,m=\u0007", "unknown"],
+    ] as const) {
+      assert.throws(() => parseStreamId(id), { detail: { code: "SRT_MODE_UNSUPPORTED", mode } });
+    }
+  });
+
+  const seed = Number(process.env.LEAT_TEST_SEED ?? randomInt(2 ** 31));
+  it(`answers 20,000 hostile ids with a name of bounded length or a coded refusal (seed ${seed})`, () => {
+    const random = randomFrom(seed);
+    const seeds = read.map(([id]) => new TextEncoder().encode(id));
+    let taken = 0;
+    for (let index = 0; index < 20_000; index += 1) {
+      const id = Buffer.from(mutate(random, pickOne(random, seeds), pickOne(random, seeds))).toString();
+      try {
+        const target = parseStreamId(id);
+        taken += 1;
+        if (target.type === "key") assert.match(target.key, /^[!-~]{1,256}$/);
+        else assert.equal(nameOfHash(target.keyHash).length, 50);
+      } catch (error) {
+        if (!isCodedError(error)) throw error;
+      }
+    }
+    assert.ok(taken > 500, `${taken} taken`);
+  });
+});
