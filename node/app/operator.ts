@@ -32,6 +32,7 @@ import { JobSessionAdapter } from "./job-session.ts";
 import { OfferWriter } from "./offer.ts";
 import { addPaymentStatus } from "./payment-status.ts";
 import { readPriceLists } from "./price-lists.ts";
+import { addSrt, type SrtHello } from "./srt.ts";
 import { addWhep, addWhip } from "./webrtc.ts";
 import { addTranscodes, addX402, createPlaybackDoor } from "./x402.ts";
 
@@ -77,6 +78,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
   const load = new ProcessLoad(config.load);
   const roles = config.node.roles.filter((role) => role !== "balancer" && role !== "buyer" && role !== "watchtower");
   let rtmp: RtmpServer | undefined;
+  let describeSrt: (() => SrtHello | undefined) | undefined;
   const webrtc = new WebrtcEndpoint(config.webrtc, logger);
 
   const session = new SessionClientService(
@@ -87,6 +89,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
         httpUrl: foundation.httpUrl,
         ...(rtmp === undefined ? {} : { rtmpUrl: config.node.rtmpUrl || rtmp.url }),
         ...(rtmp === undefined || webrtc.fault !== undefined ? {} : { whipUrl: `${foundation.httpUrl}/whip` }),
+        ...describeSrt?.(),
         region: config.node.region,
         offer: await offers.write(desk.capacity()),
         jobs: desk.runningJobs(),
@@ -197,6 +200,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
       ...shared,
     });
     parts.push({ name: "ingest", part: ingest }, { name: "rtmp", part: rtmp });
+    describeSrt = addSrt(foundation, ingest);
     await addWhip(foundation, webrtc, ingest);
   }
   parts.push({ name: "outbox", part: outbox }, { name: "jobs", part: desk }, { name: "session", part: session });

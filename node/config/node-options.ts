@@ -42,6 +42,11 @@ export const nodeOptions = Type.Object(
       pattern: "^(rtmps?://[!-~]+)?$",
       description: "Where publishers reach this node; empty: the address that it listens on",
     }),
+    srtUrl: Type.String({
+      default: "",
+      pattern: "^(srt://[!-~]+:[0-9]{1,5})?$",
+      description: "Where publishers by SRT reach this node; empty: the address that it listens on",
+    }),
   },
   { default: {}, additionalProperties: false },
 );

@@ -5,6 +5,7 @@ import { httpOptions } from "../http/options.ts";
 import { logOptions } from "../kernel/logger.ts";
 import { loadOptions } from "../kernel/process-load.ts";
 import { accessOptions } from "../media-io/access/webhook.ts";
+import { srtOptions } from "../media-io/srt/options.ts";
 import { webrtcOptions } from "../media-io/webrtc/options.ts";
 import { balancerOptions } from "../services/balancer/options.ts";
 import { buyerOptions } from "../services/buyer/buyer-agent.ts";
@@ -45,6 +46,7 @@ export const sections = {
   jobs: jobDeskOptions,
   outbox: outboxOptions,
   rtmp: rtmpOptions,
+  srt: srtOptions,
   webrtc: webrtcOptions,
   ingest: ingestOptions,
   transcoding: transcodingOptions,

@@ -80,6 +80,18 @@ export const settingTexts = {
     happened: "cannot listen on {host} port {port} ({reason})",
     todo: "set --rtmp.host to an address of this machine, and a port above 1023 without root",
   },
+  SRT_PORT_BUSY: {
+    happened: "another program has the UDP port {port} of {host}",
+    todo: "stop it, or set --srt.port to a free one",
+  },
+  SRT_ADDRESS_UNUSABLE: {
+    happened: "the UDP port {port} of {host} cannot be had ({reason})",
+    todo: "set --srt.host to an IP address of this machine",
+  },
+  SRT_THREAD_LOST: {
+    happened: "the thread that holds libsrt ended before it listened",
+    todo: "see the log for why, or set --srt.enabled false",
+  },
   WEBRTC_PORT_BUSY: {
     happened: "another program has the UDP port {port} of {host}",
     todo: "stop it, or set --webrtc.port to a free one",

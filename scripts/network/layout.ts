@@ -84,8 +84,9 @@ export function nodeConfig(input: ConfigInput): Record<string, unknown> {
     },
     ...(place.roles.includes("buyer") ? { purchases: { clusterUrl, account } } : {}),
     ...(place.roles.includes("ingest") ? { rtmp: { port: place.rtmpPort } } : {}),
-    // One is of TCP, the other of UDP.
+    // Of UDP, beside those of TCP.
     webrtc: { port: place.rtmpPort },
+    srt: { port: place.wirePort },
     ...(balancer === undefined
       ? {}
       : { session: { balancers: [{ address: balancer.key.address, multiaddrs: [balancer.multiaddr] }] } }),

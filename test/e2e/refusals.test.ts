@@ -96,7 +96,7 @@ describe("a network that refuses", function () {
     const { httpPort, rtmpPort } = network.place("node-a");
     const node = { ...(config.node as object), dataDir: dir, keyFile: join(dir, "node.key") };
     const wire = { ...(config.wire as object), listen: ["/ip4/127.0.0.1/tcp/0"] };
-    await writeJson(file, { ...config, node, wire, rtmp: { port: 0 }, webrtc: { port: 0 } });
+    await writeJson(file, { ...config, node, wire, rtmp: { port: 0 }, webrtc: { port: 0 }, srt: { port: 0 } });
     const byHttp = await run(leat, ["start", "--json", "--config", file]);
     assert.equal(byHttp.exitCode, 1);
     assert.match(byHttp.error, new RegExp(`^HTTP_PORT_BUSY: .*${httpPort}`));

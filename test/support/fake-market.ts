@@ -87,6 +87,8 @@ export class FakeNode {
       multiaddrs: [`/ip4/127.0.0.1/tcp/${9000 + this.number}`],
       httpUrl: base,
       rtmpUrl: `rtmp://127.0.0.1:${9000 + this.number}/live`,
+      srtUrl: `srt://127.0.0.1:${9000 + this.number}`,
+      srtSecret: `0x${`${this.number}`.padStart(64, "0")}`,
       region: "local",
       ...(isBuyer
         ? {}

@@ -61,6 +61,7 @@ export function register(program: Command): void {
           `stream ${created.slug}`,
           ...created.ingestUrls.map((url, at) => `${at === 0 ? "publish to" : "or, if that fails, to"} ${url}`),
           ...created.whipUrls.map((url, at) => `${at === 0 ? "by WHIP to" : "or, if that fails, to"} ${url}`),
+          ...listSrt(created.srtUrls),
           `plays at ${playbackUrl}`,
         ].join("\n"),
       );
@@ -103,8 +104,10 @@ export function register(program: Command): void {
     .action(async (name: string, { revokeOld }: { readonly revokeOld: boolean }, command: Command) => {
       checkName(name);
       const { caller } = await openCaller(command, 1);
-      const streamKey = await rotateStreamKey(caller, name, revokeOld);
-      printResult(command, { streamKey, revokeOld }, () => `key ${streamKey}`);
+      const rotated = await rotateStreamKey(caller, name, revokeOld);
+      printResult(command, { ...rotated, revokeOld }, ({ streamKey, srtUrls }) =>
+        [`key ${streamKey}`, ...listSrt(srtUrls)].join("\n"),
+      );
     });
   acceptSettings(stream.command("end <stream>"))
     .description("end a stream at once; what came in is still delivered and paid")
@@ -166,4 +169,8 @@ function parseCeilings(texts: readonly string[]): Record<string, string> {
       return [unit, parsePrice(price).toString()];
     }),
   );
+}
+
+function listSrt(urls: readonly string[]): string[] {
+  return urls.map((url, at) => `${at === 0 ? "by SRT to" : "or, if that fails, to"} ${url}`);
 }

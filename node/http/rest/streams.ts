@@ -79,9 +79,7 @@ export async function registerStreamRoutes(
     group.post<OneStream & { Body: { revokeOld?: boolean } }>(
       "/v1/streams/:stream/keys",
       { schema: { params: streamParams, body: rotateBody } },
-      async ({ account, params, body }) => ({
-        streamKey: await balancer.rotateKey(account, params.stream, body.revokeOld ?? false),
-      }),
+      ({ account, params, body }) => balancer.rotateKey(account, params.stream, body.revokeOld ?? false),
     );
     group.post<OneStream & { Body: PlaybackRequest }>(
       "/v1/streams/:stream/playback",

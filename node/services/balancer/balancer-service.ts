@@ -24,14 +24,14 @@ import { Reports } from "./reports.ts";
 import { SeedSource } from "./seed-source.ts";
 import { type PublishedSelection, SelectionLog } from "./selection-log.ts";
 import { StreamBook } from "./stream-book.ts";
-import { type CreatedStream, type CreateStream, Streams } from "./streams.ts";
+import { type CreatedStream, type CreateStream, type RotatedKey, Streams } from "./streams.ts";
 import { type StreamViews, Views } from "./views.ts";
 
 /** What pages and buyers see of a balancer. */
 export interface Balancer {
   createStream(buyer: Address, request: CreateStream): Promise<CreatedStream>;
   endStream(buyer: Address, stream: string): Promise<void>;
-  rotateKey(buyer: Address, stream: string, revokeOld: boolean): Promise<string>;
+  rotateKey(buyer: Address, stream: string, revokeOld: boolean): Promise<RotatedKey>;
   setPlayback(buyer: Address, stream: string, policy: PlaybackRequest): Promise<void>;
   play(slug: string, viewer?: PlayViewer): Promise<Playback>;
   selection(id: Hex): Promise<PublishedSelection>;
@@ -178,7 +178,7 @@ export class BalancerService implements Balancer, Startable {
     await this.#streams.end(buyer, stream);
   }
 
-  rotateKey(buyer: Address, stream: string, revokeOld: boolean): Promise<string> {
+  rotateKey(buyer: Address, stream: string, revokeOld: boolean): Promise<RotatedKey> {
     return this.#streams.rotateKey(buyer, stream, revokeOld);
   }
 

@@ -8,6 +8,7 @@ import { type Quote, quoteStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import { dearestPrices, findAboveCeiling, retailPrices } from "../../market/pricing.ts";
 import { readPolicy } from "../../media-io/access/policy.ts";
+import { srtAddress } from "../../media-io/srt/passphrase.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { CandidateBook } from "./candidates.ts";
 import { BalancerError } from "./errors.ts";
@@ -42,8 +43,15 @@ export interface CreatedStream {
   readonly ingestUrls: readonly string[];
   /** The same nodes for WHIP, as far as they take it. */
   readonly whipUrls: readonly string[];
+  /** The same nodes for SRT, as far as they take it; each with a passphrase of its own. */
+  readonly srtUrls: readonly string[];
   readonly playbackUrl: string;
   readonly quote: { readonly prices: Prices; readonly signed: Signed<Quote> };
+}
+
+export interface RotatedKey {
+  readonly streamKey: string;
+  readonly srtUrls: readonly string[];
 }
 
 /** Ingest nodes that a publisher may try. */
@@ -140,6 +148,7 @@ export class Streams {
       streamKey,
       ingestUrls: nodes.flatMap((node) => this.#ingestUrl(node, "rtmpUrl", streamKey)),
       whipUrls: nodes.flatMap((node) => this.#ingestUrl(node, "whipUrl", streamKey)),
+      srtUrls: this.#srtUrls(nodes, streamKey),
       playbackUrl: `/play/${row.slug}`,
       quote: { prices: retail, signed: quote },
     };
@@ -185,13 +194,13 @@ export class Streams {
   }
 
   /** A second key beside the first; `revokeOld` ends the others. */
-  async rotateKey(buyer: Address, name: string, revokeOld: boolean): Promise<string> {
+  async rotateKey(buyer: Address, name: string, revokeOld: boolean): Promise<RotatedKey> {
     const { streamStore, clock } = this.#components;
     const row = await this.find(buyer, name);
     const streamKey = randomBytes(32).toString("base64url");
     await streamStore.addKey(row.id, hashKey(streamKey), clock.nowMs());
     if (revokeOld) await streamStore.revokeKeys(row.id, hashKey(streamKey), clock.nowMs());
-    return streamKey;
+    return { streamKey, srtUrls: this.#srtUrls(row.ingestNodes, streamKey) };
   }
 
   /** Takes effect at every edge at once: also for those who watch. */
@@ -254,6 +263,13 @@ export class Streams {
   #ingestUrl(node: Address, kind: "rtmpUrl" | "whipUrl", streamKey: string): string[] {
     const url = this.#components.hub.nodes.get(node)?.hello[kind];
     return url === undefined ? [] : [`${url.replace(/\/$/, "")}/${streamKey}`];
+  }
+
+  #srtUrls(nodes: readonly Address[], streamKey: string): string[] {
+    return nodes.flatMap((node) => {
+      const { srtUrl, srtSecret } = this.#components.hub.nodes.get(node)?.hello ?? {};
+      return srtUrl === undefined || srtSecret === undefined ? [] : [srtAddress(srtUrl, srtSecret, hashKey(streamKey))];
+    });
   }
 
   async #signQuote(row: QuotedStream): Promise<Signed<Quote>> {

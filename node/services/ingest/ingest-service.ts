@@ -96,6 +96,8 @@ export interface IngestComponents extends OriginComponents {
 export interface Ingest {
   /** Asks the balancer whether this key may publish now; throws a CodedError where not. */
   authorize(streamKey: string, info: PublishInfo): Promise<PublishSink>;
+  /** The same for a publisher that has proved to know the key, and shows its SHA-256 alone. */
+  authorizeHash(keyHash: Hex, info: PublishInfo): Promise<PublishSink>;
   /** Serves a peer that dialed for media. */
   serve(connection: MediaConnection): void;
 }
@@ -144,9 +146,12 @@ export class IngestService implements Ingest, JobRunner, Startable {
     await this.#tasks.close();
   }
 
-  async authorize(streamKey: string, info: PublishInfo): Promise<PublishSink> {
+  authorize(streamKey: string, info: PublishInfo): Promise<PublishSink> {
+    return this.authorizeHash(bytesToHex(createHash("sha256").update(streamKey).digest()), info);
+  }
+
+  async authorizeHash(keyHash: Hex, info: PublishInfo): Promise<PublishSink> {
     if (!this.#wrongKeys.isLeft(info.address)) throw new IngestError({ code: "INGEST_KEYS_LIMITED" });
-    const keyHash = bytesToHex(createHash("sha256").update(streamKey).digest());
     const grant = await this.#request(keyHash, info);
     const held = this.#running.get(grant.stream);
     if (held !== undefined && !held.origin.ended) {

@@ -74,6 +74,9 @@ export const helloSchema = closedObject({
   httpUrl: Type.Optional(urlSchema),
   rtmpUrl: Type.Optional(urlSchema),
   whipUrl: Type.Optional(urlSchema),
+  srtUrl: Type.Optional(urlSchema),
+  /** What the node makes passphrases from, so that the balancer can tell publishers theirs. */
+  srtSecret: Type.Optional(hashSchema),
   region: regionSchema,
   /** Absent for a buyer's agent, which sells nothing. */
   offer: Type.Optional(signedOfferSchema),

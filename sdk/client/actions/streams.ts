@@ -44,7 +44,15 @@ export interface CreatedStream {
   readonly ingestUrls: readonly string[];
   /** The same by WHIP, where a browser or a program without RTMP publishes. */
   readonly whipUrls: readonly string[];
+  /** The same by SRT, each with its passphrase. The key is in none of them, but whoever has one can publish. */
+  readonly srtUrls: readonly string[];
   readonly playbackUrl: string;
+}
+
+export interface RotatedKey {
+  /** Shown this once. */
+  readonly streamKey: string;
+  readonly srtUrls: readonly string[];
 }
 
 /** A stream as its owner reads it. Integers that may pass 2^53 are decimal text. */
@@ -214,9 +222,8 @@ export function setPlayback(caller: ApiCaller, id: string, playback: PlaybackReq
  * A new key to publish with, beside the old ones or, with `revokeOld`, in their place. Whoever publishes now goes on:
  * a key is asked for where a connection begins.
  */
-export async function rotateStreamKey(caller: ApiCaller, id: string, revokeOld: boolean): Promise<string> {
-  return (await callApi<{ streamKey: string }>(caller, "POST", `${pathOf(id)}/keys`, { body: { revokeOld } }))
-    .streamKey;
+export function rotateStreamKey(caller: ApiCaller, id: string, revokeOld: boolean): Promise<RotatedKey> {
+  return callApi(caller, "POST", `${pathOf(id)}/keys`, { body: { revokeOld } });
 }
 
 function pathOf(id: string): string {

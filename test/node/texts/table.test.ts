@@ -17,7 +17,9 @@ const programs = ["node/cli/main.ts", "scripts/network/main.ts", "scripts/deploy
  */
 const insideANode = [
   "node/media",
+  "node/media-io/mpegts",
   "node/media-io/rtmp",
+  "node/media-io/srt",
   "node/media-io/webrtc",
   "node/media-io/whip",
   "node/media-io/whep",

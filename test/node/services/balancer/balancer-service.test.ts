@@ -3,6 +3,7 @@ import { createPublicKey } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { nameOfHash } from "@leat/node/media-io/srt/stream-id.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
@@ -127,6 +128,12 @@ describe("balancer", () => {
     const created = await create();
     assert.equal(created.ingestUrls.length, 2);
     for (const url of created.ingestUrls) assert.ok(url.endsWith(`/live/${created.streamKey}`));
+    assert.equal(created.srtUrls.length, 2);
+    assert.equal(new Set(created.srtUrls.map((url) => url.split("passphrase=")[1])).size, 2);
+    for (const url of created.srtUrls) {
+      assert.match(url, /^srt:\/\/127\.0\.0\.1:900\d\?streamid=sha256-[\w-]{43}&passphrase=[\w-]{32}$/);
+      assert.ok(!url.includes(created.streamKey));
+    }
     assert.equal(created.playbackUrl, `/play/${created.slug}`);
     assert.equal(created.quote.prices.pixelH264, 22n * 10n ** 17n);
     const dump = JSON.stringify(await database.sql.execute(sql`select * from streams, stream_keys`));
@@ -321,13 +328,14 @@ describe("balancer", () => {
     const { id, streamKey } = await create();
     const { address } = nodes[3];
     await assert.rejects(market.balancer.rotateKey(nodes[2].address, id, true), codeOf("STREAM_UNKNOWN"));
-    const second = await market.balancer.rotateKey(address, id, false);
+    const { streamKey: second } = await market.balancer.rotateKey(address, id, false);
     await publish(nodes[0], streamKey);
     await assert.rejects(publish(nodes[0], second), codeOf("PUBLISH_LEASE_HELD"));
-    const third = await market.balancer.rotateKey(address, id, true);
+    const { streamKey: third, srtUrls } = await market.balancer.rotateKey(address, id, true);
     for (const old of [streamKey, second]) {
       await assert.rejects(publish(nodes[0], old), codeOf("STREAM_KEY_UNKNOWN"));
     }
+    assert.ok(srtUrls.length === 2 && srtUrls.every((url) => url.includes(nameOfHash(hashKey(third)))));
     await market.clock.advance(60_000);
     assert.equal((await publish(nodes[0], third)).stream, id);
   });
