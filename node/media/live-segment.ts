@@ -13,16 +13,24 @@ export interface LivePart {
   readonly sha256: Hex;
 }
 
-/** A closed segment of one rung; its bytes are kept elsewhere. */
-export interface LiveSegment {
+export interface SegmentPlace {
   readonly rung: number;
   readonly sequence: number;
   readonly epoch: number;
   readonly configVersion: number;
   readonly wallClockMs: number;
+}
+
+/** A closed segment of one rung; its bytes are kept elsewhere. */
+export interface LiveSegment extends SegmentPlace {
   readonly frames: number;
   readonly durationTicks: number;
   readonly sizeBytes: number;
+  readonly parts: readonly LivePart[];
+}
+
+/** A segment of one rung that is not whole yet: the parts that it has. */
+export interface OpenSegment extends SegmentPlace {
   readonly parts: readonly LivePart[];
 }
 

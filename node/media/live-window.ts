@@ -2,12 +2,14 @@ import { CodedError } from "@leat/sdk/base/errors.ts";
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { audioCodecOf, type Family, type RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import { TARGET_DURATION_S } from "./boundaries.ts";
-import { keyFrameSize, type LiveSegment, startOf } from "./live-segment.ts";
+import { type LivePart, type LiveSegment, type SegmentPlace, startOf } from "./live-segment.ts";
 import { writeMpd } from "./mpd.ts";
 import { MpdPeriods } from "./mpd-periods.ts";
 import { findPlayable } from "./playable.ts";
 import { type PlaylistSegment, writeIframePlaylist, writeMasterPlaylist, writeMediaPlaylist } from "./playlist.ts";
 import { describeAudio, describeVideo, measureRates } from "./rendition-facts.ts";
+import { findElsewhere, type ListedWindow, listSegments } from "./window-listing.ts";
+import { WindowParts } from "./window-parts.ts";
 
 export class LiveWindowError extends CodedError<
   | { code: "WINDOW_SEQUENCE_JUMP"; sequence: number; head: number }
@@ -44,23 +46,35 @@ export class LiveWindow {
   readonly #configs = new Map<number, Map<number, TrackConfig>>();
   readonly #segments = new Map<number, Map<number, LiveSegment>>();
   readonly #last = new Map<number, number>();
+  readonly #listing: ListedWindow;
+  readonly #parts: WindowParts;
   #firstListed = 0;
   #firstEver: number | undefined;
   #head = -1;
   #epoch: number | undefined;
   #ended = false;
   #revision = 0;
+  readonly #revisions = new Map<number, number>();
   readonly #periods = new MpdPeriods();
   readonly #listeners = new Set<() => void>();
 
   constructor(options: LiveWindowOptions = {}) {
     const { targetDurationS = TARGET_DURATION_S, windowMs = 60_000, graceMs = 16_000, type = "live" } = options;
     this.#options = { targetDurationS, windowMs, graceMs, type };
+    const timescaleOf = (rung: number) => this.#latestConfig(rung)?.timescale;
+    const firstListed = () => this.#firstListed;
+    this.#listing = { segments: this.#segments, firstListed, targetDurationS, timescaleOf };
+    this.#parts = new WindowParts(this.#listing);
   }
 
-  /** Rises with every change that a playlist could show: caches go by it. */
+  /** Rises with every change but new parts: caches of what shows none go by it. */
   get revision(): number {
     return this.#revision;
+  }
+
+  /** Rises with every change that the rendition's own playlist must show: a part of it, or what concerns all. */
+  revisionOf(name: string): number {
+    return this.#revisions.get(this.rendition(name)?.rung ?? -1) ?? 0;
   }
 
   get renditions(): readonly RenditionInfo[] {
@@ -76,37 +90,49 @@ export class LiveWindow {
     return this.#head;
   }
 
-  describe(renditions: readonly RenditionInfo[]): void {
+  describe(renditions: readonly RenditionInfo[], partTargetMs: number = this.#parts.targetMs): void {
     this.#renditions = renditions;
+    this.#parts.targetMs = partTargetMs;
+    for (const { rung } of renditions) this.#changeRung(rung);
     this.#change();
   }
 
   setConfig(rung: number, version: number, config: TrackConfig): void {
     mapOf(this.#configs, rung).set(version, config);
+    this.#changeRung(rung);
     this.#change();
+  }
+
+  /** The next part of a segment that is not whole yet. */
+  addPart(place: SegmentPlace, part: LivePart): void {
+    this.#checkJump(place);
+    const { rung, sequence } = place;
+    if (sequence <= (this.#last.get(rung) ?? -1)) return;
+    this.#parts.add(place, part);
+    this.#changeRung(rung);
+    this.#tell();
   }
 
   /** A closed segment. Segments of a rung come in order; what is skipped becomes a gap for good. */
   add(segment: LiveSegment): WindowChange {
     if (segment.sequence <= (this.#last.get(segment.rung) ?? -1)) return { added: false, evicted: [] };
-    if (this.#head >= 0 && Math.abs(segment.sequence - this.#head) > LONGEST_JUMP) {
-      throw new LiveWindowError({ code: "WINDOW_SEQUENCE_JUMP", sequence: segment.sequence, head: this.#head });
-    }
-    if (this.#epoch !== undefined && Math.abs(segment.epoch - this.#epoch) > LONGEST_JUMP) {
-      throw new LiveWindowError({ code: "WINDOW_EPOCH_JUMP", epoch: segment.epoch, previous: this.#epoch });
-    }
+    this.#checkJump(segment);
     this.#epoch = segment.epoch;
     mapOf(this.#segments, segment.rung).set(segment.sequence, segment);
     this.#last.set(segment.rung, segment.sequence);
     this.#firstEver = Math.min(this.#firstEver ?? segment.sequence, segment.sequence);
     this.#head = Math.max(this.#head, segment.sequence);
+    this.#parts.close(segment);
     const evicted = this.#evict();
+    this.#changeRung(segment.rung);
     this.#change();
     return { added: true, evicted };
   }
 
   end(): void {
     this.#ended = true;
+    this.#parts.clear();
+    for (const { rung } of this.#renditions) this.#changeRung(rung);
     this.#change();
   }
 
@@ -117,6 +143,10 @@ export class LiveWindow {
   config(name: string, version: number): TrackConfig | undefined {
     const rung = this.rendition(name)?.rung;
     return rung === undefined ? undefined : this.#configs.get(rung)?.get(version);
+  }
+
+  timescaleOf(name: string): number | undefined {
+    return this.#latestConfig(this.rendition(name)?.rung ?? -1)?.timescale;
   }
 
   segment(name: string, sequence: number): LiveSegment | undefined {
@@ -168,18 +198,40 @@ export class LiveWindow {
     return held.find((segment) => segment.epoch === epoch && startOf(segment) === startTicks);
   }
 
+  /** A part, of a segment that is held or of the open one. */
+  part(name: string, sequence: number, part: number): LivePart | undefined {
+    return this.#parts.find(this.rendition(name)?.rung ?? -1, { sequence, part });
+  }
+
+  /** Whether it is the part that comes next, as playlists hint. */
+  isNextPart(name: string, sequence: number, part: number): boolean {
+    const rung = this.rendition(name)?.rung;
+    if (rung === undefined || this.#ended || !this.#parts.isOn) return false;
+    const next = this.#parts.next(rung, this.headOf(name));
+    return next.sequence === sequence && next.part === part;
+  }
+
+  /** Whether a player that named a segment, or a part of it, has what it waits for. */
+  hasReached(name: string, sequence: number, part: number | undefined): boolean {
+    const head = this.headOf(name);
+    if (part === undefined || !this.#parts.isOn) return head >= sequence;
+    return this.#parts.hasReached(this.rendition(name)?.rung ?? -1, head, { sequence, part });
+  }
+
   /** Undefined until the rung has a segment. `skip`: a delta update, where one is worth it. */
   playlist(name: string, { skip = false } = {}): string | undefined {
     const rung = this.rendition(name)?.rung;
-    const segments = rung === undefined ? [] : this.#listed(rung);
-    if (segments.length === 0) return undefined;
+    const partTargetMs = this.#parts.isOn ? this.#parts.targetMs : undefined;
+    const segments = rung === undefined ? [] : listSegments(this.#listing, rung, partTargetMs);
+    if (rung === undefined || segments.length === 0) return undefined;
     const { targetDurationS, type } = this.#options;
     const others = this.#ended ? [] : this.#renditions.filter((info) => info.name !== name);
     const reports = others.flatMap(({ name: other, rung: at }) => {
-      const lastSequence = this.#last.get(at);
-      return lastSequence === undefined ? [] : [{ name: other, lastSequence }];
+      const last = this.#last.get(at);
+      return last === undefined ? [] : [this.#parts.reportOf(other, at, last)];
     });
-    return writeMediaPlaylist({ segments, targetDurationS, type, ended: this.#ended, reports, skip });
+    const tail = this.#parts.tailOf(rung, this.headOf(name));
+    return writeMediaPlaylist({ segments, targetDurationS, type, ended: this.#ended, reports, skip, tail });
   }
 
   /** The key frames that segments of a video rung begin with. Undefined until there is one. */
@@ -205,7 +257,24 @@ export class LiveWindow {
 
   #change(): void {
     this.#revision += 1;
+    this.#tell();
+  }
+
+  #changeRung(rung: number): void {
+    this.#revisions.set(rung, (this.#revisions.get(rung) ?? 0) + 1);
+  }
+
+  #tell(): void {
     for (const listener of [...this.#listeners]) listener();
+  }
+
+  #checkJump({ sequence, epoch }: SegmentPlace): void {
+    if (this.#head >= 0 && Math.abs(sequence - this.#head) > LONGEST_JUMP) {
+      throw new LiveWindowError({ code: "WINDOW_SEQUENCE_JUMP", sequence, head: this.#head });
+    }
+    if (this.#epoch !== undefined && Math.abs(epoch - this.#epoch) > LONGEST_JUMP) {
+      throw new LiveWindowError({ code: "WINDOW_EPOCH_JUMP", epoch, previous: this.#epoch });
+    }
   }
 
   #playable(family?: Family): RenditionInfo[] | undefined {
@@ -218,39 +287,7 @@ export class LiveWindow {
   }
 
   #listed(rung: number): PlaylistSegment[] {
-    const held = this.#segments.get(rung);
-    const last = this.#last.get(rung);
-    if (held === undefined || last === undefined) return [];
-    const { timescale } = this.#latestConfig(rung) ?? { timescale: 0 };
-    const first = [...held.keys()].find((sequence) => sequence >= this.#firstListed);
-    if (first === undefined || timescale === 0) return [];
-    const listed: PlaylistSegment[] = [];
-    let previous = held.get(first)!;
-    for (let sequence = first; sequence <= last; sequence += 1) {
-      const segment = held.get(sequence);
-      const stand = segment ?? this.#elsewhere(sequence) ?? { ...previous, durationTicks: 0 };
-      const seconds = stand.durationTicks / (this.#latestConfig(stand.rung)?.timescale ?? timescale);
-      listed.push({
-        sequence,
-        epoch: Math.max(stand.epoch, previous.epoch),
-        configVersion: segment?.configVersion ?? previous.configVersion,
-        durationS: seconds === 0 ? this.#options.targetDurationS : seconds,
-        wallClockMs: stand.wallClockMs,
-        gap: segment === undefined,
-        headSizeBytes: segment === undefined ? undefined : keyFrameSize(segment),
-      });
-      previous = segment ?? previous;
-    }
-    return listed;
-  }
-
-  /** The same segment of another rung: its times hold for all. */
-  #elsewhere(sequence: number): LiveSegment | undefined {
-    for (const segments of this.#segments.values()) {
-      const found = segments.get(sequence);
-      if (found !== undefined) return found;
-    }
-    return undefined;
+    return listSegments(this.#listing, rung);
   }
 
   #latestConfig(rung: number): TrackConfig | undefined {
@@ -265,7 +302,7 @@ export class LiveWindow {
     const sequences = new Set([...this.#segments.values()].flatMap((segments) => [...segments.keys()]));
     const evicted: number[] = [];
     for (const sequence of [...sequences].sort((left, right) => right - left)) {
-      const segment = this.#elsewhere(sequence)!;
+      const segment = findElsewhere({ segments: this.#segments }, sequence)!;
       const timescale = this.#latestConfig(segment.rung)?.timescale ?? 1;
       if (listedMs < this.#options.windowMs && listed < MAX_LISTED) this.#firstListed = sequence;
       else if (keptMs >= this.#options.graceMs || listed >= MAX_LISTED) evicted.push(sequence);

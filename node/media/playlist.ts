@@ -1,6 +1,6 @@
 /**
- * HLS playlists as text. Names of files: `index.m3u8`, `iframes.m3u8`, `init-<version>.mp4`, `<sequence>.m4s`, below
- * the rung's name.
+ * HLS playlists as text. Names of files: `index.m3u8`, `iframes.m3u8`, `init-<version>.mp4`, `<sequence>.m4s` and
+ * `<sequence>.<part>.m4s`, below the rung's name.
  */
 
 /** EXT-X-MAP outside of I-frame playlists needs 6; fMP4 with EXT-X-GAP is read by everything that knows 7. */
@@ -9,14 +9,37 @@ const HLS_VERSION = 7;
 const DELTA_VERSION = 9;
 /** The least that the standard has: older segments than so many target durations may be left out of an update. */
 const SKIP_TARGETS = 6;
+/** What the standard advises: a player stands at least so many parts behind the end. */
+const HOLD_BACK_PARTS = 3;
 
-export interface PlaylistSegment {
+interface SegmentHead {
   readonly sequence: number;
   readonly epoch: number;
   readonly configVersion: number;
-  readonly durationS: number;
   /** When its first picture was taken in, milliseconds since 1970. */
   readonly wallClockMs: number;
+  readonly parts?: readonly PlaylistPart[];
+}
+
+export interface PlaylistPart {
+  readonly durationS: number;
+  /** A player may begin with it. */
+  readonly independent: boolean;
+  /** This rung never got it. */
+  readonly gap: boolean;
+}
+
+/** What makes a playlist one of low latency. */
+export interface PlaylistTail {
+  readonly partTargetS: number;
+  /** The segment that is not whole yet. */
+  readonly open?: SegmentHead | undefined;
+  /** What comes next. */
+  readonly hint?: { readonly sequence: number; readonly part: number } | undefined;
+}
+
+export interface PlaylistSegment extends SegmentHead {
+  readonly durationS: number;
   /** This rung never got it: EXT-X-GAP. */
   readonly gap: boolean;
   /** Bytes up to the end of the key frame that it begins with. */
@@ -27,6 +50,7 @@ export interface PlaylistSegment {
 export interface RenditionReport {
   readonly name: string;
   readonly lastSequence: number;
+  readonly lastPart?: number | undefined;
 }
 
 export interface MediaPlaylist {
@@ -39,6 +63,7 @@ export interface MediaPlaylist {
   readonly reports?: readonly RenditionReport[];
   /** A delta update: without what a player that loaded the playlist a moment ago has. */
   readonly skip?: boolean;
+  readonly tail?: PlaylistTail | undefined;
 }
 
 export interface MasterVideo {
@@ -107,15 +132,20 @@ function listSound({ name, codecString, peakBitrate, averageBitrate }: MasterAud
  * edge and every rung counts them alike, also one that joined late.
  */
 export function writeMediaPlaylist(playlist: MediaPlaylist): string {
-  const { segments, targetDurationS, ended, reports = [] } = playlist;
+  const { segments, targetDurationS, ended, reports = [], tail } = playlist;
   const skipped = playlist.skip === true ? countSkipped(segments, targetDurationS) : 0;
   const lines = writeHead(playlist, skipped > 0 ? DELTA_VERSION : HLS_VERSION);
-  lines.push(`#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=${SKIP_TARGETS * targetDurationS}.0`);
+  const control = [`CAN-BLOCK-RELOAD=YES`, `CAN-SKIP-UNTIL=${SKIP_TARGETS * targetDurationS}.0`];
+  if (tail !== undefined) control.push(`PART-HOLD-BACK=${(HOLD_BACK_PARTS * tail.partTargetS).toFixed(3)}`);
+  lines.push(`#EXT-X-SERVER-CONTROL:${control.join(",")}`);
+  if (tail !== undefined) lines.push(`#EXT-X-PART-INF:PART-TARGET=${tail.partTargetS.toFixed(5)}`);
   if (skipped > 0) lines.push(`#EXT-X-SKIP:SKIPPED-SEGMENTS=${skipped}`);
   lines.push(...writeSegments(segments, skipped, targetDurationS));
+  if (tail !== undefined && !ended) lines.push(...writeTail(segments.at(-1)!, tail));
   if (ended) lines.push("#EXT-X-ENDLIST");
-  for (const { name, lastSequence } of reports) {
-    lines.push(`#EXT-X-RENDITION-REPORT:URI="../${name}/index.m3u8",LAST-MSN=${lastSequence}`);
+  for (const { name, lastSequence, lastPart } of reports) {
+    const part = lastPart === undefined ? "" : `,LAST-PART=${lastPart}`;
+    lines.push(`#EXT-X-RENDITION-REPORT:URI="../${name}/index.m3u8",LAST-MSN=${lastSequence}${part}`);
   }
   return `${lines.join("\n")}\n`;
 }
@@ -152,22 +182,44 @@ function writeSegments(
   rangeOf?: (segment: PlaylistSegment) => number | undefined,
 ): string[] {
   const lines: string[] = [];
-  const before = segments[from - 1];
-  let epoch = (before ?? segments[0]!).epoch;
-  let configVersion = before?.configVersion;
+  let before: SegmentHead | undefined = segments[from - 1];
   for (const segment of segments.slice(from)) {
-    // An epoch that a rung has no segment of still counts: one tag for each that passed.
-    for (; epoch < segment.epoch; epoch += 1) lines.push("#EXT-X-DISCONTINUITY");
-    if (segment.configVersion !== configVersion) {
-      configVersion = segment.configVersion;
-      lines.push(`#EXT-X-MAP:URI="init-${configVersion}.mp4"`);
-    }
-    lines.push(`#EXT-X-PROGRAM-DATE-TIME:${new Date(segment.wallClockMs).toISOString()}`);
+    lines.push(...writeSegmentHead(segment, before, segments[0]!.epoch));
     if (segment.gap) lines.push("#EXT-X-GAP");
+    lines.push(...writeParts(segment));
     const sizeBytes = segment.gap ? undefined : rangeOf?.(segment);
     if (sizeBytes !== undefined) lines.push(`#EXT-X-BYTERANGE:${sizeBytes}@0`);
     lines.push(`#EXTINF:${writtenDuration(segment, targetDurationS).toFixed(5)},`, `${segment.sequence}.m4s`);
+    before = segment;
   }
+  return lines;
+}
+
+/** What holds from a segment on: breaks before it, its configuration, its time. */
+function writeSegmentHead(
+  { epoch, configVersion, wallClockMs }: SegmentHead,
+  before: SegmentHead | undefined,
+  firstEpoch: number,
+): string[] {
+  const lines: string[] = [];
+  // An epoch that a rung has no segment of still counts: one tag for each that passed.
+  for (let passed = before?.epoch ?? firstEpoch; passed < epoch; passed += 1) lines.push("#EXT-X-DISCONTINUITY");
+  if (configVersion !== before?.configVersion) lines.push(`#EXT-X-MAP:URI="init-${configVersion}.mp4"`);
+  lines.push(`#EXT-X-PROGRAM-DATE-TIME:${new Date(wallClockMs).toISOString()}`);
+  return lines;
+}
+
+function writeParts({ sequence, parts = [] }: SegmentHead): string[] {
+  return parts.map(({ durationS, independent, gap }, part) => {
+    const flags = `${independent ? ",INDEPENDENT=YES" : ""}${gap ? ",GAP=YES" : ""}`;
+    return `#EXT-X-PART:DURATION=${durationS.toFixed(5)},URI="${sequence}.${part}.m4s"${flags}`;
+  });
+}
+
+/** The open segment's parts, and what comes after all that is there: a player asks for it and waits. */
+function writeTail(last: SegmentHead, { open, hint }: PlaylistTail): string[] {
+  const lines = open === undefined ? [] : [...writeSegmentHead(open, last, last.epoch), ...writeParts(open)];
+  if (hint !== undefined) lines.push(`#EXT-X-PRELOAD-HINT:TYPE=PART,URI="${hint.sequence}.${hint.part}.m4s"`);
   return lines;
 }
 

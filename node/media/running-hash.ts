@@ -57,13 +57,28 @@ export function sortLeaves(leaves: readonly PartLeaf[]): PartLeaf[] {
   return [...leaves].sort((left, right) => left.rung - right.rung || left.part - right.part);
 }
 
+/** A part as it stands in its segment, behind `offset` bytes of others. */
+export function placePart(part: Part, sha256: Hex, offset: number): LivePart {
+  const { bytes, frames, pixels, durationTicks, startTicks, independent, headSizeBytes } = part;
+  return {
+    offset,
+    sizeBytes: bytes.length,
+    frames,
+    pixels,
+    durationTicks,
+    startTicks,
+    independent,
+    headSizeBytes,
+    sha256,
+  };
+}
+
 /** Places parts one after the other, as they stand in their segment. */
 export function placeParts(parts: readonly { part: Part; sha256: Hex }[]): LivePart[] {
   let offset = 0;
   return parts.map(({ part, sha256 }) => {
-    const { index: _, bytes, ...facts } = part;
-    const placed = { ...facts, offset, sizeBytes: bytes.length, sha256 };
-    offset += bytes.length;
+    const placed = placePart(part, sha256, offset);
+    offset += placed.sizeBytes;
     return placed;
   });
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { LiveWindow } from "@leat/node/media/live-window.ts";
 import { type Part, SegmentPackager } from "@leat/node/media/packager.ts";
-import { placeParts } from "@leat/node/media/running-hash.ts";
+import { placePart, placeParts } from "@leat/node/media/running-hash.ts";
 import type { HlsStream } from "@leat/node/media-io/hls/stream.ts";
 import type { Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
@@ -13,10 +13,20 @@ export class TestStream implements HlsStream {
   readonly window = new LiveWindow();
   isUnbudgeted = false;
   readonly held = new Map<string, Uint8Array>();
+  /** Parts of segments that are not whole yet. */
+  readonly open = new Map<string, Uint8Array[]>();
   readonly counted: [rung: number, sequence: number, from: number, to: number][] = [];
 
   bytes(rung: number, sequence: number) {
     return this.held.get(`${rung}/${sequence}`);
+  }
+  partBytes(rung: number, sequence: number, part: number) {
+    const name = this.window.renditions.find((info) => info.rung === rung)!.name;
+    const placed = this.window.part(name, sequence, part);
+    if (placed === undefined) return undefined;
+    const open = this.open.get(`${rung}/${sequence}`);
+    if (open !== undefined) return open[part];
+    return this.bytes(rung, sequence)?.subarray(placed.offset, placed.offset + placed.sizeBytes);
   }
   count(rung: number, sequence: number, from: number, to: number) {
     this.counted.push([rung, sequence, from, to]);
@@ -36,7 +46,17 @@ export class TestStream implements HlsStream {
       this.addSegment(rung, sequence, parts, packager.totals.durationTicks);
     }
   }
+  addPart(rung: number, sequence: number, part: Part) {
+    const held = this.open.get(`${rung}/${sequence}`) ?? [];
+    this.open.set(`${rung}/${sequence}`, held);
+    const offset = held.reduce((sum, bytes) => sum + bytes.length, 0);
+    held.push(part.bytes);
+    const wallClockMs = 1_700_000_000_000 + sequence * 2000;
+    const place = { rung, sequence, epoch: 0, configVersion: 0, wallClockMs };
+    this.window.addPart(place, placePart(part, sha256(part.bytes), offset));
+  }
   addSegment(rung: number, sequence: number, parts: Part[], durationTicks: number) {
+    this.open.delete(`${rung}/${sequence}`);
     this.held.set(`${rung}/${sequence}`, Buffer.concat(parts.map((part) => part.bytes)));
     const placed = placeParts(parts.map((part) => ({ part, sha256: sha256(part.bytes) })));
     const frames = parts.reduce((sum, part) => sum + part.frames, 0);

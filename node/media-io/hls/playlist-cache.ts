@@ -40,14 +40,15 @@ export function etagOf(bytes: Uint8Array): string {
 export class PlaylistCache {
   readonly #windows = new WeakMap<HlsWindow, Map<string, Document>>();
 
-  get(window: HlsWindow, key: string, write: () => string | undefined): Document | undefined {
+  /** `revision`: that of what is shown. */
+  get(window: HlsWindow, key: string, revision: number, write: () => string | undefined): Document | undefined {
     const documents = this.#windows.get(window) ?? new Map<string, Document>();
     this.#windows.set(window, documents);
     const known = documents.get(key);
-    if (known?.revision === window.revision) return known;
+    if (known?.revision === revision) return known;
     const text = write();
     if (text === undefined) return undefined;
-    const document = new Document(text, window.revision);
+    const document = new Document(text, revision);
     documents.set(key, document);
     return document;
   }

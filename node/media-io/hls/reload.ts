@@ -4,8 +4,9 @@ import type { HlsWindow } from "./stream.ts";
 
 /** The delivery directives of a playlist request (RFC 8216bis, section 6.2.5). */
 export interface Reload {
-  /** Answer only when this segment is there. */
+  /** Answer only when this segment is there, or this part of it. */
   readonly sequence: number | undefined;
+  readonly part: number | undefined;
   readonly skip: boolean;
 }
 
@@ -25,30 +26,30 @@ export function readReload(url: string): Reload | undefined {
   const isWhole = [sequence, part].every((value) => value == null || count.test(value));
   if (!isWhole || (part != null && sequence == null)) return undefined;
   if (skip != null && skip !== "YES" && skip !== "v2") return undefined;
-  return { sequence: sequence == null ? undefined : Number(sequence), skip: skip != null };
+  const [asked, askedPart] = [sequence, part].map((value) => (value == null ? undefined : Number(value)));
+  return { sequence: asked, part: askedPart, skip: skip != null };
 }
 
 /** A stream that is over has all that it will have. */
-export function isThere(window: HlsWindow, name: string, { sequence }: Reload): boolean {
-  return sequence === undefined || window.ended || window.headOf(name) >= sequence;
+export function isThere(window: HlsWindow, name: string, { sequence, part }: Reload): boolean {
+  return sequence === undefined || window.ended || window.hasReached(name, sequence, part);
 }
 
 export function isTooFar(window: HlsWindow, name: string, { sequence }: Reload): boolean {
   return sequence !== undefined && !window.ended && sequence > window.headOf(name) + FURTHEST_AHEAD;
 }
 
-/** Resolves when the segment is there, the stream has ended, the viewer has gone, the server closes, or after a while. */
-export async function waitForSegment(
+/** Resolves when it is there, the stream has ended, the viewer has gone, the server closes, or after a while. */
+export async function waitUntil(
   window: HlsWindow,
-  name: string,
-  reload: Reload,
+  isHere: () => boolean,
   { clock, request, closing }: { clock: Clock; request: IncomingMessage; closing: AbortSignal },
 ): Promise<void> {
-  if (isThere(window, name, reload)) return;
+  if (isHere()) return;
   const over = new AbortController();
   const leave = () => over.abort();
   const forget = window.onChange(() => {
-    if (isThere(window, name, reload)) leave();
+    if (isHere()) leave();
   });
   request.socket.once("close", leave);
   closing.addEventListener("abort", leave);

@@ -12,7 +12,7 @@ import { Audiences } from "./audience.ts";
 import { countedBody } from "./counted-body.ts";
 import { type Document, etagOf, PlaylistCache } from "./playlist-cache.ts";
 import { parseRange } from "./range.ts";
-import { isThere, isTooFar, readReload, waitForSegment } from "./reload.ts";
+import { isThere, isTooFar, readReload, waitUntil } from "./reload.ts";
 import type { HlsProvider, HlsSegment, HlsStream, HlsWindow } from "./stream.ts";
 
 /** Asks viewers for payment where a stream wants it. */
@@ -111,7 +111,7 @@ export async function hlsRoutes(
       }
       audiences.of(stream).see(request);
       if (file === "manifest.mpd") {
-        const document = playlists.get(stream.window, file, () => stream.window.mpd());
+        const document = playlists.get(stream.window, file, stream.window.revision, () => stream.window.mpd());
         return document === undefined
           ? sendMissing(reply, "HLS_NOT_READY")
           : sendPlaylist(request, reply, stream, document, FRESH, MPD_TYPE);
@@ -119,7 +119,8 @@ export async function hlsRoutes(
       const match = /^master(?:-(h264|hevc|vp9|av1))?\.m3u8$/.exec(file);
       if (match === null) return sendMissing(reply, "HLS_FILE_UNKNOWN");
       const family = match[1] as Family | undefined;
-      const document = playlists.get(stream.window, file, () => stream.window.master(family));
+      const { revision } = stream.window;
+      const document = playlists.get(stream.window, file, revision, () => stream.window.master(family));
       return document === undefined
         ? sendMissing(reply, "HLS_NOT_READY")
         : sendPlaylist(request, reply, stream, document, FRESH);
@@ -139,7 +140,8 @@ export async function hlsRoutes(
       audiences.of(stream).see(request);
       if (file === "index.m3u8") return sendMediaPlaylist(request, reply, stream, name);
       if (file === "iframes.m3u8" && info.kind === "video") {
-        const document = playlists.get(stream.window, `${name}/${file}`, () => stream.window.iframes(name));
+        const { revision } = stream.window;
+        const document = playlists.get(stream.window, `${name}/${file}`, revision, () => stream.window.iframes(name));
         return document === undefined
           ? sendMissing(reply, "HLS_NOT_READY")
           : sendPlaylist(request, reply, stream, document, FRESH);
@@ -157,7 +159,9 @@ export async function hlsRoutes(
     });
   }
 
-  /** A player that names a segment (`_HLS_msn`) is answered once it is there, or after a while with what there is. */
+  const waiterOf = ({ raw: request }: FastifyRequest) => ({ clock, request, closing: closing.signal });
+
+  /** A player that names a segment (`_HLS_msn`) or a part of it (`_HLS_part`) is answered once it is there, or after a while with what there is. */
   async function sendMediaPlaylist(
     request: FastifyRequest,
     reply: FastifyReply,
@@ -169,9 +173,10 @@ export async function hlsRoutes(
     const { window } = stream;
     if (window.headOf(name) < 0) return sendMissing(reply, "HLS_NOT_READY");
     if (isTooFar(window, name, reload)) return sendRefused(reply, "HLS_RELOAD_TOO_FAR");
-    await waitForSegment(window, name, reload, { clock, request: request.raw, closing: closing.signal });
+    await waitUntil(window, () => isThere(window, name, reload), waiterOf(request));
     const key = `${name}/${reload.skip ? "skip" : ""}`;
-    const document = playlists.get(window, key, () => window.playlist(name, { skip: reload.skip }));
+    const write = () => window.playlist(name, { skip: reload.skip });
+    const document = playlists.get(window, key, window.revisionOf(name), write);
     if (document === undefined) return sendMissing(reply, "HLS_NOT_READY");
     const caching = reload.sequence === undefined ? FRESH : isThere(window, name, reload) ? ANSWERED : "no-store";
     return sendPlaylist(request, reply, stream, document, caching);
@@ -192,16 +197,41 @@ export async function hlsRoutes(
       const body = initSegment(config);
       return sendBytes(request, reply, stream, { body, type, etag: etagOf(body), count: undefined });
     }
+    const part = /^(\d{1,15})\.(\d{1,9})\.m4s$/.exec(file);
+    if (part !== null)
+      return sendPart(request, reply, stream, info, { sequence: Number(part[1]), part: Number(part[2]) });
     const segment = findSegment(stream.window, info.name, file);
     const body = segment === undefined ? undefined : stream.bytes(info.rung, segment.sequence);
     if (segment === undefined || body === undefined) return sendMissing(reply, "HLS_FILE_UNKNOWN");
     const { sequence } = segment;
     const audience = audiences.of(stream);
-    const durationS = durationOf(stream.window, info, segment);
+    const durationS = durationOf(stream.window, info, segment.durationTicks);
     const count = (from: number, to: number) => stream.count(info.rung, sequence, from, to);
     const onSent = (bytes: number) => audience.sent(bytes, (durationS * bytes) / segment.sizeBytes);
     const etag = `"${sequence}-${segment.parts.at(-1)?.sha256.slice(2, 18) ?? segment.sizeBytes}"`;
     return sendBytes(request, reply, stream, { body, type, etag, count, onSent });
+  }
+
+  /** A part that is hinted is answered when it is there: a player asks for it ahead. */
+  async function sendPart(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    stream: HlsStream,
+    info: RenditionInfo,
+    { sequence, part }: { sequence: number; part: number },
+  ): Promise<FastifyReply> {
+    const { window } = stream;
+    await waitUntil(window, () => !window.isNextPart(info.name, sequence, part), waiterOf(request));
+    const found = window.part(info.name, sequence, part);
+    const body = stream.partBytes(info.rung, sequence, part);
+    if (found === undefined || body === undefined) return sendMissing(reply, "HLS_FILE_UNKNOWN");
+    const { offset, sizeBytes, durationTicks, sha256 } = found;
+    const audience = audiences.of(stream);
+    const durationS = durationOf(window, info, durationTicks);
+    const count = (from: number, to: number) => stream.count(info.rung, sequence, offset + from, offset + to);
+    const onSent = (bytes: number) => audience.sent(bytes, (durationS * bytes) / sizeBytes);
+    const type = info.kind === "video" ? "video/mp4" : "audio/mp4";
+    return sendBytes(request, reply, stream, { body, type, etag: `"${sha256.slice(2, 24)}"`, count, onSent });
   }
 
   async function sendBytes(
@@ -292,9 +322,9 @@ function findSegment(window: HlsWindow, name: string, file: string): HlsSegment 
     : window.segmentAt(name, Number(first), Number(start));
 }
 
-/** Seconds that a whole segment plays; of sound beside a picture none, as that is not watched twice. */
-function durationOf(window: HlsWindow, info: RenditionInfo, { configVersion, durationTicks }: HlsSegment): number {
+/** Seconds that media of a rung plays; of sound beside a picture none, as that is not watched twice. */
+function durationOf(window: HlsWindow, info: RenditionInfo, durationTicks: number): number {
   const isBeside = info.kind === "audio" && window.renditions.some(({ kind }) => kind === "video");
-  const timescale = window.config(info.name, configVersion)?.timescale;
+  const timescale = window.timescaleOf(info.name);
   return isBeside || timescale === undefined ? 0 : durationTicks / timescale;
 }

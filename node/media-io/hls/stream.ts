@@ -5,8 +5,10 @@ import type { Guarded } from "../access/viewer-access.ts";
 
 /** What can be fetched of a stream, and the playlists over it: a `LiveWindow` is one. */
 export interface HlsWindow {
-  /** Rises with every change that a playlist shows. */
+  /** Rises with every change but new parts. */
   readonly revision: number;
+  /** Rises with every change that a rendition's own playlist shows. */
+  revisionOf(name: string): number;
   readonly ended: boolean;
   readonly renditions: readonly RenditionInfo[];
   master(family?: Family): string | undefined;
@@ -16,18 +18,31 @@ export interface HlsWindow {
   iframes(name: string): string | undefined;
   /** The newest sequence of a rendition, -1 before its first. */
   headOf(name: string): number;
+  /** Whether a segment, or a part of it, is there: what a player waits for that names it. */
+  hasReached(name: string, sequence: number, part: number | undefined): boolean;
+  part(name: string, sequence: number, part: number): HlsPart | undefined;
+  /** Whether it is the part that comes next. */
+  isNextPart(name: string, sequence: number, part: number): boolean;
   /** Calls back after every change until what it gives is called. */
   onChange(listener: () => void): () => void;
   rendition(name: string): RenditionInfo | undefined;
   config(name: string, version: number): TrackConfig | undefined;
+  timescaleOf(name: string): number | undefined;
   segment(name: string, sequence: number): HlsSegment | undefined;
   /** By where it starts, as DASH names it. */
   segmentAt(name: string, epoch: number, startTicks: number): HlsSegment | undefined;
 }
 
+export interface HlsPart {
+  /** Bytes of its segment before it. */
+  readonly offset: number;
+  readonly sizeBytes: number;
+  readonly durationTicks: number;
+  readonly sha256: Hex;
+}
+
 export interface HlsSegment {
   readonly sequence: number;
-  readonly configVersion: number;
   readonly durationTicks: number;
   readonly sizeBytes: number;
   readonly parts: readonly { readonly sha256: Hex }[];
@@ -40,6 +55,8 @@ export interface HlsStream {
   readonly guarded?: Guarded;
   /** The bytes of a segment, one buffer for all viewers. */
   bytes(rung: number, sequence: number): Uint8Array | undefined;
+  /** The same of a part. */
+  partBytes(rung: number, sequence: number, part: number): Uint8Array | undefined;
   /** The buyer pays for no viewers. */
   readonly isUnbudgeted?: boolean;
   /** Bytes `from` to `to` (not included) of a segment went out to a viewer; who that was is nobody's business. */

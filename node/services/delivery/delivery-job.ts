@@ -4,6 +4,7 @@ import type { MediaConnection, MediaMessage } from "@leat/node/wire/media/messag
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
+import type { Frame } from "@leat/sdk/protocol/frame.ts";
 import { zeroHash } from "@leat/sdk/protocol/hex.ts";
 import type { DeliverySpec, Origin } from "@leat/sdk/protocol/job.ts";
 import type { Statements } from "@leat/sdk/protocol/statements.ts";
@@ -68,8 +69,10 @@ export class DeliveryJob {
     this.stream.isUnbudgeted = this.#granted === 0n;
   }
 
+  /** The newest segment of which viewers have anything: nobody may give that number to another. */
   get sequence(): number | null {
-    return this.stream.window.head < 0 ? null : this.stream.window.head;
+    const { newest } = this.stream;
+    return newest < 0 ? null : newest;
   }
 
   /** Pulls until the stream ends, or until stopped. Serving goes on whatever happens here. */
@@ -81,8 +84,7 @@ export class DeliveryJob {
       this.#changed = new AbortController();
       try {
         await this.#pull(this.#origin);
-        this.stream.window.end();
-        this.stream.frames.end();
+        this.#settle(this.stream.end());
         return { code: undefined };
       } catch (error) {
         if (this.#stopped) break;
@@ -109,7 +111,10 @@ export class DeliveryJob {
     const isElsewhere = origin.node !== this.#origin.node;
     this.#origin = origin;
     this.#changed.abort();
-    if (isElsewhere) this.#connection?.abort(new DeliveryError({ code: "DELIVERY_ORIGIN_CHANGED" }));
+    if (!isElsewhere) return;
+    this.#connection?.abort(new DeliveryError({ code: "DELIVERY_ORIGIN_CHANGED" }));
+    // Another origin cannot go on with it: frames that it never had are in it.
+    this.#settle(this.stream.closeShort());
   }
 
   /** Pulls no more; writes the receipts of all that was served. Serving may go on, uncounted. */
@@ -117,8 +122,7 @@ export class DeliveryJob {
     this.#stopped = true;
     this.#changed.abort();
     this.#connection?.abort(new DeliveryError({ code: "DELIVERY_ENDED" }));
-    this.stream.window.end();
-    this.stream.frames.end();
+    this.#settle(this.stream.end());
     this.#settle(this.stream.closeCounts());
     await this.#receipts;
   }
@@ -158,7 +162,7 @@ export class DeliveryJob {
         throw new DeliveryError({ code: "DELIVERY_ORIGIN_REFUSED", reason: message.code });
       case "description":
         this.#partTargetMs = message.partTargetMs;
-        stream.describe(message.renditions);
+        stream.describe(message.renditions, message.partTargetMs);
         return;
       case "config":
         stream.setConfig(message.rung, message.version, message.config);
@@ -166,13 +170,14 @@ export class DeliveryJob {
       case "segmentStart": {
         const config = stream.config(message.rung, message.configVersion);
         if (config === undefined) throw unexpected("segmentStart before its config");
+        this.#settle(stream.begin(message));
         open.set(message.rung, new SegmentVerifier(message, config, this.#rules(origin)));
         stream.frames.config(message.rung, message.configVersion, config);
         return;
       }
       case "frame":
-        needOpen(open, message.rung).push(message.frame);
         stream.frames.frame(message.rung, message.sequence, message.frame);
+        this.#takeFrame(needOpen(open, message.rung), message.frame);
         return;
       case "partRestart": {
         stream.frames.takeBack(message.rung, needOpen(open, message.rung).restartPart());
@@ -192,6 +197,11 @@ export class DeliveryJob {
       default:
         throw unexpected(message.type);
     }
+  }
+
+  #takeFrame(verifier: SegmentVerifier, frame: Frame): void {
+    const part = verifier.push(frame);
+    if (part !== undefined) this.stream.addPart(verifier.start, part, verifier.config);
   }
 
   #rules(origin: Origin): VerifierRules {

@@ -1,13 +1,15 @@
 import { FrameRelay } from "@leat/node/media/live-frames.ts";
-import type { LiveSegment } from "@leat/node/media/live-segment.ts";
+import type { LivePart, LiveSegment } from "@leat/node/media/live-segment.ts";
 import { LiveWindow } from "@leat/node/media/live-window.ts";
-import { placeParts } from "@leat/node/media/running-hash.ts";
+import { placePart } from "@leat/node/media/running-hash.ts";
 import type { Guarded } from "@leat/node/media-io/access/viewer-access.ts";
+import type { SegmentStartMessage } from "@leat/node/wire/media/message.ts";
 import type { Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
 import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import type { PackedPart } from "../jobs/packed-segment.ts";
+import { DeliveryError } from "./errors.ts";
 import type { VerifiedSegment } from "./segment-verifier.ts";
 import { ServedBytes } from "./served-bytes.ts";
 
@@ -26,7 +28,15 @@ export interface ServedSegment {
 
 interface Facts {
   readonly firstFrame: number;
-  readonly durationMs: number;
+  durationMs: number;
+}
+
+/** A segment that is not whole yet, as it is served. */
+interface OpenSegment {
+  readonly start: SegmentStartMessage;
+  readonly config: TrackConfig;
+  readonly parts: LivePart[];
+  readonly bytes: Uint8Array[];
 }
 
 /** One stream as this edge serves it: the live window, its bytes, and the count of what went out. */
@@ -40,6 +50,7 @@ export class EdgeStream {
   guarded: Guarded;
   readonly #keep: KeepPart;
   readonly #bytes = new Map<number, Map<number, Uint8Array>>();
+  readonly #open = new Map<number, OpenSegment>();
   readonly #facts = new Map<number, Facts>();
   readonly #served = new ServedBytes();
   readonly #last = new Map<number, number>();
@@ -58,8 +69,13 @@ export class EdgeStream {
     return lacking.length === 0 ? 0 : Math.min(...lacking);
   }
 
-  describe(renditions: readonly RenditionInfo[]): void {
-    this.window.describe(renditions);
+  /** The newest segment of which a part is served, -1 before the first. */
+  get newest(): number {
+    return Math.max(this.window.head, ...[...this.#open.values()].map(({ start }) => start.sequence));
+  }
+
+  describe(renditions: readonly RenditionInfo[], partTargetMs?: number): void {
+    this.window.describe(renditions, partTargetMs);
   }
 
   setConfig(rung: number, version: number, config: TrackConfig): void {
@@ -73,37 +89,85 @@ export class EdgeStream {
     return this.#configs.get(rung)?.get(version);
   }
 
-  /** Adds a segment; answers the counts of those that leave for it. */
-  add({ start, parts, frames, durationTicks, sizeBytes }: VerifiedSegment, config: TrackConfig): ServedSegment[] {
-    const { rung, sequence, epoch, configVersion, wallClockMs, firstFrame } = start;
-    const placed = placeParts(parts.map((part) => ({ part, sha256: bytesToHex(part.sha256) })));
-    const segment: LiveSegment = {
-      rung,
-      sequence,
-      epoch,
-      configVersion,
-      wallClockMs,
-      frames,
-      durationTicks,
-      sizeBytes,
-      parts: placed,
-    };
-    // Bytes first: whoever sees the segment in a playlist must be able to fetch it.
-    const rungs = this.#bytes.get(sequence) ?? new Map<number, Uint8Array>();
-    const isNew = sequence > (this.#last.get(rung) ?? -1);
-    if (!isNew) return [];
-    this.#bytes.set(sequence, rungs);
-    rungs.set(rung, Buffer.concat(parts.map((part) => this.#keep(part, { rung, sequence }))));
-    this.#last.set(rung, sequence);
-    const durationMs = Math.round((durationTicks * 1000) / config.timescale);
-    if (!this.#facts.has(sequence)) this.#facts.set(sequence, { firstFrame, durationMs });
-    if (this.#counting) this.#served.open(rung, sequence, placed);
-    const { evicted } = this.window.add(segment);
-    return evicted.flatMap((gone) => this.#drop(gone));
+  /**
+   * A segment begins. One that was begun before and is another will never be whole: it is served as the parts that it
+   * has. Answers the counts of segments that leave for it.
+   */
+  begin({ rung, sequence }: SegmentStartMessage): ServedSegment[] {
+    const open = this.#open.get(rung);
+    return open === undefined || open.start.sequence >= sequence ? [] : this.#closeOpen(open);
+  }
+
+  /**
+   * The next verified part of a segment. One that was served before, from the same origin, must be the same.
+   * @throws DELIVERY_PART_ALTERED
+   */
+  addPart(start: SegmentStartMessage, part: PackedPart, config: TrackConfig): void {
+    const placed = this.#place(start, part, config);
+    if (placed === undefined) return;
+    const { rung, sequence, epoch, configVersion, wallClockMs } = start;
+    this.window.addPart({ rung, sequence, epoch, configVersion, wallClockMs }, placed);
+  }
+
+  /** A segment is whole; answers the counts of those that leave for it. */
+  add({ start, parts }: VerifiedSegment, config: TrackConfig): ServedSegment[] {
+    const { rung, sequence } = start;
+    // Its last part and its end are one step: a playlist between them would hint at a part that never comes.
+    for (const part of parts) this.#place(start, part, config);
+    const open = this.#open.get(rung);
+    return open?.start.sequence === sequence ? this.#closeOpen(open) : [];
+  }
+
+  /** Undefined for a part that is there already. */
+  #place(start: SegmentStartMessage, part: PackedPart, config: TrackConfig): LivePart | undefined {
+    const { rung, sequence, firstFrame } = start;
+    if (sequence <= (this.#last.get(rung) ?? -1)) return undefined;
+    const open = this.#open.get(rung) ?? { start, config, parts: [], bytes: [] };
+    const sha256 = bytesToHex(part.sha256);
+    const known = open.parts[part.index];
+    const isNext = part.index === open.parts.length;
+    if (open.start.sequence !== sequence || !(known === undefined ? isNext : known.sha256 === sha256)) {
+      throw new DeliveryError({ code: "DELIVERY_PART_ALTERED", rung, sequence, part: part.index });
+    }
+    if (known !== undefined) return undefined;
+    this.#open.set(rung, open);
+    const last = open.parts.at(-1);
+    const placed = placePart(part, sha256, last === undefined ? 0 : last.offset + last.sizeBytes);
+    // Bytes first: whoever sees the part in a playlist must be able to fetch it.
+    open.bytes.push(this.#keep(part, { rung, sequence }));
+    open.parts.push(placed);
+    const facts = this.#facts.get(sequence) ?? { firstFrame, durationMs: 0 };
+    this.#facts.set(sequence, facts);
+    facts.durationMs = Math.max(facts.durationMs, durationOf(open));
+    if (this.#counting) this.#served.add(rung, sequence, placed);
+    return placed;
+  }
+
+  /** What is half done will never be whole: it is served as the parts that it has. */
+  closeShort(): ServedSegment[] {
+    return [...this.#open.values()].flatMap((open) => this.#closeOpen(open));
+  }
+
+  /** Nothing more comes. */
+  end(): ServedSegment[] {
+    const left = this.closeShort();
+    this.window.end();
+    this.frames.end();
+    return left;
   }
 
   bytes(rung: number, sequence: number): Uint8Array | undefined {
     return this.#bytes.get(sequence)?.get(rung);
+  }
+
+  /** Bytes of a part. */
+  partBytes(rung: number, sequence: number, part: number): Uint8Array | undefined {
+    const open = this.#open.get(rung);
+    if (open?.start.sequence === sequence) return open.bytes[part];
+    const name = this.window.renditions.find((info) => info.rung === rung)?.name;
+    const placed = name === undefined ? undefined : this.window.part(name, sequence, part);
+    const bytes = this.bytes(rung, sequence);
+    return placed === undefined ? undefined : bytes?.subarray(placed.offset, placed.offset + placed.sizeBytes);
   }
 
   /** Bytes `from` to `to` (not included) of a segment went out to a viewer. */
@@ -122,6 +186,29 @@ export class EdgeStream {
     return this.#served.sequences().flatMap((sequence) => this.#close(sequence));
   }
 
+  #closeOpen({ start, parts, bytes }: OpenSegment): ServedSegment[] {
+    const { rung, sequence, epoch, configVersion, wallClockMs } = start;
+    this.#open.delete(rung);
+    const rungs = this.#bytes.get(sequence) ?? new Map<number, Uint8Array>();
+    this.#bytes.set(sequence, rungs);
+    rungs.set(rung, Buffer.concat(bytes));
+    this.#last.set(rung, sequence);
+    const sum = (amount: (part: LivePart) => number) => parts.reduce((total, part) => total + amount(part), 0);
+    const segment: LiveSegment = {
+      rung,
+      sequence,
+      epoch,
+      configVersion,
+      wallClockMs,
+      frames: sum(({ frames }) => frames),
+      durationTicks: sum(({ durationTicks }) => durationTicks),
+      sizeBytes: sum(({ sizeBytes }) => sizeBytes),
+      parts,
+    };
+    const { evicted } = this.window.add(segment);
+    return evicted.flatMap((gone) => this.#drop(gone));
+  }
+
   #drop(sequence: number): ServedSegment[] {
     this.#bytes.delete(sequence);
     const closed = this.#close(sequence);
@@ -134,4 +221,9 @@ export class EdgeStream {
     const facts = this.#facts.get(sequence);
     return leaves.length === 0 || facts === undefined ? [] : [{ sequence, ...facts, leaves }];
   }
+}
+
+function durationOf({ parts, config }: OpenSegment): number {
+  const ticks = parts.reduce((sum, { durationTicks }) => sum + durationTicks, 0);
+  return Math.round((ticks * 1000) / config.timescale);
 }

@@ -36,6 +36,7 @@ const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest(
  */
 export class SegmentVerifier {
   readonly #start: SegmentStartMessage;
+  readonly #config: TrackConfig;
   readonly #rules: VerifierRules;
   readonly #packager: SegmentPackager;
   readonly #chain = new RunningHash(sha256);
@@ -45,6 +46,7 @@ export class SegmentVerifier {
 
   constructor(start: SegmentStartMessage, config: TrackConfig, rules: VerifierRules) {
     this.#start = start;
+    this.#config = config;
     this.#rules = rules;
     this.#packager = new SegmentPackager({
       config,
@@ -53,18 +55,22 @@ export class SegmentVerifier {
     });
   }
 
-  /** The parts that are whole and verified. */
-  get parts(): readonly PackedPart[] {
-    return this.#parts;
+  get start(): SegmentStartMessage {
+    return this.#start;
   }
 
-  push(frame: Frame): void {
+  get config(): TrackConfig {
+    return this.#config;
+  }
+
+  /** Gives the part that is whole now and verified, if one is. */
+  push(frame: Frame): PackedPart | undefined {
     this.#bytes += frame.data.length;
     const { maxBytes } = this.#rules;
     if (this.#bytes > maxBytes) {
       throw new DeliveryError({ code: "DELIVERY_SEGMENT_TOO_LARGE", sizeBytes: this.#bytes, maxBytes });
     }
-    this.#take(this.#packager.push(frame));
+    return this.#take(this.#packager.push(frame));
   }
 
   /** The mark of a part comes after its last frame, and before the next part's first. */
@@ -87,8 +93,8 @@ export class SegmentVerifier {
     return { start: this.#start, parts: this.#parts, frames, durationTicks, sizeBytes };
   }
 
-  #take(part: Part | undefined): void {
-    if (part === undefined) return;
+  #take(part: Part | undefined): PackedPart | undefined {
+    if (part === undefined) return undefined;
     const packed = hashPart(part);
     const runningHash = this.#chain.add(packed.sha256);
     const mark = this.#marks.get(part.index);
@@ -96,6 +102,7 @@ export class SegmentVerifier {
     if (Buffer.compare(mark.runningHash, runningHash) !== 0) throw this.#fault("DELIVERY_PART_ALTERED", part.index);
     this.#checkSignature(mark);
     this.#parts.push(packed);
+    return packed;
   }
 
   #checkSignature({ part, runningHash, signature }: PartMarkMessage): void {

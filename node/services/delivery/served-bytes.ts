@@ -5,8 +5,9 @@ import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
 export interface ServablePart {
   readonly sizeBytes: number;
   readonly sha256: Hex;
-  /** When its first frame shows; by it a frame is found that went out by itself. */
+  /** When its first frame shows, and for how long it lasts; by them a frame is found that went out by itself. */
   readonly startTicks: number;
+  readonly durationTicks: number;
 }
 
 /** Frames of a segment that is not closed yet: a rung of 120 frames a second for four seconds, twice over. */
@@ -16,7 +17,7 @@ const MAX_EARLY_SEGMENTS = 64;
 
 interface SegmentCount {
   readonly rung: number;
-  readonly parts: readonly ServablePart[];
+  readonly parts: ServablePart[];
   readonly served: number[];
 }
 
@@ -31,13 +32,16 @@ export class ServedBytes {
   /** Bytes by when a frame shows, of segments that are still to come; by rung and sequence. */
   readonly #early = new Map<string, Map<number, number>>();
 
-  open(rung: number, sequence: number, parts: readonly ServablePart[]): void {
+  /** The next part of a segment can be served from now on. */
+  add(rung: number, sequence: number, part: ServablePart): void {
     const rungs = this.#sequences.get(sequence) ?? new Map<number, SegmentCount>();
     this.#sequences.set(sequence, rungs);
-    rungs.set(rung, { rung, parts, served: parts.map(() => 0) });
+    const segment = rungs.get(rung) ?? { rung, parts: [], served: [] };
+    rungs.set(rung, segment);
+    segment.parts.push(part);
+    segment.served.push(0);
     const early = this.#early.get(`${rung} ${sequence}`);
-    this.#early.delete(`${rung} ${sequence}`);
-    for (const [pts, bytes] of early ?? []) this.countFrame(rung, sequence, pts, bytes);
+    for (const [pts, bytes] of early ?? []) if (tryCount(segment, pts, bytes)) early!.delete(pts);
   }
 
   /** Bytes `from` to `to` (not included) of a segment went out. What is not open any more is not counted. */
@@ -55,12 +59,7 @@ export class ServedBytes {
   /** So many bytes of the frame that shows at `pts` went out. */
   countFrame(rung: number, sequence: number, pts: number, bytes: number): void {
     const segment = this.#sequences.get(sequence)?.get(rung);
-    if (segment === undefined) {
-      this.#keepEarly(`${rung} ${sequence}`, pts, bytes);
-      return;
-    }
-    const part = segment.parts.findLastIndex(({ startTicks }) => startTicks <= pts);
-    if (part >= 0) segment.served[part]! += bytes;
+    if (segment === undefined || !tryCount(segment, pts, bytes)) this.#keepEarly(`${rung} ${sequence}`, pts, bytes);
   }
 
   /** Sequences that are open, in order. */
@@ -72,6 +71,7 @@ export class ServedBytes {
   close(sequence: number): PartLeaf[] {
     const rungs = [...(this.#sequences.get(sequence)?.values() ?? [])].sort((left, right) => left.rung - right.rung);
     this.#sequences.delete(sequence);
+    for (const { rung } of rungs) this.#early.delete(`${rung} ${sequence}`);
     return rungs.flatMap(({ rung, parts, served }) =>
       parts.flatMap(({ sha256 }, part) => {
         const bytes = served[part] ?? 0;
@@ -88,4 +88,14 @@ export class ServedBytes {
     // A segment that never closes is none that anybody is paid for.
     if (this.#early.size > MAX_EARLY_SEGMENTS) this.#early.delete(this.#early.keys().next().value!);
   }
+}
+
+/** False for a frame of a part that is not whole yet. One before the first part is nobody's. */
+function tryCount({ parts, served }: SegmentCount, pts: number, bytes: number): boolean {
+  const index = parts.findLastIndex(({ startTicks }) => startTicks <= pts);
+  if (index < 0) return true;
+  const { startTicks, durationTicks } = parts[index]!;
+  if (index === parts.length - 1 && pts >= startTicks + durationTicks) return false;
+  served[index]! += bytes;
+  return true;
 }

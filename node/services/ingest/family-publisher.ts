@@ -1,36 +1,10 @@
 import type { PackedPart, PackedSegment } from "@leat/node/services/jobs/packed-segment.ts";
-import { type Boundary, type Frame, isSameConfig, type VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import { type Frame, isSameConfig, type VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { findPictureFault } from "../../media/verification/pictures.ts";
 import type { FamilyTrack } from "./family-track.ts";
+import { type BegunSegment, isSame, type MadeFrame, type MadeRange, packedRange } from "./made-range.ts";
 import type { PublishedLog } from "./published-log.ts";
 import type { MadeRung } from "./rung-intake.ts";
-
-/** What is known of a segment while its source still comes in. */
-export interface BegunSegment {
-  readonly boundary: Boundary;
-  readonly wallClockMs: number;
-  /** When its pictures show, rising: those that came so far. */
-  readonly shownAt: readonly number[];
-  readonly isComplete: boolean;
-}
-
-/** A rung's frame as a transcoder sent it. */
-export interface MadeFrame {
-  readonly sequence: number;
-  readonly config: VideoConfig;
-  readonly frame: Frame;
-}
-
-/** What of a segment one attempt made: all, or the rest after what another had published. */
-export interface MadeRange {
-  /** Job and attempt. */
-  readonly maker: string;
-  readonly sequence: number;
-  /** Where it starts: pts, pictures and parts of the segment before it. */
-  readonly fromPts: number;
-  readonly picture: number;
-  readonly part: number;
-}
 
 interface PublishedRung {
   readonly config: VideoConfig;
@@ -336,21 +310,4 @@ interface Head {
 
 function isBeside(made: MadeFrame | undefined, other: MadeFrame): boolean {
   return made !== undefined && made.sequence === other.sequence && made.frame.pts === other.frame.pts;
-}
-
-function isSame(left: Frame, right: Frame): boolean {
-  if (left === right) return true;
-  const isTimed = left.dts === right.dts && left.pts === right.pts && left.duration === right.duration;
-  return isTimed && left.key === right.key && Buffer.compare(left.data, right.data) === 0;
-}
-
-function packedRange(rung: number, sequence: number, parts: readonly PackedPart[], frames: number): PackedSegment {
-  const totals = {
-    parts: parts.length,
-    frames,
-    durationTicks: parts.reduce((sum, part) => sum + part.durationTicks, 0),
-    sizeBytes: parts.reduce((sum, part) => sum + part.bytes.length, 0),
-    partsFit: true,
-  };
-  return { rung, sequence, parts, totals };
 }

@@ -1,7 +1,7 @@
 import type { FrameMessage, MediaMessage } from "@leat/node/wire/media/message.ts";
 import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { IngestError } from "./errors.ts";
-import type { MadeFrame } from "./family-publisher.ts";
+import type { MadeFrame } from "./made-range.ts";
 
 /** One rung's frames of one segment, as a transcoder sent them. */
 export interface MadeRung {

@@ -1,7 +1,7 @@
 import type { Boundary } from "@leat/sdk/protocol/frame.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
-import type { BegunSegment } from "./family-publisher.ts";
 import { createFamilyTracks, type FamilyTrack } from "./family-track.ts";
+import type { BegunSegment } from "./made-range.ts";
 import type { SourceBuffer } from "./source-buffer.ts";
 import type { SourceFacts } from "./source-segments.ts";
 

@@ -5,12 +5,17 @@ import fc from "fast-check";
 
 const hashOf = (index: number): Hex => `0x${index.toString(16).padStart(64, "0")}`;
 const partsOf = (sizes: readonly number[]) =>
-  sizes.map((sizeBytes, index) => ({ sizeBytes, sha256: hashOf(index), startTicks: 1_000 + index * 100 }));
+  sizes.map((sizeBytes, index) => ({
+    sizeBytes,
+    sha256: hashOf(index),
+    startTicks: 1_000 + index * 100,
+    durationTicks: 100,
+  }));
 
 describe("served bytes", () => {
   it("shares a range among the parts that it touches", () => {
     const served = new ServedBytes();
-    served.open(1, 7, partsOf([100, 100, 50]));
+    for (const part of partsOf([100, 100, 50])) served.add(1, 7, part);
     served.count(1, 7, 150, 220);
     assert.deepEqual(served.close(7), [
       { rung: 1, part: 1, frames: 0, pixels: 0n, sizeBytes: 50n, sha256: hashOf(1) },
@@ -21,7 +26,7 @@ describe("served bytes", () => {
 
   it("counts neither what is closed nor what is beyond a segment", () => {
     const served = new ServedBytes();
-    served.open(1, 7, partsOf([10]));
+    for (const part of partsOf([10])) served.add(1, 7, part);
     served.count(1, 8, 0, 10);
     served.count(2, 7, 0, 10);
     served.count(1, 7, 10, 20);
@@ -39,14 +44,18 @@ describe("served bytes", () => {
     // Of another rung, and of a segment that never comes.
     served.countFrame(2, 7, 1_000, 40);
     served.countFrame(1, 8, 1_000, 40);
-    served.open(1, 7, partsOf([100, 100, 50]));
+    const [first, ...rest] = partsOf([100, 100, 50]);
+    served.add(1, 7, first!);
+    // Of the part that is not whole yet.
+    served.countFrame(1, 7, 1_100, 7);
+    for (const part of rest) served.add(1, 7, part);
     served.countFrame(1, 7, 1_250, 5);
     served.countFrame(1, 7, 999, 6);
     assert.deepEqual(
       served.close(7).map(({ rung, part, sizeBytes }) => [rung, part, sizeBytes]),
       [
         [1, 0, 82n],
-        [1, 1, 3n],
+        [1, 1, 10n],
         [1, 2, 5n],
       ],
     );
@@ -57,8 +66,8 @@ describe("served bytes", () => {
     for (let sequence = 0; sequence < 100; sequence += 1) {
       for (let pts = 0; pts < 2_000; pts += 1) served.countFrame(1, sequence, pts, 1);
     }
-    served.open(1, 0, [{ sizeBytes: 1, sha256: hashOf(0), startTicks: 0 }]);
-    served.open(1, 99, [{ sizeBytes: 1, sha256: hashOf(0), startTicks: 0 }]);
+    const part = { sizeBytes: 1, sha256: hashOf(0), startTicks: 0, durationTicks: 2_000 };
+    for (const sequence of [0, 99]) served.add(1, sequence, part);
     assert.deepEqual([served.close(0).length, served.close(99)[0]?.sizeBytes], [0, 1_024n]);
   });
 
@@ -69,7 +78,7 @@ describe("served bytes", () => {
       fc.property(sizes, ranges, (partSizes, asked) => {
         const total = partSizes.reduce((sum, size) => sum + size, 0);
         const served = new ServedBytes();
-        served.open(3, 0, partsOf(partSizes));
+        for (const part of partsOf(partSizes)) served.add(3, 0, part);
         let wanted = 0;
         for (const [left, right] of asked) {
           const [from, to] = [Math.min(left, right), Math.max(left, right)];

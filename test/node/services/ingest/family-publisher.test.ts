@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
 import { SegmentVerifier } from "@leat/node/services/delivery/segment-verifier.ts";
-import { type BegunSegment, FamilyPublisher } from "@leat/node/services/ingest/family-publisher.ts";
+import { FamilyPublisher } from "@leat/node/services/ingest/family-publisher.ts";
 import { FamilyTrack } from "@leat/node/services/ingest/family-track.ts";
+import type { BegunSegment } from "@leat/node/services/ingest/made-range.ts";
 import { PublishedLog } from "@leat/node/services/ingest/published-log.ts";
 import type { MadeRung } from "@leat/node/services/ingest/rung-intake.ts";
 import { packSegment } from "@leat/node/services/jobs/packed-segment.ts";
@@ -166,15 +167,21 @@ describe("family publisher", () => {
     assert.deepEqual(shown(await published(), 1), picturesOf(0, 60));
   });
 
-  it("stops at a picture that the source does not have next, and at one of another size", async () => {
+  it("stops at a picture that the source does not have next, at one of another size and at a rest without a key", async () => {
     give(1, [...whole.frames.slice(0, 10), ...whole.frames.slice(11)]);
     give(2, [...whole.frames.slice(0, 10), ...whole.frames.slice(11)]);
     assert.deepEqual(shown(await published(), 1), picturesOf(0, 10));
     publisher.attach("second", 0);
+    const at7 = rest.map((frame, at) => ({ ...frame, dts: (7 + at) * duration, pts: (7 + at) * duration }));
     const small = { ...whole.config, width: 32 };
-    give(1, rest.slice(-53), { config: small });
-    give(2, rest.slice(-53), { config: small });
+    for (const rung of [1, 2]) give(rung, at7, { config: small });
     assert.deepEqual(shown(await published(), 1), picturesOf(0, 7));
+    publisher.attach("third", 0);
+    for (const rung of [1, 2]) give(rung, [{ ...at7[1]!, pts: at7[0]!.pts, dts: at7[0]!.dts }, ...at7.slice(1)]);
+    assert.deepEqual(shown(await published(), 1), picturesOf(0, 7));
+    publisher.attach("fourth", 0);
+    for (const rung of [1, 2]) give(rung, at7);
+    assert.deepEqual(shown(await published(), 1), picturesOf(0, 53));
   });
 
   /** What an edge would get now. */
@@ -207,20 +214,16 @@ function partsOf(messages: readonly MediaMessage[], rung: number): Uint8Array[] 
   };
   const configs = new Map<number, VideoConfig>();
   let verifier: SegmentVerifier | undefined;
-  let taken = 0;
   for (const message of messages) {
     if (!("rung" in message) || message.rung !== rung) continue;
     if (message.type === "config") configs.set(message.version, message.config as VideoConfig);
-    if (message.type === "segmentStart") {
+    if (message.type === "segmentStart")
       verifier = new SegmentVerifier(message, configs.get(message.configVersion)!, rules);
-      taken = 0;
-    }
-    if (message.type === "frame") verifier!.push(message.frame);
+    if (message.type === "frame")
+      hashes.push(...[verifier!.push(message.frame)?.sha256].filter((hash) => hash !== undefined));
     if (message.type === "partMark") verifier!.mark(message);
     if (message.type === "partRestart") verifier!.restartPart();
-    if (message.type === "segmentEnd") verifier!.finish(message);
-    for (const part of verifier?.parts.slice(taken) ?? []) hashes.push(part.sha256);
-    taken = verifier?.parts.length ?? 0;
+    if (message.type === "segmentEnd") hashes.push(verifier!.finish(message).parts.at(-1)!.sha256);
   }
   return hashes;
 }

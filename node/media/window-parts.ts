@@ -1,0 +1,98 @@
+import type { LivePart, LiveSegment, OpenSegment, SegmentPlace } from "./live-segment.ts";
+import { LowLatencyRule, listableParts } from "./low-latency.ts";
+import { PART_TARGET_MS, partTargetTicks } from "./packager.ts";
+import type { PlaylistTail, RenditionReport } from "./playlist.ts";
+import { type ListedWindow, listOpen } from "./window-listing.ts";
+
+/** The place of a part in its rung. */
+export interface PartPlace {
+  readonly sequence: number;
+  readonly part: number;
+}
+
+/** What of a window is ahead of its whole segments: their parts, and whether those are served at all. */
+export class WindowParts {
+  readonly #window: ListedWindow;
+  readonly #open = new Map<number, OpenSegment>();
+  readonly #rule = new LowLatencyRule();
+  #targetMs = PART_TARGET_MS;
+
+  constructor(window: ListedWindow) {
+    this.#window = window;
+  }
+
+  get isOn(): boolean {
+    return this.#rule.isOn;
+  }
+
+  get targetMs(): number {
+    return this.#targetMs;
+  }
+
+  set targetMs(targetMs: number) {
+    this.#targetMs = targetMs;
+  }
+
+  add(place: SegmentPlace, part: LivePart): void {
+    const open = this.#open.get(place.rung);
+    const before = open?.sequence === place.sequence ? open.parts : [];
+    this.#open.set(place.rung, { ...place, parts: [...before, part] });
+  }
+
+  /** The segment is whole now. */
+  close({ rung, parts }: LiveSegment): void {
+    this.#open.delete(rung);
+    const timescale = this.#window.timescaleOf(rung);
+    const isWhole = timescale !== undefined && parts.length > 0;
+    const ticks = partTargetTicks(timescale ?? 1, this.#targetMs);
+    this.#rule.closed(rung, isWhole && listableParts(parts, ticks, true).length === parts.length);
+  }
+
+  clear(): void {
+    this.#open.clear();
+  }
+
+  find(rung: number, { sequence, part }: PartPlace): LivePart | undefined {
+    const open = this.#open.get(rung);
+    return (open?.sequence === sequence ? open : this.#segmentOf(rung, sequence))?.parts[part];
+  }
+
+  /** What comes after all that is there. */
+  next(rung: number, last: number): PartPlace {
+    const open = this.#open.get(rung);
+    return open === undefined ? { sequence: last + 1, part: 0 } : { sequence: open.sequence, part: open.parts.length };
+  }
+
+  hasReached(rung: number, last: number, { sequence, part }: PartPlace): boolean {
+    if (sequence < last) return true;
+    const open = this.#open.get(rung);
+    const listed = open === undefined ? 0 : listOpen(this.#window, open, this.#targetMs).length;
+    // One that is beyond a segment's last part is the next segment's first.
+    if (sequence === last) return part < (this.#segmentOf(rung, last)?.parts.length ?? 0) || listed > 0;
+    return open?.sequence === sequence && part < listed;
+  }
+
+  tailOf(rung: number, last: number): PlaylistTail | undefined {
+    if (!this.isOn) return undefined;
+    const open = this.#open.get(rung);
+    const parts = open === undefined ? [] : listOpen(this.#window, open, this.#targetMs);
+    // What cannot be listed cannot be hinted either.
+    const isListed = parts.length === (open?.parts.length ?? 0);
+    return {
+      partTargetS: this.#targetMs / 1000,
+      open: open === undefined || parts.length === 0 ? undefined : { ...open, parts },
+      hint: isListed ? this.next(rung, last) : undefined,
+    };
+  }
+
+  reportOf(name: string, rung: number, last: number): RenditionReport {
+    if (!this.isOn) return { name, lastSequence: last };
+    const { sequence, part } = this.next(rung, last);
+    if (part > 0) return { name, lastSequence: sequence, lastPart: part - 1 };
+    return { name, lastSequence: last, lastPart: (this.#segmentOf(rung, last)?.parts.length ?? 1) - 1 };
+  }
+
+  #segmentOf(rung: number, sequence: number): LiveSegment | undefined {
+    return this.#window.segments.get(rung)?.get(sequence);
+  }
+}
