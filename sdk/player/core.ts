@@ -35,6 +35,8 @@ export interface PlayerOptions {
 
 /** Errors of one edge in a row before the player moves to the other: one may be chance. */
 const errorsBeforeSwitch = 2;
+/** Where playlists have no parts. */
+const plainSegmentsBehind = 2;
 /** A server holds a playlist back until its next segment is there, for six seconds at most. */
 const heldBackMs = 8_000;
 /** Pause before asking for edges again when none answers. */
@@ -111,6 +113,8 @@ export class StreamPlayer {
     const resumeAt = this.#hls?.playingDate ?? undefined;
     this.#hls?.destroy();
     const hls = new Hls(this.#config(resumeAt));
+    // Not of what the player is made with: that would stand above what a low-latency playlist says.
+    hls.config.liveSyncDurationCount = plainSegmentsBehind;
     this.#hls = hls;
     hls.on(Hls.Events.ERROR, (_event, data) => {
       if (data.type === Hls.ErrorTypes.MEDIA_ERROR && data.fatal) hls.recoverMediaError();
@@ -168,7 +172,10 @@ export class StreamPlayer {
     const patient = { default: { ...policy.default, maxTimeToFirstByteMs: heldBackMs, maxLoadTimeMs: 2 * heldBackMs } };
     return {
       pLoader: PlaylistLoader,
-      liveSyncDurationCount: 2,
+      // After a stall the picture comes back to where it was behind the live edge, a little faster than it was made.
+      maxLiveSyncPlaybackRate: 1.1,
+      // Two parts more for each stall, where the library would take a second.
+      liveSyncOnStallIncrease: 0.5,
       fragLoadPolicy: policy,
       playlistLoadPolicy: patient,
       manifestLoadPolicy: policy,
