@@ -1,0 +1,93 @@
+import { createStream } from "@leat/sdk/client/actions/streams.ts";
+import { getPlayback } from "@leat/sdk/client/actions/watch.ts";
+import type { LadderRequest } from "@leat/sdk/protocol/job.ts";
+import type { Browser, Page } from "playwright-core";
+import { openBrowser, whenState } from "../../test/support/browser.ts";
+import { TestNetwork } from "../../test/support/e2e-network.ts";
+import { nodeAt, waitFor } from "../../test/support/e2e-stream.ts";
+import { buyerOf } from "../network/demo.ts";
+import type { BenchCase } from "./case.ts";
+import { publishClock } from "./support/clock-publisher.ts";
+import { percentile, readLatencies } from "./support/picture-clock.ts";
+
+/** One in six at 30 a second, so that they are spread over 48 s of media. */
+const SAMPLES = 240;
+const EVERY = 6;
+/** Until a player has come to where it plays, seconds. */
+const SETTLE_S = 15;
+const limitMs = 120_000;
+
+const ladder: LadderRequest = [
+  { name: "360p", codec: "h264", height: 360, videoBitrate: 1_000_000, audioBitrate: 96_000 },
+];
+
+interface Scene {
+  readonly network: TestNetwork;
+  readonly browser: Browser;
+  readonly slug: string;
+}
+
+/** How a viewer gets the picture, under the name that the table and the JSON have. */
+const ways: Readonly<Record<string, (scene: Scene) => Promise<Page>>> = {
+  "ll-hls": watchPage,
+};
+
+/**
+ * Glass to glass: from the making of a picture, whose wall clock is drawn into it, to its showing in Chromium, read back
+ * from the player's canvas. By RTMP to one node, transcoded at another, served by the edge that the cluster chose.
+ */
+export const run: BenchCase = async ({ log }) => {
+  let browser: Browser | undefined;
+  log("start a network");
+  const network = await TestNetwork.start();
+  try {
+    browser = await openBrowser();
+    const rows: Record<string, string | number>[] = [];
+    const json: Record<string, { p50Ms: number; p95Ms: number }> = {};
+    for (const [name, open] of Object.entries(ways)) {
+      const latencies = await withStream(network, async (slug) => {
+        const page = await open({ network, browser: browser!, slug });
+        log(`${name}: plays; ${SAMPLES} pictures follow`);
+        try {
+          return await readLatencies(page, SAMPLES, EVERY);
+        } finally {
+          await page.close();
+        }
+      });
+      const [p50Ms, p95Ms] = [percentile(latencies, 0.5), percentile(latencies, 0.95)];
+      rows.push({ way: name, samples: latencies.length, p50Ms, p95Ms, maxMs: Math.max(...latencies) });
+      json[name] = { p50Ms, p95Ms };
+    }
+    return { rows, json };
+  } finally {
+    await browser?.close();
+    await network.stop();
+  }
+};
+
+async function withStream<T>(network: TestNetwork, measure: (slug: string) => Promise<T>): Promise<T> {
+  const token = network.economy.deployment.tokens.USDC;
+  const created = await createStream(buyerOf(network), { ladder, token, unsignedBudgetBytes: 10_000_000_000n });
+  const url = created.ingestUrls.find((one) => one.startsWith("rtmp:") && nodeAt(network, one) === "node-a");
+  const publisher = publishClock(url ?? created.ingestUrls[0]!);
+  try {
+    await waitFor("the stream to be playable", limitMs, async () => {
+      const { primary } = await getPlayback(network, created.slug);
+      return (await fetch(primary.hls)).ok || undefined;
+    });
+    return await measure(created.slug);
+  } finally {
+    await publisher.stop();
+  }
+}
+
+/** The cluster's own watch page, whose player is hls.js. */
+async function watchPage({ network, browser, slug }: Scene): Promise<Page> {
+  const page = await browser.newPage({ viewport: { width: 900, height: 640 } });
+  await page.goto(`${network.clusterUrl}/play/${slug}`);
+  await whenState(page, "playing");
+  const settled = (seconds: number) =>
+    document.querySelector("video")!.played.length > 0 && performance.now() > seconds * 1_000;
+  await page.waitForFunction(settled, SETTLE_S, { timeout: limitMs });
+  return page;
+}
