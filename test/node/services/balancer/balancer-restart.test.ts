@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import type { JobTerms } from "@leat/sdk/protocol/job.ts";
+import { sql } from "drizzle-orm";
+import { useBalancer } from "../../../support/balancer-scene.ts";
+import { codeOf, FakeBooks, startMarket } from "../../../support/fake-market.ts";
+
+describe("balancer, ends and restarts", () => {
+  const scene = useBalancer();
+  const { publish, until, transcoders, ownerOf, goLive } = scene;
+
+  it("ends everything when the publisher says goodbye", async () => {
+    const live = await goLive();
+    await scene.market.balancer.play(live.slug);
+    await scene.market.hub.ask(live.ingest, "publish.end", {
+      stream: live.id,
+      clean: true,
+      lastSequence: 3,
+      frames: 200,
+    });
+    assert.equal(transcoders(live.id).length, 0);
+    assert.equal((await scene.market.balancer.play(live.slug)).state, "ended");
+    await assert.rejects(publish(scene.nodes[0], live.streamKey), codeOf("STREAM_ENDED"));
+    const [stream] = await scene.market.balancer.views.streams(scene.nodes[3].address, 10);
+    assert.deepEqual([stream?.nextFrame, stream?.nextSequence], [200n, 4]);
+  });
+
+  it("places a family again when its source is over only where a segment of it is missing", async () => {
+    const live = await goLive();
+    const [whole, short] = transcoders(live.id) as [JobTerms, JobTerms];
+    const rungsOf = ({ spec }: JobTerms) => (spec.primitive === "transcode" ? spec.rungs.map(({ rung }) => rung) : []);
+    const ask = scene.market.hub.ask.bind(scene.market.hub, live.ingest);
+    const over = { stream: live.id, lastFrameAgeMs: 0, sequence: 3, frames: 240, isOver: true, published: [] };
+    await ask("publish.renew", over);
+    for (const [terms, sequence] of [[whole, 3] as const, [short, 2] as const]) {
+      await ask("segment.published", { stream: live.id, rungs: rungsOf(terms), sequence });
+    }
+    const jobOf = ({ assignment }: JobTerms) => assignment.value.job;
+    for (const terms of [whole, short]) {
+      await scene.market.hub.ask(ownerOf(terms), "job.done", { job: jobOf(terms), attempt: 1 });
+      for (const node of scene.nodes) node.jobs.delete(jobOf(terms));
+    }
+    await scene.market.clock.advance(1_100);
+    await until(() => transcoders(live.id).length === 1);
+    const [again] = transcoders(live.id) as [JobTerms];
+    assert.deepEqual([jobOf(again), again.assignment.value.attempt], [jobOf(short), 2]);
+    assert.equal(again.spec.primitive === "transcode" && again.spec.startSequence, 3);
+    await scene.market.clock.advance(5_000);
+    const attempts = await scene.market.balancer.views.jobs(scene.nodes[3].address, live.id);
+    assert.equal(attempts.find(({ job }) => job.id === jobOf(whole))?.attempts.length, 1);
+  });
+
+  it("places nothing again of what became whole while it was away", async () => {
+    const live = await goLive();
+    const done = transcoders(live.id).map((terms) => ({ terms, node: ownerOf(terms) }));
+    await scene.market.balancer.stop();
+    scene.market = await startMarket(scene.database, { nodes: scene.nodes, clock: scene.market.clock });
+    for (const { terms, node } of done) node.jobs.delete(terms.assignment.value.job);
+    for (const node of scene.nodes) {
+      const ended = done.filter((one) => one.node === node).map(({ terms }) => terms);
+      const jobs = ended.map(({ assignment: { value } }) => ({
+        job: value.job,
+        attempt: value.attempt,
+        primitive: "transcode" as const,
+        stream: live.id,
+        sequence: 3,
+      }));
+      scene.market.hub.join(node, node.hello([...node.running(), ...jobs]));
+    }
+    for (const { terms, node } of done) {
+      await scene.market.hub.ask(node, "job.done", { job: terms.assignment.value.job, attempt: 1 });
+    }
+    // Nobody told it yet what there is. The scene.database answers in turn: what would be placed is placed by then.
+    await scene.market.clock.advance(3_000);
+    for (let look = 0; look < 50; look += 1) await scene.market.balancer.views.jobs(scene.nodes[3].address, live.id);
+    assert.equal(transcoders(live.id).length, 0);
+    await scene.market.hub.ask(live.ingest, "publish.renew", {
+      stream: live.id,
+      lastFrameAgeMs: 0,
+      sequence: 3,
+      frames: 240,
+      isOver: true,
+      published: [1, 2, 3].map((rung) => ({ rung, sequence: 3 })),
+    });
+    await scene.market.clock.advance(5_000);
+    assert.equal(transcoders(live.id).length, 0);
+    const jobs = await scene.market.balancer.views.jobs(scene.nodes[3].address, live.id);
+    assert.deepEqual(
+      jobs.map(({ attempts }) => attempts.length),
+      [1, 1, 1],
+    );
+  });
+
+  it("ends the jobs of a stream that was over before it was killed", async () => {
+    const live = await goLive();
+    const jobs = transcoders(live.id).map(({ assignment }) => assignment.value.job);
+    await scene.market.balancer.stop();
+    await scene.database.sql.execute(sql`update streams set state = 'ended', end_code = 'STREAM_ENDED'`);
+    scene.market = await startMarket(scene.database, { nodes: scene.nodes, clock: scene.market.clock });
+    for (const node of scene.nodes) scene.market.hub.join(node, node.hello());
+    await until(() => transcoders(live.id).length === 0);
+    const rows = await scene.database.sql.execute(sql`select j.state, a.state as attempt from jobs j
+      join attempts a on a.job = j.id where j.primitive = 'transcode'`);
+    assert.deepEqual(
+      rows,
+      jobs.map(() => ({ state: "ended", attempt: "ended" })),
+    );
+  });
+
+  it("adopts running jobs after a restart, goes on where it was, and moves what a node forgot", async () => {
+    const live = await goLive();
+    const before = transcoders(live.id);
+    const submit = await ownerOf(before[0]!).receipt(before[0]!, 0);
+    await scene.market.hub.ask(ownerOf(before[0]!), "receipt.submit", submit);
+    await scene.market.balancer.stop();
+    const books = new FakeBooks();
+    scene.market = await startMarket(scene.database, { nodes: scene.nodes, clock: scene.market.clock, books });
+    const [a, b, c, buyer] = scene.nodes;
+    const forgot = ownerOf(before[1]!);
+    for (const node of [a, b, c, buyer]) {
+      const jobs = node.running().filter(({ job }) => node !== forgot || job !== before[1]!.assignment.value.job);
+      scene.market.hub.join(node, node.hello(jobs));
+    }
+    await scene.market.hub.ask(a, "publish.renew", {
+      stream: live.id,
+      lastFrameAgeMs: 0,
+      sequence: 3,
+      frames: 100,
+      isOver: false,
+      published: [],
+    });
+    await scene.market.hub.ask(a, "check.submit", await a.check(submit.receipt.value, 1));
+    assert.equal(new Set(books.passedKeys).size, 1);
+    const { job } = before[1]!.assignment.value;
+    await until(() =>
+      transcoders(live.id).some(({ assignment }) => assignment.value.job === job && assignment.value.attempt === 2),
+    );
+    const kept = transcoders(live.id).find(({ assignment }) => assignment.value.job !== job)!;
+    assert.equal(kept.assignment.value.attempt, 1);
+  });
+});

@@ -1,0 +1,282 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { silentLogger } from "@leat/sdk/base/logger.ts";
+import { silentMetrics } from "@leat/sdk/base/metrics.ts";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import { explain } from "@leat/sdk/selection/explain.ts";
+import { bodyFromText } from "@leat/sdk/selection/receipt.ts";
+import { nativeStatements } from "../../../../node/kernel/secp.ts";
+import { EvidenceService, evidenceOptions } from "../../../../node/services/faults/evidence-service.ts";
+import { EvidenceFiles } from "../../../../node/store/evidence.ts";
+import { JobStore } from "../../../../node/store/sql/job-store.ts";
+import { receipts } from "../../../../node/store/sql/schema.ts";
+import { WireError } from "../../../../node/wire/errors.ts";
+import type { BalancerRequest } from "../../../../node/wire/session/messages.ts";
+import { ladder, source, useBalancer } from "../../../support/balancer-scene.ts";
+import { usdc } from "../../../support/candidates.ts";
+import { defaultsOf } from "../../../support/defaults.ts";
+import { codeOf, domain, FakeNode, randomHash, startMarket } from "../../../support/fake-market.ts";
+
+describe("balancer, work and its pay", () => {
+  const scene = useBalancer();
+  const { create, publish, until, transcoders, ownerOf, goLive } = scene;
+
+  it("places one transcode job per family, never on the ingest node, with a receipt that anybody can recompute", async () => {
+    const { id, ready } = await goLive(scene.nodes[1]);
+    assert.deepEqual(
+      ready.renditions.map(({ name, rung }) => [name, rung]),
+      [
+        ["480p", 1],
+        ["240p", 2],
+        ["240p-vp9", 3],
+        ["audio-aac", 100],
+        ["audio-opus", 101],
+      ],
+    );
+    for (const terms of transcoders(id)) {
+      assert.notEqual(terms.assignment.value.node, scene.nodes[1].address);
+      const { receipt, body, commit } = await scene.market.balancer.selection(terms.selection);
+      const rows = await scene.market.balancer.candidates(receipt.value.tableRoot);
+      const anchor = commit!.value.anchor;
+      const explanation = explain({ receipt: receipt.value, body: bodyFromText(body), rows, anchor });
+      assert.ok(explanation.agrees);
+      assert.equal(explanation.selection.winner, terms.assignment.value.node);
+    }
+  });
+
+  it("places no transcode for a stream of sound alone, and plays it from edges", async () => {
+    const created = await create();
+    const grant = await publish(scene.nodes[0], created.streamKey);
+    scene.nodes[0].jobs.set(grant.terms.assignment.value.job, grant.terms);
+    const { audio } = source;
+    const ready = await scene.market.hub.ask(scene.nodes[0], "source.ready", { stream: created.id, source: { audio } });
+    assert.deepEqual(
+      ready.renditions.map(({ name, rung }) => [name, rung]),
+      [
+        ["audio-aac", 100],
+        ["audio-opus", 101],
+      ],
+    );
+    const { primary } = await scene.market.balancer.play(created.slug);
+    assert.ok(primary!.hls.endsWith(`/live/${created.slug}/master.m3u8`));
+    const placed = scene.nodes.flatMap((node) => [...node.jobs.values()].map(({ spec }) => spec.primitive));
+    assert.deepEqual(placed.sort(), ["delivery", "delivery", "ingest"]);
+  });
+
+  it("offers a job to the next node when one refuses", async () => {
+    scene.nodes[1].refusals.set("job.assign", "JOB_CAPACITY_SHORT");
+    const { id } = await goLive();
+    for (const terms of transcoders(id)) assert.equal(terms.assignment.value.node, scene.nodes[2].address);
+  });
+
+  it("owes a checked transcode at wholesale and earns it at retail", async () => {
+    const { id, ingest } = await goLive();
+    const terms = transcoders(id)[0]!;
+    const worker = ownerOf(terms);
+    const submit = await worker.receipt(terms, 0);
+    await scene.market.hub.ask(worker, "receipt.submit", submit);
+    await scene.market.hub.ask(worker, "receipt.submit", submit);
+    assert.equal(scene.market.books.owed.length, 1);
+    assert.deepEqual(scene.market.books.passedKeys, []);
+    const { exact } = scene.market.books.owed[0]!;
+    assert.equal(scene.market.books.earnedWork[0]!.exact, (exact * 11n) / 10n);
+    await scene.market.hub.ask(ingest, "check.submit", await ingest.check(submit.receipt.value, 1));
+    assert.equal(new Set(scene.market.books.passedKeys).size, 1);
+  });
+
+  it("refuses receipts of others, of other quotes, with other leaves, out of range, and a second one", async () => {
+    const { id } = await goLive();
+    const terms = transcoders(id)[0]!;
+    const worker = ownerOf(terms);
+    const other = scene.nodes.find((node) => node !== worker)!;
+    const ask = (from: FakeNode, body: Awaited<ReturnType<FakeNode["receipt"]>>) =>
+      scene.market.hub.ask(from, "receipt.submit", body);
+    await assert.rejects(ask(other, await worker.receipt(terms, 0)), codeOf("JOB_NOT_YOURS"));
+    await assert.rejects(ask(worker, await other.receipt(terms, 0)), codeOf("RECEIPT_SIGNER_WRONG"));
+    const quoteHash = randomHash(1);
+    await assert.rejects(ask(worker, await worker.receipt(terms, 0, { quoteHash })), codeOf("RECEIPT_QUOTE_WRONG"));
+    const sizeBytes = 1n;
+    await assert.rejects(ask(worker, await worker.receipt(terms, 0, { sizeBytes })), codeOf("RECEIPT_LEAVES_WRONG"));
+    await ask(worker, await worker.receipt(terms, 0));
+    await assert.rejects(ask(worker, await worker.receipt(terms, 0, { durationMs: 1 })), codeOf("RECEIPT_CONFLICT"));
+    assert.equal(scene.market.books.owed.length, 1);
+  });
+
+  it("keeps two receipts of one work as evidence, drops the node at once and gives it nothing more", async () => {
+    const files = new EvidenceFiles(join(scene.folder, "faults"));
+    const quiet = { clock: scene.market.clock, logger: silentLogger, metrics: silentMetrics };
+    const evidence = new EvidenceService(
+      {
+        files,
+        statements: nativeStatements,
+        domain,
+        faults: undefined,
+        sender: { send: () => assert.fail("nothing is reported unless it is set") },
+        reporter: usdc,
+        ...quiet,
+      },
+      defaultsOf(evidenceOptions),
+    );
+    await scene.market.balancer.stop();
+    scene.market = await startMarket(scene.database, { nodes: scene.nodes, evidence });
+    for (const node of scene.nodes) scene.market.hub.join(node);
+    const { id } = await goLive();
+    const terms = transcoders(id)[0]!;
+    const worker = ownerOf(terms);
+    const { job } = terms.assignment.value;
+    const first = await worker.receipt(terms, 0);
+    const second = await worker.receipt(terms, 0, { durationMs: 1 });
+    await scene.market.hub.ask(worker, "receipt.submit", first);
+    await assert.rejects(scene.market.hub.ask(worker, "receipt.submit", second), codeOf("RECEIPT_CONFLICT"));
+    assert.deepEqual(await files.list(), [{ first: first.receipt, second: second.receipt }]);
+    assert.equal(evidence.isGuilty(worker.address), true);
+    await until(() => transcoders(id).some((other) => other.assignment.value.job === job && ownerOf(other) !== worker));
+    // A node that did nothing wrong cannot be accused by a second receipt that somebody else signed.
+    assert.equal(await evidence.keep({ first: first.receipt, second: first.receipt }), false);
+  });
+
+  it("drops a transcoder whose work failed a check and places the rest elsewhere", async () => {
+    const { id, ingest } = await goLive();
+    const terms = transcoders(id)[0]!;
+    const worker = ownerOf(terms);
+    const { job } = terms.assignment.value;
+    const submit = await worker.receipt(terms, 0);
+    await scene.market.hub.ask(worker, "receipt.submit", submit);
+    await scene.market.hub.ask(ingest, "check.submit", await ingest.check(submit.receipt.value, 2));
+    assert.deepEqual(scene.market.books.forfeited, [`${job} 1`]);
+    await until(() => transcoders(id).some(({ assignment }) => assignment.value.job === job));
+    const next = transcoders(id).find(({ assignment }) => assignment.value.job === job)!;
+    assert.notEqual(next.assignment.value.node, worker.address);
+    assert.equal(next.assignment.value.attempt, 2);
+    await assert.rejects(
+      scene.market.hub.ask(worker, "receipt.submit", await worker.receipt(terms, 1)),
+      codeOf("RECEIPT_RANGE_WRONG"),
+    );
+  });
+
+  it("moves the jobs of a node that stays away longer than the grace", async () => {
+    const { id } = await goLive();
+    const lost = scene.nodes[2];
+    const had = transcoders(id).filter(({ assignment }) => assignment.value.node === lost.address).length;
+    lost.jobs.clear();
+    scene.market.hub.leave(lost);
+    await scene.market.clock.advance(3_100);
+    await until(() => transcoders(id).length === 2);
+    const moved = transcoders(id).filter(({ assignment }) => assignment.value.attempt === 2);
+    assert.equal(moved.length, had);
+  });
+
+  it("plays a stream from two different edges and pays them up to the budget", async () => {
+    const live = await goLive();
+    assert.deepEqual((await create().then(({ slug }) => scene.market.balancer.play(slug))).primary, null);
+    const { primary, fallback } = await scene.market.balancer.play(live.slug);
+    assert.ok(primary!.hls.endsWith(`/live/${live.slug}/master.m3u8`));
+    assert.notEqual(primary!.hls, fallback!.hls);
+    assert.deepEqual(await scene.market.balancer.play(live.slug).then((again) => again.primary), primary);
+    const edges = scene.nodes.flatMap((node) =>
+      [...node.jobs.values()].filter(({ spec }) => spec.primitive === "delivery").map((terms) => ({ node, terms })),
+    );
+    assert.equal(edges.length, 2);
+    for (const { node, terms } of edges) {
+      await scene.market.hub.ask(node, "receipt.submit", await node.receipt(terms, 0));
+    }
+    const paid = scene.market.books.owed.map(({ exact }) => exact / (5n * 10n ** 18n));
+    assert.deepEqual(paid, [1_000n, 500n]);
+    // Beyond the budget nothing is owed, and no buyer is asked for a voucher over nothing.
+    await scene.market.hub.ask(edges[0]!.node, "receipt.submit", await edges[0]!.node.receipt(edges[0]!.terms, 1));
+    assert.equal(scene.market.books.owed.at(-1)!.exact, 0n);
+    assert.equal(scene.market.books.earnedWork.length, 2);
+  });
+
+  it("drops an edge that failed a probe, whichever receipt the probe names", async () => {
+    const live = await goLive();
+    await scene.market.balancer.play(live.slug);
+    const edge = scene.nodes.find((node) => [...node.jobs.values()].some(({ spec }) => spec.primitive === "delivery"))!;
+    const terms = [...edge.jobs.values()].find(({ spec }) => spec.primitive === "delivery")!;
+    const { job } = terms.assignment.value;
+    const submit = await edge.receipt(terms, 0);
+    await scene.market.hub.ask(edge, "receipt.submit", submit);
+    // The buyer compared with the transcoder's receipt before it knew of the edge's own.
+    const compared = { ...submit.receipt.value, durationMs: 1 };
+    await scene.market.hub.ask(scene.nodes[3], "check.submit", await scene.nodes[3].check(compared, 2, 4));
+    assert.deepEqual(scene.market.books.forfeited, [`${job} 1`]);
+    await until(() => scene.nodes.every((node) => node.jobs.get(job)?.assignment.value.attempt !== 1));
+  });
+
+  it("pays a transcode only for the receipt that its check names", async () => {
+    const { id, ingest } = await goLive();
+    const terms = transcoders(id)[0]!;
+    const worker = ownerOf(terms);
+    const shown = await worker.receipt(terms, 0);
+    await scene.market.hub.ask(ingest, "check.submit", await ingest.check(shown.receipt.value, 1));
+    await scene.market.hub.ask(worker, "receipt.submit", await worker.receipt(terms, 0, { durationMs: 1_999 }));
+    assert.deepEqual(scene.market.books.passedKeys, []);
+  });
+
+  it("tells the buyer's agent of receipts and edges", async () => {
+    const live = await goLive();
+    await scene.market.balancer.play(live.slug);
+    const terms = transcoders(live.id)[0]!;
+    const { ingest } = live;
+    const [unchecked, passed] = [await ownerOf(terms).receipt(terms, 0), await ownerOf(terms).receipt(terms, 1)];
+    for (const submit of [unchecked, passed]) await scene.market.hub.ask(ownerOf(terms), "receipt.submit", submit);
+    // What did not pass may say anything, and edges would be compared with it.
+    await scene.market.hub.ask(ingest, "check.submit", await ingest.check(passed.receipt.value, 1));
+    await until(() => scene.nodes[3].told("usage.report").length === 1);
+    assert.deepEqual(
+      scene.nodes[3]
+        .told("usage.report")
+        .map((report) => (report as BalancerRequest<"usage.report">).receipt.value.seq),
+      [1n],
+    );
+    await until(() => scene.nodes[3].told("stream.watch").length > 0);
+  });
+
+  it("tells one buyer of its receipts whatever another refuses or leaves unanswered", async function () {
+    this.timeout(60_000);
+    const live = await goLive();
+    const terms = transcoders(live.id)[0]!;
+    const worker = ownerOf(terms);
+    const work = async (sequence: number) => {
+      const submit = await worker.receipt(terms, sequence);
+      await scene.market.hub.ask(worker, "receipt.submit", submit);
+      await scene.market.hub.ask(live.ingest, "check.submit", await live.ingest.check(submit.receipt.value, 1));
+    };
+    await work(0);
+    await until(() => scene.nodes[3].told("usage.report").length === 1);
+    const [row] = await new JobStore(scene.database).receiptsOf(live.id, 1);
+    const mute = new FakeNode(5, ["buyer"]);
+    const silence = Promise.withResolvers<never>();
+    mute.answer = () => silence.promise;
+    const refusing = new FakeNode(6, ["buyer"]);
+    refusing.refusals.set("usage.report", "USAGE_PAID_TWICE");
+    for (const other of [mute, refusing]) {
+      scene.market.hub.join(other);
+      const { id } = await scene.market.balancer.createStream(other.address, {
+        ladder,
+        token: usdc,
+        nonce: randomHash(9),
+        unsignedBudgetBytes: 0n,
+      });
+      // More than is read at once, all older than what follows.
+      const rows = Array.from({ length: 501 }, (_, at) => {
+        const seq = 1_000 * other.number + at;
+        const hash: Hex = `0x${seq.toString(16).padStart(64, "0")}`;
+        const of = { hash, stream: id, seq, kind: "ingest" as const };
+        return { ...row!, ...of, booked: true, reported: false, receivedAtMs: 1 };
+      });
+      await scene.database.sql.insert(receipts).values(rows);
+    }
+    await work(9);
+    await until(() => scene.nodes[3].told("usage.report").length === 2);
+    await until(() => refusing.told("usage.report").length === 500);
+    await scene.market.clock.advance(1_000);
+    await until(() => refusing.told("usage.report").length === 501);
+    // Not again until much later.
+    await scene.market.clock.advance(10_000);
+    await work(10);
+    await until(() => scene.nodes[3].told("usage.report").length === 3);
+    assert.equal(refusing.told("usage.report").length, 501);
+    silence.reject(new WireError({ code: "WIRE_PEER_SLOW", waitedFor: "answer" }));
+  });
+});
