@@ -45,6 +45,12 @@ export const webrtcOptions = Type.Object(
       maximum: 120_000,
       description: "A publisher that sends nothing for so long is lost, milliseconds",
     }),
+    recheckMs: Type.Integer({
+      default: 10_000,
+      minimum: 100,
+      maximum: 600_000,
+      description: "How often it is asked again whether a WHEP viewer may watch, milliseconds",
+    }),
     keyFrameMs: Type.Integer({
       default: 2_000,
       minimum: 500,

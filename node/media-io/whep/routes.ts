@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { findToken, originOf } from "../access/carried-token.ts";
 import { addViewerGuard } from "../access/guard.ts";
 import type { Guarded, ViewerAccess } from "../access/viewer-access.ts";
 import { addPreflight, addSessionRoutes, OFFER_TYPE, prepareSignalling, readBody } from "../webrtc/session-routes.ts";
@@ -26,7 +27,12 @@ export async function whepRoutes(app: FastifyInstance, { service, access, find }
     const { rung } = request.query as { rung?: unknown };
     const viewer = { ip: request.ip, headers: { "user-agent": request.headers["user-agent"] } };
     const wanted = typeof rung === "string" ? rung : undefined;
-    const { id, etag, sdp, links } = await service.play(request.params.slug, offer, wanted, viewer);
+    const asked = { token: findToken(request)?.token, address: request.ip, origin: originOf(request.headers) };
+    const mayWatch = async () => {
+      const guarded = guardedBy(request);
+      if (guarded !== undefined) await access.admit(guarded, { ...asked, protocol: "whep" });
+    };
+    const { id, etag, sdp, links } = await service.play(request.params.slug, offer, wanted, { viewer, mayWatch });
     reply.header("location", `/whep/sessions/${id}`).header("etag", etag);
     if (links.length > 0) reply.header("link", [...links]);
     return reply.code(201).type(OFFER_TYPE).send(sdp);

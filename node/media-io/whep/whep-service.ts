@@ -81,7 +81,7 @@ export class WhepService implements Startable {
     slug: string,
     sdp: string,
     rung: string | undefined,
-    viewer: WhepSessionParts["viewer"],
+    who: Pick<WhepSessionParts, "viewer" | "mayWatch">,
   ): Promise<WhepAnswer> {
     const { peers, provider, isPaid, audienceOf, logger } = this.#components;
     if (peers.fault !== undefined) throw peers.fault;
@@ -101,13 +101,14 @@ export class WhepService implements Startable {
       const session: WhepSession = new WhepSession({
         stream,
         choice: { video, audio },
-        viewer,
+        ...who,
         audience: audienceOf?.(stream),
         cutter: this.#cutter,
         clientUfrag: offer.ice.ufrag,
         nowMs: () => this.#clock.nowMs(),
         random: () => randomInt(2 ** 32) / 2 ** 32,
         connectTimeoutMs: this.#options.connectTimeoutMs,
+        recheckMs: this.#options.recheckMs,
         logger,
         onSent: (bytes) => this.#served.add(bytes),
         onEnd: () => {

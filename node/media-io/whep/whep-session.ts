@@ -1,3 +1,4 @@
+import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import { type Frame, type TrackConfig, VIDEO_TIMESCALE, type VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type { Peer, PeerEvents } from "../webrtc/endpoint.ts";
@@ -23,6 +24,9 @@ export interface WhepSessionParts {
   readonly nowMs: () => number;
   readonly random: () => number;
   readonly connectTimeoutMs: number;
+  /** Whether the viewer may still watch: rejects where it may not. Asked again so often. */
+  readonly mayWatch: () => Promise<void>;
+  readonly recheckMs: number;
   readonly logger: Logger;
   readonly onSent: (bytes: number) => void;
   readonly onEnd: () => void;
@@ -61,6 +65,7 @@ export class WhepSession implements Session, PeerEvents {
   #over = false;
   #unfollow: (() => void)[] = [];
   #lastReportMs = 0;
+  #lastCheckMs: number;
   #lastWishMs = Number.NEGATIVE_INFINITY;
   #heavyReports = 0;
 
@@ -68,6 +73,7 @@ export class WhepSession implements Session, PeerEvents {
     this.#parts = parts;
     this.clientUfrag = parts.clientUfrag;
     this.#startedMs = parts.nowMs();
+    this.#lastCheckMs = this.#startedMs;
     this.#video = parts.choice.video && this.#senderOf(parts.choice.video, VIDEO_TIMESCALE);
     this.#audio = parts.choice.audio && this.#senderOf(parts.choice.audio, AUDIO_RATE);
     this.#pacer = new Pacer(
@@ -136,11 +142,22 @@ export class WhepSession implements Session, PeerEvents {
     }
     this.#pacer.drain(nowMs);
     if (this.#pacer.isBehind(nowMs)) this.#dropToKey();
+    if (nowMs - this.#lastCheckMs >= this.#parts.recheckMs) this.#checkAgain(nowMs);
     if (nowMs - this.#lastReportMs < REPORT_MS) return;
     this.#lastReportMs = nowMs;
     this.#parts.audience?.see(this.#parts.viewer);
     this.#video?.report();
     this.#audio?.report();
+  }
+
+  /** A file's viewer is asked with every file; here a token would outlive its end, and a policy its change. */
+  #checkAgain(nowMs: number): void {
+    this.#lastCheckMs = nowMs;
+    this.#parts.mayWatch().catch((error: unknown) => {
+      if (isCodedError(error)) this.#parts.logger.debug("Viewer may watch no more", { code: error.code });
+      else this.#parts.logger.error("Ask about WHEP viewer failed", { error });
+      this.end();
+    });
   }
 
   /** Follows the picture from its newest key frame on. */

@@ -157,7 +157,7 @@ describe("whep", () => {
     stream.pass(1, 0, track.frames.slice(-1));
     await until(() => {
       const had = viewer.packets.map(({ sequence }) => sequence);
-      const [first, last] = [had[0] ?? 0, had.at(-1) ?? 0];
+      const [first, last] = [Math.min(...had), Math.max(...had)];
       const lost: number[] = [];
       for (let sequence = first; sequence < last; sequence += 1) if (!had.includes(sequence)) lost.push(sequence);
       for (const sequence of lost) missed.add(sequence);
@@ -251,6 +251,17 @@ describe("whep", () => {
     assert.equal(server.service.sessions.size, 1);
     stream.relay.end();
     assert.equal(server.service.sessions.size, 0);
+  });
+
+  it("ends where a viewer may watch no more", async () => {
+    const track = await codedTrack("h264");
+    stream.add(1, "180p", track);
+    server = await WhepServer.start(stream, { recheckMs: 100 });
+    await watch();
+    assert.equal(server.service.sessions.size, 1);
+    stream.guarded = { id: "0x1", slug: "slug", policy: { type: "jwt", keys: [] } };
+    await until(() => server!.service.sessions.size === 0);
+    assert.equal(stream.followed, 0);
   });
 
   it("counts a viewer and what it got with those who watch files", async () => {

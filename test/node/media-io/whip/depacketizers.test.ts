@@ -122,6 +122,21 @@ describe("vp9 depacketizer, what others send", () => {
     );
   });
 
+  it("counts what ends before its picture begins", () => {
+    const depacketizer = new Vp9Depacketizer();
+    for (const payload of [[0x80], [0x28, 0], [0x02, 0x18, 1], [0x50, 1], [0x08]]) {
+      depacketizer.push({
+        payloadType: 98,
+        sequence: 0,
+        timestamp: 0,
+        ssrc: 1,
+        marker: false,
+        payload: Uint8Array.from(payload),
+      });
+    }
+    assert.equal(depacketizer.malformed, 5);
+  });
+
   it("reads every field that may stand before the picture", async () => {
     const track = await codedTrack("vp9");
     // Number of 15 bits, layer and its picture, a structure of one size and two pictures; then in flexible mode.
