@@ -69,7 +69,7 @@ describe("balancer, ends and restarts", () => {
     for (const { terms, node } of done) {
       await scene.market.hub.ask(node, "job.done", { job: terms.assignment.value.job, attempt: 1 });
     }
-    // Nobody told it yet what there is. The scene.database answers in turn: what would be placed is placed by then.
+    // Nobody told it yet what there is. The database answers in turn: what would be placed is placed by then.
     await scene.market.clock.advance(3_000);
     for (let look = 0; look < 50; look += 1) await scene.market.balancer.views.jobs(scene.nodes[3].address, live.id);
     assert.equal(transcoders(live.id).length, 0);
