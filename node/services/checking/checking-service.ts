@@ -21,7 +21,7 @@ export interface CheckingComponents {
 /** Check 1 of DESIGN section 6: container facts. */
 const containerCheck = 1;
 
-/** Checks what transcoders made, at the origin, before anybody sees it or pays for it. */
+/** Checks what transcoders made, at the origin, before anybody pays for it. */
 export class CheckingService implements Checking {
   readonly #components: CheckingComponents;
   readonly #results;

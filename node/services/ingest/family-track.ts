@@ -1,6 +1,6 @@
 import type { Family, RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 
-/** How far one codec family of a stream has come. Its segments are published in order, all rungs at once. */
+/** How far one codec family of a stream has come: its segments are judged in order, all rungs at once. */
 export class FamilyTrack {
   readonly family: Family;
   readonly renditions: readonly RenditionInfo[];
@@ -12,12 +12,12 @@ export class FamilyTrack {
     this.#next = startSequence;
   }
 
-  /** The first segment that is not published. */
+  /** The first segment that is not judged. */
   get next(): number {
     return this.#next;
   }
 
-  /** `sequence` is published, and what was skipped before it is a gap for good. */
+  /** `sequence` is judged, or nobody will judge it; what was skipped before it is a gap for good. */
   published(sequence: number): void {
     this.#next = Math.max(this.#next, sequence + 1);
   }

@@ -55,7 +55,7 @@ const outgoingBytes = 4_194_304;
 /** Source frames stop at the limit above and one largest frame; what is beyond it are answers that nobody reads. */
 const longestOutgoingBytes = 16_777_216;
 
-/** One transcoder of one job: source frames out, rungs and receipts in, each segment checked before it is published. */
+/** One transcoder of one job: source frames out, rungs in, which are published as they come, and receipts to judge. */
 export class TranscodeLink {
   readonly #connection: MediaConnection;
   readonly #subscribe: SubscribeMessage;

@@ -284,7 +284,7 @@ describe("the media path, from a publisher to an edge", function () {
     assert.equal(balancer.of("source.ready").length, 1);
   });
 
-  it("drops a transcoder whose work is not what its receipt says, before anybody sees or pays it", async () => {
+  it("drops a transcoder whose work is not what its receipt says, before anybody pays it", async () => {
     const faults: Record<string, NodeFaults> = {
       CHECK_HASH: { pack: (segment) => (segment.rung === 1 ? alterPart(packSegment(segment)) : packSegment(segment)) },
       CHECK_FRAMES: { startTranscode: dropFrames },
