@@ -1,20 +1,24 @@
-import { createStream } from "@leat/sdk/client/actions/streams.ts";
+import { type CreatedStream, createStream } from "@leat/sdk/client/actions/streams.ts";
 import { getPlayback } from "@leat/sdk/client/actions/watch.ts";
 import type { LadderRequest } from "@leat/sdk/protocol/job.ts";
 import type { Browser, Page } from "playwright-core";
 import { openBrowser, whenState } from "../../test/support/browser.ts";
 import { TestNetwork } from "../../test/support/e2e-network.ts";
 import { nodeAt, waitFor } from "../../test/support/e2e-stream.ts";
+import { playWhep } from "../../test/support/webrtc-page.ts";
 import { buyerOf } from "../network/demo.ts";
 import type { BenchCase } from "./case.ts";
 import { publishClock } from "./support/clock-publisher.ts";
 import { percentile, readLatencies } from "./support/picture-clock.ts";
+import { publishClockByWhip } from "./support/whip-clock.ts";
 
 /** One in six at 30 a second, so that they are spread over 48 s of media. */
 const SAMPLES = 240;
 const EVERY = 6;
 /** Until a player has come to where it plays, seconds. */
 const SETTLE_S = 15;
+/** A player by WHEP is there from its first picture on. */
+const WHEP_SETTLE_S = 5;
 const limitMs = 120_000;
 
 const ladder: LadderRequest = [
@@ -27,14 +31,25 @@ interface Scene {
   readonly slug: string;
 }
 
-/** How a viewer gets the picture, under the name that the table and the JSON have. */
-const ways: Readonly<Record<string, (scene: Scene) => Promise<Page>>> = {
-  "ll-hls": watchPage,
+interface Way {
+  readonly publish: (
+    browser: Browser,
+    created: CreatedStream,
+    network: TestNetwork,
+  ) => Promise<{ stop(): Promise<void> }>;
+  readonly watch: (scene: Scene) => Promise<Page>;
+}
+
+/** How the picture comes in, and how a viewer gets it, under the name that the table and the JSON have. */
+const ways: Readonly<Record<string, Way>> = {
+  "ll-hls": { publish: publishByRtmp, watch: watchPage },
+  "rtmp-whep": { publish: publishByRtmp, watch: watchWhep },
+  "whip-whep": { publish: publishByWhip, watch: watchWhep },
 };
 
 /**
  * Glass to glass: from the making of a picture, whose wall clock is drawn into it, to its showing in Chromium, read back
- * from the player's canvas. By RTMP to one node, transcoded at another, served by the edge that the cluster chose.
+ * from the player's canvas. By RTMP or WHIP to one node, transcoded at another, served by the edge that the cluster chose.
  */
 export const run: BenchCase = async ({ log }) => {
   let browser: Browser | undefined;
@@ -44,9 +59,10 @@ export const run: BenchCase = async ({ log }) => {
     browser = await openBrowser();
     const rows: Record<string, string | number>[] = [];
     const json: Record<string, { p50Ms: number; p95Ms: number }> = {};
-    for (const [name, open] of Object.entries(ways)) {
-      const latencies = await withStream(network, async (slug) => {
-        const page = await open({ network, browser: browser!, slug });
+    for (const [name, { publish, watch }] of Object.entries(ways)) {
+      const published = (created: CreatedStream) => publish(browser!, created, network);
+      const latencies = await withStream(network, published, async (slug) => {
+        const page = await watch({ network, browser: browser!, slug });
         log(`${name}: plays; ${SAMPLES} pictures follow`);
         try {
           return await readLatencies(page, SAMPLES, EVERY);
@@ -65,11 +81,14 @@ export const run: BenchCase = async ({ log }) => {
   }
 };
 
-async function withStream<T>(network: TestNetwork, measure: (slug: string) => Promise<T>): Promise<T> {
+async function withStream<T>(
+  network: TestNetwork,
+  publish: (created: CreatedStream) => Promise<{ stop(): Promise<void> }>,
+  measure: (slug: string) => Promise<T>,
+): Promise<T> {
   const token = network.economy.deployment.tokens.USDC;
   const created = await createStream(buyerOf(network), { ladder, token, unsignedBudgetBytes: 10_000_000_000n });
-  const url = created.ingestUrls.find((one) => one.startsWith("rtmp:") && nodeAt(network, one) === "node-a");
-  const publisher = publishClock(url ?? created.ingestUrls[0]!);
+  const publisher = await publish(created);
   try {
     await waitFor("the stream to be playable", limitMs, async () => {
       const { primary } = await getPlayback(network, created.slug);
@@ -81,6 +100,19 @@ async function withStream<T>(network: TestNetwork, measure: (slug: string) => Pr
   }
 }
 
+async function publishByRtmp(_: Browser, { ingestUrls }: CreatedStream, network: TestNetwork) {
+  const url = ingestUrls.find((one) => one.startsWith("rtmp:") && nodeAt(network, one) === "node-a");
+  return publishClock(url ?? ingestUrls[0]!);
+}
+
+async function publishByWhip(browser: Browser, { whipUrls }: CreatedStream, network: TestNetwork) {
+  const page = await publishClockByWhip(
+    browser,
+    whipUrls.find((one) => nodeAt(network, one) === "node-a") ?? whipUrls[0]!,
+  );
+  return { stop: () => page.close() };
+}
+
 /** The cluster's own watch page, whose player is hls.js. */
 async function watchPage({ network, browser, slug }: Scene): Promise<Page> {
   const page = await browser.newPage({ viewport: { width: 900, height: 640 } });
@@ -89,5 +121,16 @@ async function watchPage({ network, browser, slug }: Scene): Promise<Page> {
   const settled = (seconds: number) =>
     document.querySelector("video")!.played.length > 0 && performance.now() > seconds * 1_000;
   await page.waitForFunction(settled, SETTLE_S, { timeout: limitMs });
+  return page;
+}
+
+/** A page with nothing but a player by WHEP, at the edge that the cluster chose. */
+async function watchWhep({ network, browser, slug }: Scene): Promise<Page> {
+  const { primary } = await getPlayback(network, slug);
+  const page = await browser.newPage();
+  await playWhep(page, new URL("whep", primary.hls).href);
+  await page.waitForFunction((seconds) => document.querySelector("video")!.currentTime > seconds, WHEP_SETTLE_S, {
+    timeout: limitMs,
+  });
   return page;
 }

@@ -10,7 +10,8 @@ const source = join(import.meta.dirname, "clock-source.ts");
 const encoding = [
   ...["-v", "error", "-nostdin", "-fflags", "nobuffer"],
   ...["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", `${width}x${height}`, "-r", String(fps), "-i", "pipe:0"],
-  ...["-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"],
+  // At its own pace (-re) the tone would begin some 300 ms after the pictures, and this program holds them back for it.
+  ...["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"],
   ...["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-bf", "0", "-g", String(2 * fps)],
   ...["-b:v", "1500k", "-c:a", "aac", "-b:a", "96k", "-flush_packets", "1", "-f", "flv"],
 ];
