@@ -1,5 +1,8 @@
 /** How long a refusal is told again to who comes back: encoders try every second or so. */
 const REMEMBERED_MS = 5_000;
+/** Of what passes by itself in a few seconds: who comes back must not wait longer than it lasts. */
+const PASSING_MS = 2_000;
+const passing = new Set(["PUBLISH_LEASE_HELD", "INGEST_BALANCER_AWAY"]);
 const MAX_REMEMBERED = 1_000;
 
 interface Refusal {
@@ -17,7 +20,10 @@ export class RefusalMemory {
   /** `name`: undefined refuses whatever the address names. */
   keep(address: string, name: string | undefined, code: string, nowMs: number): void {
     if (this.#refusals.size >= MAX_REMEMBERED) this.#refusals.delete(this.#refusals.keys().next().value!);
-    this.#refusals.set(keyOf(address, name), { code, untilMs: nowMs + REMEMBERED_MS });
+    this.#refusals.set(keyOf(address, name), {
+      code,
+      untilMs: nowMs + (passing.has(code) ? PASSING_MS : REMEMBERED_MS),
+    });
   }
 
   find(address: string, name: string, nowMs: number): string | undefined {
