@@ -20,6 +20,7 @@ export type FromSrtThread =
   | { readonly type: "opened"; readonly id: number; readonly address: string; readonly target: SrtTarget }
   | { readonly type: "data"; readonly id: number; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly type: "closed"; readonly id: number; readonly idle: boolean }
+  | { readonly type: "crashed"; readonly reason: string }
   /** Before there was a connection. */
   | { readonly type: "refused"; readonly code: string };
 

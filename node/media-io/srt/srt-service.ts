@@ -121,6 +121,8 @@ export class SrtService implements Startable {
     if (message.type === "refused") {
       this.#refused.add();
       this.#components.logger.debug("Refuse SRT handshake", { code: message.code });
+    } else if (message.type === "crashed") {
+      this.#components.logger.error("Hold SRT library failed", { reason: message.reason });
     } else if (message.type === "opened") this.#open(message);
     else if (message.type === "data") this.#sessions.get(message.id)?.push(message.bytes);
     else {

@@ -19,12 +19,18 @@ function load(): SrtLibrary | undefined {
   }
 }
 
-const library = load();
-const listener = library && new SrtListener(library, data, send);
-const stop = async () => {
+async function stop(): Promise<void> {
   await listener?.stop();
   port.close();
-};
+}
+
+// A thread that ends with libsrt still listening would leave it a hook that leads nowhere: the process would end too.
+process.once("uncaughtException", (error) => {
+  send({ type: "crashed", reason: error.stack ?? error.message });
+  void stop();
+});
+const library = load();
+const listener = library && new SrtListener(library, data, send);
 port.on("message", (message: ToSrtThread) => {
   if (message.type === "stop") void stop();
   else listener?.handle(message);
