@@ -170,12 +170,14 @@ function check(setting: Setting, { value, origin }: Found): unknown {
 function invalid(setting: Setting, origin: ConfigOrigin, text: string): ConfigError {
   const wanted = describeWanted(setting.schema);
   const found = setting.schema.secret === true ? "***" : text.slice(0, 200);
+  // A pattern alone tells few what to write.
+  const about = wanted.includes(" like ") ? ` (${setting.schema.description ?? setting.key})` : "";
   const place = ["file", "network"].includes(origin.source)
     ? `${setting.key} in ${origin.name}`
     : origin.name || setting.key;
   return new ConfigError(
     { code: "CONFIG_VALUE_INVALID", key: setting.key, source: origin.source, wanted, found },
-    { message: `${place} is ${found}, wanted is ${wanted}` },
+    { message: `${place} is ${found}, wanted is ${wanted}${about}` },
   );
 }
 

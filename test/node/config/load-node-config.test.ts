@@ -34,6 +34,13 @@ describe("config/load-node-config", () => {
     assert.notEqual(loadNodeConfig({ argv: ["--node.networkFile", "arbitrum-one"] }).values.balancer.minimumStake, "0");
   });
 
+  it("says what a setting is for where it takes text of a pattern", () => {
+    assert.throws(
+      () => loadNodeConfig({ argv: ["--chain.rpcUrls", "ftp://x"] }),
+      ({ message }: Error) => /wanted is list of text like .* \(JSON-RPC endpoints of the chain/.test(message),
+    );
+  });
+
   it("refuses a network that cannot be read", () => {
     const missing = join(folder, "none.json");
     assert.throws(() => loadNodeConfig({ argv: ["--node.networkFile", missing] }), { code: "CONFIG_FILE_UNREADABLE" });
