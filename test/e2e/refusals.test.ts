@@ -100,7 +100,7 @@ describe("a network that refuses", function () {
     const byHttp = await run(leat, ["start", "--json", "--config", file]);
     assert.equal(byHttp.exitCode, 1);
     assert.match(byHttp.error, new RegExp(`^HTTP_PORT_BUSY: .*${httpPort}`));
-    await writeJson(file, { ...config, node, wire, http: { port: 0 } });
+    await writeJson(file, { ...config, node, wire, http: { port: 0 }, webrtc: { port: 0 }, srt: { port: 0 } });
     const byRtmp = await run(leat, ["start", "--json", "--config", file]);
     assert.equal(byRtmp.exitCode, 1);
     assert.match(byRtmp.error, new RegExp(`^RTMP_PORT_BUSY: .*${rtmpPort}`));
