@@ -93,7 +93,7 @@ export class LiveWindow {
   describe(renditions: readonly RenditionInfo[], partTargetMs: number = this.#parts.targetMs): void {
     this.#renditions = renditions;
     this.#parts.targetMs = partTargetMs;
-    for (const { rung } of renditions) this.#changeRung(rung);
+    this.#changeRungs();
     this.#change();
   }
 
@@ -123,8 +123,11 @@ export class LiveWindow {
     this.#firstEver = Math.min(this.#firstEver ?? segment.sequence, segment.sequence);
     this.#head = Math.max(this.#head, segment.sequence);
     this.#parts.close(segment);
+    const firstListed = this.#firstListed;
     const evicted = this.#evict();
-    this.#changeRung(segment.rung);
+    // The window moves for all rungs, one that stands still too: its playlist must not name what is gone.
+    if (this.#firstListed !== firstListed || evicted.length > 0) this.#changeRungs();
+    else this.#changeRung(segment.rung);
     this.#change();
     return { added: true, evicted };
   }
@@ -132,7 +135,7 @@ export class LiveWindow {
   end(): void {
     this.#ended = true;
     this.#parts.clear();
-    for (const { rung } of this.#renditions) this.#changeRung(rung);
+    this.#changeRungs();
     this.#change();
   }
 
@@ -258,6 +261,10 @@ export class LiveWindow {
   #change(): void {
     this.#revision += 1;
     this.#tell();
+  }
+
+  #changeRungs(): void {
+    for (const { rung } of this.#renditions) this.#changeRung(rung);
   }
 
   #changeRung(rung: number): void {

@@ -3,6 +3,7 @@ import { checkPlaylist } from "@leat/node/media/inspect/check-master.ts";
 import { checkDelta, checkReload } from "@leat/node/media/inspect/check-reload.ts";
 import type { LiveSegment } from "@leat/node/media/live-segment.ts";
 import { LiveWindow } from "@leat/node/media/live-window.ts";
+import { PlaylistCache } from "@leat/node/media-io/hls/playlist-cache.ts";
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 
@@ -107,6 +108,21 @@ audio-aac/index.m3u8
     window.add(segmentOf(101, 0));
     assert.match(window.master("vp9")!, /CODECS="opus"\naudio-opus/);
     assert.equal(window.master("h264"), window.master());
+  });
+
+  it("moves with the newest segment in the playlist of a rung that stands still", () => {
+    const window = makeWindow({ windowMs: 6_000, graceMs: 2_000 });
+    for (const sequence of [0, 1, 2]) addAll(window, sequence);
+    const documents = new PlaylistCache();
+    const listed = () => {
+      const document = documents.get(window, "240p", window.revisionOf("240p"), () => window.playlist("240p"));
+      return linesOf(document?.encodedFor(undefined).body.toString(), "#EXT-X-MEDIA-SEQUENCE");
+    };
+    assert.deepEqual(listed(), ["#EXT-X-MEDIA-SEQUENCE:0"]);
+    window.add(segmentOf(1, 3));
+    assert.deepEqual(listed(), ["#EXT-X-MEDIA-SEQUENCE:1"]);
+    window.add(segmentOf(1, 4));
+    assert.deepEqual(listed(), ["#EXT-X-MEDIA-SEQUENCE:2"]);
   });
 
   it("writes media playlists", () => {
