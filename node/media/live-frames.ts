@@ -34,10 +34,15 @@ interface RelayedRung {
   last: Pick<Frame, "epoch" | "dts"> | undefined;
 }
 
-/** Hands frames on to whoever follows them. */
+/** Hands frames on to whoever follows them. A follower that throws is told the end, and does no other any harm. */
 export class FrameRelay implements LiveFrames {
   readonly #rungs = new Map<number, RelayedRung>();
+  readonly #onFault: (error: unknown) => void;
   #ended = false;
+
+  constructor(onFault: (error: unknown) => void = () => {}) {
+    this.#onFault = onFault;
+  }
 
   follow(rung: number, follower: FrameFollower): () => void {
     const { followers, config, group } = this.#rungOf(rung);
@@ -53,7 +58,7 @@ export class FrameRelay implements LiveFrames {
     if (relayed.config?.version === version && relayed.config.config === config) return;
     relayed.config = { version, config };
     relayed.group = [];
-    for (const follower of [...relayed.followers]) follower.config(version, config);
+    this.#tell(relayed, (follower) => follower.config(version, config));
   }
 
   frame(rung: number, sequence: number, frame: Frame): void {
@@ -65,21 +70,42 @@ export class FrameRelay implements LiveFrames {
     relayed.last = frame;
     if (frame.key || frame.kind === "audio") relayed.group = [];
     relayed.group.push({ frame, sequence });
-    for (const follower of [...relayed.followers]) follower.frame(frame, sequence);
+    this.#tell(relayed, (follower) => follower.frame(frame, sequence));
   }
 
   takeBack(rung: number, count: number): void {
     const relayed = this.#rungOf(rung);
     relayed.group.splice(Math.max(0, relayed.group.length - count));
     relayed.last = relayed.group.at(-1)?.frame;
-    for (const follower of [...relayed.followers]) follower.takeBack(count);
+    this.#tell(relayed, (follower) => follower.takeBack(count));
   }
 
   end(): void {
     this.#ended = true;
-    for (const { followers } of this.#rungs.values()) {
-      for (const follower of [...followers]) follower.end();
-      followers.clear();
+    for (const relayed of this.#rungs.values()) {
+      const followers = [...relayed.followers];
+      relayed.followers.clear();
+      for (const follower of followers) this.#tellEnd(follower);
+    }
+  }
+
+  #tell({ followers }: RelayedRung, what: (follower: FrameFollower) => void): void {
+    for (const follower of [...followers]) {
+      try {
+        what(follower);
+      } catch (error) {
+        followers.delete(follower);
+        this.#onFault(error);
+        this.#tellEnd(follower);
+      }
+    }
+  }
+
+  #tellEnd(follower: FrameFollower): void {
+    try {
+      follower.end();
+    } catch (error) {
+      this.#onFault(error);
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
+import { FrameRelay } from "@leat/node/media/live-frames.ts";
 import { PART_TARGET_MS } from "@leat/node/media/packager.ts";
 import type { MediaConnection, MediaMessage } from "@leat/node/wire/media/message.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
@@ -64,7 +65,8 @@ export class DeliveryJob {
     this.#granted = job.spec.unsignedBudgetBytes;
     this.#budget = this.#granted;
     const { stream: id, slug, playback: policy = { type: "public" } } = job.spec;
-    this.stream = new EdgeStream(components.keep, { id, slug, policy });
+    const frames = new FrameRelay((error) => components.logger.warn("Follow frames failed", { error }));
+    this.stream = new EdgeStream(components.keep, { id, slug, policy }, frames);
     this.stream.describe(job.spec.renditions);
     this.stream.isUnbudgeted = this.#granted === 0n;
   }
@@ -176,8 +178,9 @@ export class DeliveryJob {
         return;
       }
       case "frame":
-        stream.frames.frame(message.rung, message.sequence, message.frame);
         this.#takeFrame(needOpen(open, message.rung), message.frame);
+        // What the verifier refuses ends the pull: no viewer is to have it before that.
+        stream.frames.frame(message.rung, message.sequence, message.frame);
         return;
       case "partRestart": {
         stream.frames.takeBack(message.rung, needOpen(open, message.rung).restartPart());

@@ -41,9 +41,9 @@ interface OpenSegment {
 
 /** One stream as this edge serves it: the live window, its bytes, and the count of what went out. */
 export class EdgeStream {
-  readonly window: LiveWindow;
+  readonly window = new LiveWindow();
   /** Its frames as they come, ahead of their part. */
-  readonly frames = new FrameRelay();
+  readonly frames: FrameRelay;
   /** The stream's buyer pays for no viewer that cannot sign. */
   isUnbudgeted = false;
   /** Who may watch, as the balancer last said. */
@@ -57,10 +57,10 @@ export class EdgeStream {
   readonly #configs = new Map<number, Map<number, TrackConfig>>();
   #counting = true;
 
-  constructor(keep: KeepPart, guarded: Guarded, window: LiveWindow = new LiveWindow()) {
+  constructor(keep: KeepPart, guarded: Guarded, frames: FrameRelay = new FrameRelay()) {
     this.#keep = keep;
     this.guarded = guarded;
-    this.window = window;
+    this.frames = frames;
   }
 
   /** The first segment that some rung still lacks: where a subscription goes on. What is there already is dropped again. */

@@ -42,6 +42,28 @@ describe("frame relay", () => {
     assert.deepEqual(record(relay, 1), ["config 1"]);
   });
 
+  it("ends a follower that throws, and goes on for the others", () => {
+    const faults: unknown[] = [];
+    const relay = new FrameRelay((error) => faults.push(error));
+    const broken = new Error("broken");
+    const ended: string[] = [];
+    const fail = () => {
+      throw broken;
+    };
+    for (const what of ["config", "frame", "takeBack", "end"]) {
+      relay.follow(1, { ...follower([]), end: () => ended.push(what), [what]: fail });
+    }
+    const told = record(relay, 1);
+    relay.config(1, 0, config);
+    for (const pts of [0, 1]) relay.frame(1, 3, frameAt(pts, pts === 0));
+    relay.takeBack(1, 1);
+    relay.frame(1, 3, frameAt(1, true));
+    relay.end();
+    assert.deepEqual(told, ["config 0", "frame 0 3", "frame 1 3", "back 1", "frame 1 3", "end"]);
+    assert.deepEqual(ended, ["config", "frame", "takeBack"]);
+    assert.deepEqual(faults, [broken, broken, broken, broken]);
+  });
+
   it("stops at the follower's word, and tells the end to all who still follow, once", () => {
     const relay = new FrameRelay();
     const [gone, told] = [[] as string[], record(relay, 1)];

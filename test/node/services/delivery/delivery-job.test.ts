@@ -2,15 +2,62 @@ import assert from "node:assert/strict";
 import { systemClock } from "@leat/node/kernel/clock.ts";
 import { DeliveryJob, type DeliveryJobComponents } from "@leat/node/services/delivery/delivery-job.ts";
 import { keepPart } from "@leat/node/services/delivery/edge-stream.ts";
+import type { DeliveryError } from "@leat/node/services/delivery/errors.ts";
+import type { MediaMessage } from "@leat/node/wire/media/message.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
+import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+
+const config: VideoConfig = {
+  kind: "video",
+  codec: "h264",
+  timescale: 90_000,
+  width: 64,
+  height: 48,
+  description: new Uint8Array(7),
+  codecString: "avc1.64000a",
+};
 
 describe("delivery job", () => {
   const limits = { segmentBytes: 1, originRetryMs: 1, originRetryMaxMs: 1, creditWaitMs: 0 };
-  const jobOf = (unsignedBudgetBytes: bigint, more: object = {}) => {
+  const jobOf = (unsignedBudgetBytes: bigint, more: object = {}, parts: object = {}) => {
     const spec = { stream: "0xid", slug: "slug-slug", renditions: [], origin: {}, unsignedBudgetBytes, ...more };
-    const components = { keep: keepPart, clock: systemClock, logger: silentLogger } as unknown as DeliveryJobComponents;
+    const known = { keep: keepPart, clock: systemClock, logger: silentLogger, ...parts };
+    const components = known as unknown as DeliveryJobComponents;
     return new DeliveryJob({ spec } as never, components, limits);
   };
+
+  it("hands on no frame that it did not take", async () => {
+    const frameOf = (dts: number): Frame => {
+      const data = Uint8Array.of(1);
+      return { kind: "video", epoch: 0, dts, pts: dts, duration: 1, key: true, configVersion: 0, arrivalMs: 0, data };
+    };
+    const place = { rung: 1, sequence: 0, epoch: 0, firstFrame: 0, discontinuity: false, wallClockMs: 0 };
+    const pulls: MediaMessage[][] = [
+      [
+        { type: "config", rung: 1, version: 0, config },
+        { type: "segmentStart", ...place, configVersion: 0 },
+        { type: "frame", rung: 1, sequence: 0, frame: frameOf(0) },
+        // More bytes than a segment may have here.
+        { type: "frame", rung: 1, sequence: 0, frame: frameOf(1) },
+      ],
+      [{ type: "end", code: "STREAM_ENDED" }],
+    ];
+    const aborted: unknown[] = [];
+    const openMedia = async () => {
+      const messages = pulls.shift()!;
+      return { send: async () => {}, close: async () => {}, abort: (error: unknown) => aborted.push(error), messages };
+    };
+    const job = jobOf(0n, {}, { media: { openMedia } });
+    const told: number[] = [];
+    const ignore = () => {};
+    job.stream.frames.follow(1, { config: ignore, frame: ({ dts }) => told.push(dts), takeBack: ignore, end: ignore });
+    assert.deepEqual(await job.run(), { code: undefined });
+    assert.deepEqual(
+      aborted.map((error) => (error as DeliveryError).code),
+      ["DELIVERY_SEGMENT_TOO_LARGE"],
+    );
+    assert.deepEqual(told, [0]);
+  });
 
   it("says of its stream whether the buyer pays for viewers, as that changes", () => {
     const job = jobOf(0n);
