@@ -1,6 +1,6 @@
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import { TARGET_DURATION_S } from "@leat/node/media/boundaries.ts";
-import type { LiveFrames } from "@leat/node/media/live-frames.ts";
+import { FrameRelay, type LiveFrames } from "@leat/node/media/live-frames.ts";
 import { PART_TARGET_MS } from "@leat/node/media/packager.ts";
 import type { DescriptionMessage, MediaConnection, SubscribeMessage } from "@leat/node/wire/media/message.ts";
 import type { PublishGrant } from "@leat/node/wire/session/messages.ts";
@@ -76,7 +76,18 @@ export class Origin {
     this.#unpublished = new Unpublished(this.#buffer);
     this.#line = new BalancerLine(components, limits.retryMs);
     const { keptSegments } = limits;
-    this.#published = new PublishedLog({ stream: grant.stream, signer, domain, partTargetMs, keptSegments });
+    this.#published = new PublishedLog({
+      stream: grant.stream,
+      signer,
+      domain,
+      partTargetMs,
+      keptSegments,
+      frames: new FrameRelay((error) => logger.warn("Follow frames failed", { error })),
+      onFault: (error) => {
+        logger.error("Sign published part failed", { error });
+        this.stop(new IngestError({ code: "INGEST_STOPPED" }));
+      },
+    });
     this.#audio = new AudioGroups({
       startAudio: components.startAudio,
       log: this.#published,

@@ -51,6 +51,10 @@ export interface PublishedLogOptions {
   readonly partTargetMs: number;
   /** Segments of each rung that are kept for edges that come or return. */
   readonly keptSegments: number;
+  /** Whom it hands frames to as they are published. */
+  readonly frames?: FrameRelay;
+  /** A mark cannot be signed. No edge can go on without it, so nothing more is published. Called once. */
+  readonly onFault: (error: unknown) => void;
 }
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest();
@@ -61,12 +65,14 @@ export class PublishedLog {
   readonly #options: PublishedLogOptions;
   readonly #open = new Map<number, OpenSegment>();
   readonly #configs = new Map<number, VersionedConfig>();
-  readonly #relay = new FrameRelay();
+  readonly #relay: FrameRelay;
   #head = 0;
   #tail: Promise<void> = Promise.resolve();
+  #failed = false;
 
   constructor(options: PublishedLogOptions) {
     this.#options = options;
+    this.#relay = options.frames ?? new FrameRelay();
   }
 
   /** The same frames for who serves them here. */
@@ -135,16 +141,20 @@ export class PublishedLog {
     this.#open.delete(rung);
   }
 
-  /** Resolves when edges can see all that was published so far. */
+  /** Resolves when edges can see all that was published so far; rejects when they never will. */
   flushed(): Promise<void> {
     return this.#tail;
   }
 
   /** Nothing more will be published; edges get what is there and then the end. */
   async close(): Promise<void> {
-    await this.#tail;
-    this.#log.close();
-    this.#relay.end();
+    try {
+      await this.#tail;
+      // Without all of it there is no end to tell: an edge would take it for the stream's.
+      this.#log.close();
+    } finally {
+      this.#relay.end();
+    }
   }
 
   /** The messages of all segments from `fromSequence` on, oldest first, then live ones. */
@@ -204,7 +214,13 @@ export class PublishedLog {
 
   /** Messages become visible in the order of the calls, though a signature takes its time. */
   #enqueue(work: () => void | Promise<void>): void {
-    this.#tail = this.#tail.then(work);
+    this.#tail = this.#tail.then(work).catch((error: unknown) => {
+      if (!this.#failed) {
+        this.#failed = true;
+        this.#options.onFault(error);
+      }
+      throw error;
+    });
     // Told by `flushed`.
     this.#tail.catch(() => {});
   }
