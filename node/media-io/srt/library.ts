@@ -6,7 +6,7 @@ export const srtStates = { connected: 5 } as const;
 export const srtEvents = { in: 0x1, error: 0x8 } as const;
 const options = {
   receiveSynchronous: 2,
-  reuseAddress: 15,
+
   passphrase: 26,
   receiveLatency: 43,
   streamId: 46,
@@ -116,8 +116,6 @@ function bindLibrary(library: ReturnType<typeof koffi.load>) {
     },
     neverWait: (socket: number): number => setInteger(socket, options.receiveSynchronous, 0),
     setLatency: (socket: number, ms: number): number => setInteger(socket, options.receiveLatency, ms),
-    /** Without this another program could listen at the same port, and neither would hear of it. */
-    ownPort: (socket: number): number => setInteger(socket, options.reuseAddress, 0),
     takeBothFamilies: (socket: number): number => setInteger(socket, options.ipv6Only, 0),
     setPassphrase: (socket: number, passphrase: string): number =>
       setOption(socket, options.passphrase, Buffer.from(passphrase), passphrase.length) as number,

@@ -67,7 +67,6 @@ export class SrtListener {
     srt.start();
     this.#socket = srt.create();
     srt.neverWait(this.#socket);
-    srt.ownPort(this.#socket);
     srt.setLatency(this.#socket, latencyMs);
     if (host.includes(":")) srt.takeBothFamilies(this.#socket);
     this.#unhook = srt.hook(this.#socket, (socket, address, streamId) => this.#judge(socket, address, streamId));

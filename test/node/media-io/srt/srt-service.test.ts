@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { EventEmitter, once } from "node:events";
+import { createLogger } from "@leat/node/kernel/logger.ts";
 import type { PublishSink } from "@leat/node/media-io/publish-sink.ts";
 import type { SrtOptions } from "@leat/node/media-io/srt/options.ts";
 import { deriveSrtSecret, passphraseOf, srtAddress } from "@leat/node/media-io/srt/passphrase.ts";
@@ -158,6 +159,21 @@ describe("srt service", function () {
     let again = await callSrt(port, "key");
     while (again.refused === undefined) again = await callSrt(port, "key");
     assert.equal(again.refused, 1415);
+  });
+
+  it("writes no stream key into its log", async () => {
+    const lines: string[] = [];
+    const logger = createLogger({ level: "debug" }, { write: (line: string) => void lines.push(line) });
+    const authorize = async () => Promise.reject(new IngestError({ code: "INGEST_BALANCER_AWAY" }));
+    service = new SrtService({ authorize, secret, logger }, usual);
+    await service.start();
+    await callSrt(service.port, "#!::r=a secret,m=publish");
+    let call = await callSrt(service.port, "a-secret");
+    while (call.refused === undefined) call = await callSrt(service.port, "a-secret");
+    await service.stop();
+    const log = lines.join("");
+    assert.ok(log.includes("Refuse SRT publisher") && log.includes("Refuse SRT handshake"));
+    assert.ok(!/a.secret/.test(log) && !log.includes(secret));
   });
 
   it("bounds how many are connected", async () => {
