@@ -2,8 +2,7 @@ import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import { type Frame, type TrackConfig, VIDEO_TIMESCALE, type VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type { Peer, PeerEvents } from "../webrtc/endpoint.ts";
-import { WebrtcError } from "../webrtc/errors.ts";
-import { MAX_CANDIDATES } from "../webrtc/limits.ts";
+import { PeerSlot } from "../webrtc/peer-slot.ts";
 import { parseRtcp } from "../webrtc/rtcp.ts";
 import { isRtcp } from "../webrtc/rtp.ts";
 import type { Session } from "../webrtc/sessions.ts";
@@ -50,17 +49,16 @@ const HEAVY_LOSS = 0.3;
 /** One viewer: frames as they come, to packets in time, and what it asks for. */
 export class WhepSession implements Session, PeerEvents {
   readonly clientUfrag: string;
+  readonly #peer = new PeerSlot();
   readonly #parts: WhepSessionParts;
   readonly #startedMs: number;
   readonly #clock = new PlayClock();
   readonly #pacer: Pacer;
   readonly #video: RtpSender | undefined;
   readonly #audio: RtpSender | undefined;
-  #peer: Peer | undefined;
   #config: VideoConfig | undefined;
   #primer: { frame: Frame; sequence: number }[] | undefined;
   #needsKey = true;
-  #candidates = 0;
   #opened = false;
   #over = false;
   #unfollow: (() => void)[] = [];
@@ -83,16 +81,11 @@ export class WhepSession implements Session, PeerEvents {
   }
 
   attach(peer: Peer): void {
-    this.#peer = peer;
-    if (this.#over) peer.close();
+    this.#peer.attach(peer);
   }
 
   addCandidates(candidates: readonly string[]): void {
-    this.#candidates += candidates.length;
-    if (this.#candidates > MAX_CANDIDATES) {
-      throw new WebrtcError({ code: "WEBRTC_CANDIDATES_EXCEEDED", limit: MAX_CANDIDATES });
-    }
-    for (const candidate of candidates) this.#peer?.addCandidate(candidate);
+    this.#peer.addCandidates(candidates);
   }
 
   get isOver(): boolean {
@@ -106,7 +99,7 @@ export class WhepSession implements Session, PeerEvents {
     for (const unfollow of this.#unfollow) unfollow();
     this.#pacer.clear();
     this.#parts.onEnd();
-    this.#peer?.close();
+    this.#peer.close();
   }
 
   open(): void {
@@ -286,7 +279,7 @@ export class WhepSession implements Session, PeerEvents {
       rate,
       firstSequence: Math.floor(this.#parts.random() * 2 ** 15),
       firstTimestamp: Math.floor(this.#parts.random() * 2 ** 32),
-      send: (packet) => this.#peer?.send(packet) ?? false,
+      send: (packet) => this.#peer.send(packet),
     });
   }
 }

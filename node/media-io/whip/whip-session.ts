@@ -3,8 +3,8 @@ import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { PublishSink } from "../publish-sink.ts";
 import type { Peer, PeerEvents } from "../webrtc/endpoint.ts";
 import { WebrtcError } from "../webrtc/errors.ts";
-import { MAX_CANDIDATES } from "../webrtc/limits.ts";
 import type { WebrtcOptions } from "../webrtc/options.ts";
+import { PeerSlot } from "../webrtc/peer-slot.ts";
 import { writeNack, writePli, writeRemb } from "../webrtc/rtcp.ts";
 import type { Session } from "../webrtc/sessions.ts";
 import { WhipError } from "./errors.ts";
@@ -33,12 +33,11 @@ const MAX_PENDING = 4_096;
 /** One publisher's session: its packets to samples, and what its sender must be told. */
 export class WhipSession implements Session, PeerEvents {
   readonly clientUfrag: string;
+  readonly #peer = new PeerSlot();
   readonly #parts: WhipSessionParts;
   readonly #options: WhipSessionOptions;
   readonly #intake: MediaIntake;
   readonly #startedMs: number;
-  #peer: Peer | undefined;
-  #candidates = 0;
   #opened = false;
   #over = false;
   #lastPacketMs: number | undefined;
@@ -56,16 +55,11 @@ export class WhipSession implements Session, PeerEvents {
   }
 
   attach(peer: Peer): void {
-    this.#peer = peer;
-    if (this.#over) peer.close();
+    this.#peer.attach(peer);
   }
 
   addCandidates(candidates: readonly string[]): void {
-    this.#candidates += candidates.length;
-    if (this.#candidates > MAX_CANDIDATES) {
-      throw new WebrtcError({ code: "WEBRTC_CANDIDATES_EXCEEDED", limit: MAX_CANDIDATES });
-    }
-    for (const candidate of candidates) this.#peer?.addCandidate(candidate);
+    this.#peer.addCandidates(candidates);
   }
 
   get isOver(): boolean {
@@ -112,7 +106,7 @@ export class WhipSession implements Session, PeerEvents {
     this.#guard(() => this.#intake.tick(nowMs));
     const { video } = this.#intake;
     const asks = video.asks(nowMs);
-    if (asks.length > 0 && video.ssrc !== undefined) this.#peer?.send(writeNack(OUR_SSRC, video.ssrc, asks));
+    if (asks.length > 0 && video.ssrc !== undefined) this.#peer.send(writeNack(OUR_SSRC, video.ssrc, asks));
     // Sound is not sent again; what is missing of it is only counted.
     this.#intake.audio.asks(nowMs);
     this.#askForKey(nowMs);
@@ -140,7 +134,7 @@ export class WhipSession implements Session, PeerEvents {
     const ageMs = nowMs - (this.#intake.lastKeyMs ?? Number.NEGATIVE_INFINITY);
     if (!isWanted && !this.#intake.needsKey && ageMs < this.#options.keyFrameMs) return;
     this.#lastAskMs = nowMs;
-    this.#peer?.send(writePli(OUR_SSRC, ssrc));
+    this.#peer.send(writePli(OUR_SSRC, ssrc));
   }
 
   #sendReports(nowMs: number): void {
@@ -148,9 +142,9 @@ export class WhipSession implements Session, PeerEvents {
     const { video, audio } = this.#intake;
     for (const reception of [video, audio]) {
       const report = reception.receiverReport(OUR_SSRC, nowMs);
-      if (report !== undefined) this.#peer?.send(report);
+      if (report !== undefined) this.#peer.send(report);
     }
-    if (video.ssrc !== undefined) this.#peer?.send(writeRemb(OUR_SSRC, video.ssrc, this.#options.maxBitrate));
+    if (video.ssrc !== undefined) this.#peer.send(writeRemb(OUR_SSRC, video.ssrc, this.#options.maxBitrate));
   }
 
   #guard(read: () => readonly MediaItem[]): void {
@@ -194,6 +188,6 @@ export class WhipSession implements Session, PeerEvents {
       }
     });
     onEnd();
-    this.#peer?.close();
+    this.#peer.close();
   }
 }
