@@ -17,7 +17,8 @@ const LOG_CRITICAL = 2;
 /** Socket, then events, in each entry. */
 export const EVENT_BYTES = 8;
 const ADDRESS_BYTES = 28;
-const MAX_STREAM_ID = 512;
+/** 512 letters, and the end that the library writes behind them. */
+const STREAM_ID_BYTES = 513;
 /** The name of the callback's type is the library's for the whole process. */
 const hookType = koffi.proto(
   "int LeatSrtHook(void* opaque, int socket, int version, const void* peer, const char* id)",
@@ -109,8 +110,8 @@ function bindLibrary(library: ReturnType<typeof koffi.load>) {
       return accepted < 0 ? undefined : { socket: accepted, address: readAddress(address) };
     },
     streamIdOf(socket: number): string {
-      const bytes = Buffer.alloc(MAX_STREAM_ID);
-      const size = [MAX_STREAM_ID];
+      const bytes = Buffer.alloc(STREAM_ID_BYTES);
+      const size = [STREAM_ID_BYTES];
       if ((getOption(socket, options.streamId, bytes, size) as number) !== 0) return "";
       return bytes.subarray(0, size[0]).toString();
     },

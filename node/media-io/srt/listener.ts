@@ -30,6 +30,8 @@ const MAX_TICK_BYTES = 262_144;
 /** A node that is this far behind leaves the rest to libsrt's own bounded buffer, which drops what is too old. */
 const MAX_WAITING_BYTES = 2 * 2 ** 20;
 const BACKLOG = 64;
+/** What a library without encryption refuses to take. */
+const TRIAL_PASSPHRASE = "a trial passphrase";
 
 /** One UDP port of libsrt, polled and never waited for: lives on a thread of its own. */
 export class SrtListener {
@@ -66,9 +68,19 @@ export class SrtListener {
     const srt = this.#library;
     srt.start();
     this.#socket = srt.create();
-    srt.neverWait(this.#socket);
-    srt.setLatency(this.#socket, latencyMs);
-    if (host.includes(":")) srt.takeBothFamilies(this.#socket);
+    if (!this.#canEncrypt()) {
+      this.#send({ type: "failed", why: "library", reason: "built without encryption" });
+      return false;
+    }
+    const set = [
+      srt.neverWait(this.#socket),
+      srt.setLatency(this.#socket, latencyMs),
+      host.includes(":") ? srt.takeBothFamilies(this.#socket) : 0,
+    ];
+    if (set.some((result) => result !== 0)) {
+      this.#send({ type: "failed", why: "library", reason: "refuses an option that it must have" });
+      return false;
+    }
     this.#unhook = srt.hook(this.#socket, (socket, address, streamId) => this.#judge(socket, address, streamId));
     if (srt.bind(this.#socket, host, port) !== 0 || srt.listen(this.#socket, BACKLOG) !== 0) {
       const reason = srt.lastSystemError();
@@ -109,6 +121,14 @@ export class SrtListener {
     this.#unhook?.();
   }
 
+  /** Where passphrases are not heeded, whoever saw a stream id could publish under it. */
+  #canEncrypt(): boolean {
+    const trial = this.#library.create();
+    const result = this.#library.setPassphrase(trial, TRIAL_PASSPHRASE);
+    void this.#library.closeLater(trial);
+    return result === 0;
+  }
+
   /** A thread of libsrt waits for this, and with it every packet of the port: nothing is asked and nothing is awaited. */
   #judge(socket: number, address: string, streamId: string): number {
     try {
@@ -121,7 +141,9 @@ export class SrtListener {
       if (target.type === "key" && encryptedOnly) throw new SrtError({ code: "SRT_KEY_UNENCRYPTED" });
       const code = this.#refusals.find(address, nameOf(target), performance.now());
       if (code !== undefined) return this.#refuse(socket, code);
-      if (target.type === "hash") this.#library.setPassphrase(socket, passphraseOf(secret, target.keyHash));
+      if (target.type === "hash" && this.#library.setPassphrase(socket, passphraseOf(secret, target.keyHash)) !== 0) {
+        return this.#refuse(socket, "");
+      }
       return 0;
     } catch (error) {
       // Whatever leaves here would end the process.
@@ -149,7 +171,9 @@ export class SrtListener {
       }
     }
     for (const connection of this.#bySocket.values()) {
-      if (nowMs - connection.lastDataMs > this.#data.idleMs) this.#lose(connection, true);
+      // We are the ones who are behind.
+      if (connection.waiting >= MAX_WAITING_BYTES) connection.lastDataMs = nowMs;
+      else if (nowMs - connection.lastDataMs > this.#data.idleMs) this.#lose(connection, true);
     }
     this.#timer = setTimeout(() => this.#tick(), this.#bySocket.size > 0 ? TICK_MS : IDLE_TICK_MS);
   }
@@ -158,17 +182,25 @@ export class SrtListener {
     for (;;) {
       const accepted = this.#library.accept(this.#socket);
       if (accepted === undefined) return;
-      const { socket, address } = accepted;
-      // As it was judged: it cannot fail here.
-      const target = parseStreamId(this.#library.streamIdOf(socket));
-      const connection = { id: this.#nextId, socket, address, name: nameOf(target), waiting: 0, lastDataMs: nowMs };
-      this.#nextId += 1;
-      this.#library.neverWait(socket);
-      this.#library.watch(this.#poll, socket);
-      this.#bySocket.set(socket, connection);
-      this.#byId.set(connection.id, connection);
-      this.#send({ type: "opened", id: connection.id, address, target });
+      try {
+        this.#open(accepted.socket, accepted.address, nowMs);
+      } catch (error) {
+        // Whatever leaves here would end the thread, and with it every publisher of the port.
+        void this.#library.closeLater(accepted.socket);
+        this.#send({ type: "refused", code: isCodedError(error) ? error.code : "" });
+      }
     }
+  }
+
+  #open(socket: number, address: string, nowMs: number): void {
+    const target = parseStreamId(this.#library.streamIdOf(socket));
+    const connection = { id: this.#nextId, socket, address, name: nameOf(target), waiting: 0, lastDataMs: nowMs };
+    this.#nextId += 1;
+    this.#library.neverWait(socket);
+    this.#library.watch(this.#poll, socket);
+    this.#bySocket.set(socket, connection);
+    this.#byId.set(connection.id, connection);
+    this.#send({ type: "opened", id: connection.id, address, target });
   }
 
   #read(connection: Connection, events: number, nowMs: number): void {

@@ -217,6 +217,21 @@ describe("srt service", function () {
     assert.equal(seen[0]!.sink.videos.length, 50);
   });
 
+  it("takes a stream id of the greatest length, and goes on after it", async () => {
+    const { port } = await serve();
+    const fields = "#!::r=key,m=publish,u=";
+    const call = await callSrt(port, fields + "a".repeat(512 - fields.length));
+    assert.equal(call.refused, undefined);
+    await sinkAt(0);
+    assert.deepEqual(seen[0]?.target, { type: "key", key: "key" });
+    call.close();
+    await seen[0]!.sink.ended.promise;
+    const next = await callSrt(port, "next");
+    await sinkAt(1);
+    assert.deepEqual([next.refused, service?.fault], [undefined, undefined]);
+    next.close();
+  });
+
   it("goes on without the library where that is missing", async () => {
     service = new SrtService({ authorize: take, secret, logger: silentLogger, libraries: ["libno.so.1"] }, usual);
     await service.start();
