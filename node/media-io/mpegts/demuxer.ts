@@ -176,7 +176,7 @@ export class TsDemuxer {
     const kept = this.#tracks.find((track) => track.mark === mark);
     if (kept !== undefined) return kept;
     const unwrap = (ticks: number) => this.#clock.unwrap(ticks);
-    return { pid, mark, kind, pes: new PesReader(), reader: newReader(what, unwrap), continuity: new Continuity() };
+    return { pid, mark, kind, pes: new PesReader(kind), reader: newReader(what, unwrap), continuity: new Continuity() };
   }
 
   #takeMedia(track: Track, packet: TsPacket): PublishItem[] {

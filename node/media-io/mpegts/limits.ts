@@ -8,6 +8,10 @@ export const MAX_PACKETS_WITHOUT_TABLE = 32_768;
 export const MAX_SECTION_BYTES = 1_024;
 /** Beside one frame, a PES packet has a head and stuffing; several frames of sound in one are far smaller. */
 export const MAX_PES_OVERHEAD_BYTES = 65_536;
+/** What a PES packet of sound can hold: unlike pictures, it must say how long it is, in 16 bits. */
+export const MAX_AUDIO_PES_BYTES = 65_541;
+/** Pieces of one PES packet: of the largest picture there are 35,000, each a packet's whole payload. */
+export const MAX_PES_PIECES = 65_536;
 /** Each new configuration starts a segment and an encoder. */
 export const MAX_CONFIG_CHANGES = 1_000;
 /**

@@ -1,6 +1,6 @@
 import { MAX_FRAME_BYTES } from "@leat/sdk/protocol/limits.ts";
 import { MpegTsError } from "./errors.ts";
-import { MAX_PES_OVERHEAD_BYTES } from "./limits.ts";
+import { MAX_AUDIO_PES_BYTES, MAX_PES_OVERHEAD_BYTES, MAX_PES_PIECES } from "./limits.ts";
 
 export interface PesPacket {
   /** Ticks of 90 kHz that wrap at 33 bits; undefined where the sender gives none. */
@@ -10,18 +10,23 @@ export interface PesPacket {
   readonly data: Uint8Array;
 }
 
-const LIMIT = MAX_FRAME_BYTES + MAX_PES_OVERHEAD_BYTES;
+const limits = { video: MAX_FRAME_BYTES + MAX_PES_OVERHEAD_BYTES, audio: MAX_AUDIO_PES_BYTES } as const;
 const FIXED_BYTES = 6;
 const HEAD_BYTES = 9;
 
 /** Puts the PES packets of one PID together. */
 export class PesReader {
+  readonly #limit: number;
   #pieces: Uint8Array[] = [];
   #size = 0;
   /** Bytes in all; 0 where only the next one's beginning tells. */
   #wanted = 0;
   #open = false;
   #broken = 0;
+
+  constructor(kind: "video" | "audio") {
+    this.#limit = limits[kind];
+  }
 
   /** Those that came without their end or with a head that cannot be read. */
   get broken(): number {
@@ -47,8 +52,9 @@ export class PesReader {
     if (!this.#open) return whole;
     this.#pieces.push(payload);
     this.#size += payload.length;
-    if (this.#size > LIMIT) {
-      throw new MpegTsError({ code: "MPEGTS_FRAME_TOO_LARGE", sizeBytes: this.#size, limit: MAX_FRAME_BYTES });
+    // Each piece keeps the packet alive that it came in, however little it carried.
+    if (this.#size > this.#limit || this.#pieces.length > MAX_PES_PIECES) {
+      throw new MpegTsError({ code: "MPEGTS_FRAME_TOO_LARGE", sizeBytes: this.#size, limit: this.#limit });
     }
     if (this.#wanted > 0 && this.#size >= this.#wanted) whole.push(...this.flush());
     return whole;
