@@ -17,6 +17,8 @@ interface Connection {
   /** Sent on to the node's own thread and not taken there yet. */
   waiting: number;
   lastDataMs: number;
+  /** Its caller is gone: what libsrt holds back until its time is still read up to here. */
+  endsAtMs: number | undefined;
 }
 
 /** Packets wait for so long at most before they are fetched: little beside any latency that SRT works with. */
@@ -32,6 +34,8 @@ const MAX_WAITING_BYTES = 2 * 2 ** 20;
 const BACKLOG = 64;
 /** What a library without encryption refuses to take. */
 const TRIAL_PASSPHRASE = "a trial passphrase";
+/** Beyond the latency, after which nothing is held back any more. */
+const DRAIN_MS = 50;
 
 /** One UDP port of libsrt, polled and never waited for: lives on a thread of its own. */
 export class SrtListener {
@@ -173,6 +177,7 @@ export class SrtListener {
     for (const connection of this.#bySocket.values()) {
       // We are the ones who are behind.
       if (connection.waiting >= MAX_WAITING_BYTES) connection.lastDataMs = nowMs;
+      if (connection.endsAtMs !== undefined && nowMs > connection.endsAtMs) this.#lose(connection, false);
       else if (nowMs - connection.lastDataMs > this.#data.idleMs) this.#lose(connection, true);
     }
     this.#timer = setTimeout(() => this.#tick(), this.#bySocket.size > 0 ? TICK_MS : IDLE_TICK_MS);
@@ -194,7 +199,15 @@ export class SrtListener {
 
   #open(socket: number, address: string, nowMs: number): void {
     const target = parseStreamId(this.#library.streamIdOf(socket));
-    const connection = { id: this.#nextId, socket, address, name: nameOf(target), waiting: 0, lastDataMs: nowMs };
+    const connection = {
+      id: this.#nextId,
+      socket,
+      address,
+      name: nameOf(target),
+      waiting: 0,
+      lastDataMs: nowMs,
+      endsAtMs: undefined,
+    };
     this.#nextId += 1;
     this.#library.neverWait(socket);
     this.#library.watch(this.#poll, socket);
@@ -220,7 +233,7 @@ export class SrtListener {
       return;
     }
     const isOver = (events & srtEvents.error) !== 0 || this.#library.state(connection.socket) !== srtStates.connected;
-    if (isOver) this.#lose(connection, false);
+    if (isOver) connection.endsAtMs ??= nowMs + this.#data.latencyMs + DRAIN_MS;
   }
 
   #lose(connection: Connection, idle: boolean): void {
