@@ -2,10 +2,16 @@ import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import { type Domain, hashStatement } from "@leat/sdk/protocol/eip712.ts";
-import { type CheckResult, checkResultStructure, checkVerdicts, receiptStructure } from "@leat/sdk/protocol/signed.ts";
+import {
+  type CheckResult,
+  checkResultStructure,
+  checkVerdicts,
+  type Receipt,
+  receiptStructure,
+} from "@leat/sdk/protocol/signed.ts";
 import type { StatementSigner } from "@leat/sdk/protocol/statements.ts";
 import type { Outbox } from "../jobs/outbox.ts";
-import type { Checking, CheckOutcome, SegmentEvidence } from "./index.ts";
+import type { Checking, SegmentEvidence } from "./index.ts";
 
 export interface CheckingComponents {
   /** Check 1: what is wrong with a segment, as a code, or undefined. */
@@ -35,20 +41,25 @@ export class CheckingService implements Checking {
     });
   }
 
-  async checkSegment(evidence: SegmentEvidence): Promise<CheckOutcome> {
+  checkSegment(evidence: SegmentEvidence): string | undefined {
     const code = this.#components.findFault(evidence);
-    const passed = code === undefined;
-    this.#results.add(1, { verdict: passed ? "passed" : "failed" });
-    const { job, seq, attempt } = evidence.receipt.value;
-    if (!passed) this.#components.logger.warn("Check of segment failed", { jobId: job, sequence: Number(seq), code });
+    this.#results.add(1, { verdict: code === undefined ? "passed" : "failed" });
+    const { job, seq } = evidence.receipt.value;
+    if (code !== undefined)
+      this.#components.logger.warn("Check of segment failed", { jobId: job, sequence: Number(seq), code });
+    return code;
+  }
+
+  async report(receipt: Receipt, code: string | undefined): Promise<void> {
+    const { job, seq, attempt } = receipt;
     const { signer, domain, outbox, clock } = this.#components;
     const value: CheckResult = {
       job,
       seq,
       attempt,
-      receiptHash: hashStatement(receiptStructure, domain, evidence.receipt.value),
+      receiptHash: hashStatement(receiptStructure, domain, receipt),
       check: containerCheck,
-      verdict: passed ? checkVerdicts.passed : checkVerdicts.failed,
+      verdict: code === undefined ? checkVerdicts.passed : checkVerdicts.failed,
       checkedAt: BigInt(Math.floor(clock.nowMs() / 1000)),
     };
     const check = { value, signature: await signer.sign(checkResultStructure, domain, value) };
@@ -57,6 +68,5 @@ export class CheckingService implements Checking {
       method: "check.submit",
       body,
     });
-    return body.code === undefined ? { passed } : { passed, code: body.code };
   }
 }

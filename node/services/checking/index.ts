@@ -31,13 +31,9 @@ export interface SegmentEvidence {
   };
 }
 
-export interface CheckOutcome {
-  readonly passed: boolean;
-  /** What was wrong. */
-  readonly code?: string;
-}
-
 export interface Checking {
-  /** Runs check 1 and resolves when the signed result is on disk and on its way to the balancer. */
-  checkSegment(evidence: SegmentEvidence): Promise<CheckOutcome>;
+  /** Runs check 1: what is wrong, as a code, or undefined. Nobody is told. */
+  checkSegment(evidence: SegmentEvidence): string | undefined;
+  /** Resolves when the signed result is on disk and on its way to the balancer: a segment that passed is paid. */
+  report(receipt: Receipt, fault: string | undefined): Promise<void>;
 }

@@ -43,6 +43,8 @@ export class Origin {
   #publishers: readonly FamilyPublisher[] = [];
   /** Whose family a job was seen to make. */
   readonly #publisherOfJob = new Map<Hex, FamilyPublisher>();
+  /** Segments that were taken, of which the balancer is not told yet. */
+  readonly #telling = new Set<Promise<void>>();
   /** The newest published segment per rung. */
   readonly #newest = new Map<number, number>();
   readonly #ready = Promise.withResolvers<void>();
@@ -248,7 +250,8 @@ export class Origin {
       publisherOfJob: (job) => this.#publisherOfJob.get(job),
       publisherOf: (rung, job) => this.#findPublisher(rung, job),
       isNextGone: ({ track }) => this.#unpublished.isNextGone(track),
-      settle: (publisher, sequence) => this.#settle(publisher, sequence),
+      take: (publisher, sequence) => this.#take(publisher, sequence),
+      tellTaken: (publisher, sequence, reported) => this.#tellTaken(publisher, sequence, reported),
       description: () => this.#describe(),
       partTargetMs: PART_TARGET_MS,
     };
@@ -266,7 +269,11 @@ export class Origin {
       log: this.#published,
       begun: (sequence) => this.#unpublished.begunAt(sequence),
       isGone: (sequence) => this.#unpublished.isGone(sequence),
-      onAbandoned: (sequence) => this.#tasks.run(() => this.#settle(publisher, sequence)),
+      onAbandoned: (sequence) =>
+        this.#tasks.run(() => {
+          this.#take(publisher, sequence);
+          return this.#tellTaken(publisher, sequence, Promise.resolve());
+        }),
     });
     return publisher;
   }
@@ -331,14 +338,16 @@ export class Origin {
   }
 
   /** A family's segment is judged, or given up by all: nobody makes it any more. */
-  async #settle(publisher: FamilyPublisher, sequence: number): Promise<void> {
-    const { track } = publisher;
-    this.#unpublished.published(track, sequence);
+  #take(publisher: FamilyPublisher, sequence: number): void {
+    this.#unpublished.published(publisher.track, sequence);
     publisher.settle(sequence);
-    await this.#tellPublished(
-      track.renditions.map(({ rung }) => rung),
-      sequence,
-    );
+  }
+
+  #tellTaken({ track }: FamilyPublisher, sequence: number, reported: Promise<void>): Promise<void> {
+    const rungs = track.renditions.map(({ rung }) => rung);
+    const telling = reported.then(() => this.#tellPublished(rungs, sequence));
+    this.#telling.add(telling);
+    return telling.finally(() => this.#telling.delete(telling));
   }
 
   /** Edges see it first; then the balancer is told, in the same order. */
@@ -383,6 +392,7 @@ export class Origin {
     await this.#audio.finish();
     const lastSequence = this.sequence;
     await this.#waitForFamilies(signal);
+    await Promise.allSettled(this.#telling);
     const { behind } = this.#unpublished;
     if (behind > 0) logger.warn("Stream ended with segments that nobody made", { segments: behind });
     for (const publisher of this.#publishers) publisher.finish();

@@ -36,8 +36,10 @@ export interface TranscodeSource {
   publisherOf(rung: number, job: Hex): FamilyPublisher | undefined;
   /** Whether the source of the family's next segment is gone, so that a later one may follow. */
   isNextGone(publisher: FamilyPublisher): boolean;
-  /** The segment passed its check. */
-  settle(publisher: FamilyPublisher, sequence: number): Promise<void>;
+  /** The segment passed its check: nobody else is paid for it. */
+  take(publisher: FamilyPublisher, sequence: number): void;
+  /** Tells the balancer of a segment that was taken, when the result of its check is on disk. */
+  tellTaken(publisher: FamilyPublisher, sequence: number, reported: Promise<void>): Promise<void>;
   readonly description: () => MediaMessage;
   readonly partTargetMs: number;
 }
@@ -103,7 +105,7 @@ export class TranscodeLink {
     sending.catch((error: unknown) => this.stop(error as Error));
     try {
       for await (const message of this.#connection.messages) {
-        await this.#take(message);
+        await this.#handle(message);
         // Never wait for room here: the peer may be waiting to be read, and both would wait for ever.
         this.#boundOutgoing();
       }
@@ -151,7 +153,7 @@ export class TranscodeLink {
     }
   }
 
-  async #take(message: MediaMessage): Promise<void> {
+  async #handle(message: MediaMessage): Promise<void> {
     switch (message.type) {
       case "config":
         return this.#intake.takeConfig(message);
@@ -196,19 +198,32 @@ export class TranscodeLink {
     const packed = range === undefined ? this.#packAll(sequence, made, rest?.part) : publisher.packedAs(range, made);
     if (packed === undefined) return this.#refuse(sequence, "INGEST_FRAMES_INVALID");
     const rungs = made.map((rung, at) => ({ ...rung, packed: packed[at]! }));
-    const outcome = await this.#components.checking.checkSegment({
+    const { checking } = this.#components;
+    const fault = checking.checkSegment({
       receipt,
       leaves,
       renditions: track.renditions,
       rungs,
       source: { ...facts, firstFrame: facts.boundary.firstFrame },
     });
-    if (!outcome.passed) return this.#refuse(sequence, outcome.code ?? "CHECK_FAILED");
-    // Another attempt may have been faster while this one was checked.
-    if (sequence < track.next || this.#gone.signal.aborted) return this.#tellPublished(sequence);
-    if (range === undefined && !publisher.publishWhole(sequence, made)) return this.#tellPublished(sequence);
-    await this.#source.settle(publisher, sequence);
+    // What is told to have passed is paid: it is taken first, lest another attempt be paid for it as well.
+    const isTaken = fault === undefined && this.#take(publisher, sequence, range === undefined ? made : undefined);
+    if (fault === undefined && !isTaken) return this.#tellPublished(sequence);
+    const reported = checking.report(receipt.value, fault);
+    if (fault !== undefined) {
+      await reported;
+      return this.#refuse(sequence, fault);
+    }
+    await this.#source.tellTaken(publisher, sequence, reported);
     this.#outgoing.enqueue({ type: "verdict", sequence, ok: true });
+  }
+
+  /** False where another attempt was faster, or has this one's place. `unpublished`: what is to be published for it. */
+  #take(publisher: FamilyPublisher, sequence: number, unpublished: readonly MadeRung[] | undefined): boolean {
+    if (sequence < publisher.track.next || this.#gone.signal.aborted) return false;
+    if (unpublished !== undefined && !publisher.publishWhole(sequence, unpublished)) return false;
+    this.#source.take(publisher, sequence);
+    return true;
   }
 
   /** Undefined for frames that no packager takes: times that go back, or of two epochs. */

@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { systemClock } from "@leat/node/kernel/clock.ts";
+import { nativeStatements } from "@leat/node/kernel/secp.ts";
+import { CheckingService } from "@leat/node/services/checking/checking-service.ts";
+import { IngestError } from "@leat/node/services/ingest/errors.ts";
+import { FamilyPublisher } from "@leat/node/services/ingest/family-publisher.ts";
+import { FamilyTrack } from "@leat/node/services/ingest/family-track.ts";
+import type { BegunSegment } from "@leat/node/services/ingest/made-range.ts";
+import { PublishedLog } from "@leat/node/services/ingest/published-log.ts";
+import type { SourceFacts } from "@leat/node/services/ingest/source-segments.ts";
+import { TranscodeLink, type TranscodeSource } from "@leat/node/services/ingest/transcode-link.ts";
+import type { OutboxItem } from "@leat/node/services/jobs/outbox.ts";
+import { packSegment } from "@leat/node/services/jobs/packed-segment.ts";
+import type { MediaConnection, MediaMessage } from "@leat/node/wire/media/message.ts";
+import { silentLogger } from "@leat/sdk/base/logger.ts";
+import { silentMetrics } from "@leat/sdk/base/metrics.ts";
+import { createDomain } from "@leat/sdk/protocol/eip712.ts";
+import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import { zeroHash } from "@leat/sdk/protocol/hex.ts";
+import { receiptStructure } from "@leat/sdk/protocol/signed.ts";
+import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
+
+const domain = createDomain(31_337, `0x${"e5".repeat(20)}`);
+const signer = nativeStatements.createSigner(new Uint8Array(32).fill(7));
+const renditions = [{ rung: 1, name: "r1", kind: "video", codec: "h264", family: "h264", bitrate: 1 } as RenditionInfo];
+const description = new Uint8Array(7);
+const size = { width: 64, height: 48 };
+const config: VideoConfig = {
+  kind: "video",
+  codec: "h264",
+  timescale: 90_000,
+  ...size,
+  description,
+  codecString: "avc1",
+};
+const frames = [0, 1, 2, 3].map((at): Frame => {
+  const dts = at * 3_000;
+  const data = Uint8Array.of(at);
+  const place = { epoch: 0, dts, pts: dts, duration: 3_000, configVersion: 0, arrivalMs: 0 };
+  return { kind: "video", ...place, key: at === 0, data };
+});
+const boundary = { sequence: 0, epoch: 0, pts: 0, forced: false, discontinuity: false, firstFrame: 0 };
+const begun: BegunSegment = { boundary, wallClockMs: 0, shownAt: frames.map(({ pts }) => pts), isComplete: true };
+const source = { boundary, wallClockMs: 0, config, frames };
+const facts: SourceFacts = { ...source, inputHash: zeroHash, durationTicks: 12_000 };
+
+describe("transcode link", () => {
+  let publisher: FamilyPublisher;
+  let taken: number[];
+  /** Of each result that was posted: what was taken by then. */
+  let takenAtPost: number[][];
+  let verdicts: MediaMessage[];
+  let link: TranscodeLink;
+  /** What happens while the result is being written, and while the facts are awaited. */
+  let duringPost: () => void;
+  let duringFacts: () => void;
+
+  beforeEach(async () => {
+    [taken, takenAtPost, verdicts] = [[], [], []];
+    [duringPost, duringFacts] = [() => {}, () => {}];
+    const statement = { stream: zeroHash, signer, domain, onFault: assert.ifError };
+    publisher = new FamilyPublisher(new FamilyTrack("h264", renditions, 0), {
+      log: new PublishedLog({ ...statement, partTargetMs: 250, keptSegments: 5 }),
+      begun: () => begun,
+      isGone: () => false,
+      onAbandoned: () => assert.fail("abandoned"),
+    });
+    const origin: TranscodeSource = {
+      readFrom: () => (async function* () {})(),
+      factsOf: async () => {
+        duringFacts();
+        return facts;
+      },
+      restOf: () => undefined,
+      publisherOfJob: () => publisher,
+      publisherOf: () => publisher,
+      isNextGone: () => false,
+      take: ({ track }, sequence) => {
+        taken.push(sequence);
+        track.published(sequence);
+        publisher.settle(sequence);
+      },
+      tellTaken: (_publisher, _sequence, reported) => reported,
+      description: () => ({ type: "end", code: "NOT_READ" }),
+      partTargetMs: 250,
+    };
+    const work = { job: zeroHash, attempt: 1, quoteHash: zeroHash };
+    const totals = { firstFrame: 0n, frames: 4, durationMs: 133, sizeBytes: 4n };
+    const value = { ...work, seq: 0n, inputHash: zeroHash, outputRoot: zeroHash, ...totals };
+    const receipt = { value, signature: await signer.sign(receiptStructure, domain, value) };
+    const said: MediaMessage[] = [
+      { type: "config", rung: 1, version: 0, config },
+      ...frames.map((frame): MediaMessage => ({ type: "frame", rung: 1, sequence: 0, frame })),
+      { type: "receipt", receipt, leaves: [] },
+    ];
+    const connection = {
+      remoteAddress: signer.address,
+      messages: (async function* () {
+        yield* said;
+      })(),
+      send: async (message: MediaMessage) => {
+        if (message.type === "verdict") verdicts.push(message);
+      },
+      close: async () => {},
+      abort: () => {},
+    };
+    const checking = new CheckingService({
+      findFault: () => undefined,
+      outbox: {
+        post: async (_: string, item: OutboxItem) => {
+          assert.equal(item.method, "check.submit");
+          takenAtPost.push([...taken]);
+          duringPost();
+        },
+      },
+      signer,
+      domain,
+      clock: systemClock,
+      logger: silentLogger,
+      metrics: silentMetrics,
+    });
+    const components = { statements: nativeStatements, domain, checking, pack: packSegment, clock: systemClock };
+    const subscribe = { assignment: { value: work }, fromSequence: 0 } as never;
+    link = new TranscodeLink(connection as unknown as MediaConnection, subscribe, origin, components, {
+      intakeBytes: 1_000,
+    });
+  });
+
+  const takeOver = () => {
+    link.stop(new IngestError({ code: "INGEST_ATTEMPT_REPLACED" }));
+    return publisher.attach("other/2", 0);
+  };
+
+  it("takes a segment before it says that it passed, and nobody makes it again", async () => {
+    let start: unknown;
+    duringPost = () => {
+      start = takeOver();
+    };
+    await link.run();
+    assert.deepEqual(takenAtPost, [[0]]);
+    assert.deepEqual(start, { sequence: 1 });
+  });
+
+  it("says nothing of a segment whose maker was replaced before it was judged", async () => {
+    duringFacts = takeOver;
+    await link.run();
+    assert.deepEqual([takenAtPost, taken], [[], []]);
+  });
+
+  it("tells the maker of one that was taken", async () => {
+    await link.run();
+    assert.deepEqual(verdicts, [{ type: "verdict", sequence: 0, ok: true }]);
+  });
+});
