@@ -6,6 +6,7 @@ import type { Clock } from "../../node/kernel/clock.ts";
 import { systemClock } from "../../node/kernel/clock.ts";
 import { createNodeKey, type NodeKey } from "../../node/kernel/keys.ts";
 import { nativeStatements } from "../../node/kernel/secp.ts";
+import { box } from "../../node/media/mp4/box.ts";
 import { BuyerAgentService } from "../../node/services/buyer/buyer-agent.ts";
 import type { OutboxItem } from "../../node/services/jobs/outbox.ts";
 import type { JobSession } from "../../node/services/jobs/ports.ts";
@@ -42,10 +43,15 @@ export const probeSecret = randomBytes(32);
 export const partsOf = (sequence: number) =>
   [1, 2].map((rung) =>
     [0, 1, 2].map((part) =>
-      createHash("sha512")
-        .update(`${rung}/${sequence}/${part}`)
-        .digest()
-        .subarray(0, 20 * rung + part),
+      Buffer.from(
+        box(
+          "moof",
+          createHash("sha512")
+            .update(`${rung}/${sequence}/${part}`)
+            .digest()
+            .subarray(0, 20 * rung + part),
+        ),
+      ),
     ),
   );
 

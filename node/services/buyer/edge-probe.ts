@@ -3,6 +3,7 @@ import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { WatchedEdge } from "@leat/node/wire/session/messages.ts";
 import { type Hex, hexToBytes } from "@leat/sdk/protocol/hex.ts";
 import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
+import { cutPart } from "./cut-part.ts";
 import { type Fetcher, findSegment, readVariants } from "./hls-reader.ts";
 
 /** A transcoder's signed account of one segment, against which edges are compared. */
@@ -20,6 +21,8 @@ export type ProbeOutcome =
 
 /** Looks that a difference waits for another attempt's receipt before it is looked at again. */
 const CONFIRM_LOOKS = 4;
+/** The most that an edge takes as one segment, by default: no more of one is held here. */
+const MAX_SEGMENT_BYTES = 67_108_864;
 
 export interface ProbeComponents {
   readonly fetcher: Fetcher;
@@ -76,11 +79,14 @@ export class EdgeProbe {
     signal: AbortSignal,
   ): Promise<ProbeOutcome> {
     const { leaf, offset, rungBytes } = drawPart(reference, edge.node, this.#components.secret);
+    // Where two made the segment, the parts before are unsigned, and how many bytes they have is not known.
+    const isRest = reference.leaves.every(({ part }) => part > 0);
     let reached = false;
     let differed = false;
     for (let look = 0; look < this.#settings.looks; look += 1) {
       if (look > 0) await this.#components.clock.sleep(this.#settings.lookEveryMs, signal);
-      const found = await this.#find(edge, reference.sequence, leaf.rung, rungBytes, signal).catch((error) => {
+      const sizeBytes = isRest ? undefined : rungBytes;
+      const found = await this.#find(edge, reference.sequence, leaf.rung, sizeBytes, signal).catch((error) => {
         if (signal.aborted) throw error;
         return undefined;
       });
@@ -88,8 +94,12 @@ export class EdgeProbe {
       reached = true;
       if (found === "gone") return { verdict: "unproven", code: "EDGE_SEGMENT_ABSENT" };
       if (found === "later") continue;
-      const bytes = await this.#fetchPart(found, offset, Number(leaf.sizeBytes), signal);
+      const bytes = isRest
+        ? await this.#cutPart(found, leaf.part, signal)
+        : await this.#fetch(found, offset, Number(leaf.sizeBytes), signal);
       if (bytes === undefined) continue;
+      // An honest edge that lost its origin within the segment has no more of it.
+      if (bytes === "short") return { verdict: "unproven", code: "EDGE_SEGMENT_ABSENT" };
       const sha256 = `0x${createHash("sha256").update(bytes).digest("hex")}`;
       if (sha256 === leaf.sha256) return { verdict: "passed", reference };
       if (isSuperseded()) return { verdict: "unproven", code: "EDGE_SEGMENT_ABSENT" };
@@ -101,7 +111,13 @@ export class EdgeProbe {
     return { verdict: "unproven", code: reached ? "EDGE_SEGMENT_ABSENT" : "EDGE_UNREACHABLE" };
   }
 
-  async #fetchPart(url: string, offset: number, length: number, signal: AbortSignal): Promise<Uint8Array | undefined> {
+  async #cutPart(url: string, part: number, signal: AbortSignal): Promise<Uint8Array | "short" | undefined> {
+    const segment = await this.#fetch(url, 0, MAX_SEGMENT_BYTES, signal);
+    // A longer one proves nothing: where it was cut off is no fault of the edge.
+    return segment === undefined || segment.length >= MAX_SEGMENT_BYTES ? undefined : cutPart(segment, part);
+  }
+
+  async #fetch(url: string, offset: number, length: number, signal: AbortSignal): Promise<Uint8Array | undefined> {
     try {
       return await this.#components.fetcher.range(url, offset, length, signal);
     } catch (error) {
@@ -112,20 +128,21 @@ export class EdgeProbe {
 
   /**
    * URL of the rung's segment at the edge. The signed data names rungs by number and playlists by name: the variant is
-   * the one whose segment has the rung's size, and is remembered, so that another size later is a difference.
+   * the one whose segment has the rung's size, and is remembered, so that another size later is a difference. Without a
+   * size only one that is remembered is found.
    */
   async #find(
     edge: WatchedEdge,
     sequence: number,
     rung: number,
-    rungBytes: number,
+    rungBytes: number | undefined,
     signal: AbortSignal,
   ): Promise<string | "later" | "gone" | undefined> {
     const { fetcher } = this.#components;
     const key = `${edge.hls} ${rung}`;
     const known = this.#variants.get(key);
     if (known !== undefined) return this.#segmentIn(known, sequence, signal);
-    const master = await fetcher.text(edge.hls, signal);
+    const master = rungBytes === undefined ? undefined : await fetcher.text(edge.hls, signal);
     if (master === undefined) return undefined;
     let worst: "later" | "gone" = "gone";
     for (const variant of readVariants(master, edge.hls)) {

@@ -111,9 +111,7 @@ export class EdgeWatch {
     const key = `${Math.min(...video.map((leaf) => leaf.rung))}/${seq}`;
     // Of several attempts the newest report stands.
     watched.references.delete(key);
-    // Two made this segment: where the rest of it begins, its signed parts do not say.
-    if (video.some(({ part }) => part === 0)) watched.references.set(key, reference);
-    else return;
+    watched.references.set(key, reference);
     if (watched.references.size > MAX_REFERENCES) {
       watched.references.delete(watched.references.keys().next().value!);
     }

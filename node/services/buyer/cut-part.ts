@@ -1,0 +1,16 @@
+import { readBoxes } from "@leat/node/media/inspect/mp4-facts.ts";
+
+/**
+ * The bytes of part `part` (from 0) in a whole segment: a `moof` and what follows it. `short` for a segment that ends
+ * whole before it; for one that is no row of parts, the bytes that are none.
+ */
+export function cutPart(segment: Uint8Array, part: number): Uint8Array | "short" {
+  const starts: number[] = [];
+  let end = 0;
+  for (const { type, body } of readBoxes(segment)) {
+    if (type === "moof") starts.push(end);
+    end = body.byteOffset - segment.byteOffset + body.length;
+  }
+  if (part < starts.length) return segment.subarray(starts[part], starts[part + 1] ?? end);
+  return starts.length > 0 && end === segment.length ? "short" : segment.subarray(end);
+}
