@@ -5,23 +5,21 @@ import { PART_TARGET_MS } from "@leat/node/media/packager.ts";
 import type { DescriptionMessage, MediaConnection, SubscribeMessage } from "@leat/node/wire/media/message.ts";
 import type { PublishGrant } from "@leat/node/wire/session/messages.ts";
 import type { Boundary } from "@leat/sdk/protocol/frame.ts";
-import { bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
-import { type RenditionInfo, SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import type { AssignedJob } from "../jobs/job-desk.ts";
-import { hashSegment } from "../jobs/packed-segment.ts";
 import type { Work } from "../jobs/receipt-book.ts";
 import { AudioGroups } from "./audio-groups.ts";
 import { BalancerLine } from "./balancer-line.ts";
 import { serveEdge } from "./edge-link.ts";
+import { waitForEdges, waitForFamilies } from "./end-waits.ts";
 import { IngestError } from "./errors.ts";
-import { FamilyPublisher } from "./family-publisher.ts";
-import type { MadeRange } from "./made-range.ts";
 import type { OriginComponents, OriginLimits, OriginOutcome } from "./origin-parts.ts";
 import { PublishedLog } from "./published-log.ts";
 import { SourceBuffer } from "./source-buffer.ts";
 import { SourceIntake } from "./source-intake.ts";
-import { type SourceFacts, SourceSegments } from "./source-segments.ts";
-import { TranscodeLink, type TranscodeSource } from "./transcode-link.ts";
+import { SourceSegments } from "./source-segments.ts";
+import { Transcoders } from "./transcoders.ts";
 import { Unpublished } from "./unpublished.ts";
 
 /** One stream on the node that takes it in: source frames to transcoders, renditions to edges. */
@@ -39,12 +37,7 @@ export class Origin {
   readonly #line: BalancerLine;
   /** Edges that read now. */
   readonly #edges = new Set<Promise<void>>();
-  readonly #links = new Map<Hex, TranscodeLink>();
-  #publishers: readonly FamilyPublisher[] = [];
-  /** Whose family a job was seen to make. */
-  readonly #publisherOfJob = new Map<Hex, FamilyPublisher>();
-  /** Segments that were taken, of which the balancer is not told yet. */
-  readonly #telling = new Set<Promise<void>>();
+  readonly #transcoders: Transcoders;
   /** The newest published segment per rung. */
   readonly #newest = new Map<number, number>();
   readonly #ready = Promise.withResolvers<void>();
@@ -90,6 +83,17 @@ export class Origin {
         this.stop(new IngestError({ code: "INGEST_STOPPED" }));
       },
     });
+    this.#transcoders = new Transcoders({
+      components,
+      limits,
+      buffer: this.#buffer,
+      unpublished: this.#unpublished,
+      published: this.#published,
+      line: this.#line,
+      tasks: this.#tasks,
+      description: () => this.#describe(),
+      tellPublished: (rungs, sequence) => this.#tellPublished(rungs, sequence),
+    });
     this.#audio = new AudioGroups({
       startAudio: components.startAudio,
       log: this.#published,
@@ -102,7 +106,7 @@ export class Origin {
       partTargetMs,
       onFacts: (facts) => {
         this.#unpublished.addFacts(facts);
-        for (const publisher of this.#publishers) publisher.completed();
+        this.#transcoders.completed();
       },
       onWork: (work) => this.#receipt(work),
     });
@@ -188,7 +192,7 @@ export class Origin {
     this.#stopped = error;
     this.#audio.kill();
     this.#buffer.close();
-    for (const link of this.#links.values()) link.stop(error);
+    this.#transcoders.stop(error);
     this.#ready.resolve();
     this.#unpublished.wake();
     this.#over.resolve({ code: error.code });
@@ -202,7 +206,7 @@ export class Origin {
       await connection.send({ type: "refused", code });
       return connection.close();
     }
-    if (subscribe.role === "transcode") return this.#serveTranscoder(connection, subscribe);
+    if (subscribe.role === "transcode") return this.#transcoders.serve(connection, subscribe);
     const source = {
       published: this.#published,
       description: () => this.#describe(),
@@ -218,80 +222,6 @@ export class Origin {
     const patience = this.#components.clock.sleep(this.#limits.readyWaitMs, done.signal).catch(() => {});
     await Promise.race([this.#ready.promise, patience]);
     done.abort();
-  }
-
-  async #serveTranscoder(connection: MediaConnection, subscribe: SubscribeMessage): Promise<void> {
-    const { job, attempt } = subscribe.assignment.value;
-    const held = this.#links.get(job);
-    if (held !== undefined && held.attempt > attempt) {
-      await connection.send({ type: "refused", code: "INGEST_ATTEMPT_REPLACED" });
-      return connection.close();
-    }
-    held?.stop(new IngestError({ code: "INGEST_ATTEMPT_REPLACED" }));
-    const link = new TranscodeLink(connection, subscribe, this.#asTranscodeSource(), this.#components, this.#limits);
-    this.#links.set(job, link);
-    try {
-      await link.run();
-    } catch (error) {
-      if (!(error instanceof IngestError) || error.detail.code !== "INGEST_CHECK_FAILED") throw error;
-      const { sequence, reason } = error.detail;
-      this.#components.logger.warn("Transcoded segment failed its check", { jobId: job, sequence, reason });
-      await this.#line.ask("job.failed", { job, attempt, code: "CHECK_FAILED", sequence }, this.#tasks.signal);
-    } finally {
-      if (this.#links.get(job) === link) this.#links.delete(job);
-    }
-  }
-
-  #asTranscodeSource(): TranscodeSource {
-    return {
-      readFrom: ({ sequence, rest }, signal) => this.#buffer.readFrom(sequence, signal, rest),
-      factsOf: (sequence, signal) => this.#unpublished.factsOf(sequence, signal),
-      restOf: (facts, range) => this.#restOf(facts, range),
-      publisherOfJob: (job) => this.#publisherOfJob.get(job),
-      publisherOf: (rung, job) => this.#findPublisher(rung, job),
-      isNextGone: ({ track }) => this.#unpublished.isNextGone(track),
-      take: (publisher, sequence) => this.#take(publisher, sequence),
-      tellTaken: (publisher, sequence, reported) => this.#tellTaken(publisher, sequence, reported),
-      description: () => this.#describe(),
-      partTargetMs: PART_TARGET_MS,
-    };
-  }
-
-  #findPublisher(rung: number, job: Hex): FamilyPublisher | undefined {
-    const track = this.#unpublished.trackOf(rung);
-    const publisher = this.#publishers.find((other) => other.track === track);
-    if (publisher !== undefined) this.#publisherOfJob.set(job, publisher);
-    return publisher;
-  }
-
-  #createPublisher(track: FamilyPublisher["track"]): FamilyPublisher {
-    const publisher: FamilyPublisher = new FamilyPublisher(track, {
-      log: this.#published,
-      begun: (sequence) => this.#unpublished.begunAt(sequence),
-      isGone: (sequence) => this.#unpublished.isGone(sequence),
-      onAbandoned: (sequence) =>
-        this.#tasks.run(() => {
-          this.#take(publisher, sequence);
-          return this.#tellTaken(publisher, sequence, Promise.resolve());
-        }),
-    });
-    return publisher;
-  }
-
-  /** What the rest of a segment is checked by: the source from there on, packed anew. */
-  #restOf(facts: SourceFacts, { sequence, fromPts, picture }: MadeRange): SourceFacts | undefined {
-    const { config, boundary } = facts;
-    const frames = this.#buffer.framesOf(sequence).filter(({ pts }) => pts >= fromPts);
-    if (frames.length !== facts.frames.length - picture) return undefined;
-    const partTargetMs = PART_TARGET_MS;
-    const packed = this.#components.pack({ rung: SOURCE_RUNG, sequence, config, frames, partTargetMs });
-    return {
-      ...facts,
-      frames,
-      boundary: { ...boundary, pts: fromPts, firstFrame: boundary.firstFrame + picture },
-      inputHash: bytesToHex(hashSegment(packed)),
-      durationTicks: packed.totals.durationTicks,
-    };
   }
 
   #describe(): DescriptionMessage {
@@ -332,22 +262,9 @@ export class Origin {
     }
     this.#renditions = answer.renditions;
     this.#unpublished.setRenditions(answer.renditions, this.#grant.startSequence);
-    this.#publishers = this.#unpublished.tracks.map((track) => this.#createPublisher(track));
+    this.#transcoders.begin();
     this.#audio.setRenditions(answer.renditions);
     this.#ready.resolve();
-  }
-
-  /** A family's segment is judged, or given up by all: nobody makes it any more. */
-  #take(publisher: FamilyPublisher, sequence: number): void {
-    this.#unpublished.published(publisher.track, sequence);
-    publisher.settle(sequence);
-  }
-
-  #tellTaken({ track }: FamilyPublisher, sequence: number, reported: Promise<void>): Promise<void> {
-    const rungs = track.renditions.map(({ rung }) => rung);
-    const telling = reported.then(() => this.#tellPublished(rungs, sequence));
-    this.#telling.add(telling);
-    return telling.finally(() => this.#telling.delete(telling));
   }
 
   /** Edges see it first; then the balancer is told, in the same order. */
@@ -391,11 +308,10 @@ export class Origin {
     if (this.#announced) await this.#ready.promise;
     await this.#audio.finish();
     const lastSequence = this.sequence;
-    await this.#waitForFamilies(signal);
-    await Promise.allSettled(this.#telling);
+    await waitForFamilies(this.#unpublished, clock, this.#limits.endWaitMs, signal);
     const { behind } = this.#unpublished;
     if (behind > 0) logger.warn("Stream ended with segments that nobody made", { segments: behind });
-    for (const publisher of this.#publishers) publisher.finish();
+    await this.#transcoders.finish();
     await this.#published.close();
     await this.#line.told();
     await this.#receipts;
@@ -404,37 +320,7 @@ export class Origin {
     desk.finish(this.#job);
     // Late edges get the whole end meanwhile.
     await clock.sleep(this.#limits.lingerMs, signal);
-    await this.#waitForEdges(signal);
+    await waitForEdges(this.#edges, clock, this.#limits.edgeDrainMs, signal);
     this.#over.resolve({ code: undefined });
-  }
-
-  /** Edges that still read finish: one that is cut off now would never have the end. Bounded, for one that stalls. */
-  async #waitForEdges(signal: AbortSignal): Promise<void> {
-    const done = new AbortController();
-    const patience = this.#components.clock.sleep(this.#limits.edgeDrainMs, AbortSignal.any([signal, done.signal]));
-    await Promise.race([Promise.allSettled([...this.#edges]), patience.catch(() => {})]);
-    done.abort();
-  }
-
-  /** The last segments are made, or for so long none of them that nobody will. */
-  async #waitForFamilies(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#components;
-    while (this.#unpublished.behind > 0) {
-      const { behind } = this.#unpublished;
-      const moved = new AbortController();
-      const until = AbortSignal.any([signal, moved.signal]);
-      const patience = clock.sleep(this.#limits.endWaitMs, until).then(
-        () => "over",
-        () => "moved",
-      );
-      const progress = (async () => {
-        while (this.#unpublished.behind >= behind && !until.aborted) await this.#unpublished.change(until);
-        return "moved";
-      })();
-      const outcome = await Promise.race([patience, progress]);
-      moved.abort();
-      signal.throwIfAborted();
-      if (outcome === "over") return;
-    }
   }
 }
