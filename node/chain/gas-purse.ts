@@ -56,8 +56,9 @@ export class GasPurse {
   }
 
   /**
-   * What to offer for so much gas, and what a rollup takes for the data beside it. Throws CHAIN_FEES_HIGH, CHAIN_GAS_BUDGET or CHAIN_GAS_MISSING where it may not or
-   * cannot be paid: before anything is signed, since what no balance covers would block the queue.
+   * What to offer for so much gas, and what a rollup takes for the data beside it. Throws CHAIN_FEES_HIGH,
+   * CHAIN_GAS_BUDGET or CHAIN_GAS_MISSING where it may not or cannot be paid: before anything is signed, since what no
+   * balance covers would block the queue.
    */
   async feesFor(
     { gas, dataBytes = mostDataOf(gas) }: { readonly gas: bigint; readonly dataBytes?: number },

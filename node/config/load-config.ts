@@ -49,7 +49,10 @@ interface Found {
   readonly origin: ConfigOrigin;
 }
 
-/** Default, network, file, environment, flag: the last wins. Throws a ConfigError for anything that is not a known setting in bounds. */
+/**
+ * Default, network, file, environment, flag: the last wins. Throws a ConfigError for anything that is not a known setting
+ * in bounds.
+ */
 export function loadConfig<const S extends Sections>(options: LoadConfigOptions<S>): LoadedConfig<S> {
   const settings = listSettings(options.sections);
   const found = new Map<string, Found>();

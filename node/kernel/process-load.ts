@@ -93,7 +93,10 @@ export function parseStat(text: string): ProcessStat | undefined {
   return { pid, parent: parent!, ticks, rssPages: rss! };
 }
 
-/** Memory of a process, shared pages divided among those who share them. Costs the kernel some ms: not for every heartbeat. */
+/**
+ * Memory of a process, shared pages divided among those who share them. Costs the kernel some ms: not for every
+ * heartbeat.
+ */
 export async function readPssBytes(pid: number): Promise<number | undefined> {
   const text = await readFile(`/proc/${pid}/smaps_rollup`, "utf8").catch(() => "");
   const match = /^Pss:\s+(\d+) kB$/m.exec(text);

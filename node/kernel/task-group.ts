@@ -50,7 +50,10 @@ export class TaskGroup {
     });
   }
 
-  /** Aborts every task and waits for all of them. Works twice. Never call it from a task of this group: it would wait for itself. */
+  /**
+   * Aborts every task and waits for all of them. Works twice. Never call it from a task of this group: it would wait for
+   * itself.
+   */
   async close(): Promise<void> {
     if (!this.signal.aborted) this.#controller.abort();
     while (this.#running.size > 0) await Promise.all(this.#running);

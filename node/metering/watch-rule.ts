@@ -11,8 +11,8 @@ export interface ThawFacts {
 
 /**
  * When a watchtower collects for a payee that does not: after its grace, and before a quarter of the thaw is over
- * however long the grace is, so that three quarters are left for a chain that is slow or dear. Example: a thaw of 7 days, a grace of 1 h: after 1 h. A thaw of 24 h seen
- * with 2 h left and a grace of 1 h: after 30 min.
+ * however long the grace is, so that three quarters are left for a chain that is slow or dear. Example: a thaw of 7 days,
+ * a grace of 1 h: after 1 h. A thaw of 24 h seen with 2 h left and a grace of 1 h: after 30 min.
  */
 export function watchDueMs({ seenAtMs, endsAtMs, graceMs }: ThawFacts): number {
   const quarter = Math.max(0, endsAtMs - seenAtMs) / 4;

@@ -3,9 +3,10 @@ import { describeFileReason } from "@leat/sdk/base/file-reasons.ts";
 import { formatAmount } from "@leat/sdk/protocol/units.ts";
 
 /**
- * What a person is told of one code. `{name}` stands for a fact of the error; `{name|ether}` is in wei, `{name|exact}` in
- * 10^-30 of a token, `{name|token}` in base units of the error's `decimals`, and all are shown as whole ones; `{name|file}` is the system's code for a file's failure,
- * `{name|error}` another error's facts, in whose place its own text stands.
+ * What a person is told of one code. `{name}` stands for a fact of the error; `{name|ether}` is in wei, `{name|exact}`
+ * in 10^-30 of a token, `{name|token}` in base units of the error's `decimals`, and all are shown as whole ones;
+ * `{name|file}` is the system's code for a file's failure, `{name|error}` another error's facts, in whose place its own
+ * text stands.
  */
 export interface ErrorText {
   /** What happened, to what. Left out where every place that throws the code says it in a sentence of its own. */

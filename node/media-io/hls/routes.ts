@@ -161,7 +161,10 @@ export async function hlsRoutes(
 
   const waiterOf = ({ raw: request }: FastifyRequest) => ({ clock, request, closing: closing.signal });
 
-  /** A player that names a segment (`_HLS_msn`) or a part of it (`_HLS_part`) is answered once it is there, or after a while with what there is. */
+  /**
+   * A player that names a segment (`_HLS_msn`) or a part of it (`_HLS_part`) is answered once it is there, or after a
+   * while with what there is.
+   */
   async function sendMediaPlaylist(
     request: FastifyRequest,
     reply: FastifyReply,

@@ -9,8 +9,8 @@ import type { BalancerComponents } from "./ports.ts";
 import { guessUnitsPerSecond } from "./renditions.ts";
 
 /**
- * Refuses a buyer whose confirmed, unthawing reserve towards the cluster, as far as its agent may sign for it, cannot carry the prepayment and the credit of a
- * stream of this ladder: 70 s at the retail prices.
+ * Refuses a buyer whose confirmed, unthawing reserve towards the cluster, as far as its agent may sign for it, cannot
+ * carry the prepayment and the credit of a stream of this ladder: 70 s at the retail prices.
  */
 export async function checkFunding(
   components: Pick<BalancerComponents, "chain" | "clock" | "clusterAccount" | "hub">,
