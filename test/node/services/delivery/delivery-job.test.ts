@@ -5,17 +5,8 @@ import { keepPart } from "@leat/node/services/delivery/edge-stream.ts";
 import type { DeliveryError } from "@leat/node/services/delivery/errors.ts";
 import type { MediaMessage } from "@leat/node/wire/media/message.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
-import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
-
-const config: VideoConfig = {
-  kind: "video",
-  codec: "h264",
-  timescale: 90_000,
-  width: 64,
-  height: 48,
-  description: new Uint8Array(7),
-  codecString: "avc1.64000a",
-};
+import type { Frame } from "@leat/sdk/protocol/frame.ts";
+import { plainConfig as config } from "../../../support/plain-config.ts";
 
 describe("delivery job", () => {
   const limits = { segmentBytes: 1, originRetryMs: 1, originRetryMaxMs: 1, creditWaitMs: 0 };

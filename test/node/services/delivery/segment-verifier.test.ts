@@ -5,18 +5,10 @@ import { PublishedLog } from "@leat/node/services/ingest/published-log.ts";
 import { packSegment } from "@leat/node/services/jobs/packed-segment.ts";
 import type { MediaMessage } from "@leat/node/wire/media/message.ts";
 import { createDomain } from "@leat/sdk/protocol/eip712.ts";
-import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Frame } from "@leat/sdk/protocol/frame.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import { plainConfig as config } from "../../../support/plain-config.ts";
 
-const config: VideoConfig = {
-  kind: "video",
-  codec: "h264",
-  timescale: 90_000,
-  width: 64,
-  height: 48,
-  description: new Uint8Array(7),
-  codecString: "avc1.64000a",
-};
 const stream: Hex = `0x${"5e".repeat(32)}`;
 const domain = createDomain(31_337, `0x${"e5".repeat(20)}`);
 const signer = nativeStatements.createSigner(new Uint8Array(32).fill(7));

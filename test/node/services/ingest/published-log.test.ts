@@ -2,18 +2,10 @@ import assert from "node:assert/strict";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
 import { PublishedLog } from "@leat/node/services/ingest/published-log.ts";
 import { createDomain } from "@leat/sdk/protocol/eip712.ts";
-import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Frame } from "@leat/sdk/protocol/frame.ts";
 import type { StatementSigner } from "@leat/sdk/protocol/statements.ts";
+import { plainConfig as config } from "../../../support/plain-config.ts";
 
-const config: VideoConfig = {
-  kind: "video",
-  codec: "h264",
-  timescale: 90_000,
-  width: 64,
-  height: 48,
-  description: new Uint8Array(7),
-  codecString: "avc1.64000a",
-};
 const place = { rung: 1, epoch: 0, firstFrame: 0, discontinuity: false, wallClockMs: 0, config };
 
 describe("published log", () => {

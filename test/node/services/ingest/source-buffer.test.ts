@@ -1,16 +1,8 @@
 import assert from "node:assert/strict";
 import { SourceBuffer } from "@leat/node/services/ingest/source-buffer.ts";
-import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Frame } from "@leat/sdk/protocol/frame.ts";
+import { plainConfig as config } from "../../../support/plain-config.ts";
 
-const config: VideoConfig = {
-  kind: "video",
-  codec: "h264",
-  timescale: 90_000,
-  width: 64,
-  height: 48,
-  description: new Uint8Array(),
-  codecString: "avc1.64000a",
-};
 const never = new AbortController().signal;
 
 function frameAt(index: number, key: boolean, sizeBytes = 100): Frame {

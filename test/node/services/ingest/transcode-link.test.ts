@@ -15,24 +15,15 @@ import type { MediaConnection, MediaMessage } from "@leat/node/wire/media/messag
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import { createDomain } from "@leat/sdk/protocol/eip712.ts";
-import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Frame } from "@leat/sdk/protocol/frame.ts";
 import { zeroHash } from "@leat/sdk/protocol/hex.ts";
 import { receiptStructure } from "@leat/sdk/protocol/signed.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
+import { plainConfig as config } from "../../../support/plain-config.ts";
 
 const domain = createDomain(31_337, `0x${"e5".repeat(20)}`);
 const signer = nativeStatements.createSigner(new Uint8Array(32).fill(7));
 const renditions = [{ rung: 1, name: "r1", kind: "video", codec: "h264", family: "h264", bitrate: 1 } as RenditionInfo];
-const description = new Uint8Array(7);
-const size = { width: 64, height: 48 };
-const config: VideoConfig = {
-  kind: "video",
-  codec: "h264",
-  timescale: 90_000,
-  ...size,
-  description,
-  codecString: "avc1",
-};
 const frames = [0, 1, 2, 3].map((at): Frame => {
   const dts = at * 3_000;
   const data = Uint8Array.of(at);
