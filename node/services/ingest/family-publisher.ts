@@ -1,7 +1,7 @@
 import type { PackedPart, PackedSegment } from "@leat/node/services/jobs/packed-segment.ts";
 import { type Frame, isSameConfig, type VideoConfig } from "@leat/sdk/protocol/frame.ts";
-import { findPictureFault } from "../../media/verification/pictures.ts";
 import type { FamilyTrack } from "./family-track.ts";
+import { type Head, isGoodFirst } from "./first-picture.ts";
 import { type BegunSegment, isSame, type MadeFrame, type MadeRange, packedRange } from "./made-range.ts";
 import type { PublishedLog } from "./published-log.ts";
 import type { MadeRung } from "./rung-intake.ts";
@@ -200,22 +200,10 @@ export class FamilyPublisher {
   #tryBegin(sequence: number, heads: readonly Head[]): boolean {
     if (sequence !== this.#next && !this.#parts.isGone(sequence - 1)) return false;
     const begun = this.#parts.begun(sequence);
-    if (begun === undefined || !heads.every((head) => this.#isGood(head, begun))) return false;
+    if (begun === undefined || !heads.every((head) => isGoodFirst(head, begun, this.track.renditions))) return false;
     if (this.#open !== undefined) this.#closeShort();
     this.#begin(sequence, begun, new Map(heads.map(({ rung, made }) => [rung, made.config])));
     return true;
-  }
-
-  /** What can be told from a first picture alone; all the rest is the receipt's. */
-  #isGood({ rung, made: { frame, config } }: Head, { boundary }: BegunSegment): boolean {
-    const rendition = this.track.renditions.find((item) => item.rung === rung)!;
-    if (!frame.key || frame.epoch !== boundary.epoch || config.codec !== rendition.codec) return false;
-    const size = { width: rendition.width ?? config.width, height: rendition.height ?? config.height };
-    try {
-      return findPictureFault(config, [frame], size) === undefined;
-    } catch {
-      return false;
-    }
   }
 
   /** The rest of a segment begins with a key frame, and of the same configuration: a segment has one. */
@@ -223,7 +211,7 @@ export class FamilyPublisher {
     const { begun, range, rungs } = this.#open!;
     const [published] = rungs.values();
     if (published!.frames.length > range.picture) return "good";
-    if (!heads.every((head) => this.#isGood(head, begun))) return "bad";
+    if (!heads.every((head) => isGoodFirst(head, begun, this.track.renditions))) return "bad";
     return heads.every(({ rung, made }) => isSameConfig(rungs.get(rung)!.config, made.config)) ? "good" : "other";
   }
 
@@ -301,11 +289,6 @@ export class FamilyPublisher {
     this.#ended.delete(sequence);
     this.#parts.onAbandoned(sequence);
   }
-}
-
-interface Head {
-  readonly rung: number;
-  readonly made: MadeFrame;
 }
 
 function isBeside(made: MadeFrame | undefined, other: MadeFrame): boolean {
