@@ -1,6 +1,6 @@
 import { OPUS_SAMPLE_RATE, opusPacketSamples, parseOpusHead } from "@leat/node/media/bitstream/opus.ts";
 import { type AudioConfig, isSameConfig, type TrackConfig } from "@leat/sdk/protocol/frame.ts";
-import type { PublishedAudio, PublishedVideo } from "../publish-sink.ts";
+import type { PublishItem } from "../publish-sink.ts";
 import { MAX_CONFIG_CHANGES } from "../webrtc/limits.ts";
 import { parseRtcp } from "../webrtc/rtcp.ts";
 import { isRtcp, parseRtp, type RtpPacket } from "../webrtc/rtp.ts";
@@ -11,11 +11,6 @@ import { H264Depacketizer } from "./h264-depacketizer.ts";
 import { MediaClock } from "./media-clock.ts";
 import { Reception } from "./reception.ts";
 import { Vp9Depacketizer } from "./vp9-depacketizer.ts";
-
-export type MediaItem =
-  | { readonly type: "config"; readonly config: TrackConfig }
-  | { readonly type: "video"; readonly sample: PublishedVideo }
-  | { readonly type: "audio"; readonly sample: PublishedAudio };
 
 export interface MediaCodecs {
   readonly video: OfferedCodec | undefined;
@@ -71,7 +66,7 @@ export class MediaIntake {
   }
 
   /** @throws WhipError, BitstreamError for media that cannot go on */
-  push(bytes: Uint8Array, nowMs: number): MediaItem[] {
+  push(bytes: Uint8Array, nowMs: number): PublishItem[] {
     if (isRtcp(bytes)) {
       this.#takeReports(bytes, nowMs);
       return [];
@@ -85,7 +80,7 @@ export class MediaIntake {
     return this.#takeAll(track, this[track].push(packet, nowMs), nowMs);
   }
 
-  tick(nowMs: number): MediaItem[] {
+  tick(nowMs: number): PublishItem[] {
     return [
       ...this.#takeAll("video", this.video.release(nowMs), nowMs),
       ...this.#takeAll("audio", this.audio.release(nowMs), nowMs),
@@ -108,7 +103,7 @@ export class MediaIntake {
     }
   }
 
-  #takeAll(track: "video" | "audio", packets: readonly (RtpPacket | "lost")[], nowMs: number): MediaItem[] {
+  #takeAll(track: "video" | "audio", packets: readonly (RtpPacket | "lost")[], nowMs: number): PublishItem[] {
     return packets.flatMap((packet) => {
       if (track === "audio") return packet === "lost" ? [] : this.#takeAudio(packet, nowMs);
       if (packet !== "lost")
@@ -118,7 +113,7 @@ export class MediaIntake {
     });
   }
 
-  #takePicture({ timestamp, key, data, config }: DepacketizedPicture, nowMs: number): MediaItem[] {
+  #takePicture({ timestamp, key, data, config }: DepacketizedPicture, nowMs: number): PublishItem[] {
     const dtsMs = this.#clock.video(timestamp, nowMs);
     // Packets carry the time of showing alone: with pictures out of that order none can be had for decoding.
     if (dtsMs < this.#lastDtsMs) this.#turns += 1;
@@ -129,7 +124,7 @@ export class MediaIntake {
     return [...this.#configure(config), { type: "video", sample: { dtsMs, ctsMs: 0, key, data } }];
   }
 
-  #takeAudio({ timestamp, payload }: RtpPacket, nowMs: number): MediaItem[] {
+  #takeAudio({ timestamp, payload }: RtpPacket, nowMs: number): PublishItem[] {
     const samples = opusPacketSamples(payload);
     if (samples === undefined) {
       this.#malformed += 1;
@@ -140,7 +135,7 @@ export class MediaIntake {
     return [...this.#configure(opusConfig), { type: "audio", sample: { dtsMs, data: Uint8Array.from(payload) } }];
   }
 
-  #configure(config: TrackConfig | undefined): MediaItem[] {
+  #configure(config: TrackConfig | undefined): PublishItem[] {
     if (config === undefined) return [];
     const before = this.#configs.get(config.kind);
     if (before === config || (before !== undefined && isSameConfig(before, config))) return [];

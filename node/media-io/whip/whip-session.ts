@@ -1,6 +1,6 @@
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
-import type { PublishSink } from "../publish-sink.ts";
+import { type PublishItem, type PublishSink, passItems } from "../publish-sink.ts";
 import type { Peer, PeerEvents } from "../webrtc/endpoint.ts";
 import { WebrtcError } from "../webrtc/errors.ts";
 import type { WebrtcOptions } from "../webrtc/options.ts";
@@ -8,7 +8,7 @@ import { PeerSlot } from "../webrtc/peer-slot.ts";
 import { writeNack, writePli, writeRemb } from "../webrtc/rtcp.ts";
 import type { Session } from "../webrtc/sessions.ts";
 import { WhipError } from "./errors.ts";
-import { type MediaCodecs, MediaIntake, type MediaItem } from "./media-intake.ts";
+import { type MediaCodecs, MediaIntake } from "./media-intake.ts";
 
 export interface WhipSessionParts {
   readonly sink: PublishSink;
@@ -147,7 +147,7 @@ export class WhipSession implements Session, PeerEvents {
     if (video.ssrc !== undefined) this.#peer.send(writeRemb(OUR_SSRC, video.ssrc, this.#options.maxBitrate));
   }
 
-  #guard(read: () => readonly MediaItem[]): void {
+  #guard(read: () => readonly PublishItem[]): void {
     try {
       for (const item of read()) this.#deliver(item);
     } catch (error) {
@@ -156,17 +156,14 @@ export class WhipSession implements Session, PeerEvents {
   }
 
   /** One after the other: a sink that takes its time holds up its own publisher, up to a bound. */
-  #deliver(item: MediaItem): void {
+  #deliver(item: PublishItem): void {
     this.#pending += 1;
     if (this.#pending > MAX_PENDING) throw new WhipError({ code: "WHIP_SINK_BEHIND", limit: MAX_PENDING });
     this.#delivered = this.#delivered.then(async () => {
       this.#pending -= 1;
       if (this.#over) return;
-      const { sink } = this.#parts;
       try {
-        if (item.type === "video") await sink.video(item.sample);
-        else if (item.type === "audio") await sink.audio(item.sample);
-        else await sink.config(item.config.kind, item.config);
+        await passItems(this.#parts.sink, [item]);
       } catch (error) {
         this.stop(error);
       }

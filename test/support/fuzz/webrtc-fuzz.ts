@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { initSegment } from "@leat/node/media/mp4/init.ts";
 import { Timeline } from "@leat/node/media/timeline.ts";
+import type { PublishItem } from "@leat/node/media-io/publish-sink.ts";
 import {
   parseRtcp,
   writeNack,
@@ -12,7 +13,7 @@ import { writeAnswer, writeTransportOffer } from "@leat/node/media-io/webrtc/sdp
 import { type OfferedCodec, parseOffer } from "@leat/node/media-io/webrtc/sdp-offer.ts";
 import { parseFragment } from "@leat/node/media-io/webrtc/trickle.ts";
 import { chooseCodecs } from "@leat/node/media-io/whip/choose-codecs.ts";
-import { MediaIntake, type MediaItem } from "@leat/node/media-io/whip/media-intake.ts";
+import { MediaIntake } from "@leat/node/media-io/whip/media-intake.ts";
 import { decodeMediaMessage, encodeMediaMessage } from "@leat/node/wire/media/codec.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import { browserOffer, pwd, ufrag } from "../browser-offer.ts";
@@ -153,7 +154,7 @@ class Bus {
   readonly #timeline = new Timeline();
   items = 0;
 
-  take(items: readonly MediaItem[]): void {
+  take(items: readonly PublishItem[]): void {
     for (const item of items) {
       this.items += 1;
       try {
@@ -164,7 +165,7 @@ class Bus {
     }
   }
 
-  #use(item: MediaItem): void {
+  #use(item: PublishItem): void {
     if (item.type === "config") {
       const version = this.#timeline.configure(item.config);
       decodeMediaMessage(Buffer.concat(encodeMediaMessage({ type: "config", rung: 0, version, config: item.config })));
