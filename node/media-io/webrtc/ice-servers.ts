@@ -5,6 +5,8 @@ import type { WebrtcOptions } from "./options.ts";
 
 type IceOptions = Pick<WebrtcOptions, "stunUrls" | "turnUrls" | "turnSecretFile" | "turnSeconds">;
 
+const rel = 'rel="ice-server"';
+
 /** Servers that clients are told of in Link headers. A TURN server's credentials are made for one session and expire. */
 export class IceServers {
   readonly #options: IceOptions;
@@ -25,10 +27,15 @@ export class IceServers {
     }
   }
 
+  /** For anybody: credentials would make a TURN server everybody's relay. */
+  openLinks(): string[] {
+    return this.#options.stunUrls.map((url) => `<${url}>; ${rel}`);
+  }
+
+  /** For who has a session. */
   links(nowMs: number): string[] {
-    const { stunUrls, turnUrls, turnSeconds } = this.#options;
-    const rel = 'rel="ice-server"';
-    const stun = stunUrls.map((url) => `<${url}>; ${rel}`);
+    const { turnUrls, turnSeconds } = this.#options;
+    const stun = this.openLinks();
     if (this.#secret === undefined) return [...stun, ...turnUrls.map((url) => `<${url}>; ${rel}`)];
     const username = `${Math.floor(nowMs / 1000) + turnSeconds}:${randomBytes(6).toString("hex")}`;
     const credential = createHmac("sha1", this.#secret).update(username).digest("base64");

@@ -37,9 +37,11 @@ export async function whipRoutes(app: FastifyInstance, { service }: { readonly s
   for (const url of ["/whip", "/whip/:key"]) {
     app.post(url, async (request, reply) => publish(service, request, reply));
     addPreflight(app, url, "POST, OPTIONS", { "accept-post": OFFER_TYPE });
-    // A preflight of a page tells it the servers as well, before it makes its offer.
+    // A preflight of a page tells it servers as well, before it makes its offer.
     app.addHook("onSend", async (request, reply) => {
-      if (request.method === "OPTIONS" && request.routeOptions.url === url) reply.header("link", service.links());
+      if (request.method !== "OPTIONS" || request.routeOptions.url !== url) return;
+      const links = service.openLinks();
+      if (links.length > 0) reply.header("link", links);
     });
   }
   addSessionRoutes(app, "/whip/sessions/:id", service.sessions);

@@ -112,6 +112,11 @@ export class WhipService implements Startable {
     }
   }
 
+  /** Servers that anybody may be told of. */
+  openLinks(): string[] {
+    return this.#iceServers.openLinks();
+  }
+
   /** Servers that a client may use, as Link headers; fresh credentials each time. */
   links(): string[] {
     return this.#iceServers.links(this.#components.clock.nowMs());

@@ -218,6 +218,9 @@ describe("whip", () => {
         /<turn:.*>; rel="ice-server"; username="([^"]+)"; credential="([^"]+)"/.exec(links) ?? [];
       assert.equal(credential, createHmac("sha1", "shared").update(username).digest("base64"));
       assert.ok(Number(username.split(":")[0]) >= beforeS + 600);
+      // Whoever asks gets no credentials: only a publisher whose key was good.
+      const preflight = await fetch(`${server.url}/whip/KEY`, { method: "OPTIONS" });
+      assert.equal(preflight.headers.get("link"), '<stun:stun.example:3478>; rel="ice-server"');
     }));
 
   it("answers everything else with a code, and asks about no key for an offer that cannot be answered", async () => {
