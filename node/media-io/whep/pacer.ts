@@ -4,8 +4,8 @@ export interface PacedPacket {
   readonly timestamp: number;
   readonly marker: boolean;
   readonly queuedMs: number;
-  /** Called once it went out. */
-  readonly onSent?: () => void;
+  /** Called once its turn came, with whether it went out. */
+  readonly onSent?: (wentOut: boolean) => void;
 }
 
 /** Packets that may leave in one go: what a small frame has. */
@@ -20,14 +20,14 @@ const MAX_QUEUED_BYTES = 2_097_152;
 
 /** Spreads what a frame brings at once over a few milliseconds, five times as fast as the media comes, and in bounds. */
 export class Pacer {
-  readonly #send: (packet: PacedPacket) => void;
+  readonly #send: (packet: PacedPacket) => boolean;
   #queue: PacedPacket[] = [];
   #bytes = 0;
   #tokens = BURST_BYTES;
   #atMs: number;
   #mediaRate = 0;
 
-  constructor(send: (packet: PacedPacket) => void, nowMs: number) {
+  constructor(send: (packet: PacedPacket) => boolean, nowMs: number) {
     this.#send = send;
     this.#atMs = nowMs;
   }
@@ -67,8 +67,8 @@ export class Pacer {
       this.#tokens -= one.packet.length;
       this.#bytes -= one.packet.length;
       this.#mediaRate += (one.packet.length * 1000) / RATE_OVER_MS;
-      this.#send(one);
-      one.onSent?.();
+      const wentOut = this.#send(one);
+      one.onSent?.(wentOut);
       sent += 1;
     }
     if (sent > 0) this.#queue.splice(0, sent);

@@ -61,14 +61,18 @@ export class RtpSender {
     return timestamp;
   }
 
-  /** Sends a packet, whose first bytes are room for its head. Many viewers share it: its head is written anew. */
-  send(packet: Uint8Array, timestamp: number, marker: boolean): void {
+  /**
+   * Sends a packet, whose first bytes are room for its head. Many viewers share it: its head is written anew. False
+   * where it did not go out now; it can be asked for again all the same.
+   */
+  send(packet: Uint8Array, timestamp: number, marker: boolean): boolean {
     const sent = { packet, timestamp, marker };
     this.#kept[this.#next % KEPT_PACKETS] = sent;
-    this.#write(sent, this.#next);
+    const wentOut = this.#write(sent, this.#next);
     this.#next += 1;
     this.#packets += 1;
     this.#bytes += packet.length - RTP_HEAD_BYTES;
+    return wentOut;
   }
 
   /** The viewer misses these. */
@@ -92,10 +96,10 @@ export class RtpSender {
     send(writeSenderReport({ ...facts, timestamp: (timestamp + firstTimestamp) % 2 ** 32 }));
   }
 
-  #write({ packet, timestamp, marker }: SentPacket, number: number): void {
+  #write({ packet, timestamp, marker }: SentPacket, number: number): boolean {
     const { ssrc, payloadType, firstSequence, firstTimestamp, send } = this.#options;
     const sequence = (firstSequence + number) & 0xffff;
     writeRtpHead(packet, { payloadType, marker, sequence, timestamp: (timestamp + firstTimestamp) % 2 ** 32, ssrc });
-    send(packet);
+    return send(packet);
   }
 }

@@ -1,3 +1,4 @@
+import { BitstreamError } from "@leat/node/media/bitstream/bit-reader.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import { type Frame, type TrackConfig, VIDEO_TIMESCALE, type VideoConfig } from "@leat/sdk/protocol/frame.ts";
@@ -7,11 +8,14 @@ import { parseRtcp } from "../webrtc/rtcp.ts";
 import { isRtcp } from "../webrtc/rtp.ts";
 import type { Session } from "../webrtc/sessions.ts";
 import type { ChosenTrack, WhepChoice } from "./choose-rungs.ts";
+import { WhepError } from "./errors.ts";
 import type { FrameCutter } from "./frame-cutter.ts";
 import { type PacedPacket, Pacer } from "./pacer.ts";
 import { PlayClock } from "./play-clock.ts";
 import { RtpSender } from "./sender.ts";
+import { SentCount } from "./sent-count.ts";
 import type { WhepAudience, WhepFollower, WhepStream } from "./stream.ts";
+import { WatchCheck } from "./watch-check.ts";
 
 export interface WhepSessionParts {
   readonly stream: WhepStream;
@@ -59,11 +63,14 @@ export class WhepSession implements Session, PeerEvents {
   #config: VideoConfig | undefined;
   #primer: { frame: Frame; sequence: number }[] | undefined;
   #needsKey = true;
+  /** The newest picture since the viewer last began anew. */
+  #last: Pick<Frame, "epoch" | "pts"> | undefined;
+  readonly #sent: SentCount;
+  readonly #check: WatchCheck;
   #opened = false;
   #over = false;
   #unfollow: (() => void)[] = [];
   #lastReportMs = 0;
-  #lastCheckMs: number;
   #lastWishMs = Number.NEGATIVE_INFINITY;
   #heavyReports = 0;
 
@@ -71,11 +78,12 @@ export class WhepSession implements Session, PeerEvents {
     this.#parts = parts;
     this.clientUfrag = parts.clientUfrag;
     this.#startedMs = parts.nowMs();
-    this.#lastCheckMs = this.#startedMs;
+    this.#sent = new SentCount(parts);
+    this.#check = new WatchCheck(parts.stream, parts.recheckMs, this.#startedMs);
     this.#video = parts.choice.video && this.#senderOf(parts.choice.video, VIDEO_TIMESCALE);
     this.#audio = parts.choice.audio && this.#senderOf(parts.choice.audio, AUDIO_RATE);
     this.#pacer = new Pacer(
-      ({ packet, timestamp, marker }) => this.#video?.send(packet, timestamp, marker),
+      ({ packet, timestamp, marker }) => this.#video?.send(packet, timestamp, marker) ?? false,
       this.#startedMs,
     );
   }
@@ -135,7 +143,7 @@ export class WhepSession implements Session, PeerEvents {
     }
     this.#pacer.drain(nowMs);
     if (this.#pacer.isBehind(nowMs)) this.#dropToKey();
-    if (nowMs - this.#lastCheckMs >= this.#parts.recheckMs) this.#checkAgain(nowMs);
+    if (this.#check.isDue(nowMs)) this.#askAgain();
     if (nowMs - this.#lastReportMs < REPORT_MS) return;
     this.#lastReportMs = nowMs;
     this.#parts.audience?.see(this.#parts.viewer);
@@ -144,8 +152,7 @@ export class WhepSession implements Session, PeerEvents {
   }
 
   /** A file's viewer is asked with every file; here a token would outlive its end, and a policy its change. */
-  #checkAgain(nowMs: number): void {
-    this.#lastCheckMs = nowMs;
+  #askAgain(): void {
     this.#parts.mayWatch().catch((error: unknown) => {
       if (isCodedError(error)) this.#parts.logger.debug("Viewer may watch no more", { code: error.code });
       else this.#parts.logger.error("Ask about WHEP viewer failed", { error });
@@ -158,25 +165,45 @@ export class WhepSession implements Session, PeerEvents {
     const { stream, choice } = this.#parts;
     if (choice.video === undefined) return;
     this.#primer = [];
-    this.#needsKey = true;
+    this.#dropToKey();
     const unfollow = stream.frames.follow(choice.video.rung, this.#pictureFollower());
     this.#unfollow.push(unfollow);
     const primer = this.#primer;
     this.#primer = undefined;
     if (this.#over) unfollow();
-    else this.#sendPrimer(primer);
+    else this.#guard(() => this.#sendPrimer(primer));
   }
 
   #pictureFollower(): WhepFollower {
     return {
       config: (_, config) => this.#configure(config),
       frame: (frame, sequence) => {
-        if (this.#primer === undefined) this.#takePicture(frame, sequence);
+        if (this.#primer === undefined) this.#guard(() => this.#takePicture(frame, sequence));
         else this.#primer.push({ frame, sequence });
       },
       takeBack: () => this.#dropToKey(),
       end: () => this.end(),
     };
+  }
+
+  /**
+   * An edge passes on what it cannot read, and whoever hands a picture on answers for all of its viewers: nothing is
+   * thrown at it. Behind a picture that cannot be read this viewer goes on with the next key frame.
+   */
+  #guard(take: () => void): void {
+    try {
+      take();
+    } catch (error) {
+      const { logger } = this.#parts;
+      if (error instanceof BitstreamError) {
+        logger.debug("Leave out picture for WHEP viewer", { code: error.code });
+        this.#dropToKey();
+        return;
+      }
+      if (isCodedError(error)) logger.info("End WHEP session", { code: error.code });
+      else logger.error("Serve WHEP viewer failed", { error });
+      this.end();
+    }
   }
 
   #soundFollower(): WhepFollower {
@@ -221,14 +248,23 @@ export class WhepSession implements Session, PeerEvents {
 
   #queue(frame: Frame, sequence: number, timestamp: number): void {
     if (this.#config === undefined) return;
+    if (frame.epoch === this.#last?.epoch && frame.pts < this.#last.pts) {
+      throw new WhepError({ code: "WHEP_PICTURES_REORDERED" });
+    }
+    this.#last = frame;
     const nowMs = this.#parts.nowMs();
     const packets = this.#parts.cutter.cutPicture(this.#config, frame);
+    let left = packets.length;
+    let isWhole = true;
+    const onSent = (wentOut: boolean) => {
+      left -= 1;
+      isWhole &&= wentOut;
+      if (left === 0 && isWhole) this.#sent.add(this.#parts.choice.video!.rung, frame, sequence);
+    };
     const last = packets.length - 1;
-    const paced = packets.map((packet, index): PacedPacket => {
-      const marker = index === last;
-      const onSent = marker ? { onSent: () => this.#count(this.#parts.choice.video!, frame, sequence) } : {};
-      return { packet, timestamp, marker, queuedMs: nowMs, ...onSent };
-    });
+    const paced = packets.map(
+      (packet, index): PacedPacket => ({ packet, timestamp, marker: index === last, queuedMs: nowMs, onSent }),
+    );
     this.#pacer.push(paced, nowMs);
   }
 
@@ -238,16 +274,8 @@ export class WhepSession implements Session, PeerEvents {
     const wallMs = this.#clock.tell(frame, AUDIO_RATE);
     const timestamp = sender.stamp(sender.ticksAt(wallMs), wallMs);
     // Sound is a few packets a second, and heard at once where it is late.
-    sender.send(this.#parts.cutter.cutSound(frame), timestamp, false);
-    this.#count(this.#parts.choice.audio!, frame, sequence);
-  }
-
-  #count({ rung }: ChosenTrack, frame: Frame, sequence: number): void {
-    const { stream, audience, onSent } = this.#parts;
-    const seconds = frame.kind === "video" ? frame.duration / VIDEO_TIMESCALE : 0;
-    stream.countFrame(rung, sequence, frame);
-    audience?.sent(frame.data.length, seconds);
-    onSent(frame.data.length);
+    const wentOut = sender.send(this.#parts.cutter.cutSound(frame), timestamp, false);
+    if (wentOut) this.#sent.add(this.#parts.choice.audio!.rung, frame, sequence);
   }
 
   /** Begins anew from the newest key frame where that is near, else at the next one. */
@@ -255,7 +283,6 @@ export class WhepSession implements Session, PeerEvents {
     const nowMs = this.#parts.nowMs();
     if (nowMs - this.#lastWishMs < WISH_MS || this.#parts.choice.video === undefined) return;
     this.#lastWishMs = nowMs;
-    this.#dropToKey();
     this.#unfollow.pop()?.();
     this.#begin();
   }
@@ -270,6 +297,7 @@ export class WhepSession implements Session, PeerEvents {
   #dropToKey(): void {
     this.#pacer.clear();
     this.#needsKey = true;
+    this.#last = undefined;
   }
 
   #senderOf({ ssrc, codec }: ChosenTrack, rate: number): RtpSender {

@@ -6,7 +6,7 @@ const packetBytes = 1_200;
 describe("pacer", () => {
   it("lets a small frame out at once, and spreads a large one over the time that it takes", () => {
     const sent: number[] = [];
-    const pacer = new Pacer(({ timestamp }) => sent.push(timestamp), 0);
+    const pacer = new Pacer(({ timestamp }) => sent.push(timestamp) > 0, 0);
     pacer.push(packets(10, 1), 0);
     assert.equal(sent.length, 10);
     pacer.push(packets(100, 2), 33);
@@ -25,7 +25,7 @@ describe("pacer", () => {
 
   it("keeps the order, and tells each when it went", () => {
     const told: number[] = [];
-    const pacer = new Pacer(() => {}, 0);
+    const pacer = new Pacer(() => true, 0);
     pacer.push(
       packets(50, 7).map((one, index) => ({ ...one, onSent: () => told.push(index) })),
       0,
@@ -38,7 +38,7 @@ describe("pacer", () => {
   });
 
   it("says that a viewer is behind by its bytes and by its time, and is not any more once cleared", () => {
-    const pacer = new Pacer(() => {}, 0);
+    const pacer = new Pacer(() => true, 0);
     pacer.push(packets(2_000, 1), 0);
     assert.equal(pacer.isBehind(0), true);
     pacer.clear();
@@ -48,7 +48,7 @@ describe("pacer", () => {
   });
 
   it("goes as fast as five times what the media has", () => {
-    const pacer = new Pacer(() => {}, 0);
+    const pacer = new Pacer(() => true, 0);
     // 24 Mb/s for four seconds: slower than that nothing would be left in time.
     let longest = 0;
     for (let nowMs = 0; nowMs < 4_000; nowMs += 5) {
