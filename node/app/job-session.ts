@@ -7,8 +7,8 @@ import type {
   NodeMethod,
   NodeRequest,
   NodeResponse,
-  Welcome,
 } from "../wire/session/messages.ts";
+import type { Welcome } from "../wire/session/presence.ts";
 
 /** The session as the services that do jobs see it: what the balancer last said of itself outlives its absence. */
 export class JobSessionAdapter implements JobSession {

@@ -11,8 +11,8 @@ import type {
   NodeRequest,
   NodeResponse,
   PublishGrant,
-  Welcome,
 } from "@leat/node/wire/session/messages.ts";
+import type { Welcome } from "@leat/node/wire/session/presence.ts";
 import { hashStatement } from "@leat/sdk/protocol/eip712.ts";
 import { bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
 import { hashJobSpec, type JobSpec, type JobTerms } from "@leat/sdk/protocol/job.ts";

@@ -30,11 +30,11 @@ import type {
   BalancerMethod,
   BalancerRequest,
   BalancerResponse,
-  Hello,
   NodeMethod,
   NodeRequest,
   NodeResponse,
 } from "../../node/wire/session/messages.ts";
+import type { Hello } from "../../node/wire/session/presence.ts";
 import { usdc } from "./candidates.ts";
 import { defaultsOf } from "./defaults.ts";
 import { ManualClock } from "./manual-clock.ts";

@@ -1,6 +1,6 @@
 import type { NodeKey } from "@leat/node/kernel/keys.ts";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
-import type { Heartbeat, TableMark } from "@leat/node/wire/session/messages.ts";
+import type { Heartbeat, TableMark } from "@leat/node/wire/session/presence.ts";
 import { createDomain } from "@leat/sdk/protocol/eip712.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { type OfferBody, type SignedOffer, signOffer } from "@leat/sdk/protocol/offer-body.ts";

@@ -7,7 +7,8 @@ import { nextOverloaded, type SelectionParameters } from "@leat/sdk/selection/pa
 import { type CandidateTable, createTable, proveCandidate } from "@leat/sdk/selection/table.ts";
 import { afterWork, noReputation, type Reputation, scorePpm } from "../../market/reputation.ts";
 import { vettingStage, type WorkRecord } from "../../market/vetting.ts";
-import type { NodeResponse, TableMark } from "../../wire/session/messages.ts";
+import type { NodeResponse } from "../../wire/session/messages.ts";
+import type { TableMark } from "../../wire/session/presence.ts";
 import type { NodePresence } from "../session/hub.ts";
 import { BalancerError } from "./errors.ts";
 import type { BalancerComponents } from "./ports.ts";

@@ -6,8 +6,8 @@ import type {
   NodeMethod,
   NodeRequest,
   NodeResponse,
-  Welcome,
 } from "@leat/node/wire/session/messages.ts";
+import type { Welcome } from "@leat/node/wire/session/presence.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 
 /** What the services that do jobs see of the session with their balancer. */

@@ -14,15 +14,12 @@ import {
   type BalancerMethod,
   type BalancerRequest,
   type BalancerResponse,
-  type Heartbeat,
-  type Hello,
   type NodeMethod,
   type NodeRequest,
   type NodeResponse,
   SESSION_VERSION,
-  type TableMark,
-  type Welcome,
 } from "../../wire/session/messages.ts";
+import type { Heartbeat, Hello, TableMark, Welcome } from "../../wire/session/presence.ts";
 import { type BalancerContact, dialSession, type NodeSession } from "../../wire/session/session.ts";
 import { ClockCheck } from "./clock-check.ts";
 import { SessionError } from "./errors.ts";

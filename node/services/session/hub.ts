@@ -17,14 +17,11 @@ import type {
   BalancerMethod,
   BalancerRequest,
   BalancerResponse,
-  Heartbeat,
-  Hello,
   NodeMethod,
   NodeRequest,
   NodeResponse,
-  TableMark,
-  Welcome,
 } from "../../wire/session/messages.ts";
+import type { Heartbeat, Hello, TableMark, Welcome } from "../../wire/session/presence.ts";
 import { type BalancerSession, handleSessions, openBalancerSession } from "../../wire/session/session.ts";
 import type { Delegates } from "../payment/delegates.ts";
 

@@ -2,28 +2,18 @@ import {
   type capacitySchema,
   jobTermsSchema,
   ladderSchema,
-  multiaddrSchema,
-  nodeCapacitySchema,
   originSchema,
   partLeafSchema,
   pricesSchema,
   primitiveSchema,
   renditionsSchema,
-  runningJobSchema,
   slugSchema,
   sourceSummarySchema,
   urlSchema,
   videoCodecSchema,
   voucherOfferSchema,
 } from "@leat/sdk/protocol/job.ts";
-import {
-  MAX_MULTIADDRS,
-  MAX_NODE_JOBS,
-  MAX_RECEIPT_LEAVES,
-  MAX_RENDITIONS,
-  MAX_VOUCHER_RECEIPTS,
-} from "@leat/sdk/protocol/limits.ts";
-import { regionSchema, signedOfferSchema } from "@leat/sdk/protocol/offer-body.ts";
+import { MAX_RECEIPT_LEAVES, MAX_RENDITIONS, MAX_VOUCHER_RECEIPTS } from "@leat/sdk/protocol/limits.ts";
 import { playbackPolicySchema } from "@leat/sdk/protocol/playback.ts";
 import {
   addressSchema,
@@ -41,11 +31,11 @@ import {
   checkResultStructure,
   quoteStructure,
   receiptStructure,
-  seedCommitStructure,
   voucherStructure,
 } from "@leat/sdk/protocol/signed.ts";
 import { type Static, Type } from "typebox";
 import { defineMethods, type RequestOf, type ResponseOf } from "../methods.ts";
+import { heartbeatSchema, helloSchema, tableMarkSchema, welcomeSchema } from "./presence.ts";
 
 /** Every message between a node (or a buyer's agent) and a balancer. docs/protocol/wire.md tells how they travel. */
 
@@ -55,62 +45,6 @@ export const SESSION_VERSION = 1;
 const nothing = closedObject({});
 const sequenceOrNull = Type.Union([uint32Schema, Type.Null()]);
 const durationMs = Type.Integer({ minimum: 0, maximum: 3_600_000 });
-
-export const roleSchema = Type.Union([
-  Type.Literal("ingest"),
-  Type.Literal("transcode"),
-  Type.Literal("delivery"),
-  Type.Literal("buyer"),
-]);
-export type SessionRole = Static<typeof roleSchema>;
-
-export const helloSchema = closedObject({
-  version: Type.Integer({ minimum: 1, maximum: 0xffff }),
-  node: addressSchema,
-  /** A buyer's agent: the account that it acts for, where that is not its own key's. */
-  account: Type.Optional(addressSchema),
-  roles: listSchema(roleSchema, 4),
-  multiaddrs: listSchema(multiaddrSchema, MAX_MULTIADDRS),
-  httpUrl: Type.Optional(urlSchema),
-  rtmpUrl: Type.Optional(urlSchema),
-  whipUrl: Type.Optional(urlSchema),
-  srtUrl: Type.Optional(urlSchema),
-  /** What the node makes passphrases from, so that the balancer can tell publishers theirs. */
-  srtSecret: Type.Optional(hashSchema),
-  region: regionSchema,
-  /** Absent for a buyer's agent, which sells nothing. */
-  offer: Type.Optional(signedOfferSchema),
-  jobs: listSchema(runningJobSchema, MAX_NODE_JOBS),
-});
-export type Hello = Static<typeof helloSchema>;
-
-export const welcomeSchema = closedObject({
-  cluster: unsignedSchema(256),
-  balancer: addressSchema,
-  clusterAccount: addressSchema,
-  heartbeatMs: Type.Integer({ minimum: 100, maximum: 600_000 }),
-  seedCommit: signedSchema(seedCommitStructure),
-});
-export type Welcome = Static<typeof welcomeSchema>;
-
-export const heartbeatSchema = closedObject({
-  /** The node's own process tree over its configured capacity; may pass 1 for a moment. */
-  load: Type.Number({ minimum: 0, maximum: 1_000 }),
-  draining: Type.Boolean(),
-  capacity: nodeCapacitySchema,
-  /** Round trip to this balancer, measured by the node; absent before the first measurement. */
-  rttMs: Type.Optional(Type.Number({ minimum: 0, maximum: 600_000 })),
-  jobs: listSchema(runningJobSchema, MAX_NODE_JOBS),
-});
-export type Heartbeat = Static<typeof heartbeatSchema>;
-
-/** The candidate table that the balancer chose from last, and the node's row in it (null: not in it yet). */
-export const tableMarkSchema = closedObject({
-  tableRoot: hashSchema,
-  tableIndex: sequenceOrNull,
-  tableSize: uint32Schema,
-});
-export type TableMark = Static<typeof tableMarkSchema>;
 
 export const receiptKindSchema = Type.Union([
   Type.Literal("ingest"),
