@@ -7,9 +7,7 @@ export const MAX_SDP_LINES = 2_048;
 export const MAX_FORMATS = 128;
 /** Interfaces times protocols of a laptop with a few virtual networks. */
 export const MAX_CANDIDATES = 48;
-/** As much as an access unit of RTMP may have. */
-export const MAX_FRAME_BYTES = 8 * 2 ** 20;
-/** Slices of one picture: as for RTMP. */
+/** Slices of one picture, and pieces of them: the largest picture has 5,300 packets. */
 export const MAX_FRAME_UNITS = 8_192;
 /** Each new configuration starts a segment and an encoder. */
 export const MAX_CONFIG_CHANGES = 1_000;

@@ -1,8 +1,9 @@
-import { BitReader } from "@leat/node/media/bitstream/bit-reader.ts";
+import { BitReader, BitstreamError } from "@leat/node/media/bitstream/bit-reader.ts";
 import { hasIdr, parseAvcConfiguration, writeAvcRecord } from "@leat/node/media/bitstream/h264.ts";
 import { joinNals } from "@leat/node/media/bitstream/nal.ts";
 import { VIDEO_TIMESCALE, type VideoConfig } from "@leat/sdk/protocol/frame.ts";
-import { MAX_FRAME_BYTES, MAX_FRAME_UNITS } from "../webrtc/limits.ts";
+import { MAX_FRAME_BYTES } from "@leat/sdk/protocol/limits.ts";
+import { MAX_FRAME_UNITS } from "../webrtc/limits.ts";
 import type { RtpPacket } from "../webrtc/rtp.ts";
 import type { DepacketizedPicture, VideoDepacketizer } from "./depacketizer.ts";
 import { WhipError } from "./errors.ts";
@@ -13,6 +14,8 @@ const DELIMITER = 9;
 const FILLER = 12;
 const STAP_A = 24;
 const FU_A = 28;
+/** What stands before each unit of a joined picture. */
+const LENGTH_BYTES = 4;
 /** A stream has one of each, or a few. */
 const MAX_SETS = 16;
 
@@ -32,7 +35,7 @@ export class H264Depacketizer implements VideoDepacketizer {
   /** `parameters`: the offer's, which may carry parameter sets that the packets then do not. */
   constructor(parameters = "") {
     const [, sets = ""] = /(?:^|;)\s*sprop-parameter-sets=([A-Za-z0-9+/=,]+)/.exec(parameters) ?? [];
-    for (const set of sets.split(",")) this.#keepSet(Buffer.from(set, "base64"));
+    for (const set of sets.split(",")) this.#keepOffered(Buffer.from(set, "base64"));
   }
 
   get needsKey(): boolean {
@@ -58,6 +61,8 @@ export class H264Depacketizer implements VideoDepacketizer {
     // Whether the next picture is whole cannot be told: what was lost may be its beginning.
     this.#drop();
     this.#broken = true;
+    // Else the next packet would end the picture before it, and with that the doubt about its own.
+    this.#timestamp = undefined;
   }
 
   #take(payload: Uint8Array): void {
@@ -86,13 +91,14 @@ export class H264Depacketizer implements VideoDepacketizer {
   #takeFragment(payload: Uint8Array): void {
     const [indicator, head] = payload as Uint8Array & [number, number];
     const isFirst = (head & 0x80) !== 0;
-    if (payload.length < 3 || isFirst !== (this.#fragments.length === 0)) {
+    const isFull = this.#units.length + this.#fragments.length > MAX_FRAME_UNITS;
+    if (payload.length < 3 || isFirst !== (this.#fragments.length === 0) || isFull) {
       this.#spoil();
       return;
     }
     if (isFirst) this.#fragments.push(Uint8Array.of((indicator & 0xe0) | (head & 0x1f)));
     this.#fragments.push(payload.subarray(2));
-    this.#count(payload.length);
+    this.#count(payload.length - 2 + (isFirst ? LENGTH_BYTES + 1 : 0));
     if ((head & 0x40) === 0) return;
     const unit = Buffer.concat(this.#fragments);
     this.#fragments = [];
@@ -100,10 +106,11 @@ export class H264Depacketizer implements VideoDepacketizer {
   }
 
   #add(unit: Uint8Array): void {
-    this.#count(unit.length);
+    this.#count(LENGTH_BYTES + unit.length);
     this.#units.push(unit);
   }
 
+  /** `bytes`: what the joined picture grows by. */
   #count(bytes: number): void {
     this.#bytes += bytes;
     if (this.#bytes > MAX_FRAME_BYTES) throw new WhipError({ code: "WHIP_FRAME_TOO_LARGE", limit: MAX_FRAME_BYTES });
@@ -144,7 +151,17 @@ export class H264Depacketizer implements VideoDepacketizer {
     return [{ timestamp, key, data: joinNals(shown), config }];
   }
 
-  /** Whether it is a parameter set; then it is kept, by its number. */
+  /** An offer is read before its key is known to be good: what is wrong in it is no reason to end anything. */
+  #keepOffered(set: Uint8Array): void {
+    try {
+      this.#keepSet(set);
+    } catch (error) {
+      if (!(error instanceof BitstreamError)) throw error;
+      this.#malformed += 1;
+    }
+  }
+
+  /** Whether it is a parameter set; then it is kept, by its number. @throws BitstreamError */
   #keepSet(unit: Uint8Array): boolean {
     const type = (unit[0] ?? 0) & 0x1f;
     if (type !== SPS && type !== PPS) return false;

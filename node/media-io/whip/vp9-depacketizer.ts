@@ -1,6 +1,7 @@
 import { findVp9Key, type Vp9Header, writeVp9Record } from "@leat/node/media/bitstream/vp9.ts";
 import { VIDEO_TIMESCALE, type VideoConfig } from "@leat/sdk/protocol/frame.ts";
-import { MAX_FRAME_BYTES, MAX_FRAME_UNITS } from "../webrtc/limits.ts";
+import { MAX_FRAME_BYTES } from "@leat/sdk/protocol/limits.ts";
+import { MAX_FRAME_UNITS } from "../webrtc/limits.ts";
 import type { RtpPacket } from "../webrtc/rtp.ts";
 import type { DepacketizedPicture, VideoDepacketizer } from "./depacketizer.ts";
 import { WhipError } from "./errors.ts";

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { splitNals } from "@leat/node/media/bitstream/nal.ts";
+import { MAX_FRAME_UNITS } from "@leat/node/media-io/webrtc/limits.ts";
 import type { VideoDepacketizer } from "@leat/node/media-io/whip/depacketizer.ts";
 import { H264Depacketizer } from "@leat/node/media-io/whip/h264-depacketizer.ts";
 import { Vp9Depacketizer } from "@leat/node/media-io/whip/vp9-depacketizer.ts";
 import { CodedError } from "@leat/sdk/base/errors.ts";
+import { MAX_FRAME_BYTES } from "@leat/sdk/protocol/limits.ts";
 import { type CodedTrack, codedTrack } from "../../../support/coded-track.ts";
 import { packetsOf, parsed } from "../../../support/rtp-packets.ts";
 
@@ -101,6 +103,55 @@ describe("h264 depacketizer, what others send", () => {
     assert.deepEqual([pictures[0]!.key, pictures[0]!.config?.width], [true, 320]);
   });
 
+  it("does without parameter sets of the offer that cannot be read", async () => {
+    const track = await codedTrack("h264");
+    // One that ends behind its first byte, an empty one, and one whose number never ends.
+    for (const sets of ["Zw==", ",", "aAAAAAAAAAA="]) {
+      const depacketizer = new H264Depacketizer(`packetization-mode=1;sprop-parameter-sets=${sets}`);
+      assert.equal(feed(depacketizer, packetsOf(track).flat()).length, track.frames.length);
+    }
+  });
+
+  it("bounds the pieces of a picture, however few bytes each has", () => {
+    const depacketizer = new H264Depacketizer();
+    const fragment = (head: number) => rtp(0, [0x7c, head, 1]);
+    depacketizer.push(fragment(0x85));
+    for (let count = 1; count < MAX_FRAME_UNITS; count += 1) depacketizer.push(fragment(0x05));
+    assert.equal(depacketizer.malformed, 0);
+    depacketizer.push(fragment(0x05));
+    assert.equal(depacketizer.malformed, 1);
+  });
+
+  it("does not show as whole a key frame whose beginning was lost with the end of the one before", async () => {
+    const depacketizer = new H264Depacketizer();
+    assert.equal(feed(depacketizer, packetsOf(await codedTrack("h264"))[0]!).length, 1);
+    // The end of this picture is lost, and of the next one the first of its two slices.
+    depacketizer.push(rtp(3_000, [0x61, 1, 1]));
+    depacketizer.lose();
+    assert.deepEqual(depacketizer.push({ ...rtp(6_000, [0x65, 1, 1]), marker: true }), []);
+    assert.equal(depacketizer.needsKey, true);
+    assert.equal(depacketizer.push({ ...rtp(9_000, [0x65, 1, 1]), marker: true }).length, 1);
+  });
+
+  it("takes the largest picture that the protocol carries, and no larger", async () => {
+    const [sets] = parsed(packetsOf(await codedTrack("h264"))[0]!);
+    const lengthBytes = 4;
+    for (const over of [0, 1]) {
+      const depacketizer = new H264Depacketizer();
+      // The sets come with a picture of their own, which is dropped.
+      depacketizer.push({ ...sets!, marker: true });
+      const slices = [MAX_FRAME_BYTES / 2 - lengthBytes, MAX_FRAME_BYTES / 2 - lengthBytes + over];
+      const push = () =>
+        slices.flatMap((size, index) => {
+          const payload = new Uint8Array(size).fill(1);
+          payload[0] = 0x65;
+          return depacketizer.push({ ...rtp(9_000, []), marker: index === 1, payload });
+        });
+      if (over === 0) assert.equal(push()[0]!.data.length, MAX_FRAME_BYTES);
+      else assert.throws(push, (error: CodedError<{ code: string }>) => error.code === "WHIP_FRAME_TOO_LARGE");
+    }
+  });
+
   it("counts packets of kinds that mode 1 has not, and goes on at the next key frame", async () => {
     const depacketizer = new H264Depacketizer();
     const packets = packetsOf(await codedTrack("h264"));
@@ -160,6 +211,10 @@ describe("vp9 depacketizer, what others send", () => {
     }
   });
 });
+
+function rtp(timestamp: number, payload: readonly number[]) {
+  return { payloadType: 96, sequence: 0, timestamp, ssrc: 1, marker: false, payload: Uint8Array.from(payload) };
+}
 
 function feed(depacketizer: VideoDepacketizer, packets: readonly Uint8Array[]) {
   return parsed(packets).flatMap((packet) => depacketizer.push(packet));
