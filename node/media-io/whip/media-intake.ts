@@ -41,6 +41,7 @@ export class MediaIntake {
   #lastDtsMs = Number.NEGATIVE_INFINITY;
   #turns = 0;
   #lastKeyMs: number | undefined;
+  #lastMediaMs: number | undefined;
   #malformed = 0;
 
   constructor(codecs: MediaCodecs, nowMs: number) {
@@ -65,6 +66,11 @@ export class MediaIntake {
     return this.#lastKeyMs;
   }
 
+  /** When a packet of one of the two tracks came last: reports alone are no publish. */
+  get lastMediaMs(): number | undefined {
+    return this.#lastMediaMs;
+  }
+
   /** @throws WhipError, BitstreamError for media that cannot go on */
   push(bytes: Uint8Array, nowMs: number): PublishItem[] {
     if (isRtcp(bytes)) {
@@ -77,6 +83,7 @@ export class MediaIntake {
       this.#malformed += 1;
       return [];
     }
+    this.#lastMediaMs = nowMs;
     return this.#takeAll(track, this[track].push(packet, nowMs), nowMs);
   }
 

@@ -38,9 +38,8 @@ export class WhipSession implements Session, PeerEvents {
   readonly #options: WhipSessionOptions;
   readonly #intake: MediaIntake;
   readonly #startedMs: number;
-  #opened = false;
   #over = false;
-  #lastPacketMs: number | undefined;
+  #openedMs: number | undefined;
   #lastReportMs = 0;
   #lastAskMs = Number.NEGATIVE_INFINITY;
   #delivered: Promise<void> = Promise.resolve();
@@ -82,14 +81,12 @@ export class WhipSession implements Session, PeerEvents {
   }
 
   open(): void {
-    this.#opened = true;
-    this.#lastPacketMs = this.#parts.nowMs();
+    this.#openedMs = this.#parts.nowMs();
   }
 
   packet(bytes: Uint8Array): void {
     if (this.#over) return;
     const nowMs = this.#parts.nowMs();
-    this.#lastPacketMs = nowMs;
     this.#guard(() => this.#intake.push(bytes, nowMs));
   }
 
@@ -102,7 +99,7 @@ export class WhipSession implements Session, PeerEvents {
     if (this.#over) return;
     const late = this.#lateness(nowMs);
     if (late !== undefined) this.stop(late);
-    if (this.#over || !this.#opened) return;
+    if (this.#over || this.#openedMs === undefined) return;
     this.#guard(() => this.#intake.tick(nowMs));
     const { video } = this.#intake;
     const asks = video.asks(nowMs);
@@ -115,8 +112,8 @@ export class WhipSession implements Session, PeerEvents {
 
   #lateness(nowMs: number): WebrtcError | WhipError | undefined {
     const { connectTimeoutMs, idleMs } = this.#options;
-    if (this.#opened) {
-      const isIdle = nowMs - this.#lastPacketMs! >= idleMs;
+    if (this.#openedMs !== undefined) {
+      const isIdle = nowMs - (this.#intake.lastMediaMs ?? this.#openedMs) >= idleMs;
       return isIdle ? new WhipError({ code: "WHIP_IDLE", timeoutMs: idleMs }) : undefined;
     }
     if (nowMs - this.#startedMs < connectTimeoutMs) return undefined;
