@@ -104,6 +104,10 @@ export const settingTexts = {
     happened: "the secret of the TURN servers cannot be read from {file}",
     todo: "set --webrtc.turnSecretFile to a file that the node may read",
   },
+  WEBRTC_SECRET_EMPTY: {
+    happened: "the secret of the TURN servers in {file} is empty",
+    todo: "write the secret that the TURN servers know (static-auth-secret) into that file",
+  },
   WIRE_PORT_BUSY: {
     happened: "another program listens on {listen}",
     todo: "stop it, or set --wire.listen to a free port",

@@ -5,7 +5,7 @@ export class WebrtcError extends CodedError<
   | { code: "WEBRTC_UNAVAILABLE"; reason: string }
   | { code: "WEBRTC_PORT_BUSY"; host: string; port: number }
   | { code: "WEBRTC_ADDRESS_UNUSABLE"; host: string; port: number; reason: string }
-  | { code: "WEBRTC_SECRET_UNREADABLE"; file: string }
+  | { code: "WEBRTC_SECRET_UNREADABLE" | "WEBRTC_SECRET_EMPTY"; file: string }
   | { code: "WEBRTC_TYPE_UNSUPPORTED"; wanted: string }
   | { code: "WEBRTC_SDP_TOO_LARGE"; limit: number }
   | { code: "WEBRTC_SDP_INVALID"; what: string }

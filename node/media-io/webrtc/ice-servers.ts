@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { WebrtcError } from "./errors.ts";
 import type { WebrtcOptions } from "./options.ts";
 
-type IceOptions = Pick<WebrtcOptions, "stunUrls" | "turnUrls" | "turnSecretFile" | "turnSeconds">;
+type IceOptions = Pick<WebrtcOptions, "enabled" | "stunUrls" | "turnUrls" | "turnSecretFile" | "turnSeconds">;
 
 const rel = 'rel="ice-server"';
 
@@ -16,15 +16,17 @@ export class IceServers {
     this.#options = options;
   }
 
-  /** @throws WEBRTC_SECRET_UNREADABLE */
+  /** @throws WEBRTC_SECRET_UNREADABLE, WEBRTC_SECRET_EMPTY */
   async load(): Promise<void> {
-    const { turnSecretFile: file } = this.#options;
-    if (file === "") return;
+    const { enabled, turnSecretFile: file } = this.#options;
+    if (!enabled || file === "") return;
     try {
       this.#secret = (await readFile(file, "utf8")).trim();
     } catch (cause) {
       throw new WebrtcError({ code: "WEBRTC_SECRET_UNREADABLE", file }, { cause });
     }
+    // Anybody could make credentials with it.
+    if (this.#secret === "") throw new WebrtcError({ code: "WEBRTC_SECRET_EMPTY", file });
   }
 
   /** For anybody: credentials would make a TURN server everybody's relay. */
