@@ -87,7 +87,10 @@ export class WhepService implements Startable {
     if (peers.fault !== undefined) throw peers.fault;
     const stream = provider.findStream(slug);
     if (stream === undefined) throw new WhepError({ code: "WHEP_STREAM_UNKNOWN" });
-    if (isPaid?.(stream) === true) throw new WhepError({ code: "WHEP_STREAM_PAID" });
+    const refusePaid = () => {
+      if (isPaid?.(stream) === true) throw new WhepError({ code: "WHEP_STREAM_PAID" });
+    };
+    refusePaid();
     const offer = parseOffer(sdp);
     const { renditions } = stream.window;
     const ssrcs = { video: randomInt(2, 2 ** 32 - 1), audio: randomInt(2, 2 ** 32 - 1) };
@@ -101,7 +104,11 @@ export class WhepService implements Startable {
       const session: WhepSession = new WhepSession({
         stream,
         choice: { video, audio },
-        ...who,
+        viewer: who.viewer,
+        mayWatch: async () => {
+          refusePaid();
+          await who.mayWatch();
+        },
         audience: audienceOf?.(stream),
         cutter: this.#cutter,
         clientUfrag: offer.ice.ufrag,

@@ -264,6 +264,21 @@ describe("whep", () => {
     assert.equal(stream.followed, 0);
   });
 
+  it("ends at once where the stream gets another policy, and soon where viewers have to pay for it", async () => {
+    const track = await codedTrack("h264");
+    stream.add(1, "180p", track);
+    server = await WhepServer.start(stream, { recheckMs: 600_000 });
+    await watch();
+    stream.guarded = { id: "0x1", slug: "slug", policy: { type: "jwt", keys: [] } };
+    await until(() => server!.service.sessions.size === 0);
+    await server.stop();
+    delete stream.guarded;
+    server = await WhepServer.start(stream, { recheckMs: 100 });
+    await watch();
+    stream.isUnbudgeted = true;
+    await until(() => server!.service.sessions.size === 0);
+  });
+
   it("counts a viewer and what it got with those who watch files", async () => {
     const track = await codedTrack("h264");
     stream.add(1, "180p", track);
