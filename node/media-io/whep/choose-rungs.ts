@@ -16,21 +16,28 @@ export interface WhepChoice {
   readonly answered: readonly AnsweredMedia[];
 }
 
+/** What a rung's newest frames show. */
+export interface RungLook {
+  /** RFC 6381, of a rung whose configuration is known. */
+  readonly codecString: string | undefined;
+  /** Pictures refer to later ones: WebRTC cannot show them. */
+  readonly isReordered: boolean;
+}
+
 export interface ChoiceInput {
   readonly offer: Offer;
   readonly renditions: readonly RenditionInfo[];
   /** A rung's name, where the viewer wants one. */
   readonly rung: string | undefined;
-  /** RFC 6381, of rungs whose configuration is known. */
-  readonly codecStringOf: (rung: number) => string | undefined;
+  readonly look: (rung: number) => RungLook;
   readonly ssrcs: { readonly video: number; readonly audio: number };
 }
 
 /**
- * The largest rung of H.264 that the viewer can show, or of VP9 where it offers no H.264; and Opus where the stream has
- * it. @throws WHEP_…
+ * The largest rung of H.264 that the viewer can show, or of VP9 where it offers no H.264, without pictures that refer to
+ * later ones; and Opus where the stream has it. @throws WHEP_…
  */
-export function chooseRungs({ offer, renditions, rung, codecStringOf, ssrcs }: ChoiceInput): WhepChoice {
+export function chooseRungs({ offer, renditions, rung, look, ssrcs }: ChoiceInput): WhepChoice {
   const wanted = offer.media.filter(({ receives }) => receives);
   if (wanted.length === 0) throw new WhepError({ code: "WHEP_NOTHING_WANTED" });
   if (rung !== undefined && !renditions.some(({ name, kind }) => name === rung && kind === "video")) {
@@ -38,7 +45,12 @@ export function chooseRungs({ offer, renditions, rung, codecStringOf, ssrcs }: C
   }
   const [video, audio] = ["video", "audio"].map((kind) => wanted.find((one) => one.kind === kind));
   const offered = renditions.filter(({ kind, name }) => kind === "video" && (rung === undefined || name === rung));
-  const picture = video && findVideo(video, offered, codecStringOf);
+  const shown = offered.filter((one) => !look(one.rung).isReordered);
+  const codecStringOf = (one: number) => look(one).codecString;
+  const picture = video && findVideo(video, shown, codecStringOf);
+  if (video !== undefined && picture === undefined && findVideo(video, offered, codecStringOf) !== undefined) {
+    throw new WhepError({ code: "WHEP_PICTURES_REORDERED" });
+  }
   const sound = audio && renditions.some((one) => one.rung === OPUS_RUNG) ? findOpus(audio) : undefined;
   if (picture === undefined && (sound === undefined || offered.length > 0)) {
     const names = [...new Set(wanted.flatMap(({ codecs }) => codecs.map(({ name }) => name)))];
@@ -59,7 +71,7 @@ export function chooseRungs({ offer, renditions, rung, codecStringOf, ssrcs }: C
 function findVideo(
   { codecs }: OfferedMedia,
   renditions: readonly RenditionInfo[],
-  codecStringOf: ChoiceInput["codecStringOf"],
+  codecStringOf: (rung: number) => string | undefined,
 ): { rung: number; codec: OfferedCodec } | undefined {
   const sizeOf = ({ width = 0, height = 0 }: RenditionInfo) => width * height;
   const largest = (family: string) =>

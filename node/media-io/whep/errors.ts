@@ -8,6 +8,7 @@ export class WhepError extends CodedError<
   | { code: "WHEP_CODEC_UNSUPPORTED"; offered: string }
   | { code: "WHEP_PICTURES_REORDERED" }
   | { code: "WHEP_STREAM_PAID" }
+  | { code: "WHEP_CONNECTING_EXCEEDED"; limit: number }
 > {}
 
 /** HTTP status and sentence of each. */
@@ -18,4 +19,5 @@ export const whepMeanings: Readonly<Record<WhepError["detail"]["code"], readonly
   WHEP_CODEC_UNSUPPORTED: [422, "the stream has no rung in a codec of the offer: H.264 and VP9 are known"],
   WHEP_PICTURES_REORDERED: [422, "the rung's pictures refer to later ones, which WebRTC cannot show: take another"],
   WHEP_STREAM_PAID: [402, "viewers pay for this stream, which they can by HLS alone"],
+  WHEP_CONNECTING_EXCEEDED: [429, "too many sessions of this address have not connected; come back in a moment"],
 };

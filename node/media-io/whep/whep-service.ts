@@ -11,10 +11,11 @@ import type { WebrtcOptions } from "../webrtc/options.ts";
 import { writeAnswer } from "../webrtc/sdp-answer.ts";
 import { type Offer, parseOffer } from "../webrtc/sdp-offer.ts";
 import { type OpenSession, Sessions } from "../webrtc/sessions.ts";
-import { chooseRungs } from "./choose-rungs.ts";
+import { chooseRungs, type RungLook } from "./choose-rungs.ts";
 import { WhepError } from "./errors.ts";
 import { FrameCutter } from "./frame-cutter.ts";
 import type { WhepAudience, WhepProvider, WhepStream } from "./stream.ts";
+import { ViewerPlaces } from "./viewer-places.ts";
 import { WhepSession, type WhepSessionParts } from "./whep-session.ts";
 
 export interface WhepComponents {
@@ -38,13 +39,15 @@ const TICK_MS = 5;
 
 /** Plays streams by WHEP: frames as they pass this node, never files. */
 export class WhepService implements Startable {
-  readonly sessions: Sessions;
+  /** Their number is bounded by the places. */
+  readonly sessions = new Sessions(Number.POSITIVE_INFINITY);
   readonly #components: WhepComponents;
   readonly #clock: Clock;
   readonly #options: WebrtcOptions;
   readonly #iceServers: IceServers;
   readonly #tasks: TaskGroup;
   readonly #cutter = new FrameCutter();
+  readonly #places: ViewerPlaces;
   readonly #live = new Set<WhepSession>();
   readonly #begun;
   readonly #served;
@@ -54,7 +57,7 @@ export class WhepService implements Startable {
     this.#clock = components.clock ?? systemClock;
     this.#options = options;
     this.#iceServers = new IceServers(options);
-    this.sessions = new Sessions(options.maxViewers);
+    this.#places = new ViewerPlaces(options.maxViewers);
     const { logger, metrics = silentMetrics } = components;
     const onError = (error: unknown) => logger.error("Serve WHEP failed", { error });
     this.#tasks = new TaskGroup({ clock: this.#clock, onError });
@@ -94,42 +97,38 @@ export class WhepService implements Startable {
     const offer = parseOffer(sdp);
     const { renditions } = stream.window;
     const ssrcs = { video: randomInt(2, 2 ** 32 - 1), audio: randomInt(2, 2 ** 32 - 1) };
-    const codecStringOf = (one: number) => lookAt(stream, one).codecString;
-    const { video, audio, answered } = chooseRungs({ offer, renditions, rung, codecStringOf, ssrcs });
-    if (video !== undefined && lookAt(stream, video.rung).isReordered) {
-      throw new WhepError({ code: "WHEP_PICTURES_REORDERED" });
-    }
-    const giveBack = this.sessions.reserve();
-    try {
-      const session: WhepSession = new WhepSession({
-        stream,
-        choice: { video, audio },
-        viewer: who.viewer,
-        mayWatch: async () => {
-          refusePaid();
-          await who.mayWatch();
-        },
-        audience: audienceOf?.(stream),
-        cutter: this.#cutter,
-        clientUfrag: offer.ice.ufrag,
-        nowMs: () => this.#clock.nowMs(),
-        random: () => randomInt(2 ** 32) / 2 ** 32,
-        connectTimeoutMs: this.#options.connectTimeoutMs,
-        recheckMs: this.#options.recheckMs,
-        logger,
-        onSent: (bytes) => this.#served.add(bytes),
-        onEnd: () => {
-          this.#live.delete(session);
-          this.sessions.remove(session);
-        },
-      });
-      this.#live.add(session);
-      const peer = await this.#connect(session, offer);
-      this.#begun.add();
-      return { ...this.sessions.add(session), sdp: writeAnswer(peer.transport, answered), links: this.links() };
-    } finally {
-      giveBack();
-    }
+    const look = (one: number) => lookAt(stream, one);
+    const { video, audio, answered } = chooseRungs({ offer, renditions, rung, look, ssrcs });
+    const audience = audienceOf?.(stream);
+    const place = this.#places.take(who.viewer.ip);
+    const session: WhepSession = new WhepSession({
+      stream,
+      choice: { video, audio },
+      viewer: who.viewer,
+      mayWatch: async () => {
+        refusePaid();
+        await who.mayWatch();
+      },
+      audience,
+      cutter: this.#cutter,
+      clientUfrag: offer.ice.ufrag,
+      nowMs: () => this.#clock.nowMs(),
+      random: () => randomInt(2 ** 32) / 2 ** 32,
+      connectTimeoutMs: this.#options.connectTimeoutMs,
+      recheckMs: this.#options.recheckMs,
+      logger,
+      onOpen: () => place.open(),
+      onSent: (bytes) => this.#served.add(bytes),
+      onEnd: () => {
+        place.leave();
+        this.#live.delete(session);
+        this.sessions.remove(session);
+      },
+    });
+    this.#live.add(session);
+    const peer = await this.#connect(session, offer);
+    this.#begun.add();
+    return { ...this.sessions.add(session), sdp: writeAnswer(peer.transport, answered), links: this.links() };
   }
 
   async #connect(session: WhepSession, offer: Offer): Promise<Peer> {
@@ -150,7 +149,7 @@ export class WhepService implements Startable {
 }
 
 /** What a rung's frames since its newest key frame show. */
-function lookAt(stream: WhepStream, rung: number): { codecString: string | undefined; isReordered: boolean } {
+function lookAt(stream: WhepStream, rung: number): RungLook {
   let codecString: string | undefined;
   let [isReordered, last] = [false, -1];
   const unfollow = stream.frames.follow(rung, {

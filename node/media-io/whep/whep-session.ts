@@ -31,6 +31,8 @@ export interface WhepSessionParts {
   readonly mayWatch: () => Promise<void>;
   readonly recheckMs: number;
   readonly logger: Logger;
+  /** The viewer connected; throws where there is no place for it any more. */
+  readonly onOpen: () => void;
   readonly onSent: (bytes: number) => void;
   readonly onEnd: () => void;
 }
@@ -113,7 +115,9 @@ export class WhepSession implements Session, PeerEvents {
   open(): void {
     if (this.#opened || this.#over) return;
     this.#opened = true;
-    const { stream, choice, audience, viewer } = this.#parts;
+    const { stream, choice, audience, viewer, onOpen } = this.#parts;
+    this.#guard(onOpen);
+    if (this.isOver) return;
     audience?.see(viewer);
     if (choice.audio !== undefined) this.#unfollow.push(stream.frames.follow(choice.audio.rung, this.#soundFollower()));
     this.#begin();

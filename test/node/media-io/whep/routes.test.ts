@@ -279,6 +279,32 @@ describe("whep", () => {
     await until(() => server!.service.sessions.size === 0);
   });
 
+  it("plays a smaller rung where the largest has pictures that refer to later ones", async () => {
+    const [small, large] = await Promise.all([codedTrack("h264"), codedTrack("h264", "640x360")]);
+    stream.add(1, "180p", small);
+    stream.add(2, "360p", large);
+    const [key, next, later] = large.frames;
+    stream.pass(2, 0, [key!, { ...later!, dts: next!.dts }, { ...next!, dts: later!.dts }]);
+    stream.pass(1, 0, small.frames.slice(0, 3));
+    server = await WhepServer.start(stream);
+    const receive = browserOffer({ direction: "recvonly" });
+    assert.equal(await codeOf(await server.post("/live/slug/whep?rung=360p", receive)), "WHEP_PICTURES_REORDERED");
+    const viewer = await watch();
+    await until(() => viewer.pictures.length === 3);
+    assert.deepEqual(new Set(stream.counted.map(({ rung }) => rung)), new Set([1]));
+  });
+
+  it("bounds how many one address has that do not connect, and lets others watch meanwhile", async () => {
+    stream.add(1, "180p", await codedTrack("h264"));
+    server = await WhepServer.start(stream);
+    const receive = browserOffer({ direction: "recvonly" });
+    for (let count = 0; count < 16; count += 1) {
+      assert.equal((await server.post("/live/slug/whep", receive)).status, 201);
+    }
+    const refused = await server.post("/live/slug/whep", receive);
+    assert.deepEqual([refused.status, await codeOf(refused)], [429, "WHEP_CONNECTING_EXCEEDED"]);
+  });
+
   it("counts a viewer and what it got with those who watch files", async () => {
     const track = await codedTrack("h264");
     stream.add(1, "180p", track);

@@ -44,6 +44,7 @@ describe("whep session", () => {
       },
       recheckMs: 10_000,
       logger: silentLogger,
+      onOpen: () => {},
       onSent: () => {},
       onEnd: () => {
         ends += 1;
