@@ -91,7 +91,12 @@ export class WebrtcEndpoint implements Peers, Startable {
       this.#logger.warn("Go on without WebRTC", { code: this.#fault.code, reason });
       return;
     }
-    this.#port = await findPort(host, port);
+    try {
+      this.#port = await findPort(host, port);
+    } catch (error) {
+      this.#letGo();
+      throw error;
+    }
     // The library has the port only while somebody is connected: it is held for as long as the node runs.
     this.#listener = new this.#native.IceUdpMuxListener(this.#port, host);
     this.#listener.onUnhandledStunRequest(() => {});
@@ -100,15 +105,19 @@ export class WebrtcEndpoint implements Peers, Startable {
   }
 
   async stop(): Promise<void> {
-    const native = this.#native;
     this.#fault = new WebrtcError({ code: "WEBRTC_STOPPED" });
-    this.#native = undefined;
     for (const peer of this.#peers) peer.close();
     this.#listener?.stop();
     this.#listener = undefined;
+    this.#letGo();
+  }
+
+  /** The library's threads would keep the process alive. */
+  #letGo(): void {
+    const native = this.#native;
+    this.#native = undefined;
     if (native === undefined) return;
     users -= 1;
-    // Its threads would keep the process alive.
     if (users === 0) native.cleanup();
   }
 
