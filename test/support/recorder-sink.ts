@@ -9,16 +9,36 @@ export class RecorderSink implements PublishSink {
   readonly ended = Promise.withResolvers<{ clean: boolean }>();
   readonly firstVideo = Promise.withResolvers<void>();
   ends = 0;
+  readonly #waiting = new Map<() => boolean, () => void>();
+
+  /** Resolves as soon as what came meets the condition. */
+  until(condition: () => boolean): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.set(condition, resolve);
+    this.#tell();
+    return promise;
+  }
+
+  #tell(): void {
+    for (const [condition, resolve] of this.#waiting) {
+      if (!condition()) continue;
+      this.#waiting.delete(condition);
+      resolve();
+    }
+  }
 
   config(_kind: string, config: TrackConfig) {
     this.configs.push(config);
+    this.#tell();
   }
   video(sample: PublishedVideo) {
     this.videos.push(sample);
     this.firstVideo.resolve();
+    this.#tell();
   }
   audio(sample: PublishedAudio) {
     this.audios.push(sample);
+    this.#tell();
   }
   end(how: { clean: boolean }) {
     this.ends += 1;

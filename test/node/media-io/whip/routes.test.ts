@@ -69,7 +69,7 @@ describe("whip", () => {
       const opus = soundPackets(10);
       client.send("audio", opus);
       client.send("video", packetsOf(track, { ...clientVideo, sequence: 65_530, timestamp: 2 ** 32 - 9_000 }).flat());
-      await allOf(() => sink.videos.length === track.frames.length && sink.audios.length === opus.length);
+      await sink.until(() => sink.videos.length === track.frames.length && sink.audios.length === opus.length);
       assert.deepEqual(keys, ["KEY whip 127.0.0.1"]);
       assert.deepEqual(
         sink.videos.map(({ key }) => key),
@@ -104,7 +104,7 @@ describe("whip", () => {
       "video",
       packets.flat().filter((packet) => packet !== lost),
     );
-    await allOf(() => sink.videos.length === track.frames.length);
+    await sink.until(() => sink.videos.length === track.frames.length);
     assert.deepEqual(
       sink.videos.map(({ data }) => data.length),
       packets.map((_, index) => sink.videos[index]!.data.length),
@@ -128,7 +128,7 @@ describe("whip", () => {
     await asked.promise;
     assert.equal(sink.videos.length, 1);
     client.send("video", rest.slice(5).flat());
-    await allOf(() => sink.videos.length > 1);
+    await sink.until(() => sink.videos.length > 1);
     assert.equal(sink.videos[1]!.key, true);
   });
 
@@ -139,7 +139,7 @@ describe("whip", () => {
     const sound = soundPackets(60);
     client.send("video", pictures[0]!);
     client.send("audio", sound.slice(0, 1));
-    await allOf(() => sink.videos.length === 1 && sink.audios.length === 1);
+    await sink.until(() => sink.videos.length === 1 && sink.audios.length === 1);
     const wallMs = 1_790_000_000_000;
     const frames = (await codedTrack("h264")).frames;
     const about = { packets: 1, bytes: 1 };
@@ -151,7 +151,7 @@ describe("whip", () => {
       Buffer.from(writeSenderReport({ ...about, ssrc: clientAudio.ssrc, wallMs: wallMs + 500, timestamp: 0 })),
     ]);
     client.send("audio", sound.slice(1));
-    await allOf(() => sink.audios.length === sound.length);
+    await sink.until(() => sink.audios.length === sound.length);
     const between = sink.audios.at(-1)!.dtsMs - sink.videos[0]!.dtsMs;
     assert.ok(Math.abs(between - (500 + 59 * 20)) < 1, `${between} ms`);
   });
@@ -307,8 +307,4 @@ function soundPackets(count: number): Uint8Array[] {
     packet.writeUInt32BE(clientAudio.ssrc, 8);
     return packet;
   });
-}
-
-async function allOf(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
