@@ -79,6 +79,6 @@ describe("a network whose clocks are ten minutes apart either way", function () 
         resolve(err),
       );
     });
-    assert.match(told, /^API_REFUSED: AUTH_EXPIRED: .* (600|599) s ahead of this server's time/);
+    assert.match(told, /^API_REFUSED: .*\(AUTH_EXPIRED, 401\): .* (600|599) s ahead of this server's time/);
   });
 });
