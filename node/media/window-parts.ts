@@ -1,5 +1,5 @@
 import type { LivePart, LiveSegment, OpenSegment, SegmentPlace } from "./live-segment.ts";
-import { LowLatencyRule, listableParts } from "./low-latency.ts";
+import { allFit, LowLatencyRule } from "./low-latency.ts";
 import { PART_TARGET_MS, partTargetTicks } from "./packager.ts";
 import type { PlaylistTail, RenditionReport } from "./playlist.ts";
 import { type ListedWindow, listOpen } from "./window-listing.ts";
@@ -45,7 +45,7 @@ export class WindowParts {
     const timescale = this.#window.timescaleOf(rung);
     const isWhole = timescale !== undefined && parts.length > 0;
     const ticks = partTargetTicks(timescale ?? 1, this.#targetMs);
-    this.#rule.closed(rung, isWhole && listableParts(parts, ticks, true).length === parts.length);
+    this.#rule.closed(rung, isWhole && allFit(parts, ticks));
   }
 
   clear(): void {
