@@ -39,6 +39,8 @@ const errorsBeforeSwitch = 2;
 const plainSegmentsBehind = 2;
 /** A server holds a playlist back until its next segment is there, for six seconds at most. */
 const heldBackMs = 8_000;
+/** A stall so near to the end of a stream that is over is its end. */
+const tornEndS = 0.5;
 /** Pause before asking for edges again when none answers. */
 const retryMs = 1_000;
 
@@ -119,12 +121,27 @@ export class StreamPlayer {
     hls.on(Hls.Events.ERROR, (_event, data) => {
       if (data.type === Hls.ErrorTypes.MEDIA_ERROR && data.fatal) hls.recoverMediaError();
       else if (data.type === Hls.ErrorTypes.NETWORK_ERROR) this.#onNetworkError(data.fatal);
+      else if (data.details === Hls.ErrorDetails.BUFFER_STALLED_ERROR) this.#endWhereLoaded(hls);
+    });
+    hls.on(Hls.Events.LEVEL_UPDATED, () => {
+      // It may have stalled before it was known that the stream is over.
+      if (this.#video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA) this.#endWhereLoaded(hls);
     });
     hls.on(Hls.Events.LEVEL_SWITCHED, () => this.#report(this.#state));
     hls.attachMedia(this.#video);
     hls.loadSource(url);
     void this.#video.play().catch(() => undefined);
     this.#report(this.#state === "playing" ? "playing" : "loading");
+  }
+
+  /**
+   * The library waits for the middle of the last part, which it places by wall clocks: where those shake, that may be
+   * behind all that was ever made.
+   */
+  #endWhereLoaded(hls: Hls): void {
+    const details = hls.latestLevelDetails;
+    if (details?.live !== false || details.edge - this.#video.currentTime > tornEndS) return;
+    hls.trigger(Hls.Events.BUFFER_EOS, { type: null });
   }
 
   #onNetworkError(fatal: boolean): void {
