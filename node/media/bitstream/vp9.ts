@@ -1,3 +1,4 @@
+import { vp9Level } from "@leat/sdk/protocol/vp9-level.ts";
 import { BitReader, BitstreamError } from "./bit-reader.ts";
 import { checkPictureSize } from "./picture-size.ts";
 
@@ -44,28 +45,12 @@ export function parseVp9Configuration(record: Uint8Array): Vp9Configuration {
   return { description, codecString: `vp09.${two(profile)}.${two(level)}.${two(bitDepth)}` };
 }
 
-/** Level, luma samples a second and of one picture at most: annex A of the VP9 specification. */
-const levels: readonly (readonly [level: number, samplesPerSecond: number, samples: number])[] = [
-  [10, 829_440, 36_864],
-  [11, 2_764_800, 73_728],
-  [20, 4_608_000, 122_880],
-  [21, 9_216_000, 245_760],
-  [30, 20_736_000, 552_960],
-  [31, 36_864_000, 983_040],
-  [40, 83_558_400, 2_228_224],
-  [41, 160_432_128, 2_228_224],
-  [50, 311_951_360, 8_912_896],
-  [51, 588_251_136, 8_912_896],
-  [60, 1_176_502_272, 35_651_584],
-];
 /** A stream does not say how many pictures a second it will have: as many as are usual. */
 const USUAL_FPS = 30;
-const LARGEST_LEVEL = 62;
 
 /** The record of a stream that brings none of its own, as by WebRTC: from its key frame. */
 export function writeVp9Record({ profile, bitDepth, is420, width = 0, height = 0 }: Vp9Header): Vp9Configuration {
-  const samples = width * height;
-  const level = levels.find(([, rate, size]) => samples <= size && samples * USUAL_FPS <= rate)?.[0] ?? LARGEST_LEVEL;
+  const level = vp9Level(width, height, USUAL_FPS);
   // Chroma as vpcC counts (1 is 4:2:0, 3 is 4:4:4); colours that are not told; and no further data.
   const packed = (bitDepth << 4) | ((is420 ? 1 : 3) << 1);
   return parseVp9Configuration(Uint8Array.of(profile, level, packed, 2, 2, 2, 0, 0));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describeVp9, readVp9KeyFrame, vp9Level } from "@leat/transcoder/bitstream/vp9.ts";
+import { describeVp9, readVp9KeyFrame } from "@leat/transcoder/bitstream/vp9.ts";
 
 /** Head of a key frame that libvpx wrote for 640x360. */
 const KEY_FRAME = Buffer.from("824983420027f0167600", "hex");
@@ -17,20 +17,6 @@ describe("transcoder/bitstream/vp9", () => {
     const { codecString, description } = describeVp9(KEY_FRAME, 30);
     assert.equal(codecString, "vp09.00.21.08");
     assert.equal(Buffer.from(description).toString("hex").slice(0, 14), "01000000001582");
-  });
-
-  it("takes the lowest level that holds size and speed", () => {
-    const cases = [
-      [256, 144, 15, 10],
-      [426, 240, 30, 20],
-      [640, 360, 30, 21],
-      [854, 480, 30, 30],
-      [1280, 720, 30, 31],
-      [1920, 1080, 30, 40],
-      [1920, 1080, 60, 41],
-      [3840, 2160, 60, 51],
-    ] as const;
-    for (const [width, height, fps, level] of cases) assert.equal(vp9Level(width, height, fps), level);
   });
 
   it("refuses what is no key frame", () => {
