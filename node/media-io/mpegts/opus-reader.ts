@@ -11,7 +11,7 @@ const TICKS_PER_SECOND = 90_000;
 const TRIM_BYTES = 2;
 
 /** Streams, coupled streams and the places of signals by the number of channels from 3 on: Vorbis's order. */
-const layouts: Readonly<Record<number, readonly number[]>> = {
+export const opusLayouts: Readonly<Record<number, readonly number[]>> = {
   3: [2, 1, 0, 2, 1],
   4: [2, 2, 0, 1, 2, 3],
   5: [3, 2, 0, 4, 1, 2, 3],
@@ -83,7 +83,7 @@ function readPacket(bytes: Uint8Array): { readonly data: Uint8Array; readonly by
 }
 
 function configOf(channels: number): AudioConfig {
-  const layout = layouts[channels];
+  const layout = opusLayouts[channels];
   if (layout === undefined && channels !== 1 && channels !== 2) {
     throw new BitstreamError({ code: "BITSTREAM_UNSUPPORTED", what: "opus channels", found: channels });
   }

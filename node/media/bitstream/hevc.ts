@@ -18,6 +18,8 @@ export interface HevcFacts {
 /** An HEVCDecoderConfigurationRecord. */
 export interface HevcConfiguration {
   readonly lengthSize: number;
+  /** VPS, SPS and PPS, in that order. */
+  readonly sets: readonly Uint8Array[];
   /** The record with 4-byte lengths. */
   readonly description: Uint8Array;
   readonly facts: HevcFacts;
@@ -39,8 +41,7 @@ const COMPLETE = 0x80;
 export function parseHevcConfiguration(record: Uint8Array): HevcConfiguration {
   if (record.length < FIXED_BYTES) throw new BitstreamError({ code: "BITSTREAM_TRUNCATED" });
   if (record[0] !== 1) throw new BitstreamError({ code: "BITSTREAM_INVALID", what: "hvcC version", found: record[0] });
-  const found = new Set<number>();
-  let sps: Uint8Array | undefined;
+  const found = new Map<number, Uint8Array[]>();
   let offset = FIXED_BYTES;
   for (let array = 0; array < record[FIXED_BYTES - 1]!; array += 1) {
     if (offset + 3 > record.length) throw new BitstreamError({ code: "BITSTREAM_TRUNCATED" });
@@ -48,17 +49,18 @@ export function parseHevcConfiguration(record: Uint8Array): HevcConfiguration {
     const count = record[offset + 1]! * 256 + record[offset + 2]!;
     const [sets, end] = readSets(record, offset + 3, count);
     offset = end;
-    if (sets.length > 0) found.add(type);
-    if (type === NAL_SPS) sps ??= sets[0];
+    if (sets.length > 0) found.set(type, [...(found.get(type) ?? []), ...sets]);
   }
+  const [vps, sps, pps] = [NAL_VPS, NAL_SPS, NAL_PPS].map((type) => found.get(type));
   // Without all three no decoder starts, and hvc1 allows none of them in the frames.
-  if (sps === undefined || !found.has(NAL_VPS) || !found.has(NAL_PPS)) {
+  if (vps === undefined || sps === undefined || pps === undefined) {
     throw new BitstreamError({ code: "BITSTREAM_INVALID", what: "hvcC without parameter sets" });
   }
-  const facts = parseHevcSps(sps);
+  const facts = parseHevcSps(sps[0]!);
+  const sets = [...vps, ...sps, ...pps];
   const description = Uint8Array.from(record);
   description[21] = description[21]! | 0x03;
-  return { lengthSize: (record[21]! & 3) + 1, description, facts, codecString: `hvc1.${facts.profileText}` };
+  return { lengthSize: (record[21]! & 3) + 1, sets, description, facts, codecString: `hvc1.${facts.profileText}` };
 }
 
 /** The record for these parameter sets, each with its NAL header: at least one of each kind. */
