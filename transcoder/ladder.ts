@@ -46,6 +46,8 @@ export interface AudioGroup {
 }
 
 const VIDEO_CODECS: readonly string[] = ["h264", "hevc", "vp9", "av1"] satisfies readonly VideoCodec[];
+/** AAC first: of sound alone players are offered the first group, and all of them play it. */
+const LIVE_CODECS: readonly AudioCodec[] = ["aac", "opus"];
 const RUNG_KEYS: readonly string[] = ["name", "codec", "height", "videoBitrate", "audioBitrate", "fps"];
 /** The largest picture that H.264 level 6.2 allows has a side of 16,384; 8192 is more than any engine here keeps up with. */
 const SIDE_LIMIT = 8192;
@@ -154,6 +156,16 @@ export function audioGroups(rungs: readonly Pick<ResolvedRung, "codec" | "audioB
     groups.set(codec, Math.max(groups.get(codec) ?? 0, rung.audioBitrate));
   }
   return [...groups].map(([codec, bitrate]) => ({ codec, bitrate }));
+}
+
+/**
+ * The sound of a live stream, once in each codec whatever the ladder: players of files want the one that goes with their
+ * pictures, WebRTC hears Opus alone. A codec without a family of its own has the largest bit rate that the ladder names.
+ */
+export function liveSound(rungs: readonly Pick<ResolvedRung, "codec" | "audioBitrate">[]): AudioGroup[] {
+  const groups = audioGroups(rungs);
+  const largest = Math.max(...rungs.map(({ audioBitrate }) => audioBitrate));
+  return LIVE_CODECS.map((codec) => groups.find((group) => group.codec === codec) ?? { codec, bitrate: largest });
 }
 
 export function audioCodecFor(codec: VideoCodec): AudioCodec {

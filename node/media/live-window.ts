@@ -5,7 +5,7 @@ import { TARGET_DURATION_S } from "./boundaries.ts";
 import { type LivePart, type LiveSegment, type SegmentPlace, startOf } from "./live-segment.ts";
 import { writeMpd } from "./mpd.ts";
 import { MpdPeriods } from "./mpd-periods.ts";
-import { findPlayable } from "./playable.ts";
+import { findOffered, findPlayable } from "./playable.ts";
 import { type PlaylistSegment, writeIframePlaylist, writeMasterPlaylist, writeMediaPlaylist } from "./playlist.ts";
 import { describeAudio, describeVideo, measureRates } from "./rendition-facts.ts";
 import { findElsewhere, type ListedWindow, listSegments } from "./window-listing.ts";
@@ -228,7 +228,8 @@ export class LiveWindow {
     const segments = rung === undefined ? [] : listSegments(this.#listing, rung, partTargetMs);
     if (rung === undefined || segments.length === 0) return undefined;
     const { targetDurationS, type } = this.#options;
-    const others = this.#ended ? [] : this.#renditions.filter((info) => info.name !== name);
+    const offered = this.#ended ? [] : findOffered(this.#renditions);
+    const others = this.#renditions.filter((info) => info.name !== name && offered.includes(info));
     const reports = others.flatMap(({ name: other, rung: at }) => {
       const last = this.#last.get(at);
       return last === undefined ? [] : [this.#parts.reportOf(other, at, last)];

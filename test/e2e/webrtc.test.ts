@@ -9,7 +9,7 @@ import { TestNetwork } from "../support/e2e-network.ts";
 import { waitFor, whenListed } from "../support/e2e-stream.ts";
 import { playWhep, publishWhip } from "../support/webrtc-page.ts";
 
-/** One rung of each family: WebRTC plays the first, with the sound of the second. */
+/** One rung of each family: WebRTC plays the first. */
 const ladder: LadderRequest = [
   { name: "240p", codec: "h264", height: 240, videoBitrate: 500_000, audioBitrate: 64_000 },
   { name: "180p-vp9", codec: "vp9", height: 180, videoBitrate: 250_000, audioBitrate: 64_000 },
@@ -42,9 +42,9 @@ describe("webrtc in a browser", function () {
     return page;
   }
 
-  it("plays by WHEP what is published by RTMP, counted with those who watch files", async () => {
+  it("plays by WHEP what is published by RTMP, with sound where all rungs are H.264, counted with who watches files", async () => {
     const stream = await network.publish({
-      ladder,
+      ladder: ladder.slice(0, 1),
       inputs: [{ pattern: { width: 640, height: 360, fps: 30, durationS: 20 } }],
       publish: { loop: true },
     });

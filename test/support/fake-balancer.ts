@@ -18,7 +18,7 @@ import { bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
 import { hashJobSpec, type JobSpec, type JobTerms } from "@leat/sdk/protocol/job.ts";
 import { assignmentStructure, quoteStructure } from "@leat/sdk/protocol/signed.ts";
 import { AAC_RUNG, OPUS_RUNG, type RenditionInfo } from "@leat/sdk/protocol/stream.ts";
-import { audioGroups, type Ladder, resolveLadder } from "@leat/transcoder/ladder.ts";
+import { type Ladder, liveSound, resolveLadder } from "@leat/transcoder/ladder.ts";
 import { type MediaNode, testDomain, testToken } from "./media-network.ts";
 
 type Handler = (body: never) => Promise<unknown>;
@@ -233,8 +233,8 @@ export class FakeBalancer {
     return { renditions: this.renditions };
   }
 
-  #planSound(rungs: Parameters<typeof audioGroups>[0]): RenditionInfo[] {
-    for (const { codec, bitrate } of audioGroups(rungs)) {
+  #planSound(rungs: Parameters<typeof liveSound>[0]): RenditionInfo[] {
+    for (const { codec, bitrate } of liveSound(rungs)) {
       const rung = codec === "aac" ? AAC_RUNG : OPUS_RUNG;
       this.renditions.push({ rung, name: `audio-${codec}`, kind: "audio", codec, bitrate });
     }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { LadderRung } from "@leat/transcoder/ladder.ts";
-import { audioGroups, parseLadder, resolveLadder } from "@leat/transcoder/ladder.ts";
+import { audioGroups, liveSound, parseLadder, resolveLadder } from "@leat/transcoder/ladder.ts";
 import fc from "fast-check";
 
 const rung: LadderRung = { name: "a", codec: "h264", height: 360, videoBitrate: 800_000, audioBitrate: 96_000 };
@@ -103,6 +103,18 @@ describe("transcoder/ladder", () => {
     assert.deepEqual(audioGroups(ladder), [
       { codec: "aac", bitrate: 128_000 },
       { codec: "opus", bitrate: 64_000 },
+    ]);
+  });
+
+  it("gives live sound in both codecs, a codec that no family wants as well as the best there is", () => {
+    const h264 = [rung, { ...rung, audioBitrate: 128_000 }];
+    assert.deepEqual(liveSound(h264), [
+      { codec: "aac", bitrate: 128_000 },
+      { codec: "opus", bitrate: 128_000 },
+    ]);
+    assert.deepEqual(liveSound([{ ...rung, codec: "av1", audioBitrate: 48_000 }, ...h264]), [
+      { codec: "aac", bitrate: 128_000 },
+      { codec: "opus", bitrate: 48_000 },
     ]);
   });
 });

@@ -6,7 +6,7 @@ import {
   type SourceSummary,
 } from "@leat/sdk/protocol/job.ts";
 import { AAC_RUNG, type Family, OPUS_RUNG, type RenditionInfo } from "@leat/sdk/protocol/stream.ts";
-import { audioGroups, type Ladder, parseLadder, resolveLadder } from "@leat/transcoder/ladder.ts";
+import { type Ladder, liveSound, parseLadder, resolveLadder } from "@leat/transcoder/ladder.ts";
 
 /** What a source becomes. */
 export interface RenditionPlan {
@@ -15,8 +15,7 @@ export interface RenditionPlan {
 }
 
 /**
- * The ladder for one source: rungs numbered from 1 in the ladder's order, and one audio group per kind of family. A
- * source of sound alone has the groups that the ladder's families would have.
+ * The ladder for one source: rungs numbered from 1 in the ladder's order, and its sound in AAC and in Opus.
  */
 export function planRenditions(ladder: LadderRequest, source: SourceSummary): RenditionPlan {
   const rungs = source.video === undefined ? [] : resolveRungs(ladder, source.video);
@@ -35,7 +34,7 @@ export function planRenditions(ladder: LadderRequest, source: SourceSummary): Re
     }),
   );
   if (source.audio === undefined) return { renditions: video, families };
-  const audio = audioGroups(source.video === undefined ? ladder : rungs).map(
+  const audio = liveSound(source.video === undefined ? ladder : rungs).map(
     ({ codec, bitrate }): RenditionInfo => ({
       rung: codec === "aac" ? AAC_RUNG : OPUS_RUNG,
       name: `audio-${codec}`,

@@ -88,6 +88,23 @@ describe("live window", () => {
     assert.deepEqual(linesOf(window.master("vp9"), "#EXT-X-STREAM-INF").length, 1);
   });
 
+  it("names Opus nowhere where no family goes with it: it is for WebRTC alone", () => {
+    const window = new LiveWindow();
+    const some = renditions.filter(({ codec }) => codec !== "vp9");
+    window.describe(some);
+    for (const info of some) window.setConfig(info.rung, 0, configOf(info));
+    // Nor does what is offered wait for it.
+    for (const rung of [1, 2, 100]) window.add(segmentOf(rung, 0));
+    const master = window.master()!;
+    assert.deepEqual(checkPlaylist(master), []);
+    assert.equal(linesOf(master, "#EXT-X-STREAM-INF").length, 2);
+    window.add(segmentOf(101, 0));
+    for (const text of [window.master(), window.mpd(), window.playlist("480p")]) {
+      assert.match(text!, /audio-aac/);
+      assert.doesNotMatch(text!, /opus/);
+    }
+  });
+
   it("lists one group of a stream without a picture as its only variant, each by the family that goes with it", () => {
     const window = new LiveWindow();
     const sounds = renditions.filter(({ kind }) => kind === "audio");

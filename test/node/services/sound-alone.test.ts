@@ -149,17 +149,23 @@ describe("a stream of sound alone", function () {
     await announced.end({ clean: true });
   });
 
-  it("becomes the groups of sound that the ladder's families have", () => {
+  it("becomes AAC and Opus whatever the ladder's families", () => {
     const audio = { codec: "opus", codecString: "opus", sampleRate: 48_000, channels: 2 } as const;
-    const { renditions, families } = planRenditions([...ladder], { audio });
-    assert.deepEqual(
-      renditions.map(({ rung, name, bitrate }) => [rung, name, bitrate]),
-      [
-        [100, "audio-aac", 96_000],
-        [101, "audio-opus", 64_000],
-      ],
-    );
-    assert.equal(families.size, 0);
+    for (const [rungs, ...bitrates] of [
+      [ladder, 96_000, 64_000],
+      [ladder.slice(0, 1), 96_000, 96_000],
+      [ladder.slice(1), 64_000, 64_000],
+    ] as const) {
+      const { renditions, families } = planRenditions([...rungs], { audio });
+      assert.deepEqual(
+        renditions.map(({ rung, name, bitrate }) => [rung, name, bitrate]),
+        [
+          [100, "audio-aac", bitrates[0]],
+          [101, "audio-opus", bitrates[1]],
+        ],
+      );
+      assert.equal(families.size, 0);
+    }
   });
 });
 
