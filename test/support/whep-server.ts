@@ -5,10 +5,10 @@ import { addErrorHandling } from "../../node/http/errors.ts";
 import { systemClock } from "../../node/kernel/clock.ts";
 import { takeCarriedToken } from "../../node/media-io/access/carried-token.ts";
 import { PolicyAccess } from "../../node/media-io/access/viewer-access.ts";
+import type { PlayedStream, StreamAudience } from "../../node/media-io/playout/stream.ts";
 import { WebrtcEndpoint } from "../../node/media-io/webrtc/endpoint.ts";
 import { type WebrtcOptions, webrtcOptions } from "../../node/media-io/webrtc/options.ts";
 import { whepRoutes } from "../../node/media-io/whep/routes.ts";
-import type { WhepAudience, WhepStream } from "../../node/media-io/whep/stream.ts";
 import { WhepService } from "../../node/media-io/whep/whep-service.ts";
 import { silentLogger } from "../../sdk/base/logger.ts";
 import { silentMetrics } from "../../sdk/base/metrics.ts";
@@ -26,14 +26,14 @@ export class WhepServer {
   }
 
   static async start(
-    stream: WhepStream,
-    { audience, ...given }: Partial<WebrtcOptions> & { audience?: WhepAudience } = {},
+    stream: PlayedStream,
+    { audience, ...given }: Partial<WebrtcOptions> & { audience?: StreamAudience } = {},
   ): Promise<WhepServer> {
     const options: WebrtcOptions = { ...(Value.Default(webrtcOptions, {}) as WebrtcOptions), port: 0, ...given };
     const endpoint = new WebrtcEndpoint(options, silentLogger);
     await endpoint.start();
     const provider = { findStream: (slug: string) => (slug === "slug" ? stream : undefined) };
-    const isPaid = ({ isUnbudgeted }: WhepStream) => isUnbudgeted === true;
+    const isPaid = ({ isUnbudgeted }: PlayedStream) => isUnbudgeted === true;
     const service = new WhepService(
       {
         peers: endpoint,

@@ -1,13 +1,13 @@
 import { FrameRelay } from "../../node/media/live-frames.ts";
-import type { WhepStream } from "../../node/media-io/whep/stream.ts";
+import type { PlayedStream } from "../../node/media-io/playout/stream.ts";
 import type { Frame } from "../../sdk/protocol/frame.ts";
 import type { RenditionInfo } from "../../sdk/protocol/stream.ts";
 import type { CodedTrack } from "./coded-track.ts";
 
 /** A stream whose frames a test hands on by hand; counts what goes out. */
-export class RelayedStream implements WhepStream {
+export class RelayedStream implements PlayedStream {
   readonly relay = new FrameRelay();
-  readonly frames: WhepStream["frames"] = {
+  readonly frames: PlayedStream["frames"] = {
     follow: (rung, follower) => {
       const unfollow = this.relay.follow(rung, follower);
       this.#following.add(follower);
@@ -19,7 +19,7 @@ export class RelayedStream implements WhepStream {
   };
   readonly window: { renditions: RenditionInfo[] } = { renditions: [] };
   readonly counted: { rung: number; sequence: number; pts: number; bytes: number }[] = [];
-  guarded?: NonNullable<WhepStream["guarded"]>;
+  guarded?: NonNullable<PlayedStream["guarded"]>;
   isUnbudgeted = false;
   readonly #following = new Set<unknown>();
 

@@ -4,6 +4,7 @@ import { type MetricsRegister, silentMetrics } from "@leat/sdk/base/metrics.ts";
 import { type Clock, systemClock } from "../../kernel/clock.ts";
 import type { Startable } from "../../kernel/lifecycle.ts";
 import { TaskGroup } from "../../kernel/task-group.ts";
+import type { PlayedStream, PlayedStreams, StreamAudience } from "../playout/stream.ts";
 import type { Peer, Peers } from "../webrtc/endpoint.ts";
 import { WebrtcError } from "../webrtc/errors.ts";
 import { IceServers } from "../webrtc/ice-servers.ts";
@@ -14,16 +15,15 @@ import { type OpenSession, Sessions } from "../webrtc/sessions.ts";
 import { chooseRungs, type RungLook } from "./choose-rungs.ts";
 import { WhepError } from "./errors.ts";
 import { FrameCutter } from "./frame-cutter.ts";
-import type { WhepAudience, WhepProvider, WhepStream } from "./stream.ts";
 import { ViewerPlaces } from "./viewer-places.ts";
 import { WhepSession, type WhepSessionParts } from "./whep-session.ts";
 
 export interface WhepComponents {
   readonly peers: Peers;
-  readonly provider: WhepProvider;
-  readonly audienceOf?: (stream: WhepStream) => WhepAudience;
+  readonly provider: PlayedStreams;
+  readonly audienceOf?: (stream: PlayedStream) => StreamAudience;
   /** Viewers pay for it, which they cannot here. */
-  readonly isPaid?: (stream: WhepStream) => boolean;
+  readonly isPaid?: (stream: PlayedStream) => boolean;
   readonly logger: Logger;
   readonly metrics?: MetricsRegister;
   readonly clock?: Clock;
@@ -149,7 +149,7 @@ export class WhepService implements Startable {
 }
 
 /** What a rung's frames since its newest key frame show. */
-function lookAt(stream: WhepStream, rung: number): RungLook {
+function lookAt(stream: PlayedStream, rung: number): RungLook {
   let codecString: string | undefined;
   let [isReordered, last] = [false, -1];
   const unfollow = stream.frames.follow(rung, {

@@ -2,6 +2,9 @@ import { BitstreamError } from "@leat/node/media/bitstream/bit-reader.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import { type Frame, type TrackConfig, VIDEO_TIMESCALE, type VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import { SentCount } from "../playout/sent-count.ts";
+import type { PlayedStream, StreamAudience, StreamFollower } from "../playout/stream.ts";
+import { WatchCheck } from "../playout/watch-check.ts";
 import type { Peer, PeerEvents } from "../webrtc/endpoint.ts";
 import { PeerSlot } from "../webrtc/peer-slot.ts";
 import { parseRtcp } from "../webrtc/rtcp.ts";
@@ -13,15 +16,12 @@ import type { FrameCutter } from "./frame-cutter.ts";
 import { type PacedPacket, Pacer } from "./pacer.ts";
 import { PlayClock } from "./play-clock.ts";
 import { RtpSender } from "./sender.ts";
-import { SentCount } from "./sent-count.ts";
-import type { WhepAudience, WhepFollower, WhepStream } from "./stream.ts";
-import { WatchCheck } from "./watch-check.ts";
 
 export interface WhepSessionParts {
-  readonly stream: WhepStream;
+  readonly stream: PlayedStream;
   readonly choice: Pick<WhepChoice, "video" | "audio">;
   readonly viewer: { readonly ip: string; readonly headers: { readonly "user-agent"?: string | undefined } };
-  readonly audience: WhepAudience | undefined;
+  readonly audience: StreamAudience | undefined;
   readonly cutter: FrameCutter;
   readonly clientUfrag: string;
   readonly nowMs: () => number;
@@ -178,7 +178,7 @@ export class WhepSession implements Session, PeerEvents {
     else this.#guard(() => this.#sendPrimer(primer));
   }
 
-  #pictureFollower(): WhepFollower {
+  #pictureFollower(): StreamFollower {
     return {
       config: (_, config) => this.#configure(config),
       frame: (frame, sequence) => {
@@ -210,7 +210,7 @@ export class WhepSession implements Session, PeerEvents {
     }
   }
 
-  #soundFollower(): WhepFollower {
+  #soundFollower(): StreamFollower {
     return {
       config: () => {},
       frame: (frame, sequence) => this.#takeSound(frame, sequence),

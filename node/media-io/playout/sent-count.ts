@@ -1,9 +1,9 @@
 import { type Frame, VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
-import type { WhepAudience, WhepStream } from "./stream.ts";
+import type { PlayedStream, StreamAudience } from "./stream.ts";
 
 export interface SentCountParts {
-  readonly stream: Pick<WhepStream, "countFrame">;
-  readonly audience: WhepAudience | undefined;
+  readonly stream: Pick<PlayedStream, "countFrame">;
+  readonly audience: StreamAudience | undefined;
   readonly onSent: (bytes: number) => void;
 }
 

@@ -3,7 +3,7 @@ import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import type { Guarded } from "../access/viewer-access.ts";
 
 /** What is told of a rung's frames, in order and at once. */
-export interface WhepFollower {
+export interface StreamFollower {
   config(version: number, config: TrackConfig): void;
   frame(frame: Frame, sequence: number): void;
   /** So many of the newest frames are void; a key frame comes next. */
@@ -11,11 +11,11 @@ export interface WhepFollower {
   end(): void;
 }
 
-/** A stream whose frames pass this node. */
-export interface WhepStream {
+/** A stream whose frames pass this node: what viewers by frames, not by files, are given. */
+export interface PlayedStream {
   readonly window: { readonly renditions: readonly RenditionInfo[] };
   /** Begins with the frames since the newest key frame, all at once, until what this gives is called. */
-  readonly frames: { follow(rung: number, follower: WhepFollower): () => void };
+  readonly frames: { follow(rung: number, follower: StreamFollower): () => void };
   /** Who may watch it; absent: everybody. */
   readonly guarded?: Guarded;
   readonly isUnbudgeted?: boolean;
@@ -23,12 +23,12 @@ export interface WhepStream {
   countFrame(rung: number, sequence: number, frame: Pick<Frame, "pts" | "data">): void;
 }
 
-export interface WhepProvider {
-  findStream(slug: string): WhepStream | undefined;
+export interface PlayedStreams {
+  findStream(slug: string): PlayedStream | undefined;
 }
 
 /** Counts who watches and what they get, whatever the protocol. */
-export interface WhepAudience {
+export interface StreamAudience {
   see(viewer: { readonly ip: string; readonly headers: { readonly "user-agent"?: string | undefined } }): void;
   sent(bytes: number, seconds: number): void;
 }

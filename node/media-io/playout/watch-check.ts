@@ -1,13 +1,13 @@
-import type { WhepStream } from "./stream.ts";
+import type { PlayedStream } from "./stream.ts";
 
 /** When it is asked again whether a viewer may watch: every so often, and at once when the stream's policy changes. */
 export class WatchCheck {
-  readonly #stream: Pick<WhepStream, "guarded">;
+  readonly #stream: Pick<PlayedStream, "guarded">;
   readonly #everyMs: number;
-  #guarded: WhepStream["guarded"];
+  #guarded: PlayedStream["guarded"];
   #lastMs: number;
 
-  constructor(stream: Pick<WhepStream, "guarded">, everyMs: number, nowMs: number) {
+  constructor(stream: Pick<PlayedStream, "guarded">, everyMs: number, nowMs: number) {
     this.#stream = stream;
     this.#everyMs = everyMs;
     this.#guarded = stream.guarded;
