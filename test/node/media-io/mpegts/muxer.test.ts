@@ -150,6 +150,9 @@ describe("mpegts muxer", function () {
     assert.equal(muxer.write(placeFrame(aac.frames[0]!, 48_000)).length, 0);
     muxer.configure({ video: h264.config, audio: aac.config });
     const late = aac.frames.map((frame) => muxer.write(placeFrame(frame, 48_000)));
+    // Behind the head of the packet, the pointer and five bytes of the section stands the version.
+    const versions = [first[0]!, late[0]!].map((bytes) => (bytes[188 + 10]! >> 1) & 0x1f);
+    assert.deepEqual(versions, [0, 1]);
     const { configs, audios, stats } = demux(Buffer.concat([...first, ...late]));
     assert.deepEqual(
       configs.map(({ codec }) => codec),
