@@ -1,8 +1,8 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import { TokenBucket } from "@leat/node/kernel/token-bucket.ts";
-import { HttpRequestError, ResponseBodyTooLargeError, RpcRequestError, TimeoutError } from "viem";
-import { getHttpRpcClient } from "viem/utils";
+import { ResponseBodyTooLargeError, RpcRequestError } from "viem";
 import { EndpointFailure, isPageRefused, reasonOf } from "./errors.ts";
+import { HttpStatusError, JsonRpc } from "./json-rpc.ts";
 
 export interface RpcRequest {
   readonly method: string;
@@ -31,13 +31,12 @@ const FAILED_TEXT =
  */
 export class RpcEndpoint {
   readonly index: number;
-  readonly #client: ReturnType<typeof getHttpRpcClient>;
+  readonly #client: JsonRpc;
   readonly #options: EndpointOptions;
   readonly #clock: Clock;
   #restUntilMs = 0;
   #failures = 0;
   readonly #rate: TokenBucket;
-  #retryAfter: string | undefined;
   #head = 0n;
   #headRoseAtMs = Number.NEGATIVE_INFINITY;
   /** Whether what it says of the head is believed, by the last comparison with the others. */
@@ -50,12 +49,7 @@ export class RpcEndpoint {
     this.#clock = clock;
     this.#options = options;
     this.#rate = new TokenBucket(clock, { burst: options.requestsPerSecond, refillMs: 1_000 });
-    this.#client = getHttpRpcClient(url, {
-      timeout: options.timeoutMs,
-      onResponse: ({ status, headers }) => {
-        if (status === 429 || status === 503) this.#retryAfter = headers.get("retry-after") ?? undefined;
-      },
-    });
+    this.#client = new JsonRpc(url, { name: `endpoint ${index}`, timeoutMs: options.timeoutMs });
   }
 
   /** Newest block that it is known to have. */
@@ -92,10 +86,8 @@ export class RpcEndpoint {
 
   /** Throws EndpointFailure where another endpoint may do better, RpcRequestError for what the chain itself answered. */
   async request({ method, params = [] }: RpcRequest): Promise<unknown> {
-    const body = { method, params };
     try {
-      const { error, result } = await this.#client.request({ body });
-      if (error !== undefined) throw new RpcRequestError({ body: { method }, error, url: `endpoint ${this.index}` });
+      const result = await this.#client.call(method, params);
       this.#failures = 0;
       return result;
     } catch (error) {
@@ -114,8 +106,7 @@ export class RpcEndpoint {
     const isLacking =
       error instanceof RpcRequestError &&
       (error.code === METHOD_UNKNOWN || /block|header|trie|state/i.test(error.details));
-    const retryAfterMs = readRetryAfter(this.#retryAfter, this.#clock.nowMs());
-    this.#retryAfter = undefined;
+    const retryAfterMs = readRetryAfter(error, this.#clock.nowMs());
     if (!isLacking) {
       this.#failures += 1;
       this.chain = undefined;
@@ -134,14 +125,16 @@ function isEndpointsFault(error: RpcRequestError): boolean {
 
 /** Without its address, which may hold a key. */
 function describe(error: unknown): string {
-  if (error instanceof TimeoutError) return "no answer in time";
-  if (error instanceof HttpRequestError) return error.status === undefined ? "unreachable" : `HTTP ${error.status}`;
+  if (error instanceof HttpStatusError) return error.message;
   if (error instanceof RpcRequestError) return `${error.code} ${reasonOf({ message: error.details })}`;
-  return reasonOf(error);
+  if (error instanceof DOMException && error.name === "TimeoutError") return "no answer in time";
+  return "unreachable";
 }
 
-/** Seconds or a date, as HTTP has it. */
-function readRetryAfter(text: string | undefined, nowMs: number): number | undefined {
+/** What a busy endpoint asks for: seconds or a date, as HTTP has it. */
+function readRetryAfter(error: unknown, nowMs: number): number | undefined {
+  if (!(error instanceof HttpStatusError) || ![429, 503].includes(error.status)) return undefined;
+  const text = error.retryAfter;
   if (text === undefined) return undefined;
   const waitMs = /^\d+$/.test(text.trim()) ? Number(text) * 1_000 : Date.parse(text) - nowMs;
   return Number.isFinite(waitMs) ? Math.min(Math.max(waitMs, 0), MAX_RETRY_AFTER_MS) : undefined;

@@ -114,7 +114,7 @@ export class RpcPool {
   async request(call: RpcRequest): Promise<unknown> {
     const wanted = neededBlock(call);
     if (wanted === "head") this.#compareHeads();
-    let last: Error = new EndpointFailure(0, "none of the endpoints is of the right chain");
+    let last: Error | undefined;
     for (let round = 1; round <= ROUNDS; round += 1) {
       const tried = new Set<RpcEndpoint>();
       for (let next = this.#choose(tried, wanted); next !== undefined; next = this.#choose(tried, wanted)) {
@@ -127,7 +127,7 @@ export class RpcPool {
         }
       }
     }
-    throw last;
+    throw last ?? new EndpointFailure(0, "none of the endpoints is of the right chain");
   }
 
   /** The first that may be asked at once; else the one that may be asked soonest. */
