@@ -127,8 +127,9 @@ export class ChannelBooks {
     return Promise.all(records.map((record) => this.open(channelOf(record.voucher.value))));
   }
 
-  open(channel: Channel): Promise<Book> {
-    const id = channelId(channel);
+  /** @param likely Saves the look for it, where it is the channel's. */
+  open(channel: Channel, likely?: Book): Promise<Book> {
+    const id = likely !== undefined && isSame(likely.channel, channel) ? likely.id : channelId(channel);
     const known = this.#books.get(id);
     const ready = this.#ready.get(id);
     if (ready !== undefined) ready.usedAtMs = this.#components.clock.nowMs();
@@ -303,6 +304,17 @@ export class ChannelBooks {
       paid,
     };
   }
+}
+
+function isSame(one: Channel, other: Channel): boolean {
+  return (
+    one === other ||
+    (one.payer === other.payer &&
+      one.payee === other.payee &&
+      one.token === other.token &&
+      one.cluster === other.cluster &&
+      one.clusterPpm === other.clusterPpm)
+  );
 }
 
 function isAtRest({ openJobs, ledger, state }: Book): boolean {

@@ -159,7 +159,7 @@ export class PayeeService implements Payee, Startable {
 
   async earned(work: Work): Promise<boolean> {
     this.#intake.checkChannel(work.channel);
-    const book = await this.#books.open(work.channel);
+    const book = await this.#books.open(work.channel, this.#jobs.find(work.job));
     this.#jobs.remember(work.job, book);
     const { job, attempt, seq, exact, receiptHash } = work;
     const entry = { job, attempt, seq, exact, receiptHash, state: "waiting" as const };

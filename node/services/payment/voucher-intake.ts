@@ -55,9 +55,11 @@ export class VoucherIntake {
     const { value } = offer.voucher;
     if (offer.kind === "usage") await this.#usageTurns.next();
     try {
-      this.checkChannel(channelOf(value));
-      await this.#checkStranger(offer);
-      const book = await this.#books.open(channelOf(value));
+      const channel = channelOf(value);
+      this.checkChannel(channel);
+      const known = this.#books.find(channelId(channel));
+      if (known === undefined) await this.#checkStranger(offer);
+      const book = await this.#books.open(channel, known);
       return await book.mutex.run(async () => {
         const held = await vouchers.newest("held", book.id);
         const verdict = judgeOffer(held?.voucher.value, { ...offer, voucher: value });
@@ -120,8 +122,7 @@ export class VoucherIntake {
     const { vouchers, chain } = this.#components;
     const { value } = offer.voucher;
     const channel = channelOf(value);
-    const id = channelId(channel);
-    if (this.#books.find(id) !== undefined || (await vouchers.newest("held", id)) !== undefined) return;
+    if ((await vouchers.newest("held", channelId(channel))) !== undefined) return;
     judgeOffer(undefined, { ...offer, voucher: value });
     await this.#signers.check(offer.voucher);
     checkBacked(value, await chain.channelState(channel));
