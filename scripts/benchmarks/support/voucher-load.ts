@@ -16,6 +16,8 @@ import type { Done, PayeeAnswer, PayeeArguments, PayeeCost } from "./voucher-pay
 
 export const TOKEN_DECIMALS = 6;
 const SEGMENT_MS = 2_000;
+/** As the program of a node runs. */
+const NODE_FLAGS = ["--max-semi-space-size=8"];
 /** Base units a receipt is worth. */
 const RECEIPT_WORTH = 2n;
 
@@ -36,7 +38,8 @@ export class PayeeProcess {
   }
 
   static async start(given: PayeeArguments): Promise<PayeeProcess> {
-    const child = fork(new URL("./voucher-payee.ts", import.meta.url), [JSON.stringify(given)]);
+    const script = new URL("./voucher-payee.ts", import.meta.url);
+    const child = fork(script, [JSON.stringify(given)], { execArgv: NODE_FLAGS });
     const [first] = await Promise.race([once(child, "message"), once(child, "exit")]);
     if (first !== "ready") throw new Error("the payee's process ended before it listened");
     return new PayeeProcess(child, given.socket);
@@ -55,7 +58,7 @@ export class PayeeProcess {
 
   /** A voucher counts when the payee says that this one is on its disk. `done`: what it covers, booked before it. */
   async offer(offer: VoucherOffer, done?: Done): Promise<void> {
-    const call = { offer, ...(done === undefined ? {} : { done }) };
+    const call = { offer, ...(done === undefined ? {} : { done: { ...done, receiptHashes: undefined } }) };
     const answer = (await this.call(call)) as { acknowledged?: { seq: bigint } };
     if (answer.acknowledged?.seq !== offer.voucher.value.seq) throw new Error("the payee holds another voucher");
   }

@@ -45,7 +45,8 @@ export type PayeeCall =
 /** Segments of one job that this node did: it would know of them without being told. */
 export interface Done extends Pick<Work, "job" | "exact"> {
   readonly firstSeq: bigint;
-  readonly receiptHashes: readonly Hex[];
+  /** Those of the offer that comes with it, where absent. */
+  readonly receiptHashes?: readonly Hex[];
 }
 
 export interface PayeeAnswer {
@@ -106,12 +107,13 @@ const answerTo = async (call: PayeeCall): Promise<unknown> => {
     jobs.set(call.open.job, call.open);
     return payee.openJob(call.open, call.prepay);
   }
-  if (call.done !== undefined) await book(call.done);
+  if (call.done !== undefined) await book(call.done, "offer" in call ? call.offer.receiptHashes : []);
   return "offer" in call ? payee.accept(offers.check(call.offer, (reason) => new Error(reason))) : undefined;
 };
 
 /** One after the other, each on disk before the next: segments never end together. */
-async function book({ job, exact, firstSeq, receiptHashes }: Done): Promise<void> {
+async function book({ job, exact, firstSeq, receiptHashes: own }: Done, offered: readonly Hex[]): Promise<void> {
+  const receiptHashes = own ?? offered;
   const { attempt, channel } = jobs.get(job)!;
   for (const [at, receiptHash] of receiptHashes.entries()) {
     await payee.earned({ job, attempt, seq: firstSeq + BigInt(at), channel, exact, receiptHash });
