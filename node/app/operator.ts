@@ -32,6 +32,7 @@ import { JobSessionAdapter } from "./job-session.ts";
 import { OfferWriter } from "./offer.ts";
 import { addPaymentStatus } from "./payment-status.ts";
 import { readPriceLists } from "./price-lists.ts";
+import { addPush } from "./push.ts";
 import { addSrt, type SrtHello } from "./srt.ts";
 import { addWhep, addWhip } from "./webrtc.ts";
 import { addTranscodes, addX402, createPlaybackDoor } from "./x402.ts";
@@ -89,6 +90,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
         httpUrl: foundation.httpUrl,
         ...(rtmp === undefined ? {} : { rtmpUrl: config.node.rtmpUrl || rtmp.url }),
         ...(rtmp === undefined || webrtc.fault !== undefined ? {} : { whipUrl: `${foundation.httpUrl}/whip` }),
+        ...(rtmp !== undefined && config.push.enabled ? { pushUrl: `${foundation.httpUrl}/live` } : {}),
         ...describeSrt?.(),
         region: config.node.region,
         offer: await offers.write(desk.capacity()),
@@ -202,6 +204,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     parts.push({ name: "ingest", part: ingest }, { name: "rtmp", part: rtmp });
     describeSrt = addSrt(foundation, ingest);
     await addWhip(foundation, webrtc, ingest);
+    if (config.push.enabled) await addPush(foundation, ingest);
   }
   parts.push({ name: "outbox", part: outbox }, { name: "jobs", part: desk }, { name: "session", part: session });
   foundation.readiness.push({

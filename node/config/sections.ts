@@ -5,6 +5,7 @@ import { httpOptions } from "../http/options.ts";
 import { logOptions } from "../kernel/logger.ts";
 import { loadOptions } from "../kernel/process-load.ts";
 import { accessOptions } from "../media-io/access/webhook.ts";
+import { pushOptions } from "../media-io/push/options.ts";
 import { srtOptions } from "../media-io/srt/options.ts";
 import { webrtcOptions } from "../media-io/webrtc/options.ts";
 import { balancerOptions } from "../services/balancer/options.ts";
@@ -48,6 +49,7 @@ export const sections = {
   rtmp: rtmpOptions,
   srt: srtOptions,
   webrtc: webrtcOptions,
+  push: pushOptions,
   ingest: ingestOptions,
   transcoding: transcodingOptions,
   delivery: deliveryOptions,

@@ -49,7 +49,7 @@ export async function passItems(sink: PublishSink, items: Iterable<PublishItem>)
 
 /** What is known of who publishes. The signal aborts when the publisher is gone: an answer would reach nobody. */
 export interface PublishInfo {
-  readonly protocol: "rtmp" | "rtmps" | "whip" | "srt";
+  readonly protocol: "rtmp" | "rtmps" | "whip" | "srt" | "push";
   /** Where the publisher's connection comes from. */
   readonly address: string;
   readonly signal: AbortSignal;

@@ -61,6 +61,7 @@ export function register(program: Command): void {
           `stream ${created.slug}`,
           ...created.ingestUrls.map((url, at) => `${at === 0 ? "publish to" : "or, if that fails, to"} ${url}`),
           ...created.whipUrls.map((url, at) => `${at === 0 ? "by WHIP to" : "or, if that fails, to"} ${url}`),
+          ...created.pushUrls.map((url, at) => `${at === 0 ? "by HTTP push to" : "or, if that fails, to"} ${url}`),
           ...listSrt(created.srtUrls),
           `plays at ${playbackUrl}`,
         ].join("\n"),

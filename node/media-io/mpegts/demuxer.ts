@@ -60,7 +60,7 @@ const NULL_PID = 0x1fff;
 export class TsDemuxer {
   readonly #onIgnored: (stream: IgnoredStream) => void;
   readonly #packets = new PacketReader();
-  readonly #clock = new TsClock();
+  readonly #clock: TsClock;
   readonly #pat = newTable();
   readonly #configs = new Map<TrackConfig["kind"], TrackConfig>();
   readonly #told = new Set<number>();
@@ -71,8 +71,10 @@ export class TsDemuxer {
   #leftOut = 0;
   readonly #counts = { packets: 0, nulls: 0, ignored: 0, gaps: 0 };
 
-  constructor(onIgnored: (stream: IgnoredStream) => void = () => {}) {
+  /** `clock`: of a stream that comes in files, each with a demuxer of its own. */
+  constructor(onIgnored: (stream: IgnoredStream) => void = () => {}, clock = new TsClock()) {
     this.#onIgnored = onIgnored;
+    this.#clock = clock;
   }
 
   get stats(): TsStats {

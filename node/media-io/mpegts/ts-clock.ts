@@ -5,6 +5,13 @@ const TICKS_PER_MS = 90;
 export class TsClock {
   #last: number | undefined;
 
+  /** One that goes on from here; what it reads does not move this one. */
+  fork(): TsClock {
+    const clock = new TsClock();
+    clock.#last = this.#last;
+    return clock;
+  }
+
   /** Ticks that go on beyond 33 bits. */
   unwrap(ticks: number): number {
     const last = this.#last;

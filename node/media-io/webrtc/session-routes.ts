@@ -1,11 +1,9 @@
-import { isCodedError } from "@leat/sdk/base/errors.ts";
-import type { FastifyInstance, FastifyReply } from "fastify";
+import type { FastifyInstance } from "fastify";
+import { answerRefusals, type Meanings } from "../http-refusals.ts";
 import { WebrtcError, webrtcMeanings } from "./errors.ts";
 import { MAX_SDP_BYTES } from "./limits.ts";
 import type { Sessions } from "./sessions.ts";
 import { parseFragment } from "./trickle.ts";
-
-export type Meanings = Readonly<Record<string, readonly [status: number, message: string]>>;
 
 export const OFFER_TYPE = "application/sdp";
 export const FRAGMENT_TYPE = "application/trickle-ice-sdpfrag";
@@ -24,15 +22,11 @@ export function prepareSignalling(app: FastifyInstance, meanings: Meanings): voi
     reply.header("access-control-allow-origin", "*").header("access-control-expose-headers", READ);
     reply.header("cache-control", "no-store");
   });
-  const above = app.errorHandler;
-  app.setErrorHandler((error, request, reply) => {
-    const known = isCodedError(error) ? (meanings[error.code] ?? webrtcMeanings[error.code as never]) : undefined;
-    if (known !== undefined) return refuse(reply, (error as WebrtcError).code, known[0], known[1]);
-    const { code } = error as { code?: string };
-    if (code === "FST_ERR_CTP_BODY_TOO_LARGE") return refuseAs(reply, "WEBRTC_SDP_TOO_LARGE");
-    if (code === "FST_ERR_CTP_INVALID_MEDIA_TYPE") return refuseAs(reply, "WEBRTC_TYPE_UNSUPPORTED");
-    return above.call(app, error as never, request, reply);
-  });
+  answerRefusals(
+    app,
+    { ...(webrtcMeanings as Meanings), ...meanings },
+    { FST_ERR_CTP_BODY_TOO_LARGE: "WEBRTC_SDP_TOO_LARGE", FST_ERR_CTP_INVALID_MEDIA_TYPE: "WEBRTC_TYPE_UNSUPPORTED" },
+  );
 }
 
 /** `PATCH` with candidates, and `DELETE`, of a session at `url`, which has an `:id`. */
@@ -66,16 +60,4 @@ export function readBody(body: unknown, type: string | undefined, wanted: string
     throw new WebrtcError({ code: "WEBRTC_TYPE_UNSUPPORTED", wanted });
   }
   return body;
-}
-
-function refuseAs(reply: FastifyReply, code: "WEBRTC_SDP_TOO_LARGE" | "WEBRTC_TYPE_UNSUPPORTED"): FastifyReply {
-  const [status, message] = webrtcMeanings[code]!;
-  return refuse(reply, code, status, message);
-}
-
-function refuse(reply: FastifyReply, code: string, status: number, message: string): FastifyReply {
-  if (status === 503 || status === 429) reply.header("retry-after", "2");
-  if (status === 401) reply.header("www-authenticate", "Bearer");
-  const body = JSON.stringify({ error: { code, message } });
-  return reply.code(status).type("application/json; charset=utf-8").serializer(String).send(body);
 }

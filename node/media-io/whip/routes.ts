@@ -1,32 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { type Meanings, publishMeanings } from "../http-refusals.ts";
 import { MAX_STREAM_KEY } from "../webrtc/limits.ts";
-import {
-  addPreflight,
-  addSessionRoutes,
-  type Meanings,
-  OFFER_TYPE,
-  prepareSignalling,
-  readBody,
-} from "../webrtc/session-routes.ts";
+import { addPreflight, addSessionRoutes, OFFER_TYPE, prepareSignalling, readBody } from "../webrtc/session-routes.ts";
 import { WhipError, whipMeanings } from "./errors.ts";
 import type { WhipService } from "./whip-service.ts";
-
-/** What an ingest node and its balancer say of a key, as a publisher by HTTP hears it. */
-const publishMeanings: Meanings = {
-  STREAM_KEY_UNKNOWN: [401, "nobody has this stream key"],
-  STREAM_ENDED: [410, "the stream has ended: make another"],
-  STREAM_CREDIT_EXHAUSTED: [402, "the stream's buyer can pay for no more"],
-  STREAM_SIGNER_SPENT: [402, "the stream's buyer can pay for no more"],
-  STREAM_RESERVE_SPENT: [402, "the stream's buyer can pay for no more"],
-  BUYER_UNFUNDED: [402, "the stream's buyer has not reserved enough"],
-  PUBLISH_LEASE_HELD: [409, "somebody publishes this stream now"],
-  PUBLISH_NODE_WRONG: [421, "the stream is published at another node"],
-  INGEST_KEYS_LIMITED: [429, "too many wrong keys came from this address"],
-  INGEST_BALANCER_AWAY: [503, "the cluster's balancer does not answer; try again"],
-  INGEST_STOPPED: [503, "this node is stopping"],
-  INGEST_PUBLISHER_REPLACED: [409, "another publisher took this one's place"],
-  JOB_CAPACITY_SHORT: [503, "this node has no room for another stream"],
-};
 
 /**
  * `POST /whip/<key>`, or `POST /whip` with `Authorization: Bearer <key>`; the session is at `/whip/sessions/<id>`.

@@ -43,6 +43,8 @@ export interface CreatedStream {
   readonly ingestUrls: readonly string[];
   /** The same nodes for WHIP, as far as they take it. */
   readonly whipUrls: readonly string[];
+  /** The same nodes for segments by HTTP push, as far as they take it: what stands before `/NUMBER.ts`. */
+  readonly pushUrls: readonly string[];
   /** The same nodes for SRT, as far as they take it; each with a passphrase of its own. */
   readonly srtUrls: readonly string[];
   readonly playbackUrl: string;
@@ -148,6 +150,7 @@ export class Streams {
       streamKey,
       ingestUrls: nodes.flatMap((node) => this.#ingestUrl(node, "rtmpUrl", streamKey)),
       whipUrls: nodes.flatMap((node) => this.#ingestUrl(node, "whipUrl", streamKey)),
+      pushUrls: nodes.flatMap((node) => this.#ingestUrl(node, "pushUrl", streamKey)),
       srtUrls: this.#srtUrls(nodes, streamKey),
       playbackUrl: `/play/${row.slug}`,
       quote: { prices: retail, signed: quote },
@@ -260,7 +263,7 @@ export class Streams {
     return chosen;
   }
 
-  #ingestUrl(node: Address, kind: "rtmpUrl" | "whipUrl", streamKey: string): string[] {
+  #ingestUrl(node: Address, kind: "rtmpUrl" | "whipUrl" | "pushUrl", streamKey: string): string[] {
     const url = this.#components.hub.nodes.get(node)?.hello[kind];
     return url === undefined ? [] : [`${url.replace(/\/$/, "")}/${streamKey}`];
   }

@@ -33,6 +33,7 @@ export const helloSchema = closedObject({
   httpUrl: Type.Optional(urlSchema),
   rtmpUrl: Type.Optional(urlSchema),
   whipUrl: Type.Optional(urlSchema),
+  pushUrl: Type.Optional(urlSchema),
   srtUrl: Type.Optional(urlSchema),
   /** What the node makes passphrases from, so that the balancer can tell publishers theirs. */
   srtSecret: Type.Optional(hashSchema),

@@ -44,6 +44,8 @@ export interface CreatedStream {
   readonly ingestUrls: readonly string[];
   /** The same by WHIP, where a browser or a program without RTMP publishes. */
   readonly whipUrls: readonly string[];
+  /** The same for segments by HTTP push, as a Livepeer gateway takes them: what stands before `/NUMBER.ts`. */
+  readonly pushUrls: readonly string[];
   /** The same by SRT, each with its passphrase. The key is in none of them, but whoever has one can publish. */
   readonly srtUrls: readonly string[];
   readonly playbackUrl: string;

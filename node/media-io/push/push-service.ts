@@ -1,0 +1,145 @@
+import { createHash } from "node:crypto";
+import { isCodedError } from "@leat/sdk/base/errors.ts";
+import type { Logger } from "@leat/sdk/base/logger.ts";
+import { type MetricsRegister, silentMetrics } from "@leat/sdk/base/metrics.ts";
+import { type Clock, systemClock } from "../../kernel/clock.ts";
+import type { Startable } from "../../kernel/lifecycle.ts";
+import { TaskGroup } from "../../kernel/task-group.ts";
+import type { PublishInfo, PublishSink } from "../publish-sink.ts";
+import { PushError } from "./errors.ts";
+import type { PushOptions } from "./options.ts";
+import { PushSession } from "./push-session.ts";
+import { UploadReader } from "./upload-reader.ts";
+
+export interface PushComponents {
+  /** Says yes with a sink, no with a CodedError. `key` is a secret. */
+  readonly authorize: (key: string, info: PublishInfo) => Promise<PublishSink>;
+  readonly logger: Logger;
+  readonly metrics?: MetricsRegister;
+  readonly clock?: Clock;
+}
+
+export interface PushRequest {
+  /** A secret. */
+  readonly key: string;
+  readonly number: number;
+  readonly address: string;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+interface OpenStream {
+  readonly session: Promise<PushSession>;
+  readonly lost: AbortController;
+}
+
+const SWEEP_MS = 1_000;
+
+/** Takes streams that come as numbered segments, each in a request of its own, as a Livepeer gateway takes them. */
+export class PushService implements Startable {
+  readonly #components: Required<PushComponents>;
+  readonly #options: PushOptions;
+  readonly #tasks: TaskGroup;
+  /** By the hash of their key: how long a look-up takes says nothing of a key. */
+  readonly #streams = new Map<string, OpenStream>();
+  readonly #ending = new Set<Promise<void>>();
+  readonly #uploads: UploadReader;
+  readonly #segments;
+  #stopped = false;
+
+  constructor(components: PushComponents, options: PushOptions) {
+    this.#components = { metrics: silentMetrics, clock: systemClock, ...components };
+    this.#options = options;
+    const { clock, logger, metrics } = this.#components;
+    this.#tasks = new TaskGroup({ clock, onError: (error) => logger.error("Serve push failed", { error }) });
+    this.#uploads = new UploadReader(options, clock);
+    this.#segments = metrics.counter({ name: "leat_push_segments_total", help: "Pushed segments that were taken" });
+    metrics.gauge({ name: "leat_push_streams", help: "Pushed streams now", collect: () => this.#streams.size });
+    metrics.gauge({
+      name: "leat_push_held_bytes",
+      help: "Pushed segments that come in or wait for their turn",
+      collect: () => this.heldBytes,
+    });
+  }
+
+  /** Of segments that come in or wait for their turn. */
+  get heldBytes(): number {
+    return this.#uploads.heldBytes;
+  }
+
+  async start(): Promise<void> {
+    this.#tasks.every(SWEEP_MS, () => this.#sweep());
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    const stopped = new PushError({ code: "PUSH_STOPPED" });
+    await this.#tasks.close();
+    const open = [...this.#streams.values()];
+    for (const { lost } of open) lost.abort();
+    for (const { session } of open) (await session.catch(() => undefined))?.end(stopped);
+    await Promise.all(this.#ending);
+  }
+
+  /** Resolves when the segment is handed on. @throws PushError, and whatever `authorize` or the stream's sink says */
+  async push({ key, number, address, body }: PushRequest): Promise<void> {
+    if (this.#stopped) throw new PushError({ code: "PUSH_STOPPED" });
+    const session = await this.#find(key, address);
+    try {
+      await this.#uploads.use(body, (upload) => session.push(number, upload));
+    } catch (error) {
+      // A publisher that sent nothing of use must not keep others away.
+      if (session.isEmpty && session.idleSinceMs !== undefined) session.end(error);
+      throw error;
+    }
+    this.#segments.add();
+  }
+
+  #find(key: string, address: string): Promise<PushSession> {
+    const name = createHash("sha256").update(key).digest("hex");
+    const known = this.#streams.get(name);
+    if (known !== undefined) return known.session;
+    const { maxStreams } = this.#options;
+    if (this.#streams.size >= maxStreams) throw new PushError({ code: "PUSH_STREAMS_EXCEEDED", limit: maxStreams });
+    const lost = new AbortController();
+    const session = this.#open(name, key, { protocol: "push", address, signal: lost.signal });
+    this.#streams.set(name, { session, lost });
+    session.catch(() => this.#streams.delete(name));
+    return session;
+  }
+
+  async #open(name: string, key: string, info: PublishInfo): Promise<PushSession> {
+    const { authorize, clock, logger } = this.#components;
+    const sink = await authorize(key, info);
+    const onOver = (error: unknown) => {
+      this.#streams.delete(name);
+      const code = isCodedError(error) ? error.code : undefined;
+      logger[code === undefined ? "error" : "info"]("End pushed stream", {
+        code,
+        ...(code === undefined && { error }),
+      });
+      // HTTP push has no goodbye: a publisher that stops may always come back.
+      const done: Promise<void> = endSink(sink, logger).finally(() => this.#ending.delete(done));
+      this.#ending.add(done);
+    };
+    logger.info("Begin pushed stream", {});
+    return new PushSession({ sink, clock, onOver }, this.#options);
+  }
+
+  async #sweep(): Promise<void> {
+    const { idleMs } = this.#options;
+    for (const { session: opening } of [...this.#streams.values()]) {
+      const session = await opening.catch(() => undefined);
+      const sinceMs = session?.idleSinceMs;
+      if (sinceMs === undefined || this.#components.clock.nowMs() - sinceMs < idleMs) continue;
+      session?.end(new PushError({ code: "PUSH_IDLE", timeoutMs: idleMs }));
+    }
+  }
+}
+
+async function endSink(sink: PublishSink, logger: Logger): Promise<void> {
+  try {
+    await sink.end({ clean: false });
+  } catch (error) {
+    logger.error("End push failed", { error });
+  }
+}

@@ -1,0 +1,174 @@
+import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import { isSameConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Clock } from "../../kernel/clock.ts";
+import { TsClock } from "../mpegts/ts-clock.ts";
+import { type PublishItem, type PublishSink, passItems } from "../publish-sink.ts";
+import { PushError } from "./errors.ts";
+import type { PushOptions } from "./options.ts";
+import { readSegment } from "./segment-reader.ts";
+
+export interface Upload {
+  readonly bytes: Uint8Array;
+  /** SHA-256, as hex. */
+  readonly digest: string;
+}
+
+export interface PushSessionParts {
+  readonly sink: PublishSink;
+  readonly clock: Clock;
+  /** The stream can take nothing more: called once, with what ended it. */
+  readonly onOver: (error: unknown) => void;
+}
+
+/** A segment that somebody is sending, or that waits for its turn. */
+interface Hand {
+  readonly number: number;
+}
+
+interface TakenSegment {
+  readonly number: number;
+  readonly digest: string;
+}
+
+/** A client has two or three under way at once, and sends one again that it did not hear of. */
+const MAX_IN_HAND = 8;
+/** Segments that are known again when they come twice. */
+const REMEMBERED = 4;
+/** Each new configuration starts a segment and an encoder. */
+const MAX_CONFIG_CHANGES = 1_000;
+
+/**
+ * One stream's segments, which come by themselves, in any order and more than once: they are taken whole, in the order
+ * of their numbers. Numbers may leave some out. One that goes back to before what is remembered, or to 0, is a client
+ * that began anew.
+ */
+export class PushSession {
+  readonly #parts: PushSessionParts;
+  readonly #options: PushOptions;
+  readonly #hands = new Set<Hand>();
+  readonly #configs = new Map<TrackConfig["kind"], TrackConfig>();
+  #clock = new TsClock();
+  #taken: TakenSegment[] = [];
+  #isTaking = false;
+  #configChanges = 0;
+  #lastUseMs: number;
+  #over: { readonly error: unknown } | undefined;
+  #changed = Promise.withResolvers<void>();
+
+  constructor(parts: PushSessionParts, options: PushOptions) {
+    this.#parts = parts;
+    this.#options = options;
+    this.#lastUseMs = parts.clock.nowMs();
+  }
+
+  /** Nobody sends and nothing waits since then; undefined while somebody does. */
+  get idleSinceMs(): number | undefined {
+    return this.#hands.size > 0 ? undefined : this.#lastUseMs;
+  }
+
+  /** Nothing was ever taken. */
+  get isEmpty(): boolean {
+    return this.#taken.length === 0;
+  }
+
+  /** Takes what `upload` gives in its turn. Resolves when it is handed on. @throws PushError, and what ended the stream */
+  async push(number: number, upload: () => Promise<Upload>): Promise<void> {
+    if (this.#over !== undefined) throw this.#over.error;
+    if (this.#hands.size >= MAX_IN_HAND) throw new PushError({ code: "PUSH_SEGMENTS_WAITING", limit: MAX_IN_HAND });
+    const hand = { number };
+    this.#hands.add(hand);
+    try {
+      const { bytes, digest } = await upload();
+      await this.#waitForTurn(hand);
+      this.#isTaking = true;
+      try {
+        await this.#take({ number, digest }, bytes);
+      } finally {
+        this.#isTaking = false;
+      }
+    } finally {
+      this.#hands.delete(hand);
+      this.#lastUseMs = this.#parts.clock.nowMs();
+      this.#tellChange();
+    }
+  }
+
+  /** The publisher is taken for lost, or the node stops: whoever waits hears `error`. */
+  end(error: unknown): void {
+    if (this.#over !== undefined) return;
+    this.#over = { error };
+    this.#tellChange();
+    this.#parts.onOver(error);
+  }
+
+  async #waitForTurn(hand: Hand): Promise<void> {
+    const { clock } = this.#parts;
+    const untilMs = clock.nowMs() + this.#options.reorderMs;
+    const done = new AbortController();
+    const patience = clock.sleep(this.#options.reorderMs, done.signal).then(
+      () => this.#tellChange(),
+      () => {},
+    );
+    try {
+      while (!this.#isTurnOf(hand, clock.nowMs() >= untilMs)) await this.#changed.promise;
+      if (this.#over !== undefined) throw this.#over.error;
+    } finally {
+      done.abort();
+      await patience;
+    }
+  }
+
+  #isTurnOf(hand: Hand, isLate: boolean): boolean {
+    if (this.#over !== undefined) return true;
+    if (this.#isTaking || [...this.#hands].some(({ number }) => number < hand.number)) return false;
+    const newest = this.#taken.at(-1)?.number;
+    return isLate || newest === undefined || hand.number <= newest + 1;
+  }
+
+  #tellChange(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers<void>();
+  }
+
+  async #take(segment: TakenSegment, bytes: Uint8Array): Promise<void> {
+    if (this.#isKnown(segment)) return;
+    const clock = this.#clock.fork();
+    const items = await readSegment(bytes, clock, this.#options.maxSegmentMs);
+    this.#countConfigs(items);
+    if (this.#over !== undefined) throw this.#over.error;
+    try {
+      await passItems(this.#parts.sink, items);
+    } catch (error) {
+      this.end(error);
+      throw error;
+    }
+    this.#clock = clock;
+    this.#taken.push(segment);
+    if (this.#taken.length > REMEMBERED) this.#taken.shift();
+  }
+
+  #isKnown({ number, digest }: TakenSegment): boolean {
+    const newest = this.#taken.at(-1)?.number ?? -1;
+    if (number > newest) return false;
+    const known = this.#taken.find((taken) => taken.number === number);
+    if (known?.digest === digest) return true;
+    const isNewRun = number === 0 || number < this.#taken[0]!.number;
+    if (isNewRun) this.#taken = [];
+    else if (known === undefined) throw new PushError({ code: "PUSH_SEGMENT_LATE", number, newest });
+    else throw new PushError({ code: "PUSH_SEGMENT_CHANGED", number });
+    return false;
+  }
+
+  #countConfigs(items: readonly PublishItem[]): void {
+    for (const item of items) {
+      if (item.type !== "config") continue;
+      const before = this.#configs.get(item.config.kind);
+      this.#configs.set(item.config.kind, item.config);
+      if (before === undefined || isSameConfig(before, item.config)) continue;
+      this.#configChanges += 1;
+    }
+    if (this.#configChanges > MAX_CONFIG_CHANGES) {
+      throw new PushError({ code: "PUSH_CONFIG_CHANGES_EXCEEDED", limit: MAX_CONFIG_CHANGES });
+    }
+  }
+}

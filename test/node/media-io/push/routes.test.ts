@@ -1,0 +1,332 @@
+import assert from "node:assert/strict";
+import { connect } from "node:net";
+import type { PublishInfo } from "@leat/node/media-io/publish-sink.ts";
+import { CodedError } from "@leat/sdk/base/errors.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
+import { codeOf, makeTsSegments, PushServer } from "../../../support/push-server.ts";
+import { RecorderSink } from "../../../support/recorder-sink.ts";
+import { H264, HEVC, makeTs, PICTURES, packetsOf, SOUND } from "../../../support/ts-files.ts";
+
+const KEY = "K".repeat(43);
+
+describe("segments pushed by HTTP", () => {
+  let server: PushServer | undefined;
+  let sink: RecorderSink;
+  let asked: { key: string; info: PublishInfo }[];
+  /** Of a second each, on one clock, of pictures and sound. */
+  let segments: Uint8Array[];
+
+  before(async () => {
+    const four = ["-f", "lavfi", "-i", "testsrc2=size=96x64:rate=25:duration=4"];
+    const sound = ["-f", "lavfi", "-i", "sine=frequency=500:sample_rate=48000:duration=4"];
+    segments = await makeTsSegments(...four, ...sound, ...H264, "-c:a", "aac");
+    assert.equal(segments.length, 4);
+  });
+
+  beforeEach(() => {
+    sink = new RecorderSink();
+    asked = [];
+  });
+
+  afterEach(async () => {
+    await server?.stop();
+    server = undefined;
+  });
+
+  const take = async (key: string, info: PublishInfo) => {
+    asked.push({ key, info });
+    return sink;
+  };
+  const start = async (...more: Parameters<typeof PushServer.start> extends [unknown, ...infer R] ? R : never) => {
+    server = await PushServer.start(take, ...more);
+    return server;
+  };
+  const refusal = async (response: Response) => [response.status, await codeOf(response)];
+
+  it("are one publish, whose pictures and sound come in order and on one clock", async () => {
+    const made = await start();
+    for (const [number, segment] of segments.entries()) {
+      const method: Record<string, string> = number % 2 === 0 ? {} : { "content-type": "video/mp2t" };
+      const response = await made.push(`/live/${KEY}/${number}.ts`, segment, { "content-duration": "1000", ...method });
+      assert.deepEqual([response.status, await response.text()], [200, ""]);
+    }
+    assert.deepEqual(
+      asked.map(({ key, info: { protocol, address } }) => ({ key, protocol, address })),
+      [{ key: KEY, protocol: "push", address: "127.0.0.1" }],
+    );
+    assert.equal(sink.videos.length, 100);
+    assert.deepEqual(new Set(sink.configs.map(({ codec }) => codec)), new Set(["h264", "aac"]));
+    const steps = sink.videos.slice(1).map(({ dtsMs }, at) => dtsMs - sink.videos[at]!.dtsMs);
+    assert.ok(
+      steps.every((step) => Math.abs(step - 40) < 0.1),
+      `${steps}`,
+    );
+    assert.deepEqual(
+      sink.videos.flatMap(({ key }, at) => (key ? [at] : [])),
+      [0, 25, 50, 75],
+    );
+    assert.ok(Math.abs(sink.audios.length - (4 * 48_000) / 1_024) <= 3, `${sink.audios.length} packets of sound`);
+  });
+
+  it("go on over the wrap of their clock, whatever was refused in between", async () => {
+    const four = ["-f", "lavfi", "-i", "testsrc2=size=96x64:rate=25:duration=4"];
+    const wrapping = await makeTsSegments(...four, ...H264, "-output_ts_offset", "95441.7");
+    const made = await start();
+    const [first, ...rest] = wrapping as [Uint8Array, ...Uint8Array[]];
+    assert.equal((await made.push(`/live/${KEY}/0.ts`, first)).status, 200);
+    assert.equal((await made.push(`/live/${KEY}/1.ts`, withoutKey(segments[0]!))).status, 422);
+    for (const [at, segment] of rest.entries()) {
+      assert.equal((await made.push(`/live/${KEY}/${at + 1}.ts`, segment)).status, 200);
+    }
+    const times = sink.videos.map(({ dtsMs }) => dtsMs);
+    assert.equal(times.length, 100);
+    assert.ok(times[0]! < 2 ** 33 / 90 && times.at(-1)! > 2 ** 33 / 90, `${times[0]} to ${times.at(-1)}`);
+    assert.ok(times.every((time, at) => at === 0 || Math.abs(time - times[at - 1]! - 40) < 0.1));
+  });
+
+  it("are taken with the key in a header, where the stream's name is the client's own", async () => {
+    const made = await start();
+    const headers = { authorization: `Bearer ${KEY}` };
+    assert.equal((await made.push("/live/my-movie/0.ts", segments[0]!, headers)).status, 200);
+    assert.equal((await made.push(`/live/${KEY}/1.ts`, segments[1]!)).status, 200);
+    assert.deepEqual(
+      asked.map(({ key }) => key),
+      [KEY],
+    );
+  });
+
+  it("are taken in the order of their numbers, whichever comes first", async () => {
+    const made = await start({ reorderMs: 10_000 });
+    assert.equal((await made.push(`/live/${KEY}/7.ts`, segments[0]!)).status, 200);
+    const last = made.push(`/live/${KEY}/10.ts`, segments[3]!);
+    const second = made.push(`/live/${KEY}/9.ts`, segments[2]!);
+    const first = made.push(`/live/${KEY}/8.ts`, segments[1]!);
+    assert.deepEqual(
+      (await Promise.all([last, second, first])).map(({ status }) => status),
+      [200, 200, 200],
+    );
+    const times = sink.videos.map(({ dtsMs }) => dtsMs);
+    assert.deepEqual(
+      times,
+      times.toSorted((left, right) => left - right),
+    );
+    assert.equal(times.length, 100);
+  });
+
+  it("are waited for while they come in, and not longer than the bound where they do not", async () => {
+    const clock = new ManualClock();
+    const made = await start({ reorderMs: 500 }, { clock });
+    assert.equal((await made.push(`/live/${KEY}/0.ts`, segments[0]!)).status, 200);
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+    const writer = writable.getWriter();
+    const slow = made.push(`/live/${KEY}/1.ts`, readable);
+    await writer.write(segments[1]!.subarray(0, 1_000));
+    await heldFrom(made, 1);
+    const later = made.push(`/live/${KEY}/2.ts`, segments[2]!);
+    await heldFrom(made, segments[2]!.length);
+    await clock.advance(5_000);
+    assert.equal(sink.videos.length, 25, "the third waits for the second, which is coming");
+    await writer.write(segments[1]!.subarray(1_000));
+    await writer.close();
+    assert.deepEqual(
+      (await Promise.all([slow, later])).map(({ status }) => status),
+      [200, 200],
+    );
+    const skipping = made.push(`/live/${KEY}/9.ts`, segments[3]!);
+    await heldFrom(made, segments[3]!.length);
+    await clock.advance(499);
+    assert.equal(sink.videos.length, 75);
+    await clock.advance(1);
+    assert.equal((await skipping).status, 200);
+    assert.equal(sink.videos.length, 100);
+  });
+
+  it("that come twice are taken once, and one that changed or is late is refused for good", async () => {
+    const made = await start({ reorderMs: 0 });
+    const push = (number: number, segment: number) => made.push(`/live/${KEY}/${number}.ts`, segments[segment]!);
+    assert.equal((await push(3, 0)).status, 200);
+    assert.equal((await push(5, 1)).status, 200);
+    assert.equal((await push(5, 1)).status, 200);
+    assert.equal((await push(3, 0)).status, 200);
+    assert.equal(sink.videos.length, 50);
+    assert.deepEqual(await refusal(await push(5, 2)), [422, "PUSH_SEGMENT_CHANGED"]);
+    assert.deepEqual(await refusal(await push(4, 2)), [422, "PUSH_SEGMENT_LATE"]);
+    const both = await Promise.all([push(6, 2), push(6, 2)]);
+    assert.deepEqual(
+      both.map(({ status }) => status),
+      [200, 200],
+    );
+    assert.equal(sink.videos.length, 75);
+    assert.equal((await push(0, 3)).status, 200, "a client that began anew");
+    assert.equal(sink.videos.length, 100);
+  });
+
+  it("that hold nothing of use are refused, each by its own code, and the next is taken", async () => {
+    const made = await start();
+    const push = (number: number, body: Uint8Array) => made.push(`/live/${KEY}/${number}.ts`, body);
+    assert.equal((await push(0, segments[0]!)).status, 200);
+    assert.deepEqual(await refusal(await push(1, new Uint8Array(0))), [400, "PUSH_BODY_MISSING"]);
+    assert.deepEqual(await refusal(await push(1, segments[1]!.slice(0, 3 * 188))), [422, "PUSH_SEGMENT_EMPTY"]);
+    assert.deepEqual(await refusal(await push(1, new Uint8Array(100_000))), [422, "MPEGTS_SYNC_LOST"]);
+    assert.deepEqual(await refusal(await push(1, withoutKey(segments[1]!))), [422, "PUSH_KEY_FRAME_MISSING"]);
+    const mpeg2 = await makeTs(...PICTURES, "-c:v", "mpeg2video");
+    assert.deepEqual(await refusal(await push(1, mpeg2)), [422, "MPEGTS_CODEC_UNSUPPORTED"]);
+    assert.equal((await push(1, segments[1]!)).status, 200);
+    assert.equal(sink.ends, 0);
+    assert.equal(asked.length, 1);
+  });
+
+  it("may be HEVC, or sound alone", async () => {
+    const made = await start();
+    const [hevc, sound] = await Promise.all([makeTs(...PICTURES, ...HEVC), makeTs(...SOUND, "-c:a", "aac")]);
+    assert.equal((await made.push(`/live/${KEY}/0.ts`, hevc)).status, 200);
+    assert.equal((await made.push(`/live/${KEY}/1.ts`, sound)).status, 200);
+    assert.equal(sink.videos.length, 50);
+    assert.ok(sink.audios.length > 90);
+  });
+
+  it("too long by their head or their media, or too large, are refused", async () => {
+    const made = await start({ maxSegmentMs: 1_500, maxSegmentBytes: 65_536 });
+    const long = await makeTs(...PICTURES, ...H264);
+    assert.ok(long.length < 65_536);
+    const path = `/live/${KEY}/0.ts`;
+    assert.deepEqual(await refusal(await made.push(path, long, { "content-duration": "1501" })), [
+      422,
+      "PUSH_SEGMENT_TOO_LONG",
+    ]);
+    assert.equal(asked.length, 0, "nobody is asked about it");
+    assert.deepEqual(await refusal(await made.push(path, long)), [422, "PUSH_SEGMENT_TOO_LONG"]);
+    assert.deepEqual(await refusal(await made.push(path, new Uint8Array(65_537))), [413, "PUSH_SEGMENT_TOO_LARGE"]);
+    assert.equal(made.service.heldBytes, 0);
+  });
+
+  it("of heads or names that make no sense are refused before anything is read", async () => {
+    const made = await start();
+    const [segment] = segments as [Uint8Array];
+    const path = `/live/${KEY}/0.ts`;
+    for (const name of ["index.m3u8", "x.ts", "-1.ts", "1.mp4", "1234567890123456.ts", "1.ts.ts"]) {
+      assert.deepEqual(await refusal(await made.push(`/live/${KEY}/${name}`, segment)), [400, "PUSH_NAME_INVALID"]);
+    }
+    for (const headers of [{ "content-duration": "2.5" }, { "content-resolution": "big" }] as Record<
+      string,
+      string
+    >[]) {
+      assert.deepEqual(await refusal(await made.push(path, segment, headers)), [400, "PUSH_HEADER_INVALID"]);
+    }
+    const configuration = { "livepeer-transcode-configuration": "{" };
+    assert.deepEqual(await refusal(await made.push(path, segment, configuration)), [400, "PUSH_CONFIGURATION_INVALID"]);
+    const long = { authorization: `Bearer ${"k".repeat(257)}` };
+    assert.deepEqual(await refusal(await made.push(path, segment, long)), [403, "PUSH_KEY_INVALID"]);
+    const none = await fetch(`http://127.0.0.1:${made.port}${path}`, { method: "PUT" });
+    assert.deepEqual(await refusal(none), [400, "PUSH_BODY_MISSING"]);
+    assert.deepEqual(asked, []);
+  });
+
+  it("of a stream that is refused hear why, as a gateway's client understands it", async () => {
+    const refused = (code: string) => {
+      throw new CodedError({ code });
+    };
+    for (const [code, status] of [
+      ["STREAM_KEY_UNKNOWN", 403],
+      ["PUBLISH_LEASE_HELD", 409],
+      ["BUYER_UNFUNDED", 402],
+      ["INGEST_BALANCER_AWAY", 503],
+    ] as const) {
+      server = await PushServer.start(async () => refused(code));
+      assert.deepEqual(await refusal(await server.push(`/live/${KEY}/0.ts`, segments[0]!)), [status, code]);
+      await server.stop();
+    }
+  });
+
+  it("end with their stream, and the next asks for it anew", async () => {
+    const made = await start();
+    assert.equal((await made.push(`/live/${KEY}/0.ts`, segments[0]!)).status, 200);
+    sink.video = () => {
+      throw new CodedError({ code: "INGEST_PUBLISHER_REPLACED" });
+    };
+    const replaced = await made.push(`/live/${KEY}/1.ts`, segments[1]!);
+    assert.deepEqual(await refusal(replaced), [409, "INGEST_PUBLISHER_REPLACED"]);
+    assert.deepEqual(await sink.ended.promise, { clean: false });
+    sink = new RecorderSink();
+    assert.equal((await made.push(`/live/${KEY}/1.ts`, segments[1]!)).status, 200);
+    assert.deepEqual([asked.length, sink.videos.length], [2, 25]);
+  });
+
+  it("that stop coming leave their stream, and one that never was of use leaves it at once", async () => {
+    const clock = new ManualClock();
+    const made = await start({ idleMs: 30_000 }, { clock });
+    assert.equal((await made.push(`/live/${KEY}/0.ts`, segments[0]!)).status, 200);
+    await clock.advance(29_000);
+    assert.equal(sink.ends, 0);
+    await clock.advance(2_000);
+    assert.deepEqual(await sink.ended.promise, { clean: false });
+    sink = new RecorderSink();
+    assert.equal((await made.push(`/live/${KEY}/0.ts`, new Uint8Array(188))).status, 422);
+    assert.deepEqual(await sink.ended.promise, { clean: false });
+  });
+
+  it("of a client that sends slowly, or leaves half way, are given up as if they had never come", async () => {
+    const clock = new ManualClock();
+    const made = await start({ uploadMs: 20_000 }, { clock });
+    assert.equal((await made.push(`/live/${KEY}/0.ts`, segments[0]!)).status, 200);
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+    const writer = writable.getWriter();
+    const slow = made.push(`/live/${KEY}/1.ts`, readable);
+    await writer.write(segments[1]!.subarray(0, 5_000));
+    await heldFrom(made, 5_000);
+    await clock.advance(20_000);
+    assert.deepEqual(await refusal(await slow), [408, "PUSH_UPLOAD_SLOW"]);
+    const socket = connect(made.port, "127.0.0.1");
+    socket.write(`PUT /live/${KEY}/1.ts HTTP/1.1\r\nHost: x\r\nContent-Length: ${segments[1]!.length}\r\n\r\n`);
+    socket.write(segments[1]!.subarray(0, 5_000));
+    await heldFrom(made, 5_000);
+    socket.destroy();
+    await heldUntil(made, 0);
+    assert.equal(sink.videos.length, 25);
+    assert.equal((await made.push(`/live/${KEY}/1.ts`, segments[1]!)).status, 200);
+    assert.equal(sink.videos.length, 50);
+  });
+
+  it("are bounded: in streams, in segments of one stream, and in bytes of all", async () => {
+    const made = await start({ maxStreams: 1, maxHeldBytes: 1_048_576, maxSegmentBytes: 2_000_000 });
+    assert.equal((await made.push(`/live/${KEY}/0.ts`, segments[0]!)).status, 200);
+    assert.deepEqual(await refusal(await made.push("/live/other/0.ts", segments[0]!)), [503, "PUSH_STREAMS_EXCEEDED"]);
+    assert.deepEqual(await refusal(await made.push(`/live/${KEY}/1.ts`, new Uint8Array(1_100_000))), [
+      503,
+      "PUSH_MEMORY_FULL",
+    ]);
+    const sockets = Array.from({ length: 8 }, (_, at) => {
+      const socket = connect(made.port, "127.0.0.1");
+      socket.write(`PUT /live/${KEY}/${at + 1}.ts HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n.`);
+      return socket;
+    });
+    await heldFrom(made, 8);
+    assert.deepEqual(await refusal(await made.push(`/live/${KEY}/9.ts`, segments[1]!)), [429, "PUSH_SEGMENTS_WAITING"]);
+    for (const socket of sockets) socket.destroy();
+  });
+
+  it("are refused once the node stops", async () => {
+    const made = await start();
+    assert.equal((await made.push(`/live/${KEY}/0.ts`, segments[0]!)).status, 200);
+    await made.service.stop();
+    assert.deepEqual(await sink.ended.promise, { clean: false });
+    assert.deepEqual(await refusal(await made.push(`/live/${KEY}/1.ts`, segments[1]!)), [503, "PUSH_STOPPED"]);
+  });
+});
+
+/** Without the first picture, which is the only key frame. */
+function withoutKey(bytes: Uint8Array): Uint8Array {
+  const video = packetsOf(bytes, 0x100);
+  const [first, second] = video.filter((at) => (bytes[at + 1]! & 0x40) !== 0) as [number, number];
+  const dropped = new Set(video.filter((at) => at >= first && at < second));
+  const kept = Array.from({ length: bytes.length / 188 }, (_, index) => index * 188).filter((at) => !dropped.has(at));
+  return Uint8Array.from(Buffer.concat(kept.map((at) => bytes.subarray(at, at + 188))));
+}
+
+async function heldFrom(server: PushServer, bytes: number): Promise<void> {
+  while (server.service.heldBytes < bytes) await new Promise((resolve) => setImmediate(resolve));
+}
+
+async function heldUntil(server: PushServer, bytes: number): Promise<void> {
+  while (server.service.heldBytes > bytes) await new Promise((resolve) => setImmediate(resolve));
+}
