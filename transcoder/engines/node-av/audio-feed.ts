@@ -6,15 +6,16 @@ import { GroupEncoder } from "./audio-group.ts";
 import { Resampler } from "./resampler.ts";
 
 /** Publishers round timestamps to milliseconds and worse; what is further off than 20 ms is a hole or an overlap. */
-const TOLERANCE_SAMPLES = AUDIO_SAMPLE_RATE / 50;
+export const TOLERANCE_SAMPLES = AUDIO_SAMPLE_RATE / 50;
 /** Holes up to this long are filled with silence, longer ones become a jump in time. */
-const SILENCE_LIMIT_SAMPLES = AUDIO_SAMPLE_RATE * 10;
+export const SILENCE_LIMIT_SAMPLES = AUDIO_SAMPLE_RATE * 10;
 
 /** Brings decoded sound to 48 kHz on the stream's clock, and feeds the encoder of each group. */
 export class AudioFeed {
   readonly #channels: number;
   readonly #resampler: Resampler;
-  readonly #groups: readonly GroupEncoder[];
+  /** Absent: not encoded until `begin`. */
+  readonly #groups: (GroupEncoder | undefined)[];
   readonly #onPackets: (groupIndex: number, packets: readonly AudioPacket[]) => void;
   #epoch = 0;
   /** Where the next sample that leaves the resampler stands, on the epoch's clock. */
@@ -24,15 +25,25 @@ export class AudioFeed {
     groups: readonly AudioGroup[],
     channels: number,
     onPackets: (groupIndex: number, packets: readonly AudioPacket[]) => void,
+    isPassing: (groupIndex: number) => boolean = () => false,
   ) {
     this.#channels = channels;
     this.#resampler = new Resampler(channels);
-    this.#groups = groups.map((group) => new GroupEncoder(group, channels));
+    this.#groups = groups.map((group, index) => (isPassing(index) ? undefined : new GroupEncoder(group, channels)));
     this.#onPackets = onPackets;
   }
 
+  /** Of a group that is encoded. */
   encoder(groupIndex: number): GroupEncoder {
     return this.#groups[groupIndex]!;
+  }
+
+  /** From here on the group is encoded too. */
+  begin(groupIndex: number, group: AudioGroup): void {
+    this.flush();
+    const encoder = new GroupEncoder(group, this.#channels);
+    this.#groups[groupIndex] = encoder;
+    if (this.#next !== undefined) encoder.moveTo({ epoch: this.#epoch, pts: this.#next });
   }
 
   /** A new clock begins with the next samples. */
@@ -68,12 +79,12 @@ export class AudioFeed {
 
   end(): void {
     this.flush();
-    for (const [index, group] of this.#groups.entries()) this.#onPackets(index, group.end());
+    this.#each((group) => group.end());
   }
 
   close(): void {
     this.#resampler.close();
-    for (const group of this.#groups) group.close();
+    for (const group of this.#groups) group?.close();
   }
 
   /** Brings the clock to where the samples at hand begin to count. Returns how many of them do not. */
@@ -94,13 +105,19 @@ export class AudioFeed {
   #moveTo(pts: number): void {
     this.#next = pts;
     const epoch = this.#epoch;
-    for (const [index, group] of this.#groups.entries()) this.#onPackets(index, group.moveTo({ epoch, pts }));
+    this.#each((group) => group.moveTo({ epoch, pts }));
   }
 
   #write(planes: readonly Float32Array[]): void {
     const samples = planes[0]?.length ?? 0;
     if (samples === 0 || this.#next === undefined) return;
     this.#next += samples;
-    for (const [index, group] of this.#groups.entries()) this.#onPackets(index, group.write(planes));
+    this.#each((group) => group.write(planes));
+  }
+
+  #each(encode: (group: GroupEncoder) => AudioPacket[]): void {
+    for (const [index, group] of this.#groups.entries()) {
+      if (group !== undefined) this.#onPackets(index, encode(group));
+    }
   }
 }

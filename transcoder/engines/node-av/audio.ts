@@ -7,8 +7,12 @@ import { AudioFeed } from "./audio-feed.ts";
 import type { AudioPacket } from "./audio-group.ts";
 import { describeAudio, toFrame } from "./audio-group.ts";
 import { openAudioDecoder } from "./codec.ts";
+import { canPass, PassingGroup } from "./passing-group.ts";
 
-/** Decodes the live sound once, for all groups. */
+/**
+ * Decodes the live sound once, for all groups. A group of the source's own codec gets its packets as they are while that
+ * will do, and is encoded from then on: what decoders were set up for holds for both.
+ */
 export class NodeAvAudio implements LiveAudio {
   readonly #spec: AudioSpec;
   readonly #sink: AudioSink;
@@ -16,7 +20,10 @@ export class NodeAvAudio implements LiveAudio {
   readonly #samples = new Samples();
   readonly #channels: number;
   readonly #feed: AudioFeed;
+  readonly #passing: (PassingGroup | undefined)[];
   readonly #configured: boolean[] = [];
+  /** Up to where each group's packets reach. */
+  readonly #ends: { epoch: number; pts: number }[] = [];
   #config: AudioConfig;
   #decoder: CodecContext | undefined;
   #epoch: number | undefined;
@@ -27,7 +34,15 @@ export class NodeAvAudio implements LiveAudio {
     this.#sink = sink;
     this.#config = spec.source;
     this.#channels = spec.source.channels === 1 ? 1 : 2;
-    this.#feed = new AudioFeed(spec.groups, this.#channels, (index, packets) => this.#emit(index, packets));
+    this.#passing = spec.groups.map((group) => {
+      return canPass(group.codec, spec.source) ? new PassingGroup(group, this.#channels) : undefined;
+    });
+    this.#feed = new AudioFeed(
+      spec.groups,
+      this.#channels,
+      (index, packets) => this.#emit(index, packets),
+      (index) => this.#passing[index] !== undefined,
+    );
     this.#packet.alloc();
     this.#samples.alloc();
   }
@@ -37,11 +52,18 @@ export class NodeAvAudio implements LiveAudio {
     else if (input.type === "config") {
       this.#flushDecoder();
       this.#config = input.config;
+      for (const [index, { codec }] of this.#spec.groups.entries()) {
+        const fits = canPass(codec, input.config) && input.config.channels === this.#channels;
+        if (this.#passing[index] !== undefined && !fits) this.#encode(index);
+      }
     } else {
       this.#flushDecoder();
       this.#enter(input.epoch);
       this.#arrivalMs = input.arrivalMs;
       this.#feed.silence(input.from, input.until);
+      for (const [index, group] of this.#passing.entries()) {
+        if (group !== undefined) this.#emit(index, group.silence(input.epoch, input.from, input.until));
+      }
     }
   }
 
@@ -66,7 +88,21 @@ export class NodeAvAudio implements LiveAudio {
     // A refusal is a broken frame: it leaves a hole, which is filled with silence.
     this.#decoder.sendPacketSync(this.#packet);
     this.#packet.unref();
-    this.#receive(this.#decoder);
+    if (this.#receive(this.#decoder)) this.#pass(frame);
+  }
+
+  #pass(frame: Frame): void {
+    for (const [index, group] of this.#passing.entries()) {
+      if (group === undefined) continue;
+      this.#emit(index, group.push(frame));
+      if (group.isUnfit) this.#encode(index);
+    }
+  }
+
+  /** The group is encoded from here on. */
+  #encode(index: number): void {
+    this.#passing[index] = undefined;
+    this.#feed.begin(index, this.#spec.groups[index]!);
   }
 
   #enter(epoch: number): void {
@@ -86,22 +122,36 @@ export class NodeAvAudio implements LiveAudio {
     this.#feed.flush();
   }
 
-  #receive(decoder: CodecContext): void {
+  /** Whether something was heard, at the rate that the source says: SBR that it does not name doubles it. */
+  #receive(decoder: CodecContext): boolean {
+    let isHeard = false;
     while (decoder.receiveFrameSync(this.#samples) >= 0) {
+      isHeard ||= this.#samples.sampleRate === this.#config.sampleRate;
       const stands = Math.round((Number(this.#samples.pts) * AUDIO_SAMPLE_RATE) / this.#config.timescale);
       this.#feed.feed(this.#samples, stands);
       this.#samples.unref();
     }
+    return isHeard;
   }
 
   #emit(index: number, packets: readonly AudioPacket[]): void {
     for (const packet of packets) {
-      if (!this.#configured[index]) {
-        this.#configured[index] = true;
-        const { codec } = this.#spec.groups[index]!;
-        this.#sink.config(index, 1, describeAudio(codec, this.#channels, this.#feed.encoder(index).extradata));
-      }
+      const { epoch, pts, duration } = packet;
+      const end = this.#ends[index];
+      // An encoder that begins behind packets that were passed on warms up before its first sample.
+      if (end !== undefined && epoch === end.epoch && pts < end.pts) continue;
+      this.#ends[index] = { epoch, pts: pts + duration };
+      this.#configure(index);
       this.#sink.frame(index, toFrame(packet, this.#arrivalMs));
     }
+  }
+
+  #configure(index: number): void {
+    if (this.#configured[index]) return;
+    this.#configured[index] = true;
+    const { codec } = this.#spec.groups[index]!;
+    const isPassing = this.#passing[index] !== undefined;
+    const description = isPassing ? this.#config.description : this.#feed.encoder(index).extradata;
+    this.#sink.config(index, 1, describeAudio(codec, this.#channels, description));
   }
 }

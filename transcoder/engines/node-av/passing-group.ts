@@ -1,0 +1,112 @@
+import type { AudioConfig, Frame } from "@leat/sdk/protocol/frame.ts";
+import type { AudioGroup } from "../../ladder.ts";
+import { AUDIO_SAMPLE_RATE } from "../../presets.ts";
+import { SILENCE_LIMIT_SAMPLES, TOLERANCE_SAMPLES } from "./audio-feed.ts";
+import { type AudioPacket, GroupEncoder } from "./audio-group.ts";
+
+/** A publisher may send this much more than the ladder names: viewers' lines and the buyer's bytes are made for that. */
+const RATE_CEILING = 2;
+/** Rates are judged over so much sound. */
+const RATE_SAMPLES = 2 * AUDIO_SAMPLE_RATE;
+/** Longer packets make parts of very uneven length. */
+const LONGEST_PACKET_SAMPLES = (60 * AUDIO_SAMPLE_RATE) / 1000;
+
+/** AAC-LC at 48 kHz in frames of 1,024, no extension. What says apart that there is no SBR is the same. */
+const PLAIN_AAC = [0x11, 0x80] as const;
+const NO_SBR = [0x56, 0xe5, 0x00] as const;
+
+/** Whether a source's packets are what this group's encoder could have made, so that decoders take either. */
+export function canPass(codec: AudioGroup["codec"], config: AudioConfig): boolean {
+  const { channels, sampleRate, timescale, description } = config;
+  const isPlain = sampleRate === AUDIO_SAMPLE_RATE && timescale === AUDIO_SAMPLE_RATE && channels <= 2;
+  if (config.codec !== codec || !isPlain) return false;
+  if (codec === "aac") {
+    const [first, second, ...rest] = description;
+    const isLow = first === PLAIN_AAC[0] && second === PLAIN_AAC[1] + channels * 8;
+    return isLow && (rest.length === 0 || (rest.length === 3 && NO_SBR.every((byte, at) => rest[at] === byte)));
+  }
+  // No gain, and the usual order of channels. What is skipped at the start is in the packets' times.
+  return description.length === 11 && description[8] === 0 && description[9] === 0 && description[10] === 0;
+}
+
+/**
+ * A group whose source has its codec: packets go out as they came in. They follow each other as those of an encoder do;
+ * holes are filled with silent packets.
+ */
+export class PassingGroup {
+  readonly #group: AudioGroup;
+  readonly #channels: number;
+  #epoch = -1;
+  /** Where the next packet stands. */
+  #next = 0;
+  #isUnfit = false;
+  #silent: AudioPacket | undefined;
+  /** Of the sound that rates are judged by. */
+  #judged = { samples: 0, bytes: 0 };
+
+  constructor(group: AudioGroup, channels: number) {
+    this.#group = group;
+    this.#channels = channels;
+  }
+
+  /** The source is none to pass on after all. */
+  get isUnfit(): boolean {
+    return this.#isUnfit;
+  }
+
+  /** A packet that a decoder has read. */
+  push({ epoch, pts, duration, data }: Frame): AudioPacket[] {
+    if (duration > LONGEST_PACKET_SAMPLES || this.#isTooMuch(duration, data.byteLength)) this.#isUnfit = true;
+    const packets = this.#fill(epoch, pts);
+    if (pts < this.#next - TOLERANCE_SAMPLES) return packets;
+    if (Math.abs(pts - this.#next) > TOLERANCE_SAMPLES) this.#next = pts;
+    packets.push({ epoch, pts: this.#next, duration, data });
+    this.#next += duration;
+    return packets;
+  }
+
+  /** Nothing is heard until there. */
+  silence(epoch: number, from: number, until: number): AudioPacket[] {
+    if (epoch !== this.#epoch) this.#enter(epoch, from);
+    return this.#fill(epoch, until);
+  }
+
+  #enter(epoch: number, pts: number): void {
+    this.#epoch = epoch;
+    this.#next = pts;
+  }
+
+  /** Silent packets up to there, as many as are whole. */
+  #fill(epoch: number, until: number): AudioPacket[] {
+    if (epoch !== this.#epoch || until - this.#next > SILENCE_LIMIT_SAMPLES) this.#enter(epoch, until);
+    const packets: AudioPacket[] = [];
+    if (until - this.#next <= TOLERANCE_SAMPLES) return packets;
+    this.#silent ??= encodeSilence(this.#group, this.#channels);
+    const { duration, data } = this.#silent;
+    for (; until - this.#next >= duration; this.#next += duration) {
+      packets.push({ epoch, pts: this.#next, duration, data });
+    }
+    return packets;
+  }
+
+  #isTooMuch(samples: number, bytes: number): boolean {
+    this.#judged.samples += samples;
+    this.#judged.bytes += bytes;
+    if (this.#judged.samples < RATE_SAMPLES) return false;
+    const bitrate = (this.#judged.bytes * 8 * AUDIO_SAMPLE_RATE) / this.#judged.samples;
+    this.#judged = { samples: 0, bytes: 0 };
+    return bitrate > this.#group.bitrate * RATE_CEILING;
+  }
+}
+
+/** The packet that the group's own encoder makes of silence. */
+function encodeSilence(group: AudioGroup, channels: number): AudioPacket {
+  const encoder = new GroupEncoder(group, channels);
+  try {
+    encoder.moveTo({ epoch: 0, pts: AUDIO_SAMPLE_RATE });
+    const packets = encoder.write(Array.from({ length: channels }, () => new Float32Array(AUDIO_SAMPLE_RATE / 5)));
+    return packets.at(-1)!;
+  } finally {
+    encoder.close();
+  }
+}
