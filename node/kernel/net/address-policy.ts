@@ -44,3 +44,65 @@ export function isPublicAddress(address: string): boolean {
       return false;
   }
 }
+
+/** Where an address leads, as far as whoever named it is told. */
+export type AddressKind =
+  | "public"
+  | "loopback"
+  | "private"
+  | "shared"
+  | "linkLocal"
+  | "multicast"
+  /** IPv4 written as IPv6. */
+  | "mapped"
+  /** IPv4 behind a translator. */
+  | "nat64"
+  | "reserved";
+
+const namedKinds: readonly (readonly [AddressKind, "ipv4" | "ipv6", string, number])[] = [
+  ["loopback", "ipv4", "127.0.0.0", 8],
+  ["loopback", "ipv6", "::1", 128],
+  ["private", "ipv4", "10.0.0.0", 8],
+  ["private", "ipv4", "172.16.0.0", 12],
+  ["private", "ipv4", "192.168.0.0", 16],
+  ["private", "ipv6", "fc00::", 7],
+  ["shared", "ipv4", "100.64.0.0", 10],
+  ["linkLocal", "ipv4", "169.254.0.0", 16],
+  ["linkLocal", "ipv6", "fe80::", 10],
+  ["multicast", "ipv4", "224.0.0.0", 4],
+  ["multicast", "ipv6", "ff00::", 8],
+  ["mapped", "ipv6", "::ffff:0:0", 96],
+  ["nat64", "ipv6", "64:ff9b::", 96],
+  ["nat64", "ipv6", "64:ff9b:1::", 48],
+];
+const kinds = namedKinds.map(([kind, family, network, prefix]) => {
+  const list = new BlockList();
+  list.addSubnet(network, prefix, family);
+  return { kind, family, list };
+});
+
+export function kindOfAddress(address: string): AddressKind {
+  if (isPublicAddress(address)) return "public";
+  const family = isIP(address) === 6 ? "ipv6" : "ipv4";
+  // A list of IPv4 would also hold what is that address written as IPv6.
+  const named = kinds.find((one) => one.family === family && one.list.check(address, family));
+  return named?.kind ?? "reserved";
+}
+
+/** Networks as `10.1.0.0/16` or `fd00::/8`; a single address stands for itself. */
+export const NETWORK_PATTERN = "^[0-9a-fA-F:.]{2,45}(/[0-9]{1,3})?$";
+
+/** Says which addresses may be connected to: those of the open internet, and of the networks that are named. */
+export function allowNetworks(networks: readonly string[]): (address: string) => boolean {
+  const lists = { ipv4: new BlockList(), ipv6: new BlockList() };
+  for (const network of networks) {
+    const [address = "", prefix] = network.split("/");
+    const family = isIP(address) === 6 ? "ipv6" : "ipv4";
+    // BlockList throws for what is no network.
+    lists[family].addSubnet(address, prefix === undefined ? (family === "ipv6" ? 128 : 32) : Number(prefix), family);
+  }
+  return (address) => {
+    const family = isIP(address) === 6 ? "ipv6" : "ipv4";
+    return isPublicAddress(address) || (isIP(address) !== 0 && lists[family].check(address, family));
+  };
+}

@@ -1,25 +1,8 @@
-import { lookup as lookupName } from "node:dns/promises";
 import { type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
-import { isIP } from "node:net";
-import { CodedError } from "@leat/sdk/base/errors.ts";
 import { unlessAborted } from "../abort.ts";
 import { isPublicAddress } from "./address-policy.ts";
-
-/** Why nothing came of a request to an address that somebody else chose. For our eyes: it tells what is in our network. */
-export class PinnedRequestError extends CodedError<
-  | { code: "OUTBOUND_SCHEME_REFUSED"; scheme: string }
-  | { code: "OUTBOUND_ADDRESS_REFUSED"; host: string }
-  | { code: "OUTBOUND_NAME_UNKNOWN"; host: string }
-  | { code: "OUTBOUND_TIMEOUT"; timeoutMs: number }
-  | { code: "OUTBOUND_ANSWER_TOO_LARGE"; limit: number }
-  | { code: "OUTBOUND_FAILED"; reason: string }
-> {}
-
-export interface FoundAddress {
-  readonly address: string;
-  readonly family: number;
-}
+import { lookupPinned, OutboundError, pinAddress, type ResolveName } from "./pinned-address.ts";
 
 export interface PinnedRequestOptions {
   /** Lets private and loopback ranges and plain `http:` pass: for a network of one's own. */
@@ -27,7 +10,7 @@ export interface PinnedRequestOptions {
   readonly timeoutMs: number;
   readonly maxAnswerBytes: number;
   readonly signal?: AbortSignal;
-  readonly resolve?: (host: string) => Promise<readonly FoundAddress[]>;
+  readonly resolve?: ResolveName;
 }
 
 export interface PinnedAnswer {
@@ -35,95 +18,86 @@ export interface PinnedAnswer {
   readonly body: Uint8Array;
 }
 
-const resolveName = (host: string) => lookupName(host, { all: true });
-
 /**
  * Posts to an address that somebody else chose, so that it cannot lead into this machine's own network: the name is
  * looked up once, every address that it has must be a public one, and the connection goes to the address that was
  * looked at, whatever the name says a moment later. Redirects are answers like others and are not followed. The whole
  * exchange, the look-up too, has one time limit.
- * @throws PinnedRequestError
+ * @throws OutboundError
  */
 export async function postPinned(
   target: string,
   { headers, body }: { readonly headers: Readonly<Record<string, string>>; readonly body: string },
   options: PinnedRequestOptions,
 ): Promise<PinnedAnswer> {
-  const { timeoutMs } = options;
+  const { timeoutMs, allowPrivate, maxAnswerBytes: limit } = options;
   const timeout = AbortSignal.timeout(timeoutMs);
   const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal]);
   try {
     const url = new URL(target);
-    const isPlain = url.protocol === "http:";
     // An answer in the clear could be anybody's.
-    if (url.protocol !== "https:" && !(isPlain && options.allowPrivate)) {
-      throw new PinnedRequestError({ code: "OUTBOUND_SCHEME_REFUSED", scheme: url.protocol });
+    if (url.protocol !== "https:" && !(url.protocol === "http:" && allowPrivate)) {
+      throw new OutboundError({ code: "OUTBOUND_SCHEME_REFUSED", scheme: url.protocol });
     }
-    const pinned = await unlessAborted(findAddress(url.hostname, options), signal);
-    return await exchange(url, pinned, { headers, body, signal, limit: options.maxAnswerBytes });
+    const allows = (address: string) => allowPrivate || isPublicAddress(address);
+    const rules = options.resolve === undefined ? { allows } : { allows, resolve: options.resolve };
+    const answer = await openPinned(url, { method: "POST", headers, body, signal, ...rules });
+    try {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      for await (const chunk of answer as AsyncIterable<Buffer>) {
+        size += chunk.length;
+        if (size > limit) throw new OutboundError({ code: "OUTBOUND_ANSWER_TOO_LARGE", limit });
+        chunks.push(chunk);
+      }
+      return { status: answer.statusCode ?? 0, body: Buffer.concat(chunks) };
+    } finally {
+      answer.destroy();
+    }
   } catch (error) {
-    if (timeout.aborted) throw new PinnedRequestError({ code: "OUTBOUND_TIMEOUT", timeoutMs }, { cause: error });
-    if (error instanceof PinnedRequestError) throw error;
-    const reason = (error as NodeJS.ErrnoException).code ?? "UNKNOWN";
-    throw new PinnedRequestError({ code: "OUTBOUND_FAILED", reason }, { cause: error });
+    if (timeout.aborted) throw new OutboundError({ code: "OUTBOUND_TIMEOUT", timeoutMs }, { cause: error });
+    throw outboundFault(error);
   }
 }
 
-async function findAddress(
-  hostname: string,
-  { resolve = resolveName, allowPrivate }: PinnedRequestOptions,
-): Promise<FoundAddress> {
-  const host = hostname.replace(/^\[(.*)\]$/, "$1");
-  const family = isIP(host);
-  let found: readonly FoundAddress[] = [{ address: host, family }];
-  if (family === 0) {
-    found = await resolve(host).catch((cause) => {
-      throw new PinnedRequestError({ code: "OUTBOUND_NAME_UNKNOWN", host }, { cause });
-    });
-  }
-  const [first] = found;
-  if (first === undefined) throw new PinnedRequestError({ code: "OUTBOUND_NAME_UNKNOWN", host });
-  if (!allowPrivate && !found.every(({ address }) => isPublicAddress(address))) {
-    throw new PinnedRequestError({ code: "OUTBOUND_ADDRESS_REFUSED", host });
-  }
-  return first;
-}
-
-interface Exchange {
+export interface OpenPinned {
+  readonly method: "GET" | "POST";
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  readonly body?: string;
+  /** Ends the exchange, its answer too. */
   readonly signal: AbortSignal;
-  readonly limit: number;
+  /** Which addresses may be connected to. */
+  readonly allows: (address: string) => boolean;
+  readonly resolve?: ResolveName;
 }
 
-async function exchange(url: URL, pinned: FoundAddress, { headers, body, signal, limit }: Exchange) {
+/**
+ * One exchange by HTTP or HTTPS on a connection of its own, made for another look-up by nobody. Redirects are not
+ * followed. Whoever gets the answer destroys it. Throws whatever went wrong; `outboundFault` names it.
+ */
+export async function openPinned(
+  url: URL,
+  { method, headers, body = "", signal, ...rules }: OpenPinned,
+): Promise<IncomingMessage> {
+  const found = await unlessAborted(pinAddress(url.hostname, rules), signal);
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const request = (url.protocol === "https:" ? requestHttps : requestHttp)(url, {
-    method: "POST",
-    headers: { ...headers, "content-length": String(Buffer.byteLength(body)) },
-    // A connection of its own: none that was made for another look-up.
+    method,
+    headers: method === "GET" ? headers : { ...headers, "content-length": String(Buffer.byteLength(body)) },
     agent: false,
     signal,
-    lookup: (_host, { all }, done) => {
-      if (all === true) done(null, [{ ...pinned }]);
-      else done(null, pinned.address, pinned.family);
-    },
+    lookup: lookupPinned(found),
   });
   request.once("response", resolve);
   // Stays: what goes wrong after the answer has come is told by the answer.
   request.on("error", reject);
   request.end(body);
-  const response = await promise;
-  try {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    for await (const chunk of response as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      if (size > limit) throw new PinnedRequestError({ code: "OUTBOUND_ANSWER_TOO_LARGE", limit });
-      chunks.push(chunk);
-    }
-    return { status: response.statusCode ?? 0, body: Buffer.concat(chunks) };
-  } finally {
-    request.destroy();
-  }
+  return promise;
+}
+
+/** What went wrong with an exchange, as a coded error. */
+export function outboundFault(error: unknown): OutboundError {
+  if (error instanceof OutboundError) return error;
+  const reason = (error as NodeJS.ErrnoException).code ?? "UNKNOWN";
+  return new OutboundError({ code: "OUTBOUND_FAILED", reason }, { cause: error });
 }

@@ -5,7 +5,8 @@ import { type Static, Type } from "typebox";
 import { Value } from "typebox/value";
 import type { Clock } from "../../kernel/clock.ts";
 import { AddressRate } from "../../kernel/net/address-rate.ts";
-import { PinnedRequestError, type PinnedRequestOptions, postPinned } from "../../kernel/net/pinned-request.ts";
+import { OutboundError } from "../../kernel/net/pinned-address.ts";
+import { type PinnedRequestOptions, postPinned } from "../../kernel/net/pinned-request.ts";
 import { signWebhook } from "../../kernel/net/webhook-signature.ts";
 import { PlaybackError } from "./errors.ts";
 import type { Guarded, OwnerAsker, ViewerRequest } from "./viewer-access.ts";
@@ -133,7 +134,7 @@ export class WebhookAsker implements OwnerAsker {
       if (said !== undefined) return said;
       reason = `status ${answer.status}`;
     } catch (error) {
-      if (!(error instanceof PinnedRequestError)) throw error;
+      if (!(error instanceof OutboundError)) throw error;
       reason = error.code;
     }
     logger.debug("Ask owner of stream failed", { reason });

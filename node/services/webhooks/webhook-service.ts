@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
-import { PinnedRequestError, type PinnedRequestOptions, postPinned } from "@leat/node/kernel/net/pinned-request.ts";
+import { OutboundError } from "@leat/node/kernel/net/pinned-address.ts";
+import { type PinnedRequestOptions, postPinned } from "@leat/node/kernel/net/pinned-request.ts";
 import { signWebhook } from "@leat/node/kernel/net/webhook-signature.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import type { EndpointRow, EventRow, WebhookStore } from "@leat/node/store/sql/webhook-store.ts";
@@ -276,7 +277,7 @@ export class WebhookService implements Webhooks, NewsDesk, Startable {
       );
       return status >= 200 && status < 300 ? undefined : `status ${status}`;
     } catch (error) {
-      if (error instanceof PinnedRequestError) return error.code;
+      if (error instanceof OutboundError) return error.code;
       throw error;
     }
   }
