@@ -32,6 +32,7 @@ import { JobSessionAdapter } from "./job-session.ts";
 import { OfferWriter } from "./offer.ts";
 import { addPaymentStatus } from "./payment-status.ts";
 import { readPriceLists } from "./price-lists.ts";
+import { addPulling } from "./pulling.ts";
 import { addPush } from "./push.ts";
 import { addSrt, type SrtHello } from "./srt.ts";
 import { addWhep, addWhip } from "./webrtc.ts";
@@ -79,6 +80,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
   const load = new ProcessLoad(config.load);
   const roles = config.node.roles.filter((role) => role !== "balancer" && role !== "buyer" && role !== "watchtower");
   let rtmp: RtmpServer | undefined;
+  let pulls: readonly string[] = [];
   let describeSrt: (() => SrtHello | undefined) | undefined;
   const webrtc = new WebrtcEndpoint(config.webrtc, logger);
 
@@ -92,6 +94,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
         ...(rtmp === undefined || webrtc.fault !== undefined ? {} : { whipUrl: `${foundation.httpUrl}/whip` }),
         ...(rtmp !== undefined && config.push.enabled ? { pushUrl: `${foundation.httpUrl}/live` } : {}),
         ...describeSrt?.(),
+        ...(pulls.length === 0 ? {} : { pulls: [...pulls] }),
         region: config.node.region,
         offer: await offers.write(desk.capacity()),
         jobs: desk.runningJobs(),
@@ -205,6 +208,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     describeSrt = addSrt(foundation, ingest);
     await addWhip(foundation, webrtc, ingest);
     if (config.push.enabled) await addPush(foundation, ingest);
+    pulls = addPulling(foundation, jobSession, ingest);
   }
   parts.push({ name: "outbox", part: outbox }, { name: "jobs", part: desk }, { name: "session", part: session });
   foundation.readiness.push({

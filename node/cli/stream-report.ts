@@ -12,7 +12,7 @@ const aboutChecks = [
 
 /** Who did what for a stream, and what was paid in whole tokens by their name. */
 export function renderStream(
-  { slug, state, frames, segments }: Pick<StreamInfo, "slug" | "state" | "frames" | "segments">,
+  { slug, state, frames, segments, pull }: Pick<StreamInfo, "slug" | "state" | "frames" | "segments" | "pull">,
   jobs: readonly Pick<JobInfo, "part" | "attempts">[],
   payments: readonly PaymentInfo[],
   tokens: readonly TokenFacts[],
@@ -40,6 +40,9 @@ export function renderStream(
   });
   return [
     `stream ${slug} is ${state}: ${frames} frames in ${segments} segments`,
+    ...(pull === null
+      ? []
+      : [`pulled from ${pull.url}${pull.code === null ? "" : `, of which nothing comes: ${pull.code}`}`]),
     ...(attempts.length === 0
       ? ["nobody works for it"]
       : [renderTable(attempts), aboutChecks, '"leat explain SELECTION" tells why that node']),

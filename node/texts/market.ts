@@ -1,5 +1,7 @@
 import { type ErrorTexts, saidByThrower } from "./error-text.ts";
 
+const publicSource = "name a source that anybody on the internet can reach";
+
 /** What a cluster or a node answers who asks it for work, money or proof. */
 export const marketTexts = {
   API_REFUSED: saidByThrower,
@@ -141,6 +143,30 @@ export const marketTexts = {
     todo: "ask again; its owner should look at it",
   },
   PLAYBACK_WEBHOOK_BUSY: { happened: "too many viewers wait for the owner's server", todo: "ask again" },
+  STREAM_PULLS_EXCEEDED: {
+    happened: "this cluster pulls {limit} streams of one buyer at once",
+    todo: 'end one with "scripts/leat stream end STREAM"',
+  },
+  PULL_URL_INVALID: { happened: "the source's address cannot be read", todo: "write it as SCHEME://HOST:PORT/PATH" },
+  PULL_SCHEME_REFUSED: {
+    happened: "sources of this scheme are not pulled",
+    todo: "docs/buyers/publish-a-stream.md lists those that are",
+  },
+  PULL_ADDRESS_LOOPBACK: { happened: "the source's address is the pulling machine itself", todo: publicSource },
+  PULL_ADDRESS_PRIVATE: { happened: "the source's address is one of a private network", todo: publicSource },
+  PULL_ADDRESS_SHARED: { happened: "the source's address is shared behind a carrier", todo: publicSource },
+  PULL_ADDRESS_LINK_LOCAL: { happened: "the source's address holds on one link alone", todo: publicSource },
+  PULL_ADDRESS_MULTICAST: { happened: "the source's address is a group's", todo: publicSource },
+  PULL_ADDRESS_MAPPED: { happened: "the source's address is IPv4 written as IPv6", todo: "write it as IPv4" },
+  PULL_ADDRESS_NAT64: { happened: "the source's address is IPv4 behind a translator", todo: "write it as IPv4" },
+  PULL_ADDRESS_RESERVED: { happened: "the source's address is nobody's", todo: publicSource },
+  PULL_NAME_REFUSED: {
+    happened: "the source's name has no address, or one that is not public",
+    todo: publicSource,
+  },
+  PULL_TIMEOUT: { happened: "the source's name was not found in time", todo: "ask again; look at its name server" },
+  PULL_PULLS_EXCEEDED: { happened: "the nodes pull as many sources as they can", todo: "ask again in a minute" },
+  PULL_DISABLED: { happened: "the nodes pull nothing", todo: "publish the stream, or ask another cluster" },
   STORED_JOB_INVALID: saidByThrower,
   STORED_JOB_TOO_LONG: { happened: "{seconds} s are declared, and {most} s are taken", todo: "send it in pieces" },
   STORED_JOB_TOO_LARGE: { happened: "the file has {sizeBytes} bytes, and {most} are taken", todo: "send it in pieces" },

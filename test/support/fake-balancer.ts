@@ -177,6 +177,9 @@ export class FakeBalancer {
         if (body.keyHash !== this.keyHash) throw new RemoteError({ code: "STREAM_KEY_UNKNOWN", method });
         this.origin = node;
         return this.#grantFor(node);
+      case "publish.pulled":
+        this.origin = node;
+        return this.#grantFor(node);
       case "publish.renew":
         if (this.origin !== node) throw new RemoteError({ code: "PUBLISH_LEASE_LOST", method });
         return {};

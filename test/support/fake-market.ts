@@ -89,6 +89,7 @@ export class FakeNode {
       rtmpUrl: `rtmp://127.0.0.1:${9000 + this.number}/live`,
       srtUrl: `srt://127.0.0.1:${9000 + this.number}`,
       srtSecret: `0x${`${this.number}`.padStart(64, "0")}`,
+      ...(this.roles.includes("ingest") ? { pulls: ["http", "https"] } : {}),
       region: "local",
       ...(isBuyer
         ? {}
@@ -145,6 +146,8 @@ export class FakeNode {
       case "job.end":
         this.jobs.delete((body as BalancerRequest<"job.end">).job);
         return {};
+      case "pull.begin":
+        return { code: null };
       case "stream.position":
         return { sequence: this.position };
       default:

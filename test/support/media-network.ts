@@ -4,6 +4,7 @@ import { systemClock } from "@leat/node/kernel/clock.ts";
 import { createNodeKey } from "@leat/node/kernel/keys.ts";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
 import { findFault } from "@leat/node/media/verification/verify-segment.ts";
+import { pullOptions } from "@leat/node/media-io/pull/options.ts";
 import { CheckingService } from "@leat/node/services/checking/checking-service.ts";
 import type { SegmentEvidence } from "@leat/node/services/checking/index.ts";
 import { DeliveryService, deliveryOptions } from "@leat/node/services/delivery/delivery-service.ts";
@@ -15,6 +16,7 @@ import { type PackSegment, packSegment } from "@leat/node/services/jobs/packed-s
 import type { JobSession } from "@leat/node/services/jobs/ports.ts";
 import { createReceiptBook } from "@leat/node/services/jobs/receipt-book.ts";
 import type { MayWork, Work } from "@leat/node/services/payment/index.ts";
+import { PullingService } from "@leat/node/services/pulling/pulling-service.ts";
 import { TranscodingService, transcodingOptions } from "@leat/node/services/transcoding/transcoding-service.ts";
 import type { HostService } from "@leat/node/wire/host.ts";
 import { HostService as Host } from "@leat/node/wire/host.ts";
@@ -77,6 +79,7 @@ export class MediaNode {
   readonly desk: JobDeskService;
   readonly ingest: IngestService;
   readonly transcoding: TranscodingService;
+  readonly pulling: PullingService;
   readonly delivery: DeliveryService;
   readonly outbox: OutboxService;
   readonly address: Address;
@@ -129,6 +132,11 @@ export class MediaNode {
       { ...shared, pack: packSegment, startAudio: startAudioEncode },
       defaultsOf(ingestOptions, { lingerMs: 100, endWaitMs: 20_000, audioWaitMs: 50, retryMs: 50 }),
     );
+    this.pulling = new PullingService(
+      { ...base, session, ingest: this.ingest },
+      // Tests have their sources on this machine.
+      defaultsOf(pullOptions, { allow: ["127.0.0.1"], retryMinMs: 20, retryMaxMs: 100, idleMs: 2_000 }),
+    );
     this.transcoding = new TranscodingService(
       {
         ...shared,
@@ -157,6 +165,7 @@ export class MediaNode {
     await this.outbox.start();
     await this.desk.start();
     await this.ingest.start();
+    await this.pulling.start();
     await this.transcoding.start();
     await this.delivery.start();
     this.host.onMedia((connection) => this.ingest.serve(connection));
@@ -181,6 +190,7 @@ export class MediaNode {
   async stopServices(): Promise<void> {
     await this.delivery.stop();
     await this.transcoding.stop();
+    await this.pulling.stop();
     await this.ingest.stop();
     await this.desk.stop();
     await this.outbox.stop();

@@ -1,7 +1,10 @@
 import { readFile } from "node:fs/promises";
+import process from "node:process";
+import { text } from "node:stream/consumers";
 import { describeFileReason, fileReason } from "@leat/sdk/base/file-reasons.ts";
 import { getDecimals, tokenAddress } from "@leat/sdk/client/actions/account.ts";
 import {
+  type CreatedStream,
   createStream,
   endStream,
   getStream,
@@ -14,6 +17,7 @@ import {
 import type { LeatClient } from "@leat/sdk/client/create-client.ts";
 import { type PriceUnit, priceUnits } from "@leat/sdk/protocol/job.ts";
 import { type PlaybackRequest, playbackRequestSchema } from "@leat/sdk/protocol/playback.ts";
+import { type PullRequest, pullUrlSchema } from "@leat/sdk/protocol/pull.ts";
 import { parsePrice } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
 import { Value } from "typebox/value";
@@ -30,6 +34,7 @@ interface CreateFlags {
   readonly region?: string;
   readonly ceiling?: readonly string[];
   readonly playback?: string;
+  readonly pull?: string;
   readonly idempotencyKey?: string;
 }
 
@@ -43,6 +48,10 @@ export function register(program: Command): void {
     .option("--region <name>", "where the work should be done")
     .option("--ceiling <unit=price...>", `most that is paid for a unit, whole tokens: ${priceUnits.join(", ")}`)
     .option("--playback <file>", "JSON file of who may watch; default everybody")
+    .option(
+      "--pull <url>",
+      "address of a source that the cluster fetches, in place of a publisher; - reads it from stdin",
+    )
     .option("--idempotency-key <text>", "asks again for the same stream where an answer was lost")
     .action(async (flags: CreateFlags, command: Command) => {
       const { caller, client } = await openCaller(command, 0);
@@ -52,6 +61,7 @@ export function register(program: Command): void {
         unsignedBudgetBytes: parseBudget(flags.budget),
         ...(flags.region === undefined ? {} : { region: flags.region }),
         ...(flags.playback === undefined ? {} : { playback: await readPlayback(flags.playback) }),
+        ...(await readPull(flags)),
         ...(flags.ceiling === undefined ? {} : { priceCeilings: parseCeilings(flags.ceiling) }),
       };
       const created = await createStream(caller, request, flags.idempotencyKey);
@@ -59,10 +69,7 @@ export function register(program: Command): void {
       printResult(command, { ...created, playbackUrl }, () =>
         [
           `stream ${created.slug}`,
-          ...created.ingestUrls.map((url, at) => `${at === 0 ? "publish to" : "or, if that fails, to"} ${url}`),
-          ...created.whipUrls.map((url, at) => `${at === 0 ? "by WHIP to" : "or, if that fails, to"} ${url}`),
-          ...created.pushUrls.map((url, at) => `${at === 0 ? "by HTTP push to" : "or, if that fails, to"} ${url}`),
-          ...listSrt(created.srtUrls),
+          ...(request.pull === undefined ? listIngest(created) : ["its source is fetched from now on"]),
           `plays at ${playbackUrl}`,
         ].join("\n"),
       );
@@ -148,6 +155,14 @@ async function readPlayback(file: string): Promise<PlaybackRequest> {
   throw new UsageError(`the playback file ${file} is no policy; docs/buyers/who-may-watch.md shows each kind`);
 }
 
+/** A password need not stand where every user of the machine can read it. */
+async function readPull({ pull }: CreateFlags): Promise<{ pull?: PullRequest }> {
+  if (pull === undefined) return {};
+  const url = pull === "-" ? (await text(process.stdin)).trim() : pull;
+  if (!Value.Check(pullUrlSchema, url)) throw new UsageError("--pull is no address, wanted is SCHEME://HOST/PATH");
+  return { pull: { url } };
+}
+
 /** What the cluster would refuse with a pattern. */
 function checkName(stream: string): void {
   if (/^(0x[0-9a-f]{64}|[A-Za-z0-9_-]{8,64})$/.test(stream)) return;
@@ -170,6 +185,15 @@ function parseCeilings(texts: readonly string[]): Record<string, string> {
       return [unit, parsePrice(price).toString()];
     }),
   );
+}
+
+function listIngest({ ingestUrls, whipUrls, pushUrls, srtUrls }: CreatedStream): string[] {
+  return [
+    ...ingestUrls.map((url, at) => `${at === 0 ? "publish to" : "or, if that fails, to"} ${url}`),
+    ...whipUrls.map((url, at) => `${at === 0 ? "by WHIP to" : "or, if that fails, to"} ${url}`),
+    ...pushUrls.map((url, at) => `${at === 0 ? "by HTTP push to" : "or, if that fails, to"} ${url}`),
+    ...listSrt(srtUrls),
+  ];
 }
 
 function listSrt(urls: readonly string[]): string[] {

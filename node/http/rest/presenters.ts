@@ -1,4 +1,5 @@
 import type { PlaybackPolicy } from "@leat/sdk/protocol/playback.ts";
+import { maskSource } from "../../media-io/pull/source-url.ts";
 import type { JobView } from "../../services/balancer/views.ts";
 import type { ChannelStatus } from "../../services/payment/index.ts";
 import type { AttemptRow, CheckRow, ReceiptRow } from "../../store/sql/job-store.ts";
@@ -24,10 +25,15 @@ export function presentStream(row: StreamRow) {
     unsignedPaidBytes: row.unsignedPaidBytes,
     prices: row.retail,
     playback: presentPolicy(row.playback),
+    pull: presentPull(row),
     createdAtMs,
     endedAtMs,
     endCode,
   };
+}
+
+function presentPull({ pull, pullCode }: StreamRow) {
+  return pull && { url: maskSource(pull.url), when: pull.when, code: pullCode };
 }
 
 /** All but what is secret of it. */

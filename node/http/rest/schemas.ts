@@ -2,6 +2,7 @@ import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { ladderSchema, type Prices, priceUnits } from "@leat/sdk/protocol/job.ts";
 import { regionSchema } from "@leat/sdk/protocol/offer-body.ts";
 import { MAX_PLAYBACK_TOKEN, playbackRequestSchema } from "@leat/sdk/protocol/playback.ts";
+import { pullRequestSchema } from "@leat/sdk/protocol/pull.ts";
 import { addressSchema, closedObject, hashSchema } from "@leat/sdk/protocol/schemas.ts";
 import { type Static, Type } from "typebox";
 
@@ -18,6 +19,7 @@ export const createStreamSchema = closedObject({
   ),
   region: Type.Optional(regionSchema),
   playback: Type.Optional(playbackRequestSchema),
+  pull: Type.Optional(pullRequestSchema),
 });
 export type CreateStreamBody = Static<typeof createStreamSchema>;
 

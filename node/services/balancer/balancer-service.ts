@@ -12,6 +12,7 @@ import type { Hello, TableMark, Welcome } from "../../wire/session/presence.ts";
 import { Accounting } from "./accounting.ts";
 import { CandidateBook } from "./candidates.ts";
 import { answerPublicly, BalancerError } from "./errors.ts";
+import { IngestNodes } from "./ingest-nodes.ts";
 import { isRunning, JobBook } from "./job-book.ts";
 import { JobKeeper } from "./job-keeper.ts";
 import { endedNews, refusedNews, requireEdge } from "./news.ts";
@@ -21,6 +22,7 @@ import { Play, type Playback, type PlayViewer } from "./play.ts";
 import { PlaybackDesk } from "./playback.ts";
 import type { BalancerComponents } from "./ports.ts";
 import { Publishing } from "./publishing.ts";
+import { Pulls } from "./pulls.ts";
 import { Reports } from "./reports.ts";
 import { SeedSource } from "./seed-source.ts";
 import { type PublishedSelection, SelectionLog } from "./selection-log.ts";
@@ -56,6 +58,7 @@ export class BalancerService implements Balancer, Startable {
   readonly #log: SelectionLog;
   readonly #placement: Placement;
   readonly #keeper: JobKeeper;
+  readonly #pulls: Pulls;
   readonly #publishing: Publishing;
   readonly #streams: Streams;
   readonly #play: Play;
@@ -95,8 +98,12 @@ export class BalancerService implements Balancer, Startable {
     this.#placement = placement;
     this.#keeper = keeper;
     this.#accounting = accounting;
-    this.#publishing = new Publishing(components, options, { streams, jobs, placement, keeper, onEnd });
-    const making = { streams, jobs, candidates, placement, onEnd, playback, onEdges };
+    const nodes = new IngestNodes(components, placement);
+    const pulls = new Pulls(components, options, { streams, jobs, nodes, tasks });
+    this.#pulls = pulls;
+    const onPause = (stream: Hex) => this.#pauseStream(stream);
+    this.#publishing = new Publishing(components, options, { streams, jobs, placement, keeper, onEnd, pulls, onPause });
+    const making = { streams, jobs, candidates, nodes, pulls, onEnd, playback, onEdges };
     this.#streams = new Streams(components, options, making);
     this.#play = new Play(components, { streams, jobs, keeper, playback });
     this.#reports = new Reports(components, options, { streams, accounting, tasks });
@@ -127,6 +134,7 @@ export class BalancerService implements Balancer, Startable {
       hub.onJoined((presence) => {
         this.#candidates.renew();
         this.#background(() => this.#keeper.joined(presence));
+        this.#pulls.joined(presence.node);
         if (presence.hello.roles.includes("buyer")) {
           this.#reports.kick();
           for (const stream of this.#streamBook.open()) if (stream.buyer === presence.node) this.#tellEdges(stream.id);
@@ -139,6 +147,7 @@ export class BalancerService implements Balancer, Startable {
     );
     this.#keeper.start();
     this.#reports.start();
+    this.#pulls.start();
     this.#tasks.every(SWEEP_MS, () => this.#publishing.sweep());
   }
 
@@ -222,6 +231,8 @@ export class BalancerService implements Balancer, Startable {
       answerPublicly(async () => this.#candidates.leaf(from, tableRoot)),
     );
     hub.handle("publish.request", (from, body) => answerPublicly(() => this.#publishing.request(from, body)));
+    hub.handle("publish.pulled", (from, body) => answerPublicly(() => this.#publishing.requestPulled(from, body)));
+    hub.handle("pull.state", (from, body) => answerPublicly(() => nothing(this.#pulls.state(from, body))));
     hub.handle("publish.renew", (from, body) => answerPublicly(() => nothing(this.#publishing.renew(from, body))));
     hub.handle("publish.end", (from, body) => answerPublicly(() => nothing(this.#publishing.end(from, body))));
     hub.handle("source.ready", (from, body) => answerPublicly(() => this.#publishing.sourceReady(from, body)));
@@ -275,6 +286,23 @@ export class BalancerService implements Balancer, Startable {
     });
     await this.#streamBook.dropLease(stream);
     await this.#keeper.endStream(stream, code === "PUBLISHER_LOST" ? "STREAM_ENDED" : code);
+    this.#reports.settle(stream);
+    this.#pulls.look();
+  }
+
+  /** As at its end, only that it may go on: with new jobs, where it stopped, once its source is there. */
+  async #pauseStream(stream: Hex): Promise<void> {
+    const { clock, logger } = this.#components;
+    await this.#streamBook.exclusively(stream, async () => {
+      const row = await this.#streamBook.find(stream);
+      if (row === undefined || row.state === "ended") return;
+      logger.info("Pause stream", { streamId: stream, code: row.pullCode });
+      await this.#streamBook.change(stream, { state: "created", source: null, renditions: null });
+      await this.#streamBook.dropLease(stream);
+      await this.#keeper.endStream(stream, "STREAM_PAUSED");
+      const { slug } = row;
+      await this.#jobs.create(stream, "ingest", { stream, slug, primitive: "ingest" }, clock.nowMs());
+    });
     this.#reports.settle(stream);
   }
 

@@ -10,6 +10,8 @@ export class BalancerError extends CodedError<
   | { code: "STREAM_CREDIT_EXHAUSTED" | "STREAM_SIGNER_SPENT" | "STREAM_RESERVE_SPENT"; stream: Hex }
   | { code: "STREAM_LADDER_INVALID"; reason: string }
   | { code: "STREAM_TOKEN_UNKNOWN"; token: string }
+  | { code: "STREAM_PULLS_EXCEEDED"; limit: number }
+  | { code: "PULL_NOT_YOURS"; stream: Hex }
   | { code: "PUBLISH_LEASE_HELD"; stream: Hex; ageMs: number }
   | { code: "PUBLISH_LEASE_LOST"; stream: Hex }
   | { code: "PUBLISH_NODE_WRONG"; stream: Hex }

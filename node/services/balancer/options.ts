@@ -68,6 +68,12 @@ export const balancerOptions = Type.Object(
       maximum: 100_000,
       description: "Viewers of all renditions for which an edge's capacity is reserved",
     }),
+    pullsPerBuyer: Type.Integer({
+      default: 20,
+      minimum: 0,
+      maximum: 100_000,
+      description: "Streams of one buyer at once whose source is fetched for it",
+    }),
     minimumStake: Type.String({
       default: "1",
       pattern: "^[0-9]{1,12}(\\.[0-9]{1,18})?$",

@@ -12,6 +12,7 @@ import { startedNews } from "./news.ts";
 import type { BalancerOptions } from "./options.ts";
 import type { Placement } from "./placement.ts";
 import type { BalancerComponents } from "./ports.ts";
+import type { Pulls } from "./pulls.ts";
 import { planRenditions } from "./renditions.ts";
 import type { StreamBook } from "./stream-book.ts";
 
@@ -22,6 +23,9 @@ export interface PublishingParts {
   readonly keeper: JobKeeper;
   /** The stream is over: everything ends and is paid. */
   readonly onEnd: (stream: Hex, code: string) => Promise<void>;
+  readonly pulls: Pick<Pulls, "requirePuller">;
+  /** Its source is gone and may come back: what works for it now ends and is paid. */
+  readonly onPause: (stream: Hex) => Promise<void>;
 }
 
 /** Most that a node's answer about its position delays a takeover. */
@@ -49,18 +53,31 @@ export class Publishing {
   }
 
   async request(from: Address, { keyHash }: NodeRequest<"publish.request">): Promise<PublishGrant> {
-    const { streamStore, clock } = this.#components;
+    const { streamStore } = this.#components;
     const found = await streamStore.findByKey(keyHash);
     if (found === undefined || !timingSafeEqual(hexToBytes(found.keyHash), hexToBytes(keyHash))) {
       throw new BalancerError({ code: "STREAM_KEY_UNKNOWN" });
     }
-    const id = found.stream;
-    await this.#waitForLease(from, id);
+    return this.#lend(from, found.stream, false);
+  }
+
+  /** For a source that this balancer gave to the node. */
+  async requestPulled(from: Address, { stream }: NodeRequest<"publish.pulled">): Promise<PublishGrant> {
+    this.#parts.pulls.requirePuller(stream, from);
+    return this.#lend(from, stream, true);
+  }
+
+  /** @param isHolder The node itself knows that nobody publishes there: its own lease does not keep it waiting. */
+  async #lend(from: Address, id: Hex, isHolder: boolean): Promise<PublishGrant> {
+    const { clock } = this.#components;
+    const mayTake = (lease: LeaseRow) =>
+      (isHolder && lease.node === from) || this.#ageOf(lease) >= this.#options.leaseHoldMs;
+    await this.#waitForLease(from, id, mayTake);
     return this.#parts.streams.exclusively(id, async () => {
       const stream = await this.#openStream(id);
       const lease = this.#parts.streams.lease(id);
       // Two that waited for one lease: the first has it now.
-      if (lease !== undefined && this.#ageOf(lease) < this.#options.leaseHoldMs) throw this.#held(lease);
+      if (lease !== undefined && !mayTake(lease)) throw this.#held(lease);
       if (!stream.ingestNodes.includes(from)) throw new BalancerError({ code: "PUBLISH_NODE_WRONG", stream: id });
       await checkFunding(this.#components, stream.buyer, stream.token, stream.ladder, stream.retail);
       const grant = await this.#grant(from, stream, lease);
@@ -97,7 +114,8 @@ export class Publishing {
     this.#leaseOf(from, stream);
     const nextSequence = Math.max(row?.nextSequence ?? 0, (lastSequence ?? -1) + 1);
     await this.#parts.streams.change(stream, { nextFrame: BigInt(frames), nextSequence });
-    await this.#parts.onEnd(stream, row?.endCode ?? (clean ? "STREAM_ENDED" : "PUBLISHER_LOST"));
+    if (isLost(row, clean)) await this.#parts.onPause(stream);
+    else await this.#parts.onEnd(stream, row?.endCode ?? (clean ? "STREAM_ENDED" : "PUBLISHER_LOST"));
   }
 
   /** What the source becomes; the jobs for it are placed while the node goes on. */
@@ -144,21 +162,22 @@ export class Publishing {
     for (const lease of this.#parts.streams.leases()) {
       const graceMs = leaseHoldMs + reconnectGraceMs;
       const patienceMs = this.#components.hub.nodes.has(lease.node) ? graceMs + DRAIN_MS : graceMs;
-      if (this.#ageOf(lease) > patienceMs) await this.#parts.onEnd(lease.stream, "PUBLISHER_LOST");
+      if (this.#ageOf(lease) <= patienceMs) continue;
+      const { stream } = lease;
+      if (isLost(await this.#parts.streams.find(stream), false)) await this.#parts.onPause(stream);
+      else await this.#parts.onEnd(stream, "PUBLISHER_LOST");
     }
   }
 
   /** A live holder is believed at once; a holder whose session is gone gets until its frames are old. */
-  async #waitForLease(from: Address, stream: Hex): Promise<void> {
+  async #waitForLease(from: Address, stream: Hex, mayTake: (lease: LeaseRow) => boolean): Promise<void> {
     const { hub, clock } = this.#components;
     const { leaseHoldMs } = this.#options;
     for (;;) {
       const lease = this.#parts.streams.lease(stream);
-      if (lease === undefined) return;
-      const ageMs = this.#ageOf(lease);
-      if (ageMs >= leaseHoldMs) return;
+      if (lease === undefined || mayTake(lease)) return;
       if (lease.node === from || hub.nodes.has(lease.node)) throw this.#held(lease);
-      await clock.sleep(leaseHoldMs - ageMs);
+      await clock.sleep(leaseHoldMs - this.#ageOf(lease));
     }
   }
 
@@ -306,4 +325,9 @@ export class Publishing {
   #held(lease: LeaseRow): BalancerError {
     return new BalancerError({ code: "PUBLISH_LEASE_HELD", stream: lease.stream, ageMs: this.#ageOf(lease) });
   }
+}
+
+/** A publisher that does not come back ends its stream. A source that is fetched comes when it can, or is wanted. */
+function isLost(stream: StreamRow | undefined, clean: boolean): boolean {
+  return stream !== undefined && stream.pull !== null && stream.endCode === null && !clean;
 }

@@ -4,20 +4,23 @@ import { hashCanonical } from "@leat/sdk/protocol/canonical.ts";
 import { type Address, bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
 import { hashPrices, type LadderRequest, type Prices, type PriceUnit } from "@leat/sdk/protocol/job.ts";
 import type { PlaybackRequest } from "@leat/sdk/protocol/playback.ts";
+import type { PullRequest, PullSetting } from "@leat/sdk/protocol/pull.ts";
 import { type Quote, quoteStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import { dearestPrices, findAboveCeiling, retailPrices } from "../../market/pricing.ts";
 import { readPolicy } from "../../media-io/access/policy.ts";
+import { parseSource } from "../../media-io/pull/source-url.ts";
 import { srtAddress } from "../../media-io/srt/passphrase.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { CandidateBook } from "./candidates.ts";
 import { BalancerError } from "./errors.ts";
 import { checkFunding } from "./funding.ts";
-import { isRunning, type JobBook } from "./job-book.ts";
+import type { IngestNodes } from "./ingest-nodes.ts";
+import { isRunning, type JobBook, type LiveJob } from "./job-book.ts";
 import type { BalancerOptions } from "./options.ts";
-import type { Placement } from "./placement.ts";
 import type { PlaybackDesk } from "./playback.ts";
 import type { BalancerComponents } from "./ports.ts";
+import type { Pulls } from "./pulls.ts";
 import { checkLadder, unitsOf } from "./renditions.ts";
 import type { StreamBook } from "./stream-book.ts";
 
@@ -33,6 +36,8 @@ export interface CreateStream {
   readonly region?: string;
   /** Who may watch; default everybody. */
   readonly playback?: PlaybackRequest;
+  /** Where an ingest node shall fetch it, instead of being published to. */
+  readonly pull?: PullRequest;
 }
 
 export interface CreatedStream {
@@ -56,8 +61,6 @@ export interface RotatedKey {
   readonly srtUrls: readonly string[];
 }
 
-/** Ingest nodes that a publisher may try. */
-const INGEST_NODES = 2;
 type QuotedStream = Pick<StreamRow, "id" | "buyer" | "token" | "ladder" | "nonce" | "retail" | "unsignedBudgetBytes">;
 
 /** How long the retail prices of a stream stand. */
@@ -67,7 +70,8 @@ export interface StreamsParts {
   readonly streams: StreamBook;
   readonly jobs: JobBook;
   readonly candidates: CandidateBook;
-  readonly placement: Placement;
+  readonly nodes: IngestNodes;
+  readonly pulls: Pulls;
   readonly onEnd: (stream: Hex, code: string) => Promise<void>;
   readonly playback: PlaybackDesk;
   /** The buyer's agent needs another way in. */
@@ -88,11 +92,13 @@ export class Streams {
 
   async create(buyer: Address, request: CreateStream): Promise<CreatedStream> {
     const { clock, tokens } = this.#components;
-    const { streams, jobs, placement } = this.#parts;
+    const { streams, jobs, pulls } = this.#parts;
     const { ladder, token, nonce, unsignedBudgetBytes, priceCeilings = {} } = request;
     if (!tokens.includes(token)) throw new BalancerError({ code: "STREAM_TOKEN_UNKNOWN", token });
     checkLadder(ladder);
     const playback = readPolicy(request.playback ?? { type: "public" });
+    const pull = readPull(request.pull);
+    if (pull !== null) pulls.requireRoom(buyer);
     const retail = this.#quotePrices(ladder, token, priceCeilings);
     await this.#judge(buyer);
     await checkFunding(this.#components, buyer, token, ladder, retail);
@@ -113,6 +119,8 @@ export class Streams {
       unsignedBudgetBytes,
       unsignedPaidBytes: 0n,
       playback,
+      pull,
+      pullCode: null,
       region: request.region ?? null,
       ingestNodes: [],
       state: "created",
@@ -128,22 +136,12 @@ export class Streams {
     // Nodes first: a stream that nobody can take in must not come into being.
     const ingest = { stream: row.id, slug: row.slug, primitive: "ingest" } as const;
     const live = await jobs.create(row.id, "ingest", ingest, row.createdAtMs);
-    const nodes = await this.#chooseIngest(row, (excluded) =>
-      placement.rank({
-        stream: row,
-        live,
-        units: 1,
-        codecs: [],
-        startSequence: 0,
-        firstFrame: 0n,
-        excluded,
-        holders: [],
-      }),
-    ).catch(async (error) => {
+    const nodes = await this.#chooseIngest(row, live).catch(async (error) => {
       await jobs.end(live, "PLACEMENT_NOBODY", clock.nowMs());
       throw error;
     });
     await streams.insert({ ...row, ingestNodes: nodes }, hashKey(streamKey));
+    pulls.look();
     return {
       id: row.id,
       slug: row.slug,
@@ -248,19 +246,11 @@ export class Streams {
     return Object.fromEntries(most) as Prices;
   }
 
-  async #chooseIngest(
-    row: StreamRow,
-    rank: (excluded: { node: Address; reason: string }[]) => Promise<{ nodes: Address[] }>,
-  ): Promise<Address[]> {
-    const chosen: Address[] = [];
-    for (let round = 0; round < INGEST_NODES && chosen.length < INGEST_NODES; round += 1) {
-      const { nodes } = await rank(chosen.map((node) => ({ node, reason: "CHOSEN" })));
-      chosen.push(...nodes.slice(0, INGEST_NODES - chosen.length));
-      if (nodes.length === 0) break;
-    }
-    if (chosen.length === 0) throw new BalancerError({ code: "PLACEMENT_NOBODY", primitive: "ingest" });
-    this.#components.logger.debug("Choose ingest nodes", { streamId: row.id, nodes: chosen.join(",") });
-    return chosen;
+  async #chooseIngest(row: StreamRow, live: LiveJob): Promise<Address[]> {
+    const { nodes, pulls } = this.#parts;
+    if (row.pull === null) return nodes.choose(row, live, undefined);
+    const { url } = row.pull;
+    return pulls.requireTaken(await nodes.choose(row, live, parseSource(url).scheme), url);
   }
 
   #ingestUrl(node: Address, kind: "rtmpUrl" | "whipUrl" | "pushUrl", streamKey: string): string[] {
@@ -294,4 +284,11 @@ export class Streams {
 /** As the ingest node hashes what a publisher sends. */
 export function hashKey(streamKey: string): Hex {
   return bytesToHex(createHash("sha256").update(streamKey).digest());
+}
+
+/** What no node would fetch is refused here. @throws PULL_URL_INVALID, PULL_SCHEME_REFUSED */
+function readPull(request: PullRequest | undefined): PullSetting | null {
+  if (request === undefined) return null;
+  parseSource(request.url);
+  return { url: request.url, when: request.when ?? "always" };
 }

@@ -5,6 +5,7 @@ export class IngestError extends CodedError<
   | { code: "INGEST_STREAM_UNKNOWN" }
   | { code: "INGEST_STREAM_NOT_READY" }
   | { code: "INGEST_STREAM_ENDED" }
+  | { code: "INGEST_STREAM_PUBLISHED" }
   | { code: "INGEST_LEASE_LOST"; reason: string }
   | { code: "INGEST_STOPPED" }
   | { code: "INGEST_PUBLISHER_REPLACED" }

@@ -98,6 +98,8 @@ export interface Ingest {
   authorize(streamKey: string, info: PublishInfo): Promise<PublishSink>;
   /** The same for a publisher that has proved to know the key, and shows its SHA-256 alone. */
   authorizeHash(keyHash: Hex, info: PublishInfo): Promise<PublishSink>;
+  /** The same for a source of this stream, which the balancer had this node fetch. */
+  authorizePulled(stream: Hex, signal: AbortSignal): Promise<PublishSink>;
   /** Serves a peer that dialed for media. */
   serve(connection: MediaConnection): void;
 }
@@ -152,7 +154,19 @@ export class IngestService implements Ingest, JobRunner, Startable {
 
   async authorizeHash(keyHash: Hex, info: PublishInfo): Promise<PublishSink> {
     if (!this.#wrongKeys.isLeft(info.address)) throw new IngestError({ code: "INGEST_KEYS_LIMITED" });
-    const grant = await this.#request(keyHash, info);
+    return this.#publish(await this.#request(keyHash, info));
+  }
+
+  async authorizePulled(stream: Hex, signal: AbortSignal): Promise<PublishSink> {
+    const held = this.#running.get(stream);
+    // The balancer takes this node's lease for the source's own: that somebody publishes here is known here alone.
+    if (held?.publisher !== undefined) throw new IngestError({ code: "INGEST_STREAM_PUBLISHED" });
+    if (held?.origin.ended === true) await held.done;
+    signal.throwIfAborted();
+    return this.#publish(await this.#ask(() => this.#components.session.call("publish.pulled", { stream })));
+  }
+
+  async #publish(grant: PublishGrant): Promise<PublishSink> {
     const held = this.#running.get(grant.stream);
     if (held !== undefined && !held.origin.ended) {
       held.publisher?.replace();
@@ -195,10 +209,18 @@ export class IngestService implements Ingest, JobRunner, Startable {
 
   async #request(keyHash: Hex, { protocol, address }: PublishInfo): Promise<PublishGrant> {
     try {
-      return await this.#components.session.call("publish.request", { keyHash, protocol });
+      return await this.#ask(() => this.#components.session.call("publish.request", { keyHash, protocol }));
     } catch (error) {
       // Known only now: whoever tries many at once pays for all of them.
       if (isCodedError(error) && error.code === "STREAM_KEY_UNKNOWN") this.#wrongKeys.charge(address);
+      throw error;
+    }
+  }
+
+  async #ask(call: () => Promise<PublishGrant>): Promise<PublishGrant> {
+    try {
+      return await call();
+    } catch (error) {
       if (error instanceof RemoteError || !isCodedError(error)) throw error;
       throw new IngestError({ code: "INGEST_BALANCER_AWAY" }, { cause: error });
     }

@@ -3,6 +3,7 @@ import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { JobSpec, LadderRequest, Prices, Primitive, SourceSummary } from "@leat/sdk/protocol/job.ts";
 import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
 import type { PlaybackPolicy } from "@leat/sdk/protocol/playback.ts";
+import type { PullSetting } from "@leat/sdk/protocol/pull.ts";
 import type {
   Assignment,
   CheckResult,
@@ -50,6 +51,10 @@ export const streams = pgTable(
     unsignedPaidBytes: wide("unsigned_paid_bytes").notNull(),
     /** Who may watch, as the buyer set it. */
     playback: record<PlaybackPolicy>("playback").notNull(),
+    /** The source that an ingest node fetches; null where somebody publishes. */
+    pull: record<PullSetting>("pull"),
+    /** Why nothing came of it last. */
+    pullCode: text("pull_code"),
     region: text("region"),
     ingestNodes: record<readonly Address[]>("ingest_nodes").notNull(),
     state: text("state").$type<StreamState>().notNull(),

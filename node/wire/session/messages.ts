@@ -15,6 +15,7 @@ import {
 } from "@leat/sdk/protocol/job.ts";
 import { MAX_RECEIPT_LEAVES, MAX_RENDITIONS, MAX_VOUCHER_RECEIPTS } from "@leat/sdk/protocol/limits.ts";
 import { playbackPolicySchema } from "@leat/sdk/protocol/playback.ts";
+import { pullUrlSchema } from "@leat/sdk/protocol/pull.ts";
 import {
   addressSchema,
   closedObject,
@@ -132,6 +133,13 @@ export const nodeMethods = defineMethods({
     request: closedObject({ keyHash: hashSchema, protocol: Type.String({ pattern: "^[a-z]{2,8}$" }) }),
     response: publishGrantSchema,
   },
+  /** The same right for the source of a stream, which the balancer had this node fetch. */
+  "publish.pulled": { request: closedObject({ stream: hashSchema }), response: publishGrantSchema },
+  /** How a source does that this node was given: a code where nothing comes of it, null once something does. */
+  "pull.state": {
+    request: closedObject({ stream: hashSchema, code: Type.Union([publicCodeSchema, Type.Null()]) }),
+    response: nothing,
+  },
   "publish.renew": {
     request: closedObject({
       stream: hashSchema,
@@ -231,6 +239,14 @@ export const balancerMethods = defineMethods({
     response: nothing,
   },
   "job.end": { request: closedObject({ ...jobAttempt, code: publicCodeSchema }), response: nothing },
+  /** Whether this node would fetch a source; its refusal is the buyer's to read. */
+  "pull.check": { request: closedObject({ url: pullUrlSchema }), response: nothing },
+  /** Fetches a stream's source until `pull.end`. Asked again, it goes on and tells how it does. */
+  "pull.begin": {
+    request: closedObject({ stream: hashSchema, url: pullUrlSchema }),
+    response: closedObject({ code: Type.Union([publicCodeSchema, Type.Null()]) }),
+  },
+  "pull.end": { request: closedObject({ stream: hashSchema }), response: nothing },
   "stream.position": {
     request: closedObject({ stream: hashSchema }),
     response: closedObject({ sequence: sequenceOrNull }),

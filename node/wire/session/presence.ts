@@ -1,6 +1,7 @@
 import { multiaddrSchema, nodeCapacitySchema, runningJobSchema, urlSchema } from "@leat/sdk/protocol/job.ts";
 import { MAX_MULTIADDRS, MAX_NODE_JOBS } from "@leat/sdk/protocol/limits.ts";
 import { regionSchema, signedOfferSchema } from "@leat/sdk/protocol/offer-body.ts";
+import { pullSchemeSchema } from "@leat/sdk/protocol/pull.ts";
 import {
   addressSchema,
   closedObject,
@@ -37,6 +38,8 @@ export const helloSchema = closedObject({
   srtUrl: Type.Optional(urlSchema),
   /** What the node makes passphrases from, so that the balancer can tell publishers theirs. */
   srtSecret: Type.Optional(hashSchema),
+  /** Kinds of source that an ingest node fetches for buyers. */
+  pulls: Type.Optional(listSchema(pullSchemeSchema, 16)),
   region: regionSchema,
   /** Absent for a buyer's agent, which sells nothing. */
   offer: Type.Optional(signedOfferSchema),

@@ -4,6 +4,7 @@ import { createDomain } from "../../protocol/eip712.ts";
 import { type Address, bytesToHex, type Hex } from "../../protocol/hex.ts";
 import type { LadderRequest, SourceSummary } from "../../protocol/job.ts";
 import type { PlaybackRequest } from "../../protocol/playback.ts";
+import type { PullRequest, PullWhen } from "../../protocol/pull.ts";
 import type { StatementSigner } from "../../protocol/statements.ts";
 import type { RenditionInfo } from "../../protocol/stream.ts";
 import type { LeatClient } from "../create-client.ts";
@@ -33,6 +34,8 @@ export interface StreamRequest {
   readonly region?: string;
   /** Who may watch; default everybody. */
   readonly playback?: PlaybackRequest;
+  /** Where the cluster shall fetch it, where nobody publishes it. */
+  readonly pull?: PullRequest;
 }
 
 export interface CreatedStream {
@@ -66,6 +69,8 @@ export interface StreamInfo {
   readonly playbackUrl: string;
   /** Who may watch; what is secret of it is left out. */
   readonly playback: { readonly type: "public" | "jwt" | "webhook" };
+  /** Its source, without what is secret of its address, and why nothing came of it last; null where it is published. */
+  readonly pull: { readonly url: string; readonly when: PullWhen; readonly code: string | null } | null;
   readonly renditions: readonly RenditionInfo[];
   /** What is published; null before the first time. */
   readonly source: SourceSummary | null;

@@ -3,7 +3,7 @@ import { renderStream } from "../../../node/cli/stream-report.ts";
 
 const address = (digit: string) => `0x${digit.repeat(40)}` as const;
 const usdc = { name: "USDC", token: address("a"), decimals: 6 };
-const stream = { slug: "north-wind", state: "live", frames: "360", segments: 6 } as const;
+const stream = { slug: "north-wind", state: "live", frames: "360", segments: 6, pull: null } as const;
 const payment = {
   payer: address("1"),
   payee: address("2"),
@@ -35,5 +35,12 @@ describe("report of a stream", () => {
     assert.match(text, /^stream north-wind is live: 360 frames in 6 segments$/m);
     assert.match(text, /^checked: .*\n.*the share of them that the cluster samples.*\n/m);
     assert.doesNotMatch(renderStream(stream, [], [], [usdc]), /checked/);
+  });
+
+  it("says where a pulled stream comes from, and why nothing does", () => {
+    const pull = { url: "http://camera.example/live.ts", when: "always", code: null } as const;
+    assert.match(renderStream({ ...stream, pull }, [], [], [usdc]), /^pulled from http:\/\/camera.example\/live.ts$/m);
+    const lost = renderStream({ ...stream, pull: { ...pull, code: "PULL_IDLE" } }, [], [], [usdc]);
+    assert.match(lost, /live.ts, of which nothing comes: PULL_IDLE$/m);
   });
 });

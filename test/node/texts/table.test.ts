@@ -19,6 +19,7 @@ const insideANode = [
   "node/media",
   "node/media-io/mpegts",
   "node/media-io/push",
+  "node/media-io/pull",
   "node/media-io/rtmp",
   "node/media-io/srt",
   "node/media-io/webrtc",
@@ -33,6 +34,7 @@ const insideANode = [
   "node/services/ingest",
   "node/services/jobs",
   "node/services/payment",
+  "node/services/pulling",
   "node/services/session",
   "node/services/transcoding",
 ];

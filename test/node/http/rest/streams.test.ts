@@ -131,6 +131,32 @@ describe("rest", () => {
     assert.equal((await call("POST", url, { body: { type: "public" } })).json().error.code, "STREAM_ENDED");
   });
 
+  it("makes a stream that is pulled, shows its source without what is secret, and refuses sources by their code", async () => {
+    const url = "http://me:quiet@camera.example/live.ts?token=hush";
+    const made = await call("POST", "/v1/streams", {
+      body: { ...order, pull: { url, when: "always" } },
+      key: "pulled",
+    });
+    assert.equal(made.statusCode, 201, made.body);
+    const shown = await call("GET", `/v1/streams/${made.json().slug}`);
+    const pull = { url: "http://***@camera.example/live.ts?***", when: "always", code: null };
+    assert.deepEqual(shown.json().pull, pull);
+    assert.doesNotMatch(shown.body + made.body, /quiet|hush/);
+    const refused = await call("POST", "/v1/streams", {
+      body: { ...order, pull: { url: "file:///etc/passwd" } },
+      key: "f",
+    });
+    assert.deepEqual([refused.statusCode, refused.json().error.code], [400, "PULL_SCHEME_REFUSED"]);
+    for (const node of nodes) node.refusals.set("pull.check", "PULL_ADDRESS_PRIVATE");
+    const inner = await call("POST", "/v1/streams", {
+      body: { ...order, pull: { url: "http://10.0.0.1/" } },
+      key: "p",
+    });
+    for (const node of nodes) node.refusals.clear();
+    assert.deepEqual([inner.statusCode, inner.json().error.code], [403, "PULL_ADDRESS_PRIVATE"]);
+    assert.match(inner.json().error.message, /private network/);
+  });
+
   it("adds, shows and removes webhooks for their account alone, and shows no secret", async () => {
     const body = { url: "https://owner.test/events", secret: "sixteen-characters-and-more", events: ["stream.ended"] };
     const made = await call("POST", "/v1/webhooks", { body });

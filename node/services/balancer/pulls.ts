@@ -1,0 +1,196 @@
+import { isCodedError } from "@leat/sdk/base/errors.ts";
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+import type { PullSetting } from "@leat/sdk/protocol/pull.ts";
+import type { TaskGroup } from "../../kernel/task-group.ts";
+import { parseSource } from "../../media-io/pull/source-url.ts";
+import type { StreamRow } from "../../store/sql/stream-store.ts";
+import { PublicError, RemoteError } from "../../wire/errors.ts";
+import type { NodeRequest } from "../../wire/session/messages.ts";
+import { BalancerError } from "./errors.ts";
+import type { IngestNodes } from "./ingest-nodes.ts";
+import type { JobBook } from "./job-book.ts";
+import type { BalancerOptions } from "./options.ts";
+import type { BalancerComponents } from "./ports.ts";
+import type { StreamBook } from "./stream-book.ts";
+
+export interface PullsParts {
+  readonly streams: StreamBook;
+  readonly jobs: JobBook;
+  readonly nodes: IngestNodes;
+  readonly tasks: TaskGroup;
+}
+
+type PulledStream = StreamRow & { readonly pull: PullSetting };
+
+interface Given {
+  readonly node: Address;
+  /** Whether the node knows it, as far as we do. */
+  isTold: boolean;
+  /** Since when the node is out of session. */
+  lostAtMs: number | undefined;
+}
+
+/** A name that is slow to look up is the node's to give up. */
+const CHECK_TIMEOUT_MS = 15_000;
+/** How often it is looked whether every source is fetched that is wanted. */
+const LOOK_MS = 1_000;
+
+/** Keeps the source of each pulled stream with an ingest node for as long as somebody wants it. */
+export class Pulls {
+  readonly #components: Pick<BalancerComponents, "hub" | "clock" | "logger">;
+  readonly #options: BalancerOptions;
+  readonly #parts: PullsParts;
+  readonly #given = new Map<Hex, Given>();
+  /** Streams that are being looked at. */
+  readonly #busy = new Set<Hex>();
+
+  constructor(
+    components: Pick<BalancerComponents, "hub" | "clock" | "logger">,
+    options: BalancerOptions,
+    parts: PullsParts,
+  ) {
+    this.#components = components;
+    this.#options = options;
+    this.#parts = parts;
+  }
+
+  /** Whoever holds a lease is fetching already: it is asked again, and tells how it does. */
+  start(): void {
+    const { streams, tasks } = this.#parts;
+    for (const { id } of this.#open()) {
+      const lease = streams.lease(id);
+      if (lease !== undefined) this.#given.set(id, { node: lease.node, isTold: false, lostAtMs: undefined });
+    }
+    tasks.every(LOOK_MS, () => this.look());
+  }
+
+  /** @throws STREAM_PULLS_EXCEEDED */
+  requireRoom(buyer: Address): void {
+    const { pullsPerBuyer: limit } = this.#options;
+    const own = this.#open().filter((stream) => stream.buyer === buyer);
+    if (own.length >= limit) throw new BalancerError({ code: "STREAM_PULLS_EXCEEDED", limit });
+  }
+
+  /**
+   * Those of the nodes that would fetch the source.
+   * @throws the refusal of the first where none would
+   */
+  async requireTaken(nodes: readonly Address[], url: string): Promise<Address[]> {
+    const answers = await Promise.all(
+      nodes.map(async (node) => {
+        try {
+          await this.#components.hub.call(node, "pull.check", { url }, { timeoutMs: CHECK_TIMEOUT_MS });
+          return { node, code: undefined };
+        } catch (error) {
+          if (!isCodedError(error)) throw error;
+          return { node, code: error instanceof RemoteError ? error.code : "PLACEMENT_NOBODY" };
+        }
+      }),
+    );
+    const taken = answers.filter(({ code }) => code === undefined).map(({ node }) => node);
+    const code = answers[0]?.code;
+    if (taken.length > 0) return taken;
+    // A node may say what it likes; a buyer hears only what has a meaning to it.
+    if (code?.startsWith("PULL_") === true) throw new PublicError({ code });
+    throw new BalancerError({ code: "PLACEMENT_NOBODY", primitive: "ingest" });
+  }
+
+  /** @throws PULL_NOT_YOURS: only whom this balancer gave the source may publish it */
+  requirePuller(stream: Hex, node: Address): void {
+    if (this.#given.get(stream)?.node !== node) throw new BalancerError({ code: "PULL_NOT_YOURS", stream });
+  }
+
+  /** How the source does, as its node says. */
+  async state(from: Address, { stream, code }: NodeRequest<"pull.state">): Promise<void> {
+    this.requirePuller(stream, from);
+    await this.#note(stream, code);
+  }
+
+  /** A node came into session: it may have forgotten what it fetched. */
+  joined(node: Address): void {
+    for (const given of this.#given.values()) if (given.node === node) given.isTold = false;
+    this.look();
+  }
+
+  look(): void {
+    const { tasks } = this.#parts;
+    if (tasks.signal.aborted) return;
+    const open = new Map(this.#open().map((stream) => [stream.id, stream]));
+    for (const [stream, { node }] of this.#given) {
+      if (open.has(stream)) continue;
+      this.#given.delete(stream);
+      tasks.run(() => this.#tellEnd(stream, node));
+    }
+    for (const stream of open.values()) {
+      if (this.#busy.has(stream.id)) continue;
+      this.#busy.add(stream.id);
+      tasks.run(() => this.#keep(stream).finally(() => this.#busy.delete(stream.id)));
+    }
+  }
+
+  async #keep(stream: PulledStream): Promise<void> {
+    const { hub, clock } = this.#components;
+    const given = this.#given.get(stream.id);
+    if (given !== undefined) {
+      if (hub.nodes.has(given.node)) given.lostAtMs = undefined;
+      else given.lostAtMs ??= clock.nowMs();
+      if (given.lostAtMs !== undefined && clock.nowMs() - given.lostAtMs < this.#options.sessionGraceMs) return;
+      if (given.lostAtMs === undefined && (given.isTold || (await this.#tell(stream, given.node)))) return;
+      this.#given.delete(stream.id);
+    }
+    const { scheme } = parseSource(stream.pull.url);
+    const able = stream.ingestNodes.filter((node) => this.#parts.nodes.pulls(node, scheme));
+    for (const node of able.length > 0 ? able : await this.#chooseAnew(stream, scheme)) {
+      if (await this.#tell(stream, node)) return;
+    }
+  }
+
+  /** Whether the node fetches it. */
+  async #tell({ id: stream, pull: { url } }: PulledStream, node: Address): Promise<boolean> {
+    const given: Given = { node, isTold: true, lostAtMs: undefined };
+    // Before it is asked: what it fetches may be there before its answer is.
+    this.#given.set(stream, given);
+    try {
+      const { code } = await this.#components.hub.call(node, "pull.begin", { stream, url });
+      await this.#note(stream, code);
+      return true;
+    } catch (error) {
+      if (!isCodedError(error)) throw error;
+      this.#components.logger.debug("Give source failed", { streamId: stream, node, code: error.code });
+      if (this.#given.get(stream) === given) this.#given.delete(stream);
+      if (error instanceof RemoteError) await this.#note(stream, error.code);
+      return false;
+    }
+  }
+
+  async #chooseAnew(stream: PulledStream, scheme: string): Promise<Address[]> {
+    const { streams, jobs, nodes } = this.#parts;
+    const live = jobs.part(stream.id, "ingest");
+    if (live === undefined) return [];
+    try {
+      const ingestNodes = await nodes.choose(stream, live, scheme);
+      await streams.change(stream.id, { ingestNodes });
+      return ingestNodes;
+    } catch (error) {
+      if (!isCodedError(error)) throw error;
+      await this.#note(stream.id, error.code);
+      return [];
+    }
+  }
+
+  async #tellEnd(stream: Hex, node: Address): Promise<void> {
+    await this.#components.hub.call(node, "pull.end", { stream }).catch((error) => {
+      this.#components.logger.debug("Tell end of pull failed", { streamId: stream, error });
+    });
+  }
+
+  async #note(stream: Hex, code: string | null): Promise<void> {
+    const row = await this.#parts.streams.find(stream);
+    if (row === undefined || row.pullCode === code) return;
+    await this.#parts.streams.change(stream, { pullCode: code });
+  }
+
+  #open(): PulledStream[] {
+    return this.#parts.streams.open().filter((stream): stream is PulledStream => stream.pull !== null);
+  }
+}

@@ -1,0 +1,2 @@
+ALTER TABLE streams ADD COLUMN pull text;
+ALTER TABLE streams ADD COLUMN pull_code text;

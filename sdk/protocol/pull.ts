@@ -1,0 +1,26 @@
+import { type Static, Type } from "typebox";
+import { closedObject } from "./schemas.ts";
+
+/** Where a stream comes from that nobody publishes: an ingest node fetches it. May hold a password. */
+export const pullUrlSchema = Type.String({
+  minLength: 8,
+  maxLength: 2_048,
+  pattern: "^[A-Za-z][A-Za-z0-9+.-]*:[!-~]+$",
+});
+
+/** From the stream's making on. */
+export const pullWhenSchema = Type.Literal("always");
+export type PullWhen = Static<typeof pullWhenSchema>;
+
+/** As a buyer writes it. */
+export const pullRequestSchema = closedObject({ url: pullUrlSchema, when: Type.Optional(pullWhenSchema) });
+export type PullRequest = Static<typeof pullRequestSchema>;
+
+/** As the balancer keeps it. */
+export interface PullSetting {
+  readonly url: string;
+  readonly when: PullWhen;
+}
+
+/** What kinds of source a node may say that it fetches. */
+export const pullSchemeSchema = Type.String({ pattern: "^[a-z]{3,8}$" });

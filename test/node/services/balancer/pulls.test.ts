@@ -1,0 +1,183 @@
+import assert from "node:assert/strict";
+import { ladder, source, useBalancer } from "../../../support/balancer-scene.ts";
+import { usdc } from "../../../support/candidates.ts";
+import { codeOf, type FakeNode, randomHash } from "../../../support/fake-market.ts";
+
+const url = "http://camera.example/live.ts";
+
+describe("pulled streams at the balancer", () => {
+  const scene = useBalancer();
+  const ask = (...call: Parameters<typeof scene.market.hub.ask>) => scene.market.hub.ask(...call);
+  const begun = (node: FakeNode) => node.told("pull.begin");
+  const row = (id: string) => scene.market.balancer.views.stream(scene.nodes[3].address, id);
+
+  const pull = (changes: object = {}) => scene.create({ pull: { url, ...changes } });
+
+  /** Of the two that could, the one that got it, and the other. */
+  async function given(): Promise<[FakeNode, FakeNode]> {
+    const [a, b] = scene.nodes;
+    await scene.until(() => begun(a).length + begun(b).length > 0);
+    return begun(a).length > 0 ? [a, b] : [b, a];
+  }
+
+  async function live() {
+    const created = await pull();
+    const [node, other] = await given();
+    const grant = await ask(node, "publish.pulled", { stream: created.id });
+    if (!("terms" in grant)) throw new Error("no grant");
+    node.jobs.set(grant.terms.assignment.value.job, grant.terms);
+    await ask(node, "source.ready", { stream: created.id, source });
+    await scene.until(() => scene.transcoders(created.id).length === 2);
+    return { ...created, node, other, grant };
+  }
+
+  it("are given to one ingest node that fetches such sources, once each of the chosen would", async () => {
+    const { id } = await pull();
+    const [node, other] = await given();
+    assert.deepEqual(begun(node), [{ stream: id, url }]);
+    assert.deepEqual([node.told("pull.check"), other.told("pull.check")], [[{ url }], [{ url }]]);
+    await scene.market.clock.advance(5_000);
+    assert.deepEqual([begun(node).length, begun(other).length], [1, 0]);
+    assert.deepEqual((await row(id)).pull, { url, when: "always" });
+  });
+
+  it("are not made where no node fetches from such an address, and their buyer is told why", async () => {
+    const [a, b] = scene.nodes;
+    for (const code of ["PULL_ADDRESS_PRIVATE", "PULL_NAME_REFUSED", "PULL_PULLS_EXCEEDED"]) {
+      for (const node of [a, b]) node.refusals.set("pull.check", code);
+      await assert.rejects(pull(), codeOf(code), code);
+    }
+    for (const node of [a, b]) node.refusals.set("pull.check", "SOMETHING_ELSE");
+    await assert.rejects(pull(), codeOf("PLACEMENT_NOBODY"));
+    assert.deepEqual(await scene.market.balancer.views.streams(scene.nodes[3].address, 10), []);
+    assert.deepEqual([begun(a), begun(b)], [[], []]);
+  });
+
+  it("are not made of what no node fetches, and no node is asked", async () => {
+    await assert.rejects(pull({ url: "file:///etc/passwd" }), codeOf("PULL_SCHEME_REFUSED"));
+    await assert.rejects(pull({ url: "http:///x" }), codeOf("PULL_URL_INVALID"));
+    assert.deepEqual(
+      scene.nodes.flatMap((node) => node.calls),
+      [],
+    );
+  });
+
+  it("go to those alone that would fetch them", async () => {
+    const [a, b] = scene.nodes;
+    a.refusals.set("pull.check", "PULL_ADDRESS_PRIVATE");
+    const { id } = await pull();
+    const [node] = await given();
+    assert.deepEqual([node, (await row(id)).ingestNodes], [b, [b.address]]);
+    const { pulls: _, ...without } = b.hello();
+    scene.market.hub.join(b, without);
+    await assert.rejects(pull(), codeOf("PULL_ADDRESS_PRIVATE"));
+  });
+
+  it("are as many for one buyer as the cluster allows", async () => {
+    for (let made = 0; made < 20; made += 1) await pull();
+    await assert.rejects(pull(), codeOf("STREAM_PULLS_EXCEEDED"));
+    await scene.create();
+  }).timeout(20_000);
+
+  it("may be published by the node alone that has their source, beside nobody", async () => {
+    const { id, streamKey, node, other } = await live();
+    await assert.rejects(ask(other, "publish.pulled", { stream: id }), codeOf("PULL_NOT_YOURS"));
+    await assert.rejects(scene.publish(other, streamKey), codeOf("PUBLISH_LEASE_HELD"));
+    await assert.rejects(scene.publish(node, streamKey), codeOf("PUBLISH_LEASE_HELD"));
+    const { id: plain } = await scene.create();
+    await assert.rejects(ask(node, "publish.pulled", { stream: plain }), codeOf("PULL_NOT_YOURS"));
+    // Its own lease keeps the node from nothing: it comes back at once.
+    const again = await ask(node, "publish.pulled", { stream: id });
+    assert.ok("terms" in again && again.discontinuity === false);
+  });
+
+  it("tell their buyer why nothing comes", async () => {
+    const { id } = await pull();
+    const [node, other] = await given();
+    await ask(node, "pull.state", { stream: id, code: "PULL_STATUS_REFUSED" });
+    assert.equal((await row(id)).pullCode, "PULL_STATUS_REFUSED");
+    await assert.rejects(ask(other, "pull.state", { stream: id, code: "LIES" }), codeOf("PULL_NOT_YOURS"));
+    await ask(node, "pull.state", { stream: id, code: null });
+    assert.equal((await row(id)).pullCode, null);
+  });
+
+  it("pause where their source is lost: all work for them ends, and they go on where they stopped", async () => {
+    const { id, slug, node, grant } = await live();
+    await scene.market.balancer.play(slug);
+    const works = scene.nodes.flatMap(({ jobs }) => [...jobs.keys()]);
+    assert.equal(works.length, 5);
+    await ask(node, "publish.end", { stream: id, clean: false, lastSequence: 6, frames: 420 });
+    const paused = await row(id);
+    assert.deepEqual(
+      [paused.state, paused.endCode, paused.renditions, paused.nextSequence],
+      ["created", null, null, 7],
+    );
+    assert.deepEqual(
+      scene.nodes.flatMap(({ jobs }) => [...jobs.keys()]),
+      [grant.terms.assignment.value.job],
+    );
+    assert.deepEqual((await scene.market.balancer.play(slug)).primary, null);
+    node.jobs.clear();
+    const again = await ask(node, "publish.pulled", { stream: id });
+    if (!("terms" in again)) throw new Error("no grant");
+    assert.notEqual(again.terms.assignment.value.job, grant.terms.assignment.value.job);
+    assert.deepEqual([again.startSequence, again.startFrame, again.startEpoch, again.discontinuity], [7, 420, 1, true]);
+    await ask(node, "source.ready", { stream: id, source });
+    await scene.until(() => scene.transcoders(id).length === 2);
+    for (const { spec } of scene.transcoders(id)) assert.ok(spec.primitive === "transcode" && spec.startSequence === 7);
+    // Told once: it is the same stream.
+    assert.deepEqual(new Set(scene.market.news.map((item) => item.id)), new Set([`stream.started.${id}`]));
+  });
+
+  it("pause also where the node that had them is gone for good, and go to another", async () => {
+    const { id, node, other } = await live();
+    scene.market.hub.leave(node);
+    await scene.market.clock.advance(2_000);
+    assert.equal(begun(other).length, 0);
+    await scene.market.clock.advance(3_000);
+    await scene.until(() => begun(other).length === 1);
+    await scene.market.clock.advance(60_000);
+    await scene.until(async () => (await row(id)).state === "created");
+    const grant = await ask(other, "publish.pulled", { stream: id });
+    assert.ok("terms" in grant);
+  });
+
+  it("end where their source is over, and are fetched no more", async () => {
+    const { id, node } = await live();
+    await ask(node, "publish.end", { stream: id, clean: true, lastSequence: 6, frames: 420 });
+    assert.deepEqual([(await row(id)).state, (await row(id)).endCode], ["ended", "STREAM_ENDED"]);
+    await scene.until(() => node.told("pull.end").length === 1);
+    assert.deepEqual(node.told("pull.end"), [{ stream: id }]);
+    await scene.market.clock.advance(5_000);
+    assert.equal(begun(node).length, 1);
+  });
+
+  it("end when their buyer says so, also while nothing comes", async () => {
+    const { id } = await pull();
+    const [node] = await given();
+    await scene.market.balancer.endStream(scene.nodes[3].address, id);
+    await scene.until(() => node.told("pull.end").length === 1);
+    assert.equal((await row(id)).state, "ended");
+  });
+
+  it("are asked for again of a node that comes back, which may have forgotten them", async () => {
+    await pull();
+    const [node, other] = await given();
+    scene.market.hub.leave(node);
+    await scene.market.clock.advance(1_000);
+    scene.market.hub.join(node);
+    await scene.until(() => begun(node).length === 2);
+    assert.equal(begun(other).length, 0);
+  });
+
+  it("take their price and their policy as any other stream", async () => {
+    const { quote } = await scene.market.balancer.createStream(scene.nodes[3].address, {
+      ladder,
+      token: usdc,
+      nonce: randomHash(3),
+      unsignedBudgetBytes: 0n,
+      pull: { url },
+    });
+    assert.ok((quote.prices.ingestMs ?? 0n) > 0n);
+  });
+});

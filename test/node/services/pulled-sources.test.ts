@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { addLive } from "@leat/node/media-io/hls/routes.ts";
+import type { Ladder } from "@leat/transcoder/ladder.ts";
+import { writePattern } from "@leat/transcoder/tools/media.ts";
+import { fastify } from "fastify";
+import { FakeBalancer } from "../../support/fake-balancer.ts";
+import { judgeMaster } from "../../support/hls-judge.ts";
+import { withDirectory } from "../../support/media/ffmpeg.ts";
+import { MediaNode } from "../../support/media-network.ts";
+import { until } from "../../support/publish-items.ts";
+import { SourceServer } from "../../support/source-server.ts";
+import { makeTs } from "../../support/ts-files.ts";
+
+const ladder: Ladder = [{ name: "120p", codec: "h264", height: 120, videoBitrate: 150_000, audioBitrate: 64_000 }];
+const pattern = { width: 160, height: 120, fps: 15, durationS: 6, keyframeEveryS: 2, bFrames: 0 };
+
+describe("pulled sources, from the source to an edge", function () {
+  this.timeout(60_000);
+  let ts: Uint8Array;
+  let server: SourceServer;
+  let node: MediaNode;
+  let balancer: FakeBalancer;
+
+  before(async () => {
+    server = await SourceServer.open();
+    ts = await withDirectory(async (directory) => {
+      const file = join(directory, "pattern.flv");
+      await writePattern(file, pattern);
+      return makeTs("-i", file, "-c", "copy");
+    });
+  });
+  after(() => server.close());
+  beforeEach(async () => {
+    server.asked.length = 0;
+    balancer = new FakeBalancer(ladder);
+    node = new MediaNode(balancer);
+    await node.start();
+    balancer.transcoders = [node];
+  });
+  afterEach(() => node.stop());
+
+  /** Every number that viewers see, by segment, and how often the clock was set anew. */
+  async function watch(url: string): Promise<{ numbers: readonly number[]; discontinuities: number }> {
+    await balancer.ask(node, "pull.begin", { stream: balancer.stream, url });
+    await balancer.until(() => balancer.renditions.length > 0);
+    await balancer.assign(node, balancer.deliverySpec());
+    const stream = node.delivery.findStream(balancer.slug)!;
+    await until(() => stream.window.ended);
+    const http = fastify();
+    await addLive(http, node.delivery);
+    const base = await http.listen({ host: "127.0.0.1", port: 0 });
+    try {
+      const [rung] = await judgeMaster(`${base}/live/${balancer.slug}/master.m3u8`);
+      assert.equal(rung!.gaps, 0);
+      return { numbers: [...rung!.segments.values()].flat(), discontinuities: rung!.discontinuities };
+    } finally {
+      await http.close();
+    }
+  }
+
+  const range = (count: number) => Array.from({ length: count }, (_, at) => at);
+
+  it("shows every picture of a transport stream by HTTP once, and ends with it", async () => {
+    server.answer = (_request, response) => response.writeHead(200, { "content-length": ts.length }).end(ts);
+    const { numbers, discontinuities } = await watch(server.url());
+    assert.deepEqual([numbers, discontinuities], [range(90), 0]);
+    assert.deepEqual(balancer.of("publish.end")[0]!.body.clean, true);
+    assert.deepEqual(
+      balancer.of("pull.state").map(({ body }) => body.code),
+      [null],
+    );
+  });
+
+  it("goes on behind a source that was lost with a discontinuity, and loses no picture that came", async () => {
+    server.answer = (_request, response) => {
+      if (server.asked.length > 1) response.writeHead(200, { "content-length": ts.length });
+      // Without a length, as a live source: its end is a loss.
+      response.write(ts);
+      response.end();
+    };
+    const { numbers, discontinuities } = await watch(server.url());
+    assert.deepEqual([numbers, discontinuities], [[...range(90), ...range(90)], 1]);
+  });
+});
