@@ -7,7 +7,7 @@ import { nativeStatements } from "../kernel/secp.ts";
 import { findFault } from "../media/verification/verify-segment.ts";
 import { RefusalReporter, type StreamRefusals } from "../media-io/access/refusals.ts";
 import { Audiences } from "../media-io/hls/audience.ts";
-import { addLive } from "../media-io/hls/routes.ts";
+import { addLive, type HlsDoor } from "../media-io/hls/routes.ts";
 import { createRtmpServer, type RtmpServer } from "../media-io/rtmp/server.ts";
 import { WebrtcEndpoint } from "../media-io/webrtc/endpoint.ts";
 import { CheckingService } from "../services/checking/checking-service.ts";
@@ -159,14 +159,17 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     );
   }
   if (roles.includes("delivery") || roles.includes("ingest")) parts.push({ name: "webrtc", part: webrtc });
+  let delivery: DeliveryService | undefined;
+  let taking: IngestService | undefined;
+  let door: HlsDoor | undefined;
+  const audiences = new Audiences(clock);
   if (roles.includes("delivery")) {
-    const delivery = new DeliveryService(
+    delivery = new DeliveryService(
       { desk, media: host, receipts, statements, domain, keep: work.keepPart, ...shared },
       config.delivery,
     );
-    const door =
+    door =
       x402 && createPlaybackDoor(x402, priceLists, { token: deployment.tokens.USDC, playback: config.x402.playback });
-    const audiences = new Audiences(clock);
     await addLive(http, delivery, { metrics, door, access: foundation.access, audiences });
     parts.push({ name: "delivery", part: delivery });
     await addWhep(foundation, webrtc, delivery, { audiences, door });
@@ -195,6 +198,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
       },
       config.ingest,
     );
+    taking = ingest;
     host.onMedia((connection) => ingest.serve(connection));
     const { tls, ...plain } = config.rtmp;
     const isSecure = tls.certFile !== "" || tls.keyFile !== "";
@@ -205,10 +209,12 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
       ...shared,
     });
     parts.push({ name: "ingest", part: ingest }, { name: "rtmp", part: rtmp });
-    describeSrt = addSrt(foundation, ingest);
     await addWhip(foundation, webrtc, ingest);
     if (config.push.enabled) await addPush(foundation, ingest);
     pulls = addPulling(foundation, jobSession, ingest);
+  }
+  if (taking !== undefined || delivery !== undefined) {
+    describeSrt = addSrt(foundation, { ingest: taking, delivery, audiences, door });
   }
   parts.push({ name: "outbox", part: outbox }, { name: "jobs", part: desk }, { name: "session", part: session });
   foundation.readiness.push({

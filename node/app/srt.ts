@@ -1,6 +1,11 @@
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import type { Audiences } from "../media-io/hls/audience.ts";
+import type { HlsDoor } from "../media-io/hls/routes.ts";
+import type { PlayedStream } from "../media-io/playout/stream.ts";
 import { deriveSrtSecret } from "../media-io/srt/passphrase.ts";
 import { SrtService } from "../media-io/srt/srt-service.ts";
+import type { AuthorizeSrt } from "../media-io/srt/srt-session.ts";
+import type { Delivery } from "../services/delivery/delivery-service.ts";
 import type { Ingest } from "../services/ingest/ingest-service.ts";
 import type { Foundation } from "./foundation.ts";
 
@@ -9,21 +14,36 @@ export interface SrtHello {
   readonly srtSecret: Hex;
 }
 
-/** Adds SRT to a node that takes streams in; gives what its balancers are told of it, which is nothing where it is off. */
-export function addSrt(foundation: Foundation, ingest: Ingest): () => SrtHello | undefined {
-  const { config, key, logger, metrics, parts } = foundation;
+export interface SrtRoles {
+  readonly ingest: Ingest | undefined;
+  readonly delivery: Delivery | undefined;
+  readonly audiences: Audiences;
+  readonly door: HlsDoor | undefined;
+}
+
+/**
+ * Adds SRT to a node that takes streams in or delivers them: the same keys as by RTMP, the same policy, audience and pay
+ * as for files. Gives what its balancers are told of it, which is nothing where it is off.
+ */
+export function addSrt(
+  foundation: Foundation,
+  { ingest, delivery, audiences, door }: SrtRoles,
+): () => SrtHello | undefined {
+  const { access, clock, config, key, logger, metrics, parts } = foundation;
   const srtSecret = deriveSrtSecret(key.secret);
-  const service = new SrtService(
-    {
-      // A hash is believed: libsrt let in only who has its passphrase.
-      authorize: (target, info) =>
-        target.type === "key" ? ingest.authorize(target.key, info) : ingest.authorizeHash(target.keyHash, info),
-      secret: srtSecret,
-      logger,
-      metrics,
-    },
-    config.srt,
-  );
+  // A hash is believed: libsrt let in only who has its passphrase.
+  const authorize: AuthorizeSrt | undefined =
+    ingest &&
+    ((target, info) =>
+      target.type === "key" ? ingest.authorize(target.key, info) : ingest.authorizeHash(target.keyHash, info));
+  const playout = delivery && {
+    streams: delivery,
+    access,
+    audienceOf: (stream: PlayedStream) => audiences.of(stream),
+    isPaid: (stream: PlayedStream) => door?.isPaid(stream) === true,
+  };
+  const does = { ...(authorize === undefined ? {} : { authorize }), ...(playout === undefined ? {} : { playout }) };
+  const service = new SrtService({ ...does, secret: srtSecret, clock, logger, metrics }, config.srt);
   parts.push({ name: "srt", part: service });
   return () => (service.fault === undefined ? { srtUrl: config.node.srtUrl || service.url, srtSecret } : undefined);
 }

@@ -1,11 +1,17 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { once } from "node:events";
+import { promisify } from "node:util";
 import { buyerOf, demoLadder } from "../../scripts/network/demo.ts";
 import { createStream, endStream, getStream } from "../../sdk/client/actions/streams.ts";
 import { getPlayback } from "../../sdk/client/actions/watch.ts";
 import { TestNetwork } from "../support/e2e-network.ts";
 import { waitFor, whenListed } from "../support/e2e-stream.ts";
 import { publishPattern } from "../support/srt-caller.ts";
+
+const run = promisify(execFile);
+const quietly = ["-v", "error", "-nostdin"];
+const someFrames = ["-map", "0:v", "-frames:v", "25", "-f", "framemd5", "-"];
 
 describe("a network that is given video by SRT", function () {
   this.timeout(180_000);
@@ -19,7 +25,7 @@ describe("a network that is given video by SRT", function () {
     return network?.stop();
   });
 
-  it("plays what the ffmpeg program sends to the address of its buyer, and goes on when it comes back", async () => {
+  it("plays what the ffmpeg program sends to the address of its buyer, to who watches by SRT too, and goes on when it comes back", async () => {
     const caller = buyerOf(network);
     const token = network.economy.deployment.tokens.USDC;
     const request = { ladder: demoLadder, token, unsignedBudgetBytes: 1_000_000_000n };
@@ -39,6 +45,12 @@ describe("a network that is given video by SRT", function () {
       return (await fetch(found.primary.hls)).ok ? found : undefined;
     });
     await whenListed(playback.primary.hls, 1);
+    const { stdout } = await run("ffmpeg", [...quietly, "-i", playback.primary.srt!, ...someFrames]);
+    assert.equal(stdout.split("\n").filter((line) => /^0,/.test(line)).length, 25);
+    const { servedBytes } = (await (await fetch(new URL("audience", playback.primary.hls))).json()) as {
+      servedBytes: number;
+    };
+    assert.ok(servedBytes > 0);
     first.kill("SIGKILL");
     await once(first, "exit");
     const before = Number((await getStream(caller, created.id)).segments);

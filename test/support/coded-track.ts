@@ -1,4 +1,4 @@
-import type { Frame, VideoConfig } from "../../sdk/protocol/frame.ts";
+import type { AudioConfig, Frame, VideoConfig } from "../../sdk/protocol/frame.ts";
 import { encodeFragmented } from "./media/ffmpeg.ts";
 import { readTrack } from "./media/mp4-reader.ts";
 
@@ -20,6 +20,13 @@ export function codedTrack(codec: "h264" | "vp9", size = "320x180"): Promise<Cod
   const known = made.get(key) ?? make(codec, size);
   made.set(key, known);
   return known;
+}
+
+/** Two seconds of a tone as AAC. */
+export async function codedSound(): Promise<{ readonly config: AudioConfig; readonly frames: readonly Frame[] }> {
+  const tone = ["-f", "lavfi", "-i", "sine=frequency=500:sample_rate=48000:duration=2"];
+  const { config, frames } = readTrack(await encodeFragmented(tone, ["-c:a", "aac"]));
+  return { config: config as AudioConfig, frames };
 }
 
 async function make(codec: "h264" | "vp9", size: string): Promise<CodedTrack> {

@@ -1,19 +1,24 @@
+import { EventEmitter } from "node:events";
 import { FrameRelay } from "../../node/media/live-frames.ts";
 import type { PlayedStream } from "../../node/media-io/playout/stream.ts";
-import type { Frame } from "../../sdk/protocol/frame.ts";
+import type { AudioConfig, Frame } from "../../sdk/protocol/frame.ts";
 import type { RenditionInfo } from "../../sdk/protocol/stream.ts";
 import type { CodedTrack } from "./coded-track.ts";
 
 /** A stream whose frames a test hands on by hand; counts what goes out. */
 export class RelayedStream implements PlayedStream {
   readonly relay = new FrameRelay();
+  /** Tells "follow" and "unfollow". */
+  readonly follows = new EventEmitter();
   readonly frames: PlayedStream["frames"] = {
     follow: (rung, follower) => {
       const unfollow = this.relay.follow(rung, follower);
       this.#following.add(follower);
+      this.follows.emit("follow");
       return () => {
         this.#following.delete(follower);
         unfollow();
+        this.follows.emit("unfollow");
       };
     },
   };
@@ -28,6 +33,13 @@ export class RelayedStream implements PlayedStream {
     return this.#following.size;
   }
 
+  /** Adds a rung of sound. */
+  addSound(rung: number, name: string, config: AudioConfig): void {
+    const { codec } = config;
+    this.window.renditions.push({ rung, name, kind: "audio", codec, bitrate: 96_000 });
+    this.relay.config(rung, 0, config);
+  }
+
   /** Adds a rung of this track. */
   add(rung: number, name: string, { config }: CodedTrack): void {
     const { codec, width, height } = config;
@@ -39,7 +51,8 @@ export class RelayedStream implements PlayedStream {
   pass(rung: number, sequence: number, frames: readonly Frame[], byTicks = 0): void {
     for (const frame of frames) {
       const [dts, pts] = [frame.dts + byTicks, frame.pts + byTicks];
-      this.relay.frame(rung, sequence, { ...frame, dts, pts, duration: 3_000, arrivalMs: Date.now() });
+      const duration = frame.kind === "video" ? 3_000 : frame.duration;
+      this.relay.frame(rung, sequence, { ...frame, dts, pts, duration, arrivalMs: Date.now() });
     }
   }
 

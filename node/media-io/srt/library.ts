@@ -5,10 +5,11 @@ import koffi from "koffi";
 export const srtStates = { connected: 5 } as const;
 export const srtEvents = { in: 0x1, error: 0x8 } as const;
 const options = {
+  sendSynchronous: 1,
   receiveSynchronous: 2,
-
   passphrase: 26,
   receiveLatency: 43,
+  peerLatency: 44,
   streamId: 46,
   ipv6Only: 54,
 } as const;
@@ -56,6 +57,7 @@ function bindLibrary(library: ReturnType<typeof koffi.load>) {
   const startup = library.func("int srt_startup()");
   const rejectWith = library.func("int srt_setrejectreason(int u, int reason)");
   const lastError = library.func("int srt_getlasterror(_Out_ int* systemError)");
+  const sendBuffer = library.func("int srt_getsndbuffer(int u, _Out_ size_t* packets, _Out_ size_t* bytes)");
   const version = library.func("uint32_t srt_getversion()");
   const setInteger = (socket: number, option: number, value: number) => {
     const bytes = Buffer.alloc(4);
@@ -70,6 +72,18 @@ function bindLibrary(library: ReturnType<typeof koffi.load>) {
       buffer: Uint8Array,
       size: number,
     ) => number,
+    /** One message, of a payload at most. Below 0 where it cannot be taken now. */
+    send: library.func("int srt_send(int u, const void* bytes, int size)") as (
+      socket: number,
+      bytes: Uint8Array,
+      size: number,
+    ) => number,
+    /** What the receiver has not acknowledged, bytes. */
+    unacknowledged(socket: number): number {
+      const bytes = [0];
+      sendBuffer(socket, [0], bytes);
+      return Number(bytes[0]);
+    },
     state: library.func("int srt_getsockstate(int u)") as (socket: number) => number,
     /** Of the system, as it numbers them; 0 where the fault is not the system's. */
     lastSystemError(): number {
@@ -115,7 +129,13 @@ function bindLibrary(library: ReturnType<typeof koffi.load>) {
       if ((getOption(socket, options.streamId, bytes, size) as number) !== 0) return "";
       return bytes.subarray(0, size[0]).toString();
     },
-    neverWait: (socket: number): number => setInteger(socket, options.receiveSynchronous, 0),
+    /** How long the receiver holds back what we send, milliseconds. */
+    latencyOf(socket: number): number {
+      const bytes = Buffer.alloc(4);
+      return (getOption(socket, options.peerLatency, bytes, [bytes.length]) as number) === 0 ? bytes.readInt32LE() : 0;
+    },
+    neverWait: (socket: number): number =>
+      setInteger(socket, options.receiveSynchronous, 0) || setInteger(socket, options.sendSynchronous, 0),
     setLatency: (socket: number, ms: number): number => setInteger(socket, options.receiveLatency, ms),
     takeBothFamilies: (socket: number): number => setInteger(socket, options.ipv6Only, 0),
     setPassphrase: (socket: number, passphrase: string): number =>

@@ -4,6 +4,7 @@ import { isCodedError } from "@leat/sdk/base/errors.ts";
 import { SrtError } from "./errors.ts";
 import { EVENT_BYTES, type SrtLibrary, srtEvents, srtStates } from "./library.ts";
 import type { FromSrtThread, SrtThreadData, ToSrtThread } from "./messages.ts";
+import { SrtOutlet } from "./outlet.ts";
 import { passphraseOf } from "./passphrase.ts";
 import { RefusalMemory } from "./refusal-memory.ts";
 import { rejectReasonOf } from "./reject-reasons.ts";
@@ -14,16 +15,23 @@ interface Connection {
   readonly socket: number;
   readonly address: string;
   readonly name: string;
+  /** Of a viewer alone. */
+  readonly outlet: SrtOutlet | undefined;
   /** Sent on to the node's own thread and not taken there yet. */
   waiting: number;
   lastDataMs: number;
-  /** Its caller is gone: what libsrt holds back until its time is still read up to here. */
+  /**
+   * When it is closed at the latest. Its publisher is gone: what libsrt holds back until its time is still read. Or its
+   * viewer gets nothing more: what is under way still arrives.
+   */
   endsAtMs: number | undefined;
+  /** Of a viewer: it has not acknowledged all yet. */
+  finishing: boolean;
 }
 
 /** Packets wait for so long at most before they are fetched: little beside any latency that SRT works with. */
 const TICK_MS = 10;
-/** Where nobody publishes only handshakes wait. */
+/** Where nobody is connected only handshakes wait. */
 const IDLE_TICK_MS = 50;
 /** libsrt's largest payload. */
 const MAX_MESSAGE_BYTES = 1_456;
@@ -34,6 +42,8 @@ const MAX_WAITING_BYTES = 2 * 2 ** 20;
 const BACKLOG = 64;
 /** What a library without encryption refuses to take. */
 const TRIAL_PASSPHRASE = "a trial passphrase";
+/** What is not acknowledged a second after it was sent is given up by libsrt. */
+const FINISH_MS = 1_000;
 /** Beyond the latency, after which nothing is held back any more. */
 const DRAIN_MS = 50;
 
@@ -63,7 +73,7 @@ export class SrtListener {
     this.#library = library;
     this.#data = data;
     this.#send = send;
-    this.#events = Buffer.alloc(EVENT_BYTES * (data.maxConnections + BACKLOG));
+    this.#events = Buffer.alloc(EVENT_BYTES * (data.maxConnections + data.maxViewers + BACKLOG));
   }
 
   /** False where the port cannot be had: that is told. */
@@ -107,6 +117,16 @@ export class SrtListener {
       connection.waiting -= message.bytes;
       return;
     }
+    if (message.type === "send") {
+      connection.outlet?.push(message.bytes);
+      this.#drain(connection, performance.now());
+      return;
+    }
+    if (message.type === "finish") {
+      connection.endsAtMs = performance.now() + FINISH_MS;
+      connection.finishing = true;
+      return;
+    }
     const { address, name } = connection;
     const isLimited = message.code === "INGEST_KEYS_LIMITED";
     if (message.code !== undefined) {
@@ -136,12 +156,10 @@ export class SrtListener {
   /** A thread of libsrt waits for this, and with it every packet of the port: nothing is asked and nothing is awaited. */
   #judge(socket: number, address: string, streamId: string): number {
     try {
-      const { maxConnections, encryptedOnly, secret } = this.#data;
+      const { encryptedOnly, secret } = this.#data;
       if (this.#stopped) throw new SrtError({ code: "SRT_STOPPED" });
-      if (this.#bySocket.size >= maxConnections) {
-        throw new SrtError({ code: "SRT_CONNECTIONS_EXCEEDED", limit: maxConnections });
-      }
       const target = parseStreamId(streamId);
+      this.#checkPlace(target);
       if (target.type === "key" && encryptedOnly) throw new SrtError({ code: "SRT_KEY_UNENCRYPTED" });
       const code = this.#refusals.find(address, nameOf(target), performance.now());
       if (code !== undefined) return this.#refuse(socket, code);
@@ -153,6 +171,19 @@ export class SrtListener {
       // Whatever leaves here would end the process.
       return this.#refuse(socket, isCodedError(error) ? error.code : "");
     }
+  }
+
+  /** Neither those who publish nor those who watch take the others' places. */
+  #checkPlace({ type }: SrtTarget): void {
+    const { maxConnections, maxViewers, takes, plays } = this.#data;
+    const isViewer = type === "play";
+    if (!(isViewer ? plays : takes)) {
+      throw new SrtError({ code: "SRT_MODE_UNSUPPORTED", mode: isViewer ? "request" : "publish" });
+    }
+    const limit = isViewer ? maxViewers : maxConnections;
+    let count = 0;
+    for (const { outlet } of this.#bySocket.values()) if ((outlet !== undefined) === isViewer) count += 1;
+    if (count >= limit) throw new SrtError({ code: "SRT_CONNECTIONS_EXCEEDED", limit });
   }
 
   #refuse(socket: number, code: string): number {
@@ -170,11 +201,17 @@ export class SrtListener {
       const socket = events.readInt32LE(index * EVENT_BYTES);
       const connection = this.#bySocket.get(socket);
       if (socket === this.#socket) this.#accept(nowMs);
+      else if (connection?.outlet !== undefined) this.#look(connection);
       else if (connection !== undefined) {
         this.#read(connection, events.readInt32LE(index * EVENT_BYTES + 4), nowMs);
       }
     }
     for (const connection of this.#bySocket.values()) {
+      if (connection.outlet !== undefined) {
+        this.#drain(connection, nowMs);
+        this.#finish(connection, connection.outlet, nowMs);
+        continue;
+      }
       // We are the ones who are behind.
       if (connection.waiting >= MAX_WAITING_BYTES) connection.lastDataMs = nowMs;
       if (connection.endsAtMs !== undefined && nowMs > connection.endsAtMs) this.#lose(connection, false);
@@ -204,9 +241,11 @@ export class SrtListener {
       socket,
       address,
       name: nameOf(target),
+      outlet: target.type === "play" ? new SrtOutlet(this.#library, socket) : undefined,
       waiting: 0,
       lastDataMs: nowMs,
       endsAtMs: undefined,
+      finishing: false,
     };
     this.#nextId += 1;
     this.#library.neverWait(socket);
@@ -236,6 +275,26 @@ export class SrtListener {
     if (isOver) connection.endsAtMs ??= nowMs + this.#data.latencyMs + DRAIN_MS;
   }
 
+  #drain({ id, outlet }: Connection, nowMs: number): void {
+    const bytes = outlet?.drain(nowMs) ?? 0;
+    if (bytes > 0) this.#send({ type: "sent", id, bytes });
+  }
+
+  /** A viewer that has all may still hold it back, and programs let go of what they hold when the connection ends. */
+  #finish(connection: Connection, outlet: SrtOutlet, nowMs: number): void {
+    if (connection.endsAtMs === undefined) return;
+    if (connection.finishing && outlet.isEmpty) {
+      connection.finishing = false;
+      connection.endsAtMs = nowMs + this.#library.latencyOf(connection.socket) + DRAIN_MS;
+    }
+    if (nowMs > connection.endsAtMs) this.#lose(connection, false);
+  }
+
+  /** What a viewer sends is left to libsrt's own bounded buffer; that it is gone is heard. */
+  #look(connection: Connection): void {
+    if (this.#library.state(connection.socket) !== srtStates.connected) this.#lose(connection, false);
+  }
+
   #lose(connection: Connection, idle: boolean): void {
     this.#close(connection);
     this.#send({ type: "closed", id: connection.id, idle });
@@ -249,5 +308,6 @@ export class SrtListener {
 }
 
 function nameOf(target: SrtTarget): string {
+  if (target.type === "play") return `play ${target.slug} ${target.rung ?? ""} ${target.token ?? ""}`;
   return target.type === "key" ? target.key : target.keyHash;
 }

@@ -9,6 +9,10 @@ export interface SrtThreadData {
   readonly latencyMs: number;
   readonly idleMs: number;
   readonly maxConnections: number;
+  readonly maxViewers: number;
+  /** What this node does for callers. */
+  readonly takes: boolean;
+  readonly plays: boolean;
   readonly encryptedOnly: boolean;
   readonly secret: Hex;
   readonly libraries: readonly string[];
@@ -19,6 +23,8 @@ export type FromSrtThread =
   | { readonly type: "failed"; readonly why: "library" | "busy" | "address"; readonly reason: string }
   | { readonly type: "opened"; readonly id: number; readonly address: string; readonly target: SrtTarget }
   | { readonly type: "data"; readonly id: number; readonly bytes: Uint8Array<ArrayBuffer> }
+  /** So many bytes for a viewer have left. */
+  | { readonly type: "sent"; readonly id: number; readonly bytes: number }
   | { readonly type: "closed"; readonly id: number; readonly idle: boolean }
   | { readonly type: "crashed"; readonly reason: string }
   /** Before there was a connection. */
@@ -26,6 +32,10 @@ export type FromSrtThread =
 
 export type ToSrtThread =
   | { readonly type: "taken"; readonly id: number; readonly bytes: number }
-  /** `code`: what the same publisher is told if it comes again at once. */
+  /** Whole packets of a transport stream, for a viewer. */
+  | { readonly type: "send"; readonly id: number; readonly bytes: Uint8Array }
+  /** `code`: what the same caller is told if it comes again at once. */
   | { readonly type: "close"; readonly id: number; readonly code: string | undefined }
+  /** Nothing more comes for a viewer: it is closed once it has all. */
+  | { readonly type: "finish"; readonly id: number }
   | { readonly type: "stop" };

@@ -2,18 +2,25 @@ import { Worker } from "node:worker_threads";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import { type Counter, type MetricsRegister, silentMetrics } from "@leat/sdk/base/metrics.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import { type Clock, systemClock } from "../../kernel/clock.ts";
 import type { Startable } from "../../kernel/lifecycle.ts";
 import { SrtError } from "./errors.ts";
 import type { FromSrtThread, SrtThreadData, ToSrtThread } from "./messages.ts";
 import type { SrtOptions } from "./options.ts";
+import type { SrtPlayout } from "./playout.ts";
 import { type AuthorizeSrt, SrtSession } from "./srt-session.ts";
+import { SrtViewers } from "./srt-viewers.ts";
 
 export interface SrtComponents {
-  readonly authorize: AuthorizeSrt;
+  /** Absent: nobody publishes here. */
+  readonly authorize?: AuthorizeSrt;
+  /** Absent: nobody watches here. */
+  readonly playout?: SrtPlayout;
   /** What passphrases are made from; the balancer is told it. */
   readonly secret: Hex;
   readonly logger: Logger;
   readonly metrics?: MetricsRegister;
+  readonly clock?: Clock;
   /** Names of the library, the best first. */
   readonly libraries?: readonly string[];
 }
@@ -21,12 +28,13 @@ export interface SrtComponents {
 /** As Debian and its relatives name it, by the cryptography that it was built with. */
 export const srtLibraries = ["libsrt-gnutls.so.1.5", "libsrt-openssl.so.1.5", "libsrt.so.1.5", "libsrt.so.1"];
 
-/** Takes publishers by SRT. Where libsrt is not installed the node says so once and goes on without. */
+/** Takes publishers by SRT and plays to viewers, at one port. Where libsrt is not installed the node says so once and goes on without. */
 export class SrtService implements Startable {
-  readonly #components: Required<SrtComponents>;
+  readonly #components: SrtComponents;
   readonly #options: SrtOptions;
   readonly #sessions = new Map<number, SrtSession>();
   readonly #running = new Set<Promise<void>>();
+  readonly #viewers: SrtViewers | undefined;
   readonly #accepted: Counter;
   readonly #refused: Counter;
   #worker: Worker | undefined;
@@ -36,13 +44,25 @@ export class SrtService implements Startable {
   #fault: SrtError | undefined = new SrtError({ code: "SRT_STOPPED" });
 
   constructor(components: SrtComponents, options: SrtOptions) {
-    this.#components = { metrics: silentMetrics, libraries: srtLibraries, ...components };
+    this.#components = components;
     this.#options = options;
     this.#port = options.port;
-    const { metrics } = this.#components;
+    const { clock = systemClock, logger, metrics = silentMetrics, playout } = components;
     this.#accepted = metrics.counter({ name: "leat_srt_connections_total", help: "SRT connections accepted" });
     this.#refused = metrics.counter({ name: "leat_srt_refused_total", help: "SRT handshakes refused" });
     metrics.gauge({ name: "leat_srt_publishers", help: "SRT connections now", collect: () => this.#sessions.size });
+    this.#viewers =
+      playout &&
+      new SrtViewers({
+        playout,
+        recheckMs: options.recheckMs,
+        clock,
+        logger,
+        metrics,
+        send: (id, bytes) => this.#say({ type: "send", id, bytes }),
+        finish: (id) => this.#say({ type: "finish", id }),
+        close: (id, code) => this.#say({ type: "close", id, code }),
+      });
   }
 
   /** Why nobody can publish by SRT now. */
@@ -63,11 +83,12 @@ export class SrtService implements Startable {
 
   /** @throws SRT_PORT_BUSY, SRT_ADDRESS_UNUSABLE */
   async start(): Promise<void> {
-    const { enabled, host, port, latencyMs, idleMs, maxConnections, encryptedOnly } = this.#options;
-    const { secret, libraries, logger } = this.#components;
+    const { enabled, host, port, latencyMs, idleMs, maxConnections, maxViewers, encryptedOnly } = this.#options;
+    const { authorize, playout, secret, libraries = srtLibraries, logger } = this.#components;
     if (!enabled) return;
-    const bounds = { latencyMs, idleMs, maxConnections, encryptedOnly };
-    const workerData: SrtThreadData = { host, port, ...bounds, secret, libraries };
+    const bounds = { latencyMs, idleMs, maxConnections, maxViewers, encryptedOnly };
+    const does = { takes: authorize !== undefined, plays: playout !== undefined };
+    const workerData: SrtThreadData = { host, port, ...bounds, ...does, secret, libraries };
     const worker = new Worker(new URL("./thread.ts", import.meta.url), { workerData });
     this.#worker = worker;
     worker.on("error", (error) => logger.error("Hold SRT library failed", { error }));
@@ -76,6 +97,7 @@ export class SrtService implements Startable {
     if (started?.type === "listening") {
       this.#port = started.port;
       this.#fault = undefined;
+      this.#viewers?.start();
       logger.info("Listen for SRT", { host, port: this.#port, libsrt: started.version });
       return;
     }
@@ -94,6 +116,7 @@ export class SrtService implements Startable {
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#fault = new SrtError({ code: "SRT_STOPPED" });
+    await this.#viewers?.stop();
     this.#say({ type: "stop" });
     await this.#exited;
     this.#worker = undefined;
@@ -124,9 +147,11 @@ export class SrtService implements Startable {
     } else if (message.type === "crashed") {
       this.#components.logger.error("Hold SRT library failed", { reason: message.reason });
     } else if (message.type === "opened") this.#open(message);
+    else if (message.type === "sent") this.#viewers?.taken(message.id, message.bytes);
     else if (message.type === "data") this.#sessions.get(message.id)?.push(message.bytes);
     else {
       const { idleMs: timeoutMs } = this.#options;
+      this.#viewers?.lose(message.id);
       this.#sessions.get(message.id)?.lose(message.idle ? new SrtError({ code: "SRT_IDLE", timeoutMs }) : undefined);
     }
   }
@@ -134,6 +159,11 @@ export class SrtService implements Startable {
   #open({ id, address, target }: Extract<FromSrtThread, { type: "opened" }>): void {
     const { authorize, logger } = this.#components;
     this.#accepted.add();
+    if (target.type === "play") {
+      this.#viewers?.open(id, address, target);
+      return;
+    }
+    if (authorize === undefined) return;
     const session = new SrtSession({
       address,
       target,
@@ -152,6 +182,7 @@ export class SrtService implements Startable {
 
   #endAll(error: SrtError): void {
     for (const session of this.#sessions.values()) session.lose(error);
+    this.#viewers?.loseAll();
   }
 
   #say(message: ToSrtThread): void {

@@ -3,14 +3,14 @@ import type { Logger } from "@leat/sdk/base/logger.ts";
 import { TsDemuxer } from "../mpegts/demuxer.ts";
 import { type PublishInfo, type PublishSink, passItems } from "../publish-sink.ts";
 import type { SrtError } from "./errors.ts";
-import type { SrtTarget } from "./stream-id.ts";
+import type { SrtPublishTarget } from "./stream-id.ts";
 
 /** Says yes with a sink, no with a CodedError. A key in `target` is a secret. */
-export type AuthorizeSrt = (target: SrtTarget, info: PublishInfo) => Promise<PublishSink>;
+export type AuthorizeSrt = (target: SrtPublishTarget, info: PublishInfo) => Promise<PublishSink>;
 
 export interface SrtSessionParts {
   readonly address: string;
-  readonly target: SrtTarget;
+  readonly target: SrtPublishTarget;
   readonly authorize: AuthorizeSrt;
   readonly logger: Logger;
   /** These many bytes are read: others may come in their place. */

@@ -1,6 +1,7 @@
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { DeliverySpec } from "@leat/sdk/protocol/job.ts";
 import { carryToken } from "../../media-io/access/carried-token.ts";
+import { playAddress } from "../../media-io/srt/stream-id.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { WatchedEdge } from "../../wire/session/messages.ts";
 import { BalancerError } from "./errors.ts";
@@ -10,12 +11,18 @@ import type { PlaybackDesk } from "./playback.ts";
 import type { BalancerComponents } from "./ports.ts";
 import type { StreamBook } from "./stream-book.ts";
 
+/** Where one edge plays it: the master playlist, and the address for players of SRT where the edge has that. */
+export interface PlayedAt {
+  readonly hls: string;
+  readonly srt?: string;
+}
+
 export interface Playback {
   readonly stream: Hex;
   readonly slug: string;
   readonly state: "created" | "live" | "ended";
-  readonly primary: { readonly hls: string } | null;
-  readonly fallback: { readonly hls: string } | null;
+  readonly primary: PlayedAt | null;
+  readonly fallback: PlayedAt | null;
 }
 
 /** Who asks where a stream plays. The token goes along in the answer's addresses. */
@@ -57,7 +64,11 @@ export class Play {
     const found = await this.#find(stream);
     const { token } = viewer;
     if (token === undefined || policy.type === "public") return found;
-    const carry = (edge: { hls: string } | null) => edge && { hls: carryToken(edge.hls, token) };
+    const carry = (edge: PlayedAt | null) =>
+      edge && {
+        hls: carryToken(edge.hls, token),
+        ...(edge.srt === undefined ? {} : { srt: `${edge.srt}/~${token}` }),
+      };
     return { ...found, primary: carry(found.primary), fallback: carry(found.fallback) };
   }
 
@@ -75,18 +86,18 @@ export class Play {
     const ticket = this.#parts.playback.ticketOf(stream);
     return this.#parts.jobs.ofStream(stream.id).flatMap((live) => {
       if (live.row.primitive !== "delivery" || !isRunning(live)) return [];
-      const hls = this.#hlsOf(live);
+      const hls = this.#placeOf(live)?.hls;
       const { job, attempt, node } = live.attempt;
-      if (hls === null) return [];
-      return [{ job, attempt, node, hls: ticket === undefined ? hls.hls : carryToken(hls.hls, ticket) }];
+      if (hls === undefined) return [];
+      return [{ job, attempt, node, hls: ticket === undefined ? hls : carryToken(hls, ticket) }];
     });
   }
 
   /** Before its jobs end: a job may have moved to another edge since anybody asked. */
   ended(stream: Hex): void {
     const { jobs } = this.#parts;
-    const primary = this.#hlsOf(jobs.part(stream, "primary"));
-    const fallback = this.#hlsOf(jobs.part(stream, "fallback"));
+    const primary = this.#placeOf(jobs.part(stream, "primary"));
+    const fallback = this.#placeOf(jobs.part(stream, "fallback"));
     if (primary === null && fallback === null) return;
     this.#ended.set(stream, { primary: primary ?? fallback, fallback: primary === null ? null : fallback });
     for (const oldest of this.#ended.keys()) {
@@ -107,8 +118,8 @@ export class Play {
       if ((await streams.find(stream.id))?.state === "ended") break;
       if (await keeper.placeNow(stream, live)) found[part] = live;
     }
-    const primary = this.#hlsOf(found.primary);
-    const fallback = this.#hlsOf(found.fallback);
+    const primary = this.#placeOf(found.primary);
+    const fallback = this.#placeOf(found.fallback);
     return { primary: primary ?? fallback, fallback: primary === null ? null : fallback };
   }
 
@@ -129,10 +140,12 @@ export class Play {
     };
   }
 
-  #hlsOf(live: LiveJob | undefined): { hls: string } | null {
+  #placeOf(live: LiveJob | undefined): PlayedAt | null {
     if (live === undefined || !isRunning(live)) return null;
-    const url = this.#components.hub.nodes.get(live.attempt.node)?.hello.httpUrl;
+    const { httpUrl, srtUrl } = this.#components.hub.nodes.get(live.attempt.node)?.hello ?? {};
     const { slug } = live.row.spec;
-    return url === undefined ? null : { hls: `${url.replace(/\/$/, "")}/live/${slug}/master.m3u8` };
+    if (httpUrl === undefined) return null;
+    const hls = `${httpUrl.replace(/\/$/, "")}/live/${slug}/master.m3u8`;
+    return srtUrl === undefined ? { hls } : { hls, srt: playAddress(srtUrl, slug) };
   }
 }

@@ -1,11 +1,17 @@
 import { CodedError } from "../../base/errors.ts";
 
+/** Where one edge plays it: the master playlist, and the address for players of SRT where the edge has that. */
+export interface PlayedAt {
+  readonly hls: string;
+  readonly srt?: string;
+}
+
 /** Where a stream plays now, and what state it is in. The answer of `GET /v1/play/{slug}`. */
 export interface Playback {
   readonly stream: string;
   readonly state: "created" | "live" | "ended";
-  readonly primary: { readonly hls: string };
-  readonly fallback: { readonly hls: string } | null;
+  readonly primary: PlayedAt;
+  readonly fallback: PlayedAt | null;
 }
 
 type Answer = Omit<Playback, "primary"> & { readonly primary: Playback["primary"] | null };

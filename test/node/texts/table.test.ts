@@ -18,6 +18,7 @@ const programs = ["node/cli/main.ts", "scripts/network/main.ts", "scripts/deploy
 const insideANode = [
   "node/media",
   "node/media-io/mpegts",
+  "node/media-io/playout",
   "node/media-io/push",
   "node/media-io/pull",
   "node/media-io/rtmp",

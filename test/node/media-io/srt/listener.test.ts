@@ -9,6 +9,7 @@ import { nameOfHash } from "@leat/node/media-io/srt/stream-id.ts";
 describe("srt listener", () => {
   const data = {
     ...{ host: "127.0.0.1", port: 0, latencyMs: 120, idleMs: 10_000, maxConnections: 4, encryptedOnly: false },
+    ...{ maxViewers: 4, takes: true, plays: true },
     ...{ secret: deriveSrtSecret(new Uint8Array(32).fill(7)), libraries: srtLibraries },
   };
 

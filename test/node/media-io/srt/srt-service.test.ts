@@ -24,6 +24,8 @@ const usual: SrtOptions = {
   host: "127.0.0.1",
   port: 0,
   maxConnections: 10,
+  maxViewers: 10,
+  recheckMs: 10_000,
   latencyMs: 120,
   encryptedOnly: false,
   idleMs: 10_000,

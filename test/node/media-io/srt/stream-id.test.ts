@@ -7,6 +7,7 @@ import { mutate, pickOne } from "../../../support/fuzz/mutate.ts";
 import { randomFrom } from "../../../support/seeded-random.ts";
 
 const keyHash = bytesToHex(createHash("sha256").update("key").digest());
+const play = { type: "play", slug: "slug-1" };
 const key = { type: "key", key: "abc_DEF-123" };
 
 describe("srt stream id", () => {
@@ -20,6 +21,12 @@ describe("srt stream id", () => {
     [nameOfHash(keyHash).slice(0, -1), { type: "key", key: nameOfHash(keyHash).slice(0, -1) }],
     // A key that has the beginning of a field's form.
     ["#!:r=x", { type: "key", key: "#!:r=x" }],
+    ["play:slug-1", { ...play, rung: undefined, token: undefined }],
+    ["play:slug-1/360p", { ...play, rung: "360p", token: undefined }],
+    ["play:slug-1/~a.b-c/360p", { ...play, rung: "360p", token: "a.b-c" }],
+    ["play:slug-1/~a.b-c", { ...play, rung: undefined, token: "a.b-c" }],
+    ["#!::r=slug-1", { ...play, rung: undefined, token: undefined }],
+    ["#!::m=request,token=a.b-c,r=slug-1/360p", { ...play, rung: "360p", token: "a.b-c" }],
   ];
   for (const [id, target] of read) it(`reads ${id}`, () => assert.deepEqual(parseStreamId(id), target));
 
@@ -32,6 +39,12 @@ describe("srt stream id", () => {
     "#!::m=publish",
     "#!::r=a,r=b,m=publish",
     "#!::r=a,=,m=publish",
+    "#!::m=request",
+    "#!::r=a/b/c",
+    "play:",
+    "play:a b",
+    "play:slug-1/../x",
+    `play:${"x".repeat(65)}`,
   ];
   for (const id of refused) {
     it(`refuses ${JSON.stringify(id.slice(0, 40))}`, () => {
@@ -40,9 +53,8 @@ describe("srt stream id", () => {
     });
   }
 
-  it("refuses who does not say that it publishes", () => {
+  it("refuses who neither publishes nor watches", () => {
     for (const [id, mode] of [
-      ["#!::r=a", "request"],
       ["#!::r=a,m=bidirectional", "bidirectional"],
       ["#!::r=a,m=\u0007", "unknown"],
     ] as const) {
@@ -61,7 +73,8 @@ describe("srt stream id", () => {
         const target = parseStreamId(id);
         taken += 1;
         if (target.type === "key") assert.match(target.key, /^[!-~]{1,256}$/);
-        else assert.equal(nameOfHash(target.keyHash).length, 50);
+        else if (target.type === "hash") assert.equal(nameOfHash(target.keyHash).length, 50);
+        else assert.match(`${target.slug} ${target.rung}`, /^[\w-]{1,64} [\w-]{1,64}$/);
       } catch (error) {
         if (!isCodedError(error)) throw error;
       }

@@ -19,6 +19,7 @@ describe("balancer, who may watch", () => {
     assert.deepEqual(edgesOf(live.id), []);
     const played = await scene.market.balancer.play(live.slug, { token });
     assert.match(played.primary!.hls, new RegExp(`/live/${live.slug}/~${token}/master.m3u8$`));
+    assert.match(played.primary!.srt!, new RegExp(`^srt://127.0.0.1:\\d+\\?streamid=play:${live.slug}/~${token}$`));
     const edges = edgesOf(live.id);
     assert.equal(edges.length, 2);
     for (const { terms } of edges) {

@@ -1,0 +1,21 @@
+import { CodedError } from "@leat/sdk/base/errors.ts";
+
+/** Why a viewer by SRT or by one endless file gets no stream. */
+export class PlayoutError extends CodedError<
+  | { code: "PLAYOUT_STREAM_UNKNOWN" }
+  | { code: "PLAYOUT_RUNG_UNKNOWN" }
+  | { code: "PLAYOUT_CODEC_UNSUPPORTED"; codec: string }
+  | { code: "PLAYOUT_STREAM_PAID" }
+  | { code: "PLAYOUT_VIEWERS_EXCEEDED"; limit: number }
+> {}
+
+/** HTTP status and sentence of each; SRT tells the same numbers with 1,000 added. */
+export const playoutMeanings: Readonly<
+  Record<PlayoutError["detail"]["code"], readonly [status: number, message: string]>
+> = {
+  PLAYOUT_STREAM_UNKNOWN: [404, "no such stream is served here"],
+  PLAYOUT_RUNG_UNKNOWN: [404, "the stream has no such rung"],
+  PLAYOUT_CODEC_UNSUPPORTED: [415, "the rung's codec cannot be carried this way: take another rung"],
+  PLAYOUT_STREAM_PAID: [402, "viewers pay for this stream, which they can by HLS alone"],
+  PLAYOUT_VIEWERS_EXCEEDED: [503, "too many watch here this way; come back later"],
+};
