@@ -11,7 +11,7 @@ export class WhepViewer {
   readonly packets: RtpPacket[] = [];
   readonly pictures: DepacketizedPicture[] = [];
   readonly sound: RtpPacket[] = [];
-  readonly reports = new Map<"video" | "audio", { ntpMs: number }>();
+  readonly reports = new Map<"video" | "audio", { ntpMs: number; timestamp: number }>();
 
   constructor(client: WebrtcClient, codec: "h264" | "vp9") {
     this.client = client;

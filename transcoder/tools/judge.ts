@@ -9,18 +9,37 @@ const SAMPLES_PER_MS = 48;
 const SILENCE_MS = 100;
 /** A hundredth of full scale: far below the tone, far above what an encoder leaves in silence. */
 const SILENCE_LEVEL = 0.01;
+/** Mean luma below the barcode: the pattern's waves have half of it. */
+const FLASH_LEVEL = 190;
 
 /** The barcodes that a decoder sees, in the order in which it shows them. Native code: in forked processes only. */
 export function judge(config: VideoConfig, frames: readonly Frame[]): (number | null)[] {
+  const numbers: (number | null)[] = [];
+  decodePictures(config, frames, (picture) => numbers.push(readLuma(picture) ?? null));
+  return numbers;
+}
+
+/** When pictures turn white, milliseconds of the frames' own clock. Native code: in forked processes only. */
+export function look(config: VideoConfig, frames: readonly Frame[]): number[] {
+  const flashesAtMs: number[] = [];
+  let isWhite = false;
+  decodePictures(config, frames, (picture) => {
+    const wasWhite = isWhite;
+    isWhite = lowerMean(picture) >= FLASH_LEVEL;
+    if (isWhite && !wasWhite) flashesAtMs.push((Number(picture.pts) * 1000) / config.timescale);
+  });
+  return flashesAtMs;
+}
+
+function decodePictures(config: VideoConfig, frames: readonly Frame[], onPicture: (picture: Picture) => void): void {
   const decoder = openVideoDecoder(config, 0);
   const packet = new Packet();
   packet.alloc();
   const picture = new Picture();
   picture.alloc();
-  const numbers: (number | null)[] = [];
   const receive = () => {
     while (decoder.receiveFrameSync(picture) >= 0) {
-      numbers.push(readLuma(picture) ?? null);
+      onPicture(picture);
       picture.unref();
     }
   };
@@ -35,7 +54,18 @@ export function judge(config: VideoConfig, frames: readonly Frame[]): (number | 
   decoder.sendPacketSync(null);
   receive();
   decoder.freeContext();
-  return numbers;
+}
+
+/** Mean luma of the picture's lower half. */
+function lowerMean(picture: Picture): number {
+  const { width, height } = picture;
+  const luma = picture.data?.[0];
+  const stride = picture.linesize[0] ?? width;
+  let sum = 0;
+  for (let row = height >> 1; row < height; row += 1) {
+    for (const value of luma?.subarray(row * stride, row * stride + width) ?? []) sum += value;
+  }
+  return sum / ((height - (height >> 1)) * width);
 }
 
 function readLuma(picture: Picture): number | undefined {
@@ -48,7 +78,7 @@ function readLuma(picture: Picture): number | undefined {
   return readBarcode(gray, width, height);
 }
 
-/** Where silence begins and ends. Native code: in forked processes only. */
+/** Where silence begins and ends, and what is heard after it. Native code: in forked processes only. */
 export function listen(config: AudioConfig, frames: readonly Frame[]): Loudness {
   const decoder = openAudioDecoder(config);
   const resampler = new Resampler(1);
@@ -75,10 +105,27 @@ export function listen(config: AudioConfig, frames: readonly Frame[]): Loudness 
   }
   decoder.freeContext();
   resampler.close();
+  return { ...findSilence(levels), beepsAtMs: findBeeps(levels) };
+}
+
+function findSilence(levels: readonly number[]): Pick<Loudness, "fallsAtMs" | "risesAtMs"> {
   for (let at = SILENCE_MS; at < levels.length; at += 1) {
     let length = 0;
     while (at + length < levels.length && (levels[at + length] ?? 0) < SILENCE_LEVEL) length += 1;
     if (length >= SILENCE_MS) return { fallsAtMs: at, risesAtMs: at + length };
   }
   return { fallsAtMs: Number.NaN, risesAtMs: Number.NaN };
+}
+
+function findBeeps(levels: readonly number[]): number[] {
+  const beepsAtMs: number[] = [];
+  let silentMs = 0;
+  for (let at = 0; at < levels.length; at += 1) {
+    if ((levels[at] ?? 0) < SILENCE_LEVEL) silentMs += 1;
+    else {
+      if (silentMs >= SILENCE_MS) beepsAtMs.push(at);
+      silentMs = 0;
+    }
+  }
+  return beepsAtMs;
 }

@@ -4,7 +4,7 @@ import { isCoded } from "../errors.ts";
 import { encodeMessage, MessageReader } from "../ipc.ts";
 import { openFileSource } from "./file-source.ts";
 import { FlvWriter } from "./flv.ts";
-import { judge, listen } from "./judge.ts";
+import { judge, listen, look } from "./judge.ts";
 import type { FromMediaChild, ToMediaChild } from "./media.ts";
 import type { MediaInput, MediaItem } from "./media-item.ts";
 import { openPatternSource } from "./pattern-source.ts";
@@ -38,6 +38,7 @@ process.stdin.on("data", (chunk: Buffer) => {
       const message = raw as ToMediaChild;
       if (message.type === "write") writeFlv(message.input, message.path);
       else if (message.type === "judge") send({ type: "numbers", numbers: judge(message.config, message.frames) });
+      else if (message.type === "look") send({ type: "seen", flashesAtMs: look(message.config, message.frames) });
       else if (message.type === "listen") send({ type: "heard", loudness: listen(message.config, message.frames) });
       else for (const item of openSource(message.input)) send({ type: "item", item });
       send({ type: "finished" });

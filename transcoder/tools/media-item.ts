@@ -11,6 +11,8 @@ export interface PatternOptions {
   readonly bFrames?: number;
   readonly keyframeEveryS?: number;
   readonly audio?: boolean;
+  /** For a tenth of a second so often the picture is white, and the tone sounds then alone. */
+  readonly flashEveryS?: number;
   readonly firstNumber?: number;
 }
 

@@ -7,20 +7,25 @@ import type { MediaInput, MediaItem, PatternOptions } from "./media-item.ts";
 export type ToMediaChild =
   | { readonly type: "read"; readonly input: MediaInput }
   | { readonly type: "judge"; readonly config: VideoConfig; readonly frames: readonly Frame[] }
+  | { readonly type: "look"; readonly config: VideoConfig; readonly frames: readonly Frame[] }
   | { readonly type: "listen"; readonly config: AudioConfig; readonly frames: readonly Frame[] }
   | { readonly type: "write"; readonly input: MediaInput; readonly path: string };
 
 export type FromMediaChild =
   | { readonly type: "item"; readonly item: MediaItem }
   | { readonly type: "numbers"; readonly numbers: readonly (number | null)[] }
+  | { readonly type: "seen"; readonly flashesAtMs: readonly number[] }
   | { readonly type: "heard"; readonly loudness: Loudness }
   | { readonly type: "error"; readonly detail: TranscodeErrorDetail }
   | { readonly type: "finished" };
 
-/** Where the first stretch of silence of at least 100 ms begins and ends, on the frames' own clock. */
+/** On the frames' own clock; silence is what lasts for 100 ms. */
 export interface Loudness {
+  /** Where the first stretch of silence begins and ends. */
   readonly fallsAtMs: number;
   readonly risesAtMs: number;
+  /** Where each stretch of silence ends. */
+  readonly beepsAtMs: readonly number[];
 }
 
 const CHILD = new URL("./media-child.ts", import.meta.url);
@@ -43,9 +48,18 @@ export async function readBarcodes(config: VideoConfig, frames: readonly Frame[]
   return [...numbers];
 }
 
+/** When the pictures that a decoder sees turn white, milliseconds of the frames' own clock. */
+export async function readFlashes(config: VideoConfig, frames: readonly Frame[]): Promise<number[]> {
+  let flashesAtMs: readonly number[] = [];
+  await runChild({ type: "look", config, frames }, (message) => {
+    if (message.type === "seen") ({ flashesAtMs } = message);
+  });
+  return [...flashesAtMs];
+}
+
 /** What a decoder hears in these frames. */
 export async function readLoudness(config: AudioConfig, frames: readonly Frame[]): Promise<Loudness> {
-  let loudness: Loudness = { fallsAtMs: Number.NaN, risesAtMs: Number.NaN };
+  let loudness: Loudness = { fallsAtMs: Number.NaN, risesAtMs: Number.NaN, beepsAtMs: [] };
   await runChild({ type: "listen", config, frames }, (message) => {
     if (message.type === "heard") ({ loudness } = message);
   });

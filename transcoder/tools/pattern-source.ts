@@ -13,6 +13,8 @@ import type { MediaItem, PatternOptions } from "./media-item.ts";
 const TONE_HZ = 440;
 const AUDIO_BITRATE = 96_000;
 const CHANNELS = 2;
+const FLASH_S = 0.1;
+const WHITE = 235;
 
 /** Encodes the pattern as it is asked for. Native code: in forked processes only. */
 export function* openPatternSource(options: PatternOptions): Generator<MediaItem> {
@@ -23,11 +25,14 @@ export function* openPatternSource(options: PatternOptions): Generator<MediaItem
   const frames = Math.round(options.durationS * options.fps);
   let samples = 0;
   let isAudioAnnounced = false;
+  /** When the first picture shows: decoding starts before it. */
+  let shownAt: number | undefined;
   for (const item of encodePictures(options, frames)) {
     yield item;
     if (!audio || item.type === "config") continue;
+    shownAt ??= Math.round((item.frame.pts * AUDIO_SAMPLE_RATE) / VIDEO_TIMESCALE);
     const until = Math.round(((item.frame.dts + item.frame.duration) * AUDIO_SAMPLE_RATE) / VIDEO_TIMESCALE);
-    const packets = audio.write(tone(samples, Math.max(0, until - samples)));
+    const packets = audio.write(tone(samples, Math.max(0, until - samples), shownAt, options.flashEveryS));
     samples = Math.max(samples, until);
     if (!isAudioAnnounced) yield { type: "config", config: describeAudio("aac", CHANNELS, audio.extradata) };
     isAudioAnnounced = true;
@@ -92,6 +97,7 @@ function* encodePictures(options: PatternOptions, frames: number): Generator<Med
   for (let index = 0; index < frames; index += 1) {
     picture.makeWritable();
     painter.paint(picture, index, (options.firstNumber ?? 0) + index);
+    if (isFlash(index / options.fps, options.flashEveryS)) painter.whiten(picture);
     picture.pts = BigInt(ticks(index));
     picture.pictType = index % gop === 0 ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
     encoder.sendFrameSync(picture);
@@ -136,10 +142,24 @@ class Painter {
     second.fill(128, 0, band * chromaStride);
     paintBarcode(luma, stride, this.#width, this.#height, number);
   }
+
+  /** All but the barcode. */
+  whiten(picture: Picture): void {
+    const [stride = 0] = picture.linesize;
+    picture.data?.[0]?.fill(WHITE, bandRows(this.#height) * stride, this.#height * stride);
+  }
 }
 
-function tone(from: number, count: number): Float32Array[] {
+/** None at the very beginning, where encoders and players warm up. */
+function isFlash(atS: number, everyS: number | undefined): boolean {
+  return everyS !== undefined && atS >= everyS && atS % everyS < FLASH_S;
+}
+
+/** `shownAt`: the sample with which the pictures begin. */
+function tone(from: number, count: number, shownAt: number, flashEveryS: number | undefined): Float32Array[] {
   const plane = Float32Array.from({ length: count }, (_, index) => {
+    const atS = (from + index - shownAt) / AUDIO_SAMPLE_RATE;
+    if (flashEveryS !== undefined && !isFlash(atS, flashEveryS)) return 0;
     return 0.25 * Math.sin((2 * Math.PI * TONE_HZ * (from + index)) / AUDIO_SAMPLE_RATE);
   });
   return Array.from({ length: CHANNELS }, () => plane);
