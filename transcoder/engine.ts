@@ -13,7 +13,9 @@ export interface LiveSpec {
 export type LiveInput =
   | { readonly type: "frame"; readonly frame: Frame }
   | { readonly type: "config"; readonly version: number; readonly config: VideoConfig }
-  | { readonly type: "boundary"; readonly boundary: Boundary };
+  | { readonly type: "boundary"; readonly boundary: Boundary }
+  /** What came so far is all of its segments: it comes out before anything follows, which begins with a key frame. */
+  | { readonly type: "segmentEnd" };
 
 export interface SegmentSummary {
   readonly frames: number;

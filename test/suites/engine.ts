@@ -11,7 +11,7 @@ import { transcodeFile } from "@leat/transcoder/stored.ts";
 import { readBarcodes, readMedia, writePattern } from "@leat/transcoder/tools/media.ts";
 import type { MediaItem, PatternOptions } from "@leat/transcoder/tools/media-item.ts";
 import type { RungOutput } from "../support/live-run.ts";
-import { runLive, videoConfigs, videoFrames, withBoundaries } from "../support/live-run.ts";
+import { EventedLive, runLive, videoConfigs, videoFrames, withBoundaries } from "../support/live-run.ts";
 
 const PATTERN: PatternOptions = { width: 320, height: 240, fps: 30, durationS: 4, keyframeEveryS: 2 };
 const SOUND = { audioBitrate: 64_000 } as const;
@@ -130,6 +130,41 @@ export function describeEngine(engine: EngineName): void {
       assert.deepEqual(
         numbers.slice(-30),
         Array.from({ length: 30 }, (_, number) => 500 + number),
+      );
+    }
+  });
+
+  it("gives all of a segment that is ended before it gets anything of the next, and goes on with the same configuration", async function () {
+    this.timeout(60_000);
+    const reordered = await readMedia({ pattern: { ...PATTERN, bFrames: 2, audio: false } });
+    const frames = videoFrames(reordered);
+    const inputs = withBoundaries(frames, [keyAt(reordered, 60)]);
+    const cut = inputs.findLastIndex(({ type }) => type === "boundary");
+    const rungs = ladderFor("h264", 320, 240);
+    const live = new EventedLive({ source: videoConfigs(reordered)[0]!, rungs, engine });
+    try {
+      for (const input of inputs.slice(0, cut)) await live.worker.push(input);
+      await live.worker.push({ type: "segmentEnd" });
+      await live.until(() => live.output.every(({ segments }) => segments.length === 1));
+      assert.deepEqual(
+        live.output.map(({ frames: out }) => out.length),
+        rungs.map(() => 60),
+      );
+      for (const input of inputs.slice(cut)) await live.worker.push(input);
+      await live.worker.end();
+    } finally {
+      live.worker.kill();
+    }
+    for (const rung of live.output) {
+      assertWhole(rung, inputs);
+      assert.equal(rung.configs.length, 1);
+      const numbers = await readBarcodes(
+        rung.configs[0]!,
+        rung.frames.map(({ frame }) => frame),
+      );
+      assert.deepEqual(
+        numbers,
+        Array.from({ length: 120 }, (_, number) => number),
       );
     }
   });

@@ -1,6 +1,6 @@
 import type { Boundary, Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type { LiveInput, LiveSpec, SegmentSummary } from "@leat/transcoder/engine.ts";
-import { startLiveTranscode } from "@leat/transcoder/supervisor.ts";
+import { type LiveTranscode, startLiveTranscode } from "@leat/transcoder/supervisor.ts";
 import type { MediaItem } from "@leat/transcoder/tools/media-item.ts";
 
 export interface RungOutput {
@@ -14,23 +14,55 @@ export interface LiveOutput {
   readonly cpuMs: number;
 }
 
+/** A live worker and what came out of each rung so far. */
+export class EventedLive {
+  readonly output: readonly RungOutput[];
+  readonly worker: LiveTranscode;
+  #gone = false;
+  #changed = Promise.withResolvers<void>();
+
+  constructor(spec: LiveSpec) {
+    const output = spec.rungs.map((): RungOutput => ({ configs: [], frames: [], segments: [] }));
+    this.output = output;
+    this.worker = startLiveTranscode(spec, {
+      config: (index, _version, config) => output[index]!.configs.push(config),
+      frame: (index, sequence, frame) => output[index]!.frames.push({ sequence, frame }),
+      segmentEnd: (index, sequence, summary) => {
+        output[index]!.segments.push({ sequence, summary });
+        this.#tell();
+      },
+      error() {},
+      exit: () => {
+        this.#gone = true;
+        this.#tell();
+      },
+    });
+  }
+
+  /** Resolves when the condition holds; it is looked at whenever a segment of a rung ends. */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) {
+      if (this.#gone) throw new Error("the worker is gone");
+      await this.#changed.promise;
+    }
+  }
+
+  #tell(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+}
+
 /** Pushes everything through a live worker and gives what came out of each rung. */
 export async function runLive(spec: LiveSpec, inputs: Iterable<LiveInput>): Promise<LiveOutput> {
-  const rungs = spec.rungs.map((): RungOutput => ({ configs: [], frames: [], segments: [] }));
-  const worker = startLiveTranscode(spec, {
-    config: (index, _version, config) => rungs[index]!.configs.push(config),
-    frame: (index, sequence, frame) => rungs[index]!.frames.push({ sequence, frame }),
-    segmentEnd: (index, sequence, summary) => rungs[index]!.segments.push({ sequence, summary }),
-    error() {},
-    exit() {},
-  });
+  const { worker, output } = new EventedLive(spec);
   try {
     for (const input of inputs) await worker.push(input);
     await worker.end();
   } finally {
     worker.kill();
   }
-  return { rungs, cpuMs: worker.cpuMs() };
+  return { rungs: output, cpuMs: worker.cpuMs() };
 }
 
 export function videoConfigs(items: readonly MediaItem[]): VideoConfig[] {

@@ -36,13 +36,12 @@ export class FfmpegVideo implements LiveVideo {
     else if (input.type === "config") {
       await this.#flushDecoder();
       this.#config = input.config;
-    } else await this.#decode(input.frame);
+    } else if (input.type === "segmentEnd") await this.#flush();
+    else await this.#decode(input.frame);
   }
 
-  async end(): Promise<void> {
-    await this.#flushDecoder();
-    for (const rung of this.#rungs) await rung.end();
-    if (this.#fault) throw this.#fault;
+  end(): Promise<void> {
+    return this.#flush();
   }
 
   close(): void {
@@ -61,6 +60,12 @@ export class FfmpegVideo implements LiveVideo {
     if (this.#timeline.waiting > WAITING_LIMIT) {
       for (const due of this.#timeline.flush(KEEP_WAITING)) this.#encode(due);
     }
+  }
+
+  async #flush(): Promise<void> {
+    await this.#flushDecoder();
+    for (const rung of this.#rungs) await rung.end();
+    if (this.#fault) throw this.#fault;
   }
 
   async #flushDecoder(): Promise<void> {

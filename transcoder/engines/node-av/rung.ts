@@ -1,5 +1,5 @@
 import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
-import { VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
+import { isSameConfig, VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
 import { AV_PICTURE_TYPE_I, AV_PICTURE_TYPE_NONE } from "node-av/constants";
 import type { CodecContext, Frame as Picture } from "node-av/lib";
 import { Packet } from "node-av/lib";
@@ -34,7 +34,9 @@ export class LiveRung {
   #forcedFor: number | undefined;
   #frames = 0;
   #concealed = 0;
-  #configured = false;
+  /** Whether the encoder's configuration is known. */
+  #isDescribed = false;
+  #config: { readonly version: number; readonly config: VideoConfig } | undefined;
   #hasPicture = false;
 
   constructor(index: number, rung: ResolvedRung, fps: number, sink: LiveSink) {
@@ -66,6 +68,13 @@ export class LiveRung {
       this.#drain(this.#encoder);
     }
     this.#closeSegment();
+  }
+
+  /** All comes out now. An encoder that was drained takes nothing more: the next picture opens another. */
+  endSegment(): void {
+    this.end();
+    this.#encoder?.freeContext();
+    this.#encoder = undefined;
   }
 
   close(): void {
@@ -108,6 +117,7 @@ export class LiveRung {
       sampleAspectRatio: picture?.sampleAspectRatio,
       color: picture,
     });
+    this.#isDescribed = false;
     return this.#encoder;
   }
 
@@ -124,10 +134,7 @@ export class LiveRung {
   }
 
   #emit(order: EncodeOrder, data: Uint8Array, key: boolean): void {
-    if (!this.#configured) {
-      this.#configured = true;
-      this.#sink.config(this.#index, 1, this.#describe(data));
-    }
+    if (!this.#isDescribed) this.#announce(this.#describe(data));
     if (this.#sequence !== order.sequence) this.#closeSegment();
     this.#sequence = order.sequence;
     this.#frames += 1;
@@ -141,7 +148,7 @@ export class LiveRung {
       pts,
       duration,
       key,
-      configVersion: 1,
+      configVersion: this.#config!.version,
       arrivalMs,
       data: payload,
     };
@@ -154,6 +161,14 @@ export class LiveRung {
     this.#sequence = undefined;
     this.#frames = 0;
     this.#concealed = 0;
+  }
+
+  /** An encoder that follows another mostly writes what that one did. */
+  #announce(config: VideoConfig): void {
+    this.#isDescribed = true;
+    if (this.#config !== undefined && isSameConfig(this.#config.config, config)) return;
+    this.#config = { version: (this.#config?.version ?? 0) + 1, config };
+    this.#sink.config(this.#index, this.#config.version, config);
   }
 
   #describe(firstFrame: Uint8Array): VideoConfig {

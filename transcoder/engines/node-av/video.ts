@@ -41,6 +41,10 @@ export class NodeAvVideo implements LiveVideo {
         this.#flushDecoder();
         this.#config = input.config;
         return;
+      case "segmentEnd":
+        this.#flushDecoder();
+        for (const rung of this.#rungs) rung.endSegment();
+        return;
       case "frame":
         this.#decode(input.frame);
     }
