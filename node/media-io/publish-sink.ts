@@ -1,4 +1,4 @@
-import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Frame, TrackConfig, VideoCodec, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 
 /** One coded picture as it was published. Times are the publisher's own clock: they may jump, wrap or go back. */
 export interface PublishedVideo {
@@ -36,6 +36,31 @@ export interface PublishSink {
   audio(sample: PublishedAudio): Promise<void> | void;
   /** `clean`: the publisher said goodbye; otherwise its connection was lost, and it may come back. */
   end(how: { readonly clean: boolean }): Promise<void> | void;
+}
+
+/** A segment of a rendition as it goes to edges, in decode order. */
+export interface MadeSegment {
+  readonly config: VideoConfig;
+  readonly frames: readonly Frame[];
+}
+
+/** What one rung of a stream's ladder made of what was published. */
+export interface MadeRendition {
+  readonly name: string;
+  readonly codec: VideoCodec;
+  readonly width: number;
+  readonly height: number;
+  readonly segments: readonly MadeSegment[];
+}
+
+/** Where the media of a publisher goes that sends whole segments. */
+export interface SegmentSink extends PublishSink {
+  /**
+   * What came since the last call, which lasts so long and came all in one turn, is whole: its renditions are made
+   * without waiting for what follows, which begins with a key frame. Resolves with those of these codecs, the same
+   * in every call, in the ladder's order; rejects with a CodedError where one will never be whole.
+   */
+  endSegment(durationMs: number, codecs: readonly VideoCodec[]): Promise<readonly MadeRendition[]>;
 }
 
 /** Hands items on, one after the other. */

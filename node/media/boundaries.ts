@@ -117,9 +117,15 @@ export class BoundaryMaker {
 
   /** The stream or its epoch is over: all open segments are complete. */
   finish(): CompletedSegment[] {
+    const completed = this.cut();
+    this.#epoch = undefined;
+    return completed;
+  }
+
+  /** All open segments are complete; the next frame begins another of the same epoch. */
+  cut(): CompletedSegment[] {
     const completed = this.#open.map((segment) => describe(segment));
     this.#open = [];
-    this.#epoch = undefined;
     return completed;
   }
 
@@ -136,6 +142,10 @@ export class BoundaryMaker {
 
   #place(frame: Frame, isNewEpoch: boolean): Boundary | undefined {
     const last = this.#open.at(-1);
+    // After a cut: what shows later than all before it, whether or not the sender kept its word about the key frame.
+    if (!isNewEpoch && last === undefined) {
+      return this.#announce(frame, frame.key ? frame.pts : Math.max(this.#highestPts + 1, frame.dts));
+    }
     if (isNewEpoch || last === undefined) {
       // All frames of the epoch show at or after the first one's dts; nothing shows before an IDR that comes first.
       return this.#announce(frame, frame.key ? frame.pts : frame.dts);

@@ -1,14 +1,17 @@
-import type { PublishedAudio, PublishedVideo, PublishSink } from "@leat/node/media-io/publish-sink.ts";
+import type { MadeRendition, PublishedAudio, PublishedVideo, SegmentSink } from "@leat/node/media-io/publish-sink.ts";
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 
 /** Keeps all that a publisher sent. */
-export class RecorderSink implements PublishSink {
+export class RecorderSink implements SegmentSink {
   readonly configs: TrackConfig[] = [];
   readonly videos: PublishedVideo[] = [];
   readonly audios: PublishedAudio[] = [];
   readonly ended = Promise.withResolvers<{ clean: boolean }>();
   readonly firstVideo = Promise.withResolvers<void>();
   ends = 0;
+  /** How long the segments were that ended, and what is made of the next. */
+  readonly segmentsMs: number[] = [];
+  make: () => Promise<readonly MadeRendition[]> = async () => [];
   readonly #waiting = new Map<() => boolean, () => void>();
 
   /** Resolves as soon as what came meets the condition. */
@@ -39,6 +42,10 @@ export class RecorderSink implements PublishSink {
   audio(sample: PublishedAudio) {
     this.audios.push(sample);
     this.#tell();
+  }
+  endSegment(durationMs: number) {
+    this.segmentsMs.push(durationMs);
+    return this.make();
   }
   end(how: { clean: boolean }) {
     this.ends += 1;

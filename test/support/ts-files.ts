@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { TsDemuxer, type TsStats } from "@leat/node/media-io/mpegts/demuxer.ts";
@@ -58,4 +58,34 @@ export function packetsOf(bytes: Uint8Array, pid: number): number[] {
     if ((((bytes[at + 1]! & 0x1f) << 8) | bytes[at + 2]!) === pid) places.push(at);
   }
   return places;
+}
+
+export interface ProbedTs {
+  readonly video?: { codec: string; width: number; height: number; frames: number };
+  readonly audio?: { codec: string; frames: number };
+}
+
+/** What the ffprobe program decodes of a transport stream; throws where it complains. */
+export async function probeTs(bytes: Uint8Array): Promise<ProbedTs> {
+  return withDirectory(async (directory) => {
+    const file = join(directory, "probed.ts");
+    await writeFile(file, bytes);
+    const entries = ["-show_entries", "stream=codec_type,codec_name,width,height,nb_read_frames"];
+    const { stdout, stderr } = await run("ffprobe", [
+      "-v",
+      "warning",
+      "-count_frames",
+      ...entries,
+      "-of",
+      "json",
+      file,
+    ]);
+    if (stderr !== "") throw new Error(stderr);
+    const { streams } = JSON.parse(stdout) as { streams: Record<string, string>[] };
+    const found = streams.map((stream): [string, object] => {
+      const { codec_type: kind = "", codec_name: codec, nb_read_frames: frames, width, height } = stream;
+      return [kind, { codec, ...(kind === "video" ? { width, height } : {}), frames: Number(frames) }];
+    });
+    return Object.fromEntries(found);
+  });
 }

@@ -14,6 +14,9 @@ export class PushError extends CodedError<
   | { code: "PUSH_KEY_FRAME_MISSING" }
   | { code: "PUSH_SEGMENT_LATE"; number: number; newest: number }
   | { code: "PUSH_SEGMENT_CHANGED"; number: number }
+  | { code: "PUSH_PROFILE_UNSOLD"; profile: string }
+  | { code: "PUSH_RENDITIONS_NONE" }
+  | { code: "PUSH_RENDITIONS_LATE"; timeoutMs: number }
   | { code: "PUSH_CONFIG_CHANGES_EXCEEDED"; limit: number }
   | { code: "PUSH_SEGMENTS_WAITING"; limit: number }
   | { code: "PUSH_STREAMS_EXCEEDED"; limit: number }
@@ -42,6 +45,9 @@ const ownMeanings: Readonly<Record<Exclude<PushCode, "PUSH_UPLOAD_CUT" | "PUSH_I
   PUSH_KEY_FRAME_MISSING: [422, "a segment begins with a key frame"],
   PUSH_SEGMENT_LATE: [422, "later segments were taken already"],
   PUSH_SEGMENT_CHANGED: [422, "another segment of this number was taken already"],
+  PUSH_PROFILE_UNSOLD: [422, "the stream's ladder has no rung like one of the profiles: make a stream that has"],
+  PUSH_RENDITIONS_NONE: [422, "no rung of the stream's ladder goes into a transport stream: make a stream with H.264"],
+  PUSH_RENDITIONS_LATE: [503, "the segment is taken and its renditions are not made in time; ask again for them"],
   PUSH_CONFIG_CHANGES_EXCEEDED: [422, "the stream changes its configuration too often"],
   PUSH_SEGMENTS_WAITING: [429, "too many segments of this stream are on their way"],
   PUSH_STREAMS_EXCEEDED: [503, "this node takes as many pushed streams as it can"],
@@ -76,5 +82,6 @@ export const pushMeanings: Meanings = {
   // As a gateway refuses what its webhook refuses.
   STREAM_KEY_UNKNOWN: [403, "nobody has this stream key"],
   INGEST_STREAM_ENDED: [410, "the stream has ended: make another"],
+  INGEST_RENDITIONS_SHORT: [422, "the segment is taken and its renditions could not be made whole"],
   INGEST_LEASE_LOST: [503, "the stream was taken from this node; try again"],
 };

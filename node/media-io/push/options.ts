@@ -34,6 +34,12 @@ export const pushOptions = Type.Object(
       maximum: 10_000,
       description: "How long a segment waits for one of a smaller number that did not begin to come, milliseconds",
     }),
+    answerMs: Type.Integer({
+      default: 8_000,
+      minimum: 100,
+      maximum: 60_000,
+      description: "How long an answer waits for the renditions of its segment, milliseconds",
+    }),
     idleMs: Type.Integer({
       default: 30_000,
       minimum: 1_000,

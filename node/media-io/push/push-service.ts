@@ -5,15 +5,16 @@ import { type MetricsRegister, silentMetrics } from "@leat/sdk/base/metrics.ts";
 import { type Clock, systemClock } from "../../kernel/clock.ts";
 import type { Startable } from "../../kernel/lifecycle.ts";
 import { TaskGroup } from "../../kernel/task-group.ts";
-import type { PublishInfo, PublishSink } from "../publish-sink.ts";
+import type { MadeRendition, PublishInfo, PublishSink, SegmentSink } from "../publish-sink.ts";
 import { PushError } from "./errors.ts";
 import type { PushOptions } from "./options.ts";
-import { PushSession } from "./push-session.ts";
+import { PushSession, type TakenSegment } from "./push-session.ts";
+import type { PushedMedia } from "./pushed-media.ts";
 import { UploadReader } from "./upload-reader.ts";
 
 export interface PushComponents {
   /** Says yes with a sink, no with a CodedError. `key` is a secret. */
-  readonly authorize: (key: string, info: PublishInfo) => Promise<PublishSink>;
+  readonly authorize: (key: string, info: PublishInfo) => Promise<SegmentSink>;
   readonly logger: Logger;
   readonly metrics?: MetricsRegister;
   readonly clock?: Clock;
@@ -25,6 +26,14 @@ export interface PushRequest {
   readonly number: number;
   readonly address: string;
   readonly body: AsyncIterable<Uint8Array>;
+  /** The client left. */
+  readonly gone: AbortSignal;
+}
+
+export interface PushedSegment {
+  readonly media: PushedMedia;
+  /** Of codecs that a transport stream carries, in the ladder's order. */
+  readonly renditions: readonly MadeRendition[];
 }
 
 interface OpenStream {
@@ -80,18 +89,43 @@ export class PushService implements Startable {
     await Promise.all(this.#ending);
   }
 
-  /** Resolves when the segment is handed on. @throws PushError, and whatever `authorize` or the stream's sink says */
-  async push({ key, number, address, body }: PushRequest): Promise<void> {
+  /**
+   * Takes the segment, and gives what was made of it; a client that is gone waits for nothing.
+   * @throws PushError, and whatever `authorize` or the stream's sink says
+   */
+  async push({ key, number, address, body, gone }: PushRequest): Promise<PushedSegment> {
     if (this.#stopped) throw new PushError({ code: "PUSH_STOPPED" });
     const session = await this.#find(key, address);
+    let taken: TakenSegment;
     try {
-      await this.#uploads.use(body, (upload) => session.push(number, upload));
+      taken = await this.#uploads.use(body, (upload) => session.push(number, upload));
     } catch (error) {
       // A publisher that sent nothing of use must not keep others away.
       if (session.isEmpty && session.idleSinceMs !== undefined) session.end(error);
       throw error;
     }
     this.#segments.add();
+    return { media: taken.media, renditions: await this.#waitFor(taken.made, gone) };
+  }
+
+  async #waitFor<T>(made: Promise<T>, gone: AbortSignal): Promise<T> {
+    const { answerMs } = this.#options;
+    const done = new AbortController();
+    const until = AbortSignal.any([done.signal, gone, this.#tasks.signal]);
+    const late = this.#components.clock.sleep(answerMs, until).then(
+      () => new PushError({ code: "PUSH_RENDITIONS_LATE", timeoutMs: answerMs }),
+      () => new PushError({ code: gone.aborted ? "PUSH_UPLOAD_CUT" : "PUSH_STOPPED" }),
+    );
+    try {
+      return await Promise.race([
+        made,
+        late.then((error) => {
+          throw error;
+        }),
+      ]);
+    } finally {
+      done.abort();
+    }
   }
 
   #find(key: string, address: string): Promise<PushSession> {

@@ -2,9 +2,10 @@ import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { isSameConfig } from "@leat/sdk/protocol/frame.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { TsClock } from "../mpegts/ts-clock.ts";
-import { type PublishItem, type PublishSink, passItems } from "../publish-sink.ts";
+import { type MadeRendition, type PublishItem, passItems, type SegmentSink } from "../publish-sink.ts";
 import { PushError } from "./errors.ts";
 import type { PushOptions } from "./options.ts";
+import { describeMedia, type PushedMedia } from "./pushed-media.ts";
 import { readSegment } from "./segment-reader.ts";
 
 export interface Upload {
@@ -14,7 +15,7 @@ export interface Upload {
 }
 
 export interface PushSessionParts {
-  readonly sink: PublishSink;
+  readonly sink: SegmentSink;
   readonly clock: Clock;
   /** The stream can take nothing more: called once, with what ended it. */
   readonly onOver: (error: unknown) => void;
@@ -25,11 +26,18 @@ interface Hand {
   readonly number: number;
 }
 
-interface TakenSegment {
+interface SegmentName {
   readonly number: number;
   readonly digest: string;
 }
 
+export interface TakenSegment extends SegmentName {
+  readonly media: PushedMedia;
+  readonly made: Promise<readonly MadeRendition[]>;
+}
+
+/** What a transport stream carries, and an answer can be made of. */
+const tsCodecs = ["h264", "hevc"] as const;
 /** A client has two or three under way at once, and sends one again that it did not hear of. */
 const MAX_IN_HAND = 8;
 /** Segments that are known again when they come twice. */
@@ -72,7 +80,7 @@ export class PushSession {
   }
 
   /** Takes what `upload` gives in its turn. Resolves when it is handed on. @throws PushError, and what ended the stream */
-  async push(number: number, upload: () => Promise<Upload>): Promise<void> {
+  async push(number: number, upload: () => Promise<Upload>): Promise<TakenSegment> {
     if (this.#over !== undefined) throw this.#over.error;
     if (this.#hands.size >= MAX_IN_HAND) throw new PushError({ code: "PUSH_SEGMENTS_WAITING", limit: MAX_IN_HAND });
     const hand = { number };
@@ -82,7 +90,7 @@ export class PushSession {
       await this.#waitForTurn(hand);
       this.#isTaking = true;
       try {
-        await this.#take({ number, digest }, bytes);
+        return await this.#take({ number, digest }, bytes);
       } finally {
         this.#isTaking = false;
       }
@@ -130,33 +138,43 @@ export class PushSession {
     this.#changed = Promise.withResolvers<void>();
   }
 
-  async #take(segment: TakenSegment, bytes: Uint8Array): Promise<void> {
-    if (this.#isKnown(segment)) return;
+  async #take(segment: SegmentName, bytes: Uint8Array): Promise<TakenSegment> {
+    const known = this.#find(segment);
+    if (known !== undefined) return known;
     const clock = this.#clock.fork();
     const items = await readSegment(bytes, clock, this.#options.maxSegmentMs);
     this.#countConfigs(items);
     if (this.#over !== undefined) throw this.#over.error;
+    const { sink } = this.#parts;
+    const media = describeMedia(items);
+    let made: TakenSegment["made"];
     try {
-      await passItems(this.#parts.sink, items);
+      await passItems(sink, items);
+      made = sink.endSegment(media.durationMs, tsCodecs);
     } catch (error) {
       this.end(error);
       throw error;
     }
+    // Whoever waits for it hears of it.
+    made.catch(() => {});
+    const taken = { ...segment, media, made };
     this.#clock = clock;
-    this.#taken.push(segment);
+    this.#taken.push(taken);
     if (this.#taken.length > REMEMBERED) this.#taken.shift();
+    return taken;
   }
 
-  #isKnown({ number, digest }: TakenSegment): boolean {
+  /** The same segment, where it was taken already. @throws PUSH_SEGMENT_LATE, PUSH_SEGMENT_CHANGED */
+  #find({ number, digest }: SegmentName): TakenSegment | undefined {
     const newest = this.#taken.at(-1)?.number ?? -1;
-    if (number > newest) return false;
+    if (number > newest) return undefined;
     const known = this.#taken.find((taken) => taken.number === number);
-    if (known?.digest === digest) return true;
+    if (known?.digest === digest) return known;
     const isNewRun = number === 0 || number < this.#taken[0]!.number;
     if (isNewRun) this.#taken = [];
     else if (known === undefined) throw new PushError({ code: "PUSH_SEGMENT_LATE", number, newest });
     else throw new PushError({ code: "PUSH_SEGMENT_CHANGED", number });
-    return false;
+    return undefined;
   }
 
   #countConfigs(items: readonly PublishItem[]): void {

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { answerRefusals } from "../http-refusals.ts";
+import { writeAnswer } from "./answer.ts";
 import { PushError, pushMeanings } from "./errors.ts";
 import type { PushOptions } from "./options.ts";
 import type { PushService } from "./push-service.ts";
@@ -19,7 +20,8 @@ const MAX_KEY = 256;
 const fileName = /^(\d{1,15})\.ts$/;
 
 /**
- * `PUT` or `POST /live/<stream>/<number>.ts`, as a Livepeer gateway takes it. The stream's name is its key; where the
+ * `PUT` or `POST /live/<stream>/<number>.ts`, as a Livepeer gateway takes it; answered when the segment's
+ * renditions are made, with them for who accepts `multipart/mixed`. The stream's name is its key; where the
  * key comes as `Authorization: Bearer`, the name is the client's own. The key is in no log: routes are noted by their
  * pattern.
  */
@@ -51,11 +53,19 @@ export async function pushRoutes(app: FastifyInstance, { service, options }: Pus
     const key = /^Bearer ([!-~]+)$/i.exec(headers.authorization ?? "")?.[1] ?? params.stream;
     if (key.length > MAX_KEY) throw new PushError({ code: "PUSH_KEY_INVALID" });
     checkFacts(request, options.maxSegmentMs);
-    parseTranscodeConfiguration(readHeader(request, "livepeer-transcode-configuration") ?? "{}");
+    const profiles = parseTranscodeConfiguration(readHeader(request, "livepeer-transcode-configuration") ?? "{}");
     if (request.body === undefined) throw new PushError({ code: "PUSH_BODY_MISSING" });
     const body = request.body as AsyncIterable<Uint8Array>;
-    await service.push({ key, number: Number(number), address, body });
-    return reply.header("cache-control", "no-store").code(200).send();
+    const gone = new AbortController();
+    // Of the answer, since a request is closed as soon as its body was read.
+    reply.raw.once("close", () => {
+      if (!reply.raw.writableFinished) gone.abort();
+    });
+    const pushed = await service.push({ key, number: Number(number), address, body, gone: gone.signal });
+    reply.header("cache-control", "no-store").code(200);
+    if (!/\bmultipart\/mixed\b/i.test(headers.accept ?? "")) return reply.send();
+    const answer = await writeAnswer(Number(number), pushed.media, pushed.renditions, profiles);
+    return reply.type(answer.contentType).send(answer.body);
   }
 }
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { AddressRate } from "@leat/node/kernel/net/address-rate.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
-import type { PublishInfo, PublishSink } from "@leat/node/media-io/publish-sink.ts";
+import type { PublishInfo, PublishSink, SegmentSink } from "@leat/node/media-io/publish-sink.ts";
 import { RemoteError } from "@leat/node/wire/errors.ts";
 import type { MediaConnection, MediaMessage, SubscribeMessage } from "@leat/node/wire/media/message.ts";
 import type { PublishGrant } from "@leat/node/wire/session/messages.ts";
@@ -95,9 +95,9 @@ export interface IngestComponents extends OriginComponents {
 
 export interface Ingest {
   /** Asks the balancer whether this key may publish now; throws a CodedError where not. */
-  authorize(streamKey: string, info: PublishInfo): Promise<PublishSink>;
+  authorize(streamKey: string, info: PublishInfo): Promise<SegmentSink>;
   /** The same for a publisher that has proved to know the key, and shows its SHA-256 alone. */
-  authorizeHash(keyHash: Hex, info: PublishInfo): Promise<PublishSink>;
+  authorizeHash(keyHash: Hex, info: PublishInfo): Promise<SegmentSink>;
   /** The same for a source of this stream, which the balancer had this node fetch. */
   authorizePulled(stream: Hex, signal: AbortSignal): Promise<PublishSink>;
   /** Serves a peer that dialed for media. */
@@ -148,11 +148,11 @@ export class IngestService implements Ingest, JobRunner, Startable {
     await this.#tasks.close();
   }
 
-  authorize(streamKey: string, info: PublishInfo): Promise<PublishSink> {
+  authorize(streamKey: string, info: PublishInfo): Promise<SegmentSink> {
     return this.authorizeHash(bytesToHex(createHash("sha256").update(streamKey).digest()), info);
   }
 
-  async authorizeHash(keyHash: Hex, info: PublishInfo): Promise<PublishSink> {
+  async authorizeHash(keyHash: Hex, info: PublishInfo): Promise<SegmentSink> {
     if (!this.#wrongKeys.isLeft(info.address)) throw new IngestError({ code: "INGEST_KEYS_LIMITED" });
     return this.#publish(await this.#request(keyHash, info));
   }
@@ -166,7 +166,7 @@ export class IngestService implements Ingest, JobRunner, Startable {
     return this.#publish(await this.#ask(() => this.#components.session.call("publish.pulled", { stream })));
   }
 
-  async #publish(grant: PublishGrant): Promise<PublishSink> {
+  async #publish(grant: PublishGrant): Promise<SegmentSink> {
     const held = this.#running.get(grant.stream);
     if (held !== undefined && !held.origin.ended) {
       held.publisher?.replace();
@@ -253,7 +253,7 @@ export class IngestService implements Ingest, JobRunner, Startable {
     return running;
   }
 
-  #attach(running: Running): PublishSink {
+  #attach(running: Running): SegmentSink {
     const publisher = new Publisher(running.origin, this.#components.clock, () => {
       if (running.publisher === publisher) running.publisher = undefined;
     });

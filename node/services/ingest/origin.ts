@@ -45,6 +45,7 @@ export class Origin {
   #job: AssignedJob;
   #grace: AbortController | undefined;
   #startedAtMs = 0;
+  #coveredUntilMs = 0;
   #renditions: readonly RenditionInfo[] = [];
   #receipts: Promise<void> = Promise.resolve();
   #announced = false;
@@ -143,10 +144,30 @@ export class Origin {
     return this.#published.frames;
   }
 
-  /** How long ago the newest frame came. */
+  /** How long ago the newest frame came; a segment that came whole counts for as long as it lasts. */
   get lastFrameAgeMs(): number {
     const { clock } = this.#components;
-    return Math.max(0, clock.nowMs() - (this.source.lastArrivalMs ?? this.#startedAtMs));
+    const newestMs = Math.max(this.source.lastArrivalMs ?? this.#startedAtMs, this.#coveredUntilMs);
+    return Math.max(0, clock.nowMs() - newestMs);
+  }
+
+  /** Aborts when nothing more is made here. */
+  get signal(): AbortSignal {
+    return this.#tasks.signal;
+  }
+
+  /** What the stream becomes, once the balancer said so. @throws why it never will be known */
+  async renditions(): Promise<readonly RenditionInfo[]> {
+    await this.#ready.promise;
+    if (this.#stopped !== undefined) throw this.#stopped;
+    return this.#renditions;
+  }
+
+  /** What came so far is whole segments. Gives the pictures of each that began with `from` or later, by number. */
+  endSegment(from: number, durationMs: number): ReadonlyMap<number, number> {
+    this.source.endSegment();
+    this.#coveredUntilMs = this.#components.clock.nowMs() + durationMs;
+    return this.#unpublished.picturesFrom(from);
   }
 
   /** Runs until the stream is over here; resolves with the reason. */

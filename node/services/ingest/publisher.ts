@@ -1,14 +1,19 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
-import type { PublishedAudio, PublishedVideo, PublishSink } from "@leat/node/media-io/publish-sink.ts";
-import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import type { MadeRendition, PublishedAudio, PublishedVideo, SegmentSink } from "@leat/node/media-io/publish-sink.ts";
+import type { TrackConfig, VideoCodec } from "@leat/sdk/protocol/frame.ts";
 import { IngestError } from "./errors.ts";
+import { MadeSegments } from "./made-segments.ts";
 import type { Origin } from "./origin.ts";
 
 /** One publisher's connection as its origin sees it. */
-export class Publisher implements PublishSink {
+export class Publisher implements SegmentSink {
   readonly #origin: Origin;
   readonly #clock: Clock;
   readonly #onEnd: () => void;
+  readonly #left = new AbortController();
+  /** The first segment that is this publisher's and not ended. */
+  #nextSequence: number;
+  #made: Promise<MadeSegments> | undefined;
   #replaced = false;
   #ended = false;
 
@@ -16,11 +21,13 @@ export class Publisher implements PublishSink {
     this.#origin = origin;
     this.#clock = clock;
     this.#onEnd = onEnd;
+    this.#nextSequence = (origin.sequence ?? -1) + 1;
   }
 
   /** Another connection took this one's place: whatever this one sends ends it. */
   replace(): void {
     this.#replaced = true;
+    this.#left.abort(new IngestError({ code: "INGEST_PUBLISHER_REPLACED" }));
   }
 
   config(_: "video" | "audio", config: TrackConfig): void {
@@ -38,11 +45,37 @@ export class Publisher implements PublishSink {
     this.#origin.source.addAudio({ dts: dtsMs, key: true, data }, this.#clock.nowMs());
   }
 
+  async endSegment(durationMs: number, codecs: readonly VideoCodec[]): Promise<readonly MadeRendition[]> {
+    this.#assertCurrent();
+    const pictures = this.#origin.endSegment(this.#nextSequence, durationMs);
+    this.#nextSequence = (this.#origin.sequence ?? -1) + 1;
+    if (pictures.size === 0) return [];
+    this.#made ??= this.#gather(codecs);
+    return (await this.#made).take(pictures);
+  }
+
   end({ clean }: { readonly clean: boolean }): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#left.abort(new IngestError({ code: "INGEST_STREAM_ENDED" }));
     this.#onEnd();
     if (!this.#replaced) this.#origin.left(clean);
+  }
+
+  /** Of the segments that come from now on, and of the newest, which nobody was given yet. */
+  async #gather(codecs: readonly VideoCodec[]): Promise<MadeSegments> {
+    const origin = this.#origin;
+    const renditions = await origin.renditions();
+    const wanted = renditions.filter(({ kind, codec }) => kind === "video" && codecs.includes(codec as VideoCodec));
+    const made = new MadeSegments(origin.frames, wanted);
+    const over = AbortSignal.any([this.#left.signal, origin.signal]);
+    const close = () => {
+      const { reason } = this.#left.signal;
+      made.close(origin.stopped ?? reason ?? new IngestError({ code: "INGEST_STREAM_ENDED" }));
+    };
+    if (over.aborted) close();
+    else over.addEventListener("abort", close, { once: true });
+    return made;
   }
 
   #assertCurrent(): void {

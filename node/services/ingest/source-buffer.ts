@@ -1,3 +1,4 @@
+import type { CompletedSegment } from "@leat/node/media/boundaries.ts";
 import type { Boundary, Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { ReplayLog } from "./replay-log.ts";
 
@@ -10,7 +11,9 @@ export type SourceEntry =
       /** Where the rest of a segment begins: the number of its first part. */
       readonly firstPart?: number;
     }
-  | { readonly type: "frame"; readonly sequence: number; readonly frame: Frame };
+  | { readonly type: "frame"; readonly sequence: number; readonly frame: Frame }
+  /** The segment, and all before it, are whole, and the next begins with a key frame. */
+  | { readonly type: "segmentEnd"; readonly sequence: number; readonly frames: number; readonly durationTicks: number };
 
 export interface SourceBufferLimits {
   readonly maxBytes: number;
@@ -92,6 +95,11 @@ export class SourceBuffer {
       this.#lastKey = { index, config: this.#config, epoch: frame.epoch };
     }
     this.#enforceLimits(frame.arrivalMs);
+  }
+
+  /** Transcoders give out all of it at once. */
+  endSegment({ sequence, frames, startPts, endPts }: CompletedSegment): void {
+    this.#log.append({ type: "segmentEnd", sequence, frames, durationTicks: endPts - startPts });
   }
 
   /** No family needs what is before `sequence` any more. */

@@ -109,6 +109,15 @@ export class SourceIntake {
     this.#boundaries.restart();
   }
 
+  /** What came so far is whole segments, which wait for nothing that follows: that begins with a key frame. */
+  endSegment(): void {
+    for (const frame of this.#timeline.flush()) this.#takeVideo(frame);
+    const completed = this.#boundaries.cut();
+    for (const segment of completed) this.#parts.segments.completeVideo(segment);
+    const newest = completed.at(-1);
+    if (newest !== undefined) this.#parts.buffer.endSegment(newest);
+  }
+
   /** The source is over: closes what is open. */
   finish(): void {
     for (const frame of this.#timeline.flush()) this.#takeVideo(frame);

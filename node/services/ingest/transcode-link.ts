@@ -266,5 +266,7 @@ function toMessage(entry: SourceEntry): MediaMessage {
       return entry;
     case "frame":
       return { type: "frame", rung: SOURCE_RUNG, sequence: entry.sequence, frame: entry.frame };
+    case "segmentEnd":
+      return { ...entry, rung: SOURCE_RUNG };
   }
 }

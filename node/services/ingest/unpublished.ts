@@ -68,6 +68,12 @@ export class Unpublished {
     this.wake();
   }
 
+  /** How many pictures each segment from that number on has, by number: of those that are not forgotten. */
+  picturesFrom(sequence: number): ReadonlyMap<number, number> {
+    const known = [...this.#begun].filter(([begun]) => begun >= sequence);
+    return new Map(known.map(([begun, { shownAt }]) => [begun, shownAt.length]));
+  }
+
   /** What is known of a segment from its beginning on; undefined before it and when it is forgotten. */
   begunAt(sequence: number): BegunSegment | undefined {
     return this.#begun.get(sequence);

@@ -149,6 +149,9 @@ export class TranscodeSession {
         return this.#takeBoundary(message);
       case "frame":
         return this.#takeFrame(message.sequence, message.frame);
+      case "segmentEnd":
+        if (message.rung !== SOURCE_RUNG) throw unexpected(message);
+        return this.#needWorker().push({ type: "segmentEnd" });
       case "verdict":
         return this.#takeVerdict(message.sequence, message.ok, message.code);
       default:

@@ -70,6 +70,42 @@ function assertWhole({ boundaries, completed, members }: Outcome, frames: number
 }
 
 describe("boundaries", () => {
+  it("ends a segment where its sender says so, and begins the next on the same clock without a break", () => {
+    const maker = new BoundaryMaker();
+    const frames = makeFrames(40, { ticks: 3_000, keyEvery: 10, bFrames: true });
+    const first = frames.slice(0, 20).map((frame) => maker.push(frame));
+    assert.deepEqual(
+      maker.cut().map(({ sequence, frames: count }) => [sequence, count]),
+      [[0, 20]],
+    );
+    assert.deepEqual(maker.cut(), []);
+    const second = frames.slice(20, 30).map((frame) => maker.push(frame));
+    assert.deepEqual(
+      maker.cut().map(({ sequence, frames: count }) => [sequence, count]),
+      [[1, 10]],
+    );
+    const boundaries = [...first, ...second].flatMap(({ boundary }) => (boundary === undefined ? [] : [boundary]));
+    assert.deepEqual(
+      boundaries.map(({ sequence, pts, forced, discontinuity, firstFrame }) => {
+        return { sequence, pts, forced, discontinuity, firstFrame };
+      }),
+      [
+        { sequence: 0, pts: 6_000, forced: false, discontinuity: false, firstFrame: 0 },
+        { sequence: 1, pts: 66_000, forced: false, discontinuity: false, firstFrame: 20 },
+      ],
+    );
+  });
+
+  it("forces a boundary behind all that was shown where a sender breaks its word about the key frame", () => {
+    const maker = new BoundaryMaker();
+    const frames = makeFrames(30, { ticks: 3_000, keyEvery: 30, bFrames: true });
+    for (const frame of frames.slice(0, 10)) maker.push(frame);
+    const shown = Math.max(...frames.slice(0, 10).map(({ pts }) => pts));
+    maker.cut();
+    const [step] = frames.slice(10).map((frame) => maker.push(frame));
+    assert.deepEqual([step!.boundary!.forced, step!.boundary!.pts], [true, Math.max(shown + 1, frames[10]!.dts)]);
+  });
+
   it("cuts at the first IDR two seconds after the last boundary", () => {
     const outcome = runMaker(makeFrames(300, { ticks: 3000, keyEvery: 45 }));
     assert.deepEqual(

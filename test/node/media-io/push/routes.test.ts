@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
-import type { PublishInfo } from "@leat/node/media-io/publish-sink.ts";
+import type { MadeRendition, PublishInfo } from "@leat/node/media-io/publish-sink.ts";
 import { CodedError } from "@leat/sdk/base/errors.ts";
+import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
+import { readMultipart } from "../../../support/multipart.ts";
 import { codeOf, makeTsSegments, PushServer } from "../../../support/push-server.ts";
 import { RecorderSink } from "../../../support/recorder-sink.ts";
-import { H264, HEVC, makeTs, PICTURES, packetsOf, SOUND } from "../../../support/ts-files.ts";
+import { demux, H264, HEVC, makeTs, PICTURES, packetsOf, SOUND } from "../../../support/ts-files.ts";
 
 const KEY = "K".repeat(43);
 
@@ -305,6 +307,34 @@ describe("segments pushed by HTTP", () => {
     for (const socket of sockets) socket.destroy();
   });
 
+  it("are answered without renditions by a code, whatever keeps them", async () => {
+    const clock = new ManualClock();
+    const made = await start({ answerMs: 8_000 }, { clock });
+    const push = (number: number, headers = {}) => made.push(`/live/${KEY}/${number}.ts`, segments[number]!, headers);
+    const multipart = { accept: "text/plain, Multipart/Mixed;q=0.9" };
+    assert.deepEqual(await refusal(await push(0, multipart)), [422, "PUSH_RENDITIONS_NONE"]);
+    const coming = Promise.withResolvers<readonly MadeRendition[]>();
+    sink.make = () => coming.promise;
+    const late = push(1, multipart);
+    await sink.until(() => sink.videos.length === 50);
+    await clock.advance(8_000);
+    assert.deepEqual(await refusal(await late), [503, "PUSH_RENDITIONS_LATE"]);
+    const again = push(1, multipart);
+    coming.resolve([renditionOf(segments[1]!)]);
+    const [part] = await readMultipart(await again);
+    assert.equal(demux(Uint8Array.from(part!.body)).videos.length, 25);
+    assert.deepEqual([sink.videos.length, sink.segmentsMs.length], [50, 2], "it was taken once");
+    assert.ok(sink.segmentsMs.every((lastsMs) => lastsMs > 900 && lastsMs <= 1_000));
+    sink.make = () => Promise.reject(new CodedError({ code: "INGEST_RENDITIONS_SHORT" }));
+    assert.deepEqual(await refusal(await push(2, multipart)), [422, "INGEST_RENDITIONS_SHORT"]);
+    const never = Promise.withResolvers<readonly MadeRendition[]>();
+    sink.make = () => never.promise;
+    const waiting = push(3);
+    await sink.until(() => sink.videos.length === 100);
+    await made.service.stop();
+    assert.deepEqual(await refusal(await waiting), [503, "PUSH_STOPPED"]);
+  });
+
   it("are refused once the node stops", async () => {
     const made = await start();
     assert.equal((await made.push(`/live/${KEY}/0.ts`, segments[0]!)).status, 200);
@@ -313,6 +343,18 @@ describe("segments pushed by HTTP", () => {
     assert.deepEqual(await refusal(await made.push(`/live/${KEY}/1.ts`, segments[1]!)), [503, "PUSH_STOPPED"]);
   });
 });
+
+/** As if a rung had made of a segment what it is. */
+function renditionOf(segment: Uint8Array): MadeRendition {
+  const { videos, configs } = demux(Uint8Array.from(segment));
+  const config = configs.find((one) => one.kind === "video") as VideoConfig;
+  const frames = videos.map(({ dtsMs, ctsMs, key, data }): Frame => {
+    const [dts, pts] = [Math.round(dtsMs * 90), Math.round((dtsMs + ctsMs) * 90)];
+    return { kind: "video", epoch: 0, dts, pts, duration: 3_600, key, configVersion: 0, arrivalMs: 0, data };
+  });
+  const { codec, width, height } = config;
+  return { name: "source", codec, width, height, segments: [{ config, frames }] };
+}
 
 /** Without the first picture, which is the only key frame. */
 function withoutKey(bytes: Uint8Array): Uint8Array {
