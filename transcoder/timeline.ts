@@ -13,11 +13,14 @@ export interface DuePicture<Picture = unknown> {
   readonly sequence: number | undefined;
   /** Undefined where the decoder gave none for this frame: the one before is shown again. */
   readonly picture: Picture | undefined;
+  /** What the input frame carried of captions. */
+  readonly captions: readonly Uint8Array[];
 }
 
 interface Waiting<Picture> {
   readonly id: number;
   readonly frame: Frame;
+  readonly captions: readonly Uint8Array[];
   picture: Picture | undefined;
 }
 
@@ -38,12 +41,12 @@ export class LiveTimeline<Picture> {
   }
 
   /** Takes a frame in decoding order; the id is what the decoder must carry through. */
-  accept(frame: Frame): number {
+  accept(frame: Frame, captions: readonly Uint8Array[] = []): number {
     const id = this.#nextId;
     this.#nextId += 1;
     let at = this.#waiting.length;
     while (at > 0 && isBefore(frame, this.#waiting[at - 1]!.frame)) at -= 1;
-    this.#waiting.splice(at, 0, { id, frame, picture: undefined });
+    this.#waiting.splice(at, 0, { id, frame, captions, picture: undefined });
     this.#newest = frame;
     return id;
   }
@@ -91,10 +94,10 @@ export class LiveTimeline<Picture> {
   }
 
   #take(): DuePicture<Picture> {
-    const { frame, picture } = this.#waiting.shift()!;
+    const { frame, captions, picture } = this.#waiting.shift()!;
     if (picture !== undefined) this.#held -= 1;
     const { epoch, pts, duration, arrivalMs } = frame;
-    return { epoch, pts, duration, arrivalMs, sequence: this.#sequenceOf(frame), picture };
+    return { epoch, pts, duration, arrivalMs, sequence: this.#sequenceOf(frame), picture, captions };
   }
 
   #sequenceOf(frame: Frame): number | undefined {

@@ -8,7 +8,7 @@ import type { EngineName, LiveInput } from "@leat/transcoder/engine.ts";
 import type { ResolvedRung } from "@leat/transcoder/ladder.ts";
 import { resolveLadder } from "@leat/transcoder/ladder.ts";
 import { transcodeFile } from "@leat/transcoder/stored.ts";
-import { readBarcodes, readMedia, writePattern } from "@leat/transcoder/tools/media.ts";
+import { readBarcodes, readMedia, readSight, writePattern } from "@leat/transcoder/tools/media.ts";
 import type { MediaItem, PatternOptions } from "@leat/transcoder/tools/media-item.ts";
 import type { RungOutput } from "../support/live-run.ts";
 import { EventedLive, runLive, videoConfigs, videoFrames, withBoundaries } from "../support/live-run.ts";
@@ -182,6 +182,22 @@ export function describeEngine(engine: EngineName): void {
     for (const rung of output.rungs) {
       assertWhole(rung, inputs);
       assert.ok(rung.segments[0]!.summary.concealed >= 1);
+    }
+  });
+
+  it("keeps the captions of each picture of H.264, over segments", async function () {
+    this.timeout(60_000);
+    const source = await readMedia({ pattern: { ...PATTERN, durationS: 1, captions: true } });
+    const [config] = videoConfigs(source);
+    const frames = videoFrames(source);
+    const wanted = Array.from({ length: 30 }, (_, number) => `fc00${number.toString(16).padStart(2, "0")}`);
+    assert.deepEqual((await readSight(config!, frames)).captions, wanted);
+    const cut = frames.findIndex((frame) => frame.pts === byTime(frames)[15]!.pts);
+    const rungs = ladderFor("h264", 320, 240);
+    const output = await runLive({ source: config!, rungs, engine }, withBoundaries(frames, [cut]));
+    for (const rung of output.rungs) {
+      const made = rung.frames.map(({ frame }) => frame);
+      assert.deepEqual((await readSight(rung.configs[0]!, made)).captions, wanted);
     }
   });
 

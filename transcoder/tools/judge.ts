@@ -1,9 +1,10 @@
 import type { AudioConfig, Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import { AV_FRAME_DATA_A53_CC } from "node-av/constants";
 import { Packet, Frame as Picture } from "node-av/lib";
 import { openAudioDecoder, openVideoDecoder } from "../engines/node-av/codec.ts";
 import { Resampler } from "../engines/node-av/resampler.ts";
 import { readBarcode } from "./barcode.ts";
-import type { Loudness } from "./media.ts";
+import type { Loudness, Sight } from "./media.ts";
 
 const SAMPLES_PER_MS = 48;
 const SILENCE_MS = 100;
@@ -19,16 +20,18 @@ export function judge(config: VideoConfig, frames: readonly Frame[]): (number | 
   return numbers;
 }
 
-/** When pictures turn white, milliseconds of the frames' own clock. Native code: in forked processes only. */
-export function look(config: VideoConfig, frames: readonly Frame[]): number[] {
+/** What else a decoder sees of the pictures. Native code: in forked processes only. */
+export function look(config: VideoConfig, frames: readonly Frame[]): Sight {
   const flashesAtMs: number[] = [];
+  const captions: string[] = [];
   let isWhite = false;
   decodePictures(config, frames, (picture) => {
     const wasWhite = isWhite;
+    captions.push(picture.getSideData(AV_FRAME_DATA_A53_CC)?.toString("hex") ?? "");
     isWhite = lowerMean(picture) >= FLASH_LEVEL;
     if (isWhite && !wasWhite) flashesAtMs.push((Number(picture.pts) * 1000) / config.timescale);
   });
-  return flashesAtMs;
+  return { flashesAtMs, captions };
 }
 
 function decodePictures(config: VideoConfig, frames: readonly Frame[], onPicture: (picture: Picture) => void): void {

@@ -38,7 +38,7 @@ process.stdin.on("data", (chunk: Buffer) => {
       const message = raw as ToMediaChild;
       if (message.type === "write") writeFlv(message.input, message.path);
       else if (message.type === "judge") send({ type: "numbers", numbers: judge(message.config, message.frames) });
-      else if (message.type === "look") send({ type: "seen", flashesAtMs: look(message.config, message.frames) });
+      else if (message.type === "look") send({ type: "seen", sight: look(message.config, message.frames) });
       else if (message.type === "listen") send({ type: "heard", loudness: listen(message.config, message.frames) });
       else for (const item of openSource(message.input)) send({ type: "item", item });
       send({ type: "finished" });

@@ -13,6 +13,8 @@ export interface PatternOptions {
   readonly audio?: boolean;
   /** For a tenth of a second so often the picture is white, and the tone sounds then alone. */
   readonly flashEveryS?: number;
+  /** Each picture carries one construct of CEA-608, which says its number. */
+  readonly captions?: boolean;
   readonly firstNumber?: number;
 }
 

@@ -14,7 +14,7 @@ export type ToMediaChild =
 export type FromMediaChild =
   | { readonly type: "item"; readonly item: MediaItem }
   | { readonly type: "numbers"; readonly numbers: readonly (number | null)[] }
-  | { readonly type: "seen"; readonly flashesAtMs: readonly number[] }
+  | { readonly type: "seen"; readonly sight: Sight }
   | { readonly type: "heard"; readonly loudness: Loudness }
   | { readonly type: "error"; readonly detail: TranscodeErrorDetail }
   | { readonly type: "finished" };
@@ -26,6 +26,13 @@ export interface Loudness {
   readonly risesAtMs: number;
   /** Where each stretch of silence ends. */
   readonly beepsAtMs: readonly number[];
+}
+
+export interface Sight {
+  /** When pictures turn white, on the frames' own clock. */
+  readonly flashesAtMs: readonly number[];
+  /** The caption constructs of each picture in the order of showing, in hex; empty where there are none. */
+  readonly captions: readonly string[];
 }
 
 const CHILD = new URL("./media-child.ts", import.meta.url);
@@ -48,13 +55,13 @@ export async function readBarcodes(config: VideoConfig, frames: readonly Frame[]
   return [...numbers];
 }
 
-/** When the pictures that a decoder sees turn white, milliseconds of the frames' own clock. */
-export async function readFlashes(config: VideoConfig, frames: readonly Frame[]): Promise<number[]> {
-  let flashesAtMs: readonly number[] = [];
+/** What else a decoder sees in these frames. */
+export async function readSight(config: VideoConfig, frames: readonly Frame[]): Promise<Sight> {
+  let sight: Sight = { flashesAtMs: [], captions: [] };
   await runChild({ type: "look", config, frames }, (message) => {
-    if (message.type === "seen") ({ flashesAtMs } = message);
+    if (message.type === "seen") ({ sight } = message);
   });
-  return [...flashesAtMs];
+  return sight;
 }
 
 /** What a decoder hears in these frames. */

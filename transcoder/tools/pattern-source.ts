@@ -1,5 +1,5 @@
 import { VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
-import { AV_PICTURE_TYPE_I, AV_PICTURE_TYPE_NONE } from "node-av/constants";
+import { AV_FRAME_DATA_A53_CC, AV_PICTURE_TYPE_I, AV_PICTURE_TYPE_NONE } from "node-av/constants";
 import type { Frame as Picture } from "node-av/lib";
 import { Packet } from "node-av/lib";
 import { annexBToFrame, avcCodecString, buildAvcC, splitAnnexB } from "../bitstream/h264.ts";
@@ -98,6 +98,7 @@ function* encodePictures(options: PatternOptions, frames: number): Generator<Med
     picture.makeWritable();
     painter.paint(picture, index, (options.firstNumber ?? 0) + index);
     if (isFlash(index / options.fps, options.flashEveryS)) painter.whiten(picture);
+    if (options.captions === true) writeCaption(picture, (options.firstNumber ?? 0) + index);
     picture.pts = BigInt(ticks(index));
     picture.pictType = index % gop === 0 ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
     encoder.sendFrameSync(picture);
@@ -148,6 +149,12 @@ class Painter {
     const [stride = 0] = picture.linesize;
     picture.data?.[0]?.fill(WHITE, bandRows(this.#height) * stride, this.#height * stride);
   }
+}
+
+/** A valid construct of the first field, then two bytes of seven bits. */
+function writeCaption(picture: Picture, number: number): void {
+  picture.removeSideData(AV_FRAME_DATA_A53_CC);
+  picture.newSideData(AV_FRAME_DATA_A53_CC, 3).set([0xfc, (number >> 7) & 0x7f, number & 0x7f]);
 }
 
 /** None at the very beginning, where encoders and players warm up. */

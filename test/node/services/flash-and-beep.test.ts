@@ -6,7 +6,7 @@ import type { EdgeStream } from "@leat/node/services/delivery/edge-stream.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import type { AudioConfig, Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type { Ladder } from "@leat/transcoder/ladder.ts";
-import { readFlashes, readLoudness, readMedia } from "@leat/transcoder/tools/media.ts";
+import { readLoudness, readMedia, readSight } from "@leat/transcoder/tools/media.ts";
 import type { MediaItem } from "@leat/transcoder/tools/media-item.ts";
 import { publish } from "@leat/transcoder/tools/publisher.ts";
 import { FakeBalancer } from "../../support/fake-balancer.ts";
@@ -58,10 +58,10 @@ describe("a flash and its beep", function () {
   }
 
   for (const codec of ["aac", "opus"] as const) {
-    it(`stay together in every rung and both codecs of files, from ${codec}`, async () => {
+    it(`stay together in every rung and both codecs of files, with captions in H.264, from ${codec}`, async () => {
       const balancer = new FakeBalancer(ladder);
       const [origin, edge] = await startNodes(balancer);
-      const items = await readMedia({ pattern: { ...pattern, durationS: 6 } });
+      const items = await readMedia({ pattern: { ...pattern, durationS: 6, captions: true } });
       const sent = codec === "aac" ? items : await withOpus(items);
       const sink = await origin.ingest.authorize(balancer.streamKey, publishInfo());
       await publishItems(sink, sent.slice(0, 200));
@@ -77,8 +77,9 @@ describe("a flash and its beep", function () {
         heard.map(async ({ config, frames }) => readLoudness(config as AudioConfig, frames)),
       );
       for (const { config, frames } of seen) {
-        const flashesAtMs = await readFlashes(config as VideoConfig, frames);
+        const { flashesAtMs, captions } = await readSight(config as VideoConfig, frames);
         assert.equal(flashesAtMs.length, 5);
+        assert.deepEqual(captions, config.codec === "h264" ? captionsOf(180) : captions.map(() => ""));
         for (const { beepsAtMs } of beeps) assertTogether(flashesAtMs, beepsAtMs);
       }
     });
@@ -124,7 +125,7 @@ describe("a flash and its beep", function () {
       return frameOf("video", pts, key, data);
     });
     const config = viewer.pictures.find((picture) => picture.config !== undefined)!.config!;
-    const flashesAtMs = await readFlashes(config, pictures);
+    const { flashesAtMs } = await readSight(config, pictures);
     const { beepsAtMs } = await readLoudness(opus, sound);
     assert.ok(beepsAtMs.length >= 3, `${beepsAtMs}`);
     // Pictures from before the first sound come at once, with times of their own.
@@ -149,6 +150,13 @@ function assertTogether(flashesAtMs: readonly number[], beepsAtMs: readonly numb
   const facts = `flashes ${flashesAtMs.map(Math.round)}, beeps ${beepsAtMs}`;
   assert.equal(flashesAtMs.length, beepsAtMs.length, facts);
   for (const [index, atMs] of flashesAtMs.entries()) assert.ok(Math.abs(atMs - beepsAtMs[index]!) <= LIMIT_MS, facts);
+}
+
+/** As the pattern has them. */
+function captionsOf(pictures: number): string[] {
+  return Array.from({ length: pictures }, (_, number) =>
+    Buffer.from([0xfc, (number >> 7) & 0x7f, number & 0x7f]).toString("hex"),
+  );
 }
 
 /** The same pictures with their sound in Opus, as WebRTC sends it. */

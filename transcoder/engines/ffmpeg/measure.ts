@@ -32,7 +32,8 @@ async function measureEncoder(codec: VideoCodec, spec: ProbeSpec): Promise<Encod
   try {
     const rung = new FfmpegRung(0, target, 30, sink);
     for (let index = 0; index < spec.frames; index += 1) {
-      const times = { epoch: 0, pts: index * TICKS_PER_FRAME, duration: TICKS_PER_FRAME, arrivalMs: 0, sequence: 0 };
+      const pts = index * TICKS_PER_FRAME;
+      const times = { epoch: 0, pts, duration: TICKS_PER_FRAME, arrivalMs: 0, sequence: 0, captions: [] };
       const picture = paint(index, width, height);
       await rung.encode({ ...times, picture }, 0, picture);
     }

@@ -1,5 +1,6 @@
 import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
+import { insertCaptions } from "../../bitstream/captions.ts";
 import { annexBToFrame, avcCodecString, buildAvcC, splitAnnexB } from "../../bitstream/h264.ts";
 import { describeVp9 } from "../../bitstream/vp9.ts";
 import type { LiveSink } from "../../engine.ts";
@@ -11,7 +12,7 @@ import type { DuePicture } from "../../timeline.ts";
 import { SegmentEncoder } from "./segment-encoder.ts";
 
 /** What is remembered of a picture until it comes out: not the picture. */
-interface Order extends Pick<DuePicture, "epoch" | "pts" | "duration" | "arrivalMs"> {
+interface Order extends Pick<DuePicture, "epoch" | "pts" | "duration" | "arrivalMs" | "captions"> {
   readonly isConcealed: boolean;
 }
 
@@ -53,8 +54,8 @@ export class FfmpegRung {
     this.#last = planes ?? this.#last ?? blackPicture(this.#rung);
     if (this.#segment?.sequence !== sequence) this.#startSegment(sequence);
     const segment = this.#segment!;
-    const { epoch, pts, duration, arrivalMs } = due;
-    segment.orders.push({ epoch, pts, duration, arrivalMs, isConcealed: planes === undefined });
+    const { epoch, pts, duration, arrivalMs, captions } = due;
+    segment.orders.push({ epoch, pts, duration, arrivalMs, captions, isConcealed: planes === undefined });
     await segment.encoder.write(this.#last);
   }
 
@@ -100,8 +101,8 @@ export class FfmpegRung {
   }
 
   #toFrame(order: Order, data: Buffer, key: boolean): Frame {
-    const { epoch, pts, duration, arrivalMs } = order;
-    const payload = this.#rung.codec === "h264" ? annexBToFrame(data) : Buffer.from(data);
+    const { epoch, pts, duration, arrivalMs, captions } = order;
+    const payload = this.#rung.codec === "h264" ? insertCaptions(annexBToFrame(data), captions) : Buffer.from(data);
     const times = { epoch, dts: pts, pts, duration };
     return { kind: "video", ...times, key, configVersion: this.#version, arrivalMs, data: payload };
   }

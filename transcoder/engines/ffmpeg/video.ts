@@ -1,5 +1,6 @@
 import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
+import { readCaptions } from "../../bitstream/captions.ts";
 import type { LiveInput, LiveSink, LiveSpec, LiveVideo } from "../../engine.ts";
 import type { DuePicture } from "../../timeline.ts";
 import { LiveTimeline } from "../../timeline.ts";
@@ -53,7 +54,7 @@ export class FfmpegVideo implements LiveVideo {
     if (this.#epoch !== undefined && this.#epoch !== frame.epoch) await this.#flushDecoder();
     this.#epoch = frame.epoch;
     this.#decoder ??= new DecoderProcess(this.#config, this.#spec.rungs, (id, planes) => this.#show(id, planes));
-    const id = this.#timeline.accept(frame);
+    const id = this.#timeline.accept(frame, readCaptions(this.#config.codec, frame.data));
     await this.#decoder.write(frame, id);
     await this.#encoding;
     for (const due of this.#timeline.due()) this.#encode(due);

@@ -60,7 +60,7 @@ function encodeOne(rung: LiveRung, index: number, width: number, height: number)
   first?.fill(128);
   second?.fill(128);
   const pts = index * TICKS_PER_FRAME;
-  const times = { epoch: 0, pts, duration: TICKS_PER_FRAME, arrivalMs: 0, sequence: 0, picture };
+  const times = { epoch: 0, pts, duration: TICKS_PER_FRAME, arrivalMs: 0, sequence: 0, captions: [], picture };
   rung.encode({ ...times, encoderPts: pts });
   picture.free();
 }

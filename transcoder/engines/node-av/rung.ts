@@ -3,6 +3,7 @@ import { isSameConfig, VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
 import { AV_PICTURE_TYPE_I, AV_PICTURE_TYPE_NONE } from "node-av/constants";
 import type { CodecContext, Frame as Picture } from "node-av/lib";
 import { Packet } from "node-av/lib";
+import { insertCaptions } from "../../bitstream/captions.ts";
 import { annexBToFrame, avcCodecString, buildAvcC, splitAnnexB } from "../../bitstream/h264.ts";
 import { describeVp9 } from "../../bitstream/vp9.ts";
 import type { LiveSink } from "../../engine.ts";
@@ -139,8 +140,8 @@ export class LiveRung {
     this.#sequence = order.sequence;
     this.#frames += 1;
     if (order.picture === undefined) this.#concealed += 1;
-    const { epoch, pts, duration, arrivalMs } = order;
-    const payload = this.#rung.codec === "h264" ? annexBToFrame(data) : data;
+    const { epoch, pts, duration, arrivalMs, captions } = order;
+    const payload = this.#rung.codec === "h264" ? insertCaptions(annexBToFrame(data), captions) : data;
     const frame: Frame = {
       kind: "video",
       epoch,

@@ -2,6 +2,7 @@ import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
 import type { CodecContext } from "node-av/lib";
 import { Packet, Frame as Picture } from "node-av/lib";
+import { readCaptions } from "../../bitstream/captions.ts";
 import type { LiveInput, LiveSink, LiveSpec, LiveVideo } from "../../engine.ts";
 import type { DuePicture } from "../../timeline.ts";
 import { LiveTimeline, REORDER_LIMIT } from "../../timeline.ts";
@@ -66,7 +67,7 @@ export class NodeAvVideo implements LiveVideo {
     if (this.#epoch !== undefined && frame.epoch !== this.#epoch) this.#flushDecoder();
     this.#epoch = frame.epoch;
     this.#decoder ??= openVideoDecoder(this.#config, guessReorder(frame));
-    const id = this.#timeline.accept(frame);
+    const id = this.#timeline.accept(frame, readCaptions(this.#config.codec, frame.data));
     this.#packet.data = Buffer.from(frame.data.buffer, frame.data.byteOffset, frame.data.byteLength);
     this.#packet.pts = BigInt(id);
     this.#packet.dts = BigInt(id);
