@@ -29,6 +29,7 @@ import { LevelVoucherStore } from "../store/vouchers.ts";
 import { OfferGossip } from "../wire/gossip/offers.ts";
 import { type Foundation, settlementParts } from "./foundation.ts";
 import { JobSessionAdapter } from "./job-session.ts";
+import { addMp4 } from "./mp4.ts";
 import { OfferWriter } from "./offer.ts";
 import { addPaymentStatus } from "./payment-status.ts";
 import { readPriceLists } from "./price-lists.ts";
@@ -173,6 +174,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     await addLive(http, delivery, { metrics, door, access: foundation.access, audiences });
     parts.push({ name: "delivery", part: delivery });
     await addWhep(foundation, webrtc, delivery, { audiences, door });
+    await addMp4(foundation, delivery, { audiences, door });
     // A balancer in the same process tells the owners itself.
     if (!config.node.roles.includes("balancer")) {
       const send = ({ stream, refusals }: StreamRefusals) =>

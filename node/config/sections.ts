@@ -5,6 +5,7 @@ import { httpOptions } from "../http/options.ts";
 import { logOptions } from "../kernel/logger.ts";
 import { loadOptions } from "../kernel/process-load.ts";
 import { accessOptions } from "../media-io/access/webhook.ts";
+import { mp4Options } from "../media-io/mp4/options.ts";
 import { pullOptions } from "../media-io/pull/options.ts";
 import { pushOptions } from "../media-io/push/options.ts";
 import { srtOptions } from "../media-io/srt/options.ts";
@@ -50,6 +51,7 @@ export const sections = {
   rtmp: rtmpOptions,
   srt: srtOptions,
   webrtc: webrtcOptions,
+  mp4: mp4Options,
   push: pushOptions,
   pull: pullOptions,
   ingest: ingestOptions,

@@ -19,12 +19,13 @@ export class ContinuousClock {
   readonly #last = { video: -1, audio: -1 };
   #end = 0;
 
-  /** `timescale`: ticks a second of the frame's track. */
-  place({ kind, epoch, dts, pts, duration }: Omit<Frame, "data">, timescale: number): PlacedTime {
+  /** Undefined for what was before the first frame of all. `timescale`: ticks a second of the frame's track. */
+  place({ kind, epoch, dts, pts, duration }: Omit<Frame, "data">, timescale: number): PlacedTime | undefined {
     const toTicks = (time: number) => Math.round((time * VIDEO_TIMESCALE) / timescale);
     const start = toTicks(dts);
     const offset = this.#offsets.get(epoch) ?? this.#end - start;
     this.#remember(epoch, offset);
+    if (start + offset < 0) return undefined;
     const placed = Math.max(start + offset, this.#last[kind] + 1);
     this.#last[kind] = placed;
     this.#end = Math.max(this.#end, placed + toTicks(duration));

@@ -3,7 +3,9 @@ import { CodedError } from "@leat/sdk/base/errors.ts";
 /** Why a viewer by SRT or by one endless file gets no stream. */
 export class PlayoutError extends CodedError<
   | { code: "PLAYOUT_STREAM_UNKNOWN" }
+  | { code: "PLAYOUT_STREAM_ENDED" }
   | { code: "PLAYOUT_RUNG_UNKNOWN" }
+  | { code: "PLAYOUT_RUNG_EMPTY" }
   | { code: "PLAYOUT_CODEC_UNSUPPORTED"; codec: string }
   | { code: "PLAYOUT_STREAM_PAID" }
   | { code: "PLAYOUT_VIEWERS_EXCEEDED"; limit: number }
@@ -14,6 +16,8 @@ export const playoutMeanings: Readonly<
   Record<PlayoutError["detail"]["code"], readonly [status: number, message: string]>
 > = {
   PLAYOUT_STREAM_UNKNOWN: [404, "no such stream is served here"],
+  PLAYOUT_STREAM_ENDED: [410, "the stream is over"],
+  PLAYOUT_RUNG_EMPTY: [503, "the rung has not begun; ask again in a moment"],
   PLAYOUT_RUNG_UNKNOWN: [404, "the stream has no such rung"],
   PLAYOUT_CODEC_UNSUPPORTED: [415, "the rung's codec cannot be carried this way: take another rung"],
   PLAYOUT_STREAM_PAID: [402, "viewers pay for this stream, which they can by HLS alone"],

@@ -69,7 +69,9 @@ class TsFeed {
     if (frame.kind === "video" && this.#needsKey && !frame.key) return;
     this.#guard(() => {
       const { kind, key, data } = frame;
-      const bytes = this.#muxer!.write({ kind, key, data, ...this.#clock.place(frame, config.timescale) });
+      const placed = this.#clock.place(frame, config.timescale);
+      if (placed === undefined) return;
+      const bytes = this.#muxer!.write({ kind, key, data, ...placed });
       if (kind === "video") this.#needsKey = false;
       if (bytes.length === 0) return;
       const isEntry = this.#tracks.video === undefined ? beginsWithTables(bytes) : kind === "video" && key;

@@ -12,6 +12,8 @@ const WINDOW_BYTES = 262_144;
 /** A viewer this far behind sees nothing of use any more. */
 const LONGEST_WAIT_MS = 1_000;
 const MAX_QUEUED_BYTES = 4_194_304;
+/** Who took nothing for so long, though there was something, holds a place and does not watch. */
+const STALLED_MS = 30_000;
 
 interface Waiting {
   readonly piece: Piece;
@@ -28,6 +30,8 @@ export class ViewerQueue {
   #takenBytes = 0;
   #needsEntry = true;
   #drops = 0;
+  /** Since when what is under way is all that is. */
+  #stalledMs: number | undefined;
 
   constructor(parts: ViewerQueueParts) {
     this.#parts = parts;
@@ -36,6 +40,10 @@ export class ViewerQueue {
   /** How often the viewer was too slow. */
   get drops(): number {
     return this.#drops;
+  }
+
+  isStalled(nowMs: number): boolean {
+    return this.#stalledMs !== undefined && nowMs - this.#stalledMs > STALLED_MS;
   }
 
   push(piece: Piece): void {
@@ -57,6 +65,7 @@ export class ViewerQueue {
   taken(bytes: number): void {
     this.#takenBytes += bytes;
     this.#leavingBytes -= bytes;
+    this.#stalledMs = this.#leavingBytes > 0 ? this.#parts.nowMs() : undefined;
     for (;;) {
       const [first] = this.#leaving;
       if (first === undefined || first.bytes.length > this.#takenBytes) break;
@@ -90,6 +99,7 @@ export class ViewerQueue {
 
   #hand(piece: Piece): void {
     this.#leaving.push(piece);
+    this.#stalledMs ??= this.#parts.nowMs();
     this.#leavingBytes += piece.bytes.length;
     this.#parts.send(piece.bytes);
   }

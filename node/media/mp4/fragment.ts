@@ -22,6 +22,7 @@ export function fragment(
   fragmentNumber: number,
   decodeTime: number,
   samples: readonly Sample[],
+  trackId: number = TRACK_ID,
 ): Uint8Array<ArrayBuffer> {
   const table = new Uint8Array(samples.length * bytesPerSample);
   const view = new DataView(table.buffer);
@@ -35,7 +36,7 @@ export function fragment(
     dataSize += sample.data.length;
   }
   const header = fullBox("mfhd", 0, 0, uint32(fragmentNumber));
-  const trackHeader = fullBox("tfhd", 0, 0x020000, uint32(TRACK_ID)); // offsets count from the moof
+  const trackHeader = fullBox("tfhd", 0, 0x020000, uint32(trackId)); // offsets count from the moof
   const time = fullBox("tfdt", 1, 0, uint64(decodeTime));
   const runSize = 12 + 8 + table.length;
   const movieSize = 8 + header.length + 8 + trackHeader.length + time.length + runSize;

@@ -2,20 +2,25 @@ import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { box, concatBytes, fullBox, text, uint8, uint16, uint32, zeros } from "./box.ts";
 import { sampleEntry } from "./sample-entry.ts";
 
-/** Every rung is a file of its own with one track. */
+/** Every rung is a file of its own with one track. Where tracks stand together they count on from here. */
 export const TRACK_ID = 1;
 
 const identityMatrix = uint32(0x00010000, 0, 0, 0, 0x00010000, 0, 0, 0, 0x40000000);
 
-/** The init segment of a track: `ftyp` and `moov`, no samples. The same configuration gives the same bytes. */
-export function initSegment(config: TrackConfig): Uint8Array<ArrayBuffer> {
+/**
+ * The init segment of a track, or of several in this order: `ftyp` and `moov`, no samples. The same configuration gives
+ * the same bytes.
+ */
+export function initSegment(config: TrackConfig, ...more: readonly TrackConfig[]): Uint8Array<ArrayBuffer> {
+  const configs = [config, ...more];
+  const tracks = configs.map((one, index) => track(one, TRACK_ID + index));
   return concatBytes([
     box("ftyp", text("iso6"), uint32(0), text("iso6"), text("cmfc"), text("mp41")),
-    box("moov", movieHeader(config), track(config), movieExtends()),
+    box("moov", movieHeader(config, configs.length), ...tracks, movieExtends(configs.length)),
   ]);
 }
 
-function movieHeader(config: TrackConfig): Uint8Array {
+function movieHeader(config: TrackConfig, tracks: number): Uint8Array {
   return fullBox(
     "mvhd",
     0,
@@ -26,17 +31,17 @@ function movieHeader(config: TrackConfig): Uint8Array {
     zeros(10),
     identityMatrix,
     zeros(24),
-    uint32(TRACK_ID + 1),
+    uint32(TRACK_ID + tracks),
   );
 }
 
-function track(config: TrackConfig): Uint8Array {
+function track(config: TrackConfig, id: number): Uint8Array {
   const isVideo = config.kind === "video";
   const header = fullBox(
     "tkhd",
     0,
     3, // enabled, in movie
-    uint32(0, 0, TRACK_ID, 0, 0),
+    uint32(0, 0, id, 0, 0),
     zeros(8),
     uint16(0, 0, isVideo ? 0 : 0x0100, 0),
     identityMatrix,
@@ -63,6 +68,7 @@ function track(config: TrackConfig): Uint8Array {
   return box("trak", header, media);
 }
 
-function movieExtends(): Uint8Array {
-  return box("mvex", fullBox("trex", 0, 0, uint32(TRACK_ID, 1, 0, 0, 0)));
+function movieExtends(tracks: number): Uint8Array {
+  const ids = Array.from({ length: tracks }, (_, index) => TRACK_ID + index);
+  return box("mvex", ...ids.map((id) => fullBox("trex", 0, 0, uint32(id, 1, 0, 0, 0))));
 }

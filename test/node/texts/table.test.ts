@@ -17,6 +17,7 @@ const programs = ["node/cli/main.ts", "scripts/network/main.ts", "scripts/deploy
  */
 const insideANode = [
   "node/media",
+  "node/media-io/mp4",
   "node/media-io/mpegts",
   "node/media-io/playout",
   "node/media-io/push",

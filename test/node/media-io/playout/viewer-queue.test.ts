@@ -66,6 +66,17 @@ describe("viewer queue", () => {
     assert.equal(taker.queue.drops, 1);
   });
 
+  it("knows who took nothing for long of what there was", () => {
+    const taker = new Taker();
+    taker.nowMs = 40_000;
+    assert.equal(taker.queue.isStalled(taker.nowMs), false);
+    taker.queue.push(pieceOf(1, true));
+    assert.equal(taker.queue.isStalled(70_000), false);
+    assert.equal(taker.queue.isStalled(70_001), true);
+    taker.take();
+    assert.equal(taker.queue.isStalled(200_000), false);
+  });
+
   it("hands on what is left when nothing more comes", () => {
     const taker = new Taker();
     for (let mark = 1; mark <= 5; mark += 1) taker.queue.push(pieceOf(mark, mark === 1));

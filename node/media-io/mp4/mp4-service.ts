@@ -1,0 +1,144 @@
+import type { ServerResponse } from "node:http";
+import type { Logger } from "@leat/sdk/base/logger.ts";
+import { type MetricsRegister, silentMetrics } from "@leat/sdk/base/metrics.ts";
+import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import { type Clock, systemClock } from "../../kernel/clock.ts";
+import type { Startable } from "../../kernel/lifecycle.ts";
+import { TaskGroup } from "../../kernel/task-group.ts";
+import { chooseTracks } from "../playout/choose-tracks.ts";
+import { PlayoutError } from "../playout/errors.ts";
+import type { PlayedStream, PlayedStreams, StreamAudience } from "../playout/stream.ts";
+import { Mp4Viewer, type Mp4ViewerParts } from "./mp4-viewer.ts";
+import type { Mp4Track } from "./mp4-writer.ts";
+import type { Mp4Options } from "./options.ts";
+
+export interface Mp4Components {
+  readonly streams: PlayedStreams;
+  readonly audienceOf?: (stream: PlayedStream) => StreamAudience;
+  /** Viewers pay for it, which they cannot here. */
+  readonly isPaid?: (stream: PlayedStream) => boolean;
+  readonly logger: Logger;
+  readonly metrics?: MetricsRegister;
+  readonly clock?: Clock;
+}
+
+export interface Mp4Choice {
+  readonly stream: PlayedStream;
+  readonly tracks: readonly [Mp4Track, ...Mp4Track[]];
+}
+
+/** Asks for the best rung, where none has this name. */
+const BEST = "best";
+const TICK_MS = 1_000;
+
+/** Plays streams as MP4 files without an end, by HTTP. */
+export class Mp4Service implements Startable {
+  readonly #components: Mp4Components;
+  readonly #options: Mp4Options;
+  readonly #clock: Clock;
+  readonly #tasks: TaskGroup;
+  readonly #viewers = new Set<Mp4Viewer>();
+  readonly #served;
+
+  constructor(components: Mp4Components, options: Mp4Options) {
+    const { clock = systemClock, logger, metrics = silentMetrics } = components;
+    this.#components = components;
+    this.#options = options;
+    this.#clock = clock;
+    this.#tasks = new TaskGroup({ clock, onError: (error) => logger.error("Play MP4 failed", { error }) });
+    this.#served = metrics.counter({ name: "leat_mp4_served_bytes_total", help: "Media bytes sent to MP4 viewers" });
+    metrics.gauge({ name: "leat_mp4_viewers", help: "MP4 viewers now", collect: () => this.#viewers.size });
+  }
+
+  async start(): Promise<void> {
+    this.#tasks.every(TICK_MS, () => {
+      for (const viewer of this.#viewers) viewer.tick();
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.endAll();
+    await this.#tasks.close();
+  }
+
+  endAll(): void {
+    for (const viewer of this.#viewers) viewer.end();
+  }
+
+  /** What a viewer gets who names this rung. @throws PlayoutError */
+  choose(slug: string, name: string): Mp4Choice {
+    const { streams } = this.#components;
+    const stream = streams.findStream(slug);
+    if (stream === undefined) throw new PlayoutError({ code: "PLAYOUT_STREAM_UNKNOWN" });
+    this.#refusePaid(stream);
+    const { renditions } = stream.window;
+    const rung = name === BEST && !renditions.some((one) => one.name === BEST) ? undefined : name;
+    const { video, audio } = chooseTracks(renditions, rung, () => true);
+    const found = [video, audio].flatMap((one) => {
+      const config = one === undefined ? undefined : configOf(stream, one);
+      return one === undefined || config === undefined ? [] : [{ rung: one, config }];
+    });
+    const [first, ...more] = found;
+    // Sound that has not begun is left out: a file names its tracks before the first of them.
+    if (first === undefined || (video !== undefined && first.rung !== video)) {
+      throw new PlayoutError({ code: "PLAYOUT_RUNG_EMPTY" });
+    }
+    return { stream, tracks: [first, ...more] };
+  }
+
+  /** @throws PLAYOUT_VIEWERS_EXCEEDED */
+  takePlace(): void {
+    const { maxViewers: limit } = this.#options;
+    if (this.#viewers.size >= limit) throw new PlayoutError({ code: "PLAYOUT_VIEWERS_EXCEEDED", limit });
+  }
+
+  /** Writes the file into `response`, whose head has been written. */
+  play(
+    { stream, tracks }: Mp4Choice,
+    response: ServerResponse,
+    who: Pick<Mp4ViewerParts, "viewer" | "mayWatch">,
+  ): void {
+    const { audienceOf, logger } = this.#components;
+    const viewer = new Mp4Viewer({
+      stream,
+      tracks,
+      response,
+      viewer: who.viewer,
+      audience: audienceOf?.(stream),
+      mayWatch: async () => {
+        this.#refusePaid(stream);
+        await who.mayWatch();
+      },
+      recheckMs: this.#options.recheckMs,
+      nowMs: () => this.#clock.nowMs(),
+      logger,
+      onSent: (bytes) => this.#served.add(bytes),
+      onEnd: () => this.#viewers.delete(viewer),
+    });
+    this.#viewers.add(viewer);
+    viewer.begin();
+  }
+
+  #refusePaid(stream: PlayedStream): void {
+    if (this.#components.isPaid?.(stream) === true) throw new PlayoutError({ code: "PLAYOUT_STREAM_PAID" });
+  }
+}
+
+/** A rung's configuration now. @throws PLAYOUT_STREAM_ENDED */
+function configOf(stream: PlayedStream, rung: number): TrackConfig | undefined {
+  let found: TrackConfig | undefined;
+  let isOver = false;
+  const unfollow = stream.frames.follow(rung, {
+    config: (_, config) => {
+      found = config;
+    },
+    frame: () => {},
+    takeBack: () => {},
+    end: () => {
+      isOver = true;
+    },
+  });
+  unfollow();
+  if (isOver) throw new PlayoutError({ code: "PLAYOUT_STREAM_ENDED" });
+  return found;
+}
