@@ -1,6 +1,6 @@
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
-import { audioCodecOf, type Family, type RenditionInfo } from "@leat/sdk/protocol/stream.ts";
+import { audioCodecOf, type Family, type RenditionInfo, SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import { TARGET_DURATION_S } from "./boundaries.ts";
 import { type LivePart, type LiveSegment, type SegmentPlace, startOf } from "./live-segment.ts";
 import { writeMpd } from "./mpd.ts";
@@ -63,7 +63,8 @@ export class LiveWindow {
     this.#options = { targetDurationS, windowMs, graceMs, type };
     const timescaleOf = (rung: number) => this.#latestConfig(rung)?.timescale;
     const firstListed = () => this.#firstListed;
-    this.#listing = { segments: this.#segments, firstListed, targetDurationS, timescaleOf };
+    const lastOf = (rung: number) => this.#last.get(rung);
+    this.#listing = { segments: this.#segments, firstListed, lastOf, targetDurationS, timescaleOf };
     this.#parts = new WindowParts(this.#listing);
   }
 
@@ -123,6 +124,7 @@ export class LiveWindow {
     this.#firstEver = Math.min(this.#firstEver ?? segment.sequence, segment.sequence);
     this.#head = Math.max(this.#head, segment.sequence);
     this.#parts.close(segment);
+    if (segment.rung !== SOURCE_RUNG) this.#skipSource(segment.sequence - 1);
     const firstListed = this.#firstListed;
     const evicted = this.#evict();
     // The window moves for all rungs, one that stands still too: its playlist must not name what is gone.
@@ -130,6 +132,17 @@ export class LiveWindow {
     else this.#changeRung(segment.rung);
     this.#change();
     return { added: true, evicted };
+  }
+
+  /**
+   * The source is ahead of all that is made of it: what it has not when another rung is whole beyond it, it lacks for
+   * good. It may be left out for long, and a playlist that stands still would hold its players.
+   */
+  #skipSource(sequence: number): void {
+    const last = this.#last.get(SOURCE_RUNG);
+    if (last === undefined || last >= sequence) return;
+    this.#last.set(SOURCE_RUNG, sequence);
+    this.#changeRung(SOURCE_RUNG);
   }
 
   end(): void {

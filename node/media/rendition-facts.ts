@@ -1,5 +1,5 @@
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
-import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
+import { type RenditionInfo, SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import type { LiveSegment } from "./live-segment.ts";
 import type { MasterAudio, MasterVideo } from "./playlist.ts";
 
@@ -17,7 +17,11 @@ export interface Rates {
 }
 
 /** What a rendition's segments came to; what was asked for where there are none yet. */
-export function measureRates({ bitrate }: RenditionInfo, timescale: number, segments: readonly LiveSegment[]): Rates {
+export function measureRates(
+  { rung, bitrate }: RenditionInfo,
+  timescale: number,
+  segments: readonly LiveSegment[],
+): Rates {
   const totals = { bits: 0, keyBits: 0, seconds: 0, frames: 0, peak: 0, keyPeak: 0 };
   for (const { durationTicks, sizeBytes, frames, parts } of segments) {
     const seconds = durationTicks / timescale;
@@ -34,7 +38,8 @@ export function measureRates({ bitrate }: RenditionInfo, timescale: number, segm
   const { seconds } = totals;
   const iframeAverageBitrate = seconds === 0 ? 0 : totals.keyBits / seconds;
   return {
-    peakBitrate: Math.max(totals.peak, bitrate),
+    // Nobody asked for a bit rate of the source: what stands there was a guess.
+    peakBitrate: rung === SOURCE_RUNG && totals.peak > 0 ? totals.peak : Math.max(totals.peak, bitrate),
     averageBitrate: seconds === 0 ? bitrate : totals.bits / seconds,
     frameRate: seconds === 0 ? undefined : totals.frames / seconds,
     iframePeakBitrate: Math.max(totals.keyPeak, iframeAverageBitrate),

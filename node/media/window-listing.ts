@@ -8,6 +8,8 @@ export interface ListedWindow {
   readonly segments: ReadonlyMap<number, ReadonlyMap<number, LiveSegment>>;
   /** Oldest sequence that is listed. */
   firstListed(): number;
+  /** Newest sequence that the rung has, or lacks for good. */
+  lastOf(rung: number): number | undefined;
   readonly targetDurationS: number;
   timescaleOf(rung: number): number | undefined;
 }
@@ -19,7 +21,7 @@ const PARTS_LISTED_TARGETS = 3;
 export function listSegments(window: ListedWindow, rung: number, partTargetMs?: number): PlaylistSegment[] {
   const held = window.segments.get(rung);
   const timescale = window.timescaleOf(rung);
-  const last = held === undefined ? undefined : [...held.keys()].at(-1);
+  const last = window.lastOf(rung);
   const first = held === undefined ? undefined : [...held.keys()].find((sequence) => sequence >= window.firstListed());
   if (held === undefined || first === undefined || last === undefined || timescale === undefined) return [];
   const listed: PlaylistSegment[] = [];

@@ -1,7 +1,9 @@
 import type { AudioCodec, VideoCodec } from "./frame.ts";
 
-/** The rung number of the source video as it came in. Ladder rungs are 1 to 99, in the ladder's order. */
+/** The rung number of the source video as it came in, delivered where the buyer wants it. Ladder rungs are 1 to 99, in the ladder's order. */
 export const SOURCE_RUNG = 0;
+/** How that rung is called in addresses. */
+export const SOURCE_NAME = "source";
 export const AAC_RUNG = 100;
 export const OPUS_RUNG = 101;
 /** The source's audio as it came in: part of the ingest receipt, never delivered. */

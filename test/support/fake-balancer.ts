@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { createNodeKey } from "@leat/node/kernel/keys.ts";
+import { planRenditions } from "@leat/node/services/balancer/renditions.ts";
 import type { JobSession } from "@leat/node/services/jobs/ports.ts";
 import { RemoteError, WireError } from "@leat/node/wire/errors.ts";
 import type {
@@ -15,10 +16,10 @@ import type {
 import type { Welcome } from "@leat/node/wire/session/presence.ts";
 import { hashStatement } from "@leat/sdk/protocol/eip712.ts";
 import { bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
-import { hashJobSpec, type JobSpec, type JobTerms } from "@leat/sdk/protocol/job.ts";
+import { hashJobSpec, type JobSpec, type JobTerms, type SourceSummary } from "@leat/sdk/protocol/job.ts";
 import { assignmentStructure, quoteStructure } from "@leat/sdk/protocol/signed.ts";
-import { AAC_RUNG, OPUS_RUNG, type RenditionInfo } from "@leat/sdk/protocol/stream.ts";
-import { type Ladder, liveSound, resolveLadder } from "@leat/transcoder/ladder.ts";
+import { type Family, type RenditionInfo, SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
+import { type Ladder, resolveLadder } from "@leat/transcoder/ladder.ts";
 import { type MediaNode, testDomain, testToken } from "./media-network.ts";
 
 type Handler = (body: never) => Promise<unknown>;
@@ -42,6 +43,7 @@ export class FakeBalancer {
   readonly #key = createNodeKey(randomBytes(32));
   readonly #handlers = new Map<MediaNode, Map<string, Handler>>();
   readonly #ladder: Ladder;
+  readonly #passthrough: boolean;
   readonly jobs: PlacedJob[] = [];
   /** While it is away, calls to it fail as those to a balancer that was killed. */
   away = false;
@@ -53,8 +55,9 @@ export class FakeBalancer {
   /** The newest sequence published by all rungs of a family, by family. */
   readonly published = new Map<string, number>();
 
-  constructor(ladder: Ladder) {
+  constructor(ladder: Ladder, { passthrough = false } = {}) {
     this.#ladder = ladder;
+    this.#passthrough = passthrough;
   }
 
   connect(node: MediaNode): JobSession {
@@ -184,11 +187,12 @@ export class FakeBalancer {
         if (this.origin !== node) throw new RemoteError({ code: "PUBLISH_LEASE_LOST", method });
         return {};
       case "source.ready":
-        if (body.source.video === undefined) return { renditions: this.#planSound(this.#ladder) };
-        this.#source = { width: body.source.video.width, height: body.source.video.height };
-        return this.#place(body.source.audio !== undefined);
+        if (body.source.video !== undefined) {
+          this.#source = { width: body.source.video.width, height: body.source.video.height };
+        }
+        return this.#place(body.source);
       case "segment.published": {
-        const family = this.renditions.find(({ rung }) => rung === body.rungs[0])?.family;
+        const family = this.renditions.find(({ rung }) => rung !== SOURCE_RUNG && rung === body.rungs[0])?.family;
         if (family !== undefined) this.published.set(family, body.sequence);
         return {};
       }
@@ -225,27 +229,16 @@ export class FakeBalancer {
   }
 
   /** Answers at once; jobs are placed after the answer, as a balancer does. */
-  #place(hasAudio: boolean): { renditions: RenditionInfo[] } {
-    const { rungs } = resolveLadder(this.#ladder, this.#source);
+  #place(source: SourceSummary): { renditions: RenditionInfo[] } {
     const isFirst = this.renditions.length === 0;
-    this.renditions = rungs.map(({ name, codec, width, height, videoBitrate }, index) => {
-      return { rung: index + 1, name, kind: "video", codec, family: codec, width, height, bitrate: videoBitrate };
-    });
-    if (hasAudio) this.#planSound(rungs);
-    if (isFirst) setImmediate(() => this.#placeAll());
+    const wanted = { ladder: [...this.#ladder], passthrough: this.#passthrough };
+    const { renditions, families } = planRenditions(wanted, source);
+    this.renditions = [...renditions];
+    if (isFirst) setImmediate(() => this.#placeAll([...families.keys()]));
     return { renditions: this.renditions };
   }
 
-  #planSound(rungs: Parameters<typeof liveSound>[0]): RenditionInfo[] {
-    for (const { codec, bitrate } of liveSound(rungs)) {
-      const rung = codec === "aac" ? AAC_RUNG : OPUS_RUNG;
-      this.renditions.push({ rung, name: `audio-${codec}`, kind: "audio", codec, bitrate });
-    }
-    return this.renditions;
-  }
-
-  #placeAll(): void {
-    const families = [...new Set(this.renditions.flatMap(({ family }) => (family === undefined ? [] : [family])))];
+  #placeAll(families: readonly Family[]): void {
     for (const [index, family] of families.entries()) {
       const node = this.transcoders[index % this.transcoders.length];
       if (node === undefined) continue;

@@ -28,7 +28,8 @@ import { renderStream } from "../stream-report.ts";
 import { readLadder } from "./transcode.ts";
 
 interface CreateFlags {
-  readonly ladder: string;
+  readonly ladder?: string;
+  readonly passthrough: boolean;
   readonly token: string;
   readonly budget: string;
   readonly region?: string;
@@ -42,7 +43,8 @@ export function register(program: Command): void {
   const stream = program.command("stream").description("create, list and end streams");
   acceptSettings(stream.command("create"))
     .description("make a stream: prints where to publish (the key is shown this once) and where it plays")
-    .requiredOption("--ladder <file>", "JSON file of the ladder")
+    .option("--ladder <file>", "JSON file of the ladder")
+    .option("--passthrough", "deliver the picture as it comes in, too, or alone where no ladder is given", false)
     .option("--token <name>", "what it is paid in", "USDC")
     .option("--budget <bytes>", "most bytes that are paid for viewers that cannot sign", "0")
     .option("--region <name>", "where the work should be done")
@@ -54,9 +56,13 @@ export function register(program: Command): void {
     )
     .option("--idempotency-key <text>", "asks again for the same stream where an answer was lost")
     .action(async (flags: CreateFlags, command: Command) => {
+      if (flags.ladder === undefined && !flags.passthrough) {
+        throw new UsageError("give --ladder, --passthrough or both");
+      }
       const { caller, client } = await openCaller(command, 0);
       const request = {
-        ladder: await readLadder(flags.ladder),
+        ladder: flags.ladder === undefined ? [] : await readLadder(flags.ladder),
+        ...(flags.passthrough ? { passthrough: true } : {}),
         token: tokenAddress(client, flags.token),
         unsignedBudgetBytes: parseBudget(flags.budget),
         ...(flags.region === undefined ? {} : { region: flags.region }),

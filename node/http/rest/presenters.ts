@@ -8,13 +8,15 @@ import type { StreamRow } from "../../store/sql/stream-store.ts";
 /** Rows as they are shown: bigints become decimal text in the server's serializer. */
 
 export function presentStream(row: StreamRow) {
-  const { id, slug, state, token, ladder, renditions, source, region, createdAtMs, endedAtMs, endCode } = row;
+  const { id, slug, state, token, ladder, passthrough, renditions, source, region, createdAtMs, endedAtMs, endCode } =
+    row;
   return {
     id,
     slug,
     state,
     token,
     ladder,
+    passthrough,
     renditions: renditions ?? [],
     source,
     region,

@@ -11,6 +11,7 @@ const decimal = (digits: number) => Type.String({ pattern: `^[0-9]{1,${digits}}$
 
 export const createStreamSchema = closedObject({
   ladder: ladderSchema,
+  passthrough: Type.Optional(Type.Boolean()),
   token: addressSchema,
   nonce: hashSchema,
   unsignedBudgetBytes: Type.Optional(decimal(18)),

@@ -310,9 +310,9 @@ export class BalancerService implements Balancer, Startable {
     this.#background(async () => {
       const row = await this.#streamBook.find(stream);
       if (row === undefined || !this.#components.hub.nodes.has(row.buyer)) return;
-      const { buyer, slug } = row;
+      const { buyer, slug, passthrough } = row;
       await this.#components.hub
-        .call(buyer, "stream.watch", { stream, slug, edges: this.#play.edges(row) })
+        .call(buyer, "stream.watch", { stream, slug, edges: this.#play.edges(row), passthrough })
         .catch((error) => this.#components.logger.debug("Tell edges failed", { streamId: stream, error }));
     });
   }

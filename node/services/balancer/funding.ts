@@ -1,12 +1,12 @@
 import { hubChannel } from "@leat/sdk/protocol/channel.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
-import type { LadderRequest, Prices } from "@leat/sdk/protocol/job.ts";
+import type { Prices } from "@leat/sdk/protocol/job.ts";
 import { toExact } from "@leat/sdk/protocol/units.ts";
 import { promisedReserve } from "../../metering/allotment.ts";
 import { CREDIT_SECONDS, PREPAY_SECONDS } from "../../metering/credit.ts";
 import { BalancerError } from "./errors.ts";
 import type { BalancerComponents } from "./ports.ts";
-import { guessUnitsPerSecond } from "./renditions.ts";
+import { guessUnitsPerSecond, type WantedRenditions } from "./renditions.ts";
 
 /**
  * Refuses a buyer whose confirmed, unthawing reserve towards the cluster, as far as its agent may sign for it, cannot
@@ -16,12 +16,12 @@ export async function checkFunding(
   components: Pick<BalancerComponents, "chain" | "clock" | "clusterAccount" | "hub">,
   buyer: Address,
   token: Address,
-  ladder: LadderRequest,
+  wanted: WantedRenditions,
   retail: Prices,
 ): Promise<void> {
   const { chain, clock, clusterAccount, hub } = components;
   let exactPerSecond = 0n;
-  for (const [unit, units] of guessUnitsPerSecond(ladder)) exactPerSecond += (retail[unit] ?? 0n) * units;
+  for (const [unit, units] of guessUnitsPerSecond(wanted)) exactPerSecond += (retail[unit] ?? 0n) * units;
   const neededExact = exactPerSecond * (PREPAY_SECONDS + CREDIT_SECONDS);
   const channel = hubChannel(buyer, clusterAccount, token);
   const state = await chain.channelState(channel);

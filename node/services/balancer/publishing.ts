@@ -79,7 +79,7 @@ export class Publishing {
       // Two that waited for one lease: the first has it now.
       if (lease !== undefined && !mayTake(lease)) throw this.#held(lease);
       if (!stream.ingestNodes.includes(from)) throw new BalancerError({ code: "PUBLISH_NODE_WRONG", stream: id });
-      await checkFunding(this.#components, stream.buyer, stream.token, stream.ladder, stream.retail);
+      await checkFunding(this.#components, stream.buyer, stream.token, stream, stream.retail);
       const grant = await this.#grant(from, stream, lease);
       const nowMs = clock.nowMs();
       const { job } = grant.terms.assignment.value;
@@ -131,7 +131,7 @@ export class Publishing {
         await keeper.moveOrigin(stream.id, origin, startSequence);
         return { renditions: stream.renditions };
       }
-      const { renditions, families } = planRenditions(stream.ladder, body.source);
+      const { renditions, families } = planRenditions(stream, body.source);
       await this.#components.news.tell(startedNews(stream, body.source));
       await streams.change(stream.id, { renditions, source: body.source });
       for (const [family, rungs] of families) {

@@ -5,8 +5,16 @@ import {
   pixelUnits,
   type SourceSummary,
 } from "@leat/sdk/protocol/job.ts";
-import { AAC_RUNG, type Family, OPUS_RUNG, type RenditionInfo } from "@leat/sdk/protocol/stream.ts";
+import {
+  AAC_RUNG,
+  type Family,
+  OPUS_RUNG,
+  type RenditionInfo,
+  SOURCE_NAME,
+  SOURCE_RUNG,
+} from "@leat/sdk/protocol/stream.ts";
 import { type Ladder, liveSound, parseLadder, resolveLadder } from "@leat/transcoder/ladder.ts";
+import { BalancerError } from "./errors.ts";
 
 /** What a source becomes. */
 export interface RenditionPlan {
@@ -14,10 +22,26 @@ export interface RenditionPlan {
   readonly families: ReadonlyMap<Family, readonly JobRung[]>;
 }
 
+/** What a buyer asked for, whatever will come in. */
+export interface WantedRenditions {
+  readonly ladder: LadderRequest;
+  /** The picture as it comes in, too. */
+  readonly passthrough: boolean;
+}
+
+/** Of a source that nobody has seen yet. */
+const USUAL_SOURCE_BITRATE = 6_000_000;
+/** What live encoders take: a guess that stands until segments are there to be measured. */
+const SOURCE_BITS_PER_PIXEL = 0.1;
+const USUAL_FPS = 30;
+/** Where no rung says it. */
+const SOUND_BITRATE = 128_000;
+
 /**
- * The ladder for one source: rungs numbered from 1 in the ladder's order, and its sound in AAC and in Opus.
+ * The ladder for one source: rungs numbered from 1 in the ladder's order, the source itself behind them where it is
+ * wanted, and its sound in AAC and in Opus.
  */
-export function planRenditions(ladder: LadderRequest, source: SourceSummary): RenditionPlan {
+export function planRenditions({ ladder, passthrough }: WantedRenditions, source: SourceSummary): RenditionPlan {
   const rungs = source.video === undefined ? [] : resolveRungs(ladder, source.video);
   const families = new Map<Family, JobRung[]>();
   for (const rung of rungs) families.set(rung.codec, [...(families.get(rung.codec) ?? []), rung]);
@@ -33,8 +57,10 @@ export function planRenditions(ladder: LadderRequest, source: SourceSummary): Re
       bitrate: rung.videoBitrate,
     }),
   );
+  if (passthrough && source.video !== undefined) video.push(sourceRendition(source.video));
   if (source.audio === undefined) return { renditions: video, families };
-  const audio = liveSound(source.video === undefined ? ladder : rungs).map(
+  const named = source.video === undefined ? ladder : rungs;
+  const audio = liveSound(named.length > 0 ? named : [{ codec: "h264", audioBitrate: SOUND_BITRATE }]).map(
     ({ codec, bitrate }): RenditionInfo => ({
       rung: codec === "aac" ? AAC_RUNG : OPUS_RUNG,
       name: `audio-${codec}`,
@@ -52,9 +78,22 @@ function resolveRungs(ladder: LadderRequest, source: NonNullable<SourceSummary["
   return rungs.map((rung, index): JobRung => ({ rung: index + 1, ...rung }));
 }
 
-/** Throws a coded error for a ladder that no source could use. */
-export function checkLadder(ladder: LadderRequest): void {
-  parseLadder(ladder);
+function sourceRendition({
+  codec,
+  width,
+  height,
+  fps = USUAL_FPS,
+}: NonNullable<SourceSummary["video"]>): RenditionInfo {
+  const bitrate = Math.ceil(width * height * fps * SOURCE_BITS_PER_PIXEL);
+  return { rung: SOURCE_RUNG, name: SOURCE_NAME, kind: "video", codec, family: codec, width, height, bitrate };
+}
+
+/** Throws a coded error for what no source could become. */
+export function checkWanted({ ladder, passthrough }: WantedRenditions): void {
+  if (!passthrough || ladder.length > 0) parseLadder(ladder);
+  if (passthrough && ladder.some(({ name }) => name === SOURCE_NAME)) {
+    throw new BalancerError({ code: "STREAM_LADDER_INVALID", reason: `${SOURCE_NAME} is the picture as it comes in` });
+  }
 }
 
 /** Units that a stream of this ladder is paid in. */
@@ -63,9 +102,9 @@ export function unitsOf(ladder: LadderRequest): PriceUnit[] {
 }
 
 /** A guess before the source is known: pictures of 16:9 at 30 frames a second. */
-export function guessUnitsPerSecond(ladder: LadderRequest): ReadonlyMap<PriceUnit, bigint> {
+export function guessUnitsPerSecond({ ladder, passthrough }: WantedRenditions): ReadonlyMap<PriceUnit, bigint> {
   const units = new Map<PriceUnit, bigint>([["ingestMs", 1_000n]]);
-  let bits = 0;
+  let bits = passthrough ? USUAL_SOURCE_BITRATE : 0;
   for (const { codec, height, fps, videoBitrate } of ladder) {
     const pixels = BigInt(Math.ceil(((height * height * 16) / 9) * (fps ?? 30)));
     units.set(pixelUnits[codec], (units.get(pixelUnits[codec]) ?? 0n) + pixels);

@@ -21,11 +21,13 @@ import type { BalancerOptions } from "./options.ts";
 import type { PlaybackDesk } from "./playback.ts";
 import type { BalancerComponents } from "./ports.ts";
 import type { Pulls } from "./pulls.ts";
-import { checkLadder, unitsOf } from "./renditions.ts";
+import { checkWanted, unitsOf } from "./renditions.ts";
 import type { StreamBook } from "./stream-book.ts";
 
 export interface CreateStream {
   readonly ladder: LadderRequest;
+  /** Deliver the picture as it comes in, too; the ladder may be empty then. */
+  readonly passthrough?: boolean;
   readonly token: Address;
   /** 32 random bytes: the buyer's part of every seed. */
   readonly nonce: Hex;
@@ -93,15 +95,15 @@ export class Streams {
   async create(buyer: Address, request: CreateStream): Promise<CreatedStream> {
     const { clock, tokens } = this.#components;
     const { streams, jobs, pulls } = this.#parts;
-    const { ladder, token, nonce, unsignedBudgetBytes, priceCeilings = {} } = request;
+    const { ladder, passthrough = false, token, nonce, unsignedBudgetBytes, priceCeilings = {} } = request;
     if (!tokens.includes(token)) throw new BalancerError({ code: "STREAM_TOKEN_UNKNOWN", token });
-    checkLadder(ladder);
+    checkWanted({ ladder, passthrough });
     const playback = readPolicy(request.playback ?? { type: "public" });
     const pull = readPull(request.pull);
     if (pull !== null) pulls.requireRoom(buyer);
     const retail = this.#quotePrices(ladder, token, priceCeilings);
     await this.#judge(buyer);
-    await checkFunding(this.#components, buyer, token, ladder, retail);
+    await checkFunding(this.#components, buyer, token, { ladder, passthrough }, retail);
     const idBytes = randomBytes(32);
     const streamKey = randomBytes(32).toString("base64url");
     const id = bytesToHex(idBytes);
@@ -112,6 +114,7 @@ export class Streams {
       buyer,
       token,
       ladder,
+      passthrough,
       nonce,
       priceCeilings,
       retail,

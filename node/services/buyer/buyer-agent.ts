@@ -144,8 +144,8 @@ export class BuyerAgentService implements Startable {
         throw error;
       }
     });
-    session.handle("stream.watch", async ({ stream, edges }) => {
-      this.#edges.watch(stream, edges);
+    session.handle("stream.watch", async ({ stream, edges, passthrough }) => {
+      this.#edges.watch(stream, edges, passthrough);
       if (edges.length === 0) await this.#release(this.#attempts.end(stream));
       return {};
     });
@@ -184,7 +184,7 @@ export class BuyerAgentService implements Startable {
       }
       this.#reports.add(1, { verdict: "accepted" });
       if (kind === "delivery") this.#edges.noteDelivery(job, attempt, seq, receiptHash);
-      if (kind === "transcode") this.#edges.compareWith(stream, { ...report, receiptHash, seq });
+      if (kind !== "delivery") this.#edges.compareWith(stream, { ...report, receiptHash, seq });
     } catch (error) {
       this.#reports.add(1, { verdict: "refused" });
       const code = error instanceof BuyerError ? error.code : "unknown";

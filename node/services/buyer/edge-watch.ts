@@ -7,6 +7,7 @@ import type { Domain } from "@leat/sdk/protocol/eip712.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { type CheckResult, checkResultStructure, checkVerdicts } from "@leat/sdk/protocol/signed.ts";
 import type { StatementSigner } from "@leat/sdk/protocol/statements.ts";
+import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import type { Outbox } from "../jobs/outbox.ts";
 import { EdgeProbe, type Reference } from "./edge-probe.ts";
 import { createFetcher } from "./hls-reader.ts";
@@ -44,6 +45,8 @@ export interface EdgeWatchOptions {
 
 interface Watched {
   edges: readonly WatchedEdge[];
+  /** The source is among what they serve. */
+  passthrough: boolean;
   /** By family and segment: `<first rung>/<sequence>`. */
   readonly references: Map<string, Reference>;
 }
@@ -85,9 +88,10 @@ export class EdgeWatch {
     if (this.#deliveries.size > MAX_DELIVERIES) this.#deliveries.delete(this.#deliveries.keys().next().value!);
   }
 
-  /** All edges that serve the stream now. */
-  watch(stream: Hex, edges: readonly WatchedEdge[]): void {
+  /** All edges that serve the stream now. @param passthrough They serve the source as it came in, too. */
+  watch(stream: Hex, edges: readonly WatchedEdge[], passthrough: boolean): void {
     const watched = this.#streamOf(stream);
+    watched.passthrough = passthrough;
     const known = new Set(watched.edges.map(edgeKey));
     watched.edges = edges;
     if (edges.length === 0) this.#streams.delete(stream);
@@ -99,7 +103,7 @@ export class EdgeWatch {
     }
   }
 
-  /** What edges serve of a segment has to be what its transcoder signed. */
+  /** What edges serve of a segment has to be what its transcoder signed, and of the source what its ingest node did. */
   compareWith(
     stream: Hex,
     { receiptHash, seq, leaves }: { receiptHash: Hex; seq: bigint; leaves: Reference["leaves"] },
@@ -107,6 +111,7 @@ export class EdgeWatch {
     const video = leaves.filter((leaf) => leaf.rung < 100 && leaf.sizeBytes > 0n);
     if (video.length === 0) return;
     const watched = this.#streamOf(stream);
+    if (video[0]!.rung === SOURCE_RUNG && !watched.passthrough) return;
     const reference = { receiptHash, sequence: Number(seq), leaves: video };
     const key = `${Math.min(...video.map((leaf) => leaf.rung))}/${seq}`;
     // Of several attempts the newest report stands.
@@ -121,7 +126,7 @@ export class EdgeWatch {
   #streamOf(stream: Hex): Watched {
     const known = this.#streams.get(stream);
     if (known !== undefined) return known;
-    const watched: Watched = { edges: [], references: new Map() };
+    const watched: Watched = { edges: [], passthrough: false, references: new Map() };
     this.#streams.set(stream, watched);
     if (this.#streams.size > MAX_STREAMS) this.#streams.delete(this.#streams.keys().next().value!);
     return watched;

@@ -1,4 +1,4 @@
-import type { Family, RenditionInfo } from "@leat/sdk/protocol/stream.ts";
+import { type Family, type RenditionInfo, SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 
 /** How far one codec family of a stream has come: its segments are judged in order, all rungs at once. */
 export class FamilyTrack {
@@ -28,8 +28,9 @@ export class FamilyTrack {
   }
 }
 
-/** One track for each family that the stream's renditions name. */
-export function createFamilyTracks(renditions: readonly RenditionInfo[], startSequence: number): FamilyTrack[] {
+/** One track for each family that is made of the source. */
+export function createFamilyTracks(all: readonly RenditionInfo[], startSequence: number): FamilyTrack[] {
+  const renditions = all.filter(({ rung }) => rung !== SOURCE_RUNG);
   const families = new Set(renditions.flatMap(({ family }) => (family === undefined ? [] : [family])));
   return [...families].map(
     (family) =>

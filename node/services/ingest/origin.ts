@@ -6,7 +6,7 @@ import type { DescriptionMessage, MediaConnection, SubscribeMessage } from "@lea
 import type { PublishGrant } from "@leat/node/wire/session/messages.ts";
 import type { Boundary } from "@leat/sdk/protocol/frame.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
-import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
+import { type RenditionInfo, SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import type { AssignedJob } from "../jobs/job-desk.ts";
 import type { Work } from "../jobs/receipt-book.ts";
 import { AudioGroups } from "./audio-groups.ts";
@@ -15,6 +15,7 @@ import { serveEdge } from "./edge-link.ts";
 import { waitForEdges, waitForFamilies } from "./end-waits.ts";
 import { IngestError } from "./errors.ts";
 import type { OriginComponents, OriginLimits, OriginOutcome } from "./origin-parts.ts";
+import { Passthrough } from "./passthrough.ts";
 import { PublishedLog } from "./published-log.ts";
 import { SourceBuffer } from "./source-buffer.ts";
 import { SourceIntake } from "./source-intake.ts";
@@ -31,6 +32,7 @@ export class Origin {
   readonly #limits: OriginLimits;
   readonly #buffer: SourceBuffer;
   readonly #audio: AudioGroups;
+  readonly #passthrough: Passthrough;
   readonly #published: PublishedLog;
   readonly #tasks: TaskGroup;
   readonly #unpublished: Unpublished;
@@ -102,6 +104,11 @@ export class Origin {
       logger,
       onSegment: (rung, sequence) => this.#tasks.run(() => this.#tellPublished([rung], sequence)),
     });
+    this.#passthrough = new Passthrough({
+      log: this.#published,
+      logger,
+      onSegment: (sequence) => this.#tasks.run(() => this.#tellPublished([SOURCE_RUNG], sequence)),
+    });
     const segments = new SourceSegments({
       pack,
       partTargetMs,
@@ -115,6 +122,7 @@ export class Origin {
       buffer: this.#buffer,
       segments,
       audio: this.#audio,
+      passthrough: this.#passthrough,
       onBoundary: (boundary, wallClockMs) => this.#begin(boundary, wallClockMs),
       onPicture: (sequence, { pts }) => this.#unpublished.addPicture(sequence, pts),
       onLatePicture: () => logger.warn("Ignore picture of a stream that began as sound alone"),
@@ -285,6 +293,7 @@ export class Origin {
     this.#unpublished.setRenditions(answer.renditions, this.#grant.startSequence);
     this.#transcoders.begin();
     this.#audio.setRenditions(answer.renditions);
+    this.#passthrough.setRenditions(answer.renditions);
     this.#ready.resolve();
   }
 

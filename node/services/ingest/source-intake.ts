@@ -5,6 +5,7 @@ import { WallClock } from "@leat/node/media/wall-clock.ts";
 import type { AudioConfig, Boundary, Frame, TrackConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type { SourceSummary } from "@leat/sdk/protocol/job.ts";
 import type { AudioGroups } from "./audio-groups.ts";
+import type { Passthrough } from "./passthrough.ts";
 import type { SourceBuffer } from "./source-buffer.ts";
 import type { SourceSegments } from "./source-segments.ts";
 
@@ -19,6 +20,7 @@ export interface SourceIntakeParts {
   readonly buffer: SourceBuffer;
   readonly segments: SourceSegments;
   readonly audio: AudioGroups;
+  readonly passthrough: Passthrough;
   /** A segment begins. */
   readonly onBoundary: (boundary: Boundary, wallClockMs: number) => void;
   /** A picture of a segment came. */
@@ -124,11 +126,12 @@ export class SourceIntake {
     if (this.#early !== undefined && this.#early.length > 0) this.#beginSoundAlone();
     for (const completed of this.#boundaries.finish()) this.#parts.segments.completeVideo(completed);
     this.#parts.segments.finish();
+    this.#parts.passthrough.finish();
     this.#parts.buffer.close();
   }
 
   #takeVideo(frame: Frame): void {
-    const { buffer, segments, audio, onPicture } = this.#parts;
+    const { buffer, segments, audio, passthrough, onPicture } = this.#parts;
     // A configuration counts from the first frame that names it, not from when it was announced.
     const config = this.#videoConfigs.get(frame.configVersion);
     if (config === undefined) return;
@@ -146,6 +149,7 @@ export class SourceIntake {
     if (sequence === undefined) return;
     onPicture(sequence, frame);
     buffer.add(sequence, frame);
+    passthrough.addVideo(sequence, frame);
     segments.addVideo(sequence, frame);
     segments.advance(frame.epoch, this.#boundaries.highestPts);
     audio.advance(frame.epoch, this.#boundaries.highestPts);
@@ -154,6 +158,7 @@ export class SourceIntake {
   #begin(boundary: Boundary, config: VideoConfig | undefined, arrivalMs: number): void {
     const wallClockMs = this.#wallClock.tell(boundary.epoch, boundary.pts, arrivalMs);
     this.#parts.segments.begin(boundary, config, wallClockMs);
+    if (config !== undefined) this.#parts.passthrough.begin(boundary, config, wallClockMs);
     this.#parts.audio.boundary(boundary, wallClockMs);
     this.#parts.onBoundary(boundary, wallClockMs);
   }

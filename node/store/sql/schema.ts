@@ -40,6 +40,8 @@ export const streams = pgTable(
     buyer: hex("buyer").notNull(),
     token: hex("token").notNull(),
     ladder: record<LadderRequest>("ladder").notNull(),
+    /** The picture is delivered as it comes in, too. */
+    passthrough: boolean("passthrough").notNull(),
     /** The buyer's part of every seed of this stream. */
     nonce: hex("nonce").notNull(),
     priceCeilings: record<Prices>("price_ceilings").notNull(),

@@ -269,6 +269,8 @@ export const balancerMethods = defineMethods({
       slug: slugSchema,
       /** All edges that serve the stream now; none when it is over. */
       edges: listSchema(watchedEdgeSchema, 64),
+      /** They serve the source as it came in, too: ingest receipts tell what it was. */
+      passthrough: Type.Boolean(),
     }),
     response: nothing,
   },

@@ -25,6 +25,8 @@ export interface ApiCaller {
 
 export interface StreamRequest {
   readonly ladder: LadderRequest;
+  /** Deliver the picture as it comes in, too, beside the ladder or with an empty one. */
+  readonly passthrough?: boolean;
   /** What everything is paid in. */
   readonly token: Address;
   /** Most bytes that are paid for viewers that cannot sign; 0 by default. */

@@ -67,6 +67,24 @@ function linesOf(text: string | undefined, start: string): string[] {
 }
 
 describe("live window", () => {
+  it("goes on with gaps where the source is left out, and measures what nobody asked for", () => {
+    const source = { ...renditions[0]!, rung: 0, name: "source", bitrate: 9_000_000 };
+    const window = new LiveWindow();
+    window.describe([...renditions.slice(0, 1), source, ...renditions.slice(3, 4)]);
+    for (const one of [renditions[0]!, source, renditions[3]!]) window.setConfig(one.rung, 0, configOf(one));
+    for (const rung of [0, 1, 100]) window.add(segmentOf(rung, 0));
+    assert.match(window.master()!, /BANDWIDTH=2\d{6},[^\n]*\nsource/);
+    const before = window.revisionOf("source");
+    for (const sequence of [1, 2, 3]) window.add(segmentOf(1, sequence));
+    assert.ok(window.revisionOf("source") > before);
+    const listed = window.playlist("source")!;
+    // The newest may still come.
+    assert.deepEqual([linesOf(listed, "#EXT-X-GAP").length, linesOf(listed, "#EXTINF").length], [2, 3]);
+    assert.deepEqual(checkPlaylist(listed), []);
+    window.add(segmentOf(0, 3));
+    assert.equal(linesOf(window.playlist("source"), "#EXTINF").length, 4);
+  });
+
   it("writes a master with H.264 and AAC first, VP9 and Opus second, codecs and measured rates", () => {
     const window = makeWindow();
     addAll(window, 0);

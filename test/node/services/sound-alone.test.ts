@@ -156,7 +156,7 @@ describe("a stream of sound alone", function () {
       [ladder.slice(0, 1), 96_000, 96_000],
       [ladder.slice(1), 64_000, 64_000],
     ] as const) {
-      const { renditions, families } = planRenditions([...rungs], { audio });
+      const { renditions, families } = planRenditions({ ladder: [...rungs], passthrough: false }, { audio });
       assert.deepEqual(
         renditions.map(({ rung, name, bitrate }) => [rung, name, bitrate]),
         [

@@ -158,7 +158,12 @@ describe("buyer's agent", () => {
 
   it("finds every part of an honest edge equal to what the transcoder signed", async () => {
     const hls = await serveEdge((bytes) => bytes);
-    await call("stream.watch", { stream, slug, edges: [{ job: edgeJob, attempt: 1, node: on.node.address, hls }] });
+    await call("stream.watch", {
+      stream,
+      slug,
+      edges: [{ job: edgeJob, attempt: 1, node: on.node.address, hls }],
+      passthrough: false,
+    });
     for (const sequence of [4, 5, 6]) {
       const next = nextCheck();
       const report = await reportOf({ sequence });
@@ -173,6 +178,29 @@ describe("buyer's agent", () => {
     }
   });
 
+  it("compares the source with what its ingest node signed, where edges serve it", async () => {
+    const hls = await serveEdge((bytes) => bytes);
+    const edges = [{ job: edgeJob, attempt: 1, node: on.node.address, hls }];
+    const quoted = { ingestMs: 10n ** 21n };
+    const quote = await quoteOf(quoted);
+    const source = async (sequence: number) => {
+      const leaves = leavesOf(sequence).filter(({ rung }) => rung === 1);
+      const change = { kind: "ingest", prices: quoted, quoted, quote, paidUnits: 10n } as const;
+      return reportOf({ sequence, leaves: leaves.map((leaf) => ({ ...leaf, rung: 0 })), change });
+    };
+    await call("stream.watch", { stream, slug, edges, passthrough: false });
+    await call("usage.report", await source(4));
+    await call("stream.watch", { stream, slug, edges, passthrough: true });
+    const next = nextCheck();
+    await call("usage.report", await source(5));
+    await next;
+    const found = on.checks.map((item) => (item.method === "check.submit" ? item.body.check.value : undefined));
+    assert.deepEqual(
+      found.map((value) => [value?.seq, value?.verdict]),
+      [[5n, checkVerdicts.passed]],
+    );
+  });
+
   it("finds one altered byte of the part that it drew, and pays that edge no more, over restarts too", async () => {
     const report = await reportOf();
     const receiptHash = hashStatement(receiptStructure, domain, report.receipt.value);
@@ -181,7 +209,12 @@ describe("buyer's agent", () => {
       if (rung + 1 === drawn.leaf.rung) bytes[drawn.offset]! ^= 1;
       return bytes;
     });
-    await call("stream.watch", { stream, slug, edges: [{ job: edgeJob, attempt: 1, node: on.node.address, hls }] });
+    await call("stream.watch", {
+      stream,
+      slug,
+      edges: [{ job: edgeJob, attempt: 1, node: on.node.address, hls }],
+      passthrough: false,
+    });
     const [early, served, later] = await Promise.all(
       [3, 7, 8].map((sequence) =>
         reportOf({
@@ -213,7 +246,12 @@ describe("buyer's agent", () => {
     // The transcoder's first attempt was thrown away: what the edge serves is the second's.
     const wrong = leavesOf(5).map((leaf) => ({ ...leaf, sha256: randomHash() }));
     const hls = await serveEdge((bytes) => bytes);
-    await call("stream.watch", { stream, slug, edges: [{ job: edgeJob, attempt: 1, node: on.node.address, hls }] });
+    await call("stream.watch", {
+      stream,
+      slug,
+      edges: [{ job: edgeJob, attempt: 1, node: on.node.address, hls }],
+      passthrough: false,
+    });
     const next = nextCheck();
     await call("usage.report", await reportOf({ leaves: wrong }));
     const second = await reportOf({ attempt: 2 });
@@ -226,7 +264,12 @@ describe("buyer's agent", () => {
 
   it("blames no edge by the receipt of a segment that another completed", async () => {
     const hls = await serveEdge((bytes) => bytes);
-    await call("stream.watch", { stream, slug, edges: [{ job: edgeJob, attempt: 1, node: on.node.address, hls }] });
+    await call("stream.watch", {
+      stream,
+      slug,
+      edges: [{ job: edgeJob, attempt: 1, node: on.node.address, hls }],
+      passthrough: false,
+    });
     const checked = () =>
       on.checks.map((item) => (item.method === "check.submit" ? item.body.check.value : undefined)!);
     const sixth = new Promise<void>((resolve) => {

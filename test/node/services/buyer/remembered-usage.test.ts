@@ -87,7 +87,7 @@ describe("what a buyer's agent remembers", () => {
     await call("usage.report", await reportOf({ job, sequence: 2, attempt: 2 }));
     await call("usage.report", await deliveredBy(edge, 2));
     assert.deepEqual(released, ["job 1"]);
-    await call("stream.watch", { stream, slug: "stream-slug", edges: [] });
+    await call("stream.watch", { stream, slug: "stream-slug", edges: [], passthrough: false });
     assert.deepEqual(released.slice(1).sort(), ["edge 1", "edge 2", "job 2"]);
   });
 

@@ -1,0 +1,118 @@
+import type { Logger } from "@leat/sdk/base/logger.ts";
+import type { Boundary, Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import { type RenditionInfo, SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
+import type { PublishedLog } from "./published-log.ts";
+
+export interface PassthroughOptions {
+  readonly log: Pick<PublishedLog, "open" | "push" | "end">;
+  readonly logger: Logger;
+  /** A segment is whole. */
+  readonly onSegment: (sequence: number) => void;
+}
+
+interface BegunSegment {
+  readonly boundary: Boundary;
+  readonly config: VideoConfig;
+  readonly wallClockMs: number;
+}
+
+/** Segments that are kept until it is known whether the source is delivered at all. */
+const MAX_WAITING = 3;
+
+/**
+ * The source's own pictures as a rung, published as they come. A segment that begins with no key frame is left out, and
+ * so is one of another codec than the rung was announced with. Pictures that show before the key frame they come after
+ * have no segment to go to: a source that sends such groups is passed through no more, until its configuration changes.
+ */
+export class Passthrough {
+  readonly #options: PassthroughOptions;
+  /** Undefined: not wanted, or over. */
+  #waiting: (BegunSegment & { readonly frames: Frame[] })[] | undefined = [];
+  #info: RenditionInfo | undefined;
+  /** Begun; published with its first picture. */
+  #next: BegunSegment | undefined;
+  #openSequence: number | undefined;
+  #lastSequence: number | undefined;
+  #openGroups: number | undefined;
+
+  constructor(options: PassthroughOptions) {
+    this.#options = options;
+  }
+
+  /** What the stream becomes is known: what came until now goes out, or is forgotten. */
+  setRenditions(renditions: readonly RenditionInfo[]): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    this.#info = renditions.find(({ rung }) => rung === SOURCE_RUNG);
+    if (this.#info === undefined) return;
+    for (const { frames, ...begun } of waiting) {
+      this.#begin(begun);
+      for (const frame of frames) this.addVideo(begun.boundary.sequence, frame);
+    }
+  }
+
+  begin(boundary: Boundary, config: VideoConfig, wallClockMs: number): void {
+    const begun = { boundary, config, wallClockMs };
+    if (this.#waiting === undefined) {
+      this.#begin(begun);
+      return;
+    }
+    this.#waiting.push({ ...begun, frames: [] });
+    if (this.#waiting.length > MAX_WAITING) this.#waiting.shift();
+  }
+
+  addVideo(sequence: number, frame: Frame): void {
+    const waiting = this.#waiting?.find(({ boundary }) => boundary.sequence === sequence);
+    if (waiting !== undefined) waiting.frames.push(frame);
+    if (this.#info === undefined) return;
+    const newest = this.#next?.boundary.sequence ?? this.#openSequence;
+    if (newest === undefined) return;
+    if (sequence < newest) {
+      this.#withdraw(frame.configVersion);
+      return;
+    }
+    if (this.#next !== undefined && frame.configVersion === this.#openGroups) this.#next = undefined;
+    if (this.#next !== undefined) this.#open(this.#next);
+    if (this.#openSequence === undefined) return;
+    this.#options.log.push(SOURCE_RUNG, frame);
+  }
+
+  /** The source is over. */
+  finish(): void {
+    this.#end();
+    this.#waiting = undefined;
+    this.#info = undefined;
+  }
+
+  #begin(begun: BegunSegment): void {
+    this.#end();
+    const { boundary, config } = begun;
+    if (this.#info === undefined || boundary.forced || config.codec !== this.#info.codec) return;
+    this.#next = begun;
+  }
+
+  #open({ boundary, config, wallClockMs }: BegunSegment): void {
+    const { sequence, epoch, firstFrame } = boundary;
+    this.#next = undefined;
+    const isGap = this.#lastSequence !== undefined && sequence !== this.#lastSequence + 1;
+    const discontinuity = boundary.discontinuity || isGap;
+    this.#options.log.open({ rung: SOURCE_RUNG, sequence, epoch, firstFrame, discontinuity, wallClockMs, config });
+    this.#openSequence = sequence;
+  }
+
+  #end(): void {
+    const sequence = this.#openSequence;
+    this.#next = undefined;
+    this.#openSequence = undefined;
+    if (sequence === undefined) return;
+    this.#lastSequence = sequence;
+    this.#options.log.end(SOURCE_RUNG);
+    this.#options.onSegment(sequence);
+  }
+
+  #withdraw(configVersion: number): void {
+    if (this.#openGroups === configVersion) return;
+    this.#openGroups = configVersion;
+    this.#options.logger.warn("Pass the source through no more: pictures show before the key frame they follow");
+  }
+}

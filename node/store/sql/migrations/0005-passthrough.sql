@@ -1,0 +1,1 @@
+ALTER TABLE streams ADD COLUMN passthrough boolean NOT NULL DEFAULT false;
