@@ -4,6 +4,7 @@ import { type Hex, toAddress } from "@leat/sdk/protocol/hex.ts";
 import type { Voucher } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import { SealedIdempotencyStore } from "../http/plugins/sealed-idempotency.ts";
+import { registerFrontDoor } from "../http/rest/ingest.ts";
 import { registerMarketRoutes } from "../http/rest/market.ts";
 import { registerStreamRoutes } from "../http/rest/streams.ts";
 import { registerWebhookRoutes } from "../http/rest/webhooks.ts";
@@ -115,6 +116,8 @@ export async function addBalancer(foundation: Foundation): Promise<() => Promise
   );
   const limits = { requestsPerMinute: config.http.requestsPerMinute };
   await registerMarketRoutes(http, { balancer }, limits);
+  const { wrongKeysPerMinute } = config.ingest;
+  await registerFrontDoor(http, { balancer, clock }, { ...limits, wrongKeysPerMinute });
   const idempotency = new SealedIdempotencyStore(new SqlIdempotencyStore(sql, clock), key.secret);
   await registerStreamRoutes(http, { balancer, idempotency, domain, statements, delegates, clock }, limits);
   await registerWebhookRoutes(http, { webhooks, domain, statements, delegates, clock }, limits);

@@ -40,12 +40,13 @@ export async function addWhip(foundation: Foundation, endpoint: WebrtcEndpoint, 
     {
       peers: endpoint,
       authorize: (streamKey, info) => ingest.authorize(streamKey, info),
+      authorizeTicket: (slug, ticket, info) => ingest.authorizeTicket(slug, ticket, info),
       clock,
       logger,
       metrics,
     },
     config.webrtc,
   );
-  await http.register(whipRoutes, { service });
+  await http.register(whipRoutes, { service, baseUrl: () => foundation.httpUrl });
   parts.push({ name: "whip", part: service });
 }

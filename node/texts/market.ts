@@ -27,6 +27,14 @@ export const marketTexts = {
     happened: "you have no stream {stream}",
     todo: '"scripts/leat stream list" shows yours',
   },
+  FRONT_DOOR_KEY_MISSING: {
+    happened: "the request has no stream key",
+    todo: 'call /ingest/KEY, or /ingest with "Authorization: Bearer KEY"',
+  },
+  INGEST_KEYS_LIMITED: {
+    happened: "too many wrong stream keys came from this address",
+    todo: "correct the key, and wait a minute",
+  },
   STREAM_KEY_UNKNOWN: {
     happened: "no stream is published with this key",
     todo: 'make another with "scripts/leat stream rotate-key"',

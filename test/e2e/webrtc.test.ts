@@ -62,11 +62,12 @@ describe("webrtc in a browser", function () {
     assert.ok(figures.servedBytes > 100_000 && figures.viewers >= 1, JSON.stringify(figures));
   });
 
-  it("publishes by WHIP: renditions come out, by files and by WHEP, and a goodbye ends the stream", async () => {
+  it("publishes by WHIP through the front door: renditions come out, by files and by WHEP, and a goodbye ends the stream", async () => {
     const request = { ladder, token: network.economy.deployment.tokens.USDC, unsignedBudgetBytes: 1_000_000_000n };
     const created = await createStream(buyerOf(network), request);
     const publisher = await open();
-    const session = await publishWhip(publisher, created.whipUrls[0]!);
+    // A page of another origin, sent on to a third.
+    const session = await publishWhip(publisher, `${network.clusterUrl}/ingest/${created.streamKey}`);
     const hls = await waitFor("the stream to be playable", 60_000, async () => {
       const playback = await getPlayback(network, created.slug);
       return (await fetch(playback.primary.hls)).ok ? playback.primary.hls : undefined;

@@ -5,7 +5,7 @@ import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { DeliverySpec, JobTerms } from "@leat/sdk/protocol/job.ts";
 import type { PlaybackPolicy } from "@leat/sdk/protocol/playback.ts";
 import { sql } from "drizzle-orm";
-import { hashKey } from "../../node/services/balancer/streams.ts";
+import { hashKey } from "../../node/services/balancer/ingest-ways.ts";
 import { SqlDatabase } from "../../node/store/sql/database.ts";
 import { usdc } from "./candidates.ts";
 import { type FakeMarket, FakeNode, randomHash, startMarket } from "./fake-market.ts";

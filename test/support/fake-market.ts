@@ -60,11 +60,13 @@ export class FakeNode {
   offerUntil = 10n ** 12n;
   quoteUntil = 10n ** 12n;
 
+  whipUrl: string;
   readonly number: number;
   readonly roles: Hello["roles"];
 
   constructor(number: number, roles: Hello["roles"]) {
     this.number = number;
+    this.whipUrl = `http://127.0.0.1:${9000 + number}/whip`;
     this.roles = roles;
     this.signer = nativeStatements.createSigner(new Uint8Array(32).fill(number));
   }
@@ -87,6 +89,7 @@ export class FakeNode {
       multiaddrs: [`/ip4/127.0.0.1/tcp/${9000 + this.number}`],
       httpUrl: base,
       rtmpUrl: `rtmp://127.0.0.1:${9000 + this.number}/live`,
+      ...(this.roles.includes("ingest") ? { whipUrl: this.whipUrl, pushUrl: `${base}/live` } : {}),
       srtUrl: `srt://127.0.0.1:${9000 + this.number}`,
       srtSecret: `0x${`${this.number}`.padStart(64, "0")}`,
       ...(this.roles.includes("ingest") ? { pulls: ["http", "https"] } : {}),

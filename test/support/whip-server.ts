@@ -23,17 +23,19 @@ export class WhipServer {
   static async start(
     authorize: WhipComponents["authorize"],
     { load, ...given }: Partial<WebrtcOptions> & { load?: ConstructorParameters<typeof WebrtcEndpoint>[2] } = {},
+    authorizeTicket: WhipComponents["authorizeTicket"] = () => Promise.reject(new Error("no ticket is expected")),
   ): Promise<WhipServer> {
     const options: WebrtcOptions = { ...(Value.Default(webrtcOptions, {}) as WebrtcOptions), port: 0, ...given };
     const endpoint = new WebrtcEndpoint(options, silentLogger, load);
     await endpoint.start();
-    const service = new WhipService({ peers: endpoint, authorize, logger: silentLogger }, options);
+    const service = new WhipService({ peers: endpoint, authorize, authorizeTicket, logger: silentLogger }, options);
     await service.start();
-    const app = fastify();
+    const app = fastify({ routerOptions: { maxParamLength: 256 } });
     addErrorHandling(app, silentLogger);
-    await app.register(whipRoutes, { service });
+    const server = new WhipServer(endpoint, service, app);
+    await app.register(whipRoutes, { service, baseUrl: () => server.url });
     await app.listen({ host: "127.0.0.1", port: 0 });
-    return new WhipServer(endpoint, service, app);
+    return server;
   }
 
   get url(): string {

@@ -72,10 +72,13 @@ export function register(program: Command): void {
       };
       const created = await createStream(caller, request, flags.idempotencyKey);
       const playbackUrl = new URL(created.playbackUrl, `${client.clusterUrl}/`).href;
-      printResult(command, { ...created, playbackUrl }, () =>
+      const frontDoorUrl = new URL(`ingest/${created.streamKey}`, `${client.clusterUrl}/`).href;
+      printResult(command, { ...created, playbackUrl, frontDoorUrl }, () =>
         [
           `stream ${created.slug}`,
-          ...(request.pull === undefined ? listIngest(created) : ["its source is fetched from now on"]),
+          ...(request.pull === undefined
+            ? [...listIngest(created), `the best of them at any time: ${frontDoorUrl}`]
+            : ["its source is fetched from now on"]),
           `plays at ${playbackUrl}`,
         ].join("\n"),
       );

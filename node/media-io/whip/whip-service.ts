@@ -18,10 +18,15 @@ export interface WhipComponents {
   readonly peers: Peers;
   /** Says yes with a sink, no with a CodedError. `key` is a secret. */
   readonly authorize: (key: string, info: PublishInfo) => Promise<PublishSink>;
+  /** The same for who was sent here by a front door; a ticket is a secret for as long as it stands. */
+  readonly authorizeTicket: (slug: string, ticket: string, info: PublishInfo) => Promise<PublishSink>;
   readonly logger: Logger;
   readonly metrics?: MetricsRegister;
   readonly clock?: Clock;
 }
+
+/** What a publisher shows. */
+export type WhipPublisher = { readonly key: string } | { readonly slug: string; readonly ticket: string };
 
 export interface WhipAnswer extends OpenSession {
   readonly sdp: string;
@@ -68,11 +73,11 @@ export class WhipService implements Startable {
   }
 
   /**
-   * Answers a publisher's offer. Cheap rules first: the balancer is asked about the key only for an offer that can be
+   * Answers a publisher's offer. Cheap rules first: the balancer is asked about the publisher only for an offer that can be
    * answered. @throws WebrtcError, WhipError, and whatever `authorize` says
    */
-  async publish(key: string, sdp: string, address: string, gone: AbortSignal): Promise<WhipAnswer> {
-    const { peers, authorize, clock, logger } = this.#components;
+  async publish(who: WhipPublisher, sdp: string, address: string, gone: AbortSignal): Promise<WhipAnswer> {
+    const { peers, clock, logger } = this.#components;
     if (peers.fault !== undefined) throw peers.fault;
     const offer = parseOffer(sdp);
     const { video, audio, answered } = chooseCodecs(offer);
@@ -80,7 +85,7 @@ export class WhipService implements Startable {
     try {
       const lost = new AbortController();
       const signal = AbortSignal.any([gone, lost.signal]);
-      const sink = await authorize(key, { protocol: "whip", address, signal });
+      const sink = await this.#authorize(who, { protocol: "whip", address, signal });
       const session: WhipSession = new WhipSession(
         {
           sink,
@@ -110,6 +115,11 @@ export class WhipService implements Startable {
     } finally {
       giveBack();
     }
+  }
+
+  #authorize(who: WhipPublisher, info: PublishInfo): Promise<PublishSink> {
+    const { authorize, authorizeTicket } = this.#components;
+    return "key" in who ? authorize(who.key, info) : authorizeTicket(who.slug, who.ticket, info);
   }
 
   /** Servers that anybody may be told of. */

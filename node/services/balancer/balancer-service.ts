@@ -12,6 +12,7 @@ import type { Hello, TableMark, Welcome } from "../../wire/session/presence.ts";
 import { Accounting } from "./accounting.ts";
 import { CandidateBook } from "./candidates.ts";
 import { answerPublicly, BalancerError } from "./errors.ts";
+import { FrontDoor, type IngestRanking } from "./front-door.ts";
 import { IngestNodes } from "./ingest-nodes.ts";
 import { isRunning, JobBook } from "./job-book.ts";
 import { JobKeeper } from "./job-keeper.ts";
@@ -21,6 +22,7 @@ import { Placement } from "./placement.ts";
 import { Play, type Playback, type PlayViewer } from "./play.ts";
 import { PlaybackDesk } from "./playback.ts";
 import type { BalancerComponents } from "./ports.ts";
+import { PublishTickets } from "./publish-tickets.ts";
 import { Publishing } from "./publishing.ts";
 import { Pulls } from "./pulls.ts";
 import { Reports } from "./reports.ts";
@@ -37,6 +39,10 @@ export interface Balancer {
   rotateKey(buyer: Address, stream: string, revokeOld: boolean): Promise<RotatedKey>;
   setPlayback(buyer: Address, stream: string, policy: PlaybackRequest): Promise<void>;
   play(slug: string, viewer?: PlayViewer): Promise<Playback>;
+  /** Where a stream may be published, the best node first. */
+  rankIngest(streamKey: string): Promise<IngestRanking>;
+  /** Where to post a WHIP offer instead: for seconds, once. */
+  sendWhip(streamKey: string): Promise<string>;
   selection(id: Hex): Promise<PublishedSelection>;
   /** The rows of a table that a decision was made from. */
   candidates(tableRoot: Hex): Promise<readonly Candidate[]>;
@@ -62,6 +68,7 @@ export class BalancerService implements Balancer, Startable {
   readonly #publishing: Publishing;
   readonly #streams: Streams;
   readonly #play: Play;
+  readonly #frontDoor: FrontDoor;
   readonly #accounting: Accounting;
   readonly #reports: Reports;
   readonly #stopHearing: (() => void)[] = [];
@@ -102,7 +109,10 @@ export class BalancerService implements Balancer, Startable {
     const pulls = new Pulls(components, options, { streams, jobs, nodes, tasks });
     this.#pulls = pulls;
     const onPause = (stream: Hex) => this.#pauseStream(stream);
-    this.#publishing = new Publishing(components, options, { streams, jobs, placement, keeper, onEnd, pulls, onPause });
+    const tickets = new PublishTickets(clock, options.publishTicketMs);
+    const publishing = { streams, jobs, placement, keeper, onEnd, pulls, onPause, tickets };
+    this.#publishing = new Publishing(components, options, publishing);
+    this.#frontDoor = new FrontDoor(components, { streams, jobs, candidates, nodes, tickets, parameters });
     const making = { streams, jobs, candidates, nodes, pulls, onEnd, playback, onEdges };
     this.#streams = new Streams(components, options, making);
     this.#play = new Play(components, { streams, jobs, keeper, playback });
@@ -200,6 +210,14 @@ export class BalancerService implements Balancer, Startable {
     return this.#play.play(slug, viewer);
   }
 
+  rankIngest(streamKey: string): Promise<IngestRanking> {
+    return this.#frontDoor.rank(streamKey);
+  }
+
+  sendWhip(streamKey: string): Promise<string> {
+    return this.#frontDoor.sendWhip(streamKey);
+  }
+
   /** @param node Which turned them away: an edge, or this balancer, which was asked where the stream plays. */
   async viewersRefused(node: Address, { stream, refusals }: NodeRequest<"viewers.refused">): Promise<void> {
     const { news, clock } = this.#components;
@@ -231,6 +249,7 @@ export class BalancerService implements Balancer, Startable {
       answerPublicly(async () => this.#candidates.leaf(from, tableRoot)),
     );
     hub.handle("publish.request", (from, body) => answerPublicly(() => this.#publishing.request(from, body)));
+    hub.handle("publish.ticket", (from, body) => answerPublicly(() => this.#publishing.requestByTicket(from, body)));
     hub.handle("publish.pulled", (from, body) => answerPublicly(() => this.#publishing.requestPulled(from, body)));
     hub.handle("pull.state", (from, body) => answerPublicly(() => nothing(this.#pulls.state(from, body))));
     hub.handle("publish.renew", (from, body) => answerPublicly(() => nothing(this.#publishing.renew(from, body))));

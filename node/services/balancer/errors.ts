@@ -15,6 +15,8 @@ export class BalancerError extends CodedError<
   | { code: "PUBLISH_LEASE_HELD"; stream: Hex; ageMs: number }
   | { code: "PUBLISH_LEASE_LOST"; stream: Hex }
   | { code: "PUBLISH_NODE_WRONG"; stream: Hex }
+  | { code: "PUBLISH_TICKET_INVALID" | "PUBLISH_TICKET_EXPIRED" | "PUBLISH_TICKET_USED" }
+  | { code: "PUBLISH_TICKET_NODE_WRONG" | "PUBLISH_TICKET_STREAM_WRONG" }
   | { code: "BUYER_UNFUNDED"; neededExact: bigint; reserveExact: bigint }
   | { code: "BUYER_AGENT_ABSENT" | "BUYER_REPUTATION_LOW"; buyer: Hex }
   | { code: "PRICE_ABOVE_CEILING"; unit: string; price: bigint; ceiling: bigint }

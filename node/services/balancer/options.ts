@@ -20,6 +20,12 @@ export const balancerOptions = Type.Object(
       maximum: 60_000,
       description: "A publish lease stands while its newest frame is younger, milliseconds",
     }),
+    publishTicketMs: Type.Integer({
+      default: 30_000,
+      minimum: 1_000,
+      maximum: 300_000,
+      description: "How long a publisher that is sent to a node may take to come there, milliseconds",
+    }),
     reconnectGraceMs: Type.Integer({
       default: 30_000,
       minimum: 0,

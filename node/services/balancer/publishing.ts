@@ -12,6 +12,7 @@ import { startedNews } from "./news.ts";
 import type { BalancerOptions } from "./options.ts";
 import type { Placement } from "./placement.ts";
 import type { BalancerComponents } from "./ports.ts";
+import type { PublishTickets } from "./publish-tickets.ts";
 import type { Pulls } from "./pulls.ts";
 import { planRenditions } from "./renditions.ts";
 import type { StreamBook } from "./stream-book.ts";
@@ -21,6 +22,7 @@ export interface PublishingParts {
   readonly jobs: JobBook;
   readonly placement: Placement;
   readonly keeper: JobKeeper;
+  readonly tickets: PublishTickets;
   /** The stream is over: everything ends and is paid. */
   readonly onEnd: (stream: Hex, code: string) => Promise<void>;
   readonly pulls: Pick<Pulls, "requirePuller">;
@@ -52,7 +54,16 @@ export class Publishing {
     this.#parts = parts;
   }
 
-  async request(from: Address, { keyHash }: NodeRequest<"publish.request">): Promise<PublishGrant> {
+  request(from: Address, { keyHash }: NodeRequest<"publish.request">): Promise<PublishGrant> {
+    return this.#lendByKey(from, keyHash);
+  }
+
+  /** For a publisher that the front door sent to this node. */
+  async requestByTicket(from: Address, { slug, ticket }: NodeRequest<"publish.ticket">): Promise<PublishGrant> {
+    return this.#lendByKey(from, this.#parts.tickets.redeem(ticket, from, slug));
+  }
+
+  async #lendByKey(from: Address, keyHash: Hex): Promise<PublishGrant> {
     const { streamStore } = this.#components;
     const found = await streamStore.findByKey(keyHash);
     if (found === undefined || !timingSafeEqual(hexToBytes(found.keyHash), hexToBytes(keyHash))) {

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import { hashCanonical } from "@leat/sdk/protocol/canonical.ts";
 import { type Address, bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
@@ -10,12 +10,12 @@ import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import { dearestPrices, findAboveCeiling, retailPrices } from "../../market/pricing.ts";
 import { readPolicy } from "../../media-io/access/policy.ts";
 import { parseSource } from "../../media-io/pull/source-url.ts";
-import { srtAddress } from "../../media-io/srt/passphrase.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { CandidateBook } from "./candidates.ts";
 import { BalancerError } from "./errors.ts";
 import { checkFunding } from "./funding.ts";
 import type { IngestNodes } from "./ingest-nodes.ts";
+import { hashKey, type IngestWay, listWays } from "./ingest-ways.ts";
 import { isRunning, type JobBook, type LiveJob } from "./job-book.ts";
 import type { BalancerOptions } from "./options.ts";
 import type { PlaybackDesk } from "./playback.ts";
@@ -149,10 +149,10 @@ export class Streams {
       id: row.id,
       slug: row.slug,
       streamKey,
-      ingestUrls: nodes.flatMap((node) => this.#ingestUrl(node, "rtmpUrl", streamKey)),
-      whipUrls: nodes.flatMap((node) => this.#ingestUrl(node, "whipUrl", streamKey)),
-      pushUrls: nodes.flatMap((node) => this.#ingestUrl(node, "pushUrl", streamKey)),
-      srtUrls: this.#srtUrls(nodes, streamKey),
+      ingestUrls: this.#urls(nodes, "rtmp", streamKey),
+      whipUrls: this.#urls(nodes, "whip", streamKey),
+      pushUrls: this.#urls(nodes, "push", streamKey),
+      srtUrls: this.#urls(nodes, "srt", streamKey),
       playbackUrl: `/play/${row.slug}`,
       quote: { prices: retail, signed: quote },
     };
@@ -204,7 +204,7 @@ export class Streams {
     const streamKey = randomBytes(32).toString("base64url");
     await streamStore.addKey(row.id, hashKey(streamKey), clock.nowMs());
     if (revokeOld) await streamStore.revokeKeys(row.id, hashKey(streamKey), clock.nowMs());
-    return { streamKey, srtUrls: this.#srtUrls(row.ingestNodes, streamKey) };
+    return { streamKey, srtUrls: this.#urls(row.ingestNodes, "srt", streamKey) };
   }
 
   /** Takes effect at every edge at once: also for those who watch. */
@@ -256,16 +256,9 @@ export class Streams {
     return pulls.requireTaken(await nodes.choose(row, live, parseSource(url).scheme), url);
   }
 
-  #ingestUrl(node: Address, kind: "rtmpUrl" | "whipUrl" | "pushUrl", streamKey: string): string[] {
-    const url = this.#components.hub.nodes.get(node)?.hello[kind];
-    return url === undefined ? [] : [`${url.replace(/\/$/, "")}/${streamKey}`];
-  }
-
-  #srtUrls(nodes: readonly Address[], streamKey: string): string[] {
-    return nodes.flatMap((node) => {
-      const { srtUrl, srtSecret } = this.#components.hub.nodes.get(node)?.hello ?? {};
-      return srtUrl === undefined || srtSecret === undefined ? [] : [srtAddress(srtUrl, srtSecret, hashKey(streamKey))];
-    });
+  #urls(nodes: readonly Address[], wanted: IngestWay["protocol"], streamKey: string): string[] {
+    const ways = nodes.flatMap((node) => listWays(this.#components.hub.nodes.get(node)?.hello, streamKey));
+    return ways.filter(({ protocol }) => protocol === wanted).map(({ url }) => url);
   }
 
   async #signQuote(row: QuotedStream): Promise<Signed<Quote>> {
@@ -282,11 +275,6 @@ export class Streams {
     };
     return { value, signature: await signer.sign(quoteStructure, domain, value) };
   }
-}
-
-/** As the ingest node hashes what a publisher sends. */
-export function hashKey(streamKey: string): Hex {
-  return bytesToHex(createHash("sha256").update(streamKey).digest());
 }
 
 /** What no node would fetch is refused here. @throws PULL_URL_INVALID, PULL_SCHEME_REFUSED */

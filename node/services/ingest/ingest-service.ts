@@ -98,11 +98,16 @@ export interface Ingest {
   authorize(streamKey: string, info: PublishInfo): Promise<SegmentSink>;
   /** The same for a publisher that has proved to know the key, and shows its SHA-256 alone. */
   authorizeHash(keyHash: Hex, info: PublishInfo): Promise<SegmentSink>;
+  /** The same for a publisher that the balancer sent here with a ticket for this stream. */
+  authorizeTicket(slug: string, ticket: string, info: PublishInfo): Promise<SegmentSink>;
   /** The same for a source of this stream, which the balancer had this node fetch. */
   authorizePulled(stream: Hex, signal: AbortSignal): Promise<PublishSink>;
   /** Serves a peer that dialed for media. */
   serve(connection: MediaConnection): void;
 }
+
+/** What a balancer answers to keys and tickets that were made up. */
+const guesses: ReadonlySet<string> = new Set(["STREAM_KEY_UNKNOWN", "PUBLISH_TICKET_INVALID"]);
 
 interface Running {
   readonly origin: Origin;
@@ -152,9 +157,14 @@ export class IngestService implements Ingest, JobRunner, Startable {
     return this.authorizeHash(bytesToHex(createHash("sha256").update(streamKey).digest()), info);
   }
 
-  async authorizeHash(keyHash: Hex, info: PublishInfo): Promise<SegmentSink> {
-    if (!this.#wrongKeys.isLeft(info.address)) throw new IngestError({ code: "INGEST_KEYS_LIMITED" });
-    return this.#publish(await this.#request(keyHash, info));
+  authorizeHash(keyHash: Hex, info: PublishInfo): Promise<SegmentSink> {
+    const { protocol } = info;
+    return this.#request(info, () => this.#components.session.call("publish.request", { keyHash, protocol }));
+  }
+
+  authorizeTicket(slug: string, ticket: string, info: PublishInfo): Promise<SegmentSink> {
+    const { protocol } = info;
+    return this.#request(info, () => this.#components.session.call("publish.ticket", { slug, ticket, protocol }));
   }
 
   async authorizePulled(stream: Hex, signal: AbortSignal): Promise<PublishSink> {
@@ -207,14 +217,17 @@ export class IngestService implements Ingest, JobRunner, Startable {
     return this.#running.get(stream)?.origin.sequence ?? null;
   }
 
-  async #request(keyHash: Hex, { protocol, address }: PublishInfo): Promise<PublishGrant> {
+  async #request({ address }: PublishInfo, call: () => Promise<PublishGrant>): Promise<SegmentSink> {
+    if (!this.#wrongKeys.isLeft(address)) throw new IngestError({ code: "INGEST_KEYS_LIMITED" });
+    let grant: PublishGrant;
     try {
-      return await this.#ask(() => this.#components.session.call("publish.request", { keyHash, protocol }));
+      grant = await this.#ask(call);
     } catch (error) {
       // Known only now: whoever tries many at once pays for all of them.
-      if (isCodedError(error) && error.code === "STREAM_KEY_UNKNOWN") this.#wrongKeys.charge(address);
+      if (isCodedError(error) && guesses.has(error.code)) this.#wrongKeys.charge(address);
       throw error;
     }
+    return this.#publish(grant);
   }
 
   async #ask(call: () => Promise<PublishGrant>): Promise<PublishGrant> {

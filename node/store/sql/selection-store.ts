@@ -8,6 +8,8 @@ export type SelectionRow = typeof selections.$inferSelect;
 export type SeedEpochRow = typeof seedEpochs.$inferSelect;
 export type StandingRow = typeof standings.$inferSelect;
 
+const MAX_DECISIONS = 16;
+
 /** Decisions, the tables they were made from, the seeds they used, and what is known of nodes. */
 export class SelectionStore {
   readonly #database: SqlDatabase;
@@ -40,6 +42,17 @@ export class SelectionStore {
       .orderBy(desc(selections.decidedAtMs))
       .limit(1);
     return row;
+  }
+
+  /** The newest that one of these nodes won, among the last few: a decision may come to nothing. */
+  async newestWonBy(job: Hex, nodes: readonly Address[]): Promise<SelectionRow | undefined> {
+    const rows = await this.#database.sql
+      .select()
+      .from(selections)
+      .where(eq(selections.job, job))
+      .orderBy(desc(selections.decidedAtMs))
+      .limit(MAX_DECISIONS);
+    return rows.find(({ receipt }) => nodes.includes(receipt.value.winner));
   }
 
   async table(root: Hex): Promise<readonly Candidate[] | undefined> {

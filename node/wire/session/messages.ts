@@ -140,6 +140,15 @@ export const nodeMethods = defineMethods({
     request: closedObject({ stream: hashSchema, code: Type.Union([publicCodeSchema, Type.Null()]) }),
     response: nothing,
   },
+  /** The same for a publisher that the balancer's front door sent to this node, which shows what it was sent with. */
+  "publish.ticket": {
+    request: closedObject({
+      slug: slugSchema,
+      ticket: Type.String({ pattern: "^[A-Za-z0-9_-]{1,256}$" }),
+      protocol: Type.String({ pattern: "^[a-z]{2,8}$" }),
+    }),
+    response: publishGrantSchema,
+  },
   "publish.renew": {
     request: closedObject({
       stream: hashSchema,

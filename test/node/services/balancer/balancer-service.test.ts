@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { nameOfHash } from "@leat/node/media-io/srt/stream-id.ts";
 import { MAX_CLOCK_ERROR_SECONDS } from "@leat/sdk/protocol/limits.ts";
 import { sql } from "drizzle-orm";
-import { hashKey } from "../../../../node/services/balancer/streams.ts";
+import { hashKey } from "../../../../node/services/balancer/ingest-ways.ts";
 import type { PublishGrant } from "../../../../node/wire/session/messages.ts";
 import { source, useBalancer } from "../../../support/balancer-scene.ts";
 import { codeOf } from "../../../support/fake-market.ts";

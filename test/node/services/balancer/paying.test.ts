@@ -7,7 +7,7 @@ import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { JobTerms } from "@leat/sdk/protocol/job.ts";
 import { toBaseUnits } from "@leat/sdk/protocol/units.ts";
 import { sql } from "drizzle-orm";
-import { hashKey } from "../../../../node/services/balancer/streams.ts";
+import { hashKey } from "../../../../node/services/balancer/ingest-ways.ts";
 import type { Work } from "../../../../node/services/payment/index.ts";
 import { SqlDatabase } from "../../../../node/store/sql/database.ts";
 import { JobStore } from "../../../../node/store/sql/job-store.ts";
