@@ -66,7 +66,7 @@ describe("webrtc in a browser", function () {
     const request = { ladder, token: network.economy.deployment.tokens.USDC, unsignedBudgetBytes: 1_000_000_000n };
     const created = await createStream(buyerOf(network), request);
     const publisher = await open();
-    // A page of another origin, sent on to a third.
+    // The browser follows to another origin, where its Authorization would not go along.
     const session = await publishWhip(publisher, `${network.clusterUrl}/ingest/${created.streamKey}`);
     const hls = await waitFor("the stream to be playable", 60_000, async () => {
       const playback = await getPlayback(network, created.slug);
