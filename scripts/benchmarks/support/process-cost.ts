@@ -1,0 +1,20 @@
+import { readFileSync } from "node:fs";
+
+/** What the kernel counts time in, everywhere that this runs: USER_HZ. */
+const TICK_MS = 10;
+
+/** CPU time of a process with all of its threads since it began, milliseconds. Linux. */
+export function cpuMsOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  // Its name stands in parentheses and may hold anything.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+}
+
+/** The value of one metric of a node, as its scrape shows it. */
+export async function readMetric(nodeUrl: string, name: string): Promise<number> {
+  const text = await (await fetch(`${nodeUrl}/metrics`)).text();
+  const line = text.split("\n").find((one) => one.startsWith(`${name} `) || one.startsWith(`${name}{`));
+  if (line === undefined) throw new Error(`${nodeUrl} shows no ${name}`);
+  return Number(line.slice(line.lastIndexOf(" ") + 1));
+}

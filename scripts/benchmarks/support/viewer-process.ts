@@ -1,0 +1,34 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import type { CrowdAnswer, CrowdArguments } from "./viewer-crowd.ts";
+
+/** A crowd of viewers that share no process with what they are served by. */
+export class ViewerProcess {
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+  }
+
+  /** Resolves when all watch. */
+  static async start(given: CrowdArguments): Promise<ViewerProcess> {
+    const child = fork(new URL("./viewer-crowd.ts", import.meta.url), [JSON.stringify(given)]);
+    const [first] = await Promise.race([once(child, "message"), once(child, "exit")]);
+    if (first !== "ready") throw new Error(`the viewers by ${given.way} ended before they watched`);
+    return new ViewerProcess(child);
+  }
+
+  /** What happened since it was asked last. */
+  async read(): Promise<CrowdAnswer> {
+    const answer = once(this.#child, "message");
+    this.#child.send("read");
+    return (await answer)[0] as CrowdAnswer;
+  }
+
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const gone = once(this.#child, "exit");
+    this.#child.send("stop");
+    await gone;
+  }
+}

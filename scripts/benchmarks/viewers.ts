@@ -1,0 +1,134 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createStream } from "@leat/sdk/client/actions/streams.ts";
+import { getPlayback, type Playback } from "@leat/sdk/client/actions/watch.ts";
+import type { LadderRequest } from "@leat/sdk/protocol/job.ts";
+import { TestNetwork } from "../../test/support/e2e-network.ts";
+import { waitFor } from "../../test/support/e2e-stream.ts";
+import { buyerOf } from "../network/demo.ts";
+import type { BenchCase } from "./case.ts";
+import type { CrowdFigures } from "./support/hls-crowd.ts";
+import { cpuMsOf, readMetric } from "./support/process-cost.ts";
+import { ViewerProcess } from "./support/viewer-process.ts";
+
+/** LL-HLS and WHEP viewers of each row; the first row is what the JSON's own fields tell. */
+const CROWDS = [
+  { hlsViewers: 150, whepViewers: 20 },
+  { hlsViewers: 500, whepViewers: 0 },
+  { hlsViewers: 0, whepViewers: 50 },
+] as const;
+const MEASURE_MS = 60_000;
+const SETTLE_MS = 10_000;
+const PLAYABLE_MS = 120_000;
+const LOOP_DELAY = "leat_process_event_loop_delay_p99_seconds";
+const EDGE = "node-c";
+
+const ladder: LadderRequest = [
+  { name: "360p", codec: "h264", height: 360, videoBitrate: 1_500_000, audioBitrate: 96_000 },
+];
+
+/** Roles of each node here: whoever serves viewers does nothing else. */
+const roles: Readonly<Record<string, readonly string[]>> = {
+  "node-a": ["ingest"],
+  "node-b": ["transcode"],
+  [EDGE]: ["delivery"],
+};
+
+/** The ffmpeg program publishes noise over a pattern, which fills its bitrate whatever it is asked for. */
+const source = [
+  ...["-v", "error", "-nostdin", "-re", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30,noise=alls=30:allf=t"],
+  ...["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"],
+  ...["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-bf", "0", "-g", "60", "-b:v", "2500k"],
+  ...["-maxrate", "2500k", "-bufsize", "2500k", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "96k", "-f", "flv"],
+];
+
+/**
+ * What an edge costs that serves one 1.5 Mb/s stream, its viewers in a process of their own: CPU of the whole edge node
+ * (receipts, access, metrics and vouchers in), share of requests that were answered, how far the last viewer had a part
+ * behind the first, and the delay of the edge's event loop. Publisher, transcoder and viewers share the machine with it.
+ */
+export const run: BenchCase = async ({ log, signal }) => {
+  log("start a network");
+  const network = await TestNetwork.start({ adjust });
+  let publisher: ChildProcess | undefined;
+  try {
+    const token = network.economy.deployment.tokens.USDC;
+    const created = await createStream(buyerOf(network), { ladder, token, unsignedBudgetBytes: 100_000_000_000n });
+    const url = created.ingestUrls.find((one) => one.startsWith("rtmp:"))!;
+    publisher = spawn("ffmpeg", [...source, url], { stdio: ["ignore", "ignore", "inherit"] });
+    const playback = await waitFor("the stream to be playable", PLAYABLE_MS, async () => {
+      const found = await getPlayback(network, created.slug);
+      return (await fetch(found.primary.hls)).ok ? found : undefined;
+    });
+    const rows: Record<string, number>[] = [];
+    for (const crowd of CROWDS) {
+      signal.throwIfAborted();
+      log(`${crowd.hlsViewers} viewers by LL-HLS and ${crowd.whepViewers} by WHEP for ${MEASURE_MS / 1_000} s`);
+      rows.push({ ...crowd, ...(await measure(network, playback, crowd)) });
+    }
+    const [first, ...more] = rows as [Record<string, number>, ...Record<string, number>[]];
+    return { rows, json: { ...first, more } };
+  } finally {
+    publisher?.kill("SIGTERM");
+    await network.stop();
+  }
+};
+
+function adjust(name: string, config: Record<string, unknown>): Record<string, unknown> {
+  const node = config.node as Record<string, unknown>;
+  const http = config.http as Record<string, unknown>;
+  return {
+    ...config,
+    node: { ...node, ...(roles[name] === undefined ? {} : { roles: roles[name] }) },
+    // All viewers have one address here.
+    http: { ...http, requestsPerMinute: 1_000_000 },
+  };
+}
+
+type Crowd = (typeof CROWDS)[number];
+
+async function measure(network: TestNetwork, { primary }: Playback, crowd: Crowd): Promise<Record<string, number>> {
+  const ways = [
+    { way: "hls", url: primary.hls, viewers: crowd.hlsViewers },
+    { way: "whep", url: new URL("whep", primary.hls).href, viewers: crowd.whepViewers },
+  ] as const;
+  const watching: ViewerProcess[] = [];
+  try {
+    for (const one of ways) if (one.viewers > 0) watching.push(await ViewerProcess.start(one));
+    await sleep(SETTLE_MS);
+    const pid = network.pids.get(EDGE)!;
+    const read = async () => Object.assign({}, ...(await Promise.all(watching.map((one) => one.read())))) as Seen;
+    await read();
+    await readMetric(network.httpUrl(EDGE), LOOP_DELAY);
+    const [beginMs, beginCpuMs] = [performance.now(), cpuMsOf(pid)];
+    await sleep(MEASURE_MS);
+    const tookMs = performance.now() - beginMs;
+    const cpuPercent = round((100 * (cpuMsOf(pid) - beginCpuMs)) / tookMs);
+    const { hls, pictures = [] } = await read();
+    const loopDelayP99Ms = round((await readMetric(network.httpUrl(EDGE), LOOP_DELAY)) * 1_000);
+    const { requests = 0, answered = 0, bodyBytes = 0, behindPartTargets = 0, missedParts = 0 } = hls ?? {};
+    return {
+      cpuPercent,
+      answeredPercent: requests === 0 ? 100 : round((100 * answered) / requests),
+      behindPartTargets: round(behindPartTargets),
+      missedParts,
+      loopDelayP99Ms,
+      requestsPerSecond: Math.round((requests * 1_000) / tookMs),
+      hlsMbps: round((bodyBytes * 8) / tookMs / 1_000),
+      whepLeastFps: round(
+        (Math.min(...pictures, Number.MAX_SAFE_INTEGER) * (pictures.length > 0 ? 1_000 : 0)) / tookMs,
+      ),
+    };
+  } finally {
+    for (const one of watching) await one.stop();
+  }
+}
+
+interface Seen {
+  readonly hls?: CrowdFigures;
+  readonly pictures?: readonly number[];
+}
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100;
+}
