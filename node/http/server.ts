@@ -124,8 +124,9 @@ export class HttpService implements Startable {
 
 function addBodyParser(app: FastifyInstance): void {
   app.decorateRequest("rawBody");
-  app.addHook("onRequest", async (request) => {
+  app.addHook("onRequest", (request, _reply, done) => {
     request.rawBody = NO_BODY;
+    done();
   });
   const parseJson = app.getDefaultJsonParser("error", "error");
   app.removeContentTypeParser(["application/json", "text/plain"]);
@@ -142,12 +143,13 @@ function addRequestMetrics(app: FastifyInstance, { logger, metrics }: ServerComp
     labelNames: ["method", "route", "status"],
     buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10],
   });
-  app.addHook("onResponse", async (request, reply) => {
+  app.addHook("onResponse", (request, reply, done) => {
     // The route's pattern, never the address asked for: labels come from a short list.
     const route = request.routeOptions.url ?? "none";
     const status = `${Math.floor(reply.statusCode / 100)}xx`;
     const method = route === "none" ? "other" : request.method;
     seconds.observe(reply.elapsedTime / 1_000, { method, route, status });
     logger.debug("Answer request", { requestId: request.id, method, route, status: reply.statusCode });
+    done();
   });
 }

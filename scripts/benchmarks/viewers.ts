@@ -53,7 +53,11 @@ export const run: BenchCase = async ({ log, signal }) => {
   let publisher: ChildProcess | undefined;
   try {
     const token = network.economy.deployment.tokens.USDC;
-    const created = await createStream(buyerOf(network), { ladder, token, unsignedBudgetBytes: 100_000_000_000n });
+    const request = { ladder, token, unsignedBudgetBytes: 100_000_000_000n };
+    // Nodes that were just started are offered once they have told the balancer of themselves.
+    const created = await waitFor("an ingest node", PLAYABLE_MS, () =>
+      createStream(buyerOf(network), request).catch(() => undefined),
+    );
     const url = created.ingestUrls.find((one) => one.startsWith("rtmp:"))!;
     publisher = spawn("ffmpeg", [...source, url], { stdio: ["ignore", "ignore", "inherit"] });
     const playback = await waitFor("the stream to be playable", PLAYABLE_MS, async () => {

@@ -36,14 +36,18 @@ export function addViewerGuard(app: FastifyInstance, { access, protocol, find }:
   });
 
   // What one viewer may see is kept by its own player and by no cache that answers others.
-  app.addHook("onSend", async (request, reply) => {
-    if (!guarded.has(request)) return;
-    const kept = String(reply.getHeader("cache-control") ?? "no-store");
-    if (reply.statusCode === 302) reply.header("cache-control", "no-store");
-    else if (!kept.includes("no-store") && !kept.startsWith("private")) {
-      reply.header("cache-control", `private, ${kept.replace(/^public, /, "")}`);
-    }
+  app.addHook("onSend", (request, reply, payload, done) => {
+    if (guarded.has(request)) keepPrivate(reply);
+    done(null, payload);
   });
+}
+
+function keepPrivate(reply: FastifyReply): void {
+  const kept = String(reply.getHeader("cache-control") ?? "no-store");
+  if (reply.statusCode === 302) reply.header("cache-control", "no-store");
+  else if (!kept.includes("no-store") && !kept.startsWith("private")) {
+    reply.header("cache-control", `private, ${kept.replace(/^public, /, "")}`);
+  }
 }
 
 function refuse(reply: FastifyReply, { code }: PlaybackError): FastifyReply {

@@ -11,6 +11,15 @@ const SWEEP_MS = 1_000;
 export interface Viewer {
   readonly ip: string;
   readonly headers: { readonly "user-agent"?: string | undefined };
+  /** Its socket, where one asks again and again over the same. */
+  readonly raw?: { readonly socket: object };
+}
+
+/** Who was found to ask over a socket: behind a proxy that may change. */
+interface KnownViewer {
+  readonly ip: string;
+  readonly agent: string;
+  readonly hash: string;
 }
 
 /** What a stream's viewers at this node came to. */
@@ -31,6 +40,7 @@ export class Audience {
   readonly #clock: Clock;
   readonly #secret: Uint8Array;
   readonly #seen = new Map<string, number>();
+  readonly #known = new WeakMap<object, KnownViewer>();
   #sweptAtMs = 0;
   #peak = 0;
   #watchedSeconds = 0;
@@ -41,17 +51,12 @@ export class Audience {
     this.#secret = secret;
   }
 
-  see({ ip, headers }: Viewer): void {
+  see(viewer: Viewer): void {
     const nowMs = this.#clock.nowMs();
     if (nowMs - this.#sweptAtMs >= SWEEP_MS) this.#sweep(nowMs);
-    const hash = createHash("sha256")
-      .update(this.#secret)
-      .update(ip)
-      .update("\n")
-      .update(headers["user-agent"] ?? "");
-    const viewer = hash.digest("base64url").slice(0, 16);
-    if (!this.#seen.has(viewer) && this.#seen.size >= MAX_VIEWERS) return;
-    this.#seen.set(viewer, nowMs);
+    const hash = this.#hashOf(viewer);
+    if (!this.#seen.has(hash) && this.#seen.size >= MAX_VIEWERS) return;
+    this.#seen.set(hash, nowMs);
     this.#peak = Math.max(this.#peak, this.#seen.size);
   }
 
@@ -68,6 +73,16 @@ export class Audience {
       watchedSeconds: Math.round(this.#watchedSeconds * 1000) / 1000,
       servedBytes: this.#servedBytes,
     };
+  }
+
+  #hashOf({ ip, headers, raw }: Viewer): string {
+    const agent = headers["user-agent"] ?? "";
+    const known = raw === undefined ? undefined : this.#known.get(raw.socket);
+    if (known?.ip === ip && known.agent === agent) return known.hash;
+    const digest = createHash("sha256").update(this.#secret).update(ip).update("\n").update(agent).digest("base64url");
+    const hash = digest.slice(0, 16);
+    if (raw !== undefined) this.#known.set(raw.socket, { ip, agent, hash });
+    return hash;
   }
 
   #sweep(nowMs: number): void {

@@ -6,14 +6,18 @@ const SLICE_BYTES = 65_536;
 
 /**
  * A body that tells what of it went out: `count(from, to)` is called for a slice once the operating system has taken
- * it, so a viewer that hangs up half way is counted for half. Offsets are those of the whole, from `offset` on.
+ * it, so a viewer that hangs up half way is counted for half; a single slice needs no stream. Offsets are those of the whole, from `offset` on.
  */
 export function countedBody(
   bytes: Uint8Array,
   offset: number,
   response: ServerResponse,
   count: (from: number, to: number) => void,
-): Readable {
+): Readable | Buffer {
+  if (bytes.length <= SLICE_BYTES) {
+    response.once("finish", () => count(offset, offset + bytes.length));
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
   let sent = 0;
   let given = 0;
   const settle = (until: number) => {

@@ -39,23 +39,69 @@ export function isTooFar(window: HlsWindow, name: string, { sequence }: Reload):
   return sequence !== undefined && !window.ended && sequence > window.headOf(name) + FURTHEST_AHEAD;
 }
 
-/** Resolves when it is there, the stream has ended, the viewer has gone, the server closes, or after a while. */
-export async function waitUntil(
-  window: HlsWindow,
-  isHere: () => boolean,
-  { clock, request, closing }: { clock: Clock; request: IncomingMessage; closing: AbortSignal },
-): Promise<void> {
-  if (isHere()) return;
-  const over = new AbortController();
-  const leave = () => over.abort();
-  const forget = window.onChange(() => {
-    if (isHere()) leave();
-  });
-  request.socket.once("close", leave);
-  closing.addEventListener("abort", leave);
-  if (closing.aborted) leave();
-  await clock.sleep(LONGEST_WAIT_MS, over.signal).catch(() => {});
-  request.socket.removeListener("close", leave);
-  closing.removeEventListener("abort", leave);
-  forget();
+/** Those who wait for one thing: one look at every change for all of them, and one timer. */
+interface Group {
+  readonly over: AbortController;
+  readonly leave: Set<() => void>;
+}
+
+/** Viewers whose answers are held back until what they asked for is there. */
+export class Waiters {
+  readonly #clock: Clock;
+  readonly #groups = new WeakMap<HlsWindow, Map<string, Group>>();
+  readonly #open = new Set<Group>();
+  #isClosed = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Nobody waits any more: whoever waits would hold the server's end up. */
+  close(): void {
+    this.#isClosed = true;
+    for (const { over } of this.#open) over.abort();
+  }
+
+  /**
+   * Resolves when it is there, the viewer has gone, the server closes, or after a while. @param what Names what is
+   * waited for: all who name the same must mean the same by `isHere`.
+   */
+  until(window: HlsWindow, what: string, isHere: () => boolean, { socket }: IncomingMessage): Promise<void> {
+    if (isHere() || this.#isClosed) return Promise.resolve();
+    const group = this.#groupOf(window, what, isHere);
+    return new Promise((resolve) => {
+      const leave = () => {
+        socket.removeListener("close", gone);
+        resolve();
+      };
+      const gone = () => {
+        group.leave.delete(leave);
+        resolve();
+        if (group.leave.size === 0) group.over.abort();
+      };
+      group.leave.add(leave);
+      socket.once("close", gone);
+    });
+  }
+
+  #groupOf(window: HlsWindow, what: string, isHere: () => boolean): Group {
+    const groups = this.#groups.get(window) ?? new Map<string, Group>();
+    this.#groups.set(window, groups);
+    const known = groups.get(what);
+    if (known !== undefined) return known;
+    const group: Group = { over: new AbortController(), leave: new Set() };
+    groups.set(what, group);
+    this.#open.add(group);
+    const forget = window.onChange(() => {
+      if (isHere()) group.over.abort();
+    });
+    const end = () => {
+      forget();
+      groups.delete(what);
+      this.#open.delete(group);
+      for (const leave of group.leave) leave();
+    };
+    void this.#clock.sleep(LONGEST_WAIT_MS, group.over.signal).then(end, end);
+    return group;
+  }
 }

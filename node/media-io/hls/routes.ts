@@ -12,7 +12,7 @@ import { Audiences } from "./audience.ts";
 import { countedBody } from "./counted-body.ts";
 import { type Document, etagOf, PlaylistCache } from "./playlist-cache.ts";
 import { parseRange } from "./range.ts";
-import { isThere, isTooFar, readReload, waitUntil } from "./reload.ts";
+import { isThere, isTooFar, readReload, Waiters } from "./reload.ts";
 import type { HlsProvider, HlsSegment, HlsStream, HlsWindow } from "./stream.ts";
 
 /** Asks viewers for payment where a stream wants it. */
@@ -81,15 +81,18 @@ export async function hlsRoutes(
 ): Promise<void> {
   const served = metrics.counter({ name: "leat_hls_served_bytes_total", help: "Media bytes sent to viewers" });
   const playlists = new PlaylistCache();
-  const closing = new AbortController();
+  const waiters = new Waiters(clock);
   const allowed = [...new Set(["Range", "Authorization", ...(door?.requestHeaders ?? [])])].join(", ");
   const exposed = ["Content-Length, Content-Range, ETag, Date", ...(door?.responseHeaders ?? [])].join(", ");
 
-  // Whoever waits would hold the server's end up.
-  app.addHook("preClose", async () => closing.abort());
-  app.addHook("onRequest", async (_request, reply) => {
+  app.addHook("preClose", async () => waiters.close());
+  // Those of pages would be a third of what a part's answer costs.
+  app.addHook("onRequest", (_request, reply, done) => {
     reply.header("access-control-allow-origin", "*");
     reply.header("access-control-expose-headers", exposed);
+    reply.header("cross-origin-resource-policy", "cross-origin");
+    reply.header("x-content-type-options", "nosniff");
+    done();
   });
   const find = ({ params }: FastifyRequest) => provider.findStream((params as { slug: string }).slug)?.guarded;
   addViewerGuard(app, { access, protocol: "hls", find });
@@ -98,6 +101,7 @@ export async function hlsRoutes(
     method: ["GET", "HEAD"],
     url: "/live/:slug/:file",
     exposeHeadRoute: false,
+    helmet: false,
     handler: async (request, reply) => {
       const stream = provider.findStream(request.params.slug);
       if (stream === undefined) return sendMissing(reply, "HLS_STREAM_UNKNOWN");
@@ -131,6 +135,7 @@ export async function hlsRoutes(
     method: ["GET", "HEAD"],
     url: "/live/:slug/:name/:file",
     exposeHeadRoute: false,
+    helmet: false,
     handler: async (request, reply) => {
       const { slug, name, file } = request.params;
       const stream = provider.findStream(slug);
@@ -159,8 +164,6 @@ export async function hlsRoutes(
     });
   }
 
-  const waiterOf = ({ raw: request }: FastifyRequest) => ({ clock, request, closing: closing.signal });
-
   /**
    * A player that names a segment (`_HLS_msn`) or a part of it (`_HLS_part`) is answered once it is there, or after a
    * while with what there is.
@@ -176,7 +179,9 @@ export async function hlsRoutes(
     const { window } = stream;
     if (window.headOf(name) < 0) return sendMissing(reply, "HLS_NOT_READY");
     if (isTooFar(window, name, reload)) return sendRefused(reply, "HLS_RELOAD_TOO_FAR");
-    await waitUntil(window, () => isThere(window, name, reload), waiterOf(request));
+    const { sequence, part } = reload;
+    const what = `${name} ${sequence} ${part}`;
+    await waiters.until(window, what, () => isThere(window, name, reload), request.raw);
     const key = `${name}/${reload.skip ? "skip" : ""}`;
     const write = () => window.playlist(name, { skip: reload.skip });
     const document = playlists.get(window, key, window.revisionOf(name), write);
@@ -224,7 +229,8 @@ export async function hlsRoutes(
     { sequence, part }: { sequence: number; part: number },
   ): Promise<FastifyReply> {
     const { window } = stream;
-    await waitUntil(window, () => !window.isNextPart(info.name, sequence, part), waiterOf(request));
+    const isHere = () => !window.isNextPart(info.name, sequence, part);
+    await waiters.until(window, `${info.name} ${sequence}.${part}`, isHere, request.raw);
     const found = window.part(info.name, sequence, part);
     const body = stream.partBytes(info.rung, sequence, part);
     if (found === undefined || body === undefined) return sendMissing(reply, "HLS_FILE_UNKNOWN");

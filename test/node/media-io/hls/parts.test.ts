@@ -57,7 +57,7 @@ describe("parts over HTTP", () => {
 
   it("answers the hinted part when it is there, across a segment's end", async () => {
     const [first, both] = [get("1.0.m4s"), Promise.all([get("1.0.m4s"), get("1.0.m4s")])];
-    await heldBack(3);
+    await heldBack(1);
     stream.addPart(1, 1, partOf(1, 0));
     assert.equal((await first).rawPayload.length, 100);
     assert.deepEqual(
@@ -93,7 +93,7 @@ describe("parts over HTTP", () => {
     };
     const waiting = [1, 2, 3].map(() => get("index.m3u8?_HLS_msn=1&_HLS_part=0"));
     const behind = [get("index.m3u8?_HLS_msn=0&_HLS_part=3"), get("index.m3u8?_HLS_msn=1")];
-    await heldBack(5);
+    await heldBack(3);
     stream.addPart(1, 1, partOf(1, 0));
     for (const answer of await Promise.all([...waiting, behind[0]!])) {
       assert.match(answer.body, /1\.0\.m4s",INDEPENDENT=YES\n#EXT-X-PRELOAD-HINT:TYPE=PART,URI="1\.1\.m4s"\n/);
