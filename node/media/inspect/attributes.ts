@@ -116,10 +116,9 @@ export function readAttributes(tag: string, text: string, line: number, findings
     if (name === undefined || value === undefined) {
       findings.add("attribute-syntax", line, text.slice(at));
       // Whatever cannot be read is left out, so that the rest is still looked at.
-      const next = /[ \t]+(?=[A-Z])|,/y;
+      const next = /[ \t](?=[A-Z])|,/g;
       next.lastIndex = at;
-      while (next.lastIndex < text.length && !next.test(text)) next.lastIndex += 1;
-      wanted.lastIndex = Math.max(next.lastIndex, at + 1);
+      wanted.lastIndex = next.test(text) ? next.lastIndex : text.length;
       continue;
     }
     if (comma === "," && wanted.lastIndex === text.length) findings.add("attribute-syntax", line, "a comma at the end");

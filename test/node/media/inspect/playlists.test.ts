@@ -32,6 +32,13 @@ describe("playlist inspection", () => {
     assert.deepEqual(finding, { rule: "target-duration-exceeded", line: 18, found: "11.m4s: 9" });
   });
 
+  it("comes to the end of attributes that cannot be read", () => {
+    for (const value of ["x", "BANDWIDTH=1,x", "BANDWIDTH=1 x", 'x=",BANDWIDTH=1', " ".repeat(100_000)]) {
+      const rules = checkPlaylist(`#EXTM3U\n#EXT-X-STREAM-INF:${value}\na.m3u8\n`).map(({ rule }) => rule);
+      assert.ok(rules.includes("attribute-syntax"), value);
+    }
+  });
+
   it("reads whatever it is given", () => {
     const piece = fc.constantFrom(
       ...goodLive.split("\n"),
