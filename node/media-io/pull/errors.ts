@@ -22,5 +22,10 @@ export class PullError extends CodedError<
   | { code: "PULL_IDLE"; timeoutMs: number }
   | { code: "PULL_SOURCE_LOST" }
   | { code: "PULL_SOURCE_EMPTY" }
+  | { code: "PULL_PLAYLIST_TOO_LARGE" | "PULL_SEGMENT_TOO_LARGE" | "PULL_FRAME_TOO_LARGE"; limit: number }
+  | { code: "PULL_PLAYLIST_STALLED"; timeoutMs: number }
+  | { code: "PULL_SEGMENT_UNSUPPORTED" }
+  | { code: "PULL_CODEC_UNSUPPORTED"; found: string }
+  | { code: "PULL_CONFIG_CHANGES_EXCEEDED"; limit: number }
   | { code: "PULL_PULLS_EXCEEDED"; limit: number }
 > {}

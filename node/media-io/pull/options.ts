@@ -36,6 +36,18 @@ export const pullOptions = Type.Object(
       maximum: 1_000_000_000,
       description: "Bytes a second that are read of one source; one that is faster is slowed down",
     }),
+    maxPlaylistBytes: Type.Integer({
+      default: 1_048_576,
+      minimum: 1_024,
+      maximum: 16_777_216,
+      description: "Largest playlist of a source by HLS, bytes",
+    }),
+    maxSegmentBytes: Type.Integer({
+      default: 16_777_216,
+      minimum: 65_536,
+      maximum: 268_435_456,
+      description: "Largest segment of a source by HLS, bytes; three of a source are held at most",
+    }),
     retryMinMs: Type.Integer({
       default: 1_000,
       minimum: 10,

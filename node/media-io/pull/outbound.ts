@@ -8,6 +8,11 @@ import { PullError } from "./errors.ts";
 import type { PullOptions } from "./options.ts";
 import { parseSource } from "./source-url.ts";
 
+export interface ByteRange {
+  readonly from: number;
+  readonly sizeBytes: number;
+}
+
 /** An answer of a source that said yes. */
 export interface PulledAnswer {
   readonly response: IncomingMessage;
@@ -47,16 +52,17 @@ export class Outbound {
 
   /**
    * Gets an address by HTTP. Each redirect is judged as the address itself was, and looked up anew.
+   * @param range Asks for these bytes alone.
    * @throws PullError
    */
-  async get(from: URL, signal: AbortSignal): Promise<PulledAnswer> {
+  async get(from: URL, signal: AbortSignal, range?: ByteRange): Promise<PulledAnswer> {
     const { maxRedirects: limit } = this.#options;
+    const wanted = range === undefined ? 200 : 206;
     let url = from;
-    let credentials: string | undefined = basicOf(from);
     for (let redirects = 0; ; redirects += 1) {
-      const response = await this.#timed(signal, (until) => this.#send(url, credentials, until, signal));
+      const response = await this.#timed(signal, (until) => this.#send(url, range, until, signal));
       const { statusCode: status = 0, headers } = response;
-      if (status === 200) return { response, url };
+      if (status === wanted) return { response, url };
       response.destroy();
       if (status < 300 || status > 399 || headers.location === undefined) {
         throw new PullError({ code: "PULL_STATUS_REFUSED", status });
@@ -67,12 +73,15 @@ export class Outbound {
         throw new PullError({ code: "PULL_REDIRECT_INSECURE" });
       }
       // What was given for one server is not for the next.
-      credentials = basicOf(next) ?? (next.origin === url.origin ? credentials : undefined);
+      if (next.origin === url.origin && next.username === "" && next.password === "") {
+        [next.username, next.password] = [url.username, url.password];
+      }
       url = next;
     }
   }
 
-  async #send(url: URL, credentials: string | undefined, until: AbortSignal, signal: AbortSignal) {
+  async #send(url: URL, range: ByteRange | undefined, until: AbortSignal, signal: AbortSignal) {
+    const credentials = basicOf(url);
     const plain = new URL(url);
     [plain.username, plain.password, plain.hash] = ["", "", ""];
     const headers = {
@@ -81,6 +90,7 @@ export class Outbound {
       "accept-encoding": "identity",
       "user-agent": "leat",
       ...(credentials === undefined ? {} : { authorization: credentials }),
+      ...(range === undefined ? {} : { range: `bytes=${range.from}-${range.from + range.sizeBytes - 1}` }),
     };
     // The time limit is for the head of the answer alone: its body goes on for as long as the stream does.
     const gone = new AbortController();

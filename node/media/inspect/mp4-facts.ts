@@ -1,39 +1,12 @@
-/** What an inspector needs to know of fragmented MP4, of any maker. */
+import { type Box, findBox, readBoxes } from "@leat/node/media/mp4/read-boxes.ts";
 
-interface Box {
-  readonly type: string;
-  readonly body: Uint8Array;
-}
+/** What an inspector needs to know of fragmented MP4, of any maker. */
 
 export interface InitFacts {
   /** RFC 6381 as far as the file tells: `avc1.64001f`, `mp4a`. */
   readonly codec: string;
   readonly width: number;
   readonly height: number;
-}
-
-/** Boxes of `bytes`, as far as they are whole. */
-export function readBoxes(bytes: Uint8Array): Box[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const boxes: Box[] = [];
-  let at = 0;
-  while (at + 8 <= bytes.length) {
-    const small = view.getUint32(at);
-    const isLarge = small === 1 && at + 16 <= bytes.length;
-    const size = isLarge ? Number(view.getBigUint64(at + 8)) : small === 0 ? bytes.length - at : small;
-    const head = isLarge ? 16 : 8;
-    if (size < head || at + size > bytes.length) break;
-    const type = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
-    boxes.push({ type, body: bytes.subarray(at + head, at + size) });
-    at += size;
-  }
-  return boxes;
-}
-
-function findBox(bytes: Uint8Array, ...path: string[]): Uint8Array | undefined {
-  let body: Uint8Array | undefined = bytes;
-  for (const type of path) body = body && readBoxes(body).find((item) => item.type === type)?.body;
-  return body;
 }
 
 /** Undefined for what is no init segment: without a moov, or with media. */

@@ -1,4 +1,4 @@
-import { readBoxes } from "@leat/node/media/inspect/mp4-facts.ts";
+import { readBoxes } from "@leat/node/media/mp4/read-boxes.ts";
 
 /**
  * The bytes of part `part` (from 0) in a whole segment: a `moof` and what follows it. `short` for a segment that ends

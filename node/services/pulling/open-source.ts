@@ -6,6 +6,8 @@ import { Pacer, Throttle } from "@leat/node/media-io/pull/pacing.ts";
 import { parseSource } from "@leat/node/media-io/pull/source-url.ts";
 import { type PulledMedia, readTransportStream } from "@leat/node/media-io/pull/ts-source.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
+import { Fetcher } from "./hls/fetcher.ts";
+import { readHls } from "./hls/hls-source.ts";
 
 export interface SourceTools {
   readonly outbound: Outbound;
@@ -22,14 +24,41 @@ export interface OpenedSource {
 
 /** A live source may send what it holds in store at first, and a file is held back from here on. */
 const TS_AHEAD_MS = 10_000;
+/** Segments come seconds at once and are wanted evenly; so long a fetch may take unnoticed. */
+const HLS_AHEAD_MS = 3_000;
+/** As every playlist begins, perhaps behind a byte order mark. */
+const playlistHead = /^(\ufeff)?#EXTM3U/;
+const HEAD_BYTES = 10;
 
 /** Connects to a source, and finds out what it is. @throws PullError */
 export async function openSource(text: string, tools: SourceTools): Promise<OpenedSource> {
   const { outbound, options, clock, logger, signal } = tools;
-  const { url } = parseSource(text);
-  const { response } = await outbound.get(url, signal);
+  const { response, url } = await outbound.get(parseSource(text).url, signal);
   const throttle = new Throttle(clock, options.maxBytesPerSecond);
   const pieces = readBody(response, { idleMs: options.idleMs, throttle, signal });
   const isWhole = response.headers["content-length"] !== undefined;
-  return { media: readTransportStream(pieces, { isWhole, logger }), pacer: new Pacer(clock, TS_AHEAD_MS) };
+  const head = await readHead(pieces);
+  if (playlistHead.test(new TextDecoder("utf-8", { ignoreBOM: true }).decode(head))) {
+    const fetcher = new Fetcher({ outbound, options, throttle, signal });
+    const media = readHls(await fetcher.rest(pieces, head), url, { fetcher, options, clock, logger, signal });
+    return { media, pacer: new Pacer(clock, HLS_AHEAD_MS) };
+  }
+  const media = readTransportStream(putBack(head, pieces), { isWhole, logger });
+  return { media, pacer: new Pacer(clock, TS_AHEAD_MS) };
+}
+
+/** As many bytes as tell what comes, or all that there are. */
+async function readHead(pieces: AsyncGenerator<Uint8Array, void>): Promise<Uint8Array> {
+  const all: Uint8Array[] = [];
+  for (let size = 0; size < HEAD_BYTES; size += all.at(-1)!.length) {
+    const { done, value } = await pieces.next();
+    if (done === true) break;
+    all.push(value);
+  }
+  return Buffer.concat(all);
+}
+
+async function* putBack(head: Uint8Array, pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+  yield head;
+  yield* pieces;
 }

@@ -11,6 +11,8 @@ export interface PullParts extends Omit<SourceTools, "signal"> {
   readonly onState: (code: string | null) => void;
 }
 
+/** Each new configuration starts a segment and an encoder. */
+const MAX_CONFIG_CHANGES = 1_000;
 /** After these there is nothing to try again: the stream is over, or another node pulls it. */
 const finalCodes = new Set(["STREAM_ENDED", "STREAM_UNKNOWN", "PULL_NOT_YOURS", "INGEST_STREAM_ENDED"]);
 
@@ -59,6 +61,7 @@ export class Pull {
     let sink: PublishSink | undefined;
     let isOver = false;
     let mediaAtMs = clock.nowMs();
+    let configs = 0;
     try {
       for await (const items of media) {
         if (items.length > 0) mediaAtMs = clock.nowMs();
@@ -69,6 +72,9 @@ export class Pull {
         for (const item of items) {
           sink ??= await authorize(signal);
           if (item.type !== "config") await pacer.wait(item.sample.dtsMs, signal);
+          else if (++configs > MAX_CONFIG_CHANGES) {
+            throw new PullError({ code: "PULL_CONFIG_CHANGES_EXCEEDED", limit: MAX_CONFIG_CHANGES });
+          }
           await passItems(sink, [item]);
           if (item.type !== "config") this.#tell(null);
         }

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { addLive } from "@leat/node/media-io/hls/routes.ts";
 import type { Ladder } from "@leat/transcoder/ladder.ts";
 import { writePattern } from "@leat/transcoder/tools/media.ts";
 import { fastify } from "fastify";
 import { FakeBalancer } from "../../support/fake-balancer.ts";
+import { makeHls, serveFiles } from "../../support/hls-files.ts";
 import { judgeMaster } from "../../support/hls-judge.ts";
 import { withDirectory } from "../../support/media/ffmpeg.ts";
 import { MediaNode } from "../../support/media-network.ts";
@@ -41,14 +43,14 @@ describe("pulled sources, from the source to an edge", function () {
   afterEach(() => node.stop());
 
   /** Every number that viewers see, by segment, and how often the clock was set anew. */
-  async function watch(url: string): Promise<{ numbers: readonly number[]; discontinuities: number }> {
-    await balancer.ask(node, "pull.begin", { stream: balancer.stream, url });
+  async function watch(url: string, at = node): Promise<{ numbers: readonly number[]; discontinuities: number }> {
+    await balancer.ask(at, "pull.begin", { stream: balancer.stream, url });
     await balancer.until(() => balancer.renditions.length > 0);
-    await balancer.assign(node, balancer.deliverySpec());
-    const stream = node.delivery.findStream(balancer.slug)!;
+    await balancer.assign(at, balancer.deliverySpec());
+    const stream = at.delivery.findStream(balancer.slug)!;
     await until(() => stream.window.ended);
     const http = fastify();
-    await addLive(http, node.delivery);
+    await addLive(http, at.delivery);
     const base = await http.listen({ host: "127.0.0.1", port: 0 });
     try {
       const [rung] = await judgeMaster(`${base}/live/${balancer.slug}/master.m3u8`);
@@ -70,6 +72,29 @@ describe("pulled sources, from the source to an edge", function () {
       balancer.of("pull.state").map(({ body }) => body.code),
       [null],
     );
+  });
+
+  it("shows every picture of HLS once, of fragmented MP4 as of transport streams", async () => {
+    for (const type of ["fmp4", "mpegts"]) {
+      balancer = new FakeBalancer(ladder);
+      const other = new MediaNode(balancer);
+      await other.start();
+      balancer.transcoders = [other];
+      try {
+        const sound = type === "fmp4" ? ["-bsf:a", "aac_adtstoasc"] : [];
+        const flags = ["-c", "copy", ...sound, "-hls_time", "2", "-hls_segment_type", type];
+        const files = await withDirectory(async (directory) => {
+          const file = join(directory, "pattern.ts");
+          await writeFile(file, ts);
+          return makeHls("-i", file, ...flags);
+        });
+        serveFiles(server, files);
+        const { numbers, discontinuities } = await watch(server.url("/live.m3u8"), other);
+        assert.deepEqual([numbers, discontinuities], [range(90), 0], type);
+      } finally {
+        await other.stop();
+      }
+    }
   });
 
   it("goes on behind a source that was lost with a discontinuity, and loses no picture that came", async () => {

@@ -1,0 +1,80 @@
+import type { PublishItem } from "@leat/node/media-io/publish-sink.ts";
+import type { SegmentMedia } from "./track.ts";
+
+type Kind = "video" | "audio";
+
+interface Side {
+  readonly kind: Kind;
+  readonly media: AsyncGenerator<SegmentMedia, void>;
+  /** Of one segment; a configuration stands with what follows it. */
+  items: PublishItem[];
+  discontinuity: number;
+  isOver: boolean;
+}
+
+/**
+ * Pictures of one playlist and sound of another, as they are seen and heard: what is decoded first comes first, and
+ * nothing behind a discontinuity before all in front of it.
+ */
+export async function* mergeTracks(
+  video: AsyncGenerator<SegmentMedia, void>,
+  audio: AsyncGenerator<SegmentMedia, void>,
+): AsyncGenerator<PublishItem[], void> {
+  const side = (kind: Kind, media: Side["media"]): Side => ({
+    kind,
+    media,
+    items: [],
+    discontinuity: 0,
+    isOver: false,
+  });
+  const sides = [side("video", video), side("audio", audio)] as const;
+  for (;;) {
+    for (const one of sides) await fill(one);
+    const [left, right] = sides;
+    if (left.items.length === 0 && right.items.length === 0) return;
+    yield takeUntilEmpty(left, right);
+  }
+}
+
+async function fill(side: Side): Promise<void> {
+  while (side.items.length === 0 && !side.isOver) {
+    const { done, value } = await side.media.next();
+    if (done === true) side.isOver = true;
+    else {
+      side.discontinuity = value.discontinuity;
+      side.items = value.items.filter((item) => (item.type === "config" ? item.config.kind : item.type) === side.kind);
+    }
+  }
+}
+
+/** As much as can be told: until one of them has to be read on. */
+function takeUntilEmpty(left: Side, right: Side): PublishItem[] {
+  const taken: PublishItem[] = [];
+  const order = [left, right] as const;
+  const at = new Map<Side, number>([
+    [left, 0],
+    [right, 0],
+  ]);
+  const isEmpty = (side: Side) => at.get(side)! >= side.items.length;
+  while (!(isEmpty(left) && isEmpty(right))) {
+    const [first] = order
+      .filter((side) => !isEmpty(side))
+      .sort((one, other) => compare(one, at.get(one)!, other, at.get(other)!));
+    if (first === undefined) break;
+    taken.push(first.items[at.get(first)!]!);
+    at.set(first, at.get(first)! + 1);
+    if (isEmpty(first) && !first.isOver) break;
+  }
+  for (const side of order) side.items = side.items.slice(at.get(side));
+  return taken;
+}
+
+function compare(left: Side, leftAt: number, right: Side, rightAt: number): number {
+  return left.discontinuity - right.discontinuity || timeOf(left, leftAt) - timeOf(right, rightAt);
+}
+
+/** A configuration comes before all that could need it. */
+function timeOf({ items }: Side, at: number): number {
+  const item = items[at]!;
+  return item.type === "config" ? Number.NEGATIVE_INFINITY : item.sample.dtsMs;
+}
