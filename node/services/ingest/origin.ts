@@ -1,7 +1,7 @@
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import { TARGET_DURATION_S } from "@leat/node/media/boundaries.ts";
 import { FrameRelay, type LiveFrames } from "@leat/node/media/live-frames.ts";
-import { PART_TARGET_MS } from "@leat/node/media/packager.ts";
+import { partTargetOf } from "@leat/node/media/part-target.ts";
 import type { DescriptionMessage, MediaConnection, SubscribeMessage } from "@leat/node/wire/media/message.ts";
 import type { PublishGrant } from "@leat/node/wire/session/messages.ts";
 import type { Boundary } from "@leat/sdk/protocol/frame.ts";
@@ -51,6 +51,7 @@ export class Origin {
   #renditions: readonly RenditionInfo[] = [];
   #receipts: Promise<void> = Promise.resolve();
   #announced = false;
+  #partTarget: number | undefined;
   #creditLostAt: number | undefined;
   #ending = false;
   #stopped: IngestError | undefined;
@@ -62,7 +63,7 @@ export class Origin {
     this.#components = components;
     this.#limits = limits;
     const { pack, clock, logger, signer, domain } = components;
-    const partTargetMs = PART_TARGET_MS;
+    const partTargetMs = () => this.#partTargetMs;
     this.#tasks = new TaskGroup({
       clock,
       onError: (error) => {
@@ -95,6 +96,7 @@ export class Origin {
       line: this.#line,
       tasks: this.#tasks,
       description: () => this.#describe(),
+      partTargetMs,
       tellPublished: (rungs, sequence) => this.#tellPublished(rungs, sequence),
     });
     this.#audio = new AudioGroups({
@@ -253,11 +255,17 @@ export class Origin {
     done.abort();
   }
 
+  /** Fixed from the first time that somebody needs it. */
+  get #partTargetMs(): number {
+    this.#partTarget ??= partTargetOf(this.source.frameTicks);
+    return this.#partTarget;
+  }
+
   #describe(): DescriptionMessage {
     return {
       type: "description",
       renditions: this.#renditions,
-      partTargetMs: PART_TARGET_MS,
+      partTargetMs: this.#partTargetMs,
       targetDurationS: TARGET_DURATION_S,
       ended: this.#published.closed,
     };

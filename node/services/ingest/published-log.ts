@@ -48,7 +48,8 @@ export interface PublishedLogOptions {
   readonly stream: Hex;
   readonly signer: StatementSigner;
   readonly domain: Domain;
-  readonly partTargetMs: number;
+  /** Asked when there is something to publish. */
+  readonly partTargetMs: () => number;
   /** Segments of each rung that are kept for edges that come or return. */
   readonly keptSegments: number;
   /** Whom it hands frames to as they are published. */
@@ -93,7 +94,7 @@ export class PublishedLog {
   open({ rung, config: offered, ...place }: SegmentOpening): void {
     const config = this.#versionOf(rung, offered);
     const { sequence } = place;
-    const { partTargetMs } = this.#options;
+    const partTargetMs = this.#options.partTargetMs();
     const packager = new SegmentPackager({
       config: offered,
       sequence,

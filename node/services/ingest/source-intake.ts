@@ -29,6 +29,8 @@ export interface SourceIntakeParts {
   readonly onLatePicture: () => void;
 }
 
+/** Pictures by which a frame's length is known: half a second of most streams. */
+const MEASURED_FRAMES = 16;
 /** Sound without a picture, and without a word of one, for this long: there will be none. */
 const SOUND_ALONE_AFTER_S = 4;
 
@@ -52,6 +54,7 @@ export class SourceIntake {
   #sound: SoundBoundaryMaker | undefined;
   #toldLate = false;
   #lastArrivalMs: number | undefined;
+  readonly #firstDurations: number[] = [];
 
   constructor(start: SourceStart, parts: SourceIntakeParts) {
     const { startSequence: sequence, startFrame: firstFrame, startEpoch, discontinuity } = start;
@@ -68,6 +71,12 @@ export class SourceIntake {
 
   get lastArrivalMs(): number | undefined {
     return this.#lastArrivalMs;
+  }
+
+  /** How long a picture stands, by the first ones; 0 where there is none. */
+  get frameTicks(): number {
+    const total = this.#firstDurations.reduce((sum, ticks) => sum + ticks, 0);
+    return this.#firstDurations.length === 0 ? 0 : total / this.#firstDurations.length;
   }
 
   /** The newest audio configuration, also before its first packet. */
@@ -132,6 +141,7 @@ export class SourceIntake {
 
   #takeVideo(frame: Frame): void {
     const { buffer, segments, audio, passthrough, onPicture } = this.#parts;
+    if (this.#firstDurations.length < MEASURED_FRAMES) this.#firstDurations.push(frame.duration);
     // A configuration counts from the first frame that names it, not from when it was announced.
     const config = this.#videoConfigs.get(frame.configVersion);
     if (config === undefined) return;

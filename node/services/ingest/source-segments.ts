@@ -34,7 +34,8 @@ interface OpenSegment {
 
 export interface SourceSegmentsOptions {
   readonly pack: PackSegment;
-  readonly partTargetMs: number;
+  /** Asked when there is something to pack. */
+  readonly partTargetMs: () => number;
   /** Video of the segment is complete: transcoders' work on it can be checked. */
   readonly onFacts: (facts: SourceFacts) => void;
   /** All of the segment is complete: the ingest receipt can be signed. In order of sequence. */
@@ -96,7 +97,8 @@ export class SourceSegments {
   completeVideo(completed: CompletedSegment): void {
     const segment = this.#open.get(completed.sequence);
     if (segment === undefined) return;
-    const { pack, partTargetMs, onFacts } = this.#options;
+    const { pack, onFacts } = this.#options;
+    const partTargetMs = this.#options.partTargetMs();
     const { boundary, config, wallClockMs, frames } = segment;
     if (frames.length === 0 || config === undefined) {
       this.#open.delete(completed.sequence);
@@ -143,7 +145,8 @@ export class SourceSegments {
     segment.audioDone = true;
     const config = this.#audio?.config;
     if (config === undefined || segment.audio.length === 0) return;
-    const { pack, partTargetMs } = this.#options;
+    const { pack } = this.#options;
+    const partTargetMs = this.#options.partTargetMs();
     const { sequence } = segment.boundary;
     const packed = pack({ rung: SOURCE_AUDIO_RUNG, sequence, config, frames: segment.audio, partTargetMs });
     segment.leaves = [...segment.leaves, ...partLeaves(packed)];

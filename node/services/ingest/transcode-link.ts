@@ -41,7 +41,7 @@ export interface TranscodeSource {
   /** Tells the balancer of a segment that was taken, when the result of its check is on disk. */
   tellTaken(publisher: FamilyPublisher, sequence: number, reported: Promise<void>): Promise<void>;
   readonly description: () => MediaMessage;
-  readonly partTargetMs: number;
+  readonly partTargetMs: () => number;
 }
 
 export interface TranscodeLinkComponents {
@@ -228,7 +228,7 @@ export class TranscodeLink {
 
   /** Undefined for frames that no packager takes: times that go back, or of two epochs. */
   #packAll(sequence: number, made: readonly MadeRung[], firstPart = 0): PackedSegment[] | undefined {
-    const { partTargetMs } = this.#source;
+    const partTargetMs = this.#source.partTargetMs();
     try {
       return made.map((rung) => this.#components.pack({ ...rung, sequence, partTargetMs, firstPart }));
     } catch (error) {

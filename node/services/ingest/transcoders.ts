@@ -1,5 +1,4 @@
 import type { TaskGroup } from "@leat/node/kernel/task-group.ts";
-import { PART_TARGET_MS } from "@leat/node/media/packager.ts";
 import type { DescriptionMessage, MediaConnection, SubscribeMessage } from "@leat/node/wire/media/message.ts";
 import { bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
 import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
@@ -24,6 +23,7 @@ export interface TranscodersParts {
   readonly line: BalancerLine;
   readonly tasks: TaskGroup;
   readonly description: () => DescriptionMessage;
+  readonly partTargetMs: () => number;
   readonly tellPublished: (rungs: readonly number[], sequence: number) => Promise<void>;
 }
 
@@ -86,7 +86,7 @@ export class Transcoders {
   }
 
   #asSource(): TranscodeSource {
-    const { buffer, unpublished, description } = this.#parts;
+    const { buffer, unpublished, description, partTargetMs } = this.#parts;
     return {
       readFrom: ({ sequence, rest }, signal) => buffer.readFrom(sequence, signal, rest),
       factsOf: (sequence, signal) => unpublished.factsOf(sequence, signal),
@@ -97,7 +97,7 @@ export class Transcoders {
       take: (publisher, sequence) => this.#take(publisher, sequence),
       tellTaken: (publisher, sequence, reported) => this.#tellTaken(publisher, sequence, reported),
       description,
-      partTargetMs: PART_TARGET_MS,
+      partTargetMs,
     };
   }
 
@@ -129,7 +129,7 @@ export class Transcoders {
     const { config, boundary } = facts;
     const frames = buffer.framesOf(sequence).filter(({ pts }) => pts >= fromPts);
     if (frames.length !== facts.frames.length - picture) return undefined;
-    const partTargetMs = PART_TARGET_MS;
+    const partTargetMs = this.#parts.partTargetMs();
     const packed = components.pack({ rung: SOURCE_RUNG, sequence, config, frames, partTargetMs });
     return {
       ...facts,

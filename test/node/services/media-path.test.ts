@@ -93,6 +93,12 @@ describe("the media path, from a publisher to an edge", function () {
     } finally {
       await http.close();
     }
+    // Three pictures of 15 a second are 200 ms.
+    for (const { name } of stream.window.renditions) {
+      const listed = stream.window.playlist(name)!;
+      assert.match(listed, /\n#EXT-X-PART-INF:PART-TARGET=0\.22000\n/, name);
+      assert.match(listed, /\n#EXT-X-PART:/, name);
+    }
     const audio = stream.window.renditions.filter(({ kind }) => kind === "audio");
     for (const { rung } of audio) assert.deepEqual(sequencesOf(stream, rung), [0, 1, 2, 3]);
     const receipts = balancer.of("receipt.submit").map(({ body }) => `${body.kind} ${body.receipt.value.seq}`);

@@ -26,7 +26,14 @@ const frames: Frame[] = Array.from({ length: 30 }, (_, index) => ({
 }));
 
 async function publishedMessages(): Promise<MediaMessage[]> {
-  const log = new PublishedLog({ stream, signer, domain, partTargetMs: 250, keptSegments: 5, onFault: assert.ifError });
+  const log = new PublishedLog({
+    stream,
+    signer,
+    domain,
+    partTargetMs: () => 250,
+    keptSegments: 5,
+    onFault: assert.ifError,
+  });
   log.open({ rung: 1, sequence: 3, epoch: 0, firstFrame: 90, discontinuity: false, wallClockMs: 0, config });
   for (const frame of frames) log.push(1, frame);
   log.end(1);

@@ -43,7 +43,14 @@ describe("family publisher", () => {
   });
 
   beforeEach(() => {
-    log = new PublishedLog({ stream, signer, domain, partTargetMs: 250, keptSegments: 5, onFault: assert.ifError });
+    log = new PublishedLog({
+      stream,
+      signer,
+      domain,
+      partTargetMs: () => 250,
+      keptSegments: 5,
+      onFault: assert.ifError,
+    });
     abandoned = [];
     begun = new Map([0, 1].map((sequence) => [sequence, begunAt(sequence)]));
     publisher = new FamilyPublisher(new FamilyTrack("h264", renditions, 0), {

@@ -27,7 +27,7 @@ describe("published log", () => {
       stream: `0x${"5e".repeat(32)}`,
       signer: { address: honest.address, sign } as StatementSigner,
       domain: createDomain(31_337, `0x${"e5".repeat(20)}`),
-      partTargetMs: 250,
+      partTargetMs: () => 250,
       keptSegments: 5,
       onFault: (error) => faults.push(error),
     });

@@ -51,7 +51,7 @@ describe("transcode link", () => {
     [duringPost, duringFacts] = [() => {}, () => {}];
     const statement = { stream: zeroHash, signer, domain, onFault: assert.ifError };
     publisher = new FamilyPublisher(new FamilyTrack("h264", renditions, 0), {
-      log: new PublishedLog({ ...statement, partTargetMs: 250, keptSegments: 5 }),
+      log: new PublishedLog({ ...statement, partTargetMs: () => 250, keptSegments: 5 }),
       begun: () => begun,
       isGone: () => false,
       onAbandoned: () => assert.fail("abandoned"),
@@ -73,7 +73,7 @@ describe("transcode link", () => {
       },
       tellTaken: (_publisher, _sequence, reported) => reported,
       description: () => ({ type: "end", code: "NOT_READ" }),
-      partTargetMs: 250,
+      partTargetMs: () => 250,
     };
     const work = { job: zeroHash, attempt: 1, quoteHash: zeroHash };
     const totals = { firstFrame: 0n, frames: 4, durationMs: 133, sizeBytes: 4n };
