@@ -45,6 +45,12 @@ export interface Work extends WorkKey {
   readonly receiptHash: Hex;
 }
 
+/** Work of one channel that its payee booked and nobody paid. */
+export interface WaitingWork {
+  readonly channel: Channel;
+  readonly work: readonly WorkKey[];
+}
+
 /** What one side knows of one channel. Exact amounts are 10^-30 of a whole token, the others base units. */
 export interface ChannelStatus {
   readonly channel: Channel;
@@ -89,6 +95,13 @@ export interface Payer {
   release(job: Hex, attempt: number): Promise<void>;
   /** The attempt is over for bad work: what still waits is never paid. Answers what was forfeited, exact. */
   forfeit(job: Hex, attempt: number): Promise<bigint>;
+  /** Never pays this work, as far as it waits: nobody says any more that it is good, or another is paid for it. */
+  refuse(channel: Channel, keys: readonly WorkKey[]): Promise<void>;
+  /**
+   * Which of the work that the payee says no voucher covers will never be covered by one: refused, forfeited, or never
+   * heard of. None while a voucher is on its way.
+   */
+  unpaid(channel: Channel, keys: readonly WorkKey[]): Promise<WorkKey[]>;
   /**
    * The first voucher of a new channel: 10 s at the quoted price ahead of any work. Undefined where the channel has
    * vouchers that the payee acknowledged: then none is needed.
@@ -149,6 +162,10 @@ export interface Payee {
   accept(offer: VoucherOffer): Promise<VoucherAnswer>;
   /** Ends the attempt in the book. `forfeit`: what is not vouchered yet is written off. */
   closeJob(job: Hex, attempt: number, options: CloseOptions): Promise<void>;
+  /** Work that waits on the open channels of one payer. */
+  waitingFor(payer: Address): Promise<WaitingWork[]>;
+  /** This work is never paid, as far as it waits. A voucher that covers it after all is still taken. Answers its worth. */
+  writeOff(channel: Channel, keys: readonly WorkKey[]): Promise<bigint>;
   /** Asks the payer for a voucher over all passed work and accepts it. Nothing to ask for: answers what is held. */
   requestVoucher(channel: Channel, kind?: "usage" | "final"): Promise<Vouchered>;
   /** Asks a new payer for its prepayment and accepts it; a payer that has vouchered before is not asked. */

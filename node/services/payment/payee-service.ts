@@ -23,6 +23,7 @@ import type {
   VoucherAnswer,
   Vouchered,
   VoucherRequest,
+  WaitingWork,
   Work,
   WorkKey,
 } from "./index.ts";
@@ -31,6 +32,7 @@ import type { PayerJudgeComponents } from "./payer-judge.ts";
 import { VoucherIntake } from "./voucher-intake.ts";
 import { VoucherRequests } from "./voucher-requests.ts";
 import { VoucherSigners } from "./voucher-signers.ts";
+import { isWaitingOf, writeOff } from "./write-off.ts";
 
 export const payeeOptions = Type.Object(
   {
@@ -200,17 +202,28 @@ export class PayeeService implements Payee, Startable {
     const book = this.#jobs.find(job);
     if (book === undefined) return;
     this.#books.closeJob(book, job, attempt);
-    if (forfeit) {
-      await book.mutex.run(async () => {
-        const open = await this.#components.vouchers.openEntries("held", book.id);
-        const isLost = (entry: LedgerEntry) =>
-          entry.job === job && entry.attempt === attempt && (passedToo || entry.state === "waiting");
-        const lost = open.filter(isLost);
-        await this.#components.vouchers.setEntries("held", book.id, lost, "forfeited");
-        book.ledger.forfeit(lost.reduce((sum, entry) => sum + entry.exact, 0n));
-      });
-    }
+    const isLost = (entry: LedgerEntry) =>
+      entry.job === job && entry.attempt === attempt && (passedToo || entry.state === "waiting");
+    if (forfeit) await writeOff(this.#components.vouchers, "held", book, isLost);
     this.#tell(book);
+  }
+
+  async waitingFor(payer: Address): Promise<WaitingWork[]> {
+    const books = this.#books.all().filter(({ channel }) => channel.payer === payer);
+    return Promise.all(
+      books.map(async ({ channel, id }) => {
+        const open = await this.#components.vouchers.openEntries("held", id);
+        const waiting = open.filter(({ state }) => state === "waiting");
+        return { channel, work: waiting.map(({ job, attempt, seq }) => ({ job, attempt, seq })) };
+      }),
+    );
+  }
+
+  async writeOff(channel: Channel, keys: readonly WorkKey[]): Promise<bigint> {
+    const book = await this.#books.open(channel);
+    const exact = await writeOff(this.#components.vouchers, "held", book, isWaitingOf(keys));
+    if (exact > 0n) this.#tell(book);
+    return exact;
   }
 
   requestVoucher(channel: Channel, kind: "usage" | "final" = "usage"): Promise<Vouchered> {

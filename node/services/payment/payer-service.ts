@@ -6,7 +6,7 @@ import { defaultCreditRules, prepayBaseUnits } from "@leat/node/metering/credit.
 import type { LedgerEntry, VoucherStore } from "@leat/node/metering/voucher-store.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
-import { type Channel, channelOf } from "@leat/sdk/protocol/channel.ts";
+import { type Channel, channelId, channelOf } from "@leat/sdk/protocol/channel.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { VoucherOffer } from "@leat/sdk/protocol/job.ts";
@@ -27,7 +27,7 @@ import type {
 } from "./index.ts";
 import { Pen } from "./pen.ts";
 import { VoucherSigners } from "./voucher-signers.ts";
-import { writeOff } from "./write-off.ts";
+import { isWaitingOf, workName, writeOff } from "./write-off.ts";
 
 export const payerOptions = Type.Object(
   {
@@ -158,7 +158,7 @@ export class PayerService implements Payer, Startable {
       // Forgotten, or never heard of: it may still have work that waits, in whichever channel it was.
       const isLost = (entry: LedgerEntry) =>
         entry.attempt === attempt && entry.job === job && entry.state === "waiting";
-      const lost = await Promise.all(this.#books.all().map((book) => writeOff(vouchers, book, isLost)));
+      const lost = await Promise.all(this.#books.all().map((book) => writeOff(vouchers, "issued", book, isLost)));
       return lost.reduce((sum, exact) => sum + exact, 0n);
     }
     const { book, holdBack } = known;
@@ -169,12 +169,25 @@ export class PayerService implements Payer, Startable {
     return lost.exact;
   }
 
-  /** Never pays this work: another attempt is paid for its segments. */
   async refuse(channel: Channel, keys: readonly WorkKey[]): Promise<void> {
-    const refused = new Set(keys.map(entryName));
-    const isLost = (entry: LedgerEntry) => entry.state === "waiting" && refused.has(entryName(entry));
-    await writeOff(this.#components.vouchers, await this.#books.open(channel), isLost);
+    await writeOff(this.#components.vouchers, "issued", await this.#books.open(channel), isWaitingOf(keys));
     for (const { job, attempt, seq } of keys) this.#attempts.find(job, attempt)?.holdBack.take(seq);
+  }
+
+  async unpaid(channel: Channel, keys: readonly WorkKey[]): Promise<WorkKey[]> {
+    const { vouchers } = this.#components;
+    const id = channelId(channel);
+    // Who asks of a channel that nothing is owed on opens no book.
+    if (this.#books.find(id) === undefined && (await vouchers.countOpen("issued", id)) === 0) {
+      if ((await vouchers.newest("issued", id)) === undefined) return [...keys];
+    }
+    const book = await this.#books.open(channel);
+    return book.mutex.run(async () => {
+      const newest = await vouchers.newest("issued", id);
+      if (newest !== undefined && !newest.acknowledged) return [];
+      const open = new Set((await vouchers.openEntries("issued", id)).map(workName));
+      return keys.filter((key) => !open.has(workName(key)));
+    });
   }
 
   /**
@@ -191,7 +204,7 @@ export class PayerService implements Payer, Startable {
       if (open.some((entry) => entry.job === job && signed.has(entry.receiptHash))) return false;
     }
     for (const book of this.#books.all()) {
-      await writeOff(vouchers, book, (entry) => entry.job === job);
+      await writeOff(vouchers, "issued", book, (entry) => entry.job === job);
       await vouchers.forgetJob("issued", book.id, job);
     }
     return true;
@@ -306,10 +319,6 @@ export class PayerService implements Payer, Startable {
       await this.#makePayable(book, entry.job, entry.attempt, holdBack.add(entry.seq, entry.exact));
     }
   }
-}
-
-function entryName({ job, attempt, seq }: WorkKey): string {
-  return `${attemptKey(job, attempt)}/${seq}`;
 }
 
 function attemptKey(job: Hex, attempt: number): string {

@@ -1,15 +1,30 @@
-import type { LedgerEntry, VoucherStore } from "@leat/node/metering/voucher-store.ts";
+import type { EntryKey, LedgerEntry, VoucherSide, VoucherStore } from "@leat/node/metering/voucher-store.ts";
 import type { Book } from "./channel-book.ts";
 
-/** Open work of a payer's channel that will never be paid. Answers what it was worth, exact. */
-export function writeOff(vouchers: VoucherStore, book: Book, isLost: (entry: LedgerEntry) => boolean): Promise<bigint> {
-  // Never beside a voucher that is being signed over it, nor twice.
+/** Open work of one side of a channel that will never be paid. Answers what it was worth, exact. */
+export function writeOff(
+  vouchers: VoucherStore,
+  side: VoucherSide,
+  book: Book,
+  isLost: (entry: LedgerEntry) => boolean,
+): Promise<bigint> {
+  // Never beside a voucher that is being signed or taken over it, nor twice.
   return book.mutex.run(async () => {
-    const lost = (await vouchers.openEntries("issued", book.id)).filter(isLost);
+    const lost = (await vouchers.openEntries(side, book.id)).filter(isLost);
     if (lost.length === 0) return 0n;
-    await vouchers.setEntries("issued", book.id, lost, "forfeited");
+    await vouchers.setEntries(side, book.id, lost, "forfeited");
     const exact = lost.reduce((sum, entry) => sum + entry.exact, 0n);
     book.ledger.forfeit(exact);
     return exact;
   });
+}
+
+/** Whether an entry is one of these, and waits. */
+export function isWaitingOf(keys: readonly EntryKey[]): (entry: LedgerEntry) => boolean {
+  const names = new Set(keys.map(workName));
+  return (entry) => entry.state === "waiting" && names.has(workName(entry));
+}
+
+export function workName({ job, attempt, seq }: EntryKey): string {
+  return `${job}/${attempt}/${seq}`;
 }
