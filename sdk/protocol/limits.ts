@@ -15,6 +15,8 @@ export const MAX_MESSAGE_ITEMS = 100_000;
 export const MAX_RECEIPT_LEAVES = 4_096;
 /** Receipts that one voucher covers: 30 s of a busy node, 200 jobs of 15 segments. */
 export const MAX_VOUCHER_RECEIPTS = 4_096;
+/** Segments that a payee asks about at once; at most a few of an attempt are never checked. */
+export const MAX_REVIEWED_WORK = 256;
 /** Rungs and audio groups of one stream: rung numbers end at 102. */
 export const MAX_RENDITIONS = 40;
 /** Jobs of one node at once, as told in a heartbeat; 1,000 take 200 KB. */

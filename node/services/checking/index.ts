@@ -36,4 +36,6 @@ export interface Checking {
   checkSegment(evidence: SegmentEvidence): string | undefined;
   /** Resolves when the signed result is on disk and on its way to the balancer: a segment that passed is paid. */
   report(receipt: Receipt, fault: string | undefined): Promise<void>;
+  /** Results of one attempt that are decided and that the balancer has not acknowledged. */
+  waiting(job: Hex, attempt: number): number;
 }

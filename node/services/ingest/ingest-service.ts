@@ -88,7 +88,7 @@ export const ingestOptions = Type.Object(
 );
 
 export interface IngestComponents extends OriginComponents {
-  readonly session: Pick<JobSession, "call" | "welcome">;
+  readonly session: Pick<JobSession, "call" | "welcome" | "handle">;
   readonly desk: Pick<JobDesk, "register" | "admit" | "finish" | "mayWork">;
   readonly metrics: MetricsRegister;
 }
@@ -144,6 +144,10 @@ export class IngestService implements Ingest, JobRunner, Startable {
   }
 
   async start(): Promise<void> {
+    this.#components.session.handle("check.close", async ({ stream, job, attempt }) => {
+      this.#running.get(stream)?.origin.closeAttempt(job, attempt);
+      return { waiting: this.#components.checking.waiting(job, attempt) };
+    });
     this.#components.desk.register(this);
     this.#started = true;
   }

@@ -248,6 +248,11 @@ export class Origin {
     return served.finally(() => this.#edges.delete(served));
   }
 
+  /** Takes no more of what an attempt made. */
+  closeAttempt(job: Hex, attempt: number): void {
+    this.#transcoders.close(job, attempt);
+  }
+
   async #waitUntilReady(): Promise<void> {
     const done = new AbortController();
     const patience = this.#components.clock.sleep(this.#limits.readyWaitMs, done.signal).catch(() => {});

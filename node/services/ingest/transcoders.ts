@@ -34,6 +34,8 @@ export class Transcoders {
   #publishers: readonly FamilyPublisher[] = [];
   /** Whose family a job was seen to make. */
   readonly #publisherOfJob = new Map<Hex, FamilyPublisher>();
+  /** Of a job the newest attempt that the balancer said is over. */
+  readonly #over = new Map<Hex, number>();
   /** Segments that were taken, of which the balancer is not told yet. */
   readonly #telling = new Set<Promise<void>>();
 
@@ -61,12 +63,19 @@ export class Transcoders {
     await Promise.allSettled(this.#telling);
   }
 
+  /** The attempt is over to the balancer: no segment of it passes any more. */
+  close(job: Hex, attempt: number): void {
+    this.#over.set(job, Math.max(attempt, this.#over.get(job) ?? 0));
+    const held = this.#links.get(job);
+    if (held !== undefined && held.attempt <= attempt) held.stop(new IngestError({ code: "INGEST_ATTEMPT_REPLACED" }));
+  }
+
   /** Serves one transcoder until it leaves. One of a later attempt takes the place of another. */
   async serve(connection: MediaConnection, subscribe: SubscribeMessage): Promise<void> {
     const { components, limits, line, tasks } = this.#parts;
     const { job, attempt } = subscribe.assignment.value;
     const held = this.#links.get(job);
-    if (held !== undefined && held.attempt > attempt) {
+    if ((held !== undefined && held.attempt > attempt) || attempt <= (this.#over.get(job) ?? 0)) {
       await connection.send({ type: "refused", code: "INGEST_ATTEMPT_REPLACED" });
       return connection.close();
     }

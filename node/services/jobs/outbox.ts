@@ -43,6 +43,8 @@ export interface OutboxStore {
 export interface Outbox {
   /** Resolves when the item is durable. It is sent, verbatim, until the balancer accepts or refuses it. */
   post(key: string, item: OutboxItem): Promise<void>;
+  /** How many items whose keys begin with `prefix` the balancer has neither accepted nor refused. */
+  countWaiting(prefix: string): number;
   /** Resolves when nothing is waiting. */
   drained(): Promise<void>;
 }
@@ -100,6 +102,12 @@ export class OutboxService implements Outbox, Startable {
     await this.#components.store.put(key, item);
     this.#waiting.set(key, item);
     this.#pump();
+  }
+
+  countWaiting(prefix: string): number {
+    let count = 0;
+    for (const key of this.#waiting.keys()) if (key.startsWith(prefix)) count += 1;
+    return count;
   }
 
   async drained(): Promise<void> {

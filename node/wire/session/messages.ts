@@ -13,7 +13,12 @@ import {
   videoCodecSchema,
   voucherOfferSchema,
 } from "@leat/sdk/protocol/job.ts";
-import { MAX_RECEIPT_LEAVES, MAX_RENDITIONS, MAX_VOUCHER_RECEIPTS } from "@leat/sdk/protocol/limits.ts";
+import {
+  MAX_RECEIPT_LEAVES,
+  MAX_RENDITIONS,
+  MAX_REVIEWED_WORK,
+  MAX_VOUCHER_RECEIPTS,
+} from "@leat/sdk/protocol/limits.ts";
 import { playbackPolicySchema } from "@leat/sdk/protocol/playback.ts";
 import { pullUrlSchema } from "@leat/sdk/protocol/pull.ts";
 import {
@@ -56,6 +61,7 @@ export type ReceiptKind = Static<typeof receiptKindSchema>;
 
 const leavesSchema = listSchema(partLeafSchema, MAX_RECEIPT_LEAVES);
 const jobAttempt = { job: hashSchema, attempt: uint32Schema };
+const workSchema = listSchema(closedObject({ ...jobAttempt, seq: unsignedSchema(64) }), MAX_REVIEWED_WORK);
 
 export const receiptSubmitSchema = closedObject({
   receipt: signedSchema(receiptStructure),
@@ -193,6 +199,12 @@ export const nodeMethods = defineMethods({
     request: closedObject({ check: signedSchema(checkResultStructure), code: Type.Optional(publicCodeSchema) }),
     response: nothing,
   },
+  /** What became of work of attempts that are over, which no voucher covers. */
+  "work.review": {
+    request: closedObject({ token: addressSchema, work: workSchema }),
+    /** Those that will never be paid. */
+    response: closedObject({ unpaid: workSchema }),
+  },
   "job.failed": {
     request: closedObject({ ...jobAttempt, code: publicCodeSchema, sequence: sequenceOrNull }),
     response: nothing,
@@ -246,6 +258,12 @@ export const balancerMethods = defineMethods({
       playback: Type.Optional(playbackPolicySchema),
     }),
     response: nothing,
+  },
+  /** To an origin: the attempt is over, and no more of its segments may pass. */
+  "check.close": {
+    request: closedObject({ stream: hashSchema, ...jobAttempt }),
+    /** Results of its checks that are not delivered yet. */
+    response: closedObject({ waiting: countSchema }),
   },
   "job.end": { request: closedObject({ ...jobAttempt, code: publicCodeSchema }), response: nothing },
   /** Whether this node would fetch a source; its refusal is the buyer's to read. */

@@ -52,7 +52,14 @@ describe("checking service", () => {
       const posted: OutboxItem[] = [];
       const service = new CheckingService({
         findFault: () => fault,
-        outbox: { post: async (_, item) => void posted.push(item) },
+        outbox: {
+          post: async (_, item) => {
+            // Decided, and not in the outbox yet.
+            assert.equal(service.waiting(value.job, value.attempt), 1);
+            posted.push(item);
+          },
+          countWaiting: () => 0,
+        },
         signer,
         domain,
         clock: systemClock,
@@ -60,8 +67,9 @@ describe("checking service", () => {
         metrics: silentMetrics,
       });
       assert.equal(service.checkSegment(evidence), fault);
-      assert.deepEqual([posted.length], [0]);
+      assert.deepEqual([posted.length, service.waiting(value.job, 2)], [0, 0]);
       await service.report(value, fault);
+      assert.deepEqual([service.waiting(value.job, 2), service.waiting(value.job, 1)], [0, 0]);
       const [item] = posted;
       assert.ok(item?.method === "check.submit" && posted.length === 1);
       nativeStatements.verifySigned(checkResultStructure, domain, item.body.check, signer.address);

@@ -103,6 +103,7 @@ describe("transcode link", () => {
           takenAtPost.push([...taken]);
           duringPost();
         },
+        countWaiting: () => 0,
       },
       signer,
       domain,

@@ -78,6 +78,21 @@ describe("outbox", () => {
     assert.deepEqual(sent, [itemOf(1n).body, itemOf(2n).body]);
   });
 
+  it("counts what was neither taken nor refused, also from before its start", async () => {
+    held.set("check/a/1", itemOf(1n));
+    const answered = Promise.withResolvers<unknown>();
+    answers = [() => answered.promise, () => answered.promise];
+    const outbox = await start();
+    await outbox.post("check/b/1", itemOf(2n));
+    assert.deepEqual(
+      ["check/", "check/a/", "check/c/"].map((prefix) => outbox.countWaiting(prefix)),
+      [2, 1, 0],
+    );
+    answered.resolve({});
+    await outbox.drained();
+    assert.equal(outbox.countWaiting("check/"), 0);
+  });
+
   it("takes a refusal of the receipt itself for an answer, and no other", async () => {
     const refuse = (code: string) => () => {
       throw new RemoteError({ code, method: "receipt.submit" });
