@@ -56,6 +56,8 @@ export class FakeNode {
   /** Answers a call with this code instead. */
   refusals = new Map<string, string>();
   position: number | null = null;
+  /** Results of checks that it has not delivered. */
+  checksWaiting = 0;
   /** Until when its offer and its quotes stand, seconds since 1970 by its own clock. */
   offerUntil = 10n ** 12n;
   quoteUntil = 10n ** 12n;
@@ -153,6 +155,8 @@ export class FakeNode {
         return { code: null };
       case "stream.position":
         return { sequence: this.position };
+      case "check.close":
+        return { waiting: this.checksWaiting };
       default:
         return {};
     }
@@ -302,6 +306,8 @@ export class FakeBooks {
       this.forfeited.push(`${job} ${attempt}`);
       return 0n;
     },
+    refuse: async () => {},
+    unpaid: async () => [],
     prepay: async () => undefined,
     settleNow: async () => ({ vouchered: 0n, seq: 0n }),
     status: async () => [],
@@ -316,6 +322,7 @@ export class FakeBooks {
     begun: () => {},
     mayWork: () => "ok",
     closeJob: async () => {},
+    writeOff: async () => 0n,
     requestVoucher: async () => ({ vouchered: 0n, seq: 0n }),
     requestPrepay: async () => ({ vouchered: 0n, seq: 0n }),
     status: async () => [],

@@ -63,13 +63,20 @@ export class PayingBooks extends FakeBooks {
   readonly folder: string;
   readonly #clock: ManualClock;
   readonly channels: MemoryChannelView;
-  readonly #databases: Database[] = [];
+  readonly #disks = new Map<string, Database>();
   readonly #parts: { stop(): Promise<void> }[] = [];
+  readonly #parties: { nodes: readonly PaidNode[]; buyer: PayingBuyer };
   cluster!: { payer: PayerService; payee: PayeeService };
   hub!: FakeHub;
 
-  private constructor(folder: string, clock: ManualClock, decimals: number) {
+  private constructor(
+    folder: string,
+    clock: ManualClock,
+    decimals: number,
+    parties: { nodes: readonly PaidNode[]; buyer: PayingBuyer },
+  ) {
     super();
+    this.#parties = parties;
     this.folder = folder;
     this.#clock = clock;
     this.channels = new MemoryChannelView(10n ** BigInt(decimals + 6), decimals);
@@ -80,23 +87,36 @@ export class PayingBooks extends FakeBooks {
     decimals: number,
     parts: { nodes: readonly PaidNode[]; buyer: PayingBuyer },
   ): Promise<PayingBooks> {
-    const books = new PayingBooks(await mkdtemp(join(tmpdir(), "leat-books-")), clock, decimals);
-    for (const node of parts.nodes) node.payee = await books.#openPayee({ payee: node.address });
-    parts.buyer.payer = await books.#openPayer({ signer: parts.buyer.signer });
-    const balancer = nativeStatements.createSigner(new Uint8Array(32).fill(200));
-    books.channels.allow(clusterAccount, balancer.address);
-    const payer = await books.#openPayer({
-      signer: balancer,
-      deliver: (payee, offer) => parts.nodes.find(({ address }) => address === payee)!.payee.accept(offer),
-    });
-    const payee = await books.#openPayee({
-      payee: clusterAccount,
-      askPayer: (buyer, request) => books.hub.call(buyer, "voucher.request", request),
-    });
-    books.cluster = { payer, payee };
-    books.payer = payer;
-    books.payee = payee;
+    const books = new PayingBooks(await mkdtemp(join(tmpdir(), "leat-books-")), clock, decimals, parts);
+    for (const node of parts.nodes) await books.openNode(node);
+    parts.buyer.payer = await books.#openPayer("buyer", { signer: parts.buyer.signer });
+    await books.openCluster();
     return books;
+  }
+
+  /** From its disk; a second time as after a kill. */
+  async openNode(node: PaidNode): Promise<void> {
+    await node.payee?.stop();
+    node.payee = await this.#openPayee(node.address, { payee: node.address });
+  }
+
+  /** The same of both books of the cluster. */
+  async openCluster(): Promise<void> {
+    await this.cluster?.payer.stop();
+    await this.cluster?.payee.stop();
+    const balancer = nativeStatements.createSigner(new Uint8Array(32).fill(200));
+    this.channels.allow(clusterAccount, balancer.address);
+    const payer = await this.#openPayer("issued", {
+      signer: balancer,
+      deliver: (payee, offer) => this.#parties.nodes.find(({ address }) => address === payee)!.payee.accept(offer),
+    });
+    const payee = await this.#openPayee("held", {
+      payee: clusterAccount,
+      askPayer: (buyer, request) => this.hub.call(buyer, "voucher.request", request),
+    });
+    this.cluster = { payer, payee };
+    this.payer = payer;
+    this.payee = payee;
   }
 
   /** Base units that the newest voucher of a channel says, by its payee. */
@@ -106,11 +126,11 @@ export class PayingBooks extends FakeBooks {
 
   async close(): Promise<void> {
     for (const part of this.#parts) await part.stop();
-    for (const database of this.#databases) await database.close();
+    for (const database of this.#disks.values()) await database.close();
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  async #openPayee(own: Pick<PayeeComponents, "payee" | "askPayer">): Promise<PayeeService> {
+  async #openPayee(disk: string, own: Pick<PayeeComponents, "payee" | "askPayer">): Promise<PayeeService> {
     const settings = {
       refreshMs: 5_000,
       creditGrowthPpm: 100_000,
@@ -119,13 +139,13 @@ export class PayingBooks extends FakeBooks {
       leastReputation: 0,
       maxBounces: 1_000_000,
     };
-    const service = new PayeeService({ ...(await this.#quiet()), ...own }, settings);
+    const service = new PayeeService({ ...(await this.#quiet(disk)), ...own }, settings);
     return this.#start(service);
   }
 
-  async #openPayer(own: Pick<PayerComponents, "signer" | "deliver">): Promise<PayerService> {
+  async #openPayer(disk: string, own: Pick<PayerComponents, "signer" | "deliver">): Promise<PayerService> {
     const settings = { voucherEveryMs: 10_000, samplingRate: 1, prepayLimit: "1000" };
-    return this.#start(new PayerService({ ...(await this.#quiet()), ...own }, settings));
+    return this.#start(new PayerService({ ...(await this.#quiet(disk)), ...own }, settings));
   }
 
   async #start<S extends PayeeService | PayerService>(service: S): Promise<S> {
@@ -134,9 +154,9 @@ export class PayingBooks extends FakeBooks {
     return service;
   }
 
-  async #quiet() {
-    const database = await Database.open(join(this.folder, String(this.#databases.length)));
-    this.#databases.push(database);
+  async #quiet(disk: string) {
+    const database = this.#disks.get(disk) ?? (await Database.open(join(this.folder, disk)));
+    this.#disks.set(disk, database);
     return {
       vouchers: new LevelVoucherStore(database),
       chain: this.channels,
