@@ -18,19 +18,18 @@ import type { AttemptRow, JobRow, ReceiptRow } from "../../store/sql/job-store.t
 import type { ReceiptSubmit } from "../../wire/session/messages.ts";
 import type { CandidateBook } from "./candidates.ts";
 import { BalancerError } from "./errors.ts";
+import type { JobBook } from "./job-book.ts";
+import { MAX_SEQUENCE, originCheck, probeCheck } from "./limits.ts";
 import type { BalancerOptions } from "./options.ts";
 import type { BalancerComponents } from "./ports.ts";
 import type { StreamBook } from "./stream-book.ts";
-
-/** Checks by number: the origin's of every segment, and the buyer's probe of an edge. */
-const originCheck = 1;
-const probeCheck = 4;
-/** Segment numbers that the store holds. */
-const MAX_SEQUENCE = 2n ** 31n;
+import type { UnpaidWork } from "./unpaid-work.ts";
 
 export interface AccountingParts {
   readonly streams: StreamBook;
   readonly candidates: CandidateBook;
+  readonly jobs: Pick<JobBook, "originAt">;
+  readonly unpaid: UnpaidWork;
   /** A receipt is on disk and waits to be reported. */
   readonly onReceipt: (row: ReceiptRow) => void;
   /** Somebody who may say so found bad work. */
@@ -68,7 +67,8 @@ export class Accounting {
     for (const row of await jobStore.unbooked()) await this.#book(row);
     for (const { job, attempt, seq } of [...(await payer.waiting()), ...(await payee.waiting())]) {
       const row = await jobStore.receiptAt(job, attempt, Number(seq));
-      if (row !== undefined) await this.#pass(row);
+      if (row?.writtenOff) await this.#parts.unpaid.closeBooks(row);
+      else if (row !== undefined) await this.#pass(row);
     }
   }
 
@@ -88,10 +88,11 @@ export class Accounting {
   /** A checker's verdict: the stream's origin for check 1, the stream's buyer for check 4. */
   async check(from: Address, check: Signed<CheckResult>, code: string | undefined): Promise<void> {
     const { hub, jobStore, statements, domain, clock } = this.#components;
-    const { job, attempt, seq, receiptHash, check: kind, verdict } = check.value;
+    const { job, attempt, seq, check: kind, verdict } = check.value;
     const jobRow = await jobStore.job(job);
     if (jobRow === undefined) throw new BalancerError({ code: "JOB_UNKNOWN", job });
-    if (!(await this.#mayCheck(from, jobRow, kind))) throw new BalancerError({ code: "CHECK_NOT_YOURS", job });
+    if (!(await this.#mayCheck(from, jobRow, kind, Number(seq))))
+      throw new BalancerError({ code: "CHECK_NOT_YOURS", job });
     // A buyer's agent signs with its own key in its account's name.
     const signer = hub.nodes.get(from)?.hello.node ?? from;
     if (statements.recoverSigner(checkResultStructure, domain, check.value, check.signature) !== signer) {
@@ -99,11 +100,6 @@ export class Accounting {
     }
     const node = (await jobStore.attempt(job, attempt))?.node;
     if (node === undefined || seq >= MAX_SEQUENCE) throw new BalancerError({ code: "JOB_UNKNOWN", job });
-    const receipt = await jobStore.receiptAt(job, attempt, Number(seq));
-    // A probe names whatever receipt its bytes were compared with: the edge's own comes later.
-    if (kind === originCheck && receipt !== undefined && receipt.hash !== receiptHash) {
-      throw new BalancerError({ code: "CHECK_RECEIPT_WRONG", job });
-    }
     const row = {
       job,
       attempt,
@@ -115,7 +111,7 @@ export class Accounting {
       statement: check,
       checkedAtMs: clock.nowMs(),
     };
-    if (!(await jobStore.addCheck(row))) return;
+    if (!(await this.#parts.unpaid.addCheck(row))) return;
     if (verdict !== checkVerdicts.unproven) {
       await this.#parts.candidates.recordWork(node, verdict === checkVerdicts.passed);
     }
@@ -170,6 +166,7 @@ export class Accounting {
       retailExact: priceReceipt(unit, value, leaves, retail, budget).exact,
       booked: false,
       reported: false,
+      writtenOff: false,
       receivedAtMs: clock.nowMs(),
     };
     // The budget goes down first: a crash in between pays too little, never twice.
@@ -244,18 +241,23 @@ export class Accounting {
 
   /** Releases the pay of a segment that may be paid: transcodes wait for their check, a buyer for its report. */
   async #pass(row: ReceiptRow): Promise<void> {
-    const { payer, payee, jobStore } = this.#components;
+    const { payer, payee } = this.#components;
     const key = { job: row.job, attempt: row.attempt, seq: BigInt(row.seq) };
-    const checks = await jobStore.checksAt(row.job, row.attempt, row.seq);
-    if (checks.some(({ verdict }) => verdict === checkVerdicts.failed) || (await this.#isForfeited(row))) return;
-    // Ingest is paid unproven; delivery unless a probe found it wrong. The origin may have been shown another receipt.
-    const isProven = checks.some(
-      ({ verdict, statement }) => verdict === checkVerdicts.passed && statement.value.receiptHash === row.hash,
-    );
-    if (row.kind === "transcode" && !isProven) return;
+    if (row.kind === "transcode") {
+      // Noted first: a result that comes while it is looked for takes it out again.
+      this.#parts.unpaid.note(row);
+      if (!(await this.#parts.unpaid.isProven(row))) return;
+    } else if (await this.#isRefused(row)) return;
+    this.#parts.unpaid.unjudged.delete(row.hash);
     await payer.passed(key);
     if (row.reported) await payee.passed(key);
     else if (row.kind === "transcode") this.#parts.onReceipt(row);
+  }
+
+  /** Ingest is paid unproven; delivery unless a probe found it wrong. */
+  async #isRefused(row: ReceiptRow): Promise<boolean> {
+    const checks = await this.#components.jobStore.checksAt(row.job, row.attempt, row.seq);
+    return checks.some(({ verdict }) => verdict === checkVerdicts.failed) || this.#isForfeited(row);
   }
 
   /** Of an edge that was found lying: nothing that is not vouchered yet is paid. */
@@ -264,10 +266,11 @@ export class Accounting {
     return (await this.#components.jobStore.attempt(job, attempt))?.endCode === "CHECK_FAILED";
   }
 
-  async #mayCheck(from: Address, job: JobRow, kind: number): Promise<boolean> {
+  async #mayCheck(from: Address, job: JobRow, kind: number, sequence: number): Promise<boolean> {
     const stream = await this.#parts.streams.find(job.stream);
     if (kind === probeCheck && job.primitive === "delivery") return stream?.buyer === from;
-    if (kind !== originCheck || job.primitive !== "transcode" || job.spec.primitive !== "transcode") return false;
-    return job.spec.origin.node === from || this.#parts.streams.lease(job.stream)?.node === from;
+    if (kind !== originCheck || job.primitive !== "transcode") return false;
+    // Another node may have the stream by now: what its predecessor found of its own segments still counts.
+    return (await this.#parts.jobs.originAt(job.stream, sequence)) === from;
   }
 }

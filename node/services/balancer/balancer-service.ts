@@ -30,7 +30,9 @@ import { SeedSource } from "./seed-source.ts";
 import { type PublishedSelection, SelectionLog } from "./selection-log.ts";
 import { StreamBook } from "./stream-book.ts";
 import { type CreatedStream, type CreateStream, type RotatedKey, Streams } from "./streams.ts";
+import { UnpaidWork } from "./unpaid-work.ts";
 import { type StreamViews, Views } from "./views.ts";
+import { WriteOffs } from "./write-offs.ts";
 
 /** What pages and buyers see of a balancer. */
 export interface Balancer {
@@ -50,7 +52,7 @@ export interface Balancer {
   readonly views: StreamViews;
 }
 
-/** How often leases are looked over. */
+/** How often leases, and work that nobody checked, are looked over. */
 const SWEEP_MS = 1_000;
 
 /** Matches jobs to the cluster's nodes, and keeps them there. */
@@ -71,6 +73,8 @@ export class BalancerService implements Balancer, Startable {
   readonly #frontDoor: FrontDoor;
   readonly #accounting: Accounting;
   readonly #reports: Reports;
+  readonly #unpaid: UnpaidWork;
+  readonly #writeOffs: WriteOffs;
   readonly #stopHearing: (() => void)[] = [];
   readonly #ending = new Map<Hex, Promise<void>>();
   readonly views: StreamViews;
@@ -91,9 +95,12 @@ export class BalancerService implements Balancer, Startable {
     const onEnd = (stream: Hex, code: string) => this.#endStream(stream, code);
     const playback = new PlaybackDesk(components, { streams, jobs, tasks }, options.placeRetryMs);
     const keeper = new JobKeeper(components, options, { jobs, streams, placement, tasks, onEdges, playback });
+    const unpaid = new UnpaidWork(components, streams);
     const accounting = new Accounting(components, options, {
       streams,
       candidates,
+      jobs,
+      unpaid,
       onReceipt: () => this.#reports.kick(),
       onBadWork: (job, attempt) => keeper.fail(job, attempt, "CHECK_FAILED"),
     });
@@ -105,6 +112,7 @@ export class BalancerService implements Balancer, Startable {
     this.#placement = placement;
     this.#keeper = keeper;
     this.#accounting = accounting;
+    this.#unpaid = unpaid;
     const nodes = new IngestNodes(components, placement);
     const pulls = new Pulls(components, options, { streams, jobs, nodes, tasks });
     this.#pulls = pulls;
@@ -116,6 +124,7 @@ export class BalancerService implements Balancer, Startable {
     const making = { streams, jobs, candidates, nodes, pulls, onEnd, playback, onEdges };
     this.#streams = new Streams(components, options, making);
     this.#play = new Play(components, { streams, jobs, keeper, playback });
+    this.#writeOffs = new WriteOffs(components, options, { jobs, unpaid });
     this.#reports = new Reports(components, options, { streams, accounting, tasks });
     this.views = new Views(components, this.#streams, candidates);
     this.#handleCalls();
@@ -158,7 +167,9 @@ export class BalancerService implements Balancer, Startable {
     this.#keeper.start();
     this.#reports.start();
     this.#pulls.start();
+    this.#writeOffs.start();
     this.#tasks.every(SWEEP_MS, () => this.#publishing.sweep());
+    this.#tasks.every(SWEEP_MS, () => this.#writeOffs.sweep());
   }
 
   async stop(): Promise<void> {
@@ -261,6 +272,9 @@ export class BalancerService implements Balancer, Startable {
     hub.handle("receipt.submit", (from, body) => answerPublicly(() => this.#accounting.accept(from, body)));
     hub.handle("check.submit", (from, { check, code }) =>
       answerPublicly(() => nothing(this.#accounting.check(from, check, code))),
+    );
+    hub.handle("work.review", (from, body) =>
+      answerPublicly(async () => ({ unpaid: [...(await this.#unpaid.review(from, body))] })),
     );
     hub.handle("job.failed", (from, body) => answerPublicly(() => nothing(this.#jobFailed(from, body))));
     hub.handle("viewers.refused", (from, body) =>

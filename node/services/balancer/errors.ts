@@ -32,6 +32,7 @@ export class BalancerError extends CodedError<
   | { code: "CHECK_NOT_YOURS"; job: Hex }
   | { code: "CHECK_SIGNER_WRONG"; job: Hex }
   | { code: "CHECK_RECEIPT_WRONG"; job: Hex }
+  | { code: "CHECK_TOO_LATE"; job: Hex; seq: bigint }
   | { code: "OPERATOR_UNKNOWN"; node: Hex }
   | { code: "OPERATOR_NOT_MEMBER"; operator: Hex }
   | { code: "CANDIDATE_UNKNOWN"; root: Hex }

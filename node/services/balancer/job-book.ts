@@ -47,6 +47,16 @@ export class JobBook {
     return this.all().find(({ row }) => row.stream === stream && row.part === part);
   }
 
+  /** Whose a stream's segment is: of all that ever took the stream in, the newest that began at or before it. */
+  async originAt(stream: Hex, sequence: number): Promise<Address | undefined> {
+    const live = this.part(stream, "ingest");
+    if (live?.attempt !== undefined && sequence >= live.attempt.startSequence) return live.attempt.node;
+    // A stream that paused goes on with another job.
+    const rows = (await this.#store.jobsOf(stream)).filter(({ part }) => part === "ingest");
+    const attempts = (await Promise.all(rows.map(({ id }) => this.#store.attemptsOf(id)))).flat();
+    return attempts.findLast(({ startSequence }) => startSequence <= sequence)?.node;
+  }
+
   async create(stream: Hex, part: string, spec: JobSpec, nowMs: number): Promise<LiveJob> {
     const row: JobRow = {
       id: bytesToHex(randomBytes(32)),

@@ -44,6 +44,13 @@ export const balancerOptions = Type.Object(
       maximum: 600_000,
       description: "The same after a start of the balancer, when every node must find it again, milliseconds",
     }),
+    checkWaitMs: Type.Integer({
+      default: 3_600_000,
+      minimum: 1_000,
+      maximum: 86_400_000,
+      description:
+        "How long work of an attempt that is over waits for the results of an origin that is away, before it is written off, milliseconds",
+    }),
     placeRetryMs: Type.Integer({
       default: 1_000,
       minimum: 50,

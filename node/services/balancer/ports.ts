@@ -28,7 +28,17 @@ export interface BalancerComponents {
   /** Pays nodes from the cluster's account. */
   readonly payer: Pick<
     Payer,
-    "openJob" | "owe" | "passed" | "waiting" | "release" | "forfeit" | "prepay" | "settleNow" | "status"
+    | "openJob"
+    | "owe"
+    | "passed"
+    | "waiting"
+    | "release"
+    | "forfeit"
+    | "refuse"
+    | "unpaid"
+    | "prepay"
+    | "settleNow"
+    | "status"
   >;
   /** Is paid by buyers into the cluster's account. */
   readonly payee: Pick<
@@ -41,6 +51,7 @@ export interface BalancerComponents {
     | "mayWork"
     | "begun"
     | "closeJob"
+    | "writeOff"
     | "requestVoucher"
     | "requestPrepay"
     | "status"

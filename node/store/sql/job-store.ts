@@ -78,7 +78,7 @@ export class JobStore {
     return row;
   }
 
-  async markReceipt(hash: Hex, change: { booked?: true; reported?: true }): Promise<void> {
+  async markReceipt(hash: Hex, change: { booked?: true; reported?: true; writtenOff?: true }): Promise<void> {
     await this.#database.sql.update(receipts).set(change).where(eq(receipts.hash, hash));
   }
 

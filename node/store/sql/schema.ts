@@ -151,6 +151,8 @@ export const receipts = pgTable(
     booked: boolean("booked").notNull(),
     /** The buyer's agent has acknowledged it. */
     reported: boolean("reported").notNull(),
+    /** Nobody checks it any more, and nobody is paid for it. */
+    writtenOff: boolean("written_off").notNull(),
     receivedAtMs: timeMs("received_at_ms").notNull(),
   },
   (table) => [
