@@ -18,6 +18,7 @@ import { JobDeskService } from "../services/jobs/job-desk.ts";
 import { type OutboxItem, OutboxService } from "../services/jobs/outbox.ts";
 import { type PackSegment, packSegment } from "../services/jobs/packed-segment.ts";
 import { createReceiptBook } from "../services/jobs/receipt-book.ts";
+import { WorkReview } from "../services/jobs/work-review.ts";
 import { PayeeService } from "../services/payment/payee-service.ts";
 import { SessionClientService } from "../services/session/client.ts";
 import { SettlementService } from "../services/settlement/settlement-service.ts";
@@ -129,6 +130,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     },
     config.jobs,
   );
+  const review = new WorkReview({ session: jobSession, payee, outbox, desk, ...shared }, config.review);
   session.handle("voucher.offer", (offer) => payee.accept(offer));
 
   parts.push(
@@ -219,6 +221,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     describeSrt = addSrt(foundation, { ingest: taking, delivery, audiences, door });
   }
   parts.push({ name: "outbox", part: outbox }, { name: "jobs", part: desk }, { name: "session", part: session });
+  parts.push({ name: "review", part: review });
   foundation.readiness.push({
     name: "session",
     check: () => (session.connected ? undefined : "no session with a balancer"),

@@ -17,6 +17,7 @@ import { evidenceOptions } from "../services/faults/evidence-service.ts";
 import { ingestOptions } from "../services/ingest/ingest-service.ts";
 import { jobDeskOptions } from "../services/jobs/job-desk.ts";
 import { outboxOptions } from "../services/jobs/outbox.ts";
+import { workReviewOptions } from "../services/jobs/work-review.ts";
 import { payeeOptions } from "../services/payment/payee-service.ts";
 import { payerOptions } from "../services/payment/payer-service.ts";
 import { runwayOptions } from "../services/payment/payment-watch.ts";
@@ -48,6 +49,7 @@ export const sections = {
   sales: salesOptions,
   jobs: jobDeskOptions,
   outbox: outboxOptions,
+  review: workReviewOptions,
   rtmp: rtmpOptions,
   srt: srtOptions,
   webrtc: webrtcOptions,

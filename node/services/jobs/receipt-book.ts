@@ -128,7 +128,7 @@ export function createReceiptBook(components: ReceiptBookComponents): ReceiptBoo
 }
 
 /** Keys sort by job, attempt and segment. */
-function receiptKey(value: Receipt): string {
+export function receiptKey(value: Pick<Receipt, "job" | "attempt" | "seq">): string {
   return `${attemptPrefix(value)}${value.seq.toString().padStart(20, "0")}`;
 }
 
