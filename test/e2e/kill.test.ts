@@ -65,8 +65,8 @@ describe("a network of which a process is killed", function () {
     const edge = [primary.hls, fallback!.hls].find((hls) => nodeAt(network, hls) !== "node-a")!;
     await whenListed(edge, 1);
     const viewing = stream.view(edge);
-    // What viewers have is ahead of its check, and work that a dead origin did not check stays open in the books.
-    await waitFor("the checks of what is listed", 20_000, async () => {
+    // Encoders that just began are behind their source: what they did not make yet is lost with it.
+    await waitFor("encoders that keep up", 20_000, async () => {
       const jobs = (await stream.jobs()).filter(({ primitive }) => primitive === "transcode");
       return jobs.every(({ attempts }) => attempts.some(({ checked }) => checked > 1)) || undefined;
     });
