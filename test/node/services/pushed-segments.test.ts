@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
 import type { Ladder } from "@leat/transcoder/ladder.ts";
 import { FakeBalancer } from "../../support/fake-balancer.ts";
@@ -135,5 +137,19 @@ describe("segments pushed to an origin", function () {
     assert.deepEqual([unsold.status, await codeOf(unsold)], [422, "PUSH_PROFILE_UNSOLD"]);
     const plain = await push(3, {});
     assert.deepEqual([plain.status, await plain.text()], [200, ""]);
+  });
+
+  it("may come from the ffmpeg program's own writer of HLS, which puts each where it is told to", async () => {
+    const [origin, transcoder] = [await startNode(), await startNode()];
+    balancer.transcoders = [transcoder!];
+    server = await PushServer.start((key, info) => origin!.ingest.authorize(key, info), { answerMs: 30_000 });
+    const base = `http://127.0.0.1:${server.port}/live/${balancer.streamKey}`;
+    const input = ["-f", "lavfi", "-i", "testsrc2=size=320x240:rate=25:duration=3", ...H264];
+    const output = ["-f", "hls", "-hls_time", "1", "-method", "PUT", "-hls_segment_filename", `${base}/%d.ts`];
+    // Its playlists are refused, as a gateway refuses them, and it goes on.
+    await promisify(execFile)("ffmpeg", ["-v", "quiet", "-nostdin", ...input, ...output, `${base}/index.m3u8`]);
+    const pictures = () => balancer.of("publish.renew").at(-1)?.body.frames ?? 0;
+    await balancer.until(() => pictures() === 75);
+    await balancer.until(() => balancer.published.get("h264") === 2);
   });
 });
