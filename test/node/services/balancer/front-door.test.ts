@@ -22,10 +22,10 @@ describe("the front door of a cluster", () => {
   }
   const redeem = (node: FakeNode, slug: string, ticket: string) =>
     scene.market.hub.ask(node, "publish.ticket", { slug, ticket, protocol: "whip" });
-  async function beat(node: FakeNode, draining: boolean) {
+  async function beat(node: FakeNode, load: number, draining: boolean) {
     const presence = scene.market.hub.nodes.get(node.address)!;
     const capacity = { ingestStreams: free, transcodePixelsPerSecond: free, deliveryBytesPerSecond: free };
-    const heartbeat: Heartbeat = { load: 0.1, draining, capacity, jobs: [] };
+    const heartbeat: Heartbeat = { load, draining, capacity, jobs: [] };
     const heartbeatAtMs = scene.market.clock.nowMs();
     scene.market.hub.nodes.set(node.address, { ...presence, heartbeat, heartbeatAtMs });
     await scene.market.clock.advance(1_000);
@@ -63,7 +63,9 @@ describe("the front door of a cluster", () => {
 
   it("sends who comes back to the node that holds the stream, and new ones away from a node that drains", async () => {
     const { streamKey } = await create();
-    await beat(scene.nodes[0], true);
+    // The one that drains would be the cheaper.
+    await beat(scene.nodes[0], 0, true);
+    await beat(scene.nodes[1], 0.6, false);
     const before = await rank(streamKey);
     assert.deepEqual(
       before.nodes.map(({ node, avoided }) => [node, avoided]),
@@ -74,6 +76,8 @@ describe("the front door of a cluster", () => {
     );
     assert.equal((await send(streamKey)).node, scene.nodes[1]);
     await publish(scene.nodes[0], streamKey);
+    await beat(scene.nodes[0], 0.69, false);
+    await beat(scene.nodes[1], 0, false);
     const after = await rank(streamKey);
     assert.deepEqual(
       [after.state, after.nodes[0]!.node, after.nodes[0]!.holds],
