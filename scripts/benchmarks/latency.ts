@@ -7,6 +7,7 @@ import { TestNetwork } from "../../test/support/e2e-network.ts";
 import { nodeAt, waitFor } from "../../test/support/e2e-stream.ts";
 import { playWhep } from "../../test/support/webrtc-page.ts";
 import { buyerOf } from "../network/demo.ts";
+import type { NodeName } from "../network/layout.ts";
 import type { BenchCase } from "./case.ts";
 import { publishClock } from "./support/clock-publisher.ts";
 import { percentile, readLatencies } from "./support/picture-clock.ts";
@@ -32,36 +33,55 @@ interface Scene {
 }
 
 interface Way {
-  readonly publish: (
-    browser: Browser,
-    created: CreatedStream,
-    network: TestNetwork,
-  ) => Promise<{ stop(): Promise<void> }>;
+  readonly publish: (browser: Browser, created: CreatedStream, isAt: (url: string) => boolean) => Promise<Publishing>;
+  /** Takes the stream in; default the one that does not transcode. */
+  readonly at?: NodeName;
+  /** Nothing is transcoded: the picture as it comes in. */
+  readonly passthrough?: boolean;
   readonly watch: (scene: Scene) => Promise<Page>;
 }
+
+interface Publishing {
+  stop(): Promise<void>;
+}
+
+/** One transcodes, another one takes in and serves, the third serves alone. */
+const TRANSCODER = "node-b";
+const INGEST = "node-a";
+const roles: Readonly<Record<string, readonly string[]>> = { "node-c": ["delivery"] };
 
 /** How the picture comes in, and how a viewer gets it, under the name that the table and the JSON have. */
 const ways: Readonly<Record<string, Way>> = {
   "ll-hls": { publish: publishByRtmp, watch: watchPage },
   "rtmp-whep": { publish: publishByRtmp, watch: watchWhep },
   "whip-whep": { publish: publishByWhip, watch: watchWhep },
+  "rtmp-whep-same-node": { publish: publishByRtmp, watch: watchWhep, at: TRANSCODER },
+  "rtmp-whep-source": { publish: publishByRtmp, watch: watchWhep, passthrough: true },
+  "ll-hls-source": { publish: publishByRtmp, watch: watchPage, passthrough: true },
 };
 
 /**
  * Glass to glass: from the making of a picture, whose wall clock is drawn into it, to its showing in Chromium, read back
- * from the player's canvas. By RTMP or WHIP to one node, transcoded at another, served by the edge that the cluster chose.
+ * from the player's canvas. By RTMP or WHIP to one node, transcoded at another (or the same, or not at all), served by the
+ * edge that the cluster chose.
  */
 export const run: BenchCase = async ({ log }) => {
   let browser: Browser | undefined;
   log("start a network");
-  const network = await TestNetwork.start();
+  const network = await TestNetwork.start({
+    adjust: (name, config) => {
+      const node = config.node as Record<string, unknown>;
+      return roles[name] === undefined ? config : { ...config, node: { ...node, roles: roles[name] } };
+    },
+  });
   try {
     browser = await openBrowser();
     const rows: Record<string, string | number>[] = [];
     const json: Record<string, { p50Ms: number; p95Ms: number }> = {};
-    for (const [name, { publish, watch }] of Object.entries(ways)) {
-      const published = (created: CreatedStream) => publish(browser!, created, network);
-      const latencies = await withStream(network, published, async (slug) => {
+    for (const [name, { publish, watch, at = INGEST, passthrough = false }] of Object.entries(ways)) {
+      const isAt = (url: string) => nodeAt(network, url) === at;
+      const published = (created: CreatedStream) => publish(browser!, created, isAt);
+      const latencies = await withStream(network, { publish: published, passthrough }, async (slug) => {
         const page = await watch({ network, browser: browser!, slug });
         log(`${name}: plays; ${SAMPLES} pictures follow`);
         try {
@@ -83,11 +103,12 @@ export const run: BenchCase = async ({ log }) => {
 
 async function withStream<T>(
   network: TestNetwork,
-  publish: (created: CreatedStream) => Promise<{ stop(): Promise<void> }>,
+  { publish, passthrough }: { publish: (created: CreatedStream) => Promise<Publishing>; passthrough: boolean },
   measure: (slug: string) => Promise<T>,
 ): Promise<T> {
   const token = network.economy.deployment.tokens.USDC;
-  const created = await createStream(buyerOf(network), { ladder, token, unsignedBudgetBytes: 10_000_000_000n });
+  const wanted = passthrough ? { ladder: [], passthrough } : { ladder };
+  const created = await createStream(buyerOf(network), { ...wanted, token, unsignedBudgetBytes: 10_000_000_000n });
   const publisher = await publish(created);
   try {
     await waitFor("the stream to be playable", limitMs, async () => {
@@ -100,17 +121,19 @@ async function withStream<T>(
   }
 }
 
-async function publishByRtmp(_: Browser, { ingestUrls }: CreatedStream, network: TestNetwork) {
-  const url = ingestUrls.find((one) => one.startsWith("rtmp:") && nodeAt(network, one) === "node-a");
-  return publishClock(url ?? ingestUrls[0]!);
+async function publishByRtmp(_: Browser, { ingestUrls }: CreatedStream, isAt: (url: string) => boolean) {
+  return publishClock(findAt(ingestUrls, isAt));
 }
 
-async function publishByWhip(browser: Browser, { whipUrls }: CreatedStream, network: TestNetwork) {
-  const page = await publishClockByWhip(
-    browser,
-    whipUrls.find((one) => nodeAt(network, one) === "node-a") ?? whipUrls[0]!,
-  );
+async function publishByWhip(browser: Browser, { whipUrls }: CreatedStream, isAt: (url: string) => boolean) {
+  const page = await publishClockByWhip(browser, findAt(whipUrls, isAt));
   return { stop: () => page.close() };
+}
+
+function findAt(urls: readonly string[], isAt: (url: string) => boolean): string {
+  const url = urls.find(isAt);
+  if (url === undefined) throw new Error("the stream was not given to the node that this way is measured at");
+  return url;
 }
 
 /** The cluster's own watch page, whose player is hls.js. */
