@@ -3,17 +3,20 @@ import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { promisify } from "node:util";
 import { buyerOf, demoLadder } from "../../scripts/network/demo.ts";
-import { createStream, endStream, getStream } from "../../sdk/client/actions/streams.ts";
+import { createStream, endStream, getStream, listJobs } from "../../sdk/client/actions/streams.ts";
 import { getPlayback } from "../../sdk/client/actions/watch.ts";
 import { TestNetwork } from "../support/e2e-network.ts";
 import { waitFor, whenListed } from "../support/e2e-stream.ts";
+import { readMultipart } from "../support/multipart.ts";
+import { makeTsSegments } from "../support/push-server.ts";
 import { publishPattern } from "../support/srt-caller.ts";
+import { H264, probeTs } from "../support/ts-files.ts";
 
 const run = promisify(execFile);
 const quietly = ["-v", "error", "-nostdin"];
 const someFrames = ["-map", "0:v", "-frames:v", "25", "-f", "framemd5", "-"];
 
-describe("a network that is given video by SRT", function () {
+describe("a network that is given video as transport streams", function () {
   this.timeout(180_000);
   let network: TestNetwork;
   let isOver = false;
@@ -70,5 +73,45 @@ describe("a network that is given video by SRT", function () {
     assert.equal(ended.source?.video?.codec, "h264");
     assert.equal(ended.source?.audio?.codec, "aac");
     assert.ok(Number(ended.segments) > before + 2);
+  });
+
+  it("answers segments that are pushed to the address of its buyer with their renditions, and pays for them", async () => {
+    const caller = buyerOf(network);
+    const token = network.economy.deployment.tokens.USDC;
+    const request = { ladder: demoLadder, token, unsignedBudgetBytes: 1_000_000_000n };
+    const created = await createStream(caller, request);
+    const front = await fetch(`${network.clusterUrl}/ingest/${created.streamKey}`);
+    const { nodes } = (await front.json()) as { nodes: { ways: { protocol: string; url: string }[] }[] };
+    const url = nodes[0]!.ways.find(({ protocol }) => protocol === "push")!.url;
+    assert.ok(created.pushUrls.includes(url));
+    const pictures = ["-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=3"];
+    const segments = await makeTsSegments(...pictures, ...H264);
+    const headers = { accept: "multipart/mixed", "content-duration": "1000" };
+    for (const [number, body] of segments.entries()) {
+      const parts = await waitFor(`renditions of segment ${number}`, 60_000, async () => {
+        const response = await fetch(`${url}/${number}.ts`, { method: "POST", headers, body: Buffer.from(body) });
+        // What is not made in time is asked for again.
+        return response.status === 503 ? undefined : readMultipart(response);
+      });
+      const found = await Promise.all(
+        parts.map(async ({ headers: of, body: made }) => [of["Rendition-Name"], await probeTs(made)]),
+      );
+      assert.deepEqual(found, [
+        ["480p", { video: { codec: "h264", width: 640, height: 360, frames: 25 } }],
+        ["240p", { video: { codec: "h264", width: 426, height: 240, frames: 25 } }],
+      ]);
+    }
+    const { slug, id } = created;
+    assert.ok((await fetch((await getPlayback(network, slug)).primary.hls)).ok);
+    await endStream(caller, id);
+    const checked = await waitFor("the checks of what was pushed", 60_000, async () => {
+      const made = (await listJobs(caller, id)).filter(({ primitive }) => primitive === "transcode");
+      const attempts = made.flatMap((job) => job.attempts.map((attempt) => [attempt.checked, attempt.failed]));
+      return attempts.every(([count]) => count === segments.length) ? attempts : undefined;
+    });
+    assert.deepEqual(checked, [
+      [3, 0],
+      [3, 0],
+    ]);
   });
 });
