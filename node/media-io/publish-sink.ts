@@ -19,11 +19,21 @@ export interface PublishedAudio {
   readonly data: Uint8Array;
 }
 
-/** What a demuxer gives, in the order in which a sink takes it. */
+/** A splice command of the publisher (SCTE-35): the whole section. */
+export interface PublishedCue {
+  /** When it is to happen, on the clock of the pictures; undefined: at once. */
+  readonly atMs?: number;
+  readonly command: Uint8Array;
+}
+
+/** What a publisher's media become, in the order in which a sink takes it. */
 export type PublishItem =
   | { readonly type: "config"; readonly config: TrackConfig }
   | { readonly type: "video"; readonly sample: PublishedVideo }
   | { readonly type: "audio"; readonly sample: PublishedAudio };
+
+/** What a demuxer gives: cues too. */
+export type DemuxedItem = PublishItem | { readonly type: "cue"; readonly cue: PublishedCue };
 
 /**
  * Where one publisher's media goes. Calls come one after the other and each is awaited, so a slow sink slows the
@@ -34,6 +44,8 @@ export interface PublishSink {
   config(kind: "video" | "audio", config: TrackConfig): Promise<void> | void;
   video(sample: PublishedVideo): Promise<void> | void;
   audio(sample: PublishedAudio): Promise<void> | void;
+  /** Absent where nobody would hear of it. */
+  cue?(cue: PublishedCue): Promise<void> | void;
   /** `clean`: the publisher said goodbye; otherwise its connection was lost, and it may come back. */
   end(how: { readonly clean: boolean }): Promise<void> | void;
 }
@@ -64,10 +76,11 @@ export interface SegmentSink extends PublishSink {
 }
 
 /** Hands items on, one after the other. */
-export async function passItems(sink: PublishSink, items: Iterable<PublishItem>): Promise<void> {
+export async function passItems(sink: PublishSink, items: Iterable<DemuxedItem>): Promise<void> {
   for (const item of items) {
     if (item.type === "video") await sink.video(item.sample);
     else if (item.type === "audio") await sink.audio(item.sample);
+    else if (item.type === "cue") await sink.cue?.(item.cue);
     else await sink.config(item.config.kind, item.config);
   }
 }

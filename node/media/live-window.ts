@@ -1,7 +1,9 @@
 import { CodedError } from "@leat/sdk/base/errors.ts";
+import type { Cue } from "@leat/sdk/protocol/cue.ts";
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { audioCodecOf, type Family, type RenditionInfo, SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import { TARGET_DURATION_S } from "./boundaries.ts";
+import { CueList } from "./cue-list.ts";
 import { type LivePart, type LiveSegment, type SegmentPlace, startOf } from "./live-segment.ts";
 import { writeMpd } from "./mpd.ts";
 import { MpdPeriods } from "./mpd-periods.ts";
@@ -56,6 +58,7 @@ export class LiveWindow {
   #revision = 0;
   readonly #revisions = new Map<number, number>();
   readonly #periods = new MpdPeriods();
+  readonly #cues = new CueList();
   readonly #listeners = new Set<() => void>();
 
   constructor(options: LiveWindowOptions = {}) {
@@ -94,6 +97,13 @@ export class LiveWindow {
   describe(renditions: readonly RenditionInfo[], partTargetMs: number = this.#parts.targetMs): void {
     this.#renditions = renditions;
     this.#parts.targetMs = partTargetMs;
+    this.#changeRungs();
+    this.#change();
+  }
+
+  /** Cues of the stream, those too that are known. */
+  noteCues(cues: readonly Cue[]): void {
+    if (!this.#cues.note(cues)) return;
     this.#changeRungs();
     this.#change();
   }
@@ -248,7 +258,8 @@ export class LiveWindow {
       return last === undefined ? [] : [this.#parts.reportOf(other, at, last)];
     });
     const tail = this.#parts.tailOf(rung, this.headOf(name));
-    return writeMediaPlaylist({ segments, targetDurationS, type, ended: this.#ended, reports, skip, tail });
+    const ranges = this.#cues.list(segments[0]!.wallClockMs);
+    return writeMediaPlaylist({ segments, targetDurationS, type, ended: this.#ended, ranges, reports, skip, tail });
   }
 
   /** The key frames that segments of a video rung begin with. Undefined until there is one. */

@@ -1,3 +1,6 @@
+import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
+import type { DateRange } from "./cue-list.ts";
+
 /**
  * HLS playlists as text. Names of files: `index.m3u8`, `iframes.m3u8`, `init-<version>.mp4`, `<sequence>.m4s` and
  * `<sequence>.<part>.m4s`, below the rung's name.
@@ -61,6 +64,7 @@ export interface MediaPlaylist {
   readonly type: "live" | "event";
   readonly ended: boolean;
   readonly reports?: readonly RenditionReport[];
+  readonly ranges?: readonly DateRange[];
   /** A delta update: without what a player that loaded the playlist a moment ago has. */
   readonly skip?: boolean;
   readonly tail?: PlaylistTail | undefined;
@@ -132,7 +136,7 @@ function listSound({ name, codecString, peakBitrate, averageBitrate }: MasterAud
  * edge and every rung counts them alike, also one that joined late.
  */
 export function writeMediaPlaylist(playlist: MediaPlaylist): string {
-  const { segments, targetDurationS, ended, reports = [], tail } = playlist;
+  const { segments, targetDurationS, ended, reports = [], ranges = [], tail } = playlist;
   const skipped = playlist.skip === true ? countSkipped(segments, targetDurationS) : 0;
   const lines = writeHead(playlist, skipped > 0 ? DELTA_VERSION : HLS_VERSION);
   const control = [`CAN-BLOCK-RELOAD=YES`, `CAN-SKIP-UNTIL=${SKIP_TARGETS * targetDurationS}.0`];
@@ -140,6 +144,7 @@ export function writeMediaPlaylist(playlist: MediaPlaylist): string {
   lines.push(`#EXT-X-SERVER-CONTROL:${control.join(",")}`);
   if (tail !== undefined) lines.push(`#EXT-X-PART-INF:PART-TARGET=${tail.partTargetS.toFixed(5)}`);
   if (skipped > 0) lines.push(`#EXT-X-SKIP:SKIPPED-SEGMENTS=${skipped}`);
+  lines.push(...ranges.map(writeRange));
   lines.push(...writeSegments(segments, skipped, targetDurationS));
   if (tail !== undefined && !ended) lines.push(...writeTail(segments.at(-1)!, tail));
   if (ended) lines.push("#EXT-X-ENDLIST");
@@ -148,6 +153,16 @@ export function writeMediaPlaylist(playlist: MediaPlaylist): string {
     lines.push(`#EXT-X-RENDITION-REPORT:URI="../${name}/index.m3u8",LAST-MSN=${lastSequence}${part}`);
   }
   return `${lines.join("\n")}\n`;
+}
+
+function writeRange({ id, startMs, endMs, plannedS, commands }: DateRange): string {
+  const attributes = [`ID="${id}"`, `START-DATE="${new Date(startMs).toISOString()}"`];
+  if (endMs !== undefined) attributes.push(`END-DATE="${new Date(endMs).toISOString()}"`);
+  if (plannedS !== undefined) attributes.push(`PLANNED-DURATION=${plannedS.toFixed(3)}`);
+  for (const [name, command] of Object.entries(commands)) {
+    attributes.push(`${name}=0x${bytesToHex(command).slice(2).toUpperCase()}`);
+  }
+  return `#EXT-X-DATERANGE:${attributes.join(",")}`;
 }
 
 /** The key frame that each segment begins with, as a byte range; a segment without one is a gap. */

@@ -113,6 +113,17 @@ export class Timeline {
     return this.#release(undefined);
   }
 
+  /**
+   * Where a time of the publisher's clock stands in the newest epoch, at 90 kHz; without one, where the newest sample
+   * stands. Undefined before the first.
+   */
+  locate(raw: number = this.#newestRaw): { readonly epoch: number; readonly pts: number } | undefined {
+    const newest = this.#newest;
+    if (newest === undefined) return undefined;
+    const unwrapped = this.#newestRaw + this.#signed(raw - this.#newestRaw);
+    return { epoch: newest.epoch, pts: this.#toTicks(newest, unwrapped, VIDEO_TIMESCALE) };
+  }
+
   /** Gives the previous frame, now that its duration is known. */
   video(sample: RawSample, arrivalMs: number): Frame[] {
     const track = this.#video;

@@ -30,6 +30,12 @@ export const MAX_MEDIA_MESSAGE_BYTES = 8_388_608;
 export const MAX_FRAME_BYTES = 6_291_456;
 /** Codec configuration boxes are tens of bytes; some carry several parameter sets. */
 export const MAX_CONFIG_BYTES = 65_536;
+/** Splice commands with their descriptors are about a hundred bytes; playlists show them whole, in hex. */
+export const MAX_CUE_BYTES = 512;
+/** Cues that a segment names: those of an hour with a break every quarter, its beginning and its end. */
+export const MAX_CUES = 8;
+/** The last moment whose year has four digits: what playlists can name. */
+export const MAX_DATE_MS = 253_402_300_799_999;
 
 /**
  * How far two parties' clocks may be apart: what one says stands until a time, the other takes to stand so much longer.

@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { TsDemuxer, type TsStats } from "@leat/node/media-io/mpegts/demuxer.ts";
-import type { PublishItem } from "@leat/node/media-io/publish-sink.ts";
+import type { DemuxedItem, PublishedCue } from "@leat/node/media-io/publish-sink.ts";
 import { withDirectory } from "./media/ffmpeg.ts";
 
 const run = promisify(execFile);
@@ -26,10 +26,11 @@ export async function makeTs(...flags: readonly string[]): Promise<Uint8Array> {
 }
 
 export interface Demuxed {
-  readonly items: readonly PublishItem[];
-  readonly videos: readonly Extract<PublishItem, { type: "video" }>["sample"][];
-  readonly audios: readonly Extract<PublishItem, { type: "audio" }>["sample"][];
-  readonly configs: readonly Extract<PublishItem, { type: "config" }>["config"][];
+  readonly items: readonly DemuxedItem[];
+  readonly videos: readonly Extract<DemuxedItem, { type: "video" }>["sample"][];
+  readonly audios: readonly Extract<DemuxedItem, { type: "audio" }>["sample"][];
+  readonly configs: readonly Extract<DemuxedItem, { type: "config" }>["config"][];
+  readonly cues: readonly PublishedCue[];
   readonly ignored: readonly string[];
   readonly stats: TsStats;
 }
@@ -38,7 +39,7 @@ export interface Demuxed {
 export function demux(bytes: Uint8Array, pieceBytes = bytes.length): Demuxed {
   const ignored: string[] = [];
   const demuxer = new TsDemuxer(({ pid, kind }) => ignored.push(`${kind} ${pid}`));
-  const items: PublishItem[] = [];
+  const items: DemuxedItem[] = [];
   for (let at = 0; at < bytes.length; at += pieceBytes) items.push(...demuxer.push(bytes.slice(at, at + pieceBytes)));
   items.push(...demuxer.end());
   return {
@@ -46,6 +47,7 @@ export function demux(bytes: Uint8Array, pieceBytes = bytes.length): Demuxed {
     videos: items.flatMap((item) => (item.type === "video" ? [item.sample] : [])),
     audios: items.flatMap((item) => (item.type === "audio" ? [item.sample] : [])),
     configs: items.flatMap((item) => (item.type === "config" ? [item.config] : [])),
+    cues: items.flatMap((item) => (item.type === "cue" ? [item.cue] : [])),
     ignored,
     stats: demuxer.stats,
   };

@@ -1,7 +1,8 @@
 import { isSameConfig, type TrackConfig } from "@leat/sdk/protocol/frame.ts";
-import type { PublishItem } from "../publish-sink.ts";
+import type { DemuxedItem, PublishItem } from "../publish-sink.ts";
 import { AacReader } from "./aac-reader.ts";
 import { Continuity } from "./continuity.ts";
+import { readCue } from "./cue-reader.ts";
 import { MpegTsError } from "./errors.ts";
 import { MAX_CONFIG_CHANGES, MAX_PACKETS_WITHOUT_TABLE } from "./limits.ts";
 import { nalCodecs } from "./nal-codecs.ts";
@@ -55,7 +56,7 @@ const NULL_PID = 0x1fff;
 
 /**
  * An MPEG transport stream becomes what a publish sink takes: the first program's first video and first audio of a
- * codec that Leat has. Bytes come in pieces of any size, from whatever carries them.
+ * codec that Leat has, and its splice commands. Bytes come in pieces of any size, from whatever carries them.
  */
 export class TsDemuxer {
   readonly #onIgnored: (stream: IgnoredStream) => void;
@@ -66,6 +67,7 @@ export class TsDemuxer {
   readonly #told = new Set<number>();
   #program: { readonly program: number; readonly pid: number; readonly table: TablePid } | undefined;
   #tracks: Track[] = [];
+  #cues: { readonly pid: number; readonly table: TablePid } | undefined;
   #configChanges = 0;
   #sinceTable = 0;
   #leftOut = 0;
@@ -79,7 +81,8 @@ export class TsDemuxer {
 
   get stats(): TsStats {
     const { malformed } = this.#pat.sections;
-    const tables = malformed + (this.#program?.table.sections.malformed ?? 0);
+    const known = [this.#program, this.#cues].map((one) => one?.table.sections.malformed ?? 0);
+    const tables = malformed + known[0]! + known[1]!;
     return {
       ...this.#counts,
       leftOut: this.#tracks.reduce((sum, track) => sum + leftOutOf(track), this.#leftOut + tables),
@@ -90,8 +93,8 @@ export class TsDemuxer {
   /**
    * The bytes are the demuxer's from now on. @throws MpegTsError, and BitstreamError for a track that cannot be described
    */
-  push(bytes: Uint8Array): PublishItem[] {
-    const items: PublishItem[] = [];
+  push(bytes: Uint8Array): DemuxedItem[] {
+    const items: DemuxedItem[] = [];
     for (const packet of this.#packets.read(bytes)) for (const item of this.#take(packet)) items.push(item);
     return items;
   }
@@ -101,7 +104,7 @@ export class TsDemuxer {
     return this.#tracks.flatMap((track) => this.#read(track, track.pes.flush()));
   }
 
-  #take(packet: TsPacket): PublishItem[] {
+  #take(packet: TsPacket): DemuxedItem[] {
     this.#counts.packets += 1;
     if (packet.pid === NULL_PID) {
       this.#counts.nulls += 1;
@@ -112,6 +115,7 @@ export class TsDemuxer {
     if (packet.pid === this.#program?.pid) return this.#takePmt(packet);
     const track = this.#tracks.find(({ pid }) => pid === packet.pid);
     if (track !== undefined) return this.#takeMedia(track, packet);
+    if (packet.pid === this.#cues?.pid) return this.#takeCues(this.#cues.table, packet);
     this.#counts.ignored += 1;
     return [];
   }
@@ -159,6 +163,9 @@ export class TsDemuxer {
       chosen.add(taken.stream);
       tracks.push(this.#keepOrMake(taken.stream.pid, wanted, taken.kind));
     }
+    const cues = known.find(({ kind }) => kind.kind === "data" && kind.isCues);
+    if (cues !== undefined) chosen.add(cues.stream);
+    if (cues?.stream.pid !== this.#cues?.pid) this.#cues = cues && { pid: cues.stream.pid, table: newTable() };
     const gone = this.#tracks.filter((track) => !tracks.includes(track));
     const items = gone.flatMap((track) => this.#read(track, track.pes.flush()));
     for (const track of gone) this.#leftOut += leftOutOf(track);
@@ -193,6 +200,13 @@ export class TsDemuxer {
     if (packet.damaged || packet.payload === undefined) return [];
     if (packet.scrambled) throw new MpegTsError({ code: "MPEGTS_SCRAMBLED", pid: packet.pid });
     return this.#read(track, pes.push(packet.payload, packet.starts));
+  }
+
+  #takeCues(table: TablePid, packet: TsPacket): DemuxedItem[] {
+    return readSections(table, packet).flatMap((section) => {
+      const cue = readCue(section, this.#clock.fork());
+      return cue === undefined ? [] : [{ type: "cue", cue }];
+    });
   }
 
   #read({ reader }: Track, packets: readonly (PesPacket | "broken")[]): PublishItem[] {

@@ -1,10 +1,10 @@
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import { TsDemuxer } from "../mpegts/demuxer.ts";
-import type { PublishItem } from "../publish-sink.ts";
+import type { DemuxedItem } from "../publish-sink.ts";
 import { PullError } from "./errors.ts";
 
 /** What a source gives, as it comes. Ends where the source is over for good; throws a CodedError where it is lost. */
-export type PulledMedia = AsyncGenerator<readonly PublishItem[], void>;
+export type PulledMedia = AsyncGenerator<readonly DemuxedItem[], void>;
 
 /**
  * A transport stream out of pieces.

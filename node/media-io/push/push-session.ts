@@ -2,7 +2,7 @@ import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { isSameConfig } from "@leat/sdk/protocol/frame.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { TsClock } from "../mpegts/ts-clock.ts";
-import { type MadeRendition, type PublishItem, passItems, type SegmentSink } from "../publish-sink.ts";
+import { type DemuxedItem, type MadeRendition, passItems, type SegmentSink } from "../publish-sink.ts";
 import { PushError } from "./errors.ts";
 import type { PushOptions } from "./options.ts";
 import { describeMedia, type PushedMedia } from "./pushed-media.ts";
@@ -177,7 +177,7 @@ export class PushSession {
     return undefined;
   }
 
-  #countConfigs(items: readonly PublishItem[]): void {
+  #countConfigs(items: readonly DemuxedItem[]): void {
     for (const item of items) {
       if (item.type !== "config") continue;
       const before = this.#configs.get(item.config.kind);

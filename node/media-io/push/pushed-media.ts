@@ -1,6 +1,6 @@
 import type { AudioConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type { TsSample } from "../mpegts/muxer.ts";
-import type { PublishItem } from "../publish-sink.ts";
+import type { DemuxedItem } from "../publish-sink.ts";
 
 /** Of a pushed segment what its renditions go beside. Times are the publisher's own, in ticks of 90 kHz. */
 export interface PushedMedia {
@@ -12,12 +12,13 @@ export interface PushedMedia {
 
 const TICKS_PER_MS = 90;
 
-export function describeMedia(items: readonly PublishItem[]): PushedMedia {
+export function describeMedia(items: readonly DemuxedItem[]): PushedMedia {
   let [earliest, latest] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   let pts = Number.POSITIVE_INFINITY;
   let [video, audio]: [VideoConfig | undefined, AudioConfig | undefined] = [undefined, undefined];
   const samples: TsSample[] = [];
   for (const item of items) {
+    if (item.type === "cue") continue;
     if (item.type === "config") {
       // Sound whose configuration changes within a segment is answered up to there.
       if (item.config.kind === "video") video ??= item.config;

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { TsDemuxer } from "../mpegts/demuxer.ts";
 import type { TsClock } from "../mpegts/ts-clock.ts";
-import type { PublishItem } from "../publish-sink.ts";
+import type { DemuxedItem } from "../publish-sink.ts";
 import { PushError } from "./errors.ts";
 
 /** A piece is taken apart within a few milliseconds: those who watch at this node are served in between. */
@@ -11,9 +11,9 @@ const PIECE_BYTES = 262_144;
  * What a segment holds, which stands alone but for its clock. Pictures before its first key frame are left out.
  * @throws PushError, MpegTsError, BitstreamError
  */
-export async function readSegment(bytes: Uint8Array, clock: TsClock, maxMs: number): Promise<readonly PublishItem[]> {
+export async function readSegment(bytes: Uint8Array, clock: TsClock, maxMs: number): Promise<readonly DemuxedItem[]> {
   const demuxer = new TsDemuxer(() => {}, clock);
-  const items: PublishItem[] = [];
+  const items: DemuxedItem[] = [];
   for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
     items.push(...demuxer.push(bytes.subarray(at, at + PIECE_BYTES)));
     await nextTurn();
@@ -23,13 +23,13 @@ export async function readSegment(bytes: Uint8Array, clock: TsClock, maxMs: numb
   return items;
 }
 
-function judge(items: readonly PublishItem[], leftOut: number, maxMs: number): void {
+function judge(items: readonly DemuxedItem[], leftOut: number, maxMs: number): void {
   const first = items.find(({ type }) => type === "video");
   if (first?.type === "video" ? !first.sample.key : leftOut > 0)
     throw new PushError({ code: "PUSH_KEY_FRAME_MISSING" });
   let [earliest, latest] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const item of items) {
-    if (item.type === "config") continue;
+    if (item.type === "config" || item.type === "cue") continue;
     earliest = Math.min(earliest, item.sample.dtsMs);
     latest = Math.max(latest, item.sample.dtsMs);
   }

@@ -93,7 +93,8 @@ export class EdgeStream {
    * A segment begins. One that was begun before and is another will never be whole: it is served as the parts that it
    * has. Answers the counts of segments that leave for it.
    */
-  begin({ rung, sequence }: SegmentStartMessage): ServedSegment[] {
+  begin({ rung, sequence, cues = [] }: SegmentStartMessage): ServedSegment[] {
+    this.window.noteCues(cues);
     const open = this.#open.get(rung);
     return open === undefined || open.start.sequence >= sequence ? [] : this.#closeOpen(open);
   }

@@ -11,6 +11,7 @@ import type { AssignedJob } from "../jobs/job-desk.ts";
 import type { Work } from "../jobs/receipt-book.ts";
 import { AudioGroups } from "./audio-groups.ts";
 import { BalancerLine } from "./balancer-line.ts";
+import { CueBook } from "./cue-book.ts";
 import { serveEdge } from "./edge-link.ts";
 import { waitForEdges, waitForFamilies } from "./end-waits.ts";
 import { IngestError } from "./errors.ts";
@@ -33,6 +34,7 @@ export class Origin {
   readonly #buffer: SourceBuffer;
   readonly #audio: AudioGroups;
   readonly #passthrough: Passthrough;
+  readonly #cues = new CueBook();
   readonly #published: PublishedLog;
   readonly #tasks: TaskGroup;
   readonly #unpublished: Unpublished;
@@ -82,6 +84,7 @@ export class Origin {
       partTargetMs,
       keptSegments,
       frames: new FrameRelay((error) => logger.warn("Follow frames failed", { error })),
+      cues: () => this.#cues.newest,
       onFault: (error) => {
         logger.error("Sign published part failed", { error });
         this.stop(new IngestError({ code: "INGEST_STOPPED" }));
@@ -128,6 +131,7 @@ export class Origin {
       onBoundary: (boundary, wallClockMs) => this.#begin(boundary, wallClockMs),
       onPicture: (sequence, { pts }) => this.#unpublished.addPicture(sequence, pts),
       onLatePicture: () => logger.warn("Ignore picture of a stream that began as sound alone"),
+      onCue: (cue) => this.#cues.add(cue),
     });
   }
 
@@ -279,6 +283,7 @@ export class Origin {
   #begin(boundary: Boundary, wallClockMs: number): void {
     const { desk, clock } = this.#components;
     const { sequence } = boundary;
+    this.#cues.boundary(boundary, wallClockMs);
     this.#unpublished.begin(boundary, wallClockMs);
     if (!this.#announced) {
       this.#announced = true;

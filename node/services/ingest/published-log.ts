@@ -3,6 +3,7 @@ import { FrameRelay, type LiveFrames } from "@leat/node/media/live-frames.ts";
 import { partTargetTicks, SegmentPackager } from "@leat/node/media/packager.ts";
 import { RunningHash } from "@leat/node/media/running-hash.ts";
 import type { MediaMessage } from "@leat/node/wire/media/message.ts";
+import type { Cue } from "@leat/sdk/protocol/cue.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
 import { type Frame, isSameConfig, type TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { bytesToHex, type Hex, hexToBytes } from "@leat/sdk/protocol/hex.ts";
@@ -54,6 +55,8 @@ export interface PublishedLogOptions {
   readonly keptSegments: number;
   /** Whom it hands frames to as they are published. */
   readonly frames?: FrameRelay;
+  /** What a segment names that begins now. */
+  readonly cues?: () => readonly Cue[];
   /** A mark cannot be signed. No edge can go on without it, so nothing more is published. Called once. */
   readonly onFault: (error: unknown) => void;
 }
@@ -101,7 +104,9 @@ export class PublishedLog {
       partTargetTicks: partTargetTicks(offered.timescale, partTargetMs),
     });
     this.#open.set(rung, { rung, sequence, config, packager, chain: new RunningHash(sha256) });
-    this.#append({ type: "segmentStart", rung, configVersion: config.version, ...place }, config);
+    const cues = this.#options.cues?.() ?? [];
+    const named = cues.length === 0 ? {} : { cues };
+    this.#append({ type: "segmentStart", rung, configVersion: config.version, ...place, ...named }, config);
     this.#relay.config(rung, config.version, config.config);
   }
 

@@ -1,5 +1,11 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
-import type { MadeRendition, PublishedAudio, PublishedVideo, SegmentSink } from "@leat/node/media-io/publish-sink.ts";
+import type {
+  MadeRendition,
+  PublishedAudio,
+  PublishedCue,
+  PublishedVideo,
+  SegmentSink,
+} from "@leat/node/media-io/publish-sink.ts";
 import type { TrackConfig, VideoCodec } from "@leat/sdk/protocol/frame.ts";
 import { IngestError } from "./errors.ts";
 import { MadeSegments } from "./made-segments.ts";
@@ -43,6 +49,11 @@ export class Publisher implements SegmentSink {
   audio({ dtsMs, data }: PublishedAudio): void {
     this.#assertCurrent();
     this.#origin.source.addAudio({ dts: dtsMs, key: true, data }, this.#clock.nowMs());
+  }
+
+  cue({ atMs, command }: PublishedCue): void {
+    this.#assertCurrent();
+    this.#origin.source.addCue(atMs, command);
   }
 
   async endSegment(durationMs: number, codecs: readonly VideoCodec[]): Promise<readonly MadeRendition[]> {

@@ -5,6 +5,7 @@ import { WallClock } from "@leat/node/media/wall-clock.ts";
 import type { AudioConfig, Boundary, Frame, TrackConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type { SourceSummary } from "@leat/sdk/protocol/job.ts";
 import type { AudioGroups } from "./audio-groups.ts";
+import type { PlacedCue } from "./cue-book.ts";
 import type { Passthrough } from "./passthrough.ts";
 import type { SourceBuffer } from "./source-buffer.ts";
 import type { SourceSegments } from "./source-segments.ts";
@@ -27,6 +28,7 @@ export interface SourceIntakeParts {
   readonly onPicture: (sequence: number, frame: Frame) => void;
   /** The first picture of a stream that has begun as sound alone. */
   readonly onLatePicture: () => void;
+  readonly onCue: (cue: PlacedCue) => void;
 }
 
 /** Pictures by which a frame's length is known: half a second of most streams. */
@@ -112,6 +114,12 @@ export class SourceIntake {
   addAudio(sample: RawSample, arrivalMs: number): void {
     if (this.#video === undefined) this.#lastArrivalMs = arrivalMs;
     for (const frame of this.#timeline.audio(sample, arrivalMs)) this.#takeAudio(frame);
+  }
+
+  /** `atMs`: of the publisher's clock; undefined: now. */
+  addCue(atMs: number | undefined, command: Uint8Array): void {
+    const place = this.#timeline.locate(atMs);
+    if (place !== undefined) this.#parts.onCue({ ...place, command });
   }
 
   /** Another connection of the publisher: its clock is a new one. */

@@ -71,8 +71,8 @@ export class Pull {
         }
         for (const item of items) {
           sink ??= await authorize(signal);
-          if (item.type !== "config") await pacer.wait(item.sample.dtsMs, signal);
-          else if (++configs > MAX_CONFIG_CHANGES) {
+          if (item.type === "video" || item.type === "audio") await pacer.wait(item.sample.dtsMs, signal);
+          else if (item.type === "config" && ++configs > MAX_CONFIG_CHANGES) {
             throw new PullError({ code: "PULL_CONFIG_CHANGES_EXCEEDED", limit: MAX_CONFIG_CHANGES });
           }
           await passItems(sink, [item]);

@@ -5,7 +5,14 @@ import {
   renditionsSchema,
   videoCodecSchema,
 } from "@leat/sdk/protocol/job.ts";
-import { MAX_CONFIG_BYTES, MAX_RECEIPT_LEAVES, MAX_SESSION_MESSAGE_BYTES } from "@leat/sdk/protocol/limits.ts";
+import {
+  MAX_CONFIG_BYTES,
+  MAX_CUE_BYTES,
+  MAX_CUES,
+  MAX_DATE_MS,
+  MAX_RECEIPT_LEAVES,
+  MAX_SESSION_MESSAGE_BYTES,
+} from "@leat/sdk/protocol/limits.ts";
 import {
   bytesSchema,
   closedObject,
@@ -55,6 +62,11 @@ const boundarySchema = closedObject({
   forced: Type.Boolean(),
   discontinuity: Type.Boolean(),
   firstFrame: countSchema,
+});
+
+const cueSchema = closedObject({
+  atMs: Type.Integer({ minimum: 0, maximum: MAX_DATE_MS }),
+  command: bytesSchema(MAX_CUE_BYTES),
 });
 
 const place = { rung: uint32Schema, sequence: uint32Schema };
@@ -115,6 +127,7 @@ const bodies = {
       firstFrame: countSchema,
       discontinuity: Type.Boolean(),
       wallClockMs: countSchema,
+      cues: Type.Optional(listSchema(cueSchema, MAX_CUES)),
     }),
   },
   segmentEnd: {

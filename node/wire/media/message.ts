@@ -1,3 +1,4 @@
+import type { Cue } from "@leat/sdk/protocol/cue.ts";
 import type { Boundary, Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
@@ -85,6 +86,8 @@ export interface SegmentStartMessage {
   readonly firstFrame: number;
   readonly discontinuity: boolean;
   readonly wallClockMs: number;
+  /** Origin to edge: the newest cues, repeated with every segment for edges that come late. */
+  readonly cues?: readonly Cue[];
 }
 
 export interface SegmentEndMessage {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { initSegment } from "@leat/node/media/mp4/init.ts";
 import { Timeline } from "@leat/node/media/timeline.ts";
-import type { PublishItem } from "@leat/node/media-io/publish-sink.ts";
+import type { DemuxedItem } from "@leat/node/media-io/publish-sink.ts";
 import { decodeMediaMessage, encodeMediaMessage } from "@leat/node/wire/media/codec.ts";
 import type { Frame } from "@leat/sdk/protocol/frame.ts";
 
@@ -11,7 +11,7 @@ export class FuzzBus {
   readonly #last = new Map<string, number>();
   items = 0;
 
-  take(item: PublishItem, sentBytes: number): void {
+  take(item: DemuxedItem, sentBytes: number): void {
     this.items += 1;
     try {
       this.#use(item, sentBytes);
@@ -21,7 +21,7 @@ export class FuzzBus {
     }
   }
 
-  #use(item: PublishItem, sentBytes: number): void {
+  #use(item: DemuxedItem, sentBytes: number): void {
     if (item.type === "config") {
       const { config } = item;
       const version = this.#timeline.configure(config);
@@ -29,6 +29,11 @@ export class FuzzBus {
       const arrived = decodeMediaMessage(sent);
       assert.ok(arrived.type === "config" && arrived.config.codecString === config.codecString);
       initSegment(config);
+      return;
+    }
+    if (item.type === "cue") {
+      const { atMs = 0, command } = item.cue;
+      assert.ok(Number.isFinite(atMs) && command.length <= 1_024);
       return;
     }
     const { dtsMs, data } = item.sample;

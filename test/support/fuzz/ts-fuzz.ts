@@ -56,7 +56,7 @@ function runCase(random: SeededRandom, seeds: readonly Uint8Array[]): number {
   const bytes = corrupt(random, seeds);
   const demuxer = new TsDemuxer();
   const bus = new FuzzBus();
-  const take = (items: ReturnType<TsDemuxer["end"]>) => {
+  const take = (items: ReturnType<TsDemuxer["push"]>) => {
     for (const item of items) bus.take(item, bytes.length);
   };
   for (let at = 0; at < bytes.length; ) {

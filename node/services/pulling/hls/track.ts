@@ -135,8 +135,9 @@ export class HlsTrack {
     }
     if (bytes[0] === SYNC) {
       if (isNew || this.#demuxer === undefined) this.#demuxer = createDemuxer(this.#parts.logger);
-      // Segments hold whole pictures: nothing of one comes with the next.
-      return [...this.#demuxer.push(Uint8Array.from(bytes)), ...this.#demuxer.end()];
+      // Segments hold whole pictures: nothing of one comes with the next. Cues stand in such playlists, if anywhere.
+      const items = [...this.#demuxer.push(Uint8Array.from(bytes)), ...this.#demuxer.end()];
+      return items.filter((item) => item.type !== "cue");
     }
     if (this.#mp4 === undefined) throw new PullError({ code: "PULL_SEGMENT_UNSUPPORTED" });
     return this.#mp4.read(bytes);

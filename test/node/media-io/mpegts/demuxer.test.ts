@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { passItems } from "@leat/node/media-io/publish-sink.ts";
 import { decodeFrames, probePackets } from "../../../support/media/ffmpeg.ts";
 import { packSegments, SegmentSink } from "../../../support/segment-sink.ts";
+import { withSplices, writeSplice } from "../../../support/splices.ts";
 import { type Demuxed, demux, H264, HEVC, makeTs, PICTURES, packetsOf, SOUND } from "../../../support/ts-files.ts";
 
 const VIDEO_PID = 256;
@@ -163,6 +164,24 @@ describe("mpegts demuxer", function () {
   it("counts packets that fill up and data as such", async () => {
     const { stats } = demux(await makeTs(...both, ...H264, "-c:a", "aac", "-muxrate", "2M"));
     assert.ok(stats.nulls > 100);
+  });
+
+  it("gives splice commands with the time at which they happen, and none that is damaged", () => {
+    const [first, second, third] = [10, 20, 30].map((index) => packetsOf(h264, VIDEO_PID)[index]!);
+    const insert = writeSplice({ eventId: 1, isOut: true, ticks: 500_000, durationTicks: 90_000 });
+    const damaged = Uint8Array.from(insert);
+    damaged[14]! ^= 1;
+    const now = writeSplice({ eventId: 1, isOut: false });
+    const { cues, videos, stats } = demux(
+      withSplices(h264, [
+        { at: first!, section: insert },
+        { at: second!, section: damaged },
+        { at: third!, section: now },
+      ]),
+    );
+    assert.deepEqual(cues, [{ command: insert, atMs: 500_000 / 90 }, { command: now }]);
+    assert.equal(videos.length, 50);
+    assert.equal(stats.ignored, demux(h264).stats.ignored);
   });
 
   it("goes on over the wrap of 33 bits", async () => {

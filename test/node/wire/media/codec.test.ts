@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
-import { MAX_FRAME_BYTES } from "@leat/sdk/protocol/limits.ts";
+import { MAX_CUE_BYTES, MAX_CUES, MAX_DATE_MS, MAX_FRAME_BYTES } from "@leat/sdk/protocol/limits.ts";
 import fc from "fast-check";
 import { decodeMediaMessage, encodeMediaMessage } from "../../../../node/wire/media/codec.ts";
 import type { MediaMessage } from "../../../../node/wire/media/message.ts";
@@ -120,6 +120,21 @@ const values: fc.Arbitrary<MediaMessage> = fc.oneof(
     firstFrame: fc.maxSafeNat(),
     discontinuity: fc.boolean(),
     wallClockMs: fc.maxSafeNat(),
+  }),
+  record({
+    type: of("segmentStart"),
+    ...place,
+    epoch: uint32,
+    configVersion: uint32,
+    firstFrame: fc.maxSafeNat(),
+    discontinuity: fc.boolean(),
+    wallClockMs: fc.maxSafeNat(),
+    cues: fc.array(
+      record({ atMs: fc.integer({ min: 0, max: MAX_DATE_MS }), command: fc.uint8Array({ maxLength: MAX_CUE_BYTES }) }),
+      {
+        maxLength: MAX_CUES,
+      },
+    ),
   }),
   record({ type: of("segmentEnd"), ...place, frames: uint32, durationTicks: fc.maxSafeNat() }),
   record({

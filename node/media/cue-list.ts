@@ -1,0 +1,83 @@
+import type { Cue } from "@leat/sdk/protocol/cue.ts";
+import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
+import { BitstreamError } from "./bitstream/bit-reader.ts";
+import { parseSplice } from "./bitstream/splice.ts";
+
+/** One EXT-X-DATERANGE: a cue, or a break between the two that begin and end it. */
+export interface DateRange {
+  readonly id: string;
+  /** The publisher's number of a break; publishers use one again. */
+  readonly eventId?: number | undefined;
+  readonly startMs: number;
+  readonly endMs?: number;
+  readonly plannedS?: number;
+  readonly commands: Partial<Record<"SCTE35-OUT" | "SCTE35-IN" | "SCTE35-CMD", Uint8Array>>;
+}
+
+/** More than any window shows; the oldest go. */
+const MAX_RANGES = 64;
+/** The same event so near to where it was told is the same again. */
+const SAME_MS = 10_000;
+const TICKS_PER_S = 90_000;
+
+/** The cues of a live stream as the ranges that its playlists name. A range that was named never changes but to end. */
+export class CueList {
+  readonly #ranges = new Map<string, DateRange>();
+
+  /** Cues come again and again; says whether one is new. */
+  note(cues: readonly Cue[]): boolean {
+    let isNew = false;
+    for (const cue of cues) isNew = this.#add(cue) || isNew;
+    for (const id of this.#ranges.keys()) if (this.#ranges.size > MAX_RANGES) this.#ranges.delete(id);
+    return isNew;
+  }
+
+  /** What reaches into a playlist that begins there, and what is to come. */
+  list(fromMs: number): DateRange[] {
+    const endOf = ({ startMs, endMs, plannedS = 0 }: DateRange) => endMs ?? startMs + plannedS * 1000;
+    return [...this.#ranges.values()]
+      .filter((range) => endOf(range) >= fromMs)
+      .sort((left, right) => left.startMs - right.startMs);
+  }
+
+  #add({ atMs, command }: Cue): boolean {
+    const splice = readSplice(command);
+    if (splice === undefined) return false;
+    const { kind, eventId, durationTicks } = splice;
+    const told = eventId === undefined ? [] : [...this.#ranges.values()].filter((range) => range.eventId === eventId);
+    const isAgain = (ms: number | undefined) => ms !== undefined && Math.abs(ms - atMs) < SAME_MS;
+    if (kind === "out") {
+      if (told.some(({ startMs }) => isAgain(startMs))) return false;
+      const planned = durationTicks === undefined ? {} : { plannedS: durationTicks / TICKS_PER_S };
+      const id = `splice-${eventId}-${Math.round(atMs / 1000)}`;
+      return this.#put({ id, eventId, startMs: atMs, ...planned, commands: { "SCTE35-OUT": command } });
+    }
+    if (kind === "in") {
+      if (told.some(({ endMs }) => isAgain(endMs))) return false;
+      const open = told.findLast(({ startMs, endMs }) => endMs === undefined && startMs <= atMs);
+      if (open !== undefined) {
+        this.#ranges.set(open.id, { ...open, endMs: atMs, commands: { ...open.commands, "SCTE35-IN": command } });
+        return true;
+      }
+    }
+    // The checksum at its end tells one command from another.
+    const id = `cue-${bytesToHex(command.subarray(-4)).slice(2)}`;
+    return this.#put({ id, startMs: atMs, commands: { "SCTE35-CMD": command } });
+  }
+
+  #put(range: DateRange): boolean {
+    if (this.#ranges.has(range.id)) return false;
+    this.#ranges.set(range.id, range);
+    return true;
+  }
+}
+
+/** An origin may hand on anything; what cannot be read is not shown. */
+function readSplice(command: Uint8Array) {
+  try {
+    return parseSplice(command);
+  } catch (error) {
+    if (error instanceof BitstreamError) return undefined;
+    throw error;
+  }
+}

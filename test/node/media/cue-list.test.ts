@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { CueList } from "@leat/node/media/cue-list.ts";
+import { checkPlaylist } from "@leat/node/media/inspect/check-master.ts";
+import { writeMediaPlaylist } from "@leat/node/media/playlist.ts";
+import { standardSignal, writeSplice } from "../../support/splices.ts";
+
+const out = (eventId: number, seconds?: number) =>
+  writeSplice({
+    eventId,
+    isOut: true,
+    ticks: 0,
+    ...(seconds === undefined ? {} : { durationTicks: seconds * 90_000 }),
+  });
+const back = (eventId: number, ticks = 0) => writeSplice({ eventId, isOut: false, ticks });
+const start = 1_700_000_000_000;
+const at = (seconds: number) => start + seconds * 1000;
+
+describe("cues of a stream", () => {
+  it("are a range for each break, which its end closes, and one for anything else, each once", () => {
+    const cues = new CueList();
+    const opening = { atMs: at(10), command: out(7, 30) };
+    assert.equal(cues.note([opening]), true);
+    assert.equal(cues.note([opening]), false);
+    const [open] = cues.list(start);
+    assert.deepEqual(open, {
+      id: "splice-7-1700000010",
+      eventId: 7,
+      startMs: at(10),
+      plannedS: 30,
+      commands: { "SCTE35-OUT": opening.command },
+    });
+    const closing = { atMs: at(39.5), command: back(7) };
+    assert.equal(cues.note([opening, closing]), true);
+    assert.equal(cues.note([opening, closing, { atMs: at(39.6), command: back(7, 9) }]), false);
+    assert.deepEqual(cues.list(start), [
+      { ...open, endMs: at(39.5), commands: { "SCTE35-OUT": opening.command, "SCTE35-IN": closing.command } },
+    ]);
+    const others = [
+      { atMs: at(5), command: standardSignal },
+      { atMs: at(20), command: back(8) },
+    ];
+    assert.equal(cues.note(others), true);
+    assert.deepEqual(
+      cues.list(start).map(({ id, commands }) => [id.split("-")[0], Object.keys(commands)]),
+      [
+        ["cue", ["SCTE35-CMD"]],
+        ["splice", ["SCTE35-OUT", "SCTE35-IN"]],
+        ["cue", ["SCTE35-CMD"]],
+      ],
+    );
+  });
+
+  it("may use the number of a break again", () => {
+    const cues = new CueList();
+    cues.note([
+      { atMs: at(10), command: out(1) },
+      { atMs: at(40), command: back(1) },
+    ]);
+    cues.note([{ atMs: at(100), command: out(1, 30) }]);
+    cues.note([{ atMs: at(130), command: back(1, 5) }]);
+    assert.deepEqual(
+      cues.list(start).map(({ startMs, endMs }) => [startMs, endMs]),
+      [
+        [at(10), at(40)],
+        [at(100), at(130)],
+      ],
+    );
+  });
+
+  it("are listed while they reach into the playlist, and bounded in number", () => {
+    const cues = new CueList();
+    cues.note([
+      { atMs: at(0), command: out(1, 30) },
+      { atMs: at(0), command: standardSignal },
+    ]);
+    assert.deepEqual(
+      [0, 1, 30, 31].map((seconds) => cues.list(at(seconds)).length),
+      [2, 1, 1, 0],
+    );
+    for (let event = 2; event < 100; event += 1) cues.note([{ atMs: at(event), command: out(event) }]);
+    assert.equal(cues.list(start).length, 64);
+  });
+
+  it("that cannot be read are none", () => {
+    const cues = new CueList();
+    assert.equal(cues.note([{ atMs: start, command: Uint8Array.of(0xfc, 1, 2) }]), false);
+  });
+
+  it("stand in a playlist as the standard has them", () => {
+    const cues = new CueList();
+    cues.note([
+      { atMs: at(1), command: out(7, 2.5) },
+      { atMs: at(3), command: back(7) },
+    ]);
+    const segment = { sequence: 0, epoch: 0, configVersion: 0, wallClockMs: start, durationS: 4, gap: false };
+    const facts = { targetDurationS: 4, type: "live", ended: false } as const;
+    const text = writeMediaPlaylist({ ...facts, segments: [segment], ranges: cues.list(start) });
+    assert.deepEqual(checkPlaylist(text), []);
+    const hex = (bytes: Uint8Array) => `0x${Buffer.from(bytes).toString("hex").toUpperCase()}`;
+    assert.ok(
+      text.includes(
+        `#EXT-X-DATERANGE:ID="splice-7-1700000001",START-DATE="2023-11-14T22:13:21.000Z",END-DATE="2023-11-14T22:13:23.000Z",PLANNED-DURATION=2.500,SCTE35-OUT=${hex(out(7, 2.5))},SCTE35-IN=${hex(back(7))}\n`,
+      ),
+      text,
+    );
+  });
+});
