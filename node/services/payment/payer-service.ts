@@ -170,8 +170,14 @@ export class PayerService implements Payer, Startable {
   }
 
   async refuse(channel: Channel, keys: readonly WorkKey[]): Promise<void> {
-    await writeOff(this.#components.vouchers, "issued", await this.#books.open(channel), isWaitingOf(keys));
-    for (const { job, attempt, seq } of keys) this.#attempts.find(job, attempt)?.holdBack.take(seq);
+    const book = await this.#books.open(channel);
+    // Out of the hold-back first, and nothing that it forfeited: that is being taken out of the book already.
+    const open = keys.filter(({ job, attempt, seq }) => {
+      const holdBack = this.#attempts.find(job, attempt)?.holdBack;
+      holdBack?.take(seq);
+      return holdBack?.state !== "forfeited";
+    });
+    await writeOff(this.#components.vouchers, "issued", book, isWaitingOf(open));
   }
 
   async unpaid(channel: Channel, keys: readonly WorkKey[]): Promise<WorkKey[]> {

@@ -66,6 +66,20 @@ describe("work that is written off by its key", () => {
     assert.equal(await payee.writeOff(on.channel, [work]), 0n);
   });
 
+  for (const isForfeitFirst of [true, false]) {
+    it(`counts once where it is forfeited ${isForfeitFirst ? "just before" : "just after"}`, async () => {
+      const { payer, job } = await openPair();
+      const [lost, other] = [workOf(job, 1n, 30n * second), { ...workOf(job, 1n, 90n * second), attempt: 2 }];
+      const before = (await payer.status())[0]!.freeExact;
+      for (const work of [lost, other]) await payer.owe(work);
+      const refuse = () => payer.refuse(on.channel, [lost]);
+      const forfeit = () => payer.forfeit(job, 1);
+      await Promise.all(isForfeitFirst ? [forfeit(), refuse()] : [refuse(), forfeit()]);
+      const [status] = await payer.status();
+      assert.deepEqual([status!.freeExact, (await payer.waiting()).length], [before - other.exact, 1]);
+    });
+  }
+
   it("outlives both processes", async () => {
     const { held, issued, payee, payer, job } = await openPair();
     const [lost, waits] = [workOf(job, 1n, 30n * second), workOf(job, 2n, 7n * second)];
