@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { zeroHash } from "@leat/sdk/protocol/hex.ts";
-import { JobBook } from "../../../../node/services/balancer/job-book.ts";
+import { JobBook, type LiveJob } from "../../../../node/services/balancer/job-book.ts";
 import { SqlDatabase } from "../../../../node/store/sql/database.ts";
 import { type AttemptRow, JobStore } from "../../../../node/store/sql/job-store.ts";
 import { codeOf, FakeNode, randomHash } from "../../../support/fake-market.ts";
@@ -65,6 +65,32 @@ describe("job book", () => {
     (await store.job(job))?.state,
     ...(await store.attemptsOf(job)).map(({ state }) => state),
   ];
+
+  it("knows who took each segment of a stream in, over attempts, pauses and its end", async () => {
+    const stream = randomHash(2);
+    const nodes = [5, 6, 7].map((number) => new FakeNode(number, ["ingest"]).address);
+    const spec = { primitive: "ingest", stream, slug: "s".repeat(22) } as const;
+    const end = { state: "ended", endSequence: 4, endedAtMs: 2, endCode: "JOB_REPLACED" } as const;
+    const first = await book.create(stream, "ingest", spec, 1);
+    const begin = (live: LiveJob, attempt: number, startSequence: number) => {
+      const [node] = nodes.splice(0, 1);
+      return book.begin(live, { ...attemptOf(live.row.id, attempt), node: node!, startSequence });
+    };
+    const [a, b, c] = [...nodes];
+    const who = () => Promise.all([0, 3, 4, 8, 9, 100].map((sequence) => book.originAt(stream, sequence)));
+    assert.deepEqual(await who(), Array(6).fill(undefined));
+    await begin(first, 1, 0);
+    await book.endAttempt(first, first.attempt!, end);
+    await begin(first, 2, 4);
+    assert.deepEqual(await who(), [a, a, b, b, b, b]);
+    await book.end(first, "STREAM_PAUSED", 3);
+    const next = await book.create(stream, "ingest", spec, 4);
+    assert.deepEqual(await who(), [a, a, b, b, b, b]);
+    await begin(next, 1, 9);
+    assert.deepEqual(await who(), [a, a, b, b, c, c]);
+    await book.end(next, "STREAM_ENDED", 5);
+    assert.deepEqual(await who(), [a, a, b, b, c, c]);
+  });
 
   it("begins no attempt of a job that is being ended", async () => {
     const live = await create();
