@@ -53,7 +53,7 @@ function chooseRenditions(
   renditions: readonly MadeRendition[],
   profiles: readonly WantedProfile[] | undefined,
 ): NamedRendition[] {
-  if (picture === undefined) return [];
+  if (picture === undefined || profiles?.length === 0) return [];
   if (renditions.length === 0) throw new PushError({ code: "PUSH_RENDITIONS_NONE" });
   if (profiles === undefined) return renditions.map((rendition) => ({ name: rendition.name, rendition }));
   return profiles.map((profile) => {

@@ -27,7 +27,7 @@ const MAX_WAITING = 3;
 export class Passthrough {
   readonly #options: PassthroughOptions;
   /** Undefined: not wanted, or over. */
-  #waiting: (BegunSegment & { readonly frames: Frame[] })[] | undefined = [];
+  #waiting: (BegunSegment & { readonly frames: Frame[]; isWhole: boolean })[] | undefined = [];
   #info: RenditionInfo | undefined;
   /** Begun; published with its first picture. */
   #next: BegunSegment | undefined;
@@ -45,9 +45,10 @@ export class Passthrough {
     this.#waiting = undefined;
     this.#info = renditions.find(({ rung }) => rung === SOURCE_RUNG);
     if (this.#info === undefined) return;
-    for (const { frames, ...begun } of waiting) {
+    for (const { frames, isWhole, ...begun } of waiting) {
       this.#begin(begun);
       for (const frame of frames) this.addVideo(begun.boundary.sequence, frame);
+      if (isWhole) this.#end();
     }
   }
 
@@ -57,7 +58,7 @@ export class Passthrough {
       this.#begin(begun);
       return;
     }
-    this.#waiting.push({ ...begun, frames: [] });
+    this.#waiting.push({ ...begun, frames: [], isWhole: false });
     if (this.#waiting.length > MAX_WAITING) this.#waiting.shift();
   }
 
@@ -75,6 +76,13 @@ export class Passthrough {
     if (this.#next !== undefined) this.#open(this.#next);
     if (this.#openSequence === undefined) return;
     this.#options.log.push(SOURCE_RUNG, frame);
+  }
+
+  /** The segment is whole: it waits for no picture of the next. */
+  endSegment(): void {
+    const waiting = this.#waiting?.at(-1);
+    if (waiting !== undefined) waiting.isWhole = true;
+    this.#end();
   }
 
   /** The source is over. */

@@ -7,6 +7,7 @@ import type {
   SegmentSink,
 } from "@leat/node/media-io/publish-sink.ts";
 import type { TrackConfig, VideoCodec } from "@leat/sdk/protocol/frame.ts";
+import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import { IngestError } from "./errors.ts";
 import { MadeSegments } from "./made-segments.ts";
 import type { Origin } from "./origin.ts";
@@ -77,16 +78,18 @@ export class Publisher implements SegmentSink {
   async #gather(codecs: readonly VideoCodec[]): Promise<MadeSegments> {
     const origin = this.#origin;
     const renditions = await origin.renditions();
-    const wanted = renditions.filter(({ kind, codec }) => kind === "video" && codecs.includes(codec as VideoCodec));
-    const made = new MadeSegments(origin.frames, wanted);
+    // What it sent itself it has.
+    const made = renditions.filter(({ kind, rung }) => kind === "video" && rung !== SOURCE_RUNG);
+    const wanted = made.filter(({ codec }) => codecs.includes(codec as VideoCodec));
+    const segments = new MadeSegments(origin.frames, wanted);
     const over = AbortSignal.any([this.#left.signal, origin.signal]);
     const close = () => {
       const { reason } = this.#left.signal;
-      made.close(origin.stopped ?? reason ?? new IngestError({ code: "INGEST_STREAM_ENDED" }));
+      segments.close(origin.stopped ?? reason ?? new IngestError({ code: "INGEST_STREAM_ENDED" }));
     };
     if (over.aborted) close();
     else over.addEventListener("abort", close, { once: true });
-    return made;
+    return segments;
   }
 
   #assertCurrent(): void {

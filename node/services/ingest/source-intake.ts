@@ -133,6 +133,7 @@ export class SourceIntake {
     for (const frame of this.#timeline.flush()) this.#takeVideo(frame);
     const completed = this.#boundaries.cut();
     for (const segment of completed) this.#parts.segments.completeVideo(segment);
+    this.#parts.passthrough.endSegment();
     const newest = completed.at(-1);
     if (newest !== undefined) this.#parts.buffer.endSegment(newest);
   }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
+import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import type { Ladder } from "@leat/transcoder/ladder.ts";
 import { FakeBalancer } from "../../support/fake-balancer.ts";
 import { MediaNode, type NodeFaults } from "../../support/media-network.ts";
@@ -51,14 +52,21 @@ describe("segments pushed to an origin", function () {
     server!.push(`/live/${balancer.streamKey}/${number}.ts`, segments[number]!, headers);
 
   it("are answered with their renditions before the next comes, each whole and on the publisher's clock", async () => {
+    balancer = new FakeBalancer(ladder, { passthrough: true });
     const [origin, transcoder] = [await startNode(), await startNode()];
     balancer.transcoders = [transcoder!];
     server = await PushServer.start((key, info) => origin!.ingest.authorize(key, info), { answerMs: 30_000 });
+    const isPassed = (number: number) =>
+      balancer
+        .of("segment.published")
+        .some(({ body: { rungs, sequence } }) => rungs[0] === SOURCE_RUNG && sequence === number);
     const answers: MultipartPart[][] = [];
     for (let number = 0; number < 4; number += 1) {
       const response = await push(number);
       assert.equal(response.status, 200);
       answers.push(await readMultipart(response));
+      // The source as a rung is for viewers, who wait for nothing that follows either.
+      await balancer.until(() => isPassed(number));
     }
     for (const [number, parts] of answers.entries()) {
       assert.deepEqual(
