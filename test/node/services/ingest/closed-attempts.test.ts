@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { readMedia } from "@leat/transcoder/tools/media.ts";
 import type { MediaItem } from "@leat/transcoder/tools/media-item.ts";
 import { FakeBalancer } from "../../../support/fake-balancer.ts";
@@ -29,6 +30,16 @@ describe("an attempt that the balancer closed at its origin", function () {
   }
   const checks = () => balancer.of("check.submit").map(({ body }) => body.check.value);
 
+  /** What an origin answers to who comes for the first attempt again. */
+  async function subscribe(node: MediaNode, origin: MediaNode, job: Hex) {
+    const { assignment } = await balancer.terms(node, balancer.deliverySpec(), job, 1);
+    const connection = await node.host.openMedia(origin.host.multiaddrs(), origin.address);
+    const { stream } = balancer;
+    await connection.send({ type: "subscribe", role: "transcode", assignment, stream, fromSequence: 0 });
+    for await (const message of connection.messages) return message;
+    return undefined;
+  }
+
   it("is told apart from one whose results are on their way, and passes no segment more", async () => {
     const [origin, first, second] = [await startNode(), await startNode(), await startNode()];
     balancer.transcoders = [first, second];
@@ -49,6 +60,7 @@ describe("an attempt that the balancer closed at its origin", function () {
     balancer.away = false;
     await origin.outbox.drained();
     assert.deepEqual(await close(1), { waiting: 0 });
+    assert.deepEqual(await subscribe(first, origin, job), { type: "refused", code: "INGEST_ATTEMPT_REPLACED" });
     const judged = checks().map(({ seq }) => Number(seq));
     balancer.published.set("h264", Math.max(...judged));
     // The closed attempt's node knows nothing of it and tries on.
