@@ -12,7 +12,7 @@ import { createRtmpServer, type RtmpServer } from "../media-io/rtmp/server.ts";
 import { WebrtcEndpoint } from "../media-io/webrtc/endpoint.ts";
 import { CheckingService } from "../services/checking/checking-service.ts";
 import { DeliveryService } from "../services/delivery/delivery-service.ts";
-import { type KeepPart, keepPart } from "../services/delivery/edge-stream.ts";
+import { type EdgeStream, type KeepPart, keepPart } from "../services/delivery/edge-stream.ts";
 import { IngestService } from "../services/ingest/ingest-service.ts";
 import { JobDeskService } from "../services/jobs/job-desk.ts";
 import { type OutboxItem, OutboxService } from "../services/jobs/outbox.ts";
@@ -167,8 +167,9 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
   let door: HlsDoor | undefined;
   const audiences = new Audiences(clock);
   if (roles.includes("delivery")) {
+    const countViewers = (stream: EdgeStream) => audiences.of(stream).figures().viewers;
     delivery = new DeliveryService(
-      { desk, media: host, receipts, statements, domain, keep: work.keepPart, ...shared },
+      { desk, media: host, receipts, statements, domain, keep: work.keepPart, countViewers, ...shared },
       config.delivery,
     );
     door =

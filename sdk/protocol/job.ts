@@ -247,6 +247,8 @@ export const runningJobSchema = closedObject({
   stream: hashSchema,
   /** The newest segment that the node began; null before the first. */
   sequence: Type.Union([uint32Schema, Type.Null()]),
+  /** Of delivery: how many watch now; absent where nobody does. */
+  viewers: Type.Optional(uint32Schema),
 });
 export type RunningJob = Static<typeof runningJobSchema>;
 

@@ -8,8 +8,8 @@ export const pullUrlSchema = Type.String({
   pattern: "^[A-Za-z][A-Za-z0-9+.-]*:[!-~]+$",
 });
 
-/** From the stream's making on. */
-export const pullWhenSchema = Type.Literal("always");
+/** `always`: from the stream's making on. `viewers`: from the first viewer on, until some time after the last has left. */
+export const pullWhenSchema = Type.Union([Type.Literal("always"), Type.Literal("viewers")]);
 export type PullWhen = Static<typeof pullWhenSchema>;
 
 /** As a buyer writes it. */

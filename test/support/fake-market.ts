@@ -246,6 +246,20 @@ export class FakeHub implements Pick<SessionHub, "nodes" | "call" | "handle" | "
     for (const listener of this.#joined) listener(presence);
   }
 
+  /** A heartbeat that tells of this many viewers of each stream that the node delivers. */
+  tellViewers(node: FakeNode, viewers: number): void {
+    const capacity = { total: 1, free: 1 };
+    const jobs = node.running().map((job) => (job.primitive === "delivery" ? { ...job, viewers } : job));
+    const heartbeat = {
+      load: 0,
+      draining: false,
+      capacity: { ingestStreams: capacity, transcodePixelsPerSecond: capacity, deliveryBytesPerSecond: capacity },
+      jobs,
+    };
+    const presence = this.nodes.get(node.address)!;
+    this.nodes.set(node.address, { ...presence, heartbeat, heartbeatAtMs: this.#clock.nowMs() });
+  }
+
   leave(node: FakeNode): void {
     const presence = this.nodes.get(node.address)!;
     this.nodes.delete(node.address);

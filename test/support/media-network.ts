@@ -86,6 +86,8 @@ export class MediaNode {
   readonly earned: Work[] = [];
   readonly workers: { readonly pid: number | undefined; kill(): void }[] = [];
   mayWork: MayWork = "ok";
+  /** Of each stream that it delivers. */
+  viewers = 0;
   readonly #closed = new EventEmitter();
   #stopped = false;
 
@@ -151,7 +153,7 @@ export class MediaNode {
       defaultsOf(transcodingOptions, { originRetryMs: 50, creditWaitMs: 200 }),
     );
     this.delivery = new DeliveryService(
-      { ...shared, keep: faults.keep ?? keepPart },
+      { ...shared, keep: faults.keep ?? keepPart, countViewers: () => this.viewers },
       defaultsOf(deliveryOptions, { originRetryMs: 20, originRetryMaxMs: 100 }),
     );
   }

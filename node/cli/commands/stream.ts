@@ -17,7 +17,7 @@ import {
 import type { LeatClient } from "@leat/sdk/client/create-client.ts";
 import { type PriceUnit, priceUnits } from "@leat/sdk/protocol/job.ts";
 import { type PlaybackRequest, playbackRequestSchema } from "@leat/sdk/protocol/playback.ts";
-import { type PullRequest, pullUrlSchema } from "@leat/sdk/protocol/pull.ts";
+import { type PullSetting, pullUrlSchema, pullWhenSchema } from "@leat/sdk/protocol/pull.ts";
 import { parsePrice } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
 import { Value } from "typebox/value";
@@ -36,6 +36,7 @@ interface CreateFlags {
   readonly ceiling?: readonly string[];
   readonly playback?: string;
   readonly pull?: string;
+  readonly when?: string;
   readonly idempotencyKey?: string;
 }
 
@@ -54,6 +55,7 @@ export function register(program: Command): void {
       "--pull <url>",
       "address of a source that the cluster fetches, in place of a publisher; - reads it from stdin",
     )
+    .option("--when <time>", "with --pull: always, or viewers to fetch it while somebody watches; default always")
     .option("--idempotency-key <text>", "asks again for the same stream where an answer was lost")
     .action(async (flags: CreateFlags, command: Command) => {
       if (flags.ladder === undefined && !flags.passthrough) {
@@ -78,7 +80,7 @@ export function register(program: Command): void {
           `stream ${created.slug}`,
           ...(request.pull === undefined
             ? [...listIngest(created), `the best of them at any time: ${frontDoorUrl}`]
-            : ["its source is fetched from now on"]),
+            : [pullSentences[request.pull.when]]),
           `plays at ${playbackUrl}`,
         ].join("\n"),
       );
@@ -165,12 +167,21 @@ async function readPlayback(file: string): Promise<PlaybackRequest> {
 }
 
 /** A password need not stand where every user of the machine can read it. */
-async function readPull({ pull }: CreateFlags): Promise<{ pull?: PullRequest }> {
-  if (pull === undefined) return {};
+async function readPull({ pull, when = "always" }: CreateFlags): Promise<{ pull?: PullSetting }> {
+  if (pull === undefined) {
+    if (when !== "always") throw new UsageError("--when goes with --pull");
+    return {};
+  }
+  if (!Value.Check(pullWhenSchema, when)) throw new UsageError(`--when is ${when}, wanted is always or viewers`);
   const url = pull === "-" ? (await text(process.stdin)).trim() : pull;
   if (!Value.Check(pullUrlSchema, url)) throw new UsageError("--pull is no address, wanted is SCHEME://HOST/PATH");
-  return { pull: { url } };
+  return { pull: { url, when } };
 }
+
+const pullSentences = {
+  always: "its source is fetched from now on",
+  viewers: "its source is fetched while somebody watches",
+} as const;
 
 /** What the cluster would refuse with a pattern. */
 function checkName(stream: string): void {

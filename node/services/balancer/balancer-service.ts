@@ -24,6 +24,7 @@ import { PlaybackDesk } from "./playback.ts";
 import type { BalancerComponents } from "./ports.ts";
 import { PublishTickets } from "./publish-tickets.ts";
 import { Publishing } from "./publishing.ts";
+import { PullDemand } from "./pull-demand.ts";
 import { Pulls } from "./pulls.ts";
 import { Reports } from "./reports.ts";
 import { SeedSource } from "./seed-source.ts";
@@ -114,7 +115,8 @@ export class BalancerService implements Balancer, Startable {
     this.#accounting = accounting;
     this.#unpaid = unpaid;
     const nodes = new IngestNodes(components, placement);
-    const pulls = new Pulls(components, options, { streams, jobs, nodes, tasks });
+    const demand = new PullDemand(components, { idleMs: options.pullIdleMs, jobs, onEdges });
+    const pulls = new Pulls(components, options, { streams, jobs, nodes, tasks, demand });
     this.#pulls = pulls;
     const onPause = (stream: Hex) => this.#pauseStream(stream);
     const tickets = new PublishTickets(clock, options.publishTicketMs);
@@ -123,7 +125,7 @@ export class BalancerService implements Balancer, Startable {
     this.#frontDoor = new FrontDoor(components, { streams, jobs, candidates, nodes, tickets, parameters });
     const making = { streams, jobs, candidates, nodes, pulls, onEnd, playback, onEdges };
     this.#streams = new Streams(components, options, making);
-    this.#play = new Play(components, { streams, jobs, keeper, playback });
+    this.#play = new Play(components, { streams, jobs, keeper, playback, pulls, demand });
     this.#writeOffs = new WriteOffs(components, options, { jobs, unpaid });
     this.#reports = new Reports(components, options, { streams, accounting, tasks });
     this.views = new Views(components, this.#streams, candidates);

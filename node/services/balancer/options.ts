@@ -81,6 +81,12 @@ export const balancerOptions = Type.Object(
       maximum: 100_000,
       description: "Viewers of all renditions for which an edge's capacity is reserved",
     }),
+    pullIdleMs: Type.Integer({
+      default: 60_000,
+      minimum: 30_000,
+      maximum: 3_600_000,
+      description: "How long after its last viewer a source is still fetched that is fetched for viewers, milliseconds",
+    }),
     pullsPerBuyer: Type.Integer({
       default: 20,
       minimum: 0,

@@ -9,6 +9,8 @@ import { isRunning, type JobBook, type LiveJob } from "./job-book.ts";
 import type { JobKeeper } from "./job-keeper.ts";
 import type { PlaybackDesk } from "./playback.ts";
 import type { BalancerComponents } from "./ports.ts";
+import type { PullDemand } from "./pull-demand.ts";
+import type { Pulls } from "./pulls.ts";
 import type { StreamBook } from "./stream-book.ts";
 
 /** Where one edge plays it: the master playlist, and the address for players of SRT where the edge has that. */
@@ -41,6 +43,8 @@ export interface PlayParts {
   readonly jobs: JobBook;
   readonly keeper: JobKeeper;
   readonly playback: PlaybackDesk;
+  readonly pulls: Pick<Pulls, "wanted">;
+  readonly demand: Pick<PullDemand, "isAgentAway">;
 }
 
 /** Brings viewers to edges: two for each stream that somebody watches, none for the others. */
@@ -61,6 +65,7 @@ export class Play {
     if (stream === undefined) throw new BalancerError({ code: "STREAM_UNKNOWN", stream: slug });
     const { id, playback: policy } = stream;
     await this.#components.access.admit({ id, slug, policy }, { ...viewer, protocol: "play" });
+    this.#parts.pulls.wanted(stream);
     const found = await this.#find(stream);
     const { token } = viewer;
     if (token === undefined || policy.type === "public") return found;
@@ -83,7 +88,9 @@ export class Play {
 
   /** Edges of a stream that serve now, as the buyer's agent gets in. */
   edges(stream: StreamRow): WatchedEdge[] {
-    const ticket = this.#parts.playback.ticketOf(stream);
+    const { playback, demand } = this.#parts;
+    if (demand.isAgentAway(stream.id)) return [];
+    const ticket = playback.ticketOf(stream);
     return this.#parts.jobs.ofStream(stream.id).flatMap((live) => {
       if (live.row.primitive !== "delivery" || !isRunning(live)) return [];
       const hls = this.#placeOf(live)?.hls;

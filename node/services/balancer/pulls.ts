@@ -11,6 +11,7 @@ import type { IngestNodes } from "./ingest-nodes.ts";
 import type { JobBook } from "./job-book.ts";
 import type { BalancerOptions } from "./options.ts";
 import type { BalancerComponents } from "./ports.ts";
+import type { PullDemand } from "./pull-demand.ts";
 import type { StreamBook } from "./stream-book.ts";
 
 export interface PullsParts {
@@ -18,6 +19,7 @@ export interface PullsParts {
   readonly jobs: JobBook;
   readonly nodes: IngestNodes;
   readonly tasks: TaskGroup;
+  readonly demand: PullDemand;
 }
 
 type PulledStream = StreamRow & { readonly pull: PullSetting };
@@ -59,7 +61,10 @@ export class Pulls {
     const { streams, tasks } = this.#parts;
     for (const { id } of this.#open()) {
       const lease = streams.lease(id);
-      if (lease !== undefined) this.#given.set(id, { node: lease.node, isTold: false, lostAtMs: undefined });
+      if (lease === undefined) continue;
+      // Who watches is heard of again within that time.
+      this.#parts.demand.want(id);
+      this.#given.set(id, { node: lease.node, isTold: false, lostAtMs: undefined });
     }
     tasks.every(LOOK_MS, () => this.look());
   }
@@ -106,6 +111,13 @@ export class Pulls {
     await this.#note(stream, code);
   }
 
+  /** Somebody asked where it plays. */
+  wanted(stream: StreamRow): void {
+    if (stream.pull?.when !== "viewers" || stream.state === "ended") return;
+    this.#parts.demand.want(stream.id);
+    this.look();
+  }
+
   /** A node came into session: it may have forgotten what it fetched. */
   joined(node: Address): void {
     for (const given of this.#given.values()) if (given.node === node) given.isTold = false;
@@ -115,13 +127,16 @@ export class Pulls {
   look(): void {
     const { tasks } = this.#parts;
     if (tasks.signal.aborted) return;
-    const open = new Map(this.#open().map((stream) => [stream.id, stream]));
+    const { demand } = this.#parts;
+    const wanted = this.#open().filter((stream) => stream.pull.when === "always" || demand.isWanted(stream));
+    const ids = new Set(wanted.map(({ id }) => id));
     for (const [stream, { node }] of this.#given) {
-      if (open.has(stream)) continue;
+      if (ids.has(stream)) continue;
       this.#given.delete(stream);
+      demand.forget(stream);
       tasks.run(() => this.#tellEnd(stream, node));
     }
-    for (const stream of open.values()) {
+    for (const stream of wanted) {
       if (this.#busy.has(stream.id)) continue;
       this.#busy.add(stream.id);
       tasks.run(() => this.#keep(stream).finally(() => this.#busy.delete(stream.id)));
@@ -182,6 +197,8 @@ export class Pulls {
     await this.#components.hub.call(node, "pull.end", { stream }).catch((error) => {
       this.#components.logger.debug("Tell end of pull failed", { streamId: stream, error });
     });
+    // Why nothing came before says nothing of the next time.
+    if (!this.#given.has(stream)) await this.#note(stream, null);
   }
 
   async #note(stream: Hex, code: string | null): Promise<void> {

@@ -54,6 +54,8 @@ export interface DeliveryComponents {
   readonly statements: Statements;
   readonly domain: Domain;
   readonly keep: KeepPart;
+  /** How many watch a stream here, by whatever protocol. */
+  readonly countViewers?: (stream: EdgeStream) => number;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: MetricsRegister;
@@ -146,6 +148,11 @@ export class DeliveryService implements Delivery, JobRunner, Startable {
 
   sequenceOf(job: Hex): number | null {
     return this.#jobs.get(job)?.delivery.sequence ?? null;
+  }
+
+  viewersOf(job: Hex): number | undefined {
+    const delivery = this.#jobs.get(job)?.delivery;
+    return delivery && this.#components.countViewers?.(delivery.stream);
   }
 
   positionOf(stream: Hex): number | null {

@@ -80,6 +80,8 @@ export interface JobRunner {
   end(job: Hex, attempt: number, code: string): Promise<void>;
   /** The newest segment begun; null before the first. */
   sequenceOf(job: Hex): number | null;
+  /** How many watch what it does now, where it is something to watch. */
+  viewersOf?(job: Hex): number | undefined;
   /** The newest segment of a stream that this service knows. */
   positionOf(stream: Hex): number | null;
 }
@@ -185,13 +187,17 @@ export class JobDeskService implements JobDesk, Startable {
 
   runningJobs(): RunningJob[] {
     const known = new Map([...this.#untold, ...this.#running]);
-    return [...known.values()].map(({ job: { job, attempt, spec }, runner }) => ({
-      job,
-      attempt,
-      primitive: spec.primitive,
-      stream: spec.stream,
-      sequence: runner?.sequenceOf(job) ?? null,
-    }));
+    return [...known.values()].map(({ job: { job, attempt, spec }, runner }) => {
+      const viewers = runner?.viewersOf?.(job) ?? 0;
+      return {
+        job,
+        attempt,
+        primitive: spec.primitive,
+        stream: spec.stream,
+        sequence: runner?.sequenceOf(job) ?? null,
+        ...(viewers === 0 ? {} : { viewers }),
+      };
+    });
   }
 
   async admit(terms: JobTerms): Promise<AssignedJob> {

@@ -48,6 +48,9 @@ describe("pulled sources, from the source to an edge", function () {
     await balancer.until(() => balancer.renditions.length > 0);
     await balancer.assign(at, balancer.deliverySpec());
     const stream = at.delivery.findStream(balancer.slug)!;
+    at.viewers = 3;
+    const told = at.desk.runningJobs().flatMap(({ primitive, viewers }) => (primitive === "delivery" ? [viewers] : []));
+    assert.deepEqual(told, [3]);
     await until(() => stream.window.ended);
     const http = fastify();
     await addLive(http, at.delivery);

@@ -170,13 +170,97 @@ describe("pulled streams at the balancer", () => {
     assert.equal(begun(other).length, 0);
   });
 
+  describe("that are fetched for viewers", () => {
+    const IDLE_MS = 60_000;
+    const ended = (node: FakeNode) => node.told("pull.end").length;
+    /** What the buyer's agent was told last that it may look at. */
+    const looksAt = () => (scene.nodes[3].told("stream.watch") as { edges: unknown[] }[]).at(-1)?.edges.length ?? 0;
+
+    async function watched() {
+      const created = await pull({ when: "viewers" });
+      await scene.market.clock.advance(5_000);
+      assert.equal(begun(scene.nodes[0]).length + begun(scene.nodes[1]).length, 0);
+      await scene.market.balancer.play(created.slug);
+      const [node] = await given();
+      const grant = await ask(node, "publish.pulled", { stream: created.id });
+      if (!("terms" in grant)) throw new Error("no grant");
+      node.jobs.set(grant.terms.assignment.value.job, grant.terms);
+      await ask(node, "source.ready", { stream: created.id, source });
+      await scene.until(() => scene.transcoders(created.id).length === 2);
+      await scene.market.balancer.play(created.slug);
+      const [edge] = scene.edgesOf(created.id);
+      const say = (viewers: number) => scene.market.hub.tellViewers(edge!.node, viewers);
+      return { ...created, node, say };
+    }
+
+    /** Seconds one by one, as the balancer looks. */
+    async function pass(seconds: number): Promise<void> {
+      for (let second = 0; second < seconds; second += 1) await scene.market.clock.advance(1_000);
+    }
+
+    it("begin with the first of them", async () => {
+      await watched();
+    });
+
+    it("stop a while after the last has left", async () => {
+      const { node, say } = await watched();
+      scene.market.hub.leave(scene.nodes[3]);
+      say(1);
+      await pass(3 * (IDLE_MS / 1_000));
+      assert.equal(ended(node), 0);
+      say(0);
+      await pass(IDLE_MS / 1_000 - 2);
+      assert.equal(ended(node), 0);
+      await pass(4);
+      await scene.until(() => ended(node) === 1);
+    });
+
+    it("stop where the buyer's agent alone looks on, and it looks away to show it", async () => {
+      const { node, say } = await watched();
+      await scene.until(() => looksAt() > 0);
+      say(1);
+      await pass(39);
+      assert.ok(looksAt() > 0);
+      await pass(3);
+      await scene.until(() => looksAt() === 0);
+      // It is counted for a few seconds more.
+      await pass(12);
+      assert.equal(ended(node), 0);
+      say(0);
+      await pass(8);
+      await scene.until(() => ended(node) === 1);
+    });
+
+    it("go on where one is there that is seen while the agent looks away", async () => {
+      const { node, say } = await watched();
+      say(1);
+      await pass(IDLE_MS / 1_000 + 10);
+      assert.equal(ended(node), 0);
+      await scene.until(() => looksAt() > 0);
+      say(2);
+      await pass(3 * (IDLE_MS / 1_000));
+      assert.ok(ended(node) === 0 && looksAt() > 0);
+    });
+
+    it("begin again with the next, where the stream goes on", async () => {
+      const { id, slug, node } = await watched();
+      await pass(IDLE_MS / 1_000 + 2);
+      await scene.until(() => ended(node) === 1);
+      await ask(node, "publish.end", { stream: id, clean: false, lastSequence: 9, frames: 600 });
+      assert.equal((await row(id)).state, "created");
+      await assert.rejects(ask(node, "publish.pulled", { stream: id }), codeOf("PULL_NOT_YOURS"));
+      await scene.market.balancer.play(slug);
+      await scene.until(() => begun(scene.nodes[0]).length + begun(scene.nodes[1]).length === 2);
+    });
+  });
+
   it("take their price and their policy as any other stream", async () => {
     const { quote } = await scene.market.balancer.createStream(scene.nodes[3].address, {
       ladder,
       token: usdc,
       nonce: randomHash(3),
       unsignedBudgetBytes: 0n,
-      pull: { url },
+      pull: { url, when: "viewers" },
     });
     assert.ok((quote.prices.ingestMs ?? 0n) > 0n);
   });
