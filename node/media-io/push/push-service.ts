@@ -37,8 +37,10 @@ export interface PushedSegment {
 }
 
 interface OpenStream {
-  readonly session: Promise<PushSession>;
+  readonly opening: Promise<PushSession>;
   readonly lost: AbortController;
+  /** Once it is known that the key may publish. */
+  session: PushSession | undefined;
 }
 
 const SWEEP_MS = 1_000;
@@ -85,7 +87,7 @@ export class PushService implements Startable {
     await this.#tasks.close();
     const open = [...this.#streams.values()];
     for (const { lost } of open) lost.abort();
-    for (const { session } of open) (await session.catch(() => undefined))?.end(stopped);
+    for (const { opening } of open) (await opening.catch(() => undefined))?.end(stopped);
     await Promise.all(this.#ending);
   }
 
@@ -131,14 +133,20 @@ export class PushService implements Startable {
   #find(key: string, address: string): Promise<PushSession> {
     const name = createHash("sha256").update(key).digest("hex");
     const known = this.#streams.get(name);
-    if (known !== undefined) return known.session;
+    if (known !== undefined) return known.opening;
     const { maxStreams } = this.#options;
     if (this.#streams.size >= maxStreams) throw new PushError({ code: "PUSH_STREAMS_EXCEEDED", limit: maxStreams });
     const lost = new AbortController();
-    const session = this.#open(name, key, { protocol: "push", address, signal: lost.signal });
-    this.#streams.set(name, { session, lost });
-    session.catch(() => this.#streams.delete(name));
-    return session;
+    const opening = this.#open(name, key, { protocol: "push", address, signal: lost.signal });
+    const stream: OpenStream = { opening, lost, session: undefined };
+    this.#streams.set(name, stream);
+    opening.then(
+      (session) => {
+        stream.session = session;
+      },
+      () => this.#streams.delete(name),
+    );
+    return opening;
   }
 
   async #open(name: string, key: string, info: PublishInfo): Promise<PushSession> {
@@ -159,12 +167,12 @@ export class PushService implements Startable {
     return new PushSession({ sink, clock, onOver }, this.#options);
   }
 
-  async #sweep(): Promise<void> {
+  #sweep(): void {
     const { idleMs } = this.#options;
-    for (const { session: opening } of [...this.#streams.values()]) {
-      const session = await opening.catch(() => undefined);
+    const nowMs = this.#components.clock.nowMs();
+    for (const { session } of [...this.#streams.values()]) {
       const sinceMs = session?.idleSinceMs;
-      if (sinceMs === undefined || this.#components.clock.nowMs() - sinceMs < idleMs) continue;
+      if (sinceMs === undefined || nowMs - sinceMs < idleMs) continue;
       session?.end(new PushError({ code: "PUSH_IDLE", timeoutMs: idleMs }));
     }
   }
