@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { checkStream } from "@leat/node/media/inspect/check-stream.ts";
 import { initSegment } from "@leat/node/media/mp4/init.ts";
+import { addLive } from "@leat/node/media-io/hls/routes.ts";
 import { createRtmpServer, type RtmpServer } from "@leat/node/media-io/rtmp/server.ts";
 import { WebrtcEndpoint } from "@leat/node/media-io/webrtc/endpoint.ts";
 import type { EdgeStream } from "@leat/node/services/delivery/edge-stream.ts";
@@ -9,7 +11,9 @@ import type { Ladder } from "@leat/transcoder/ladder.ts";
 import { readLoudness, readMedia, readSight } from "@leat/transcoder/tools/media.ts";
 import type { MediaItem } from "@leat/transcoder/tools/media-item.ts";
 import { publish } from "@leat/transcoder/tools/publisher.ts";
+import { type FastifyInstance, fastify } from "fastify";
 import { FakeBalancer } from "../../support/fake-balancer.ts";
+import { fetchFile, fetchText } from "../../support/hls-judge.ts";
 import { readTrack } from "../../support/media/mp4-reader.ts";
 import { MediaNode } from "../../support/media-network.ts";
 import { publishInfo, publishItems, until } from "../../support/publish-items.ts";
@@ -32,6 +36,7 @@ describe("a flash and its beep", function () {
   const viewers: WebrtcClient[] = [];
   let rtmp: RtmpServer | undefined;
   let whep: WhepServer | undefined;
+  let http: FastifyInstance | undefined;
   // The library is one for the process, clients included: it stays until they are gone.
   const kept = new WebrtcEndpoint({ enabled: true, host: "127.0.0.1", port: 0, publicAddresses: [] }, silentLogger);
 
@@ -39,10 +44,12 @@ describe("a flash and its beep", function () {
   after(() => kept.stop());
   afterEach(async () => {
     for (const viewer of viewers.splice(0)) viewer.close();
+    await http?.close();
     await whep?.stop();
     await rtmp?.stop();
     await Promise.all(nodes.splice(0).map((node) => node.stop()));
     whep = undefined;
+    http = undefined;
     rtmp = undefined;
   });
 
@@ -85,7 +92,7 @@ describe("a flash and its beep", function () {
     });
   }
 
-  it("stay together by WebRTC, where all rungs are H.264 and the sound came as AAC", async () => {
+  it("stay together by WebRTC where all rungs are H.264, and files keep to AAC", async () => {
     const balancer = new FakeBalancer(ladder.slice(0, 1));
     const [origin, edge] = await startNodes(balancer);
     rtmp = createRtmpServer({
@@ -113,6 +120,15 @@ describe("a flash and its beep", function () {
     await until(() => viewer.sound.length >= 200 && viewer.reports.size === 2);
     const { length } = viewer.pictures;
     await until(() => viewer.pictures.length >= length + 6);
+    http = fastify();
+    await addLive(http, edge.delivery);
+    const url = `${await http.listen({ host: "127.0.0.1", port: 0 })}/live/${balancer.slug}`;
+    assert.deepEqual((await checkStream(`${url}/master.m3u8`, fetchFile)).findings, []);
+    for (const file of ["master.m3u8", "manifest.mpd"]) {
+      const text = await fetchText(`${url}/${file}`);
+      assert.match(text, /mp4a\.40\.2/);
+      assert.doesNotMatch(text, /opus/);
+    }
     await publisher.stop();
 
     const zeroMs = showsAtMs(viewer, "audio", viewer.sound[0]!.timestamp);
