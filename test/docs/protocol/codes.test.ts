@@ -13,6 +13,9 @@ const sources = [
   "node/http/auth.ts",
   "node/media-io/access/errors.ts",
   "node/media-io/access/policy.ts",
+  "node/media-io/pull/errors.ts",
+  "node/media/pulled-playlist.ts",
+  "node/services/pulling/errors.ts",
 ];
 const interfaceOf = "contracts/interfaces/IPaymentEscrow.sol";
 
@@ -23,18 +26,20 @@ describe("the page of codes", () => {
     page = new Set([...rows].map(([, code]) => code!));
   });
 
-  it("names every code that statements, vouchers, requests and viewers are refused with, and no other", async () => {
+  it("names every code that statements, vouchers, requests, viewers and sources are refused with, and no other", async () => {
     const written = new Set<string>();
     for (const path of sources) {
       const types =
-        /(?:code: |\| |= )(?:FieldFault|)"?((?:STATEMENT|UNITS|API_REQUEST|VOUCHER|CREDIT|PAYER|AUTH|PLAYBACK)_[A-Z_0-9]+)"/g;
+        /(?:code: |\| |= )(?:FieldFault|)"?((?:STATEMENT|UNITS|API_REQUEST|VOUCHER|CREDIT|PAYER|AUTH|PLAYBACK|PULL)_[A-Z_0-9]+)"/g;
       for (const [, code] of (await read(path)).matchAll(types)) written.add(code!);
     }
     const rules = await read("node/metering/errors.ts");
     for (const [, code] of rules.matchAll(/code: "(VOUCHER_\w+)"/g)) written.add(code!);
     const hub = await read("node/services/session/hub.ts");
     for (const [, code] of hub.matchAll(/"(SESSION_ACCOUNT_\w+)"/g)) written.add(code!);
-    assert.ok(written.size > 50);
+    const balancer = await read("node/services/balancer/errors.ts");
+    for (const [, code] of balancer.matchAll(/code: "((?:STREAM_PULLS|PULL)_\w+)"/g)) written.add(code!);
+    assert.ok(written.size > 80);
     const named = [...page].filter((code) => /^[A-Z_0-9]+$/.test(code));
     assert.deepEqual(named.toSorted(), [...written].toSorted());
   });
