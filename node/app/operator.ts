@@ -36,6 +36,7 @@ import { addPaymentStatus } from "./payment-status.ts";
 import { readPriceLists } from "./price-lists.ts";
 import { addPulling } from "./pulling.ts";
 import { addPush } from "./push.ts";
+import { addRestreaming } from "./restreaming.ts";
 import { addSrt, type SrtHello } from "./srt.ts";
 import { addWhep, addWhip } from "./webrtc.ts";
 import { addTranscodes, addX402, createPlaybackDoor } from "./x402.ts";
@@ -178,6 +179,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     parts.push({ name: "delivery", part: delivery });
     await addWhep(foundation, webrtc, delivery, { audiences, door });
     await addMp4(foundation, delivery, { audiences, door });
+    addRestreaming(foundation, jobSession, delivery);
     // A balancer in the same process tells the owners itself.
     if (!config.node.roles.includes("balancer")) {
       const send = ({ stream, refusals }: StreamRefusals) =>

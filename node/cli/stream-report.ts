@@ -12,7 +12,14 @@ const aboutChecks = [
 
 /** Who did what for a stream, and what was paid in whole tokens by their name. */
 export function renderStream(
-  { slug, state, frames, segments, pull }: Pick<StreamInfo, "slug" | "state" | "frames" | "segments" | "pull">,
+  {
+    slug,
+    state,
+    frames,
+    segments,
+    pull,
+    targets,
+  }: Pick<StreamInfo, "slug" | "state" | "frames" | "segments" | "pull" | "targets">,
   jobs: readonly Pick<JobInfo, "part" | "attempts">[],
   payments: readonly PaymentInfo[],
   tokens: readonly TokenFacts[],
@@ -43,6 +50,7 @@ export function renderStream(
     ...(pull === null
       ? []
       : [`pulled from ${pull.url}${pull.code === null ? "" : `, of which nothing comes: ${pull.code}`}`]),
+    ...targets.map(({ name, url, code }) => `sent on to ${name} at ${url}${code === null ? "" : `, not now: ${code}`}`),
     ...(attempts.length === 0
       ? ["nobody works for it"]
       : [renderTable(attempts), aboutChecks, '"leat explain SELECTION" tells why that node']),

@@ -8,6 +8,7 @@ import { accessOptions } from "../media-io/access/webhook.ts";
 import { mp4Options } from "../media-io/mp4/options.ts";
 import { pullOptions } from "../media-io/pull/options.ts";
 import { pushOptions } from "../media-io/push/options.ts";
+import { restreamOptions } from "../media-io/restream/options.ts";
 import { srtOptions } from "../media-io/srt/options.ts";
 import { webrtcOptions } from "../media-io/webrtc/options.ts";
 import { balancerOptions } from "../services/balancer/options.ts";
@@ -54,6 +55,7 @@ export const sections = {
   srt: srtOptions,
   webrtc: webrtcOptions,
   mp4: mp4Options,
+  restream: restreamOptions,
   push: pushOptions,
   pull: pullOptions,
   ingest: ingestOptions,

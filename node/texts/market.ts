@@ -175,6 +175,15 @@ export const marketTexts = {
   PULL_TIMEOUT: { happened: "the source's name was not found in time", todo: "ask again; look at its name server" },
   PULL_PULLS_EXCEEDED: { happened: "the nodes pull as many sources as they can", todo: "ask again in a minute" },
   PULL_DISABLED: { happened: "the nodes pull nothing", todo: "publish the stream, or ask another cluster" },
+  RESTREAM_URL_INVALID: {
+    happened: "a target's address is none that a stream can be sent on to",
+    todo: "write it as rtmp://HOST/APP/KEY, or rtmps:",
+  },
+  RESTREAM_SCHEME_REFUSED: {
+    happened: "streams are not sent on by this scheme",
+    todo: "docs/buyers/send-on.md lists those that are",
+  },
+  RESTREAM_NAME_TWICE: { happened: "two targets are called {name}", todo: "give each its own name" },
   STORED_JOB_INVALID: saidByThrower,
   STORED_JOB_TOO_LONG: { happened: "{seconds} s are declared, and {most} s are taken", todo: "send it in pieces" },
   STORED_JOB_TOO_LARGE: { happened: "the file has {sizeBytes} bytes, and {most} are taken", todo: "send it in pieces" },

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import type { Socket } from "node:net";
+import type { LookupFunction, Socket } from "node:net";
 import { connect, isIP } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { AmfValue } from "./amf.ts";
@@ -24,6 +24,13 @@ interface Target {
   readonly app: string;
   readonly key: string;
   readonly tcUrl: string;
+}
+
+export interface OpenOptions {
+  /** How the server's name is looked up, where the address that it had is to be held to. */
+  readonly lookup?: LookupFunction;
+  /** Ends the attempt; what was opened is left alone. */
+  readonly signal?: AbortSignal;
 }
 
 interface Answer {
@@ -56,9 +63,20 @@ export class RtmpPublisher {
   }
 
   /** Resolves when the server accepted the publish. */
-  static async open(url: string): Promise<RtmpPublisher> {
+  static async open(url: string, { lookup, signal }: OpenOptions = {}): Promise<RtmpPublisher> {
     const target = parseTarget(url);
-    const socket = dial(target);
+    const socket = dial(target, lookup);
+    const leave = () => socket.destroy(new Error("given up"));
+    signal?.addEventListener("abort", leave, { once: true });
+    try {
+      if (signal?.aborted) leave();
+      return await RtmpPublisher.#begin(socket, target);
+    } finally {
+      signal?.removeEventListener("abort", leave);
+    }
+  }
+
+  static async #begin(socket: Socket, target: Target): Promise<RtmpPublisher> {
     try {
       await once(socket, target.scheme === "rtmps" ? "secureConnect" : "connect");
     } catch (error) {
@@ -115,7 +133,9 @@ export class RtmpPublisher {
 
   /** Drops the connection without a word, as a publisher does whose network is gone. */
   abort(): void {
-    this.#socket.resetAndDestroy();
+    // Under TLS there is no such way, and no word is said either.
+    if (this.#target.scheme === "rtmps") this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
   }
 
   async #start(): Promise<void> {
@@ -241,8 +261,8 @@ function refusal(info: AmfValue): PublishError {
 }
 
 /** A server's certificate must be trusted here: by the system, or by NODE_EXTRA_CA_CERTS. */
-function dial({ scheme, host, port }: Target): Socket {
-  const address = { host, port, noDelay: true };
+function dial({ scheme, host, port }: Target, lookup: LookupFunction | undefined): Socket {
+  const address = { host, port, noDelay: true, ...(lookup === undefined ? {} : { lookup }) };
   if (scheme === "rtmp") return connect(address);
   // An address is no name that a server could be asked for.
   return connectTls(isIP(host) === 0 ? { ...address, servername: host } : address);

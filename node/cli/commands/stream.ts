@@ -13,11 +13,13 @@ import {
   listStreams,
   rotateStreamKey,
   setPlayback,
+  setTargets,
 } from "@leat/sdk/client/actions/streams.ts";
 import type { LeatClient } from "@leat/sdk/client/create-client.ts";
 import { type PriceUnit, priceUnits } from "@leat/sdk/protocol/job.ts";
 import { type PlaybackRequest, playbackRequestSchema } from "@leat/sdk/protocol/playback.ts";
 import { type PullSetting, pullUrlSchema, pullWhenSchema } from "@leat/sdk/protocol/pull.ts";
+import { type RestreamTarget, restreamTargetsSchema } from "@leat/sdk/protocol/restream.ts";
 import { parsePrice } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
 import { Value } from "typebox/value";
@@ -37,6 +39,7 @@ interface CreateFlags {
   readonly playback?: string;
   readonly pull?: string;
   readonly when?: string;
+  readonly targets?: string;
   readonly idempotencyKey?: string;
 }
 
@@ -56,6 +59,7 @@ export function register(program: Command): void {
       "address of a source that the cluster fetches, in place of a publisher; - reads it from stdin",
     )
     .option("--when <time>", "with --pull: always, or viewers to fetch it while somebody watches; default always")
+    .option("--targets <file>", "JSON file of servers that the stream is sent on to; - reads it from stdin")
     .option("--idempotency-key <text>", "asks again for the same stream where an answer was lost")
     .action(async (flags: CreateFlags, command: Command) => {
       if (flags.ladder === undefined && !flags.passthrough) {
@@ -70,6 +74,7 @@ export function register(program: Command): void {
         ...(flags.region === undefined ? {} : { region: flags.region }),
         ...(flags.playback === undefined ? {} : { playback: await readPlayback(flags.playback) }),
         ...(await readPull(flags)),
+        ...(flags.targets === undefined ? {} : { targets: await readTargets(flags.targets) }),
         ...(flags.ceiling === undefined ? {} : { priceCeilings: parseCeilings(flags.ceiling) }),
       };
       const created = await createStream(caller, request, flags.idempotencyKey);
@@ -116,6 +121,18 @@ export function register(program: Command): void {
       const { caller } = await openCaller(command, 2);
       const changed = await setPlayback(caller, name, await readPlayback(file));
       printResult(command, changed, ({ slug, playback }) => `stream ${slug} is for ${audiences[playback.type]}`);
+    });
+  acceptSettings(stream.command("targets <stream> <file>"))
+    .description("send a stream on to servers, at once: a JSON file, - for stdin, or the word none")
+    .action(async (name: string, file: string, _flags: unknown, command: Command) => {
+      checkName(name);
+      const { caller } = await openCaller(command, 2);
+      const changed = await setTargets(caller, name, file === "none" ? [] : await readTargets(file));
+      printResult(command, changed, ({ slug, targets }) =>
+        targets.length === 0
+          ? `stream ${slug} is sent on to nobody`
+          : [`stream ${slug} is sent on to`, ...targets.map((target) => `${target.name}  ${target.url}`)].join("\n"),
+      );
     });
   acceptSettings(stream.command("rotate-key <stream>"))
     .description("make a new key to publish with; it is shown this once")
@@ -182,6 +199,18 @@ const pullSentences = {
   always: "its source is fetched from now on",
   viewers: "its source is fetched while somebody watches",
 } as const;
+
+/** Keys stand in it: it need not stand where every user of the machine can read it. */
+async function readTargets(file: string): Promise<readonly RestreamTarget[]> {
+  let value: unknown;
+  try {
+    value = JSON.parse(file === "-" ? await text(process.stdin) : await readFile(file, "utf8"));
+  } catch (cause) {
+    throw new UsageError(`the targets file ${file} cannot be read as JSON: ${describeFileReason(fileReason(cause))}`);
+  }
+  if (Value.Check(restreamTargetsSchema, value)) return value;
+  throw new UsageError(`the targets file ${file} is no list of targets; docs/buyers/send-on.md shows one`);
+}
 
 /** What the cluster would refuse with a pattern. */
 function checkName(stream: string): void {

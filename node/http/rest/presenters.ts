@@ -1,5 +1,7 @@
 import type { PlaybackPolicy } from "@leat/sdk/protocol/playback.ts";
+import type { RestreamTarget } from "@leat/sdk/protocol/restream.ts";
 import { maskSource } from "../../media-io/pull/source-url.ts";
+import { maskTarget } from "../../media-io/restream/target-url.ts";
 import type { JobView } from "../../services/balancer/views.ts";
 import type { ChannelStatus } from "../../services/payment/index.ts";
 import type { AttemptRow, CheckRow, ReceiptRow } from "../../store/sql/job-store.ts";
@@ -28,6 +30,7 @@ export function presentStream(row: StreamRow) {
     prices: row.retail,
     playback: presentPolicy(row.playback),
     pull: presentPull(row),
+    targets: row.targets.map((target) => presentTarget(target, row)),
     createdAtMs,
     endedAtMs,
     endCode,
@@ -36,6 +39,12 @@ export function presentStream(row: StreamRow) {
 
 function presentPull({ pull, pullCode }: StreamRow) {
   return pull && { url: maskSource(pull.url), when: pull.when, code: pullCode };
+}
+
+/** `code`: why nothing is sent to it, null where something is; "RESTREAM_WAITING" before anything is known. */
+function presentTarget({ name, url, rung }: RestreamTarget, { targetCodes }: Pick<StreamRow, "targetCodes">) {
+  const { [name]: code = "RESTREAM_WAITING" } = targetCodes;
+  return { name, url: maskTarget(url), rung: rung ?? null, code };
 }
 
 /** All but what is secret of it. */

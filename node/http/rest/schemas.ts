@@ -3,6 +3,7 @@ import { ladderSchema, type Prices, priceUnits } from "@leat/sdk/protocol/job.ts
 import { regionSchema } from "@leat/sdk/protocol/offer-body.ts";
 import { MAX_PLAYBACK_TOKEN, playbackRequestSchema } from "@leat/sdk/protocol/playback.ts";
 import { pullRequestSchema } from "@leat/sdk/protocol/pull.ts";
+import { restreamTargetsSchema } from "@leat/sdk/protocol/restream.ts";
 import { addressSchema, closedObject, hashSchema } from "@leat/sdk/protocol/schemas.ts";
 import { type Static, Type } from "typebox";
 
@@ -21,6 +22,7 @@ export const createStreamSchema = closedObject({
   region: Type.Optional(regionSchema),
   playback: Type.Optional(playbackRequestSchema),
   pull: Type.Optional(pullRequestSchema),
+  targets: Type.Optional(restreamTargetsSchema),
 });
 export type CreateStreamBody = Static<typeof createStreamSchema>;
 
@@ -70,3 +72,6 @@ export function readPrices(texts: Readonly<Record<string, string | undefined>> |
   );
   return Object.fromEntries(entries) as Prices;
 }
+
+export const targetsBody = closedObject({ targets: restreamTargetsSchema });
+export type TargetsBody = Static<typeof targetsBody>;

@@ -17,6 +17,8 @@ import {
   receiptsQuery,
   rotateBody,
   streamParams,
+  type TargetsBody,
+  targetsBody,
 } from "./schemas.ts";
 
 export interface StreamRoutesComponents extends AuthComponents {
@@ -86,6 +88,14 @@ export async function registerStreamRoutes(
       { schema: { params: streamParams, body: playbackRequestSchema } },
       async ({ account, params, body }) => {
         await balancer.setPlayback(account, params.stream, body);
+        return presentStream(await views.stream(account, params.stream));
+      },
+    );
+    group.post<OneStream & { Body: TargetsBody }>(
+      "/v1/streams/:stream/targets",
+      { schema: { params: streamParams, body: targetsBody } },
+      async ({ account, params, body }) => {
+        await balancer.setTargets(account, params.stream, body.targets);
         return presentStream(await views.stream(account, params.stream));
       },
     );

@@ -1,5 +1,6 @@
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { PlaybackRequest } from "@leat/sdk/protocol/playback.ts";
+import type { RestreamTarget } from "@leat/sdk/protocol/restream.ts";
 import { parseAmount } from "@leat/sdk/protocol/units.ts";
 import type { Candidate } from "@leat/sdk/selection/candidate.ts";
 import { defaultParameters } from "@leat/sdk/selection/parameters.ts";
@@ -7,6 +8,7 @@ import type { CandidateLeaf } from "@leat/sdk/selection/table.ts";
 import { createTable, proveCandidate } from "@leat/sdk/selection/table.ts";
 import type { Startable } from "../../kernel/lifecycle.ts";
 import { TaskGroup } from "../../kernel/task-group.ts";
+import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { NodeRequest } from "../../wire/session/messages.ts";
 import type { Hello, TableMark, Welcome } from "../../wire/session/presence.ts";
 import { Accounting } from "./accounting.ts";
@@ -27,6 +29,7 @@ import { Publishing } from "./publishing.ts";
 import { PullDemand } from "./pull-demand.ts";
 import { Pulls } from "./pulls.ts";
 import { Reports } from "./reports.ts";
+import { Restreams } from "./restreams.ts";
 import { SeedSource } from "./seed-source.ts";
 import { type PublishedSelection, SelectionLog } from "./selection-log.ts";
 import { StreamBook } from "./stream-book.ts";
@@ -41,6 +44,7 @@ export interface Balancer {
   endStream(buyer: Address, stream: string): Promise<void>;
   rotateKey(buyer: Address, stream: string, revokeOld: boolean): Promise<RotatedKey>;
   setPlayback(buyer: Address, stream: string, policy: PlaybackRequest): Promise<void>;
+  setTargets(buyer: Address, stream: string, targets: readonly RestreamTarget[]): Promise<void>;
   play(slug: string, viewer?: PlayViewer): Promise<Playback>;
   /** Where a stream may be published, the best node first. */
   rankIngest(streamKey: string): Promise<IngestRanking>;
@@ -68,6 +72,7 @@ export class BalancerService implements Balancer, Startable {
   readonly #placement: Placement;
   readonly #keeper: JobKeeper;
   readonly #pulls: Pulls;
+  readonly #restreams: Restreams;
   readonly #publishing: Publishing;
   readonly #streams: Streams;
   readonly #play: Play;
@@ -123,10 +128,13 @@ export class BalancerService implements Balancer, Startable {
     const publishing = { streams, jobs, placement, keeper, onEnd, pulls, onPause, tickets };
     this.#publishing = new Publishing(components, options, publishing);
     this.#frontDoor = new FrontDoor(components, { streams, jobs, candidates, nodes, tickets, parameters });
-    const making = { streams, jobs, candidates, nodes, pulls, onEnd, playback, onEdges };
+    const onTargets = () => this.#restreams.look();
+    const making = { streams, jobs, candidates, nodes, pulls, onEnd, playback, onEdges, onTargets };
     this.#streams = new Streams(components, options, making);
     this.#play = new Play(components, { streams, jobs, keeper, playback, pulls, demand });
     this.#writeOffs = new WriteOffs(components, options, { jobs, unpaid });
+    const place = (stream: StreamRow) => this.#play.place(stream);
+    this.#restreams = new Restreams(components, { streams, jobs, tasks, place });
     this.#reports = new Reports(components, options, { streams, accounting, tasks });
     this.views = new Views(components, this.#streams, candidates);
     this.#handleCalls();
@@ -156,6 +164,7 @@ export class BalancerService implements Balancer, Startable {
         this.#candidates.renew();
         this.#background(() => this.#keeper.joined(presence));
         this.#pulls.joined(presence.node);
+        this.#restreams.joined(presence.node);
         if (presence.hello.roles.includes("buyer")) {
           this.#reports.kick();
           for (const stream of this.#streamBook.open()) if (stream.buyer === presence.node) this.#tellEdges(stream.id);
@@ -170,6 +179,7 @@ export class BalancerService implements Balancer, Startable {
     this.#reports.start();
     this.#pulls.start();
     this.#writeOffs.start();
+    this.#restreams.start();
     this.#tasks.every(SWEEP_MS, () => this.#publishing.sweep());
     this.#tasks.every(SWEEP_MS, () => this.#writeOffs.sweep());
   }
@@ -213,6 +223,10 @@ export class BalancerService implements Balancer, Startable {
 
   rotateKey(buyer: Address, stream: string, revokeOld: boolean): Promise<RotatedKey> {
     return this.#streams.rotateKey(buyer, stream, revokeOld);
+  }
+
+  setTargets(buyer: Address, stream: string, targets: readonly RestreamTarget[]): Promise<void> {
+    return this.#streams.setTargets(buyer, stream, targets);
   }
 
   async setPlayback(buyer: Address, stream: string, policy: PlaybackRequest): Promise<void> {
@@ -264,6 +278,7 @@ export class BalancerService implements Balancer, Startable {
     hub.handle("publish.request", (from, body) => answerPublicly(() => this.#publishing.request(from, body)));
     hub.handle("publish.ticket", (from, body) => answerPublicly(() => this.#publishing.requestByTicket(from, body)));
     hub.handle("publish.pulled", (from, body) => answerPublicly(() => this.#publishing.requestPulled(from, body)));
+    hub.handle("restream.state", (from, body) => answerPublicly(() => nothing(this.#restreams.state(from, body))));
     hub.handle("pull.state", (from, body) => answerPublicly(() => nothing(this.#pulls.state(from, body))));
     hub.handle("publish.renew", (from, body) => answerPublicly(() => nothing(this.#publishing.renew(from, body))));
     hub.handle("publish.end", (from, body) => answerPublicly(() => nothing(this.#publishing.end(from, body))));

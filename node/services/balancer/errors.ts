@@ -12,6 +12,8 @@ export class BalancerError extends CodedError<
   | { code: "STREAM_TOKEN_UNKNOWN"; token: string }
   | { code: "STREAM_PULLS_EXCEEDED"; limit: number }
   | { code: "PULL_NOT_YOURS"; stream: Hex }
+  | { code: "RESTREAM_NOT_YOURS"; stream: Hex }
+  | { code: "RESTREAM_NAME_TWICE"; name: string }
   | { code: "PUBLISH_LEASE_HELD"; stream: Hex; ageMs: number }
   | { code: "PUBLISH_LEASE_LOST"; stream: Hex }
   | { code: "PUBLISH_NODE_WRONG"; stream: Hex }

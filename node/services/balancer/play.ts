@@ -77,6 +77,11 @@ export class Play {
     return { ...found, primary: carry(found.primary), fallback: carry(found.fallback) };
   }
 
+  /** Has the stream served as if somebody watched. */
+  async place(stream: StreamRow): Promise<void> {
+    await this.#find(stream);
+  }
+
   async #find(stream: StreamRow): Promise<Playback> {
     const { id, slug, state } = stream;
     const nowhere = { stream: id, slug, state, primary: null, fallback: null };

@@ -5,6 +5,7 @@ import { type Address, bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
 import { hashPrices, type LadderRequest, type Prices, type PriceUnit } from "@leat/sdk/protocol/job.ts";
 import type { PlaybackRequest } from "@leat/sdk/protocol/playback.ts";
 import type { PullRequest, PullSetting } from "@leat/sdk/protocol/pull.ts";
+import type { RestreamTarget } from "@leat/sdk/protocol/restream.ts";
 import { type Quote, quoteStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import { dearestPrices, findAboveCeiling, retailPrices } from "../../market/pricing.ts";
@@ -22,6 +23,7 @@ import type { PlaybackDesk } from "./playback.ts";
 import type { BalancerComponents } from "./ports.ts";
 import type { Pulls } from "./pulls.ts";
 import { checkWanted, unitsOf } from "./renditions.ts";
+import { checkTargets } from "./restreams.ts";
 import type { StreamBook } from "./stream-book.ts";
 
 export interface CreateStream {
@@ -38,6 +40,8 @@ export interface CreateStream {
   readonly region?: string;
   /** Who may watch; default everybody. */
   readonly playback?: PlaybackRequest;
+  /** Servers that it is sent on to. */
+  readonly targets?: readonly RestreamTarget[];
   /** Where an ingest node shall fetch it, instead of being published to. */
   readonly pull?: PullRequest;
 }
@@ -78,6 +82,7 @@ export interface StreamsParts {
   readonly playback: PlaybackDesk;
   /** The buyer's agent needs another way in. */
   readonly onEdges: (stream: Hex) => void;
+  readonly onTargets: () => void;
 }
 
 /** Makes, lists and ends streams for buyers. */
@@ -100,6 +105,8 @@ export class Streams {
     checkWanted({ ladder, passthrough });
     const playback = readPolicy(request.playback ?? { type: "public" });
     const pull = readPull(request.pull);
+    const { targets = [] } = request;
+    checkTargets(targets);
     if (pull !== null) pulls.requireRoom(buyer);
     const retail = this.#quotePrices(ladder, token, priceCeilings);
     await this.#judge(buyer);
@@ -124,6 +131,8 @@ export class Streams {
       playback,
       pull,
       pullCode: null,
+      targets,
+      targetCodes: {},
       region: request.region ?? null,
       ingestNodes: [],
       state: "created",
@@ -222,6 +231,21 @@ export class Streams {
       onEdges(id);
       return changed;
     });
+  }
+
+  /** In place of those before: what is sent to a target that stays goes on. */
+  async setTargets(buyer: Address, name: string, targets: readonly RestreamTarget[]): Promise<void> {
+    const { streams, onTargets } = this.#parts;
+    checkTargets(targets);
+    const { id } = await this.find(buyer, name);
+    await streams.exclusively(id, async () => {
+      const row = await this.find(buyer, id);
+      if (row.state === "ended") throw new BalancerError({ code: "STREAM_ENDED", stream: id });
+      const named = targets.filter((target) => Object.hasOwn(row.targetCodes, target.name));
+      const targetCodes = Object.fromEntries(named.map((target) => [target.name, row.targetCodes[target.name]!]));
+      await streams.change(id, { targets, targetCodes });
+    });
+    onTargets();
   }
 
   /** The most that each unit will cost. A ceiling is broken only where even the cheapest node is above it. */

@@ -4,6 +4,7 @@ import type { JobSpec, LadderRequest, Prices, Primitive, SourceSummary } from "@
 import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
 import type { PlaybackPolicy } from "@leat/sdk/protocol/playback.ts";
 import type { PullSetting } from "@leat/sdk/protocol/pull.ts";
+import type { RestreamTarget } from "@leat/sdk/protocol/restream.ts";
 import type {
   Assignment,
   CheckResult,
@@ -57,6 +58,10 @@ export const streams = pgTable(
     pull: record<PullSetting>("pull"),
     /** Why nothing came of it last. */
     pullCode: text("pull_code"),
+    /** Servers that it is sent on to. Their addresses hold keys. */
+    targets: record<readonly RestreamTarget[]>("targets").notNull().default([]),
+    /** Why nothing was sent to one last, by its name; null where something was. */
+    targetCodes: record<Readonly<Record<string, string | null>>>("target_codes").notNull().default({}),
     region: text("region"),
     ingestNodes: record<readonly Address[]>("ingest_nodes").notNull(),
     state: text("state").$type<StreamState>().notNull(),

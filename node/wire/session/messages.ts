@@ -21,6 +21,7 @@ import {
 } from "@leat/sdk/protocol/limits.ts";
 import { playbackPolicySchema } from "@leat/sdk/protocol/playback.ts";
 import { pullUrlSchema } from "@leat/sdk/protocol/pull.ts";
+import { restreamTargetSchema, restreamTargetsSchema } from "@leat/sdk/protocol/restream.ts";
 import {
   addressSchema,
   closedObject,
@@ -155,6 +156,15 @@ export const nodeMethods = defineMethods({
     }),
     response: publishGrantSchema,
   },
+  /** How a target does that this node was given: a code where nothing is sent, null once something is. */
+  "restream.state": {
+    request: closedObject({
+      stream: hashSchema,
+      name: restreamTargetSchema.properties.name,
+      code: Type.Union([publicCodeSchema, Type.Null()]),
+    }),
+    response: nothing,
+  },
   "publish.renew": {
     request: closedObject({
       stream: hashSchema,
@@ -274,6 +284,11 @@ export const balancerMethods = defineMethods({
     response: closedObject({ code: Type.Union([publicCodeSchema, Type.Null()]) }),
   },
   "pull.end": { request: closedObject({ stream: hashSchema }), response: nothing },
+  /** Sends a stream that this node serves on to these targets, and to no others any more. */
+  "restream.set": {
+    request: closedObject({ stream: hashSchema, slug: slugSchema, targets: restreamTargetsSchema }),
+    response: nothing,
+  },
   "stream.position": {
     request: closedObject({ stream: hashSchema }),
     response: closedObject({ sequence: sequenceOrNull }),

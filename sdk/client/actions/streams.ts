@@ -5,6 +5,7 @@ import { type Address, bytesToHex, type Hex } from "../../protocol/hex.ts";
 import type { LadderRequest, SourceSummary } from "../../protocol/job.ts";
 import type { PlaybackRequest } from "../../protocol/playback.ts";
 import type { PullRequest, PullWhen } from "../../protocol/pull.ts";
+import type { RestreamTarget } from "../../protocol/restream.ts";
 import type { StatementSigner } from "../../protocol/statements.ts";
 import type { RenditionInfo } from "../../protocol/stream.ts";
 import type { LeatClient } from "../create-client.ts";
@@ -38,6 +39,8 @@ export interface StreamRequest {
   readonly playback?: PlaybackRequest;
   /** Where the cluster shall fetch it, where nobody publishes it. */
   readonly pull?: PullRequest;
+  /** Servers that it is sent on to. */
+  readonly targets?: readonly RestreamTarget[];
 }
 
 export interface CreatedStream {
@@ -73,6 +76,8 @@ export interface StreamInfo {
   readonly playback: { readonly type: "public" | "jwt" | "webhook" };
   /** Its source, without what is secret of its address, and why nothing came of it last; null where it is published. */
   readonly pull: { readonly url: string; readonly when: PullWhen; readonly code: string | null } | null;
+  /** Servers that it is sent on to, without their keys, and why nothing is sent to one now; null where something is. */
+  readonly targets: readonly TargetInfo[];
   readonly renditions: readonly RenditionInfo[];
   /** What is published; null before the first time. */
   readonly source: SourceSummary | null;
@@ -80,6 +85,13 @@ export interface StreamInfo {
   readonly frames: string;
   readonly segments: number;
   readonly endCode: string | null;
+}
+
+export interface TargetInfo {
+  readonly name: string;
+  readonly url: string;
+  readonly rung: string | null;
+  readonly code: string | null;
 }
 
 export interface AttemptInfo {
@@ -225,6 +237,11 @@ export function endStream(caller: ApiCaller, id: string): Promise<StreamInfo> {
 /** Changes who may watch, at once: also for those who watch now. */
 export function setPlayback(caller: ApiCaller, id: string, playback: PlaybackRequest): Promise<StreamInfo> {
   return callApi(caller, "POST", `${pathOf(id)}/playback`, { body: playback });
+}
+
+/** Has a stream sent on to these servers in place of those before. An empty list ends it. */
+export function setTargets(caller: ApiCaller, id: string, targets: readonly RestreamTarget[]): Promise<StreamInfo> {
+  return callApi(caller, "POST", `${pathOf(id)}/targets`, { body: { targets } });
 }
 
 /**

@@ -3,7 +3,7 @@ import { renderStream } from "../../../node/cli/stream-report.ts";
 
 const address = (digit: string) => `0x${digit.repeat(40)}` as const;
 const usdc = { name: "USDC", token: address("a"), decimals: 6 };
-const stream = { slug: "north-wind", state: "live", frames: "360", segments: 6, pull: null } as const;
+const stream = { slug: "north-wind", state: "live", frames: "360", segments: 6, pull: null, targets: [] } as const;
 const payment = {
   payer: address("1"),
   payee: address("2"),
@@ -40,6 +40,14 @@ describe("report of a stream", () => {
   it("says where a pulled stream comes from, and why nothing does", () => {
     const pull = { url: "http://camera.example/live.ts", when: "always", code: null } as const;
     assert.match(renderStream({ ...stream, pull }, [], [], [usdc]), /^pulled from http:\/\/camera.example\/live.ts$/m);
+    const url = "rtmp://live.example/***";
+    const targets = [
+      { name: "one", url, rung: null, code: null },
+      { name: "two", url, rung: null, code: "RESTREAM_LOST" },
+    ];
+    const sentOn = renderStream({ ...stream, targets }, [], [], [usdc]);
+    assert.match(sentOn, /sent on to one at rtmp:\/\/live.example\/\*\*\*\n/);
+    assert.match(sentOn, /sent on to two at .*, not now: RESTREAM_LOST/);
     const lost = renderStream({ ...stream, pull: { ...pull, code: "PULL_IDLE" } }, [], [], [usdc]);
     assert.match(lost, /live.ts, of which nothing comes: PULL_IDLE$/m);
   });

@@ -22,6 +22,7 @@ const insideANode = [
   "node/media-io/playout",
   "node/media-io/push",
   "node/media-io/pull",
+  "node/media-io/restream",
   "node/media-io/rtmp",
   "node/media-io/srt",
   "node/media-io/webrtc",
@@ -37,6 +38,7 @@ const insideANode = [
   "node/services/jobs",
   "node/services/payment",
   "node/services/pulling",
+  "node/services/restreaming",
   "node/services/session",
   "node/services/transcoding",
 ];

@@ -157,6 +157,29 @@ describe("rest", () => {
     assert.match(inner.json().error.message, /private network/);
   });
 
+  it("has a stream sent on to targets, and shows them without their keys", async () => {
+    const target = { name: "one", url: "rtmp://live.example/app/s3cr3t" };
+    const made = await call("POST", "/v1/streams", { body: { ...order, targets: [target] }, key: "sent-on" });
+    assert.equal(made.statusCode, 201, made.body);
+    const shown = await call("GET", `/v1/streams/${made.json().slug}`);
+    const masked = { name: "one", url: "rtmp://live.example/***", rung: null, code: "RESTREAM_WAITING" };
+    assert.deepEqual(shown.json().targets, [masked]);
+    const url = `/v1/streams/${made.json().slug}/targets`;
+    const changed = await call("POST", url, { body: { targets: [target, { ...target, name: "two", rung: "480p" }] } });
+    assert.deepEqual(changed.json().targets, [masked, { ...masked, name: "two", rung: "480p" }]);
+    const refused = await call("POST", url, { body: { targets: [{ ...target, url: "file://s3cr3t/x/y" }] } });
+    assert.deepEqual([refused.statusCode, refused.json().error.code], [400, "RESTREAM_SCHEME_REFUSED"]);
+    const twice = await call("POST", url, { body: { targets: [target, target] } });
+    assert.deepEqual([twice.statusCode, twice.json().error.code], [400, "RESTREAM_NAME_TWICE"]);
+    const many = Array.from({ length: 9 }, (_, index) => ({ ...target, name: `n${index}` }));
+    assert.equal((await call("POST", url, { body: { targets: many } })).statusCode, 400);
+    const spaced = await call("POST", url, { body: { targets: [{ ...target, url: "rtmp://a b/s3cr3t/x" }] } });
+    assert.equal(spaced.statusCode, 400);
+    for (const { body } of [made, shown, changed, refused, twice, spaced]) assert.doesNotMatch(body, /s3cr3t/);
+    assert.equal((await call("POST", url, { body: { targets: [] }, as: nodes[0]! })).statusCode, 404);
+    assert.deepEqual((await call("POST", url, { body: { targets: [] } })).json().targets, []);
+  });
+
   it("adds, shows and removes webhooks for their account alone, and shows no secret", async () => {
     const body = { url: "https://owner.test/events", secret: "sixteen-characters-and-more", events: ["stream.ended"] };
     const made = await call("POST", "/v1/webhooks", { body });

@@ -1,0 +1,175 @@
+import { isIP } from "node:net";
+import { unlessAborted } from "@leat/node/kernel/abort.ts";
+import type { Clock } from "@leat/node/kernel/clock.ts";
+import { type AddressRules, lookupPinned, OutboundError, pinAddress } from "@leat/node/kernel/net/pinned-address.ts";
+import { chooseTracks } from "@leat/node/media-io/playout/choose-tracks.ts";
+import { SentCount } from "@leat/node/media-io/playout/sent-count.ts";
+import type { PlayedStream, PlayedStreams } from "@leat/node/media-io/playout/stream.ts";
+import { RestreamError } from "@leat/node/media-io/restream/errors.ts";
+import type { RestreamOptions } from "@leat/node/media-io/restream/options.ts";
+import { parseTarget } from "@leat/node/media-io/restream/target-url.ts";
+import { isCodedError } from "@leat/sdk/base/errors.ts";
+import type { Logger } from "@leat/sdk/base/logger.ts";
+import type { RestreamTarget } from "@leat/sdk/protocol/restream.ts";
+import { PublishError } from "@leat/transcoder/tools/publish-error.ts";
+import { RtmpPublisher } from "@leat/transcoder/tools/rtmp-client.ts";
+import { FrameQueue } from "./frame-queue.ts";
+import { RtmpTarget } from "./rtmp-target.ts";
+
+export interface RestreamParts {
+  readonly slug: string;
+  readonly target: RestreamTarget;
+  readonly streams: PlayedStreams;
+  readonly rules: AddressRules;
+  readonly options: RestreamOptions;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Why nothing is sent; null once something is. */
+  readonly onState: (code: string | null) => void;
+  readonly onSent: (bytes: number) => void;
+}
+
+/** How long a server is waited for to hear our goodbye. */
+const GOODBYE_MS = 2_000;
+
+/** One stream towards one server, again and again until the stream is over or nobody wants it any more. */
+export class Restream {
+  readonly #parts: RestreamParts;
+  #code: string | null | undefined;
+
+  constructor(parts: RestreamParts) {
+    this.#parts = parts;
+  }
+
+  /** Why nothing is sent; null where something is, undefined before anything is known. */
+  get code(): string | null | undefined {
+    return this.#code;
+  }
+
+  get target(): RestreamTarget {
+    return this.#parts.target;
+  }
+
+  /** Resolves when the stream is over, or the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { options, clock, logger, target } = this.#parts;
+    let pauseMs = options.retryMinMs;
+    while (!signal.aborted) {
+      try {
+        await this.#push(signal);
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        const fault = nameFault(error);
+        if (fault === undefined) logger.error("Send stream on failed", { target: target.name, error });
+        else logger.info("Lose target of stream", { target: target.name, code: fault.code });
+        // It was there: what follows is another loss.
+        if (this.#code === null) pauseMs = options.retryMinMs;
+        this.#tell(fault?.code ?? "RESTREAM_LOST");
+      }
+      await clock.sleep(pauseMs, signal).catch(() => {});
+      pauseMs = Math.min(pauseMs * 2, options.retryMaxMs);
+    }
+  }
+
+  /** Resolves when the stream is over. @throws RestreamError, PlayoutError, PublishError, OutboundError */
+  async #push(signal: AbortSignal): Promise<void> {
+    const { slug, target, streams, clock } = this.#parts;
+    const stream = streams.findStream(slug);
+    if (stream === undefined) throw new RestreamError({ code: "RESTREAM_STREAM_AWAY" });
+    if (stream.isUnbudgeted === true) throw new RestreamError({ code: "RESTREAM_UNBUDGETED" });
+    const carried = (codec: string) => codec === "h264" || codec === "aac";
+    const tracks = chooseTracks(stream.window.renditions, target.rung, carried);
+    const publisher = await this.#connect(signal);
+    const queue = new FrameQueue(stream, tracks, () => clock.nowMs());
+    try {
+      await this.#send(stream, queue, publisher, signal);
+      await this.#leave(publisher);
+    } finally {
+      queue.close();
+      publisher.abort();
+    }
+  }
+
+  async #connect(signal: AbortSignal): Promise<RtmpPublisher> {
+    const { target, rules, options } = this.#parts;
+    const { timeoutMs } = options;
+    const { hostname, url } = parseTarget(target.url);
+    const timeout = AbortSignal.timeout(timeoutMs);
+    const until = AbortSignal.any([timeout, signal]);
+    try {
+      const found = await unlessAborted(pinAddress(hostname, rules), until);
+      return await RtmpPublisher.open(url, { lookup: lookupPinned(found), signal: until });
+    } catch (error) {
+      if (timeout.aborted) throw new RestreamError({ code: "RESTREAM_TIMEOUT", timeoutMs }, { cause: error });
+      throw error;
+    }
+  }
+
+  async #send(stream: PlayedStream, queue: FrameQueue, publisher: RtmpPublisher, signal: AbortSignal): Promise<void> {
+    const { timeoutMs } = this.#parts.options;
+    const to = new RtmpTarget(publisher);
+    const count = new SentCount({ stream, audience: undefined, onSent: this.#parts.onSent });
+    for (;;) {
+      const next = await queue.take(signal);
+      if (next === undefined) return;
+      let isStalled = false;
+      const timer = setTimeout(() => {
+        isStalled = true;
+        publisher.abort();
+      }, timeoutMs);
+      try {
+        await to.send(next);
+      } catch (error) {
+        if (isStalled) throw new RestreamError({ code: "RESTREAM_TIMEOUT", timeoutMs }, { cause: error });
+        throw error;
+      } finally {
+        clearTimeout(timer);
+      }
+      count.add(next.rung, next.frame, next.sequence);
+      this.#tell(null);
+    }
+  }
+
+  async #leave(publisher: RtmpPublisher): Promise<void> {
+    const timer = setTimeout(() => publisher.abort(), GOODBYE_MS);
+    try {
+      await publisher.unpublish();
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #tell(code: string | null): void {
+    if (this.#code === code) return;
+    this.#code = code;
+    this.#parts.onState(code);
+  }
+}
+
+const publishCodes = {
+  PUBLISH_URL_INVALID: () => new RestreamError({ code: "RESTREAM_URL_INVALID" }),
+  PUBLISH_UNREACHABLE: () => new RestreamError({ code: "RESTREAM_UNREACHABLE", reason: "connection" }),
+  PUBLISH_LOST: () => new RestreamError({ code: "RESTREAM_LOST" }),
+  PUBLISH_INPUT_FAILED: () => new RestreamError({ code: "RESTREAM_LOST" }),
+} as const;
+
+/** What went wrong, in a word that the buyer may hear; undefined for a bug. A server's own words may hold the key. */
+function nameFault(error: unknown): { readonly code: string } | undefined {
+  if (error instanceof PublishError) {
+    const { detail } = error;
+    if (detail.code === "PUBLISH_REFUSED")
+      return new RestreamError({ code: "RESTREAM_REFUSED", status: detail.status });
+    return publishCodes[detail.code]();
+  }
+  if (error instanceof OutboundError) {
+    const { detail } = error;
+    if (detail.code !== "OUTBOUND_ADDRESS_REFUSED" && detail.code !== "OUTBOUND_NAME_UNKNOWN") {
+      return new RestreamError({ code: "RESTREAM_UNREACHABLE", reason: detail.code });
+    }
+    const { host } = detail;
+    const code = isIP(host) === 0 ? "RESTREAM_NAME_REFUSED" : "RESTREAM_ADDRESS_REFUSED";
+    return new RestreamError({ code, host });
+  }
+  return isCodedError(error) ? error : undefined;
+}

@@ -1,0 +1,2 @@
+ALTER TABLE streams ADD COLUMN targets text NOT NULL DEFAULT '[]';
+ALTER TABLE streams ADD COLUMN target_codes text NOT NULL DEFAULT '{}';
