@@ -214,7 +214,8 @@ export class LiveWindow {
     }));
     const periods = this.#periods.arrange(sources);
     const { zeroMs } = this.#periods;
-    return writeMpd({ periods, zeroMs, windowMs, targetDurationS, ended: this.#ended });
+    const ranges = this.#cues.list(zeroMs + (periods[0]?.startMs ?? 0));
+    return writeMpd({ periods, zeroMs, windowMs, targetDurationS, ended: this.#ended, ranges });
   }
 
   /** The segment that starts there, as DASH names it. */

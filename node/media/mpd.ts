@@ -1,4 +1,6 @@
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import type { DateRange } from "./cue-list.ts";
+import { writeEvents } from "./mpd-events.ts";
 import type { Rates } from "./rendition-facts.ts";
 
 /**
@@ -44,6 +46,7 @@ export interface Mpd {
   readonly windowMs: number;
   readonly targetDurationS: number;
   readonly ended: boolean;
+  readonly ranges?: readonly DateRange[];
 }
 
 const UPDATE_S = 2;
@@ -53,7 +56,7 @@ const DELAY_S = 10;
 const TIME_FILE = "time";
 
 export function writeMpd(mpd: Mpd): string {
-  const { periods, zeroMs, windowMs, targetDurationS, ended } = mpd;
+  const { periods, zeroMs, windowMs, targetDurationS, ended, ranges = [] } = mpd;
   const endMs = endOf(periods);
   const live = [
     'type="dynamic"',
@@ -79,13 +82,17 @@ export function writeMpd(mpd: Mpd): string {
       `<ServiceDescription id="0"><Latency ${latency}/><PlaybackRate min="0.96" max="1.04"/></ServiceDescription>`,
     );
   }
-  for (const period of periods) lines.push(...writePeriod(period));
+  for (const [index, period] of periods.entries()) {
+    const next = periods[index + 1];
+    const untilMs = next === undefined ? Number.POSITIVE_INFINITY : zeroMs + next.startMs;
+    lines.push(...writePeriod(period, writeEvents(ranges, { fromMs: zeroMs + period.startMs, untilMs })));
+  }
   if (!ended) lines.push(`<UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-xsdate:2014" value="${TIME_FILE}"/>`);
   return `${lines.join("\n")}\n</MPD>\n`;
 }
 
-function writePeriod({ id, epoch, startMs, clockS, sets }: MpdPeriod): string[] {
-  const lines = [`<Period id="${id}" start="${seconds(startMs)}">`];
+function writePeriod({ id, epoch, startMs, clockS, sets }: MpdPeriod, events: readonly string[]): string[] {
+  const lines = [`<Period id="${id}" start="${seconds(startMs)}">`, ...events];
   for (const set of sets) {
     const [first] = set.tracks;
     if (first === undefined) continue;

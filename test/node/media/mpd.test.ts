@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { LiveWindow } from "@leat/node/media/live-window.ts";
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
+import { standardSignal, writeSplice } from "../../support/splices.ts";
 
 const renditions: RenditionInfo[] = [
   { rung: 1, name: "480p", kind: "video", codec: "h264", family: "h264", width: 854, height: 480, bitrate: 1_000_000 },
@@ -175,5 +176,42 @@ describe("mpd", () => {
       else if (empty !== "/") open.push(name!);
     }
     assert.deepEqual(open, []);
+  });
+
+  it("has splice commands as events of the period in which they happen", () => {
+    for (const sequence of [0, 1]) add(sequence);
+    for (const sequence of [2, 3]) add(sequence, { epoch: 1, at: sequence - 2 });
+    const leave = writeSplice({ eventId: 3, isOut: true, ticks: 0, durationTicks: 4 * 90_000 });
+    const enter = writeSplice({ eventId: 3, isOut: false, ticks: 0 });
+    const { revision } = window;
+    window.noteCues([
+      { atMs: wall + 1_000, command: leave },
+      { atMs: wall + 5_000, command: enter },
+      // Ahead of all that is there.
+      { atMs: wall + 60_000, command: standardSignal },
+    ]);
+    assert.notEqual(window.revision, revision);
+    const streams = [...window.mpd()!.matchAll(/<Period id="([^"]*)"[^>]*>\n(<EventStream.*?<\/EventStream>)/gs)];
+    const head = '<EventStream schemeIdUri="urn:scte:scte35:2014:xml+bin" timescale="1000">';
+    const event = (facts: string, command: Uint8Array) => {
+      const binary = Buffer.from(command).toString("base64");
+      const id = Buffer.from(command).readUInt32BE(command.length - 4);
+      return `<Event id="${id}" ${facts}><Signal xmlns="http://www.scte.org/schemas/35/2016"><Binary>${binary}</Binary></Signal></Event>`;
+    };
+    assert.deepEqual(
+      streams.map(([, id, text]) => [id, text!.split("\n")]),
+      [
+        ["0-0", [head, event('presentationTime="1000" duration="4000"', leave), "</EventStream>"]],
+        [
+          "1-0",
+          [
+            head,
+            event('presentationTime="1000"', enter),
+            event('presentationTime="56000"', standardSignal),
+            "</EventStream>",
+          ],
+        ],
+      ],
+    );
   });
 });
