@@ -8,8 +8,9 @@ import { TaskGroup } from "../../kernel/task-group.ts";
 import type { MadeRendition, PublishInfo, PublishSink, SegmentSink } from "../publish-sink.ts";
 import { PushError } from "./errors.ts";
 import type { PushOptions } from "./options.ts";
-import { PushSession, type TakenSegment } from "./push-session.ts";
+import { PushSession } from "./push-session.ts";
 import type { PushedMedia } from "./pushed-media.ts";
+import type { TakenSegment } from "./taken-segments.ts";
 import { UploadReader } from "./upload-reader.ts";
 
 export interface PushComponents {

@@ -2,11 +2,12 @@ import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { isSameConfig } from "@leat/sdk/protocol/frame.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { TsClock } from "../mpegts/ts-clock.ts";
-import { type DemuxedItem, type MadeRendition, passItems, type SegmentSink } from "../publish-sink.ts";
+import { type DemuxedItem, passItems, type SegmentSink } from "../publish-sink.ts";
 import { PushError } from "./errors.ts";
 import type { PushOptions } from "./options.ts";
-import { describeMedia, type PushedMedia } from "./pushed-media.ts";
+import { describeMedia } from "./pushed-media.ts";
 import { readSegment } from "./segment-reader.ts";
+import { type SegmentName, type TakenSegment, TakenSegments } from "./taken-segments.ts";
 
 export interface Upload {
   readonly bytes: Uint8Array;
@@ -26,37 +27,24 @@ interface Hand {
   readonly number: number;
 }
 
-interface SegmentName {
-  readonly number: number;
-  readonly digest: string;
-}
-
-export interface TakenSegment extends SegmentName {
-  readonly media: PushedMedia;
-  readonly made: Promise<readonly MadeRendition[]>;
-}
-
 /** What a transport stream carries, and an answer can be made of. */
 const tsCodecs = ["h264", "hevc"] as const;
 /** A client has two or three under way at once, and sends one again that it did not hear of. */
 const MAX_IN_HAND = 8;
-/** Segments that are known again when they come twice. */
-const REMEMBERED = 4;
 /** Each new configuration starts a segment and an encoder. */
 const MAX_CONFIG_CHANGES = 1_000;
 
 /**
  * One stream's segments, which come by themselves, in any order and more than once: they are taken whole, in the order
- * of their numbers. Numbers may leave some out. One that goes back to before what is remembered, or to 0, is a client
- * that began anew.
+ * of their numbers, each once. Numbers may leave some out.
  */
 export class PushSession {
   readonly #parts: PushSessionParts;
   readonly #options: PushOptions;
   readonly #hands = new Set<Hand>();
+  readonly #taken = new TakenSegments();
   readonly #configs = new Map<TrackConfig["kind"], TrackConfig>();
   #clock = new TsClock();
-  #taken: TakenSegment[] = [];
   #isTaking = false;
   #configChanges = 0;
   #lastUseMs: number;
@@ -76,7 +64,7 @@ export class PushSession {
 
   /** Nothing was ever taken. */
   get isEmpty(): boolean {
-    return this.#taken.length === 0;
+    return this.#taken.newest === undefined;
   }
 
   /** Takes what `upload` gives in its turn. Resolves when it is handed on. @throws PushError, and what ended the stream */
@@ -129,7 +117,7 @@ export class PushSession {
   #isTurnOf(hand: Hand, isLate: boolean): boolean {
     if (this.#over !== undefined) return true;
     if (this.#isTaking || [...this.#hands].some(({ number }) => number < hand.number)) return false;
-    const newest = this.#taken.at(-1)?.number;
+    const { newest } = this.#taken;
     return isLate || newest === undefined || hand.number <= newest + 1;
   }
 
@@ -139,7 +127,7 @@ export class PushSession {
   }
 
   async #take(segment: SegmentName, bytes: Uint8Array): Promise<TakenSegment> {
-    const known = this.#find(segment);
+    const known = this.#taken.find(segment, this.#parts.clock.nowMs());
     if (known !== undefined) return known;
     const clock = this.#clock.fork();
     const items = await readSegment(bytes, clock, this.#options.maxSegmentMs);
@@ -159,22 +147,8 @@ export class PushSession {
     made.catch(() => {});
     const taken = { ...segment, media, made };
     this.#clock = clock;
-    this.#taken.push(taken);
-    if (this.#taken.length > REMEMBERED) this.#taken.shift();
+    this.#taken.add(taken, this.#parts.clock.nowMs());
     return taken;
-  }
-
-  /** The same segment, where it was taken already. @throws PUSH_SEGMENT_LATE, PUSH_SEGMENT_CHANGED */
-  #find({ number, digest }: SegmentName): TakenSegment | undefined {
-    const newest = this.#taken.at(-1)?.number ?? -1;
-    if (number > newest) return undefined;
-    const known = this.#taken.find((taken) => taken.number === number);
-    if (known?.digest === digest) return known;
-    const isNewRun = number === 0 || number < this.#taken[0]!.number;
-    if (isNewRun) this.#taken = [];
-    else if (known === undefined) throw new PushError({ code: "PUSH_SEGMENT_LATE", number, newest });
-    else throw new PushError({ code: "PUSH_SEGMENT_CHANGED", number });
-    return undefined;
   }
 
   #countConfigs(items: readonly DemuxedItem[]): void {

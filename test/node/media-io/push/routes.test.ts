@@ -163,6 +163,40 @@ describe("segments pushed by HTTP", () => {
     assert.equal(sink.videos.length, 100);
   });
 
+  it("that come again after many later ones are not taken for a client that began anew", async () => {
+    const clock = new ManualClock();
+    const made = await start({ reorderMs: 0, idleMs: 600_000 }, { clock });
+    const push = (number: number) => made.push(`/live/${KEY}/${number}.ts`, segments[number % 4]!);
+    for (const number of [0, ...range(50, 61)]) assert.equal((await push(number)).status, 200);
+    for (const number of [0, 50, 51, 60]) {
+      if (number === 60) assert.equal((await push(number)).status, 200);
+      else assert.deepEqual(await refusal(await push(number)), [422, "PUSH_SEGMENT_LATE"]);
+    }
+    assert.deepEqual(await refusal(await push(49)), [422, "PUSH_SEGMENT_LATE"], "it may have been lost on its way");
+    assert.equal(sink.videos.length, 12 * 25);
+    assert.equal((await made.push(`/live/${KEY}/0.ts`, segments[1]!)).status, 200, "a client that began anew");
+    assert.deepEqual(await refusal(await push(50)), [422, "PUSH_SEGMENT_LATE"], "of the client before");
+    assert.equal((await push(1)).status, 200);
+    assert.equal(sink.videos.length, 14 * 25);
+    await clock.advance(60_000);
+    assert.equal((await push(0)).status, 200, "nobody sends a segment again after so long");
+    assert.equal((await push(2)).status, 200);
+    assert.equal(sink.videos.length, 16 * 25);
+  });
+
+  it("that are broken at the beginning of a new run leave the stream as it was", async () => {
+    const made = await start({ reorderMs: 0 });
+    const push = (number: number, body: Uint8Array) => made.push(`/live/${KEY}/${number}.ts`, body);
+    assert.equal((await push(5, segments[0]!)).status, 200);
+    assert.deepEqual(await refusal(await push(0, withoutKey(segments[1]!))), [422, "PUSH_KEY_FRAME_MISSING"]);
+    assert.equal(sink.ends, 0);
+    assert.equal((await push(5, segments[0]!)).status, 200);
+    assert.equal((await push(6, segments[1]!)).status, 200);
+    assert.deepEqual([asked.length, sink.videos.length], [1, 50]);
+    assert.equal((await push(4, segments[2]!)).status, 200, "a client that goes back to before all");
+    assert.equal(sink.videos.length, 75);
+  });
+
   it("that hold nothing of use are refused, each by its own code, and the next is taken", async () => {
     const made = await start();
     const push = (number: number, body: Uint8Array) => made.push(`/live/${KEY}/${number}.ts`, body);
@@ -343,6 +377,10 @@ describe("segments pushed by HTTP", () => {
     assert.deepEqual(await refusal(await made.push(`/live/${KEY}/1.ts`, segments[1]!)), [503, "PUSH_STOPPED"]);
   });
 });
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_, at) => from + at);
+}
 
 /** As if a rung had made of a segment what it is. */
 function renditionOf(segment: Uint8Array): MadeRendition {
