@@ -91,6 +91,8 @@ export async function openPinned(
   request.once("response", resolve);
   // Stays: what goes wrong after the answer has come is told by the answer.
   request.on("error", reject);
+  // A connection that was given another use (101) ends without a response and without an error.
+  request.once("close", () => reject(new OutboundError({ code: "OUTBOUND_FAILED", reason: "CLOSED" })));
   request.end(body);
   return promise;
 }

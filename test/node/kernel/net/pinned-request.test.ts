@@ -46,6 +46,16 @@ describe("pinned request", () => {
     }
   });
 
+  it("waits for nothing from who changes the protocol", async () => {
+    const upgrading = createServer((_request, response) => {
+      response.socket!.end("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: foo\r\n\r\n");
+    });
+    await once(upgrading.listen(0, "127.0.0.1"), "listening");
+    const url = `http://127.0.0.1:${(upgrading.address() as AddressInfo).port}/`;
+    await assert.rejects(post(url, { allowPrivate: true }), { code: "OUTBOUND_FAILED" });
+    upgrading.close();
+  });
+
   it("refuses an inner address in every spelling before it connects", async () => {
     const hosts = ["127.0.0.1", "2130706433", "0x7f.0.0.1", "0177.0.0.1", "127.1", "[::1]", "[::ffff:127.0.0.1]"];
     for (const host of hosts) {
