@@ -9,6 +9,9 @@ export const OPUS_RUNG = 101;
 /** The source's audio as it came in: part of the ingest receipt, never delivered. */
 export const SOURCE_AUDIO_RUNG = 102;
 
+/** Source pictures of a segment that is delivered without some of them: part of the ingest receipt alone. */
+export const SOURCE_WITHHELD_RUNG = 103;
+
 /** A codec family: the rungs a player can switch between, and the audio group that goes with them. */
 export type Family = VideoCodec;
 

@@ -99,7 +99,7 @@ export function useBalancer() {
     const created = await create(changes);
     const grant = await publish(node, created.streamKey);
     node.jobs.set(grant.terms.assignment.value.job, grant.terms);
-    const ready = await scene.market.hub.ask(node, "source.ready", { stream: created.id, source });
+    const ready = await scene.market.hub.ask(node, "source.ready", { stream: created.id, source, partTargetMs: 250 });
     await until(() => transcoders(created.id).length === 2);
     return { ...created, grant, ready, ingest: node };
   }

@@ -95,7 +95,7 @@ export function usePayingMarket() {
   async function goLive() {
     const created = await create();
     await publish(created.streamKey);
-    await scene.market.hub.ask(scene.nodes[0]!, "source.ready", { stream: created.id, source });
+    await scene.market.hub.ask(scene.nodes[0]!, "source.ready", { stream: created.id, source, partTargetMs: 250 });
     await until(() => jobsOf(created.id).length === 3);
     return created;
   }

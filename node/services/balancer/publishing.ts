@@ -144,7 +144,7 @@ export class Publishing {
       }
       const { renditions, families } = planRenditions(stream, body.source);
       await this.#components.news.tell(startedNews(stream, body.source));
-      await streams.change(stream.id, { renditions, source: body.source });
+      await streams.change(stream.id, { renditions, source: body.source, partTargetMs: body.partTargetMs });
       for (const [family, rungs] of families) {
         const spec: TranscodeSpec = {
           stream: stream.id,
@@ -235,6 +235,7 @@ export class Publishing {
       startSequence,
       startFrame,
       startEpoch,
+      ...(stream.partTargetMs === null ? {} : { partTargetMs: stream.partTargetMs }),
       discontinuity: startSequence > 0,
       leaseRenewMs: this.#options.leaseRenewMs,
       leaseHoldMs: this.#options.leaseHoldMs,

@@ -138,6 +138,7 @@ export class Streams {
       state: "created",
       source: null,
       renditions: null,
+      partTargetMs: null,
       nextSequence: 0,
       nextFrame: 0n,
       nextEpoch: 0,

@@ -116,6 +116,7 @@ export class Origin {
     });
     const segments = new SourceSegments({
       pack,
+      isWhole: (sequence) => this.#passthrough.isWhole(sequence),
       partTargetMs,
       onFacts: (facts) => {
         this.#unpublished.addFacts(facts);
@@ -266,7 +267,7 @@ export class Origin {
 
   /** Fixed from the first time that somebody needs it. */
   get #partTargetMs(): number {
-    this.#partTarget ??= partTargetOf(this.source.frameTicks);
+    this.#partTarget ??= this.#grant.partTargetMs ?? partTargetOf(this.source.frameTicks);
     return this.#partTarget;
   }
 
@@ -302,7 +303,11 @@ export class Origin {
     const { clock } = this.#components;
     if (this.source.audioConfig === undefined) await clock.sleep(this.#limits.audioWaitMs, signal);
     const source = this.source.summary();
-    const answer = await this.#line.ask("source.ready", { stream: this.stream, source }, signal);
+    const answer = await this.#line.ask(
+      "source.ready",
+      { stream: this.stream, source, partTargetMs: this.#partTargetMs },
+      signal,
+    );
     if (answer === undefined) {
       this.stop(new IngestError({ code: "INGEST_LEASE_LOST", reason: "source refused" }));
       return;

@@ -34,6 +34,8 @@ export class Passthrough {
   #openSequence: number | undefined;
   #lastSequence: number | undefined;
   #openGroups: number | undefined;
+  /** The segment that is out without pictures of its own. */
+  #cutSequence: number | undefined;
 
   constructor(options: PassthroughOptions) {
     this.#options = options;
@@ -69,6 +71,7 @@ export class Passthrough {
     const newest = this.#next?.boundary.sequence ?? this.#openSequence;
     if (newest === undefined) return;
     if (sequence < newest) {
+      this.#cutSequence = sequence;
       this.#withdraw(frame.configVersion);
       return;
     }
@@ -83,6 +86,11 @@ export class Passthrough {
     const waiting = this.#waiting?.at(-1);
     if (waiting !== undefined) waiting.isWhole = true;
     this.#end();
+  }
+
+  /** Whether what went out of a segment, if anything did, is all of it. Asked when its last picture is there. */
+  isWhole(sequence: number): boolean {
+    return sequence !== this.#cutSequence;
   }
 
   /** The source is over. */

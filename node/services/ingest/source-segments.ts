@@ -3,7 +3,7 @@ import type { CompletedSegment } from "@leat/node/media/boundaries.ts";
 import type { AudioConfig, Boundary, Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { bytesToHex, type Hex, zeroHash } from "@leat/sdk/protocol/hex.ts";
 import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
-import { SOURCE_AUDIO_RUNG, SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
+import { SOURCE_AUDIO_RUNG, SOURCE_RUNG, SOURCE_WITHHELD_RUNG } from "@leat/sdk/protocol/stream.ts";
 import { hashSegment, type PackSegment, partLeaves } from "../jobs/packed-segment.ts";
 import type { Work } from "../jobs/receipt-book.ts";
 
@@ -36,6 +36,8 @@ export interface SourceSegmentsOptions {
   readonly pack: PackSegment;
   /** Asked when there is something to pack. */
   readonly partTargetMs: () => number;
+  /** Whether edges have all pictures of a segment that they have. */
+  readonly isWhole: (sequence: number) => boolean;
   /** Video of the segment is complete: transcoders' work on it can be checked. */
   readonly onFacts: (facts: SourceFacts) => void;
   /** All of the segment is complete: the ingest receipt can be signed. In order of sequence. */
@@ -105,7 +107,10 @@ export class SourceSegments {
       return;
     }
     const packed = pack({ rung: SOURCE_RUNG, sequence: boundary.sequence, config, frames, partTargetMs });
-    segment.leaves = partLeaves(packed);
+    const { isWhole } = this.#options;
+    const rung = isWhole(boundary.sequence) ? SOURCE_RUNG : SOURCE_WITHHELD_RUNG;
+    // Edges are compared with them.
+    segment.leaves = partLeaves(packed).map((leaf) => ({ ...leaf, rung }));
     segment.facts = {
       boundary,
       config,

@@ -67,6 +67,8 @@ export const streams = pgTable(
     state: text("state").$type<StreamState>().notNull(),
     source: record<SourceSummary>("source"),
     renditions: record<readonly RenditionInfo[]>("renditions"),
+    /** PART-TARGET of its playlists, milliseconds; null before it was published. */
+    partTargetMs: count("part_target_ms"),
     /** Where the next publisher goes on. */
     nextSequence: count("next_sequence").notNull(),
     nextFrame: wide("next_frame").notNull(),

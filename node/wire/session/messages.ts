@@ -72,6 +72,8 @@ export const receiptSubmitSchema = closedObject({
 export type ReceiptSubmit = Static<typeof receiptSubmitSchema>;
 
 /** The right to publish one stream, with all that continues it where another node left off. */
+const partTargetSchema = Type.Integer({ minimum: 1, maximum: 60_000 });
+
 export const publishGrantSchema = closedObject({
   stream: hashSchema,
   slug: slugSchema,
@@ -81,6 +83,8 @@ export const publishGrantSchema = closedObject({
   startSequence: uint32Schema,
   startFrame: countSchema,
   startEpoch: uint32Schema,
+  /** PART-TARGET of what was published before, milliseconds: fixed for the stream's life. Absent before the first time. */
+  partTargetMs: Type.Optional(partTargetSchema),
   /** The first segment does not follow its predecessor's clock. */
   discontinuity: Type.Boolean(),
   leaseRenewMs: durationMs,
@@ -189,7 +193,7 @@ export const nodeMethods = defineMethods({
     response: nothing,
   },
   "source.ready": {
-    request: closedObject({ stream: hashSchema, source: sourceSummarySchema }),
+    request: closedObject({ stream: hashSchema, source: sourceSummarySchema, partTargetMs: partTargetSchema }),
     /** Video renditions and audio groups: all that the stream will have. */
     response: closedObject({ renditions: renditionsSchema }),
   },

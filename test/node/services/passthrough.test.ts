@@ -81,12 +81,15 @@ describe("a source that is delivered as it comes in", function () {
 
   it("is left out of segments that begin without a key frame, and comes back with the next one", async () => {
     const balancer = new FakeBalancer([], { passthrough: true });
-    const { url } = await play(balancer, { ...pattern, durationS: 15, keyframeEveryS: 11, bFrames: 0 });
+    // What another node published before had parts so long.
+    balancer.grant = { partTargetMs: 230 };
+    const { stream, url } = await play(balancer, { ...pattern, durationS: 15, keyframeEveryS: 11, bFrames: 0 });
     const [source] = await judgeMaster(url);
     const [first, ...later] = source!.segments.entries();
     // Boundaries stand at 0 s and 11 s, and by force behind 4 s and 8 s.
     assert.deepEqual([source!.gaps, first, later.map(([sequence]) => sequence)], [2, [0, numbers(0, 61)], [3]]);
     assert.deepEqual(later[0]![1], numbers(165, 225));
+    assert.match(stream.window.playlist("source")!, /PART-TARGET=0\.23000\n/);
     assert.deepEqual((await checkStream(url, fetchFile)).findings, []);
   });
 });

@@ -82,7 +82,7 @@ describe("balancer", () => {
 
   it("tells a stream's buyer of its start, its end and the viewers that edges turned away", async () => {
     const live = await goLive();
-    await scene.market.hub.ask(live.ingest, "source.ready", { stream: live.id, source });
+    await scene.market.hub.ask(live.ingest, "source.ready", { stream: live.id, source, partTargetMs: 250 });
     await scene.market.balancer.play(live.slug);
     const edge = edgesOf(live.id)[0]!.node;
     const stranger = scene.nodes.find((node) => edgesOf(live.id).every((other) => other.node !== node))!;
@@ -163,8 +163,8 @@ describe("balancer", () => {
     assert.equal(grant, undefined);
     await scene.market.clock.advance(200);
     await until(() => grant !== undefined);
-    assert.equal(grant!.startSequence, 8);
-    await scene.market.hub.ask(scene.nodes[1], "source.ready", { stream: live.id, source });
+    assert.deepEqual([grant!.startSequence, grant!.partTargetMs], [8, 250]);
+    await scene.market.hub.ask(scene.nodes[1], "source.ready", { stream: live.id, source, partTargetMs: 250 });
     await until(() => transcoders(live.id).filter(({ assignment }) => assignment.value.attempt > 1).length === 2);
     for (const { spec, assignment } of transcoders(live.id)) {
       assert.equal(spec.primitive === "transcode" && spec.origin.node, scene.nodes[1].address);

@@ -49,7 +49,11 @@ describe("balancer, work and its pay", () => {
     const grant = await publish(scene.nodes[0], created.streamKey);
     scene.nodes[0].jobs.set(grant.terms.assignment.value.job, grant.terms);
     const { audio } = source;
-    const ready = await scene.market.hub.ask(scene.nodes[0], "source.ready", { stream: created.id, source: { audio } });
+    const ready = await scene.market.hub.ask(scene.nodes[0], "source.ready", {
+      stream: created.id,
+      source: { audio },
+      partTargetMs: 250,
+    });
     assert.deepEqual(
       ready.renditions.map(({ name, rung }) => [name, rung]),
       [

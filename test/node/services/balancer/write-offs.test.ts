@@ -36,7 +36,7 @@ describe("work whose origin is gone", function () {
           call: (method, body) => scene.market.hub.ask(node, method, body),
         },
         payee: node.payee,
-        outbox: { countWaiting: () => 0 },
+        outbox: { isWaiting: () => false },
         desk: { runningJobs: () => node.running() },
         clock: scene.clock,
         logger: silentLogger,
@@ -96,7 +96,7 @@ describe("work whose origin is gone", function () {
       return isGranted;
     });
     const before = transcodes(live.id).map(({ terms }) => terms.assignment.value.attempt);
-    await scene.market.hub.ask(next, "source.ready", { stream: live.id, source });
+    await scene.market.hub.ask(next, "source.ready", { stream: live.id, source, partTargetMs: 250 });
     await until(
       () => transcodes(live.id).filter(({ terms }) => terms.assignment.value.attempt > before[0]!).length > 0,
     );
