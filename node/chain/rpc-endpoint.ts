@@ -95,6 +95,8 @@ export class RpcEndpoint {
         this.#failures = 0;
         throw error;
       }
+      // What was asked cannot be written: no endpoint is to blame.
+      if (error instanceof TypeError) throw error;
       throw this.#fail(error);
     }
   }
@@ -128,7 +130,8 @@ function describe(error: unknown): string {
   if (error instanceof HttpStatusError) return error.message;
   if (error instanceof RpcRequestError) return `${error.code} ${reasonOf({ message: error.details })}`;
   if (error instanceof DOMException && error.name === "TimeoutError") return "no answer in time";
-  return "unreachable";
+  const { code } = error as { code?: unknown };
+  return typeof code === "string" ? `unreachable (${code})` : "unreachable";
 }
 
 /** What a busy endpoint asks for: seconds or a date, as HTTP has it. */

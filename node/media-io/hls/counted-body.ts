@@ -6,7 +6,8 @@ const SLICE_BYTES = 65_536;
 
 /**
  * A body that tells what of it went out: `count(from, to)` is called for a slice once the operating system has taken
- * it, so a viewer that hangs up half way is counted for half; a single slice needs no stream. Offsets are those of the whole, from `offset` on.
+ * it, so a viewer that hangs up half way is counted for half. Offsets are those of the whole, from `offset` on. A single
+ * slice needs no stream.
  */
 export function countedBody(
   bytes: Uint8Array,

@@ -39,6 +39,9 @@ export function isTooFar(window: HlsWindow, name: string, { sequence }: Reload):
   return sequence !== undefined && !window.ended && sequence > window.headOf(name) + FURTHEST_AHEAD;
 }
 
+/** Those who come within it share a timer. */
+const SHARED_MS = 1_000;
+
 /** Those who wait for one thing: one look at every change for all of them, and one timer. */
 interface Group {
   readonly over: AbortController;
@@ -87,17 +90,19 @@ export class Waiters {
   #groupOf(window: HlsWindow, what: string, isHere: () => boolean): Group {
     const groups = this.#groups.get(window) ?? new Map<string, Group>();
     this.#groups.set(window, groups);
-    const known = groups.get(what);
+    // Who comes much later than the first waits as long as the first did.
+    const name = `${what} ${Math.floor(this.#clock.nowMs() / SHARED_MS)}`;
+    const known = groups.get(name);
     if (known !== undefined) return known;
     const group: Group = { over: new AbortController(), leave: new Set() };
-    groups.set(what, group);
+    groups.set(name, group);
     this.#open.add(group);
     const forget = window.onChange(() => {
       if (isHere()) group.over.abort();
     });
     const end = () => {
       forget();
-      groups.delete(what);
+      groups.delete(name);
       this.#open.delete(group);
       for (const leave of group.leave) leave();
     };

@@ -43,6 +43,8 @@ export interface OutboxStore {
 export interface Outbox {
   /** Resolves when the item is durable. It is sent, verbatim, until the balancer accepts or refuses it. */
   post(key: string, item: OutboxItem): Promise<void>;
+  /** Whether the balancer has neither accepted nor refused the item of this key. */
+  isWaiting(key: string): boolean;
   /** How many items whose keys begin with `prefix` the balancer has neither accepted nor refused. */
   countWaiting(prefix: string): number;
   /** Resolves when nothing is waiting. */
@@ -102,6 +104,10 @@ export class OutboxService implements Outbox, Startable {
     await this.#components.store.put(key, item);
     this.#waiting.set(key, item);
     this.#pump();
+  }
+
+  isWaiting(key: string): boolean {
+    return this.#waiting.has(key);
   }
 
   countWaiting(prefix: string): number {

@@ -27,7 +27,7 @@ export const workReviewOptions = Type.Object(
 export interface WorkReviewComponents {
   readonly session: Pick<JobSession, "call" | "welcome">;
   readonly payee: Pick<Payee, "waitingFor" | "writeOff">;
-  readonly outbox: Pick<Outbox, "countWaiting">;
+  readonly outbox: Pick<Outbox, "isWaiting">;
   readonly desk: Pick<JobDesk, "runningJobs">;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -78,7 +78,7 @@ export class WorkReview implements Startable {
     const seen = new Set<string>();
     this.#seen = seen;
     const isOpen = (key: WorkKey) => {
-      if (running.has(`${key.job}/${key.attempt}`) || outbox.countWaiting(receiptKey(key)) > 0) return false;
+      if (running.has(`${key.job}/${key.attempt}`) || outbox.isWaiting(receiptKey(key))) return false;
       seen.add(receiptKey(key));
       return before.has(receiptKey(key));
     };
