@@ -69,15 +69,15 @@ export class PushSession {
 
   /** Takes what `upload` gives in its turn. Resolves when it is handed on. @throws PushError, and what ended the stream */
   async push(number: number, upload: () => Promise<Upload>): Promise<TakenSegment> {
-    if (this.#over !== undefined) throw this.#over.error;
+    this.#assertOpen();
     if (this.#hands.size >= MAX_IN_HAND) throw new PushError({ code: "PUSH_SEGMENTS_WAITING", limit: MAX_IN_HAND });
     const hand = { number };
     this.#hands.add(hand);
     try {
       const { bytes, digest } = await upload();
-      await this.#waitForTurn(hand);
-      this.#isTaking = true;
+      await this.#takeTurn(hand);
       try {
+        this.#assertOpen();
         return await this.#take({ number, digest }, bytes);
       } finally {
         this.#isTaking = false;
@@ -97,7 +97,8 @@ export class PushSession {
     this.#parts.onOver(error);
   }
 
-  async #waitForTurn(hand: Hand): Promise<void> {
+  /** The turn is taken in the moment in which it is free: others wait for the same. */
+  async #takeTurn(hand: Hand): Promise<void> {
     const { clock } = this.#parts;
     const untilMs = clock.nowMs() + this.#options.reorderMs;
     const done = new AbortController();
@@ -107,7 +108,7 @@ export class PushSession {
     );
     try {
       while (!this.#isTurnOf(hand, clock.nowMs() >= untilMs)) await this.#changed.promise;
-      if (this.#over !== undefined) throw this.#over.error;
+      this.#isTaking = true;
     } finally {
       done.abort();
       await patience;
@@ -121,6 +122,10 @@ export class PushSession {
     return isLate || newest === undefined || hand.number <= newest + 1;
   }
 
+  #assertOpen(): void {
+    if (this.#over !== undefined) throw this.#over.error;
+  }
+
   #tellChange(): void {
     this.#changed.resolve();
     this.#changed = Promise.withResolvers<void>();
@@ -132,7 +137,7 @@ export class PushSession {
     const clock = this.#clock.fork();
     const items = await readSegment(bytes, clock, this.#options.maxSegmentMs);
     this.#countConfigs(items);
-    if (this.#over !== undefined) throw this.#over.error;
+    this.#assertOpen();
     const { sink } = this.#parts;
     const media = describeMedia(items);
     let made: TakenSegment["made"];
