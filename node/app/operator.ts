@@ -20,6 +20,7 @@ import { type PackSegment, packSegment } from "../services/jobs/packed-segment.t
 import { createReceiptBook } from "../services/jobs/receipt-book.ts";
 import { WorkReview } from "../services/jobs/work-review.ts";
 import { PayeeService } from "../services/payment/payee-service.ts";
+import type { Pulling } from "../services/pulling/pulling-service.ts";
 import { SessionClientService } from "../services/session/client.ts";
 import { SettlementService } from "../services/settlement/settlement-service.ts";
 import { TranscodingService } from "../services/transcoding/transcoding-service.ts";
@@ -83,7 +84,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
   const load = new ProcessLoad(config.load);
   const roles = config.node.roles.filter((role) => role !== "balancer" && role !== "buyer" && role !== "watchtower");
   let rtmp: RtmpServer | undefined;
-  let pulls: readonly string[] = [];
+  let pulling: Pulling | undefined;
   let describeSrt: (() => SrtHello | undefined) | undefined;
   const webrtc = new WebrtcEndpoint(config.webrtc, logger);
 
@@ -97,7 +98,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
         ...(rtmp === undefined || webrtc.fault !== undefined ? {} : { whipUrl: `${foundation.httpUrl}/whip` }),
         ...(rtmp !== undefined && config.push.enabled ? { pushUrl: `${foundation.httpUrl}/live` } : {}),
         ...describeSrt?.(),
-        ...(pulls.length === 0 ? {} : { pulls: [...pulls] }),
+        ...(pulling === undefined ? {} : { pulls: [...pulling.schemes] }),
         region: config.node.region,
         offer: await offers.write(desk.capacity()),
         jobs: desk.runningJobs(),
@@ -218,10 +219,11 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     parts.push({ name: "ingest", part: ingest }, { name: "rtmp", part: rtmp });
     await addWhip(foundation, webrtc, ingest);
     if (config.push.enabled) await addPush(foundation, ingest);
-    pulls = addPulling(foundation, jobSession, ingest);
   }
   if (taking !== undefined || delivery !== undefined) {
-    describeSrt = addSrt(foundation, { ingest: taking, delivery, audiences, door });
+    const { service, describe } = addSrt(foundation, { ingest: taking, delivery, audiences, door });
+    describeSrt = describe;
+    if (taking !== undefined) pulling = addPulling(foundation, jobSession, taking, service);
   }
   parts.push({ name: "outbox", part: outbox }, { name: "jobs", part: desk }, { name: "session", part: session });
   parts.push({ name: "review", part: review });

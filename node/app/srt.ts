@@ -23,12 +23,12 @@ export interface SrtRoles {
 
 /**
  * Adds SRT to a node that takes streams in or delivers them: the same keys as by RTMP, the same policy, audience and pay
- * as for files. Gives what its balancers are told of it, which is nothing where it is off.
+ * as for files. Tells what its balancers are told of it, which is nothing where it is off.
  */
 export function addSrt(
   foundation: Foundation,
   { ingest, delivery, audiences, door }: SrtRoles,
-): () => SrtHello | undefined {
+): { readonly service: SrtService; readonly describe: () => SrtHello | undefined } {
   const { access, clock, config, key, logger, metrics, parts } = foundation;
   const srtSecret = deriveSrtSecret(key.secret);
   // A hash is believed: libsrt let in only who has its passphrase.
@@ -45,5 +45,7 @@ export function addSrt(
   const does = { ...(authorize === undefined ? {} : { authorize }), ...(playout === undefined ? {} : { playout }) };
   const service = new SrtService({ ...does, secret: srtSecret, clock, logger, metrics }, config.srt);
   parts.push({ name: "srt", part: service });
-  return () => (service.fault === undefined ? { srtUrl: config.node.srtUrl || service.url, srtSecret } : undefined);
+  const describe = () =>
+    service.fault === undefined ? { srtUrl: config.node.srtUrl || service.url, srtSecret } : undefined;
+  return { service, describe };
 }

@@ -18,6 +18,8 @@ export class PullError extends CodedError<
   | { code: "PULL_REDIRECT_INSECURE" }
   | { code: "PULL_STATUS_REFUSED"; status: number }
   | { code: "PULL_UNREACHABLE"; reason: string }
+  /** Nobody there, or it says no: a wrong passphrase, an unknown stream id. */
+  | { code: "PULL_SRT_UNANSWERED"; reason: number }
   | { code: "PULL_TIMEOUT"; timeoutMs: number }
   | { code: "PULL_IDLE"; timeoutMs: number }
   | { code: "PULL_SOURCE_LOST" }

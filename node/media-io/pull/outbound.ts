@@ -44,10 +44,13 @@ export class Outbound {
 
   /** Whether the policy lets a source be connected to, as its name stands now. @throws PullError */
   async check(text: string, signal: AbortSignal): Promise<void> {
-    const { url } = parseSource(text);
-    await this.#timed(signal, async () => {
-      await pinAddress(url.hostname, this.#rules);
-    });
+    await this.pin(parseSource(text).url, signal);
+  }
+
+  /** An address that may be connected to, of a name that is looked up now. @throws PullError */
+  async pin(url: URL, signal: AbortSignal): Promise<string> {
+    const [{ address }] = await this.#timed(signal, () => pinAddress(url.hostname, this.#rules));
+    return address;
   }
 
   /**

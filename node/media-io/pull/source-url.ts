@@ -1,17 +1,22 @@
 import { PullError } from "./errors.ts";
 
-/** Schemes that a source may have, and what their addresses are read like. */
-const schemes = { http: "http", https: "https" } as const;
+/**
+ * Schemes that a source may have, and which their addresses are read like: of one that `URL` does not know a host is not
+ * read, and `0x7f.1` would stay what it is.
+ */
+const schemes = { http: "http", https: "https", srt: "ftp" } as const;
 export type PullScheme = keyof typeof schemes;
-export const pullSchemes: readonly PullScheme[] = ["http", "https"];
 
 /** A source as it is connected to. */
 export interface PullSource {
   readonly scheme: PullScheme;
-  /** Of `http:` or `https:` whatever the scheme is: of others a host is not read, and `0x7f.1` would stay what it is. */
+  /** Of a scheme that `URL` knows, whatever the source's own is. */
   readonly url: URL;
 }
 
+/** libsrt's. */
+const MAX_STREAM_ID_BYTES = 512;
+const [MIN_SECRET_BYTES, MAX_SECRET_BYTES] = [10, 79];
 const form = /^([A-Za-z][A-Za-z0-9+.-]*):(\/\/[^/?#].*)$/s;
 
 /** @throws PULL_URL_INVALID, PULL_SCHEME_REFUSED */
@@ -24,7 +29,27 @@ export function parseSource(text: string): PullSource {
   if (url === null || url.hostname === "" || !isEscaped(url.username + url.password)) {
     throw new PullError({ code: "PULL_URL_INVALID" });
   }
+  if (scheme === "srt") checkSrt(url);
   return { scheme, url };
+}
+
+/** SRT's name and secret of a stream, where the address has them. */
+export function readSrt({ searchParams }: URL): { readonly streamId: string; readonly passphrase: string | undefined } {
+  return { streamId: searchParams.get("streamid") ?? "", passphrase: searchParams.get("passphrase") ?? undefined };
+}
+
+/** What libsrt would not take, and what we do not do: wait for the source to call. */
+function checkSrt(url: URL): void {
+  const { streamId, passphrase } = readSrt(url);
+  const secretBytes = passphrase === undefined ? MIN_SECRET_BYTES : Buffer.byteLength(passphrase);
+  const isCaller = (url.searchParams.get("mode") ?? "caller") === "caller";
+  const isFit =
+    url.port !== "" &&
+    isCaller &&
+    Buffer.byteLength(streamId) <= MAX_STREAM_ID_BYTES &&
+    secretBytes >= MIN_SECRET_BYTES &&
+    secretBytes <= MAX_SECRET_BYTES;
+  if (!isFit) throw new PullError({ code: "PULL_URL_INVALID" });
 }
 
 /** Whether what is escaped in it can be read. */

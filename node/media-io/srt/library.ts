@@ -2,7 +2,7 @@ import koffi from "koffi";
 
 /** The only file that knows libsrt's functions (1.4.2 and later; access control is from there on). */
 
-export const srtStates = { connected: 5 } as const;
+export const srtStates = { connecting: 4, connected: 5 } as const;
 export const srtEvents = { in: 0x1, error: 0x8 } as const;
 const options = {
   sendSynchronous: 1,
@@ -48,6 +48,7 @@ function bindLibrary(library: ReturnType<typeof koffi.load>) {
   const getOption = library.func("int srt_getsockflag(int u, int option, _Out_ uint8_t* value, _Inout_ int* size)");
   const listenCallback = library.func("int srt_listen_callback(int u, LeatSrtHook* hook, void* opaque)");
   const bindTo = library.func("int srt_bind(int u, const void* address, int size)");
+  const connectTo = library.func("int srt_connect(int u, const void* address, int size)");
   const acceptFrom = library.func("int srt_accept(int u, _Out_ uint8_t* address, _Inout_ int* size)");
   const nameOf = library.func("int srt_getsockname(int u, _Out_ uint8_t* address, _Inout_ int* size)");
   const add = library.func("int srt_epoll_add_usock(int eid, int u, const int* events)");
@@ -113,6 +114,15 @@ function bindLibrary(library: ReturnType<typeof koffi.load>) {
       const address = writeAddress(host, port);
       return bindTo(socket, address, address.length) as number;
     },
+    /** Begins to call, where the socket never waits. */
+    connect: (socket: number, host: string, port: number): number => {
+      const address = writeAddress(host, port);
+      return connectTo(socket, address, address.length) as number;
+    },
+    /** Why a call came to nothing, as SRT numbers it. */
+    rejectReason: library.func("int srt_getrejectreason(int u)") as (socket: number) => number,
+    setStreamId: (socket: number, streamId: string): number =>
+      setOption(socket, options.streamId, Buffer.from(streamId), Buffer.byteLength(streamId)) as number,
     portOf(socket: number): number {
       const address = Buffer.alloc(ADDRESS_BYTES);
       nameOf(socket, address, [ADDRESS_BYTES]);

@@ -27,6 +27,8 @@ interface Connection {
   endsAtMs: number | undefined;
   /** Of a viewer: it has not acknowledged all yet. */
   finishing: boolean;
+  /** We called, and nobody has answered yet. */
+  calling: boolean;
 }
 
 /** Packets wait for so long at most before they are fetched: little beside any latency that SRT works with. */
@@ -111,6 +113,10 @@ export class SrtListener {
 
   handle(message: ToSrtThread): void {
     if (message.type === "stop") return;
+    if (message.type === "call") {
+      this.#call(message);
+      return;
+    }
     const connection = this.#byId.get(message.id);
     if (connection === undefined) return;
     if (message.type === "taken") {
@@ -182,7 +188,9 @@ export class SrtListener {
     }
     const limit = isViewer ? maxViewers : maxConnections;
     let count = 0;
-    for (const { outlet } of this.#bySocket.values()) if ((outlet !== undefined) === isViewer) count += 1;
+    for (const { id, outlet } of this.#bySocket.values()) {
+      if (id > 0 && (outlet !== undefined) === isViewer) count += 1;
+    }
     if (count >= limit) throw new SrtError({ code: "SRT_CONNECTIONS_EXCEEDED", limit });
   }
 
@@ -202,7 +210,7 @@ export class SrtListener {
       const connection = this.#bySocket.get(socket);
       if (socket === this.#socket) this.#accept(nowMs);
       else if (connection?.outlet !== undefined) this.#look(connection);
-      else if (connection !== undefined) {
+      else if (connection?.calling === false) {
         this.#read(connection, events.readInt32LE(index * EVENT_BYTES + 4), nowMs);
       }
     }
@@ -212,6 +220,7 @@ export class SrtListener {
         this.#finish(connection, connection.outlet, nowMs);
         continue;
       }
+      if (connection.calling && !this.#isAnswered(connection)) continue;
       // We are the ones who are behind.
       if (connection.waiting >= MAX_WAITING_BYTES) connection.lastDataMs = nowMs;
       if (connection.endsAtMs !== undefined && nowMs > connection.endsAtMs) this.#lose(connection, false);
@@ -246,6 +255,7 @@ export class SrtListener {
       lastDataMs: nowMs,
       endsAtMs: undefined,
       finishing: false,
+      calling: false,
     };
     this.#nextId += 1;
     this.#library.neverWait(socket);
@@ -253,6 +263,53 @@ export class SrtListener {
     this.#bySocket.set(socket, connection);
     this.#byId.set(connection.id, connection);
     this.#send({ type: "opened", id: connection.id, address, target });
+  }
+
+  #call({ id, address, port, streamId, passphrase }: Extract<ToSrtThread, { type: "call" }>): void {
+    const srt = this.#library;
+    const socket = srt.create();
+    const set = [
+      srt.neverWait(socket),
+      srt.setLatency(socket, this.#data.latencyMs),
+      streamId === "" ? 0 : srt.setStreamId(socket, streamId),
+      passphrase === undefined ? 0 : srt.setPassphrase(socket, passphrase),
+    ];
+    if (this.#stopped || set.some((result) => result !== 0) || srt.connect(socket, address, port) !== 0) {
+      void srt.closeLater(socket);
+      this.#send({ type: "unanswered", id, reason: 0 });
+      return;
+    }
+    srt.watch(this.#poll, socket);
+    const name = "";
+    const times = { lastDataMs: performance.now(), endsAtMs: undefined };
+    const connection = {
+      id,
+      socket,
+      address,
+      name,
+      outlet: undefined,
+      waiting: 0,
+      ...times,
+      finishing: false,
+      calling: true,
+    };
+    this.#bySocket.set(socket, connection);
+    this.#byId.set(id, connection);
+  }
+
+  /** libsrt itself gives up after three seconds. */
+  #isAnswered(connection: Connection): boolean {
+    const state = this.#library.state(connection.socket);
+    if (state === srtStates.connected) {
+      connection.calling = false;
+      connection.lastDataMs = performance.now();
+      return true;
+    }
+    if (state <= srtStates.connecting) return false;
+    const reason = this.#library.rejectReason(connection.socket);
+    this.#close(connection);
+    this.#send({ type: "unanswered", id: connection.id, reason });
+    return false;
   }
 
   #read(connection: Connection, events: number, nowMs: number): void {

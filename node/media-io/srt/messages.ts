@@ -1,4 +1,5 @@
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import type { SrtCallee } from "./srt-call.ts";
 import type { SrtTarget } from "./stream-id.ts";
 
 /** What the thread that holds libsrt and the node's own thread say to each other. */
@@ -22,6 +23,8 @@ export type FromSrtThread =
   | { readonly type: "listening"; readonly port: number; readonly version: string }
   | { readonly type: "failed"; readonly why: "library" | "busy" | "address"; readonly reason: string }
   | { readonly type: "opened"; readonly id: number; readonly address: string; readonly target: SrtTarget }
+  /** A call came to nothing; `reason` as SRT numbers it. */
+  | { readonly type: "unanswered"; readonly id: number; readonly reason: number }
   | { readonly type: "data"; readonly id: number; readonly bytes: Uint8Array<ArrayBuffer> }
   /** So many bytes for a viewer have left. */
   | { readonly type: "sent"; readonly id: number; readonly bytes: number }
@@ -38,4 +41,6 @@ export type ToSrtThread =
   | { readonly type: "close"; readonly id: number; readonly code: string | undefined }
   /** Nothing more comes for a viewer: it is closed once it has all. */
   | { readonly type: "finish"; readonly id: number }
+  /** Calls somebody to take what it sends. `id` is below 0: those of callers are above. */
+  | ({ readonly type: "call"; readonly id: number } & SrtCallee)
   | { readonly type: "stop" };

@@ -4,10 +4,12 @@ import { type Counter, type MetricsRegister, silentMetrics } from "@leat/sdk/bas
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { type Clock, systemClock } from "../../kernel/clock.ts";
 import type { Startable } from "../../kernel/lifecycle.ts";
+import { PullError } from "../pull/errors.ts";
 import { SrtError } from "./errors.ts";
 import type { FromSrtThread, SrtThreadData, ToSrtThread } from "./messages.ts";
 import type { SrtOptions } from "./options.ts";
 import type { SrtPlayout } from "./playout.ts";
+import { SrtCall, type SrtCallee } from "./srt-call.ts";
 import { type AuthorizeSrt, SrtSession } from "./srt-session.ts";
 import { SrtViewers } from "./srt-viewers.ts";
 
@@ -33,6 +35,8 @@ export class SrtService implements Startable {
   readonly #components: SrtComponents;
   readonly #options: SrtOptions;
   readonly #sessions = new Map<number, SrtSession>();
+  readonly #calls = new Map<number, SrtCall>();
+  #lastCall = 0;
   readonly #running = new Set<Promise<void>>();
   readonly #viewers: SrtViewers | undefined;
   readonly #accepted: Counter;
@@ -63,6 +67,26 @@ export class SrtService implements Startable {
         finish: (id) => this.#say({ type: "finish", id }),
         close: (id, code) => this.#say({ type: "close", id, code }),
       });
+  }
+
+  /**
+   * Calls somebody, and gives what it sends until that ends or the signal does.
+   * @param callee Its address was looked at by whoever may say where calls go.
+   * @throws PullError
+   */
+  call(callee: SrtCallee, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
+    if (this.#fault !== undefined) throw new PullError({ code: "PULL_UNREACHABLE", reason: this.#fault.code });
+    this.#lastCall -= 1;
+    const id = this.#lastCall;
+    const call = new SrtCall({
+      onTaken: (bytes) => this.#say({ type: "taken", id, bytes }),
+      onLeft: () => {
+        if (this.#calls.delete(id)) this.#say({ type: "close", id, code: undefined });
+      },
+    });
+    this.#calls.set(id, call);
+    this.#say({ type: "call", id, ...callee });
+    return call.read(signal);
   }
 
   /** Why nobody can publish by SRT now. */
@@ -148,10 +172,16 @@ export class SrtService implements Startable {
       this.#components.logger.error("Hold SRT library failed", { reason: message.reason });
     } else if (message.type === "opened") this.#open(message);
     else if (message.type === "sent") this.#viewers?.taken(message.id, message.bytes);
-    else if (message.type === "data") this.#sessions.get(message.id)?.push(message.bytes);
-    else {
+    else if (message.type === "data") {
+      (this.#sessions.get(message.id) ?? this.#calls.get(message.id))?.push(message.bytes);
+    } else if (message.type === "unanswered") {
+      const { id, reason } = message;
+      this.#loseCall(id, new PullError({ code: "PULL_SRT_UNANSWERED", reason }));
+    } else {
       const { idleMs: timeoutMs } = this.#options;
       this.#viewers?.lose(message.id);
+      const idle = { code: "PULL_IDLE", timeoutMs } as const;
+      this.#loseCall(message.id, new PullError(message.idle ? idle : { code: "PULL_SOURCE_LOST" }));
       this.#sessions.get(message.id)?.lose(message.idle ? new SrtError({ code: "SRT_IDLE", timeoutMs }) : undefined);
     }
   }
@@ -180,7 +210,14 @@ export class SrtService implements Startable {
     this.#running.add(running);
   }
 
+  /** Its connection is gone already: nothing is left to close. */
+  #loseCall(id: number, error: PullError): void {
+    this.#calls.get(id)?.lose(error);
+    this.#calls.delete(id);
+  }
+
   #endAll(error: SrtError): void {
+    for (const id of this.#calls.keys()) this.#loseCall(id, new PullError({ code: "PULL_SOURCE_LOST" }));
     for (const session of this.#sessions.values()) session.lose(error);
     this.#viewers?.loseAll();
   }

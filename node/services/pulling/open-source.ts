@@ -1,16 +1,19 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import { readBody } from "@leat/node/media-io/pull/body.ts";
+import { PullError } from "@leat/node/media-io/pull/errors.ts";
 import type { PullOptions } from "@leat/node/media-io/pull/options.ts";
 import type { Outbound } from "@leat/node/media-io/pull/outbound.ts";
 import { Pacer, Throttle } from "@leat/node/media-io/pull/pacing.ts";
-import { parseSource } from "@leat/node/media-io/pull/source-url.ts";
+import { parseSource, readSrt } from "@leat/node/media-io/pull/source-url.ts";
 import { type PulledMedia, readTransportStream } from "@leat/node/media-io/pull/ts-source.ts";
+import type { SrtService } from "@leat/node/media-io/srt/srt-service.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import { Fetcher } from "./hls/fetcher.ts";
 import { readHls } from "./hls/hls-source.ts";
 
 export interface SourceTools {
   readonly outbound: Outbound;
+  readonly srt: Pick<SrtService, "call"> | undefined;
   readonly options: PullOptions;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -33,7 +36,9 @@ const HEAD_BYTES = 10;
 /** Connects to a source, and finds out what it is. @throws PullError */
 export async function openSource(text: string, tools: SourceTools): Promise<OpenedSource> {
   const { outbound, options, clock, logger, signal } = tools;
-  const { response, url } = await outbound.get(parseSource(text).url, signal);
+  const source = parseSource(text);
+  if (source.scheme === "srt") return callSource(source.url, tools);
+  const { response, url } = await outbound.get(source.url, signal);
   const throttle = new Throttle(clock, options.maxBytesPerSecond);
   const pieces = readBody(response, { idleMs: options.idleMs, throttle, signal });
   const isWhole = response.headers["content-length"] !== undefined;
@@ -45,6 +50,26 @@ export async function openSource(text: string, tools: SourceTools): Promise<Open
   }
   const media = readTransportStream(putBack(head, pieces), { isWhole, logger });
   return { media, pacer: new Pacer(clock, TS_AHEAD_MS) };
+}
+
+/** What is sent by SRT is live. */
+async function callSource(
+  url: URL,
+  { outbound, srt, clock, logger, signal, options }: SourceTools,
+): Promise<OpenedSource> {
+  if (srt === undefined) throw new PullError({ code: "PULL_SCHEME_REFUSED", scheme: "srt" });
+  const address = await outbound.pin(url, signal);
+  const pieces = srt.call({ address, port: Number(url.port), ...readSrt(url) }, signal);
+  const throttle = new Throttle(clock, options.maxBytesPerSecond);
+  const media = readTransportStream(slow(pieces, throttle, signal), { isWhole: false, logger });
+  return { media, pacer: new Pacer(clock, TS_AHEAD_MS) };
+}
+
+async function* slow(pieces: AsyncIterable<Uint8Array>, throttle: Throttle, signal: AbortSignal) {
+  for await (const piece of pieces) {
+    await throttle.take(piece.length, signal);
+    yield piece;
+  }
 }
 
 /** As many bytes as tell what comes, or all that there are. */

@@ -5,7 +5,7 @@ import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import { PullError } from "@leat/node/media-io/pull/errors.ts";
 import type { PullOptions } from "@leat/node/media-io/pull/options.ts";
 import { Outbound } from "@leat/node/media-io/pull/outbound.ts";
-import { pullSchemes } from "@leat/node/media-io/pull/source-url.ts";
+import type { SrtService } from "@leat/node/media-io/srt/srt-service.ts";
 import { PublicError } from "@leat/node/wire/errors.ts";
 import type { BalancerRequest, BalancerResponse } from "@leat/node/wire/session/messages.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
@@ -21,6 +21,8 @@ export interface PullingComponents {
   readonly session: Pick<JobSession, "call" | "handle">;
   readonly ingest: Pick<Ingest, "authorizePulled">;
   readonly resolve?: ResolveName;
+  /** Absent where the node has no SRT. */
+  readonly srt?: Pick<SrtService, "call" | "fault">;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: MetricsRegister;
@@ -61,7 +63,9 @@ export class PullingService implements Pulling, Startable {
   }
 
   get schemes(): readonly string[] {
-    return this.#options.enabled ? pullSchemes : [];
+    const { srt } = this.#components;
+    if (!this.#options.enabled) return [];
+    return ["http", "https", ...(srt !== undefined && srt.fault === undefined ? ["srt"] : [])];
   }
 
   async start(): Promise<void> {
@@ -106,6 +110,7 @@ export class PullingService implements Pulling, Startable {
     const pull = new Pull({
       url,
       outbound: this.#outbound,
+      srt: this.#components.srt,
       options: this.#options,
       clock,
       logger: logger.child({ streamId: stream }),

@@ -50,7 +50,7 @@ describe("hls source", function () {
   async function open(path = "/live.m3u8", changes: Partial<PullOptions> = {}) {
     const options = defaultsOf(pullOptions, { allow: ["127.0.0.1"], ...changes });
     const outbound = new Outbound(options);
-    const tools = { outbound, options, clock, logger: silentLogger, signal: stopping.signal };
+    const tools = { outbound, srt: undefined, options, clock, logger: silentLogger, signal: stopping.signal };
     return (await openSource(server.url(path), tools)).media;
   }
 
