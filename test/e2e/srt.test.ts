@@ -9,8 +9,9 @@ import { TestNetwork } from "../support/e2e-network.ts";
 import { waitFor, whenListed } from "../support/e2e-stream.ts";
 import { readMultipart } from "../support/multipart.ts";
 import { makeTsSegments } from "../support/push-server.ts";
+import { SourceServer } from "../support/source-server.ts";
 import { publishPattern } from "../support/srt-caller.ts";
-import { H264, probeTs } from "../support/ts-files.ts";
+import { H264, makeTs, probeTs } from "../support/ts-files.ts";
 
 const run = promisify(execFile);
 const quietly = ["-v", "error", "-nostdin"];
@@ -21,7 +22,10 @@ describe("a network that is given video as transport streams", function () {
   let network: TestNetwork;
   let isOver = false;
   before(async () => {
-    network = await TestNetwork.start();
+    // Sources of this machine are none that anybody else could reach.
+    const pull = { allow: ["127.0.0.1"] };
+    const adjust = (_: string, config: Record<string, unknown>) => ("rtmp" in config ? { ...config, pull } : config);
+    network = await TestNetwork.start({ adjust });
   });
   after(() => {
     isOver = true;
@@ -113,5 +117,38 @@ describe("a network that is given video as transport streams", function () {
       [3, 0],
       [3, 0],
     ]);
+  });
+
+  it("fetches the source that its buyer names once somebody wants to watch it, and none where that leads inside", async () => {
+    const caller = buyerOf(network);
+    const token = network.economy.deployment.tokens.USDC;
+    const request = { ladder: demoLadder, token, unsignedBudgetBytes: 1_000_000_000n };
+    const pictures = ["-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=12"];
+    const ts = await makeTs(...pictures, ...H264, "-g", "50");
+    const source = await SourceServer.open();
+    try {
+      source.answer = (_request, response) => response.writeHead(200, { "content-length": ts.length }).end(ts);
+      const inside = (url: string) => createStream(caller, { ...request, pull: { url } });
+      await assert.rejects(inside("http://10.0.0.1/live.ts"), {
+        detail: { code: "API_REFUSED", reason: "PULL_ADDRESS_PRIVATE", status: 403 },
+      });
+      await assert.rejects(inside("file:///etc/passwd"), {
+        detail: { code: "API_REFUSED", reason: "PULL_SCHEME_REFUSED", status: 400 },
+      });
+      const created = await createStream(caller, { ...request, pull: { url: source.url(), when: "viewers" } });
+      assert.deepEqual(source.asked, []);
+      const playback = await waitFor("the source to be playable", 60_000, () =>
+        getPlayback(network, created.slug).catch(() => undefined),
+      );
+      await whenListed(playback.primary.hls, 2);
+      assert.deepEqual(source.asked, ["/live.ts"]);
+      const ended = await waitFor("the source's end", 60_000, async () => {
+        const found = await getStream(caller, created.id);
+        return found.state === "ended" ? found : undefined;
+      });
+      assert.deepEqual([ended.endCode, ended.frames, ended.pull?.code], ["STREAM_ENDED", "300", null]);
+    } finally {
+      source.close();
+    }
   });
 });
