@@ -35,6 +35,11 @@ export type PublishItem =
 /** What a demuxer gives: cues too. */
 export type DemuxedItem = PublishItem | { readonly type: "cue"; readonly cue: PublishedCue };
 
+/** Whether it is something to be seen or heard. */
+export function isSample({ type }: DemuxedItem): boolean {
+  return type === "video" || type === "audio";
+}
+
 /**
  * Where one publisher's media goes. Calls come one after the other and each is awaited, so a slow sink slows the
  * publisher's socket. `end` comes exactly once, whatever happened. A sink that throws a CodedError ends the publish

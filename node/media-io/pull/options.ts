@@ -24,6 +24,12 @@ export const pullOptions = Type.Object(
       maximum: 120_000,
       description: "A source that sends nothing for so long is lost, milliseconds",
     }),
+    fetchMs: Type.Integer({
+      default: 30_000,
+      minimum: 100,
+      maximum: 600_000,
+      description: "How long a whole playlist or segment of a source by HLS may take to come, milliseconds",
+    }),
     maxRedirects: Type.Integer({
       default: 3,
       minimum: 0,
@@ -46,7 +52,8 @@ export const pullOptions = Type.Object(
       default: 16_777_216,
       minimum: 65_536,
       maximum: 268_435_456,
-      description: "Largest segment of a source by HLS, bytes; three of a source are held at most",
+      description:
+        "Largest segment of a source by HLS, bytes; two of each playlist are held, and a source whose sound has a playlist of its own has two of them",
     }),
     retryMinMs: Type.Integer({
       default: 1_000,

@@ -1,11 +1,8 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { demuxFile } from "../mpegts/demux-file.ts";
 import { TsDemuxer } from "../mpegts/demuxer.ts";
 import type { TsClock } from "../mpegts/ts-clock.ts";
 import type { DemuxedItem } from "../publish-sink.ts";
 import { PushError } from "./errors.ts";
-
-/** A piece is taken apart within a few milliseconds: those who watch at this node are served in between. */
-const PIECE_BYTES = 262_144;
 
 /**
  * What a segment holds, which stands alone but for its clock. Pictures before its first key frame are left out.
@@ -13,12 +10,7 @@ const PIECE_BYTES = 262_144;
  */
 export async function readSegment(bytes: Uint8Array, clock: TsClock, maxMs: number): Promise<readonly DemuxedItem[]> {
   const demuxer = new TsDemuxer(() => {}, clock);
-  const items: DemuxedItem[] = [];
-  for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
-    items.push(...demuxer.push(bytes.subarray(at, at + PIECE_BYTES)));
-    await nextTurn();
-  }
-  items.push(...demuxer.end());
+  const items = await demuxFile(demuxer, bytes);
   judge(items, demuxer.stats.leftOut, maxMs);
   return items;
 }

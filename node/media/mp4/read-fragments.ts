@@ -1,5 +1,5 @@
 import { Mp4Error } from "./errors.ts";
-import { type Box, findBox, readBoxes } from "./read-boxes.ts";
+import { type Box, BoxReader } from "./read-boxes.ts";
 import type { Mp4Defaults, Mp4Track } from "./read-init.ts";
 
 export interface Mp4Sample {
@@ -15,6 +15,8 @@ export interface Mp4Sample {
 
 /** Samples of one segment: a quarter of an hour of sound. Those of no bytes need none in the file. */
 const MAX_SAMPLES = 50_000;
+/** Of one segment: of ten seconds, with a fragment for each picture and each packet of sound, there are 15,000. */
+const MAX_BOXES = 50_000;
 const NOT_KEY = 0x10000;
 /** Some count from 1970: three centuries of it. */
 const LONGEST_TIME_S = 1e10;
@@ -22,10 +24,11 @@ const LONGEST_TIME_S = 1e10;
 /** Samples of a segment's fragments in the order of the file; of tracks that are not named none. @throws Mp4Error */
 export function readFragments(bytes: Uint8Array, tracks: readonly Mp4Track[]): Mp4Sample[] {
   const samples: Mp4Sample[] = [];
-  for (const fragment of readBoxes(bytes)) {
+  const reader = new BoxReader(MAX_BOXES);
+  for (const fragment of reader.boxes(bytes)) {
     if (fragment.type !== "moof") continue;
-    for (const { type, body } of readBoxes(fragment.body)) {
-      if (type === "traf") readTrackFragment(bytes, fragment, body, tracks, samples);
+    for (const { type, body } of reader.boxes(fragment.body)) {
+      if (type === "traf") readTrackFragment(bytes, fragment, reader.boxes(body), tracks, samples);
     }
   }
   return samples;
@@ -34,15 +37,16 @@ export function readFragments(bytes: Uint8Array, tracks: readonly Mp4Track[]): M
 function readTrackFragment(
   bytes: Uint8Array,
   fragment: Box,
-  body: Uint8Array,
+  boxes: readonly Box[],
   tracks: readonly Mp4Track[],
   samples: Mp4Sample[],
 ): void {
-  const header = new Fields(findBox(body, "tfhd"), "tfhd");
+  const need = (name: string) => new Fields(boxes.find(({ type }) => type === name)?.body, name);
+  const header = need("tfhd");
   const id = header.uint32();
   const track = tracks.find((one) => one.id === id);
   if (track === undefined) return;
-  const time = new Fields(findBox(body, "tfdt"), "tfdt");
+  const time = need("tfdt");
   const flags = header.flags;
   const base = (flags & 1) !== 0 ? header.uint64() : fragment.start;
   if ((flags & 2) !== 0) header.uint32();
@@ -54,7 +58,7 @@ function readTrackFragment(
   let dts = (time.version === 1 ? time.uint64() : time.uint32()) + track.shift;
   if (dts / track.timescale > LONGEST_TIME_S) throw new Mp4Error({ code: "MP4_FRAGMENT_INVALID", box: "tfdt" });
   let offset: number | undefined;
-  for (const { type, body: run } of readBoxes(body)) {
+  for (const { type, body: run } of boxes) {
     if (type !== "trun") continue;
     const fields = new Fields(run, "trun");
     const count = fields.uint32();
@@ -63,11 +67,11 @@ function readTrackFragment(
     if (has(1)) offset = base + fields.int32();
     // Without an offset a run follows the one before it; the first one stands where the media does.
     offset ??= base + (fragment.body.length + 16);
-    const first = has(4) ? fields.uint32() : undefined;
+    const firstFlags = has(4) ? fields.uint32() : undefined;
     for (let index = 0; index < count; index += 1) {
       const duration = has(0x100) ? fields.uint32() : defaults.duration;
       const size = has(0x200) ? fields.uint32() : defaults.size;
-      const usual = index === 0 && first !== undefined ? first : defaults.flags;
+      const usual = index === 0 && firstFlags !== undefined ? firstFlags : defaults.flags;
       const sampleFlags = has(0x400) ? fields.uint32() : usual;
       const cts = has(0x800) ? fields.int32() : 0;
       if (offset < 0 || offset + size > bytes.length) throw new Mp4Error({ code: "MP4_FRAGMENT_INVALID", box: "mdat" });

@@ -1,5 +1,5 @@
 import { Mp4Error } from "./errors.ts";
-import { findBox, readBoxes } from "./read-boxes.ts";
+import { BoxReader } from "./read-boxes.ts";
 
 /** One track as its init segment describes it. */
 export interface Mp4Track {
@@ -26,36 +26,40 @@ export interface Mp4Defaults {
 const VISUAL_HEAD_BYTES = 78;
 const AUDIO_HEAD_BYTES = 28;
 const DECODER_SPECIFIC = 0x05;
+/** Some of them are read several times; a track has about forty. */
+const MAX_BOXES = 10_000;
 
-/** @throws MP4_INIT_INVALID, MP4_ENCRYPTED */
+/** @throws MP4_INIT_INVALID, MP4_ENCRYPTED, MP4_BOXES_EXCEEDED */
 export function readTracks(init: Uint8Array): Mp4Track[] {
-  const movie = findBox(init, "moov");
-  const head = movie && findBox(movie, "mvhd");
+  const reader = new BoxReader(MAX_BOXES);
+  const movie = reader.find(init, "moov");
+  const head = movie && reader.find(movie, "mvhd");
   if (movie === undefined || head === undefined) throw new Mp4Error({ code: "MP4_INIT_INVALID", box: "moov" });
   const movieTimescale = uint32At(head, head[0] === 1 ? 20 : 12, "mvhd");
   const extended = new Map<number, Mp4Defaults>();
-  for (const { type, body } of readBoxes(findBox(movie, "mvex") ?? new Uint8Array(0))) {
+  for (const { type, body } of reader.boxes(reader.find(movie, "mvex") ?? new Uint8Array(0))) {
     if (type !== "trex") continue;
     const [duration, size, flags] = [12, 16, 20].map((at) => uint32At(body, at, "trex")) as [number, number, number];
     extended.set(uint32At(body, 4, "trex"), { duration, size, flags });
   }
   const none = { duration: 0, size: 0, flags: 0 };
-  return readBoxes(movie)
+  return reader
+    .boxes(movie)
     .filter(({ type }) => type === "trak")
     .map(({ body }) => {
-      const track = readTrack(body, movieTimescale);
+      const track = readTrack(reader, body, movieTimescale);
       return { ...track, defaults: extended.get(track.id) ?? none };
     });
 }
 
-function readTrack(trak: Uint8Array, movieTimescale: number): Omit<Mp4Track, "defaults"> {
-  const header = need(findBox(trak, "tkhd"), "tkhd");
-  const media = need(findBox(trak, "mdia", "mdhd"), "mdhd");
-  const handler = need(findBox(trak, "mdia", "hdlr"), "hdlr");
-  const table = need(findBox(trak, "mdia", "minf", "stbl", "stsd"), "stsd");
+function readTrack(reader: BoxReader, trak: Uint8Array, movieTimescale: number): Omit<Mp4Track, "defaults"> {
+  const header = need(reader.find(trak, "tkhd"), "tkhd");
+  const media = need(reader.find(trak, "mdia", "mdhd"), "mdhd");
+  const handler = need(reader.find(trak, "mdia", "hdlr"), "hdlr");
+  const table = need(reader.find(trak, "mdia", "minf", "stbl", "stsd"), "stsd");
   const timescale = uint32At(media, media[0] === 1 ? 20 : 12, "mdhd");
   if (timescale === 0) throw new Mp4Error({ code: "MP4_INIT_INVALID", box: "mdhd" });
-  const entry = readBoxes(table.subarray(8))[0];
+  const entry = reader.boxes(table.subarray(8))[0];
   if (entry === undefined) throw new Mp4Error({ code: "MP4_INIT_INVALID", box: "stsd" });
   if (/^enc[avts]$/.test(entry.type)) throw new Mp4Error({ code: "MP4_ENCRYPTED", entry: entry.type });
   return {
@@ -63,14 +67,14 @@ function readTrack(trak: Uint8Array, movieTimescale: number): Omit<Mp4Track, "de
     handler: String.fromCharCode(...handler.subarray(8, 12)),
     timescale,
     entry: entry.type,
-    record: readRecord(entry.type, entry.body),
-    shift: readShift(findBox(trak, "edts", "elst"), timescale, movieTimescale),
+    record: readRecord(reader, entry.type, entry.body),
+    shift: readShift(reader.find(trak, "edts", "elst"), timescale, movieTimescale),
   };
 }
 
-function readRecord(entry: string, body: Uint8Array): Uint8Array | undefined {
+function readRecord(reader: BoxReader, entry: string, body: Uint8Array): Uint8Array | undefined {
   const isSound = entry === "mp4a" || entry === "Opus";
-  const boxes = readBoxes(body.subarray(isSound ? AUDIO_HEAD_BYTES : VISUAL_HEAD_BYTES));
+  const boxes = reader.boxes(body.subarray(isSound ? AUDIO_HEAD_BYTES : VISUAL_HEAD_BYTES));
   const record = boxes.find(({ type }) => /^(avcC|hvcC|vpcC|av1C|dOps|esds)$/.test(type));
   return record?.type === "esds" ? readSpecific(record.body.subarray(4)) : record?.body;
 }

@@ -1,5 +1,6 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import { readBody } from "@leat/node/media-io/pull/body.ts";
+import { Deadline } from "@leat/node/media-io/pull/deadline.ts";
 import { PullError } from "@leat/node/media-io/pull/errors.ts";
 import type { PullOptions } from "@leat/node/media-io/pull/options.ts";
 import type { Outbound } from "@leat/node/media-io/pull/outbound.ts";
@@ -38,18 +39,24 @@ export async function openSource(text: string, tools: SourceTools): Promise<Open
   const { outbound, options, clock, logger, signal } = tools;
   const source = parseSource(text);
   if (source.scheme === "srt") return callSource(source.url, tools);
-  const { response, url } = await outbound.get(source.url, signal);
-  const throttle = new Throttle(clock, options.maxBytesPerSecond);
-  const pieces = readBody(response, { idleMs: options.idleMs, throttle, signal });
-  const isWhole = response.headers["content-length"] !== undefined;
-  const head = await readHead(pieces);
-  if (playlistHead.test(new TextDecoder("utf-8", { ignoreBOM: true }).decode(head))) {
-    const fetcher = new Fetcher({ outbound, options, throttle, signal });
-    const media = readHls(await fetcher.rest(pieces, head), url, { fetcher, options, clock, logger, signal });
-    return { media, pacer: new Pacer(clock, HLS_AHEAD_MS) };
+  const deadline = new Deadline(options.fetchMs, signal);
+  try {
+    const { response, url } = await outbound.get(source.url, deadline.signal);
+    const throttle = new Throttle(clock, options.maxBytesPerSecond);
+    const pieces = readBody(response, { idleMs: options.idleMs, throttle, signal: deadline.signal });
+    const isWhole = response.headers["content-length"] !== undefined;
+    const head = await readHead(pieces);
+    if (playlistHead.test(new TextDecoder("utf-8", { ignoreBOM: true }).decode(head))) {
+      const fetcher = new Fetcher({ outbound, options, throttle, signal });
+      const media = readHls(await fetcher.rest(pieces, head), url, { fetcher, options, clock, logger, signal });
+      return { media, pacer: new Pacer(clock, HLS_AHEAD_MS) };
+    }
+    const media = readTransportStream(putBack(head, pieces), { isWhole, logger });
+    return { media, pacer: new Pacer(clock, TS_AHEAD_MS) };
+  } finally {
+    // A stream goes on for as long as it likes.
+    deadline.clear();
   }
-  const media = readTransportStream(putBack(head, pieces), { isWhole, logger });
-  return { media, pacer: new Pacer(clock, TS_AHEAD_MS) };
 }
 
 /** What is sent by SRT is live. */

@@ -1,18 +1,25 @@
-import { type PublishSink, passItems } from "@leat/node/media-io/publish-sink.ts";
+import { type DemuxedItem, isSample, type PublishSink, passItems } from "@leat/node/media-io/publish-sink.ts";
+import { Deadline } from "@leat/node/media-io/pull/deadline.ts";
 import { PullError } from "@leat/node/media-io/pull/errors.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
-import { openSource, type SourceTools } from "./open-source.ts";
+import { type OpenedSource, openSource, type SourceTools } from "./open-source.ts";
 
 export interface PullParts extends Omit<SourceTools, "signal"> {
   readonly url: string;
   /** Asks for the right to publish; throws a CodedError where there is none now. */
   readonly authorize: (signal: AbortSignal) => Promise<PublishSink>;
+  /** Asked before a source is tried again that gave its place away. @throws PullError where there is none */
+  readonly requirePlace: () => void;
   /** Why nothing comes; null once something does. */
   readonly onState: (code: string | null) => void;
 }
 
 /** Each new configuration starts a segment and an encoder. */
 const MAX_CONFIG_CHANGES = 1_000;
+/** Cues that wait for the first picture. */
+const MAX_EARLY = 64;
+/** A try that brought nothing is followed by so many times its own length. */
+const RESTS = 3;
 /** After these there is nothing to try again: the stream is over, or another node pulls it. */
 const finalCodes = new Set(["STREAM_ENDED", "STREAM_UNKNOWN", "PULL_NOT_YOURS", "INGEST_STREAM_ENDED"]);
 
@@ -20,6 +27,7 @@ const finalCodes = new Set(["STREAM_ENDED", "STREAM_UNKNOWN", "PULL_NOT_YOURS", 
 export class Pull {
   readonly #parts: PullParts;
   #code: string | null | undefined;
+  #isResting = false;
 
   constructor(parts: PullParts) {
     this.#parts = parts;
@@ -30,55 +38,91 @@ export class Pull {
     return this.#code;
   }
 
+  /** Nothing came at the last try, and the next one is not yet: others may have its place meanwhile. */
+  get isResting(): boolean {
+    return this.#isResting;
+  }
+
   /** Resolves when the source is over for good. */
   async run(signal: AbortSignal): Promise<void> {
-    const { options, clock, logger } = this.#parts;
+    const { options, clock, logger, requirePlace } = this.#parts;
     let pauseMs = options.retryMinMs;
     for (;;) {
       const attempt = new AbortController();
+      const beganAtMs = clock.nowMs();
+      let hadMedia = false;
       try {
+        if (this.#isResting) requirePlace();
+        this.#isResting = false;
         return await this.#fetch(AbortSignal.any([signal, attempt.signal]));
       } catch (error) {
         signal.throwIfAborted();
         const code = isCodedError(error) ? error.code : "PULL_SOURCE_LOST";
-        if (isCodedError(error)) logger.info("Lose pulled source", { ...error.detail });
-        else logger.error("Pull source failed", { error });
+        if (!isCodedError(error)) logger.error("Pull source failed", { error });
+        // A source that is away is tried for as long as its stream is there.
+        else logger[code === this.#code ? "debug" : "info"]("Lose pulled source", { ...error.detail });
+        hadMedia = this.#code === null;
         // It was there: what follows is another loss.
-        if (this.#code === null) pauseMs = options.retryMinMs;
+        if (hadMedia) pauseMs = options.retryMinMs;
         this.#tell(code);
         if (finalCodes.has(code)) return;
       } finally {
         attempt.abort();
       }
-      await clock.sleep(pauseMs, signal);
+      this.#isResting = !hadMedia;
+      // Also what takes long to show that nothing comes has a place for a part of the time alone.
+      const restMs = hadMedia ? 0 : RESTS * (clock.nowMs() - beganAtMs);
+      await clock.sleep(Math.max(pauseMs, restMs), signal);
       pauseMs = Math.min(pauseMs * 2, options.retryMaxMs);
     }
   }
 
-  async #fetch(signal: AbortSignal): Promise<void> {
-    const { url, authorize, options, clock } = this.#parts;
-    const { media, pacer } = await openSource(url, { ...this.#parts, signal });
+  async #fetch(stopping: AbortSignal): Promise<void> {
+    const { options } = this.#parts;
+    const { timeoutMs, idleMs, fetchMs } = options;
+    // Nobody pays for a place before the first picture.
+    const deadline = new Deadline(timeoutMs + 2 * idleMs + fetchMs, stopping);
+    try {
+      const source = await openSource(this.#parts.url, { ...this.#parts, signal: deadline.signal });
+      await this.#publish(source, deadline);
+    } finally {
+      deadline.clear();
+    }
+  }
+
+  async #publish({ media, pacer }: OpenedSource, deadline: Deadline): Promise<void> {
+    const { authorize, options, clock } = this.#parts;
+    const { signal } = deadline;
     let sink: PublishSink | undefined;
+    let early: readonly DemuxedItem[] = [];
     let isOver = false;
     let mediaAtMs = clock.nowMs();
     let configs = 0;
     try {
       for await (const items of media) {
-        if (items.length > 0) mediaAtMs = clock.nowMs();
+        const hasSamples = items.some(isSample);
         // It sends something, and nothing of it is media.
-        else if (clock.nowMs() - mediaAtMs > 2 * options.idleMs) {
+        if (!hasSamples && clock.nowMs() - mediaAtMs > 2 * options.idleMs) {
           throw new PullError({ code: "PULL_IDLE", timeoutMs: 2 * options.idleMs });
         }
         for (const item of items) {
-          sink ??= await authorize(signal);
-          if (item.type === "video" || item.type === "audio") await pacer.wait(item.sample.dtsMs, signal);
-          else if (item.type === "config" && ++configs > MAX_CONFIG_CHANGES) {
+          if (item.type === "config" && ++configs > MAX_CONFIG_CHANGES) {
             throw new PullError({ code: "PULL_CONFIG_CHANGES_EXCEEDED", limit: MAX_CONFIG_CHANGES });
           }
+          if (sink === undefined && !isSample(item)) {
+            early = keepEarly(early, item);
+            continue;
+          }
+          if (sink === undefined) {
+            deadline.clear();
+            sink = await authorize(signal);
+            await passItems(sink, early);
+          }
+          if (item.type === "video" || item.type === "audio") await pacer.wait(item.sample.dtsMs, signal);
           await passItems(sink, [item]);
-          if (item.type !== "config") this.#tell(null);
+          if (isSample(item)) this.#tell(null);
         }
-        if (items.length > 0) mediaAtMs = clock.nowMs();
+        if (hasSamples) mediaAtMs = clock.nowMs();
       }
       if (sink === undefined) throw new PullError({ code: "PULL_SOURCE_EMPTY" });
       isOver = true;
@@ -92,4 +136,10 @@ export class Pull {
     this.#code = code;
     this.#parts.onState(code);
   }
+}
+
+/** Of what comes before the first picture or sound: the newest configuration of each kind, and the first cues. */
+function keepEarly(early: readonly DemuxedItem[], item: DemuxedItem): readonly DemuxedItem[] {
+  if (item.type !== "config") return early.length < MAX_EARLY ? [...early, item] : early;
+  return [...early.filter((held) => held.type !== "config" || held.config.kind !== item.config.kind), item];
 }

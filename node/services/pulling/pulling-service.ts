@@ -40,6 +40,9 @@ interface Running {
   readonly done: Promise<void>;
 }
 
+/** Sources for each that may be fetched at once, with those that rest because nothing comes of them. */
+const KNOWN_PER_PLACE = 8;
+
 /** Fetches the sources that the balancer names, and publishes what they give as a publisher would. */
 export class PullingService implements Pulling, Startable {
   readonly #components: PullingComponents;
@@ -58,7 +61,7 @@ export class PullingService implements Pulling, Startable {
       onError: (error) => components.logger.error("Pull source failed", { error }),
     });
     const { metrics } = components;
-    metrics.gauge({ name: "leat_pull_sources", help: "Sources that are fetched", collect: () => this.#running.size });
+    metrics.gauge({ name: "leat_pull_sources", help: "Sources that are fetched", collect: () => this.#countPlaces() });
     this.#lost = metrics.counter({ name: "leat_pull_failures_total", help: "Attempts to fetch a source that failed" });
   }
 
@@ -100,7 +103,17 @@ export class PullingService implements Pulling, Startable {
   #requireRoom(): void {
     const { enabled, maxPulls: limit } = this.#options;
     if (!enabled || this.#tasks.signal.aborted) throw new PullingError({ code: "PULL_DISABLED" });
-    if (this.#running.size >= limit) throw new PullError({ code: "PULL_PULLS_EXCEEDED", limit });
+    if (this.#running.size >= KNOWN_PER_PLACE * limit) throw new PullError({ code: "PULL_PULLS_EXCEEDED", limit });
+    this.#requirePlace();
+  }
+
+  #requirePlace(): void {
+    const { maxPulls: limit } = this.#options;
+    if (this.#countPlaces() >= limit) throw new PullError({ code: "PULL_PULLS_EXCEEDED", limit });
+  }
+
+  #countPlaces(): number {
+    return [...this.#running.values()].filter(({ pull }) => !pull.isResting).length;
   }
 
   #run(stream: Hex, url: string): void {
@@ -114,6 +127,7 @@ export class PullingService implements Pulling, Startable {
       options: this.#options,
       clock,
       logger: logger.child({ streamId: stream }),
+      requirePlace: () => this.#requirePlace(),
       authorize: (signal) => ingest.authorizePulled(stream, signal),
       onState: (code) => this.#tell(stream, code),
     });

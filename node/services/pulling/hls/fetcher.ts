@@ -1,7 +1,8 @@
 import { readBody } from "@leat/node/media-io/pull/body.ts";
+import { Deadline } from "@leat/node/media-io/pull/deadline.ts";
 import { PullError } from "@leat/node/media-io/pull/errors.ts";
 import type { PullOptions } from "@leat/node/media-io/pull/options.ts";
-import { type ByteRange, type Outbound, type PulledAnswer, resolveAddress } from "@leat/node/media-io/pull/outbound.ts";
+import { type ByteRange, type Outbound, resolveAddress } from "@leat/node/media-io/pull/outbound.ts";
 import type { Throttle } from "@leat/node/media-io/pull/pacing.ts";
 
 export interface FetcherParts {
@@ -20,10 +21,12 @@ export class Fetcher {
   }
 
   /** @throws PullError */
-  async playlist(url: URL): Promise<{ readonly bytes: Uint8Array; readonly url: URL }> {
-    const { outbound, signal } = this.#parts;
-    const answer = await outbound.get(url, signal);
-    return { bytes: await this.#readPlaylist(answer), url: answer.url };
+  playlist(url: URL): Promise<{ readonly bytes: Uint8Array; readonly url: URL }> {
+    return this.#whole(async (signal) => {
+      const answer = await this.#parts.outbound.get(url, signal);
+      const pieces = readBody(answer.response, this.#bodyLimits(signal));
+      return { bytes: await this.rest(pieces, new Uint8Array(0)), url: answer.url };
+    });
   }
 
   /** The rest of a playlist of which the beginning is read. */
@@ -32,21 +35,28 @@ export class Fetcher {
   }
 
   /** A segment or its map. @param base Of the playlist that names it. @throws PullError */
-  async segment(uri: string, base: URL, range: ByteRange | undefined): Promise<Uint8Array> {
-    const { outbound, options, signal } = this.#parts;
-    const { response } = await outbound.get(resolveAddress(uri, base), signal, range);
+  segment(uri: string, base: URL, range: ByteRange | undefined): Promise<Uint8Array> {
+    const { outbound, options } = this.#parts;
     const { maxSegmentBytes } = options;
     // A server may send more than it was asked for.
     const limit = range === undefined ? maxSegmentBytes : Math.min(maxSegmentBytes, range.sizeBytes);
-    return collect(readBody(response, this.#bodyLimits()), limit, "PULL_SEGMENT_TOO_LARGE");
+    return this.#whole(async (signal) => {
+      const { response } = await outbound.get(resolveAddress(uri, base), signal, range);
+      return collect(readBody(response, this.#bodyLimits(signal)), limit, "PULL_SEGMENT_TOO_LARGE");
+    });
   }
 
-  async #readPlaylist({ response }: PulledAnswer): Promise<Uint8Array> {
-    return this.rest(readBody(response, this.#bodyLimits()), new Uint8Array(0));
+  async #whole<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const deadline = new Deadline(this.#parts.options.fetchMs, this.#parts.signal);
+    try {
+      return await work(deadline.signal);
+    } finally {
+      deadline.clear();
+    }
   }
 
-  #bodyLimits() {
-    const { options, throttle, signal } = this.#parts;
+  #bodyLimits(signal: AbortSignal) {
+    const { options, throttle } = this.#parts;
     return { idleMs: options.idleMs, throttle, signal };
   }
 }
@@ -64,5 +74,7 @@ async function collect(
     if (size > limit) throw new PullError({ code, limit });
     all.push(piece);
   }
-  return Buffer.concat(all);
+  const whole = Buffer.concat(all);
+  // A plain array, of which `slice` makes a copy.
+  return new Uint8Array(whole.buffer, whole.byteOffset, whole.length);
 }

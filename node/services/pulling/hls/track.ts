@@ -7,8 +7,9 @@ import {
   type PulledSegment,
   readPulledPlaylist,
 } from "@leat/node/media/pulled-playlist.ts";
+import { demuxFile } from "@leat/node/media-io/mpegts/demux-file.ts";
 import type { TsDemuxer } from "@leat/node/media-io/mpegts/demuxer.ts";
-import type { PublishItem } from "@leat/node/media-io/publish-sink.ts";
+import { isSample, type PublishItem } from "@leat/node/media-io/publish-sink.ts";
 import { PullError } from "@leat/node/media-io/pull/errors.ts";
 import type { PullOptions } from "@leat/node/media-io/pull/options.ts";
 import { createDemuxer } from "@leat/node/media-io/pull/ts-source.ts";
@@ -70,8 +71,11 @@ export class HlsTrack {
       if (missed > 0) logger.warn("Miss segments of source", { segments: missed });
       if (restarted) this.#restarts += 1;
       for (const segment of segments) {
-        yield* this.#take(segment, base);
-        newsAtMs = clock.nowMs();
+        // Of what brings neither picture nor sound nothing is ever seen: a gap, a segment that is gone, an empty one.
+        for await (const media of this.#take(segment, base)) {
+          yield media;
+          if (media.items.some(isSample)) newsAtMs = clock.nowMs();
+        }
       }
       if (playlist.ended) return;
       const { targetDurationS } = playlist;
@@ -95,6 +99,7 @@ export class HlsTrack {
         if (playlist.type === "media") return { playlist, base: loaded.url };
         throw new PlaylistError({ code: "PULL_PLAYLIST_INVALID", reason: "master" });
       } catch (error) {
+        signal.throwIfAborted();
         if (!isPassing(error) || clock.nowMs() - newsAtMs > options.idleMs) throw error;
         await clock.sleep(options.retryMinMs, signal);
       }
@@ -102,15 +107,16 @@ export class HlsTrack {
   }
 
   async *#take(segment: PulledSegment, base: URL): AsyncGenerator<SegmentMedia, void> {
-    const { fetcher, logger } = this.#parts;
+    const { fetcher, logger, signal } = this.#parts;
     if (segment.gap) return;
     try {
       const map = segment.map && (await this.#readMap(segment.map, base));
       const bytes = await fetcher.segment(segment.uri, base, segment.range);
       this.#missing = 0;
       const discontinuity = this.#restarts + segment.discontinuity;
-      yield { items: this.#demux(bytes, map, discontinuity), discontinuity };
+      yield { items: await this.#demux(bytes, map, discontinuity), discontinuity };
     } catch (error) {
+      signal.throwIfAborted();
       this.#missing += 1;
       if (!isPassing(error) || this.#missing === MAX_MISSING) throw error;
       logger.warn("Miss segment of source", { code: error.code });
@@ -126,7 +132,7 @@ export class HlsTrack {
     return bytes;
   }
 
-  #demux(bytes: Uint8Array, map: Uint8Array | undefined, discontinuity: number): PublishItem[] {
+  async #demux(bytes: Uint8Array, map: Uint8Array | undefined, discontinuity: number): Promise<PublishItem[]> {
     const isNew = discontinuity !== this.#discontinuity;
     this.#discontinuity = discontinuity;
     if (map !== undefined) {
@@ -136,7 +142,7 @@ export class HlsTrack {
     if (bytes[0] === SYNC) {
       if (isNew || this.#demuxer === undefined) this.#demuxer = createDemuxer(this.#parts.logger);
       // Segments hold whole pictures: nothing of one comes with the next. Cues stand in such playlists, if anywhere.
-      const items = [...this.#demuxer.push(Uint8Array.from(bytes)), ...this.#demuxer.end()];
+      const items = await demuxFile(this.#demuxer, bytes);
       return items.filter((item) => item.type !== "cue");
     }
     if (this.#mp4 === undefined) throw new PullError({ code: "PULL_SEGMENT_UNSUPPORTED" });

@@ -10,7 +10,8 @@ import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { defaultsOf } from "../../../support/defaults.ts";
 import { RecorderSink } from "../../../support/recorder-sink.ts";
 import { SourceServer } from "../../../support/source-server.ts";
-import { H264, makeTs, PICTURES, SOUND } from "../../../support/ts-files.ts";
+import { CUE_PID, withSplices, writeSplice } from "../../../support/splices.ts";
+import { demux, H264, makeTs, PICTURES, packetsOf, SOUND } from "../../../support/ts-files.ts";
 
 const stream: Hex = `0x${"5e".repeat(32)}`;
 const code = (wanted: string) => (error: unknown) => error instanceof PublicError && error.code === wanted;
@@ -46,8 +47,12 @@ describe("pulling service", () => {
   afterEach(() => service.stop());
 
   async function start(options: Partial<PullOptions> = {}): Promise<void> {
-    const log = (phrase: string, facts: object = {}) => said.push(`${phrase} ${JSON.stringify(facts)}`);
-    const logger: Logger = { debug: log, info: log, warn: log, error: log, child: () => logger };
+    const log =
+      (level: string) =>
+      (phrase: string, facts: object = {}) =>
+        said.push(`${level} ${phrase} ${JSON.stringify(facts)}`);
+    const [debug, info, warn, error] = [log("debug"), log("info"), log("warn"), log("error")];
+    const logger: Logger = { debug, info, warn, error, child: () => logger };
     const session = {
       call: async (_method: string, body: { code: string | null }) => {
         states.push(body.code);
@@ -200,6 +205,89 @@ describe("pulling service", () => {
     await start({ enabled: false });
     await assert.rejects(begin(), code("PULL_DISABLED"));
     assert.deepEqual(service.schemes, []);
+  });
+
+  it("gives the place of a source of which nothing comes to others, until its next try", async () => {
+    server.answer = ({ url }, response) => {
+      if (url === "/dead.ts") response.writeHead(503).end();
+      else response.write(ts);
+    };
+    await start({ maxPulls: 1, retryMinMs: 100, retryMaxMs: 100 });
+    await begin(server.url("/dead.ts"));
+    await state(() => states.includes("PULL_STATUS_REFUSED"));
+    const other: Hex = `0x${"11".repeat(32)}`;
+    assert.deepEqual(await begin(server.url(), other), { code: null });
+    // Now it is the other one that would be too many.
+    await state(() => states.includes("PULL_PULLS_EXCEEDED"));
+    assert.deepEqual([sinks.length, states.includes(null)], [1, true]);
+    await ask("pull.end", { stream: other });
+    await state(() => states.at(-1) === "PULL_STATUS_REFUSED");
+  });
+
+  it("knows no more than eight sources for each place", async () => {
+    server.answer = (_request, response) => response.writeHead(503).end();
+    await start({ maxPulls: 1, retryMinMs: 60_000, retryMaxMs: 60_000 });
+    for (let known = 0; known < 8; known += 1) {
+      await begin(server.url(), `0x${`${known}`.padStart(64, "0")}`);
+      await state(() => states.length > known);
+    }
+    await assert.rejects(begin(), code("PULL_PULLS_EXCEEDED"));
+  });
+
+  it("takes cues alone for no media, and asks for no right to publish them", async () => {
+    const spliced = withSplices(ts, [{ at: 188 * 10, section: writeSplice({ eventId: 1, isOut: true }) }]);
+    const kept = [0, 0x1000, CUE_PID].flatMap((pid) =>
+      packetsOf(spliced, pid).map((at) => spliced.subarray(at, at + 188)),
+    );
+    /** Packets of one count are the same packet. */
+    const counted = (count: number) =>
+      Buffer.concat(kept.map((packet) => Uint8Array.from(packet).fill(0x10 | (count & 0x0f), 3, 4)));
+    assert.equal(demux(Buffer.concat([counted(0), counted(1)])).cues.length, 2);
+    server.answer = (_request, response) => {
+      let count = 0;
+      const timer = setInterval(() => response.write(counted(count++)), 20);
+      response.once("close", () => clearInterval(timer));
+    };
+    await start({ idleMs: 100 });
+    await begin();
+    await state(() => states.length > 0);
+    assert.deepEqual([states, sinks], [["PULL_IDLE"], []]);
+  });
+
+  it("gives up what comes drop by drop before there is media in it", async () => {
+    const segment = "#EXTINF:60,\nslow.ts\n";
+    const playlist = `#EXTM3U\n#EXT-X-TARGETDURATION:60\n${segment.repeat(3)}`;
+    let path = "";
+    server.answer = ({ url }, response) => {
+      if (url === "/live.m3u8" && path === "segments") response.end(playlist);
+      else if (url === "/live.m3u8" && path === "gaps") response.end(playlist.replaceAll("#EXTINF", "#EXT-X-GAP\n$&"));
+      else {
+        response.write("#EXTM3U\n#EX");
+        const timer = setInterval(() => response.write("#"), 20);
+        response.once("close", () => clearInterval(timer));
+      }
+    };
+    await start({ idleMs: 400, fetchMs: 200, timeoutMs: 400 });
+    for (path of ["playlist", "segments", "gaps"]) {
+      states.length = 0;
+      await begin(server.url("/live.m3u8"));
+      await state(() => states.length > 0);
+      assert.deepEqual(states, ["PULL_TIMEOUT"], path);
+      await ask("pull.end", { stream });
+    }
+  });
+
+  it("says once at info what a source is lost for again and again", async () => {
+    server.answer = (_request, response) => response.writeHead(server.asked.length > 3 ? 404 : 503).end();
+    await start();
+    await begin();
+    while (server.asked.length < 6) await new Promise<void>((resolve) => setImmediate(resolve));
+    const lines = said.filter((line) => line.includes("Lose pulled source") && line.startsWith("info"));
+    assert.deepEqual(
+      lines.map((line) => /"status":(\d+)/.exec(line)?.[1]),
+      ["503"],
+    );
+    assert.ok(said.some((line) => line.startsWith("debug Lose pulled source")));
   });
 
   it("writes no password and no query into its log", async () => {

@@ -70,6 +70,7 @@ describe("srt source", function () {
         sinks.push(sink);
         return sink;
       },
+      requirePlace: () => {},
       onState: (code) => {
         states.push(code);
         heard();

@@ -239,6 +239,36 @@ describe("hls source", function () {
     assert.ok(server.asked.filter((path) => path === "/live.m3u8").length > 3);
   });
 
+  it("gives up a live playlist that goes on with gaps alone", async () => {
+    let sequence = 0;
+    serveFiles(server, ts, (name) => {
+      if (name !== "live.m3u8") return undefined;
+      if (sequence > 0) return window(ts, 0, 1).replace(/SEQUENCE:0\n/, `SEQUENCE:${sequence++}\n#EXT-X-GAP\n`);
+      sequence += 1;
+      return window(ts, 0, 1);
+    });
+    await assert.rejects(readAll("/live.m3u8", { idleMs: 5_000 }), refusal("PULL_PLAYLIST_STALLED"));
+    assert.ok(sequence > 5 && sequence < 20, `${sequence}`);
+  });
+
+  it("takes no segment or map of hundreds of thousands of boxes", async () => {
+    const empty = Buffer.alloc(8 * 200_000);
+    for (let at = 0; at < empty.length; at += 8) empty.writeBigUInt64BE(0x0000000866726565n, at);
+    const inside = (type: string, body: Uint8Array) => {
+      const box = Buffer.concat([Buffer.alloc(8), body]);
+      box.writeUInt32BE(box.length);
+      box.write(type, 4);
+      return box;
+    };
+    const [segment] = [...fmp4.keys()].filter((name) => name.endsWith(".m4s")).toSorted();
+    for (const bytes of [empty, inside("moof", empty), inside("moof", inside("traf", empty))]) {
+      serveFiles(server, new Map([...fmp4, [segment!, bytes]]));
+      await assert.rejects(readAll(), refusal("MP4_BOXES_EXCEEDED"));
+    }
+    serveFiles(server, new Map([...fmp4, ["init.mp4", inside("moov", empty)]]));
+    await assert.rejects(readAll(), refusal("MP4_BOXES_EXCEEDED"));
+  });
+
   const refused: readonly (readonly [name: string, code: string, line: (inner: string) => string])[] = [
     ["a segment of a private host", "PULL_ADDRESS_LOOPBACK", (url) => url],
     ["a segment of a file", "PULL_SCHEME_REFUSED", () => "file:///etc/passwd"],

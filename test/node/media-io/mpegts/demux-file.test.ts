@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { demuxFile } from "@leat/node/media-io/mpegts/demux-file.ts";
+import { TsDemuxer } from "@leat/node/media-io/mpegts/demuxer.ts";
+import { demux, H264, makeTs, PICTURES } from "../../../support/ts-files.ts";
+
+describe("demuxing a file", () => {
+  it("gives what is in it, and turns to others in between", async function () {
+    this.timeout(30_000);
+    const filling = new Uint8Array(188).fill(0xff);
+    filling.set([0x47, 0x1f, 0xff, 0x10]);
+    const file = Buffer.concat([await makeTs(...PICTURES, ...H264), ...Array<Uint8Array>(6_000).fill(filling)]);
+    let turns = 0;
+    let isOver = false;
+    const count = () => {
+      turns += 1;
+      if (!isOver) setImmediate(count);
+    };
+    setImmediate(count);
+    const items = await demuxFile(new TsDemuxer(), Uint8Array.from(file));
+    isOver = true;
+    assert.deepEqual(items, demux(Uint8Array.from(file)).items);
+    assert.ok(turns >= 4, `${turns} turns for ${file.length} bytes`);
+  });
+});
