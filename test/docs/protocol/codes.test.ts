@@ -15,7 +15,9 @@ const sources = [
   "node/media-io/access/policy.ts",
   "node/media-io/pull/errors.ts",
   "node/media/pulled-playlist.ts",
+  "node/media-io/restream/errors.ts",
   "node/services/pulling/errors.ts",
+  "node/services/restreaming/restreaming-service.ts",
 ];
 const interfaceOf = "contracts/interfaces/IPaymentEscrow.sol";
 
@@ -26,11 +28,11 @@ describe("the page of codes", () => {
     page = new Set([...rows].map(([, code]) => code!));
   });
 
-  it("names every code that statements, vouchers, requests, viewers and sources are refused with, and no other", async () => {
+  it("names every code that statements, vouchers, requests, viewers, sources and targets are refused with, and no other", async () => {
     const written = new Set<string>();
     for (const path of sources) {
       const types =
-        /(?:code: |\| |= )(?:FieldFault|)"?((?:STATEMENT|UNITS|API_REQUEST|VOUCHER|CREDIT|PAYER|AUTH|PLAYBACK|PULL)_[A-Z_0-9]+)"/g;
+        /(?:code: |\| |= )(?:FieldFault|)"?((?:STATEMENT|UNITS|API_REQUEST|VOUCHER|CREDIT|PAYER|AUTH|PLAYBACK|PULL|RESTREAM)_[A-Z_0-9]+)"/g;
       for (const [, code] of (await read(path)).matchAll(types)) written.add(code!);
     }
     const rules = await read("node/metering/errors.ts");
@@ -38,7 +40,7 @@ describe("the page of codes", () => {
     const hub = await read("node/services/session/hub.ts");
     for (const [, code] of hub.matchAll(/"(SESSION_ACCOUNT_\w+)"/g)) written.add(code!);
     const balancer = await read("node/services/balancer/errors.ts");
-    for (const [, code] of balancer.matchAll(/code: "((?:STREAM_PULLS|PULL)_\w+)"/g)) written.add(code!);
+    for (const [, code] of balancer.matchAll(/code: "((?:STREAM_PULLS|PULL|RESTREAM)_\w+)"/g)) written.add(code!);
     assert.ok(written.size > 80);
     const named = [...page].filter((code) => /^[A-Z_0-9]+$/.test(code));
     assert.deepEqual(named.toSorted(), [...written].toSorted());
