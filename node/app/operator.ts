@@ -180,7 +180,6 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     parts.push({ name: "delivery", part: delivery });
     await addWhep(foundation, webrtc, delivery, { audiences, door });
     await addMp4(foundation, delivery, { audiences, door });
-    addRestreaming(foundation, jobSession, delivery);
     // A balancer in the same process tells the owners itself.
     if (!config.node.roles.includes("balancer")) {
       const send = ({ stream, refusals }: StreamRefusals) =>
@@ -224,6 +223,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     const { service, describe } = addSrt(foundation, { ingest: taking, delivery, audiences, door });
     describeSrt = describe;
     if (taking !== undefined) pulling = addPulling(foundation, jobSession, taking, service);
+    if (delivery !== undefined) addRestreaming(foundation, jobSession, delivery, service);
   }
   parts.push({ name: "outbox", part: outbox }, { name: "jobs", part: desk }, { name: "session", part: session });
   parts.push({ name: "review", part: review });

@@ -177,7 +177,7 @@ export const marketTexts = {
   PULL_DISABLED: { happened: "the nodes pull nothing", todo: "publish the stream, or ask another cluster" },
   RESTREAM_URL_INVALID: {
     happened: "a target's address is none that a stream can be sent on to",
-    todo: "write it as rtmp://HOST/APP/KEY, or rtmps:",
+    todo: "write it as rtmp://HOST/APP/KEY, rtmps: or srt://HOST:PORT?streamid=ID",
   },
   RESTREAM_SCHEME_REFUSED: {
     happened: "streams are not sent on by this scheme",

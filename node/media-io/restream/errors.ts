@@ -15,4 +15,5 @@ export class RestreamError extends CodedError<
   | { code: "RESTREAM_UNBUDGETED" }
   | { code: "RESTREAM_TARGETS_EXCEEDED"; limit: number }
   | { code: "RESTREAM_DISABLED" }
+  | { code: "RESTREAM_SRT_MISSING" }
 > {}

@@ -1,30 +1,73 @@
 import { RestreamError } from "./errors.ts";
 
-const schemes = ["rtmp", "rtmps"] as const;
 const form = /^([A-Za-z][A-Za-z0-9+.-]*):(\/\/[^/?#@]+)\/([^?#]+\/.+)$/s;
 
-/** A target as it is connected to. */
-export interface TargetAddress {
+const srtForm = /^srt:(\/\/[^/?#@]+)\/?(?:\?(.*))?$/is;
+const escaped = /%/;
+
+/** A target as it is connected to. What is not its host may hold the key. */
+export type TargetAddress = RtmpAddress | SrtAddress;
+
+interface Host {
   /** As the name service or the network takes it: `0x7f.1` is 127.0.0.1 here. */
   readonly hostname: string;
-  /** The same address with that host. It holds the key. */
+}
+
+export interface RtmpAddress extends Host {
+  readonly scheme: "rtmp" | "rtmps";
+  /** The same address with that host. */
   readonly url: string;
 }
 
-/** `rtmp://HOST[:PORT]/APP/KEY`, or `rtmps:`. @throws RESTREAM_URL_INVALID, RESTREAM_SCHEME_REFUSED */
+export interface SrtAddress extends Host {
+  readonly scheme: "srt";
+  readonly port: number;
+  readonly streamId: string | undefined;
+  readonly passphrase: string | undefined;
+}
+
+/**
+ * `rtmp://HOST[:PORT]/APP/KEY`, the same of `rtmps:`, or `srt://HOST:PORT?streamid=ID&passphrase=WORDS`.
+ * @throws RESTREAM_URL_INVALID, RESTREAM_SCHEME_REFUSED
+ */
 export function parseTarget(text: string): TargetAddress {
-  const [, name, authority, path] = form.exec(text) ?? [];
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(text)?.[1]?.toLowerCase();
   if (scheme === undefined) throw new RestreamError({ code: "RESTREAM_URL_INVALID" });
-  if (!(schemes as readonly string[]).includes(scheme)) {
-    throw new RestreamError({ code: "RESTREAM_SCHEME_REFUSED", scheme });
+  if (scheme === "srt") return parseSrt(text);
+  if (scheme !== "rtmp" && scheme !== "rtmps") throw new RestreamError({ code: "RESTREAM_SCHEME_REFUSED", scheme });
+  const [, , authority, path] = form.exec(text) ?? [];
+  const { hostname, port } = readHost(authority);
+  return { scheme, hostname, url: `${scheme}://${hostname}${port === undefined ? "" : `:${port}`}/${path}` };
+}
+
+function parseSrt(text: string): SrtAddress {
+  const [, authority, query = ""] = srtForm.exec(text) ?? [];
+  const { hostname, port } = readHost(authority);
+  const fields = new Map(query.split("&").map((field) => [field.split("=", 1)[0]!, decode(field)]));
+  const [streamId, passphrase] = [fields.get("streamid"), fields.get("passphrase")];
+  const isShort = Buffer.byteLength(streamId ?? "") <= 512;
+  const isKnown = passphrase === undefined || (passphrase.length >= 10 && passphrase.length <= 79);
+  if (port === undefined || !isShort || !isKnown || (fields.get("mode") ?? "caller") !== "caller") {
+    throw new RestreamError({ code: "RESTREAM_URL_INVALID" });
   }
-  // Of other schemes a host is not read.
-  const host = name === undefined ? null : URL.parse(`http:${authority}`);
+  return { scheme: "srt", hostname, port, streamId, passphrase };
+}
+
+function decode(field: string): string {
+  const value = field.slice(field.indexOf("=") + 1);
+  try {
+    return escaped.test(value) ? decodeURIComponent(value) : value;
+  } catch (cause) {
+    throw new RestreamError({ code: "RESTREAM_URL_INVALID" }, { cause });
+  }
+}
+
+/** Of other schemes a host is not read. */
+function readHost(authority: string | undefined): { readonly hostname: string; readonly port: number | undefined } {
+  const host = authority === undefined ? null : URL.parse(`http:${authority}`);
   if (host === null || host.hostname === "") throw new RestreamError({ code: "RESTREAM_URL_INVALID" });
   const port = /:(\d+)$/.exec(authority!)?.[1];
-  const url = `${scheme}://${host.hostname}${port === undefined ? "" : `:${Number(port)}`}/${path}`;
-  return { hostname: host.hostname, url };
+  return { hostname: host.hostname, port: port === undefined ? undefined : Number(port) };
 }
 
 /** An address as its owner is shown it: where it leads, and nothing of the key. */

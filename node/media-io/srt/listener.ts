@@ -49,6 +49,8 @@ const FINISH_MS = 1_000;
 /** Beyond the latency, after which nothing is held back any more. */
 const DRAIN_MS = 50;
 
+type ListenerMessage = Extract<ToSrtThread, { type: "taken" | "send" | "close" | "finish" | "call" }>;
+
 /** One UDP port of libsrt, polled and never waited for: lives on a thread of its own. */
 export class SrtListener {
   readonly #library: SrtLibrary;
@@ -111,8 +113,7 @@ export class SrtListener {
     return true;
   }
 
-  handle(message: ToSrtThread): void {
-    if (message.type === "stop") return;
+  handle(message: ListenerMessage): void {
     if (message.type === "call") {
       this.#call(message);
       return;

@@ -19,6 +19,17 @@ export interface SrtThreadData {
   readonly libraries: readonly string[];
 }
 
+/** A connection to be made to a server. */
+export interface SrtDial {
+  readonly type: "dial";
+  readonly id: number;
+  /** An IP address. */
+  readonly host: string;
+  readonly port: number;
+  readonly streamId: string | undefined;
+  readonly passphrase: string | undefined;
+}
+
 export type FromSrtThread =
   | { readonly type: "listening"; readonly port: number; readonly version: string }
   | { readonly type: "failed"; readonly why: "library" | "busy" | "address"; readonly reason: string }
@@ -29,6 +40,9 @@ export type FromSrtThread =
   /** So many bytes for a viewer have left. */
   | { readonly type: "sent"; readonly id: number; readonly bytes: number }
   | { readonly type: "closed"; readonly id: number; readonly idle: boolean }
+  | { readonly type: "dialed"; readonly id: number }
+  | { readonly type: "dialSent"; readonly id: number; readonly bytes: number }
+  | { readonly type: "dialClosed"; readonly id: number; readonly refused: boolean }
   | { readonly type: "crashed"; readonly reason: string }
   /** Before there was a connection. */
   | { readonly type: "refused"; readonly code: string };
@@ -43,4 +57,8 @@ export type ToSrtThread =
   | { readonly type: "finish"; readonly id: number }
   /** Calls somebody to take what it sends. `id` is below 0: those of callers are above. */
   | ({ readonly type: "call"; readonly id: number } & SrtCallee)
+  /** Of connections from here; their numbers are their own. */
+  | SrtDial
+  | { readonly type: "dialSend"; readonly id: number; readonly bytes: Uint8Array }
+  | { readonly type: "dialFinish" | "dialClose"; readonly id: number }
   | { readonly type: "stop" };

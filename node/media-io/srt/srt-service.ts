@@ -6,10 +6,11 @@ import { type Clock, systemClock } from "../../kernel/clock.ts";
 import type { Startable } from "../../kernel/lifecycle.ts";
 import { PullError } from "../pull/errors.ts";
 import { SrtError } from "./errors.ts";
-import type { FromSrtThread, SrtThreadData, ToSrtThread } from "./messages.ts";
+import type { FromSrtThread, SrtDial, SrtThreadData, ToSrtThread } from "./messages.ts";
 import type { SrtOptions } from "./options.ts";
 import type { SrtPlayout } from "./playout.ts";
 import { SrtCall, type SrtCallee } from "./srt-call.ts";
+import { type SrtPush, type SrtPushEvents, SrtPushes } from "./srt-pushes.ts";
 import { type AuthorizeSrt, SrtSession } from "./srt-session.ts";
 import { SrtViewers } from "./srt-viewers.ts";
 
@@ -39,6 +40,7 @@ export class SrtService implements Startable {
   #lastCall = 0;
   readonly #running = new Set<Promise<void>>();
   readonly #viewers: SrtViewers | undefined;
+  readonly #pushes = new SrtPushes((message) => this.#say(message));
   readonly #accepted: Counter;
   readonly #refused: Counter;
   #worker: Worker | undefined;
@@ -92,6 +94,12 @@ export class SrtService implements Startable {
   /** Why nobody can publish by SRT now. */
   get fault(): SrtError | undefined {
     return this.#fault;
+  }
+
+  /** Connects to a server. @throws why SRT is not spoken here */
+  dial(to: Omit<SrtDial, "type" | "id">, events: SrtPushEvents): SrtPush {
+    if (this.#fault !== undefined) throw this.#fault;
+    return this.#pushes.dial(to, events);
   }
 
   /** Known once started. */
@@ -171,7 +179,9 @@ export class SrtService implements Startable {
     } else if (message.type === "crashed") {
       this.#components.logger.error("Hold SRT library failed", { reason: message.reason });
     } else if (message.type === "opened") this.#open(message);
-    else if (message.type === "sent") this.#viewers?.taken(message.id, message.bytes);
+    else if (message.type === "dialed" || message.type === "dialSent" || message.type === "dialClosed") {
+      this.#pushes.handle(message);
+    } else if (message.type === "sent") this.#viewers?.taken(message.id, message.bytes);
     else if (message.type === "data") {
       (this.#sessions.get(message.id) ?? this.#calls.get(message.id))?.push(message.bytes);
     } else if (message.type === "unanswered") {
@@ -220,6 +230,7 @@ export class SrtService implements Startable {
     for (const id of this.#calls.keys()) this.#loseCall(id, new PullError({ code: "PULL_SOURCE_LOST" }));
     for (const session of this.#sessions.values()) session.lose(error);
     this.#viewers?.loseAll();
+    this.#pushes.loseAll();
   }
 
   #say(message: ToSrtThread): void {

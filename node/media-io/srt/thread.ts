@@ -1,4 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
+import { SrtDialer } from "./dialer.ts";
 import { loadSrt, type SrtLibrary } from "./library.ts";
 import { SrtListener } from "./listener.ts";
 import type { FromSrtThread, SrtThreadData, ToSrtThread } from "./messages.ts";
@@ -19,7 +20,12 @@ function load(): SrtLibrary | undefined {
   }
 }
 
+function isOfDialer(message: ToSrtThread): message is Parameters<SrtDialer["handle"]>[0] {
+  return message.type.startsWith("dial");
+}
+
 async function stop(): Promise<void> {
+  await dialer?.stop();
   await listener?.stop();
   port.close();
 }
@@ -30,9 +36,11 @@ process.once("uncaughtException", (error) => {
   void stop();
 });
 const library = load();
+const dialer = library && new SrtDialer(library, send);
 const listener = library && new SrtListener(library, data, send);
 port.on("message", (message: ToSrtThread) => {
   if (message.type === "stop") void stop();
+  else if (isOfDialer(message)) dialer?.handle(message);
   else listener?.handle(message);
 });
 if (listener === undefined || !listener.start()) void stop();

@@ -5,9 +5,16 @@ import { type AddressRules, lookupPinned, OutboundError, pinAddress } from "@lea
 import { chooseTracks } from "@leat/node/media-io/playout/choose-tracks.ts";
 import { SentCount } from "@leat/node/media-io/playout/sent-count.ts";
 import type { PlayedStream, PlayedStreams } from "@leat/node/media-io/playout/stream.ts";
+import type { TsFeeds } from "@leat/node/media-io/playout/ts-feed.ts";
 import { RestreamError } from "@leat/node/media-io/restream/errors.ts";
 import type { RestreamOptions } from "@leat/node/media-io/restream/options.ts";
-import { parseTarget } from "@leat/node/media-io/restream/target-url.ts";
+import {
+  parseTarget,
+  type RtmpAddress,
+  type SrtAddress,
+  type TargetAddress,
+} from "@leat/node/media-io/restream/target-url.ts";
+import type { SrtService } from "@leat/node/media-io/srt/srt-service.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { RestreamTarget } from "@leat/sdk/protocol/restream.ts";
@@ -15,11 +22,14 @@ import { PublishError } from "@leat/transcoder/tools/publish-error.ts";
 import { RtmpPublisher } from "@leat/transcoder/tools/rtmp-client.ts";
 import { FrameQueue } from "./frame-queue.ts";
 import { RtmpTarget } from "./rtmp-target.ts";
+import { pushBySrt } from "./srt-target.ts";
 
 export interface RestreamParts {
   readonly slug: string;
   readonly target: RestreamTarget;
   readonly streams: PlayedStreams;
+  readonly srt: Pick<SrtService, "dial" | "fault">;
+  readonly feeds: TsFeeds;
   readonly rules: AddressRules;
   readonly options: RestreamOptions;
   readonly clock: Clock;
@@ -74,13 +84,32 @@ export class Restream {
 
   /** Resolves when the stream is over. @throws RestreamError, PlayoutError, PublishError, OutboundError */
   async #push(signal: AbortSignal): Promise<void> {
-    const { slug, target, streams, clock } = this.#parts;
+    const { slug, target, streams } = this.#parts;
     const stream = streams.findStream(slug);
     if (stream === undefined) throw new RestreamError({ code: "RESTREAM_STREAM_AWAY" });
     if (stream.isUnbudgeted === true) throw new RestreamError({ code: "RESTREAM_UNBUDGETED" });
+    const address = parseTarget(target.url);
+    if (address.scheme === "srt") await this.#pushBySrt(stream, address, signal);
+    else await this.#pushByRtmp(stream, address, signal);
+  }
+
+  async #pushBySrt(stream: PlayedStream, address: SrtAddress, signal: AbortSignal): Promise<void> {
+    const { target, srt, feeds, clock, options, onSent } = this.#parts;
+    const { timeoutMs } = options;
+    const found = await this.#within(signal, (until) => this.#pin(address, until));
+    const parts = { stream, rung: target.rung, host: found[0].address, address, srt, feeds, timeoutMs, onSent };
+    const onGoing = () => this.#tell(null);
+    await pushBySrt({ ...parts, nowMs: () => clock.nowMs(), onGoing }, signal);
+  }
+
+  async #pushByRtmp(stream: PlayedStream, address: RtmpAddress, signal: AbortSignal): Promise<void> {
+    const { target, clock } = this.#parts;
     const carried = (codec: string) => codec === "h264" || codec === "aac";
     const tracks = chooseTracks(stream.window.renditions, target.rung, carried);
-    const publisher = await this.#connect(signal);
+    const publisher = await this.#within(signal, async (until) => {
+      const lookup = lookupPinned(await this.#pin(address, until));
+      return RtmpPublisher.open(address.url, { lookup, signal: until });
+    });
     const queue = new FrameQueue(stream, tracks, () => clock.nowMs());
     try {
       await this.#send(stream, queue, publisher, signal);
@@ -91,15 +120,15 @@ export class Restream {
     }
   }
 
-  async #connect(signal: AbortSignal): Promise<RtmpPublisher> {
-    const { target, rules, options } = this.#parts;
-    const { timeoutMs } = options;
-    const { hostname, url } = parseTarget(target.url);
+  #pin({ hostname }: Pick<TargetAddress, "hostname">, until: AbortSignal) {
+    return unlessAborted(pinAddress(hostname, this.#parts.rules), until);
+  }
+
+  async #within<T>(signal: AbortSignal, work: (until: AbortSignal) => Promise<T>): Promise<T> {
+    const { timeoutMs } = this.#parts.options;
     const timeout = AbortSignal.timeout(timeoutMs);
-    const until = AbortSignal.any([timeout, signal]);
     try {
-      const found = await unlessAborted(pinAddress(hostname, rules), until);
-      return await RtmpPublisher.open(url, { lookup: lookupPinned(found), signal: until });
+      return await work(AbortSignal.any([timeout, signal]));
     } catch (error) {
       if (timeout.aborted) throw new RestreamError({ code: "RESTREAM_TIMEOUT", timeoutMs }, { cause: error });
       throw error;

@@ -4,8 +4,10 @@ import { allowNetworks } from "@leat/node/kernel/net/address-policy.ts";
 import type { AddressRules, ResolveName } from "@leat/node/kernel/net/pinned-address.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import type { PlayedStreams } from "@leat/node/media-io/playout/stream.ts";
+import { TsFeeds } from "@leat/node/media-io/playout/ts-feed.ts";
 import { RestreamError } from "@leat/node/media-io/restream/errors.ts";
 import type { RestreamOptions } from "@leat/node/media-io/restream/options.ts";
+import type { SrtService } from "@leat/node/media-io/srt/srt-service.ts";
 import { PublicError } from "@leat/node/wire/errors.ts";
 import type { BalancerRequest } from "@leat/node/wire/session/messages.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
@@ -18,6 +20,7 @@ import { Restream } from "./restream.ts";
 export interface RestreamingComponents {
   readonly session: Pick<JobSession, "call" | "handle">;
   readonly streams: PlayedStreams;
+  readonly srt: Pick<SrtService, "dial" | "fault">;
   readonly resolve?: ResolveName;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -35,6 +38,7 @@ export class RestreamingService implements Startable {
   readonly #options: RestreamOptions;
   readonly #rules: AddressRules;
   readonly #tasks: TaskGroup;
+  readonly #feeds = new TsFeeds();
   /** By stream, then by the target's name. */
   readonly #running = new Map<Hex, Map<string, Running>>();
   readonly #sent;
@@ -82,12 +86,14 @@ export class RestreamingService implements Startable {
   }
 
   #run(stream: Hex, slug: string, target: RestreamTarget): Running {
-    const { clock, logger, streams } = this.#components;
+    const { clock, logger, streams, srt } = this.#components;
     const stopping = new AbortController();
     const restream = new Restream({
       slug,
       target,
       streams,
+      srt,
+      feeds: this.#feeds,
       rules: this.#rules,
       options: this.#options,
       clock,
