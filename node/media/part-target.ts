@@ -1,19 +1,21 @@
 import { VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
-import { PART_TARGET_MS } from "./packager.ts";
+import { PART_TARGET_MS, SHORTEST_PART_RATIO } from "./packager.ts";
 
 /** Pictures a second of cameras and encoders: what a clock of whole milliseconds tells is taken for the nearest. */
 const USUAL_RATES = [1, 2, 5, 7.5, 10, 12, 12.5, 15, 20, 24, 25, 30, 48, 50, 60, 72, 90, 100, 120];
 /** What rounding to milliseconds moves the end of a frame at most, and its begin. */
 const ROUNDED_MS = 1.01;
-/** Sums of fractions are a little more or less than they should be. */
-const TINY_MS = 1e-6;
-/** The target is so much longer than its frames: less than what a part may be shorter, more than a clock's jitter. */
-const SPARE = 0.1;
+/** Between what parts are at least and all that they may be, so much is left for a clock that jitters. */
+const JITTER_MS = 1;
+/** What may stand between two packets of sound, and counts to the part of the first: an encoder's delay is 7 ms. */
+const PAUSE_MS = 8;
+/** Packets of Opus and AAC at 48 kHz: their parts are held to the same target. */
+const PACKETS_MS = [20, 1024 / 48];
 
 /**
- * The PART-TARGET of a stream whose frames are so long, milliseconds. Parts must be at least 85 % of it: at 24 pictures a
- * second five of them are 208 ms, which is too short for a quarter of a second. So many whole frames decide as fit into
- * that with some to spare; where one alone is longer, it is the target.
+ * The PART-TARGET of a stream whose frames are so long, milliseconds. Parts are as many whole frames as fit, and must be
+ * at least 85 % of it: at 24 pictures a second five of them are 208 ms, which is too short for a quarter of a second.
+ * Then it is a little more than so many frames (one at least), where packets of sound that a pause follows fit too.
  */
 export function partTargetOf(frameTicks: number): number {
   const toldMs = (frameTicks * 1000) / VIDEO_TIMESCALE;
@@ -21,10 +23,19 @@ export function partTargetOf(frameTicks: number): number {
   const usualMs = USUAL_RATES.map((rate) => 1000 / rate);
   const nearestMs = usualMs.reduce((best, ms) => (Math.abs(ms - toldMs) < Math.abs(best - toldMs) ? ms : best));
   const frameMs = Math.abs(nearestMs - toldMs) < ROUNDED_MS ? nearestMs : toldMs;
-  // Half a frame more would be a whole one with the next.
-  const targetOf = (frames: number) =>
-    Math.ceil(frames * frameMs + Math.min(frameMs / 2, frames * frameMs * SPARE) - TINY_MS);
-  let frames = Math.max(1, Math.floor(PART_TARGET_MS / frameMs));
-  while (frames > 1 && targetOf(frames) > PART_TARGET_MS) frames -= 1;
-  return targetOf(frames);
+  const frames = Math.max(1, Math.floor((PART_TARGET_MS - JITTER_MS) / frameMs));
+  const partMs = frames * frameMs;
+  const longest = Math.floor((partMs - JITTER_MS) / SHORTEST_PART_RATIO);
+  if (partMs < PART_TARGET_MS && longest >= PART_TARGET_MS) return PART_TARGET_MS;
+  const end = Math.min(longest, Math.floor(partMs + frameMs - JITTER_MS));
+  let best = Math.ceil(partMs + JITTER_MS);
+  for (let target = best; target <= end && leftOf(best) < PAUSE_MS; target += 1) {
+    if (leftOf(target) > leftOf(best)) best = target;
+  }
+  return best;
+}
+
+/** What the fullest part of sound leaves of a target. */
+function leftOf(targetMs: number): number {
+  return Math.min(...PACKETS_MS.map((packetMs) => targetMs % packetMs));
 }

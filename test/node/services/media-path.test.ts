@@ -96,7 +96,7 @@ describe("the media path, from a publisher to an edge", function () {
     // Three pictures of 15 a second are 200 ms.
     for (const { name } of stream.window.renditions) {
       const listed = stream.window.playlist(name)!;
-      assert.match(listed, /\n#EXT-X-PART-INF:PART-TARGET=0\.22000\n/, name);
+      assert.match(listed, /\n#EXT-X-PART-INF:PART-TARGET=0\.20800\n/, name);
       assert.match(listed, /\n#EXT-X-PART:/, name);
     }
     const audio = stream.window.renditions.filter(({ kind }) => kind === "audio");
