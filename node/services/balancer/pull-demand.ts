@@ -71,8 +71,9 @@ export class PullDemand {
     return true;
   }
 
-  forget(stream: Hex): void {
-    this.#demands.delete(stream);
+  /** Of all others nothing is remembered: they are over. */
+  retain(streams: ReadonlySet<Hex>): void {
+    for (const stream of this.#demands.keys()) if (!streams.has(stream)) this.#demands.delete(stream);
   }
 
   #countViewers({ id, buyer }: StreamRow, isAgentUncounted: boolean): number {

@@ -130,10 +130,10 @@ export class Pulls {
     const { demand } = this.#parts;
     const wanted = this.#open().filter((stream) => stream.pull.when === "always" || demand.isWanted(stream));
     const ids = new Set(wanted.map(({ id }) => id));
+    demand.retain(ids);
     for (const [stream, { node }] of this.#given) {
       if (ids.has(stream)) continue;
       this.#given.delete(stream);
-      demand.forget(stream);
       tasks.run(() => this.#tellEnd(stream, node));
     }
     for (const stream of wanted) {
