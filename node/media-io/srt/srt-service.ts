@@ -234,6 +234,12 @@ export class SrtService implements Startable {
   }
 
   #say(message: ToSrtThread): void {
-    this.#worker?.postMessage(message);
+    if (!("bytes" in message) || typeof message.bytes === "number") {
+      this.#worker?.postMessage(message);
+      return;
+    }
+    // Small pieces lie in a larger buffer, which would be copied along as a whole.
+    const bytes = new Uint8Array(message.bytes);
+    this.#worker?.postMessage({ ...message, bytes }, [bytes.buffer]);
   }
 }
