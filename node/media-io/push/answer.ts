@@ -17,16 +17,27 @@ interface NamedRendition {
   readonly rendition: MadeRendition;
 }
 
+export interface AnswerParts {
+  readonly media: PushedMedia;
+  readonly renditions: readonly MadeRendition[];
+  readonly profiles: readonly WantedProfile[] | undefined;
+  /** Told how many bytes the answer may have, before it is made. */
+  readonly hold: (bytes: number) => void;
+}
+
+/** A packet, most of which may be filling. */
+const PACKET_BYTES = 188;
+
 /** One part a rendition, as a Livepeer gateway answers: its segment as a transport stream with the publisher's sound. */
 export async function writeAnswer(
   number: number,
-  media: PushedMedia,
-  renditions: readonly MadeRendition[],
-  profiles: readonly WantedProfile[] | undefined,
+  { media, renditions, profiles, hold }: AnswerParts,
 ): Promise<PushAnswer> {
+  const chosen = chooseRenditions(media, renditions, profiles);
+  hold(chosen.reduce((sum, { rendition }) => sum + sizeOf(media, rendition), 0));
   const boundary = randomBytes(15).toString("hex");
   const pieces: Buffer[] = [];
-  for (const { name, rendition } of chooseRenditions(media, renditions, profiles)) {
+  for (const { name, rendition } of chosen) {
     const segment = writeRendition(media, rendition);
     const file = `"${name}_${number}.ts"`;
     const head = [
@@ -73,6 +84,11 @@ function shortSide({ width, height }: { readonly width: number; readonly height:
 /** Sides of renditions are even. */
 function isNear(left: number, right: number): boolean {
   return Math.abs(left - right) <= 1;
+}
+
+function sizeOf({ sound }: PushedMedia, { segments }: MadeRendition): number {
+  const samples = [...segments.flatMap(({ frames }) => frames), ...(sound?.samples ?? [])];
+  return samples.reduce((sum, { data }) => sum + data.length + PACKET_BYTES, 0);
 }
 
 /** On the publisher's clock. Where a rendition's own clock begins anew within the segment, it goes on without a gap. */

@@ -20,13 +20,13 @@ export const pushOptions = Type.Object(
     maxHeldBytes: Type.Integer({
       default: 268_435_456,
       minimum: 1_048_576,
-      description: "Segments of all streams that come in or wait for their turn, bytes",
+      description: "Segments of all streams that come in or wait for their turn, and answers that are not read, bytes",
     }),
     uploadMs: Type.Integer({
       default: 20_000,
       minimum: 100,
       maximum: 25_000,
-      description: "How long a segment may take to come, milliseconds",
+      description: "How long a segment may take to come, and its answer to be read, milliseconds",
     }),
     reorderMs: Type.Integer({
       default: 500,

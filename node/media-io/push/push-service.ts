@@ -7,6 +7,7 @@ import type { Startable } from "../../kernel/lifecycle.ts";
 import { TaskGroup } from "../../kernel/task-group.ts";
 import type { MadeRendition, PublishInfo, PublishSink, SegmentSink } from "../publish-sink.ts";
 import { PushError } from "./errors.ts";
+import { HeldBytes } from "./held-bytes.ts";
 import type { PushOptions } from "./options.ts";
 import { PushSession } from "./push-session.ts";
 import type { PushedMedia } from "./pushed-media.ts";
@@ -35,6 +36,17 @@ export interface PushedSegment {
   readonly media: PushedMedia;
   /** Of codecs that a transport stream carries, in the ladder's order. */
   readonly renditions: readonly MadeRendition[];
+  /**
+   * An answer of so many bytes counts as held until it is read; `giveUp` is called where that takes as long as no upload
+   * may. @throws PUSH_SEGMENTS_WAITING, PUSH_MEMORY_FULL
+   */
+  readonly holdAnswer: (bytes: number, read: AbortSignal, giveUp: () => void) => void;
+}
+
+interface HeldAnswer {
+  readonly bytes: number;
+  readonly read: AbortSignal;
+  readonly giveUp: () => void;
 }
 
 interface OpenStream {
@@ -54,6 +66,7 @@ export class PushService implements Startable {
   /** By the hash of their key: how long a look-up takes says nothing of a key. */
   readonly #streams = new Map<string, OpenStream>();
   readonly #ending = new Set<Promise<void>>();
+  readonly #held: HeldBytes;
   readonly #uploads: UploadReader;
   readonly #segments;
   #stopped = false;
@@ -63,19 +76,20 @@ export class PushService implements Startable {
     this.#options = options;
     const { clock, logger, metrics } = this.#components;
     this.#tasks = new TaskGroup({ clock, onError: (error) => logger.error("Serve push failed", { error }) });
-    this.#uploads = new UploadReader(options, clock);
+    this.#held = new HeldBytes(options.maxHeldBytes);
+    this.#uploads = new UploadReader(options, clock, this.#held);
     this.#segments = metrics.counter({ name: "leat_push_segments_total", help: "Pushed segments that were taken" });
     metrics.gauge({ name: "leat_push_streams", help: "Pushed streams now", collect: () => this.#streams.size });
     metrics.gauge({
       name: "leat_push_held_bytes",
-      help: "Pushed segments that come in or wait for their turn",
+      help: "Pushed segments that come in or wait for their turn, and answers that are not read yet",
       collect: () => this.heldBytes,
     });
   }
 
-  /** Of segments that come in or wait for their turn. */
+  /** Of segments that come in or wait for their turn, and of answers that are not read yet. */
   get heldBytes(): number {
-    return this.#uploads.heldBytes;
+    return this.#held.bytes;
   }
 
   async start(): Promise<void> {
@@ -108,7 +122,32 @@ export class PushService implements Startable {
       throw error;
     }
     this.#segments.add();
-    return { media: taken.media, renditions: await this.#waitFor(taken.made, gone) };
+    return {
+      media: taken.media,
+      renditions: await this.#waitFor(taken.made, gone),
+      holdAnswer: (bytes, read, giveUp) => this.#holdAnswer(session, { bytes, read, giveUp }),
+    };
+  }
+
+  #holdAnswer(session: PushSession, { bytes, read, giveUp }: HeldAnswer): void {
+    if (this.#stopped) throw new PushError({ code: "PUSH_STOPPED" });
+    const endAnswer = session.beginAnswer();
+    try {
+      this.#held.add(bytes);
+    } catch (error) {
+      endAnswer();
+      throw error;
+    }
+    this.#tasks.run(async (signal) => {
+      const { clock } = this.#components;
+      const isLate = await clock.sleep(this.#options.uploadMs, AbortSignal.any([signal, read])).then(
+        () => true,
+        () => false,
+      );
+      if (isLate) giveUp();
+      endAnswer();
+      this.#held.remove(bytes);
+    });
   }
 
   async #waitFor<T>(made: Promise<T>, gone: AbortSignal): Promise<T> {

@@ -31,6 +31,8 @@ interface Hand {
 const tsCodecs = ["h264", "hevc"] as const;
 /** A client has two or three under way at once, and sends one again that it did not hear of. */
 const MAX_IN_HAND = 8;
+/** As many as are answered again. */
+const MAX_ANSWERS = 8;
 /** Each new configuration starts a segment and an encoder. */
 const MAX_CONFIG_CHANGES = 1_000;
 
@@ -46,6 +48,7 @@ export class PushSession {
   readonly #configs = new Map<TrackConfig["kind"], TrackConfig>();
   #clock = new TsClock();
   #isTaking = false;
+  #answers = 0;
   #configChanges = 0;
   #lastUseMs: number;
   #over: { readonly error: unknown } | undefined;
@@ -87,6 +90,15 @@ export class PushSession {
       this.#lastUseMs = this.#parts.clock.nowMs();
       this.#tellChange();
     }
+  }
+
+  /** Somebody is sent an answer, until the returned function is called. @throws PUSH_SEGMENTS_WAITING */
+  beginAnswer(): () => void {
+    if (this.#answers >= MAX_ANSWERS) throw new PushError({ code: "PUSH_SEGMENTS_WAITING", limit: MAX_ANSWERS });
+    this.#answers += 1;
+    return () => {
+      this.#answers -= 1;
+    };
   }
 
   /** The publisher is taken for lost, or the node stops: whoever waits hears `error`. */

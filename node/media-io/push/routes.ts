@@ -56,15 +56,17 @@ export async function pushRoutes(app: FastifyInstance, { service, options }: Pus
     const profiles = parseTranscodeConfiguration(readHeader(request, "livepeer-transcode-configuration") ?? "{}");
     if (request.body === undefined) throw new PushError({ code: "PUSH_BODY_MISSING" });
     const body = request.body as AsyncIterable<Uint8Array>;
-    const gone = new AbortController();
+    const [gone, closed] = [new AbortController(), new AbortController()];
     // Of the answer, since a request is closed as soon as its body was read.
     reply.raw.once("close", () => {
+      closed.abort();
       if (!reply.raw.writableFinished) gone.abort();
     });
     const pushed = await service.push({ key, number: Number(number), address, body, gone: gone.signal });
     reply.header("cache-control", "no-store").code(200);
     if (!/\bmultipart\/mixed\b/i.test(headers.accept ?? "")) return reply.send();
-    const answer = await writeAnswer(Number(number), pushed.media, pushed.renditions, profiles);
+    const hold = (bytes: number) => pushed.holdAnswer(bytes, closed.signal, () => reply.raw.destroy());
+    const answer = await writeAnswer(Number(number), { ...pushed, profiles, hold });
     return reply.type(answer.contentType).send(answer.body);
   }
 }

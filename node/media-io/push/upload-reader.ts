@@ -1,25 +1,22 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../../kernel/clock.ts";
 import { PushError } from "./errors.ts";
+import type { HeldBytes } from "./held-bytes.ts";
 import type { PushOptions } from "./options.ts";
 import type { Upload } from "./push-session.ts";
 
-type Bounds = Pick<PushOptions, "maxSegmentBytes" | "maxHeldBytes" | "uploadMs">;
+type Bounds = Pick<PushOptions, "maxSegmentBytes" | "uploadMs">;
 
 /** Reads bodies whole: bounded each in size and time, and all together in size. */
 export class UploadReader {
   readonly #bounds: Bounds;
   readonly #clock: Clock;
-  #heldBytes = 0;
+  readonly #held: HeldBytes;
 
-  constructor(bounds: Bounds, clock: Clock) {
+  constructor(bounds: Bounds, clock: Clock, held: HeldBytes) {
     this.#bounds = bounds;
     this.#clock = clock;
-  }
-
-  /** Of bodies that are being read, or used. */
-  get heldBytes(): number {
-    return this.#heldBytes;
+    this.#held = held;
   }
 
   /** Gives `use` the means to read the body once; what was read counts as held until it is done. */
@@ -28,17 +25,16 @@ export class UploadReader {
     try {
       return await use(() =>
         this.#read(body, (bytes) => {
-          sizeBytes += bytes;
-          this.#heldBytes += bytes;
-          const { maxSegmentBytes, maxHeldBytes } = this.#bounds;
-          if (sizeBytes > maxSegmentBytes) {
+          const { maxSegmentBytes } = this.#bounds;
+          if (sizeBytes + bytes > maxSegmentBytes) {
             throw new PushError({ code: "PUSH_SEGMENT_TOO_LARGE", limit: maxSegmentBytes });
           }
-          if (this.#heldBytes > maxHeldBytes) throw new PushError({ code: "PUSH_MEMORY_FULL", limit: maxHeldBytes });
+          this.#held.add(bytes);
+          sizeBytes += bytes;
         }),
       );
     } finally {
-      this.#heldBytes -= sizeBytes;
+      this.#held.remove(sizeBytes);
     }
   }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import type { MadeRendition, PublishInfo } from "@leat/node/media-io/publish-sink.ts";
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
@@ -369,6 +369,46 @@ describe("segments pushed by HTTP", () => {
     assert.deepEqual(await refusal(await waiting), [503, "PUSH_STOPPED"]);
   });
 
+  it("whose answers are not read hold what others may, and for so long as an upload may take", async () => {
+    const clock = new ManualClock();
+    const made = await start({ uploadMs: 20_000, maxHeldBytes: 20_000_000 }, { clock });
+    // More than the system takes from us for a client that reads nothing.
+    sink.make = async () => [withPictures(renditionOf(segments[0]!), 8_000_000)];
+    const accept = { accept: "multipart/mixed" };
+    const ask = (stream: string) => pushUnread(made.port, `/live/${stream}/0.ts`, segments[0]!, accept);
+    const sockets = [ask(KEY), ask(KEY)];
+    await heldFrom(made, 16_000_000);
+    const path = `/live/${KEY}/0.ts`;
+    assert.deepEqual(await refusal(await made.push(path, segments[0]!, accept)), [503, "PUSH_MEMORY_FULL"]);
+    assert.equal((await made.push(path, segments[0]!)).status, 200, "who wants none holds nothing");
+    const cut = Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once("close", resolve))));
+    await clock.advance(20_000);
+    for (const socket of sockets) socket.resume();
+    await cut;
+    assert.equal(made.service.heldBytes, 0);
+    const read = await made.push(path, segments[0]!, accept);
+    assert.equal((await readMultipart(read)).length, 1);
+    await heldUntil(made, 0);
+  });
+
+  it("have so many answers of one stream at once, and a client that leaves gives its place back", async () => {
+    const clock = new ManualClock();
+    const made = await start({}, { clock });
+    sink.make = async () => [withPictures(renditionOf(segments[0]!), 8_000_000)];
+    const [path, accept] = [`/live/${KEY}/0.ts`, { accept: "multipart/mixed" }];
+    const sockets = [];
+    for (let count = 1; count <= 8; count += 1) {
+      sockets.push(pushUnread(made.port, path, segments[0]!, accept));
+      await heldFrom(made, count * 8_000_000);
+    }
+    assert.deepEqual(await refusal(await made.push(path, segments[0]!, accept)), [429, "PUSH_SEGMENTS_WAITING"]);
+    sink = new RecorderSink();
+    assert.equal((await made.push("/live/other/0.ts", segments[0]!)).status, 200);
+    for (const socket of sockets) socket.destroy();
+    await heldUntil(made, 0);
+    assert.equal((await readMultipart(await made.push(path, segments[0]!, accept))).length, 1);
+  });
+
   it("are refused once the node stops", async () => {
     const made = await start();
     assert.equal((await made.push(`/live/${KEY}/0.ts`, segments[0]!)).status, 200);
@@ -392,6 +432,25 @@ function renditionOf(segment: Uint8Array): MadeRendition {
   });
   const { codec, width, height } = config;
   return { name: "source", codec, width, height, segments: [{ config, frames }] };
+}
+
+/** One picture of so many bytes. */
+function withPictures(rendition: MadeRendition, bytes: number): MadeRendition {
+  const [segment] = rendition.segments;
+  const [first] = segment!.frames;
+  const data = Buffer.alloc(bytes, 0xff);
+  data.writeUInt32BE(bytes - 4);
+  data[4] = 0x65;
+  return { ...rendition, segments: [{ ...segment!, frames: [{ ...first!, data }] }] };
+}
+
+/** The socket of a client that reads no answer. */
+function pushUnread(port: number, path: string, body: Uint8Array, headers: Record<string, string>): Socket {
+  const socket = connect(port, "127.0.0.1").pause();
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.write(`PUT ${path} HTTP/1.1\r\nHost: x\r\n${lines.join("")}Content-Length: ${body.length}\r\n\r\n`);
+  socket.write(body);
+  return socket;
 }
 
 /** Without the first picture, which is the only key frame. */
