@@ -20,6 +20,7 @@ export class PushError extends CodedError<
   | { code: "PUSH_CONFIG_CHANGES_EXCEEDED"; limit: number }
   | { code: "PUSH_SEGMENTS_WAITING"; limit: number }
   | { code: "PUSH_STREAMS_EXCEEDED"; limit: number }
+  | { code: "PUSH_KEYS_WAITING"; limit: number }
   | { code: "PUSH_MEMORY_FULL"; limit: number }
   | { code: "PUSH_UPLOAD_SLOW"; timeoutMs: number }
   | { code: "PUSH_UPLOAD_CUT" }
@@ -51,6 +52,7 @@ const ownMeanings: Readonly<Record<Exclude<PushCode, "PUSH_UPLOAD_CUT" | "PUSH_I
   PUSH_CONFIG_CHANGES_EXCEEDED: [422, "the stream changes its configuration too often"],
   PUSH_SEGMENTS_WAITING: [429, "too many segments of this stream are on their way"],
   PUSH_STREAMS_EXCEEDED: [503, "this node takes as many pushed streams as it can"],
+  PUSH_KEYS_WAITING: [429, "too many streams of this address begin at once; try again"],
   PUSH_MEMORY_FULL: [503, "this node holds as many segments as it can; try again"],
   PUSH_UPLOAD_SLOW: [408, "the segment took too long to come"],
   PUSH_STOPPED: [503, "this node is stopping"],

@@ -8,6 +8,7 @@ import { TaskGroup } from "../../kernel/task-group.ts";
 import type { MadeRendition, PublishInfo, PublishSink, SegmentSink } from "../publish-sink.ts";
 import { PushError } from "./errors.ts";
 import { HeldBytes } from "./held-bytes.ts";
+import { KeysAsked } from "./keys-asked.ts";
 import type { PushOptions } from "./options.ts";
 import { PushSession } from "./push-session.ts";
 import type { PushedMedia } from "./pushed-media.ts";
@@ -68,7 +69,9 @@ export class PushService implements Startable {
   readonly #ending = new Set<Promise<void>>();
   readonly #held: HeldBytes;
   readonly #uploads: UploadReader;
+  readonly #asking = new KeysAsked();
   readonly #segments;
+  #opened = 0;
   #stopped = false;
 
   constructor(components: PushComponents, options: PushOptions) {
@@ -79,7 +82,7 @@ export class PushService implements Startable {
     this.#held = new HeldBytes(options.maxHeldBytes);
     this.#uploads = new UploadReader(options, clock, this.#held);
     this.#segments = metrics.counter({ name: "leat_push_segments_total", help: "Pushed segments that were taken" });
-    metrics.gauge({ name: "leat_push_streams", help: "Pushed streams now", collect: () => this.#streams.size });
+    metrics.gauge({ name: "leat_push_streams", help: "Pushed streams now", collect: () => this.#opened });
     metrics.gauge({
       name: "leat_push_held_bytes",
       help: "Pushed segments that come in or wait for their turn, and answers that are not read yet",
@@ -174,8 +177,7 @@ export class PushService implements Startable {
     const name = createHash("sha256").update(key).digest("hex");
     const known = this.#streams.get(name);
     if (known !== undefined) return known.opening;
-    const { maxStreams } = this.#options;
-    if (this.#streams.size >= maxStreams) throw new PushError({ code: "PUSH_STREAMS_EXCEEDED", limit: maxStreams });
+    this.#requireRoom();
     const lost = new AbortController();
     const opening = this.#open(name, key, { protocol: "push", address, signal: lost.signal });
     const stream: OpenStream = { opening, lost, session: undefined };
@@ -190,9 +192,17 @@ export class PushService implements Startable {
   }
 
   async #open(name: string, key: string, info: PublishInfo): Promise<PushSession> {
-    const { authorize, clock, logger } = this.#components;
-    const sink = await authorize(key, info);
+    const { clock, logger } = this.#components;
+    const sink = await this.#ask(key, info);
+    try {
+      this.#requireRoom();
+    } catch (error) {
+      await endSink(sink, logger);
+      throw error;
+    }
+    this.#opened += 1;
     const onOver = (error: unknown) => {
+      this.#opened -= 1;
       this.#streams.delete(name);
       const code = isCodedError(error) ? error.code : undefined;
       logger[code === undefined ? "error" : "info"]("End pushed stream", {
@@ -205,6 +215,21 @@ export class PushService implements Startable {
     };
     logger.info("Begin pushed stream", {});
     return new PushSession({ sink, clock, onOver }, this.#options);
+  }
+
+  /** Keys that nobody has must keep none out that somebody has: they take no place while they are asked about. */
+  async #ask(key: string, info: PublishInfo): Promise<SegmentSink> {
+    const leave = this.#asking.enter(info.address);
+    try {
+      return await this.#components.authorize(key, info);
+    } finally {
+      leave();
+    }
+  }
+
+  #requireRoom(): void {
+    const { maxStreams } = this.#options;
+    if (this.#opened >= maxStreams) throw new PushError({ code: "PUSH_STREAMS_EXCEEDED", limit: maxStreams });
   }
 
   #sweep(): void {

@@ -341,6 +341,50 @@ describe("segments pushed by HTTP", () => {
     for (const socket of sockets) socket.destroy();
   });
 
+  it("of keys that are still asked about take no place of a stream, and are bounded for each address", async () => {
+    const answers = Promise.withResolvers<void>();
+    let calls = 0;
+    server = await PushServer.start(
+      async (key, info) => {
+        calls += 1;
+        if (key === KEY) return take(key, info);
+        await answers.promise;
+        if (key === "late") return sink;
+        throw new CodedError({ code: "STREAM_KEY_UNKNOWN" });
+      },
+      { maxStreams: 1 },
+    );
+    const push = (key: string, number = 0) => server!.push(`/live/${key}/${number}.ts`, segments[number]!);
+    const asked = ["late", ...range(1, 32)].map((key) => push(`${key}`));
+    while (calls < 32) await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(await refusal(await push("one-more")), [429, "PUSH_KEYS_WAITING"]);
+    answers.resolve();
+    const refused = await Promise.all(asked.map(async (response) => refusal(await response).catch(() => [])));
+    assert.deepEqual(new Set(refused.slice(1).map(String)), new Set(["403,STREAM_KEY_UNKNOWN"]));
+    const full = await push(KEY);
+    assert.deepEqual(await refusal(full), [503, "PUSH_STREAMS_EXCEEDED"], "the one that came late is open");
+  });
+
+  it("that begin while others are asked about are taken, and who is told yes too late hears so", async () => {
+    const [first, second] = [Promise.withResolvers<void>(), new RecorderSink()];
+    let isAsked = false;
+    server = await PushServer.start(
+      async (key, info) => {
+        if (key === KEY) return take(key, info);
+        isAsked = true;
+        await first.promise;
+        return second;
+      },
+      { maxStreams: 1 },
+    );
+    const slow = server.push("/live/slow/0.ts", segments[0]!);
+    while (!isAsked) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal((await server.push(`/live/${KEY}/0.ts`, segments[0]!)).status, 200);
+    first.resolve();
+    assert.deepEqual(await refusal(await slow), [503, "PUSH_STREAMS_EXCEEDED"]);
+    assert.deepEqual([await second.ended.promise, second.videos.length, sink.ends], [{ clean: false }, 0, 0]);
+  });
+
   it("are answered without renditions by a code, whatever keeps them", async () => {
     const clock = new ManualClock();
     const made = await start({ answerMs: 8_000 }, { clock });
