@@ -8,7 +8,7 @@ import { FakeBalancer } from "../../support/fake-balancer.ts";
 import { MediaNode, type NodeFaults } from "../../support/media-network.ts";
 import { type MultipartPart, readMultipart } from "../../support/multipart.ts";
 import { codeOf, makeTsSegments, PushServer } from "../../support/push-server.ts";
-import { demux, H264, probeTs } from "../../support/ts-files.ts";
+import { demux, H264, makeTs, probeTs } from "../../support/ts-files.ts";
 
 const ladder: Ladder = [
   { name: "240p", codec: "h264", height: 240, videoBitrate: 300_000, audioBitrate: 96_000 },
@@ -145,6 +145,24 @@ describe("segments pushed to an origin", function () {
     assert.deepEqual([unsold.status, await codeOf(unsold)], [422, "PUSH_PROFILE_UNSOLD"]);
     const plain = await push(3, {});
     assert.deepEqual([plain.status, await plain.text()], [200, ""]);
+  });
+
+  it("are answered whole where the source's own rung leaves out what follows a forced boundary", async () => {
+    balancer = new FakeBalancer(ladder, { passthrough: true });
+    const [origin, transcoder] = [await startNode(), await startNode()];
+    balancer.transcoders = [transcoder!];
+    server = await PushServer.start((key, info) => origin!.ingest.authorize(key, info), { answerMs: 30_000 });
+    const input = ["-f", "lavfi", "-i", "testsrc2=size=320x240:rate=25:duration=5"];
+    const long = await makeTs(...input, ...H264, "-g", "250", "-sc_threshold", "0");
+    const response = await server.push(`/live/${balancer.streamKey}/0.ts`, long, mist);
+    assert.equal(response.status, 200);
+    const parts = await readMultipart(response);
+    assert.deepEqual(
+      parts.map(({ headers }) => headers["Rendition-Name"]),
+      ["240p", "120p"],
+    );
+    for (const { body } of parts) assert.equal((await probeTs(body)).video?.frames, 125);
+    assert.equal(origin!.ingest.positionOf(balancer.stream), 1, "it is two segments");
   });
 
   it("may come from the ffmpeg program's own writer of HLS, which puts each where it is told to", async () => {
