@@ -73,6 +73,18 @@ export function useBalancer() {
     });
   const publish = (node: FakeNode, streamKey: string) =>
     scene.market.hub.ask(node, "publish.request", { keyHash: hashKey(streamKey), protocol: "rtmp" });
+  /** Another node that takes streams in, known and not in session yet. */
+  const addFifth = async () => {
+    const fifth = new FakeNode(5, ["ingest"]);
+    await scene.market.balancer.stop();
+    scene.market = await startMarket(scene.database, { nodes: [...scene.nodes, fifth] });
+    for (const node of scene.nodes) scene.market.hub.join(node);
+    return fifth;
+  };
+  const countDecisions = async () => {
+    const [row] = await scene.database.sql.execute(sql`select count(*) as count from selections`);
+    return Number(row!.count);
+  };
   /** The database answers from a thread of its own: looks again until `done` holds. */
   const until = async (done: () => boolean | Promise<boolean>) => {
     while (!(await done())) await new Promise((resolve) => setTimeout(resolve, 2));
@@ -104,5 +116,17 @@ export function useBalancer() {
     return { ...created, grant, ready, ingest: node };
   }
 
-  return Object.assign(scene, { create, publish, until, transcoders, ownerOf, edgesOf, policyOf, updatesOf, goLive });
+  return Object.assign(scene, {
+    create,
+    publish,
+    addFifth,
+    countDecisions,
+    until,
+    transcoders,
+    ownerOf,
+    edgesOf,
+    policyOf,
+    updatesOf,
+    goLive,
+  });
 }

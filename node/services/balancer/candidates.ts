@@ -88,6 +88,12 @@ export class CandidateBook {
     return this.#table;
   }
 
+  /** Those that would take in another stream. */
+  openForIngest(): readonly Candidate[] {
+    const open = this.table().rows.filter(({ draining, overloaded }) => !draining && !overloaded);
+    return open.filter(({ primitives }) => primitives.includes("ingest"));
+  }
+
   /** Someone came: the next decision must see it. */
   renew(): void {
     this.#madeAtMs = 0;

@@ -43,15 +43,20 @@ export interface FrontDoorParts {
   readonly parameters: SelectionParameters;
 }
 
-type Components = Pick<BalancerComponents, "hub" | "streamStore" | "selectionStore" | "logger">;
+type Components = Pick<BalancerComponents, "hub" | "streamStore" | "selectionStore" | "clock" | "logger">;
 
 /** Nodes that a stream may be published at. The oldest give way: nobody has their addresses any more. */
 const MAX_INGEST_NODES = 8;
+
+/** What was decided for nothing is decided anew so much later. */
+const IN_VAIN_MS = 10_000;
 
 /** Tells publishers where to go: one address for a stream, whichever nodes come and go behind it. */
 export class FrontDoor {
   readonly #components: Components;
   readonly #parts: FrontDoorParts;
+  /** Streams for which nobody was found, and until when nobody is looked for again. */
+  readonly #inVain = new Map<Hex, number>();
 
   constructor(components: Components, parts: FrontDoorParts) {
     this.#components = components;
@@ -70,6 +75,7 @@ export class FrontDoor {
       }
       let nodes = this.#rankNodes(stream, streamKey);
       if (!nodes.some(isOpen)) nodes = this.#rankNodes(await this.#chooseMore(stream, nodes), streamKey);
+      if (nodes.some(isOpen)) this.#inVain.delete(stream.id);
       const job = this.#parts.jobs.part(stream.id, "ingest")?.row.id;
       const selection =
         job === undefined
@@ -121,6 +127,12 @@ export class FrontDoor {
     return ranked.toSorted((left, right) => place(left) - place(right) || left.cost - right.cost);
   }
 
+  #isInVain(stream: Hex): boolean {
+    const nowMs = this.#components.clock.nowMs();
+    for (const [id, untilMs] of this.#inVain) if (untilMs <= nowMs) this.#inVain.delete(id);
+    return this.#inVain.has(stream);
+  }
+
   /** None of the nodes that were chosen would take it: others are, by the rule. */
   async #chooseMore(stream: StreamRow, known: readonly RankedIngest[]): Promise<StreamRow> {
     const { candidates, jobs, nodes, streams } = this.#parts;
@@ -128,12 +140,12 @@ export class FrontDoor {
     if (stream.pull !== null && known.length > 0) return stream;
     const live = jobs.part(stream.id, "ingest");
     if (live === undefined) throw new BalancerError({ code: "STREAM_ENDED", stream: stream.id });
-    // Each decision is kept: who asks again and again while nobody is there must leave none.
-    const open = candidates.table().rows.filter(({ draining, overloaded }) => !draining && !overloaded);
-    if (!open.some(({ primitives }) => primitives.includes("ingest"))) {
+    // Each decision is kept: who asks again and again while nobody is there, or nobody that would do, must leave none.
+    if (candidates.openForIngest().length === 0 || this.#isInVain(stream.id)) {
       if (known.length > 0) return stream;
       throw new BalancerError({ code: "PLACEMENT_NOBODY", primitive: "ingest" });
     }
+    this.#inVain.set(stream.id, this.#components.clock.nowMs() + IN_VAIN_MS);
     try {
       const chosen = await nodes.choose(
         stream,

@@ -43,6 +43,8 @@ export class Pulls {
   readonly #options: BalancerOptions;
   readonly #parts: PullsParts;
   readonly #given = new Map<Hex, Given>();
+  /** Streams that are being made, by their buyers. */
+  readonly #making = new Map<Address, number>();
   /** Streams that are being looked at. */
   readonly #busy = new Set<Hex>();
 
@@ -69,11 +71,21 @@ export class Pulls {
     tasks.every(LOOK_MS, () => this.look());
   }
 
-  /** @throws STREAM_PULLS_EXCEEDED */
-  requireRoom(buyer: Address): void {
+  /** Makes a stream where its buyer may have one more. @throws STREAM_PULLS_EXCEEDED */
+  async make<T>(buyer: Address, make: () => Promise<T>): Promise<T> {
     const { pullsPerBuyer: limit } = this.#options;
     const own = this.#open().filter((stream) => stream.buyer === buyer);
-    if (own.length >= limit) throw new BalancerError({ code: "STREAM_PULLS_EXCEEDED", limit });
+    const making = this.#making.get(buyer) ?? 0;
+    if (own.length + making >= limit) throw new BalancerError({ code: "STREAM_PULLS_EXCEEDED", limit });
+    // Taken first: whoever asks often at once has no more than who asks once.
+    this.#making.set(buyer, making + 1);
+    try {
+      return await make();
+    } finally {
+      const left = this.#making.get(buyer)! - 1;
+      if (left === 0) this.#making.delete(buyer);
+      else this.#making.set(buyer, left);
+    }
   }
 
   /**

@@ -98,6 +98,11 @@ export class Streams {
   }
 
   async create(buyer: Address, request: CreateStream): Promise<CreatedStream> {
+    const make = () => this.#make(buyer, request);
+    return request.pull === undefined ? make() : this.#parts.pulls.make(buyer, make);
+  }
+
+  async #make(buyer: Address, request: CreateStream): Promise<CreatedStream> {
     const { clock, tokens } = this.#components;
     const { streams, jobs, pulls } = this.#parts;
     const { ladder, passthrough = false, token, nonce, unsignedBudgetBytes, priceCeilings = {} } = request;
@@ -107,7 +112,6 @@ export class Streams {
     const pull = readPull(request.pull);
     const { targets = [] } = request;
     checkTargets(targets);
-    if (pull !== null) pulls.requireRoom(buyer);
     const retail = this.#quotePrices(ladder, token, priceCeilings);
     await this.#judge(buyer);
     await checkFunding(this.#components, buyer, token, { ladder, passthrough }, retail);

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import type { Heartbeat } from "@leat/node/wire/session/presence.ts";
-import { sql } from "drizzle-orm";
 import { useBalancer } from "../../../support/balancer-scene.ts";
-import { codeOf, FakeNode, startMarket } from "../../../support/fake-market.ts";
+import { codeOf, type FakeNode } from "../../../support/fake-market.ts";
 
 const free = { total: 10, free: 10 };
 
@@ -87,10 +86,7 @@ describe("the front door of a cluster", () => {
   });
 
   it("leaves out who is gone, and finds others when all are, who may take the stream from then on", async () => {
-    await scene.market.balancer.stop();
-    const fifth = new FakeNode(5, ["ingest"]);
-    scene.market = await startMarket(scene.database, { nodes: [...scene.nodes, fifth] });
-    for (const node of scene.nodes) scene.market.hub.join(node);
+    const fifth = await scene.addFifth();
     const { streamKey } = await create();
     scene.market.hub.leave(scene.nodes[0]);
     await scene.market.clock.advance(1_000);
@@ -101,10 +97,9 @@ describe("the front door of a cluster", () => {
     scene.market.hub.leave(scene.nodes[1]);
     await scene.market.clock.advance(1_000);
     await assert.rejects(rank(streamKey), codeOf("PLACEMENT_NOBODY"));
-    const decisions = () => scene.database.sql.execute(sql`select count(*) from selections`);
-    const before = JSON.stringify(await decisions());
+    const before = await scene.countDecisions();
     await assert.rejects(scene.market.balancer.sendWhip(streamKey), codeOf("PLACEMENT_NOBODY"));
-    assert.equal(JSON.stringify(await decisions()), before);
+    assert.equal(await scene.countDecisions(), before);
     scene.market.hub.join(fifth);
     await assert.rejects(publish(fifth, streamKey), codeOf("PUBLISH_NODE_WRONG"));
     const { nodes, selection } = await rank(streamKey);
@@ -114,6 +109,25 @@ describe("the front door of a cluster", () => {
     );
     assert.match((await scene.market.balancer.selection(selection!)).body, new RegExp(fifth.address));
     assert.ok((await publish(fifth, streamKey)).terms);
+  });
+
+  it("leaves one decision where nodes are there of which none would do, however often it is asked", async () => {
+    const fifth = await scene.addFifth();
+    const { streamKey } = await create();
+    for (const node of [scene.nodes[0], scene.nodes[1]]) scene.market.hub.leave(node);
+    const hello = fifth.hello();
+    const prices = hello.offer!.body.prices.map((list) => ({
+      ...list,
+      prices: { ...list.prices, ingestMs: 10n ** 30n },
+    }));
+    scene.market.hub.join(fifth, { ...hello, offer: { ...hello.offer!, body: { ...hello.offer!.body, prices } } });
+    await scene.market.clock.advance(1_000);
+    const before = await scene.countDecisions();
+    for (let asked = 0; asked < 5; asked += 1) await assert.rejects(rank(streamKey), codeOf("PLACEMENT_NOBODY"));
+    assert.equal(await scene.countDecisions(), before + 1);
+    scene.market.hub.join(fifth);
+    await scene.market.clock.advance(10_000);
+    assert.equal((await rank(streamKey)).nodes[0]!.node, fifth.address);
   });
 
   it("is shut to keys that nobody has and to streams that are over", async () => {

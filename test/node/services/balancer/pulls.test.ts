@@ -79,6 +79,17 @@ describe("pulled streams at the balancer", () => {
     await scene.create();
   }).timeout(20_000);
 
+  it("are as many also where all are asked for at once, and those that came to nothing do not count", async () => {
+    const [a, b] = scene.nodes;
+    for (const node of [a, b]) node.refusals.set("pull.check", "PULL_NAME_REFUSED");
+    await Promise.allSettled(Array.from({ length: 25 }, () => pull()));
+    for (const node of [a, b]) node.refusals.clear();
+    const made = await Promise.allSettled(Array.from({ length: 25 }, () => pull()));
+    assert.equal(made.filter(({ status }) => status === "fulfilled").length, 20);
+    for (const one of made) assert.ok(one.status === "fulfilled" || codeOf("STREAM_PULLS_EXCEEDED")(one.reason));
+    assert.equal((await scene.market.balancer.views.streams(scene.nodes[3].address, 100)).length, 20);
+  }).timeout(20_000);
+
   it("may be published by the node alone that has their source, beside nobody", async () => {
     const { id, streamKey, node, other } = await live();
     await assert.rejects(ask(other, "publish.pulled", { stream: id }), codeOf("PULL_NOT_YOURS"));
