@@ -1,3 +1,4 @@
+import { Mutex } from "@leat/node/kernel/mutex.ts";
 import { prepayBaseUnits } from "@leat/node/metering/credit.ts";
 import { nextCumulative } from "@leat/node/metering/ledger.ts";
 import { type Channel, channelId, channelOf } from "@leat/sdk/protocol/channel.ts";
@@ -16,6 +17,8 @@ export class VoucherRequests {
   readonly #intake: Pick<VoucherIntake, "accept">;
   /** Channels that paid ahead for a job that is about to open. */
   readonly #awaited = new Set<Hex>();
+  /** One question of a channel at a time: two at once would name the same voucher and other work. */
+  readonly #turns = new WeakMap<Book, Mutex>();
 
   constructor(
     components: Pick<PayeeComponents, "vouchers" | "askPayer">,
@@ -27,8 +30,12 @@ export class VoucherRequests {
   }
 
   async requestVoucher(channel: Channel, kind: "usage" | "final"): Promise<Vouchered> {
-    const { vouchers } = this.#components;
     const book = await this.#books.open(channel);
+    return this.#inTurn(book, () => this.#requestAll(book, kind));
+  }
+
+  async #requestAll(book: Book, kind: "usage" | "final"): Promise<Vouchered> {
+    const { vouchers } = this.#components;
     for (;;) {
       const newest = (await vouchers.newest("held", book.id))?.voucher;
       const held = newest?.value;
@@ -49,6 +56,10 @@ export class VoucherRequests {
 
   async requestPrepay(channel: Channel, exactPerSecond: bigint): Promise<Vouchered> {
     const book = await this.#books.open(channel);
+    return this.#inTurn(book, () => this.#requestAhead(book, exactPerSecond));
+  }
+
+  async #requestAhead(book: Book, exactPerSecond: bigint): Promise<Vouchered> {
     const held = (await this.#components.vouchers.newest("held", book.id))?.voucher.value;
     if (held !== undefined) return { vouchered: held.cumulative, seq: held.seq };
     const cumulative = prepayBaseUnits(exactPerSecond, book.decimals);
@@ -71,6 +82,12 @@ export class VoucherRequests {
   /** The job opened, or it will not. */
   awaitNoMore(channel: Hex): void {
     this.#awaited.delete(channel);
+  }
+
+  #inTurn<T>(book: Book, work: () => Promise<T>): Promise<T> {
+    const turns = this.#turns.get(book) ?? new Mutex();
+    this.#turns.set(book, turns);
+    return turns.run(work);
   }
 
   async #ask(book: Book, request: VoucherRequest): Promise<void> {

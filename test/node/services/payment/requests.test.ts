@@ -55,6 +55,38 @@ describe("vouchers that a payee asks for", () => {
     await assert.rejects(payee.requestVoucher(retail), { code: "VOUCHER_RECEIPT_UNKNOWN" });
   });
 
+  it("asks one after the other where jobs of one channel end together", async () => {
+    const buyer = createNodeKey(randomBytes(32));
+    const retail = hubChannel(buyer.address, clusterAccount, token);
+    const agent = await startPayer(await openStore(), undefined, { signer: buyer });
+    await agent.openChannel(retail);
+    const held = Promise.withResolvers<void>();
+    const asked: VoucherRequest[] = [];
+    const payee = await startPayee(await openStore(), clusterAccount, async (_, request) => {
+      asked.push(request);
+      if (asked.length === 2) await held.promise;
+      return agent.answerRequest(request);
+    });
+    await payee.requestPrepay(retail, second);
+    const works = [0n, 1n, 2n].map((seq) => workOf(randomHash(), seq, 11n * second, retail));
+    for (const work of works) {
+      await payee.earned(work);
+      await agent.owe(work);
+    }
+    await payee.passed(works[0]!);
+    const first = payee.requestVoucher(retail, "final");
+    while (asked.length < 2) await immediate();
+    await payee.passed(works[1]!);
+    const next = payee.requestVoucher(retail, "final");
+    await payee.passed(works[2]!);
+    const last = payee.requestVoucher(retail);
+    await immediate();
+    held.resolve();
+    assert.deepEqual((await Promise.all([first, next, last])).at(-1)!.vouchered, 33n);
+    const hashes = asked.flatMap(({ receiptHashes }) => receiptHashes);
+    assert.deepEqual(hashes.toSorted(), works.map(({ receiptHash }) => receiptHash).toSorted());
+  });
+
   it("counts as vouchered what the chain paid, though no payee tells an agent that it has its answer", async () => {
     const buyer = createNodeKey(randomBytes(32));
     const retail = hubChannel(buyer.address, clusterAccount, token);
