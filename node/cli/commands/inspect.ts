@@ -26,7 +26,7 @@ export function register(program: Command): void {
       if (!/^https?:$/.test(URL.parse(url)?.protocol ?? "")) {
         throw new InspectError({ code: "CLI_INSPECT_ADDRESS_INVALID", url }, { message: `${url} is no http address` });
       }
-      const report = await checkStream(url, fetchFile, { files: flags.files });
+      const report = await checkStream(url, fetchFile, { files: flags.files, nowMs: () => performance.now() });
       const findings = [
         ...report.findings,
         ...(await reload(report.media, Math.min(Number(flags.reloads) || 0, 1_000))),

@@ -20,7 +20,7 @@ export function resolveUri(uri: string, base: string): string {
 
 /** Reads the files of a media playlist, and holds them against what it says of them. */
 export async function checkFiles(
-  { url, media }: FetchedMedia,
+  { url, media }: Pick<FetchedMedia, "url" | "media">,
   fetchFile: FetchFile,
   findings: Findings,
 ): Promise<FileFacts> {

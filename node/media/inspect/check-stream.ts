@@ -24,6 +24,8 @@ export interface StreamReport {
 export interface FetchedMedia {
   readonly url: string;
   readonly media: ReadMedia;
+  /** When it was asked for; other playlists and files were read in between. */
+  readonly askedAtMs: number;
   /** Absent where files are not looked at. */
   readonly facts?: FileFacts | undefined;
 }
@@ -31,6 +33,8 @@ export interface FetchedMedia {
 export interface InspectOptions {
   /** Fetch and read init segments and media too. */
   readonly files?: boolean;
+  /** Milliseconds of any clock that goes evenly; without one, no time passes between two playlists. */
+  readonly nowMs?: () => number;
 }
 
 /** How a BANDWIDTH that was written before the segments were may be exceeded. */
@@ -40,7 +44,7 @@ const RATE_TOLERANCE = 1.1;
 export async function checkStream(
   url: string,
   fetchFile: FetchFile,
-  { files = true }: InspectOptions = {},
+  { files = true, nowMs = () => 0 }: InspectOptions = {},
 ): Promise<StreamReport> {
   const findings: StreamFinding[] = [];
   const add = (at: string, list: readonly Finding[]) => findings.push(...list.map((item) => ({ ...item, url: at })));
@@ -52,13 +56,14 @@ export async function checkStream(
   };
   const medias = new Map<string, FetchedMedia>();
   const readMediaAt = async (at: string) => {
+    const askedAtMs = nowMs();
     const bytes = await fetchFile(at);
     const own = new Findings();
     if (bytes === undefined) own.add("file-missing", undefined, "no answer");
     else {
       const media = inspectMedia(readLines(bytes, own), own);
       const facts = files ? await checkFiles({ url: at, media }, fetchCounted, own) : undefined;
-      medias.set(at, { url: at, media, facts });
+      medias.set(at, { url: at, media, askedAtMs, facts });
     }
     add(at, own.list);
   };
@@ -95,7 +100,7 @@ function compareRenditions(
   const all = [...medias.values()].filter(({ url }) => !iframes.has(url));
   const [first] = all;
   const places = new Map<number, number>();
-  for (const { url, media } of all) {
+  for (const { url, media, askedAtMs } of all) {
     const tell = (rule: RuleName, line: number | undefined, found: string) => add(url, [{ rule, line, found }]);
     if (media.targetDurationS !== first?.media.targetDurationS) {
       tell("target-duration-differs", undefined, `${media.targetDurationS}, ${first?.media.targetDurationS}`);
@@ -109,12 +114,12 @@ function compareRenditions(
         break;
       }
     }
-    if (media.partTargetS !== undefined && !media.ended) checkReports({ url, media }, all, tell);
+    if (media.partTargetS !== undefined && !media.ended) checkReports({ url, media, askedAtMs }, all, tell);
   }
 }
 
 function checkReports(
-  { url, media }: FetchedMedia,
+  { url, media, askedAtMs }: Omit<FetchedMedia, "facts">,
   all: readonly FetchedMedia[],
   tell: (rule: RuleName, line: number | undefined, found: string) => void,
 ): void {
@@ -125,8 +130,10 @@ function checkReports(
     else {
       const newest =
         other.media.mediaSequence + other.media.segments.length - (other.media.openParts.length > 0 ? 0 : 1);
-      // One was fetched a moment before the other: a segment may have come between.
-      const isNear = report.lastSequence !== undefined && Math.abs(report.lastSequence - newest) <= 1;
+      // One was fetched before the other: as many segments may have come between as there was time for.
+      const shortestMs = Math.min(...other.media.segments.map(({ durationS }) => durationS * 1_000));
+      const between = 1 + Math.floor(Math.abs(other.askedAtMs - askedAtMs) / Math.max(shortestMs, 1));
+      const isNear = report.lastSequence !== undefined && Math.abs(report.lastSequence - newest) <= between;
       if (!isNear) tell("report-stale", report.line, `${report.lastSequence}, where ${newest} is there`);
     }
   }

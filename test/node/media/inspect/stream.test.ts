@@ -65,11 +65,15 @@ function makeFiles(): Record<string, string | Uint8Array> {
   return files;
 }
 
-async function inspect(files: Record<string, string | Uint8Array | undefined>): Promise<RuleName[]> {
-  const { findings } = await checkStream(`${base}master.m3u8`, async (url) => {
+/** @param fileMs What every file takes to come. */
+async function inspect(files: Record<string, string | Uint8Array | undefined>, fileMs = 0): Promise<RuleName[]> {
+  let nowMs = 0;
+  const fetchFile = async (url: string) => {
+    nowMs += fileMs;
     const found = files[url.slice(base.length)];
     return typeof found === "string" ? Buffer.from(found) : found;
-  });
+  };
+  const { findings } = await checkStream(`${base}master.m3u8`, fetchFile, { nowMs: () => nowMs });
   return [...new Set(findings.map(({ rule }) => rule))];
 }
 
@@ -124,6 +128,13 @@ describe("stream inspection", () => {
       assert.deepEqual(found, [rule]);
     });
   }
+
+  it("takes no report for stale where a slow server was asked long after", async () => {
+    const files: Record<string, string | Uint8Array | undefined> = makeFiles();
+    const late = { ...files, "aac/index.m3u8": String(files["aac/index.m3u8"]).replace("LAST-MSN=1", "LAST-MSN=3") };
+    assert.ok((await inspect(late)).includes("report-stale"));
+    assert.ok(!(await inspect(late, 1_000)).includes("report-stale"));
+  });
 
   it("reads whatever files it is given, under whatever names", async () => {
     const names = Object.keys(makeFiles());
