@@ -1,6 +1,7 @@
 import { Value } from "typebox/value";
 import { connectChain, createWallet } from "../../../node/chain/clients.ts";
 import { gasOf } from "../../../node/chain/gas.ts";
+import { JsonRpc } from "../../../node/chain/json-rpc.ts";
 import { RegistryView } from "../../../node/chain/registry-view.ts";
 import { ChainSender, defaultSenderOptions } from "../../../node/chain/sender.ts";
 import { systemClock } from "../../../node/kernel/clock.ts";
@@ -55,15 +56,14 @@ class KillableFacts extends LevelCheckpointStore {
   }
 }
 
-const trueFetch = globalThis.fetch;
-globalThis.fetch = async (input, init) => {
-  const body = typeof init?.body === "string" ? init.body : "";
-  if (body.includes('"eth_sendRawTransaction"')) pass("before-send");
-  if (body.includes('"eth_getTransactionReceipt"')) pass("before-receipt");
-  const response = await trueFetch(input, init);
-  if (body.includes('"eth_sendRawTransaction"')) pass("after-send");
-  if (body.includes('"eth_getTransactionReceipt"')) pass("after-receipt");
-  return response;
+const trueCall = JsonRpc.prototype.call;
+JsonRpc.prototype.call = async function (this: JsonRpc, method: string, params: unknown) {
+  if (method === "eth_sendRawTransaction") pass("before-send");
+  if (method === "eth_getTransactionReceipt") pass("before-receipt");
+  const result = await trueCall.call(this, method, params);
+  if (method === "eth_sendRawTransaction") pass("after-send");
+  if (method === "eth_getTransactionReceipt") pass("after-receipt");
+  return result;
 };
 
 const send = (message: PayeeMessage, then?: () => void) => process.send!(message, () => then?.());
