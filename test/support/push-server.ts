@@ -16,6 +16,7 @@ import { withDirectory } from "./media/ffmpeg.ts";
 export class PushServer {
   readonly service: PushService;
   readonly app: FastifyInstance;
+  #isStopped = false;
 
   private constructor(service: PushService, app: FastifyInstance) {
     this.service = service;
@@ -47,7 +48,16 @@ export class PushServer {
     return fetch(`http://127.0.0.1:${this.port}${path}`, { method: "PUT", headers, body, ...duplex } as RequestInit);
   }
 
+  /** Resolves when so many bytes are held; rejects when the server stops before. */
+  async whenHeld(isReached: (bytes: number) => boolean): Promise<void> {
+    while (!isReached(this.service.heldBytes)) {
+      if (this.#isStopped) throw new Error(`stopped with ${this.service.heldBytes} bytes held`);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
   async stop(): Promise<void> {
+    this.#isStopped = true;
     await this.app.close();
     await this.service.stop();
   }
