@@ -12,15 +12,20 @@ export interface PushAnswer {
   readonly body: Buffer;
 }
 
-interface NamedRendition {
+export interface NamedRendition {
   readonly name: string;
   readonly rendition: MadeRendition;
 }
 
-export interface AnswerParts {
+export interface ChoiceParts {
   readonly media: PushedMedia;
   readonly renditions: readonly MadeRendition[];
   readonly profiles: readonly WantedProfile[] | undefined;
+}
+
+export interface AnswerParts {
+  readonly media: PushedMedia;
+  readonly chosen: readonly NamedRendition[];
   /** Told how many bytes the answer may have, before it is made. */
   readonly hold: (bytes: number) => void;
 }
@@ -29,11 +34,7 @@ export interface AnswerParts {
 const PACKET_BYTES = 188;
 
 /** One part a rendition, as a Livepeer gateway answers: its segment as a transport stream with the publisher's sound. */
-export async function writeAnswer(
-  number: number,
-  { media, renditions, profiles, hold }: AnswerParts,
-): Promise<PushAnswer> {
-  const chosen = chooseRenditions(media, renditions, profiles);
+export async function writeAnswer(number: number, { media, chosen, hold }: AnswerParts): Promise<PushAnswer> {
   hold(chosen.reduce((sum, { rendition }) => sum + sizeOf(media, rendition), 0));
   const boundary = randomBytes(15).toString("hex");
   const pieces: Buffer[] = [];
@@ -58,12 +59,9 @@ export async function writeAnswer(
 /**
  * All renditions, or one for each profile under the profile's name. A profile is a rung's by its name, or by codec and
  * short side; one larger than the source is as large as the source, as in every ladder.
+ * @throws PUSH_PROFILE_UNSOLD, PUSH_RENDITIONS_NONE
  */
-function chooseRenditions(
-  { picture }: PushedMedia,
-  renditions: readonly MadeRendition[],
-  profiles: readonly WantedProfile[] | undefined,
-): NamedRendition[] {
+export function chooseRenditions({ media: { picture }, renditions, profiles }: ChoiceParts): NamedRendition[] {
   if (picture === undefined || profiles?.length === 0) return [];
   if (renditions.length === 0) throw new PushError({ code: "PUSH_RENDITIONS_NONE" });
   if (profiles === undefined) return renditions.map((rendition) => ({ name: rendition.name, rendition }));

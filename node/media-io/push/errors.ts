@@ -48,7 +48,10 @@ const ownMeanings: Readonly<Record<Exclude<PushCode, "PUSH_UPLOAD_CUT" | "PUSH_I
   PUSH_SEGMENT_CHANGED: [422, "another segment of this number was taken already"],
   PUSH_PROFILE_UNSOLD: [422, "the stream's ladder has no rung like one of the profiles: make a stream that has"],
   PUSH_RENDITIONS_NONE: [422, "no rung of the stream's ladder goes into a transport stream: make a stream with H.264"],
-  PUSH_RENDITIONS_LATE: [503, "the segment is taken and its renditions are not made in time; ask again for them"],
+  PUSH_RENDITIONS_LATE: [
+    503,
+    "the segment is taken, and its renditions are not made in time: send the same segment again under its number",
+  ],
   PUSH_CONFIG_CHANGES_EXCEEDED: [422, "the stream changes its configuration too often"],
   PUSH_SEGMENTS_WAITING: [429, "too many segments of this stream are on their way"],
   PUSH_STREAMS_EXCEEDED: [503, "this node takes as many pushed streams as it can"],

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { answerRefusals } from "../http-refusals.ts";
-import { writeAnswer } from "./answer.ts";
+import { chooseRenditions, writeAnswer } from "./answer.ts";
 import { PushError, pushMeanings } from "./errors.ts";
 import type { PushOptions } from "./options.ts";
 import type { PushService } from "./push-service.ts";
@@ -64,9 +64,12 @@ export async function pushRoutes(app: FastifyInstance, { service, options }: Pus
     });
     const pushed = await service.push({ key, number: Number(number), address, body, gone: gone.signal });
     reply.header("cache-control", "no-store").code(200);
-    if (!/\bmultipart\/mixed\b/i.test(headers.accept ?? "")) return reply.send();
+    const wantsAnswer = /\bmultipart\/mixed\b/i.test(headers.accept ?? "");
+    // A client that names profiles hears of one that nobody sells, also where it fetches the renditions elsewhere.
+    const chosen = wantsAnswer || profiles !== undefined ? chooseRenditions({ ...pushed, profiles }) : [];
+    if (!wantsAnswer) return reply.send();
     const hold = (bytes: number) => pushed.holdAnswer(bytes, closed.signal, () => reply.raw.destroy());
-    const answer = await writeAnswer(Number(number), { ...pushed, profiles, hold });
+    const answer = await writeAnswer(Number(number), { media: pushed.media, chosen, hold });
     return reply.type(answer.contentType).send(answer.body);
   }
 }

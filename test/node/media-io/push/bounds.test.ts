@@ -133,6 +133,22 @@ describe("segments pushed by HTTP, in bounds", () => {
     assert.deepEqual(await refusal(await waiting), [503, "PUSH_STOPPED"]);
   });
 
+  it("name a profile that nobody sells, and hear so whatever they accept", async () => {
+    const made = await start();
+    on.sink.make = async () => [renditionOf(on.segments[0]!)];
+    const push = (profile: object, headers = {}) => {
+      const named = { "livepeer-transcode-configuration": JSON.stringify({ profiles: [profile] }) };
+      return made.push(`/live/${KEY}/0.ts`, on.segments[0]!, { ...named, ...headers });
+    };
+    for (const headers of [{}, { accept: "*/*" }, { accept: "multipart/mixed" }]) {
+      const answer = await push({ name: "tiny", width: 0, height: 8 }, headers);
+      assert.deepEqual(await refusal(answer), [422, "PUSH_PROFILE_UNSOLD"]);
+    }
+    const { name, width, height } = renditionOf(on.segments[0]!);
+    assert.equal((await push({ name, width, height })).status, 200, "who names what is sold");
+    assert.equal((await made.push(`/live/${KEY}/0.ts`, on.segments[0]!)).status, 200, "who names nothing");
+  });
+
   it("whose answers are not read hold what others may, and for so long as an upload may take", async () => {
     const clock = new ManualClock();
     const made = await start({ uploadMs: 20_000, maxHeldBytes: 20_000_000 }, { clock });
