@@ -20,6 +20,9 @@ export class KeyError extends CodedError<
   | { code: "KEY_FILE_UNWRITABLE"; path: string; reason: string }
 > {}
 
+/** 0x, 64 digits, and white space around them. */
+const MAX_KEY_BYTES = 256;
+
 /** One secp256k1 key: the node's libp2p identity and its Ethereum address. */
 export interface NodeKey {
   readonly address: Address;
@@ -78,7 +81,7 @@ export async function createKeyFile(path: string): Promise<NodeKey> {
  * @throws KEY_FILE_MISSING, KEY_FILE_UNREADABLE, KEY_FILE_OPEN_TO_OTHERS, KEY_FILE_INVALID
  */
 export async function loadKeyFile(path: string): Promise<NodeKey> {
-  const text = await readKeyFile(path).catch((cause: unknown) => {
+  const file = await readKeyFile(path).catch((cause: unknown) => {
     if (cause instanceof KeyError) throw cause;
     const reason = fileReason(cause);
     if (reason !== "ENOENT") throw new KeyError({ code: "KEY_FILE_UNREADABLE", path, reason }, { cause });
@@ -87,31 +90,45 @@ export async function loadKeyFile(path: string): Promise<NodeKey> {
       { cause, message: `no node key at ${path}; make one with "leat keys create --file ${path}"` },
     );
   });
+  return toNodeKey(path, file);
+}
+
+function toNodeKey(path: string, { text, sizeBytes }: KeyFile): NodeKey {
   try {
     return createNodeKey(hexToBytes(text.startsWith("0x") ? text : `0x${text}`, 32));
   } catch {
     // The cause would carry the key's text.
-    throw new KeyError(
-      { code: "KEY_FILE_INVALID", path },
-      { message: `${path} does not hold a secp256k1 key: 64 hex digits are wanted` },
-    );
+    const found = sizeBytes === 0 ? "it is empty" : `it has ${sizeBytes} bytes, and none that make a key`;
+    const wanted = `wanted are 64 hex digits and nothing else; "leat keys create --file FILE" makes one`;
+    throw new KeyError({ code: "KEY_FILE_INVALID", path }, { message: `${path} is no node key: ${found}; ${wanted}` });
   }
 }
 
-async function readKeyFile(path: string): Promise<string> {
+interface KeyFile {
+  readonly text: string;
+  readonly sizeBytes: number;
+}
+
+async function readKeyFile(path: string): Promise<KeyFile> {
   const file = await open(path, "r");
   try {
     const facts = await file.stat();
     // Whoever may read a folder is nobody's business here, and it may have to stay so.
     if (facts.isDirectory()) throw new KeyError({ code: "KEY_FILE_UNREADABLE", path, reason: "EISDIR" });
+    // Of a film that was named by mistake no more is read than a key has.
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_KEY_BYTES), 0, MAX_KEY_BYTES, 0);
+    const text = facts.size > MAX_KEY_BYTES ? "" : buffer.toString("utf8", 0, bytesRead).trim();
+    const found = { text, sizeBytes: Math.max(facts.size, bytesRead) };
     const mode = facts.mode & 0o777;
     if ((mode & 0o077) !== 0) {
+      // What is no key may stay open to all.
+      toNodeKey(path, found);
       throw new KeyError(
         { code: "KEY_FILE_OPEN_TO_OTHERS", path, mode: mode.toString(8) },
         { message: `others can read the node key at ${path}; run "chmod 600 ${path}"` },
       );
     }
-    return (await file.readFile("utf8")).trim();
+    return found;
   } finally {
     await file.close();
   }

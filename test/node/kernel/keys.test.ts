@@ -79,6 +79,21 @@ describe("kernel/keys", () => {
     }
   });
 
+  it("says of a file that is no key what it has, whoever may read it, and nothing of its modes", async () => {
+    const path = join(folder, "node.key");
+    const invalid = (said: RegExp) => (error: Error & { code: string }) => {
+      assert.equal(error.code, "KEY_FILE_INVALID");
+      assert.match(error.message, said);
+      return true;
+    };
+    await writeFile(path, "");
+    await assert.rejects(loadKeyFile(path), invalid(/is no node key: it is empty; wanted are 64 hex digits/));
+    // A key stands at its head: what comes behind makes it another file.
+    await writeFile(path, `0x${"07".repeat(32)}\n${"words ".repeat(1_000)}`, { mode: 0o644 });
+    await assert.rejects(loadKeyFile(path), invalid(/is no node key: it has 6067 bytes/));
+    await assert.rejects(loadKeyFile("/dev/zero"), invalid(/is no node key/));
+  });
+
   it("is the libp2p identity too: the peer's public key has the node's address", () => {
     const key = createNodeKey(hexToBytes(`0x${"07".repeat(32)}`));
     const libp2p = toLibp2pKey(key);
