@@ -214,11 +214,16 @@ export class Streams {
   /** A second key beside the first; `revokeOld` ends the others. */
   async rotateKey(buyer: Address, name: string, revokeOld: boolean): Promise<RotatedKey> {
     const { streamStore, clock } = this.#components;
-    const row = await this.find(buyer, name);
-    const streamKey = randomBytes(32).toString("base64url");
-    await streamStore.addKey(row.id, hashKey(streamKey), clock.nowMs());
-    if (revokeOld) await streamStore.revokeKeys(row.id, hashKey(streamKey), clock.nowMs());
-    return { streamKey, srtUrls: this.#urls(row.ingestNodes, "srt", streamKey) };
+    const { id } = await this.find(buyer, name);
+    return this.#parts.streams.exclusively(id, async () => {
+      const row = await this.find(buyer, id);
+      // Nobody could publish with it.
+      if (row.state === "ended" || row.endCode !== null) throw new BalancerError({ code: "STREAM_ENDED", stream: id });
+      const streamKey = randomBytes(32).toString("base64url");
+      await streamStore.addKey(id, hashKey(streamKey), clock.nowMs());
+      if (revokeOld) await streamStore.revokeKeys(id, hashKey(streamKey), clock.nowMs());
+      return { streamKey, srtUrls: this.#urls(row.ingestNodes, "srt", streamKey) };
+    });
   }
 
   /** Takes effect at every edge at once: also for those who watch. */
@@ -306,7 +311,7 @@ export class Streams {
   }
 }
 
-/** What no node would fetch is refused here. @throws PULL_URL_INVALID, PULL_SCHEME_REFUSED */
+/** What no node would fetch is refused here. @throws PULL_URL_INVALID, PULL_PASSPHRASE_INVALID, PULL_SCHEME_REFUSED */
 function readPull(request: PullRequest | undefined): PullSetting | null {
   if (request === undefined) return null;
   parseSource(request.url);

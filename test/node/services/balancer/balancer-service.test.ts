@@ -145,6 +145,8 @@ describe("balancer", () => {
     assert.ok(srtUrls.length === 2 && srtUrls.every((url) => url.includes(nameOfHash(hashKey(third)))));
     await scene.market.clock.advance(60_000);
     assert.equal((await publish(scene.nodes[0], third)).stream, id);
+    await scene.market.balancer.endStream(address, id);
+    await assert.rejects(scene.market.balancer.rotateKey(address, id, false), codeOf("STREAM_ENDED"));
   });
 
   it("delays a takeover until the frames of a holder without session are old, then moves jobs to the new origin", async () => {
