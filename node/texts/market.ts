@@ -156,6 +156,10 @@ export const marketTexts = {
     todo: 'end one with "scripts/leat stream end STREAM"',
   },
   PULL_URL_INVALID: { happened: "the source's address cannot be read", todo: "write it as SCHEME://HOST:PORT/PATH" },
+  PULL_PASSPHRASE_INVALID: {
+    happened: "the passphrase in the source's address is none of SRT's",
+    todo: "write one of 10 to 79 characters, or none",
+  },
   PULL_SCHEME_REFUSED: {
     happened: "sources of this scheme are not pulled",
     todo: "docs/buyers/publish-a-stream.md lists those that are",
@@ -175,12 +179,16 @@ export const marketTexts = {
   PULL_TIMEOUT: { happened: "the source's name was not found in time", todo: "ask again; look at its name server" },
   PULL_PULLS_EXCEEDED: { happened: "the nodes pull as many sources as they can", todo: "ask again in a minute" },
   PULL_DISABLED: { happened: "the nodes pull nothing", todo: "publish the stream, or ask another cluster" },
+  RESTREAM_PASSPHRASE_INVALID: {
+    happened: "the passphrase in the address of the target {target} is none of SRT's",
+    todo: "write one of 10 to 79 characters, or none",
+  },
   RESTREAM_URL_INVALID: {
-    happened: "a target's address is none that a stream can be sent on to",
+    happened: "the address of the target {target} is none that a stream can be sent on to",
     todo: "write it as rtmp://HOST/APP/KEY, rtmps: or srt://HOST:PORT?streamid=ID",
   },
   RESTREAM_SCHEME_REFUSED: {
-    happened: "streams are not sent on by this scheme",
+    happened: "streams are not sent on by {scheme}:, as the address of the target {target} wants",
     todo: "docs/buyers/send-on.md lists those that are",
   },
   RESTREAM_NAME_TWICE: { happened: "two targets are called {name}", todo: "give each its own name" },

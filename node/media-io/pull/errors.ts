@@ -3,6 +3,7 @@ import { CodedError } from "@leat/sdk/base/errors.ts";
 /** Why a source is not pulled. The buyer is told the code and none of the facts: they tell what is around this node. */
 export class PullError extends CodedError<
   | { code: "PULL_URL_INVALID" }
+  | { code: "PULL_PASSPHRASE_INVALID" }
   | { code: "PULL_SCHEME_REFUSED"; scheme: string }
   | { code: "PULL_ADDRESS_LOOPBACK"; host: string }
   | { code: "PULL_ADDRESS_PRIVATE"; host: string }

@@ -19,7 +19,7 @@ const MAX_STREAM_ID_BYTES = 512;
 const [MIN_SECRET_BYTES, MAX_SECRET_BYTES] = [10, 79];
 const form = /^([A-Za-z][A-Za-z0-9+.-]*):(\/\/[^/?#].*)$/s;
 
-/** @throws PULL_URL_INVALID, PULL_SCHEME_REFUSED */
+/** @throws PULL_URL_INVALID, PULL_PASSPHRASE_INVALID, PULL_SCHEME_REFUSED */
 export function parseSource(text: string): PullSource {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(text)?.[1]?.toLowerCase();
   if (scheme === undefined) throw new PullError({ code: "PULL_URL_INVALID" });
@@ -41,15 +41,13 @@ export function readSrt({ searchParams }: URL): { readonly streamId: string; rea
 /** What libsrt would not take, and what we do not do: wait for the source to call. */
 function checkSrt(url: URL): void {
   const { streamId, passphrase } = readSrt(url);
-  const secretBytes = passphrase === undefined ? MIN_SECRET_BYTES : Buffer.byteLength(passphrase);
   const isCaller = (url.searchParams.get("mode") ?? "caller") === "caller";
-  const isFit =
-    url.port !== "" &&
-    isCaller &&
-    Buffer.byteLength(streamId) <= MAX_STREAM_ID_BYTES &&
-    secretBytes >= MIN_SECRET_BYTES &&
-    secretBytes <= MAX_SECRET_BYTES;
+  const isFit = url.port !== "" && isCaller && Buffer.byteLength(streamId) <= MAX_STREAM_ID_BYTES;
   if (!isFit) throw new PullError({ code: "PULL_URL_INVALID" });
+  const secretBytes = passphrase === undefined ? MIN_SECRET_BYTES : Buffer.byteLength(passphrase);
+  if (secretBytes < MIN_SECRET_BYTES || secretBytes > MAX_SECRET_BYTES) {
+    throw new PullError({ code: "PULL_PASSPHRASE_INVALID" });
+  }
 }
 
 /** Whether what is escaped in it can be read. */

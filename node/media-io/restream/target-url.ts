@@ -28,7 +28,7 @@ export interface SrtAddress extends Host {
 
 /**
  * `rtmp://HOST[:PORT]/APP/KEY`, the same of `rtmps:`, or `srt://HOST:PORT?streamid=ID&passphrase=WORDS`.
- * @throws RESTREAM_URL_INVALID, RESTREAM_SCHEME_REFUSED
+ * @throws RESTREAM_URL_INVALID, RESTREAM_PASSPHRASE_INVALID, RESTREAM_SCHEME_REFUSED
  */
 export function parseTarget(text: string): TargetAddress {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(text)?.[1]?.toLowerCase();
@@ -46,9 +46,11 @@ function parseSrt(text: string): SrtAddress {
   const fields = new Map(query.split("&").map((field) => [field.split("=", 1)[0]!, decode(field)]));
   const [streamId, passphrase] = [fields.get("streamid"), fields.get("passphrase")];
   const isShort = Buffer.byteLength(streamId ?? "") <= 512;
-  const isKnown = passphrase === undefined || (passphrase.length >= 10 && passphrase.length <= 79);
-  if (port === undefined || !isShort || !isKnown || (fields.get("mode") ?? "caller") !== "caller") {
+  if (port === undefined || !isShort || (fields.get("mode") ?? "caller") !== "caller") {
     throw new RestreamError({ code: "RESTREAM_URL_INVALID" });
+  }
+  if (passphrase !== undefined && (passphrase.length < 10 || passphrase.length > 79)) {
+    throw new RestreamError({ code: "RESTREAM_PASSPHRASE_INVALID" });
   }
   return { scheme: "srt", hostname, port, streamId, passphrase };
 }

@@ -2,6 +2,7 @@ import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { RestreamTarget } from "@leat/sdk/protocol/restream.ts";
 import type { TaskGroup } from "../../kernel/task-group.ts";
+import { RestreamError } from "../../media-io/restream/errors.ts";
 import { parseTarget } from "../../media-io/restream/target-url.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import { RemoteError } from "../../wire/errors.ts";
@@ -122,11 +123,23 @@ export class Restreams {
   }
 }
 
-/** What no node would send to is refused here. @throws RESTREAM_URL_INVALID, RESTREAM_SCHEME_REFUSED, RESTREAM_NAME_TWICE */
+/**
+ * What no node would send to is refused here, by the target's name.
+ * @throws RESTREAM_URL_INVALID, RESTREAM_PASSPHRASE_INVALID, RESTREAM_SCHEME_REFUSED, RESTREAM_NAME_TWICE
+ */
 export function checkTargets(targets: readonly RestreamTarget[]): void {
   for (const [at, { name, url }] of targets.entries()) {
-    parseTarget(url);
+    checkAddress(name, url);
     if (targets.findIndex((other) => other.name === name) === at) continue;
     throw new BalancerError({ code: "RESTREAM_NAME_TWICE", name });
+  }
+}
+
+function checkAddress(name: string, url: string): void {
+  try {
+    parseTarget(url);
+  } catch (cause) {
+    if (!(cause instanceof RestreamError)) throw cause;
+    throw new RestreamError({ ...cause.detail, target: name } as RestreamError["detail"], { cause });
   }
 }

@@ -82,7 +82,11 @@ describe("streams that are sent on, at the balancer", () => {
   it("refuse targets that are none, two of a name, another's stream and one that is over", async () => {
     const { id } = await live(target);
     await assert.rejects(setTargets(id, { ...target, url: "file:///x/y" }), codeOf("RESTREAM_SCHEME_REFUSED"));
-    await assert.rejects(setTargets(id, { ...target, url: "rtmp://host/key" }), codeOf("RESTREAM_URL_INVALID"));
+    await assert.rejects(setTargets(id, target, { name: "two", url: "rtmp://host/key" }), {
+      detail: { code: "RESTREAM_URL_INVALID", target: "two" },
+    });
+    const short = { ...target, url: "srt://host:9000?passphrase=short" };
+    await assert.rejects(setTargets(id, short), codeOf("RESTREAM_PASSPHRASE_INVALID"));
     await assert.rejects(setTargets(id, target, target), codeOf("RESTREAM_NAME_TWICE"));
     await assert.rejects(scene.create({ targets: [target, target] }), codeOf("RESTREAM_NAME_TWICE"));
     const stranger = scene.nodes[0].address;

@@ -138,7 +138,8 @@ describe("srt source", function () {
       ["PULL_NAME_REFUSED", "srt://localhost:9000"],
       ["PULL_URL_INVALID", "srt://8.8.8.8"],
       ["PULL_URL_INVALID", "srt://8.8.8.8:9000?mode=listener"],
-      ["PULL_URL_INVALID", "srt://8.8.8.8:9000?passphrase=short"],
+      ["PULL_PASSPHRASE_INVALID", "srt://8.8.8.8:9000?passphrase=nine+char"],
+      ["PULL_PASSPHRASE_INVALID", `srt://8.8.8.8:9000?passphrase=${"x".repeat(80)}`],
     ] as const;
     for (const [code, url] of refused) {
       const found = await outbound.check(url, stopping.signal).catch((error: PullError) => error.code);

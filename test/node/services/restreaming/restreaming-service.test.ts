@@ -216,6 +216,7 @@ describe("restreaming service", function () {
     ["srt://10.1.2.3:9000?streamid=x", "RESTREAM_ADDRESS_REFUSED"],
     ["srt://public.example?streamid=x", "RESTREAM_URL_INVALID"],
     ["srt://public.example:9000?mode=listener", "RESTREAM_URL_INVALID"],
+    ["srt://public.example:9000?passphrase=nine-char", "RESTREAM_PASSPHRASE_INVALID"],
   ];
   it("connects to no address inside, whatever it is written like, and to nothing that is no target", async () => {
     const addresses = [
