@@ -15,6 +15,9 @@ export interface WebhookEvent {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
+/** 12 random bytes as base64url. */
+export const endpointIdSchema = Type.String({ pattern: "^[A-Za-z0-9_-]{16}$" });
+
 export const endpointRequestSchema = closedObject({
   url: Type.String({ pattern: "^https?://[!-~]+$", maxLength: 512 }),
   secret: Type.String({ pattern: "^[!-~]{16,128}$" }),

@@ -1,7 +1,5 @@
-import { readFile } from "node:fs/promises";
 import process from "node:process";
 import { text } from "node:stream/consumers";
-import { describeFileReason, fileReason } from "@leat/sdk/base/file-reasons.ts";
 import { getDecimals, tokenAddress } from "@leat/sdk/client/actions/account.ts";
 import {
   type CreatedStream,
@@ -17,6 +15,7 @@ import {
 } from "@leat/sdk/client/actions/streams.ts";
 import type { LeatClient } from "@leat/sdk/client/create-client.ts";
 import { type PriceUnit, priceUnits } from "@leat/sdk/protocol/job.ts";
+import { regionSchema } from "@leat/sdk/protocol/offer-body.ts";
 import { type PlaybackRequest, playbackRequestSchema } from "@leat/sdk/protocol/playback.ts";
 import { type PullSetting, pullUrlSchema, pullWhenSchema } from "@leat/sdk/protocol/pull.ts";
 import { type RestreamTarget, restreamTargetsSchema } from "@leat/sdk/protocol/restream.ts";
@@ -24,6 +23,7 @@ import { parsePrice } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
 import { Value } from "typebox/value";
 import { openCaller } from "../api-caller.ts";
+import { readJsonFile } from "../json-file.ts";
 import { printResult, renderTable, UsageError, wantsJson } from "../output.ts";
 import { acceptSettings } from "../settings-flags.ts";
 import { renderStream } from "../stream-report.ts";
@@ -65,13 +65,15 @@ export function register(program: Command): void {
       if (flags.ladder === undefined && !flags.passthrough) {
         throw new UsageError("give --ladder, --passthrough or both");
       }
+      const unsignedBudgetBytes = parseBudget(flags.budget);
+      const region = flags.region === undefined ? undefined : parseRegion(flags.region);
       const { caller, client } = await openCaller(command, 0);
       const request = {
         ladder: flags.ladder === undefined ? [] : await readLadder(flags.ladder),
         ...(flags.passthrough ? { passthrough: true } : {}),
         token: tokenAddress(client, flags.token),
-        unsignedBudgetBytes: parseBudget(flags.budget),
-        ...(flags.region === undefined ? {} : { region: flags.region }),
+        unsignedBudgetBytes,
+        ...(region === undefined ? {} : { region }),
         ...(flags.playback === undefined ? {} : { playback: await readPlayback(flags.playback) }),
         ...(await readPull(flags)),
         ...(flags.targets === undefined ? {} : { targets: await readTargets(flags.targets) }),
@@ -171,16 +173,10 @@ const audiences = {
   webhook: "those whom your server lets in",
 } as const;
 
-async function readPlayback(file: string): Promise<PlaybackRequest> {
-  if (file === "public") return { type: "public" };
-  let value: unknown;
-  try {
-    value = JSON.parse(await readFile(file, "utf8"));
-  } catch (cause) {
-    throw new UsageError(`the playback file ${file} cannot be read as JSON: ${describeFileReason(fileReason(cause))}`);
-  }
-  if (Value.Check(playbackRequestSchema, value)) return value;
-  throw new UsageError(`the playback file ${file} is no policy; docs/buyers/who-may-watch.md shows each kind`);
+async function readPlayback(path: string): Promise<PlaybackRequest> {
+  if (path === "public") return { type: "public" };
+  const page = "docs/buyers/who-may-watch.md";
+  return readJsonFile({ name: "playback", path, schema: playbackRequestSchema, page });
 }
 
 /** A password need not stand where every user of the machine can read it. */
@@ -201,15 +197,8 @@ const pullSentences = {
 } as const;
 
 /** Keys stand in it: it need not stand where every user of the machine can read it. */
-async function readTargets(file: string): Promise<readonly RestreamTarget[]> {
-  let value: unknown;
-  try {
-    value = JSON.parse(file === "-" ? await text(process.stdin) : await readFile(file, "utf8"));
-  } catch (cause) {
-    throw new UsageError(`the targets file ${file} cannot be read as JSON: ${describeFileReason(fileReason(cause))}`);
-  }
-  if (Value.Check(restreamTargetsSchema, value)) return value;
-  throw new UsageError(`the targets file ${file} is no list of targets; docs/buyers/send-on.md shows one`);
+function readTargets(path: string): Promise<readonly RestreamTarget[]> {
+  return readJsonFile({ name: "targets", path, schema: restreamTargetsSchema, page: "docs/buyers/send-on.md" });
 }
 
 /** What the cluster would refuse with a pattern. */
@@ -219,8 +208,17 @@ function checkName(stream: string): void {
 }
 
 function parseBudget(text: string): bigint {
-  if (!/^\d{1,18}$/.test(text)) throw new UsageError(`--budget is ${text}, wanted is a number of bytes`);
-  return BigInt(text);
+  if (/^0*\d{1,18}$/.test(text)) return BigInt(text);
+  const found = /^\d+$/.test(text) ? `a number of ${text.length} digits` : text.slice(0, 80);
+  throw new UsageError(`--budget is ${found}, wanted is a whole number of bytes of at most 18 digits`);
+}
+
+function parseRegion(text: string): string {
+  const isRegion: boolean = Value.Check(regionSchema, text);
+  if (isRegion) return text;
+  throw new UsageError(
+    `--region is ${text.slice(0, 80)}, wanted are up to 32 small letters, digits and hyphens: eu-west`,
+  );
 }
 
 /** `pixelVp9=0.000000000005` as an exact amount for its unit. */

@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { describeFileReason, fileReason } from "@leat/sdk/base/file-reasons.ts";
 import { addWebhook, listWebhooks, removeWebhook } from "@leat/sdk/client/actions/webhooks.ts";
-import { type EventType, eventTypes } from "@leat/sdk/protocol/events.ts";
+import { type EventType, endpointIdSchema, eventTypes } from "@leat/sdk/protocol/events.ts";
 import type { Command } from "commander";
+import { Value } from "typebox/value";
 import { openCaller } from "../api-caller.ts";
 import { printResult, renderTable, UsageError } from "../output.ts";
 import { acceptSettings } from "../settings-flags.ts";
@@ -36,6 +37,10 @@ export function register(program: Command): void {
   acceptSettings(webhook.command("remove <webhook>"))
     .description("tell a server no more; what waits for it is dropped")
     .action(async (id: string, _flags: unknown, command: Command) => {
+      const isId: boolean = Value.Check(endpointIdSchema, id);
+      if (!isId) {
+        throw new UsageError(`${id.slice(0, 80)} is no webhook's id; "leat webhook list" shows those of yours`);
+      }
       const { caller } = await openCaller(command, 1);
       await removeWebhook(caller, id);
       printResult(command, { id }, () => `webhook ${id} is gone`);

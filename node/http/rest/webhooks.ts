@@ -1,7 +1,6 @@
-import { type EndpointRequest, endpointRequestSchema } from "@leat/sdk/protocol/events.ts";
+import { type EndpointRequest, endpointIdSchema, endpointRequestSchema } from "@leat/sdk/protocol/events.ts";
 import { closedObject } from "@leat/sdk/protocol/schemas.ts";
 import type { FastifyInstance } from "fastify";
-import { Type } from "typebox";
 import type { Webhooks } from "../../services/webhooks/webhook-service.ts";
 import { type AuthComponents, requireAccount } from "../auth.ts";
 import { declareErrors } from "../errors.ts";
@@ -11,7 +10,7 @@ export interface WebhookRoutesComponents extends AuthComponents {
   readonly webhooks: Webhooks;
 }
 
-const endpointParams = closedObject({ id: Type.String({ pattern: "^[A-Za-z0-9_-]{16}$" }) });
+const endpointParams = closedObject({ id: endpointIdSchema });
 
 /** Where an account is told what happens. Every request is signed by the account; a secret is never shown again. */
 export async function registerWebhookRoutes(

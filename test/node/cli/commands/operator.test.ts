@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runProgram } from "../../../../node/cli/program.ts";
 import type { NodeKey } from "../../../../node/kernel/keys.ts";
 import { createCluster, getOperatorStatus } from "../../../../sdk/client/actions/operator.ts";
 import { bytesToHex } from "../../../../sdk/protocol/hex.ts";
 import { type AnvilChain, openAnvil } from "../../../support/anvil-chain.ts";
+import { runLeat } from "../../../support/run-leat.ts";
 
 const lpt = (whole: number) => (BigInt(whole * 10) * 10n ** 17n).toString();
 
@@ -48,17 +48,8 @@ describe("cli/commands operator", function () {
   /** In this process: a program of its own for each of forty calls would take minutes. */
   async function leat(as: string, ...args: string[]): Promise<Answer> {
     const argv = ["operator", ...args, "--key", fileOf(as), "--config", join(folder, "leat.json"), "--json"];
-    const write = process.stdout.write;
-    let printed = "";
-    process.stdout.write = (text: string | Uint8Array) => {
-      printed += text;
-      return true;
-    };
-    try {
-      return { code: await runProgram(argv), answer: JSON.parse(printed) };
-    } finally {
-      process.stdout.write = write;
-    }
+    const { code, stdout } = await runLeat(...argv);
+    return { code, answer: JSON.parse(stdout) };
   }
   const done = async (as: string, ...args: string[]) => {
     const { code, answer } = await leat(as, ...args);
