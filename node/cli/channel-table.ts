@@ -1,32 +1,6 @@
 import { formatAmount, toExact } from "@leat/sdk/protocol/units.ts";
+import type { NodeChannel, NodeTotals } from "./node-answer.ts";
 import { renderTable } from "./output.ts";
-
-/** What a running node says of its channels (`GET /v1/payments`), amounts as text. */
-export interface NodeChannel {
-  readonly payer: string;
-  readonly payee: string;
-  readonly token: string;
-  /** Base units. */
-  readonly vouchered: string;
-  readonly collected: string;
-  /** 10^-30 of a whole token. */
-  readonly unpaidExact: string;
-  readonly canLoseExact: string;
-  /** Base units, confirmed and not thawing. */
-  readonly reserve: string;
-  readonly runwaySeconds: string | null;
-}
-
-/** All channels of one side in one token. */
-export interface NodeTotals extends Omit<NodeChannel, "payer" | "payee"> {
-  readonly side: "payer" | "payee";
-  readonly pool: string;
-}
-
-export interface NodePayments {
-  readonly channels: readonly NodeChannel[];
-  readonly totals: readonly NodeTotals[];
-}
 
 export interface TokenFacts {
   readonly name: string;
@@ -34,22 +8,9 @@ export interface TokenFacts {
   readonly decimals: number;
 }
 
-/** A node on the same machine answers at once or not at all. */
-const NODE_TIMEOUT_MS = 3_000;
 /** Digits behind the point that people are shown. */
 const MOST_DECIMALS = 6;
 const EXACT_DECIMALS = 30;
-
-/** What the node at this address is owed or owes; undefined when it does not answer. */
-export async function askPayments(url: string): Promise<NodePayments | undefined> {
-  try {
-    const response = await fetch(`${url}/v1/payments`, { signal: AbortSignal.timeout(NODE_TIMEOUT_MS) });
-    if (!response.ok) return undefined;
-    return (await response.json()) as NodePayments;
-  } catch {
-    return undefined;
-  }
-}
 
 /** Amounts in whole tokens. What is open is rounded up, what is certain down. */
 export function renderChannels(
@@ -66,7 +27,10 @@ export function renderTotals(totals: readonly NodeTotals[], tokens: readonly Tok
   return renderTable(totals.map((total) => ({ "in all": total.side, ...amountsOf(total, tokens) })));
 }
 
-function amountsOf(of: Omit<NodeChannel, "payer" | "payee">, tokens: readonly TokenFacts[]): Record<string, string> {
+function amountsOf(
+  of: Omit<NodeChannel, "channelId" | "payer" | "payee">,
+  tokens: readonly TokenFacts[],
+): Record<string, string> {
   const known = tokens.find(({ token }) => token.toLowerCase() === of.token.toLowerCase());
   const decimals = known?.decimals ?? 0;
   const show = (exact: bigint, isOpen: boolean) => formatRounded(exact, Math.min(decimals, MOST_DECIMALS), isOpen);
@@ -92,11 +56,16 @@ export function formatRunway(seconds: string | null): string {
   return all >= 60n ? `${all / 60n} min` : `${all} s`;
 }
 
+/** Whole tokens of what is counted in 10^-30 of one, with as many digits as people read. */
+export function formatOpen(exact: bigint, decimals: number): string {
+  return formatRounded(exact, Math.min(decimals, MOST_DECIMALS), true);
+}
+
 function formatRounded(exact: bigint, decimals: number, isUp: boolean): string {
   const unit = 10n ** BigInt(EXACT_DECIMALS - decimals);
   return formatAmount((exact + (isUp ? unit - 1n : 0n)) / unit, decimals);
 }
 
-function shorten(address: string): string {
+export function shorten(address: string): string {
   return `${address.slice(0, 6)}…${address.slice(-4)}`;
 }

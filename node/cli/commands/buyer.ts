@@ -3,16 +3,18 @@ import {
   getBalances,
   getCollectStatus,
   getDecimals,
+  listReserves,
   reserve,
   tokenAddress,
 } from "@leat/sdk/client/actions/account.ts";
 import { getClusterAccount } from "@leat/sdk/client/actions/operator.ts";
 import { toAddress } from "@leat/sdk/protocol/hex.ts";
-import { formatAmount, parseAmount } from "@leat/sdk/protocol/units.ts";
+import { parseAmount } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
 import { openAccount } from "../account-client.ts";
+import { describeRisk, renderBuyer } from "../buyer-report.ts";
 import { readAllotments, registerSigners, showAllotments } from "../buyer-signers.ts";
-import { askPayments, renderChannels, renderTotals } from "../channel-table.ts";
+import { askPayments, presentAnswer } from "../node-answer.ts";
 import { printResult, renderTable, UsageError } from "../output.ts";
 import { acceptSettings } from "../settings-flags.ts";
 
@@ -47,8 +49,8 @@ export function register(program: Command): void {
       printResult(command, facts, () => `deposited ${amount} ${token}${purpose}`);
     });
   acceptSettings(buyer.command("status"))
-    .description("show what is deposited, and with --cluster what is promised to that cluster and collected")
-    .option("--cluster <id>", "cluster to show the channel of")
+    .description("show the deposit, what is reserved for whom, what thaws, and what can be lost at most now")
+    .option("--cluster <id>", "show what is reserved for this cluster alone")
     .action(async (flags: ClusterFlag, command: Command) => {
       const { client, key, settings } = await openAccount(command, 0);
       const cluster = parseCluster(flags);
@@ -63,35 +65,21 @@ export function register(program: Command): void {
           return { name, ...balances, channel };
         }),
       );
-      const agent = await askPayments(settings.node.httpUrl || `http://${settings.http.host}:${settings.http.port}`);
-      const channels = agent?.channels.filter((channel) => channel.payer.toLowerCase() === payer);
-      const signers = await readAllotments(client, payer, cluster);
-      printResult(
-        command,
-        { account: payer, cluster, tokens, signers, channels: channels ?? null, totals: agent?.totals ?? null },
-        () => {
-          const balances = renderTable(
-            tokens.map(({ name, decimals, wallet, pool, channel }) => ({
-              token: name,
-              wallet: formatAmount(wallet, decimals),
-              deposited: formatAmount(pool, decimals),
-              ...(channel === undefined
-                ? {}
-                : {
-                    reserved: formatAmount(channel.reserve, decimals),
-                    thawing: formatAmount(channel.thawing, decimals),
-                    collected: formatAmount(channel.collected, decimals),
-                  }),
-            })),
-          );
-          const paid =
-            channels === undefined || agent === undefined
-              ? "The agent does not answer: what is vouchered and not collected yet is not known."
-              : `${renderChannels(channels, tokens, "payee")}\n\n${renderTotals(agent.totals, tokens)}`;
-          const keys = signers.length === 0 ? [] : [renderTable(showAllotments(signers, tokens))];
-          return [balances, ...keys, paid].join("\n\n");
-        },
-      );
+      const [agent, all, signers] = await Promise.all([
+        askPayments(settings),
+        listReserves(client, payer),
+        readAllotments(client, payer, cluster),
+      ]);
+      const reserves = all.filter(({ channel }) => payee === undefined || channel.payee === payee);
+      const channels = agent.payments?.channels.filter((channel) => channel.payer.toLowerCase() === payer);
+      const totals = agent.payments?.totals;
+      const told = { agent: presentAnswer(agent), channels: channels ?? null, totals: totals ?? null };
+      printResult(command, { account: payer, cluster, tokens, reserves, signers, ...told }, () => {
+        const named = payee === undefined ? undefined : { payee, name: `cluster ${cluster}` };
+        const keys = signers.length === 0 ? [] : [renderTable(showAllotments(signers, tokens))];
+        const money = { tokens, reserves, agent, payer, named };
+        return [renderBuyer(money), ...keys, describeRisk(money)].join("\n\n");
+      });
     });
   registerSigners(buyer);
 }

@@ -4,7 +4,8 @@ import { toAddress } from "@leat/sdk/protocol/hex.ts";
 import { formatAmount } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
 import { openAccount } from "../account-client.ts";
-import { askPayments, renderChannels, renderTotals } from "../channel-table.ts";
+import { renderChannels, renderTotals } from "../channel-table.ts";
+import { askPayments, type NodeAnswer, presentAnswer } from "../node-answer.ts";
 import { printResult, renderTable } from "../output.ts";
 import { acceptSettings } from "../settings-flags.ts";
 import { renderStanding } from "./operator/acting.ts";
@@ -19,11 +20,12 @@ export function register(program: Command): void {
     .description("show the stake behind this node, what it earned, and what it could lose now")
     .action(async (_options: unknown, command: Command) => {
       const { client, key, settings } = await openAccount(command, 0);
-      const [status, collections, payments] = await Promise.all([
+      const [status, collections, answer] = await Promise.all([
         getOperatorStatus(client, key.address),
         listCollections(client, { payee: key.address }),
-        askPayments(settings.node.httpUrl || `http://${settings.http.host}:${settings.http.port}`),
+        askPayments(settings),
       ]);
+      const { payments } = answer;
       const earned = await Promise.all(
         Object.entries(client.deployment.tokens).map(async ([name, address]) => {
           const token = toAddress(address);
@@ -38,6 +40,7 @@ export function register(program: Command): void {
           node: key.address,
           operator: status ?? null,
           earned,
+          answer: presentAnswer(answer),
           channels: payments?.channels ?? null,
           totals: payments?.totals ?? null,
         },
@@ -57,9 +60,16 @@ export function register(program: Command): void {
             ),
             "",
             payments === undefined
-              ? "The node does not answer: what is not collected yet is not known."
+              ? describeSilence(answer)
               : `${renderChannels(payments.channels, earned, "payer")}\n\n${renderTotals(payments.totals, earned)}`,
           ].join("\n"),
       );
     });
+}
+
+function describeSilence({ url, silence }: NodeAnswer): string {
+  return [
+    `The node at ${url} ${silence}: what stands above is the chain's.`,
+    "What it earned and has not collected yet, and what it could lose now, is not known; start it, or correct node.httpUrl.",
+  ].join("\n");
 }

@@ -128,7 +128,30 @@ export async function getCollectStatus(
   input: { readonly payer: Address; readonly payee: Address; readonly token: Address },
 ): Promise<CollectStatus> {
   const channel = hubChannel(toAddress(input.payer), toAddress(input.payee), toAddress(input.token));
-  const id = channelId(channel);
+  return readChannel(client, channelId(channel), channel);
+}
+
+/** What an account ever promised, as it stands now, channel by channel and the oldest first. */
+export async function listReserves(client: LeatClient, payer: Address): Promise<CollectStatus[]> {
+  const { publicClient, deployment } = client;
+  const logs = await publicClient.getContractEvents({
+    address: deployment.escrow,
+    abi: paymentEscrowAbi,
+    eventName: "Reserved",
+    args: { payer },
+    fromBlock: deployment.deployedAtBlock,
+    strict: true,
+  });
+  const channels = new Map(
+    logs.map(({ args: { channel, payee, token, cluster, clusterPpm } }): [Hex, Channel] => [
+      channel,
+      { payer, payee: toAddress(payee), token: toAddress(token), cluster, clusterPpm },
+    ]),
+  );
+  return Promise.all([...channels].map(([id, channel]) => readChannel(client, id, channel)));
+}
+
+async function readChannel(client: LeatClient, id: Hex, channel: Channel): Promise<CollectStatus> {
   const { collected, reserve, thawing, thawEndsAt } = await client.publicClient.readContract({
     address: client.deployment.escrow,
     abi: paymentEscrowAbi,

@@ -4,6 +4,7 @@ import { formatRunway, renderChannels, renderTotals } from "../../../node/cli/ch
 const usdc = { name: "USDC", token: `0x${"0A".repeat(20)}`, decimals: 6 };
 const lpt = { name: "LPT", token: `0x${"0b".repeat(20)}`, decimals: 18 };
 const channel = {
+  channelId: `0x${"e3".repeat(32)}`,
   payer: `0x${"c1".repeat(20)}`,
   payee: `0x${"d2".repeat(20)}`,
   token: usdc.token.toLowerCase(),
@@ -53,7 +54,7 @@ describe("table of channels", () => {
   });
 
   it("shows the sums of all counterparties, and for how long money lasts, rounded down", () => {
-    const { payer: _payer, payee: _payee, ...sums } = channel;
+    const { channelId: _id, payer: _payer, payee: _payee, ...sums } = channel;
     const [titles, row] = renderTotals([{ ...sums, side: "payer", pool: "1", runwaySeconds: null }], [usdc]).split(
       "\n",
     );

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { NodeKey } from "../../../../node/kernel/keys.ts";
+import { deposit, reserve, thaw } from "../../../../sdk/client/actions/account.ts";
 import { createCluster, joinOperator } from "../../../../sdk/client/actions/operator.ts";
 import { bytesToHex } from "../../../../sdk/protocol/hex.ts";
 import { type AnvilChain, openAnvil } from "../../../support/anvil-chain.ts";
@@ -33,6 +34,8 @@ describe("cli/commands buyer and operator", () => {
     await writeFile(join(folder, "network.json"), JSON.stringify(network));
     const settings = {
       node: { keyFile: join(folder, "node.key"), networkFile: join(folder, "network.json") },
+      // Where nobody listens: no program calls there, and the reason says that.
+      http: { host: "127.0.0.1", port: 1 },
     };
     await writeFile(join(folder, "leat.json"), JSON.stringify(settings));
   });
@@ -50,7 +53,7 @@ describe("cli/commands buyer and operator", () => {
     });
 
   it("deposits, reserves for a cluster and shows both", async function () {
-    this.timeout(30_000);
+    this.timeout(90_000);
     await anvil.mint(anvil.deployment.tokens.USDC, key.address, 5_000_000n);
     await createCluster(anvil.client(await anvil.key(2)), { terms: "", balancers: [] });
     const deposited = await leat("buyer", "deposit", "1.25", "USDC", "--cluster", "1");
@@ -60,10 +63,25 @@ describe("cli/commands buyer and operator", () => {
     const usdc = (answer.tokens as Record<string, unknown>[]).find(({ name }) => name === "USDC")!;
     assert.deepEqual([usdc.wallet, usdc.pool], ["3750000", "0"]);
     assert.equal((usdc.channel as Record<string, unknown>).reserve, "1250000");
+    const other = anvil.client(key);
+    const elsewhere = { payee: `0x${"e5".repeat(20)}` as const, token: anvil.deployment.tokens.USDC, amount: 300_000n };
+    await deposit(other, elsewhere);
+    await reserve(other, elsewhere);
+    await thaw(other, { ...elsewhere, amount: 100_000n });
+    const whole = (await leat("buyer", "status")).answer;
+    assert.deepEqual(
+      (whole.reserves as Record<string, unknown>[]).map((one) => [one.reserve, one.thawing]),
+      [
+        ["1250000", "0"],
+        ["200000", "100000"],
+      ],
+    );
+    const { url: _url, ...told } = whole.agent as Record<string, unknown>;
+    assert.deepEqual(told, { answered: false, reason: "cannot be reached (bad port)" });
     const short = await leat("buyer", "deposit", "99", "USDC");
     const error = short.answer.error as Record<string, unknown>;
-    assert.deepEqual([short.code, error.code, error.found], [1, "CLIENT_BALANCE_SHORT", "3750000"]);
-    assert.match(String(error.message), /^the account has 3\.75 USDC, and 99 are needed; /);
+    assert.deepEqual([short.code, error.code, error.found], [1, "CLIENT_BALANCE_SHORT", "3450000"]);
+    assert.match(String(error.message), /^the account has 3\.45 USDC, and 99 are needed; /);
   });
 
   it("says that the chain does not answer, or is another, in a line without the endpoint's address", async function () {

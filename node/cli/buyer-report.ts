@@ -1,0 +1,100 @@
+import type { Balances, CollectStatus } from "@leat/sdk/client/actions/account.ts";
+import type { Address } from "@leat/sdk/protocol/hex.ts";
+import { formatAmount } from "@leat/sdk/protocol/units.ts";
+import { formatOpen, formatRunway, shorten } from "./channel-table.ts";
+import type { NodeAnswer, NodeChannel } from "./node-answer.ts";
+import { renderTable } from "./output.ts";
+
+export interface BuyerMoney {
+  readonly tokens: readonly (Balances & { readonly name: string })[];
+  /** By the escrow. */
+  readonly reserves: readonly CollectStatus[];
+  /** By the buyer's agent. */
+  readonly agent: NodeAnswer;
+  readonly payer: Address;
+  /** What the one cluster that is asked for is called. */
+  readonly named: { readonly payee: Address; readonly name: string } | undefined;
+}
+
+/** What a buyer has where: in its hands, free in the escrow, promised to whom, on its way back. */
+export function renderBuyer(money: BuyerMoney): string {
+  const { tokens, reserves } = money;
+  const deposits = renderTable(
+    tokens.map(({ name, decimals, wallet, pool }) => ({
+      token: name,
+      "in the wallet": formatAmount(wallet, decimals),
+      "deposit, promised to nobody": formatAmount(pool, decimals),
+    })),
+  );
+  const promised = reserves.length === 0 ? "Nothing is reserved for anybody." : renderReserves(money);
+  return `${deposits}\n\n${promised}`;
+}
+
+function renderReserves({ tokens, reserves, agent, named }: BuyerMoney): string {
+  return renderTable(
+    reserves.map(({ channel, channelId, reserve, thawing, thawEndsAt, collected }) => {
+      const { name, decimals } = tokenOf(tokens, channel.token);
+      const show = (baseUnits: bigint) => formatAmount(baseUnits, decimals);
+      const said = agent.payments?.channels.find((one) => one.channelId === channelId);
+      const until = new Date(Number(thawEndsAt) * 1_000).toISOString().slice(0, 16).replace("T", " ");
+      return {
+        "reserved for": channel.payee === named?.payee ? named.name : shorten(channel.payee),
+        token: name,
+        reserved: show(reserve),
+        thawing: thawing === 0n ? "0" : `${show(thawing)} until ${until}`,
+        collected: show(collected),
+        ...tellOpen(said, decimals, agent),
+      };
+    }),
+  );
+}
+
+/** What only the agent knows. */
+function tellOpen(said: NodeChannel | undefined, decimals: number, { payments }: NodeAnswer): Record<string, string> {
+  if (said === undefined) {
+    const unknown = payments === undefined ? "?" : "0";
+    return { vouchered: unknown, unpaid: unknown, "can lose": unknown, lasts: payments === undefined ? "?" : "-" };
+  }
+  return {
+    vouchered: formatAmount(BigInt(said.vouchered), decimals),
+    unpaid: formatOpen(BigInt(said.unpaidExact), decimals),
+    "can lose": formatOpen(BigInt(said.canLoseExact), decimals),
+    lasts: formatRunway(said.runwaySeconds),
+  };
+}
+
+/** Most that may go for nothing: what is paid ahead and not checked yet; without its agent, what a signature reaches. */
+export function describeRisk({ tokens, reserves, agent, payer }: BuyerMoney): string {
+  const { payments, url, silence } = agent;
+  const held = tokens.map(({ token, pool }) => {
+    const own = reserves.filter(({ channel }) => channel.token === token);
+    return { token, total: own.reduce((sum, { reserve, thawing }) => sum + reserve + thawing, pool) };
+  });
+  if (payments === undefined) {
+    const most = held.filter(({ total }) => total > 0n).map(({ token, total }) => amount(tokens, token, total));
+    return [
+      `The agent at ${url} ${silence}: what stands above is the chain's.`,
+      "What is vouchered and not collected yet, and what can be lost now, is not known.",
+      `No more than what is deposited, reserved and thawing: ${most.join(", ") || "nothing"}.`,
+    ].join("\n");
+  }
+  const own = payments.channels.filter((one) => one.payer.toLowerCase() === payer);
+  const lines = tokens.flatMap(({ token, name, decimals }) => {
+    const of = own.filter((one) => one.token.toLowerCase() === token);
+    if (of.length === 0) return [];
+    const most = of.reduce((sum, { canLoseExact }) => sum + BigInt(canLoseExact), 0n);
+    return [
+      `Most that can be lost now: ${formatOpen(most, decimals)} ${name}, for what is paid ahead or not checked yet.`,
+    ];
+  });
+  return lines.length === 0 ? "Nothing can be lost now: the agent has no channel yet." : lines.join("\n");
+}
+
+function amount(tokens: BuyerMoney["tokens"], token: Address, baseUnits: bigint): string {
+  const { name, decimals } = tokenOf(tokens, token);
+  return `${formatAmount(baseUnits, decimals)} ${name}`;
+}
+
+function tokenOf(tokens: BuyerMoney["tokens"], token: Address) {
+  return tokens.find((one) => one.token === token) ?? { name: `base units of ${shorten(token)}`, decimals: 0 };
+}
