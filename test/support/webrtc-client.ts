@@ -28,7 +28,9 @@ export class WebrtcClient {
     }
     this.video = this.#peer.addTrack(video);
     this.audio = this.#peer.addTrack(audio);
-    this.video.onOpen(() => this.#open.resolve());
+    // The last one that opens: what is sent on one that is closed throws. A server may have no sound to be heard.
+    const last = direction === "SendOnly" ? this.audio : this.video;
+    last.onOpen(() => this.#open.resolve());
   }
 
   /** Resolves once packets can go both ways. */
