@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { listCollections } from "../../../sdk/client/actions/account.ts";
-import { createClient } from "../../../sdk/client/create-client.ts";
-import { feedOne } from "../../support/faults/feeding.ts";
+import { createWalletClient, http } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { foundry } from "viem/chains";
+import { bytesToHex } from "../../../sdk/protocol/hex.ts";
+import { assertPaidOnce, feedOne } from "../../support/faults/feeding.ts";
 import { PayeeWorld, type TestPayee, type TestPayer } from "../../support/faults/payee-world.ts";
-import { openRpcProxy } from "../../support/rpc-proxy.ts";
 
 describe("the count of a payee's transactions", function () {
   this.timeout(60_000);
@@ -13,38 +14,23 @@ describe("the count of a payee's transactions", function () {
   });
   after(async () => await world?.close());
 
-  it("is true while the chain shows the state after a block and not yet the block", async () => {
+  it("names what brought nothing", async () => {
     const [payee] = world.payees as [TestPayee];
     const [payer] = payee.payers as [TestPayer];
     const process = world.spawn();
     await process.start(payee.start);
     await feedOne(process, payer, 1n);
     await world.whenCollected(payer, 1n);
-    await process.collect();
     await process.stop();
-    const truth = world.anvil.client(world.operator);
-    const { blockNumber } = (await listCollections(truth))[0]!;
-
-    const proxy = await openRpcProxy(world.anvil.rpcUrl);
-    try {
-      let looks = 0;
-      const isThere = () => looks > 3;
-      proxy.fault("eth_blockNumber", {
-        kind: "rewrite",
-        result: (head) => {
-          looks += 1;
-          return isThere() ? head : `0x${(blockNumber - 1n).toString(16)}`;
-        },
-      });
-      proxy.fault("eth_getLogs", {
-        kind: "rewrite",
-        result: (logs) =>
-          isThere() ? logs : (logs as { blockNumber: string }[]).filter((one) => BigInt(one.blockNumber) < blockNumber),
-      });
-      const client = createClient({ rpcUrl: proxy.url, deployment: truth.deployment, pollMs: 20 });
-      assert.deepEqual(await world.transactionsOf(payee, client), { sent: 1, paid: 1 });
-    } finally {
-      await proxy.close();
-    }
+    await assertPaidOnce(world, payee);
+    const account = privateKeyToAccount(bytesToHex(payee.key.secret));
+    const wallet = createWalletClient({ account, chain: foundry, transport: http(world.anvil.rpcUrl) });
+    const hash = await wallet.sendTransaction({ to: payee.key.address });
+    await world.anvil.client(payee.key).publicClient.waitForTransactionReceipt({ hash });
+    assert.deepEqual(await world.transactionsOf(payee), {
+      sent: 2,
+      idle: [{ transactionHash: hash, status: "success", gasUsed: 21_000n }],
+    });
+    await assert.rejects(assertPaidOnce(world, payee), /of 2 transactions/);
   });
 });

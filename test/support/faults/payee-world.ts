@@ -1,15 +1,15 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { parseEventLogs, type TransactionReceipt } from "viem";
 import type { NodeKey } from "../../../node/kernel/keys.ts";
 import { nextVoucher } from "../../../node/metering/voucher-rules.ts";
-import { deposit, listCollections, reserve } from "../../../sdk/client/actions/account.ts";
+import { deposit, reserve } from "../../../sdk/client/actions/account.ts";
 import { addNode } from "../../../sdk/client/actions/node-keys.ts";
 import { joinOperator } from "../../../sdk/client/actions/operator.ts";
-import type { LeatClient } from "../../../sdk/client/create-client.ts";
 import { paymentEscrowAbi } from "../../../sdk/protocol/abi/payment-escrow.ts";
 import { type Channel, channelId, hubChannel } from "../../../sdk/protocol/channel.ts";
 import { createDomain, type Domain } from "../../../sdk/protocol/eip712.ts";
-import { toAddress, zeroHash } from "../../../sdk/protocol/hex.ts";
+import { type Hex, toAddress, zeroHash } from "../../../sdk/protocol/hex.ts";
 import type { VoucherOffer } from "../../../sdk/protocol/job.ts";
 import { merkleRoot } from "../../../sdk/protocol/merkle.ts";
 import { type Voucher, voucherStructure } from "../../../sdk/protocol/signed.ts";
@@ -20,6 +20,7 @@ import type { PayeeStart } from "./payee-protocol.ts";
 
 export const CONFIRMED_DEPTH = 2;
 export const RESERVE = 10n ** 12n;
+const BLOCKS_AT_ONCE = 50n;
 
 /** A payer of one channel. It keeps what it signed and what was acknowledged, as an agent does. */
 export class TestPayer {
@@ -62,6 +63,9 @@ export interface TestPayee {
   readonly payers: readonly TestPayer[];
   readonly start: PayeeStart;
 }
+
+/** A transaction that brought no money. */
+export type IdleTransaction = Pick<TransactionReceipt, "transactionHash" | "status" | "gasUsed">;
 
 /** Payees of one operator on a chain whose blocks come by themselves, and what the chain says of them. */
 export class PayeeWorld {
@@ -149,23 +153,34 @@ export class PayeeWorld {
   }
 
   /**
-   * Transactions that a node sent, and those of them that brought anything. Both as of one block that lies below the
-   * head: anvil shows the state after a block, and the count of transactions with it, before it has the block and its
-   * events, which on a busy machine may take a quarter of a second.
+   * Transactions of a node in blocks so far, and which of them brought nothing. Blocks and receipts alone say so: anvil
+   * shows the state after a block, and the count of transactions with it, before it has the block and its events.
    */
-  async transactionsOf(
-    { key, payers }: TestPayee,
-    client: LeatClient = this.anvil.client(this.operator),
-  ): Promise<{ readonly sent: number; readonly paid: number }> {
-    const { publicClient } = client;
-    const blockNumber = (await publicClient.getBlockNumber({ cacheTime: 0 })) + 1n;
-    await whenHead(client, blockNumber + BigInt(CONFIRMED_DEPTH));
-    const sent = await publicClient.getTransactionCount({ address: key.address, blockNumber });
-    const ids = new Set(payers.map(({ key: payer }) => payer.address));
-    const events = (await listCollections(client)).filter(
-      (one) => ids.has(one.payer) && one.payee === key.address && one.blockNumber <= blockNumber,
+  async transactionsOf({
+    key,
+  }: TestPayee): Promise<{ readonly sent: number; readonly idle: readonly IdleTransaction[] }> {
+    const { publicClient, deployment } = this.anvil.client(this.operator);
+    const head = await publicClient.getBlockNumber({ cacheTime: 0 });
+    const hashes: Hex[] = [];
+    for (let at = deployment.deployedAtBlock; at <= head; at += BLOCKS_AT_ONCE) {
+      const numbers = Array.from({ length: Number(BLOCKS_AT_ONCE) }, (_, index) => at + BigInt(index));
+      const blocks = await Promise.all(
+        numbers
+          .filter((number) => number <= head)
+          .map((blockNumber) => publicClient.getBlock({ blockNumber, includeTransactions: true })),
+      );
+      for (const { transactions } of blocks) {
+        for (const { from, hash } of transactions) if (toAddress(from) === key.address) hashes.push(hash);
+      }
+    }
+    const receipts = await Promise.all(hashes.map((hash) => publicClient.getTransactionReceipt({ hash })));
+    const idle = receipts.filter(
+      ({ logs }) => parseEventLogs({ abi: paymentEscrowAbi, eventName: "Collected", logs }).length === 0,
     );
-    return { sent, paid: new Set(events.map(({ transaction }) => transaction)).size };
+    return {
+      sent: hashes.length,
+      idle: idle.map(({ transactionHash, status, gasUsed }) => ({ transactionHash, status, gasUsed })),
+    };
   }
 
   /** Resolves when the chain paid a channel so much. */
@@ -194,20 +209,4 @@ export class PayeeWorld {
     await this.anvil.close();
     await rm(this.folder, { recursive: true, force: true });
   }
-}
-
-/** Resolves when the chain has a block of this number. */
-function whenHead({ publicClient }: LeatClient, blockNumber: bigint): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = publicClient.watchBlockNumber({
-      emitOnBegin: true,
-      pollingInterval: 50,
-      onBlockNumber: (head) => {
-        if (head < blockNumber) return;
-        stop();
-        resolve();
-      },
-      onError: reject,
-    });
-  });
 }
