@@ -1,6 +1,7 @@
-import type { JobInfo, PaymentInfo, StreamInfo } from "@leat/sdk/client/actions/streams.ts";
+import type { AttemptInfo, JobInfo, PaymentInfo, StreamInfo } from "@leat/sdk/client/actions/streams.ts";
 import { formatAmount } from "@leat/sdk/protocol/units.ts";
 import type { TokenFacts } from "./channel-table.ts";
+import { formatCost } from "./format-cost.ts";
 import { renderTable } from "./output.ts";
 
 /** What the column of checks counts: it is not the number of segments, and people ask why. */
@@ -10,41 +11,54 @@ const aboutChecks = [
   "from that edge as a viewer would while it was there.",
 ].join("\n");
 
-/** Who did what for a stream, and what was paid in whole tokens by their name. */
+type ShownStream = Pick<StreamInfo, "slug" | "state" | "token" | "frames" | "segments" | "pull" | "targets">;
+type ShownJob = Pick<JobInfo, "part"> & { readonly attempts: readonly ShownAttempt[] };
+type ShownAttempt = Pick<AttemptInfo, "node" | "state" | "checked" | "failed" | "selection" | "cost">;
+
+/** What a stream costs its buyer, by the receipts of its jobs. 10^-30 of a whole token. */
+export interface StreamCost {
+  readonly receipts: number;
+  /** Vouchered, or with the next voucher. */
+  readonly dueExact: bigint;
+  /** Until it is checked and reported. */
+  readonly waitingExact: bigint;
+  /** Bad, or never checked: nobody pays for it. */
+  readonly droppedExact: bigint;
+}
+
+export function sumCost(jobs: readonly ShownJob[]): StreamCost {
+  const costs = jobs.flatMap(({ attempts }) => attempts.map(({ cost }) => cost));
+  const sum = (amountOf: (cost: AttemptInfo["cost"]) => string) =>
+    costs.reduce((total, cost) => total + BigInt(amountOf(cost)), 0n);
+  return {
+    receipts: costs.reduce((total, { receipts }) => total + receipts, 0),
+    dueExact: sum(({ dueExact }) => dueExact),
+    waitingExact: sum(({ waitingExact }) => waitingExact),
+    droppedExact: sum(({ droppedExact }) => droppedExact),
+  };
+}
+
+/** Who did what for a stream, what that costs, and apart from it what ever went through the channels that pay for it. */
 export function renderStream(
-  {
-    slug,
-    state,
-    frames,
-    segments,
-    pull,
-    targets,
-  }: Pick<StreamInfo, "slug" | "state" | "frames" | "segments" | "pull" | "targets">,
-  jobs: readonly Pick<JobInfo, "part" | "attempts">[],
-  payments: readonly PaymentInfo[],
+  stream: ShownStream,
+  jobs: readonly ShownJob[],
+  channels: readonly PaymentInfo[],
   tokens: readonly TokenFacts[],
 ): string {
+  const { slug, state, frames, segments, pull, targets } = stream;
+  // Exact amounts are of whole tokens, also of one that this network does not name.
+  const token = nameOf(tokens, stream.token);
   const attempts = jobs.flatMap(({ part, attempts: all }) =>
-    all.map(({ node, state: now, checked, failed, selection }) => ({
+    all.map(({ node, state: now, checked, failed, selection, cost }) => ({
       part,
       node,
       state: now,
       checked,
       failed,
+      [`cost in ${token}`]: formatCost(BigInt(cost.dueExact) + BigInt(cost.waitingExact)),
       selection,
     })),
   );
-  const paid = payments.map(({ payer, payee, token, vouchered, collected }) => {
-    const known = tokens.find((one) => one.token.toLowerCase() === token.toLowerCase());
-    const show = (baseUnits: string) => formatAmount(BigInt(baseUnits), known?.decimals ?? 0);
-    return {
-      payer,
-      payee,
-      token: known?.name ?? `base units of ${token}`,
-      vouchered: show(vouchered),
-      collected: show(collected),
-    };
-  });
   return [
     `stream ${slug} is ${state}: ${frames} frames in ${segments} segments`,
     ...(pull === null
@@ -54,6 +68,36 @@ export function renderStream(
     ...(attempts.length === 0
       ? ["nobody works for it"]
       : [renderTable(attempts), aboutChecks, '"leat explain SELECTION" tells why that node']),
-    ...(paid.length === 0 ? ["nothing is paid yet"] : [renderTable(paid)]),
+    describeCost(sumCost(jobs), token),
+    ...renderChannels(channels, tokens),
   ].join("\n\n");
+}
+
+function describeCost({ receipts, dueExact, waitingExact, droppedExact }: StreamCost, token: string): string {
+  if (receipts === 0) return "this stream cost nothing yet";
+  const lines = [
+    `this stream cost ${formatCost(dueExact + waitingExact)} ${token} until now, by ${receipts} receipts`,
+    ...(waitingExact === 0n ? [] : [`of it ${formatCost(waitingExact)} wait until the work is checked`]),
+    ...(droppedExact === 0n ? [] : [`besides, ${formatCost(droppedExact)} are paid by nobody: bad or unchecked work`]),
+  ];
+  return lines.join("\n");
+}
+
+function renderChannels(channels: readonly PaymentInfo[], tokens: readonly TokenFacts[]): string[] {
+  if (channels.length === 0) return ["no channel pays for it yet"];
+  const rows = channels.map(({ payer, payee, token, vouchered, collected }) => {
+    const known = findToken(tokens, token);
+    const show = (baseUnits: string) => formatAmount(BigInt(baseUnits), known.decimals);
+    return { payer, payee, token: known.name, vouchered: show(vouchered), collected: show(collected) };
+  });
+  return ["in all of the channels that pay for it, since each began and for other streams too:", renderTable(rows)];
+}
+
+function nameOf(tokens: readonly TokenFacts[], token: string): string {
+  return tokens.find((one) => one.token.toLowerCase() === token.toLowerCase())?.name ?? `whole tokens of ${token}`;
+}
+
+function findToken(tokens: readonly TokenFacts[], token: string): TokenFacts {
+  const known = tokens.find((one) => one.token.toLowerCase() === token.toLowerCase());
+  return known ?? { name: `base units of ${token}`, token, decimals: 0 };
 }

@@ -26,7 +26,7 @@ import { openCaller } from "../api-caller.ts";
 import { readJsonFile } from "../json-file.ts";
 import { printResult, renderTable, UsageError, wantsJson } from "../output.ts";
 import { acceptSettings } from "../settings-flags.ts";
-import { renderStream } from "../stream-report.ts";
+import { renderStream, sumCost } from "../stream-report.ts";
 import { readLadder } from "./transcode.ts";
 
 interface CreateFlags {
@@ -104,17 +104,18 @@ export function register(program: Command): void {
       );
     });
   acceptSettings(stream.command("show <stream>"))
-    .description("show who did what for one of your streams, by which decision, and what was paid")
+    .description("show who did what for one of your streams, by which decision, and what that cost")
     .action(async (name: string, _flags: unknown, command: Command) => {
       checkName(name);
       const { caller, client } = await openCaller(command, 1);
-      const [info, jobs, payments] = await Promise.all([
+      const [info, jobs, channelTotals] = await Promise.all([
         getStream(caller, name),
         listJobs(caller, name),
         listPayments(caller, name),
       ]);
       const tokens = wantsJson(command) ? [] : await listTokens(client);
-      printResult(command, { ...info, jobs, payments }, () => renderStream(info, jobs, payments, tokens));
+      const told = { ...info, cost: sumCost(jobs), jobs, channelTotals };
+      printResult(command, told, () => renderStream(info, jobs, channelTotals, tokens));
     });
   acceptSettings(stream.command("playback <stream> <file>"))
     .description("change who may watch a stream, at once: a JSON file, or the word public")

@@ -6,6 +6,7 @@ import type { JobView } from "../../services/balancer/views.ts";
 import type { ChannelStatus } from "../../services/payment/index.ts";
 import type { AttemptRow, CheckRow, ReceiptRow } from "../../store/sql/job-store.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
+import type { AttemptCost } from "../../store/sql/work-costs.ts";
 
 /** Rows as they are shown: bigints become decimal text in the server's serializer. */
 
@@ -54,14 +55,14 @@ function presentPolicy(policy: PlaybackPolicy) {
   return { type, url, failOpen };
 }
 
-export function presentJob({ job, attempts, checks }: JobView) {
+export function presentJob({ job, attempts, checks, costs }: JobView) {
   return {
     job: job.id,
     primitive: job.primitive,
     part: job.part,
     state: job.state,
     excluded: job.excluded,
-    attempts: attempts.map((attempt) => presentAttempt(attempt, checks)),
+    attempts: attempts.map((attempt) => presentAttempt(attempt, checks, costs)),
   };
 }
 
@@ -104,7 +105,7 @@ export function presentPayment(status: ChannelStatus) {
   };
 }
 
-function presentAttempt(row: AttemptRow, checks: readonly CheckRow[]) {
+function presentAttempt(row: AttemptRow, checks: readonly CheckRow[], costs: readonly AttemptCost[]) {
   const own = checks.filter(({ attempt }) => attempt === row.attempt);
   return {
     attempt: row.attempt,
@@ -117,5 +118,12 @@ function presentAttempt(row: AttemptRow, checks: readonly CheckRow[]) {
     endCode: row.endCode,
     checked: own.length,
     failed: own.filter(({ verdict }) => verdict === 2).length,
+    cost: presentCost(costs.find(({ attempt }) => attempt === row.attempt)),
   };
+}
+
+/** What the buyer pays for it, by its receipts. */
+function presentCost(cost: AttemptCost | undefined) {
+  const { receipts = 0, paidUnits = 0n, dueExact = 0n, waitingExact = 0n, droppedExact = 0n } = cost ?? {};
+  return { receipts, paidUnits, dueExact, waitingExact, droppedExact };
 }

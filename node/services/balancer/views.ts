@@ -1,8 +1,9 @@
-import { hubChannel } from "@leat/sdk/protocol/channel.ts";
+import { channelId, hubChannel } from "@leat/sdk/protocol/channel.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import type { Candidate } from "@leat/sdk/selection/candidate.ts";
 import type { AttemptRow, CheckRow, JobRow, ReceiptPosition, ReceiptRow } from "../../store/sql/job-store.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
+import type { AttemptCost } from "../../store/sql/work-costs.ts";
 import type { ChannelStatus } from "../payment/index.ts";
 import type { CandidateBook } from "./candidates.ts";
 import type { BalancerComponents } from "./ports.ts";
@@ -12,6 +13,7 @@ export interface JobView {
   readonly job: JobRow;
   readonly attempts: readonly AttemptRow[];
   readonly checks: readonly CheckRow[];
+  readonly costs: readonly AttemptCost[];
 }
 
 export interface ClusterView {
@@ -62,14 +64,18 @@ export class Views implements StreamViews {
   }
 
   async jobs(buyer: Address, name: string): Promise<JobView[]> {
-    const { jobStore } = this.#components;
-    const { id } = await this.#streams.find(buyer, name);
-    const jobs = await jobStore.jobsOf(id);
+    const { jobStore, clusterAccount } = this.#components;
+    const { id, token } = await this.#streams.find(buyer, name);
+    const [jobs, costs] = await Promise.all([
+      jobStore.jobsOf(id),
+      jobStore.costsOf(id, channelId(hubChannel(buyer, clusterAccount, token))),
+    ]);
     return Promise.all(
       jobs.map(async (job) => ({
         job,
         attempts: await jobStore.attemptsOf(job.id),
         checks: await jobStore.checksOf(job.id),
+        costs: costs.filter((cost) => cost.job === job.id),
       })),
     );
   }

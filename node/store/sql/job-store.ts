@@ -3,6 +3,7 @@ import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
 import { and, asc, eq, exists, gt, inArray, ne, or } from "drizzle-orm";
 import type { SqlDatabase } from "./database.ts";
 import { attempts, checks, jobs, receipts, streams } from "./schema.ts";
+import { type AttemptCost, readCosts } from "./work-costs.ts";
 
 export type JobRow = typeof jobs.$inferSelect;
 export type AttemptRow = typeof attempts.$inferSelect;
@@ -124,6 +125,11 @@ export class JobStore {
       .where(and(eq(receipts.stream, stream), later(after)))
       .orderBy(asc(receipts.receivedAtMs), asc(receipts.hash))
       .limit(limit);
+  }
+
+  /** @param channel The buyer's, to the cluster. */
+  costsOf(stream: Hex, channel: Hex): Promise<AttemptCost[]> {
+    return readCosts(this.#database, stream, channel);
   }
 
   async addCheck(row: CheckRow): Promise<boolean> {

@@ -103,6 +103,20 @@ export interface AttemptInfo {
   readonly checked: number;
   readonly failed: number;
   readonly endCode: string | null;
+  readonly cost: CostInfo;
+}
+
+/** What an attempt costs the buyer, by its receipts. Amounts are 10^-30 of a whole token, as decimal text. */
+export interface CostInfo {
+  readonly receipts: number;
+  /** In the unit of its price: milliseconds, output pixels, bytes. */
+  readonly paidUnits: string;
+  /** Vouchered, or with the next voucher. */
+  readonly dueExact: string;
+  /** Until it is checked and reported. */
+  readonly waitingExact: string;
+  /** Bad, or never checked: nobody pays for it. */
+  readonly droppedExact: string;
 }
 
 export interface JobInfo {
@@ -224,7 +238,10 @@ export async function listReceipts(caller: ApiCaller, id: string): Promise<reado
   }
 }
 
-/** The buyer's channel to the cluster, and the cluster's to every node that worked for the stream. */
+/**
+ * The buyer's channel to the cluster, and the cluster's to every node that worked for the stream: all that ever went
+ * through them, for other streams too. What this stream cost stands in its jobs.
+ */
 export async function listPayments(caller: ApiCaller, id: string): Promise<readonly PaymentInfo[]> {
   return (await callApi<{ payments: readonly PaymentInfo[] }>(caller, "GET", `${pathOf(id)}/payments`)).payments;
 }

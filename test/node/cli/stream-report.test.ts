@@ -1,9 +1,17 @@
 import assert from "node:assert/strict";
-import { renderStream } from "../../../node/cli/stream-report.ts";
+import { renderStream, sumCost } from "../../../node/cli/stream-report.ts";
 
 const address = (digit: string) => `0x${digit.repeat(40)}` as const;
 const usdc = { name: "USDC", token: address("a"), decimals: 6 };
-const stream = { slug: "north-wind", state: "live", frames: "360", segments: 6, pull: null, targets: [] } as const;
+const stream = {
+  token: usdc.token,
+  slug: "north-wind",
+  state: "live",
+  frames: "360",
+  segments: 6,
+  pull: null,
+  targets: [],
+} as const;
 const payment = {
   payer: address("1"),
   payee: address("2"),
@@ -20,10 +28,42 @@ const attempt = {
   checked: 5,
   failed: 0,
   endCode: null,
+  cost: {
+    receipts: 6,
+    paidUnits: "12",
+    dueExact: (25n * 10n ** 21n).toString(),
+    waitingExact: (5n * 10n ** 21n + 1n).toString(),
+    droppedExact: "0",
+  },
 };
 
 describe("report of a stream", () => {
-  it("shows what was paid in whole tokens by their name, and base units only of a token that nobody knows", () => {
+  it("shows what this stream cost, and apart from it the totals of the channels under that name", () => {
+    const second = { ...attempt, cost: { ...attempt.cost, waitingExact: "0", droppedExact: (10n ** 24n).toString() } };
+    const jobs = [
+      { part: "ingest", attempts: [attempt] },
+      { part: "h264", attempts: [second] },
+    ];
+    const { receipts, ...amounts } = sumCost(jobs);
+    assert.equal(receipts, 12);
+    const each = 10n ** 21n;
+    assert.deepEqual(amounts, { dueExact: 50n * each, waitingExact: 5n * each + 1n, droppedExact: 1_000n * each });
+    const lines = renderStream(stream, jobs, [payment], [usdc]).split("\n");
+    const [titles, row] = lines.slice(2, 4).map((line) => line.split(/ {2,}/));
+    assert.equal(row![titles!.indexOf("cost in USDC")], "0.000000031");
+    const at = lines.indexOf("this stream cost 0.000000056 USDC until now, by 12 receipts");
+    assert.ok(at > 4);
+    assert.deepEqual(lines.slice(at + 1, at + 5), [
+      "of it 0.000000006 wait until the work is checked",
+      "besides, 0.000001 are paid by nobody: bad or unchecked work",
+      "",
+      "in all of the channels that pay for it, since each began and for other streams too:",
+    ]);
+    const none = renderStream(stream, [], [], [usdc]).split("\n\n").slice(-2);
+    assert.deepEqual(none, ["this stream cost nothing yet", "no channel pays for it yet"]);
+  });
+
+  it("shows channels in whole tokens by their name, and base units only of a token that nobody knows", () => {
     const known = renderStream(stream, [], [payment], [usdc]).split("\n").at(-1)!;
     assert.deepEqual(known.split(/ {2,}/), [address("1"), address("2"), "USDC", "1.250001", "1"]);
     const unknown = renderStream(stream, [], [{ ...payment, token: address("9") }], [usdc]);

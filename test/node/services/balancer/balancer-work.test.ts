@@ -83,7 +83,12 @@ describe("balancer, work and its pay", () => {
     assert.equal(scene.market.books.owed.length, 1);
     assert.deepEqual(scene.market.books.passedKeys, []);
     const { exact } = scene.market.books.owed[0]!;
-    assert.equal(scene.market.books.earnedWork[0]!.exact, (exact * 11n) / 10n);
+    const retail = (exact * 11n) / 10n;
+    assert.equal(scene.market.books.earnedWork[0]!.exact, retail);
+    const { job } = terms.assignment.value;
+    const views = await scene.market.balancer.views.jobs(scene.nodes[3].address, id);
+    const [cost] = views.find((view) => view.job.id === job)!.costs;
+    assert.deepEqual([cost!.receipts, cost!.dueExact + cost!.waitingExact, cost!.droppedExact], [1, retail, 0n]);
     await scene.market.hub.ask(ingest, "check.submit", await ingest.check(submit.receipt.value, 1));
     assert.equal(new Set(scene.market.books.passedKeys).size, 1);
   });
