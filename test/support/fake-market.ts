@@ -162,8 +162,13 @@ export class FakeNode {
     }
   }
 
-  /** A signed receipt of one segment with one part. */
-  async receipt(terms: JobTerms, seq: number, changes: Partial<Receipt> = {}): Promise<NodeRequest<"receipt.submit">> {
+  /** A signed receipt of one segment with one part, of so many bytes for each rung. */
+  async receipt(
+    terms: JobTerms,
+    seq: number,
+    changes: Partial<Receipt> = {},
+    partBytes = 1_000n,
+  ): Promise<NodeRequest<"receipt.submit">> {
     const { spec, assignment } = terms;
     const rung = spec.primitive === "transcode" ? spec.rungs[0]! : { rung: 0, width: 0, height: 0 };
     const frames = spec.primitive === "delivery" ? 0 : 60;
@@ -172,7 +177,7 @@ export class FakeNode {
       part: 0,
       frames,
       pixels: spec.primitive === "transcode" ? BigInt(each.width * each.height * frames) : 0n,
-      sizeBytes: 1_000n,
+      sizeBytes: partBytes,
       sha256: `0x${"ab".repeat(32)}`,
     }));
     const value: Receipt = {
@@ -185,7 +190,7 @@ export class FakeNode {
       firstFrame: 0n,
       frames,
       durationMs: 2_000,
-      sizeBytes: BigInt(leaves.length) * 1_000n,
+      sizeBytes: BigInt(leaves.length) * partBytes,
       ...changes,
     };
     const signature = await this.signer.sign(receiptStructure, domain, value);

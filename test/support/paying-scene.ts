@@ -72,12 +72,12 @@ export function usePayingMarket() {
   const until = async (done: () => boolean | Promise<boolean>) => {
     while (!(await done())) await new Promise((resolve) => setTimeout(resolve, 2));
   };
-  const create = () =>
+  const create = (unsignedBudgetBytes = 10n ** 9n) =>
     scene.market.balancer.createStream(scene.buyer.address, {
       ladder,
       token: usdc,
       nonce: randomHash(9),
-      unsignedBudgetBytes: 10n ** 9n,
+      unsignedBudgetBytes,
     });
   const publish = async (streamKey: string, node = scene.nodes[0]!) => {
     const grant = await scene.market.hub.ask(node, "publish.request", {
@@ -92,8 +92,8 @@ export function usePayingMarket() {
     scene.nodes.flatMap((node) =>
       [...node.jobs.values()].filter(({ spec }) => spec.stream === stream).map((terms) => ({ node, terms })),
     );
-  async function goLive() {
-    const created = await create();
+  async function goLive(unsignedBudgetBytes?: bigint) {
+    const created = await create(unsignedBudgetBytes);
     await publish(created.streamKey);
     await scene.market.hub.ask(scene.nodes[0]!, "source.ready", { stream: created.id, source, partTargetMs: 250 });
     await until(() => jobsOf(created.id).length === 3);

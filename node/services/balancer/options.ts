@@ -63,6 +63,13 @@ export const balancerOptions = Type.Object(
       maximum: 30_000,
       description: "Pause between requests for a buyer's voucher, milliseconds",
     }),
+    creditWaitMs: Type.Integer({
+      default: 10_000,
+      minimum: 0,
+      maximum: 60_000,
+      description:
+        "How long a stream at its credit limit waits for the voucher of a buyer that is in session, before it is ended, milliseconds",
+    }),
     samplingRate: Type.Number({
       default: 1,
       minimum: 0.01,

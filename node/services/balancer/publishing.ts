@@ -4,6 +4,7 @@ import { type Address, type Hex, hexToBytes } from "@leat/sdk/protocol/hex.ts";
 import type { Origin, TranscodeSpec } from "@leat/sdk/protocol/job.ts";
 import type { LeaseRow, StreamRow } from "../../store/sql/stream-store.ts";
 import type { NodeRequest, NodeResponse, PublishGrant } from "../../wire/session/messages.ts";
+import { BuyerCredit } from "./buyer-credit.ts";
 import { BalancerError } from "./errors.ts";
 import { checkFunding } from "./funding.ts";
 import { isRunning, type JobBook, type LiveJob, type RunningLive } from "./job-book.ts";
@@ -35,23 +36,18 @@ const POSITION_TIMEOUT_MS = 1_000;
 /** How much longer than its grace a stream whose node is here may take to tell that it is over. */
 const DRAIN_MS = 90_000;
 
-/** What a publisher is told of a buyer that can pay for no more. */
-const stopCodes = {
-  CREDIT_EXHAUSTED: "STREAM_CREDIT_EXHAUSTED",
-  CREDIT_SIGNER_SPENT: "STREAM_SIGNER_SPENT",
-  CREDIT_RESERVE_SPENT: "STREAM_RESERVE_SPENT",
-} as const;
-
 /** One holder of each stream's publish lease, and what a publisher's stream becomes. */
 export class Publishing {
   readonly #components: BalancerComponents;
   readonly #options: BalancerOptions;
   readonly #parts: PublishingParts;
+  readonly #credit: BuyerCredit;
 
   constructor(components: BalancerComponents, options: BalancerOptions, parts: PublishingParts) {
     this.#components = components;
     this.#options = options;
     this.#parts = parts;
+    this.#credit = new BuyerCredit(components, options, parts);
   }
 
   request(from: Address, { keyHash }: NodeRequest<"publish.request">): Promise<PublishGrant> {
@@ -110,7 +106,7 @@ export class Publishing {
     const stream = await streams.find(body.stream);
     if (stream === undefined || stream.state === "ended") return;
     if (body.sequence !== null) this.#begun(body.stream, body.sequence);
-    await this.#checkCredit(stream);
+    await this.#credit.check(stream);
     const nextSequence = Math.max(stream.nextSequence, (body.sequence ?? -1) + 1);
     const nextFrame = BigInt(body.frames) > stream.nextFrame ? BigInt(body.frames) : stream.nextFrame;
     if (nextSequence !== stream.nextSequence || nextFrame !== stream.nextFrame) {
@@ -169,6 +165,7 @@ export class Publishing {
 
   /** Ends streams whose publisher and ingest node never came back. */
   async sweep(): Promise<void> {
+    this.#credit.sweep();
     const { leaseHoldMs, reconnectGraceMs } = this.#options;
     for (const lease of this.#parts.streams.leases()) {
       const graceMs = leaseHoldMs + reconnectGraceMs;
@@ -211,17 +208,17 @@ export class Publishing {
       excluded: [],
       holders: [],
     };
-    if (isRunning(live)) await this.#checkCredit(stream);
+    if (isRunning(live)) await this.#credit.check(stream);
     let granted = terms;
     if (granted === undefined) {
       if (isRunning(live)) await this.#endIngest(live, startSequence);
       const selection = (await this.#components.selectionStore.newestFor(live.row.id))?.id;
       granted = await placement.grant(input, from, selection ?? (await placement.rank(input)).id);
       // What it owes of other streams leaves nothing for this one, which may be tried again when that is paid.
-      const may = this.#components.payee.mayWork(live.row.id);
-      if (may !== "ok") {
+      const code = this.#credit.stopOf(live.row.id);
+      if (code !== undefined) {
         if (isRunning(live)) await this.#endIngest(live, startSequence);
-        throw new BalancerError({ code: stopCodes[may], stream: stream.id });
+        throw new BalancerError({ code, stream: stream.id });
       }
     }
     this.#parts.keeper.sourceBegan(stream.id);
@@ -251,18 +248,6 @@ export class Publishing {
       const { job, startSequence } = live.attempt;
       this.#components.payee.begun(job, BigInt(startSequence), BigInt(sequence));
     }
-  }
-
-  /** The cluster goes on for a buyer that is away for as long as its credit lasts; then the stream is over. */
-  async #checkCredit({ id: stream, buyer }: StreamRow): Promise<void> {
-    const ingest = this.#parts.jobs.part(stream, "ingest");
-    if (ingest === undefined || !isRunning(ingest)) return;
-    const may = this.#components.payee.mayWork(ingest.row.id);
-    if (may === "ok") return;
-    const code = stopCodes[may];
-    this.#components.logger.warn("Buyer stopped paying", { streamId: stream, buyer, code });
-    await this.#parts.onEnd(stream, code);
-    throw new BalancerError({ code, stream });
   }
 
   /** One past the newest segment that anybody knows of. */

@@ -152,7 +152,10 @@ export interface Payee {
   earned(work: Work): Promise<boolean>;
   /** Segments `first` to `last` of an open job were given to be worked on: what of them is not booked yet is under way. */
   begun(job: Hex, first: bigint, last: bigint): void;
-  /** Marks booked work as passed, so that `requestVoucher` asks for it (not needed where the payer decides alone). */
+  /**
+   * Marks booked work as passed, so that `requestVoucher` asks for it (not needed where the payer decides alone). Where
+   * half of the credit is used up, the payer is asked at once.
+   */
   passed(key: WorkKey): Promise<void>;
   /** Work that is booked and has not passed: after a restart, its checks are looked at again. */
   waiting(): Promise<WorkKey[]>;

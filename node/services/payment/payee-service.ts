@@ -3,6 +3,7 @@ import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import type { LedgerEntry, VoucherStore } from "@leat/node/metering/voucher-store.ts";
+import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import { type Channel, channelId } from "@leat/sdk/protocol/channel.ts";
@@ -103,6 +104,7 @@ export class PayeeService implements Payee, Startable {
   readonly #requests: VoucherRequests;
   readonly #jobs = new PayeeJobs((job, book) => this.#forget(job, book));
   readonly #listeners = new Set<(channel: Hex) => void>();
+  readonly #asking = new Set<Hex>();
   readonly #tasks: TaskGroup;
 
   constructor(components: PayeeComponents, options: Static<typeof payeeOptions>) {
@@ -184,6 +186,7 @@ export class PayeeService implements Payee, Startable {
     // A job that was over before this process began is open in no book: its channel is whichever has the entry.
     const channels = book === undefined ? await vouchers.channels("held") : [book.id];
     for (const channel of channels) await vouchers.setEntries("held", channel, [key], "payable");
+    if (book !== undefined) this.#askSoon(book);
   }
 
   waiting(): Promise<WorkKey[]> {
@@ -253,6 +256,26 @@ export class PayeeService implements Payee, Startable {
 
   async #adoptJobs(book: Book): Promise<void> {
     for (const { job } of await this.#components.vouchers.openEntries("held", book.id)) this.#jobs.adopt(job, book);
+  }
+
+  /** More work than was quoted uses up the credit long before the next voucher is due. */
+  #askSoon(book: Book): void {
+    const { channel, id, ledger } = book;
+    const { askPayer, logger } = this.#components;
+    if (askPayer === undefined || this.#asking.has(id) || this.#tasks.signal.aborted) return;
+    const limit = this.#books.creditLimit(book);
+    if (limit === 0n || ledger.unpaidExact * 2n < limit) return;
+    this.#asking.add(id);
+    this.#tasks.run(async () => {
+      try {
+        await this.#requests.requestVoucher(channel, "usage");
+      } catch (error) {
+        if (!isCodedError(error)) throw error;
+        logger.warn("Ask for voucher failed", { code: error.code });
+      } finally {
+        this.#asking.delete(id);
+      }
+    });
   }
 
   #forget(job: Hex, { id }: Book): void {
