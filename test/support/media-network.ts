@@ -132,7 +132,7 @@ export class MediaNode {
     const shared = { ...common, session, desk: this.desk, media: this.host, receipts, checking };
     this.ingest = new IngestService(
       { ...shared, pack: packSegment, startAudio: startAudioEncode },
-      defaultsOf(ingestOptions, { lingerMs: 100, endWaitMs: 20_000, audioWaitMs: 50, retryMs: 50 }),
+      defaultsOf(ingestOptions, { lingerMs: 100, endWaitMs: 20_000, audioWaitMs: 50, retryMs: 50, creditWaitMs: 0 }),
     );
     this.pulling = new PullingService(
       { ...base, session, ingest: this.ingest },

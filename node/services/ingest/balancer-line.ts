@@ -19,10 +19,16 @@ export class BalancerLine {
   readonly #components: BalancerLineComponents;
   readonly #retryMs: number;
   #telling: Promise<void> = Promise.resolve();
+  #isAway = false;
 
   constructor(components: BalancerLineComponents, retryMs: number) {
     this.#components = components;
     this.#retryMs = retryMs;
+  }
+
+  /** What was said last was not answered. */
+  get isAway(): boolean {
+    return this.#isAway;
   }
 
   /** Asks until there is an answer. Undefined when it stays a refusal. */
@@ -31,10 +37,10 @@ export class BalancerLine {
     body: NodeRequest<M>,
     signal: AbortSignal,
   ): Promise<NodeResponse<M> | undefined> {
-    const { session, clock, logger } = this.#components;
+    const { clock, logger } = this.#components;
     for (let refusals = 0; ; ) {
       try {
-        return await session.call(method, body);
+        return await this.#call(method, body);
       } catch (error) {
         if (!isCodedError(error)) throw error;
         logger.debug("Ask balancer failed", { method, code: error.code });
@@ -47,10 +53,10 @@ export class BalancerLine {
 
   /** Tells once, in the order of the calls: whoever missed it learns it from the next one. */
   tell<M extends NodeMethod>(method: M, body: NodeRequest<M>): void {
-    const { session, logger } = this.#components;
+    const { logger } = this.#components;
     this.#telling = this.#telling.then(async () => {
       try {
-        await session.call(method, body);
+        await this.#call(method, body);
       } catch (error) {
         logger.debug("Tell balancer failed", { method, error });
       }
@@ -65,10 +71,22 @@ export class BalancerLine {
   /** The code by which the balancer took the lease away, if it did. Anything else is no reason to stop a stream. */
   async renew(body: NodeRequest<"publish.renew">): Promise<string | undefined> {
     try {
-      await this.#components.session.call("publish.renew", body);
+      await this.#call("publish.renew", body);
     } catch (error) {
       if (error instanceof RemoteError && /^(PUBLISH|STREAM)_/.test(error.code)) return error.code;
     }
     return undefined;
+  }
+
+  /** A refusal is an answer too. */
+  async #call<M extends NodeMethod>(method: M, body: NodeRequest<M>): Promise<NodeResponse<M>> {
+    try {
+      const answer = await this.#components.session.call(method, body);
+      this.#isAway = false;
+      return answer;
+    } catch (error) {
+      this.#isAway = !(error instanceof RemoteError);
+      throw error;
+    }
   }
 }

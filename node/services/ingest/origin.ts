@@ -294,8 +294,12 @@ export class Origin {
     if (verdict === "ok") this.#creditLostAt = undefined;
     else this.#creditLostAt ??= clock.nowMs();
     if (this.#creditLostAt === undefined || clock.nowMs() - this.#creditLostAt < this.#limits.creditWaitMs) return;
-    desk.finish(this.#job, { code: verdict, sequence });
-    this.stop(new IngestError({ code: "INGEST_LEASE_LOST", reason: verdict }));
+    // Who does not answer pays for nothing either: the publisher must not look for money that is there.
+    const error = this.#line.isAway
+      ? new IngestError({ code: "INGEST_BALANCER_AWAY" })
+      : new IngestError({ code: "INGEST_LEASE_LOST", reason: verdict });
+    desk.finish(this.#job, { code: this.#line.isAway ? error.code : verdict, sequence });
+    this.stop(error);
   }
 
   /** Tells the balancer what the source is, and learns what it becomes. Audio may show a little after the picture. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { checkPlaylist } from "@leat/node/media/inspect/check-master.ts";
 import { checkStream } from "@leat/node/media/inspect/check-stream.ts";
 import { initSegment } from "@leat/node/media/mp4/init.ts";
@@ -250,6 +251,22 @@ describe("the media path, from a publisher to an edge", function () {
     );
     assert.deepEqual(transcoder.desk.runningJobs(), []);
     assert.deepEqual(transcoder.desk.capacity().transcodePixelsPerSecond.free, 60_000_000);
+  });
+
+  it("ends a stream at its credit limit, and says where it is the balancer that does not answer", async () => {
+    for (const [away, code] of [
+      [false, "INGEST_LEASE_LOST"],
+      [true, "INGEST_BALANCER_AWAY"],
+    ] as const) {
+      const origin = await startNode();
+      const sink = await begin(origin, items.slice(0, at(items, 50)));
+      balancer.away = away;
+      if (away) await once(balancer.events, "missed");
+      origin.mayWork = "CREDIT_EXHAUSTED";
+      await assert.rejects(publishItems(sink, items.slice(at(items, 50))), { code });
+      await sink.end({ clean: false });
+      await origin.stop();
+    }
   });
 
   it("refuses a wrong key, and a job that was given to somebody else or by nobody", async () => {
