@@ -2,7 +2,6 @@ import process from "node:process";
 import { text } from "node:stream/consumers";
 import { getDecimals, tokenAddress } from "@leat/sdk/client/actions/account.ts";
 import {
-  type CreatedStream,
   createStream,
   endStream,
   getStream,
@@ -23,6 +22,7 @@ import { parsePrice } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
 import { Value } from "typebox/value";
 import { openCaller } from "../api-caller.ts";
+import { costsOf, listSrt, renderCreated } from "../created-report.ts";
 import { readJsonFile } from "../json-file.ts";
 import { printResult, renderTable, UsageError, wantsJson } from "../output.ts";
 import { acceptSettings } from "../settings-flags.ts";
@@ -80,17 +80,16 @@ export function register(program: Command): void {
         ...(flags.ceiling === undefined ? {} : { priceCeilings: parseCeilings(flags.ceiling) }),
       };
       const created = await createStream(caller, request, flags.idempotencyKey);
-      const playbackUrl = new URL(created.playbackUrl, `${client.clusterUrl}/`).href;
-      const frontDoorUrl = new URL(`ingest/${created.streamKey}`, `${client.clusterUrl}/`).href;
-      printResult(command, { ...created, playbackUrl, frontDoorUrl }, () =>
-        [
-          `stream ${created.slug}`,
-          ...(request.pull === undefined
-            ? [...listIngest(created), `the best of them at any time: ${frontDoorUrl}`]
-            : [pullSentences[request.pull.when]]),
-          `plays at ${playbackUrl}`,
-        ].join("\n"),
-      );
+      const addresses = {
+        playbackUrl: new URL(created.playbackUrl, `${client.clusterUrl}/`).href,
+        frontDoorUrl: new URL(`ingest/${created.streamKey}`, `${client.clusterUrl}/`).href,
+      };
+      const token = flags.token.startsWith("0x") ? flags.token : flags.token.toUpperCase();
+      const costs = { token, ...costsOf(created.estimate) };
+      printResult(command, { ...created, ...addresses, costs }, () => {
+        const source = request.pull === undefined ? undefined : pullSentences[request.pull.when];
+        return renderCreated({ ...created, ...addresses }, { token, source, budgetBytes: unsignedBudgetBytes });
+      });
     });
   acceptSettings(stream.command("list"))
     .description("show your streams, newest first")
@@ -233,17 +232,4 @@ function parseCeilings(texts: readonly string[]): Record<string, string> {
       return [unit, parsePrice(price).toString()];
     }),
   );
-}
-
-function listIngest({ ingestUrls, whipUrls, pushUrls, srtUrls }: CreatedStream): string[] {
-  return [
-    ...ingestUrls.map((url, at) => `${at === 0 ? "publish to" : "or, if that fails, to"} ${url}`),
-    ...whipUrls.map((url, at) => `${at === 0 ? "by WHIP to" : "or, if that fails, to"} ${url}`),
-    ...pushUrls.map((url, at) => `${at === 0 ? "by HTTP push to" : "or, if that fails, to"} ${url}`),
-    ...listSrt(srtUrls),
-  ];
-}
-
-function listSrt(urls: readonly string[]): string[] {
-  return urls.map((url, at) => `${at === 0 ? "by SRT to" : "or, if that fails, to"} ${url}`);
 }

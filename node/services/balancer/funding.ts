@@ -10,7 +10,7 @@ import { guessUnitsPerSecond, type WantedRenditions } from "./renditions.ts";
 
 /**
  * Refuses a buyer whose confirmed, unthawing reserve towards the cluster, as far as its agent may sign for it, cannot
- * carry the prepayment and the credit of a stream of this ladder: 70 s at the retail prices.
+ * carry the prepayment and the credit of a stream of this ladder: 70 s at the retail prices. Answers the reserve.
  */
 export async function checkFunding(
   components: Pick<BalancerComponents, "chain" | "clock" | "clusterAccount" | "hub">,
@@ -18,7 +18,7 @@ export async function checkFunding(
   token: Address,
   wanted: WantedRenditions,
   retail: Prices,
-): Promise<void> {
+): Promise<{ readonly reserveExact: bigint }> {
   const { chain, clock, clusterAccount, hub } = components;
   let exactPerSecond = 0n;
   for (const [unit, units] of guessUnitsPerSecond(wanted)) exactPerSecond += (retail[unit] ?? 0n) * units;
@@ -33,4 +33,5 @@ export async function checkFunding(
   if (reserve === 0n || reserveExact < neededExact) {
     throw new BalancerError({ code: "BUYER_UNFUNDED", neededExact, reserveExact });
   }
+  return { reserveExact };
 }

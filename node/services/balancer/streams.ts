@@ -14,6 +14,7 @@ import { parseSource } from "../../media-io/pull/source-url.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { CandidateBook } from "./candidates.ts";
 import { BalancerError } from "./errors.ts";
+import { type CostEstimate, estimateCost, findWarnings, type StreamWarning } from "./estimate.ts";
 import { checkFunding } from "./funding.ts";
 import type { IngestNodes } from "./ingest-nodes.ts";
 import { hashKey, type IngestWay, listWays } from "./ingest-ways.ts";
@@ -60,6 +61,8 @@ export interface CreatedStream {
   readonly srtUrls: readonly string[];
   readonly playbackUrl: string;
   readonly quote: { readonly prices: Prices; readonly signed: Signed<Quote> };
+  readonly estimate: CostEstimate;
+  readonly warnings: readonly StreamWarning[];
 }
 
 export interface RotatedKey {
@@ -114,7 +117,9 @@ export class Streams {
     checkTargets(targets);
     const retail = this.#quotePrices(ladder, token, priceCeilings);
     await this.#judge(buyer);
-    await checkFunding(this.#components, buyer, token, { ladder, passthrough }, retail);
+    const wanted = { ladder, passthrough };
+    const { reserveExact } = await checkFunding(this.#components, buyer, token, wanted, retail);
+    const estimate = estimateCost(wanted, retail, unsignedBudgetBytes);
     const idBytes = randomBytes(32);
     const streamKey = randomBytes(32).toString("base64url");
     const id = bytesToHex(idBytes);
@@ -169,6 +174,13 @@ export class Streams {
       srtUrls: this.#urls(nodes, "srt", streamKey),
       playbackUrl: `/play/${row.slug}`,
       quote: { prices: retail, signed: quote },
+      estimate,
+      warnings: findWarnings({
+        region: request.region,
+        regions: this.#parts.candidates.table().rows.map(({ region }) => region),
+        budgetExact: estimate.deliveryMostExact,
+        reserveExact,
+      }),
     };
   }
 

@@ -57,7 +57,28 @@ export interface CreatedStream {
   /** The same by SRT, each with its passphrase. The key is in none of them, but whoever has one can publish. */
   readonly srtUrls: readonly string[];
   readonly playbackUrl: string;
+  readonly estimate: StreamEstimate;
+  /** What was taken all the same, and may not be what was meant. */
+  readonly warnings: readonly StreamWarning[];
 }
+
+/**
+ * What a stream costs at most at the prices that it was promised. Amounts are 10^-30 of a whole token, as decimal text;
+ * pixels are guessed: 16:9, 30 pictures a second where a rung does not say it.
+ */
+export interface StreamEstimate {
+  readonly ingestPerMinuteExact: string;
+  readonly transcodePerMinuteExact: string;
+  readonly deliveryPerGigabyteExact: string;
+  /** In all: what the budget for viewers that cannot sign pays for. */
+  readonly deliveryMostExact: string;
+}
+
+export type StreamWarning =
+  /** No node stands in the region: work is done in others. */
+  | { readonly code: "STREAM_REGION_EMPTY"; readonly region: string; readonly regions: readonly string[] }
+  /** The reserve ends before the budget does. */
+  | { readonly code: "STREAM_BUDGET_ABOVE_RESERVE"; readonly budgetExact: string; readonly reserveExact: string };
 
 export interface RotatedKey {
   /** Shown this once. */

@@ -112,6 +112,20 @@ describe("rest", () => {
     );
   });
 
+  it("says what a new stream will cost, and what may not be as its buyer meant it", async () => {
+    const made = (await call("POST", "/v1/streams", { body: order, key: "priced" })).json();
+    const { deliveredByte } = made.quote.prices;
+    assert.equal(made.estimate.deliveryMostExact, (1_000n * BigInt(deliveredByte)).toString());
+    assert.ok(BigInt(made.estimate.transcodePerMinuteExact) > 0n);
+    assert.deepEqual(made.warnings, []);
+    const budget = { ...order, region: "mars", unsignedBudgetBytes: "9".repeat(18) };
+    const far = await call("POST", "/v1/streams", { body: budget, key: "far" });
+    const codes = far.json().warnings.map(({ code }: { code: string }) => code);
+    assert.deepEqual([far.statusCode, codes], [201, ["STREAM_REGION_EMPTY", "STREAM_BUDGET_ABOVE_RESERVE"]]);
+    assert.deepEqual(far.json().warnings[0].regions, ["local"]);
+    for (const { id } of [made, far.json()]) await call("POST", `/v1/streams/${id}/end`, { body: {} });
+  });
+
   it("shows and changes who may watch, to its owner alone, and keeps the secret", async () => {
     const secret = "sixteen-characters-and-more";
     const playback = { type: "webhook", url: "https://owner.test/may", secret };

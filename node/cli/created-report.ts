@@ -1,0 +1,84 @@
+import type { CreatedStream, StreamEstimate, StreamWarning } from "@leat/sdk/client/actions/streams.ts";
+import { formatCost } from "./format-cost.ts";
+import { renderTable } from "./output.ts";
+
+export interface CreatedHow {
+  /** By name. */
+  readonly token: string;
+  /** How its source is fetched, where it is not published. */
+  readonly source: string | undefined;
+  readonly budgetBytes: bigint;
+}
+
+const MINUTES = 60n;
+
+/** An estimate in whole tokens, as decimal text. */
+export function costsOf(estimate: StreamEstimate) {
+  const [ingest, transcode] = [BigInt(estimate.ingestPerMinuteExact), BigInt(estimate.transcodePerMinuteExact)];
+  const at = (times: bigint) => ({
+    ingest: formatCost(ingest * times),
+    transcode: formatCost(transcode * times),
+    together: formatCost((ingest + transcode) * times),
+  });
+  return {
+    perMinute: at(1n),
+    perHour: at(MINUTES),
+    deliveryPerGigabyte: formatCost(BigInt(estimate.deliveryPerGigabyteExact)),
+    deliveryAtMost: formatCost(BigInt(estimate.deliveryMostExact)),
+  };
+}
+
+/** Where to publish a new stream, where it plays, what it costs, and what may not be as it was meant. */
+export function renderCreated(
+  created: CreatedStream & { readonly frontDoorUrl: string },
+  { token, source, budgetBytes }: CreatedHow,
+): string {
+  const { slug, playbackUrl, frontDoorUrl, estimate, warnings } = created;
+  return [
+    `stream ${slug}`,
+    ...(source === undefined ? [...listIngest(created), `the best of them at any time: ${frontDoorUrl}`] : [source]),
+    `plays at ${playbackUrl}`,
+    "",
+    renderCosts(estimate, token, budgetBytes),
+    ...warnings.map((warning) => `\n${describeWarning(warning, token)}`),
+  ].join("\n");
+}
+
+function renderCosts(estimate: StreamEstimate, token: string, budgetBytes: bigint): string {
+  const { perMinute, perHour, deliveryPerGigabyte, deliveryAtMost } = costsOf(estimate);
+  const works = ["ingest", "transcode", "together"] as const;
+  const delivery = `delivery costs ${deliveryPerGigabyte} ${token} for a gigabyte, and at most`;
+  return [
+    `while it is live it costs at most, in ${token}:`,
+    renderTable(works.map((work) => ({ work, "a minute": perMinute[work], "an hour": perHour[work] }))),
+    "reckoned for pictures of 16:9, 30 a second where a rung does not say it; a smaller source costs less",
+    budgetBytes === 0n
+      ? `${delivery} nothing: without --budget nobody pays for viewers that cannot sign`
+      : `${delivery} ${deliveryAtMost} ${token} in all: --budget ${budgetBytes}`,
+  ].join("\n");
+}
+
+function describeWarning(warning: StreamWarning, token: string): string {
+  if (warning.code === "STREAM_REGION_EMPTY") {
+    const where = warning.regions.length === 0 ? "nowhere" : warning.regions.join(", ");
+    return `${warning.code}: no node of the cluster is in ${warning.region}, nodes are in ${where}; the work is done there`;
+  }
+  const [budget, reserve] = [formatCost(BigInt(warning.budgetExact)), formatCost(BigInt(warning.reserveExact))];
+  return [
+    `${warning.code}: the budget is worth up to ${budget} ${token}, and ${reserve} are reserved;`,
+    "the stream ends where the reserve does, add to it with leat buyer deposit or give a smaller --budget",
+  ].join(" ");
+}
+
+function listIngest({ ingestUrls, whipUrls, pushUrls, srtUrls }: CreatedStream): string[] {
+  return [
+    ...ingestUrls.map((url, at) => `${at === 0 ? "publish to" : "or, if that fails, to"} ${url}`),
+    ...whipUrls.map((url, at) => `${at === 0 ? "by WHIP to" : "or, if that fails, to"} ${url}`),
+    ...pushUrls.map((url, at) => `${at === 0 ? "by HTTP push to" : "or, if that fails, to"} ${url}`),
+    ...listSrt(srtUrls),
+  ];
+}
+
+export function listSrt(urls: readonly string[]): string[] {
+  return urls.map((url, at) => `${at === 0 ? "by SRT to" : "or, if that fails, to"} ${url}`);
+}
