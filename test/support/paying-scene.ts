@@ -37,7 +37,7 @@ export function usePayingMarket() {
   const scene = {} as Parties;
   let folder: string;
   before(async function () {
-    this.timeout(60_000);
+    this.timeout(240_000);
     folder = await mkdtemp(join(tmpdir(), "leat-paying-"));
     scene.database = await SqlDatabase.open(folder);
   });

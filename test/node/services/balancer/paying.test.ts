@@ -9,7 +9,8 @@ import { clusterAccount, codeOf } from "../../../support/fake-market.ts";
 import { type PaidNode, workOf } from "../../../support/paying-market.ts";
 import { usePayingMarket } from "../../../support/paying-scene.ts";
 
-describe("a balancer that is paid", () => {
+describe("a balancer that is paid", function () {
+  this.timeout(240_000);
   const scene = usePayingMarket();
   const { open, startAgain, until, create, publish, jobsOf, goLive, work, renew } = scene;
 
@@ -35,8 +36,7 @@ describe("a balancer that is paid", () => {
     await until(async () => (await scene.books.cluster.payee.status())[0]!.unpaidExact < 10n ** 24n);
   }
 
-  it("goes on while the buyer is away for less than the credit, and ends the stream after", async function () {
-    this.timeout(60_000);
+  it("goes on while the buyer is away for less than the credit, and ends the stream after", async () => {
     await open(6);
     const { id, streamKey } = await goLive();
     assert.equal(await run(id, 0, 5), undefined);
@@ -60,8 +60,7 @@ describe("a balancer that is paid", () => {
     await publish(next.streamKey);
   });
 
-  it("ends the stream of a buyer whose reserve starts to thaw, before its work is unpaid", async function () {
-    this.timeout(60_000);
+  it("ends the stream of a buyer whose reserve starts to thaw, before its work is unpaid", async () => {
     await open(6);
     const { id } = await goLive();
     assert.equal(await run(id, 0, 5), undefined);
@@ -76,8 +75,7 @@ describe("a balancer that is paid", () => {
     await until(async () => (await scene.books.cluster.payee.status())[0]!.unpaidExact < 10n ** 24n);
   });
 
-  it("ends a stream whose receipts are late while its reserve still covers all that is under way", async function () {
-    this.timeout(60_000);
+  it("ends a stream whose receipts are late while its reserve still covers all that is under way", async () => {
     await open(6);
     const { id } = await goLive();
     assert.equal(await run(id, 0, 2), undefined);
@@ -110,8 +108,7 @@ describe("a balancer that is paid", () => {
     assert.ok((await scene.books.vouchered(scene.books.cluster.payee, scene.buyer.address)) <= reserve);
   });
 
-  it("keeps the credit of a stream over a restart of the balancer", async function () {
-    this.timeout(60_000);
+  it("keeps the credit of a stream over a restart of the balancer", async () => {
     await open(6);
     const { id } = await goLive();
     assert.equal(await run(id, 0, 3), undefined);
@@ -143,8 +140,7 @@ describe("a balancer that is paid", () => {
     assert.deepEqual([await scene.books.cluster.payer.waiting(), await scene.books.cluster.payee.waiting()], [[], []]);
   }
 
-  it("pays what was booked and not released when the balancer was killed", async function () {
-    this.timeout(60_000);
+  it("pays what was booked and not released when the balancer was killed", async () => {
     await open(6);
     const { payer, payee } = scene.books;
     const { id } = await goLive();
@@ -174,8 +170,7 @@ describe("a balancer that is paid", () => {
     await settleAll(id, worked);
   });
 
-  it("releases a segment whose check and receipt come at one moment", async function () {
-    this.timeout(60_000);
+  it("releases a segment whose check and receipt come at one moment", async () => {
     await open(6);
     let reached = Promise.withResolvers<void>();
     let booked = Promise.withResolvers<void>();
@@ -223,8 +218,7 @@ describe("a balancer that is paid", () => {
     ["USDC", 6],
     ["LPT", 18],
   ] as const) {
-    it(`vouchers all that was earned in ${token} on every channel, with late receipts and replaced attempts`, async function () {
-      this.timeout(60_000);
+    it(`vouchers all that was earned in ${token} on every channel, with late receipts and replaced attempts`, async () => {
       await open(decimals);
       const { id, slug } = await goLive();
       await scene.market.balancer.play(slug);
@@ -281,7 +275,8 @@ describe("a balancer that is paid", () => {
       await until(async () => {
         found = await settled();
         looks += 1;
-        return looks > 100 || found.every((value, at) => value === wanted[at]);
+        // A look takes milliseconds, and what is under way to the database may take a second on a busy machine.
+        return looks > 5_000 || found.every((value, at) => value === wanted[at]);
       });
       assert.deepEqual(found, wanted);
       assert.ok(wanted.every((value) => value > 0n));
