@@ -47,33 +47,52 @@ export function filterCandidates(
   parameters: SelectionParameters,
   stream: SeedStream,
 ): FilterResult {
-  const wanted: Wanted = {
-    request,
-    excluded: new Set(request.excluded.map((entry) => entry.node)),
-    reserved: sumReserved(request),
-  };
+  const { wanted, passed, counts } = passHardFilters(table, request, parameters);
+  const backed = table.backed[request.primitive];
+  const found: Record<VettingStage, number> = { new: 0, probation: 0, standing: 0 };
+  for (const index of passed) found[table.rows[index]!.vetting] += 1;
+  const lane = chooseLane(found, parameters, stream);
+  const rows = lane === "all" ? passed : passed.filter((index) => table.rows[index]!.vetting === lane);
+  const weights = rows.map((index) =>
+    weigh(table.rows[index]!, backed[index]!, request, wanted.reserved.get(table.rows[index]!.node) ?? 0),
+  );
+  return { rows, weights, counts: { ...counts, vetting: passed.length - rows.length }, lane };
+}
+
+export interface FilterPreview {
+  /** Nodes that pass every hard filter, whoever's turn it is. */
+  readonly fitting: readonly Address[];
+  /** `vetting` is 0: it is a matter of the seed. */
+  readonly counts: FilterCounts;
+}
+
+/** What a decision would find before it draws: for who wants to know whether it is worth one. */
+export function previewFilters(
+  table: CandidateTable,
+  request: SelectionRequest,
+  parameters: SelectionParameters,
+): FilterPreview {
+  const { passed, counts } = passHardFilters(table, request, parameters);
+  return { fitting: passed.map((index) => table.rows[index]!.node), counts };
+}
+
+function passHardFilters(table: CandidateTable, request: SelectionRequest, parameters: SelectionParameters) {
+  const wanted = readRequest(request);
   const counts = Object.fromEntries(filterNames.map((name) => [name, 0])) as Record<FilterName, number>;
   const backed = table.backed[request.primitive];
   const prices = pricesOf(table, request);
   const passed: number[] = [];
-  const found: Record<VettingStage, number> = { new: 0, probation: 0, standing: 0 };
   for (let index = 0; index < table.rows.length; index += 1) {
-    const row = table.rows[index]!;
-    const failed = failedFilter(row, backed[index]!, prices[index], wanted, parameters);
-    if (failed !== undefined) {
-      counts[failed] += 1;
-      continue;
-    }
-    passed.push(index);
-    found[row.vetting] += 1;
+    const failed = failedFilter(table.rows[index]!, backed[index]!, prices[index], wanted, parameters);
+    if (failed === undefined) passed.push(index);
+    else counts[failed] += 1;
   }
-  const lane = chooseLane(found, parameters, stream);
-  const rows = lane === "all" ? passed : passed.filter((index) => table.rows[index]!.vetting === lane);
-  counts.vetting = passed.length - rows.length;
-  const weights = rows.map((index) =>
-    weigh(table.rows[index]!, backed[index]!, request, wanted.reserved.get(table.rows[index]!.node) ?? 0),
-  );
-  return { rows, weights, counts, lane };
+  return { wanted, passed, counts };
+}
+
+function readRequest(request: SelectionRequest): Wanted {
+  const excluded = new Set(request.excluded.map((entry) => entry.node));
+  return { request, excluded, reserved: sumReserved(request) };
 }
 
 /** Why this node cannot take the job, or undefined. Vetting apart, which depends on who else is there. */

@@ -4,13 +4,14 @@ import type { RestreamTarget } from "@leat/sdk/protocol/restream.ts";
 import { parseAmount } from "@leat/sdk/protocol/units.ts";
 import type { Candidate } from "@leat/sdk/selection/candidate.ts";
 import { defaultParameters } from "@leat/sdk/selection/parameters.ts";
-import type { CandidateLeaf } from "@leat/sdk/selection/table.ts";
+import type { CandidateLeaf, CandidateTable } from "@leat/sdk/selection/table.ts";
 import { createTable, proveCandidate } from "@leat/sdk/selection/table.ts";
 import type { Startable } from "../../kernel/lifecycle.ts";
 import { TaskGroup } from "../../kernel/task-group.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { NodeRequest } from "../../wire/session/messages.ts";
 import type { Hello, TableMark, Welcome } from "../../wire/session/presence.ts";
+import type { NodePresence } from "../session/hub.ts";
 import { Accounting } from "./accounting.ts";
 import { CandidateBook } from "./candidates.ts";
 import { answerPublicly, BalancerError } from "./errors.ts";
@@ -20,6 +21,7 @@ import { isRunning, JobBook } from "./job-book.ts";
 import { JobKeeper } from "./job-keeper.ts";
 import { endedNews, refusedNews, requireEdge } from "./news.ts";
 import type { BalancerOptions } from "./options.ts";
+import { PlaceNews } from "./place-waits.ts";
 import { Placement } from "./placement.ts";
 import { Play, type Playback, type PlayViewer } from "./play.ts";
 import { PlaybackDesk } from "./playback.ts";
@@ -32,6 +34,7 @@ import { Reports } from "./reports.ts";
 import { Restreams } from "./restreams.ts";
 import { SeedSource } from "./seed-source.ts";
 import { type PublishedSelection, SelectionLog } from "./selection-log.ts";
+import { StrayJobs } from "./stray-jobs.ts";
 import { StreamBook } from "./stream-book.ts";
 import { type CreatedStream, type CreateStream, type RotatedKey, Streams } from "./streams.ts";
 import { UnpaidWork } from "./unpaid-work.ts";
@@ -81,8 +84,11 @@ export class BalancerService implements Balancer, Startable {
   readonly #reports: Reports;
   readonly #unpaid: UnpaidWork;
   readonly #writeOffs: WriteOffs;
+  readonly #news: PlaceNews;
+  readonly #strays: StrayJobs;
   readonly #stopHearing: (() => void)[] = [];
   readonly #ending = new Map<Hex, Promise<void>>();
+  #lastTable: CandidateTable | undefined;
   readonly views: StreamViews;
 
   constructor(components: BalancerComponents, options: BalancerOptions) {
@@ -100,7 +106,8 @@ export class BalancerService implements Balancer, Startable {
     const onEdges = (stream: Hex) => this.#tellEdges(stream);
     const onEnd = (stream: Hex, code: string) => this.#endStream(stream, code);
     const playback = new PlaybackDesk(components, { streams, jobs, tasks }, options.placeRetryMs);
-    const keeper = new JobKeeper(components, options, { jobs, streams, placement, tasks, onEdges, playback });
+    const news = new PlaceNews(clock);
+    const keeper = new JobKeeper(components, options, { jobs, streams, placement, tasks, onEdges, playback, news });
     const unpaid = new UnpaidWork(components, streams);
     const accounting = new Accounting(components, options, {
       streams,
@@ -116,6 +123,8 @@ export class BalancerService implements Balancer, Startable {
     this.#seeds = seeds;
     this.#log = log;
     this.#placement = placement;
+    this.#news = news;
+    this.#strays = new StrayJobs(components, { jobs, tasks }, options.sessionGraceMs);
     this.#keeper = keeper;
     this.#accounting = accounting;
     this.#unpaid = unpaid;
@@ -159,12 +168,13 @@ export class BalancerService implements Balancer, Startable {
     }
     await this.#accounting.recover();
     this.#stopHearing.push(
-      hub.onHeartbeat((presence) => this.#candidates.heard(presence)),
+      hub.onHeartbeat((presence) => this.#heard(presence)),
       hub.onJoined((presence) => {
         this.#candidates.renew();
         this.#background(() => this.#keeper.joined(presence));
         this.#pulls.joined(presence.node);
         this.#restreams.joined(presence.node);
+        this.#news.tell();
         if (presence.hello.roles.includes("buyer")) {
           this.#reports.kick();
           for (const stream of this.#streamBook.open()) if (stream.buyer === presence.node) this.#tellEdges(stream.id);
@@ -172,6 +182,7 @@ export class BalancerService implements Balancer, Startable {
       }),
       hub.onLeft(({ node }) => {
         this.#candidates.left(node);
+        this.#strays.left(node);
         this.#keeper.left(node);
       }),
     );
@@ -354,6 +365,15 @@ export class BalancerService implements Balancer, Startable {
       await this.#jobs.create(stream, "ingest", { stream, slug, primitive: "ingest" }, clock.nowMs());
     });
     this.#reports.settle(stream);
+  }
+
+  #heard(presence: NodePresence): void {
+    this.#candidates.heard(presence);
+    this.#strays.heard(presence);
+    // What it has free now may be what a job waits for.
+    if (!this.#news.isAwaited || this.#candidates.table() === this.#lastTable) return;
+    this.#lastTable = this.#candidates.table();
+    this.#news.tell();
   }
 
   #tellEdges(stream: Hex): void {

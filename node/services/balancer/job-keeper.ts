@@ -1,20 +1,19 @@
-import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { DeliverySpec, Origin, TranscodeSpec } from "@leat/sdk/protocol/job.ts";
-import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
 import type { TaskGroup } from "../../kernel/task-group.ts";
-import { pixelsPerSecond } from "../../metering/usage.ts";
 import type { AttemptRow } from "../../store/sql/job-store.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { NodePresence } from "../session/hub.ts";
 import { BalancerError } from "./errors.ts";
 import { isRunning, type JobBook, type LiveJob, type RunningLive } from "./job-book.ts";
+import { type Avoided, JobPlacer } from "./job-placer.ts";
 import type { BalancerOptions } from "./options.ts";
-import type { PlaceInput, Placement } from "./placement.ts";
+import type { PlaceNews } from "./place-waits.ts";
+import type { Placement } from "./placement.ts";
 import type { PlaybackDesk } from "./playback.ts";
 import type { BalancerComponents } from "./ports.ts";
-import { bytesPerSecond } from "./renditions.ts";
 import type { StreamBook } from "./stream-book.ts";
+import { StreamProgress } from "./stream-progress.ts";
 
 export interface JobKeeperParts {
   readonly jobs: JobBook;
@@ -24,30 +23,27 @@ export interface JobKeeperParts {
   /** An edge of the stream came, went or moved. */
   readonly onEdges: (stream: Hex) => void;
   readonly playback: PlaybackDesk;
+  /** Told of what may let a job be placed that nobody does. */
+  readonly news: PlaceNews;
 }
-
-/** Where the source says nothing of its frame rate. */
-const USUAL_FPS = 30;
 
 /** Keeps every job of every running stream on a node, and ends them when their stream does. */
 export class JobKeeper {
   readonly #components: BalancerComponents;
   readonly #options: BalancerOptions;
   readonly #parts: JobKeeperParts;
-  readonly #placing = new Set<Hex>();
+  readonly #placer: JobPlacer;
+  readonly #progress: StreamProgress;
   /** Attempts that are being ended: an origin tells of bad work in two ways at once. */
   readonly #ending = new Set<string>();
-  /** Newest published segment per stream and rung. */
-  readonly #published = new Map<Hex, Map<number, number>>();
-  /** The last segment of each stream whose source is over, -1 where there was none. */
-  readonly #last = new Map<Hex, number>();
-  /** Streams whose origin told what it has since this balancer started. */
-  readonly #heard = new Set<Hex>();
 
   constructor(components: BalancerComponents, options: BalancerOptions, parts: JobKeeperParts) {
     this.#components = components;
     this.#options = options;
     this.#parts = parts;
+    this.#progress = new StreamProgress(components);
+    const tellEnd = (attempt: AttemptRow, code: string) => this.#tell(attempt, code);
+    this.#placer = new JobPlacer(components, options, { ...parts, progress: this.#progress, tellEnd });
   }
 
   /** After a start: nodes get time to find the balancer again before their jobs are given to others. */
@@ -66,42 +62,8 @@ export class JobKeeper {
   }
 
   /** Places a job that nobody does, and goes on trying until somebody does or the stream is over. */
-  keep(live: LiveJob, avoid?: { readonly node: Address; readonly reason: string }): void {
-    const { tasks, streams, jobs, placement } = this.#parts;
-    const { clock, logger } = this.#components;
-    const { id, primitive, stream: streamId } = live.row;
-    if (this.#placing.has(id) || tasks.signal.aborted) return;
-    this.#placing.add(id);
-    tasks.run(async (signal) => {
-      try {
-        while (!signal.aborted && jobs.find(id) === live && !isRunning(live)) {
-          const stream = await streams.find(streamId);
-          if (stream === undefined || stream.state === "ended") return;
-          if (await this.#isWhole(live)) return;
-          if (!this.#hasOrigin(live)) {
-            // Nobody could fetch its frames: the next publisher's node brings it back.
-            await clock.sleep(this.#options.placeRetryMs, signal);
-            continue;
-          }
-          try {
-            const input = await this.#inputOf(stream, live);
-            const excluded = avoid === undefined ? input.excluded : [...input.excluded, avoid];
-            await placement.place({ ...input, excluded });
-            if (primitive === "delivery") await this.#placedEdge(live);
-            // The stream may have ended while the node was asked.
-            if (jobs.find(id) !== live && live.attempt !== undefined) await this.#tell(live.attempt, "STREAM_ENDED");
-          } catch (error) {
-            if (!isCodedError(error)) throw error;
-            logger.warn("Place job failed", { jobId: id, primitive, code: error.code });
-            // Better the node that failed before than none.
-            avoid = undefined;
-            await clock.sleep(this.#options.placeRetryMs, signal);
-          }
-        }
-      } finally {
-        this.#placing.delete(id);
-      }
-    });
+  keep(live: LiveJob, avoid?: Avoided): void {
+    this.#placer.keep(live, avoid);
   }
 
   /** Work that is done is mostly the last of its stream, of whose end we are about to hear. */
@@ -115,52 +77,26 @@ export class JobKeeper {
   }
 
   /** Resolves with whether the job runs after one try; for a viewer who waits. */
-  async placeNow(stream: StreamRow, live: LiveJob): Promise<boolean> {
-    if (isRunning(live)) return true;
-    if (this.#placing.has(live.row.id)) return false;
-    this.#placing.add(live.row.id);
-    try {
-      await this.#parts.placement.place(await this.#inputOf(stream, live));
-      await this.#placedEdge(live);
-      return true;
-    } catch (error) {
-      if (!isCodedError(error)) throw error;
-      this.#components.logger.warn("Place job failed", { jobId: live.row.id, code: error.code });
-      return false;
-    } finally {
-      this.#placing.delete(live.row.id);
-    }
-  }
-
-  async #placedEdge(live: LiveJob): Promise<void> {
-    this.#parts.onEdges(live.row.stream);
-    // The policy may have changed while the job was on its way.
-    await this.#parts.playback.tell(live);
+  placeNow(stream: StreamRow, live: LiveJob): Promise<boolean> {
+    return this.#placer.placeNow(stream, live);
   }
 
   /** The origin told what it has published of each rung. */
   heard(stream: Hex, published: readonly { readonly rung: number; readonly sequence: number }[]): void {
-    this.#heard.add(stream);
-    for (const { rung, sequence } of published) this.#note(stream, rung, sequence);
-  }
-
-  #note(stream: Hex, rung: number, sequence: number): void {
-    const known = this.#published.get(stream) ?? new Map<number, number>();
-    known.set(rung, Math.max(known.get(rung) ?? -1, sequence));
-    this.#published.set(stream, known);
+    if (this.#progress.heard(stream, published)) this.#parts.news.tell();
   }
 
   /** A publisher sends, perhaps again. */
   sourceBegan(stream: Hex): void {
-    this.#last.delete(stream);
+    this.#progress.sourceBegan(stream);
   }
 
   sourceEnded(stream: Hex, lastSequence: number): void {
-    this.#last.set(stream, lastSequence);
+    this.#progress.sourceEnded(stream, lastSequence);
   }
 
   async published(stream: Hex, rungs: readonly number[], sequence: number): Promise<void> {
-    for (const rung of rungs) this.#note(stream, rung, sequence);
+    for (const rung of rungs) this.#progress.note(stream, rung, sequence);
     const row = await this.#parts.streams.find(stream);
     if (row !== undefined && row.state !== "ended" && sequence >= row.nextSequence) {
       await this.#parts.streams.change(stream, { nextSequence: sequence + 1 });
@@ -193,7 +129,7 @@ export class JobKeeper {
     const { jobs } = this.#parts;
     const { payer, payee, clock } = this.#components;
     const { job, attempt, node } = live.attempt;
-    const endSequence = live.row.primitive === "transcode" ? await this.#nextSequence(live) : null;
+    const endSequence = live.row.primitive === "transcode" ? await this.#progress.nextSequence(live) : null;
     const end = { state: "failed", endSequence, endedAtMs: clock.nowMs(), endCode: code } as const;
     if (!(await jobs.endAttempt(live, live.attempt, end))) return;
     const isBad = code === "CHECK_FAILED";
@@ -291,9 +227,8 @@ export class JobKeeper {
         if (ran !== undefined && live.row.primitive !== "ingest") await this.#tell(ran, code);
       }),
     );
-    this.#published.delete(stream);
-    this.#last.delete(stream);
-    this.#heard.delete(stream);
+    this.#progress.forget(stream);
+    this.#parts.news.tell();
     this.#parts.onEdges(stream);
   }
 
@@ -320,60 +255,6 @@ export class JobKeeper {
     await this.#components.hub.call(node, "job.end", { job, attempt, code }).catch((error) => {
       this.#components.logger.debug("Tell end of job failed", { jobId: job, error });
     });
-  }
-
-  /** Whether the source is over and every segment of the job is published. */
-  async #isWhole(live: LiveJob): Promise<boolean> {
-    const last = this.#last.get(live.row.stream);
-    return last !== undefined && live.row.primitive === "transcode" && (await this.#nextSequence(live)) > last;
-  }
-
-  async #inputOf(stream: StreamRow, live: LiveJob): Promise<PlaceInput> {
-    const { jobs } = this.#parts;
-    const { spec } = live.row;
-    const common = { stream, live, firstFrame: 0n };
-    if (spec.primitive === "transcode") {
-      const startSequence = await this.#nextSequence(live);
-      await jobs.change(live, { spec: { ...spec, startSequence } });
-      const units = Number(pixelsPerSecond(spec.rungs, spec.source.video?.fps ?? USUAL_FPS));
-      const excluded = [{ node: spec.origin.node, reason: "ORIGIN" }];
-      return { ...common, units, codecs: [spec.family], startSequence, excluded, holders: this.#holders(stream.id) };
-    }
-    if (spec.primitive !== "delivery") throw new BalancerError({ code: "JOB_UNKNOWN", job: live.row.id });
-    const { playback: _, ...rest } = spec;
-    await jobs.change(live, { spec: { ...rest, ...this.#parts.playback.specOf(stream) } });
-    const units = bytesPerSecond(spec.renditions) * this.#options.deliveryViewers;
-    const excluded = jobs
-      .ofStream(stream.id)
-      .filter((other) => other !== live && other.row.primitive === "delivery" && isRunning(other))
-      .map((other) => ({ node: other.attempt!.node, reason: "OTHER_EDGE" }));
-    const holders = this.#holders(stream.id);
-    return { ...common, units, codecs: [], startSequence: stream.nextSequence, excluded, holders };
-  }
-
-  #hasOrigin({ row: { spec } }: LiveJob): boolean {
-    if (spec.primitive === "ingest" || !this.#components.hub.nodes.has(spec.origin.node)) return false;
-    // After a restart of this balancer: what the origin has decides whether there is anything left to do.
-    return spec.primitive !== "transcode" || this.#heard.has(spec.stream);
-  }
-
-  #holders(stream: Hex): Address[] {
-    const running = this.#parts.jobs.ofStream(stream).filter(isRunning);
-    return [...new Set(running.map((live) => live.attempt.node))];
-  }
-
-  /** The first segment of a transcode job that is not published yet. */
-  async #nextSequence(live: LiveJob): Promise<number> {
-    const spec = live.row.spec as TranscodeSpec;
-    const known = this.#published.get(live.row.stream);
-    const newest = spec.rungs.map(({ rung }) => known?.get(rung) ?? -1);
-    let next = Math.max(spec.startSequence, Math.min(...newest) + 1);
-    if (newest.every((sequence) => sequence >= 0)) return next;
-    // After a restart: what was checked was published.
-    for (const { verdict, seq } of await this.#components.jobStore.checksOf(live.row.id)) {
-      if (verdict === checkVerdicts.passed) next = Math.max(next, seq + 1);
-    }
-    return next;
   }
 }
 

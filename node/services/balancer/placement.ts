@@ -7,6 +7,7 @@ import { hashJobSpec, hashPrices, type JobTerms, type Prices, priceUnitOf } from
 import { MAX_CLOCK_ERROR_SECONDS } from "@leat/sdk/protocol/limits.ts";
 import { type Assignment, assignmentStructure, type Quote, quoteStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
+import type { SelectionRequest } from "@leat/sdk/selection/candidate.ts";
 import { retailPrices, wholesaleCeiling } from "../../market/pricing.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { CreditTerms } from "../payment/index.ts";
@@ -48,6 +49,8 @@ export class Placement {
   readonly #candidates: CandidateBook;
   readonly #log: SelectionLog;
   readonly #jobs: JobBook;
+  /** What the filters said of a job when nobody passed: while they say the same, it is not decided again. */
+  readonly #inVain = new WeakMap<LiveJob, string>();
 
   constructor(
     components: BalancerComponents,
@@ -63,43 +66,63 @@ export class Placement {
 
   /** Who would do it, best first; leaves a receipt. */
   async rank(input: PlaceInput, excluded = input.excluded): Promise<{ id: Hex; nodes: Address[] }> {
-    const { stream, live, units, codecs, holders } = input;
-    const { primitive, id: job } = live.row;
-    // The buyer was promised these prices: a node that asks for more is of no use to the stream.
-    const ceiling = stream.retail[priceUnitOf(live.row.spec)];
-    const region = stream.region ?? undefined;
+    const { stream, live } = input;
     const decision = await this.#log.decide({
       stream: stream.id,
-      job,
+      job: live.row.id,
       attempt: live.row.attempt + 1,
       buyerNonce: stream.nonce,
-      request: {
-        primitive,
-        codecs,
-        token: stream.token,
-        units,
-        ...(region === undefined ? {} : { nearRegion: region }),
-        ...(ceiling === undefined ? {} : { priceCeiling: wholesaleCeiling(ceiling, this.#options.marginBps) }),
-        excluded: [...live.row.excluded, ...excluded],
-        reserved: this.#candidates.reserved(primitive),
-        holders,
-      },
+      request: this.#requestOf(input, excluded),
     });
     return { id: decision.id, nodes: decision.selection.ranked.map(({ node }) => node) };
+  }
+
+  /** Who passes the rule's hard filters now. Leaves nothing. */
+  listFitting(input: PlaceInput): readonly Address[] {
+    return this.#log.preview(this.#requestOf(input, input.excluded)).fitting;
+  }
+
+  #requestOf({ stream, live, units, codecs, holders }: PlaceInput, excluded: PlaceInput["excluded"]): SelectionRequest {
+    const { primitive, spec } = live.row;
+    // The buyer was promised these prices: a node that asks for more is of no use to the stream.
+    const ceiling = stream.retail[priceUnitOf(spec)];
+    const region = stream.region ?? undefined;
+    return {
+      primitive,
+      codecs,
+      token: stream.token,
+      units,
+      ...(region === undefined ? {} : { nearRegion: region }),
+      ...(ceiling === undefined ? {} : { priceCeiling: wholesaleCeiling(ceiling, this.#options.marginBps) }),
+      excluded: [...live.row.excluded, ...excluded],
+      reserved: this.#candidates.reserved(primitive),
+      holders,
+    };
   }
 
   /** Throws PLACEMENT_NOBODY when no node can or wants to, BUYER_UNFUNDED when the buyer cannot pay. */
   async place(input: PlaceInput): Promise<JobTerms> {
     const refused: { node: Address; reason: string }[] = [...input.excluded];
+    const nobody = new BalancerError({ code: "PLACEMENT_NOBODY", primitive: input.live.row.primitive });
+    const reasons = this.#findReasons(input);
+    if (reasons !== undefined && this.#inVain.get(input.live) === reasons) throw nobody;
+    this.#inVain.delete(input.live);
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const { id, nodes } = await this.rank(input, refused);
+      if (round === 0 && nodes.length === 0 && reasons !== undefined) this.#inVain.set(input.live, reasons);
       if (nodes.length === 0) break;
       for (const node of nodes) {
         const terms = await this.#tryNode(input, node, id, refused);
         if (terms !== undefined) return terms;
       }
     }
-    throw new BalancerError({ code: "PLACEMENT_NOBODY", primitive: input.live.row.primitive });
+    throw nobody;
+  }
+
+  /** Where nobody passes: how many stop at which filter. */
+  #findReasons(input: PlaceInput): string | undefined {
+    const { fitting, counts } = this.#log.preview(this.#requestOf(input, input.excluded));
+    return fitting.length > 0 ? undefined : JSON.stringify(counts);
   }
 
   /** Gives the job to one node that a decision named: terms to hand over with the answer to its own call. */
@@ -125,6 +148,7 @@ export class Placement {
     node: Address,
     selection: Hex,
     refused: { node: Address; reason: string }[],
+    isSecond = false,
   ): Promise<JobTerms | undefined> {
     const { hub, logger } = this.#components;
     const { live } = input;
@@ -135,7 +159,9 @@ export class Placement {
     } catch (error) {
       if (!isCodedError(error) || refusesBuyer(error.code)) throw error;
       logger.info("Place job elsewhere", { jobId: live.row.id, node, code: error.code });
-      refused.push({ node, reason: error.code });
+      // What took us longer than a reservation stands is no refusal of the node's.
+      const isLate = error.code === "JOB_RESERVATION_MISSING" && !isSecond;
+      if (!isLate) refused.push({ node, reason: error.code });
       if (isRunning(live) && live.attempt.node === node) {
         const { payer, payee, clock } = this.#components;
         const { job, attempt } = live.attempt;
@@ -144,7 +170,7 @@ export class Placement {
         await payer.release(job, attempt);
         await payee.closeJob(job, attempt, { forfeit: false });
       }
-      return undefined;
+      return isLate ? this.#tryNode(input, node, selection, refused, true) : undefined;
     }
   }
 

@@ -4,6 +4,7 @@ import type { SeedCommit, SelectionReceipt } from "@leat/sdk/protocol/signed.ts"
 import { selectionReceiptStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import type { Candidate, SelectionRequest } from "@leat/sdk/selection/candidate.ts";
+import { type FilterPreview, previewFilters } from "@leat/sdk/selection/filters.ts";
 import type { SelectionParameters } from "@leat/sdk/selection/parameters.ts";
 import { bodyToText, createBody, createReceipt } from "@leat/sdk/selection/receipt.ts";
 import { deriveSeed } from "@leat/sdk/selection/seed.ts";
@@ -56,6 +57,11 @@ export class SelectionLog {
       help: "Decisions made, by whether somebody won",
       labelNames: ["outcome"],
     });
+  }
+
+  /** Who would pass now, and at which filter the others stop. Leaves no receipt. */
+  preview(request: SelectionRequest): FilterPreview {
+    return previewFilters(this.#candidates.table(), request, this.#parameters);
   }
 
   /** Made, signed and on disk before it is answered. */

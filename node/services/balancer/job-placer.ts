@@ -1,0 +1,172 @@
+import { isCodedError } from "@leat/sdk/base/errors.ts";
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+import type { TaskGroup } from "../../kernel/task-group.ts";
+import { pixelsPerSecond } from "../../metering/usage.ts";
+import type { AttemptRow } from "../../store/sql/job-store.ts";
+import type { StreamRow } from "../../store/sql/stream-store.ts";
+import type { NodePresence } from "../session/hub.ts";
+import { BalancerError } from "./errors.ts";
+import { isRunning, type JobBook, type LiveJob } from "./job-book.ts";
+import type { BalancerOptions } from "./options.ts";
+import { type PlaceNews, PlacePauses } from "./place-waits.ts";
+import type { PlaceInput, Placement } from "./placement.ts";
+import type { PlaybackDesk } from "./playback.ts";
+import type { BalancerComponents } from "./ports.ts";
+import { bytesPerSecond } from "./renditions.ts";
+import type { StreamBook } from "./stream-book.ts";
+import type { StreamProgress } from "./stream-progress.ts";
+
+export interface JobPlacerParts {
+  readonly jobs: JobBook;
+  readonly streams: StreamBook;
+  readonly placement: Placement;
+  readonly progress: StreamProgress;
+  readonly news: PlaceNews;
+  readonly tasks: TaskGroup;
+  readonly playback: PlaybackDesk;
+  /** An edge of the stream came, went or moved. */
+  readonly onEdges: (stream: Hex) => void;
+  readonly tellEnd: (attempt: AttemptRow, code: string) => Promise<void>;
+}
+
+/** Where the source says nothing of its frame rate. */
+const USUAL_FPS = 30;
+
+/** A node that is not to be asked at once, and why. */
+export interface Avoided {
+  readonly node: Address;
+  readonly reason: string;
+}
+
+/** Who was there when a job was tried: who is in session now and not in it may change the outcome. */
+type Witnesses = ReadonlyMap<Address, NodePresence | undefined>;
+
+/** Brings jobs that nobody does to nodes, for as long as their stream lives. */
+export class JobPlacer {
+  readonly #components: BalancerComponents;
+  readonly #options: BalancerOptions;
+  readonly #parts: JobPlacerParts;
+  readonly #placing = new Set<Hex>();
+
+  constructor(components: BalancerComponents, options: BalancerOptions, parts: JobPlacerParts) {
+    this.#components = components;
+    this.#options = options;
+    this.#parts = parts;
+  }
+
+  /** Goes on trying until somebody does the job or the stream is over. */
+  keep(live: LiveJob, avoid?: Avoided): void {
+    const { tasks } = this.#parts;
+    const { id } = live.row;
+    if (this.#placing.has(id) || tasks.signal.aborted) return;
+    this.#placing.add(id);
+    tasks.run((signal) => this.#keep(live, avoid, signal).finally(() => this.#placing.delete(id)));
+  }
+
+  /** Resolves with whether the job runs after one try; for a viewer who waits. */
+  async placeNow(stream: StreamRow, live: LiveJob): Promise<boolean> {
+    if (isRunning(live)) return true;
+    if (this.#placing.has(live.row.id)) return false;
+    this.#placing.add(live.row.id);
+    try {
+      await this.#parts.placement.place(await this.#inputOf(stream, live));
+      await this.#placedEdge(live);
+      return true;
+    } catch (error) {
+      if (!isCodedError(error)) throw error;
+      this.#components.logger.warn("Place job failed", { jobId: live.row.id, code: error.code });
+      return false;
+    } finally {
+      this.#placing.delete(live.row.id);
+    }
+  }
+
+  async #keep(live: LiveJob, avoided: Avoided | undefined, signal: AbortSignal): Promise<void> {
+    const { streams, jobs, placement, progress, news } = this.#parts;
+    const { clock, logger } = this.#components;
+    const { id, primitive, stream: streamId } = live.row;
+    const pauses = new PlacePauses({ clock, news }, this.#options.placeRetryMs);
+    let avoid = avoided;
+    let told: string | undefined;
+    while (!signal.aborted && jobs.find(id) === live && !isRunning(live)) {
+      const stream = await streams.find(streamId);
+      if (stream === undefined || stream.state === "ended") return;
+      if (await progress.isWhole(live)) return;
+      if (!this.#hasOrigin(live)) {
+        // Nobody could fetch its frames: the next publisher's node brings it back.
+        await news.wait(this.#options.placeRetryMs, signal);
+        continue;
+      }
+      const input = await this.#inputOf(stream, live);
+      const excluded = avoid === undefined ? input.excluded : [...input.excluded, avoid];
+      const before = this.#look(stream, { ...input, excluded });
+      try {
+        await placement.place({ ...input, excluded });
+        if (primitive === "delivery") await this.#placedEdge(live);
+        // The stream may have ended while the node was asked.
+        if (jobs.find(id) !== live && live.attempt !== undefined) {
+          await this.#parts.tellEnd(live.attempt, "STREAM_ENDED");
+        }
+      } catch (error) {
+        if (!isCodedError(error)) throw error;
+        // Once per reason: a job may wait for hours.
+        const level = error.code === told ? "debug" : "warn";
+        told = error.code;
+        logger[level]("Place job failed", { jobId: id, primitive, code: error.code });
+        // Better the node that failed before than none.
+        avoid = undefined;
+        const isHelped = () => jobs.find(id) !== live || this.#isAnother(before, this.#look(stream, input));
+        await pauses.next(isHelped, signal);
+      }
+    }
+  }
+
+  /** Who could do the job now, and its buyer, without whom nobody may. */
+  #look({ buyer }: StreamRow, input: PlaceInput): Witnesses {
+    const { nodes } = this.#components.hub;
+    return new Map([buyer, ...this.#parts.placement.listFitting(input)].map((node) => [node, nodes.get(node)]));
+  }
+
+  #isAnother(before: Witnesses, now: Witnesses): boolean {
+    return [...now].some(([node, presence]) => presence !== undefined && before.get(node) !== presence);
+  }
+
+  async #placedEdge(live: LiveJob): Promise<void> {
+    this.#parts.onEdges(live.row.stream);
+    // The policy may have changed while the job was on its way.
+    await this.#parts.playback.tell(live);
+  }
+
+  async #inputOf(stream: StreamRow, live: LiveJob): Promise<PlaceInput> {
+    const { jobs, progress, playback } = this.#parts;
+    const { spec } = live.row;
+    const common = { stream, live, firstFrame: 0n, holders: this.#holders(stream.id) };
+    if (spec.primitive === "transcode") {
+      const startSequence = await progress.nextSequence(live);
+      await jobs.change(live, { spec: { ...spec, startSequence } });
+      const units = Number(pixelsPerSecond(spec.rungs, spec.source.video?.fps ?? USUAL_FPS));
+      const excluded = [{ node: spec.origin.node, reason: "ORIGIN" }];
+      return { ...common, units, codecs: [spec.family], startSequence, excluded };
+    }
+    if (spec.primitive !== "delivery") throw new BalancerError({ code: "JOB_UNKNOWN", job: live.row.id });
+    const { playback: _, ...rest } = spec;
+    await jobs.change(live, { spec: { ...rest, ...playback.specOf(stream) } });
+    const units = bytesPerSecond(spec.renditions) * this.#options.deliveryViewers;
+    const excluded = jobs
+      .ofStream(stream.id)
+      .filter((other) => other !== live && other.row.primitive === "delivery" && isRunning(other))
+      .map((other) => ({ node: other.attempt!.node, reason: "OTHER_EDGE" }));
+    return { ...common, units, codecs: [], startSequence: stream.nextSequence, excluded };
+  }
+
+  #hasOrigin({ row: { spec } }: LiveJob): boolean {
+    if (spec.primitive === "ingest" || !this.#components.hub.nodes.has(spec.origin.node)) return false;
+    // After a restart of this balancer: what the origin has decides whether there is anything left to do.
+    return spec.primitive !== "transcode" || this.#parts.progress.wasHeard(spec.stream);
+  }
+
+  #holders(stream: Hex): Address[] {
+    const running = this.#parts.jobs.ofStream(stream).filter(isRunning);
+    return [...new Set(running.map((live) => live.attempt.node))];
+  }
+}

@@ -1,0 +1,73 @@
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import type { TranscodeSpec } from "@leat/sdk/protocol/job.ts";
+import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
+import type { LiveJob } from "./job-book.ts";
+import type { BalancerComponents } from "./ports.ts";
+
+/** How far each stream came, as its origin tells. */
+export class StreamProgress {
+  readonly #components: Pick<BalancerComponents, "jobStore">;
+  /** Newest published segment per stream and rung. */
+  readonly #published = new Map<Hex, Map<number, number>>();
+  /** The last segment of each stream whose source is over, -1 where there was none. */
+  readonly #last = new Map<Hex, number>();
+  /** Streams whose origin told what it has since this balancer started. */
+  readonly #heard = new Set<Hex>();
+
+  constructor(components: Pick<BalancerComponents, "jobStore">) {
+    this.#components = components;
+  }
+
+  /** True for the first word of a stream's origin. */
+  heard(stream: Hex, published: readonly { readonly rung: number; readonly sequence: number }[]): boolean {
+    const isFirst = !this.#heard.has(stream);
+    this.#heard.add(stream);
+    for (const { rung, sequence } of published) this.note(stream, rung, sequence);
+    return isFirst;
+  }
+
+  wasHeard(stream: Hex): boolean {
+    return this.#heard.has(stream);
+  }
+
+  note(stream: Hex, rung: number, sequence: number): void {
+    const known = this.#published.get(stream) ?? new Map<number, number>();
+    known.set(rung, Math.max(known.get(rung) ?? -1, sequence));
+    this.#published.set(stream, known);
+  }
+
+  /** A publisher sends, perhaps again. */
+  sourceBegan(stream: Hex): void {
+    this.#last.delete(stream);
+  }
+
+  sourceEnded(stream: Hex, lastSequence: number): void {
+    this.#last.set(stream, lastSequence);
+  }
+
+  forget(stream: Hex): void {
+    this.#published.delete(stream);
+    this.#last.delete(stream);
+    this.#heard.delete(stream);
+  }
+
+  /** Whether the source is over and every segment of the job is published. */
+  async isWhole(live: LiveJob): Promise<boolean> {
+    const last = this.#last.get(live.row.stream);
+    return last !== undefined && live.row.primitive === "transcode" && (await this.nextSequence(live)) > last;
+  }
+
+  /** The first segment of a transcode job that is not published yet. */
+  async nextSequence(live: LiveJob): Promise<number> {
+    const spec = live.row.spec as TranscodeSpec;
+    const known = this.#published.get(live.row.stream);
+    const newest = spec.rungs.map(({ rung }) => known?.get(rung) ?? -1);
+    let next = Math.max(spec.startSequence, Math.min(...newest) + 1);
+    if (newest.every((sequence) => sequence >= 0)) return next;
+    // After a restart: what was checked was published.
+    for (const { verdict, seq } of await this.#components.jobStore.checksOf(live.row.id)) {
+      if (verdict === checkVerdicts.passed) next = Math.max(next, seq + 1);
+    }
+    return next;
+  }
+}
