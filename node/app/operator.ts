@@ -56,6 +56,9 @@ export const honestWorkmanship: Workmanship = {
   keepPart,
 };
 
+/** Most that a heartbeat waits for a new measurement of the load. */
+const LOAD_PATIENCE_MS = 200;
+
 /** Adds what an operator's node does: a session with its cluster, and the primitives that its roles name. */
 export async function addOperator(foundation: Foundation, work: Workmanship = honestWorkmanship): Promise<void> {
   const { clock, config, database, deployment, domain, host, http, key, logger, metrics, parts, registry } = foundation;
@@ -104,7 +107,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
         jobs: desk.runningJobs(),
       }),
       collectHeartbeat: async () => ({
-        load: (await load.sample()).load,
+        load: await load.newest(LOAD_PATIENCE_MS),
         draining: false,
         capacity: desk.capacity(),
         jobs: desk.runningJobs(),

@@ -46,6 +46,8 @@ export class ProcessLoad {
   readonly #rootPid: number;
   readonly #readStats: () => Promise<ProcessStat[]>;
   #last: { atMs: number; cpuSeconds: number } | undefined;
+  #newestLoad = 0;
+  #sampling: Promise<void> | undefined;
 
   constructor(
     options: LoadOptions,
@@ -55,6 +57,25 @@ export class ProcessLoad {
     this.#clock = sources.clock ?? systemClock;
     this.#rootPid = sources.rootPid ?? process.pid;
     this.#readStats = sources.readStats ?? readAllStats;
+  }
+
+  /**
+   * The load for who cannot wait: where the files of /proc are slow to come, behind a disk that is busy, it is what was
+   * measured last.
+   */
+  async newest(patienceMs: number): Promise<number> {
+    this.#sampling ??= this.#measure().finally(() => {
+      this.#sampling = undefined;
+    });
+    const done = new AbortController();
+    const patience = this.#clock.sleep(patienceMs, done.signal).catch(() => {});
+    await Promise.race([this.#sampling, patience]);
+    done.abort();
+    return this.#newestLoad;
+  }
+
+  async #measure(): Promise<void> {
+    this.#newestLoad = (await this.sample()).load;
   }
 
   async sample(): Promise<LoadSample> {

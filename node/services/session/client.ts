@@ -98,6 +98,9 @@ export interface SessionClient {
   onDisconnected(listener: (balancer: Address) => void): () => void;
 }
 
+/** Heartbeats on their way at once: of its calls a session must have room for others. */
+const MAX_OPEN_BEATS = 8;
+
 interface Standing extends ConnectedBalancer {
   readonly session: NodeSession;
   tableMark: TableMark | undefined;
@@ -257,19 +260,30 @@ export class SessionClientService implements SessionClient, Startable {
   }
 
   async #beat(standing: Standing, signal: AbortSignal): Promise<void> {
-    const { host, collectHeartbeat, clock, logger } = this.#components;
-    const { session, balancer, welcome } = standing;
+    const { clock } = this.#components;
+    const beats = new Set<Promise<void>>();
     while (!signal.aborted) {
-      try {
-        const facts = await unlessAborted(Promise.resolve(collectHeartbeat()), signal);
-        const rttMs = host.rttMs(balancer);
-        const body = rttMs === undefined ? facts : { ...facts, rttMs };
-        standing.tableMark = await session.call("heartbeat", body, { signal });
-      } catch (error) {
-        // A missed beat is no end: the stream itself tells when the balancer is gone.
-        if (!signal.aborted) logger.warn("Miss heartbeat", { balancer, error });
+      // A balancer that is slow to answer must not take us for silent: the next beat does not wait for its answer.
+      if (beats.size < MAX_OPEN_BEATS) {
+        const beat: Promise<void> = this.#beatOnce(standing, signal).finally(() => beats.delete(beat));
+        beats.add(beat);
       }
-      await clock.sleep(welcome.heartbeatMs, signal).catch(() => {});
+      await clock.sleep(standing.welcome.heartbeatMs, signal).catch(() => {});
+    }
+    await Promise.all(beats);
+  }
+
+  async #beatOnce(standing: Standing, signal: AbortSignal): Promise<void> {
+    const { host, collectHeartbeat, logger } = this.#components;
+    const { session, balancer } = standing;
+    try {
+      const facts = await unlessAborted(Promise.resolve(collectHeartbeat()), signal);
+      const rttMs = host.rttMs(balancer);
+      const body = rttMs === undefined ? facts : { ...facts, rttMs };
+      standing.tableMark = await session.call("heartbeat", body, { signal });
+    } catch (error) {
+      // A missed beat is no end: the stream itself tells when the balancer is gone.
+      if (!signal.aborted) logger.warn("Miss heartbeat", { balancer, error });
     }
   }
 

@@ -110,6 +110,8 @@ export interface SessionHub {
 
 interface Present extends NodePresence {
   readonly session: BalancerSession;
+  /** Rounds in a row in which nothing was heard of it. */
+  silentRounds: number;
   heartbeat: Heartbeat | undefined;
   heartbeatAtMs: number | undefined;
 }
@@ -213,6 +215,7 @@ export class SessionHubService implements SessionHub, Startable {
     if (present === undefined || this.#nodes.get(present.node) !== present) {
       throw new PublicError({ code: "SESSION_HELLO_MISSING" });
     }
+    present.silentRounds = 0;
     if (method === "heartbeat") return this.#takeHeartbeat(present, body as Heartbeat);
     const handler = this.#handlers.get(method);
     if (handler === undefined) throw new PublicError({ code: "METHOD_UNKNOWN" });
@@ -237,6 +240,7 @@ export class SessionHubService implements SessionHub, Startable {
       hello,
       joinedAtMs: clock.nowMs(),
       session,
+      silentRounds: 0,
       heartbeat: undefined,
       heartbeatAtMs: undefined,
     };
@@ -286,13 +290,15 @@ export class SessionHubService implements SessionHub, Startable {
     return this.#components.markTable(present.node);
   }
 
-  /** A node whose loop hangs or whose network is cut keeps its stream for long: silence is judged here. */
+  /**
+   * A node whose loop hangs or whose network is cut keeps its stream for long: silence is judged here. It is counted in
+   * our own rounds, not by the clock: while this process is held up it hears nobody, and a whole cluster would be gone.
+   */
   #dropSilent(): void {
-    const { clock, logger } = this.#components;
-    const oldest = clock.nowMs() - this.#options.missedHeartbeats * this.#options.heartbeatMs;
     for (const present of this.#nodes.values()) {
-      if ((present.heartbeatAtMs ?? present.joinedAtMs) >= oldest) continue;
-      logger.warn("Drop silent node", { node: present.node });
+      present.silentRounds += 1;
+      if (present.silentRounds <= this.#options.missedHeartbeats) continue;
+      this.#components.logger.warn("Drop silent node", { node: present.node });
       present.session.abort(new WireError({ code: "WIRE_PEER_SLOW", waitedFor: "answer" }));
     }
   }

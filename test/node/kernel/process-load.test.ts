@@ -25,6 +25,33 @@ describe("kernel/process-load", () => {
     assert.equal((await load.sample()).load, 0.5);
   });
 
+  it("tells what it measured last where a new measurement is slow, and measures once at a time", async () => {
+    const clock = new ManualClock();
+    let ticks = 0;
+    let reading = Promise.resolve();
+    let reads = 0;
+    const readStats = async () => {
+      reads += 1;
+      await reading;
+      return [stat(10, 1, ticks)];
+    };
+    const load = new ProcessLoad({ capacityCores: 1 }, { clock, rootPid: 10, readStats });
+    assert.equal(await load.newest(200), 0);
+    await clock.advance(1_000);
+    ticks = 50;
+    assert.equal(await load.newest(200), 0.5);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    reading = promise;
+    const two = Promise.all([load.newest(200), load.newest(200)]);
+    ticks = 100;
+    await clock.advance(200);
+    assert.deepEqual(await two, [0.5, 0.5]);
+    await clock.advance(300);
+    resolve();
+    assert.equal(await load.newest(200), 1);
+    assert.equal(reads, 3);
+  });
+
   it("keeps the time of a child that ended", async () => {
     const clock = new ManualClock();
     let stats = [stat(10, 1, 0), stat(11, 10, 300)];

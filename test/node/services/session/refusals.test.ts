@@ -8,7 +8,7 @@ import { SessionError } from "../../../../node/services/session/errors.ts";
 import type { SessionHubComponents } from "../../../../node/services/session/hub.ts";
 import { PublicError } from "../../../../node/wire/errors.ts";
 import { dialSession, handleSessions, openBalancerSession } from "../../../../node/wire/session/session.ts";
-import { makeOffer, tableMark, testCluster, testHash } from "../../../support/session-fixtures.ts";
+import { heartbeat, makeOffer, tableMark, testCluster, testHash } from "../../../support/session-fixtures.ts";
 import { codeIs, useSessions } from "../../../support/session-scene.ts";
 
 describe("sessions, refused and ended", () => {
@@ -143,6 +143,55 @@ describe("sessions, refused and ended", () => {
     await host.start();
     await client.start();
     assert.equal((await leaving).node, host.address);
+  });
+
+  it("do not end for a silence that the balancer was held up in itself", async () => {
+    let aheadMs = 0;
+    let sleeps = 0;
+    const clock: Clock = {
+      nowMs: () => systemClock.nowMs() + aheadMs,
+      sleep: (ms, signal) => {
+        sleeps += 1;
+        return systemClock.sleep(ms, signal);
+      },
+    };
+    const missedHeartbeats = 5;
+    const { hub, host: balancer } = await startHub({ clock }, { missedHeartbeats });
+    const [joining, leaving] = [joined(hub), left(hub)];
+    const { client, host } = await createClient([balancer], { collectHeartbeat: () => new Promise(() => {}) });
+    await host.start();
+    await client.start();
+    await joining;
+    aheadMs = 3_600_000;
+    sleeps = 0;
+    await leaving;
+    // Two of the hub's rounds each time: for the silent, and for agents.
+    assert.ok(sleeps >= 2 * (missedHeartbeats - 1), `${sleeps}`);
+  });
+
+  it("hear the next heartbeat whether or not the last was answered", async () => {
+    const { hub, host: balancer } = await startHub();
+    const third = Promise.withResolvers<void>();
+    let collected = 0;
+    const { client, host } = await createClient([balancer], {
+      collectHeartbeat: async () => {
+        collected += 1;
+        if (collected === 3) third.resolve();
+        // As a machine without a moment to spare would: the first two are ready with the third.
+        await third.promise;
+        return heartbeat;
+      },
+    });
+    await host.start();
+    const beats = new Promise<void>((resolve) => {
+      let heard = 0;
+      hub.onHeartbeat(() => {
+        heard += 1;
+        if (heard === 3) resolve();
+      });
+    });
+    await client.start();
+    await beats;
   });
 
   it("end promptly when the node's process is killed", async () => {
