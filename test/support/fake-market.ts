@@ -232,6 +232,7 @@ export class FakeHub implements Pick<SessionHub, "nodes" | "call" | "handle" | "
   readonly #handlers = new Map<string, (from: Address, body: never) => unknown>();
   readonly #joined = new Set<(presence: NodePresence) => void>();
   readonly #left = new Set<(presence: NodePresence) => void>();
+  readonly #heartbeats = new Set<(presence: NodePresence) => void>();
   readonly #clock: ManualClock;
 
   constructor(clock: ManualClock) {
@@ -253,8 +254,18 @@ export class FakeHub implements Pick<SessionHub, "nodes" | "call" | "handle" | "
 
   /** A heartbeat that tells of this many viewers of each stream that the node delivers. */
   tellViewers(node: FakeNode, viewers: number): void {
-    const capacity = { total: 1, free: 1 };
     const jobs = node.running().map((job) => (job.primitive === "delivery" ? { ...job, viewers } : job));
+    this.#beat(node, { jobs, free: 1 });
+  }
+
+  /** A heartbeat of all that the node does, with so much of each primitive free; the balancer hears of it. */
+  beat(node: FakeNode, free = 1_000_000_000, jobs = node.running()): void {
+    this.#beat(node, { jobs, free });
+    for (const listener of this.#heartbeats) listener(this.nodes.get(node.address)!);
+  }
+
+  #beat(node: FakeNode, { jobs, free }: { jobs: RunningJob[]; free: number }): void {
+    const capacity = { total: free, free };
     const heartbeat = {
       load: 0,
       draining: false,
@@ -262,7 +273,8 @@ export class FakeHub implements Pick<SessionHub, "nodes" | "call" | "handle" | "
       jobs,
     };
     const presence = this.nodes.get(node.address)!;
-    this.nodes.set(node.address, { ...presence, heartbeat, heartbeatAtMs: this.#clock.nowMs() });
+    // The same presence, as a session has one: only a greeting makes another.
+    Object.assign(presence, { heartbeat, heartbeatAtMs: this.#clock.nowMs() });
   }
 
   leave(node: FakeNode): void {
@@ -300,8 +312,9 @@ export class FakeHub implements Pick<SessionHub, "nodes" | "call" | "handle" | "
     return () => this.#left.delete(listener);
   }
 
-  onHeartbeat(): () => void {
-    return () => {};
+  onHeartbeat(listener: (presence: NodePresence) => void): () => void {
+    this.#heartbeats.add(listener);
+    return () => this.#heartbeats.delete(listener);
   }
 }
 

@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import { bodyFromText } from "@leat/sdk/selection/receipt.ts";
+import { RemoteError } from "../../../../node/wire/errors.ts";
+import { useBalancer } from "../../../support/balancer-scene.ts";
+import type { FakeNode } from "../../../support/fake-market.ts";
+
+describe("jobs that nobody does, at the balancer", () => {
+  const scene = useBalancer();
+  const { until, transcoders, goLive, countDecisions } = scene;
+
+  /** A stream whose ingest node may not transcode: only the third node can. */
+  async function goLiveAtSecond() {
+    const live = await goLive(scene.nodes[1]);
+    return { ...live, only: scene.nodes[2] };
+  }
+
+  /** Time goes by while the publisher sends. */
+  async function pass(stream: Hex, ingest: FakeNode, seconds: number) {
+    for (let passed = 0; passed < seconds; passed += 5) {
+      const frames = { lastFrameAgeMs: 0, sequence: 1, frames: 60, isOver: false, published: [] };
+      await scene.market.hub.ask(ingest, "publish.renew", { stream, ...frames });
+      await scene.market.clock.advance(5_000);
+    }
+  }
+
+  /** The only node is lost for good, and every job of the stream waits after a decision in vain. */
+  async function loseOnly({ id, ingest, only }: Awaited<ReturnType<typeof goLiveAtSecond>>) {
+    const before = await countDecisions();
+    scene.market.hub.leave(only);
+    only.jobs.clear();
+    await pass(id, ingest, 5);
+    await until(async () => (await countDecisions()) === before + 2);
+  }
+
+  it("go to a node that comes back at once, however long nobody was there", async function () {
+    this.timeout(20_000);
+    const live = await goLiveAtSecond();
+    await loseOnly(live);
+    await pass(live.id, live.ingest, 300);
+    scene.market.hub.join(live.only);
+    // No time passes any more.
+    await until(() => transcoders(live.id).length === 2);
+    assert.deepEqual(
+      transcoders(live.id).map(({ assignment }) => assignment.value.attempt),
+      [2, 2],
+    );
+  });
+
+  it("are not decided again and again while nothing changes", async function () {
+    this.timeout(20_000);
+    const live = await goLiveAtSecond();
+    await loseOnly(live);
+    const decisions = await countDecisions();
+    await pass(live.id, live.ingest, 300);
+    assert.equal(await countDecisions(), decisions);
+    // Another reason is worth another decision, which says it.
+    scene.market.hub.join(live.only);
+    scene.market.hub.beat(live.only, 0);
+    await pass(live.id, live.ingest, 60);
+    await until(async () => (await countDecisions()) > decisions);
+  });
+
+  it("go to a node that gets room", async () => {
+    const live = await goLiveAtSecond();
+    await loseOnly(live);
+    live.only.refusals.set("job.reserve", "JOB_CAPACITY_SHORT");
+    scene.market.hub.join(live.only);
+    await until(() => live.only.told("job.reserve").length >= 4);
+    scene.market.hub.beat(live.only, 0);
+    live.only.refusals.clear();
+    await pass(live.id, live.ingest, 60);
+    assert.equal(transcoders(live.id).length, 0);
+    scene.market.hub.beat(live.only);
+    await scene.market.clock.advance(1_000);
+    scene.market.hub.beat(live.only);
+    await until(() => transcoders(live.id).length === 2);
+  });
+
+  it("are asked for again at a node whose reservation ran out meanwhile", async () => {
+    scene.nodes[1].refusals.set("job.reserve", "JOB_CAPACITY_SHORT");
+    const only = scene.nodes[2];
+    const answer = only.answer.bind(only);
+    const late = new Set<Hex>();
+    only.answer = async (method, body) => {
+      if (method === "job.assign") {
+        const { job } = (body as { assignment: { value: { job: Hex } } }).assignment.value;
+        if (!late.has(job)) {
+          late.add(job);
+          throw new RemoteError({ code: "JOB_RESERVATION_MISSING", method });
+        }
+      }
+      return answer(method, body);
+    };
+    const { id } = await goLive();
+    for (const terms of transcoders(id)) {
+      assert.equal(terms.assignment.value.node, only.address);
+      const { body } = await scene.market.balancer.selection(terms.selection);
+      assert.equal(
+        bodyFromText(body).request.excluded.some(({ node }) => node === only.address),
+        false,
+      );
+    }
+  });
+
+  it("end where they still run and nobody wants them, and nowhere else", async () => {
+    const live = await goLiveAtSecond();
+    const [kept, given] = transcoders(live.id);
+    const { job, attempt } = given!.assignment.value;
+    const stray = { ...live.only.running().find((entry) => entry.job === job)!, attempt: attempt + 1 };
+    const beat = () => scene.market.hub.beat(live.only, 0, [...live.only.running(), stray]);
+    beat();
+    await scene.market.clock.advance(1_000);
+    beat();
+    // It may be on its way out.
+    assert.deepEqual(live.only.told("job.end"), []);
+    await scene.market.clock.advance(2_000);
+    beat();
+    await until(() => live.only.told("job.end").length === 1);
+    assert.deepEqual(live.only.told("job.end"), [{ job, attempt: attempt + 1, code: "JOB_REPLACED" }]);
+    await scene.market.clock.advance(1_000);
+    beat();
+    assert.equal(live.only.told("job.end").length, 1);
+    assert.ok(live.only.jobs.has(kept!.assignment.value.job));
+  });
+});
