@@ -170,7 +170,7 @@ describe("sessions, refused and ended", () => {
   });
 
   it("hear the next heartbeat whether or not the last was answered", async () => {
-    const { hub, host: balancer } = await startHub();
+    const { hub, host: balancer } = await startHub({}, { missedHeartbeats: 1_000 });
     const third = Promise.withResolvers<void>();
     let collected = 0;
     const { client, host } = await createClient([balancer], {
