@@ -55,7 +55,8 @@ export const balancerOptions = Type.Object(
       default: 1_000,
       minimum: 50,
       maximum: 60_000,
-      description: "Pause before a job that nobody could take is offered again, milliseconds",
+      description:
+        "First pause before a job that nobody could take is offered again, milliseconds; it doubles up to 30 s, and ends early when a node is there that was not or gets room",
     }),
     voucherEveryMs: Type.Integer({
       default: 10_000,
