@@ -3,12 +3,12 @@ import { getPlayback } from "@leat/sdk/client/actions/watch.ts";
 import type { LadderRequest } from "@leat/sdk/protocol/job.ts";
 import type { Browser, Page } from "playwright-core";
 import { openBrowser, whenState } from "../../test/support/browser.ts";
-import { TestNetwork } from "../../test/support/e2e-network.ts";
+import type { TestNetwork } from "../../test/support/e2e-network.ts";
 import { nodeAt, waitFor } from "../../test/support/e2e-stream.ts";
 import { playWhep } from "../../test/support/webrtc-page.ts";
 import { buyerOf } from "../network/demo.ts";
-import type { NodeName } from "../network/layout.ts";
-import type { BenchCase } from "./case.ts";
+import type { BenchCase, BenchOptions, BenchResult } from "./case.ts";
+import { withNetwork } from "./support/bench-network.ts";
 import { publishClock } from "./support/clock-publisher.ts";
 import { percentile, readLatencies } from "./support/picture-clock.ts";
 import { publishClockByWhip } from "./support/whip-clock.ts";
@@ -34,8 +34,6 @@ interface Scene {
 
 interface Way {
   readonly publish: (browser: Browser, created: CreatedStream, isAt: (url: string) => boolean) => Promise<Publishing>;
-  /** Takes the stream in; default the one that does not transcode. */
-  readonly at?: NodeName;
   /** Nothing is transcoded: the picture as it comes in. */
   readonly passthrough?: boolean;
   readonly watch: (scene: Scene) => Promise<Page>;
@@ -45,8 +43,10 @@ interface Publishing {
   stop(): Promise<void>;
 }
 
-/** One transcodes, another one takes in and serves, the third serves alone. */
-const TRANSCODER = "node-b";
+/**
+ * One takes in and serves, another one transcodes, the third serves alone. No node transcodes what it took in: it checks
+ * what others make of it.
+ */
 const INGEST = "node-a";
 const roles: Readonly<Record<string, readonly string[]>> = { "node-c": ["delivery"] };
 
@@ -55,34 +55,26 @@ const ways: Readonly<Record<string, Way>> = {
   "ll-hls": { publish: publishByRtmp, watch: watchPage },
   "rtmp-whep": { publish: publishByRtmp, watch: watchWhep },
   "whip-whep": { publish: publishByWhip, watch: watchWhep },
-  "rtmp-whep-same-node": { publish: publishByRtmp, watch: watchWhep, at: TRANSCODER },
   "rtmp-whep-source": { publish: publishByRtmp, watch: watchWhep, passthrough: true },
   "ll-hls-source": { publish: publishByRtmp, watch: watchPage, passthrough: true },
 };
 
 /**
  * Glass to glass: from the making of a picture, whose wall clock is drawn into it, to its showing in Chromium, read back
- * from the player's canvas. By RTMP or WHIP to one node, transcoded at another (or the same, or not at all), served by the
- * edge that the cluster chose.
+ * from the player's canvas. By RTMP or WHIP to one node, transcoded at another (or not at all), served by the edge that
+ * the cluster chose.
  */
-export const run: BenchCase = async ({ log }) => {
-  let browser: Browser | undefined;
-  log("start a network");
-  const network = await TestNetwork.start({
-    adjust: (name, config) => {
-      const node = config.node as Record<string, unknown>;
-      return roles[name] === undefined ? config : { ...config, node: { ...node, roles: roles[name] } };
-    },
-  });
+export const run: BenchCase = ({ log, signal }) => withNetwork(log, adjust, (network) => runAll(network, log, signal));
+
+async function runAll(network: TestNetwork, log: BenchOptions["log"], signal: AbortSignal): Promise<BenchResult> {
+  const browser = await openBrowser();
   try {
-    browser = await openBrowser();
     const rows: Record<string, string | number>[] = [];
     const json: Record<string, { p50Ms: number; p95Ms: number }> = {};
-    for (const [name, { publish, watch, at = INGEST, passthrough = false }] of Object.entries(ways)) {
-      const isAt = (url: string) => nodeAt(network, url) === at;
-      const published = (created: CreatedStream) => publish(browser!, created, isAt);
-      const latencies = await withStream(network, { publish: published, passthrough }, async (slug) => {
-        const page = await watch({ network, browser: browser!, slug });
+    for (const [name, { publish, watch, passthrough = false }] of Object.entries(ways)) {
+      signal.throwIfAborted();
+      const latencies = await withStream(network, { publish, browser, passthrough }, async (slug) => {
+        const page = await watch({ network, browser, slug });
         log(`${name}: plays; ${SAMPLES} pictures follow`);
         try {
           return await readLatencies(page, SAMPLES, EVERY);
@@ -96,20 +88,30 @@ export const run: BenchCase = async ({ log }) => {
     }
     return { rows, json };
   } finally {
-    await browser?.close();
-    await network.stop();
+    await browser.close();
   }
-};
+}
+
+function adjust(name: string, config: Record<string, unknown>): Record<string, unknown> {
+  const node = config.node as Record<string, unknown>;
+  return roles[name] === undefined ? config : { ...config, node: { ...node, roles: roles[name] } };
+}
 
 async function withStream<T>(
   network: TestNetwork,
-  { publish, passthrough }: { publish: (created: CreatedStream) => Promise<Publishing>; passthrough: boolean },
+  { publish, browser, passthrough }: Pick<Way, "publish"> & { browser: Browser; passthrough: boolean },
   measure: (slug: string) => Promise<T>,
 ): Promise<T> {
   const token = network.economy.deployment.tokens.USDC;
   const wanted = passthrough ? { ladder: [], passthrough } : { ladder };
-  const created = await createStream(buyerOf(network), { ...wanted, token, unsignedBudgetBytes: 10_000_000_000n });
-  const publisher = await publish(created);
+  const request = { ...wanted, token, unsignedBudgetBytes: 10_000_000_000n };
+  const isAt = (url: string) => nodeAt(network, url) === INGEST;
+  // Nodes that were just started are offered once they have told the balancer of themselves.
+  const created = await waitFor(`a stream at ${INGEST}`, limitMs, async () => {
+    const one = await createStream(buyerOf(network), request).catch(() => undefined);
+    return one?.ingestUrls.some(isAt) ? one : undefined;
+  });
+  const publisher = await publish(browser, created, isAt);
   try {
     await waitFor("the stream to be playable", limitMs, async () => {
       const { primary } = await getPlayback(network, created.slug);
@@ -122,18 +124,12 @@ async function withStream<T>(
 }
 
 async function publishByRtmp(_: Browser, { ingestUrls }: CreatedStream, isAt: (url: string) => boolean) {
-  return publishClock(findAt(ingestUrls, isAt));
+  return publishClock(ingestUrls.find(isAt)!);
 }
 
 async function publishByWhip(browser: Browser, { whipUrls }: CreatedStream, isAt: (url: string) => boolean) {
-  const page = await publishClockByWhip(browser, findAt(whipUrls, isAt));
+  const page = await publishClockByWhip(browser, whipUrls.find(isAt)!);
   return { stop: () => page.close() };
-}
-
-function findAt(urls: readonly string[], isAt: (url: string) => boolean): string {
-  const url = urls.find(isAt);
-  if (url === undefined) throw new Error("the stream was not given to the node that this way is measured at");
-  return url;
 }
 
 /** The cluster's own watch page, whose player is hls.js. */

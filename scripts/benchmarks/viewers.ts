@@ -3,10 +3,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createStream } from "@leat/sdk/client/actions/streams.ts";
 import { getPlayback, type Playback } from "@leat/sdk/client/actions/watch.ts";
 import type { LadderRequest } from "@leat/sdk/protocol/job.ts";
-import { TestNetwork } from "../../test/support/e2e-network.ts";
+import type { TestNetwork } from "../../test/support/e2e-network.ts";
 import { waitFor } from "../../test/support/e2e-stream.ts";
 import { buyerOf } from "../network/demo.ts";
-import type { BenchCase } from "./case.ts";
+import type { BenchCase, BenchOptions, BenchResult } from "./case.ts";
+import { withNetwork } from "./support/bench-network.ts";
 import type { CrowdFigures } from "./support/hls-crowd.ts";
 import { cpuMsOf, readMetric } from "./support/process-cost.ts";
 import { ViewerProcess } from "./support/viewer-process.ts";
@@ -47,9 +48,9 @@ const source = [
  * (receipts, access, metrics and vouchers in), share of requests that were answered, how far the last viewer had a part
  * behind the first, and the delay of the edge's event loop. Publisher, transcoder and viewers share the machine with it.
  */
-export const run: BenchCase = async ({ log, signal }) => {
-  log("start a network");
-  const network = await TestNetwork.start({ adjust });
+export const run: BenchCase = ({ log, signal }) => withNetwork(log, adjust, (network) => runAll(network, log, signal));
+
+async function runAll(network: TestNetwork, log: BenchOptions["log"], signal: AbortSignal): Promise<BenchResult> {
   let publisher: ChildProcess | undefined;
   try {
     const token = network.economy.deployment.tokens.USDC;
@@ -67,6 +68,7 @@ export const run: BenchCase = async ({ log, signal }) => {
     const rows: Record<string, number>[] = [];
     for (const crowd of CROWDS) {
       signal.throwIfAborted();
+      if (publisher.exitCode !== null) throw new Error("the publisher was turned away: there is nothing to watch");
       log(`${crowd.hlsViewers} viewers by LL-HLS and ${crowd.whepViewers} by WHEP for ${MEASURE_MS / 1_000} s`);
       rows.push({ ...crowd, ...(await measure(network, playback, crowd)) });
     }
@@ -74,9 +76,8 @@ export const run: BenchCase = async ({ log, signal }) => {
     return { rows, json: { ...first, more } };
   } finally {
     publisher?.kill("SIGTERM");
-    await network.stop();
   }
-};
+}
 
 function adjust(name: string, config: Record<string, unknown>): Record<string, unknown> {
   const node = config.node as Record<string, unknown>;

@@ -128,6 +128,7 @@ export async function waitFor<T>(what: string, limitMs: number, probe: () => Pro
     try {
       const found = await probe();
       if (found !== undefined) return found;
+      last = undefined;
     } catch (error) {
       if (!(error instanceof WatchError || error instanceof TypeError || isUnanswered(error))) throw error;
       last = error;

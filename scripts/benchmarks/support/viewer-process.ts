@@ -20,9 +20,19 @@ export class ViewerProcess {
 
   /** What happened since it was asked last. */
   async read(): Promise<CrowdAnswer> {
-    const answer = once(this.#child, "message");
-    this.#child.send("read");
-    return (await answer)[0] as CrowdAnswer;
+    const gone = new AbortController();
+    const { signal } = gone;
+    const answer = once(this.#child, "message", { signal });
+    const exit = once(this.#child, "exit", { signal }).then(() => {
+      throw new Error("the viewers ended while they were watched");
+    });
+    try {
+      this.#child.send("read");
+      return (await Promise.race([answer, exit]))[0] as CrowdAnswer;
+    } finally {
+      gone.abort();
+      await Promise.allSettled([answer, exit]);
+    }
   }
 
   async stop(): Promise<void> {
