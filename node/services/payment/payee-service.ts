@@ -77,6 +77,9 @@ export const payeeOptions = Type.Object(
   { default: {}, additionalProperties: false },
 );
 
+/** Where much waits for its checks, a voucher for each segment that passes would cost more than it is worth. */
+const ASK_PAUSE_MS = 1_000;
+
 export interface PayeeComponents {
   readonly vouchers: VoucherStore;
   readonly statements: Pick<Statements, "recoverSigner">;
@@ -260,22 +263,28 @@ export class PayeeService implements Payee, Startable {
 
   /** More work than was quoted uses up the credit long before the next voucher is due. */
   #askSoon(book: Book): void {
-    const { channel, id, ledger } = book;
-    const { askPayer, logger } = this.#components;
-    if (askPayer === undefined || this.#asking.has(id) || this.#tasks.signal.aborted) return;
-    const limit = this.#books.creditLimit(book);
-    if (limit === 0n || ledger.unpaidExact * 2n < limit) return;
-    this.#asking.add(id);
-    this.#tasks.run(async () => {
+    const { askPayer, clock, logger } = this.#components;
+    if (askPayer === undefined || this.#asking.has(book.id) || this.#tasks.signal.aborted) return;
+    if (!this.#isDue(book)) return;
+    this.#asking.add(book.id);
+    this.#tasks.run(async (signal) => {
       try {
-        await this.#requests.requestVoucher(channel, "usage");
+        while (this.#isDue(book)) {
+          await this.#requests.requestVoucher(book.channel, "usage");
+          await clock.sleep(ASK_PAUSE_MS, signal);
+        }
       } catch (error) {
         if (!isCodedError(error)) throw error;
         logger.warn("Ask for voucher failed", { code: error.code });
       } finally {
-        this.#asking.delete(id);
+        this.#asking.delete(book.id);
       }
     });
+  }
+
+  /** What is over is settled by whoever ended it. */
+  #isDue(book: Book): boolean {
+    return book.openJobs.size > 0 && book.ledger.unpaidExact * 2n >= this.#books.creditLimit(book);
   }
 
   #forget(job: Hex, { id }: Book): void {
