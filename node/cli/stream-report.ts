@@ -1,4 +1,5 @@
-import type { AttemptInfo, JobInfo, PaymentInfo, StreamInfo } from "@leat/sdk/client/actions/streams.ts";
+import type { AttemptInfo, HealthInfo, JobInfo, PaymentInfo, StreamInfo } from "@leat/sdk/client/actions/streams.ts";
+import type { HealthFault } from "@leat/sdk/protocol/health.ts";
 import { formatAmount } from "@leat/sdk/protocol/units.ts";
 import type { TokenFacts } from "./channel-table.ts";
 import { formatCost } from "./format-cost.ts";
@@ -11,7 +12,7 @@ const aboutChecks = [
   "from that edge as a viewer would while it was there.",
 ].join("\n");
 
-type ShownStream = Pick<StreamInfo, "slug" | "state" | "token" | "frames" | "segments" | "pull" | "targets">;
+type ShownStream = Pick<StreamInfo, "slug" | "state" | "token" | "frames" | "segments" | "pull" | "targets" | "health">;
 type ShownJob = Pick<JobInfo, "part"> & { readonly attempts: readonly ShownAttempt[] };
 type ShownAttempt = Pick<AttemptInfo, "node" | "state" | "checked" | "failed" | "selection" | "cost">;
 
@@ -45,7 +46,7 @@ export function renderStream(
   channels: readonly PaymentInfo[],
   tokens: readonly TokenFacts[],
 ): string {
-  const { slug, state, frames, segments, pull, targets } = stream;
+  const { slug, state, frames, segments, pull, targets, health } = stream;
   // Exact amounts are of whole tokens, also of one that this network does not name.
   const token = nameOf(tokens, stream.token);
   const attempts = jobs.flatMap(({ part, attempts: all }) =>
@@ -64,6 +65,7 @@ export function renderStream(
     ...(pull === null
       ? []
       : [`pulled from ${pull.url}${pull.code === null ? "" : `, of which nothing comes: ${pull.code}`}`]),
+    ...(health === null ? [] : [describeHealth(health)]),
     ...targets.map(({ name, url, code }) => `sent on to ${name} at ${url}${code === null ? "" : `, not now: ${code}`}`),
     ...(attempts.length === 0
       ? ["nobody works for it"]
@@ -71,6 +73,24 @@ export function renderStream(
     describeCost(sumCost(jobs), token),
     ...renderChannels(channels, tokens),
   ].join("\n\n");
+}
+
+const faultTexts: Readonly<Record<HealthFault, string>> = {
+  silent: "nothing comes",
+  slow: "less comes than real time needs: viewers will run dry",
+  "pictures-missing": "pictures are missing",
+  "keys-rare": "key frames are more than four seconds apart",
+};
+
+function describeHealth({ faults, videoBitrate, audioBitrate, frameRate, keyIntervalMs, driftMs }: HealthInfo): string {
+  const parts = [
+    `${frameRate} pictures a second at ${Math.round(videoBitrate / 1_000)} kb/s`,
+    `sound at ${Math.round(audioBitrate / 1_000)} kb/s`,
+    ...(keyIntervalMs === null ? [] : [`a key frame every ${(keyIntervalMs / 1_000).toFixed(1)} s`]),
+    `${driftMs} ms later than at first`,
+  ];
+  const said = faults.length === 0 ? "good" : `poor, ${faults.map((fault) => faultTexts[fault]).join(", ")}`;
+  return `what comes in is ${said}: ${parts.join(", ")}`;
 }
 
 function describeCost({ receipts, dueExact, waitingExact, droppedExact }: StreamCost, token: string): string {

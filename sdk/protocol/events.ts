@@ -2,7 +2,7 @@ import { type Static, Type } from "typebox";
 import { closedObject } from "./schemas.ts";
 
 /** What an account's servers are told of, by webhook. docs/buyers/webhooks.md says what each carries. */
-export const eventTypes = ["stream.started", "stream.ended", "viewer.refused", "balance.low"] as const;
+export const eventTypes = ["stream.started", "stream.ended", "stream.health", "viewer.refused", "balance.low"] as const;
 export const eventTypeSchema = Type.Union(eventTypes.map((type) => Type.Literal(type)));
 export type EventType = (typeof eventTypes)[number];
 

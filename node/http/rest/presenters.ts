@@ -2,6 +2,7 @@ import type { PlaybackPolicy } from "@leat/sdk/protocol/playback.ts";
 import type { RestreamTarget } from "@leat/sdk/protocol/restream.ts";
 import { maskSource } from "../../media-io/pull/source-url.ts";
 import { maskTarget } from "../../media-io/restream/target-url.ts";
+import type { HeardHealth } from "../../services/balancer/stream-health.ts";
 import type { JobView } from "../../services/balancer/views.ts";
 import type { ChannelStatus } from "../../services/payment/index.ts";
 import type { AttemptRow, CheckRow, ReceiptRow } from "../../store/sql/job-store.ts";
@@ -10,7 +11,7 @@ import type { AttemptCost } from "../../store/sql/work-costs.ts";
 
 /** Rows as they are shown: bigints become decimal text in the server's serializer. */
 
-export function presentStream(row: StreamRow) {
+export function presentStream(row: StreamRow, health: HeardHealth | undefined) {
   const { id, slug, state, token, ladder, passthrough, renditions, source, region, createdAtMs, endedAtMs, endCode } =
     row;
   return {
@@ -32,10 +33,15 @@ export function presentStream(row: StreamRow) {
     playback: presentPolicy(row.playback),
     pull: presentPull(row),
     targets: row.targets.map((target) => presentTarget(target, row)),
+    health: health === undefined ? null : presentHealth(health),
     createdAtMs,
     endedAtMs,
     endCode,
   };
+}
+
+function presentHealth({ health, faults, heardAtMs }: HeardHealth) {
+  return { state: faults.length === 0 ? "good" : "poor", faults, heardAtMs, ...health };
 }
 
 function presentPull({ pull, pullCode }: StreamRow) {

@@ -1,6 +1,7 @@
 import { type PlaybackRequest, playbackRequestSchema } from "@leat/sdk/protocol/playback.ts";
 import type { FastifyInstance } from "fastify";
 import type { Balancer } from "../../services/balancer/balancer-service.ts";
+import type { StreamRow } from "../../store/sql/stream-store.ts";
 import { type AuthComponents, requireAccount } from "../auth.ts";
 import { addIdempotency, type IdempotencyStore } from "../plugins/idempotency.ts";
 import { addRateLimit } from "../plugins/rate-limit.ts";
@@ -38,6 +39,7 @@ export async function registerStreamRoutes(
 ): Promise<void> {
   const { balancer, idempotency } = components;
   const { views } = balancer;
+  const show = (row: StreamRow) => presentStream(row, views.health(row.id));
   declareBalancerErrors(app);
   await app.register(async (group) => {
     await addRateLimit(group, options);
@@ -64,18 +66,18 @@ export async function registerStreamRoutes(
       "/v1/streams",
       { schema: { querystring: pageQuery } },
       async ({ account, query }) => ({
-        streams: (await views.streams(account, query.limit, query.before)).map(presentStream),
+        streams: (await views.streams(account, query.limit, query.before)).map(show),
       }),
     );
     group.get<OneStream>("/v1/streams/:stream", { schema: { params: streamParams } }, async ({ account, params }) =>
-      presentStream(await views.stream(account, params.stream)),
+      show(await views.stream(account, params.stream)),
     );
     group.post<OneStream>(
       "/v1/streams/:stream/end",
       { schema: { params: streamParams } },
       async ({ account, params }) => {
         await balancer.endStream(account, params.stream);
-        return presentStream(await views.stream(account, params.stream));
+        return show(await views.stream(account, params.stream));
       },
     );
     group.post<OneStream & { Body: { revokeOld?: boolean } }>(
@@ -88,7 +90,7 @@ export async function registerStreamRoutes(
       { schema: { params: streamParams, body: playbackRequestSchema } },
       async ({ account, params, body }) => {
         await balancer.setPlayback(account, params.stream, body);
-        return presentStream(await views.stream(account, params.stream));
+        return show(await views.stream(account, params.stream));
       },
     );
     group.post<OneStream & { Body: TargetsBody }>(
@@ -96,7 +98,7 @@ export async function registerStreamRoutes(
       { schema: { params: streamParams, body: targetsBody } },
       async ({ account, params, body }) => {
         await balancer.setTargets(account, params.stream, body.targets);
-        return presentStream(await views.stream(account, params.stream));
+        return show(await views.stream(account, params.stream));
       },
     );
     group.get<OneStream>(

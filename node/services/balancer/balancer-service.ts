@@ -36,6 +36,7 @@ import { SeedSource } from "./seed-source.ts";
 import { type PublishedSelection, SelectionLog } from "./selection-log.ts";
 import { StrayJobs } from "./stray-jobs.ts";
 import { StreamBook } from "./stream-book.ts";
+import { StreamHealth } from "./stream-health.ts";
 import { type CreatedStream, type CreateStream, type RotatedKey, Streams } from "./streams.ts";
 import { UnpaidWork } from "./unpaid-work.ts";
 import { type StreamViews, Views } from "./views.ts";
@@ -79,6 +80,7 @@ export class BalancerService implements Balancer, Startable {
   readonly #publishing: Publishing;
   readonly #streams: Streams;
   readonly #play: Play;
+  readonly #health: StreamHealth;
   readonly #frontDoor: FrontDoor;
   readonly #accounting: Accounting;
   readonly #reports: Reports;
@@ -134,7 +136,9 @@ export class BalancerService implements Balancer, Startable {
     this.#pulls = pulls;
     const onPause = (stream: Hex) => this.#pauseStream(stream);
     const tickets = new PublishTickets(clock, options.publishTicketMs);
-    const publishing = { streams, jobs, placement, keeper, onEnd, pulls, onPause, tickets };
+    const health = new StreamHealth(components.news);
+    this.#health = health;
+    const publishing = { streams, jobs, placement, keeper, onEnd, pulls, onPause, tickets, health };
     this.#publishing = new Publishing(components, options, publishing);
     this.#frontDoor = new FrontDoor(components, { streams, jobs, candidates, nodes, tickets, parameters });
     const onTargets = () => this.#restreams.look();
@@ -145,7 +149,7 @@ export class BalancerService implements Balancer, Startable {
     const place = (stream: StreamRow) => this.#play.place(stream);
     this.#restreams = new Restreams(components, { streams, jobs, tasks, place });
     this.#reports = new Reports(components, options, { streams, accounting, tasks });
-    this.views = new Views(components, this.#streams, candidates);
+    this.views = new Views(components, this.#streams, candidates, health);
     this.#handleCalls();
   }
 
@@ -346,6 +350,7 @@ export class BalancerService implements Balancer, Startable {
       endCode: code,
     });
     await this.#streamBook.dropLease(stream);
+    this.#health.forget(stream);
     await this.#keeper.endStream(stream, code === "PUBLISHER_LOST" ? "STREAM_ENDED" : code);
     this.#reports.settle(stream);
     this.#pulls.look();
@@ -360,6 +365,7 @@ export class BalancerService implements Balancer, Startable {
       logger.info("Pause stream", { streamId: stream, code: row.pullCode });
       await this.#streamBook.change(stream, { state: "created", source: null, renditions: null });
       await this.#streamBook.dropLease(stream);
+      this.#health.forget(stream);
       await this.#keeper.endStream(stream, "STREAM_PAUSED");
       const { slug } = row;
       await this.#jobs.create(stream, "ingest", { stream, slug, primitive: "ingest" }, clock.nowMs());

@@ -5,6 +5,7 @@ import type { NodeRequest } from "../../wire/session/messages.ts";
 import type { NewsItem } from "../webhooks/webhook-service.ts";
 import { BalancerError } from "./errors.ts";
 import { isRunning, type JobBook } from "./job-book.ts";
+import type { HeardHealth } from "./stream-health.ts";
 
 /**
  * Events of streams, as their buyers are told. Told before the change that they tell of is made, under an id that
@@ -19,6 +20,12 @@ export function endedNews(stream: StreamRow, code: string): NewsItem {
   const { id, slug, buyer, nextFrame, nextSequence } = stream;
   const data = { stream: id, slug, code, frames: nextFrame, segments: nextSequence };
   return { id: `stream.ended.${id}`, type: "stream.ended", account: buyer, data };
+}
+
+/** How its source does, once that is known and whenever it has changed. */
+export function healthNews({ id, slug, buyer }: StreamRow, { health, faults, heardAtMs }: HeardHealth): NewsItem {
+  const data = { stream: id, slug, state: faults.length === 0 ? "good" : "poor", faults, health };
+  return { id: `stream.health.${id}.${heardAtMs}`, type: "stream.health", account: buyer, data };
 }
 
 /** One for each node and minute. */

@@ -17,6 +17,7 @@ import type { PublishTickets } from "./publish-tickets.ts";
 import type { Pulls } from "./pulls.ts";
 import { planRenditions } from "./renditions.ts";
 import type { StreamBook } from "./stream-book.ts";
+import type { StreamHealth } from "./stream-health.ts";
 
 export interface PublishingParts {
   readonly streams: StreamBook;
@@ -24,6 +25,7 @@ export interface PublishingParts {
   readonly placement: Placement;
   readonly keeper: JobKeeper;
   readonly tickets: PublishTickets;
+  readonly health: StreamHealth;
   /** The stream is over: everything ends and is paid. */
   readonly onEnd: (stream: Hex, code: string) => Promise<void>;
   readonly pulls: Pick<Pulls, "requirePuller">;
@@ -106,6 +108,8 @@ export class Publishing {
     const stream = await streams.find(body.stream);
     if (stream === undefined || stream.state === "ended") return;
     if (body.sequence !== null) this.#begun(body.stream, body.sequence);
+    const nowMs = this.#components.clock.nowMs();
+    if (body.health !== undefined) await this.#parts.health.hear(stream, body.health, nowMs);
     await this.#credit.check(stream);
     const nextSequence = Math.max(stream.nextSequence, (body.sequence ?? -1) + 1);
     const nextFrame = BigInt(body.frames) > stream.nextFrame ? BigInt(body.frames) : stream.nextFrame;

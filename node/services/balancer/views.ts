@@ -1,5 +1,5 @@
 import { channelId, hubChannel } from "@leat/sdk/protocol/channel.ts";
-import type { Address } from "@leat/sdk/protocol/hex.ts";
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { Candidate } from "@leat/sdk/selection/candidate.ts";
 import type { AttemptRow, CheckRow, JobRow, ReceiptPosition, ReceiptRow } from "../../store/sql/job-store.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
@@ -7,6 +7,7 @@ import type { AttemptCost } from "../../store/sql/work-costs.ts";
 import type { ChannelStatus } from "../payment/index.ts";
 import type { CandidateBook } from "./candidates.ts";
 import type { BalancerComponents } from "./ports.ts";
+import type { HeardHealth, StreamHealth } from "./stream-health.ts";
 import type { Streams } from "./streams.ts";
 
 export interface JobView {
@@ -36,6 +37,8 @@ export interface NodeView {
 export interface StreamViews {
   stream(buyer: Address, name: string): Promise<StreamRow>;
   streams(buyer: Address, limit: number, beforeMs?: number): Promise<StreamRow[]>;
+  /** How its source does; undefined while it is not published. Of a row that was read above. */
+  health(stream: Hex): HeardHealth | undefined;
   jobs(buyer: Address, name: string): Promise<JobView[]>;
   receipts(buyer: Address, name: string, limit: number, after?: ReceiptPosition): Promise<ReceiptRow[]>;
   /** The buyer's channel to the cluster, and the cluster's to every node that worked for the stream. */
@@ -48,11 +51,13 @@ export class Views implements StreamViews {
   readonly #components: BalancerComponents;
   readonly #streams: Streams;
   readonly #candidates: CandidateBook;
+  readonly #health: StreamHealth;
 
-  constructor(components: BalancerComponents, streams: Streams, candidates: CandidateBook) {
+  constructor(components: BalancerComponents, streams: Streams, candidates: CandidateBook, health: StreamHealth) {
     this.#components = components;
     this.#streams = streams;
     this.#candidates = candidates;
+    this.#health = health;
   }
 
   stream(buyer: Address, name: string): Promise<StreamRow> {
@@ -61,6 +66,10 @@ export class Views implements StreamViews {
 
   streams(buyer: Address, limit: number, beforeMs?: number): Promise<StreamRow[]> {
     return this.#streams.list(buyer, limit, beforeMs);
+  }
+
+  health(stream: Hex): HeardHealth | undefined {
+    return this.#health.of(stream);
   }
 
   async jobs(buyer: Address, name: string): Promise<JobView[]> {

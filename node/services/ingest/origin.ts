@@ -343,6 +343,7 @@ export class Origin {
   }
 
   async #renew(): Promise<void> {
+    const health = this.source.health.read(this.#components.clock.nowMs());
     const reason = await this.#line.renew({
       stream: this.stream,
       lastFrameAgeMs: this.lastFrameAgeMs,
@@ -350,6 +351,7 @@ export class Origin {
       frames: this.source.frames,
       isOver: this.#ending,
       published: [...this.#newest].map(([rung, sequence]) => ({ rung, sequence })),
+      ...(health !== undefined && !this.#ending && { health }),
     });
     if (reason === undefined || this.#ending) return;
     this.#components.logger.warn("Publish lease is lost", { code: reason });

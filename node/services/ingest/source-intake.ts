@@ -1,5 +1,6 @@
 import { BoundaryMaker } from "@leat/node/media/boundaries.ts";
 import { SoundBoundaryMaker, soundTicks } from "@leat/node/media/sound-boundaries.ts";
+import { HealthMeter } from "@leat/node/media/source-health.ts";
 import { type RawSample, Timeline } from "@leat/node/media/timeline.ts";
 import { WallClock } from "@leat/node/media/wall-clock.ts";
 import type { AudioConfig, Boundary, Frame, TrackConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
@@ -41,6 +42,7 @@ const SOUND_ALONE_AFTER_S = 4;
  * segments; a stream that shows none is cut by its sound, and stays so.
  */
 export class SourceIntake {
+  readonly health = new HealthMeter();
   readonly #start: SourceStart;
   readonly #parts: SourceIntakeParts;
   readonly #timeline: Timeline;
@@ -154,6 +156,7 @@ export class SourceIntake {
     // A configuration counts from the first frame that names it, not from when it was announced.
     const config = this.#videoConfigs.get(frame.configVersion);
     if (config === undefined) return;
+    this.health.video(frame);
     this.#releaseEarly();
     if (this.#video?.version !== frame.configVersion) {
       this.#video = { version: frame.configVersion, config };
@@ -185,6 +188,7 @@ export class SourceIntake {
   #takeAudio(frame: Frame): void {
     const config = this.#audioConfigs.get(frame.configVersion);
     if (config === undefined) return;
+    this.health.audio(frame, config.timescale);
     if (this.#early === undefined) {
       this.#passAudio(frame, config);
       return;

@@ -1,3 +1,4 @@
+import { sourceHealthSchema } from "@leat/sdk/protocol/health.ts";
 import {
   type capacitySchema,
   jobTermsSchema,
@@ -179,6 +180,8 @@ export const nodeMethods = defineMethods({
       isOver: Type.Boolean(),
       /** The newest published segment of each rung that has one: a balancer that was away learns it from here. */
       published: listSchema(closedObject({ rung: uint32Schema, sequence: uint32Schema }), MAX_RENDITIONS),
+      /** Absent before anything came, and when nothing will. */
+      health: Type.Optional(sourceHealthSchema),
     }),
     response: nothing,
   },

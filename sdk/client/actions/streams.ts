@@ -1,6 +1,7 @@
 import { CodedError } from "../../base/errors.ts";
 import { signApiRequest } from "../../protocol/api-request.ts";
 import { createDomain } from "../../protocol/eip712.ts";
+import type { HealthFault, SourceHealth } from "../../protocol/health.ts";
 import { type Address, bytesToHex, type Hex } from "../../protocol/hex.ts";
 import type { LadderRequest, SourceSummary } from "../../protocol/job.ts";
 import type { PlaybackRequest } from "../../protocol/playback.ts";
@@ -99,6 +100,8 @@ export interface StreamInfo {
   readonly pull: { readonly url: string; readonly when: PullWhen; readonly code: string | null } | null;
   /** Servers that it is sent on to, without their keys, and why nothing is sent to one now; null where something is. */
   readonly targets: readonly TargetInfo[];
+  /** How what is published comes in, by its ingest node; null while nothing is. */
+  readonly health: HealthInfo | null;
   readonly renditions: readonly RenditionInfo[];
   /** What is published; null before the first time. */
   readonly source: SourceSummary | null;
@@ -106,6 +109,14 @@ export interface StreamInfo {
   readonly frames: string;
   readonly segments: number;
   readonly endCode: string | null;
+}
+
+export interface HealthInfo extends SourceHealth {
+  /** "poor" where `faults` says why. */
+  readonly state: "good" | "poor";
+  readonly faults: readonly HealthFault[];
+  /** When the node told it, milliseconds since 1970. */
+  readonly heardAtMs: number;
 }
 
 export interface TargetInfo {

@@ -11,6 +11,7 @@ const stream = {
   segments: 6,
   pull: null,
   targets: [],
+  health: null,
 } as const;
 const payment = {
   payer: address("1"),
@@ -75,6 +76,27 @@ describe("report of a stream", () => {
     assert.match(text, /^stream north-wind is live: 360 frames in 6 segments$/m);
     assert.match(text, /^checked: .*\n.*the share of them that the cluster samples.*\n/m);
     assert.doesNotMatch(renderStream(stream, [], [], [usdc]), /checked/);
+  });
+
+  it("says how the source does, and what is wrong with it", () => {
+    const good = {
+      videoBitrate: 2_650_400,
+      audioBitrate: 128_000,
+      frameRate: 29.97,
+      keyIntervalMs: 2_002,
+      pace: 1,
+      driftMs: -3,
+      missingPictures: 0,
+      silentMs: 20,
+      heardAtMs: 1,
+      state: "good",
+      faults: [],
+    } as const;
+    const show = (health: typeof good | (Omit<typeof good, "faults"> & { readonly faults: readonly ["slow"] })) =>
+      renderStream({ ...stream, health }, [], [], [usdc]);
+    const numbers = "29.97 pictures a second at 2650 kb/s, sound at 128 kb/s, a key frame every 2.0 s";
+    assert.ok(show(good).includes(`what comes in is good: ${numbers}, -3 ms later than at first`));
+    assert.match(show({ ...good, faults: ["slow"] }), /^what comes in is poor, less comes than real time needs/m);
   });
 
   it("says where a pulled stream comes from, and why nothing does", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { promisify } from "node:util";
+import { inspect, promisify } from "node:util";
 import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
 import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import type { Ladder } from "@leat/transcoder/ladder.ts";
@@ -176,6 +176,9 @@ describe("segments pushed to an origin", function () {
     await promisify(execFile)("ffmpeg", ["-v", "quiet", "-nostdin", ...input, ...output, `${base}/index.m3u8`]);
     const pictures = () => balancer.of("publish.renew").at(-1)?.body.frames ?? 0;
     await balancer.until(() => pictures() === 75);
+    const health = balancer.of("publish.renew").findLast(({ body }) => body.health !== undefined)?.body.health;
+    assert.ok(health !== undefined && health.videoBitrate > 0 && health.keyIntervalMs! <= 1_000, inspect(health));
+    assert.equal(health.missingPictures, 0);
     await balancer.until(() => balancer.published.get("h264") === 2);
   });
 });

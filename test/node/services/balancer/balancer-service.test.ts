@@ -121,6 +121,47 @@ describe("balancer", () => {
     ]);
   });
 
+  it("shows how a source does, and tells its buyer what two reports in a row agree on", async () => {
+    const live = await goLive();
+    await scene.market.hub.ask(live.ingest, "source.ready", { stream: live.id, source, partTargetMs: 250 });
+    const good = {
+      videoBitrate: 2_500_000,
+      audioBitrate: 128_000,
+      frameRate: 30,
+      keyIntervalMs: 2_000,
+      pace: 1,
+      driftMs: 4,
+      missingPictures: 0,
+      silentMs: 12,
+    };
+    const slow = { ...good, pace: 0.7 };
+    const { views } = scene.market.balancer;
+    const hear = async (health: typeof good) => {
+      await scene.market.clock.advance(1_000);
+      const going = { lastFrameAgeMs: 0, sequence: 4, frames: 250, isOver: false, published: [] };
+      await scene.market.hub.ask(live.ingest, "publish.renew", { stream: live.id, ...going, health });
+    };
+    const told = () => scene.market.news.filter(({ type }) => type === "stream.health").map(({ data }) => data.faults);
+    assert.equal(views.health(live.id), undefined);
+    await hear(good);
+    assert.deepEqual([views.health(live.id)?.health, told()], [good, []]);
+    await hear(good);
+    assert.deepEqual(told(), [[]]);
+    // One report alone is told to nobody, and a change waits until ten seconds after the last one.
+    for (let second = 0; second < 12; second += 1) await hear(second === 0 ? slow : good);
+    await hear(slow);
+    assert.deepEqual([views.health(live.id)?.faults, told()], [["slow"], [[]]]);
+    await hear(slow);
+    assert.deepEqual(told(), [[], ["slow"]]);
+    for (let second = 0; second < 9; second += 1) await hear(good);
+    assert.deepEqual(told(), [[], ["slow"]]);
+    for (let second = 0; second < 3; second += 1) await hear(good);
+    assert.deepEqual(told(), [[], ["slow"], []]);
+    const end = { stream: live.id, clean: true, lastSequence: 4, frames: 300 };
+    await scene.market.hub.ask(live.ingest, "publish.end", end);
+    assert.equal(views.health(live.id), undefined);
+  });
+
   it("ends a stream once, whoever says it at the same time", async () => {
     const live = await goLive();
     const end = { stream: live.id, clean: true, lastSequence: null, frames: 0 };

@@ -1,0 +1,49 @@
+import { type Static, Type } from "typebox";
+import { closedObject, countSchema } from "./schemas.ts";
+
+/** How what a publisher sends arrives at its node, over the last ten seconds; `silentMs` and `driftMs` are of now. */
+export const sourceHealthSchema = closedObject({
+  /** Bits a second. */
+  videoBitrate: countSchema,
+  audioBitrate: countSchema,
+  /** Pictures a second. */
+  frameRate: Type.Number({ minimum: 0, maximum: 10_000 }),
+  /** Longest time from one key frame to the next, also to one that has not come yet; null before the first. */
+  keyIntervalMs: Type.Union([countSchema, Type.Null()]),
+  /** Seconds of media a second: 1 is real time. Null where less than three seconds of one clock are known. */
+  pace: Type.Union([Type.Number({ minimum: 0, maximum: 10_000 }), Type.Null()]),
+  /** How much later than by the publisher's own clock media comes now than when its connection began; negative: sooner. */
+  driftMs: Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }),
+  /** Pictures that did not come, by the times of those that did. */
+  missingPictures: countSchema,
+  /** Since the media that came is over. */
+  silentMs: countSchema,
+});
+export type SourceHealth = Static<typeof sourceHealthSchema>;
+
+export const healthFaults = ["silent", "slow", "pictures-missing", "keys-rare"] as const;
+export type HealthFault = (typeof healthFaults)[number];
+
+const SILENT_MS = 3_000;
+/** A publisher that sends less than this of real time falls behind its viewers. */
+const LEAST_PACE = 0.95;
+/** Of all pictures of ten seconds. */
+const MOST_MISSING = 0.05;
+/** As long as a segment may be: whoever tunes in waits for a key frame. */
+const MOST_KEY_INTERVAL_MS = 4_000;
+const WINDOW_S = 10;
+
+/**
+ * What is wrong with a source; empty: nothing. `silent`: nothing came for three seconds. `slow`: less than 95 % of real
+ * time arrives. `pictures-missing`: more than a twentieth did not come. `keys-rare`: more than four seconds between key
+ * frames. A source that is silent is told as nothing else.
+ */
+export function findHealthFaults(health: SourceHealth): HealthFault[] {
+  const { silentMs, pace, missingPictures, frameRate, keyIntervalMs } = health;
+  if (silentMs >= SILENT_MS) return ["silent"];
+  const faults: HealthFault[] = [];
+  if (pace !== null && pace < LEAST_PACE) faults.push("slow");
+  if (missingPictures > MOST_MISSING * (missingPictures + frameRate * WINDOW_S)) faults.push("pictures-missing");
+  if (keyIntervalMs !== null && keyIntervalMs > MOST_KEY_INTERVAL_MS) faults.push("keys-rare");
+  return faults;
+}

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { HealthMeter } from "@leat/node/media/source-health.ts";
+import { VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
+import { findHealthFaults } from "@leat/sdk/protocol/health.ts";
+
+const startMs = 1_000_000_000;
+
+interface Sending {
+  readonly from?: number;
+  readonly pictures: number;
+  readonly fps?: number;
+  readonly keyEvery?: number;
+  readonly epoch?: number;
+  /** When a picture comes, milliseconds after the first; default: when it is due. */
+  readonly comesAt?: (index: number, dueMs: number) => number;
+  readonly isLost?: (index: number) => boolean;
+}
+
+/** Gives pictures of 1,000 bytes; answers when the last one came. */
+function send(meter: HealthMeter, sending: Sending): number {
+  const { from = 0, pictures, fps = 25, keyEvery = 50, epoch = 0, comesAt = (_, due) => due, isLost } = sending;
+  const step = VIDEO_TIMESCALE / fps;
+  let arrivalMs = startMs;
+  for (let index = from; index < from + pictures; index += 1) {
+    if (isLost?.(index)) continue;
+    let next = index + 1;
+    while (isLost?.(next)) next += 1;
+    arrivalMs = startMs + comesAt(index, (index * 1_000) / fps);
+    const [dts, duration] = [VIDEO_TIMESCALE + index * step, (next - index) * step];
+    meter.video({ epoch, dts, duration, key: index % keyEvery === 0, arrivalMs, data: new Uint8Array(1_000) });
+  }
+  return arrivalMs;
+}
+
+describe("health of a source", () => {
+  it("knows bit rates, frame rate, key frames and pace of what comes in time", () => {
+    const meter = new HealthMeter();
+    assert.equal(meter.read(startMs), undefined);
+    const nowMs = send(meter, { pictures: 500 });
+    for (let at = 0; at < 400; at += 1) {
+      const frame = { epoch: 0, dts: 48_000 + at * 2_400, duration: 2_400, key: true, data: new Uint8Array(200) };
+      meter.audio({ ...frame, arrivalMs: nowMs }, 48_000);
+    }
+    const health = meter.read(nowMs)!;
+    assert.ok(Math.abs(health.videoBitrate - 200_000) <= 4_000, `${health.videoBitrate}`);
+    assert.ok(Math.abs(health.frameRate - 25) <= 0.5, `${health.frameRate}`);
+    assert.ok(health.audioBitrate > 0);
+    assert.deepEqual([health.keyIntervalMs, health.pace, health.driftMs], [2_000, 1, 0]);
+    assert.deepEqual([health.missingPictures, health.silentMs, findHealthFaults(health)], [0, 0, []]);
+  });
+
+  it("finds a publisher that is slow, and one whose clock drifts", () => {
+    const slow = new HealthMeter();
+    const health = slow.read(send(slow, { pictures: 500, comesAt: (_, due) => due * 1.2 }))!;
+    assert.equal(health.pace, 0.83);
+    assert.deepEqual(findHealthFaults(health), ["slow"]);
+    const drifting = new HealthMeter();
+    const drift = drifting.read(send(drifting, { pictures: 25 * 600, comesAt: (_, due) => due * 1.001 }))!;
+    assert.ok(Math.abs(drift.driftMs - 600) <= 5, `${drift.driftMs}`);
+    assert.deepEqual(findHealthFaults(drift), []);
+  });
+
+  it("counts pictures that are missing where they come evenly, and none where they come as they please", () => {
+    const lossy = new HealthMeter();
+    const health = lossy.read(send(lossy, { pictures: 500, isLost: (index) => index % 12 === 7 }))!;
+    assert.ok(Math.abs(health.missingPictures - 250 / 12) <= 2, `${health.missingPictures}`);
+    assert.deepEqual(findHealthFaults(health), ["pictures-missing"]);
+    const screen = new HealthMeter();
+    const still = screen.read(send(screen, { pictures: 500, isLost: (index) => (index * 7_919) % 13 > 4 }))!;
+    assert.equal(still.missingPictures, 0);
+  });
+
+  it("finds key frames that are rare, also the one that does not come", () => {
+    const meter = new HealthMeter();
+    const health = meter.read(send(meter, { pictures: 250, keyEvery: 1_000 }))!;
+    assert.equal(health.keyIntervalMs, 249 * 40);
+    assert.deepEqual(findHealthFaults(health), ["keys-rare"]);
+  });
+
+  it("says that nothing comes, and not between segments that come whole", () => {
+    const meter = new HealthMeter();
+    const nowMs = send(meter, { pictures: 250 });
+    assert.deepEqual(findHealthFaults(meter.read(nowMs + 2_900)!), []);
+    assert.deepEqual(findHealthFaults(meter.read(nowMs + 60_000)!), ["silent"]);
+    // Segments of six seconds, each at once.
+    const pushed = new HealthMeter();
+    const lastMs = send(pushed, { pictures: 600, comesAt: (_, due) => Math.floor(due / 6_000) * 6_000 });
+    assert.equal(pushed.read(lastMs + 5_500)!.silentMs, 0);
+    assert.deepEqual(findHealthFaults(pushed.read(lastMs + 9_500)!), ["silent"]);
+  });
+
+  it("begins anew with another clock", () => {
+    const meter = new HealthMeter();
+    send(meter, { pictures: 250, comesAt: (_, due) => due * 2 });
+    const nowMs = send(meter, { pictures: 250, epoch: 1, comesAt: (_, due) => 20_000 + due });
+    const health = meter.read(nowMs)!;
+    assert.deepEqual([health.pace, health.driftMs, health.keyIntervalMs], [1, 0, 2_000]);
+  });
+});
