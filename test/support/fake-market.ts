@@ -11,6 +11,7 @@ import {
   type Receipt,
   receiptStructure,
 } from "@leat/sdk/protocol/signed.ts";
+import type { Clock } from "../../node/kernel/clock.ts";
 import { nativeStatements } from "../../node/kernel/secp.ts";
 import { PlaybackError } from "../../node/media-io/access/errors.ts";
 import { type OwnerAsker, PolicyAccess, type ViewerAccess } from "../../node/media-io/access/viewer-access.ts";
@@ -395,10 +396,42 @@ export async function startMarket(
     parts.nodes.map((node) => [node.address, `0x${"0f".repeat(19)}0${node.number}` as Address]),
   );
   const news: NewsItem[] = [];
-  const components: BalancerComponents = {
+  const components = balancerComponents(database, {
+    hub,
+    books,
+    clock,
+    operatorOf: (node) => operators.get(node),
+    tokens: [usdc],
+    tell: (item) => void news.push(item),
+    changes: {
+      ...(parts.jobStore === undefined ? {} : { jobStore: parts.jobStore }),
+      ...(parts.evidence === undefined ? {} : { evidence: parts.evidence }),
+    },
+  });
+  const options = defaultsOf(balancerOptions, { seedChainLength: 64, ...parts.options });
+  const balancer = new BalancerService(components, options);
+  await balancer.start();
+  return { clock, hub, books, balancer, access: components.access, news };
+}
+
+/** What a balancer needs: a real database, the given hub and clock, and a chain and books that say yes. */
+export function balancerComponents(
+  database: SqlDatabase,
+  parts: {
+    readonly hub: BalancerComponents["hub"];
+    readonly books: FakeBooks;
+    readonly clock: Clock;
+    readonly operatorOf: (node: Address) => Address | undefined;
+    readonly tokens: readonly Address[];
+    readonly tell?: (item: NewsItem) => void;
+    readonly changes?: Partial<BalancerComponents>;
+  },
+): BalancerComponents {
+  const { hub, books, clock, operatorOf, tokens } = parts;
+  return {
     hub,
     chain: {
-      operatorOf: (node) => operators.get(node),
+      operatorOf,
       operator: (operator) => ({ operator, stake: 1000n * 10n ** 18n, thawing: 0n, nodes: new Map() }),
       cluster: () => undefined,
       channelState: async () => ({
@@ -413,25 +446,22 @@ export async function startMarket(
     payer: books.payer,
     payee: books.payee,
     streamStore: new StreamStore(database),
-    jobStore: parts.jobStore ?? new JobStore(database),
+    jobStore: new JobStore(database),
     selectionStore: new SelectionStore(database),
-    evidence: parts.evidence ?? { keep: async () => false, isGuilty: () => false },
+    evidence: { keep: async () => false, isGuilty: () => false },
     access: new PolicyAccess({ owners: nobodyToAsk, clock, metrics: silentMetrics }),
-    news: { tell: async (item) => void news.push(item) },
+    news: { tell: async (item) => parts.tell?.(item) },
     statements: nativeStatements,
     signer: nativeStatements.createSigner(new Uint8Array(32).fill(200)),
     domain,
     cluster: 1n,
     clusterAccount,
-    tokens: [usdc],
+    tokens,
     clock,
     logger: silentLogger,
     metrics: silentMetrics,
+    ...parts.changes,
   };
-  const options = defaultsOf(balancerOptions, { seedChainLength: 64, ...parts.options });
-  const balancer = new BalancerService(components, options);
-  await balancer.start();
-  return { clock, hub, books, balancer, access: components.access, news };
 }
 
 export const codeOf = (code: string) => (error: unknown) =>

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { systemClock } from "@leat/node/kernel/clock.ts";
-import { createNodeKey } from "@leat/node/kernel/keys.ts";
+import { createNodeKey, type NodeKey } from "@leat/node/kernel/keys.ts";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
 import { findFault } from "@leat/node/media/verification/verify-segment.ts";
 import { pullOptions } from "@leat/node/media-io/pull/options.ts";
@@ -27,7 +27,6 @@ import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { chooseEngine } from "@leat/transcoder/choose-engine.ts";
 import { startAudioEncode, startLiveTranscode } from "@leat/transcoder/supervisor.ts";
 import { defaultsOf } from "./defaults.ts";
-import type { FakeBalancer } from "./fake-balancer.ts";
 import { loopback } from "./wire-hosts.ts";
 
 export const testDomain = createDomain(31_337, `0x${"e5".repeat(20)}`);
@@ -83,6 +82,7 @@ export class MediaNode {
   readonly delivery: DeliveryService;
   readonly outbox: OutboxService;
   readonly address: Address;
+  readonly key: NodeKey;
   readonly earned: Work[] = [];
   readonly workers: { readonly pid: number | undefined; kill(): void }[] = [];
   mayWork: MayWork = "ok";
@@ -91,9 +91,10 @@ export class MediaNode {
   readonly #closed = new EventEmitter();
   #stopped = false;
 
-  constructor(balancer: FakeBalancer, faults: NodeFaults = {}) {
+  constructor(balancer: { connect(node: MediaNode): JobSession }, faults: NodeFaults = {}) {
     const key = createNodeKey(randomBytes(32));
     const { signer } = key;
+    this.key = key;
     this.address = key.address;
     const base = { clock: systemClock, logger: faults.logger ?? silentLogger, metrics: silentMetrics };
     const common = { ...base, statements: nativeStatements, signer, domain: testDomain };
