@@ -35,6 +35,9 @@ export type PublishItem =
 /** What a demuxer gives: cues too. */
 export type DemuxedItem = PublishItem | { readonly type: "cue"; readonly cue: PublishedCue };
 
+/** Of one publisher's connection: each new configuration starts a segment and an encoder. */
+export const MAX_CONFIG_CHANGES = 1_000;
+
 /** Whether it is something to be seen or heard. */
 export function isSample({ type }: DemuxedItem): boolean {
   return type === "video" || type === "audio";

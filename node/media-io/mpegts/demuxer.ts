@@ -1,10 +1,10 @@
 import { isSameConfig, type TrackConfig } from "@leat/sdk/protocol/frame.ts";
-import type { DemuxedItem, PublishItem } from "../publish-sink.ts";
+import { type DemuxedItem, MAX_CONFIG_CHANGES, type PublishItem } from "../publish-sink.ts";
 import { AacReader } from "./aac-reader.ts";
 import { Continuity } from "./continuity.ts";
 import { readCue } from "./cue-reader.ts";
 import { MpegTsError } from "./errors.ts";
-import { MAX_CONFIG_CHANGES, MAX_PACKETS_WITHOUT_TABLE } from "./limits.ts";
+import { MAX_PACKETS_WITHOUT_TABLE } from "./limits.ts";
 import { nalCodecs } from "./nal-codecs.ts";
 import { OpusReader } from "./opus-reader.ts";
 import { PacketReader, type TsPacket } from "./packet-reader.ts";

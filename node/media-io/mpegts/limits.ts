@@ -12,8 +12,6 @@ export const MAX_PES_OVERHEAD_BYTES = 65_536;
 export const MAX_AUDIO_PES_BYTES = 65_541;
 /** Pieces of one PES packet: of the largest picture there are 35,000, each a packet's whole payload. */
 export const MAX_PES_PIECES = 65_536;
-/** Each new configuration starts a segment and an encoder. */
-export const MAX_CONFIG_CHANGES = 1_000;
 /**
  * Pictures that are left out while a key frame is waited for: ten seconds. Some broadcasts never send one, only
  * pictures from which all is well again after a while.

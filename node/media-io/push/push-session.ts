@@ -2,7 +2,7 @@ import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { isSameConfig } from "@leat/sdk/protocol/frame.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { TsClock } from "../mpegts/ts-clock.ts";
-import { type DemuxedItem, passItems, type SegmentSink } from "../publish-sink.ts";
+import { type DemuxedItem, MAX_CONFIG_CHANGES, passItems, type SegmentSink } from "../publish-sink.ts";
 import { PushError } from "./errors.ts";
 import type { PushOptions } from "./options.ts";
 import { describeMedia } from "./pushed-media.ts";
@@ -33,8 +33,6 @@ const tsCodecs = ["h264", "hevc"] as const;
 const MAX_IN_HAND = 8;
 /** As many as are answered again. */
 const MAX_ANSWERS = 8;
-/** Each new configuration starts a segment and an encoder. */
-const MAX_CONFIG_CHANGES = 1_000;
 
 /**
  * One stream's segments, which come by themselves, in any order and more than once: they are taken whole, in the order

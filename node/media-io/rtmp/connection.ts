@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import { isSameConfig, type TrackConfig } from "@leat/sdk/protocol/frame.ts";
-import type { PublishInfo, PublishSink } from "../publish-sink.ts";
+import { MAX_CONFIG_CHANGES, type PublishInfo, type PublishSink } from "../publish-sink.ts";
 import { type AmfValue, decodeAmf } from "./amf0.ts";
 import { HANDSHAKE_BYTES, PUBLISH_STREAM, RtmpAnswers, statusObject, uint32 } from "./answers.ts";
 import { ChunkReader, messageTypes, type RtmpMessage } from "./chunk-reader.ts";
@@ -10,7 +10,7 @@ import { SENT_CHUNK_BYTES } from "./chunk-writer.ts";
 import { enhancements } from "./enhanced.ts";
 import { RtmpError } from "./errors.ts";
 import { FlvDemuxer, type FlvItem } from "./flv.ts";
-import { MAX_CONFIG_CHANGES, MAX_STREAM_NAME } from "./limits.ts";
+import { MAX_STREAM_NAME } from "./limits.ts";
 
 /** Says yes with a sink, no with a CodedError whose code the publisher is told. `key` is a secret. */
 export type Authorize = (key: string, info: PublishInfo) => Promise<PublishSink>;

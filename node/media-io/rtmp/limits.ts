@@ -12,7 +12,5 @@ export const MAX_CHUNK_BYTES = 0xffffff;
 export const MAX_COMMAND_BYTES = 65_536;
 export const MAX_AMF_DEPTH = 8;
 export const MAX_AMF_ITEMS = 1_024;
-/** Each new configuration starts a segment and an encoder. */
-export const MAX_CONFIG_CHANGES = 1_000;
 /** A stream key is a few dozen characters. */
 export const MAX_STREAM_NAME = 256;

@@ -9,8 +9,6 @@ export const MAX_FORMATS = 128;
 export const MAX_CANDIDATES = 48;
 /** Slices of one picture, and pieces of them: the largest picture has 5,300 packets. */
 export const MAX_FRAME_UNITS = 8_192;
-/** Each new configuration starts a segment and an encoder. */
-export const MAX_CONFIG_CHANGES = 1_000;
 /** A stream key is a few dozen characters. */
 export const MAX_STREAM_KEY = 256;
 /** Largest UDP payload that passes nearly everywhere, less what SRTP and DTLS add. */

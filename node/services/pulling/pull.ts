@@ -1,4 +1,10 @@
-import { type DemuxedItem, isSample, type PublishSink, passItems } from "@leat/node/media-io/publish-sink.ts";
+import {
+  type DemuxedItem,
+  isSample,
+  MAX_CONFIG_CHANGES,
+  type PublishSink,
+  passItems,
+} from "@leat/node/media-io/publish-sink.ts";
 import { Deadline } from "@leat/node/media-io/pull/deadline.ts";
 import { PullError } from "@leat/node/media-io/pull/errors.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
@@ -14,8 +20,6 @@ export interface PullParts extends Omit<SourceTools, "signal"> {
   readonly onState: (code: string | null) => void;
 }
 
-/** Each new configuration starts a segment and an encoder. */
-const MAX_CONFIG_CHANGES = 1_000;
 /** Cues that wait for the first picture. */
 const MAX_EARLY = 64;
 /** A try that brought nothing is followed by so many times its own length. */
