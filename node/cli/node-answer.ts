@@ -61,7 +61,7 @@ function describe(error: unknown, timeoutMs: number): string {
   if (error instanceof SyntaxError) return "answers as no node does";
   const { cause } = error as { cause?: { code?: string; message?: string } };
   return cause?.code === "ECONNREFUSED"
-    ? "does not run: nobody listens there"
+    ? "does not run (nobody listens there)"
     : `cannot be reached (${cause?.code ?? cause?.message})`;
 }
 

@@ -51,6 +51,6 @@ describe("asking a node", () => {
     await once(server.close(), "close");
     const { url, ...told } = presentAnswer(await ask(cut));
     assert.deepEqual([url, told.answered], [`http://127.0.0.1:${cut}`, false]);
-    assert.equal(told.reason, "does not run: nobody listens there");
+    assert.equal(told.reason, "does not run (nobody listens there)");
   });
 });
