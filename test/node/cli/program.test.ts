@@ -14,7 +14,9 @@ async function leat(args: string[], env: Record<string, string> = {}) {
   return { stdout, stderr, exitCode };
 }
 
-describe("cli/program", () => {
+describe("cli/program", function () {
+  // Each test starts programs, some ten in all.
+  this.timeout(120_000);
   let folder: string;
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), "leat-cli-"));

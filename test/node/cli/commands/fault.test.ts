@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runProgram } from "../../../../node/cli/program.ts";
 import type { NodeKey } from "../../../../node/kernel/keys.ts";
 import { joinOperator } from "../../../../sdk/client/actions/operator.ts";
 import { createDomain } from "../../../../sdk/protocol/eip712.ts";
@@ -10,6 +9,7 @@ import { equivocationToJson } from "../../../../sdk/protocol/faults.ts";
 import { bytesToHex, zeroHash } from "../../../../sdk/protocol/hex.ts";
 import { receiptStructure } from "../../../../sdk/protocol/signed.ts";
 import { type AnvilChain, openAnvil } from "../../../support/anvil-chain.ts";
+import { runLeat } from "../../../support/run-leat.ts";
 
 const stake = 1_000n * 10n ** 18n;
 
@@ -42,17 +42,8 @@ describe("cli/commands fault", function () {
 
   async function leat(...args: string[]) {
     const argv = ["fault", ...args, "--config", join(folder, "leat.json"), "--json"];
-    const write = process.stdout.write;
-    let printed = "";
-    process.stdout.write = (text: string | Uint8Array) => {
-      printed += text;
-      return true;
-    };
-    try {
-      return { code: await runProgram(argv), answer: JSON.parse(printed) };
-    } finally {
-      process.stdout.write = write;
-    }
+    const { code, stdout } = await runLeat(...argv);
+    return { code, answer: JSON.parse(stdout) };
   }
 
   async function receipt(frames: number) {
