@@ -1,3 +1,4 @@
+import { isPassphrase } from "../srt/passphrase.ts";
 import { PullError } from "./errors.ts";
 
 /**
@@ -16,7 +17,6 @@ export interface PullSource {
 
 /** libsrt's. */
 const MAX_STREAM_ID_BYTES = 512;
-const [MIN_SECRET_BYTES, MAX_SECRET_BYTES] = [10, 79];
 const form = /^([A-Za-z][A-Za-z0-9+.-]*):(\/\/[^/?#].*)$/s;
 
 /** @throws PULL_URL_INVALID, PULL_PASSPHRASE_INVALID, PULL_SCHEME_REFUSED */
@@ -44,8 +44,7 @@ function checkSrt(url: URL): void {
   const isCaller = (url.searchParams.get("mode") ?? "caller") === "caller";
   const isFit = url.port !== "" && isCaller && Buffer.byteLength(streamId) <= MAX_STREAM_ID_BYTES;
   if (!isFit) throw new PullError({ code: "PULL_URL_INVALID" });
-  const secretBytes = passphrase === undefined ? MIN_SECRET_BYTES : Buffer.byteLength(passphrase);
-  if (secretBytes < MIN_SECRET_BYTES || secretBytes > MAX_SECRET_BYTES) {
+  if (passphrase !== undefined && !isPassphrase(passphrase)) {
     throw new PullError({ code: "PULL_PASSPHRASE_INVALID" });
   }
 }

@@ -1,3 +1,4 @@
+import { isPassphrase } from "../srt/passphrase.ts";
 import { RestreamError } from "./errors.ts";
 
 const form = /^([A-Za-z][A-Za-z0-9+.-]*):(\/\/[^/?#@]+)\/([^?#]+\/.+)$/s;
@@ -49,7 +50,7 @@ function parseSrt(text: string): SrtAddress {
   if (port === undefined || !isShort || (fields.get("mode") ?? "caller") !== "caller") {
     throw new RestreamError({ code: "RESTREAM_URL_INVALID" });
   }
-  if (passphrase !== undefined && (passphrase.length < 10 || passphrase.length > 79)) {
+  if (passphrase !== undefined && !isPassphrase(passphrase)) {
     throw new RestreamError({ code: "RESTREAM_PASSPHRASE_INVALID" });
   }
   return { scheme: "srt", hostname, port, streamId, passphrase };

@@ -149,7 +149,7 @@ function bindLibrary(library: ReturnType<typeof koffi.load>) {
     setLatency: (socket: number, ms: number): number => setInteger(socket, options.receiveLatency, ms),
     takeBothFamilies: (socket: number): number => setInteger(socket, options.ipv6Only, 0),
     setPassphrase: (socket: number, passphrase: string): number =>
-      setOption(socket, options.passphrase, Buffer.from(passphrase), passphrase.length) as number,
+      setOption(socket, options.passphrase, Buffer.from(passphrase), Buffer.byteLength(passphrase)) as number,
     watch: (poll: number, socket: number): number => add(poll, socket, [srtEvents.in | srtEvents.error]) as number,
     reject: (socket: number, reason: number): number => rejectWith(socket, reason) as number,
     /** Gives what takes the hook away; call it once the library is stopped. */

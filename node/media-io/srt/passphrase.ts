@@ -2,8 +2,16 @@ import { createHmac, hkdfSync } from "node:crypto";
 import { bytesToHex, type Hex, hexToBytes } from "@leat/sdk/protocol/hex.ts";
 import { nameOfHash } from "./stream-id.ts";
 
-/** SRT allows 10 to 79 characters; these hold 192 bits. */
+/** What libsrt takes; a character may be several bytes. */
+const [MIN_PASSPHRASE_BYTES, MAX_PASSPHRASE_BYTES] = [10, 79];
+/** These hold 192 bits. */
 const PASSPHRASE_LENGTH = 32;
+
+/** Whether SRT can be spoken with it. */
+export function isPassphrase(text: string): boolean {
+  const bytes = Buffer.byteLength(text);
+  return bytes >= MIN_PASSPHRASE_BYTES && bytes <= MAX_PASSPHRASE_BYTES;
+}
 
 /** What a node and its balancer make passphrases from. It is not the key, and does not lead back to it. */
 export function deriveSrtSecret(nodeKey: Uint8Array): Hex {

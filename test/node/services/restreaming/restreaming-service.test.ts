@@ -217,6 +217,8 @@ describe("restreaming service", function () {
     ["srt://public.example?streamid=x", "RESTREAM_URL_INVALID"],
     ["srt://public.example:9000?mode=listener", "RESTREAM_URL_INVALID"],
     ["srt://public.example:9000?passphrase=nine-char", "RESTREAM_PASSPHRASE_INVALID"],
+    // 80 bytes in 40 characters.
+    [`srt://public.example:9000?passphrase=${"ä".repeat(40)}`, "RESTREAM_PASSPHRASE_INVALID"],
   ];
   it("connects to no address inside, whatever it is written like, and to nothing that is no target", async () => {
     const addresses = [
