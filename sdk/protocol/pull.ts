@@ -24,3 +24,12 @@ export interface PullSetting {
 
 /** What kinds of source a node may say that it fetches. */
 export const pullSchemeSchema = Type.String({ pattern: "^[a-z]{3,8}$" });
+
+/** With these a node gives a source back: it tries no more by itself. */
+export const pullGivenBack: ReadonlySet<string> = new Set([
+  "PULL_PULLS_EXCEEDED",
+  "PULL_NOT_YOURS",
+  "STREAM_ENDED",
+  "STREAM_UNKNOWN",
+  "INGEST_STREAM_ENDED",
+]);

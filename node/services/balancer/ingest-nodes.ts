@@ -2,7 +2,7 @@ import type { Address } from "@leat/sdk/protocol/hex.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import { BalancerError } from "./errors.ts";
 import type { LiveJob } from "./job-book.ts";
-import type { Placement } from "./placement.ts";
+import type { PlaceInput, Placement } from "./placement.ts";
 import type { BalancerComponents } from "./ports.ts";
 
 /** Ingest nodes that a publisher may try. */
@@ -20,11 +20,17 @@ export class IngestNodes {
 
   /**
    * @param scheme Of the source that they must be able to fetch, where nobody publishes.
+   * @param leftOut Who is not wanted, and why.
    * @throws PLACEMENT_NOBODY
    */
-  async choose(stream: StreamRow, live: LiveJob, scheme: string | undefined): Promise<Address[]> {
+  async choose(
+    stream: StreamRow,
+    live: LiveJob,
+    scheme: string | undefined,
+    leftOut: PlaceInput["excluded"] = [],
+  ): Promise<Address[]> {
     const chosen: Address[] = [];
-    const unable = scheme === undefined ? [] : this.#listUnable(scheme);
+    const unable = scheme === undefined ? leftOut : [...this.#listUnable(scheme), ...leftOut];
     for (let round = 0; round < INGEST_NODES && chosen.length < INGEST_NODES; round += 1) {
       const { nodes } = await this.#placement.rank({
         stream,
@@ -48,10 +54,19 @@ export class IngestNodes {
     return this.#components.hub.nodes.get(node)?.hello.pulls?.includes(scheme) === true;
   }
 
+  /** Who is in session and fetches such sources. */
+  listPulling(scheme: string): Address[] {
+    return this.#list().filter((node) => this.pulls(node, scheme));
+  }
+
   #listUnable(scheme: string): { node: Address; reason: string }[] {
-    const nodes = [...this.#components.hub.nodes.values()].filter(({ hello }) => hello.roles.includes("ingest"));
-    return nodes
-      .filter(({ node }) => !this.pulls(node, scheme))
-      .map(({ node }) => ({ node, reason: "PULL_UNSUPPORTED" }));
+    return this.#list()
+      .filter((node) => !this.pulls(node, scheme))
+      .map((node) => ({ node, reason: "PULL_UNSUPPORTED" }));
+  }
+
+  #list(): Address[] {
+    const present = [...this.#components.hub.nodes.values()];
+    return present.filter(({ hello }) => hello.roles.includes("ingest")).map(({ node }) => node);
   }
 }

@@ -1,6 +1,6 @@
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
-import type { PullSetting } from "@leat/sdk/protocol/pull.ts";
+import { type PullSetting, pullGivenBack } from "@leat/sdk/protocol/pull.ts";
 import type { TaskGroup } from "../../kernel/task-group.ts";
 import { parseSource } from "../../media-io/pull/source-url.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
@@ -12,6 +12,7 @@ import type { JobBook } from "./job-book.ts";
 import type { BalancerOptions } from "./options.ts";
 import type { BalancerComponents } from "./ports.ts";
 import type { PullDemand } from "./pull-demand.ts";
+import { PullOffers } from "./pull-offers.ts";
 import type { StreamBook } from "./stream-book.ts";
 
 export interface PullsParts {
@@ -23,6 +24,12 @@ export interface PullsParts {
 }
 
 type PulledStream = StreamRow & { readonly pull: PullSetting };
+
+interface Answer {
+  readonly node: Address;
+  /** Of its refusal. */
+  readonly code: string | undefined;
+}
 
 interface Given {
   readonly node: Address;
@@ -47,6 +54,7 @@ export class Pulls {
   readonly #making = new Map<Address, number>();
   /** Streams that are being looked at. */
   readonly #busy = new Set<Hex>();
+  readonly #offers: PullOffers;
 
   constructor(
     components: Pick<BalancerComponents, "hub" | "clock" | "logger">,
@@ -56,6 +64,7 @@ export class Pulls {
     this.#components = components;
     this.#options = options;
     this.#parts = parts;
+    this.#offers = new PullOffers(components.clock);
   }
 
   /** Whoever holds a lease is fetching already: it is asked again, and tells how it does. */
@@ -93,7 +102,11 @@ export class Pulls {
    * @throws the refusal of the first where none would
    */
   async requireTaken(nodes: readonly Address[], url: string): Promise<Address[]> {
-    const answers = await Promise.all(
+    return this.#requireTaken(await this.#check(nodes, url));
+  }
+
+  #check(nodes: readonly Address[], url: string): Promise<Answer[]> {
+    return Promise.all(
       nodes.map(async (node) => {
         try {
           await this.#components.hub.call(node, "pull.check", { url }, { timeoutMs: CHECK_TIMEOUT_MS });
@@ -104,6 +117,9 @@ export class Pulls {
         }
       }),
     );
+  }
+
+  #requireTaken(answers: readonly Answer[]): Address[] {
     const taken = answers.filter(({ code }) => code === undefined).map(({ node }) => node);
     const code = answers[0]?.code;
     if (taken.length > 0) return taken;
@@ -120,6 +136,11 @@ export class Pulls {
   /** How the source does, as its node says. */
   async state(from: Address, { stream, code }: NodeRequest<"pull.state">): Promise<void> {
     this.requirePuller(stream, from);
+    if (code === null) this.#offers.forget(stream);
+    else if (pullGivenBack.has(code)) {
+      this.#given.delete(stream);
+      this.#offers.refused(stream, from, code);
+    }
     await this.#note(stream, code);
   }
 
@@ -133,6 +154,7 @@ export class Pulls {
   /** A node came into session: it may have forgotten what it fetched. */
   joined(node: Address): void {
     for (const given of this.#given.values()) if (given.node === node) given.isTold = false;
+    this.#offers.joined(node);
     this.look();
   }
 
@@ -140,7 +162,9 @@ export class Pulls {
     const { tasks } = this.#parts;
     if (tasks.signal.aborted) return;
     const { demand } = this.#parts;
-    const wanted = this.#open().filter((stream) => stream.pull.when === "always" || demand.isWanted(stream));
+    const open = this.#open();
+    this.#offers.retain(new Set(open.map(({ id }) => id)));
+    const wanted = open.filter((stream) => stream.endCode === null && this.#isWanted(stream));
     const ids = new Set(wanted.map(({ id }) => id));
     demand.retain(ids);
     for (const [stream, { node }] of this.#given) {
@@ -167,9 +191,15 @@ export class Pulls {
     }
     const { scheme } = parseSource(stream.pull.url);
     const able = stream.ingestNodes.filter((node) => this.#parts.nodes.pulls(node, scheme));
-    for (const node of able.length > 0 ? able : await this.#chooseAnew(stream, scheme)) {
-      if (await this.#tell(stream, node)) return;
+    if (!(await this.#offer(stream, able))) await this.#offer(stream, await this.#chooseAnew(stream, scheme));
+  }
+
+  /** Whether one of them fetches it. */
+  async #offer(stream: PulledStream, nodes: readonly Address[]): Promise<boolean> {
+    for (const node of nodes) {
+      if (this.#offers.mayAsk(stream.id, node) && (await this.#tell(stream, node))) return true;
     }
+    return false;
   }
 
   /** Whether the node fetches it. */
@@ -185,22 +215,32 @@ export class Pulls {
       if (!isCodedError(error)) throw error;
       this.#components.logger.debug("Give source failed", { streamId: stream, node, code: error.code });
       if (this.#given.get(stream) === given) this.#given.delete(stream);
+      this.#offers.refused(stream, node, error.code);
       if (error instanceof RemoteError) await this.#note(stream, error.code);
       return false;
     }
   }
 
+  /** Others, where it is time: a decision is written each time, and none while nobody is there. */
   async #chooseAnew(stream: PulledStream, scheme: string): Promise<Address[]> {
     const { streams, jobs, nodes } = this.#parts;
     const live = jobs.part(stream.id, "ingest");
+    const leftOut = this.#offers.leaveOut(stream.id, nodes.listPulling(scheme), stream.ingestNodes);
     if (live === undefined) return [];
     try {
-      const ingestNodes = await nodes.choose(stream, live, scheme);
+      if (leftOut === undefined) throw new BalancerError({ code: "PLACEMENT_NOBODY", primitive: "ingest" });
+      this.#offers.choose(stream.id);
+      const chosen = await nodes.choose(stream, live, scheme, leftOut);
+      this.#offers.found(stream.id);
+      const answers = await this.#check(chosen, stream.pull.url);
+      for (const { node, code } of answers) if (code !== undefined) this.#offers.refused(stream.id, node, code);
+      const ingestNodes = this.#requireTaken(answers);
       await streams.change(stream.id, { ingestNodes });
       return ingestNodes;
     } catch (error) {
       if (!isCodedError(error)) throw error;
-      await this.#note(stream.id, error.code);
+      // That nobody is left says less than why those that were asked refused.
+      if (!this.#offers.isRefused(stream.id)) await this.#note(stream.id, error.code);
       return [];
     }
   }
@@ -217,6 +257,10 @@ export class Pulls {
     const row = await this.#parts.streams.find(stream);
     if (row === undefined || row.pullCode === code) return;
     await this.#parts.streams.change(stream, { pullCode: code });
+  }
+
+  #isWanted(stream: PulledStream): boolean {
+    return stream.pull.when === "always" || this.#parts.demand.isWanted(stream);
   }
 
   #open(): PulledStream[] {

@@ -8,6 +8,7 @@ import type { StreamRow } from "../../store/sql/stream-store.ts";
 import { RemoteError } from "../../wire/errors.ts";
 import type { NodeRequest } from "../../wire/session/messages.ts";
 import { BalancerError } from "./errors.ts";
+import { askPause, choosePause, GrowingPause } from "./growing-pause.ts";
 import { isRunning, type JobBook } from "./job-book.ts";
 import type { BalancerComponents } from "./ports.ts";
 import type { StreamBook } from "./stream-book.ts";
@@ -26,6 +27,8 @@ interface Given {
   readonly attempt: string;
   /** What the node was told last; undefined: nothing that it has heard, as far as we know. */
   targets: readonly RestreamTarget[] | undefined;
+  /** After it refused. */
+  readonly pause: GrowingPause;
 }
 
 /** How often it is looked whether every stream that has targets is sent to them. */
@@ -33,13 +36,15 @@ const LOOK_MS = 1_000;
 
 /** Keeps the primary edge of each stream that has targets sending it there, for as long as the stream is live. */
 export class Restreams {
-  readonly #components: Pick<BalancerComponents, "hub" | "logger">;
+  readonly #components: Pick<BalancerComponents, "hub" | "clock" | "logger">;
   readonly #parts: RestreamsParts;
   readonly #given = new Map<Hex, Given>();
+  /** Streams for which no edge was found. */
+  readonly #placing = new Map<Hex, GrowingPause>();
   /** Streams that are being looked at. */
   readonly #busy = new Set<Hex>();
 
-  constructor(components: Pick<BalancerComponents, "hub" | "logger">, parts: RestreamsParts) {
+  constructor(components: Pick<BalancerComponents, "hub" | "clock" | "logger">, parts: RestreamsParts) {
     this.#components = components;
     this.#parts = parts;
   }
@@ -58,15 +63,23 @@ export class Restreams {
 
   /** A node came into session: it may have forgotten what it was told. */
   joined(node: Address): void {
-    for (const given of this.#given.values()) if (given.node === node) given.targets = undefined;
+    for (const given of this.#given.values()) {
+      if (given.node !== node) continue;
+      given.targets = undefined;
+      given.pause.shorten();
+    }
+    for (const pause of this.#placing.values()) pause.shorten();
     this.look();
   }
 
   look(): void {
     const { streams, tasks } = this.#parts;
     if (tasks.signal.aborted) return;
-    const wanted = streams.open().filter(({ targets, state }) => targets.length > 0 && state === "live");
+    const wanted = streams
+      .open()
+      .filter(({ targets, state, renditions }) => targets.length > 0 && state === "live" && renditions !== null);
     const ids = new Set(wanted.map(({ id }) => id));
+    for (const stream of this.#placing.keys()) if (!ids.has(stream)) this.#placing.delete(stream);
     for (const [stream, { node }] of this.#given) {
       if (ids.has(stream)) continue;
       this.#given.delete(stream);
@@ -80,31 +93,43 @@ export class Restreams {
   }
 
   async #keep(stream: StreamRow): Promise<void> {
-    const { jobs, place, tasks } = this.#parts;
-    const { hub, logger } = this.#components;
+    const { jobs, tasks } = this.#parts;
+    const { hub, clock, logger } = this.#components;
     const live = jobs.part(stream.id, "primary");
-    if (live === undefined || !isRunning(live)) {
-      await place(stream).catch((error) => {
-        if (!isCodedError(error)) throw error;
-        logger.debug("Place edge for targets failed", { streamId: stream.id, code: error.code });
-      });
-      return;
-    }
+    if (live === undefined || !isRunning(live)) return this.#place(stream);
+    this.#placing.delete(stream.id);
     const { node } = live.attempt;
     const attempt = `${live.attempt.job} ${live.attempt.attempt}`;
     const before = this.#given.get(stream.id);
     if (before !== undefined && before.node !== node) tasks.run(() => this.#tellEnd(stream.id, before.node));
-    const given = before?.attempt === attempt ? before : { node, attempt, targets: undefined };
+    const given =
+      before?.attempt === attempt ? before : { node, attempt, targets: undefined, pause: new GrowingPause(askPause) };
     this.#given.set(stream.id, given);
-    if (given.targets === stream.targets || !hub.nodes.has(node)) return;
+    if (given.targets === stream.targets || !hub.nodes.has(node) || !given.pause.isOver(clock.nowMs())) return;
     given.targets = stream.targets;
     try {
       await hub.call(node, "restream.set", { stream: stream.id, slug: stream.slug, targets: [...stream.targets] });
     } catch (error) {
       if (!isCodedError(error)) throw error;
       given.targets = undefined;
+      given.pause.failed(clock.nowMs());
       logger.debug("Tell targets failed", { streamId: stream.id, node, code: error.code });
       if (error instanceof RemoteError) await this.#noteAll(stream, error.code);
+    }
+  }
+
+  /** Tried for as long as the stream is live; whoever watches may have edges placed at any time. */
+  async #place(stream: StreamRow): Promise<void> {
+    const nowMs = this.#components.clock.nowMs();
+    const pause = this.#placing.get(stream.id) ?? new GrowingPause(choosePause);
+    if (!pause.isOver(nowMs)) return;
+    this.#placing.set(stream.id, pause);
+    pause.failed(nowMs);
+    try {
+      await this.#parts.place(stream);
+    } catch (error) {
+      if (!isCodedError(error)) throw error;
+      this.#components.logger.debug("Place edge for targets failed", { streamId: stream.id, code: error.code });
     }
   }
 

@@ -8,13 +8,14 @@ import {
 import { Deadline } from "@leat/node/media-io/pull/deadline.ts";
 import { PullError } from "@leat/node/media-io/pull/errors.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
+import { pullGivenBack } from "@leat/sdk/protocol/pull.ts";
 import { type OpenedSource, openSource, type SourceTools } from "./open-source.ts";
 
 export interface PullParts extends Omit<SourceTools, "signal"> {
   readonly url: string;
   /** Asks for the right to publish; throws a CodedError where there is none now. */
   readonly authorize: (signal: AbortSignal) => Promise<PublishSink>;
-  /** Asked before a source is tried again that gave its place away. @throws PullError where there is none */
+  /** Asked before a source is tried again that gave its place away. @throws PullError where others have it now */
   readonly requirePlace: () => void;
   /** Why nothing comes; null once something does. */
   readonly onState: (code: string | null) => void;
@@ -24,8 +25,6 @@ export interface PullParts extends Omit<SourceTools, "signal"> {
 const MAX_EARLY = 64;
 /** A try that brought nothing is followed by so many times its own length. */
 const RESTS = 3;
-/** After these there is nothing to try again: the stream is over, or another node pulls it. */
-const finalCodes = new Set(["STREAM_ENDED", "STREAM_UNKNOWN", "PULL_NOT_YOURS", "INGEST_STREAM_ENDED"]);
 
 /** One stream's source, fetched again and again until it is over or nobody wants it any more. */
 export class Pull {
@@ -47,7 +46,7 @@ export class Pull {
     return this.#isResting;
   }
 
-  /** Resolves when the source is over for good. */
+  /** Resolves when the source is over for good, or given back. */
   async run(signal: AbortSignal): Promise<void> {
     const { options, clock, logger, requirePlace } = this.#parts;
     let pauseMs = options.retryMinMs;
@@ -69,7 +68,7 @@ export class Pull {
         // It was there: what follows is another loss.
         if (hadMedia) pauseMs = options.retryMinMs;
         this.#tell(code);
-        if (finalCodes.has(code)) return;
+        if (pullGivenBack.has(code)) return;
       } finally {
         attempt.abort();
       }

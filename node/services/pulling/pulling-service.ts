@@ -6,12 +6,13 @@ import { PullError } from "@leat/node/media-io/pull/errors.ts";
 import type { PullOptions } from "@leat/node/media-io/pull/options.ts";
 import { Outbound } from "@leat/node/media-io/pull/outbound.ts";
 import type { SrtService } from "@leat/node/media-io/srt/srt-service.ts";
-import { PublicError } from "@leat/node/wire/errors.ts";
+import { PublicError, RemoteError } from "@leat/node/wire/errors.ts";
 import type { BalancerRequest, BalancerResponse } from "@leat/node/wire/session/messages.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import { pullGivenBack } from "@leat/sdk/protocol/pull.ts";
 import type { Ingest } from "../ingest/ingest-service.ts";
 import type { JobSession } from "../jobs/ports.ts";
 import { PullingError } from "./errors.ts";
@@ -151,16 +152,22 @@ export class PullingService implements Pulling, Startable {
     await held?.done;
   }
 
-  /** Whoever misses it is told with the next answer to `pull.begin`. */
+  /** Whoever misses it is told with the next answer to `pull.begin`; of a source that is given back there is none. */
   #tell(stream: Hex, code: string | null): void {
+    const { session, clock, logger } = this.#components;
     if (code !== null) this.#lost.add();
     if (this.#tasks.signal.aborted) return;
-    this.#tasks.run(async () => {
-      try {
-        await this.#components.session.call("pull.state", { stream, code });
-      } catch (error) {
-        this.#components.logger.debug("Tell state of pull failed", { error });
-      }
+    this.#tasks.run(async (signal) => {
+      do {
+        try {
+          await session.call("pull.state", { stream, code });
+          return;
+        } catch (error) {
+          logger.debug("Tell state of pull failed", { error });
+          if (error instanceof RemoteError || code === null || !pullGivenBack.has(code)) return;
+        }
+        await clock.sleep(this.#options.retryMaxMs, signal);
+      } while (!this.#running.has(stream));
     });
   }
 }

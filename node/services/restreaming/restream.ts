@@ -72,7 +72,11 @@ export class Restream {
         if (signal.aborted) return;
         const fault = nameFault(error);
         if (fault === undefined) logger.error("Send stream on failed", { target: target.name, error });
-        else logger.info("Lose target of stream", { target: target.name, code: fault.code });
+        // A server that is away is tried for as long as the stream is there.
+        else {
+          const level = fault.code === this.#code ? "debug" : "info";
+          logger[level]("Lose target of stream", { target: target.name, code: fault.code });
+        }
         // It was there: what follows is another loss.
         if (this.#code === null) pauseMs = options.retryMinMs;
         this.#tell(fault?.code ?? "RESTREAM_LOST");

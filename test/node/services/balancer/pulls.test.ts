@@ -181,6 +181,98 @@ describe("pulled streams at the balancer", () => {
     assert.equal(begun(other).length, 0);
   });
 
+  describe("that nodes refuse", () => {
+    const FULL = "PULL_PULLS_EXCEEDED";
+    const refuse = (...nodes: FakeNode[]) => {
+      for (const node of nodes) node.refusals.set("pull.begin", FULL);
+    };
+    /** Seconds one by one, each with what it brings: the database answers in the order in which it is asked. */
+    async function pass(seconds: number): Promise<void> {
+      for (let second = 0; second < seconds; second += 1) {
+        await scene.market.clock.advance(1_000);
+        for (let step = 0; step < 8; step += 1) await scene.countDecisions();
+      }
+    }
+
+    it("are asked of the same nodes at pauses that grow, and no decision is made where there are no others", async () => {
+      const [a, b] = scene.nodes;
+      refuse(a, b);
+      const { id } = await pull();
+      await scene.until(async () => begun(b).length === 1 && (await row(id)).pullCode === FULL);
+      const decisions = await scene.countDecisions();
+      await pass(90);
+      for (const node of [a, b]) assert.ok(begun(node).length > 5 && begun(node).length < 10, `${begun(node).length}`);
+      assert.equal(await scene.countDecisions(), decisions);
+      a.refusals.clear();
+      await pass(30);
+      await scene.until(() => begun(a).length > 0);
+      const asked = begun(b).length;
+      await pass(60);
+      assert.equal(begun(b).length, asked);
+    }).timeout(20_000);
+
+    it("go to one that comes, at once", async () => {
+      const [a, b] = scene.nodes;
+      const fifth = await scene.addFifth();
+      refuse(a, b);
+      const { id } = await pull();
+      await pass(120);
+      scene.market.hub.join(fifth);
+      await pass(1);
+      await scene.until(() => begun(fifth).length === 1);
+      assert.deepEqual((await row(id)).ingestNodes, [fifth.address]);
+      assert.ok("terms" in (await ask(fifth, "publish.pulled", { stream: id })));
+    }).timeout(20_000);
+
+    it("are offered to all others in turn, with decisions that become fewer", async () => {
+      const [a, b] = scene.nodes;
+      const fifth = await scene.addFifth();
+      scene.market.hub.join(fifth);
+      refuse(a, b, fifth);
+      await pull();
+      const decisions = await scene.countDecisions();
+      await pass(300);
+      for (const node of [a, b, fifth]) assert.ok(begun(node).length > 1, `${begun(node).length}`);
+      const made = (await scene.countDecisions()) - decisions;
+      assert.ok(made > 4 && made < 30, `${made} decisions in five minutes`);
+    }).timeout(30_000);
+
+    it("leave no decision while no node fetches, and go on with the first that does", async () => {
+      const { id } = await pull();
+      const [node, other] = await given();
+      const decisions = await scene.countDecisions();
+      scene.market.hub.leave(node);
+      const { pulls: _, ...without } = other.hello();
+      scene.market.hub.join(other, without);
+      await pass(60);
+      assert.deepEqual(
+        [await scene.countDecisions(), (await row(id)).pullCode, begun(other)],
+        [decisions, "PLACEMENT_NOBODY", []],
+      );
+      scene.market.hub.join(other);
+      await scene.until(() => begun(other).length === 1);
+    }).timeout(20_000);
+
+    it("are taken from a node that gives them back, and go to another", async () => {
+      const { id } = await pull();
+      const [node, other] = await given();
+      await ask(node, "pull.state", { stream: id, code: FULL });
+      await assert.rejects(ask(node, "publish.pulled", { stream: id }), codeOf("PULL_NOT_YOURS"));
+      refuse(node);
+      await pass(1);
+      await scene.until(() => begun(other).length === 1);
+      assert.ok("terms" in (await ask(other, "publish.pulled", { stream: id })));
+    });
+
+    it("go to nobody else while they end", async () => {
+      const { id, node, other } = await live();
+      await scene.market.balancer.endStream(scene.nodes[3].address, id);
+      await ask(node, "pull.state", { stream: id, code: "INGEST_STREAM_ENDED" });
+      await pass(5);
+      assert.deepEqual([begun(node).length, begun(other).length, (await row(id)).state], [1, 0, "live"]);
+    });
+  });
+
   describe("that are fetched for viewers", () => {
     const IDLE_MS = 60_000;
     const ended = (node: FakeNode) => node.told("pull.end").length;

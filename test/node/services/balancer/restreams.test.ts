@@ -26,6 +26,20 @@ describe("streams that are sent on, at the balancer", () => {
       return done();
     });
 
+  /** So many seconds, each with what it brings: until the database is asked for no decision any more. */
+  async function goOn(stream: Hex, times: number): Promise<void> {
+    let passed = 0;
+    await pass(stream, async () => {
+      for (let same = 0, last = -1; same < 5; ) {
+        const count = await scene.countDecisions();
+        same = count === last ? same + 1 : 0;
+        last = count;
+      }
+      passed += 1;
+      return passed === times;
+    });
+  }
+
   async function live(...targets: RestreamTarget[]) {
     const created = await scene.goLive(scene.nodes[0], { targets });
     await pass(created.id, () => holder() !== undefined);
@@ -119,5 +133,30 @@ describe("streams that are sent on, at the balancer", () => {
     const asked = () => scene.nodes.reduce((sum, node) => sum + told(node).length, 0);
     const before = asked();
     await pass(created.id, () => asked() > before);
-  });
+    await goOn(created.id, 90);
+    assert.ok(asked() < 10, `asked ${asked()} times in a minute and a half`);
+    for (const node of scene.nodes) node.refusals.clear();
+    await pass(created.id, () => holder() !== undefined);
+  }).timeout(20_000);
+
+  it("look for an edge at pauses that grow while no node will be one, and at once when one comes", async () => {
+    // After its start the balancer looks after all jobs by itself.
+    await scene.market.clock.advance(15_000);
+    const { id } = await scene.goLive(scene.nodes[0], { targets: [target] });
+    for (const node of scene.nodes) node.refusals.set("job.reserve", "JOB_CAPACITY_SHORT");
+    const decisions = await scene.countDecisions();
+    await goOn(id, 90);
+    const made = (await scene.countDecisions()) - decisions;
+    // Up to ten for each time that both edges are looked for.
+    assert.ok(made >= 7 && made < 75, `${made} decisions in a minute and a half`);
+    const [, , third] = scene.nodes;
+    third.refusals.clear();
+    scene.market.hub.join(third);
+    let seconds = 0;
+    await pass(id, () => {
+      seconds += 1;
+      return holder() !== undefined || seconds === 20;
+    });
+    assert.ok(seconds < 20 && holder() === third, `after ${seconds} seconds`);
+  }).timeout(20_000);
 });

@@ -3,6 +3,7 @@ import { systemClock } from "@leat/node/kernel/clock.ts";
 import type { PublishSink } from "@leat/node/media-io/publish-sink.ts";
 import { type PullOptions, pullOptions } from "@leat/node/media-io/pull/options.ts";
 import { PullingService } from "@leat/node/services/pulling/pulling-service.ts";
+import { SessionError } from "@leat/node/services/session/errors.ts";
 import { PublicError, RemoteError } from "@leat/node/wire/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
@@ -27,6 +28,8 @@ describe("pulling service", () => {
   let sinks: RecorderSink[];
   let authorize: () => Promise<PublishSink>;
   let heard: () => void;
+  /** Whether the balancer is not there when it is told. */
+  let miss: (code: string | null) => boolean;
 
   before(async function () {
     this.timeout(30_000);
@@ -37,6 +40,7 @@ describe("pulling service", () => {
   beforeEach(() => {
     [handlers, states, said, sinks] = [new Map(), [], [], []];
     heard = () => {};
+    miss = () => false;
     authorize = async () => {
       const sink = new RecorderSink();
       sinks.push(sink);
@@ -55,6 +59,7 @@ describe("pulling service", () => {
     const logger: Logger = { debug, info, warn, error, child: () => logger };
     const session = {
       call: async (_method: string, body: { code: string | null }) => {
+        if (miss(body.code)) throw new SessionError({ code: "SESSION_NOT_CONNECTED", balancer: stream });
         states.push(body.code);
         heard();
         return {};
@@ -207,7 +212,7 @@ describe("pulling service", () => {
     assert.deepEqual(service.schemes, []);
   });
 
-  it("gives the place of a source of which nothing comes to others, until its next try", async () => {
+  it("gives the place of a source of which nothing comes to others, and gives it back where they have it at its next try", async () => {
     server.answer = ({ url }, response) => {
       if (url === "/dead.ts") response.writeHead(503).end();
       else response.write(ts);
@@ -220,8 +225,29 @@ describe("pulling service", () => {
     // Now it is the other one that would be too many.
     await state(() => states.includes("PULL_PULLS_EXCEEDED"));
     assert.deepEqual([sinks.length, states.includes(null)], [1, true]);
+    // It is not known here any more.
+    await assert.rejects(begin(server.url("/dead.ts")), code("PULL_PULLS_EXCEEDED"));
     await ask("pull.end", { stream: other });
-    await state(() => states.at(-1) === "PULL_STATUS_REFUSED");
+    states.length = 0;
+    server.answer = whole;
+    await begin(server.url("/dead.ts"));
+    await state(() => states.length > 0);
+    assert.deepEqual([states[0], sinks.length], [null, 2]);
+  });
+
+  it("tells of a source that it gives back until it is heard", async () => {
+    server.answer = ({ url }, response) => {
+      if (url === "/dead.ts") response.writeHead(503).end();
+      else response.write(ts);
+    };
+    await start({ maxPulls: 1, retryMinMs: 20, retryMaxMs: 20 });
+    await begin(server.url("/dead.ts"));
+    await state(() => states.includes("PULL_STATUS_REFUSED"));
+    let misses = 3;
+    miss = (told) => told === "PULL_PULLS_EXCEEDED" && misses-- > 0;
+    await begin(server.url(), `0x${"11".repeat(32)}`);
+    await state(() => states.includes("PULL_PULLS_EXCEEDED"));
+    assert.equal(misses, -1);
   });
 
   it("knows no more than eight sources for each place", async () => {

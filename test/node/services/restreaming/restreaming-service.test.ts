@@ -66,8 +66,12 @@ describe("restreaming service", function () {
   });
 
   async function start(options: Partial<RestreamOptions> = {}, resolve?: (host: string) => Promise<never[]>) {
-    const log = (phrase: string, facts: object = {}) => said.push(`${phrase} ${JSON.stringify(facts)}`);
-    const logger: Logger = { debug: log, info: log, warn: log, error: log, child: () => logger };
+    const log =
+      (level: string) =>
+      (phrase: string, facts: object = {}) =>
+        said.push(`${level} ${phrase} ${JSON.stringify(facts)}`);
+    const [debug, info, warn, error] = [log("debug"), log("info"), log("warn"), log("error")];
+    const logger: Logger = { debug, info, warn, error, child: () => logger };
     const session = {
       call: async (_method: string, { name, code }: { name: string; code: string | null }) => {
         states.push(`${name} ${code}`);
@@ -232,6 +236,17 @@ describe("restreaming service", function () {
     await set({ stream: `0x${"5f".repeat(32)}`, slug: "slug-1", targets: named.slice(8) });
     await state(() => states.length === refused.length);
     assert.deepEqual(states.toSorted(), refused.map(([, code], index) => `n${index} ${code}`).toSorted());
+  });
+
+  it("says once at info what it sends to no target for again and again", async () => {
+    await start({ allow: [] });
+    await send({ name: "one", url: "rtmp://127.0.0.1/live/key" });
+    const lines = (level: string) => said.filter((line) => line.startsWith(`${level} Lose target of stream`));
+    while (lines("debug").length < 3 && lines("info").length < 3) {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    assert.equal(lines("info").length, 1);
+    assert.match(lines("info")[0]!, /RESTREAM_ADDRESS_REFUSED/);
   });
 
   it("waits for a stream that is not served here yet, and sends none that nobody pays for", async () => {
