@@ -56,9 +56,14 @@ export class JobPlacer {
 
   /** Goes on trying until somebody does the job or the stream is over. */
   keep(live: LiveJob, avoid?: Avoided): void {
-    const { tasks } = this.#parts;
+    const { tasks, news } = this.#parts;
     const { id } = live.row;
-    if (this.#placing.has(id) || tasks.signal.aborted) return;
+    if (tasks.signal.aborted) return;
+    // What is asked of it may be something else now: its origin moved.
+    if (this.#placing.has(id)) {
+      news.tell();
+      return;
+    }
     this.#placing.add(id);
     tasks.run((signal) => this.#keep(live, avoid, signal).finally(() => this.#placing.delete(id)));
   }
@@ -97,10 +102,15 @@ export class JobPlacer {
         await news.wait(this.#options.placeRetryMs, signal);
         continue;
       }
-      const input = await this.#inputOf(stream, live);
-      const excluded = avoid === undefined ? input.excluded : [...input.excluded, avoid];
-      const before = this.#look(stream, { ...input, excluded });
+      let look: () => Witnesses = () => new Map();
+      let before = look();
+      let spec = live.row.spec;
       try {
+        const input = await this.#inputOf(stream, live);
+        const excluded = avoid === undefined ? input.excluded : [...input.excluded, avoid];
+        look = () => this.#look(stream, input);
+        before = this.#look(stream, { ...input, excluded });
+        spec = live.row.spec;
         await placement.place({ ...input, excluded });
         if (primitive === "delivery") await this.#placedEdge(live);
         // The stream may have ended while the node was asked.
@@ -115,7 +125,8 @@ export class JobPlacer {
         logger[level]("Place job failed", { jobId: id, primitive, code: error.code });
         // Better the node that failed before than none.
         avoid = undefined;
-        const isHelped = () => jobs.find(id) !== live || this.#isAnother(before, this.#look(stream, input));
+        const isChanged = () => jobs.find(id) !== live || live.row.spec !== spec;
+        const isHelped = () => isChanged() || this.#isAnother(before, look());
         await pauses.next(isHelped, signal);
       }
     }

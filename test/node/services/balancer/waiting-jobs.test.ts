@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { bodyFromText } from "@leat/sdk/selection/receipt.ts";
 import { RemoteError } from "../../../../node/wire/errors.ts";
-import { useBalancer } from "../../../support/balancer-scene.ts";
+import { source, useBalancer } from "../../../support/balancer-scene.ts";
 import type { FakeNode } from "../../../support/fake-market.ts";
 
 describe("jobs that nobody does, at the balancer", () => {
   const scene = useBalancer();
-  const { until, transcoders, goLive, countDecisions } = scene;
+  const { until, transcoders, goLive, publish, countDecisions } = scene;
 
   /** A stream whose ingest node may not transcode: only the third node can. */
   async function goLiveAtSecond() {
@@ -76,6 +76,18 @@ describe("jobs that nobody does, at the balancer", () => {
     await scene.market.clock.advance(1_000);
     scene.market.hub.beat(live.only);
     await until(() => transcoders(live.id).length === 2);
+  });
+
+  it("go to the node that took the stream in before, once another does", async () => {
+    const live = await goLiveAtSecond();
+    await loseOnly(live);
+    const [other] = scene.nodes;
+    await scene.market.clock.advance(3_000);
+    await publish(other, live.streamKey);
+    await scene.market.hub.ask(other, "source.ready", { stream: live.id, source, partTargetMs: 250 });
+    // No time passes any more.
+    await until(() => transcoders(live.id).length === 2);
+    for (const terms of transcoders(live.id)) assert.equal(terms.assignment.value.node, live.ingest.address);
   });
 
   it("are asked for again at a node whose reservation ran out meanwhile", async () => {
