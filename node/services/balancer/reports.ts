@@ -14,6 +14,8 @@ import type { StreamBook } from "./stream-book.ts";
 
 /** Receipts read at once from disk. */
 const PAGE = 500;
+/** Jobs of one buyer that are reported at once. */
+const JOBS_AT_ONCE = 16;
 const RETRY_MS = 1_000;
 const REFUSED_MS = 60_000;
 const MAX_REFUSED = 10_000;
@@ -114,31 +116,46 @@ export class Reports {
 
   #reportTo(buyer: Address, list: readonly [ReceiptRow, StreamRow][]): void {
     if (this.#tasks.signal.aborted) return;
-    const { logger, clock } = this.#components;
     this.#busy.add(buyer);
     this.#tasks.run(async (signal) => {
+      // In each job's own order; jobs side by side, or what an agent hears in a second would end with its distance.
+      const jobs = [...Map.groupBy(list, ([{ job }]) => job).values()];
       let told = 0;
-      try {
-        for (const [row, stream] of list) {
-          if (signal.aborted) return;
-          try {
-            await this.#send(row, stream);
-            told += 1;
-          } catch (error) {
-            if (!isCodedError(error)) throw error;
-            logger.warn("Report usage failed", { code: error.code, buyer });
+      const away = new AbortController();
+      const tellNext = async () => {
+        for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
+          for (const [row, stream] of job) {
+            if (signal.aborted || away.signal.aborted) return;
+            const verdict = await this.#tell(row, stream);
+            if (verdict === "told") told += 1;
             // What it refuses is asked again much later; one that does not answer is asked nothing more now.
-            if (!(error instanceof RemoteError)) break;
-            this.#refused.delete(row.hash);
-            this.#refused.set(row.hash, clock.nowMs() + REFUSED_MS);
-            if (this.#refused.size > MAX_REFUSED) this.#refused.delete(this.#refused.keys().next().value!);
+            else if (verdict === "away") away.abort();
           }
         }
+      };
+      try {
+        await Promise.all(Array.from({ length: JOBS_AT_ONCE }, tellNext));
       } finally {
         this.#busy.delete(buyer);
       }
       if (told > 0) this.kick();
     });
+  }
+
+  async #tell(row: ReceiptRow, stream: StreamRow): Promise<"told" | "refused" | "away"> {
+    const { logger, clock } = this.#components;
+    try {
+      await this.#send(row, stream);
+      return "told";
+    } catch (error) {
+      if (!isCodedError(error)) throw error;
+      logger.warn("Report usage failed", { code: error.code, buyer: stream.buyer });
+      if (!(error instanceof RemoteError)) return "away";
+      this.#refused.delete(row.hash);
+      this.#refused.set(row.hash, clock.nowMs() + REFUSED_MS);
+      if (this.#refused.size > MAX_REFUSED) this.#refused.delete(this.#refused.keys().next().value!);
+      return "refused";
+    }
   }
 
   #isRefused(hash: Hex): boolean {
