@@ -105,6 +105,16 @@ export class LiveCluster {
     return heard(this.hub.onLeft.bind(this.hub), node);
   }
 
+  /** The next heartbeat of any node. */
+  beat(): Promise<void> {
+    return new Promise((resolve) => {
+      const stop = this.hub.onHeartbeat(() => {
+        stop();
+        resolve();
+      });
+    });
+  }
+
   /** As a machine without a moment for it: the node says and answers nothing, and its encoders stand still. */
   stall(node: MediaNode): void {
     this.#nodes.get(node)!.held = Promise.withResolvers();
