@@ -90,6 +90,7 @@ export class BalancerService implements Balancer, Startable {
   readonly #strays: StrayJobs;
   readonly #stopHearing: (() => void)[] = [];
   readonly #ending = new Map<Hex, Promise<void>>();
+  readonly #pausing = new Map<Hex, Promise<void>>();
   #lastTable: CandidateTable | undefined;
   readonly views: StreamViews;
 
@@ -195,6 +196,10 @@ export class BalancerService implements Balancer, Startable {
     this.#pulls.start();
     this.#writeOffs.start();
     this.#restreams.start();
+    // Killed after its buyer had ended it and before it was over: no node has anything to end any more.
+    for (const { id, endCode } of this.#streamBook.open()) {
+      if (endCode !== null && this.#streamBook.lease(id) === undefined) await this.#endStream(id, endCode);
+    }
     this.#tasks.every(SWEEP_MS, () => this.#publishing.sweep());
     this.#tasks.every(SWEEP_MS, () => this.#writeOffs.sweep());
   }
@@ -339,6 +344,8 @@ export class BalancerService implements Balancer, Startable {
   }
 
   async #end(stream: Hex, code: string): Promise<void> {
+    // Else it would begin a job for what is over. Where it failed the stream ends all the same.
+    await this.#pausing.get(stream)?.catch(() => {});
     const row = await this.#streamBook.find(stream);
     if (row === undefined || row.state === "ended") return;
     this.#components.logger.info("End stream", { streamId: stream, code });
@@ -358,18 +365,28 @@ export class BalancerService implements Balancer, Startable {
 
   /** As at its end, only that it may go on: with new jobs, where it stopped, once its source is there. */
   async #pauseStream(stream: Hex): Promise<void> {
-    const { clock, logger } = this.#components;
     await this.#streamBook.exclusively(stream, async () => {
-      const row = await this.#streamBook.find(stream);
-      if (row === undefined || row.state === "ended") return;
-      logger.info("Pause stream", { streamId: stream, code: row.pullCode });
-      await this.#streamBook.change(stream, { state: "created", source: null, renditions: null });
-      await this.#streamBook.dropLease(stream);
-      this.#health.forget(stream);
-      await this.#keeper.endStream(stream, "STREAM_PAUSED");
-      const { slug } = row;
-      await this.#jobs.create(stream, "ingest", { stream, slug, primitive: "ingest" }, clock.nowMs());
+      await this.#ending.get(stream)?.catch(() => {});
+      const pausing = this.#pause(stream).finally(() => this.#pausing.delete(stream));
+      this.#pausing.set(stream, pausing);
+      await pausing;
     });
+    // Its buyer may have ended it meanwhile, and asked a node that had nothing more to end.
+    const row = await this.#streamBook.find(stream);
+    if (row !== undefined && row.endCode !== null) await this.#endStream(stream, row.endCode);
+  }
+
+  async #pause(stream: Hex): Promise<void> {
+    const { clock, logger } = this.#components;
+    const row = await this.#streamBook.find(stream);
+    if (row === undefined || row.state === "ended") return;
+    logger.info("Pause stream", { streamId: stream, code: row.pullCode });
+    await this.#streamBook.change(stream, { state: "created", source: null, renditions: null });
+    await this.#streamBook.dropLease(stream);
+    this.#health.forget(stream);
+    await this.#keeper.endStream(stream, "STREAM_PAUSED");
+    const { slug } = row;
+    await this.#jobs.create(stream, "ingest", { stream, slug, primitive: "ingest" }, clock.nowMs());
     this.#reports.settle(stream);
   }
 

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import { sql } from "drizzle-orm";
+import { JobStore } from "../../../../node/store/sql/job-store.ts";
 import { ladder, source, useBalancer } from "../../../support/balancer-scene.ts";
 import { usdc } from "../../../support/candidates.ts";
-import { codeOf, type FakeNode, randomHash } from "../../../support/fake-market.ts";
+import { codeOf, type FakeNode, randomHash, startMarket } from "../../../support/fake-market.ts";
 
 const url = "http://camera.example/live.ts";
 
@@ -161,6 +164,53 @@ describe("pulled streams at the balancer", () => {
     assert.deepEqual(node.told("pull.end"), [{ stream: id }]);
     await scene.market.clock.advance(5_000);
     assert.equal(begun(node).length, 1);
+  });
+
+  describe("that end in the moment in which they pause", () => {
+    const lost = (id: Hex) => ({ stream: id, clean: false, lastSequence: 6, frames: 420 });
+    const end = (id: Hex) => scene.market.balancer.endStream(scene.nodes[3].address, id);
+    const jobsOf = async (id: Hex) =>
+      (await new JobStore(scene.database).openJobs()).filter(({ stream }) => stream === id);
+
+    async function isOver(id: Hex): Promise<void> {
+      const { state, endCode } = await row(id);
+      assert.deepEqual([state, endCode, await jobsOf(id)], ["ended", "STREAM_ENDED", []]);
+    }
+
+    it("are over where their buyer asked first, and their node then had nothing more to end", async () => {
+      const { id, node } = await live();
+      await Promise.all([ask(node, "publish.end", lost(id)), end(id)]);
+      await isOver(id);
+    });
+
+    it("are over where their pause had begun, and leave no job", async () => {
+      const { id, node } = await live();
+      const [reached, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      const worker = scene.ownerOf(scene.transcoders(id)[0]!);
+      const { answer } = worker;
+      worker.answer = async (method, body) => {
+        if (method === "job.end") reached.resolve();
+        if (method === "job.end") await goOn.promise;
+        return answer.call(worker, method, body);
+      };
+      const paused = ask(node, "publish.end", lost(id));
+      await reached.promise;
+      const ended = end(id);
+      // Far enough to have ended all without a pause.
+      for (let step = 0; step < 20; step += 1) await scene.countDecisions();
+      goOn.resolve();
+      await Promise.all([paused, ended]);
+      await isOver(id);
+    });
+
+    it("are over where the balancer was killed before it had ended them", async () => {
+      const { id, node } = await live();
+      await ask(node, "publish.end", lost(id));
+      await scene.database.sql.execute(sql`update streams set end_code = 'STREAM_ENDED' where id = ${id}`);
+      await scene.market.balancer.stop();
+      scene.market = await startMarket(scene.database, { nodes: scene.nodes });
+      await isOver(id);
+    });
   });
 
   it("end when their buyer says so, also while nothing comes", async () => {
