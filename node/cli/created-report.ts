@@ -49,9 +49,10 @@ function renderCosts(estimate: StreamEstimate, token: string, budgetBytes: bigin
   const works = ["ingest", "transcode", "together"] as const;
   const delivery = `delivery costs ${deliveryPerGigabyte} ${token} for a gigabyte, and at most`;
   return [
-    `while it is live it costs at most, in ${token}:`,
+    `while it is live it costs about, in ${token}:`,
     renderTable(works.map((work) => ({ work, "a minute": perMinute[work], "an hour": perHour[work] }))),
-    "reckoned for pictures of 16:9, 30 a second where a rung does not say it; a smaller source costs less",
+    "reckoned at the dearest prices it may be charged, for pictures of 16:9, 30 a second where a rung does not say it;",
+    "a smaller source costs less, a wider one or one of more pictures a second more",
     budgetBytes === 0n
       ? `${delivery} nothing: without --budget nobody pays for viewers that cannot sign`
       : `${delivery} ${deliveryAtMost} ${token} in all: --budget ${budgetBytes}`,

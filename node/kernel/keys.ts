@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { link, open, rm } from "node:fs/promises";
+import { type FileHandle, link, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import { fileReason } from "@leat/sdk/base/file-reasons.ts";
@@ -115,10 +115,9 @@ async function readKeyFile(path: string): Promise<KeyFile> {
     const facts = await file.stat();
     // Whoever may read a folder is nobody's business here, and it may have to stay so.
     if (facts.isDirectory()) throw new KeyError({ code: "KEY_FILE_UNREADABLE", path, reason: "EISDIR" });
-    // Of a film that was named by mistake no more is read than a key has.
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_KEY_BYTES), 0, MAX_KEY_BYTES, 0);
-    const text = facts.size > MAX_KEY_BYTES ? "" : buffer.toString("utf8", 0, bytesRead).trim();
-    const found = { text, sizeBytes: Math.max(facts.size, bytesRead) };
+    const bytes = await readStart(file);
+    const text = bytes.length > MAX_KEY_BYTES ? "" : bytes.toString("utf8").trim();
+    const found = { text, sizeBytes: Math.max(facts.size, bytes.length) };
     const mode = facts.mode & 0o777;
     if ((mode & 0o077) !== 0) {
       // What is no key may stay open to all.
@@ -131,6 +130,17 @@ async function readKeyFile(path: string): Promise<KeyFile> {
     return found;
   } finally {
     await file.close();
+  }
+}
+
+/** Of a film that was named by mistake no more is read than a key has, and one byte. A pipe gives it as it comes. */
+async function readStart(file: FileHandle): Promise<Buffer> {
+  const bytes = Buffer.alloc(MAX_KEY_BYTES + 1);
+  let length = 0;
+  for (;;) {
+    const { bytesRead } = await file.read(bytes, length, bytes.length - length);
+    length += bytesRead;
+    if (bytesRead === 0 || length === bytes.length) return bytes.subarray(0, length);
   }
 }
 

@@ -22,15 +22,16 @@ interface Place {
 interface Bucket {
   readonly second: number;
   videoBytes: number;
+  videoMs: number;
   audioBytes: number;
+  audioMs: number;
   pictures: number;
   missing: number;
   keyIntervalMs: number | undefined;
   epoch: number;
-  first: Place;
   last: Place;
-  /** Least time that media of this second came after its own clock: what waited on the way does not count. */
-  leastLateMs: number;
+  /** What came soonest after its own clock: what waited on the way says nothing of the clock. */
+  soonest: Place;
   mostLateMs: number;
 }
 
@@ -49,9 +50,12 @@ export class HealthMeter {
   video(frame: Timed): void {
     const mediaMs = toMs(frame.dts, VIDEO_TIMESCALE);
     const bucket = this.#enter(frame, mediaMs);
+    const durationMs = toMs(frame.duration, VIDEO_TIMESCALE);
     bucket.videoBytes += frame.data.length;
+    bucket.videoMs += durationMs;
     bucket.pictures += 1;
-    bucket.missing += this.#missingAfter(toMs(frame.duration, VIDEO_TIMESCALE));
+    bucket.missing += this.#missingAfter(durationMs);
+    if (frame.epoch !== this.#epoch) return;
     if (frame.key) {
       if (this.#lastKeyMs !== undefined) {
         bucket.keyIntervalMs = Math.max(bucket.keyIntervalMs ?? 0, mediaMs - this.#lastKeyMs);
@@ -62,7 +66,9 @@ export class HealthMeter {
   }
 
   audio(frame: Timed, timescale: number): void {
-    this.#enter(frame, toMs(frame.dts, timescale)).audioBytes += frame.data.length;
+    const bucket = this.#enter(frame, toMs(frame.dts, timescale));
+    bucket.audioBytes += frame.data.length;
+    bucket.audioMs += toMs(frame.duration, timescale);
   }
 
   /** Undefined before anything came. */
@@ -70,25 +76,33 @@ export class HealthMeter {
     if (this.#lastArrivalMs === undefined) return undefined;
     const silentMs = this.#silentMs(this.#lastArrivalMs, nowMs);
     this.#forget(nowMs);
-    const buckets = this.#buckets;
-    // The second that is going on is not whole: what came since the oldest one's start.
-    const spanMs = Math.max(BUCKET_MS, nowMs - (buckets[0]?.second ?? 0) * BUCKET_MS);
-    const aSecond = (countOf: (bucket: Bucket) => number) =>
-      (buckets.reduce((sum, bucket) => sum + countOf(bucket), 0) * 1_000) / spanMs;
+    const sum = (countOf: (bucket: Bucket) => number) =>
+      this.#buckets.reduce((total, bucket) => total + countOf(bucket), 0);
+    // By the media's own time: segments that come whole would otherwise count as crowds and gaps.
+    const [videoMs, audioMs] = [sum((bucket) => bucket.videoMs), sum((bucket) => bucket.audioMs)];
+    const bitrate = (bytes: number, ms: number) => (ms === 0 ? 0 : Math.round((bytes * 8_000) / ms));
     return {
-      videoBitrate: Math.round(aSecond(({ videoBytes }) => videoBytes * 8)),
-      audioBitrate: Math.round(aSecond(({ audioBytes }) => audioBytes * 8)),
-      frameRate: round(aSecond(({ pictures }) => pictures)),
+      videoBitrate: bitrate(
+        sum(({ videoBytes }) => videoBytes),
+        videoMs,
+      ),
+      audioBitrate: bitrate(
+        sum(({ audioBytes }) => audioBytes),
+        audioMs,
+      ),
+      frameRate: videoMs === 0 ? 0 : round((sum(({ pictures }) => pictures) * 1_000) / videoMs),
       keyIntervalMs: this.#keyIntervalMs(),
       pace: this.#pace(),
       driftMs: this.#driftMs(),
-      missingPictures: buckets.reduce((sum, { missing }) => sum + missing, 0),
+      missingPictures: sum(({ missing }) => missing),
       silentMs,
     };
   }
 
   #enter({ epoch, arrivalMs }: Timed, mediaMs: number): Bucket {
-    if (epoch !== this.#epoch) {
+    // A track that comes after the other into a new clock says nothing of the old one any more.
+    const isOld = epoch < (this.#epoch ?? epoch);
+    if (!isOld && epoch !== this.#epoch) {
       this.#epoch = epoch;
       this.#lateAtFirst = undefined;
       this.#lastKeyMs = undefined;
@@ -96,21 +110,21 @@ export class HealthMeter {
     }
     this.#lastArrivalMs = Math.max(arrivalMs, this.#lastArrivalMs ?? 0);
     const place = { mediaMs, arrivalMs };
-    const lateMs = arrivalMs - mediaMs;
+    const lateMs = lateOf(place);
     const second = Math.floor(arrivalMs / BUCKET_MS);
     let bucket = this.#buckets.at(-1);
     if (bucket === undefined || second > bucket.second) {
-      if (bucket !== undefined && bucket.epoch === epoch) this.#lateAtFirst ??= bucket.leastLateMs;
-      const empty = { videoBytes: 0, audioBytes: 0, pictures: 0, missing: 0, keyIntervalMs: undefined };
-      bucket = { second, ...empty, epoch, first: place, last: place, leastLateMs: lateMs, mostLateMs: lateMs };
+      if (bucket !== undefined && bucket.epoch === this.#epoch) this.#lateAtFirst ??= lateOf(bucket.soonest);
+      const counts = { videoBytes: 0, videoMs: 0, audioBytes: 0, audioMs: 0, pictures: 0, missing: 0 };
+      const places = { last: place, soonest: place, mostLateMs: lateMs };
+      bucket = { second, ...counts, keyIntervalMs: undefined, epoch, ...places };
       this.#buckets.push(bucket);
       this.#forget(arrivalMs);
     }
-    if (bucket.epoch !== epoch) {
-      Object.assign(bucket, { epoch, first: place, last: place, leastLateMs: lateMs, mostLateMs: lateMs });
-    }
+    if (isOld) return bucket;
+    if (bucket.epoch !== epoch) Object.assign(bucket, { epoch, last: place, soonest: place, mostLateMs: lateMs });
     if (mediaMs > bucket.last.mediaMs) bucket.last = place;
-    bucket.leastLateMs = Math.min(bucket.leastLateMs, lateMs);
+    if (lateMs < lateOf(bucket.soonest)) bucket.soonest = place;
     bucket.mostLateMs = Math.max(bucket.mostLateMs, lateMs);
     return bucket;
   }
@@ -138,7 +152,7 @@ export class HealthMeter {
     const own = this.#own();
     const last = own.at(-1)?.last;
     const mostLateMs = own.reduce((most, bucket) => Math.max(most, bucket.mostLateMs), Number.NEGATIVE_INFINITY);
-    const aheadMs = last === undefined ? 0 : Math.max(0, mostLateMs - (last.arrivalMs - last.mediaMs));
+    const aheadMs = last === undefined ? 0 : Math.max(0, mostLateMs - lateOf(last));
     return Math.max(0, Math.round(nowMs - lastArrivalMs - aheadMs));
   }
 
@@ -155,24 +169,41 @@ export class HealthMeter {
 
   #pace(): number | null {
     const own = this.#own();
-    const [first, last] = [own[0]?.first, own.at(-1)?.last];
-    if (first === undefined || last === undefined) return null;
-    const spanMs = last.arrivalMs - first.arrivalMs;
-    return spanMs < LEAST_SPAN_MS ? null : Math.min(10_000, round((last.mediaMs - first.mediaMs) / spanMs));
+    const half = (own.at(-1)?.second ?? 0) - BUCKETS / 2;
+    const before = soonestOf(own.filter(({ second }) => second <= half));
+    const after = soonestOf(own.filter(({ second }) => second > half));
+    if (before === undefined || after === undefined) return null;
+    const spanMs = after.arrivalMs - before.arrivalMs;
+    return spanMs < LEAST_SPAN_MS ? null : round((after.mediaMs - before.mediaMs) / spanMs);
   }
 
   #driftMs(): number {
     // Of the second before: the newest one may have seen its late frames alone.
     const own = this.#own();
     const known = own.at(-2) ?? own.at(-1);
-    return known === undefined ? 0 : Math.round(known.leastLateMs - (this.#lateAtFirst ?? known.leastLateMs));
+    if (known === undefined || this.#lateAtFirst === undefined) return 0;
+    return Math.round(lateOf(known.soonest) - this.#lateAtFirst);
   }
+}
+
+/** How long after its own clock it came. */
+function lateOf({ arrivalMs, mediaMs }: Place): number {
+  return arrivalMs - mediaMs;
+}
+
+function soonestOf(buckets: readonly Bucket[]): Place | undefined {
+  let soonest: Place | undefined;
+  for (const { soonest: place } of buckets) {
+    if (soonest === undefined || lateOf(place) < lateOf(soonest)) soonest = place;
+  }
+  return soonest;
 }
 
 function toMs(ticks: number, timescale: number): number {
   return (ticks * 1_000) / timescale;
 }
 
+/** What the schema takes, also of a publisher that sends what nobody would. */
 function round(value: number): number {
-  return Math.max(0, Math.round(value * 100) / 100);
+  return Math.min(10_000, Math.max(0, Math.round(value * 100) / 100));
 }

@@ -158,7 +158,7 @@ export const marketTexts = {
   PULL_URL_INVALID: { happened: "the source's address cannot be read", todo: "write it as SCHEME://HOST:PORT/PATH" },
   PULL_PASSPHRASE_INVALID: {
     happened: "the passphrase in the source's address is none of SRT's",
-    todo: "write one of 10 to 79 characters, or none",
+    todo: "write one of 10 to 79 bytes, or none",
   },
   PULL_SCHEME_REFUSED: {
     happened: "sources of this scheme are not pulled",
@@ -181,7 +181,7 @@ export const marketTexts = {
   PULL_DISABLED: { happened: "the nodes pull nothing", todo: "publish the stream, or ask another cluster" },
   RESTREAM_PASSPHRASE_INVALID: {
     happened: "the passphrase in the address of the target {target} is none of SRT's",
-    todo: "write one of 10 to 79 characters, or none",
+    todo: "write one of 10 to 79 bytes, or none",
   },
   RESTREAM_URL_INVALID: {
     happened: "the address of the target {target} is none that a stream can be sent on to",

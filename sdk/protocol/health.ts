@@ -1,16 +1,16 @@
 import { type Static, Type } from "typebox";
 import { closedObject, countSchema } from "./schemas.ts";
 
-/** How what a publisher sends arrives at its node, over the last ten seconds; `silentMs` and `driftMs` are of now. */
+/** How what a publisher sends arrives at its node: media of the last ten seconds; `silentMs` and `driftMs` are of now. */
 export const sourceHealthSchema = closedObject({
-  /** Bits a second. */
+  /** Bits a second of media. */
   videoBitrate: countSchema,
   audioBitrate: countSchema,
-  /** Pictures a second. */
+  /** Pictures a second of media. */
   frameRate: Type.Number({ minimum: 0, maximum: 10_000 }),
   /** Longest time from one key frame to the next, also to one that has not come yet; null before the first. */
   keyIntervalMs: Type.Union([countSchema, Type.Null()]),
-  /** Seconds of media a second: 1 is real time. Null where less than three seconds of one clock are known. */
+  /** Seconds of media a second: 1 is real time. Null where too little of one clock is known, or segments are long. */
   pace: Type.Union([Type.Number({ minimum: 0, maximum: 10_000 }), Type.Null()]),
   /** How much later than by the publisher's own clock media comes now than when its connection began; negative: sooner. */
   driftMs: Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }),

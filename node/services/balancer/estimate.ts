@@ -22,7 +22,8 @@ const SECONDS = 60n;
 const GIGABYTE = 1_000_000_000n;
 
 /**
- * At the dearest prices that the stream may be charged: what it costs is that or less. Example: 480p of H.264 at
+ * At the dearest prices that the stream may be charged. A source of 60 pictures a second costs twice as much where no
+ * rung bounds it. Example: 480p of H.264 at
  * 2 * 10^-12 a pixel is 853.33 x 480 x 30 = 12,288,000 pixels a second, so 0.00147456 a minute.
  */
 export function estimateCost(wanted: WantedRenditions, retail: Prices, budgetBytes: bigint): CostEstimate {

@@ -1,5 +1,5 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
-import { RemoteError } from "@leat/node/wire/errors.ts";
+import { RemoteError, WireError } from "@leat/node/wire/errors.ts";
 import type { NodeMethod, NodeRequest, NodeResponse } from "@leat/node/wire/session/messages.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
@@ -74,6 +74,8 @@ export class BalancerLine {
       await this.#call("publish.renew", body);
     } catch (error) {
       if (error instanceof RemoteError && /^(PUBLISH|STREAM)_/.test(error.code)) return error.code;
+      // Our own fault, and no reason to go on unheard and unpaid: who reads the log must see it.
+      if (isUnsendable(error)) this.#components.logger.error("Renew publish lease failed", { error });
     }
     return undefined;
   }
@@ -85,8 +87,12 @@ export class BalancerLine {
       this.#isAway = false;
       return answer;
     } catch (error) {
-      this.#isAway = !(error instanceof RemoteError);
+      this.#isAway = !(error instanceof RemoteError || isUnsendable(error));
       throw error;
     }
   }
+}
+
+function isUnsendable(error: unknown): boolean {
+  return error instanceof WireError && error.code === "WIRE_MESSAGE_UNSENDABLE";
 }

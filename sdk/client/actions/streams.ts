@@ -64,7 +64,7 @@ export interface CreatedStream {
 }
 
 /**
- * What a stream costs at most at the prices that it was promised. Amounts are 10^-30 of a whole token, as decimal text;
+ * About what a stream costs at the dearest prices that it was promised. Amounts are 10^-30 of a whole token, as decimal text;
  * pixels are guessed: 16:9, 30 pictures a second where a rung does not say it.
  */
 export interface StreamEstimate {

@@ -33,7 +33,7 @@ describe("report of a stream that was made", () => {
     });
     const lines = renderCreated(created, how).split("\n");
     const rows = lines.map((line) => line.split(/ {2,}/));
-    assert.ok(lines.includes("while it is live it costs at most, in USDC:"));
+    assert.ok(lines.includes("while it is live it costs about, in USDC:"));
     assert.ok(rows.some((row) => row.join() === "together,0.00153,0.0918"));
     assert.equal(
       lines.at(-1),

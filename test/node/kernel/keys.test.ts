@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { createKeyFile, createNodeKey, type KeyError, loadKeyFile, toLibp2pKey } from "@leat/node/kernel/keys.ts";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
-import { hexToBytes } from "@leat/sdk/protocol/hex.ts";
+import { bytesToHex, hexToBytes } from "@leat/sdk/protocol/hex.ts";
 import { privateKeyToAddress } from "viem/accounts";
 
 describe("kernel/keys", () => {
@@ -64,6 +66,17 @@ describe("kernel/keys", () => {
       await chmod(path, mode);
       await assert.rejects(loadKeyFile(path), { code: "KEY_FILE_OPEN_TO_OTHERS" });
     }
+  });
+
+  it("reads a key that comes through a pipe, and no more of one than a key has", async () => {
+    const path = join(folder, "pipe");
+    await promisify(execFile)("mkfifo", ["-m", "600", path]);
+    const load = async (text: string) => (await Promise.allSettled([loadKeyFile(path), writeFile(path, text)]))[0];
+    const text = `0x${"07".repeat(32)}\n`;
+    const loaded = await load(text);
+    assert.equal(loaded.status === "fulfilled" && bytesToHex(loaded.value.secret), text.trim());
+    const long = await load(text.padEnd(5_000, "x"));
+    assert.equal(long.status === "rejected" && long.reason.code, "KEY_FILE_INVALID");
   });
 
   it("refuses what is missing and what is no key, without telling what it read", async () => {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { HealthMeter } from "@leat/node/media/source-health.ts";
 import { VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
-import { findHealthFaults } from "@leat/sdk/protocol/health.ts";
+import { findHealthFaults, sourceHealthSchema } from "@leat/sdk/protocol/health.ts";
+import fc from "fast-check";
+import { createCodec } from "../../../node/wire/cbor.ts";
 
 const startMs = 1_000_000_000;
 
@@ -54,6 +56,18 @@ describe("health of a source", () => {
     const health = slow.read(send(slow, { pictures: 500, comesAt: (_, due) => due * 1.2 }))!;
     assert.equal(health.pace, 0.83);
     assert.deepEqual(findHealthFaults(health), ["slow"]);
+    // Segments of two seconds, one every 2.4 s; and one every 2 s.
+    for (const [everyMs, faults] of [
+      [2_400, ["slow"]],
+      [2_000, []],
+    ] as const) {
+      const pushed = new HealthMeter();
+      const lastMs = send(pushed, { pictures: 750, comesAt: (_, due) => Math.floor(due / 2_000) * everyMs });
+      for (let nowMs = lastMs; nowMs < lastMs + 2_000; nowMs += 100) {
+        const { frameRate, pace, ...rest } = pushed.read(nowMs)!;
+        assert.deepEqual([frameRate, findHealthFaults({ ...rest, frameRate, pace })], [25, faults], `pace ${pace}`);
+      }
+    }
     const drifting = new HealthMeter();
     const drift = drifting.read(send(drifting, { pictures: 25 * 600, comesAt: (_, due) => due * 1.001 }))!;
     assert.ok(Math.abs(drift.driftMs - 600) <= 5, `${drift.driftMs}`);
@@ -89,11 +103,46 @@ describe("health of a source", () => {
     assert.deepEqual(findHealthFaults(pushed.read(lastMs + 9_500)!), ["silent"]);
   });
 
+  it("is sent whatever a publisher sends", () => {
+    const codec = createCodec(sourceHealthSchema, 1_024);
+    const frame = fc.record({
+      epoch: fc.nat(3),
+      dts: fc.nat(2 ** 40),
+      duration: fc.nat(400_000),
+      key: fc.boolean(),
+      waitMs: fc.nat(5_000),
+      isVideo: fc.boolean(),
+      data: fc.uint8Array({ maxLength: 20 }),
+    });
+    fc.assert(
+      fc.property(fc.array(frame, { maxLength: 200 }), (frames) => {
+        const meter = new HealthMeter();
+        let arrivalMs = startMs;
+        for (const { waitMs, isVideo, ...rest } of frames) {
+          arrivalMs += waitMs;
+          if (isVideo) meter.video({ ...rest, arrivalMs });
+          else meter.audio({ ...rest, arrivalMs }, 48_000);
+          const health = meter.read(arrivalMs)!;
+          assert.deepEqual(codec.decode(codec.encode(health)), health);
+        }
+      }),
+    );
+    const crowd = new HealthMeter();
+    const health = crowd.read(send(crowd, { pictures: 90_000, fps: 90_000, comesAt: (_, due) => due * 20 }))!;
+    assert.deepEqual(codec.decode(codec.encode(health)), health);
+  });
+
   it("begins anew with another clock", () => {
     const meter = new HealthMeter();
     send(meter, { pictures: 250, comesAt: (_, due) => due * 2 });
     const nowMs = send(meter, { pictures: 250, epoch: 1, comesAt: (_, due) => 20_000 + due });
     const health = meter.read(nowMs)!;
     assert.deepEqual([health.pace, health.driftMs, health.keyIntervalMs], [1, 0, 2_000]);
+    // Sound that is still on the old clock changes nothing of that.
+    const late = { epoch: 0, dts: 48_000, duration: 960, key: true, data: new Uint8Array(100), arrivalMs: nowMs };
+    meter.audio(late, 48_000);
+    const { audioBitrate, ...same } = meter.read(nowMs)!;
+    assert.deepEqual({ ...same, audioBitrate: 0 }, health);
+    assert.ok(audioBitrate > 0);
   });
 });
