@@ -51,6 +51,7 @@ export class PullingService implements Pulling, Startable {
   readonly #outbound: Outbound;
   readonly #tasks: TaskGroup;
   readonly #running = new Map<Hex, Running>();
+  readonly #turns = new Map<Hex, Promise<void>>();
   readonly #lost;
 
   constructor(components: PullingComponents, options: PullOptions) {
@@ -75,9 +76,11 @@ export class PullingService implements Pulling, Startable {
   async start(): Promise<void> {
     const { session } = this.#components;
     session.handle("pull.check", (request) => answerPublicly(() => this.#check(request)));
-    session.handle("pull.begin", (request) => answerPublicly(() => this.#begin(request)));
+    session.handle("pull.begin", (request) =>
+      answerPublicly(() => this.#inTurn(request.stream, () => this.#begin(request))),
+    );
     session.handle("pull.end", async ({ stream }) => {
-      await this.#end(stream);
+      await this.#inTurn(stream, () => this.#end(stream));
       return {};
     });
   }
@@ -90,6 +93,20 @@ export class PullingService implements Pulling, Startable {
     this.#requireRoom();
     await this.#outbound.check(url, this.#tasks.signal);
     return {};
+  }
+
+  /** What the balancer says of one stream is done in its order: to let go of a source takes a moment. */
+  #inTurn<T>(stream: Hex, work: () => Promise<T>): Promise<T> {
+    const done = (this.#turns.get(stream) ?? Promise.resolve()).then(work);
+    const turn: Promise<void> = done.then(
+      () => {},
+      () => {},
+    );
+    this.#turns.set(stream, turn);
+    void turn.then(() => {
+      if (this.#turns.get(stream) === turn) this.#turns.delete(stream);
+    });
+    return done;
   }
 
   async #begin({ stream, url }: BalancerRequest<"pull.begin">): Promise<BalancerResponse<"pull.begin">> {

@@ -161,6 +161,17 @@ describe("pulling service", () => {
     assert.equal(sinks[0]!.ends, 1);
   });
 
+  it("does what it is told of one stream in order, also while it lets go of its source", async () => {
+    server.answer = (_request, response) => void response.write(ts);
+    await start({ maxPulls: 1 });
+    await begin();
+    await state(() => sinks.length === 1);
+    await Promise.all([ask("pull.end", { stream }), begin()]);
+    await state(() => sinks.length === 2);
+    await Promise.all([ask("pull.end", { stream }), begin(), ask("pull.end", { stream })]);
+    assert.deepEqual(await begin(server.url(), `0x${"5f".repeat(32)}`), { code: null });
+  });
+
   it("gives up a source that sends nothing, and one that sends no media", async () => {
     server.answer = (_request, response) => response.write("G");
     await start({ idleMs: 100 });
