@@ -32,10 +32,20 @@ export interface JobPlacerParts {
 /** Where the source says nothing of its frame rate. */
 const USUAL_FPS = 30;
 
+/** An edge publishes nothing: that it served for so long has to do. */
+const SERVED_MS = 5_000;
+
 /** A node that is not to be asked at once, and why. */
 export interface Avoided {
   readonly node: Address;
   readonly reason: string;
+}
+
+/** What came of a job's attempts since the last that did something. */
+interface Trouble {
+  readonly pauses: PlacePauses;
+  /** Since the last pause: each of the others is asked before one of them is again. */
+  readonly failed: Avoided[];
 }
 
 /** Who was there when a job was tried: who is in session now and not in it may change the outcome. */
@@ -47,6 +57,8 @@ export class JobPlacer {
   readonly #options: BalancerOptions;
   readonly #parts: JobPlacerParts;
   readonly #placing = new Set<Hex>();
+  /** Kept over attempts: nodes that take a job and fail it at once would have it again and again without a pause. */
+  readonly #troubles = new WeakMap<LiveJob, Trouble>();
 
   constructor(components: BalancerComponents, options: BalancerOptions, parts: JobPlacerParts) {
     this.#components = components;
@@ -54,18 +66,22 @@ export class JobPlacer {
     this.#parts = parts;
   }
 
-  /** Goes on trying until somebody does the job or the stream is over. */
-  keep(live: LiveJob, avoid?: Avoided): void {
+  /**
+   * Goes on trying until somebody does the job or the stream is over.
+   * @param failed Who failed the newest attempt.
+   */
+  keep(live: LiveJob, failed?: Avoided): void {
     const { tasks, news } = this.#parts;
     const { id } = live.row;
     if (tasks.signal.aborted) return;
+    if (failed !== undefined) this.#note(live, failed);
     // What is asked of it may be something else now: its origin moved.
     if (this.#placing.has(id)) {
       news.tell();
       return;
     }
     this.#placing.add(id);
-    tasks.run((signal) => this.#keep(live, avoid, signal).finally(() => this.#placing.delete(id)));
+    tasks.run((signal) => this.#keep(live, signal).finally(() => this.#placing.delete(id)));
   }
 
   /** Resolves with whether the job runs after one try; for a viewer who waits. */
@@ -86,12 +102,10 @@ export class JobPlacer {
     }
   }
 
-  async #keep(live: LiveJob, avoided: Avoided | undefined, signal: AbortSignal): Promise<void> {
+  async #keep(live: LiveJob, signal: AbortSignal): Promise<void> {
     const { streams, jobs, placement, progress, news } = this.#parts;
-    const { clock, logger } = this.#components;
+    const { logger } = this.#components;
     const { id, primitive, stream: streamId } = live.row;
-    const pauses = new PlacePauses({ clock, news }, this.#options.placeRetryMs);
-    let avoid = avoided;
     let told: string | undefined;
     while (!signal.aborted && jobs.find(id) === live && !isRunning(live)) {
       const stream = await streams.find(streamId);
@@ -102,16 +116,17 @@ export class JobPlacer {
         await news.wait(this.#options.placeRetryMs, signal);
         continue;
       }
+      const { pauses, failed } = this.#troubleOf(live);
       let look: () => Witnesses = () => new Map();
       let before = look();
       let spec = live.row.spec;
       try {
         const input = await this.#inputOf(stream, live);
-        const excluded = avoid === undefined ? input.excluded : [...input.excluded, avoid];
+        // Who failed is among them: that it is still there is no help.
         look = () => this.#look(stream, input);
-        before = this.#look(stream, { ...input, excluded });
+        before = look();
         spec = live.row.spec;
-        await placement.place({ ...input, excluded });
+        await placement.place({ ...input, excluded: [...input.excluded, ...failed] });
         if (primitive === "delivery") await this.#placedEdge(live);
         // The stream may have ended while the node was asked.
         if (jobs.find(id) !== live && live.attempt !== undefined) {
@@ -123,13 +138,28 @@ export class JobPlacer {
         const level = error.code === told ? "debug" : "warn";
         told = error.code;
         logger[level]("Place job failed", { jobId: id, primitive, code: error.code });
-        // Better the node that failed before than none.
-        avoid = undefined;
+        // Better a node that failed before than none.
+        failed.length = 0;
         const isChanged = () => jobs.find(id) !== live || live.row.spec !== spec;
         const isHelped = () => isChanged() || this.#isAnother(before, look());
         await pauses.next(isHelped, signal);
       }
     }
+  }
+
+  #note(live: LiveJob, failed: Avoided): void {
+    if (didWork(live)) this.#troubles.delete(live);
+    this.#troubleOf(live).failed.push(failed);
+  }
+
+  #troubleOf(live: LiveJob): Trouble {
+    const { clock } = this.#components;
+    const { news } = this.#parts;
+    const known = this.#troubles.get(live);
+    if (known !== undefined) return known;
+    const trouble = { pauses: new PlacePauses({ clock, news }, this.#options.placeRetryMs), failed: [] };
+    this.#troubles.set(live, trouble);
+    return trouble;
   }
 
   /** Who could do the job now, and its buyer, without whom nobody may. */
@@ -180,4 +210,11 @@ export class JobPlacer {
     const running = this.#parts.jobs.ofStream(stream).filter(isRunning);
     return [...new Set(running.map((live) => live.attempt.node))];
   }
+}
+
+/** Whether the newest attempt, which is over, brought the stream anything. */
+function didWork({ row, attempt }: LiveJob): boolean {
+  if (attempt === undefined || attempt.endedAtMs === null) return false;
+  if (row.primitive === "transcode") return (attempt.endSequence ?? 0) > attempt.startSequence;
+  return attempt.endedAtMs - attempt.startedAtMs >= SERVED_MS;
 }

@@ -35,7 +35,7 @@ export class PlaceNews {
 /** The longest pause between two tries of one job while nothing is heard that would help it. */
 const LONGEST_MS = 30_000;
 
-/** How long one job waits between tries: longer each time, until somebody comes who was not there before. */
+/** How long one job waits between tries that brought nothing: longer each time, until somebody comes who was not there before. */
 export class PlacePauses {
   readonly #components: { readonly clock: Clock; readonly news: PlaceNews };
   readonly #firstMs: number;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import type { TranscodeSpec } from "@leat/sdk/protocol/job.ts";
 import { bodyFromText } from "@leat/sdk/selection/receipt.ts";
 import { RemoteError } from "../../../../node/wire/errors.ts";
 import { source, useBalancer } from "../../../support/balancer-scene.ts";
@@ -7,7 +8,7 @@ import type { FakeNode } from "../../../support/fake-market.ts";
 
 describe("jobs that nobody does, at the balancer", () => {
   const scene = useBalancer();
-  const { until, transcoders, goLive, publish, countDecisions } = scene;
+  const { until, transcoders, ownerOf, goLive, publish, countDecisions } = scene;
 
   /** A stream whose ingest node may not transcode: only the third node can. */
   async function goLiveAtSecond() {
@@ -88,6 +89,62 @@ describe("jobs that nobody does, at the balancer", () => {
     // No time passes any more.
     await until(() => transcoders(live.id).length === 2);
     for (const terms of transcoders(live.id)) assert.equal(terms.assignment.value.node, live.ingest.address);
+  });
+
+  /** Fails every rung that runs, so often, while no time passes. Answers how often nodes were given one in all. */
+  async function failRungs(stream: Hex, times: number) {
+    const { clock, hub } = scene.market;
+    const calm = clock.sleeping - (2 - transcoders(stream).length);
+    for (let time = 0; time < times; time += 1) {
+      for (const terms of transcoders(stream)) {
+        const { job, attempt } = terms.assignment.value;
+        const node = ownerOf(terms);
+        node.jobs.delete(job);
+        await hub.ask(node, "job.failed", { job, attempt, code: "TRANSCODING_FAILED", sequence: null });
+      }
+      // Given again, or waiting.
+      await until(() => transcoders(stream).length + (clock.sleeping - calm) === 2);
+    }
+    return scene.nodes.reduce((sum, node) => sum + node.told("job.assign").length, 0);
+  }
+
+  it("do not go to a node that fails them all without a pause", async () => {
+    const { id } = await goLiveAtSecond();
+    assert.equal(await failRungs(id, 10), 2);
+    await scene.market.clock.advance(1_000);
+    await until(() => transcoders(id).length === 2);
+    assert.equal(await failRungs(id, 10), 4);
+    // The second pause is longer.
+    await scene.market.clock.advance(1_999);
+    assert.equal(await failRungs(id, 1), 4);
+    await scene.market.clock.advance(1);
+    await until(() => transcoders(id).length === 2);
+  });
+
+  it("do not go from one node that fails them to another without a pause", async () => {
+    const { id } = await goLive();
+    // Once to each of the two.
+    assert.equal(await failRungs(id, 10), 4);
+    await scene.market.clock.advance(1_000);
+    await until(() => transcoders(id).length === 2);
+    assert.equal(await failRungs(id, 10), 8);
+    await scene.market.clock.advance(1_999);
+    assert.equal(await failRungs(id, 1), 8);
+  });
+
+  it("go to another node at once where the one that fails did something", async () => {
+    const { id, ingest } = await goLive();
+    assert.equal(await failRungs(id, 10), 4);
+    await scene.market.clock.advance(1_000);
+    await until(() => transcoders(id).length === 2);
+    const rungs = transcoders(id).flatMap(({ spec }) => (spec as TranscodeSpec).rungs);
+    const published = rungs.map(({ rung }) => ({ rung, sequence: 0 }));
+    const frames = { lastFrameAgeMs: 0, sequence: 0, frames: 60, isOver: false, published };
+    await scene.market.hub.ask(ingest, "publish.renew", { stream: id, ...frames });
+    assert.equal(await failRungs(id, 10), 8);
+    // All is as at the first failure.
+    await scene.market.clock.advance(1_000);
+    await until(() => transcoders(id).length === 2);
   });
 
   it("are asked for again at a node whose reservation ran out meanwhile", async () => {
