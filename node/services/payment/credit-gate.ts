@@ -72,9 +72,11 @@ export class CreditGate {
 
   mayWork(book: Book | undefined, job: Hex): MayWork {
     if (book === undefined || !book.openJobs.has(job)) return "CREDIT_EXHAUSTED";
-    if (book.ledger.unpaidExact >= this.#books.creditLimit(book)) return "CREDIT_EXHAUSTED";
-    if (this.#books.coversMore(book)) return "ok";
-    return this.#books.promised(book) < book.state.reserve ? "CREDIT_SIGNER_SPENT" : "CREDIT_RESERVE_SPENT";
+    // Before the limit: whoever waits there for a voucher would wait for one that could not be taken.
+    if (!this.#books.coversMore(book)) {
+      return this.#books.promised(book) < book.state.reserve ? "CREDIT_SIGNER_SPENT" : "CREDIT_RESERVE_SPENT";
+    }
+    return book.ledger.unpaidExact < this.#books.creditLimit(book) ? "ok" : "CREDIT_EXHAUSTED";
   }
 
   /** Who has paid before, here or at another node of our operator, is not asked to pay ahead. */

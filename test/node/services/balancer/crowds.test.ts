@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import { toBaseUnits } from "@leat/sdk/protocol/units.ts";
 import { JobStore } from "../../../../node/store/sql/job-store.ts";
 import { RemoteError } from "../../../../node/wire/errors.ts";
 import type { BalancerMethod } from "../../../../node/wire/session/messages.ts";
@@ -88,6 +89,19 @@ describe("a balancer whose buyer's stream draws a crowd", () => {
     scene.market.hub.leave(scene.buyer);
     await serve(edge, 0, 150n);
     await assert.rejects(renew(id, 0), { code: "STREAM_CREDIT_EXHAUSTED" });
+  });
+
+  it("waits for no voucher that the buyer's reserve would not cover", async function () {
+    this.timeout(20_000);
+    const { id, edge } = await playAtEdge();
+    const { channel, creditLimitExact } = await statusOf();
+    scene.books.channels.set(channel, { reserve: toBaseUnits(creditLimitExact, 6) });
+    for (let seq = 0; seq < 6; seq += 1) {
+      await renew(id, seq);
+      await scene.clock.advance(1_000);
+    }
+    await serve(edge, 0, 150n);
+    await assert.rejects(renew(id, 6), { code: "STREAM_RESERVE_SPENT" });
   });
 
   /** Renews each second until it is refused. */
