@@ -10,7 +10,7 @@ import { PayeeService } from "../../node/services/payment/payee-service.ts";
 import { PayerService } from "../../node/services/payment/payer-service.ts";
 import { Database } from "../../node/store/database.ts";
 import { LevelVoucherStore } from "../../node/store/vouchers.ts";
-import { silentLogger } from "../../sdk/base/logger.ts";
+import { type Logger, silentLogger } from "../../sdk/base/logger.ts";
 import { silentMetrics } from "../../sdk/base/metrics.ts";
 import { type Channel, hubChannel } from "../../sdk/protocol/channel.ts";
 import { createDomain } from "../../sdk/protocol/eip712.ts";
@@ -38,6 +38,7 @@ export const payeeSettings = {
 export interface PaymentScene {
   clock: ManualClock;
   chain: MemoryChannelView;
+  logger: Logger;
   /** Signs for the cluster's account. */
   balancer: NodeKey;
   node: NodeKey;
@@ -56,6 +57,7 @@ export function usePayments() {
     folder = await mkdtemp(join(tmpdir(), "leat-payment-"));
     on.clock = new ManualClock();
     on.chain = new MemoryChannelView(10n ** 9n);
+    on.logger = silentLogger;
     on.balancer = createNodeKey(randomBytes(32));
     on.node = createNodeKey(randomBytes(32));
     on.chain.allow(clusterAccount, on.balancer.address);
@@ -75,7 +77,7 @@ export function usePayments() {
   };
   const quiet = () => ({
     clock: on.clock,
-    logger: silentLogger,
+    logger: on.logger,
     metrics: silentMetrics,
     statements: nativeStatements,
     domain,

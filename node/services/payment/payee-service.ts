@@ -3,7 +3,6 @@ import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import type { LedgerEntry, VoucherStore } from "@leat/node/metering/voucher-store.ts";
-import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import { type Channel, channelId } from "@leat/sdk/protocol/channel.ts";
@@ -15,6 +14,7 @@ import type { Signed, Statements } from "@leat/sdk/protocol/statements.ts";
 import { type Static, Type } from "typebox";
 import { type Book, ChannelBooks, readWaiting } from "./channel-book.ts";
 import { CreditGate } from "./credit-gate.ts";
+import { EarlyVouchers } from "./early-vouchers.ts";
 import type {
   ChannelStatus,
   CloseOptions,
@@ -77,9 +77,6 @@ export const payeeOptions = Type.Object(
   { default: {}, additionalProperties: false },
 );
 
-/** Where much waits for its checks, a voucher for each segment that passes would cost more than it is worth. */
-const ASK_PAUSE_MS = 1_000;
-
 export interface PayeeComponents {
   readonly vouchers: VoucherStore;
   readonly statements: Pick<Statements, "recoverSigner">;
@@ -105,9 +102,9 @@ export class PayeeService implements Payee, Startable {
   readonly #intake: VoucherIntake;
   readonly #gate: CreditGate;
   readonly #requests: VoucherRequests;
+  readonly #early: EarlyVouchers;
   readonly #jobs = new PayeeJobs((job, book) => this.#forget(job, book));
   readonly #listeners = new Set<(channel: Hex) => void>();
-  readonly #asking = new Set<Hex>();
   readonly #tasks: TaskGroup;
 
   constructor(components: PayeeComponents, options: Static<typeof payeeOptions>) {
@@ -117,15 +114,16 @@ export class PayeeService implements Payee, Startable {
     const signers = new VoucherSigners(components);
     const signerOf = (newest: Signed<Voucher> | undefined) => newest && signers.find(newest);
     const books = new ChannelBooks("held", { ...components, signers, signerOf }, rules);
-    const intake = new VoucherIntake(components, { books, signers, onAccepted: (book) => this.#tell(book) });
+    const intake = new VoucherIntake(components, { books, signers, onAccepted: (book) => this.#accepted(book) });
     this.#books = books;
     this.#intake = intake;
     this.#gate = new CreditGate(components, options, { books, intake });
     this.#requests = new VoucherRequests(components, { books, intake });
     this.#tasks = new TaskGroup({
       clock: components.clock,
-      onError: (error) => components.logger.warn("Read channels failed", { error }),
+      onError: (error) => components.logger.warn("Work on channels failed", { error }),
     });
+    this.#early = new EarlyVouchers(components, { books, requests: this.#requests, tasks: this.#tasks });
   }
 
   async start(): Promise<void> {
@@ -189,7 +187,7 @@ export class PayeeService implements Payee, Startable {
     // A job that was over before this process began is open in no book: its channel is whichever has the entry.
     const channels = book === undefined ? await vouchers.channels("held") : [book.id];
     for (const channel of channels) await vouchers.setEntries("held", channel, [key], "payable");
-    if (book !== undefined) this.#askSoon(book);
+    if (book !== undefined && this.#components.askPayer !== undefined) this.#early.passed(book);
   }
 
   waiting(): Promise<WorkKey[]> {
@@ -261,30 +259,9 @@ export class PayeeService implements Payee, Startable {
     for (const { job } of await this.#components.vouchers.openEntries("held", book.id)) this.#jobs.adopt(job, book);
   }
 
-  /** More work than was quoted uses up the credit long before the next voucher is due. */
-  #askSoon(book: Book): void {
-    const { askPayer, clock, logger } = this.#components;
-    if (askPayer === undefined || this.#asking.has(book.id) || this.#tasks.signal.aborted) return;
-    if (!this.#isDue(book)) return;
-    this.#asking.add(book.id);
-    this.#tasks.run(async (signal) => {
-      try {
-        while (this.#isDue(book)) {
-          await this.#requests.requestVoucher(book.channel, "usage");
-          await clock.sleep(ASK_PAUSE_MS, signal);
-        }
-      } catch (error) {
-        if (!isCodedError(error)) throw error;
-        logger.warn("Ask for voucher failed", { code: error.code });
-      } finally {
-        this.#asking.delete(book.id);
-      }
-    });
-  }
-
-  /** What is over is settled by whoever ended it. */
-  #isDue(book: Book): boolean {
-    return book.openJobs.size > 0 && book.ledger.unpaidExact * 2n >= this.#books.creditLimit(book);
+  #accepted(book: Book): void {
+    this.#early.paid(book);
+    this.#tell(book);
   }
 
   #forget(job: Hex, { id }: Book): void {
