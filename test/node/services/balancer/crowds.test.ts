@@ -80,7 +80,7 @@ describe("a balancer whose buyer's stream draws a crowd", () => {
     await serve(edge, 0, 150n);
     const store = new JobStore(scene.database);
     await until(async () => (await store.unreportedOf([scene.buyer.address], 1)).length === 0);
-    assert.equal(await endOf(id), "STREAM_CREDIT_EXHAUSTED");
+    assert.deepEqual(await endOf(id), { code: "STREAM_CREDIT_EXHAUSTED", second: 10 });
   });
 
   it("waits for no voucher of a buyer that is away", async function () {
@@ -104,14 +104,14 @@ describe("a balancer whose buyer's stream draws a crowd", () => {
     await assert.rejects(renew(id, 6), { code: "STREAM_RESERVE_SPENT" });
   });
 
-  /** Renews each second until it is refused. */
-  async function endOf(id: Hex): Promise<string> {
+  /** Renews each second until it is refused: by which code and in which second. */
+  async function endOf(id: Hex): Promise<{ code: string; second: number }> {
     for (let second = 0; ; second += 1) {
       assert.ok(second < 30, "it is still live");
       try {
         await renew(id, second);
       } catch (error) {
-        return (error as { code: string }).code;
+        return { code: (error as { code: string }).code, second };
       }
       await scene.clock.advance(1_000);
     }
