@@ -133,11 +133,15 @@ export class Reports {
           }
         }
       };
-      try {
-        await Promise.all(Array.from({ length: JOBS_AT_ONCE }, tellNext));
-      } finally {
-        this.#busy.delete(buyer);
-      }
+      const stop = (error: unknown) => {
+        away.abort();
+        throw error;
+      };
+      // Until the last has its answer: who is told anew before would hear the same beside it.
+      const ends = await Promise.allSettled(Array.from({ length: JOBS_AT_ONCE }, () => tellNext().catch(stop)));
+      this.#busy.delete(buyer);
+      const failed = ends.find((end) => end.status === "rejected");
+      if (failed !== undefined) throw failed.reason;
       if (told > 0) this.kick();
     });
   }

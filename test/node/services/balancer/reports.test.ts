@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { JobStore } from "../../../../node/store/sql/job-store.ts";
 import type { BalancerRequest } from "../../../../node/wire/session/messages.ts";
 import { usePayingMarket } from "../../../support/paying-scene.ts";
@@ -41,4 +42,69 @@ describe("reports of a balancer to its buyer", () => {
     const ofIngest = heard.filter(([kind]) => kind === "ingest").map(([, seq]) => seq);
     assert.deepEqual(ofIngest, [0n, 1n]);
   });
+
+  it("hear the answers that are on their way before they are told again, where the database fails one of them", async function () {
+    this.timeout(20_000);
+    await open(6);
+    const store = new FailingStore(scene.database);
+    await scene.market.balancer.stop();
+    await scene.startAgain(store);
+    const { id } = await goLive();
+    const reached = Promise.withResolvers<void>();
+    const released = Promise.withResolvers<void>();
+    const heard: string[] = [];
+    const answer = scene.buyer.answer.bind(scene.buyer);
+    scene.buyer.answer = async (method, body) => {
+      if (method === "usage.report") {
+        const { job, kind } = body as BalancerRequest<"usage.report">;
+        heard.push(job);
+        if (kind === "ingest") {
+          reached.resolve();
+          await released.promise;
+        }
+      }
+      return answer(method, body);
+    };
+    const left = async () => (await store.unreportedOf([scene.buyer.address], 10)).length;
+    scene.market.hub.leave(scene.buyer);
+    const jobs = jobsOf(id);
+    for (const { node, terms } of jobs) await work(node, terms, 0);
+    await scene.clock.advance(2_000);
+    const transcode = jobs.find(({ terms }) => terms.spec.primitive === "transcode")!;
+    const failed = store.failOnce(transcode.terms.assignment.value.job);
+    scene.market.hub.join(scene.buyer);
+    await Promise.all([reached.promise, failed]);
+    try {
+      // Time enough for another round, whose reads would come before these.
+      for (let round = 0; round < 3; round += 1) {
+        await scene.clock.advance(1_000);
+        for (let read = 0; read < 5; read += 1) await left();
+      }
+    } finally {
+      released.resolve();
+    }
+    await until(async () => {
+      await scene.clock.advance(1_000);
+      return (await left()) === 0;
+    });
+    assert.deepEqual(heard.toSorted(), jobs.map(({ terms }) => terms.assignment.value.job).toSorted());
+  });
 });
+
+/** A database that fails once where one job is read. */
+class FailingStore extends JobStore {
+  #job: Hex | undefined;
+  #failed = Promise.withResolvers<void>();
+
+  failOnce(job: Hex): Promise<void> {
+    this.#job = job;
+    return this.#failed.promise;
+  }
+
+  override async attempt(job: Hex, attempt: number) {
+    if (job !== this.#job) return super.attempt(job, attempt);
+    this.#job = undefined;
+    this.#failed.resolve();
+    throw new Error("the disk is full");
+  }
+}
