@@ -77,7 +77,7 @@ export class JobPlacer {
     if (failed !== undefined) this.#note(live, failed);
     // What is asked of it may be something else now: its origin moved.
     if (this.#placing.has(id)) {
-      news.tell();
+      news.tell(id);
       return;
     }
     this.#placing.add(id);
@@ -87,7 +87,10 @@ export class JobPlacer {
   /** Resolves with whether the job runs after one try; for a viewer who waits. */
   async placeNow(stream: StreamRow, live: LiveJob): Promise<boolean> {
     if (isRunning(live)) return true;
-    if (this.#placing.has(live.row.id)) return false;
+    if (this.#placing.has(live.row.id)) {
+      this.#troubles.get(live)?.pauses.ask();
+      return false;
+    }
     this.#placing.add(live.row.id);
     try {
       await this.#parts.placement.place(await this.#inputOf(stream, live));
@@ -113,7 +116,7 @@ export class JobPlacer {
       if (await progress.isWhole(live)) return;
       if (!this.#hasOrigin(live)) {
         // Nobody could fetch its frames: the next publisher's node brings it back.
-        await news.wait(this.#options.placeRetryMs, signal);
+        await news.wait(id, this.#options.placeRetryMs, signal);
         continue;
       }
       const { pauses, failed } = this.#troubleOf(live);
@@ -157,7 +160,7 @@ export class JobPlacer {
     const { news } = this.#parts;
     const known = this.#troubles.get(live);
     if (known !== undefined) return known;
-    const trouble = { pauses: new PlacePauses({ clock, news }, this.#options.placeRetryMs), failed: [] };
+    const trouble = { pauses: new PlacePauses({ clock, news }, live.row, this.#options.placeRetryMs), failed: [] };
     this.#troubles.set(live, trouble);
     return trouble;
   }

@@ -8,7 +8,7 @@ import type { FakeNode } from "../../../support/fake-market.ts";
 
 describe("jobs that nobody does, at the balancer", () => {
   const scene = useBalancer();
-  const { until, transcoders, ownerOf, goLive, publish, countDecisions } = scene;
+  const { until, transcoders, ownerOf, edgesOf, goLive, publish, countDecisions } = scene;
 
   /** A stream whose ingest node may not transcode: only the third node can. */
   async function goLiveAtSecond() {
@@ -91,10 +91,12 @@ describe("jobs that nobody does, at the balancer", () => {
     for (const terms of transcoders(live.id)) assert.equal(terms.assignment.value.node, live.ingest.address);
   });
 
-  /** Fails every rung that runs, so often, while no time passes. Answers how often nodes were given one in all. */
-  async function failRungs(stream: Hex, times: number) {
+  /**
+   * Fails every rung that runs, so often, while no time passes. Answers how often nodes were given one in all.
+   * @param calm How many sleep while no job waits.
+   */
+  async function failRungs(stream: Hex, times: number, calm: number) {
     const { clock, hub } = scene.market;
-    const calm = clock.sleeping - (2 - transcoders(stream).length);
     for (let time = 0; time < times; time += 1) {
       for (const terms of transcoders(stream)) {
         const { job, attempt } = terms.assignment.value;
@@ -110,41 +112,96 @@ describe("jobs that nobody does, at the balancer", () => {
 
   it("do not go to a node that fails them all without a pause", async () => {
     const { id } = await goLiveAtSecond();
-    assert.equal(await failRungs(id, 10), 2);
+    const calm = scene.market.clock.sleeping;
+    assert.equal(await failRungs(id, 10, calm), 2);
     await scene.market.clock.advance(1_000);
     await until(() => transcoders(id).length === 2);
-    assert.equal(await failRungs(id, 10), 4);
+    assert.equal(await failRungs(id, 10, calm), 4);
     // The second pause is longer.
     await scene.market.clock.advance(1_999);
-    assert.equal(await failRungs(id, 1), 4);
+    assert.equal(await failRungs(id, 1, calm), 4);
     await scene.market.clock.advance(1);
     await until(() => transcoders(id).length === 2);
   });
 
   it("do not go from one node that fails them to another without a pause", async () => {
     const { id } = await goLive();
+    const calm = scene.market.clock.sleeping;
     // Once to each of the two.
-    assert.equal(await failRungs(id, 10), 4);
+    assert.equal(await failRungs(id, 10, calm), 4);
     await scene.market.clock.advance(1_000);
     await until(() => transcoders(id).length === 2);
-    assert.equal(await failRungs(id, 10), 8);
+    assert.equal(await failRungs(id, 10, calm), 8);
     await scene.market.clock.advance(1_999);
-    assert.equal(await failRungs(id, 1), 8);
+    assert.equal(await failRungs(id, 1, calm), 8);
   });
 
   it("go to another node at once where the one that fails did something", async () => {
     const { id, ingest } = await goLive();
-    assert.equal(await failRungs(id, 10), 4);
+    const calm = scene.market.clock.sleeping;
+    assert.equal(await failRungs(id, 10, calm), 4);
     await scene.market.clock.advance(1_000);
     await until(() => transcoders(id).length === 2);
     const rungs = transcoders(id).flatMap(({ spec }) => (spec as TranscodeSpec).rungs);
     const published = rungs.map(({ rung }) => ({ rung, sequence: 0 }));
     const frames = { lastFrameAgeMs: 0, sequence: 0, frames: 60, isOver: false, published };
     await scene.market.hub.ask(ingest, "publish.renew", { stream: id, ...frames });
-    assert.equal(await failRungs(id, 10), 8);
+    assert.equal(await failRungs(id, 10, calm), 8);
     // All is as at the first failure.
     await scene.market.clock.advance(1_000);
     await until(() => transcoders(id).length === 2);
+  });
+
+  /** One of two edges fails while nobody takes another, and it is tried in vain as pauses end. */
+  async function loseEdge() {
+    const { clock, hub, balancer } = scene.market;
+    const live = await goLive(scene.nodes[1]);
+    await balancer.play(live.slug);
+    const calm = clock.sleeping;
+    const [edge] = edgesOf(live.id);
+    const decisions = await countDecisions();
+    for (const node of scene.nodes) node.refusals.set("job.reserve", "JOB_CAPACITY_SHORT");
+    const { job, attempt } = edge!.terms.assignment.value;
+    edge!.node.jobs.delete(job);
+    await hub.ask(edge!.node, "job.failed", { job, attempt, code: "JOB_GIVEN_UP", sequence: null });
+    const isWaiting = () => clock.sleeping === calm + 1;
+    await until(async () => (await countDecisions()) === decisions + 2 && isWaiting());
+    const asked = () => scene.nodes.reduce((sum, node) => sum + node.told("job.reserve").length, 0);
+    let tries = 1;
+    /** Both nodes that are left say no once more, and a decision tells that there is nobody else. */
+    const tried = async (before: number) => {
+      tries += 1;
+      await until(async () => (await countDecisions()) === decisions + 2 * tries && isWaiting());
+      assert.equal(asked(), before + 2);
+    };
+    for (const pauseMs of [1_000, 2_000]) {
+      const before = asked();
+      await clock.advance(pauseMs);
+      await tried(before);
+    }
+    return { ...live, asked, tried };
+  }
+
+  it("are edges that a viewer asks for: tried at once, and once a second", async () => {
+    const { id, slug, asked, tried } = await loseEdge();
+    const { clock, balancer } = scene.market;
+    const before = asked();
+    const askOften = async () => {
+      for (let viewer = 0; viewer < 10; viewer += 1) await balancer.play(slug);
+    };
+    await clock.advance(1_000);
+    await askOften();
+    await tried(before);
+    await askOften();
+    await clock.advance(999);
+    assert.equal(asked(), before + 2);
+    await clock.advance(1);
+    await tried(before + 2);
+    await clock.advance(1_000);
+    for (const node of scene.nodes) node.refusals.clear();
+    await balancer.play(slug);
+    // No time passes any more.
+    await until(() => edgesOf(id).length === 2);
   });
 
   it("are asked for again at a node whose reservation ran out meanwhile", async () => {
