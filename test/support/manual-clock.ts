@@ -13,6 +13,11 @@ export class ManualClock implements Clock {
     return this.#sleepers.length;
   }
 
+  /** Whether somebody wakes after exactly so long. */
+  isSlept(ms: number): boolean {
+    return this.#sleepers.some(({ dueMs }) => dueMs === this.#nowMs + ms);
+  }
+
   nowMs(): number {
     return this.#nowMs;
   }

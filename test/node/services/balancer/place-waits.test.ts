@@ -26,6 +26,31 @@ describe("pauses between tries of a job", () => {
     return found;
   }
 
+  it("end for a viewer who asks, and once a second however many ask", async () => {
+    const clock = new ManualClock();
+    const job = { id: bytesToHex(new Uint8Array(32).fill(1)), primitive: "delivery" } as const;
+    const pauses = new PlacePauses({ clock, news: new PlaceNews(clock) }, job, 1_000);
+    const startMs = clock.nowMs();
+    const ends: number[] = [];
+    void (async () => {
+      for (;;) {
+        await pauses.next(() => false, never);
+        ends.push(clock.nowMs() - startMs);
+      }
+    })();
+    await clock.advance(3_000);
+    assert.deepEqual(ends, [1_000, 3_000]);
+    await clock.advance(1_500);
+    pauses.ask();
+    await clock.advance(0);
+    assert.deepEqual(ends, [1_000, 3_000, 4_500]);
+    for (let tenth = 0; tenth < 30; tenth += 1) {
+      pauses.ask();
+      await clock.advance(100);
+    }
+    assert.deepEqual(ends.slice(3), [5_500, 6_500, 7_500]);
+  });
+
   it("double up to half a minute", async () => {
     assert.deepEqual(await listPauses("transcode"), [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
   });
