@@ -1,9 +1,10 @@
 import type { Balances, CollectStatus } from "@leat/sdk/client/actions/account.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import { formatAmount } from "@leat/sdk/protocol/units.ts";
-import { formatOpen, formatRunway, shorten } from "./channel-table.ts";
+import { formatOpen, formatRunway } from "./channel-table.ts";
 import type { NodeAnswer, NodeChannel } from "./node-answer.ts";
 import { renderTable } from "./output.ts";
+import { shorten, tokenOf } from "./tokens.ts";
 
 export interface BuyerMoney {
   readonly tokens: readonly (Balances & { readonly name: string })[];
@@ -93,8 +94,4 @@ export function describeRisk({ tokens, reserves, agent, payer }: BuyerMoney): st
 function amount(tokens: BuyerMoney["tokens"], token: Address, baseUnits: bigint): string {
   const { name, decimals } = tokenOf(tokens, token);
   return `${formatAmount(baseUnits, decimals)} ${name}`;
-}
-
-function tokenOf(tokens: BuyerMoney["tokens"], token: Address) {
-  return tokens.find((one) => one.token === token) ?? { name: `base units of ${shorten(token)}`, decimals: 0 };
 }

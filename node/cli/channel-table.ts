@@ -1,16 +1,11 @@
-import { formatAmount, toExact } from "@leat/sdk/protocol/units.ts";
+import { toExact } from "@leat/sdk/protocol/units.ts";
+import { formatRounded } from "./format-cost.ts";
 import type { NodeChannel, NodeTotals } from "./node-answer.ts";
 import { renderTable } from "./output.ts";
-
-export interface TokenFacts {
-  readonly name: string;
-  readonly token: string;
-  readonly decimals: number;
-}
+import { shorten, type TokenFacts, tokenOf } from "./tokens.ts";
 
 /** Digits behind the point that people are shown. */
 const MOST_DECIMALS = 6;
-const EXACT_DECIMALS = 30;
 
 /** Amounts in whole tokens. What is open is rounded up, what is certain down. */
 export function renderChannels(
@@ -31,12 +26,11 @@ function amountsOf(
   of: Omit<NodeChannel, "channelId" | "payer" | "payee">,
   tokens: readonly TokenFacts[],
 ): Record<string, string> {
-  const known = tokens.find(({ token }) => token.toLowerCase() === of.token.toLowerCase());
-  const decimals = known?.decimals ?? 0;
+  const { name, decimals } = tokenOf(tokens, of.token);
   const show = (exact: bigint, isOpen: boolean) => formatRounded(exact, Math.min(decimals, MOST_DECIMALS), isOpen);
   const certain = (baseUnits: string) => show(toExact(BigInt(baseUnits), decimals), false);
   return {
-    token: known?.name ?? shorten(of.token),
+    token: name,
     unpaid: show(BigInt(of.unpaidExact), true),
     vouchered: certain(of.vouchered),
     collected: certain(of.collected),
@@ -59,13 +53,4 @@ export function formatRunway(seconds: string | null): string {
 /** Whole tokens of what is counted in 10^-30 of one, with as many digits as people read. */
 export function formatOpen(exact: bigint, decimals: number): string {
   return formatRounded(exact, Math.min(decimals, MOST_DECIMALS), true);
-}
-
-function formatRounded(exact: bigint, decimals: number, isUp: boolean): string {
-  const unit = 10n ** BigInt(EXACT_DECIMALS - decimals);
-  return formatAmount((exact + (isUp ? unit - 1n : 0n)) / unit, decimals);
-}
-
-export function shorten(address: string): string {
-  return `${address.slice(0, 6)}…${address.slice(-4)}`;
 }

@@ -1,9 +1,9 @@
 import type { AttemptInfo, HealthInfo, JobInfo, PaymentInfo, StreamInfo } from "@leat/sdk/client/actions/streams.ts";
 import type { HealthFault } from "@leat/sdk/protocol/health.ts";
 import { formatAmount } from "@leat/sdk/protocol/units.ts";
-import type { TokenFacts } from "./channel-table.ts";
 import { formatCost } from "./format-cost.ts";
 import { renderTable } from "./output.ts";
+import { findToken, type TokenFacts, tokenOf } from "./tokens.ts";
 
 /** What the column of checks counts: it is not the number of segments, and people ask why. */
 const aboutChecks = [
@@ -48,7 +48,7 @@ export function renderStream(
 ): string {
   const { slug, state, frames, segments, pull, targets, health } = stream;
   // Exact amounts are of whole tokens, also of one that this network does not name.
-  const token = nameOf(tokens, stream.token);
+  const token = findToken(tokens, stream.token)?.name ?? `whole tokens of ${stream.token}`;
   const attempts = jobs.flatMap(({ part, attempts: all }) =>
     all.map(({ node, state: now, checked, failed, selection, cost }) => ({
       part,
@@ -106,18 +106,9 @@ function describeCost({ receipts, dueExact, waitingExact, droppedExact }: Stream
 function renderChannels(channels: readonly PaymentInfo[], tokens: readonly TokenFacts[]): string[] {
   if (channels.length === 0) return ["no channel pays for it yet"];
   const rows = channels.map(({ payer, payee, token, vouchered, collected }) => {
-    const known = findToken(tokens, token);
+    const known = tokenOf(tokens, token);
     const show = (baseUnits: string) => formatAmount(BigInt(baseUnits), known.decimals);
     return { payer, payee, token: known.name, vouchered: show(vouchered), collected: show(collected) };
   });
   return ["in all of the channels that pay for it, since each began and for other streams too:", renderTable(rows)];
-}
-
-function nameOf(tokens: readonly TokenFacts[], token: string): string {
-  return tokens.find((one) => one.token.toLowerCase() === token.toLowerCase())?.name ?? `whole tokens of ${token}`;
-}
-
-function findToken(tokens: readonly TokenFacts[], token: string): TokenFacts {
-  const known = tokens.find((one) => one.token.toLowerCase() === token.toLowerCase());
-  return known ?? { name: `base units of ${token}`, token, decimals: 0 };
 }

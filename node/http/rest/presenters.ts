@@ -40,8 +40,8 @@ export function presentStream(row: StreamRow, health: HeardHealth | undefined) {
   };
 }
 
-function presentHealth({ health, faults, heardAtMs }: HeardHealth) {
-  return { state: faults.length === 0 ? "good" : "poor", faults, heardAtMs, ...health };
+function presentHealth({ state, health, faults, heardAtMs }: HeardHealth) {
+  return { state, faults, heardAtMs, ...health };
 }
 
 function presentPull({ pull, pullCode }: StreamRow) {

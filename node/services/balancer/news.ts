@@ -23,8 +23,11 @@ export function endedNews(stream: StreamRow, code: string): NewsItem {
 }
 
 /** How its source does, once that is known and whenever it has changed. */
-export function healthNews({ id, slug, buyer }: StreamRow, { health, faults, heardAtMs }: HeardHealth): NewsItem {
-  const data = { stream: id, slug, state: faults.length === 0 ? "good" : "poor", faults, health };
+export function healthNews(
+  { id, slug, buyer }: StreamRow,
+  { state, health, faults, heardAtMs }: HeardHealth,
+): NewsItem {
+  const data = { stream: id, slug, state, faults, health };
   return { id: `stream.health.${id}.${heardAtMs}`, type: "stream.health", account: buyer, data };
 }
 

@@ -5,6 +5,8 @@ import type { NewsDesk } from "../webhooks/webhook-service.ts";
 import { healthNews } from "./news.ts";
 
 export interface HeardHealth {
+  /** "poor" where there are faults. */
+  readonly state: "good" | "poor";
   readonly health: SourceHealth;
   readonly faults: readonly HealthFault[];
   readonly heardAtMs: number;
@@ -40,11 +42,12 @@ export class StreamHealth {
   async hear(stream: StreamRow, health: SourceHealth, nowMs: number): Promise<void> {
     const before = this.#heard.get(stream.id);
     const faults = findHealthFaults(health);
-    const state = faults.join(" ");
+    const said = faults.join(" ");
     const { told, toldAtMs = 0 } = before ?? {};
-    const isNews = before?.faults.join(" ") === state && told !== state && nowMs - toldAtMs >= TELL_EVERY_MS;
-    const heard = { health, faults, heardAtMs: nowMs };
-    this.#heard.set(stream.id, { ...heard, ...(isNews ? { told: state, toldAtMs: nowMs } : { told, toldAtMs }) });
+    const isNews = before?.faults.join(" ") === said && told !== said && nowMs - toldAtMs >= TELL_EVERY_MS;
+    const state: HeardHealth["state"] = faults.length === 0 ? "good" : "poor";
+    const heard = { state, health, faults, heardAtMs: nowMs };
+    this.#heard.set(stream.id, { ...heard, ...(isNews ? { told: said, toldAtMs: nowMs } : { told, toldAtMs }) });
     if (isNews) await this.#news.tell(healthNews(stream, heard));
   }
 }
