@@ -8,7 +8,8 @@ import { sql } from "drizzle-orm";
 import { hashKey } from "../../node/services/balancer/ingest-ways.ts";
 import { SqlDatabase } from "../../node/store/sql/database.ts";
 import { usdc } from "./candidates.ts";
-import { type FakeMarket, FakeNode, randomHash, startMarket } from "./fake-market.ts";
+import { type FakeMarket, randomHash, startMarket } from "./fake-market.ts";
+import { FakeNode } from "./fake-node.ts";
 
 export const ladder = [
   { name: "480p", codec: "h264" as const, height: 480, videoBitrate: 1_000_000, audioBitrate: 128_000 },

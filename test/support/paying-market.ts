@@ -18,7 +18,8 @@ import { LevelVoucherStore } from "../../node/store/vouchers.ts";
 import type { BalancerMethod, BalancerRequest } from "../../node/wire/session/messages.ts";
 import { usdc } from "./candidates.ts";
 import { MemoryChannelView } from "./channel-view.ts";
-import { clusterAccount, domain, FakeBooks, type FakeHub, FakeNode } from "./fake-market.ts";
+import { FakeBooks, type FakeHub } from "./fake-market.ts";
+import { clusterAccount, domain, FakeNode } from "./fake-node.ts";
 import type { ManualClock } from "./manual-clock.ts";
 
 /** A node that keeps a book of what the cluster owes it. */

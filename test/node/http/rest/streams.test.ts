@@ -26,14 +26,8 @@ import type { FastifyInstance } from "fastify";
 import { usdc } from "../../../support/candidates.ts";
 import { MemoryChannelView } from "../../../support/channel-view.ts";
 import { defaultsOf } from "../../../support/defaults.ts";
-import {
-  clusterAccount,
-  domain,
-  type FakeMarket,
-  FakeNode,
-  randomHash,
-  startMarket,
-} from "../../../support/fake-market.ts";
+import { type FakeMarket, randomHash, startMarket } from "../../../support/fake-market.ts";
+import { clusterAccount, domain, FakeNode } from "../../../support/fake-node.ts";
 
 const order = {
   ladder: [{ name: "480p", codec: "h264", height: 480, videoBitrate: 1_000_000, audioBitrate: 128_000 }],

@@ -15,7 +15,8 @@ import type { BalancerRequest } from "../../../../node/wire/session/messages.ts"
 import { ladder, source, useBalancer } from "../../../support/balancer-scene.ts";
 import { usdc } from "../../../support/candidates.ts";
 import { defaultsOf } from "../../../support/defaults.ts";
-import { codeOf, domain, FakeNode, randomHash, startMarket } from "../../../support/fake-market.ts";
+import { codeOf, randomHash, startMarket } from "../../../support/fake-market.ts";
+import { domain, FakeNode } from "../../../support/fake-node.ts";
 
 describe("balancer, work and its pay", () => {
   const scene = useBalancer();

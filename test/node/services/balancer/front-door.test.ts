@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { Heartbeat } from "@leat/node/wire/session/presence.ts";
 import { useBalancer } from "../../../support/balancer-scene.ts";
-import { codeOf, type FakeNode } from "../../../support/fake-market.ts";
+import { codeOf } from "../../../support/fake-market.ts";
+import type { FakeNode } from "../../../support/fake-node.ts";
 
 const free = { total: 10, free: 10 };
 

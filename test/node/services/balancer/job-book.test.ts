@@ -6,7 +6,8 @@ import { zeroHash } from "@leat/sdk/protocol/hex.ts";
 import { JobBook, type LiveJob } from "../../../../node/services/balancer/job-book.ts";
 import { SqlDatabase } from "../../../../node/store/sql/database.ts";
 import { type AttemptRow, JobStore } from "../../../../node/store/sql/job-store.ts";
-import { codeOf, FakeNode, randomHash } from "../../../support/fake-market.ts";
+import { codeOf, randomHash } from "../../../support/fake-market.ts";
+import { FakeNode } from "../../../support/fake-node.ts";
 
 const node = new FakeNode(1, ["transcode"]);
 const signature = `0x${"00".repeat(65)}` as const;

@@ -5,7 +5,8 @@ import { toBaseUnits } from "@leat/sdk/protocol/units.ts";
 import type { Work } from "../../../../node/services/payment/index.ts";
 import { JobStore } from "../../../../node/store/sql/job-store.ts";
 import { usdc } from "../../../support/candidates.ts";
-import { clusterAccount, codeOf } from "../../../support/fake-market.ts";
+import { codeOf } from "../../../support/fake-market.ts";
+import { clusterAccount } from "../../../support/fake-node.ts";
 import { type PaidNode, workOf } from "../../../support/paying-market.ts";
 import { usePayingMarket } from "../../../support/paying-scene.ts";
 

@@ -4,7 +4,8 @@ import { sql } from "drizzle-orm";
 import { JobStore } from "../../../../node/store/sql/job-store.ts";
 import { ladder, source, useBalancer } from "../../../support/balancer-scene.ts";
 import { usdc } from "../../../support/candidates.ts";
-import { codeOf, type FakeNode, randomHash, startMarket } from "../../../support/fake-market.ts";
+import { codeOf, randomHash, startMarket } from "../../../support/fake-market.ts";
+import type { FakeNode } from "../../../support/fake-node.ts";
 
 const url = "http://camera.example/live.ts";
 

@@ -3,7 +3,8 @@ import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { RestreamTarget } from "@leat/sdk/protocol/restream.ts";
 import { presentStream } from "../../../../node/http/rest/presenters.ts";
 import { useBalancer } from "../../../support/balancer-scene.ts";
-import { codeOf, type FakeNode } from "../../../support/fake-market.ts";
+import { codeOf } from "../../../support/fake-market.ts";
+import type { FakeNode } from "../../../support/fake-node.ts";
 
 const target = { name: "one", url: "rtmp://live.example/app/s3cr3t" };
 const other = { name: "two", url: "rtmps://live.example:444/app/s3cr3t", rung: "240p" };

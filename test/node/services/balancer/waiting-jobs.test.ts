@@ -4,7 +4,7 @@ import type { TranscodeSpec } from "@leat/sdk/protocol/job.ts";
 import { bodyFromText } from "@leat/sdk/selection/receipt.ts";
 import { RemoteError } from "../../../../node/wire/errors.ts";
 import { source, useBalancer } from "../../../support/balancer-scene.ts";
-import type { FakeNode } from "../../../support/fake-market.ts";
+import type { FakeNode } from "../../../support/fake-node.ts";
 
 describe("jobs that nobody does, at the balancer", () => {
   const scene = useBalancer();

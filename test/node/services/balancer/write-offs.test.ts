@@ -9,7 +9,8 @@ import { toExact } from "@leat/sdk/protocol/units.ts";
 import { WorkReview } from "../../../../node/services/jobs/work-review.ts";
 import type { ChannelStatus, Work } from "../../../../node/services/payment/index.ts";
 import { JobStore } from "../../../../node/store/sql/job-store.ts";
-import { clusterAccount, codeOf } from "../../../support/fake-market.ts";
+import { codeOf } from "../../../support/fake-market.ts";
+import { clusterAccount } from "../../../support/fake-node.ts";
 import { type PaidNode, workOf } from "../../../support/paying-market.ts";
 import { source, usePayingMarket } from "../../../support/paying-scene.ts";
 
