@@ -5,10 +5,10 @@ import { type PullOptions, pullOptions } from "@leat/node/media-io/pull/options.
 import { PullingService } from "@leat/node/services/pulling/pulling-service.ts";
 import { SessionError } from "@leat/node/services/session/errors.ts";
 import { PublicError, RemoteError } from "@leat/node/wire/errors.ts";
-import type { Logger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { defaultsOf } from "../../../support/defaults.ts";
+import { noteInto } from "../../../support/noting-logger.ts";
 import { RecorderSink } from "../../../support/recorder-sink.ts";
 import { SourceServer } from "../../../support/source-server.ts";
 import { CUE_PID, withSplices, writeSplice } from "../../../support/splices.ts";
@@ -51,12 +51,7 @@ describe("pulling service", () => {
   afterEach(() => service.stop());
 
   async function start(options: Partial<PullOptions> = {}): Promise<void> {
-    const log =
-      (level: string) =>
-      (phrase: string, facts: object = {}) =>
-        said.push(`${level} ${phrase} ${JSON.stringify(facts)}`);
-    const [debug, info, warn, error] = [log("debug"), log("info"), log("warn"), log("error")];
-    const logger: Logger = { debug, info, warn, error, child: () => logger };
+    const logger = noteInto(said);
     const session = {
       call: async (_method: string, body: { code: string | null }) => {
         if (miss(body.code)) throw new SessionError({ code: "SESSION_NOT_CONNECTED", balancer: stream });

@@ -11,12 +11,13 @@ import { deriveSrtSecret } from "@leat/node/media-io/srt/passphrase.ts";
 import { SrtService } from "@leat/node/media-io/srt/srt-service.ts";
 import { RestreamingService } from "@leat/node/services/restreaming/restreaming-service.ts";
 import { CodedError } from "@leat/sdk/base/errors.ts";
-import { type Logger, silentLogger } from "@leat/sdk/base/logger.ts";
+import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { type CodedTrack, codedSound, codedTrack } from "../../../support/coded-track.ts";
 import { defaultsOf } from "../../../support/defaults.ts";
 import { decodeFrames } from "../../../support/media/ffmpeg.ts";
+import { noteInto } from "../../../support/noting-logger.ts";
 import { RecorderSink } from "../../../support/recorder-sink.ts";
 import { packSegments } from "../../../support/segment-sink.ts";
 import { RelayedStream } from "../../../support/whep-stream.ts";
@@ -66,12 +67,7 @@ describe("restreaming service", function () {
   });
 
   async function start(options: Partial<RestreamOptions> = {}, resolve?: (host: string) => Promise<never[]>) {
-    const log =
-      (level: string) =>
-      (phrase: string, facts: object = {}) =>
-        said.push(`${level} ${phrase} ${JSON.stringify(facts)}`);
-    const [debug, info, warn, error] = [log("debug"), log("info"), log("warn"), log("error")];
-    const logger: Logger = { debug, info, warn, error, child: () => logger };
+    const logger = noteInto(said);
     const session = {
       call: async (_method: string, { name, code }: { name: string; code: string | null }) => {
         states.push(`${name} ${code}`);
