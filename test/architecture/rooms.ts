@@ -16,8 +16,10 @@ const sdk = ["sdk/base", "sdk/protocol", "sdk/selection"];
 const rules = ["node/market", "node/metering", "node/media"];
 // What a codec's bytes say: rules read it when they pack, edges when they take frames apart. It stands below both.
 const formats = ["node/media/mp4", "node/media/bitstream"];
+// Chunks, commands and the client's side of RTMP: spoken by our server, our pulls, and the transcoder's publisher.
+const rtmp = "transcoder/rtmp";
 const edges = ["node/wire", "node/chain", "node/store", "node/media-io"];
-const belowServices = [...sdk, "sdk/client", "transcoder", "node/kernel", ...formats, ...rules, ...edges];
+const belowServices = [...sdk, "sdk/client", "transcoder", rtmp, "node/kernel", ...formats, ...rules, ...edges];
 const ownOptions = ["node/http/options", "node/config/node-options"];
 const belowApp = [...belowServices, "node/services", "node/config", ...ownOptions];
 
@@ -37,12 +39,17 @@ export const rooms: readonly Room[] = [
   room("sdk/player", sdk, { browser: true }),
   room("sdk/studio", sdk, { browser: true }),
 
-  room("transcoder", ["sdk/base", "sdk/protocol"]),
+  room(rtmp, ["sdk/base"]),
+  room("transcoder", ["sdk/base", "sdk/protocol", rtmp]),
 
   room("node/kernel", sdk),
   ...[...formats, ...rules].map((path) => room(path, [...sdk, ...formats], { pure: true, browser: true })),
   ...edges.map((path) =>
-    room(path, [...sdk, "node/kernel", ...formats], ["node/store", "node/chain"].includes(path) ? voucherTypes : {}),
+    room(
+      path,
+      [...sdk, "node/kernel", ...formats, ...(path === "node/media-io" ? [rtmp] : [])],
+      ["node/store", "node/chain"].includes(path) ? voucherTypes : {},
+    ),
   ),
   room("node/services", belowServices),
   // Declared above and needed by the settings below: files without any import of ours.

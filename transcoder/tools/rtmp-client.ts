@@ -1,28 +1,18 @@
-import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import type { LookupFunction, Socket } from "node:net";
 import { connect, isIP } from "node:net";
 import { connect as connectTls } from "node:tls";
-import type { AmfValue } from "./amf.ts";
-import { decodeAmf, encodeAmf } from "./amf.ts";
+import { RtmpClient, type RtmpFaults, type RtmpPlace, readPlace } from "../rtmp/client.ts";
 import { PublishError } from "./publish-error.ts";
-import type { RtmpMessage } from "./rtmp-chunks.ts";
-import { ChunkReader, encodeMessage, MessageType, OUT_CHUNK_BYTES } from "./rtmp-chunks.ts";
 
-const HANDSHAKE_BYTES = 1536;
-const CONTROL_CHANNEL = 2;
-const COMMAND_CHANNEL = 3;
 const MEDIA_CHANNEL = 6;
 const DEFAULT_PORTS = { rtmp: 1935, rtmps: 443 } as const;
-const START_CHUNK_BYTES = 128;
 const ANSWER_TIMEOUT_MS = 10_000;
 
-interface Target {
+interface Target extends RtmpPlace {
   readonly scheme: keyof typeof DEFAULT_PORTS;
   readonly host: string;
   readonly port: number;
-  readonly app: string;
-  readonly key: string;
   readonly tcUrl: string;
 }
 
@@ -33,33 +23,22 @@ export interface OpenOptions {
   readonly signal?: AbortSignal;
 }
 
-interface Answer {
-  resolve(values: AmfValue[]): void;
-  reject(error: PublishError): void;
-}
+const faults: RtmpFaults = {
+  refused: (status, description) => new PublishError({ code: "PUBLISH_REFUSED", status, description }),
+  lost: (reason, cause) => new PublishError({ code: "PUBLISH_LOST", reason }, { cause }),
+};
 
 /** Publishes one stream to an RTMP server. Every failure is a PublishError, the server's refusal above all. */
 export class RtmpPublisher {
   readonly #socket: Socket;
   readonly #target: Target;
-  readonly #reader = new ChunkReader();
-  readonly #answers = new Map<number, Answer>();
-  #publishing: Answer | undefined;
-  #chunkBytes = START_CHUNK_BYTES;
-  #handshake: { bytes: Buffer; resolve: () => void } | undefined;
-  #failed: PublishError | undefined;
-  #nextCall = 1;
+  readonly #client: RtmpClient;
   #stream = 0;
-  #received = 0;
-  #window = 2_500_000;
-  #acknowledged = 0;
 
   private constructor(socket: Socket, target: Target) {
     this.#socket = socket;
     this.#target = target;
-    socket.on("data", (chunk: Buffer) => this.#onData(chunk));
-    socket.on("error", (error) => this.#fail(new PublishError({ code: "PUBLISH_LOST", reason: error.message })));
-    socket.on("close", () => this.#fail(new PublishError({ code: "PUBLISH_LOST", reason: "the server closed" })));
+    this.#client = new RtmpClient({ socket, faults });
   }
 
   /** Resolves when the server accepted the publish. */
@@ -85,7 +64,7 @@ export class RtmpPublisher {
     }
     const publisher = new RtmpPublisher(socket, target);
     const timer = setTimeout(() => {
-      publisher.#fail(new PublishError({ code: "PUBLISH_LOST", reason: "no answer from the server" }));
+      publisher.#client.fail(faults.lost("no answer from the server"));
     }, ANSWER_TIMEOUT_MS);
     try {
       await publisher.#start();
@@ -99,13 +78,13 @@ export class RtmpPublisher {
   }
 
   get failed(): PublishError | undefined {
-    return this.#failed;
+    return this.#client.failed as PublishError | undefined;
   }
 
   /** Sends one FLV tag body. Resolves when the socket has room again. */
-  async send(type: number, timeMs: number, body: Buffer): Promise<void> {
-    if (this.#failed) throw this.#failed;
-    if (this.#write(MEDIA_CHANNEL, { type, stream: this.#stream, timeMs, body })) return;
+  async send(type: number, timeMs: number, body: Uint8Array): Promise<void> {
+    if (this.failed) throw this.failed;
+    if (this.#client.send(MEDIA_CHANNEL, type, this.#stream, timeMs, body)) return;
     await new Promise<void>((resolve) => {
       const proceed = () => {
         this.#socket.off("drain", proceed);
@@ -115,16 +94,16 @@ export class RtmpPublisher {
       this.#socket.on("drain", proceed);
       this.#socket.on("close", proceed);
     });
-    if (this.#failed) throw this.#failed;
+    if (this.failed) throw this.failed;
   }
 
   /** Says goodbye as publishers do, so that the server knows the stream has ended. */
   async unpublish(): Promise<void> {
-    if (this.#failed) return;
-    this.#command(["FCUnpublish", this.#nextCall++, null, this.#target.key]);
-    this.#command(["deleteStream", this.#nextCall++, null, this.#stream]);
+    if (this.failed) return;
+    this.#client.tell("FCUnpublish", [this.#target.name]);
+    this.#client.tell("deleteStream", [this.#stream]);
     const closed = new Promise<void>((resolve) => this.#socket.once("close", () => resolve()));
-    this.#failed = new PublishError({ code: "PUBLISH_LOST", reason: "unpublished" });
+    this.#client.leave("unpublished");
     this.#socket.end();
     // A server that never closes its half is not waited for once ours was sent.
     this.#socket.once("finish", () => this.#socket.destroySoon());
@@ -139,125 +118,17 @@ export class RtmpPublisher {
   }
 
   async #start(): Promise<void> {
-    const hello = Buffer.concat([Buffer.from([3]), Buffer.alloc(8), randomBytes(HANDSHAKE_BYTES - 8)]);
-    const shaken = new Promise<void>((resolve) => {
-      this.#handshake = { bytes: Buffer.alloc(0), resolve };
-    });
-    this.#socket.write(hello);
-    await Promise.race([shaken, this.#lost()]);
-    const size = Buffer.alloc(4);
-    size.writeUInt32BE(OUT_CHUNK_BYTES);
-    this.#write(CONTROL_CHANNEL, { type: MessageType.setChunkSize, stream: 0, timeMs: 0, body: size });
-    this.#chunkBytes = OUT_CHUNK_BYTES;
-    const { app, tcUrl, key } = this.#target;
-    await this.#call("connect", { app, type: "nonprivate", flashVer: "FMLE/3.0 (compatible; leat)", tcUrl });
-    this.#command(["releaseStream", this.#nextCall++, null, key]);
-    this.#command(["FCPublish", this.#nextCall++, null, key]);
-    const created = await this.#call("createStream", null);
-    this.#stream = typeof created[1] === "number" ? created[1] : 1;
-    await new Promise<AmfValue[]>((resolve, reject) => {
-      this.#publishing = { resolve, reject };
-      this.#command(["publish", this.#nextCall++, null, key, "live"], this.#stream);
-    });
+    const { app, tcUrl, name } = this.#target;
+    const client = this.#client;
+    const facts = { app, type: "nonprivate", flashVer: "FMLE/3.0 (compatible; leat)", tcUrl };
+    await client.start(new Map(Object.entries(facts)));
+    client.tell("releaseStream", [name]);
+    client.tell("FCPublish", [name]);
+    this.#stream = await client.createStream();
+    const published = client.untilStatus("NetStream.Publish.Start");
+    client.tell("publish", [name, "live"], this.#stream);
+    await published;
   }
-
-  #lost(): Promise<never> {
-    return new Promise((_, reject) => this.#socket.once("close", () => reject(this.#failed)));
-  }
-
-  #call(name: string, object: AmfValue): Promise<AmfValue[]> {
-    const id = this.#nextCall++;
-    return new Promise((resolve, reject) => {
-      if (this.#failed) reject(this.#failed);
-      this.#answers.set(id, { resolve, reject });
-      this.#command([name, id, object]);
-    });
-  }
-
-  #command(values: readonly AmfValue[], stream = 0): void {
-    this.#write(COMMAND_CHANNEL, { type: MessageType.command, stream, timeMs: 0, body: encodeAmf(values) });
-  }
-
-  #write(channel: number, message: RtmpMessage): boolean {
-    return this.#socket.writable && this.#socket.write(encodeMessage(channel, message, this.#chunkBytes));
-  }
-
-  #onData(chunk: Buffer): void {
-    if (this.#handshake) {
-      const bytes = Buffer.concat([this.#handshake.bytes, chunk]);
-      this.#handshake.bytes = bytes;
-      const wanted = 1 + 2 * HANDSHAKE_BYTES;
-      if (bytes.length < wanted) return;
-      this.#socket.write(bytes.subarray(1, 1 + HANDSHAKE_BYTES));
-      this.#handshake.resolve();
-      this.#handshake = undefined;
-      if (bytes.length > wanted) this.#onData(bytes.subarray(wanted));
-      return;
-    }
-    this.#received += chunk.length;
-    this.#acknowledge();
-    try {
-      for (const message of this.#reader.push(chunk)) this.#onMessage(message);
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      this.#fail(new PublishError({ code: "PUBLISH_LOST", reason: error.message }));
-    }
-  }
-
-  #acknowledge(): void {
-    if (this.#received - this.#acknowledged < this.#window / 2) return;
-    this.#acknowledged = this.#received;
-    const body = Buffer.alloc(4);
-    body.writeUInt32BE(this.#received >>> 0);
-    this.#write(CONTROL_CHANNEL, { type: MessageType.acknowledgement, stream: 0, timeMs: 0, body });
-  }
-
-  #onMessage(message: RtmpMessage): void {
-    const { type, body } = message;
-    if (type === MessageType.windowSize && body.length >= 4) this.#window = body.readUInt32BE(0);
-    if (type === MessageType.userControl && body.length >= 6 && body.readUInt16BE(0) === 6) {
-      const pong = Buffer.from(body.subarray(0, 6));
-      pong.writeUInt16BE(7, 0);
-      this.#write(CONTROL_CHANNEL, { type: MessageType.userControl, stream: 0, timeMs: 0, body: pong });
-    }
-    if (type === MessageType.command) this.#onCommand(decodeAmf(body));
-  }
-
-  #onCommand(values: readonly AmfValue[]): void {
-    const [name, id, ...rest] = values;
-    if (name === "onStatus") this.#onStatus(rest[1]);
-    if (name !== "_result" && name !== "_error") return;
-    const answer = typeof id === "number" ? this.#answers.get(id) : undefined;
-    if (!answer) return;
-    this.#answers.delete(id as number);
-    if (name === "_result") answer.resolve(rest);
-    else this.#fail(refusal(rest[1]));
-  }
-
-  #onStatus(info: AmfValue): void {
-    const { status, level } = readStatus(info);
-    if (status === "NetStream.Publish.Start") this.#publishing?.resolve([]);
-    else if (level === "error" || status === "NetStream.Publish.BadName") this.#fail(refusal(info));
-  }
-
-  #fail(error: PublishError): void {
-    this.#failed ??= error;
-    for (const answer of this.#answers.values()) answer.reject(this.#failed);
-    this.#answers.clear();
-    this.#publishing?.reject(this.#failed);
-    this.#socket.destroy();
-  }
-}
-
-function readStatus(info: AmfValue): { status: string; description: string; level: string } {
-  const fields = typeof info === "object" && info !== null && !Array.isArray(info) ? info : {};
-  const text = (value: AmfValue) => (typeof value === "string" ? value : "");
-  return { status: text(fields.code), description: text(fields.description), level: text(fields.level) };
-}
-
-function refusal(info: AmfValue): PublishError {
-  const { status, description } = readStatus(info);
-  return new PublishError({ code: "PUBLISH_REFUSED", status, description });
 }
 
 /** A server's certificate must be trusted here: by the system, or by NODE_EXTRA_CA_CERTS. */
@@ -269,12 +140,13 @@ function dial({ scheme, host, port }: Target, lookup: LookupFunction | undefined
 }
 
 function parseTarget(url: string): Target {
-  const match = /^(rtmps?):\/\/([^/:?#]+|\[[^\]]+\])(?::(\d+))?\/([^/]+)\/(.+)$/.exec(url);
+  const match = /^(rtmps?):\/\/([^/:?#]+|\[[^\]]+\])(?::(\d+))?(\/.+)$/.exec(url);
+  const place = match && readPlace(match[4]!);
   // The last part of the address is the stream key: it is not repeated.
-  if (!match) throw new PublishError({ code: "PUBLISH_URL_INVALID", url: url.replace(/\/[^/]*$/, "/…") });
-  const [, , name, given, app, key] = match;
+  if (!place) throw new PublishError({ code: "PUBLISH_URL_INVALID", url: url.replace(/\/[^/]*$/, "/…") });
+  const [, , name, given] = match;
   const scheme = match[1] as Target["scheme"];
   const host = name!.replace(/^\[|\]$/g, "");
   const port = Number(given ?? DEFAULT_PORTS[scheme]);
-  return { scheme, host, port, app: app!, key: key!, tcUrl: `${scheme}://${name}:${port}/${app}` };
+  return { ...place, scheme, host, port, tcUrl: `${scheme}://${name}:${port}/${place.app}` };
 }

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
-import { type AmfValue, encodeAmf } from "./amf0.ts";
-import { messageTypes } from "./chunk-reader.ts";
-import { writeMessage } from "./chunk-writer.ts";
-import { RtmpError } from "./errors.ts";
+import { type AmfValue, encodeAmf } from "@leat/transcoder/rtmp/amf0.ts";
+import { messageTypes } from "@leat/transcoder/rtmp/chunk-reader.ts";
+import { writeMessage } from "@leat/transcoder/rtmp/chunk-writer.ts";
+import { HANDSHAKE_BYTES } from "@leat/transcoder/rtmp/client.ts";
+import { RtmpWireError } from "@leat/transcoder/rtmp/errors.ts";
 
-export const HANDSHAKE_BYTES = 1536;
 /** The one message stream that a connection gets. */
 export const PUBLISH_STREAM = 1;
 const COMMAND_CHUNK_STREAM = 3;
@@ -63,7 +63,7 @@ export class RtmpAnswers {
   #send(bytes: Uint8Array): void {
     if (!this.#socket.writable) return;
     if (this.#socket.writableLength > MAX_UNREAD_BYTES) {
-      this.#socket.destroy(new RtmpError({ code: "RTMP_BUFFER_EXCEEDED", limit: MAX_UNREAD_BYTES }));
+      this.#socket.destroy(new RtmpWireError({ code: "RTMP_BUFFER_EXCEEDED", limit: MAX_UNREAD_BYTES }));
       return;
     }
     this.#socket.write(bytes);

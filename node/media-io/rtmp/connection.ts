@@ -2,11 +2,12 @@ import type { Socket } from "node:net";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import { isSameConfig, type TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import { type AmfValue, decodeAmf } from "@leat/transcoder/rtmp/amf0.ts";
+import { ChunkReader, messageTypes, type RtmpMessage, readUint32 } from "@leat/transcoder/rtmp/chunk-reader.ts";
+import { SENT_CHUNK_BYTES } from "@leat/transcoder/rtmp/chunk-writer.ts";
+import { HANDSHAKE_BYTES } from "@leat/transcoder/rtmp/client.ts";
 import { MAX_CONFIG_CHANGES, type PublishInfo, type PublishSink } from "../publish-sink.ts";
-import { type AmfValue, decodeAmf } from "./amf0.ts";
-import { HANDSHAKE_BYTES, PUBLISH_STREAM, RtmpAnswers, statusObject, uint32 } from "./answers.ts";
-import { ChunkReader, messageTypes, type RtmpMessage } from "./chunk-reader.ts";
-import { SENT_CHUNK_BYTES } from "./chunk-writer.ts";
+import { PUBLISH_STREAM, RtmpAnswers, statusObject, uint32 } from "./answers.ts";
 import { enhancements } from "./enhanced.ts";
 import { RtmpError } from "./errors.ts";
 import { FlvDemuxer, type FlvItem } from "./flv.ts";
@@ -121,18 +122,19 @@ export class RtmpConnection {
     }
   }
 
-  async #handle({ type, timestamp, payload }: RtmpMessage): Promise<void> {
+  async #handle(message: RtmpMessage): Promise<void> {
+    const { type, timestamp, payload } = message;
     switch (type) {
       case messageTypes.video:
         return this.#deliver(this.#sink ? this.#demuxer.video(timestamp, payload) : []);
       case messageTypes.audio:
         return this.#deliver(this.#sink ? this.#demuxer.audio(timestamp, payload) : []);
       case messageTypes.setChunkSize:
-        return this.#reader.setChunkSize(readUint32(type, payload) & 0x7fffffff);
+        return this.#reader.setChunkSize(readUint32(message) & 0x7fffffff);
       case messageTypes.abort:
-        return this.#reader.abort(readUint32(type, payload));
+        return this.#reader.abort(readUint32(message));
       case messageTypes.windowSize:
-        this.#window = Math.max(readUint32(type, payload), 1_024);
+        this.#window = Math.max(readUint32(message), 1_024);
         return;
       case messageTypes.userControl:
         return this.#control(payload);
@@ -276,11 +278,6 @@ export class RtmpConnection {
     this.#acknowledged = this.#received;
     this.#answers.control(messageTypes.acknowledgement, uint32(this.#received % 2 ** 32));
   }
-}
-
-function readUint32(type: number, payload: Uint8Array): number {
-  if (payload.length < 4) throw new RtmpError({ code: "RTMP_MESSAGE_INVALID", type });
-  return new DataView(payload.buffer, payload.byteOffset).getUint32(0);
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

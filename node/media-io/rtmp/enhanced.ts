@@ -1,4 +1,4 @@
-import type { AmfValue } from "./amf0.ts";
+import type { AmfValue } from "@leat/transcoder/rtmp/amf0.ts";
 
 /** Enhanced RTMP: what a tag says before its media, and what we say of it when a publisher connects. */
 

@@ -3,13 +3,6 @@ import { CodedError } from "@leat/sdk/base/errors.ts";
 /** Why a connection was ended. A publisher is told the code, never our text. */
 export class RtmpError extends CodedError<
   | { code: "RTMP_VERSION_UNKNOWN"; version: number }
-  | { code: "RTMP_CHUNK_STREAMS_EXCEEDED"; limit: number }
-  | { code: "RTMP_CHUNK_SIZE_INVALID"; sizeBytes: number }
-  | { code: "RTMP_CHUNK_HEADER_MISSING"; chunkStream: number }
-  | { code: "RTMP_MESSAGE_TOO_LARGE"; sizeBytes: number; limit: number }
-  | { code: "RTMP_BUFFER_EXCEEDED"; limit: number }
-  | { code: "RTMP_MESSAGE_INVALID"; type: number }
-  | { code: "RTMP_AMF_INVALID"; what: string }
   | { code: "RTMP_COMMAND_UNEXPECTED"; command: string }
   | { code: "RTMP_APP_UNKNOWN" }
   | { code: "RTMP_STREAM_NAME_INVALID" }

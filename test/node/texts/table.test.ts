@@ -41,6 +41,7 @@ const insideANode = [
   "node/services/restreaming",
   "node/services/session",
   "node/services/transcoding",
+  "transcoder/rtmp",
 ];
 
 describe("the table of error texts", () => {

@@ -1,5 +1,5 @@
-import { encodeAmf } from "@leat/node/media-io/rtmp/amf0.ts";
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import { encodeAmf } from "@leat/transcoder/rtmp/amf0.ts";
 import { encodeFragmented } from "../media/ffmpeg.ts";
 import { readTrack } from "../media/mp4-reader.ts";
 

@@ -3,11 +3,11 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import type { PublishSink } from "@leat/node/media-io/publish-sink.ts";
-import { encodeAmf } from "@leat/node/media-io/rtmp/amf0.ts";
-import { writeMessage } from "@leat/node/media-io/rtmp/chunk-writer.ts";
 import { createRtmpServer, type RtmpServer, type RtmpServerOptions } from "@leat/node/media-io/rtmp/server.ts";
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import { type Logger, silentLogger } from "@leat/sdk/base/logger.ts";
+import { encodeAmf } from "@leat/transcoder/rtmp/amf0.ts";
+import { writeMessage } from "@leat/transcoder/rtmp/chunk-writer.ts";
 import fc from "fast-check";
 import { RecorderSink } from "../../../support/recorder-sink.ts";
 

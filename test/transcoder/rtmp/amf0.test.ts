@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { type AmfValue, decodeAmf, encodeAmf } from "@leat/node/media-io/rtmp/amf0.ts";
-import { RtmpError } from "@leat/node/media-io/rtmp/errors.ts";
+import { type AmfValue, decodeAmf, encodeAmf } from "@leat/transcoder/rtmp/amf0.ts";
+import { RtmpWireError } from "@leat/transcoder/rtmp/errors.ts";
 import fc from "fast-check";
 
 const { value } = fc.letrec<{ value: AmfValue }>((tie) => ({
@@ -37,7 +37,7 @@ describe("amf0", () => {
         try {
           decodeAmf(bytes);
         } catch (error) {
-          assert.ok(error instanceof RtmpError);
+          assert.ok(error instanceof RtmpWireError);
         }
       }),
     );

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { ChunkReader, type RtmpMessage } from "@leat/node/media-io/rtmp/chunk-reader.ts";
-import { writeMessage } from "@leat/node/media-io/rtmp/chunk-writer.ts";
-import { RtmpError } from "@leat/node/media-io/rtmp/errors.ts";
-import { MAX_BUFFERED_BYTES } from "@leat/node/media-io/rtmp/limits.ts";
+import { ChunkReader, type RtmpMessage } from "@leat/transcoder/rtmp/chunk-reader.ts";
+import { writeMessage } from "@leat/transcoder/rtmp/chunk-writer.ts";
+import { RtmpWireError } from "@leat/transcoder/rtmp/errors.ts";
+import { MAX_BUFFERED_BYTES } from "@leat/transcoder/rtmp/limits.ts";
 import fc from "fast-check";
 
 function readAll(reader: ChunkReader, bytes: Uint8Array, cuts: readonly number[] = []): RtmpMessage[] {
@@ -108,7 +108,7 @@ describe("rtmp chunks", () => {
             for (const piece of pieces)
               for (const message of reader.read(piece)) assert.ok(message.payload.length <= 8 * 2 ** 20);
           } catch (error) {
-            assert.ok(error instanceof RtmpError);
+            assert.ok(error instanceof RtmpWireError);
           }
           assert.ok(reader.bufferedBytes <= 40_000);
         },

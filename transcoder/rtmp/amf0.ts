@@ -1,4 +1,4 @@
-import { RtmpError } from "./errors.ts";
+import { RtmpWireError } from "./errors.ts";
 import { MAX_AMF_DEPTH, MAX_AMF_ITEMS } from "./limits.ts";
 
 /** The AMF0 values that RTMP commands are made of. Objects are maps: a peer's names never become properties. */
@@ -11,7 +11,7 @@ export function encodeAmf(values: readonly AmfValue[]): Uint8Array {
   return Buffer.concat(values.flatMap((value) => encodeValue(value)));
 }
 
-/** All values of a message. Throws a RtmpError for anything malformed, too deep or too many. */
+/** All values of a message. Throws a RtmpWireError for anything malformed, too deep or too many. */
 export function decodeAmf(bytes: Uint8Array): AmfValue[] {
   const reader = new AmfReader(bytes);
   const values: AmfValue[] = [];
@@ -68,8 +68,8 @@ class AmfReader {
 
   value(depth: number): AmfValue {
     this.#items += 1;
-    if (depth > MAX_AMF_DEPTH) throw new RtmpError({ code: "RTMP_AMF_INVALID", what: "depth" });
-    if (this.#items > MAX_AMF_ITEMS) throw new RtmpError({ code: "RTMP_AMF_INVALID", what: "items" });
+    if (depth > MAX_AMF_DEPTH) throw new RtmpWireError({ code: "RTMP_AMF_INVALID", what: "depth" });
+    if (this.#items > MAX_AMF_ITEMS) throw new RtmpWireError({ code: "RTMP_AMF_INVALID", what: "items" });
     const marker = this.#view.getUint8(this.#take(1));
     switch (marker) {
       case 0:
@@ -97,7 +97,7 @@ class AmfReader {
       case 12:
         return this.#text(this.#view.getUint32(this.#take(4)));
       default:
-        throw new RtmpError({ code: "RTMP_AMF_INVALID", what: `marker ${marker}` });
+        throw new RtmpWireError({ code: "RTMP_AMF_INVALID", what: `marker ${marker}` });
     }
   }
 
@@ -114,7 +114,7 @@ class AmfReader {
   }
 
   #list(count: number, depth: number): AmfValue[] {
-    if (count > MAX_AMF_ITEMS) throw new RtmpError({ code: "RTMP_AMF_INVALID", what: "items" });
+    if (count > MAX_AMF_ITEMS) throw new RtmpWireError({ code: "RTMP_AMF_INVALID", what: "items" });
     return Array.from({ length: count }, () => this.value(depth + 1));
   }
 
@@ -125,7 +125,7 @@ class AmfReader {
 
   #take(size: number): number {
     const start = this.#offset;
-    if (start + size > this.#bytes.length) throw new RtmpError({ code: "RTMP_AMF_INVALID", what: "truncated" });
+    if (start + size > this.#bytes.length) throw new RtmpWireError({ code: "RTMP_AMF_INVALID", what: "truncated" });
     this.#offset += size;
     return start;
   }

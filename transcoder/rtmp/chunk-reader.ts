@@ -1,4 +1,4 @@
-import { RtmpError } from "./errors.ts";
+import { RtmpWireError } from "./errors.ts";
 import {
   MAX_BUFFERED_BYTES,
   MAX_CHUNK_BYTES,
@@ -26,7 +26,16 @@ export const messageTypes = {
   commandAmf3: 17,
   dataAmf0: 18,
   command: 20,
+  aggregate: 22,
 } as const;
+
+/** The number that a control message is. */
+export function readUint32({ type, payload }: Pick<RtmpMessage, "type" | "payload">): number {
+  if (payload.length < 4) throw new RtmpWireError({ code: "RTMP_MESSAGE_INVALID", type });
+  return new DataView(payload.buffer, payload.byteOffset).getUint32(0);
+}
+
+const mediaTypes: ReadonlySet<number> = new Set([messageTypes.audio, messageTypes.video, messageTypes.aggregate]);
 
 interface ChunkStream {
   timestamp: number;
@@ -64,7 +73,7 @@ export class ChunkReader {
 
   setChunkSize(sizeBytes: number): void {
     if (sizeBytes < 1 || sizeBytes > MAX_CHUNK_BYTES)
-      throw new RtmpError({ code: "RTMP_CHUNK_SIZE_INVALID", sizeBytes });
+      throw new RtmpWireError({ code: "RTMP_CHUNK_SIZE_INVALID", sizeBytes });
     this.#chunkSize = sizeBytes;
   }
 
@@ -102,7 +111,7 @@ export class ChunkReader {
   #append(stream: ChunkStream, bytes: Uint8Array): void {
     this.#buffered += bytes.length;
     if (this.#buffered > MAX_BUFFERED_BYTES) {
-      throw new RtmpError({ code: "RTMP_BUFFER_EXCEEDED", limit: MAX_BUFFERED_BYTES });
+      throw new RtmpWireError({ code: "RTMP_BUFFER_EXCEEDED", limit: MAX_BUFFERED_BYTES });
     }
     const wanted = stream.received + bytes.length;
     if (wanted > stream.body.length) {
@@ -139,7 +148,7 @@ export class ChunkReader {
     const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
     const known = this.#streams.get(id);
     if (known === undefined && format !== 0)
-      throw new RtmpError({ code: "RTMP_CHUNK_HEADER_MISSING", chunkStream: id });
+      throw new RtmpWireError({ code: "RTMP_CHUNK_HEADER_MISSING", chunkStream: id });
     const field = format === 3 ? 0 : (view.getUint16(basic) << 8) | view.getUint8(basic + 2);
     const extended = format === 3 ? known!.extended : field === EXTENDED;
     if (extended) size += 4;
@@ -171,14 +180,13 @@ export class ChunkReader {
       if (format !== 3) stream.delta = time;
       stream.timestamp = (stream.timestamp + stream.delta) % 2 ** 32;
     }
-    const isMedia = stream.type === messageTypes.audio || stream.type === messageTypes.video;
-    const limit = isMedia ? MAX_MESSAGE_BYTES : MAX_COMMAND_BYTES;
-    if (stream.size > limit) throw new RtmpError({ code: "RTMP_MESSAGE_TOO_LARGE", sizeBytes: stream.size, limit });
+    const limit = mediaTypes.has(stream.type) ? MAX_MESSAGE_BYTES : MAX_COMMAND_BYTES;
+    if (stream.size > limit) throw new RtmpWireError({ code: "RTMP_MESSAGE_TOO_LARGE", sizeBytes: stream.size, limit });
   }
 
   #addStream(id: number): ChunkStream {
     if (this.#streams.size >= MAX_CHUNK_STREAMS) {
-      throw new RtmpError({ code: "RTMP_CHUNK_STREAMS_EXCEEDED", limit: MAX_CHUNK_STREAMS });
+      throw new RtmpWireError({ code: "RTMP_CHUNK_STREAMS_EXCEEDED", limit: MAX_CHUNK_STREAMS });
     }
     const stream: ChunkStream = {
       timestamp: 0,
