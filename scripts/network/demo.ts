@@ -1,6 +1,12 @@
 import { setInterval } from "node:timers";
 import { readTreePssBytes } from "@leat/node/kernel/process-load.ts";
-import { type ApiCaller, type CreatedStream, createStream } from "@leat/sdk/client/actions/streams.ts";
+import {
+  type ApiCaller,
+  ApiError,
+  type CreatedStream,
+  createStream,
+  type StreamRequest,
+} from "@leat/sdk/client/actions/streams.ts";
 import { getPlayback, type Playback, WatchError } from "@leat/sdk/client/actions/watch.ts";
 import { createClient } from "@leat/sdk/client/create-client.ts";
 import type { LadderRequest } from "@leat/sdk/protocol/job.ts";
@@ -25,6 +31,7 @@ export const demoPattern: MediaInput = {
   pattern: { width: 854, height: 480, fps: 30, durationS: 12 },
 };
 
+const lookMs = 200;
 /** More than every rung of a demo weighs: the buyer pays for viewers that sign nothing. */
 const unsignedBudgetBytes = 1_000_000_000n;
 /** A demo that moves nothing for so long has failed. */
@@ -45,7 +52,7 @@ export async function runDemo(network: LocalNetwork, input: DemoInput): Promise<
   const peak = new PeakMemory(network);
   const viewers = new AbortController();
   try {
-    const stream = await createStream(caller, {
+    const stream = await createSoon(caller, {
       ladder: demoLadder,
       token: network.economy.deployment.tokens[input.token],
       unsignedBudgetBytes,
@@ -100,6 +107,24 @@ export function buyerOf(network: LocalNetwork): ApiCaller {
   return { client, signer, ...(network.buyer === address ? {} : { account: network.buyer }) };
 }
 
+/**
+ * Creates a stream as soon as a node takes it: one that just started is not offered before it has told the balancer of
+ * itself, nor while starting keeps it busy.
+ */
+export async function createSoon(caller: ApiCaller, request: StreamRequest): Promise<CreatedStream> {
+  const untilMs = Date.now() + stallMs;
+  for (;;) {
+    try {
+      return await createStream(caller, request);
+    } catch (error) {
+      const isEarly =
+        error instanceof ApiError && "reason" in error.detail && error.detail.reason === "PLACEMENT_NOBODY";
+      if (!isEarly || Date.now() > untilMs) throw error;
+    }
+    await pause(lookMs);
+  }
+}
+
 type Ended = { readonly report: PublishReport } | { readonly error: unknown };
 
 async function waitForPlayback(
@@ -122,7 +147,7 @@ async function waitForPlayback(
     } catch (error) {
       if (!(error instanceof WatchError) && !(error instanceof TypeError)) throw error;
     }
-    await pause(200);
+    await pause(lookMs);
   }
   throw new NetworkError({ code: "UP_DEMO_FAILED", reason: "the stream did not become playable" });
 }

@@ -1,14 +1,8 @@
-import { buyerOf } from "../../scripts/network/demo.ts";
+import { buyerOf, createSoon } from "../../scripts/network/demo.ts";
 import type { NodeName } from "../../scripts/network/layout.ts";
 import type { LocalNetwork } from "../../scripts/network/local-network.ts";
 import { RungViewer } from "../../scripts/network/viewer.ts";
-import {
-  type ApiCaller,
-  type CreatedStream,
-  createStream,
-  type JobInfo,
-  listJobs,
-} from "../../sdk/client/actions/streams.ts";
+import { type ApiCaller, type CreatedStream, type JobInfo, listJobs } from "../../sdk/client/actions/streams.ts";
 import { getPlayback, type Playback, WatchError } from "../../sdk/client/actions/watch.ts";
 import { toAddress } from "../../sdk/protocol/hex.ts";
 import type { LadderRequest } from "../../sdk/protocol/job.ts";
@@ -53,7 +47,7 @@ export class TestStream {
     };
     // A node that was just started is offered once it has told the balancer of itself.
     const created = await waitFor(`an ingest URL at ${start.at}`, 20_000, async () => {
-      const one = await createStream(caller, request);
+      const one = await createSoon(caller, request);
       return (start.at ?? []).every((name) => one.ingestUrls.some((url) => nodeAt(network, url) === name))
         ? one
         : undefined;
