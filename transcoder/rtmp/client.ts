@@ -18,6 +18,7 @@ export interface RtmpClientParts {
   readonly faults: RtmpFaults;
   /** Hears every message that is no answer to a command, once the client has read what concerns itself. */
   readonly onMessage?: (message: RtmpMessage) => void;
+  readonly onStatus?: (status: RtmpStatus) => void;
   /** The connection is over, for this reason. Heard once. */
   readonly onFailed?: (error: Error) => void;
 }
@@ -217,9 +218,10 @@ export class RtmpClient {
     if (name !== "_result" && name !== "_error") return;
     const answer = typeof id === "number" ? this.#answers.get(id) : undefined;
     if (answer === undefined) return;
+    // A refusal is the end of all that waits, this one too.
+    if (name === "_error") this.#refuse(readStatus(rest[1]));
     this.#answers.delete(id as number);
-    if (name === "_result") answer.resolve(rest);
-    else this.#refuse(readStatus(rest[1]));
+    answer.resolve(rest);
   }
 
   #onStatus({ status, level, description }: RtmpStatus): void {
@@ -228,7 +230,7 @@ export class RtmpClient {
       this.#wanted = undefined;
     } else if (level === "error" || status === "NetStream.Publish.BadName") {
       this.#refuse({ status, level, description });
-    }
+    } else this.#parts.onStatus?.({ status, level, description });
   }
 
   #refuse({ status, description }: RtmpStatus): void {

@@ -21,6 +21,8 @@ export class PullError extends CodedError<
   | { code: "PULL_UNREACHABLE"; reason: string }
   /** Nobody there, or it says no: a wrong passphrase, an unknown stream id. */
   | { code: "PULL_SRT_UNANSWERED"; reason: number }
+  /** A server by RTMP that says no; `status` is its own word. */
+  | { code: "PULL_RTMP_REFUSED"; status: string }
   | { code: "PULL_TIMEOUT"; timeoutMs: number }
   | { code: "PULL_IDLE"; timeoutMs: number }
   | { code: "PULL_SOURCE_LOST" }

@@ -1,12 +1,13 @@
 import { Buffer } from "node:buffer";
 import type { IncomingMessage } from "node:http";
-import { isIP } from "node:net";
+import { isIP, type Socket } from "node:net";
 import { type AddressKind, allowNetworks, kindOfAddress } from "../../kernel/net/address-policy.ts";
 import { type AddressRules, pinAddress, type ResolveName } from "../../kernel/net/pinned-address.ts";
+import { connectPinned } from "../../kernel/net/pinned-connection.ts";
 import { openPinned, outboundFault } from "../../kernel/net/pinned-request.ts";
 import { PullError } from "./errors.ts";
 import type { PullOptions } from "./options.ts";
-import { parseSource } from "./source-url.ts";
+import { type PullSource, parseSource } from "./source-url.ts";
 
 export interface ByteRange {
   readonly from: number;
@@ -51,6 +52,12 @@ export class Outbound {
   async pin(url: URL, signal: AbortSignal): Promise<string> {
     const [{ address }] = await this.#timed(signal, () => pinAddress(url.hostname, this.#rules));
     return address;
+  }
+
+  /** A connection of its own to where a source is, made to an address that was looked at. @throws PullError */
+  dial({ url, port }: PullSource, isSecure: boolean, signal: AbortSignal): Promise<Socket> {
+    const { hostname } = url;
+    return this.#timed(signal, (until) => connectPinned({ hostname, port, isSecure, signal: until, ...this.#rules }));
   }
 
   /**

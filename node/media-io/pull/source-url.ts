@@ -1,18 +1,28 @@
+import { type RtmpPlace, readPlace } from "@leat/transcoder/rtmp/client.ts";
 import { isPassphrase } from "../srt/passphrase.ts";
 import { PullError } from "./errors.ts";
 
 /**
- * Schemes that a source may have, and which their addresses are read like: of one that `URL` does not know a host is not
- * read, and `0x7f.1` would stay what it is.
+ * Schemes that a source may have, and where it listens if it does not say. A host is read as that of a scheme that `URL`
+ * knows: of others it is not read, and `0x7f.1` would stay what it is.
  */
-const schemes = { http: "http", https: "https", srt: "ftp" } as const;
+const schemes = {
+  http: { readAs: "http", port: 80 },
+  https: { readAs: "https", port: 443 },
+  srt: { readAs: "ftp", port: undefined },
+  rtmp: { readAs: "ftp", port: 1935 },
+  rtmps: { readAs: "ftp", port: 443 },
+} as const;
 export type PullScheme = keyof typeof schemes;
+/** In the order in which nodes name them. */
+export const pullSchemes = Object.keys(schemes) as readonly PullScheme[];
 
 /** A source as it is connected to. */
 export interface PullSource {
   readonly scheme: PullScheme;
   /** Of a scheme that `URL` knows, whatever the source's own is. */
   readonly url: URL;
+  readonly port: number;
 }
 
 /** libsrt's. */
@@ -25,12 +35,29 @@ export function parseSource(text: string): PullSource {
   if (scheme === undefined) throw new PullError({ code: "PULL_URL_INVALID" });
   if (!isPullScheme(scheme)) throw new PullError({ code: "PULL_SCHEME_REFUSED", scheme });
   const rest = form.exec(text)?.[2];
-  const url = rest === undefined ? null : URL.parse(`${schemes[scheme]}:${rest}`);
+  const url = rest === undefined ? null : URL.parse(`${schemes[scheme].readAs}:${rest}`);
   if (url === null || url.hostname === "" || !isEscaped(url.username + url.password)) {
     throw new PullError({ code: "PULL_URL_INVALID" });
   }
+  const port = readPort(rest!) ?? schemes[scheme].port;
+  if (port === undefined || port === 0) throw new PullError({ code: "PULL_URL_INVALID" });
   if (scheme === "srt") checkSrt(url);
-  return { scheme, url };
+  if (scheme === "rtmp" || scheme === "rtmps") placeOf(url);
+  return { scheme, url, port };
+}
+
+/** `URL` leaves out a port that is the usual one of the scheme that it reads: of two it is not the same one. */
+function readPort(rest: string): number | undefined {
+  const port = URL.parse(`http:${rest}`)?.port || URL.parse(`ftp:${rest}`)?.port;
+  return port ? Number(port) : undefined;
+}
+
+/** Application and stream of an RTMP server: a query belongs to the stream's name. @throws PULL_URL_INVALID */
+export function placeOf({ pathname, search, username, password }: URL): RtmpPlace {
+  const place = readPlace(pathname + search);
+  // What servers ask a name and a password by has no description.
+  if (place === undefined || username !== "" || password !== "") throw new PullError({ code: "PULL_URL_INVALID" });
+  return place;
 }
 
 /** SRT's name and secret of a stream, where the address has them. */
@@ -42,7 +69,7 @@ export function readSrt({ searchParams }: URL): { readonly streamId: string; rea
 function checkSrt(url: URL): void {
   const { streamId, passphrase } = readSrt(url);
   const isCaller = (url.searchParams.get("mode") ?? "caller") === "caller";
-  const isFit = url.port !== "" && isCaller && Buffer.byteLength(streamId) <= MAX_STREAM_ID_BYTES;
+  const isFit = isCaller && Buffer.byteLength(streamId) <= MAX_STREAM_ID_BYTES;
   if (!isFit) throw new PullError({ code: "PULL_URL_INVALID" });
   if (passphrase !== undefined && !isPassphrase(passphrase)) {
     throw new PullError({ code: "PULL_PASSPHRASE_INVALID" });
@@ -69,5 +96,8 @@ export function maskSource(text: string): string {
     /^([A-Za-z][A-Za-z0-9+.-]*:)\/\/([^/?#]*)([^?#]*)(.*)$/s.exec(text) ?? [];
   if (scheme === undefined) return "***";
   const at = host.lastIndexOf("@");
-  return `${scheme}//${at < 0 ? host : `***@${host.slice(at + 1)}`}${path}${query === "" ? "" : "?***"}`;
+  const place = `${scheme}//${at < 0 ? host : `***@${host.slice(at + 1)}`}`;
+  // By RTMP the name of a stream is often all that keeps it private.
+  if (/^rtmps?:$/i.test(scheme)) return `${place}${/^\/?[^/]*\/?/.exec(path)![0]}***`;
+  return `${place}${path}${query === "" ? "" : "?***"}`;
 }

@@ -5,7 +5,8 @@ import { PullError } from "@leat/node/media-io/pull/errors.ts";
 import type { PullOptions } from "@leat/node/media-io/pull/options.ts";
 import type { Outbound } from "@leat/node/media-io/pull/outbound.ts";
 import { Pacer, Throttle } from "@leat/node/media-io/pull/pacing.ts";
-import { parseSource, readSrt } from "@leat/node/media-io/pull/source-url.ts";
+import { openRtmp } from "@leat/node/media-io/pull/rtmp-source.ts";
+import { type PullSource, parseSource, readSrt } from "@leat/node/media-io/pull/source-url.ts";
 import { type PulledMedia, readTransportStream } from "@leat/node/media-io/pull/ts-source.ts";
 import type { SrtService } from "@leat/node/media-io/srt/srt-service.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
@@ -27,7 +28,7 @@ export interface OpenedSource {
 }
 
 /** A live source may send what it holds in store at first, and a file is held back from here on. */
-const TS_AHEAD_MS = 10_000;
+const LIVE_AHEAD_MS = 10_000;
 /** Segments come seconds at once and are wanted evenly; so long a fetch may take unnoticed. */
 const HLS_AHEAD_MS = 3_000;
 /** As every playlist begins, perhaps behind a byte order mark. */
@@ -38,7 +39,11 @@ const HEAD_BYTES = 10;
 export async function openSource(text: string, tools: SourceTools): Promise<OpenedSource> {
   const { outbound, options, clock, logger, signal } = tools;
   const source = parseSource(text);
-  if (source.scheme === "srt") return callSource(source.url, tools);
+  if (source.scheme === "srt") return callSource(source, tools);
+  if (source.scheme === "rtmp" || source.scheme === "rtmps") {
+    const media = await openRtmp(source, { ...tools, throttle: new Throttle(clock, options.maxBytesPerSecond) });
+    return { media, pacer: new Pacer(clock, LIVE_AHEAD_MS) };
+  }
   const deadline = new Deadline(options.fetchMs, signal);
   try {
     const { response, url } = await outbound.get(source.url, deadline.signal);
@@ -52,7 +57,7 @@ export async function openSource(text: string, tools: SourceTools): Promise<Open
       return { media, pacer: new Pacer(clock, HLS_AHEAD_MS) };
     }
     const media = readTransportStream(putBack(head, pieces), { isWhole, logger });
-    return { media, pacer: new Pacer(clock, TS_AHEAD_MS) };
+    return { media, pacer: new Pacer(clock, LIVE_AHEAD_MS) };
   } finally {
     // A stream goes on for as long as it likes.
     deadline.clear();
@@ -61,15 +66,15 @@ export async function openSource(text: string, tools: SourceTools): Promise<Open
 
 /** What is sent by SRT is live. */
 async function callSource(
-  url: URL,
+  { url, port }: PullSource,
   { outbound, srt, clock, logger, signal, options }: SourceTools,
 ): Promise<OpenedSource> {
   if (srt === undefined) throw new PullError({ code: "PULL_SCHEME_REFUSED", scheme: "srt" });
   const address = await outbound.pin(url, signal);
-  const pieces = srt.call({ address, port: Number(url.port), ...readSrt(url) }, signal);
+  const pieces = srt.call({ address, port, ...readSrt(url) }, signal);
   const throttle = new Throttle(clock, options.maxBytesPerSecond);
   const media = readTransportStream(slow(pieces, throttle, signal), { isWhole: false, logger });
-  return { media, pacer: new Pacer(clock, TS_AHEAD_MS) };
+  return { media, pacer: new Pacer(clock, LIVE_AHEAD_MS) };
 }
 
 async function* slow(pieces: AsyncIterable<Uint8Array>, throttle: Throttle, signal: AbortSignal) {

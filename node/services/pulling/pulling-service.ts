@@ -5,6 +5,7 @@ import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import { PullError } from "@leat/node/media-io/pull/errors.ts";
 import type { PullOptions } from "@leat/node/media-io/pull/options.ts";
 import { Outbound } from "@leat/node/media-io/pull/outbound.ts";
+import { pullSchemes } from "@leat/node/media-io/pull/source-url.ts";
 import type { SrtService } from "@leat/node/media-io/srt/srt-service.ts";
 import { PublicError, RemoteError } from "@leat/node/wire/errors.ts";
 import type { BalancerRequest, BalancerResponse } from "@leat/node/wire/session/messages.ts";
@@ -70,7 +71,8 @@ export class PullingService implements Pulling, Startable {
   get schemes(): readonly string[] {
     const { srt } = this.#components;
     if (!this.#options.enabled) return [];
-    return ["http", "https", ...(srt !== undefined && srt.fault === undefined ? ["srt"] : [])];
+    const hasSrt = srt !== undefined && srt.fault === undefined;
+    return pullSchemes.filter((scheme) => scheme !== "srt" || hasSrt);
   }
 
   async start(): Promise<void> {

@@ -1,0 +1,14 @@
+import { isSameConfig, type TrackConfig } from "@leat/sdk/protocol/frame.ts";
+
+/** Some sources repeat their configuration with every key frame: only a new one counts. */
+export class KnownConfigs {
+  readonly #configs = new Map<TrackConfig["kind"], TrackConfig>();
+
+  /** Whether it differs from the last one of its kind. */
+  isNew(config: TrackConfig): boolean {
+    const before = this.#configs.get(config.kind);
+    if (before !== undefined && isSameConfig(before, config)) return false;
+    this.#configs.set(config.kind, config);
+    return true;
+  }
+}

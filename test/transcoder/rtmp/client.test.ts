@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { RtmpClient, type RtmpFaults, readPlace } from "@leat/transcoder/rtmp/client.ts";
+import { RtmpPublisher } from "@leat/transcoder/tools/rtmp-client.ts";
+import { RtmpSource, statusOf } from "../../support/rtmp-source.ts";
+
+const faults: RtmpFaults = {
+  refused: (status, description) => new Error(`refused ${status}: ${description}`),
+  lost: (reason) => new Error(`lost: ${reason}`),
+};
+
+describe("rtmp client", () => {
+  let server: RtmpSource;
+
+  beforeEach(async () => {
+    server = await RtmpSource.open();
+  });
+  afterEach(() => server.close());
+
+  async function open(): Promise<RtmpClient> {
+    const socket = connect(server.port, "127.0.0.1");
+    await once(socket, "connect");
+    return new RtmpClient({ socket, faults });
+  }
+
+  it("hears a refusal of its connection, and of its stream", async () => {
+    for (const refused of ["connect", "createStream"]) {
+      server.onCommand = (name, player) => {
+        if (name === refused)
+          player.answer("_error", player.call, null, statusOf("error", "NetConnection.Call.Failed"));
+        return name === refused;
+      };
+      const client = await open();
+      const opened = client.start(new Map([["app", "live"]])).then(() => client.createStream());
+      await assert.rejects(opened, { message: "refused NetConnection.Call.Failed: the words of it" });
+      assert.equal(client.failed?.message, "refused NetConnection.Call.Failed: the words of it");
+    }
+    server.onCommand = (name, player) => {
+      player.answer("_error", player.call, null, statusOf("error", "NetConnection.Connect.InvalidApp"));
+      return name === "connect";
+    };
+    await assert.rejects(RtmpPublisher.open(server.url()), {
+      detail: { code: "PUBLISH_REFUSED", status: "NetConnection.Connect.InvalidApp", description: "the words of it" },
+    });
+  });
+
+  it("fails with all that waits where the server leaves or makes no sense", async () => {
+    server.onCommand = (_name, { socket }) => {
+      socket.destroy();
+      return true;
+    };
+    await assert.rejects((await open()).start(new Map()), /^Error: lost/);
+    server.onCommand = (_name, player) => {
+      // A chunk that goes on with a message that never began.
+      player.write(Uint8Array.of(0xc9));
+      return true;
+    };
+    await assert.rejects((await open()).start(new Map()), { message: "lost: RTMP_CHUNK_HEADER_MISSING" });
+    server.onConnection = (socket) => socket.write("220 mail.test ESMTP\r\n");
+    await assert.rejects((await open()).start(new Map()), { message: "lost: another protocol" });
+  });
+
+  it("reads the first part of a path as the application, and all that follows as the stream's name", () => {
+    assert.deepEqual(readPlace("/live/a/b?c=d"), { app: "live", name: "a/b?c=d" });
+    for (const path of ["", "/", "/live", "/live/", "//x"]) assert.equal(readPlace(path), undefined, path);
+  });
+});
