@@ -22,6 +22,7 @@ import { WebhookService } from "../services/webhooks/webhook-service.ts";
 import { SqlDatabase } from "../store/sql/database.ts";
 import { SqlIdempotencyStore } from "../store/sql/idempotency.ts";
 import { JobStore } from "../store/sql/job-store.ts";
+import { SqlKeeper } from "../store/sql/keeper.ts";
 import { SelectionStore } from "../store/sql/selection-store.ts";
 import { StreamStore } from "../store/sql/stream-store.ts";
 import { SqlVoucherStore } from "../store/sql/voucher-store.ts";
@@ -136,7 +137,7 @@ export async function addBalancer(foundation: Foundation): Promise<() => Promise
     logger,
   });
   parts.push(
-    { name: "sql", part: { start: async () => {}, stop: () => sql.close() } },
+    { name: "sql", part: new SqlKeeper(sql, shared) },
     { name: "payee", part: payee },
     { name: "payer", part: payer },
     { name: "settlement", part: settlement },

@@ -5,7 +5,7 @@ import { maskTarget } from "../../media-io/restream/target-url.ts";
 import type { HeardHealth } from "../../services/balancer/stream-health.ts";
 import type { JobView } from "../../services/balancer/views.ts";
 import type { ChannelStatus } from "../../services/payment/index.ts";
-import type { AttemptRow, CheckRow, ReceiptRow } from "../../store/sql/job-store.ts";
+import type { AttemptRow, CheckTotal, ReceiptRow } from "../../store/sql/job-store.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { AttemptCost } from "../../store/sql/work-costs.ts";
 
@@ -111,8 +111,8 @@ export function presentPayment(status: ChannelStatus) {
   };
 }
 
-function presentAttempt(row: AttemptRow, checks: readonly CheckRow[], costs: readonly AttemptCost[]) {
-  const own = checks.filter(({ attempt }) => attempt === row.attempt);
+function presentAttempt(row: AttemptRow, checks: readonly CheckTotal[], costs: readonly AttemptCost[]) {
+  const own = checks.find(({ attempt }) => attempt === row.attempt);
   return {
     attempt: row.attempt,
     node: row.node,
@@ -122,8 +122,8 @@ function presentAttempt(row: AttemptRow, checks: readonly CheckRow[], costs: rea
     startSequence: row.startSequence,
     endSequence: row.endSequence,
     endCode: row.endCode,
-    checked: own.length,
-    failed: own.filter(({ verdict }) => verdict === 2).length,
+    checked: own?.checks ?? 0,
+    failed: own?.failed ?? 0,
     cost: presentCost(costs.find(({ attempt }) => attempt === row.attempt)),
   };
 }

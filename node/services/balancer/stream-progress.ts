@@ -1,6 +1,5 @@
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { TranscodeSpec } from "@leat/sdk/protocol/job.ts";
-import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
 import type { LiveJob } from "./job-book.ts";
 import type { BalancerComponents } from "./ports.ts";
 
@@ -62,12 +61,10 @@ export class StreamProgress {
     const spec = live.row.spec as TranscodeSpec;
     const known = this.#published.get(live.row.stream);
     const newest = spec.rungs.map(({ rung }) => known?.get(rung) ?? -1);
-    let next = Math.max(spec.startSequence, Math.min(...newest) + 1);
+    const next = Math.max(spec.startSequence, Math.min(...newest) + 1);
     if (newest.every((sequence) => sequence >= 0)) return next;
     // After a restart: what was checked was published.
-    for (const { verdict, seq } of await this.#components.jobStore.checksOf(live.row.id)) {
-      if (verdict === checkVerdicts.passed) next = Math.max(next, seq + 1);
-    }
-    return next;
+    const passed = await this.#components.jobStore.lastPassed(live.row.id);
+    return passed === undefined ? next : Math.max(next, passed + 1);
   }
 }

@@ -1,7 +1,7 @@
 import { channelId, hubChannel } from "@leat/sdk/protocol/channel.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { Candidate } from "@leat/sdk/selection/candidate.ts";
-import type { AttemptRow, CheckRow, JobRow, ReceiptPosition, ReceiptRow } from "../../store/sql/job-store.ts";
+import type { AttemptRow, CheckTotal, JobRow, ReceiptPosition, ReceiptRow } from "../../store/sql/job-store.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { AttemptCost } from "../../store/sql/work-costs.ts";
 import type { ChannelStatus } from "../payment/index.ts";
@@ -13,7 +13,7 @@ import type { Streams } from "./streams.ts";
 export interface JobView {
   readonly job: JobRow;
   readonly attempts: readonly AttemptRow[];
-  readonly checks: readonly CheckRow[];
+  readonly checks: readonly CheckTotal[];
   readonly costs: readonly AttemptCost[];
 }
 
@@ -83,7 +83,7 @@ export class Views implements StreamViews {
       jobs.map(async (job) => ({
         job,
         attempts: await jobStore.attemptsOf(job.id),
-        checks: await jobStore.checksOf(job.id),
+        checks: await jobStore.checkTotalsOf(job.id),
         costs: costs.filter((cost) => cost.job === job.id),
       })),
     );

@@ -1,14 +1,15 @@
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
-import { and, asc, eq, exists, gt, inArray, ne, or } from "drizzle-orm";
+import { and, asc, eq, exists, inArray, max, ne, or, sql } from "drizzle-orm";
 import type { SqlDatabase } from "./database.ts";
-import { attempts, checks, jobs, receipts, streams } from "./schema.ts";
+import { attempts, checks, checkTotals, jobs, receipts, receiptTotals, streams } from "./schema.ts";
 import { type AttemptCost, readCosts } from "./work-costs.ts";
 
 export type JobRow = typeof jobs.$inferSelect;
 export type AttemptRow = typeof attempts.$inferSelect;
 export type ReceiptRow = typeof receipts.$inferSelect;
 export type CheckRow = typeof checks.$inferSelect;
+export type CheckTotal = typeof checkTotals.$inferSelect;
 
 /** Where a page of receipts ended. */
 export type ReceiptPosition = Pick<ReceiptRow, "receivedAtMs" | "hash">;
@@ -63,12 +64,23 @@ export class JobStore {
 
   /** False when the segment of this attempt has a receipt already. */
   async addReceipt(row: ReceiptRow): Promise<boolean> {
-    const added = await this.#database.sql
-      .insert(receipts)
-      .values(row)
-      .onConflictDoNothing()
-      .returning({ hash: receipts.hash });
-    return added.length > 0;
+    const { stream, job, attempt, paidUnits, retailExact } = row;
+    return this.#database.transaction(async (tx) => {
+      const added = await tx.insert(receipts).values(row).onConflictDoNothing().returning({ hash: receipts.hash });
+      if (added.length === 0) return false;
+      await tx
+        .insert(receiptTotals)
+        .values({ stream, job, attempt, receipts: 1, paidUnits, retailExact })
+        .onConflictDoUpdate({
+          target: [receiptTotals.job, receiptTotals.attempt],
+          set: {
+            receipts: sql`${receiptTotals.receipts} + 1`,
+            paidUnits: sql`${receiptTotals.paidUnits} + excluded.paid_units`,
+            retailExact: sql`${receiptTotals.retailExact} + excluded.retail_exact`,
+          },
+        });
+      return true;
+    });
   }
 
   async receiptAt(job: Hex, attempt: number, seq: number): Promise<ReceiptRow | undefined> {
@@ -133,12 +145,19 @@ export class JobStore {
   }
 
   async addCheck(row: CheckRow): Promise<boolean> {
-    const added = await this.#database.sql
-      .insert(checks)
-      .values(row)
-      .onConflictDoNothing()
-      .returning({ job: checks.job });
-    return added.length > 0;
+    const { job, attempt, verdict } = row;
+    return this.#database.transaction(async (tx) => {
+      const added = await tx.insert(checks).values(row).onConflictDoNothing().returning({ job: checks.job });
+      if (added.length === 0) return false;
+      await tx
+        .insert(checkTotals)
+        .values({ job, attempt, checks: 1, failed: verdict === checkVerdicts.failed ? 1 : 0 })
+        .onConflictDoUpdate({
+          target: [checkTotals.job, checkTotals.attempt],
+          set: { checks: sql`${checkTotals.checks} + 1`, failed: sql`${checkTotals.failed} + excluded.failed` },
+        });
+      return true;
+    });
   }
 
   async checksAt(job: Hex, attempt: number, seq: number): Promise<CheckRow[]> {
@@ -148,25 +167,33 @@ export class JobStore {
       .where(and(eq(checks.job, job), eq(checks.attempt, attempt), eq(checks.seq, seq)));
   }
 
-  async checksOf(job: Hex): Promise<CheckRow[]> {
-    return this.#database.sql.select().from(checks).where(eq(checks.job, job));
+  /** How many checks came of each attempt that has any. */
+  async checkTotalsOf(job: Hex): Promise<CheckTotal[]> {
+    return this.#database.sql.select().from(checkTotals).where(eq(checkTotals.job, job));
+  }
+
+  /** The last segment of a job, by any attempt, that passed a check. */
+  async lastPassed(job: Hex): Promise<number | undefined> {
+    const passed = and(eq(checks.job, job), eq(checks.verdict, checkVerdicts.passed));
+    const [row] = await this.#database.sql
+      .select({ seq: max(checks.seq) })
+      .from(checks)
+      .where(passed);
+    return row?.seq ?? undefined;
   }
 
   /** Nodes that ever worked for a stream. */
   async nodesOf(stream: Hex): Promise<Address[]> {
     const rows = await this.#database.sql
-      .selectDistinct({ node: receipts.node })
-      .from(receipts)
-      .where(eq(receipts.stream, stream));
+      .selectDistinct({ node: attempts.node })
+      .from(receiptTotals)
+      .innerJoin(attempts, and(eq(attempts.job, receiptTotals.job), eq(attempts.attempt, receiptTotals.attempt)))
+      .where(eq(receiptTotals.stream, stream));
     return rows.map((row) => row.node);
   }
 }
 
 function later(after: ReceiptPosition | undefined) {
   if (after === undefined) return undefined;
-  const { receivedAtMs, hash } = after;
-  return or(
-    gt(receipts.receivedAtMs, receivedAtMs),
-    and(eq(receipts.receivedAtMs, receivedAtMs), gt(receipts.hash, hash)),
-  );
+  return sql`(${receipts.receivedAtMs}, ${receipts.hash}) > (${after.receivedAtMs}, ${after.hash})`;
 }

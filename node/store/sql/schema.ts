@@ -17,6 +17,7 @@ import type {
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import type { Candidate } from "@leat/sdk/selection/candidate.ts";
+import { sql } from "drizzle-orm";
 import { bigserial, boolean, index, pgTable, primaryKey, text, uniqueIndex } from "drizzle-orm/pg-core";
 import { count, hex, record, timeMs, wide } from "./columns.ts";
 
@@ -164,8 +165,25 @@ export const receipts = pgTable(
   },
   (table) => [
     uniqueIndex("receipts_segment").on(table.job, table.attempt, table.seq),
-    index("receipts_stream").on(table.stream, table.receivedAtMs),
+    index("receipts_stream").on(table.stream, table.receivedAtMs, table.hash),
+    index("receipts_unbooked").on(table.hash).where(sql`${table.booked} = false`),
+    index("receipts_unreported").on(table.receivedAtMs, table.hash).where(sql`${table.reported} = false`),
+    index("receipts_written_off").on(table.stream).where(sql`${table.writtenOff}`),
   ],
+);
+
+/** Sums of an attempt's receipts as they came, so that a stream of days is not added up whenever somebody looks. */
+export const receiptTotals = pgTable(
+  "receipt_totals",
+  {
+    stream: hex("stream").notNull(),
+    job: hex("job").notNull(),
+    attempt: count("attempt").notNull(),
+    receipts: count("receipts").notNull(),
+    paidUnits: wide("paid_units").notNull(),
+    retailExact: wide("retail_exact").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.job, table.attempt] }), index("receipt_totals_stream").on(table.stream)],
 );
 
 export const checks = pgTable(
@@ -181,7 +199,21 @@ export const checks = pgTable(
     statement: record<Signed<CheckResult>>("statement").notNull(),
     checkedAtMs: timeMs("checked_at_ms").notNull(),
   },
-  (table) => [primaryKey({ columns: [table.job, table.attempt, table.seq, table.check, table.checker] })],
+  (table) => [
+    primaryKey({ columns: [table.job, table.attempt, table.seq, table.check, table.checker] }),
+    index("checks_failed").on(table.job, table.attempt, table.seq).where(sql`${table.verdict} = 2`),
+  ],
+);
+
+export const checkTotals = pgTable(
+  "check_totals",
+  {
+    job: hex("job").notNull(),
+    attempt: count("attempt").notNull(),
+    checks: count("checks").notNull(),
+    failed: count("failed").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.job, table.attempt] })],
 );
 
 export const selections = pgTable(
@@ -251,7 +283,10 @@ export const ledgerEntries = pgTable(
   },
   (table) => [
     primaryKey({ columns: [table.side, table.channel, table.job, table.attempt, table.seq] }),
-    index("ledger_entries_state").on(table.side, table.channel, table.state),
+    // Without what is settled, which is nearly all: that is found by its key.
+    index("ledger_entries_unsettled")
+      .on(table.side, table.channel, table.state)
+      .where(sql`${table.state} <> 'vouchered'`),
   ],
 );
 

@@ -36,8 +36,9 @@ async function open(): Promise<PGlite> {
   try {
     const opened = await PGlite.create({
       ...(location === undefined ? {} : { dataDir: location }),
-      // 128 MB by default, all of it resident: a cluster's hot rows are a few.
-      postgresqlconf: ["shared_buffers = 8MB"],
+      // 128 MB by default, all of it resident: a cluster's hot rows are a few. Statistics from 3,000 rows of a table
+      // instead of 30,000, since statements wait while they are taken.
+      postgresqlconf: ["shared_buffers = 8MB", "default_statistics_target = 10"],
     });
     tell({ opened: true });
     return opened;

@@ -7,6 +7,7 @@ import { type AttemptRow, type CheckRow, JobStore, type ReceiptRow } from "@leat
 import { attempts } from "@leat/node/store/sql/schema.ts";
 import { SqlVoucherStore } from "@leat/node/store/sql/voucher-store.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import { sql } from "drizzle-orm";
 
 const hash = (byte: number): Hex => `0x${byte.toString(16).padStart(2, "0").repeat(32)}`;
 const address = (byte: number): Hex => `0x${byte.toString(16).padStart(2, "0").repeat(20)}`;
@@ -89,6 +90,9 @@ describe("costs of a stream's work", () => {
   it("are those of its own receipts, by what becomes of each, and stay when the books forget", async () => {
     const rows = await Promise.all([0, 1, 2, 3].map((seq) => receipt({ seq })));
     await receipt({ seq: 0, stream: other, job: hash(7) });
+    // The same once more, and another one of the same segment.
+    assert.equal(await store.addReceipt(rows[0]!), false);
+    assert.equal(await store.addReceipt({ ...rows[0]!, hash: hash(15) }), false);
     // An edge served more than its budget pays for.
     await receipt({ seq: 0, job: edge, kind: "delivery", paidUnits: 40n, retailExact: 44n });
     await book(rows[0]!, "payable");
@@ -124,5 +128,43 @@ describe("costs of a stream's work", () => {
     assert.deepEqual(await sums(), [1n, 0n, 3n]);
     await store.markReceipt(rows[0]!.hash, { writtenOff: true });
     assert.deepEqual(await sums(), [0n, 0n, 4n]);
+  });
+
+  it("counts the checks of each attempt once, and knows the last segment that passed", async () => {
+    const checked = hash(8);
+    const one = (seq: number, verdict: number, attempt = 1) => ({
+      job: checked,
+      attempt,
+      seq,
+      check: 1,
+      checker: address(8),
+      verdict,
+      code: null,
+      statement: {} as CheckRow["statement"],
+      checkedAtMs: 1,
+    });
+    assert.equal(await store.lastPassed(checked), undefined);
+    for (const row of [one(0, 1), one(1, 1), one(2, 2), one(2, 2, 2)]) assert.ok(await store.addCheck(row));
+    assert.equal(await store.addCheck(one(2, 2)), false);
+    const totals = (await store.checkTotalsOf(checked)).toSorted((left, right) => left.attempt - right.attempt);
+    assert.deepEqual(
+      totals.map(({ attempt, checks, failed }) => [attempt, checks, failed]),
+      [
+        [1, 3, 1],
+        [2, 1, 1],
+      ],
+    );
+    assert.equal(await store.lastPassed(checked), 1);
+  });
+
+  it("are planned by what the tables hold, once they were tidied", async () => {
+    const known = async () =>
+      (await database.sql.execute(
+        sql`select relname as name, reltuples::integer as rows from pg_class where relname in ('receipts', 'checks')`,
+      )) as unknown as { name: string; rows: number }[];
+    assert.deepEqual(new Set((await known()).map(({ rows }) => rows)), new Set([-1]));
+    await database.tidy();
+    const held = { receipts: made - 16, checks: 6 };
+    assert.deepEqual(Object.fromEntries((await known()).map(({ name, rows }) => [name, rows])), held);
   });
 });
