@@ -23,6 +23,7 @@ export class PullError extends CodedError<
   | { code: "PULL_SRT_UNANSWERED"; reason: number }
   /** A server by RTMP that says no; `status` is its own word. */
   | { code: "PULL_RTMP_REFUSED"; status: string }
+  | { code: "PULL_RTSP_INVALID"; what: string }
   | { code: "PULL_TIMEOUT"; timeoutMs: number }
   | { code: "PULL_IDLE"; timeoutMs: number }
   | { code: "PULL_SOURCE_LOST" }

@@ -6,6 +6,8 @@ export interface QueueLimits {
   readonly idleMs: number;
   readonly throttle: Throttle;
   readonly signal: AbortSignal;
+  /** The last that is said to the source. */
+  readonly farewell?: () => void;
 }
 
 /** A source that is not read on waits here with so much: a moment of 25 Mb/s. */
@@ -66,6 +68,7 @@ export class MessageQueue<T> {
       }
     } finally {
       signal.removeEventListener("abort", leave);
+      this.#limits.farewell?.();
       this.#socket.destroy();
     }
   }

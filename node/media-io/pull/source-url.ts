@@ -12,6 +12,8 @@ const schemes = {
   srt: { readAs: "ftp", port: undefined },
   rtmp: { readAs: "ftp", port: 1935 },
   rtmps: { readAs: "ftp", port: 443 },
+  rtsp: { readAs: "ftp", port: 554 },
+  rtsps: { readAs: "ftp", port: 322 },
 } as const;
 export type PullScheme = keyof typeof schemes;
 /** In the order in which nodes name them. */

@@ -20,9 +20,14 @@ const LONGEST_SHIFT_MS = 10_000;
  * and back by leaving packets out: times of a track never go back.
  */
 export class MediaClock {
-  readonly #tracks = { video: newTrack(90_000), audio: newTrack(48_000) };
+  readonly #tracks;
   /** How far the sound is still to be moved back. */
   #surplusMs = 0;
+
+  /** Ticks a second of either. */
+  constructor({ video, audio } = { video: 90_000, audio: 48_000 }) {
+    this.#tracks = { video: newTrack(video), audio: newTrack(audio) };
+  }
 
   /** A picture's time, milliseconds of the session. */
   video(timestamp: number, nowMs: number): number {

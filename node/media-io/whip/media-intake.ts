@@ -155,7 +155,7 @@ export class MediaIntake {
 }
 
 /** RTP says nothing of how many channels a packet has: decoders of two play those of one on both. */
-const opusConfig: AudioConfig = {
+export const opusConfig: AudioConfig = {
   kind: "audio",
   codec: "opus",
   timescale: OPUS_SAMPLE_RATE,

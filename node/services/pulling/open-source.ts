@@ -6,6 +6,7 @@ import type { PullOptions } from "@leat/node/media-io/pull/options.ts";
 import type { Outbound } from "@leat/node/media-io/pull/outbound.ts";
 import { Pacer, Throttle } from "@leat/node/media-io/pull/pacing.ts";
 import { openRtmp } from "@leat/node/media-io/pull/rtmp-source.ts";
+import { openRtsp } from "@leat/node/media-io/pull/rtsp-source.ts";
 import { type PullSource, parseSource, readSrt } from "@leat/node/media-io/pull/source-url.ts";
 import { type PulledMedia, readTransportStream } from "@leat/node/media-io/pull/ts-source.ts";
 import type { SrtService } from "@leat/node/media-io/srt/srt-service.ts";
@@ -40,8 +41,9 @@ export async function openSource(text: string, tools: SourceTools): Promise<Open
   const { outbound, options, clock, logger, signal } = tools;
   const source = parseSource(text);
   if (source.scheme === "srt") return callSource(source, tools);
-  if (source.scheme === "rtmp" || source.scheme === "rtmps") {
-    const media = await openRtmp(source, { ...tools, throttle: new Throttle(clock, options.maxBytesPerSecond) });
+  if (source.scheme !== "http" && source.scheme !== "https") {
+    const open = source.scheme === "rtmp" || source.scheme === "rtmps" ? openRtmp : openRtsp;
+    const media = await open(source, { ...tools, throttle: new Throttle(clock, options.maxBytesPerSecond) });
     return { media, pacer: new Pacer(clock, LIVE_AHEAD_MS) };
   }
   const deadline = new Deadline(options.fetchMs, signal);

@@ -24,6 +24,7 @@ const insideANode = [
   "node/media-io/pull",
   "node/media-io/restream",
   "node/media-io/rtmp",
+  "node/media-io/rtsp",
   "node/media-io/srt",
   "node/media-io/webrtc",
   "node/media-io/whip",

@@ -1,0 +1,131 @@
+import { parseAudioSpecificConfig } from "@leat/node/media/bitstream/aac.ts";
+import { OPUS_SAMPLE_RATE, opusPacketSamples } from "@leat/node/media/bitstream/opus.ts";
+import type { AudioConfig, TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import type { PublishItem } from "../publish-sink.ts";
+import { KnownConfigs } from "../pull/known-configs.ts";
+import { audioReaders } from "../rtmp/audio-readers.ts";
+import { parseRtcp } from "../webrtc/rtcp.ts";
+import { parseRtp, type RtpPacket } from "../webrtc/rtp.ts";
+import type { DepacketizedPicture, VideoDepacketizer } from "../whip/depacketizer.ts";
+import { H264Depacketizer } from "../whip/h264-depacketizer.ts";
+import { MediaClock } from "../whip/media-clock.ts";
+import { opusConfig } from "../whip/media-intake.ts";
+import { AacDepacketizer, type AudioUnit, readAacParameters } from "./aac-depacketizer.ts";
+import { DecodeClock, type ShownPicture } from "./decode-clock.ts";
+import { HevcDepacketizer } from "./hevc-depacketizer.ts";
+import type { DescribedTrack } from "./session-description.ts";
+
+const videoDepacketizers: Readonly<Record<string, (parameters: string) => VideoDepacketizer>> = {
+  H264: (parameters) => new H264Depacketizer(parameters),
+  H265: (parameters) => new HevcDepacketizer(parameters),
+};
+
+interface AudioDepacketizer {
+  push(packet: RtpPacket): readonly AudioUnit[];
+  lose(): void;
+}
+
+interface AudioForm {
+  readonly config: AudioConfig;
+  readonly depacketizer: AudioDepacketizer;
+  /** What one unit lasts. */
+  durationMs(unit: Uint8Array): number | undefined;
+}
+
+const AAC_SAMPLES = 1_024;
+
+/** Whether a track's packets can be taken apart here. */
+export function isReadable({ kind, encoding, parameters }: DescribedTrack): boolean {
+  if (kind === "video") return Object.hasOwn(videoDepacketizers, encoding);
+  return encoding === "OPUS" || (encoding === "MPEG4-GENERIC" && readAacParameters(parameters) !== undefined);
+}
+
+export interface ChosenTracks {
+  readonly video: DescribedTrack | undefined;
+  readonly audio: DescribedTrack | undefined;
+}
+
+/** The packets of a server's tracks become samples here. They come in order, by TCP; what a server leaves out is lost. */
+export class RtspIntake {
+  readonly #tracks: ChosenTracks;
+  readonly #video: VideoDepacketizer | undefined;
+  readonly #audio: AudioForm | undefined;
+  readonly #clock: MediaClock;
+  readonly #decoding = new DecodeClock<Omit<DepacketizedPicture, "timestamp"> & ShownPicture>();
+  readonly #configs = new KnownConfigs();
+  readonly #next = new Map<"video" | "audio", number>();
+
+  /** @throws BitstreamError */
+  constructor(tracks: ChosenTracks) {
+    const { video, audio } = tracks;
+    this.#tracks = tracks;
+    this.#video = video && videoDepacketizers[video.encoding]!(video.parameters);
+    this.#audio = audio && readAudioForm(audio);
+    this.#clock = new MediaClock({ video: video?.clockRate ?? 90_000, audio: audio?.clockRate ?? OPUS_SAMPLE_RATE });
+  }
+
+  /** A packet of media. @throws WhipError, BitstreamError for media that cannot go on */
+  push(kind: "video" | "audio", bytes: Uint8Array, nowMs: number): PublishItem[] {
+    const packet = parseRtp(bytes);
+    if (packet === undefined || packet.payloadType !== this.#tracks[kind]?.payloadType) return [];
+    const isLost = this.#next.get(kind) !== undefined && this.#next.get(kind) !== packet.sequence;
+    this.#next.set(kind, (packet.sequence + 1) & 0xffff);
+    if (kind === "video") return this.#pushVideo(packet, isLost, nowMs);
+    return this.#pushAudio(packet, isLost, nowMs);
+  }
+
+  /** A packet of reports. Tells whether the track is over. */
+  report(kind: "video" | "audio", bytes: Uint8Array): boolean {
+    const items = parseRtcp(bytes);
+    for (const item of items) {
+      if (item.type === "senderReport") this.#clock.report(kind, item.ntpMs, item.timestamp);
+    }
+    return items.some(({ type }) => type === "bye");
+  }
+
+  #pushVideo(packet: RtpPacket, isLost: boolean, nowMs: number): PublishItem[] {
+    if (isLost) this.#video!.lose();
+    return this.#video!.push(packet)
+      .map(({ timestamp, ...picture }) => ({ ...picture, shownMs: this.#clock.video(timestamp, nowMs) }))
+      .flatMap((picture) => this.#decoding.push(picture))
+      .flatMap(({ picture: { key, data, config }, time }): PublishItem[] => [
+        ...this.#configure(config),
+        { type: "video", sample: { ...time, key, data } },
+      ]);
+  }
+
+  #pushAudio(packet: RtpPacket, isLost: boolean, nowMs: number): PublishItem[] {
+    const { depacketizer, durationMs, config } = this.#audio!;
+    if (isLost) depacketizer.lose();
+    return depacketizer.push(packet).flatMap(({ timestamp, data }) => {
+      const lastsMs = durationMs(data);
+      const dtsMs = lastsMs === undefined ? undefined : this.#clock.audio(timestamp, lastsMs, nowMs);
+      if (dtsMs === undefined) return [];
+      return [...this.#configure(config), { type: "audio", sample: { dtsMs, data: Uint8Array.from(data) } }];
+    });
+  }
+
+  #configure(config: TrackConfig | undefined): PublishItem[] {
+    return config !== undefined && this.#configs.isNew(config) ? [{ type: "config", config }] : [];
+  }
+}
+
+function readAudioForm({ encoding, parameters, clockRate }: DescribedTrack): AudioForm {
+  if (encoding === "OPUS") {
+    return {
+      config: opusConfig,
+      depacketizer: { push: ({ timestamp, payload }) => [{ timestamp, data: payload }], lose: () => {} },
+      durationMs: (unit) => {
+        const samples = opusPacketSamples(unit);
+        return samples && (samples * 1_000) / OPUS_SAMPLE_RATE;
+      },
+    };
+  }
+  const aac = readAacParameters(parameters)!;
+  const { sampleRate } = parseAudioSpecificConfig(aac.config);
+  return {
+    config: audioReaders.mp4a!.configure(aac.config),
+    depacketizer: new AacDepacketizer(aac, Math.round((AAC_SAMPLES * clockRate) / sampleRate)),
+    durationMs: () => (AAC_SAMPLES * 1_000) / sampleRate,
+  };
+}
