@@ -133,7 +133,11 @@ export class MediaNode {
     const shared = { ...common, session, desk: this.desk, media: this.host, receipts, checking };
     this.ingest = new IngestService(
       { ...shared, pack: packSegment, startAudio: startAudioEncode },
-      defaultsOf(ingestOptions, { lingerMs: 100, endWaitMs: 20_000, audioWaitMs: 50, retryMs: 50, creditWaitMs: 0 }),
+      defaultsOf(ingestOptions, {
+        ...{ lingerMs: 100, endWaitMs: 20_000, audioWaitMs: 50, retryMs: 50, creditWaitMs: 0 },
+        // Streams come much faster than edges are placed.
+        unwatchedSegments: 20,
+      }),
     );
     this.pulling = new PullingService(
       { ...base, session, ingest: this.ingest },

@@ -41,6 +41,12 @@ export const ingestOptions = Type.Object(
       maximum: 200,
       description: "Published segments of each rung that are kept for edges that come or return",
     }),
+    unwatchedSegments: Type.Integer({
+      default: 6,
+      minimum: 3,
+      maximum: 200,
+      description: "The same while no edge takes the stream: the first to come begins with so many",
+    }),
     audioWaitMs: Type.Integer({
       default: 500,
       minimum: 0,

@@ -29,6 +29,7 @@ export interface OriginLimits {
   readonly sourceMs: number;
   readonly intakeBytes: number;
   readonly keptSegments: number;
+  readonly unwatchedSegments: number;
   readonly audioWaitMs: number;
   readonly readyWaitMs: number;
   readonly endWaitMs: number;

@@ -76,13 +76,14 @@ export class Origin {
     this.#buffer = new SourceBuffer({ maxBytes: limits.sourceBytes, maxMs: limits.sourceMs });
     this.#unpublished = new Unpublished(this.#buffer);
     this.#line = new BalancerLine(components, limits.retryMs);
-    const { keptSegments } = limits;
+    const { keptSegments, unwatchedSegments } = limits;
     this.#published = new PublishedLog({
       stream: grant.stream,
       signer,
       domain,
       partTargetMs,
       keptSegments,
+      unwatchedSegments,
       frames: new FrameRelay((error) => logger.warn("Follow frames failed", { error })),
       cues: () => this.#cues.newest,
       onFault: (error) => {

@@ -53,6 +53,8 @@ export interface PublishedLogOptions {
   readonly partTargetMs: () => number;
   /** Segments of each rung that are kept for edges that come or return. */
   readonly keptSegments: number;
+  /** The same while no edge has read for as many segments as that: nobody watches, and whoever comes begins near the end. */
+  readonly unwatchedSegments?: number;
   /** Whom it hands frames to as they are published. */
   readonly frames?: FrameRelay;
   /** What a segment names that begins now. */
@@ -71,6 +73,9 @@ export class PublishedLog {
   readonly #configs = new Map<number, VersionedConfig>();
   readonly #relay: FrameRelay;
   #head = 0;
+  #readers = 0;
+  /** Segments that began since the last reader left. */
+  #unread = Number.POSITIVE_INFINITY;
   #tail: Promise<void> = Promise.resolve();
   #failed = false;
 
@@ -165,6 +170,16 @@ export class PublishedLog {
 
   /** The messages of all segments from `fromSequence` on, oldest first, then live ones. */
   async *readFrom(fromSequence: number, signal: AbortSignal): AsyncGenerator<MediaMessage, void> {
+    this.#readers += 1;
+    try {
+      yield* this.#read(fromSequence, signal);
+    } finally {
+      this.#readers -= 1;
+      this.#unread = 0;
+    }
+  }
+
+  async *#read(fromSequence: number, signal: AbortSignal): AsyncGenerator<MediaMessage, void> {
     const told = new Map<number, VersionedConfig>();
     const begun = new Map<number, number>();
     for (let index = this.#log.first; ; index += 1) {
@@ -235,7 +250,10 @@ export class PublishedLog {
     this.#log.append(entry);
     if (entry.sequence <= this.#head) return;
     this.#head = entry.sequence;
-    const oldest = this.#head - this.#options.keptSegments + 1;
+    this.#unread += 1;
+    const { keptSegments, unwatchedSegments = keptSegments } = this.#options;
+    const isWatched = this.#readers > 0 || this.#unread < keptSegments;
+    const oldest = this.#head - (isWatched ? keptSegments : Math.min(unwatchedSegments, keptSegments)) + 1;
     let first = this.#log.first;
     while ((this.#log.at(first)?.sequence ?? oldest) < oldest) first += 1;
     this.#log.dropBefore(first);

@@ -63,6 +63,28 @@ describe("published log", () => {
     assert.equal(log.closed, false);
   });
 
+  it("keeps little while nobody reads, and more until nobody has for as long", async () => {
+    const domain = createDomain(31_337, `0x${"e5".repeat(20)}`);
+    const shared = { stream: `0x${"5e".repeat(32)}`, signer: honest, domain, partTargetMs: () => 250 } as const;
+    log = new PublishedLog({ ...shared, keptSegments: 5, unwatchedSegments: 2, onFault: assert.ifError });
+    const kept = async (sequence: number) => {
+      publish(sequence);
+      await log.flushed();
+      // Each begins and ends, and has a mark behind its four frames.
+      return log.size / 7;
+    };
+    for (const sequence of [0, 1, 2]) await kept(sequence);
+    assert.equal(await kept(3), 2);
+    const reading = log.readFrom(0, new AbortController().signal);
+    await reading.next();
+    for (const sequence of [4, 5, 6]) await kept(sequence);
+    assert.equal(await kept(7), 5);
+    await reading.return();
+    for (const sequence of [8, 9, 10]) await kept(sequence);
+    assert.equal(await kept(11), 5);
+    assert.equal(await kept(12), 2);
+  });
+
   it("closes when all is out", async () => {
     publish(0);
     await log.close();
