@@ -54,7 +54,8 @@ interface ChunkStream {
 const DEFAULT_CHUNK_BYTES = 128;
 const headerSizes = [11, 7, 3, 0] as const;
 const EXTENDED = 0xffffff;
-const SMALLEST_BODY = 4_096;
+/** Most pictures are no larger: they are copied once. */
+const SMALLEST_BODY = 65_536;
 const empty = new Uint8Array(0);
 
 /** Puts messages together from chunks. Holds no more than `MAX_BUFFERED_BYTES`, whatever comes. */
