@@ -38,10 +38,18 @@ interface RelayedRung {
 export class FrameRelay implements LiveFrames {
   readonly #rungs = new Map<number, RelayedRung>();
   readonly #onFault: (error: unknown) => void;
+  readonly #onFollowers: () => void;
   #ended = false;
 
-  constructor(onFault: (error: unknown) => void = () => {}) {
+  /** `onFollowers`: a rung got its first follower, or lost its last. */
+  constructor(onFault: (error: unknown) => void = () => {}, onFollowers: () => void = () => {}) {
     this.#onFault = onFault;
+    this.#onFollowers = onFollowers;
+  }
+
+  /** Whether somebody follows the rung now. */
+  isFollowed(rung: number): boolean {
+    return (this.#rungs.get(rung)?.followers.size ?? 0) > 0;
   }
 
   follow(rung: number, follower: FrameFollower): () => void {
@@ -49,8 +57,13 @@ export class FrameRelay implements LiveFrames {
     if (config !== undefined) follower.config(config.version, config.config);
     for (const { frame, sequence } of group) follower.frame(frame, sequence);
     if (this.#ended) follower.end();
-    else followers.add(follower);
-    return () => void followers.delete(follower);
+    else {
+      followers.add(follower);
+      if (followers.size === 1) this.#onFollowers();
+    }
+    return () => {
+      if (followers.delete(follower) && followers.size === 0) this.#onFollowers();
+    };
   }
 
   config(rung: number, version: number, config: TrackConfig): void {
@@ -95,6 +108,7 @@ export class FrameRelay implements LiveFrames {
         what(follower);
       } catch (error) {
         followers.delete(follower);
+        if (followers.size === 0) this.#onFollowers();
         this.#onFault(error);
         this.#tellEnd(follower);
       }

@@ -19,6 +19,12 @@ export function findOffered(renditions: readonly RenditionInfo[], family?: Famil
   return [...new Set(offered)];
 }
 
+/** What no manifest names: nobody makes it until somebody follows it. */
+export function findOnWish(renditions: readonly RenditionInfo[]): RenditionInfo[] {
+  const offered = findOffered(renditions);
+  return renditions.filter((info) => !offered.includes(info));
+}
+
 /**
  * What of a stream can be offered to players. Undefined until every rung of every family (or of the one asked for) can
  * be played, unless what lacks is clearly late.

@@ -3,9 +3,10 @@ import { AV_FRAME_DATA_A53_CC, AV_PICTURE_TYPE_I, AV_PICTURE_TYPE_NONE } from "n
 import type { Frame as Picture } from "node-av/lib";
 import { Packet } from "node-av/lib";
 import { annexBToFrame, avcCodecString, buildAvcC, splitAnnexB } from "../bitstream/h264.ts";
-import { describeAudio, GroupEncoder, toFrame } from "../engines/node-av/audio-group.ts";
+import { GroupEncoder } from "../engines/node-av/audio-group.ts";
 import { openVideoEncoder } from "../engines/node-av/codec.ts";
 import { newPicture } from "../engines/node-av/scaler.ts";
+import { describeAudio, toFrame } from "../passing-sound.ts";
 import { AUDIO_SAMPLE_RATE } from "../presets.ts";
 import { bandRows, paintBarcode } from "./barcode.ts";
 import type { MediaItem, PatternOptions } from "./media-item.ts";

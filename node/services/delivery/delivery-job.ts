@@ -1,6 +1,7 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import { FrameRelay } from "@leat/node/media/live-frames.ts";
 import { PART_TARGET_MS } from "@leat/node/media/packager.ts";
+import { findOnWish } from "@leat/node/media/playable.ts";
 import type { MediaConnection, MediaMessage } from "@leat/node/wire/media/message.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
@@ -52,6 +53,8 @@ export class DeliveryJob {
   #granted: bigint;
   #budget: bigint;
   #connection: MediaConnection | undefined;
+  /** What the origin was told last of what viewers wish for; undefined while there is nobody to tell. */
+  #wished: string | undefined;
   #changed = new AbortController();
   #stopped = false;
   #creditLostAt: number | undefined;
@@ -65,7 +68,10 @@ export class DeliveryJob {
     this.#granted = job.spec.unsignedBudgetBytes;
     this.#budget = this.#granted;
     const { stream: id, slug, playback: policy = { type: "public" } } = job.spec;
-    const frames = new FrameRelay((error) => components.logger.warn("Follow frames failed", { error }));
+    const frames = new FrameRelay(
+      (error) => components.logger.warn("Follow frames failed", { error }),
+      () => this.#wish(),
+    );
     this.stream = new EdgeStream(components.keep, { id, slug, policy }, frames);
     this.stream.describe(job.spec.renditions);
     this.stream.isUnbudgeted = this.#granted === 0n;
@@ -138,6 +144,8 @@ export class DeliveryJob {
       const { assignment, spec } = job;
       const fromSequence = stream.nextSequence;
       await connection.send({ type: "subscribe", role: "edge", assignment, stream: spec.stream, fromSequence });
+      this.#wished = "";
+      this.#wish();
       const open = new Map<number, SegmentVerifier>();
       for await (const message of connection.messages) {
         if (message.type === "end") {
@@ -152,7 +160,20 @@ export class DeliveryJob {
       throw error;
     } finally {
       this.#connection = undefined;
+      this.#wished = undefined;
     }
+  }
+
+  /** Has the origin make what it makes for viewers only, as long as there are some. */
+  #wish(): void {
+    const rungs = findOnWish(this.stream.window.renditions)
+      .map(({ rung }) => rung)
+      .filter((rung) => this.stream.frames.isFollowed(rung));
+    const wished = rungs.join(" ");
+    if (this.#wished === undefined || wished === this.#wished) return;
+    this.#wished = wished;
+    // A connection that is lost is told by who reads it, and the next one hears it anew.
+    this.#connection?.send({ type: "wish", rungs }).catch(() => {});
   }
 
   #take(message: MediaMessage, open: Map<number, SegmentVerifier>, origin: Origin): void {
@@ -165,6 +186,7 @@ export class DeliveryJob {
       case "description":
         this.#partTargetMs = message.partTargetMs;
         stream.describe(message.renditions, message.partTargetMs);
+        this.#wish();
         return;
       case "config":
         stream.setConfig(message.rung, message.version, message.config);

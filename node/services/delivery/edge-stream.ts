@@ -1,6 +1,7 @@
 import { FrameRelay } from "@leat/node/media/live-frames.ts";
 import type { LivePart, LiveSegment } from "@leat/node/media/live-segment.ts";
 import { LiveWindow } from "@leat/node/media/live-window.ts";
+import { findOffered } from "@leat/node/media/playable.ts";
 import { placePart } from "@leat/node/media/running-hash.ts";
 import type { Guarded } from "@leat/node/media-io/access/viewer-access.ts";
 import type { SegmentStartMessage } from "@leat/node/wire/media/message.ts";
@@ -63,9 +64,9 @@ export class EdgeStream {
     this.frames = frames;
   }
 
-  /** The first segment that some rung still lacks: where a subscription goes on. What is there already is dropped again. */
+  /** The first segment that some rung that manifests name still lacks: where a subscription goes on. What is there already is dropped again. */
   get nextSequence(): number {
-    const lacking = this.window.renditions.map(({ rung }) => (this.#last.get(rung) ?? -1) + 1);
+    const lacking = findOffered(this.window.renditions).map(({ rung }) => (this.#last.get(rung) ?? -1) + 1);
     return lacking.length === 0 ? 0 : Math.min(...lacking);
   }
 

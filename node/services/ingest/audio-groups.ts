@@ -1,38 +1,22 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
-import { AudioCutter, type AudioStep } from "@leat/node/media/audio-cutter.ts";
+import { findOffered } from "@leat/node/media/playable.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import { type AudioConfig, type Boundary, type Frame, VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
 import { AAC_RUNG, OPUS_RUNG, type RenditionInfo } from "@leat/sdk/protocol/stream.ts";
-import type { AudioInput, AudioSpec } from "@leat/transcoder/engine.ts";
+import type { AudioInput } from "@leat/transcoder/engine.ts";
 import { AUDIO_SAMPLE_RATE } from "@leat/transcoder/presets.ts";
-import type { AudioEncode, AudioEncodeEvents } from "@leat/transcoder/supervisor.ts";
-import type { PublishedLog } from "./published-log.ts";
+import { type BegunSegment, SoundGroup, type SoundGroupOptions } from "./sound-group.ts";
+import { SoundWorkers, type StartAudio } from "./sound-workers.ts";
 
-export type StartAudio = (spec: AudioSpec, events: AudioEncodeEvents) => AudioEncode;
-
-export interface AudioGroupsOptions {
+export interface AudioGroupsOptions extends SoundGroupOptions {
   readonly startAudio: StartAudio;
-  /** Where packets go at once. */
-  readonly log: Pick<PublishedLog, "open" | "push" | "end">;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** A group's segment is whole. */
-  readonly onSegment: (rung: number, sequence: number) => void;
-}
-
-interface Group {
-  readonly info: RenditionInfo;
-  readonly cutter: AudioCutter;
-  readonly segments: Map<number, { boundary: Boundary; wallClockMs: number }>;
-  config: AudioConfig | undefined;
-  /** The segment that its packets go to. */
-  open: number | undefined;
-  lastDts: number;
 }
 
 /** What the video did, told to the cutters once the audio that came before it is encoded. */
 interface VideoStep {
-  readonly boundary?: { readonly boundary: Boundary; readonly wallClockMs: number };
+  readonly begun?: BegunSegment;
   readonly shown?: { readonly epoch: number; readonly pts: number };
   /** Packets that came before it. */
   readonly fed: number;
@@ -46,9 +30,6 @@ interface VideoStep {
 const longestHoldMs = 10_000;
 /** About 20 s of packets before the balancer has said which groups there are. */
 const maxWaiting = 1_024;
-/** Packets that the encoder may be behind: beyond it the machine cannot keep up, and audio gaps are the least harm. */
-const maxQueued = 512;
-const restartPauseMs = 1_000;
 /**
  * Audio so far behind the picture has stopped, and players would stop with it: they hear silence instead. Less than
  * what the cutters wait, so that the silence is still in time.
@@ -56,54 +37,68 @@ const restartPauseMs = 1_000;
 const silentAfterS = 1.75;
 /** Silence ends so far behind the picture: sound that returns is heard from its beginning. */
 const silenceBehindS = 1.5;
+/** A group that nobody wishes for any more is encoded for so long: viewers come back. */
+const lingerMs = 30_000;
 
-/** The stream's AAC and Opus groups: encoded once, here at the origin, in one forked worker, cut as the video is. */
+/**
+ * The stream's AAC and Opus groups, made once, here at the origin, cut as the video is. A group of the source's own codec
+ * is passed on; one that manifests name is encoded in a forked worker, and one that they do not name only while somebody
+ * wishes for it.
+ */
 export class AudioGroups {
   readonly #options: AudioGroupsOptions;
-  readonly #groups: Group[];
+  readonly #groups: readonly SoundGroup[];
+  readonly #workers: SoundWorkers;
   #source: { version: number; config: AudioConfig } | undefined;
-  #worker: AudioEncode | undefined;
-  #wanted: readonly Group[] | undefined;
+  #wanted: readonly SoundGroup[] | undefined;
+  #offered: ReadonlySet<number> = new Set();
+  #wished: ReadonlySet<number> = new Set();
+  /** By rung: when the last wish for it ended. */
+  readonly #wishedUntil = new Map<number, number>();
   #waiting: Frame[] = [];
-  #notBefore = 0;
+  /** Packets that came, and stretches of silence. */
   #fed = 0;
   #steps: VideoStep[] = [];
   /** How far the source's sound has come, and the picture; seconds of the epoch. */
   #heard = { epoch: -1, untilS: 0 };
   #shown = { epoch: -1, atS: 0 };
   #closed = false;
-  #killed = false;
 
   constructor(options: AudioGroupsOptions) {
     this.#options = options;
-    this.#groups = (
-      [
-        [AAC_RUNG, "aac"],
-        [OPUS_RUNG, "opus"],
-      ] as const
-    ).map(([rung, codec]) => ({
-      info: { rung, name: codec, kind: "audio", codec, bitrate: 0 },
-      cutter: new AudioCutter(AUDIO_SAMPLE_RATE),
-      segments: new Map(),
-      config: undefined,
-      open: undefined,
-      lastDts: -1,
-    }));
+    const { log, onSegment } = options;
+    this.#groups = [
+      new SoundGroup(AAC_RUNG, "aac", { log, onSegment }),
+      new SoundGroup(OPUS_RUNG, "opus", { log, onSegment }),
+    ];
+    const { startAudio, clock, logger } = options;
+    this.#workers = new SoundWorkers({ startAudio, clock, logger, onPacket: () => this.#release() });
   }
 
   /** The groups that the stream has; none: audio is not delivered. */
   setRenditions(renditions: readonly RenditionInfo[]): void {
-    this.#wanted = this.#groups.flatMap((group) => {
-      const info = renditions.find((rendition) => rendition.rung === group.info.rung);
-      return info === undefined ? [] : [Object.assign(group, { info })];
+    this.#offered = new Set(findOffered(renditions).map(({ rung }) => rung));
+    this.#wanted = this.#groups.filter((group) => {
+      const info = renditions.find(({ rung }) => rung === group.rung);
+      if (info !== undefined) group.describe(info);
+      return info !== undefined;
     });
-    for (const frame of this.#waiting.splice(0)) if (!this.#encode({ type: "frame", frame })) this.#fed -= 1;
+    if (this.#source !== undefined) for (const group of this.#wanted) group.setSource(this.#source.config);
+    for (const frame of this.#waiting.splice(0)) this.#take({ type: "frame", frame });
     this.#release();
+  }
+
+  /** Rungs that some viewer follows now, of those that are not made without one. */
+  wish(rungs: ReadonlySet<number>): void {
+    const nowMs = this.#options.clock.nowMs();
+    for (const rung of this.#wished) if (!rungs.has(rung)) this.#wishedUntil.set(rung, nowMs + lingerMs);
+    this.#wished = rungs;
   }
 
   setSource(version: number, config: AudioConfig): void {
     this.#source = { version, config };
-    if (this.#worker !== undefined) this.#guard(this.#worker.push({ type: "config", version, config }));
+    for (const group of this.#wanted ?? []) group.setSource(config);
+    this.#workers.configure(version, config);
   }
 
   addSource(frame: Frame): void {
@@ -112,18 +107,17 @@ export class AudioGroups {
     const untilS = (frame.pts + frame.duration) / timescale;
     if (frame.epoch > this.#heard.epoch) this.#heard = { epoch: frame.epoch, untilS };
     else if (frame.epoch === this.#heard.epoch) this.#heard.untilS = Math.max(this.#heard.untilS, untilS);
-    if (this.#wanted !== undefined) this.#fed += this.#encode({ type: "frame", frame }) ? 1 : 0;
-    else if (this.#waiting.length < maxWaiting) {
-      this.#waiting.push(frame);
-      this.#fed += 1;
-    }
+    if (this.#wanted === undefined && this.#waiting.length >= maxWaiting) return;
+    this.#fed += 1;
+    if (this.#wanted !== undefined) this.#take({ type: "frame", frame });
+    else this.#waiting.push(frame);
   }
 
   boundary(boundary: Boundary, wallClockMs: number): void {
     if (boundary.epoch > this.#heard.epoch) {
       this.#heard = { epoch: boundary.epoch, untilS: boundary.pts / VIDEO_TIMESCALE };
     }
-    this.#steps.push({ boundary: { boundary, wallClockMs }, fed: this.#fed, atMs: this.#options.clock.nowMs() });
+    this.#steps.push({ begun: { boundary, wallClockMs }, fed: this.#fed, atMs: this.#options.clock.nowMs() });
     this.#release();
   }
 
@@ -140,22 +134,20 @@ export class AudioGroups {
     if (this.#closed) return;
     this.#fillSilence(0, 0);
     this.#closed = true;
-    await this.#worker?.end().catch(() => {});
-    this.#worker = undefined;
+    await this.#workers.end();
     this.#waiting = [];
     this.#release();
-    for (const group of this.#groups) this.#takeSteps(group, group.cutter.finish());
+    for (const group of this.#groups) group.finish();
   }
 
   kill(): void {
     this.#closed = true;
-    this.#killed = true;
-    this.#worker?.kill();
+    this.#workers.kill();
   }
 
   /** Tells the cutters what the video did, as far as the audio before it is encoded. */
   #release(): void {
-    const encoded = this.#fed - this.#waiting.length - (this.#worker?.queued() ?? 0);
+    const encoded = this.#fed - this.#waiting.length - this.#workers.queued;
     const lateMs = this.#options.clock.nowMs() - longestHoldMs;
     let ready = 0;
     while (ready < this.#steps.length) {
@@ -163,13 +155,10 @@ export class AudioGroups {
       if (fed > encoded && atMs > lateMs) break;
       ready += 1;
     }
-    for (const { boundary, shown } of this.#steps.splice(0, ready)) {
+    for (const { begun, shown } of this.#steps.splice(0, ready)) {
       for (const group of this.#groups) {
-        if (boundary !== undefined) {
-          group.segments.set(boundary.boundary.sequence, boundary);
-          this.#takeSteps(group, group.cutter.boundary(boundary.boundary));
-        }
-        if (shown !== undefined) this.#takeSteps(group, group.cutter.advance(shown.epoch, shown.pts));
+        if (begun !== undefined) group.begin(begun);
+        if (shown !== undefined) group.advance(shown.epoch, shown.pts);
       }
     }
   }
@@ -182,80 +171,26 @@ export class AudioGroups {
     this.#heard.untilS = atS - behindS;
     const until = Math.round(this.#heard.untilS * AUDIO_SAMPLE_RATE);
     const arrivalMs = this.#options.clock.nowMs();
-    if (this.#encode({ type: "silence", epoch, from, until, arrivalMs })) this.#fed += 1;
+    this.#fed += 1;
+    this.#take({ type: "silence", epoch, from, until, arrivalMs });
   }
 
-  /** False for a packet that is given up: there is no encoder, or it cannot keep up. */
-  #encode(input: AudioInput): boolean {
-    const wanted = this.#wanted ?? [];
-    if (wanted.length === 0) return false;
-    this.#worker ??= this.#startWorker(wanted);
-    if (this.#worker === undefined || this.#worker.queued() > maxQueued) return false;
-    this.#guard(this.#worker.push(input));
-    return true;
-  }
-
-  #startWorker(wanted: readonly Group[]): AudioEncode | undefined {
-    const { startAudio, clock, logger } = this.#options;
-    if (this.#source === undefined || clock.nowMs() < this.#notBefore) return undefined;
-    const groups = wanted.map(({ info }) => ({ codec: info.codec as "aac" | "opus", bitrate: info.bitrate }));
-    return startAudio(
-      { source: this.#source.config, groups },
-      {
-        config: (index, _, config) => {
-          wanted[index]!.config = config;
-        },
-        frame: (index, frame) => {
-          if (this.#killed) return;
-          const group = wanted[index]!;
-          this.#takeSteps(group, group.cutter.push(frame));
-          this.#release();
-        },
-        error: (error) => logger.warn("Encode audio failed", { error }),
-        exit: (error) => {
-          if (error === undefined || this.#closed) return;
-          this.#worker = undefined;
-          this.#notBefore = clock.nowMs() + restartPauseMs;
-        },
-      },
-    );
-  }
-
-  #takeSteps(group: Group, steps: readonly AudioStep[]): void {
-    for (const step of steps) {
-      if (step.type === "frame") this.#publish(group, step.sequence, step.frame);
-      else this.#close(group, step.sequence);
+  /** Hands on to every group. What no encoder takes waits for none. */
+  #take(input: Exclude<AudioInput, { type: "config" }>): void {
+    for (const group of this.#wanted ?? []) {
+      if (input.type === "frame") group.pass(input.frame);
+      else group.passSilence(input.epoch, input.from, input.until, input.arrivalMs);
     }
+    if (this.#source === undefined) return;
+    this.#workers.arrange(this.#findEncoded(), this.#source.config);
+    this.#workers.push(input);
   }
 
-  #publish(group: Group, sequence: number, frame: Frame): void {
-    const segment = group.segments.get(sequence);
-    if (segment === undefined || group.config === undefined) return;
-    const { log } = this.#options;
-    const { rung } = group.info;
-    if (group.open !== sequence) {
-      const { epoch, firstFrame, discontinuity } = segment.boundary;
-      const { wallClockMs } = segment;
-      log.open({ rung, sequence, epoch, firstFrame, discontinuity, wallClockMs, config: group.config });
-      group.open = sequence;
-      group.lastDts = -1;
-    }
-    // A worker that was started anew may say a little again of what the one before it had said.
-    if (frame.dts <= group.lastDts || frame.epoch !== segment.boundary.epoch) return;
-    group.lastDts = frame.dts;
-    log.push(rung, frame);
-  }
-
-  #close(group: Group, sequence: number): void {
-    group.segments.delete(sequence);
-    if (group.open !== sequence) return;
-    group.open = undefined;
-    this.#options.log.end(group.info.rung);
-    this.#options.onSegment(group.info.rung, sequence);
-  }
-
-  /** A lost worker is told by its exit. */
-  #guard(pushed: Promise<void>): void {
-    pushed.catch(() => {});
+  #findEncoded(): SoundGroup[] {
+    const nowMs = this.#options.clock.nowMs();
+    return (this.#wanted ?? []).filter(({ isPassing, rung }) => {
+      const isWished = this.#wished.has(rung) || (this.#wishedUntil.get(rung) ?? 0) > nowMs;
+      return !isPassing && (isWished || this.#offered.has(rung));
+    });
   }
 }

@@ -12,14 +12,16 @@ export async function serveEdge(
     readonly published: PublishedLog;
     readonly description: () => DescriptionMessage;
     readonly endCode: () => string;
+    /** The edge has viewers of these rungs now. */
+    readonly onWish: (rungs: readonly number[]) => void;
   },
   signal: AbortSignal,
 ): Promise<void> {
   const gone = new AbortController();
   const until = AbortSignal.any([signal, gone.signal]);
-  // An edge says nothing after its subscription; its silence ends when it leaves.
+  // Whatever else an edge says after its subscription is of no interest; that it leaves is.
   const listening = (async () => {
-    for await (const _ of connection.messages);
+    for await (const message of connection.messages) if (message.type === "wish") source.onWish(message.rungs);
   })()
     .catch(() => {})
     .finally(() => gone.abort());

@@ -7,7 +7,7 @@ import type { JobDesk } from "../jobs/job-desk.ts";
 import type { PackSegment } from "../jobs/packed-segment.ts";
 import type { JobSession } from "../jobs/ports.ts";
 import type { ReceiptBook } from "../jobs/receipt-book.ts";
-import type { StartAudio } from "./audio-groups.ts";
+import type { StartAudio } from "./sound-workers.ts";
 
 /** What an origin is made of. */
 export interface OriginComponents {

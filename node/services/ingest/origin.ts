@@ -41,6 +41,8 @@ export class Origin {
   readonly #line: BalancerLine;
   /** Edges that read now. */
   readonly #edges = new Set<Promise<void>>();
+  /** What viewers at each of them follow of what is not made without one. */
+  readonly #wishes = new Map<MediaConnection, readonly number[]>();
   readonly #transcoders: Transcoders;
   /** The newest published segment per rung. */
   readonly #newest = new Map<number, number>();
@@ -244,14 +246,23 @@ export class Origin {
       return connection.close();
     }
     if (subscribe.role === "transcode") return this.#transcoders.serve(connection, subscribe);
+    const onWish = (rungs: readonly number[]) => {
+      this.#wishes.set(connection, rungs);
+      this.#audio.wish(new Set([...this.#wishes.values()].flat()));
+    };
     const source = {
       published: this.#published,
       description: () => this.#describe(),
       endCode: () => "STREAM_ENDED",
+      onWish,
     };
     const served = serveEdge(connection, subscribe, source, this.#tasks.signal);
     this.#edges.add(served);
-    return served.finally(() => this.#edges.delete(served));
+    return served.finally(() => {
+      this.#edges.delete(served);
+      onWish([]);
+      this.#wishes.delete(connection);
+    });
   }
 
   /** Takes no more of what an attempt made. */

@@ -11,6 +11,7 @@ import {
   MAX_CUES,
   MAX_DATE_MS,
   MAX_RECEIPT_LEAVES,
+  MAX_RENDITIONS,
   MAX_SESSION_MESSAGE_BYTES,
 } from "@leat/sdk/protocol/limits.ts";
 import {
@@ -147,6 +148,7 @@ const bodies = {
   },
   end: { byte: 13, schema: closedObject({ code: publicCodeSchema }) },
   partRestart: { byte: 14, schema: closedObject(place) },
+  wish: { byte: 15, schema: closedObject({ rungs: listSchema(uint32Schema, MAX_RENDITIONS) }) },
 } satisfies Record<Exclude<MediaMessageType, "frame">, { byte: number; schema: TSchema }>;
 
 const FRAME_BYTE = 7;

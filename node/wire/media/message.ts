@@ -25,6 +25,8 @@ export type MediaMessage =
   | SegmentEndMessage
   /** Transcoder to origin: one for all rungs of the job, per segment. */
   | { readonly type: "receipt"; readonly receipt: Signed<Receipt>; readonly leaves: readonly PartLeaf[] }
+  /** Edge to origin, whenever that changes: rungs with viewers of those that are not made without one. */
+  | { readonly type: "wish"; readonly rungs: readonly number[] }
   /** Origin to transcoder: what the check of a segment gave. */
   | { readonly type: "verdict"; readonly sequence: number; readonly ok: boolean; readonly code?: string }
   /** The stream is over. */

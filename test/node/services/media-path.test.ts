@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { checkPlaylist } from "@leat/node/media/inspect/check-master.ts";
 import { checkStream } from "@leat/node/media/inspect/check-stream.ts";
 import { initSegment } from "@leat/node/media/mp4/init.ts";
+import { findOffered } from "@leat/node/media/playable.ts";
 import { addLive } from "@leat/node/media-io/hls/routes.ts";
 import type { PublishSink } from "@leat/node/media-io/publish-sink.ts";
 import type { EdgeStream } from "@leat/node/services/delivery/edge-stream.ts";
@@ -369,7 +370,7 @@ describe("the media path, from a publisher to an edge", function () {
     await balancer.until(() => balancer.of("source.ready").length > 0);
     await publishItems(sink, rest);
     await finish(sink, stream);
-    for (const { rung, kind } of stream.window.renditions) {
+    for (const { rung, kind } of findOffered(stream.window.renditions)) {
       if (kind !== "audio") continue;
       assert.deepEqual(sequencesOf(stream, rung), [0, 1, 2, 3]);
       const seconds = stream.window.held(rung).reduce((sum, segment) => sum + segment.durationTicks / 48_000, 0);

@@ -1,14 +1,8 @@
 import type { Frame as Samples } from "node-av/lib";
 import type { AudioGroup } from "../../ladder.ts";
-import { AUDIO_SAMPLE_RATE } from "../../presets.ts";
-import type { AudioPacket } from "./audio-group.ts";
+import { type AudioPacket, SILENCE_LIMIT_SAMPLES, TOLERANCE_SAMPLES } from "../../passing-sound.ts";
 import { GroupEncoder } from "./audio-group.ts";
 import { Resampler } from "./resampler.ts";
-
-/** Publishers round timestamps to milliseconds and worse; what is further off than 20 ms is a hole or an overlap. */
-export const TOLERANCE_SAMPLES = AUDIO_SAMPLE_RATE / 50;
-/** Holes up to this long are filled with silence, longer ones become a jump in time. */
-export const SILENCE_LIMIT_SAMPLES = AUDIO_SAMPLE_RATE * 10;
 
 /** Brings decoded sound to 48 kHz on the stream's clock, and feeds the encoder of each group. */
 export class AudioFeed {

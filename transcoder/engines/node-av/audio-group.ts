@@ -1,4 +1,3 @@
-import type { AudioConfig, Frame } from "@leat/sdk/protocol/frame.ts";
 import {
   AV_CHANNEL_LAYOUT_MONO,
   AV_CHANNEL_LAYOUT_STEREO,
@@ -9,6 +8,7 @@ import {
 import { Codec, CodecContext, CodecParameters, Packet, Rational, Frame as Samples } from "node-av/lib";
 import { TranscodeError } from "../../errors.ts";
 import type { AudioGroup } from "../../ladder.ts";
+import type { AudioPacket } from "../../passing-sound.ts";
 import { AUDIO_ENCODERS, AUDIO_SAMPLE_RATE } from "../../presets.ts";
 import { describeFault } from "./codec.ts";
 
@@ -16,13 +16,6 @@ import { describeFault } from "./codec.ts";
 interface SamplePlace {
   readonly epoch: number;
   readonly pts: number;
-}
-
-export interface AudioPacket {
-  readonly epoch: number;
-  readonly pts: number;
-  readonly duration: number;
-  readonly data: Uint8Array;
 }
 
 /** Encodes samples in frames of the codec's own length, and gives every packet the time of what it plays. */
@@ -162,25 +155,6 @@ function openAudioEncoder(group: AudioGroup, channels: number): CodecContext {
     throw new TranscodeError({ code: "TRANSCODE_ENCODER_FAILED", codec: group.codec, reason: describeFault(opened) });
   }
   return context;
-}
-
-export function describeAudio(codec: AudioGroup["codec"], channels: number, extradata: Uint8Array): AudioConfig {
-  const shape = {
-    kind: "audio",
-    codec,
-    timescale: AUDIO_SAMPLE_RATE,
-    sampleRate: AUDIO_SAMPLE_RATE,
-    channels,
-  } as const;
-  if (codec === "aac") return { ...shape, description: Buffer.from(extradata), codecString: "mp4a.40.2" };
-  // Packet times are compensated already: a pre-skip here would be taken off twice.
-  const dOps = Buffer.from([0, channels, 0, 0, 0, 0, 0xbb, 0x80, 0, 0, 0]);
-  return { ...shape, description: dOps, codecString: "opus" };
-}
-
-export function toFrame(packet: AudioPacket, arrivalMs: number): Frame {
-  const { epoch, pts, duration, data } = packet;
-  return { kind: "audio", epoch, dts: pts, pts, duration, key: true, configVersion: 1, arrivalMs, data };
 }
 
 export function layoutOf(channels: number): typeof AV_CHANNEL_LAYOUT_STEREO {

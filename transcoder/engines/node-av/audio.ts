@@ -2,12 +2,10 @@ import type { AudioConfig, Frame } from "@leat/sdk/protocol/frame.ts";
 import type { CodecContext } from "node-av/lib";
 import { Packet, Frame as Samples } from "node-av/lib";
 import type { AudioInput, AudioSink, AudioSpec, LiveAudio } from "../../engine.ts";
+import { type AudioPacket, canPass, describeAudio, PassingGroup, toFrame } from "../../passing-sound.ts";
 import { AUDIO_SAMPLE_RATE } from "../../presets.ts";
 import { AudioFeed } from "./audio-feed.ts";
-import type { AudioPacket } from "./audio-group.ts";
-import { describeAudio, toFrame } from "./audio-group.ts";
 import { openAudioDecoder } from "./codec.ts";
-import { canPass, PassingGroup } from "./passing-group.ts";
 
 /**
  * Decodes the live sound once, for all groups. A group of the source's own codec gets its packets as they are while that

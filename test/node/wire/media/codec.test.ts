@@ -71,6 +71,7 @@ const values: fc.Arbitrary<MediaMessage> = fc.oneof(
     fromSequence: uint32,
   }),
   record({ type: of("accepted") }),
+  record({ type: of("wish"), rungs: fc.array(uint32, { maxLength: 40 }) }),
   record({ type: of("refused"), code }),
   record({
     type: of("description"),

@@ -1,8 +1,18 @@
 import type { AudioConfig, Frame } from "@leat/sdk/protocol/frame.ts";
-import type { AudioGroup } from "../../ladder.ts";
-import { AUDIO_SAMPLE_RATE } from "../../presets.ts";
-import { SILENCE_LIMIT_SAMPLES, TOLERANCE_SAMPLES } from "./audio-feed.ts";
-import { type AudioPacket, GroupEncoder } from "./audio-group.ts";
+import type { AudioGroup } from "./ladder.ts";
+import { AUDIO_SAMPLE_RATE } from "./presets.ts";
+
+/** Publishers round timestamps to milliseconds and worse; what is further off than 20 ms is a hole or an overlap. */
+export const TOLERANCE_SAMPLES = AUDIO_SAMPLE_RATE / 50;
+/** Holes up to this long are filled with silence, longer ones become a jump in time. */
+export const SILENCE_LIMIT_SAMPLES = AUDIO_SAMPLE_RATE * 10;
+
+export interface AudioPacket {
+  readonly epoch: number;
+  readonly pts: number;
+  readonly duration: number;
+  readonly data: Uint8Array;
+}
 
 /** A publisher may send this much more than the ladder names: viewers' lines and the buyer's bytes are made for that. */
 const RATE_CEILING = 2;
@@ -40,7 +50,6 @@ export class PassingGroup {
   /** Where the next packet stands. */
   #next = 0;
   #isUnfit = false;
-  #silent: AudioPacket | undefined;
   /** Of the sound that rates are judged by. */
   #judged = { samples: 0, bytes: 0 };
 
@@ -81,8 +90,7 @@ export class PassingGroup {
     if (epoch !== this.#epoch || until - this.#next > SILENCE_LIMIT_SAMPLES) this.#enter(epoch, until);
     const packets: AudioPacket[] = [];
     if (until - this.#next <= TOLERANCE_SAMPLES) return packets;
-    this.#silent ??= encodeSilence(this.#group, this.#channels);
-    const { duration, data } = this.#silent;
+    const { duration, data } = silentPackets[this.#group.codec](this.#channels);
     for (; until - this.#next >= duration; this.#next += duration) {
       packets.push({ epoch, pts: this.#next, duration, data });
     }
@@ -99,14 +107,45 @@ export class PassingGroup {
   }
 }
 
-/** The packet that the group's own encoder makes of silence. */
-function encodeSilence(group: AudioGroup, channels: number): AudioPacket {
-  const encoder = new GroupEncoder(group, channels);
-  try {
-    encoder.moveTo({ epoch: 0, pts: AUDIO_SAMPLE_RATE });
-    const packets = encoder.write(Array.from({ length: channels }, () => new Float32Array(AUDIO_SAMPLE_RATE / 5)));
-    return packets.at(-1)!;
-  } finally {
-    encoder.close();
-  }
+/**
+ * Packets that hold nothing but that there is nothing. AAC: one channel, or a pair, without a band, and the end. Opus:
+ * 20 ms of the full band, for which its decoder is told to hear nothing new.
+ */
+const silentPackets = {
+  aac: (channels: number) => ({
+    duration: 1_024,
+    data: channels === 1 ? Uint8Array.of(0, 0, 0, 0x07) : Uint8Array.of(0x21, 0, 0, 0, 0, 0x1c),
+  }),
+  opus: (channels: number) => ({ duration: 960, data: Uint8Array.of(channels === 1 ? 0xf8 : 0xfc, 0xff, 0xfe) }),
+} as const;
+
+/** Most that a packet of AAC holds for each channel, bytes. */
+const AAC_CHANNEL_BYTES = 768;
+/** The first three bits of AAC: a channel, a pair of them; then what may stand before those: data, layout, filling. */
+const AAC_BEGINNINGS: ReadonlySet<number> = new Set([0, 1, 4, 5, 6]);
+const LONGEST_OPUS_BYTES = 7 * 1_276;
+
+/** Whether bytes may be a packet of the codec. Only a decoder knows whether they are. */
+export function mayBeSound(codec: AudioGroup["codec"], data: Uint8Array): boolean {
+  if (codec === "opus") return data.length > 0 && data.length <= LONGEST_OPUS_BYTES;
+  return data.length > 1 && data.length <= 2 * AAC_CHANNEL_BYTES && AAC_BEGINNINGS.has(data[0]! >> 5);
+}
+
+export function describeAudio(codec: AudioGroup["codec"], channels: number, extradata: Uint8Array): AudioConfig {
+  const shape = {
+    kind: "audio",
+    codec,
+    timescale: AUDIO_SAMPLE_RATE,
+    sampleRate: AUDIO_SAMPLE_RATE,
+    channels,
+  } as const;
+  if (codec === "aac") return { ...shape, description: Uint8Array.from(extradata), codecString: "mp4a.40.2" };
+  // Packet times are compensated already: a pre-skip here would be taken off twice.
+  const dOps = Uint8Array.of(0, channels, 0, 0, 0, 0, 0xbb, 0x80, 0, 0, 0);
+  return { ...shape, description: dOps, codecString: "opus" };
+}
+
+export function toFrame(packet: AudioPacket, arrivalMs: number): Frame {
+  const { epoch, pts, duration, data } = packet;
+  return { kind: "audio", epoch, dts: pts, pts, duration, key: true, configVersion: 1, arrivalMs, data };
 }

@@ -1,0 +1,147 @@
+import { AudioCutter, type AudioStep } from "@leat/node/media/audio-cutter.ts";
+import type { AudioConfig, Boundary, Frame } from "@leat/sdk/protocol/frame.ts";
+import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
+import {
+  type AudioPacket,
+  canPass,
+  describeAudio,
+  mayBeSound,
+  PassingGroup,
+  toFrame,
+} from "@leat/transcoder/passing-sound.ts";
+import { AUDIO_SAMPLE_RATE } from "@leat/transcoder/presets.ts";
+import type { PublishedLog } from "./published-log.ts";
+
+export interface SoundGroupOptions {
+  /** Where packets go at once. */
+  readonly log: Pick<PublishedLog, "open" | "push" | "end">;
+  /** A segment is whole. */
+  readonly onSegment: (rung: number, sequence: number) => void;
+}
+
+export interface BegunSegment {
+  readonly boundary: Boundary;
+  readonly wallClockMs: number;
+}
+
+/** A stream's sound in one codec: passed on as it comes where that will do, or what an encoder gives; cut as the video is. */
+export class SoundGroup {
+  readonly codec: "aac" | "opus";
+  readonly rung: number;
+  readonly #options: SoundGroupOptions;
+  readonly #cutter = new AudioCutter(AUDIO_SAMPLE_RATE);
+  readonly #segments = new Map<number, BegunSegment>();
+  #bitrate = 0;
+  #begun = false;
+  #passing: PassingGroup | undefined;
+  #config: AudioConfig | undefined;
+  /** The segment that its packets go to. */
+  #open: number | undefined;
+  /** Up to where its packets reach. */
+  #end = { epoch: -1, pts: 0 };
+
+  constructor(rung: number, codec: "aac" | "opus", options: SoundGroupOptions) {
+    this.rung = rung;
+    this.codec = codec;
+    this.#options = options;
+  }
+
+  get bitrate(): number {
+    return this.#bitrate;
+  }
+
+  /** Its packets are the source's: it needs no encoder. */
+  get isPassing(): boolean {
+    return this.#passing !== undefined;
+  }
+
+  describe({ bitrate }: RenditionInfo): void {
+    this.#bitrate = bitrate;
+  }
+
+  /** Call when it is described. What does not fit a decoder that was set up is encoded from then on, for good. */
+  setSource(config: AudioConfig): void {
+    const fits = canPass(this.codec, config);
+    if (this.#begun) {
+      if (!fits || config.channels !== this.#config?.channels) this.#passing = undefined;
+      return;
+    }
+    this.#begun = true;
+    if (!fits) return;
+    const { channels, description } = config;
+    this.#config = describeAudio(this.codec, channels, description);
+    this.#passing = new PassingGroup({ codec: this.codec, bitrate: this.#bitrate }, channels);
+  }
+
+  /** A packet of the source. What can be none leaves a hole. */
+  pass(frame: Frame): void {
+    const passing = this.#passing;
+    if (passing === undefined || !mayBeSound(this.codec, frame.data)) return;
+    this.#pushAll(passing.push(frame), frame.arrivalMs);
+    if (passing.isUnfit) this.#passing = undefined;
+  }
+
+  passSilence(epoch: number, from: number, until: number, arrivalMs: number): void {
+    this.#pushAll(this.#passing?.silence(epoch, from, until) ?? [], arrivalMs);
+  }
+
+  /** What its encoder's packets need. Those that were passed on before have set decoders up for both. */
+  setConfig(config: AudioConfig): void {
+    if (this.#config?.channels !== config.channels) this.#config = config;
+  }
+
+  /** Its next packet. An encoder that begins behind others warms up before its first sample, and repeats a little. */
+  push(frame: Frame): void {
+    const { epoch, pts, duration } = frame;
+    if (epoch === this.#end.epoch && pts < this.#end.pts) return;
+    this.#end = { epoch, pts: pts + duration };
+    this.#takeSteps(this.#cutter.push(frame));
+  }
+
+  begin(segment: BegunSegment): void {
+    this.#segments.set(segment.boundary.sequence, segment);
+    this.#takeSteps(this.#cutter.boundary(segment.boundary));
+  }
+
+  /** The video of the open epoch has shown `pts`. */
+  advance(epoch: number, pts: number): void {
+    this.#takeSteps(this.#cutter.advance(epoch, pts));
+  }
+
+  finish(): void {
+    this.#takeSteps(this.#cutter.finish());
+  }
+
+  #pushAll(packets: readonly AudioPacket[], arrivalMs: number): void {
+    for (const packet of packets) this.push(toFrame(packet, arrivalMs));
+  }
+
+  #takeSteps(steps: readonly AudioStep[]): void {
+    for (const step of steps) {
+      if (step.type === "frame") this.#publish(step.sequence, step.frame);
+      else this.#close(step.sequence);
+    }
+  }
+
+  #publish(sequence: number, frame: Frame): void {
+    const segment = this.#segments.get(sequence);
+    if (segment === undefined || this.#config === undefined || frame.epoch !== segment.boundary.epoch) return;
+    const { log } = this.#options;
+    const { rung } = this;
+    if (this.#open !== sequence) {
+      const { epoch, firstFrame, discontinuity } = segment.boundary;
+      const { wallClockMs } = segment;
+      log.open({ rung, sequence, epoch, firstFrame, discontinuity, wallClockMs, config: this.#config });
+      this.#open = sequence;
+    }
+    log.push(rung, frame);
+  }
+
+  #close(sequence: number): void {
+    this.#segments.delete(sequence);
+    if (this.#open !== sequence) return;
+    this.#open = undefined;
+    this.#options.log.end(this.rung);
+    this.#options.onSegment(this.rung, sequence);
+  }
+}
