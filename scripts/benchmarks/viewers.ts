@@ -8,6 +8,7 @@ import { waitFor } from "../../test/support/e2e-stream.ts";
 import { buyerOf } from "../network/demo.ts";
 import type { BenchCase, BenchOptions, BenchResult } from "./case.ts";
 import { withNetwork } from "./support/bench-network.ts";
+import { compareWithSendfile } from "./support/bytes-per-core.ts";
 import type { CrowdFigures } from "./support/hls-crowd.ts";
 import { cpuMsOf, readMetric } from "./support/process-cost.ts";
 import { ViewerProcess } from "./support/viewer-process.ts";
@@ -47,6 +48,7 @@ const source = [
  * What an edge costs that serves one 1.5 Mb/s stream, its viewers in a process of their own: CPU of the whole edge node
  * (receipts, access, metrics and vouchers in), share of requests that were answered, how far the last viewer had a part
  * behind the first, and the delay of the edge's event loop. Publisher, transcoder and viewers share the machine with it.
+ * And how many bytes of HLS a second of its CPU serves, beside nginx.
  */
 export const run: BenchCase = ({ log, signal }) => withNetwork(log, adjust, (network) => runAll(network, log, signal));
 
@@ -66,6 +68,10 @@ async function runAll(network: TestNetwork, log: BenchOptions["log"], signal: Ab
       return (await fetch(found.primary.hls)).ok ? found : undefined;
     });
     const rows: Record<string, number>[] = [];
+    log("bytes beside nginx with sendfile");
+    const { primary } = playback;
+    await sleep(SETTLE_MS);
+    const perCore = await compareWithSendfile(new URL("360p/index.m3u8", primary.hls).href, network.pids.get(EDGE)!);
     for (const crowd of CROWDS) {
       signal.throwIfAborted();
       if (publisher.exitCode !== null) throw new Error("the publisher was turned away: there is nothing to watch");
@@ -73,7 +79,7 @@ async function runAll(network: TestNetwork, log: BenchOptions["log"], signal: Ab
       rows.push({ ...crowd, ...(await measure(network, playback, crowd)) });
     }
     const [first, ...more] = rows as [Record<string, number>, ...Record<string, number>[]];
-    return { rows, json: { ...first, more } };
+    return { rows: rows.map((row) => ({ ...row, ...perCore })), json: { ...perCore, ...first, more } };
   } finally {
     publisher?.kill("SIGTERM");
   }

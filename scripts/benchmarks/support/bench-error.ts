@@ -1,0 +1,7 @@
+import { CodedError } from "@leat/sdk/base/errors.ts";
+
+/** What a benchmark needs and this machine has not. */
+export class BenchError extends CodedError<
+  | { code: "BENCH_PEER_MISSING"; peer: string; packages: string }
+  | { code: "BENCH_PEER_FAILED"; peer: string; reason: string }
+> {}
