@@ -216,8 +216,11 @@ export class ChannelBooks {
   }
 
   /** Exact amount a second: what was measured, or what the open jobs were quoted before there is a measure. */
-  exactPerSecond(book: Book): bigint {
-    return book.rate.perSecond(this.#components.clock.nowMs()) ?? creditFacts(book.openJobs.values()).exactPerSecond;
+  exactPerSecond({ openJobs, rate }: Book): bigint {
+    const nowMs = this.#components.clock.nowMs();
+    // A buyer's agent knows of no job: it hears of work that was done.
+    if (openJobs.size === 0) return rate.recentPerSecond(nowMs);
+    return rate.perSecond(nowMs) ?? creditFacts(openJobs.values()).exactPerSecond;
   }
 
   openJob(book: Book, terms: CreditTerms): void {

@@ -82,6 +82,26 @@ describe("payment watch", () => {
     assert.equal((await watch.report()).channels[0]!.runwayState, "dry");
   });
 
+  it("says from the first receipts on what a payer that knows no job can lose, and nothing when it is over", async () => {
+    const { payee, payer, job } = await openPair();
+    on.chain.set(on.channel, { reserve: 4_000n });
+    const work = async (seq: bigint) => {
+      const one = workOf(job, seq, 2n * second);
+      await payee.earned(one);
+      await payer.owe(one);
+      await payer.passed(one);
+      await on.clock.advance(2_000);
+    };
+    const canLose = async () => (await payer.status())[0]!.canLoseExact;
+    // What was paid ahead is worked off first.
+    for (let seq = 0n; seq < 5n; seq += 1n) await work(seq);
+    assert.equal(await canLose(), 4n * second);
+    await on.clock.advance(600_000);
+    assert.equal(await canLose(), 0n);
+    for (let seq = 5n; seq < 10n; seq += 1n) await work(seq);
+    assert.equal(await canLose(), 4n * second);
+  });
+
   it("reads the pool of a payer once, and again while it spends or owes", async () => {
     const { payee, payer, job } = await openPair();
     let reads = 0;
