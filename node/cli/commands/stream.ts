@@ -9,6 +9,7 @@ import {
   listPayments,
   listStreams,
   rotateStreamKey,
+  type StreamInfo,
   setPlayback,
   setTargets,
 } from "@leat/sdk/client/actions/streams.ts";
@@ -24,8 +25,9 @@ import { Value } from "typebox/value";
 import { openCaller } from "../api-caller.ts";
 import { costsOf, listSrt, renderCreated } from "../created-report.ts";
 import { readJsonFile } from "../json-file.ts";
-import { printResult, renderTable, UsageError, wantsJson } from "../output.ts";
+import { printResult, UsageError, wantsJson } from "../output.ts";
 import { acceptSettings } from "../settings-flags.ts";
+import { chooseStreams, renderStreams } from "../stream-list.ts";
 import { renderStream, sumCost } from "../stream-report.ts";
 import { readLadder } from "./transcode.ts";
 
@@ -41,6 +43,11 @@ interface CreateFlags {
   readonly when?: string;
   readonly targets?: string;
   readonly idempotencyKey?: string;
+}
+
+interface ListFlags {
+  readonly limit: string;
+  readonly all: boolean;
 }
 
 export function register(program: Command): void {
@@ -92,15 +99,15 @@ export function register(program: Command): void {
       });
     });
   acceptSettings(stream.command("list"))
-    .description("show your streams, newest first")
-    .action(async (_flags: unknown, command: Command) => {
+    .description("show your streams: every live one, then the newest")
+    .option("--limit <streams>", "show so many at most, and every live one", "50")
+    .option("--all", "show them all", false)
+    .action(async (flags: ListFlags, command: Command) => {
+      const limit = flags.all ? Number.MAX_SAFE_INTEGER : parseLimit(flags.limit);
       const { caller } = await openCaller(command, 0);
-      const { streams } = await listStreams(caller);
-      printResult(command, { streams }, () =>
-        streams.length === 0
-          ? "no streams"
-          : renderTable(streams.map(({ slug, state, id }) => ({ stream: slug, state, id }))),
-      );
+      const streams: StreamInfo[] = [];
+      for await (const stream of listStreams(caller)) streams.push(stream);
+      printResult(command, chooseStreams(streams, limit), renderStreams);
     });
   acceptSettings(stream.command("show <stream>"))
     .description("show who did what for one of your streams, by which decision, and what that cost")
@@ -211,6 +218,11 @@ function parseBudget(text: string): bigint {
   if (/^0*\d{1,18}$/.test(text)) return BigInt(text);
   const found = /^\d+$/.test(text) ? `a number of ${text.length} digits` : text.slice(0, 80);
   throw new UsageError(`--budget is ${found}, wanted is a whole number of bytes of at most 18 digits`);
+}
+
+function parseLimit(text: string): number {
+  if (/^0*[1-9]\d{0,5}$/.test(text)) return Number(text);
+  throw new UsageError(`--limit is ${text.slice(0, 80)}, wanted is a whole number from 1 to 999999`);
 }
 
 function parseRegion(text: string): string {

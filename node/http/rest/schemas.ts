@@ -6,6 +6,7 @@ import { pullRequestSchema } from "@leat/sdk/protocol/pull.ts";
 import { restreamTargetsSchema } from "@leat/sdk/protocol/restream.ts";
 import { addressSchema, closedObject, hashSchema } from "@leat/sdk/protocol/schemas.ts";
 import { type Static, Type } from "typebox";
+import type { StreamPlace } from "../../store/sql/stream-store.ts";
 
 /** Integers beyond 2^53 travel as decimal text. */
 const decimal = (digits: number) => Type.String({ pattern: `^[0-9]{1,${digits}}$` });
@@ -40,12 +41,21 @@ export const playQuery = closedObject({
 });
 export const rotateBody = closedObject({ revokeOld: Type.Optional(Type.Boolean()) });
 
-/** Lists come in pages of at most 200; `before` is the last row's time of the page before. */
+/**
+ * Lists come in pages of at most 200; `before` is the last row's time of the page before and, so that none of one
+ * millisecond is left out, its id: `1700000000000.0x…`.
+ */
 export const pageQuery = closedObject({
   limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
-  before: Type.Optional(Type.Integer({ minimum: 0 })),
+  before: Type.Optional(Type.String({ pattern: "^[0-9]{1,15}(\\.0x[0-9a-f]{64})?$" })),
 });
 export type PageQuery = Static<typeof pageQuery>;
+
+export function readPlace(before: string | undefined): StreamPlace | undefined {
+  if (before === undefined) return undefined;
+  const [time, id] = before.split(".");
+  return { createdAtMs: Number(time), ...(id === undefined ? {} : { id: id as Hex }) };
+}
 
 /** `after` is time and hash of the last receipt of the page before: `1700000000000.0x…`. */
 export const receiptsQuery = closedObject({

@@ -13,6 +13,7 @@ import {
   type PageQuery,
   pageQuery,
   type ReceiptsQuery,
+  readPlace,
   readPosition,
   readPrices,
   receiptsQuery,
@@ -66,7 +67,7 @@ export async function registerStreamRoutes(
       "/v1/streams",
       { schema: { querystring: pageQuery } },
       async ({ account, query }) => ({
-        streams: (await views.streams(account, query.limit, query.before)).map(show),
+        streams: (await views.streams(account, query.limit, readPlace(query.before))).map(show),
       }),
     );
     group.get<OneStream>("/v1/streams/:stream", { schema: { params: streamParams } }, async ({ account, params }) =>

@@ -11,7 +11,7 @@ import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import { dearestPrices, findAboveCeiling, retailPrices } from "../../market/pricing.ts";
 import { readPolicy } from "../../media-io/access/policy.ts";
 import { parseSource } from "../../media-io/pull/source-url.ts";
-import type { StreamRow } from "../../store/sql/stream-store.ts";
+import type { StreamPlace, StreamRow } from "../../store/sql/stream-store.ts";
 import type { CandidateBook } from "./candidates.ts";
 import { BalancerError } from "./errors.ts";
 import { type CostEstimate, estimateCost, findWarnings, type StreamWarning } from "./estimate.ts";
@@ -199,8 +199,8 @@ export class Streams {
     return row;
   }
 
-  list(buyer: Address, limit: number, beforeMs?: number): Promise<StreamRow[]> {
-    return this.#components.streamStore.list(buyer, limit, beforeMs);
+  list(buyer: Address, limit: number, before?: StreamPlace): Promise<StreamRow[]> {
+    return this.#components.streamStore.list(buyer, limit, before);
   }
 
   /** Takes no more frames from now on; what came is transcoded, delivered and paid. */

@@ -2,7 +2,7 @@ import { channelId, hubChannel } from "@leat/sdk/protocol/channel.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { Candidate } from "@leat/sdk/selection/candidate.ts";
 import type { AttemptRow, CheckTotal, JobRow, ReceiptPosition, ReceiptRow } from "../../store/sql/job-store.ts";
-import type { StreamRow } from "../../store/sql/stream-store.ts";
+import type { StreamPlace, StreamRow } from "../../store/sql/stream-store.ts";
 import type { AttemptCost } from "../../store/sql/work-costs.ts";
 import type { ChannelStatus } from "../payment/index.ts";
 import type { CandidateBook } from "./candidates.ts";
@@ -36,7 +36,7 @@ export interface NodeView {
 /** What can be read of streams, nodes and the cluster. A buyer reads its own streams alone. */
 export interface StreamViews {
   stream(buyer: Address, name: string): Promise<StreamRow>;
-  streams(buyer: Address, limit: number, beforeMs?: number): Promise<StreamRow[]>;
+  streams(buyer: Address, limit: number, before?: StreamPlace): Promise<StreamRow[]>;
   /** How its source does; undefined while it is not published. Of a row that was read above. */
   health(stream: Hex): HeardHealth | undefined;
   jobs(buyer: Address, name: string): Promise<JobView[]>;
@@ -64,8 +64,8 @@ export class Views implements StreamViews {
     return this.#streams.find(buyer, name);
   }
 
-  streams(buyer: Address, limit: number, beforeMs?: number): Promise<StreamRow[]> {
-    return this.#streams.list(buyer, limit, beforeMs);
+  streams(buyer: Address, limit: number, before?: StreamPlace): Promise<StreamRow[]> {
+    return this.#streams.list(buyer, limit, before);
   }
 
   health(stream: Hex): HeardHealth | undefined {

@@ -1,9 +1,14 @@
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
-import { and, desc, eq, inArray, isNull, lt, ne } from "drizzle-orm";
+import { and, desc, eq, inArray, isNull, lt, ne, or } from "drizzle-orm";
 import type { SqlDatabase } from "./database.ts";
 import { leases, streamKeys, streams } from "./schema.ts";
 
 export type StreamRow = typeof streams.$inferSelect;
+/** Where a list of streams, newest first, goes on: behind this one. Without its id behind all of its millisecond. */
+export interface StreamPlace {
+  readonly createdAtMs: number;
+  readonly id?: Hex;
+}
 export type LeaseRow = typeof leases.$inferSelect;
 
 /** Streams, their keys and their publish leases. */
@@ -64,12 +69,12 @@ export class StreamStore {
   }
 
   /** Newest first. */
-  async list(buyer: Address, limit: number, beforeMs = Number.MAX_SAFE_INTEGER): Promise<StreamRow[]> {
+  async list(buyer: Address, limit: number, before?: StreamPlace): Promise<StreamRow[]> {
     return this.#database.sql
       .select()
       .from(streams)
-      .where(and(eq(streams.buyer, buyer), lt(streams.createdAtMs, beforeMs)))
-      .orderBy(desc(streams.createdAtMs))
+      .where(and(eq(streams.buyer, buyer), isBehind(before)))
+      .orderBy(desc(streams.createdAtMs), desc(streams.id))
       .limit(limit);
   }
 
@@ -89,4 +94,11 @@ export class StreamStore {
   async dropLease(stream: Hex): Promise<void> {
     await this.#database.sql.delete(leases).where(eq(leases.stream, stream));
   }
+}
+
+function isBehind(place: StreamPlace | undefined) {
+  if (place === undefined) return undefined;
+  const { createdAtMs, id } = place;
+  const isOlder = lt(streams.createdAtMs, createdAtMs);
+  return id === undefined ? isOlder : or(isOlder, and(eq(streams.createdAtMs, createdAtMs), lt(streams.id, id)));
 }

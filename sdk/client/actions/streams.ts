@@ -108,6 +108,9 @@ export interface StreamInfo {
   /** Pictures and segments that came in. */
   readonly frames: string;
   readonly segments: number;
+  /** Milliseconds since 1970. */
+  readonly createdAtMs: number;
+  /** Why it ended; null before. */
   readonly endCode: string | null;
 }
 
@@ -228,6 +231,9 @@ export async function callApi<T>(
   throw new ApiError({ code: "API_REFUSED", reason, status: response.status }, { message });
 }
 
+/** The most that the API gives at once. */
+const rowsPerPage = 200;
+
 /**
  * Creates a stream. Where the answer was lost, the same idempotency key asks again without making a second one.
  * @param idempotencyKey Default: a new one, so that each call makes a stream.
@@ -242,8 +248,17 @@ export function createStream(
   return callApi(caller, "POST", "/v1/streams", { body: { ...request, nonce }, idempotencyKey });
 }
 
-export function listStreams(caller: ApiCaller): Promise<{ readonly streams: readonly StreamInfo[] }> {
-  return callApi(caller, "GET", "/v1/streams");
+/** Every stream of the account, newest first. A page is asked for when it is needed. */
+export async function* listStreams(caller: ApiCaller): AsyncGenerator<StreamInfo, void, undefined> {
+  let before = "";
+  for (;;) {
+    const target = `/v1/streams?limit=${rowsPerPage}${before}`;
+    const { streams } = await callApi<{ streams: readonly StreamInfo[] }>(caller, "GET", target);
+    yield* streams;
+    const last = streams.at(-1);
+    if (last === undefined || streams.length < rowsPerPage) return;
+    before = `&before=${last.createdAtMs}.${last.id}`;
+  }
 }
 
 export function getStream(caller: ApiCaller, id: string): Promise<StreamInfo> {
@@ -255,18 +270,16 @@ export async function listJobs(caller: ApiCaller, id: string): Promise<readonly 
   return (await callApi<{ jobs: readonly JobInfo[] }>(caller, "GET", `${pathOf(id)}/jobs`)).jobs;
 }
 
-const receiptsPerPage = 200;
-
 /** Every receipt of a stream, oldest first, page by page. */
 export async function listReceipts(caller: ApiCaller, id: string): Promise<readonly ReceiptInfo[]> {
   const found: ReceiptInfo[] = [];
   for (;;) {
     const last = found.at(-1);
     const after = last === undefined ? "" : `&after=${last.receivedAtMs}.${last.hash}`;
-    const target = `${pathOf(id)}/receipts?limit=${receiptsPerPage}${after}`;
+    const target = `${pathOf(id)}/receipts?limit=${rowsPerPage}${after}`;
     const { receipts } = await callApi<{ receipts: readonly ReceiptInfo[] }>(caller, "GET", target);
     found.push(...receipts);
-    if (receipts.length < receiptsPerPage) return found;
+    if (receipts.length < rowsPerPage) return found;
   }
 }
 

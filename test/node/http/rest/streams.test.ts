@@ -13,6 +13,7 @@ import { AllottedDelegates } from "@leat/node/services/payment/delegates.ts";
 import { WebhookService, webhookOptions } from "@leat/node/services/webhooks/webhook-service.ts";
 import { SqlDatabase } from "@leat/node/store/sql/database.ts";
 import { SqlIdempotencyStore } from "@leat/node/store/sql/idempotency.ts";
+import { StreamStore } from "@leat/node/store/sql/stream-store.ts";
 import { WebhookStore } from "@leat/node/store/sql/webhook-store.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
@@ -104,6 +105,30 @@ describe("rest", () => {
       streams.map(({ id }: { id: string }) => id),
       [first.json().id],
     );
+  });
+
+  it("lists streams of one millisecond over pages, each once", async () => {
+    const store = new StreamStore(database);
+    const as = { as: new FakeNode(9, ["buyer"]) };
+    const row = (await store.list(buyer.address, 1))[0]!;
+    const ids = [5, 3, 8, 1].map((digit) => randomHash(digit));
+    for (const [at, id] of ids.entries()) {
+      await store.insert(
+        { ...row, state: "ended", id, slug: `paged-${at}xx`, buyer: as.as.address },
+        randomHash(40 + at),
+      );
+    }
+    const found: string[] = [];
+    for (let before = ""; found.length < 9; ) {
+      const { streams } = (await call("GET", `/v1/streams?limit=2${before}`, as)).json();
+      if (streams.length === 0) break;
+      found.push(...streams.map(({ id }: { id: string }) => id));
+      before = `&before=${streams.at(-1).createdAtMs}.${streams.at(-1).id}`;
+    }
+    assert.deepEqual(found, [...ids].sort().reverse());
+    const older = (await call("GET", `/v1/streams?before=${row.createdAtMs}`, as)).json();
+    assert.deepEqual(older.streams, []);
+    assert.equal((await call("GET", "/v1/streams?before=x", as)).statusCode, 400);
   });
 
   it("says what a new stream will cost, and what may not be as its buyer meant it", async () => {

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type ApiCaller, createStream, getStream, listReceipts } from "../../../../sdk/client/actions/streams.ts";
+import {
+  type ApiCaller,
+  createStream,
+  getStream,
+  listReceipts,
+  listStreams,
+} from "../../../../sdk/client/actions/streams.ts";
 import { getPlayback } from "../../../../sdk/client/actions/watch.ts";
 import { hashRequest, parseApiRequest } from "../../../../sdk/protocol/api-request.ts";
 import { createDomain } from "../../../../sdk/protocol/eip712.ts";
@@ -83,6 +89,24 @@ describe("stream actions", () => {
       return { status: 200, body: { receipts: all.slice(from, from + Number(query.get("limit"))) } };
     };
     assert.deepEqual(await listReceipts(caller, "abc"), all);
+  });
+
+  it("list every stream once, page by page as far as they are read", async () => {
+    const all = Array.from({ length: 450 }, (_, at) => ({ id: `0x${at}`, createdAtMs: 9 - Math.floor(at / 300) }));
+    answer = ({ target }) => {
+      const query = new URL(target, "http://x").searchParams;
+      const from = all.findIndex(({ id, createdAtMs }) => `${createdAtMs}.${id}` === query.get("before")) + 1;
+      return { status: 200, body: { streams: all.slice(from, from + Number(query.get("limit"))) } };
+    };
+    const read = async (most: number) => {
+      const found: unknown[] = [];
+      for await (const stream of listStreams(caller)) if (found.push(stream) >= most) break;
+      return found;
+    };
+    assert.deepEqual(await read(1_000), all);
+    assert.equal(heard.length, 3);
+    assert.equal((await read(200)).length, 200);
+    assert.equal(heard.length, 4);
   });
 
   it("tell a stream that plays nowhere from one that plays", async () => {
