@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { createServer as createSecureServer } from "node:tls";
+import type { TestCertificate } from "./certificate.ts";
 
 export interface RtspRequest {
   readonly method: string;
@@ -29,14 +31,17 @@ export class RtspSource {
   /** Somebody plays. */
   onPlay: (peer: RtspPeer) => void = (peer) => peer.sendAll(this.recording);
   readonly #server: Server;
+  readonly #scheme: string;
   readonly #sockets = new Set<Socket>();
 
-  private constructor() {
-    this.#server = createServer((socket) => this.#serve(socket));
+  private constructor(certificate: TestCertificate | undefined) {
+    const take = (socket: Socket) => this.#serve(socket);
+    this.#scheme = certificate === undefined ? "rtsp" : "rtsps";
+    this.#server = certificate === undefined ? createServer(take) : createSecureServer(certificate, take);
   }
 
-  static async open(address = "127.0.0.1"): Promise<RtspSource> {
-    const source = new RtspSource();
+  static async open(address = "127.0.0.1", certificate?: TestCertificate): Promise<RtspSource> {
+    const source = new RtspSource(certificate);
     source.#server.listen(0, address);
     await once(source.#server, "listening");
     return source;
@@ -47,7 +52,7 @@ export class RtspSource {
   }
 
   url(path = "/camera/one", host = "127.0.0.1"): string {
-    return `rtsp://${host}:${this.port}${path}`;
+    return `${this.#scheme}://${host}:${this.port}${path}`;
   }
 
   methods(): string[] {

@@ -63,7 +63,7 @@ export function register(program: Command): void {
     .option("--playback <file>", "JSON file of who may watch; default everybody")
     .option(
       "--pull <url>",
-      "address of a source that the cluster fetches, in place of a publisher; - reads it from stdin",
+      "address of a source that the cluster fetches (http, srt, rtmp, rtsp, those with s), in place of a publisher; - reads it from stdin",
     )
     .option("--when <time>", "with --pull: always, or viewers to fetch it while somebody watches; default always")
     .option("--targets <file>", "JSON file of servers that the stream is sent on to; - reads it from stdin")

@@ -46,7 +46,7 @@ const usualPorts = { rtsp: 554, rtsps: 322 } as const;
 const SESSION_S = 60;
 const MAX_SESSION_S = 3_600;
 
-/** Connects to a server by RTSP and has it play, all of it on the one connection. @throws PullError, BitstreamError */
+/** Connects to a server by RTSP and has it play, all of it on the one connection. @throws PullError */
 export async function openRtsp(source: PullSource, parts: RtspSourceParts): Promise<PulledMedia> {
   const { outbound, options, throttle, clock, logger, signal } = parts;
   const deadline = new Deadline(options.timeoutMs, signal);
@@ -69,7 +69,7 @@ export async function openRtsp(source: PullSource, parts: RtspSourceParts): Prom
     try {
       if (deadline.signal.aborted) leave();
       const opened = await play(client, source, logger);
-      return readPackets(queue, client, opened, clock);
+      return readPackets(queue, client, opened, new RtspIntake(opened.tracks), clock);
     } catch (error) {
       client.fail(error as Error);
       throw error;
@@ -101,8 +101,10 @@ async function play(client: RtspClient, source: PullSource, logger: Logger): Pro
     const session = /^([!-:<-~]{1,256})(?:.*;\s*timeout\s*=\s*(\d{1,6}))?/i.exec(headers.get("session")?.[0] ?? "");
     if (session !== null) client.session = session[1]!;
     if (session?.[2] !== undefined) sessionMs = Math.min(MAX_SESSION_S, Math.max(1, Number(session[2]))) * 1_000;
-    const [, first, second] = /interleaved=(\d{1,3})(?:-(\d{1,3}))?/i.exec(headers.get("transport")?.[0] ?? "") ?? [];
-    if (first === undefined) throw invalid("transport");
+    const given = headers.get("transport")?.[0] ?? "";
+    const [, first = `${wanted}`, second] = /interleaved=(\d{1,3})(?:-(\d{1,3}))?/i.exec(given) ?? [];
+    // A server that sends by UDP all the same would be waited for in vain.
+    if (!/TCP|interleaved/i.test(given)) throw invalid("transport");
     channels.set(Number(first), { kind, isReports: false });
     channels.set(Number(second ?? Number(first) + 1), { kind, isReports: true });
   }
@@ -139,12 +141,12 @@ async function* readPackets(
   queue: MessageQueue<RtspPacket>,
   client: RtspClient,
   { tracks, channels, description, sessionMs, keepAlive }: Opened,
+  intake: RtspIntake,
   clock: Clock,
 ): PulledMedia {
   const over = new Set<Kind>();
   const timer = setInterval(() => client.tell(keepAlive, description.uri), sessionMs / 2);
   try {
-    const intake = new RtspIntake(tracks);
     for await (const { channel, data } of queue.read()) {
       const { kind, isReports } = channels.get(channel) ?? {};
       if (kind !== undefined && isReports !== true) {

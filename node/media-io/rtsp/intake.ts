@@ -1,4 +1,5 @@
 import { parseAudioSpecificConfig } from "@leat/node/media/bitstream/aac.ts";
+import { BitstreamError } from "@leat/node/media/bitstream/bit-reader.ts";
 import { OPUS_SAMPLE_RATE, opusPacketSamples } from "@leat/node/media/bitstream/opus.ts";
 import type { AudioConfig, TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import type { PublishItem } from "../publish-sink.ts";
@@ -37,7 +38,17 @@ const AAC_SAMPLES = 1_024;
 /** Whether a track's packets can be taken apart here. */
 export function isReadable({ kind, encoding, parameters }: DescribedTrack): boolean {
   if (kind === "video") return Object.hasOwn(videoDepacketizers, encoding);
-  return encoding === "OPUS" || (encoding === "MPEG4-GENERIC" && readAacParameters(parameters) !== undefined);
+  return encoding === "OPUS" || (encoding === "MPEG4-GENERIC" && isAac(parameters));
+}
+
+function isAac(parameters: string): boolean {
+  try {
+    const aac = readAacParameters(parameters);
+    return aac !== undefined && parseAudioSpecificConfig(aac.config).channels > 0;
+  } catch (error) {
+    if (error instanceof BitstreamError) return false;
+    throw error;
+  }
 }
 
 export interface ChosenTracks {
@@ -55,7 +66,7 @@ export class RtspIntake {
   readonly #configs = new KnownConfigs();
   readonly #next = new Map<"video" | "audio", number>();
 
-  /** @throws BitstreamError */
+  /** Of tracks that are readable. */
   constructor(tracks: ChosenTracks) {
     const { video, audio } = tracks;
     this.#tracks = tracks;

@@ -209,6 +209,8 @@ describe("pulling service", () => {
   it("pulls no more sources than it may, and none where it is switched off", async () => {
     server.answer = (_request, response) => response.write(ts);
     await start({ maxPulls: 1 });
+    // Without libsrt.
+    assert.deepEqual(service.schemes, ["http", "https", "rtmp", "rtmps", "rtsp", "rtsps"]);
     await begin();
     await assert.rejects(begin(server.url(), `0x${"11".repeat(32)}`), code("PULL_PULLS_EXCEEDED"));
     await assert.rejects(ask("pull.check", { url: server.url() }), code("PULL_PULLS_EXCEEDED"));

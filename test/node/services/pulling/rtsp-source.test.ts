@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import type { PullError } from "@leat/node/media-io/pull/errors.ts";
 import { pullOptions } from "@leat/node/media-io/pull/options.ts";
 import { Outbound } from "@leat/node/media-io/pull/outbound.ts";
 import { maskSource, parseSource } from "@leat/node/media-io/pull/source-url.ts";
 import { writeRtpHead } from "@leat/node/media-io/webrtc/rtp.ts";
 import { MAX_FRAME_BYTES } from "@leat/sdk/protocol/limits.ts";
+import { makeCertificate } from "../../../support/certificate.ts";
 import { defaultsOf } from "../../../support/defaults.ts";
 import { PullScene } from "../../../support/pull-scene.ts";
 import type { RecorderSink } from "../../../support/recorder-sink.ts";
@@ -201,11 +203,30 @@ describe("rtsp source", function () {
     assert.deepEqual([sink.audios.length, sink.configs.length], [0, 1]);
     assert.match(scene.said.join("\n"), /warn Ignore further tracks of source {"kind":"audio","encoding":"PCMU"}/);
     await scene.close();
-    redescribe((text) => text.replace("H264/90000", "JPEG/90000"));
     const another = new PullScene();
+    redescribe((text) => text.replace("H264/90000", "JPEG/90000"));
     void another.pull(server.url());
     await another.state("PULL_CODEC_UNSUPPORTED");
+    // A channel configuration that stands elsewhere: no decoder is told of it.
+    redescribe((text) => text.replace(/config=[0-9A-F]+/, "config=1180"));
+    await (await another.sink()).firstVideo.promise;
+    assert.match(
+      another.said.join("\n"),
+      /warn Ignore further tracks of source {"kind":"audio","encoding":"MPEG4-GENERIC"}/,
+    );
     await another.close();
+  });
+
+  it("is given up where it would send by UDP, and taken where it does not say on which channels", async () => {
+    let transport = "RTP/AVP;unicast;client_port=5000-5001;server_port=6000-6001";
+    server.onRequest = ({ method }, peer) => {
+      if (method === "SETUP") peer.answer(200, { Session: SESSION, Transport: transport });
+      return method === "SETUP";
+    };
+    void scene.pull(server.url());
+    await scene.state("PULL_RTSP_INVALID");
+    transport = "RTP/AVP/TCP;unicast";
+    await requireWhole(await scene.sink());
   });
 
   it("ends with what was recorded, and comes back to what is live", async () => {
@@ -249,6 +270,27 @@ describe("rtsp source", function () {
     await alive.promise;
     await scene.close();
     await gone.promise;
+  });
+
+  it("is played over TLS from who its name says, and from nobody else", async () => {
+    const trusted = getCACertificates();
+    const certificate = makeCertificate("camera");
+    const secure = await RtspSource.open("127.0.0.1", certificate);
+    secure.recording = recording;
+    const resolve = async () => [{ address: "127.0.0.1", family: 4 }];
+    try {
+      setDefaultCACertificates([...trusted, certificate.cert]);
+      void scene.pull(secure.url("/camera/one", "localhost"), { resolve });
+      await requireWhole(await scene.sink());
+      const another = new PullScene();
+      void another.pull(secure.url("/camera/one", "camera.test"), { resolve });
+      await another.state("PULL_UNREACHABLE");
+      await another.close();
+      assert.equal(secure.methods().filter((method) => method === "PLAY").length, 1);
+    } finally {
+      setDefaultCACertificates(trusted);
+      secure.close();
+    }
   });
 
   it("has a place that may be connected to", async () => {
