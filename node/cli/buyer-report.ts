@@ -1,3 +1,4 @@
+import { formatTime } from "@leat/sdk/base/format-time.ts";
 import type { Balances, CollectStatus } from "@leat/sdk/client/actions/account.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import { formatAmount } from "@leat/sdk/protocol/units.ts";
@@ -37,12 +38,11 @@ function renderReserves({ tokens, reserves, agent, named }: BuyerMoney): string 
       const { name, decimals } = tokenOf(tokens, channel.token);
       const show = (baseUnits: bigint) => formatAmount(baseUnits, decimals);
       const said = agent.payments?.channels.find((one) => one.channelId === channelId);
-      const until = new Date(Number(thawEndsAt) * 1_000).toISOString().slice(0, 16).replace("T", " ");
       return {
         "reserved for": channel.payee === named?.payee ? named.name : shorten(channel.payee),
         token: name,
         reserved: show(reserve),
-        thawing: thawing === 0n ? "0" : `${show(thawing)} until ${until}`,
+        thawing: thawing === 0n ? "0" : `${show(thawing)} until ${formatTime(thawEndsAt)}`,
         collected: show(collected),
         ...tellOpen(said, decimals, agent),
       };

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { CodedError } from "@leat/sdk/base/errors.ts";
+import { formatTime } from "@leat/sdk/base/format-time.ts";
 import { getDecimals, tokenAddress } from "@leat/sdk/client/actions/account.ts";
 import { getClusterAccount } from "@leat/sdk/client/actions/operator.ts";
 import {
@@ -84,7 +85,7 @@ export function registerSigners(buyer: Command): void {
       const isCluster = await signsForCluster(client, flags.cluster, signer);
       printResult(command, { account: key.address, ...channel, cap, validUntil, isCluster, transaction }, () => {
         const risk = isCluster ? "\nthe cluster pays itself by this key: all of it can be lost" : "";
-        return `${signer} may sign until ${dateOf(validUntil)}, up to ${flags.cap} ${flags.token} in all${risk}`;
+        return `${signer} may sign until ${formatTime(validUntil)}, up to ${flags.cap} ${flags.token} in all${risk}`;
       });
     });
   acceptSettings(buyer.command("revoke"))
@@ -135,7 +136,7 @@ export function showAllotments(
     return {
       "may sign": signer,
       "up to": `${formatAmount(cap, known?.decimals ?? 0)} ${known?.name ?? token}`,
-      until: dateOf(validUntil),
+      until: formatTime(validUntil),
       note: ended ? "ended" : isCluster ? "the cluster's own key: all of it can be lost" : "",
     };
   });
@@ -170,8 +171,4 @@ function signsForCluster(client: LeatClient, cluster: string, signer: Address): 
 function parseAddress(flag: string, text: string): Address {
   if (!isHex(text, 20)) throw new UsageError(`${flag} is an address, not ${text}`);
   return toAddress(text);
-}
-
-function dateOf(seconds: bigint): string {
-  return new Date(Number(seconds) * 1_000).toISOString().slice(0, 16).replace("T", " ");
 }

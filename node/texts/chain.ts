@@ -46,6 +46,24 @@ export const chainTexts = {
     happened: "the account has {found|token} {symbol}, and {wanted|token} are needed",
     todo: "send more to it, or name a smaller amount",
   },
+  CLIENT_POOL_SHORT: {
+    happened:
+      "the escrow holds {found|token} {symbol} of this account that are promised to nobody, and {wanted|token} are needed",
+    todo: "name a smaller amount; what is reserved comes back by a thaw (leat buyer thaw)",
+  },
+  CLIENT_RESERVE_SHORT: {
+    happened: "{found|token} {symbol} are reserved there and do not thaw yet, and {wanted|token} were named",
+    todo: "name a smaller amount",
+  },
+  CLIENT_STAKE_SHORT: {
+    happened: "{found|token} {symbol} stand at stake and do not thaw yet, and {wanted|token} were named",
+    todo: "name a smaller amount",
+  },
+  CLIENT_THAW_RUNNING: {
+    happened: "what thaws is not free before {endsAt|time}",
+    todo: "come back then",
+  },
+  CLIENT_THAW_NONE: { happened: "nothing thaws there", todo: "begin with thaw, and come back when its wait is over" },
   CLIENT_NODE_KEY_MISSING: { happened: "no node key was given", todo: "make one with leat keys create" },
   CLIENT_NODE_UNKNOWN: {
     happened: "no operator has the node key {node}",
@@ -94,6 +112,7 @@ export const chainTexts = {
   },
   UNITS_AMOUNT_TOO_LARGE: { happened: "{text} is more than any token has", todo: "write whole tokens, not base units" },
   UNITS_AMOUNT_NEGATIVE: { happened: "the amount {amount} is below zero", todo: "write it without a sign" },
+  UNITS_AMOUNT_ZERO: { happened: "{text} is nothing", todo: "name an amount above zero" },
   UNITS_DECIMALS_INVALID: {
     happened: "a token with {decimals} decimals cannot be reckoned with",
     todo: "name another token",

@@ -1,11 +1,12 @@
 import type { CodedError, ErrorDetail } from "@leat/sdk/base/errors.ts";
 import { describeFileReason } from "@leat/sdk/base/file-reasons.ts";
+import { formatTime } from "@leat/sdk/base/format-time.ts";
 import { formatAmount } from "@leat/sdk/protocol/units.ts";
 
 /**
  * What a person is told of one code. `{name}` stands for a fact of the error; `{name|ether}` is in wei, `{name|exact}`
  * in 10^-30 of a token, `{name|token}` in base units of the error's `decimals`, and all are shown as whole ones;
- * `{name|file}` is the system's code for a file's failure, `{name|error}` another error's facts, in whose place its own
+ * `{name|time}` is in seconds since 1970, `{name|file}` is the system's code for a file's failure, `{name|error}` another error's facts, in whose place its own
  * text stands.
  */
 export interface ErrorText {
@@ -39,6 +40,7 @@ function fill(template: string | undefined, detail: ErrorDetail, texts: ErrorTex
   return template?.replace(/\{(\w+)(?:\|(\w+))?\}/g, (_, name: string, unit: string | undefined) => {
     const fact = facts[name];
     if (unit === "file") return describeFileReason(String(fact));
+    if (unit === "time") return formatTime(fact as bigint);
     if (unit === "error") return describeDetail(fact as ErrorDetail, texts);
     const decimals = unit === "token" ? Number(facts.decimals) : decimalsBy[unit ?? ""];
     return typeof fact === "bigint" && decimals !== undefined

@@ -11,11 +11,14 @@ import type { Address, Hex } from "../protocol/hex.ts";
 import type { LeatClient } from "./create-client.ts";
 import type { AccountSigner } from "./signer.ts";
 
+/** Less is there than was asked for: in the wallet, free in the escrow, in a reserve, at stake. */
+type ShortageCode = "CLIENT_BALANCE_SHORT" | "CLIENT_POOL_SHORT" | "CLIENT_RESERVE_SHORT" | "CLIENT_STAKE_SHORT";
+
 export class ClientError extends CodedError<
   | { code: "CLIENT_ACCOUNT_MISSING" }
   | { code: "CLIENT_REVERTED"; method: string; reason: string; transaction?: Hex }
   | {
-      code: "CLIENT_BALANCE_SHORT";
+      code: ShortageCode;
       token: Address;
       /** The token's name on this network, or its address. */
       symbol: string;
@@ -23,6 +26,9 @@ export class ClientError extends CodedError<
       wanted: bigint;
       found: bigint;
     }
+  /** `endsAt` in seconds since 1970. */
+  | { code: "CLIENT_THAW_RUNNING"; endsAt: bigint }
+  | { code: "CLIENT_THAW_NONE" }
   | { code: "CLIENT_NODE_KEY_MISSING" }
   | { code: "CLIENT_NODE_UNKNOWN"; node: Address }
   | { code: "CLIENT_TOKEN_UNKNOWN"; token: string }

@@ -18,6 +18,7 @@ export class UnitsError extends CodedError<
   | { code: "UNITS_AMOUNT_INVALID"; text: string; decimals: number }
   | { code: "UNITS_AMOUNT_TOO_FINE"; text: string; decimals: number }
   | { code: "UNITS_AMOUNT_TOO_LARGE"; text: string; decimals: number }
+  | { code: "UNITS_AMOUNT_ZERO"; text: string; decimals: number }
   | { code: "UNITS_DECIMALS_INVALID"; decimals: number }
   | { code: "UNITS_AMOUNT_NEGATIVE"; amount: bigint }
 > {}
@@ -66,6 +67,13 @@ export function parseAmount(text: string, decimals: number): bigint {
   const amount = BigInt(match[1]! + fraction.padEnd(decimals, "0"));
   // What no contract holds: more would be cut to fit somewhere.
   if (amount >> 256n !== 0n) throw new UnitsError({ code: "UNITS_AMOUNT_TOO_LARGE", text, decimals });
+  return amount;
+}
+
+/** The same of money that is to move: nothing is refused too. */
+export function parsePayment(text: string, decimals: number): bigint {
+  const amount = parseAmount(text, decimals);
+  if (amount === 0n) throw new UnitsError({ code: "UNITS_AMOUNT_ZERO", text: text.slice(0, 100), decimals });
   return amount;
 }
 

@@ -3,6 +3,7 @@ import { paymentEscrowAbi } from "../../protocol/abi/payment-escrow.ts";
 import { type Channel, channelId, hubChannel } from "../../protocol/channel.ts";
 import { type Address, type Hex, isHex, toAddress } from "../../protocol/hex.ts";
 import type { LeatClient } from "../create-client.ts";
+import { explainRefusal, nameToken } from "../refusals.ts";
 import { addressOf, ClientError, type Done, write } from "../transaction.ts";
 
 /** The address of a token named `LPT` or `USDC`, or given as an address. */
@@ -18,17 +19,13 @@ export async function getDecimals(client: LeatClient, token: Address): Promise<n
   return client.publicClient.readContract({ address: token, abi: erc20Abi, functionName: "decimals" });
 }
 
-/** Says it in whole tokens: base units alone tell a person nothing. */
 export async function balanceShort(
   client: LeatClient,
   token: Address,
   wanted: bigint,
   found: bigint,
 ): Promise<ClientError> {
-  const named = Object.entries(client.deployment.tokens).find(([, address]) => toAddress(address) === toAddress(token));
-  const decimals = await getDecimals(client, token);
-  const symbol = named?.[0] ?? token;
-  return new ClientError({ code: "CLIENT_BALANCE_SHORT", token, symbol, decimals, wanted, found });
+  return new ClientError({ code: "CLIENT_BALANCE_SHORT", ...(await nameToken(client, token)), wanted, found });
 }
 
 /** Moves `amount` base units into the pool of `account` (default: the caller's), allowing the escrow first if needed. */
@@ -48,7 +45,7 @@ export async function deposit(
   if (allowed < amount) {
     await write(client, { ...erc20, functionName: "approve", args: [deployment.escrow, amount] });
   }
-  return escrow(client, "deposit", [token, input.account ?? owner, amount]);
+  return escrow(client, token, "deposit", [token, input.account ?? owner, amount]);
 }
 
 export interface ReserveInput {
@@ -59,32 +56,33 @@ export interface ReserveInput {
   readonly asCluster?: bigint;
 }
 
-/** Promises part of the pool to one payee, on the channel of hub mode. */
+/** Promises part of the pool to one payee, on the channel of hub mode. @throws CLIENT_POOL_SHORT */
 export function reserve(client: LeatClient, input: ReserveInput): Promise<Done> {
-  return escrow(client, "reserve", [input.asCluster ?? 0n, input.payee, input.token, 0n, 0, input.amount]);
+  return escrow(client, input.token, "reserve", [input.asCluster ?? 0n, input.payee, input.token, 0n, 0, input.amount]);
 }
 
-/** Starts to take part of a reserve back; an increase restarts the wait for all of it. */
+/** Starts to take part of a reserve back; an increase restarts the wait for all of it. @throws CLIENT_RESERVE_SHORT */
 export function thaw(client: LeatClient, input: ReserveInput): Promise<Done> {
-  return escrow(client, "thaw", [input.asCluster ?? 0n, input.payee, input.token, 0n, 0, input.amount]);
+  return escrow(client, input.token, "thaw", [input.asCluster ?? 0n, input.payee, input.token, 0n, 0, input.amount]);
 }
 
+/** Returns all that thaws to the reserve. @throws CLIENT_THAW_NONE */
 export function cancelThaw(client: LeatClient, input: Omit<ReserveInput, "amount">): Promise<Done> {
-  return escrow(client, "cancelThaw", [input.asCluster ?? 0n, input.payee, input.token, 0n, 0]);
+  return escrow(client, input.token, "cancelThaw", [input.asCluster ?? 0n, input.payee, input.token, 0n, 0]);
 }
 
-/** Moves what has thawed into the pool. */
+/** Moves what has thawed into the pool. @throws CLIENT_THAW_RUNNING, CLIENT_THAW_NONE */
 export function release(client: LeatClient, input: Omit<ReserveInput, "amount">): Promise<Done> {
-  return escrow(client, "release", [input.asCluster ?? 0n, input.payee, input.token, 0n, 0]);
+  return escrow(client, input.token, "release", [input.asCluster ?? 0n, input.payee, input.token, 0n, 0]);
 }
 
-/** Sends part of the pool to `to` (default: the caller). For a cluster only its owner may. */
+/** Sends part of the pool to `to` (default: the caller). For a cluster only its owner may. @throws CLIENT_POOL_SHORT */
 export function withdraw(
   client: LeatClient,
   input: { readonly token: Address; readonly amount: bigint; readonly to?: Address; readonly asCluster?: bigint },
 ): Promise<Done> {
   const to = input.to ?? addressOf(client);
-  return escrow(client, "withdraw", [input.asCluster ?? 0n, input.token, input.amount, to]);
+  return escrow(client, input.token, "withdraw", [input.asCluster ?? 0n, input.token, input.amount, to]);
 }
 
 export interface Balances {
@@ -216,10 +214,15 @@ type EscrowWrite = "deposit" | "reserve" | "thaw" | "cancelThaw" | "release" | "
 
 async function escrow<N extends EscrowWrite>(
   client: LeatClient,
+  token: Address,
   functionName: N,
   args: Parameters<typeof write<typeof paymentEscrowAbi, N>>[1]["args"],
 ): Promise<Done> {
   const call = { address: client.deployment.escrow, abi: paymentEscrowAbi, functionName, args };
-  const { transaction, blockNumber } = await write(client, call);
-  return { transaction, blockNumber };
+  try {
+    const { transaction, blockNumber } = await write(client, call);
+    return { transaction, blockNumber };
+  } catch (error) {
+    throw await explainRefusal(client, token, error);
+  }
 }

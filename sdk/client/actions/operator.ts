@@ -27,10 +27,15 @@ export interface JoinInput {
   readonly pushPayouts?: boolean;
 }
 
-/** One transaction: stakes by a signed permit, adds the first node, publishes its endpoint, accepts a cluster. */
+/**
+ * One transaction: stakes by a signed permit, adds the first node, publishes its endpoint, accepts a cluster.
+ * @throws CLIENT_BALANCE_SHORT, CLIENT_CLUSTER_UNKNOWN
+ */
 export async function joinOperator(client: LeatClient, input: JoinInput): Promise<Done> {
   const operator = addressOf(client);
   const token = client.deployment.stakeToken;
+  const { cluster = 0n } = input;
+  if (cluster !== 0n) await getClusterAccount(client, cluster);
   await requireBalance(client, token, input.stake);
   const node = await proveNode(client, operator, input.node);
   const permit = await signPermit(client, token, client.deployment.operatorRegistry, input.stake);
@@ -41,7 +46,7 @@ export async function joinOperator(client: LeatClient, input: JoinInput): Promis
     pushPayouts: input.pushPayouts ?? false,
     node,
     endpoint: input.endpoint,
-    cluster: input.cluster ?? 0n,
+    cluster,
     maximumSharePpm: input.maximumSharePpm ?? 0,
   };
   const { transaction, blockNumber } = await write(client, {
@@ -154,16 +159,18 @@ export async function getClusterAccount(client: LeatClient, cluster: bigint): Pr
   return toAddress(account);
 }
 
-/** The calling operator accepts a cluster and the largest share that it lets it take. */
-export function acceptCluster(
+/** The calling operator accepts a cluster and the largest share that it lets it take. @throws CLIENT_CLUSTER_UNKNOWN */
+export async function acceptCluster(
   client: LeatClient,
   input: { readonly cluster: bigint; readonly maximumSharePpm: number },
 ): Promise<Done> {
+  await getClusterAccount(client, input.cluster);
   return clusters(client, "accept", [input.cluster, input.maximumSharePpm]);
 }
 
-/** The calling operator leaves a cluster. What it earned there stays collectable. */
-export function leaveCluster(client: LeatClient, cluster: bigint): Promise<Done> {
+/** The calling operator leaves a cluster. What it earned there stays collectable. @throws CLIENT_CLUSTER_UNKNOWN */
+export async function leaveCluster(client: LeatClient, cluster: bigint): Promise<Done> {
+  await getClusterAccount(client, cluster);
   return clusters(client, "leaveCluster", [cluster]);
 }
 

@@ -2,6 +2,7 @@ import type { ContractFunctionName } from "viem";
 import { operatorRegistryAbi } from "../../protocol/abi/operator-registry.ts";
 import type { Address } from "../../protocol/hex.ts";
 import type { LeatClient } from "../create-client.ts";
+import { explainRefusal } from "../refusals.ts";
 import { signPermit } from "../token-signatures.ts";
 import { addressOf, type Done, type Write, write } from "../transaction.ts";
 import { requireBalance } from "./operator.ts";
@@ -40,7 +41,10 @@ export async function topUpStake(client: LeatClient, amount: bigint): Promise<Do
   return call(client, "topUp", [amount, await permitOf(client, amount)]);
 }
 
-/** Starts to take stake out. It stays slashable until withdrawn; an increase restarts the wait for all of it. */
+/**
+ * Starts to take stake out. It stays slashable until withdrawn; an increase restarts the wait for all of it.
+ * @throws CLIENT_STAKE_SHORT
+ */
 export function thawStake(client: LeatClient, amount: bigint): Promise<Done> {
   return call(client, "thaw", [amount]);
 }
@@ -49,7 +53,7 @@ export function cancelStakeThaw(client: LeatClient): Promise<Done> {
   return call(client, "cancelThaw", []);
 }
 
-/** Sends what thawed to `to`, by default the caller. */
+/** Sends what thawed to `to`, by default the caller. @throws CLIENT_THAW_RUNNING, CLIENT_THAW_NONE */
 export function withdrawStake(client: LeatClient, to: Address = addressOf(client)): Promise<Done> {
   return call(client, "withdraw", [to]);
 }
@@ -95,6 +99,10 @@ async function call<N extends ContractFunctionName<typeof operatorRegistryAbi, "
   functionName: N,
   args: Write<typeof operatorRegistryAbi, N>["args"],
 ): Promise<Done> {
-  const { transaction, blockNumber } = await write(client, { ...registryOf(client), functionName, args });
-  return { transaction, blockNumber };
+  try {
+    const { transaction, blockNumber } = await write(client, { ...registryOf(client), functionName, args });
+    return { transaction, blockNumber };
+  } catch (error) {
+    throw await explainRefusal(client, client.deployment.stakeToken, error);
+  }
 }

@@ -46,7 +46,7 @@ describe("report of a buyer's money", () => {
     const rows = rowsOf(text);
     assert.deepEqual(rows[1], ["USDC", "3", "1.5"]);
     assert.deepEqual(rows[4]!.slice(0, 5), ["reserved for", "token", "reserved", "thawing", "collected"]);
-    const thawing = "0.5 until 2027-01-15 08:00";
+    const thawing = "0.5 until 2027-01-15 08:00:00 UTC";
     assert.deepEqual(rows[5], ["cluster 1", "USDC", "4", thawing, "0.25", "0.75", "0.001", "0.020001", "1 h 30 min"]);
     assert.deepEqual(rows[6], ["0x3333…3333", "USDC", "0", "0", "0.25", "0", "0", "0", "-"]);
     for (const line of text.split("\n")) assert.ok(line.length <= 120, line);

@@ -1,7 +1,7 @@
+import { formatTime } from "@leat/sdk/base/format-time.ts";
 import { getDecimals } from "@leat/sdk/client/actions/account.ts";
 import type { OperatorStatus } from "@leat/sdk/client/actions/operator.ts";
-import { type Address, isHex, toAddress, zeroAddress } from "@leat/sdk/protocol/hex.ts";
-import { formatAmount, parseAmount } from "@leat/sdk/protocol/units.ts";
+import { formatAmount, parseAmount, parsePayment } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
 import { type AccountClient, openAccount } from "../../account-client.ts";
 import { UsageError } from "../../output.ts";
@@ -17,7 +17,10 @@ export function acceptKey(command: Command, whose: string): Command {
 }
 
 export interface Acting extends AccountClient {
+  /** An amount that may be nothing. */
   readonly parse: (amount: string) => bigint;
+  /** One that is to move. */
+  readonly parsePayment: (amount: string) => bigint;
   readonly format: (baseUnits: bigint) => string;
 }
 
@@ -28,25 +31,9 @@ export async function openActing(command: Command, operands: number, { key }: Ke
   return {
     ...account,
     parse: (amount) => parseAmount(amount, decimals),
+    parsePayment: (amount) => parsePayment(amount, decimals),
     format: (baseUnits) => formatAmount(baseUnits, decimals),
   };
-}
-
-export function readAddress(text: string, name: string): Address {
-  if (!isHex(text, 20) || toAddress(text) === zeroAddress) {
-    throw new UsageError(`${name} is an address that is not zero, not ${text.slice(0, 80)}`);
-  }
-  return toAddress(text);
-}
-
-/** Of `--to`, or the account that acts. */
-export function readRecipient(text: string | undefined): Address | undefined {
-  return text === undefined ? undefined : readAddress(text, "--to");
-}
-
-export function readCluster(text: string): bigint {
-  if (!/^[0-9]{1,78}$/.test(text)) throw new UsageError(`a cluster is a number, not ${text.slice(0, 80)}`);
-  return BigInt(text);
 }
 
 /** `12.5` is an eighth of a payment: millionths of it are what the chain knows. */
@@ -59,28 +46,24 @@ export function readShare(percent: string): number {
   return ppm;
 }
 
-/** Seconds since 1970 for people. */
-export function renderTime(seconds: bigint): string {
-  return new Date(Number(seconds) * 1_000).toISOString().replace(".000Z", "Z");
-}
-
 /** What stands and thaws, one line. */
 export function renderStake(
   part: { readonly stake: bigint; readonly thawing: bigint; readonly thawEndsAt: bigint },
   format: Acting["format"],
 ): string {
-  const thawing = `, ${format(part.thawing)} thawing until ${renderTime(part.thawEndsAt)}`;
+  const thawing = `, ${format(part.thawing)} thawing until ${formatTime(part.thawEndsAt)}`;
   return `${format(part.stake)} at stake${part.thawing === 0n ? "" : thawing}`;
 }
 
 /** Whose a node is, and what stands behind it. */
 export function renderStanding(status: OperatorStatus, format: Acting["format"]): string {
-  const { sponsored, sponsoredThawing, manager, nodeActive } = status;
+  const { sponsored, sponsoredThawing, manager, nodeActive, beneficiary, pushPayouts } = status;
   const leaving = sponsoredThawing === 0n ? "" : `, ${format(sponsoredThawing)} thawing`;
   return [
     `operator  ${status.operator}${nodeActive ? "" : " (this key is revoked)"}`,
     `stake     ${renderStake(status, format)}`,
     ...(sponsored + sponsoredThawing === 0n ? [] : [`sponsors  ${format(sponsored)} at stake${leaving}`]),
     ...(manager === undefined ? [] : [`manager   ${manager}`]),
+    `proceeds  ${pushPayouts ? "sent" : "credited in the escrow"} to ${beneficiary}`,
   ].join("\n");
 }

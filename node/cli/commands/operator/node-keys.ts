@@ -9,8 +9,9 @@ import {
 import type { Command } from "commander";
 import { loadKeyFile } from "../../../kernel/keys.ts";
 import { openAccount } from "../../account-client.ts";
+import { readAddress } from "../../arguments.ts";
 import { printResult } from "../../output.ts";
-import { acceptKey, type KeyFlag, readAddress } from "./acting.ts";
+import { acceptKey, type KeyFlag } from "./acting.ts";
 
 interface EndpointFlag extends KeyFlag {
   readonly endpoint: string;

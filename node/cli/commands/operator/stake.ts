@@ -15,18 +15,9 @@ import type { Done } from "@leat/sdk/client/transaction.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import type { Command } from "commander";
 import { loadKeyFile } from "../../../kernel/keys.ts";
+import { readAddress, readCluster, readRecipient } from "../../arguments.ts";
 import { printResult } from "../../output.ts";
-import {
-  type Acting,
-  acceptKey,
-  type KeyFlag,
-  openActing,
-  readAddress,
-  readCluster,
-  readRecipient,
-  readShare,
-  renderStake,
-} from "./acting.ts";
+import { type Acting, acceptKey, type KeyFlag, openActing, readShare, renderStake } from "./acting.ts";
 
 interface JoinFlags extends KeyFlag {
   readonly endpoint: string;
@@ -88,13 +79,13 @@ function registerOwn(operator: Command): void {
     .description("add to the stake")
     .action(async (amount: string, flags: KeyFlag, command: Command) => {
       const acting = await openActing(command, 1, flags);
-      await reportOwn(command, acting, await topUpStake(acting.client, acting.parse(amount)));
+      await reportOwn(command, acting, await topUpStake(acting.client, acting.parsePayment(amount)));
     });
   acceptKey(operator.command("thaw <amount>"), owner)
     .description("start to take stake out; it stays slashable until withdrawn")
     .action(async (amount: string, flags: KeyFlag, command: Command) => {
       const acting = await openActing(command, 1, flags);
-      await reportOwn(command, acting, await thawStake(acting.client, acting.parse(amount)));
+      await reportOwn(command, acting, await thawStake(acting.client, acting.parsePayment(amount)));
     });
   acceptKey(operator.command("cancel-thaw"), owner)
     .description("return what thaws to the stake")
@@ -118,7 +109,7 @@ function registerSponsors(operator: Command): void {
     .action(async (whom: string, amount: string, flags: KeyFlag, command: Command) => {
       const behind = readAddress(whom, "an operator");
       const acting = await openActing(command, 2, flags);
-      const input = { operator: behind, amount: acting.parse(amount) };
+      const input = { operator: behind, amount: acting.parsePayment(amount) };
       await reportSponsored(command, acting, behind, await sponsorOperator(acting.client, input));
     });
   acceptKey(operator.command("thaw-sponsored <operator> <amount>"), "the sponsor")
@@ -126,7 +117,7 @@ function registerSponsors(operator: Command): void {
     .action(async (whom: string, amount: string, flags: KeyFlag, command: Command) => {
       const behind = readAddress(whom, "an operator");
       const acting = await openActing(command, 2, flags);
-      const input = { operator: behind, amount: acting.parse(amount) };
+      const input = { operator: behind, amount: acting.parsePayment(amount) };
       await reportSponsored(command, acting, behind, await thawSponsored(acting.client, input));
     });
   acceptKey(operator.command("cancel-sponsored-thaw <operator>"), "the sponsor")
