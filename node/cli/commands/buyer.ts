@@ -9,14 +9,16 @@ import {
 } from "@leat/sdk/client/actions/account.ts";
 import { getClusterAccount } from "@leat/sdk/client/actions/operator.ts";
 import { toAddress } from "@leat/sdk/protocol/hex.ts";
-import { parseAmount } from "@leat/sdk/protocol/units.ts";
+import { parsePayment } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
 import { openAccount } from "../account-client.ts";
+import { readCluster } from "../arguments.ts";
 import { describeRisk, renderBuyer } from "../buyer-report.ts";
 import { readAllotments, registerSigners, showAllotments } from "../buyer-signers.ts";
 import { askPayments, presentAnswer } from "../node-answer.ts";
-import { printResult, renderTable, UsageError } from "../output.ts";
+import { printResult, renderTable } from "../output.ts";
 import { acceptSettings } from "../settings-flags.ts";
+import { registerTakeBack } from "./buyer/take-back.ts";
 
 interface ClusterFlag {
   readonly cluster?: string;
@@ -30,7 +32,7 @@ export function register(program: Command): void {
     .action(async (amount: string, token: string, flags: ClusterFlag, command: Command) => {
       const { client, key } = await openAccount(command, 2);
       const address = tokenAddress(client, token);
-      const baseUnits = parseAmount(amount, await getDecimals(client, address));
+      const baseUnits = parsePayment(amount, await getDecimals(client, address));
       // Before any money moves: a cluster that does not exist is a slip of the pen.
       const cluster = parseCluster(flags);
       const payee = cluster === undefined ? undefined : await getClusterAccount(client, cluster);
@@ -45,7 +47,8 @@ export function register(program: Command): void {
         reserved: reserved?.transaction,
         payee,
       };
-      const purpose = payee === undefined ? "" : `, reserved for cluster ${cluster}`;
+      const free = `, promised to nobody: "leat buyer reserve ${amount} ${token} --cluster ID" promises it`;
+      const purpose = payee === undefined ? free : `, reserved for cluster ${cluster}`;
       printResult(command, facts, () => `deposited ${amount} ${token}${purpose}`);
     });
   acceptSettings(buyer.command("status"))
@@ -81,11 +84,10 @@ export function register(program: Command): void {
         return [renderBuyer(money), ...keys, describeRisk(money)].join("\n\n");
       });
     });
+  registerTakeBack(buyer);
   registerSigners(buyer);
 }
 
 function parseCluster({ cluster }: ClusterFlag): bigint | undefined {
-  if (cluster === undefined) return undefined;
-  if (!/^[0-9]{1,78}$/.test(cluster)) throw new UsageError(`--cluster is a number, not ${cluster}`);
-  return BigInt(cluster);
+  return cluster === undefined ? undefined : readCluster(cluster);
 }
