@@ -1,4 +1,4 @@
-import { getDecimals, listCollections } from "@leat/sdk/client/actions/account.ts";
+import { getBalances, listCollections } from "@leat/sdk/client/actions/account.ts";
 import { getOperatorStatus } from "@leat/sdk/client/actions/operator.ts";
 import { toAddress } from "@leat/sdk/protocol/hex.ts";
 import { formatAmount } from "@leat/sdk/protocol/units.ts";
@@ -9,6 +9,7 @@ import { askPayments, type NodeAnswer, presentAnswer } from "../node-answer.ts";
 import { printResult, renderTable } from "../output.ts";
 import { acceptSettings } from "../settings-flags.ts";
 import { renderStanding } from "./operator/acting.ts";
+import { registerEarnings } from "./operator/earnings.ts";
 import { registerNodeKeys } from "./operator/node-keys.ts";
 import { registerStake } from "./operator/stake.ts";
 
@@ -16,12 +17,13 @@ export function register(program: Command): void {
   const operator = program.command("operator").description("stake, node keys, and what a node earns");
   registerStake(operator);
   registerNodeKeys(operator);
+  registerEarnings(operator);
   acceptSettings(operator.command("status"))
     .description("show the stake behind this node, what it earned, and what it could lose now")
     .action(async (_options: unknown, command: Command) => {
       const { client, key, settings } = await openAccount(command, 0);
-      const [status, collections, answer] = await Promise.all([
-        getOperatorStatus(client, key.address),
+      const status = await getOperatorStatus(client, key.address);
+      const [collections, answer] = await Promise.all([
         listCollections(client, { payee: key.address }),
         askPayments(settings),
       ]);
@@ -31,7 +33,10 @@ export function register(program: Command): void {
           const token = toAddress(address);
           const paid = collections.filter((collection) => collection.token === token);
           const collected = paid.reduce((sum, { amount }) => sum + amount, 0n);
-          return { name, token, decimals: await getDecimals(client, token), collected, payments: paid.length };
+          const { decimals, pool } = await getBalances(client, token, status?.beneficiary ?? key.address);
+          // What a pushed payment could not bring is credited as well.
+          const credited = status === undefined ? 0n : pool;
+          return { name, token, decimals, collected, payments: paid.length, credited };
         }),
       );
       printResult(
@@ -52,12 +57,18 @@ export function register(program: Command): void {
               : renderStanding(status, (baseUnits) => formatAmount(baseUnits, 18)),
             "",
             renderTable(
-              earned.map(({ name, collected, decimals, payments }) => ({
+              earned.map(({ name, collected, decimals, payments, credited }) => ({
                 token: name,
                 collected: formatAmount(collected, decimals),
                 payments,
+                "credited in the escrow": formatAmount(credited, decimals),
               })),
             ),
+            ...(earned.some(({ credited }) => credited > 0n)
+              ? [
+                  `${status?.beneficiary} takes out what is credited: "leat operator withdraw-earnings AMOUNT TOKEN --key FILE".`,
+                ]
+              : []),
             "",
             payments === undefined
               ? describeSilence(answer)

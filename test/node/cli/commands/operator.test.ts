@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NodeKey } from "../../../../node/kernel/keys.ts";
+import { deposit, reserve } from "../../../../sdk/client/actions/account.ts";
 import { createCluster, getOperatorStatus } from "../../../../sdk/client/actions/operator.ts";
-import { bytesToHex } from "../../../../sdk/protocol/hex.ts";
 import { type AnvilChain, openAnvil } from "../../../support/anvil-chain.ts";
+import { writeCliSettings } from "../../../support/cli-settings.ts";
+import { collectVoucher } from "../../../support/collect-voucher.ts";
 import { runLeat } from "../../../support/run-leat.ts";
 
 const lpt = (whole: number) => (BigInt(whole * 10) * 10n ** 17n).toString();
@@ -25,15 +27,7 @@ describe("cli/commands operator", function () {
     anvil = await openAnvil({ thawSeconds: 3_600n });
     folder = await mkdtemp(join(tmpdir(), "leat-operator-"));
     [node, fresh, owner, manager, sponsor] = await Promise.all([1, 2, 3, 4, 5].map((index) => anvil.key(index)));
-    for (const [name, key] of Object.entries({ node, fresh, owner, manager, sponsor })) {
-      await writeFile(fileOf(name), `${bytesToHex(key!.secret)}\n`, { mode: 0o600 });
-    }
-    const deployment = { ...anvil.deployment, deployedAtBlock: anvil.deployment.deployedAtBlock.toString() };
-    const { chainId } = deployment;
-    const network = { name: "local", chainId, confirmedDepth: 2, rpcUrls: [anvil.rpcUrl], deployment };
-    await writeFile(join(folder, "network.json"), JSON.stringify(network));
-    const settings = { node: { keyFile: fileOf("node"), networkFile: join(folder, "network.json") } };
-    await writeFile(join(folder, "leat.json"), JSON.stringify(settings));
+    await writeCliSettings(anvil, folder, { node, fresh, owner, manager, sponsor });
     for (const key of [owner!, sponsor!]) {
       await anvil.mint(anvil.deployment.tokens.LPT, key.address, 500n * 10n ** 18n);
     }
@@ -76,13 +70,36 @@ describe("cli/commands operator", function () {
     assert.deepEqual([thawing.stake, thawing.thawing, thawing.slashable], [lpt(100), lpt(50.5), lpt(150.5)]);
     assert.equal((await done("owner", "cancel-thaw")).stake, lpt(150.5));
     await done("owner", "thaw", "50.5");
-    await refused("CLIENT_REVERTED", "owner", "withdraw");
+    await refused("CLIENT_THAW_RUNNING", "owner", "withdraw");
     await pass(3_601);
     const left = await done("owner", "withdraw", "--to", manager!.address);
     assert.deepEqual([left.stake, left.thawing], [lpt(100), "0"]);
     await done("owner", "leave", "1");
     await done("owner", "accept", "1", "--maximum-share", "10");
     await refused("CLI_USAGE", "owner", "accept", "1", "--maximum-share", "101");
+  });
+
+  it("shows what the escrow credited, and lets the beneficiary alone take it out", async () => {
+    const { USDC } = anvil.deployment.tokens;
+    const buyer = await anvil.key(7);
+    await anvil.mint(USDC, buyer.address, 5_000_000n);
+    const channel = { payee: node!.address, token: USDC };
+    await deposit(anvil.client(buyer), { token: USDC, amount: 5_000_000n });
+    await reserve(anvil.client(buyer), { ...channel, amount: 4_000_000n });
+    await collectVoucher(anvil, buyer, { ...channel, total: 3_000_000n });
+    const status = () => runLeat("operator", "status", "--config", join(folder, "leat.json"));
+    const before = (await status()).stdout;
+    assert.match(before, new RegExp(`^proceeds  credited in the escrow to ${owner!.address}$`, "m"));
+    assert.match(before, /^USDC +3 +1 +3$/m);
+    assert.match(before, /"leat operator withdraw-earnings AMOUNT TOKEN --key FILE"/);
+    await refused("CLIENT_POOL_SHORT", "node", "withdraw-earnings", "3", "USDC");
+    await refused("CLIENT_POOL_SHORT", "owner", "withdraw-earnings", "3.000001", "USDC");
+    const out = await done("owner", "withdraw-earnings", "2", "USDC");
+    assert.deepEqual([out.to, out.wallet, out.pool], [owner!.address, "2000000", "1000000"]);
+    assert.equal((await done("owner", "withdraw-earnings", "1", "USDC", "--to", manager!.address)).pool, "0");
+    const after = (await status()).stdout;
+    assert.match(after, /^USDC +3 +1 +0$/m);
+    assert.doesNotMatch(after, /withdraw-earnings/);
   });
 
   it("takes a sponsor's stake in and gives it back to the sponsor alone", async () => {
@@ -93,7 +110,7 @@ describe("cli/commands operator", function () {
     assert.equal((await done("sponsor", "cancel-sponsored-thaw", operator)).thawing, "0");
     await done("sponsor", "thaw-sponsored", operator, "12");
     await pass(3_601);
-    await refused("CLIENT_REVERTED", "owner", "withdraw-sponsored", operator);
+    await refused("CLIENT_THAW_NONE", "owner", "withdraw-sponsored", operator);
     assert.equal((await done("sponsor", "withdraw-sponsored", operator)).stake, lpt(18));
     await refused("CLI_USAGE", "sponsor", "sponsor", "somebody", "1");
     const status = await getOperatorStatus(anvil.client(owner!), node!.address);
