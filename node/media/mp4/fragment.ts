@@ -1,4 +1,3 @@
-import { box, concatBytes, fullBox, text, uint32, uint64 } from "./box.ts";
 import { TRACK_ID } from "./init.ts";
 
 export interface Sample {
@@ -17,30 +16,65 @@ const deltaFlags = 0x01010000;
 const trunFields = 0x000001 | 0x000100 | 0x000200 | 0x000400 | 0x000800;
 const bytesPerSample = 16;
 
-/** One `moof` and its `mdat`. Every field is a function of the arguments, so all nodes write the same bytes. */
+/** Four letters each. */
+const types = {
+  moof: 0x6d6f6f66,
+  mfhd: 0x6d666864,
+  traf: 0x74726166,
+  tfhd: 0x74666864,
+  tfdt: 0x74666474,
+  trun: 0x7472756e,
+  mdat: 0x6d646174,
+} as const;
+
+/** Of what stands before the table of samples. */
+const mfhdBytes = 16;
+const tfhdBytes = 16;
+const tfdtBytes = 20;
+const trunBytes = 20;
+
+/**
+ * One `moof` and its `mdat`. Every field is a function of the arguments, so all nodes write the same bytes. It is written
+ * in one piece: every part of every stream is made here, at its origin and at each of its edges.
+ */
 export function fragment(
   fragmentNumber: number,
   decodeTime: number,
   samples: readonly Sample[],
   trackId: number = TRACK_ID,
 ): Uint8Array<ArrayBuffer> {
-  const table = new Uint8Array(samples.length * bytesPerSample);
-  const view = new DataView(table.buffer);
   let dataSize = 0;
-  for (const [index, sample] of samples.entries()) {
-    const offset = index * bytesPerSample;
-    view.setUint32(offset, sample.durationTicks);
-    view.setUint32(offset + 4, sample.data.length);
-    view.setUint32(offset + 8, sample.key ? keyFlags : deltaFlags);
-    view.setInt32(offset + 12, sample.compositionTicks);
-    dataSize += sample.data.length;
+  for (const { data } of samples) dataSize += data.length;
+  const runSize = trunBytes + samples.length * bytesPerSample;
+  const trackSize = 8 + tfhdBytes + tfdtBytes + runSize;
+  const movieSize = 8 + mfhdBytes + trackSize;
+  const bytes = new Uint8Array(movieSize + 8 + dataSize);
+  const view = new DataView(bytes.buffer);
+  let at = 0;
+  const put = (...values: readonly number[]) => {
+    for (const value of values) {
+      view.setUint32(at, value);
+      at += 4;
+    }
+  };
+  put(movieSize, types.moof);
+  put(mfhdBytes, types.mfhd, 0, fragmentNumber);
+  put(trackSize, types.traf);
+  // Offsets count from the moof.
+  put(tfhdBytes, types.tfhd, 0x020000, trackId);
+  put(tfdtBytes, types.tfdt, 1 << 24, Math.floor(decodeTime / 2 ** 32), decodeTime % 2 ** 32);
+  put(runSize, types.trun, (1 << 24) | trunFields, samples.length, movieSize + 8);
+  for (const { durationTicks, compositionTicks, key, data } of samples) {
+    view.setUint32(at, durationTicks);
+    view.setUint32(at + 4, data.length);
+    view.setUint32(at + 8, key ? keyFlags : deltaFlags);
+    view.setInt32(at + 12, compositionTicks);
+    at += bytesPerSample;
   }
-  const header = fullBox("mfhd", 0, 0, uint32(fragmentNumber));
-  const trackHeader = fullBox("tfhd", 0, 0x020000, uint32(trackId)); // offsets count from the moof
-  const time = fullBox("tfdt", 1, 0, uint64(decodeTime));
-  const runSize = 12 + 8 + table.length;
-  const movieSize = 8 + header.length + 8 + trackHeader.length + time.length + runSize;
-  const run = fullBox("trun", 1, trunFields, uint32(samples.length, movieSize + 8), table);
-  const movie = box("moof", header, box("traf", trackHeader, time, run));
-  return concatBytes([movie, uint32(8 + dataSize), text("mdat"), ...samples.map((sample) => sample.data)]);
+  put(8 + dataSize, types.mdat);
+  for (const { data } of samples) {
+    bytes.set(data, at);
+    at += data.length;
+  }
+  return bytes;
 }
