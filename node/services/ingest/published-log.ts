@@ -77,6 +77,8 @@ export class PublishedLog {
   /** Segments that began since the last reader left. */
   #unread = Number.POSITIVE_INFINITY;
   #tail: Promise<void> = Promise.resolve();
+  /** Calls whose messages are not visible yet. */
+  #pending = 0;
   #failed = false;
 
   constructor(options: PublishedLogOptions) {
@@ -230,18 +232,27 @@ export class PublishedLog {
 
   #append(message: Extract<MediaMessage, { rung: number; sequence: number }>, config?: VersionedConfig): void {
     const { rung, sequence } = message;
-    this.#enqueue(() => this.#add({ rung, sequence, message, ...(config === undefined ? {} : { config }) }));
+    const entry = { rung, sequence, message, ...(config === undefined ? {} : { config }) };
+    // Most come while no signature is waited for.
+    if (this.#pending === 0) this.#add(entry);
+    else this.#enqueue(() => this.#add(entry));
   }
 
   /** Messages become visible in the order of the calls, though a signature takes its time. */
   #enqueue(work: () => void | Promise<void>): void {
-    this.#tail = this.#tail.then(work).catch((error: unknown) => {
-      if (!this.#failed) {
-        this.#failed = true;
-        this.#options.onFault(error);
-      }
-      throw error;
-    });
+    this.#pending += 1;
+    this.#tail = this.#tail.then(work).then(
+      () => {
+        this.#pending -= 1;
+      },
+      (error: unknown) => {
+        if (!this.#failed) {
+          this.#failed = true;
+          this.#options.onFault(error);
+        }
+        throw error;
+      },
+    );
     // Told by `flushed`.
     this.#tail.catch(() => {});
   }
