@@ -50,7 +50,8 @@ export class EdgeStream {
   /** Who may watch, as the balancer last said. */
   guarded: Guarded;
   readonly #keep: KeepPart;
-  readonly #bytes = new Map<number, Map<number, Uint8Array>>();
+  /** By sequence and rung: the parts of a segment, or once it was asked for whole, that alone. */
+  readonly #bytes = new Map<number, Map<number, readonly Uint8Array[]>>();
   readonly #open = new Map<number, OpenSegment>();
   readonly #facts = new Map<number, Facts>();
   readonly #served = new ServedBytes();
@@ -159,7 +160,14 @@ export class EdgeStream {
   }
 
   bytes(rung: number, sequence: number): Uint8Array | undefined {
-    return this.#bytes.get(sequence)?.get(rung);
+    const rungs = this.#bytes.get(sequence);
+    const pieces = rungs?.get(rung);
+    if (rungs === undefined || pieces === undefined) return undefined;
+    if (pieces.length === 1) return pieces[0];
+    // Most segments of most rungs are fetched by nobody, or part by part.
+    const whole = Buffer.concat(pieces);
+    rungs.set(rung, [whole]);
+    return whole;
   }
 
   /** Bytes of a part. */
@@ -168,8 +176,10 @@ export class EdgeStream {
     if (open?.start.sequence === sequence) return open.bytes[part];
     const name = this.window.renditions.find((info) => info.rung === rung)?.name;
     const placed = name === undefined ? undefined : this.window.part(name, sequence, part);
-    const bytes = this.bytes(rung, sequence);
-    return placed === undefined ? undefined : bytes?.subarray(placed.offset, placed.offset + placed.sizeBytes);
+    if (placed === undefined) return undefined;
+    const pieces = this.#bytes.get(sequence)?.get(rung) ?? [];
+    if (pieces.length > 1) return pieces[part];
+    return pieces[0]?.subarray(placed.offset, placed.offset + placed.sizeBytes);
   }
 
   /** Bytes `from` to `to` (not included) of a segment went out to a viewer. */
@@ -191,9 +201,9 @@ export class EdgeStream {
   #closeOpen({ start, parts, bytes }: OpenSegment): ServedSegment[] {
     const { rung, sequence, epoch, configVersion, wallClockMs } = start;
     this.#open.delete(rung);
-    const rungs = this.#bytes.get(sequence) ?? new Map<number, Uint8Array>();
+    const rungs = this.#bytes.get(sequence) ?? new Map<number, readonly Uint8Array[]>();
     this.#bytes.set(sequence, rungs);
-    rungs.set(rung, Buffer.concat(bytes));
+    rungs.set(rung, bytes);
     this.#last.set(rung, sequence);
     const sum = (amount: (part: LivePart) => number) => parts.reduce((total, part) => total + amount(part), 0);
     const segment: LiveSegment = {
