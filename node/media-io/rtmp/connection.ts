@@ -108,7 +108,9 @@ export class RtmpConnection {
         handshake = new Uint8Array(0);
       }
       for (const message of this.#reader.read(data)) {
-        await this.#handle(message);
+        const handled = this.#handle(message);
+        // Media is mostly taken at once: a promise for each of so many small messages would cost more than they do.
+        if (handled instanceof Promise) await handled;
         if (this.#finished) return;
       }
       this.#acknowledge();
@@ -122,7 +124,7 @@ export class RtmpConnection {
     }
   }
 
-  async #handle(message: RtmpMessage): Promise<void> {
+  #handle(message: RtmpMessage): Promise<void> | void {
     const { type, timestamp, payload } = message;
     switch (type) {
       case messageTypes.video:
@@ -149,14 +151,19 @@ export class RtmpConnection {
     }
   }
 
-  async #deliver(items: readonly FlvItem[]): Promise<void> {
-    for (const item of items) {
-      const sink = this.#sink;
-      if (sink === undefined) return;
-      if (item.type === "video") await sink.video(item.sample);
-      else if (item.type === "audio") await sink.audio(item.sample);
-      else await this.#configure(sink, item.config);
+  #deliver(items: readonly FlvItem[]): Promise<void> | void {
+    for (const [at, item] of items.entries()) {
+      const taken = this.#give(item);
+      if (taken instanceof Promise) return taken.then(() => this.#deliver(items.slice(at + 1)));
     }
+  }
+
+  #give(item: FlvItem): Promise<void> | void {
+    const sink = this.#sink;
+    if (sink === undefined) return;
+    if (item.type === "video") return sink.video(item.sample);
+    if (item.type === "audio") return sink.audio(item.sample);
+    return this.#configure(sink, item.config);
   }
 
   /** Some encoders repeat their configuration with every key frame: only a new one counts. */
