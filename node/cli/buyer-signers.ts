@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import { formatTime } from "@leat/sdk/base/format-time.ts";
-import { getDecimals, tokenAddress } from "@leat/sdk/client/actions/account.ts";
+import { getCollectStatus, getDecimals, tokenAddress } from "@leat/sdk/client/actions/account.ts";
 import { getClusterAccount } from "@leat/sdk/client/actions/operator.ts";
 import {
   type AllotmentStatus,
@@ -15,14 +15,17 @@ import {
 import type { LeatClient } from "@leat/sdk/client/create-client.ts";
 import { clusterRegistryAbi } from "@leat/sdk/protocol/abi/cluster-registry.ts";
 import { type Address, isHex, toAddress } from "@leat/sdk/protocol/hex.ts";
-import { formatAmount, parseAmount } from "@leat/sdk/protocol/units.ts";
+import { formatAmount, parsePayment } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
 import { openAccount } from "./account-client.ts";
+import { askPayments } from "./node-answer.ts";
 import { printResult, UsageError } from "./output.ts";
 import { acceptSettings } from "./settings-flags.ts";
 
 export class SignerCommandError extends CodedError<
-  { code: "CLI_PROOF_UNREADABLE"; path: string } | { code: "CLI_PROOF_OF_ANOTHER"; wanted: Address; found: Address }
+  | { code: "CLI_PROOF_UNREADABLE"; path: string }
+  | { code: "CLI_PROOF_OF_ANOTHER"; wanted: Address; found: Address }
+  | { code: "CLI_CAP_SPENT"; token: Address; symbol: string; decimals: number; cap: bigint; collected: bigint }
 > {}
 
 /** The contract ends an allotment after 400 days at the latest. */
@@ -64,9 +67,10 @@ export function registerSigners(buyer: Command): void {
     .requiredOption("--proof <file>", 'what "leat buyer prove" printed on the key\'s machine')
     .option("--token <name>", "what is paid in", "USDC")
     .action(async (flags: AllotFlags, command: Command) => {
-      const { client, key } = await openAccount(command, 0);
+      const { client, key, settings } = await openAccount(command, 0);
       const channel = await readChannel(client, flags);
-      const cap = parseAmount(flags.cap, await getDecimals(client, channel.token));
+      const decimals = await getDecimals(client, channel.token);
+      const cap = parsePayment(flags.cap, decimals);
       if (!/^[0-9]{1,3}$/.test(flags.days) || Number(flags.days) < 1 || Number(flags.days) > MAX_DAYS) {
         throw new UsageError(`--days is 1 to ${MAX_DAYS}, not ${flags.days}`);
       }
@@ -79,13 +83,29 @@ export function registerSigners(buyer: Command): void {
           { message },
         );
       }
+      const { channelId, collected } = await getCollectStatus(client, { payer: key.address, ...payment });
+      if (cap <= collected) {
+        const { token } = payment;
+        throw new SignerCommandError({ code: "CLI_CAP_SPENT", token, symbol: flags.token, decimals, cap, collected });
+      }
       const { timestamp } = await client.publicClient.getBlock();
       const validUntil = timestamp + BigInt(flags.days) * DAY_SECONDS;
       const { transaction } = await allotSigner(client, { ...payment, cap, validUntil, proof });
       const isCluster = await signsForCluster(client, flags.cluster, signer);
-      printResult(command, { account: key.address, ...channel, cap, validUntil, isCluster, transaction }, () => {
-        const risk = isCluster ? "\nthe cluster pays itself by this key: all of it can be lost" : "";
-        return `${signer} may sign until ${formatTime(validUntil)}, up to ${flags.cap} ${flags.token} in all${risk}`;
+      // Only the agent knows what is signed and not collected yet. What it says binds nobody: it is told, no more.
+      const { payments } = await askPayments(settings);
+      const said = payments?.channels.find((one) => one.channelId === channelId)?.vouchered;
+      const vouchered = said === undefined ? undefined : BigInt(said);
+      const facts = { account: key.address, ...channel, cap, validUntil, isCluster, collected, vouchered, transaction };
+      printResult(command, facts, () => {
+        const spent = vouchered !== undefined && vouchered >= cap;
+        return [
+          `${signer} may sign until ${formatTime(validUntil)}, up to ${flags.cap} ${flags.token} in all`,
+          ...(spent
+            ? [`${formatAmount(vouchered, decimals)} are signed already: raise the cap, or nothing more is`]
+            : []),
+          ...(isCluster ? ["the cluster pays itself by this key: all of it can be lost"] : []),
+        ].join("\n");
       });
     });
   acceptSettings(buyer.command("revoke"))

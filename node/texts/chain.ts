@@ -59,6 +59,11 @@ export const chainTexts = {
     happened: "{found|token} {symbol} stand at stake and do not thaw yet, and {wanted|token} were named",
     todo: "name a smaller amount",
   },
+  CLIENT_CAP_FELL: {
+    happened:
+      "the key may sign up to {held|token} {symbol} in all, and {wanted|token} is less: a payee relies on what it may",
+    todo: "name that much or more; to lower it, revoke the key and wait for one thaw",
+  },
   CLIENT_THAW_RUNNING: {
     happened: "what thaws is not free before {endsAt|time}",
     todo: "come back then",

@@ -7,6 +7,11 @@ export const commandTexts = {
   CLI_CLUSTER_MISSING: saidByThrower,
   CLI_PROOF_UNREADABLE: saidByThrower,
   CLI_PROOF_OF_ANOTHER: { todo: "name the proof's own key with --signer, or have the right one proved" },
+  CLI_CAP_SPENT: {
+    happened:
+      "{collected|token} {symbol} were collected on the channel already, and a cap of {cap|token} counts them: nothing could be signed",
+    todo: "name a larger --cap, what was paid included",
+  },
   CLI_EXPLAIN_UNREACHABLE: { todo: "look at --url: the cluster's balancer answers there" },
   CLI_EXPLAIN_REFUSED: { happened: "{url} answered {status}", todo: "look at the id, and whether --url is a balancer" },
   CLI_EXPLAIN_INPUT_INVALID: { todo: 'take an id from "scripts/leat stream show STREAM"' },

@@ -32,6 +32,11 @@ export async function explainRefusal(client: LeatClient, token: Address, error: 
       const named = await nameToken(client, token);
       return new ClientError({ code: shortages[name], ...named, wanted, found }, { cause: error });
     }
+    case "PaymentEscrowCapFell": {
+      const [held, wanted] = args as readonly [bigint, bigint];
+      const named = await nameToken(client, token);
+      return new ClientError({ code: "CLIENT_CAP_FELL", ...named, held, wanted }, { cause: error });
+    }
     case "PaymentEscrowThawRunning":
     case "OperatorRegistryThawRunning":
       return new ClientError({ code: "CLIENT_THAW_RUNNING", endsAt: args[0] as bigint }, { cause: error });

@@ -26,6 +26,7 @@ export class ClientError extends CodedError<
       wanted: bigint;
       found: bigint;
     }
+  | { code: "CLIENT_CAP_FELL"; token: Address; symbol: string; decimals: number; held: bigint; wanted: bigint }
   /** `endsAt` in seconds since 1970. */
   | { code: "CLIENT_THAW_RUNNING"; endsAt: bigint }
   | { code: "CLIENT_THAW_NONE" }

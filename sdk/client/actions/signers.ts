@@ -5,6 +5,7 @@ import { type Address, type Hex, toAddress } from "../../protocol/hex.ts";
 import { signerPossessionStructure } from "../../protocol/signed.ts";
 import { type StatementSigner, toCompactSignature } from "../../protocol/statements.ts";
 import type { LeatClient } from "../create-client.ts";
+import { explainRefusal } from "../refusals.ts";
 import { type AccountSigner, toStatementSigner } from "../signer.ts";
 import { soon } from "../token-signatures.ts";
 import { addressOf, type Done, write } from "../transaction.ts";
@@ -46,10 +47,14 @@ export interface AllotInput extends AllottedChannel {
   readonly validUntil: bigint;
 }
 
-/** Lets a key sign vouchers on the caller's channel. While its vouchers count, the cap can only rise. */
-export function allotSigner(client: LeatClient, input: AllotInput): Promise<Done> {
+/** Lets a key sign vouchers on the caller's channel. While its vouchers count, the cap can only rise. @throws CLIENT_CAP_FELL */
+export async function allotSigner(client: LeatClient, input: AllotInput): Promise<Done> {
   const { payee, token, cap, validUntil, proof } = input;
-  return escrow(client, "allotSigner", [payee, token, 0n, 0, cap, validUntil, proof]);
+  try {
+    return await escrow(client, "allotSigner", [payee, token, 0n, 0, cap, validUntil, proof]);
+  } catch (error) {
+    throw await explainRefusal(client, token, error);
+  }
 }
 
 /** Ends an allotment now. What the key signed stays collectable for one thaw, up to its cap. */
