@@ -12,6 +12,10 @@ export const commandTexts = {
       "{collected|token} {symbol} were collected on the channel already, and a cap of {cap|token} counts them: nothing could be signed",
     todo: "name a larger --cap, what was paid included",
   },
+  CLI_ENDPOINT_INVALID: {
+    happened: "{endpoint} is no address of a node: wanted is {wanted}",
+    todo: "name where this node answers, such as https://video.example",
+  },
   CLI_EXPLAIN_UNREACHABLE: { todo: "look at --url: the cluster's balancer answers there" },
   CLI_EXPLAIN_REFUSED: { happened: "{url} answered {status}", todo: "look at the id, and whether --url is a balancer" },
   CLI_EXPLAIN_INPUT_INVALID: { todo: 'take an id from "scripts/leat stream show STREAM"' },

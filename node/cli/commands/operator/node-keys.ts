@@ -10,6 +10,7 @@ import type { Command } from "commander";
 import { loadKeyFile } from "../../../kernel/keys.ts";
 import { openAccount } from "../../account-client.ts";
 import { readAddress } from "../../arguments.ts";
+import { readEndpoint } from "../../endpoint.ts";
 import { printResult } from "../../output.ts";
 import { acceptKey, type KeyFlag } from "./acting.ts";
 
@@ -26,10 +27,11 @@ export function registerNodeKeys(operator: Command): void {
     .requiredOption(...endpointFlag)
     .option("--operator <address>", "the operator (default: the account that acts)")
     .action(async (flags: EndpointFlag & { operator?: string }, command: Command) => {
+      const endpoint = readEndpoint(flags.endpoint);
       const whose = flags.operator === undefined ? undefined : readAddress(flags.operator, "--operator");
       const { client, key, settings } = await openAccount(command, 0, flags.key);
       const node = await loadKeyFile(settings.node.keyFile);
-      const done = await addNode(client, { node: node.signer, endpoint: flags.endpoint, operator: whose });
+      const done = await addNode(client, { node: node.signer, endpoint, operator: whose });
       const facts = { operator: whose ?? key.address, node: node.address, ...done };
       printResult(command, facts, () => `added node ${node.address}`);
     });
@@ -38,9 +40,10 @@ export function registerNodeKeys(operator: Command): void {
     .requiredOption(...endpointFlag)
     .action(async (lostText: string, flags: EndpointFlag, command: Command) => {
       const lost = readAddress(lostText, "a node");
+      const endpoint = readEndpoint(flags.endpoint);
       const { client, settings } = await openAccount(command, 1, flags.key);
       const node = await loadKeyFile(settings.node.keyFile);
-      const done = await rotateNode(client, { lost, node: node.signer, endpoint: flags.endpoint });
+      const done = await rotateNode(client, { lost, node: node.signer, endpoint });
       printResult(command, { lost, node: node.address, ...done }, () => `${node.address} takes the place of ${lost}`);
     });
   acceptKey(operator.command("revoke <node>"), ownerOrManager)
@@ -52,8 +55,8 @@ export function registerNodeKeys(operator: Command): void {
     });
   acceptKey(operator.command("set-endpoint <node> <url>"), ownerOrManager)
     .description("say anew where a node's signed offer is to be had")
-    .action(async (nodeText: string, endpoint: string, flags: KeyFlag, command: Command) => {
-      const node = readAddress(nodeText, "a node");
+    .action(async (nodeText: string, url: string, flags: KeyFlag, command: Command) => {
+      const [node, endpoint] = [readAddress(nodeText, "a node"), readEndpoint(url)];
       const { client } = await openAccount(command, 2, flags.key);
       const done = await setNodeEndpoint(client, { node, endpoint });
       printResult(command, { node, endpoint, ...done }, () => `${node} answers at ${endpoint}`);

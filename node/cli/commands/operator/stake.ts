@@ -16,6 +16,7 @@ import type { Address } from "@leat/sdk/protocol/hex.ts";
 import type { Command } from "commander";
 import { loadKeyFile } from "../../../kernel/keys.ts";
 import { readAddress, readCluster, readRecipient } from "../../arguments.ts";
+import { readEndpoint } from "../../endpoint.ts";
 import { printResult } from "../../output.ts";
 import { type Acting, acceptKey, type KeyFlag, openActing, readShare, renderStake } from "./acting.ts";
 
@@ -63,13 +64,14 @@ function registerOwn(operator: Command): void {
     .option("--beneficiary <address>", "who receives proceeds (default: the operator's account)")
     .option("--push", "have proceeds sent rather than credited in the escrow")
     .action(async (amount: string, flags: JoinFlags, command: Command) => {
+      const endpoint = readEndpoint(flags.endpoint);
       const cluster = flags.cluster === undefined ? undefined : readCluster(flags.cluster);
       const maximumSharePpm = readShare(flags.maximumShare);
       const beneficiary = flags.beneficiary === undefined ? undefined : readAddress(flags.beneficiary, "--beneficiary");
       const { client, key, settings, parse } = await openActing(command, 1, flags);
       const node = await loadKeyFile(settings.node.keyFile);
       const stake = parse(amount);
-      const { endpoint, push: pushPayouts = false } = flags;
+      const { push: pushPayouts = false } = flags;
       const input = { stake, node: node.signer, endpoint, cluster, maximumSharePpm, beneficiary, pushPayouts };
       const done = await joinOperator(client, input);
       const facts = { operator: key.address, node: node.address, stake, cluster, ...done };

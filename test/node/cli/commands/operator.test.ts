@@ -62,6 +62,7 @@ describe("cli/commands operator", function () {
   it("joins, tops up, thaws, changes its mind, and withdraws after the wait", async () => {
     await refused("UNITS_AMOUNT_INVALID", "owner", "join", "a lot", "--endpoint", "https://n.example");
     await refused("CLIENT_BALANCE_SHORT", "owner", "join", "501", "--endpoint", "https://n.example");
+    await refused("CLI_ENDPOINT_INVALID", "owner", "join", "150", "--endpoint", "nonsense");
     const joining = ["--endpoint", "https://n.example", "--cluster", "1", "--maximum-share", "12.5"];
     const joined = await done("owner", "join", "150", ...joining);
     assert.deepEqual([joined.operator, joined.node, joined.stake], [owner!.address, node!.address, lpt(150)]);
@@ -120,13 +121,21 @@ describe("cli/commands operator", function () {
   it("lets a manager replace a lost key, and nothing else", async () => {
     await done("owner", "set-manager", manager!.address);
     const newKey = ["--node.keyFile", fileOf("fresh")];
-    const rotated = await done("manager", "rotate", node!.address, "--endpoint", "https://new.example", ...newKey);
+    const at = ["--endpoint", "https://new.example"];
+    const rotated = await done("manager", "rotate", node!.address, ...at, ...newKey);
     assert.deepEqual([rotated.lost, rotated.node], [node!.address, fresh!.address]);
     await refused("CLIENT_REVERTED", "manager", "thaw", "1");
-    await refused("CLIENT_NODE_UNKNOWN", "manager", "rotate", sponsor!.address, "--endpoint", "", ...newKey);
+    await refused("CLIENT_NODE_UNKNOWN", "manager", "rotate", sponsor!.address, ...at, ...newKey);
+    for (const command of [
+      ["rotate", fresh!.address, "--endpoint", "nonsense", ...newKey],
+      ["add-node", "--endpoint", "nonsense"],
+      ["set-endpoint", fresh!.address, "nonsense"],
+    ]) {
+      await refused("CLI_ENDPOINT_INVALID", "manager", ...command);
+    }
     await done("manager", "set-endpoint", fresh!.address, "https://moved.example");
     const second = ["--node.keyFile", fileOf("sponsor"), "--operator", owner!.address];
-    assert.equal((await done("manager", "add-node", "--endpoint", "", ...second)).node, sponsor!.address);
+    assert.equal((await done("manager", "add-node", ...at, ...second)).node, sponsor!.address);
     await done("manager", "revoke", sponsor!.address);
     await done("owner", "set-payout", manager!.address, "--push");
     await done("owner", "set-manager", "none");
