@@ -27,7 +27,7 @@ export const commands: readonly CommandEntry[] = [
     summary: "turn a file into the renditions of a ladder",
     load: () => import("./commands/transcode.ts"),
   },
-  { name: "buyer", summary: "deposit and see what is paid", load: () => import("./commands/buyer.ts") },
+  { name: "buyer", summary: "deposit, take back, and see what is paid", load: () => import("./commands/buyer.ts") },
   {
     name: "operator",
     summary: "stake, node keys, and what a node earns",

@@ -59,6 +59,10 @@ export const chainTexts = {
     happened: "{found|token} {symbol} stand at stake and do not thaw yet, and {wanted|token} were named",
     todo: "name a smaller amount",
   },
+  CLIENT_JOIN_SHORT: {
+    happened: "an operator joins this network with at least {wanted|token} {symbol}, and {found|token} were named",
+    todo: "name that much or more",
+  },
   CLIENT_CAP_FELL: {
     happened:
       "the key may sign up to {held|token} {symbol} in all, and {wanted|token} is less: a payee relies on what it may",

@@ -11,8 +11,13 @@ import type { Address, Hex } from "../protocol/hex.ts";
 import type { LeatClient } from "./create-client.ts";
 import type { AccountSigner } from "./signer.ts";
 
-/** Less is there than was asked for: in the wallet, free in the escrow, in a reserve, at stake. */
-type ShortageCode = "CLIENT_BALANCE_SHORT" | "CLIENT_POOL_SHORT" | "CLIENT_RESERVE_SHORT" | "CLIENT_STAKE_SHORT";
+/** Less is there than was asked for: in the wallet, free in the escrow, in a reserve, at stake, or for joining. */
+type ShortageCode =
+  | "CLIENT_BALANCE_SHORT"
+  | "CLIENT_POOL_SHORT"
+  | "CLIENT_RESERVE_SHORT"
+  | "CLIENT_STAKE_SHORT"
+  | "CLIENT_JOIN_SHORT";
 
 export class ClientError extends CodedError<
   | { code: "CLIENT_ACCOUNT_MISSING" }

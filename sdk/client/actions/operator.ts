@@ -6,6 +6,7 @@ import { type Address, toAddress, zeroAddress } from "../../protocol/hex.ts";
 import { balancerPossessionStructure, nodePossessionStructure } from "../../protocol/signed.ts";
 import { type StatementSigner, toCompactSignature } from "../../protocol/statements.ts";
 import type { LeatClient } from "../create-client.ts";
+import { nameToken } from "../refusals.ts";
 import { signPermit, soon } from "../token-signatures.ts";
 import { addressOf, ClientError, type Done, write } from "../transaction.ts";
 import { balanceShort } from "./account.ts";
@@ -29,13 +30,14 @@ export interface JoinInput {
 
 /**
  * One transaction: stakes by a signed permit, adds the first node, publishes its endpoint, accepts a cluster.
- * @throws CLIENT_BALANCE_SHORT, CLIENT_CLUSTER_UNKNOWN
+ * @throws CLIENT_BALANCE_SHORT, CLIENT_CLUSTER_UNKNOWN, CLIENT_JOIN_SHORT
  */
 export async function joinOperator(client: LeatClient, input: JoinInput): Promise<Done> {
   const operator = addressOf(client);
   const token = client.deployment.stakeToken;
   const { cluster = 0n } = input;
   if (cluster !== 0n) await getClusterAccount(client, cluster);
+  await requireMinimum(client, input.stake);
   await requireBalance(client, token, input.stake);
   const node = await proveNode(client, operator, input.node);
   const permit = await signPermit(client, token, client.deployment.operatorRegistry, input.stake);
@@ -56,6 +58,14 @@ export async function joinOperator(client: LeatClient, input: JoinInput): Promis
     args: [request],
   });
   return { transaction, blockNumber };
+}
+
+async function requireMinimum(client: LeatClient, found: bigint): Promise<void> {
+  const { operatorRegistry, stakeToken } = client.deployment;
+  const call = { address: operatorRegistry, abi: operatorRegistryAbi, functionName: "minimumStake" } as const;
+  const wanted = await client.publicClient.readContract(call);
+  if (found >= wanted) return;
+  throw new ClientError({ code: "CLIENT_JOIN_SHORT", ...(await nameToken(client, stakeToken)), wanted, found });
 }
 
 export interface OperatorStatus {

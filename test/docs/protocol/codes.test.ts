@@ -19,7 +19,7 @@ const sources = [
   "node/services/pulling/errors.ts",
   "node/services/restreaming/restreaming-service.ts",
 ];
-const interfaceOf = "contracts/interfaces/IPaymentEscrow.sol";
+const interfaceOf = (contract: string) => `contracts/interfaces/I${contract}.sol`;
 
 describe("the page of codes", () => {
   let page: Set<string>;
@@ -46,8 +46,8 @@ describe("the page of codes", () => {
     assert.deepEqual(named.toSorted(), [...written].toSorted());
   });
 
-  it("names every reason and error of the escrow, reasons by their numbers", async () => {
-    const text = await read(interfaceOf);
+  it("names every reason of the escrow by its number", async () => {
+    const text = await read(interfaceOf("PaymentEscrow"));
     const reasons = /enum SkipReason \{([^}]*)\}/
       .exec(text)![1]!
       .split(",")
@@ -57,8 +57,15 @@ describe("the page of codes", () => {
       numbered.map(([, name, number]) => [name, Number(number)]),
       reasons.map((name, number) => [name, number]),
     );
-    const errors = [...text.matchAll(/^ {4}error (\w+)\(/gm)].map(([, name]) => name!);
-    const named = [...page].filter((code) => code.startsWith("PaymentEscrow"));
-    assert.deepEqual(named.toSorted(), errors.toSorted());
   });
+
+  for (const contract of ["PaymentEscrow", "OperatorRegistry", "ClusterRegistry"]) {
+    it(`names every error of ${contract}, and no other`, async () => {
+      const text = await read(interfaceOf(contract));
+      const errors = [...text.matchAll(/^ {4}error (\w+)\(/gm)].map(([, name]) => name!);
+      assert.ok(errors.length > 15);
+      const named = [...page].filter((code) => code.startsWith(contract));
+      assert.deepEqual(named.toSorted(), errors.toSorted());
+    });
+  }
 });

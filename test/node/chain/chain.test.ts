@@ -152,7 +152,7 @@ describe("chain", () => {
     await anvil.mint(anvil.deployment.tokens.LPT, operator!.address, 300n * lpt);
     const join = { stake: 120n * lpt, node: node!.signer, endpoint: "http://127.0.0.1/offer" };
     await assert.rejects(joinOperator(client, { ...join, stake: 301n * lpt }), { code: "CLIENT_BALANCE_SHORT" });
-    await assert.rejects(joinOperator(client, { ...join, stake: 1n }), { code: "CLIENT_REVERTED" });
+    await assert.rejects(joinOperator(client, { ...join, stake: 1n }), { code: "CLIENT_JOIN_SHORT" });
     await joinOperator(client, { ...join, pushPayouts: true });
     await acceptMember(anvil.client(owner!), { cluster: made.cluster, operator: operator!.address });
     await acceptCluster(client, { cluster: made.cluster, maximumSharePpm: 100_000 });

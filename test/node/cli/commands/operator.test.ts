@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NodeKey } from "../../../../node/kernel/keys.ts";
+import { formatTime } from "../../../../sdk/base/format-time.ts";
 import { deposit, reserve } from "../../../../sdk/client/actions/account.ts";
 import { createCluster, getOperatorStatus } from "../../../../sdk/client/actions/operator.ts";
 import { type AnvilChain, openAnvil } from "../../../support/anvil-chain.ts";
@@ -14,7 +15,7 @@ const lpt = (whole: number) => (BigInt(whole * 10) * 10n ** 17n).toString();
 
 interface Answer {
   readonly code: number;
-  readonly answer: Record<string, unknown> & { readonly error?: { readonly code: string } };
+  readonly answer: Record<string, unknown> & { readonly error?: Readonly<Record<string, string>> };
 }
 
 describe("cli/commands operator", function () {
@@ -53,6 +54,7 @@ describe("cli/commands operator", function () {
   const refused = async (wanted: string, as: string, ...args: string[]) => {
     const { code, answer } = await leat(as, ...args);
     assert.deepEqual([code, answer.error?.code], [1, wanted]);
+    return answer.error!;
   };
   const pass = async (seconds: number) => {
     await anvil.testClient.increaseTime({ seconds });
@@ -71,13 +73,31 @@ describe("cli/commands operator", function () {
     assert.deepEqual([thawing.stake, thawing.thawing, thawing.slashable], [lpt(100), lpt(50.5), lpt(150.5)]);
     assert.equal((await done("owner", "cancel-thaw")).stake, lpt(150.5));
     await done("owner", "thaw", "50.5");
-    await refused("CLIENT_THAW_RUNNING", "owner", "withdraw");
+    const early = await refused("CLIENT_THAW_RUNNING", "owner", "withdraw");
+    assert.equal(early.message, `what thaws is not free before ${formatTime(BigInt(early.endsAt!))}; come back then`);
     await pass(3_601);
     const left = await done("owner", "withdraw", "--to", manager!.address);
     assert.deepEqual([left.stake, left.thawing], [lpt(100), "0"]);
     await done("owner", "leave", "1");
     await done("owner", "accept", "1", "--maximum-share", "10");
     await refused("CLI_USAGE", "owner", "accept", "1", "--maximum-share", "101");
+  });
+
+  it("says what there is where more is asked for, and refuses nothing as an amount", async () => {
+    const { wanted, found, message } = await refused("CLIENT_STAKE_SHORT", "owner", "thaw", "5000");
+    assert.deepEqual([wanted, found], [lpt(5_000), lpt(100)]);
+    assert.match(message!, /^100 LPT stand at stake .* 5000 were named; /);
+    await refused("CLIENT_THAW_NONE", "owner", "withdraw");
+    await refused("CLIENT_THAW_NONE", "owner", "cancel-thaw");
+    for (const command of ["thaw", "top-up"]) await refused("UNITS_AMOUNT_ZERO", "owner", command, "0");
+    await refused("UNITS_AMOUNT_ZERO", "sponsor", "sponsor", owner!.address, "0");
+    const unknown = await refused("CLIENT_CLUSTER_UNKNOWN", "owner", "accept", "77", "--maximum-share", "10");
+    assert.deepEqual([unknown.cluster, unknown.count], ["77", "1"]);
+    await refused("CLIENT_CLUSTER_UNKNOWN", "owner", "leave", "77");
+    const joining = ["--endpoint", "https://n.example"];
+    await refused("CLIENT_CLUSTER_UNKNOWN", "sponsor", "join", "150", ...joining, "--cluster", "77");
+    const { message: least } = await refused("CLIENT_JOIN_SHORT", "sponsor", "join", "0", ...joining);
+    assert.match(least!, /^an operator joins this network with at least 100 LPT, and 0 were named; /);
   });
 
   it("shows what the escrow credited, and lets the beneficiary alone take it out", async () => {
