@@ -47,6 +47,8 @@ export class FakeBalancer {
   readonly jobs: PlacedJob[] = [];
   /** While it is away, calls to it fail as those to a balancer that was killed. */
   away = false;
+  /** Why it renews no publish lease. */
+  renewRefusal: string | undefined;
   /** Where transcode jobs go, in turn. */
   transcoders: MediaNode[] = [];
   renditions: RenditionInfo[] = [];
@@ -185,6 +187,7 @@ export class FakeBalancer {
         return this.#grantFor(node);
       case "publish.renew":
         if (this.origin !== node) throw new RemoteError({ code: "PUBLISH_LEASE_LOST", method });
+        if (this.renewRefusal !== undefined) throw new RemoteError({ code: this.renewRefusal, method });
         return {};
       case "source.ready":
         if (body.source.video !== undefined) {

@@ -18,4 +18,15 @@ export class IngestError extends CodedError<
   | { code: "INGEST_RECEIPT_WRONG"; field: string }
   | { code: "INGEST_RENDITIONS_SHORT"; sequence: number }
   | { code: "INGEST_CHECK_FAILED"; sequence: number; reason: string }
+  | { code: BuyerStop }
 > {}
+
+/** A stream whose buyer can pay for no more: its publisher hears that, and not that it lost its place. */
+const buyerStops = ["STREAM_CREDIT_EXHAUSTED", "STREAM_SIGNER_SPENT", "STREAM_RESERVE_SPENT"] as const;
+type BuyerStop = (typeof buyerStops)[number];
+
+/** What a publisher hears whose stream the balancer took from this node, by the balancer's reason. */
+export function lossOf(reason: string): IngestError {
+  const stop = buyerStops.find((code) => code === reason);
+  return new IngestError(stop === undefined ? { code: "INGEST_LEASE_LOST", reason } : { code: stop });
+}

@@ -13,7 +13,7 @@ import { type Static, Type } from "typebox";
 import { checkAssignment, JobError } from "../jobs/assignment.ts";
 import type { AssignedJob, JobDesk, JobRunner } from "../jobs/job-desk.ts";
 import type { JobSession } from "../jobs/ports.ts";
-import { IngestError } from "./errors.ts";
+import { IngestError, lossOf } from "./errors.ts";
 import { Origin } from "./origin.ts";
 import type { OriginComponents } from "./origin-parts.ts";
 import { Publisher } from "./publisher.ts";
@@ -214,7 +214,7 @@ export class IngestService implements Ingest, JobRunner, Startable {
     for (const { origin } of this.#running.values()) {
       if (origin.job.job !== job || origin.job.attempt !== attempt) continue;
       if (code === "STREAM_ENDED") origin.end(true);
-      else origin.stop(new IngestError({ code: "INGEST_LEASE_LOST", reason: code }));
+      else origin.stop(lossOf(code));
     }
   }
 

@@ -14,7 +14,7 @@ import { BalancerLine } from "./balancer-line.ts";
 import { CueBook } from "./cue-book.ts";
 import { serveEdge } from "./edge-link.ts";
 import { waitForEdges, waitForFamilies } from "./end-waits.ts";
-import { IngestError } from "./errors.ts";
+import { IngestError, lossOf } from "./errors.ts";
 import type { OriginComponents, OriginLimits, OriginOutcome } from "./origin-parts.ts";
 import { Passthrough } from "./passthrough.ts";
 import { PublishedLog } from "./published-log.ts";
@@ -367,7 +367,7 @@ export class Origin {
     });
     if (reason === undefined || this.#ending) return;
     this.#components.logger.warn("Publish lease is lost", { code: reason });
-    this.stop(new IngestError({ code: "INGEST_LEASE_LOST", reason }));
+    this.stop(lossOf(reason));
   }
 
   async #finish(clean: boolean, signal: AbortSignal): Promise<void> {

@@ -270,6 +270,21 @@ describe("the media path, from a publisher to an edge", function () {
     }
   });
 
+  it("tells the publisher why the balancer ended its stream, where the buyer can pay for no more", async () => {
+    for (const [reason, code] of [
+      ["STREAM_RESERVE_SPENT", "STREAM_RESERVE_SPENT"],
+      ["PUBLISH_LEASE_LOST", "INGEST_LEASE_LOST"],
+    ] as const) {
+      const origin = await startNode();
+      const sink = await begin(origin, items.slice(0, at(items, 50)));
+      balancer.renewRefusal = reason;
+      await balancer.until(() => balancer.of("job.failed").some(({ body }) => body.code === code));
+      await assert.rejects(publishItems(sink, items.slice(at(items, 50))), { code });
+      balancer.renewRefusal = undefined;
+      await origin.stop();
+    }
+  });
+
   it("refuses a wrong key, and a job that was given to somebody else or by nobody", async () => {
     const [origin, transcoder, stranger] = [await startNode(), await startNode(), await startNode()];
     balancer.transcoders = [transcoder];
