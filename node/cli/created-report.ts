@@ -64,6 +64,12 @@ function describeWarning(warning: StreamWarning, token: string): string {
     const where = warning.regions.length === 0 ? "nowhere" : warning.regions.join(", ");
     return `${warning.code}: no node of the cluster is in ${warning.region}, nodes are in ${where}; the work is done there`;
   }
+  if (warning.code === "STREAM_AGENT_ABSENT") {
+    return [
+      `${warning.code}: nobody is connected who signs vouchers for the account, and no publisher is let in before;`,
+      "start the agent: scripts/leat start with the role buyer",
+    ].join(" ");
+  }
   const [budget, reserve] = [formatCost(BigInt(warning.budgetExact)), formatCost(BigInt(warning.reserveExact))];
   return [
     `${warning.code}: the budget is worth up to ${budget} ${token}, and ${reserve} are reserved;`,

@@ -1,7 +1,8 @@
 import type { StreamInfo } from "@leat/sdk/client/actions/streams.ts";
+import { describeEnd } from "../texts/ends.ts";
 import { renderTable } from "./output.ts";
 
-type ListedStream = Pick<StreamInfo, "id" | "slug" | "state" | "pull" | "endCode">;
+type ListedStream = Pick<StreamInfo, "id" | "slug" | "state" | "pull" | "endCode" | "refusals">;
 
 export interface StreamList<T extends ListedStream> {
   readonly streams: readonly T[];
@@ -28,10 +29,22 @@ function rankOf({ state, pull }: ListedStream): number {
 
 export function renderStreams({ streams, total }: StreamList<ListedStream>): string {
   if (total === 0) return "no streams";
-  const rows = streams.map(({ slug, state, endCode, id }) => ({ stream: slug, state, why: endCode, id }));
+  const rows = streams.map((stream) => ({
+    stream: stream.slug,
+    state: stream.state,
+    why: codesOf(stream).join(", "),
+    id: stream.id,
+  }));
+  const codes = [...new Set(streams.flatMap(codesOf))].map(describeEnd);
   const shown = `${streams.length} of ${total} shown`;
   return [
     renderTable(rows),
+    ...(codes.length === 0 ? [] : [codes.join("\n")]),
     streams.length === total ? shown : `${shown}, all that are live; --all shows the rest`,
   ].join("\n\n");
+}
+
+/** Why it is over, or why nobody works for it. */
+function codesOf({ endCode, refusals }: ListedStream): string[] {
+  return [...new Set([...(endCode === null ? [] : [endCode]), ...refusals.map(({ code }) => code)])];
 }

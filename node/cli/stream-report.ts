@@ -1,6 +1,9 @@
 import type { AttemptInfo, HealthInfo, JobInfo, PaymentInfo, StreamInfo } from "@leat/sdk/client/actions/streams.ts";
 import type { HealthFault } from "@leat/sdk/protocol/health.ts";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { formatAmount } from "@leat/sdk/protocol/units.ts";
+import { describeEnd } from "../texts/ends.ts";
+import { type DrawnOrder, describePlaces } from "./decision-order.ts";
 import { formatCost } from "./format-cost.ts";
 import { renderTable } from "./output.ts";
 import { findToken, type TokenFacts, tokenOf } from "./tokens.ts";
@@ -12,9 +15,12 @@ const aboutChecks = [
   "from that edge as a viewer would while it was there.",
 ].join("\n");
 
-type ShownStream = Pick<StreamInfo, "slug" | "state" | "token" | "frames" | "segments" | "pull" | "targets" | "health">;
+type ShownStream = Pick<
+  StreamInfo,
+  "slug" | "state" | "token" | "frames" | "segments" | "pull" | "targets" | "health" | "endCode" | "refusals"
+>;
 type ShownJob = Pick<JobInfo, "part"> & { readonly attempts: readonly ShownAttempt[] };
-type ShownAttempt = Pick<AttemptInfo, "node" | "state" | "checked" | "failed" | "selection" | "cost">;
+type ShownAttempt = Pick<AttemptInfo, "node" | "state" | "endCode" | "checked" | "failed" | "selection" | "cost">;
 
 /** What a stream costs its buyer, by the receipts of its jobs. 10^-30 of a whole token. */
 export interface StreamCost {
@@ -45,12 +51,13 @@ export function renderStream(
   jobs: readonly ShownJob[],
   channels: readonly PaymentInfo[],
   tokens: readonly TokenFacts[],
+  orders: ReadonlyMap<Hex, DrawnOrder> = new Map(),
 ): string {
-  const { slug, state, frames, segments, pull, targets, health } = stream;
+  const { slug, state, frames, segments, pull, targets, health, endCode, refusals } = stream;
   // Exact amounts are of whole tokens, also of one that this network does not name.
   const token = findToken(tokens, stream.token)?.name ?? `whole tokens of ${stream.token}`;
   const attempts = jobs.flatMap(({ part, attempts: all }) =>
-    all.map(({ node, state: now, checked, failed, selection, cost }) => ({
+    all.map(({ node, state: now, endCode: why, checked, failed, selection, cost }) => ({
       part,
       node,
       state: now,
@@ -58,10 +65,13 @@ export function renderStream(
       failed,
       [`cost in ${token}`]: formatCost(BigInt(cost.dueExact) + BigInt(cost.waitingExact)),
       selection,
+      // Last: mostly nothing stands in it.
+      why: why ?? "",
     })),
   );
   return [
     `stream ${slug} is ${state}: ${frames} frames in ${segments} segments`,
+    ...(endCode === null ? [] : [`${state === "ended" ? "it ended" : "it is ending"} with ${describeEnd(endCode)}`]),
     ...(pull === null
       ? []
       : [`pulled from ${pull.url}${pull.code === null ? "" : `, of which nothing comes: ${pull.code}`}`]),
@@ -69,10 +79,27 @@ export function renderStream(
     ...targets.map(({ name, url, code }) => `sent on to ${name} at ${url}${code === null ? "" : `, not now: ${code}`}`),
     ...(attempts.length === 0
       ? ["nobody works for it"]
-      : [renderTable(attempts), aboutChecks, '"leat explain SELECTION" tells why that node']),
+      : [
+          [renderTable(attempts), ...describeCodes(jobs)].join("\n"),
+          aboutChecks,
+          ['"leat explain SELECTION" tells why that node', ...describePlaces(jobs, orders)].join("\n"),
+        ]),
+    ...refusals.map(
+      ({ part, code, atMs }) => `nobody does ${part}, last tried ${formatTime(atMs)}: ${describeEnd(code)}`,
+    ),
     describeCost(sumCost(jobs), token),
     ...renderChannels(channels, tokens),
   ].join("\n\n");
+}
+
+/** What the column "why" says, each code once. */
+function describeCodes(jobs: readonly ShownJob[]): string[] {
+  const codes = jobs.flatMap(({ attempts }) => attempts.flatMap(({ endCode }) => endCode ?? []));
+  return [...new Set(codes)].map(describeEnd);
+}
+
+function formatTime(atMs: number): string {
+  return `${new Date(atMs).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
 
 const faultTexts: Readonly<Record<HealthFault, string>> = {

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { CodedError } from "@leat/sdk/base/errors.ts";
-import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import { isHex, zeroAddress } from "@leat/sdk/protocol/hex.ts";
 import type { SeedCommit, SelectionReceipt } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
@@ -11,7 +11,8 @@ import { type FilterName, filterNames } from "@leat/sdk/selection/filters.ts";
 import { bodyFromText, type SelectionBody } from "@leat/sdk/selection/receipt.ts";
 import { fromText } from "@leat/sdk/selection/text.ts";
 import type { Command } from "commander";
-import { printResult } from "../output.ts";
+import { nameOrdinal } from "../decision-order.ts";
+import { printResult, UsageError } from "../output.ts";
 import { describePayer, type PayerReport, recomputeScore } from "../payer-report.ts";
 
 export class ExplainError extends CodedError<
@@ -54,14 +55,20 @@ const termWords: Readonly<Record<CostTerm, string>> = {
   fetching: "has to fetch the stream",
 };
 
+interface ExplainFlags {
+  readonly url: string;
+  readonly node?: string;
+}
+
 export function register(program: Command): void {
   program
     .command("explain <what>")
     .description(
       "make a balancer's decision again and say why it came out so (an id, or a file), or a payer's reputation (an address)",
     )
+    .option("--node <address>", "of a decision, say what it was for this node")
     .option("--url <address>", "where the balancer answers", "http://127.0.0.1:8080")
-    .action(async (input: string, flags: { url: string }, command: Command) => {
+    .action(async (input: string, flags: ExplainFlags, command: Command) => {
       if (isHex(input, 20)) {
         const report = (await fetchJson(flags.url, `/v1/payers/${input.toLowerCase()}`)) as PayerReport;
         const scorePpm = recomputeScore(report);
@@ -69,6 +76,7 @@ export function register(program: Command): void {
         printResult(command, { ...report, recomputedPpm: scorePpm }, () => describePayer(report));
         return;
       }
+      const node = flags.node === undefined ? undefined : readNode(flags.node);
       const published = await readPublished(input, flags.url);
       const body = bodyFromText(published.body);
       const texts = published.rows ?? (await fetchRows(flags.url, published.receipt.value.tableRoot));
@@ -78,7 +86,10 @@ export function register(program: Command): void {
       const explanation = explain({ receipt, body, rows, ...(anchor === undefined ? {} : { anchor }) });
       if (!explanation.agrees) process.exitCode = 1;
       printResult(command, { ...published, rows: texts, explanation }, () =>
-        describe(published.id, receipt, body, explanation),
+        [
+          describe(published.id, receipt, body, explanation),
+          ...(node === undefined ? [] : [describeNode(node, body, rows)]),
+        ].join("\n"),
       );
     });
 }
@@ -105,10 +116,36 @@ export function describe(id: Hex, receipt: SelectionReceipt, body: SelectionBody
     lines.push(`  ${node} (${weight} tickets) costs ${cost}: ${parts.join(", ")}`);
   }
   lines.push(receipt.winner === zeroAddress ? "nobody won" : `winner: ${receipt.winner}`);
+  if (request.primitive === "ingest" && drawn.length > 0) {
+    lines.push(
+      "a stream is taken in by the first two of the drawn order, the second where the first left or is not used:",
+    );
+    lines.push(...drawn.map(({ node }, place) => `  ${nameOrdinal(place)} ${node}`));
+  }
   lines.push(
     explanation.agrees ? "made again from the published table: the same" : `does not agree: ${explanation.mismatch}`,
   );
   return lines.join("\n");
+}
+
+/** What the decision was for one node. */
+export function describeNode(node: Address, body: SelectionBody, rows: readonly Candidate[]): string {
+  const place = body.drawn.findIndex((drawn) => drawn.node === node);
+  if (place >= 0) {
+    const use = place === 0 ? "it won" : place === 1 ? "used where the first left" : "used where those before it left";
+    return `${node} is the ${nameOrdinal(place)} of the drawn order: ${use}`;
+  }
+  const excluded = body.request.excluded.find((entry) => entry.node === node);
+  if (excluded !== undefined) return `${node} was excluded: ${excluded.reason}`;
+  return rows.some((row) => row.node === node)
+    ? `${node} was known and not drawn: a filter left it out, or its tickets did not come up`
+    : `${node} was not known to the balancer then`;
+}
+
+function readNode(text: string): Address {
+  const node = text.toLowerCase();
+  if (isHex(node, 20)) return node as Address;
+  throw new UsageError(`--node is ${text.slice(0, 80)}, wanted is a node's address`);
 }
 
 async function readPublished(input: string, url: string): Promise<Published> {

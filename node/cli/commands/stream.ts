@@ -24,6 +24,7 @@ import type { Command } from "commander";
 import { Value } from "typebox/value";
 import { openCaller } from "../api-caller.ts";
 import { costsOf, listSrt, renderCreated } from "../created-report.ts";
+import { fetchOrders } from "../decision-order.ts";
 import { readJsonFile } from "../json-file.ts";
 import { printResult, UsageError, wantsJson } from "../output.ts";
 import { acceptSettings } from "../settings-flags.ts";
@@ -119,9 +120,11 @@ export function register(program: Command): void {
         listJobs(caller, name),
         listPayments(caller, name),
       ]);
-      const tokens = wantsJson(command) ? [] : await listTokens(client);
+      const [tokens, orders] = wantsJson(command)
+        ? [[], undefined]
+        : await Promise.all([listTokens(client), fetchOrders(client.clusterUrl, jobs)]);
       const told = { ...info, cost: sumCost(jobs), jobs, channelTotals };
-      printResult(command, told, () => renderStream(info, jobs, channelTotals, tokens));
+      printResult(command, told, () => renderStream(info, jobs, channelTotals, tokens, orders));
     });
   acceptSettings(stream.command("playback <stream> <file>"))
     .description("change who may watch a stream, at once: a JSON file, or the word public")

@@ -2,6 +2,7 @@ import type { PlaybackPolicy } from "@leat/sdk/protocol/playback.ts";
 import type { RestreamTarget } from "@leat/sdk/protocol/restream.ts";
 import { maskSource } from "../../media-io/pull/source-url.ts";
 import { maskTarget } from "../../media-io/restream/target-url.ts";
+import type { Refusal } from "../../services/balancer/refusals.ts";
 import type { HeardHealth } from "../../services/balancer/stream-health.ts";
 import type { JobView } from "../../services/balancer/views.ts";
 import type { ChannelStatus } from "../../services/payment/index.ts";
@@ -11,7 +12,11 @@ import type { AttemptCost } from "../../store/sql/work-costs.ts";
 
 /** Rows as they are shown: bigints become decimal text in the server's serializer. */
 
-export function presentStream(row: StreamRow, health: HeardHealth | undefined) {
+/** @param live What stands in no row of it. */
+export function presentStream(
+  row: StreamRow,
+  { health, refusals = [] }: { readonly health?: HeardHealth | undefined; readonly refusals?: readonly Refusal[] },
+) {
   const { id, slug, state, token, ladder, passthrough, renditions, source, region, createdAtMs, endedAtMs, endCode } =
     row;
   return {
@@ -34,6 +39,7 @@ export function presentStream(row: StreamRow, health: HeardHealth | undefined) {
     pull: presentPull(row),
     targets: row.targets.map((target) => presentTarget(target, row)),
     health: health === undefined ? null : presentHealth(health),
+    refusals,
     createdAtMs,
     endedAtMs,
     endCode,

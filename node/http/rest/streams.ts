@@ -40,7 +40,8 @@ export async function registerStreamRoutes(
 ): Promise<void> {
   const { balancer, idempotency } = components;
   const { views } = balancer;
-  const show = (row: StreamRow) => presentStream(row, views.health(row.id));
+  const show = (row: StreamRow) =>
+    presentStream(row, { health: views.health(row.id), refusals: views.refusals(row.id) });
   declareBalancerErrors(app);
   await app.register(async (group) => {
     await addRateLimit(group, options);

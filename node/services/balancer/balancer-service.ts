@@ -30,6 +30,7 @@ import { PublishTickets } from "./publish-tickets.ts";
 import { Publishing } from "./publishing.ts";
 import { PullDemand } from "./pull-demand.ts";
 import { Pulls } from "./pulls.ts";
+import { Refusals } from "./refusals.ts";
 import { Reports } from "./reports.ts";
 import { Restreams } from "./restreams.ts";
 import { SeedSource } from "./seed-source.ts";
@@ -81,6 +82,7 @@ export class BalancerService implements Balancer, Startable {
   readonly #streams: Streams;
   readonly #play: Play;
   readonly #health: StreamHealth;
+  readonly #refusals: Refusals;
   readonly #frontDoor: FrontDoor;
   readonly #accounting: Accounting;
   readonly #reports: Reports;
@@ -110,7 +112,10 @@ export class BalancerService implements Balancer, Startable {
     const onEnd = (stream: Hex, code: string) => this.#endStream(stream, code);
     const playback = new PlaybackDesk(components, { streams, jobs, tasks }, options.placeRetryMs);
     const news = new PlaceNews(clock);
-    const keeper = new JobKeeper(components, options, { jobs, streams, placement, tasks, onEdges, playback, news });
+    const refusals = new Refusals(clock);
+    this.#refusals = refusals;
+    const keeping = { jobs, streams, placement, tasks, onEdges, playback, news, refusals };
+    const keeper = new JobKeeper(components, options, keeping);
     const unpaid = new UnpaidWork(components, streams);
     const accounting = new Accounting(components, options, {
       streams,
@@ -139,7 +144,7 @@ export class BalancerService implements Balancer, Startable {
     const tickets = new PublishTickets(clock, options.publishTicketMs);
     const health = new StreamHealth(components.news);
     this.#health = health;
-    const publishing = { streams, jobs, placement, keeper, onEnd, pulls, onPause, tickets, health };
+    const publishing = { streams, jobs, placement, keeper, onEnd, pulls, onPause, tickets, health, refusals };
     this.#publishing = new Publishing(components, options, publishing);
     this.#frontDoor = new FrontDoor(components, { streams, jobs, candidates, nodes, tickets, parameters });
     const onTargets = () => this.#restreams.look();
@@ -150,7 +155,7 @@ export class BalancerService implements Balancer, Startable {
     const place = (stream: StreamRow) => this.#play.place(stream);
     this.#restreams = new Restreams(components, { streams, jobs, tasks, place });
     this.#reports = new Reports(components, options, { streams, accounting, tasks });
-    this.views = new Views(components, this.#streams, candidates, health);
+    this.views = new Views(components, this.#streams, candidates, { health, refusals });
     this.#handleCalls();
   }
 
@@ -359,6 +364,7 @@ export class BalancerService implements Balancer, Startable {
     await this.#streamBook.dropLease(stream);
     this.#health.forget(stream);
     await this.#keeper.endStream(stream, code === "PUBLISHER_LOST" ? "STREAM_ENDED" : code);
+    this.#refusals.forget(stream);
     this.#reports.settle(stream);
     this.#pulls.look();
   }

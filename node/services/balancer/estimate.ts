@@ -16,7 +16,9 @@ export type StreamWarning =
   /** No node stands in the region; `regions` are those that have one. */
   | { readonly code: "STREAM_REGION_EMPTY"; readonly region: string; readonly regions: readonly string[] }
   /** The budget is worth more than is reserved: the reserve ends first. */
-  | { readonly code: "STREAM_BUDGET_ABOVE_RESERVE"; readonly budgetExact: bigint; readonly reserveExact: bigint };
+  | { readonly code: "STREAM_BUDGET_ABOVE_RESERVE"; readonly budgetExact: bigint; readonly reserveExact: bigint }
+  /** Nobody signs vouchers for the buyer now: no publisher is let in before somebody does. */
+  | { readonly code: "STREAM_AGENT_ABSENT" };
 
 const SECONDS = 60n;
 const GIGABYTE = 1_000_000_000n;
@@ -44,9 +46,11 @@ export interface WarnedOf {
   readonly regions: readonly string[];
   readonly budgetExact: bigint;
   readonly reserveExact: bigint;
+  /** Somebody is in session who signs vouchers for the buyer. */
+  readonly hasAgent: boolean;
 }
 
-export function findWarnings({ region, regions, budgetExact, reserveExact }: WarnedOf): StreamWarning[] {
+export function findWarnings({ region, regions, budgetExact, reserveExact, hasAgent }: WarnedOf): StreamWarning[] {
   const known = [...new Set(regions)].sort();
   return [
     ...(region === undefined || known.includes(region)
@@ -55,5 +59,6 @@ export function findWarnings({ region, regions, budgetExact, reserveExact }: War
     ...(budgetExact <= reserveExact
       ? []
       : [{ code: "STREAM_BUDGET_ABOVE_RESERVE", budgetExact, reserveExact } as const]),
+    ...(hasAgent ? [] : [{ code: "STREAM_AGENT_ABSENT" } as const]),
   ];
 }

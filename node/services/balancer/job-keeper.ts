@@ -12,6 +12,7 @@ import type { PlaceNews } from "./place-waits.ts";
 import type { Placement } from "./placement.ts";
 import type { PlaybackDesk } from "./playback.ts";
 import type { BalancerComponents } from "./ports.ts";
+import type { Refusals } from "./refusals.ts";
 import type { StreamBook } from "./stream-book.ts";
 import { StreamProgress } from "./stream-progress.ts";
 
@@ -25,6 +26,7 @@ export interface JobKeeperParts {
   readonly playback: PlaybackDesk;
   /** Told of what may let a job be placed that nobody does. */
   readonly news: PlaceNews;
+  readonly refusals: Refusals;
 }
 
 /** Keeps every job of every running stream on a node, and ends them when their stream does. */

@@ -12,6 +12,7 @@ import { type PlaceNews, PlacePauses } from "./place-waits.ts";
 import type { PlaceInput, Placement } from "./placement.ts";
 import type { PlaybackDesk } from "./playback.ts";
 import type { BalancerComponents } from "./ports.ts";
+import type { Refusals } from "./refusals.ts";
 import { bytesPerSecond } from "./renditions.ts";
 import type { StreamBook } from "./stream-book.ts";
 import type { StreamProgress } from "./stream-progress.ts";
@@ -22,6 +23,7 @@ export interface JobPlacerParts {
   readonly placement: Placement;
   readonly progress: StreamProgress;
   readonly news: PlaceNews;
+  readonly refusals: Refusals;
   readonly tasks: TaskGroup;
   readonly playback: PlaybackDesk;
   /** An edge of the stream came, went or moved. */
@@ -94,10 +96,12 @@ export class JobPlacer {
     this.#placing.add(live.row.id);
     try {
       await this.#parts.placement.place(await this.#inputOf(stream, live));
+      this.#parts.refusals.placed(stream.id, live.row.part);
       await this.#placedEdge(live);
       return true;
     } catch (error) {
       if (!isCodedError(error)) throw error;
+      this.#refused(live, error.code);
       this.#components.logger.warn("Place job failed", { jobId: live.row.id, code: error.code });
       return false;
     } finally {
@@ -108,7 +112,7 @@ export class JobPlacer {
   async #keep(live: LiveJob, signal: AbortSignal): Promise<void> {
     const { streams, jobs, placement, progress, news } = this.#parts;
     const { logger } = this.#components;
-    const { id, primitive, stream: streamId } = live.row;
+    const { id, primitive, part, stream: streamId } = live.row;
     let told: string | undefined;
     while (!signal.aborted && jobs.find(id) === live && !isRunning(live)) {
       const stream = await streams.find(streamId);
@@ -130,6 +134,7 @@ export class JobPlacer {
         before = look();
         spec = live.row.spec;
         await placement.place({ ...input, excluded: [...input.excluded, ...failed] });
+        this.#parts.refusals.placed(streamId, part);
         if (primitive === "delivery") await this.#placedEdge(live);
         // The stream may have ended while the node was asked.
         if (jobs.find(id) !== live && live.attempt !== undefined) {
@@ -137,6 +142,7 @@ export class JobPlacer {
         }
       } catch (error) {
         if (!isCodedError(error)) throw error;
+        this.#refused(live, error.code);
         // Once per reason: a job may wait for hours.
         const level = error.code === told ? "debug" : "warn";
         told = error.code;
@@ -148,6 +154,11 @@ export class JobPlacer {
         await pauses.next(isHelped, signal);
       }
     }
+  }
+
+  /** Of a job that is over nobody asks, and nobody would forget it. */
+  #refused({ row }: LiveJob, code: string): void {
+    if (this.#parts.jobs.find(row.id) !== undefined) this.#parts.refusals.note(row.stream, row.part, code);
   }
 
   #note(live: LiveJob, failed: Avoided): void {

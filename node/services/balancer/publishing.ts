@@ -15,6 +15,7 @@ import type { Placement } from "./placement.ts";
 import type { BalancerComponents } from "./ports.ts";
 import type { PublishTickets } from "./publish-tickets.ts";
 import type { Pulls } from "./pulls.ts";
+import type { Refusals } from "./refusals.ts";
 import { planRenditions } from "./renditions.ts";
 import type { StreamBook } from "./stream-book.ts";
 import type { StreamHealth } from "./stream-health.ts";
@@ -26,6 +27,7 @@ export interface PublishingParts {
   readonly keeper: JobKeeper;
   readonly tickets: PublishTickets;
   readonly health: StreamHealth;
+  readonly refusals: Refusals;
   /** The stream is over: everything ends and is paid. */
   readonly onEnd: (stream: Hex, code: string) => Promise<void>;
   readonly pulls: Pick<Pulls, "requirePuller">;
@@ -88,8 +90,7 @@ export class Publishing {
       // Two that waited for one lease: the first has it now.
       if (lease !== undefined && !mayTake(lease)) throw this.#held(lease);
       if (!stream.ingestNodes.includes(from)) throw new BalancerError({ code: "PUBLISH_NODE_WRONG", stream: id });
-      await checkFunding(this.#components, stream.buyer, stream.token, stream, stream.retail);
-      const grant = await this.#grant(from, stream, lease);
+      const grant = await this.#tryGrant(from, stream, lease);
       const nowMs = clock.nowMs();
       const { job } = grant.terms.assignment.value;
       await this.#parts.streams.putLease({ stream: id, node: from, job, grantedAtMs: nowMs, lastFrameAtMs: nowMs });
@@ -190,6 +191,20 @@ export class Publishing {
       if (lease === undefined || mayTake(lease)) return;
       if (lease.node === from || hub.nodes.has(lease.node)) throw this.#held(lease);
       await clock.sleep(leaseHoldMs - this.#ageOf(lease));
+    }
+  }
+
+  /** Why a stream cannot begin is of use to its owner too, who is not the one that publishes. */
+  async #tryGrant(from: Address, stream: StreamRow, lease: LeaseRow | undefined): Promise<PublishGrant> {
+    const { refusals } = this.#parts;
+    try {
+      await checkFunding(this.#components, stream.buyer, stream.token, stream, stream.retail);
+      const grant = await this.#grant(from, stream, lease);
+      refusals.placed(stream.id, "ingest");
+      return grant;
+    } catch (error) {
+      if (isCodedError(error) && stream.state !== "ended") refusals.note(stream.id, "ingest", error.code);
+      throw error;
     }
   }
 

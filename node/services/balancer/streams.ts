@@ -180,6 +180,7 @@ export class Streams {
         regions: this.#parts.candidates.table().rows.map(({ region }) => region),
         budgetExact: estimate.deliveryMostExact,
         reserveExact,
+        hasAgent: this.#components.hub.nodes.has(buyer),
       }),
     };
   }

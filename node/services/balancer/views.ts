@@ -7,6 +7,7 @@ import type { AttemptCost } from "../../store/sql/work-costs.ts";
 import type { ChannelStatus } from "../payment/index.ts";
 import type { CandidateBook } from "./candidates.ts";
 import type { BalancerComponents } from "./ports.ts";
+import type { Refusal, Refusals } from "./refusals.ts";
 import type { HeardHealth, StreamHealth } from "./stream-health.ts";
 import type { Streams } from "./streams.ts";
 
@@ -39,6 +40,8 @@ export interface StreamViews {
   streams(buyer: Address, limit: number, before?: StreamPlace): Promise<StreamRow[]>;
   /** How its source does; undefined while it is not published. Of a row that was read above. */
   health(stream: Hex): HeardHealth | undefined;
+  /** Why nobody does a part of it, as far as it was tried. Of a row that was read above. */
+  refusals(stream: Hex): readonly Refusal[];
   jobs(buyer: Address, name: string): Promise<JobView[]>;
   receipts(buyer: Address, name: string, limit: number, after?: ReceiptPosition): Promise<ReceiptRow[]>;
   /** The buyer's channel to the cluster, and the cluster's to every node that worked for the stream. */
@@ -47,17 +50,23 @@ export interface StreamViews {
   nodes(): NodeView[];
 }
 
+/** What is known of open streams and stands in no table. */
+interface LiveFacts {
+  readonly health: StreamHealth;
+  readonly refusals: Refusals;
+}
+
 export class Views implements StreamViews {
   readonly #components: BalancerComponents;
   readonly #streams: Streams;
   readonly #candidates: CandidateBook;
-  readonly #health: StreamHealth;
+  readonly #live: LiveFacts;
 
-  constructor(components: BalancerComponents, streams: Streams, candidates: CandidateBook, health: StreamHealth) {
+  constructor(components: BalancerComponents, streams: Streams, candidates: CandidateBook, live: LiveFacts) {
     this.#components = components;
     this.#streams = streams;
     this.#candidates = candidates;
-    this.#health = health;
+    this.#live = live;
   }
 
   stream(buyer: Address, name: string): Promise<StreamRow> {
@@ -69,7 +78,11 @@ export class Views implements StreamViews {
   }
 
   health(stream: Hex): HeardHealth | undefined {
-    return this.#health.of(stream);
+    return this.#live.health.of(stream);
+  }
+
+  refusals(stream: Hex): readonly Refusal[] {
+    return this.#live.refusals.of(stream);
   }
 
   async jobs(buyer: Address, name: string): Promise<JobView[]> {

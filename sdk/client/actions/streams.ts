@@ -79,7 +79,9 @@ export type StreamWarning =
   /** No node stands in the region: work is done in others. */
   | { readonly code: "STREAM_REGION_EMPTY"; readonly region: string; readonly regions: readonly string[] }
   /** The reserve ends before the budget does. */
-  | { readonly code: "STREAM_BUDGET_ABOVE_RESERVE"; readonly budgetExact: string; readonly reserveExact: string };
+  | { readonly code: "STREAM_BUDGET_ABOVE_RESERVE"; readonly budgetExact: string; readonly reserveExact: string }
+  /** Nobody is connected who signs vouchers for the account: no publisher is let in before somebody is. */
+  | { readonly code: "STREAM_AGENT_ABSENT" };
 
 export interface RotatedKey {
   /** Shown this once. */
@@ -102,6 +104,8 @@ export interface StreamInfo {
   readonly targets: readonly TargetInfo[];
   /** How what is published comes in, by its ingest node; null while nothing is. */
   readonly health: HealthInfo | null;
+  /** Why nobody does a part of it, as far as that was tried since the balancer started. */
+  readonly refusals: readonly RefusalInfo[];
   readonly renditions: readonly RenditionInfo[];
   /** What is published; null before the first time. */
   readonly source: SourceSummary | null;
@@ -112,6 +116,14 @@ export interface StreamInfo {
   readonly createdAtMs: number;
   /** Why it ended; null before. */
   readonly endCode: string | null;
+}
+
+export interface RefusalInfo {
+  /** `ingest`, a codec family, `primary` or `fallback`. */
+  readonly part: string;
+  readonly code: string;
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
 }
 
 export interface HealthInfo extends SourceHealth {

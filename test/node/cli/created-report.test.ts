@@ -49,11 +49,13 @@ describe("report of a stream that was made", () => {
     const warnings = [
       { code: "STREAM_REGION_EMPTY", region: "mars", regions: ["eu", "us"] },
       { code: "STREAM_BUDGET_ABOVE_RESERVE", budgetExact: exact(60_000n), reserveExact: exact(50_000n) },
+      { code: "STREAM_AGENT_ABSENT" },
     ] as const;
-    const [region, budget] = renderCreated({ ...created, warnings }, how)
+    const [region, budget, agent] = renderCreated({ ...created, warnings }, how)
       .split("\n\n")
-      .slice(-2);
+      .slice(-3);
     assert.match(region!, /^STREAM_REGION_EMPTY: no node of the cluster is in mars, nodes are in eu, us; /);
+    assert.match(agent!, /^STREAM_AGENT_ABSENT: nobody is connected who signs vouchers for the account, .*; start the/);
     assert.match(
       budget!,
       /^STREAM_BUDGET_ABOVE_RESERVE: the budget is worth up to 0\.06 USDC, and 0\.05 are reserved; /,

@@ -4,12 +4,17 @@ import { chooseStreams, renderStreams } from "../../../node/cli/stream-list.ts";
 type State = "created" | "live" | "ended";
 
 describe("list of streams", () => {
-  const make = (at: number, state: State, more: { url?: string; endCode?: string } = {}) => ({
+  const make = (
+    at: number,
+    state: State,
+    more: { url?: string; endCode?: string; refused?: readonly string[] } = {},
+  ) => ({
     id: `0x${at}` as const,
     slug: `s${at}`,
     state,
     pull: more.url === undefined ? null : { url: more.url, when: "always" as const, code: null },
     endCode: more.endCode ?? null,
+    refusals: (more.refused ?? []).map((code) => ({ part: "ingest", code, atMs: 1 })),
   });
   const slugsOf = ({ streams }: { streams: readonly { slug: string }[] }) => streams.map(({ slug }) => slug);
 
@@ -29,5 +34,16 @@ describe("list of streams", () => {
     assert.deepEqual([whole.streams.length, new Set(slugsOf(whole)).size], [63, 63]);
     assert.match(renderStreams(whole), /\n\n63 of 63 shown$/);
     assert.equal(renderStreams(chooseStreams([], 5)), "no streams");
+  });
+
+  it("says why a stream is over, and why nobody works for one", () => {
+    const all = [
+      make(1, "ended", { endCode: "STREAM_RESERVE_SPENT" }),
+      make(2, "created", { refused: ["BUYER_AGENT_ABSENT"] }),
+    ];
+    const text = renderStreams(chooseStreams(all, 5));
+    assert.match(text, /^s1 +ended +STREAM_RESERVE_SPENT +0x1$/m);
+    assert.match(text, /^s2 +created +BUYER_AGENT_ABSENT +0x2$/m);
+    assert.match(text, /^STREAM_RESERVE_SPENT: the reserve .*\nBUYER_AGENT_ABSENT: nobody is connected/m);
   });
 });

@@ -12,6 +12,8 @@ const stream = {
   pull: null,
   targets: [],
   health: null,
+  endCode: null,
+  refusals: [],
 } as const;
 const payment = {
   payer: address("1"),
@@ -76,6 +78,34 @@ describe("report of a stream", () => {
     assert.match(text, /^stream north-wind is live: 360 frames in 6 segments$/m);
     assert.match(text, /^checked: .*\n.*the share of them that the cluster samples.*\n/m);
     assert.doesNotMatch(renderStream(stream, [], [], [usdc]), /checked/);
+  });
+
+  it("says why it ended, why an attempt did, and why nobody does a part", () => {
+    const lost = { ...attempt, state: "failed", endCode: "NODE_LOST" };
+    const over = { ...stream, state: "ended", endCode: "STREAM_RESERVE_SPENT" } as const;
+    const text = renderStream(over, [{ part: "h264", attempts: [lost, lost] }], [], [usdc]);
+    assert.match(text, /^it ended with STREAM_RESERVE_SPENT: the reserve of its buyer is used up/m);
+    assert.match(text, /^h264 +0x3+ +failed +5 .* +NODE_LOST$/m);
+    assert.equal(text.match(/^NODE_LOST: the node was away for too long$/gm)?.length, 1);
+    const refusals = [{ part: "ingest", code: "BUYER_AGENT_ABSENT", atMs: Date.UTC(2026, 0, 2, 3, 4, 5) }];
+    const refused = renderStream({ ...stream, state: "created", refusals }, [], [], [usdc]);
+    const said =
+      "nobody works for it\n\nnobody does ingest, last tried 2026-01-02 03:04:05 UTC: BUYER_AGENT_ABSENT: nobody is";
+    assert.ok(refused.includes(said), refused);
+    const later = renderStream({ ...over, endCode: "LATER_CODE" }, [], [], [usdc]);
+    assert.match(later, /^it ended with LATER_CODE$/m);
+  });
+
+  it("says which of the drawn order took a stream in, and why", () => {
+    const [one, two] = [address("3"), address("5")];
+    const taken = (nodes: readonly `0x${string}`[]) => {
+      const jobs = [{ part: "ingest", attempts: nodes.map((node) => ({ ...attempt, node })) }];
+      return renderStream(stream, jobs, [], [usdc], new Map([[attempt.selection, [one, two]]]));
+    };
+    const second = `${two}: second of the drawn order of its decision, used`;
+    assert.ok(taken([one, two]).includes(`\n${second} because the first left\n`));
+    assert.ok(taken([two]).includes(`\n${second} though the first did not leave: its publisher chose it\n`));
+    assert.doesNotMatch(taken([one]), /drawn order/);
   });
 
   it("says how the source does, and what is wrong with it", () => {

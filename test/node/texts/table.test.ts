@@ -5,6 +5,7 @@ import { sections } from "@leat/node/config/sections.ts";
 import { listSettings } from "@leat/node/config/settings.ts";
 import { errorTexts, explainError } from "@leat/node/texts/table.ts";
 import { CodedError } from "@leat/sdk/base/errors.ts";
+import { describeEnd, endTexts } from "../../../node/texts/ends.ts";
 import { readSources, root } from "../../architecture/sources.ts";
 import { listBareThrows, listDeclaredCodes, listReached } from "../../support/declared-codes.ts";
 
@@ -99,6 +100,33 @@ describe("the table of error texts", () => {
       for (const [variable] of text.matchAll(/\bLEAT_[A-Z_]+/g)) assert.ok(variables.has(variable), variable);
       for (const [page] of text.matchAll(/\bdocs\/[a-z0-9/-]+\.\w+/g)) assert.ok(existsSync(join(root, page)), page);
     }
+  });
+
+  it("says why for every code that the balancer ends a stream or an attempt with, and for none that is gone", () => {
+    const texts = sources.filter(({ path }) => path.startsWith("node/")).map(({ path, text }) => ({ path, text }));
+    const quoted = new Set(
+      texts
+        .filter(({ path }) => !path.startsWith("node/texts/"))
+        .flatMap(({ text }) => [...text.matchAll(/"([A-Z]+_[A-Z_]+)"/g)].map(([, code]) => code!)),
+    );
+    assert.deepEqual(
+      Object.keys(endTexts).filter((code) => !quoted.has(code)),
+      [],
+    );
+    const ending = texts
+      .filter(({ path }) => path.startsWith("node/services/balancer/"))
+      .flatMap(({ text }) =>
+        [...text.matchAll(/(?:(?:onEnd|endStream|fail|#close|#end|#tell)\(.*?|endCode: )"([A-Z]+_[A-Z_]+)"/g)].map(
+          ([, code]) => code!,
+        ),
+      );
+    assert.ok(ending.length > 8, `only ${ending}`);
+    assert.deepEqual(
+      ending.filter((code) => endTexts[code] === undefined),
+      [],
+    );
+    assert.equal(describeEnd("NODE_LOST"), "NODE_LOST: the node was away for too long");
+    assert.equal(describeEnd("constructor"), "constructor");
   });
 
   it("says what happened and what to do, with the facts", () => {

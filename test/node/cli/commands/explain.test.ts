@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describe as describeDecision } from "@leat/node/cli/commands/explain.ts";
+import { describe as describeDecision, describeNode } from "@leat/node/cli/commands/explain.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { explain } from "@leat/sdk/selection/explain.ts";
 import { defaultParameters } from "@leat/sdk/selection/parameters.ts";
@@ -46,5 +46,33 @@ describe("leat explain", () => {
       `winner: ${addressOf(4)}`,
       "made again from the published table: the same",
     ]);
+  });
+
+  it("names the drawn order of an ingest, and what it was for a node", () => {
+    const rows = [makeCandidate(1), makeCandidate(2, { rttMs: 90 }), makeCandidate(3, { draining: true })];
+    const chain = createSeedChain(new Uint8Array(32).fill(3), 8);
+    const seed = { epoch: 1, index: 1, preimage: chain.preimage(1), buyerNonce: word(4) };
+    const request = makeRequest({
+      primitive: "ingest",
+      codecs: [],
+      units: 1,
+      excluded: [{ node: addressOf(9), reason: "CHOSEN" }],
+    });
+    const parameters = defaultParameters;
+    const facts = { job: word(5), attempt: 1, cluster: 1n, seed, request, parameters, decidedAt: 1n };
+    const drawSeed = deriveSeed(seed.preimage, seed.buyerNonce, facts.job, 1);
+    const selection = select({ table: createTable(rows, parameters), request, seed: drawSeed, parameters });
+    const body = createBody(facts, selection);
+    const receipt = createReceipt(facts, selection, body);
+    const [first, second] = body.drawn.map(({ node }) => node);
+    const text = describeDecision(word(6), receipt, body, explain({ receipt, body, rows }));
+    assert.ok(text.includes(`\n  first ${first}\n  second ${second}\n`), text);
+    assert.equal(
+      describeNode(second!, body, rows),
+      `${second} is the second of the drawn order: used where the first left`,
+    );
+    assert.match(describeNode(addressOf(9), body, rows), /was excluded: CHOSEN$/);
+    assert.match(describeNode(addressOf(3), body, rows), /known and not drawn/);
+    assert.match(describeNode(addressOf(8), body, rows), /not known to the balancer then$/);
   });
 });

@@ -50,7 +50,7 @@ describe("rest", () => {
     folder = await mkdtemp(join(tmpdir(), "leat-rest-"));
     database = await SqlDatabase.open(folder);
     market = await startMarket(database, { nodes });
-    for (const node of nodes) market.hub.join(node);
+    for (const node of [...nodes, buyer]) market.hub.join(node);
     const { balancer, clock } = market;
     app = await createServer(defaultsOf(httpOptions), { logger: silentLogger, metrics: silentMetrics });
     const limits = { requestsPerMinute: 1_000 };

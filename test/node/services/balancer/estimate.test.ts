@@ -26,8 +26,9 @@ describe("estimate of a stream's cost", () => {
   });
 
   it("warns of a region where nobody is, and of a budget that the reserve does not cover", () => {
-    const facts = { region: "eu", regions: ["us", "eu", "eu"], budgetExact: 5n, reserveExact: 5n };
+    const facts = { region: "eu", regions: ["us", "eu", "eu"], budgetExact: 5n, reserveExact: 5n, hasAgent: true };
     assert.deepEqual(findWarnings(facts), []);
+    assert.deepEqual(findWarnings({ ...facts, hasAgent: false }), [{ code: "STREAM_AGENT_ABSENT" }]);
     assert.deepEqual(findWarnings({ ...facts, region: undefined }), []);
     assert.deepEqual(findWarnings({ ...facts, region: "mars", budgetExact: 6n }), [
       { code: "STREAM_REGION_EMPTY", region: "mars", regions: ["eu", "us"] },

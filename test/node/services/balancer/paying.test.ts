@@ -57,6 +57,8 @@ describe("a balancer that is paid", function () {
     await scene.clock.advance(60_000);
     const next = await create();
     await assert.rejects(publish(next.streamKey), codeOf("STREAM_CREDIT_EXHAUSTED"));
+    const refusals = () => scene.market.balancer.views.refusals(next.id).map(({ part, code }) => `${part} ${code}`);
+    assert.deepEqual(refusals(), ["ingest STREAM_CREDIT_EXHAUSTED"]);
     await comeBackAndPay();
     await publish(next.streamKey);
   });

@@ -37,9 +37,13 @@ describe("jobs that nobody does, at the balancer", () => {
   it("go to a node that comes back, at once", async () => {
     const live = await goLiveAtSecond();
     await loseOnly(live);
+    const refusals = () => scene.market.balancer.views.refusals(live.id).map(({ part, code }) => `${part} ${code}`);
+    await until(() => refusals().length === 2);
+    assert.deepEqual(refusals().sort(), ["h264 PLACEMENT_NOBODY", "vp9 PLACEMENT_NOBODY"]);
     scene.market.hub.join(live.only);
     // No time passes any more.
     await until(() => transcoders(live.id).length === 2);
+    await until(() => refusals().length === 0);
     assert.deepEqual(
       transcoders(live.id).map(({ assignment }) => assignment.value.attempt),
       [2, 2],
