@@ -234,6 +234,7 @@ export class DeliveryJob {
     return {
       stream: this.job.spec.stream,
       origin: origin.node,
+      isOwn: origin.node === this.job.assignment.value.node,
       statements,
       domain,
       partTargetMs: this.#partTargetMs,

@@ -14,7 +14,8 @@ describe("delivery job", () => {
     const spec = { stream: "0xid", slug: "slug-slug", renditions: [], origin: {}, unsignedBudgetBytes, ...more };
     const known = { keep: keepPart, clock: systemClock, logger: silentLogger, ...parts };
     const components = known as unknown as DeliveryJobComponents;
-    return new DeliveryJob({ spec } as never, components, limits);
+    const assignment = { value: { node: "0xedge" } };
+    return new DeliveryJob({ spec, assignment } as never, components, limits);
   };
 
   it("hands on no frame that it did not take", async () => {

@@ -43,8 +43,8 @@ async function publishedMessages(): Promise<MediaMessage[]> {
   return messages;
 }
 
-function verify(messages: readonly MediaMessage[], origin = signer.address) {
-  const rules = { stream, origin, statements: nativeStatements, domain, partTargetMs: 250, maxBytes: 1_000 };
+function verify(messages: readonly MediaMessage[], origin = signer.address, isOwn = false) {
+  const rules = { stream, origin, isOwn, statements: nativeStatements, domain, partTargetMs: 250, maxBytes: 1_000 };
   let verifier: SegmentVerifier | undefined;
   for (const message of messages) {
     if (message.type === "segmentStart") verifier = new SegmentVerifier(message, config, rules);
@@ -72,6 +72,12 @@ describe("segment verifier", () => {
       return { ...message, frame: { ...message.frame, data: Uint8Array.of(10, 1, 2, 4) } };
     });
     assert.throws(() => verify(messages), { code: "DELIVERY_PART_ALTERED" });
+    assert.throws(() => verify(messages, signer.address, true), { code: "DELIVERY_PART_ALTERED" });
+  });
+
+  it("recovers no signature of its own node", async () => {
+    const messages = await publishedMessages();
+    assert.equal(verify(messages, stranger.address, true).frames, frames.length);
   });
 
   it("takes no part without its mark, and no more bytes than a segment may have", async () => {
