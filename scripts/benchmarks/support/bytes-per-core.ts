@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { FileCrowdArguments } from "./file-crowd.ts";
 import { findFreePorts } from "./free-ports.ts";
 import { startNginx } from "./nginx.ts";
@@ -23,8 +24,9 @@ export interface BytesPerCore {
 /**
  * The newest whole segments of an edge's media playlist, fetched over and over by eight viewers as fast as they come: how
  * many bytes a second of CPU serves, beside nginx that sends the same bytes from files with sendfile. They take turns.
- * All that the edge does meanwhile is counted (it pulls the stream, and counts every byte for its receipts), and nothing
- * of who fetches. @throws BENCH_PEER_MISSING
+ * All that the edge does for its viewers is counted (every byte for its receipts too), and nothing of who fetches. What
+ * either costs in as long a time when nobody fetches is taken off: an edge pulls its stream whoever watches.
+ * @throws BENCH_PEER_MISSING
  */
 export async function compareWithSendfile(playlistUrl: string, edgePid: number): Promise<BytesPerCore> {
   const dir = await mkdtemp(join(tmpdir(), "leat-bench-nginx-"));
@@ -53,9 +55,12 @@ export async function compareWithSendfile(playlistUrl: string, edgePid: number):
 }
 
 async function addTurn(sum: { bytes: number; cpuSeconds: number }, pid: number, urls: readonly string[]) {
+  const first = await treeCpuSeconds(pid);
+  await sleep(TURN_MS);
   const before = await treeCpuSeconds(pid);
+  const restSeconds = before - first;
   sum.bytes += await fetchFiles({ urls, connections: CONNECTIONS, durationMs: TURN_MS });
-  sum.cpuSeconds += (await treeCpuSeconds(pid)) - before;
+  sum.cpuSeconds += (await treeCpuSeconds(pid)) - before - restSeconds;
 }
 
 async function fetchFiles(given: FileCrowdArguments): Promise<number> {
