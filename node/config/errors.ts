@@ -4,7 +4,8 @@ export type ConfigSource = "default" | "network" | "file" | "environment" | "fla
 
 export class ConfigError extends CodedError<
   | { code: "CONFIG_KEY_UNKNOWN"; key: string; source: ConfigSource; nearest?: string }
-  | { code: "CONFIG_VALUE_INVALID"; key: string; source: ConfigSource; wanted: string; found: string }
+  /** `at`: which entry and field of it, where it has such: `[0].token`. */
+  | { code: "CONFIG_VALUE_INVALID"; key: string; source: ConfigSource; at?: string; wanted: string; found: string }
   | { code: "CONFIG_VALUE_MISSING"; key: string; wanted: string }
   | { code: "CONFIG_FILE_UNREADABLE"; path: string; reason: string }
   | { code: "CONFIG_NETWORK_UNKNOWN"; name: string; known: string }

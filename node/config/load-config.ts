@@ -1,15 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describeFileReason, fileReason } from "@leat/sdk/base/file-reasons.ts";
 import { ConfigError, type ConfigSource, unknownKey } from "./errors.ts";
-import {
-  type ConfigValues,
-  describeWanted,
-  fits,
-  listSettings,
-  parseText,
-  type Sections,
-  type Setting,
-} from "./settings.ts";
+import { findMisfit, type Misfit } from "./misfit.ts";
+import { type ConfigValues, describeWanted, listSettings, parseText, type Sections, type Setting } from "./settings.ts";
 
 /** Where a value came from: `name` is the flag, the variable or the file. */
 export interface ConfigOrigin {
@@ -166,20 +159,34 @@ function read(setting: Setting, text: string, origin: ConfigOrigin): Found {
 }
 
 function check(setting: Setting, { value, origin }: Found): unknown {
-  if (!fits(setting.schema, value)) throw invalid(setting, origin, JSON.stringify(value) ?? String(value));
+  const misfit = findMisfit(setting.schema, value);
+  if (misfit !== undefined) throw refuse(setting, origin, misfit);
   return structuredClone(value);
 }
 
+/** A text that is no value of the setting's kind at all. */
 function invalid(setting: Setting, origin: ConfigOrigin, text: string): ConfigError {
-  const wanted = describeWanted(setting.schema);
-  const found = setting.schema.secret === true ? "***" : text.slice(0, 200);
+  const { description } = setting.schema;
+  const about = description === undefined ? {} : { about: description };
+  return refuse(setting, origin, {
+    at: "",
+    found: text.slice(0, 200),
+    wanted: describeWanted(setting.schema),
+    ...about,
+  });
+}
+
+function refuse(setting: Setting, origin: ConfigOrigin, misfit: Misfit): ConfigError {
+  const { key, schema } = setting;
+  const { at, wanted } = misfit;
+  const found = schema.secret === true ? "***" : misfit.found;
   // A pattern alone tells few what to write.
-  const about = wanted.includes(" like ") ? ` (${setting.schema.description ?? setting.key})` : "";
-  const place = ["file", "network"].includes(origin.source)
-    ? `${setting.key} in ${origin.name}`
-    : origin.name || setting.key;
+  const about = wanted.includes(" like ") ? ` (${misfit.about ?? schema.description ?? key})` : "";
+  const isFile = ["file", "network"].includes(origin.source);
+  const name = isFile ? key : origin.name || key;
+  const place = `${name}${at}${isFile ? ` in ${origin.name}` : ""}`;
   return new ConfigError(
-    { code: "CONFIG_VALUE_INVALID", key: setting.key, source: origin.source, wanted, found },
+    { code: "CONFIG_VALUE_INVALID", key, source: origin.source, ...(at === "" ? {} : { at }), wanted, found },
     { message: `${place} is ${found}, wanted is ${wanted}${about}` },
   );
 }

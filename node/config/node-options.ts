@@ -52,12 +52,21 @@ export const nodeOptions = Type.Object(
 );
 export type NodeOptions = Static<typeof nodeOptions>;
 
-const amount = Type.Optional(Type.String({ pattern: "^[0-9]{1,9}(\\.[0-9]{1,30})?$" }));
+const amount = Type.Optional(
+  Type.String({
+    pattern: "^[0-9]{1,9}(\\.[0-9]{1,30})?$",
+    description: 'whole tokens for one unit, as text: "0.000001"',
+  }),
+);
+const token = Type.String({
+  pattern: "^(LPT|USDC|0x[0-9a-fA-F]{40})$",
+  description: "LPT, USDC or the address of a token",
+});
 
 /** A price list as a person writes it: whole tokens for one unit of work, as decimal text. */
 export const priceListSchema = Type.Object(
   {
-    token: Type.String({ pattern: "^(LPT|USDC|0x[0-9a-fA-F]{40})$" }),
+    token,
     ingestMs: amount,
     pixelH264: amount,
     pixelHevc: amount,

@@ -29,6 +29,8 @@ export interface SettingSchema {
   readonly maximum?: number;
   readonly minLength?: number;
   readonly maxLength?: number;
+  readonly minItems?: number;
+  readonly maxItems?: number;
   readonly pattern?: string;
   readonly secret?: boolean;
 }
@@ -95,6 +97,7 @@ export function describeWanted(schema: SettingSchema): string {
   if (schema.const !== undefined) return String(schema.const);
   if (schema.type === "boolean") return "true or false";
   if (schema.type === "array") return `list of ${describeWanted(schema.items ?? { type: "string" })}`;
+  if (schema.properties !== undefined) return `{${Object.keys(schema.properties).join(", ")}}`;
   const name = schema.type === "string" ? "text" : (schema.type ?? "value");
   const { minimum, maximum, minLength, maxLength, pattern } = schema;
   const bounds = [

@@ -30,7 +30,7 @@ export const sessionClientOptions = Type.Object(
       Type.Object(
         {
           address: Type.String({ pattern: "^0x[0-9a-fA-F]{40}$", description: "Address of the balancer's key" }),
-          multiaddrs: Type.Array(Type.String({ pattern: "^/" }), {
+          multiaddrs: Type.Array(Type.String({ pattern: "^/", description: "an address such as /ip4/…/tcp/…/p2p/…" }), {
             description: "Where it is dialed, with its peer id",
           }),
         },

@@ -6,7 +6,10 @@ const amount = (description: string) => Type.String({ pattern: "^[0-9]{1,12}(\\.
 /** What gas is worth in one token. */
 export const tokenCostSchema = Type.Object(
   {
-    token: Type.String({ pattern: "^(LPT|USDC|0x[0-9a-fA-F]{40})$" }),
+    token: Type.String({
+      pattern: "^(LPT|USDC|0x[0-9a-fA-F]{40})$",
+      description: "LPT, USDC or the address of a token",
+    }),
     perNative: amount("Whole tokens that one whole native token of the chain is worth; 0: go by leastAmount alone"),
     leastAmount: amount("Whole tokens below which nothing is collected"),
   },

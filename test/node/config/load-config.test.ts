@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ConfigError } from "@leat/node/config/errors.ts";
 import { loadConfig } from "@leat/node/config/load-config.ts";
+import { sections as nodeSections } from "@leat/node/config/sections.ts";
 import fc from "fast-check";
 import { Type } from "typebox";
 
@@ -117,6 +118,78 @@ describe("config/load-config", () => {
         },
       );
     }
+  });
+
+  it("names the entry and the field of a list that is wrong, and what that takes", () => {
+    const address = `0x${"a".repeat(40)}`;
+    const balancer = { address, multiaddrs: ["/ip4/127.0.0.1/tcp/1"] };
+    const cases = [
+      [
+        "sales.prices",
+        [{ token: "USDC", ingestMs: "-1" }],
+        "[0].ingestMs",
+        '"-1"',
+        /^text like .*/,
+        /whole tokens for one/,
+      ],
+      [
+        "sales.prices",
+        [{ token: "USDC" }, { token: "LPT", ingestMs: 1 }],
+        "[1].ingestMs",
+        "1",
+        /^text like/,
+        /whole tokens/,
+      ],
+      [
+        "sales.prices",
+        [{ token: "USDC", pixelH265: "1" }],
+        "[0].pixelH265",
+        "no field that there is",
+        /^one of token, .*did you mean pixelH264\?$/,
+        /./,
+      ],
+      ["sales.prices", [{ ingestMs: "1" }], "[0].token", "missing", /^text like/, /LPT, USDC or the address/],
+      ["sales.prices", [{ token: "EUR" }], "[0].token", '"EUR"', /^text like/, /LPT, USDC or the address/],
+      ["sales.prices", ["USDC"], "[0]", '"USDC"', /^\{token, ingestMs, /, /./],
+      ["sales.prices", { token: "USDC" }, undefined, '{"token":"USDC"}', /^list of \{token, /, /./],
+      ["sales.prices", Array(9).fill({ token: "USDC" }), undefined, "a list of 9", /^at most 8 entries$/, /./],
+      [
+        "settlement.tokenCosts",
+        [{ token: "USDC", perNative: "-3000", leastAmount: "1" }],
+        "[0].perNative",
+        '"-3000"',
+        /^text like/,
+        /native token/,
+      ],
+      [
+        "session.balancers",
+        [balancer, { ...balancer, address: "0x1" }],
+        "[1].address",
+        '"0x1"',
+        /^text like/,
+        /balancer's key/,
+      ],
+      ["session.balancers", [{ ...balancer, multiaddrs: [7] }], "[0].multiaddrs[0]", "7", /^text like/, /ip4/],
+    ] as const;
+    for (const [key, value, at, found, wanted, said] of cases) {
+      const [area, name] = key.split(".") as [string, string];
+      writeFileSync(file, JSON.stringify({ [area]: { [name]: value } }));
+      assert.throws(
+        () => loadConfig({ sections: nodeSections, file }),
+        ({ message, detail }: ConfigError) => {
+          assert.ok(detail.code === "CONFIG_VALUE_INVALID", message);
+          assert.deepEqual([detail.key, detail.at, detail.found], [key, at, found]);
+          assert.match(detail.wanted, wanted);
+          assert.match(message, said);
+          assert.ok(message.startsWith(`${key}${at ?? ""} in ${file} is `), message);
+          return true;
+        },
+      );
+    }
+    assert.throws(
+      () => loadConfig({ sections: nodeSections, env: { LEAT_SALES_PRICES: '[{"token":"EUR"}]' } }),
+      /LEAT_SALES_PRICES\[0\]\.token is "EUR"/,
+    );
   });
 
   it("never tells a secret, not even a bad one", () => {

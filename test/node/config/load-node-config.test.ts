@@ -37,7 +37,8 @@ describe("config/load-node-config", () => {
   it("says what a setting is for where it takes text of a pattern", () => {
     assert.throws(
       () => loadNodeConfig({ argv: ["--chain.rpcUrls", "ftp://x"] }),
-      ({ message }: Error) => /wanted is list of text like .* \(JSON-RPC endpoints of the chain/.test(message),
+      ({ message }: Error) =>
+        /^--chain\.rpcUrls\[0\] is "ftp:\/\/x", wanted is text like .* \(JSON-RPC endpoints of the chain/.test(message),
     );
   });
 
