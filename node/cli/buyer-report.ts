@@ -14,8 +14,8 @@ export interface BuyerMoney {
   /** By the buyer's agent. */
   readonly agent: NodeAnswer;
   readonly payer: Address;
-  /** What the one cluster that is asked for is called. */
-  readonly named: { readonly payee: Address; readonly name: string } | undefined;
+  /** What payees are called: clusters by their numbers. */
+  readonly names: ReadonlyMap<Address, string>;
 }
 
 /** What a buyer has where: in its hands, free in the escrow, promised to whom, on its way back. */
@@ -29,17 +29,18 @@ export function renderBuyer(money: BuyerMoney): string {
     })),
   );
   const promised = reserves.length === 0 ? "Nothing is reserved for anybody." : renderReserves(money);
-  return `${deposits}\n\n${promised}`;
+  const isCut = reserves.some(({ channel }) => !money.names.has(channel.payee));
+  return `${deposits}\n\n${promised}${isCut ? "\n--json shows addresses whole." : ""}`;
 }
 
-function renderReserves({ tokens, reserves, agent, named }: BuyerMoney): string {
+function renderReserves({ tokens, reserves, agent, names }: BuyerMoney): string {
   return renderTable(
     reserves.map(({ channel, channelId, reserve, thawing, thawEndsAt, collected }) => {
       const { name, decimals } = tokenOf(tokens, channel.token);
       const show = (baseUnits: bigint) => formatAmount(baseUnits, decimals);
       const said = agent.payments?.channels.find((one) => one.channelId === channelId);
       return {
-        "reserved for": channel.payee === named?.payee ? named.name : shorten(channel.payee),
+        "reserved for": names.get(channel.payee) ?? shorten(channel.payee),
         token: name,
         reserved: show(reserve),
         thawing: thawing === 0n ? "0" : `${show(thawing)} until ${formatTime(thawEndsAt)}`,

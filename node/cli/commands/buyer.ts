@@ -7,8 +7,10 @@ import {
   reserve,
   tokenAddress,
 } from "@leat/sdk/client/actions/account.ts";
-import { getClusterAccount } from "@leat/sdk/client/actions/operator.ts";
-import { toAddress } from "@leat/sdk/protocol/hex.ts";
+import { countClusters, getClusterAccount } from "@leat/sdk/client/actions/operator.ts";
+import type { LeatClient } from "@leat/sdk/client/create-client.ts";
+import { clusterAccountOf } from "@leat/sdk/protocol/cluster-account.ts";
+import { type Address, toAddress } from "@leat/sdk/protocol/hex.ts";
 import { parsePayment } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
 import { openAccount } from "../account-client.ts";
@@ -23,6 +25,9 @@ import { registerTakeBack } from "./buyer/take-back.ts";
 interface ClusterFlag {
   readonly cluster?: string;
 }
+
+/** Clusters that a payee is looked for among: some 10 ms. */
+const MAX_NAMED = 1_000;
 
 export function register(program: Command): void {
   const buyer = program.command("buyer").description("pay for streams");
@@ -68,8 +73,9 @@ export function register(program: Command): void {
           return { name, ...balances, channel };
         }),
       );
-      const [agent, all, signers] = await Promise.all([
+      const [agent, names, all, signers] = await Promise.all([
         askPayments(settings),
+        nameClusters(client),
         listReserves(client, payer),
         readAllotments(client, payer, cluster),
       ]);
@@ -78,14 +84,20 @@ export function register(program: Command): void {
       const totals = agent.payments?.totals;
       const told = { agent: presentAnswer(agent), channels: channels ?? null, totals: totals ?? null };
       printResult(command, { account: payer, cluster, tokens, reserves, signers, ...told }, () => {
-        const named = payee === undefined ? undefined : { payee, name: `cluster ${cluster}` };
         const keys = signers.length === 0 ? [] : [renderTable(showAllotments(signers, tokens))];
-        const money = { tokens, reserves, agent, payer, named };
+        const money = { tokens, reserves, agent, payer, names };
         return [renderBuyer(money), ...keys, describeRisk(money)].join("\n\n");
       });
     });
   registerTakeBack(buyer);
   registerSigners(buyer);
+}
+
+/** Reckoned, not asked for: an account follows from its cluster's number. */
+async function nameClusters(client: LeatClient): Promise<ReadonlyMap<Address, string>> {
+  const count = Number(await countClusters(client));
+  const ids = Array.from({ length: Math.min(count, MAX_NAMED) }, (_, index) => BigInt(index + 1));
+  return new Map(ids.map((id) => [clusterAccountOf(id), `cluster ${id}`]));
 }
 
 function parseCluster({ cluster }: ClusterFlag): bigint | undefined {

@@ -131,11 +131,11 @@ export async function createCluster(
   client: LeatClient,
   input: ClusterInput,
 ): Promise<Done & { readonly cluster: bigint; readonly account: Address }> {
-  const { publicClient, deployment } = client;
+  const { deployment } = client;
   const owner = addressOf(client);
   const contract = { address: deployment.clusterRegistry, abi: clusterRegistryAbi } as const;
   // A proof names the id that it is for; where somebody else is faster the transaction fails and can be repeated.
-  const cluster = (await publicClient.readContract({ ...contract, functionName: "clusterCount" })) + 1n;
+  const cluster = (await countClusters(client)) + 1n;
   const domain = createDomain(deployment.chainId, deployment.clusterRegistry);
   const validUntil = await soon(client);
   const proofs = await Promise.all(
@@ -151,13 +151,15 @@ export async function createCluster(
   return { transaction, blockNumber, cluster, account: await getClusterAccount(client, cluster) };
 }
 
+/** Clusters are numbered from 1 to this. */
+export function countClusters({ publicClient, deployment }: LeatClient): Promise<bigint> {
+  const call = { address: deployment.clusterRegistry, abi: clusterRegistryAbi, functionName: "clusterCount" } as const;
+  return publicClient.readContract(call);
+}
+
 /** The account that a cluster pays and is paid through. @throws CLIENT_CLUSTER_UNKNOWN */
 export async function getClusterAccount(client: LeatClient, cluster: bigint): Promise<Address> {
-  const count = await client.publicClient.readContract({
-    address: client.deployment.clusterRegistry,
-    abi: clusterRegistryAbi,
-    functionName: "clusterCount",
-  });
+  const count = await countClusters(client);
   // Ids count from 1. Money promised to a cluster that does not exist would wait for whoever creates it.
   if (cluster < 1n || cluster > count) throw new ClientError({ code: "CLIENT_CLUSTER_UNKNOWN", cluster, count });
   const account = await client.publicClient.readContract({

@@ -13,7 +13,7 @@ const reserveOf = (payee: `0x${string}`, reserve: bigint, thawing = 0n) => {
   return { channel, channelId: channelId(channel), collected: 250_000n, reserve, thawing, thawEndsAt: 1_800_000_000n };
 };
 const reserves = [reserveOf(address("2"), 4_000_000n, 500_000n), reserveOf(address("3"), 0n)];
-const named = { payee: address("2"), name: "cluster 1" };
+const names = new Map([[address("2"), "cluster 1"]]);
 const url = "http://127.0.0.1:8080";
 const silent: NodeAnswer = { url, payments: undefined, silence: "did not answer within 3 s" };
 const agent: NodeAnswer = {
@@ -42,21 +42,24 @@ describe("report of a buyer's money", () => {
   const rowsOf = (text: string) => text.split("\n").map((line) => line.split(/ {2,}/));
 
   it("keeps the deposit apart from what is reserved for each payee and what thaws", () => {
-    const text = renderBuyer({ tokens, reserves, agent, payer, named });
+    const text = renderBuyer({ tokens, reserves, agent, payer, names });
     const rows = rowsOf(text);
     assert.deepEqual(rows[1], ["USDC", "3", "1.5"]);
     assert.deepEqual(rows[4]!.slice(0, 5), ["reserved for", "token", "reserved", "thawing", "collected"]);
     const thawing = "0.5 until 2027-01-15 08:00:00 UTC";
     assert.deepEqual(rows[5], ["cluster 1", "USDC", "4", thawing, "0.25", "0.75", "0.001", "0.020001", "1 h 30 min"]);
     assert.deepEqual(rows[6], ["0x3333…3333", "USDC", "0", "0", "0.25", "0", "0", "0", "-"]);
+    assert.equal(rows[7]![0], "--json shows addresses whole.");
+    const whole = renderBuyer({ tokens, reserves: reserves.slice(0, 1), agent, payer, names });
+    assert.doesNotMatch(whole, /--json/);
     for (const line of text.split("\n")) assert.ok(line.length <= 120, line);
-    assert.match(renderBuyer({ tokens, reserves: [], agent, payer, named }), /Nothing is reserved for anybody\.$/);
+    assert.match(renderBuyer({ tokens, reserves: [], agent, payer, names }), /Nothing is reserved for anybody\.$/);
   });
 
   it("says what can be lost at most now, and without the agent what cannot be known", () => {
-    const most = describeRisk({ tokens, reserves, agent, payer, named });
+    const most = describeRisk({ tokens, reserves, agent, payer, names });
     assert.equal(most, "Most that can be lost now: 0.020001 USDC, for what is paid ahead or not checked yet.");
-    const unknown = { tokens, reserves, agent: silent, payer, named };
+    const unknown = { tokens, reserves, agent: silent, payer, names };
     assert.deepEqual(rowsOf(renderBuyer(unknown))[5]!.slice(4), ["0.25", "?", "?", "?", "?"]);
     const said = describeRisk(unknown).split("\n");
     assert.match(said[0]!, /^The agent at http:\/\/127\.0\.0\.1:8080 did not answer within 3 s: /);

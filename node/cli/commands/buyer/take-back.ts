@@ -119,7 +119,8 @@ async function report(
     () => {
       const show = (baseUnits: bigint) => `${formatAmount(baseUnits, decimals)} ${name}`;
       const whom = flags.cluster === undefined ? channel.payee : `cluster ${flags.cluster}`;
-      const wait = `, ${show(thawing)} thawing until ${formatTime(thawEndsAt)} (then "leat buyer release ${name}")`;
+      const again = flags.cluster === undefined ? `--payee ${channel.payee}` : `--cluster ${flags.cluster}`;
+      const wait = `, ${show(thawing)} thawing until ${formatTime(thawEndsAt)} (then "leat buyer release ${name} ${again}")`;
       const stands = `${show(reserved)} reserved for ${whom}${thawing === 0n ? "" : wait}`;
       return `${stands}; ${show(pool)} in the escrow, promised to nobody`;
     },

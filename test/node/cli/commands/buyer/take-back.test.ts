@@ -63,6 +63,7 @@ describe("cli/commands buyer, the way back of money", function () {
     assert.match(when, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/);
     assert.ok(thawing.includes(`3 USDC thawing until ${when}`), thawing);
     assert.ok(String(message).includes(`not free before ${when};`), String(message));
+    assert.match(await told("status"), /^cluster 1 +USDC +1\.5 +3 until /m);
     await anvil.testClient.increaseTime({ seconds: 3_601 });
     await anvil.mine(1);
     assert.deepEqual((await done("release", "USDC", ...of)).money, [usdc(1.5), "0", usdc(4.5)]);
