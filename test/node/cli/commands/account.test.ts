@@ -1,17 +1,15 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { NodeKey } from "../../../../node/kernel/keys.ts";
 import { deposit, reserve, thaw } from "../../../../sdk/client/actions/account.ts";
 import { createCluster, joinOperator } from "../../../../sdk/client/actions/operator.ts";
 import { bytesToHex } from "../../../../sdk/protocol/hex.ts";
 import { type AnvilChain, openAnvil } from "../../../support/anvil-chain.ts";
+import { writeCliSettings } from "../../../support/cli-settings.ts";
 import { openRpcProxy } from "../../../support/rpc-proxy.ts";
-
-const main = fileURLToPath(new URL("../../../../node/cli/main.ts", import.meta.url));
+import { runLeat } from "../../../support/run-leat.ts";
 
 describe("cli/commands buyer and operator", () => {
   let anvil: AnvilChain;
@@ -22,35 +20,17 @@ describe("cli/commands buyer and operator", () => {
     anvil = await openAnvil();
     folder = await mkdtemp(join(tmpdir(), "leat-account-"));
     key = await anvil.key(1);
-    await writeFile(join(folder, "node.key"), `${bytesToHex(key.secret)}\n`, { mode: 0o600 });
-    const deployment = { ...anvil.deployment, deployedAtBlock: anvil.deployment.deployedAtBlock.toString() };
-    const network = {
-      name: "local",
-      chainId: deployment.chainId,
-      confirmedDepth: 2,
-      rpcUrls: [anvil.rpcUrl],
-      deployment,
-    };
-    await writeFile(join(folder, "network.json"), JSON.stringify(network));
-    const settings = {
-      node: { keyFile: join(folder, "node.key"), networkFile: join(folder, "network.json") },
-      // Where nobody listens: no program calls there, and the reason says that.
-      http: { host: "127.0.0.1", port: 1 },
-    };
-    await writeFile(join(folder, "leat.json"), JSON.stringify(settings));
+    await writeCliSettings(anvil, folder, { node: key });
   });
   after(async () => {
     await anvil?.close();
     await rm(folder, { recursive: true, force: true });
   });
 
-  const leat = (...args: string[]) =>
-    new Promise<{ code: number; answer: Record<string, unknown> }>((resolve) => {
-      const argv = [main, ...args, "--config", join(folder, "leat.json"), "--json"];
-      execFile(process.execPath, argv, (error, stdout) => {
-        resolve({ code: Number(error?.code ?? 0), answer: JSON.parse(stdout) });
-      });
-    });
+  const leat = async (...args: string[]) => {
+    const { code, stdout } = await runLeat(...args, "--config", join(folder, "leat.json"), "--json");
+    return { code, answer: JSON.parse(stdout) as Record<string, unknown> };
+  };
 
   it("deposits, reserves for a cluster and shows both", async function () {
     this.timeout(90_000);
@@ -124,11 +104,9 @@ describe("cli/commands buyer and operator", () => {
       [["--signer", agent.address, "--proof", proof, "--days", "401"], "CLI_USAGE"],
       [["--signer", agent.address, "--proof", proof, "--cap", "-1"], "UNITS_AMOUNT_INVALID"],
     ] as const;
-    const answers = await Promise.all(wrong.map(([args]) => allot(...args)));
-    assert.deepEqual(
-      answers.map(({ answer }) => (answer.error as { code: string }).code),
-      wrong.map(([, code]) => code),
-    );
+    for (const [args, code] of wrong) {
+      assert.equal(((await allot(...args)).answer.error as { code: string }).code, code);
+    }
     const made = await allot("--signer", agent.address, "--proof", proof);
     assert.deepEqual([made.code, made.answer.cap, made.answer.isCluster], [0, "2500000", false]);
     const own = await allot("--signer", balancer.address, "--proof", await prove(balancer, "balancer"));
