@@ -1,5 +1,5 @@
 import { getBalances, listCollections } from "@leat/sdk/client/actions/account.ts";
-import { getOperatorStatus } from "@leat/sdk/client/actions/operator.ts";
+import { getOperatorStatus, listMemberships } from "@leat/sdk/client/actions/operator.ts";
 import { toAddress } from "@leat/sdk/protocol/hex.ts";
 import { formatAmount } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
@@ -23,7 +23,8 @@ export function register(program: Command): void {
     .action(async (_options: unknown, command: Command) => {
       const { client, key, settings } = await openAccount(command, 0);
       const status = await getOperatorStatus(client, key.address);
-      const [collections, answer] = await Promise.all([
+      const [memberships, collections, answer] = await Promise.all([
+        status === undefined ? [] : listMemberships(client, status.operator),
         listCollections(client, { payee: key.address }),
         askPayments(settings),
       ]);
@@ -44,6 +45,7 @@ export function register(program: Command): void {
         {
           node: key.address,
           operator: status ?? null,
+          memberships,
           earned,
           answer: presentAnswer(answer),
           channels: payments?.channels ?? null,
@@ -54,7 +56,7 @@ export function register(program: Command): void {
             `node      ${key.address}`,
             status === undefined
               ? "operator  none: this key belongs to no operator yet"
-              : renderStanding(status, (baseUnits) => formatAmount(baseUnits, 18)),
+              : renderStanding(status, memberships, (baseUnits) => formatAmount(baseUnits, 18)),
             "",
             renderTable(
               earned.map(({ name, collected, decimals, payments, credited }) => ({

@@ -82,6 +82,8 @@ export interface OperatorStatus {
   readonly sponsoredThawing: bigint;
   /** Whether `node` can make new promises. */
   readonly nodeActive: boolean;
+  /** Where the node's signed offer is to be had. */
+  readonly endpoint: string;
   readonly beneficiary: Address;
   readonly pushPayouts: boolean;
 }
@@ -96,11 +98,13 @@ export async function getOperatorStatus(client: LeatClient, node: Address): Prom
     args: [node],
   });
   if (operator === zeroAddress) return undefined;
-  const [{ stake, thawing, thawEndsAt, sponsored, sponsoredThawing }, { manager }, nodeActive] = await Promise.all([
-    publicClient.readContract({ ...contract, functionName: "stakeOf", args: [operator] }),
-    publicClient.readContract({ ...contract, functionName: "operatorInfoOf", args: [operator] }),
-    publicClient.readContract({ ...contract, functionName: "isActiveNode", args: [node] }),
-  ]);
+  const [{ stake, thawing, thawEndsAt, sponsored, sponsoredThawing }, { manager }, nodeActive, endpoint] =
+    await Promise.all([
+      publicClient.readContract({ ...contract, functionName: "stakeOf", args: [operator] }),
+      publicClient.readContract({ ...contract, functionName: "operatorInfoOf", args: [operator] }),
+      publicClient.readContract({ ...contract, functionName: "isActiveNode", args: [node] }),
+      publicClient.readContract({ ...contract, functionName: "endpointOf", args: [node] }),
+    ]);
   return {
     operator: toAddress(operator),
     manager: manager === zeroAddress ? undefined : toAddress(manager),
@@ -110,9 +114,41 @@ export async function getOperatorStatus(client: LeatClient, node: Address): Prom
     sponsored,
     sponsoredThawing,
     nodeActive,
+    endpoint,
     beneficiary: toAddress(beneficiary),
     pushPayouts,
   };
+}
+
+export interface Membership {
+  readonly cluster: bigint;
+  /** Whether the cluster lets the operator in, or still has to. */
+  readonly approved: boolean;
+  /** Largest share of pay that the cluster may take, millionths. */
+  readonly maximumSharePpm: number;
+}
+
+/** The clusters that an operator accepts now. */
+export async function listMemberships(client: LeatClient, operator: Address): Promise<Membership[]> {
+  const { publicClient, deployment } = client;
+  const contract = { address: deployment.clusterRegistry, abi: clusterRegistryAbi } as const;
+  const logs = await publicClient.getContractEvents({
+    ...contract,
+    eventName: "MemberAccepted",
+    args: { operator },
+    fromBlock: deployment.deployedAtBlock,
+    strict: true,
+  });
+  const found = await Promise.all(
+    [...new Set(logs.map(({ args }) => args.cluster))].map(async (cluster) => {
+      const args = [cluster, operator] as const;
+      const membership = await publicClient.readContract({ ...contract, functionName: "membershipOf", args });
+      return { ...membership, cluster };
+    }),
+  );
+  return found
+    .filter(({ accepted }) => accepted)
+    .map(({ cluster, approved, acceptedPpm }) => ({ cluster, approved, maximumSharePpm: acceptedPpm }));
 }
 
 export interface ClusterInput {

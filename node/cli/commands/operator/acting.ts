@@ -1,6 +1,6 @@
 import { formatTime } from "@leat/sdk/base/format-time.ts";
 import { getDecimals } from "@leat/sdk/client/actions/account.ts";
-import type { OperatorStatus } from "@leat/sdk/client/actions/operator.ts";
+import type { Membership, OperatorStatus } from "@leat/sdk/client/actions/operator.ts";
 import { formatAmount, parseAmount, parsePayment } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
 import { type AccountClient, openAccount } from "../../account-client.ts";
@@ -56,14 +56,24 @@ export function renderStake(
 }
 
 /** Whose a node is, and what stands behind it. */
-export function renderStanding(status: OperatorStatus, format: Acting["format"]): string {
-  const { sponsored, sponsoredThawing, manager, nodeActive, beneficiary, pushPayouts } = status;
+export function renderStanding(
+  status: OperatorStatus,
+  memberships: readonly Membership[],
+  format: Acting["format"],
+): string {
+  const { endpoint, sponsored, sponsoredThawing, manager, nodeActive, beneficiary, pushPayouts } = status;
   const leaving = sponsoredThawing === 0n ? "" : `, ${format(sponsoredThawing)} thawing`;
   return [
     `operator  ${status.operator}${nodeActive ? "" : " (this key is revoked)"}`,
     `stake     ${renderStake(status, format)}`,
     ...(sponsored + sponsoredThawing === 0n ? [] : [`sponsors  ${format(sponsored)} at stake${leaving}`]),
     ...(manager === undefined ? [] : [`manager   ${manager}`]),
+    `endpoint  ${endpoint || "none: nobody is told where this node answers"}`,
+    `clusters  ${memberships.map(renderMembership).join(", ") || "none"}`,
     `proceeds  ${pushPayouts ? "sent" : "credited in the escrow"} to ${beneficiary}`,
   ].join("\n");
+}
+
+function renderMembership({ cluster, approved, maximumSharePpm }: Membership): string {
+  return `${cluster} (takes ${maximumSharePpm / 10_000} % at most${approved ? "" : "; waits for its owner to let it in"})`;
 }

@@ -56,6 +56,7 @@ describe("cli/commands operator", function () {
     assert.deepEqual([code, answer.error?.code], [1, wanted]);
     return answer.error!;
   };
+  const status = () => runLeat("operator", "status", "--config", join(folder, "leat.json"));
   const pass = async (seconds: number) => {
     await anvil.testClient.increaseTime({ seconds });
     await anvil.mine(1);
@@ -108,9 +109,9 @@ describe("cli/commands operator", function () {
     await deposit(anvil.client(buyer), { token: USDC, amount: 5_000_000n });
     await reserve(anvil.client(buyer), { ...channel, amount: 4_000_000n });
     await collectVoucher(anvil, buyer, { ...channel, total: 3_000_000n });
-    const status = () => runLeat("operator", "status", "--config", join(folder, "leat.json"));
     const before = (await status()).stdout;
     assert.match(before, new RegExp(`^proceeds  credited in the escrow to ${owner!.address}$`, "m"));
+    assert.match(before, /^endpoint {2}https:\/\/n\.example\nclusters {2}1 \(takes 10 % at most\)$/m);
     assert.match(before, /^USDC +3 +1 +3$/m);
     assert.match(before, /"leat operator withdraw-earnings AMOUNT TOKEN --key FILE"/);
     await refused("CLIENT_POOL_SHORT", "node", "withdraw-earnings", "3", "USDC");
@@ -134,8 +135,8 @@ describe("cli/commands operator", function () {
     await refused("CLIENT_THAW_NONE", "owner", "withdraw-sponsored", operator);
     assert.equal((await done("sponsor", "withdraw-sponsored", operator)).stake, lpt(18));
     await refused("CLI_USAGE", "sponsor", "sponsor", "somebody", "1");
-    const status = await getOperatorStatus(anvil.client(owner!), node!.address);
-    assert.deepEqual([status?.stake, status?.sponsored], [100n * 10n ** 18n, 18n * 10n ** 18n]);
+    const found = await getOperatorStatus(anvil.client(owner!), node!.address);
+    assert.deepEqual([found?.stake, found?.sponsored], [100n * 10n ** 18n, 18n * 10n ** 18n]);
   });
 
   it("lets a manager replace a lost key, and nothing else", async () => {
@@ -160,10 +161,12 @@ describe("cli/commands operator", function () {
     await done("owner", "set-payout", manager!.address, "--push");
     await done("owner", "set-manager", "none");
     await refused("CLIENT_REVERTED", "manager", "revoke", fresh!.address);
-    const status = await getOperatorStatus(anvil.client(owner!), fresh!.address);
+    const found = await getOperatorStatus(anvil.client(owner!), fresh!.address);
     assert.deepEqual(
-      [status?.nodeActive, status?.beneficiary, status?.pushPayouts, status?.manager],
+      [found?.nodeActive, found?.beneficiary, found?.pushPayouts, found?.manager],
       [true, manager!.address, true, undefined],
     );
+    await done("owner", "leave", "1");
+    assert.match((await status()).stdout, new RegExp(`^clusters  none\nproceeds  sent to ${manager!.address}$`, "m"));
   });
 });
