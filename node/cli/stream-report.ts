@@ -1,3 +1,4 @@
+import { formatTime } from "@leat/sdk/base/format-time.ts";
 import type { AttemptInfo, HealthInfo, JobInfo, PaymentInfo, StreamInfo } from "@leat/sdk/client/actions/streams.ts";
 import type { HealthFault } from "@leat/sdk/protocol/health.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
@@ -85,7 +86,8 @@ export function renderStream(
           ['"leat explain SELECTION" tells why that node', ...describePlaces(jobs, orders)].join("\n"),
         ]),
     ...refusals.map(
-      ({ part, code, atMs }) => `nobody does ${part}, last tried ${formatTime(atMs)}: ${describeEnd(code)}`,
+      ({ part, code, atMs }) =>
+        `nobody does ${part}, last tried ${formatTime(BigInt(Math.floor(atMs / 1_000)))}: ${describeEnd(code)}`,
     ),
     describeCost(sumCost(jobs), token),
     ...renderChannels(channels, tokens),
@@ -96,10 +98,6 @@ export function renderStream(
 function describeCodes(jobs: readonly ShownJob[]): string[] {
   const codes = jobs.flatMap(({ attempts }) => attempts.flatMap(({ endCode }) => endCode ?? []));
   return [...new Set(codes)].map(describeEnd);
-}
-
-function formatTime(atMs: number): string {
-  return `${new Date(atMs).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
 
 const faultTexts: Readonly<Record<HealthFault, string>> = {

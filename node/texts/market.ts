@@ -213,7 +213,15 @@ export const marketTexts = {
     todo: '"scripts/leat webhook list" shows yours',
   },
   WEBHOOK_ENDPOINTS_MANY: saidByThrower,
-  WEBHOOK_URL_INVALID: saidByThrower,
+  WEBHOOK_URL_INVALID: { todo: "write it as https://HOST/PATH" },
+  WEBHOOK_SCHEME_REFUSED: {
+    happened: "events are not sent by {scheme}",
+    todo: "give an https address, or have the cluster set webhooks.allowPrivate for a network of one's own",
+  },
+  WEBHOOK_ADDRESS_REFUSED: {
+    happened: "{host} is in a private network, on the balancer's own machine, or nobody's address",
+    todo: "give one that anybody on the internet can reach, or have the cluster set webhooks.allowPrivate",
+  },
   WATCH_PAYEE_WRONG: { happened: "{from} left a voucher of {payee}", todo: "leave vouchers of your own node alone" },
   WATCH_PAYEE_NOT_SERVED: {
     happened: "this watchtower does not serve {payee}",

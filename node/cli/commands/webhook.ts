@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { describeFileReason, fileReason } from "@leat/sdk/base/file-reasons.ts";
+import { formatTime } from "@leat/sdk/base/format-time.ts";
 import { addWebhook, listWebhooks, removeWebhook } from "@leat/sdk/client/actions/webhooks.ts";
 import { type EventType, endpointIdSchema, eventTypes } from "@leat/sdk/protocol/events.ts";
 import type { Command } from "commander";
@@ -31,7 +32,15 @@ export function register(program: Command): void {
     .action(async (_flags: unknown, command: Command) => {
       const { caller } = await openCaller(command, 0);
       const webhooks = await listWebhooks(caller);
-      const rows = webhooks.map(({ id, url, events }) => ({ webhook: id, url, events: events.join(", ") }));
+      const rows = webhooks.map(({ id, url, events, lastFailure }) => ({
+        webhook: id,
+        url,
+        events: events.join(", "),
+        "last failure":
+          lastFailure === null
+            ? ""
+            : `${lastFailure.reason} at ${formatTime(BigInt(Math.floor(lastFailure.atMs / 1_000)))}`,
+      }));
       printResult(command, { webhooks }, () => (rows.length === 0 ? "no webhooks" : renderTable(rows)));
     });
   acceptSettings(webhook.command("remove <webhook>"))

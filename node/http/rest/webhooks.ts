@@ -19,7 +19,13 @@ export async function registerWebhookRoutes(
   options: { readonly requestsPerMinute: number },
 ): Promise<void> {
   const { webhooks } = components;
-  declareErrors(app, { WEBHOOK_ENDPOINT_UNKNOWN: 404, WEBHOOK_ENDPOINTS_MANY: 409, WEBHOOK_URL_INVALID: 400 });
+  declareErrors(app, {
+    WEBHOOK_ENDPOINT_UNKNOWN: 404,
+    WEBHOOK_ENDPOINTS_MANY: 409,
+    WEBHOOK_URL_INVALID: 400,
+    WEBHOOK_SCHEME_REFUSED: 400,
+    WEBHOOK_ADDRESS_REFUSED: 400,
+  });
   await app.register(async (group) => {
     await addRateLimit(group, options);
     requireAccount(group, components);

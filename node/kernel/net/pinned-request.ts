@@ -2,7 +2,7 @@ import { type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { unlessAborted } from "../abort.ts";
 import { isPublicAddress } from "./address-policy.ts";
-import { lookupPinned, OutboundError, pinAddress, type ResolveName } from "./pinned-address.ts";
+import { type AddressRules, lookupPinned, OutboundError, pinAddress, type ResolveName } from "./pinned-address.ts";
 
 export interface PinnedRequestOptions {
   /** Lets private and loopback ranges and plain `http:` pass: for a network of one's own. */
@@ -30,17 +30,12 @@ export async function postPinned(
   { headers, body }: { readonly headers: Readonly<Record<string, string>>; readonly body: string },
   options: PinnedRequestOptions,
 ): Promise<PinnedAnswer> {
-  const { timeoutMs, allowPrivate, maxAnswerBytes: limit } = options;
+  const { timeoutMs, maxAnswerBytes: limit } = options;
   const timeout = AbortSignal.timeout(timeoutMs);
   const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal]);
   try {
     const url = new URL(target);
-    // An answer in the clear could be anybody's.
-    if (url.protocol !== "https:" && !(url.protocol === "http:" && allowPrivate)) {
-      throw new OutboundError({ code: "OUTBOUND_SCHEME_REFUSED", scheme: url.protocol });
-    }
-    const allows = (address: string) => allowPrivate || isPublicAddress(address);
-    const rules = options.resolve === undefined ? { allows } : { allows, resolve: options.resolve };
+    const rules = judgeScheme(url, options);
     const answer = await openPinned(url, { method: "POST", headers, body, signal, ...rules });
     try {
       const chunks: Buffer[] = [];
@@ -58,6 +53,25 @@ export async function postPinned(
     if (timeout.aborted) throw new OutboundError({ code: "OUTBOUND_TIMEOUT", timeoutMs }, { cause: error });
     throw outboundFault(error);
   }
+}
+
+export type TargetRules = Pick<PinnedRequestOptions, "allowPrivate" | "resolve">;
+
+/**
+ * Whether `postPinned` would go to an address now. It is judged again at each request: a name may lead elsewhere then.
+ * @throws OUTBOUND_SCHEME_REFUSED, OUTBOUND_ADDRESS_REFUSED, OUTBOUND_NAME_UNKNOWN
+ */
+export async function judgeTarget(url: URL, options: TargetRules): Promise<void> {
+  await pinAddress(url.hostname, judgeScheme(url, options));
+}
+
+function judgeScheme({ protocol }: URL, { allowPrivate, resolve }: TargetRules): AddressRules {
+  // An answer in the clear could be anybody's.
+  if (protocol !== "https:" && !(protocol === "http:" && allowPrivate)) {
+    throw new OutboundError({ code: "OUTBOUND_SCHEME_REFUSED", scheme: protocol });
+  }
+  const allows = (address: string) => allowPrivate || isPublicAddress(address);
+  return resolve === undefined ? { allows } : { allows, resolve };
 }
 
 export interface OpenPinned {

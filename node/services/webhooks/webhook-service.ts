@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
+import { unlessAborted } from "@leat/node/kernel/abort.ts";
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { OutboundError } from "@leat/node/kernel/net/pinned-address.ts";
-import { type PinnedRequestOptions, postPinned } from "@leat/node/kernel/net/pinned-request.ts";
+import { judgeTarget, type PinnedRequestOptions, postPinned } from "@leat/node/kernel/net/pinned-request.ts";
 import { signWebhook } from "@leat/node/kernel/net/webhook-signature.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import type { EndpointRow, EventRow, WebhookStore } from "@leat/node/store/sql/webhook-store.ts";
@@ -72,7 +73,16 @@ export interface NewsDesk {
 }
 
 /** An endpoint as its account sees it. */
-export type EndpointView = Pick<EndpointRow, "id" | "url" | "events" | "createdAtMs">;
+export interface EndpointView extends Pick<EndpointRow, "id" | "url" | "events" | "createdAtMs"> {
+  /** Why the last event that was sent was not acknowledged; null where it was, or none was sent since the start. */
+  readonly lastFailure: EndpointFailure | null;
+}
+
+export interface EndpointFailure {
+  /** `status 500`, or the code of what went wrong before there was a status. */
+  readonly reason: string;
+  readonly atMs: number;
+}
 
 export interface Webhooks {
   add(account: Address, request: EndpointRequest): Promise<EndpointView>;
@@ -100,6 +110,7 @@ interface Live {
   readonly row: EndpointRow;
   readonly removed: AbortController;
   isTelling: boolean;
+  lastFailure: EndpointFailure | null;
   /** Something was put meanwhile. */
   isStale: boolean;
 }
@@ -145,6 +156,7 @@ export class WebhookService implements Webhooks, NewsDesk, Startable {
       const message = "the address cannot be read, or has a name, a password or a fragment in it";
       throw new WebhookError({ code: "WEBHOOK_URL_INVALID" }, { message });
     }
+    await this.#judge(url);
     if (this.list(account).length >= most) {
       const message = `an account has ${most} endpoints at most; remove one first`;
       throw new WebhookError({ code: "WEBHOOK_ENDPOINTS_MANY", most }, { message });
@@ -158,11 +170,30 @@ export class WebhookService implements Webhooks, NewsDesk, Startable {
       this.#endpoints.delete(id);
       throw error;
     });
-    return view(live.row);
+    return view(live);
+  }
+
+  /** What no event could ever be sent to is refused now. A name that nobody knows yet may be known later. */
+  async #judge(url: URL): Promise<void> {
+    const { resolve } = this.#components;
+    const { allowPrivate, timeoutMs } = this.#options;
+    try {
+      const judging = judgeTarget(url, { allowPrivate, ...(resolve === undefined ? {} : { resolve }) });
+      await unlessAborted(judging, AbortSignal.timeout(timeoutMs));
+    } catch (error) {
+      if (!(error instanceof OutboundError)) return;
+      const { detail } = error;
+      if (detail.code === "OUTBOUND_SCHEME_REFUSED") {
+        throw new WebhookError({ code: "WEBHOOK_SCHEME_REFUSED", scheme: detail.scheme });
+      }
+      if (detail.code === "OUTBOUND_ADDRESS_REFUSED") {
+        throw new WebhookError({ code: "WEBHOOK_ADDRESS_REFUSED", host: detail.host });
+      }
+    }
   }
 
   list(account: Address): EndpointView[] {
-    return [...this.#endpoints.values()].filter(({ row }) => row.account === account).map(({ row }) => view(row));
+    return [...this.#endpoints.values()].filter(({ row }) => row.account === account).map(view);
   }
 
   async remove(account: Address, id: string): Promise<void> {
@@ -198,7 +229,7 @@ export class WebhookService implements Webhooks, NewsDesk, Startable {
   }
 
   #take(row: EndpointRow): Live {
-    const live: Live = { row, removed: new AbortController(), isTelling: false, isStale: false };
+    const live: Live = { row, removed: new AbortController(), isTelling: false, isStale: false, lastFailure: null };
     this.#endpoints.set(row.id, live);
     return live;
   }
@@ -243,6 +274,7 @@ export class WebhookService implements Webhooks, NewsDesk, Startable {
       }
       const reason = await this.#inTurn(signal, () => this.#send(live.row, event, signal));
       if (signal.aborted) return;
+      live.lastFailure = reason === undefined ? null : { reason, atMs: clock.nowMs() };
       if (reason === undefined) {
         this.#told.add(1, { result: "told" });
         await store.finish(event, "told", clock.nowMs());
@@ -312,6 +344,6 @@ export class WebhookService implements Webhooks, NewsDesk, Startable {
   }
 }
 
-function view({ id, url, events, createdAtMs }: EndpointRow): EndpointView {
-  return { id, url, events, createdAtMs };
+function view({ row: { id, url, events, createdAtMs }, lastFailure }: Live): EndpointView {
+  return { id, url, events, createdAtMs, lastFailure };
 }

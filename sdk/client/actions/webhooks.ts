@@ -7,6 +7,8 @@ export interface WebhookInfo {
   readonly url: string;
   readonly events: readonly EventType[];
   readonly createdAtMs: number;
+  /** Why the last event was not acknowledged (`status 500`, or a code), and when; null where it was. */
+  readonly lastFailure: { readonly reason: string; readonly atMs: number } | null;
 }
 
 /** Has a server of the account told what happens, from now on. */

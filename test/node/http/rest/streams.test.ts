@@ -60,7 +60,8 @@ describe("rest", () => {
     const auth = { domain, statements: nativeStatements, delegates, clock };
     await registerStreamRoutes(app, { balancer, idempotency, ...auth }, limits);
     await registerMarketRoutes(app, { balancer }, limits);
-    const shared = { clock, logger: silentLogger, metrics: silentMetrics };
+    const resolve = async () => [{ address: "203.0.114.7", family: 4 }];
+    const shared = { clock, logger: silentLogger, metrics: silentMetrics, resolve };
     webhooks = new WebhookService({ store: new WebhookStore(database), ...shared }, defaultsOf(webhookOptions));
     await webhooks.start();
     await registerWebhookRoutes(app, { webhooks, ...auth }, limits);
@@ -220,7 +221,9 @@ describe("rest", () => {
     assert.equal(made.statusCode, 201);
     const shown = await call("GET", "/v1/webhooks");
     const { url, events } = body;
-    assert.deepEqual(shown.json().webhooks, [{ id, url, events, createdAtMs: market.clock.nowMs() }]);
+    assert.deepEqual(shown.json().webhooks, [
+      { id, url, events, createdAtMs: market.clock.nowMs(), lastFailure: null },
+    ]);
     assert.deepEqual((await call("GET", "/v1/webhooks", { as: nodes[0]! })).json().webhooks, []);
     const remove = `/v1/webhooks/${id}/remove`;
     assert.equal(
@@ -231,6 +234,8 @@ describe("rest", () => {
       { ...body, secret: "short" },
       { ...body, events: ["all"] },
       { ...body, url: "ftp://x.test/" },
+      { ...body, url: "http://x.test/" },
+      { ...body, url: "https://10.0.0.1/x" },
     ]) {
       assert.equal((await call("POST", "/v1/webhooks", { body: wrong })).statusCode, 400);
     }

@@ -5,6 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@leat/node/kernel/clock.ts";
+import type { ResolveName } from "@leat/node/kernel/net/pinned-address.ts";
 import { type WebhookOptions, WebhookService, webhookOptions } from "@leat/node/services/webhooks/webhook-service.ts";
 import { SqlDatabase } from "@leat/node/store/sql/database.ts";
 import { WebhookStore } from "@leat/node/store/sql/webhook-store.ts";
@@ -44,8 +45,8 @@ describe("webhooks", () => {
     await database.sql.execute(sql`truncate webhook_endpoints, webhook_events`);
   });
 
-  async function begin(options: Partial<WebhookOptions> = {}) {
-    const components = { store, clock, logger: silentLogger, metrics: silentMetrics };
+  async function begin(options: Partial<WebhookOptions> = {}, resolve?: ResolveName) {
+    const components = { store, clock, logger: silentLogger, metrics: silentMetrics, ...(resolve && { resolve }) };
     const settings = { ...defaultsOf(webhookOptions), allowPrivate: true, ...options };
     service = new WebhookService(components, settings);
     await service.start();
@@ -67,6 +68,47 @@ describe("webhooks", () => {
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
   };
+
+  it("refuse what they could never be sent to, unless a private network is allowed", async () => {
+    await service.stop();
+    const names: Record<string, string> = { "inner.test": "10.1.2.3", "owner.test": "203.0.114.7" };
+    const resolve = async (host: string) => {
+      if (names[host] === undefined) throw new Error("ENOTFOUND");
+      return [{ address: names[host], family: 4 }];
+    };
+    await begin({ allowPrivate: false }, resolve);
+    const codeOf = (url: string) =>
+      service.add(account, { url, secret: receiver.secret }).then(
+        () => "taken",
+        ({ code }: { code: string }) => code,
+      );
+    for (const [url, code] of [
+      ["http://owner.test/x", "WEBHOOK_SCHEME_REFUSED"],
+      ["http://127.0.0.1:9/x", "WEBHOOK_SCHEME_REFUSED"],
+      ["https://10.0.0.1/x", "WEBHOOK_ADDRESS_REFUSED"],
+      ["https://[::1]/x", "WEBHOOK_ADDRESS_REFUSED"],
+      ["https://inner.test/x", "WEBHOOK_ADDRESS_REFUSED"],
+      ["https://owner.test/x", "taken"],
+      ["https://not-yet.test/x", "taken"],
+    ] as const) {
+      assert.equal(await codeOf(url), code, url);
+    }
+    assert.equal(service.list(account).length, 2);
+  });
+
+  it("show why the last event was not taken, until one is", async () => {
+    await add();
+    assert.equal(service.list(account)[0]!.lastFailure, null);
+    receiver.answers.push(500);
+    const atMs = clock.nowMs();
+    await tell("a");
+    await receiver.until(1);
+    await untilWaiting();
+    assert.deepEqual(service.list(account)[0]!.lastFailure, { reason: "status 500", atMs });
+    await clock.advance(10_000);
+    await untilDone(1);
+    assert.equal(service.list(account)[0]!.lastFailure, null);
+  });
 
   it("tell an account's server what happened, signed, in order, and nobody else's", async () => {
     await add();
@@ -189,12 +231,14 @@ describe("webhooks", () => {
   });
 
   it("do not reach into this machine's network", async () => {
+    // Taken while it was allowed: it is judged again with each event.
+    await add();
     await service.stop();
     await begin({ allowPrivate: false });
-    await add();
     await tell("a");
     await untilWaiting();
     assert.deepEqual(receiver.ids, []);
+    assert.equal(service.list(account)[0]!.lastFailure?.reason, "OUTBOUND_SCHEME_REFUSED");
   });
 });
 
