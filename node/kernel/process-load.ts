@@ -56,7 +56,7 @@ export class ProcessLoad {
     this.#capacityCores = options.capacityCores > 0 ? options.capacityCores : availableParallelism();
     this.#clock = sources.clock ?? systemClock;
     this.#rootPid = sources.rootPid ?? process.pid;
-    this.#readStats = sources.readStats ?? readAllStats;
+    this.#readStats = sources.readStats ?? (() => readTreeStats(this.#rootPid));
   }
 
   /**
@@ -126,18 +126,48 @@ export async function readPssBytes(pid: number): Promise<number | undefined> {
 
 /** Sum of `readPssBytes` over a process tree; processes that ended meanwhile count nothing. */
 export async function readTreePssBytes(root: number): Promise<number> {
-  const tree = selectTree(await readAllStats(), root);
+  const tree = selectTree(await readTreeStats(root), root);
   const sizes = await Promise.all(tree.map((stat) => readPssBytes(stat.pid)));
   return sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
 }
 
-export async function readAllStats(): Promise<ProcessStat[]> {
-  const names = await readdir("/proc").catch(() => []);
-  const stats = await Promise.all(
-    names
-      .filter((name) => /^\d+$/.test(name))
-      // A process may end between the listing and the reading.
-      .map(async (name) => parseStat(await readFile(`/proc/${name}/stat`, "utf8").catch(() => ""))),
+/**
+ * A process and what it started, by the kernel's own lists of children: a machine may have a thousand other processes,
+ * and a node looks at every heartbeat. Of all processes where the kernel keeps no such lists.
+ */
+export async function readTreeStats(root: number): Promise<ProcessStat[]> {
+  const stats: ProcessStat[] = [];
+  let pids = [root];
+  while (pids.length > 0) {
+    const found = await Promise.all(
+      pids.map(async (pid) => ({ stat: await readStat(pid), children: await readChildren(pid) })),
+    );
+    if (stats.length === 0 && found[0]!.children === undefined) return readAllStats();
+    for (const { stat } of found) if (stat !== undefined) stats.push(stat);
+    const known = new Set(stats.map(({ pid }) => pid));
+    pids = found.flatMap(({ children }) => children ?? []).filter((pid) => !known.has(pid));
+  }
+  return stats;
+}
+
+/** What any thread of a process started; undefined where that cannot be known. */
+async function readChildren(pid: number): Promise<number[] | undefined> {
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
+  // A thread may end meanwhile: its children are another's by then.
+  const lists = await Promise.all(
+    threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/children`, "utf8").catch(() => undefined)),
   );
+  const known = lists.filter((list) => list !== undefined);
+  return known.length === 0 ? undefined : known.flatMap((list) => list.split(" ").filter(Boolean).map(Number));
+}
+
+async function readAllStats(): Promise<ProcessStat[]> {
+  const names = await readdir("/proc").catch(() => []);
+  const stats = await Promise.all(names.filter((name) => /^\d+$/.test(name)).map((name) => readStat(Number(name))));
   return stats.filter((stat) => stat !== undefined);
+}
+
+/** A process may end between the listing and the reading. */
+async function readStat(pid: number): Promise<ProcessStat | undefined> {
+  return parseStat(await readFile(`/proc/${pid}/stat`, "utf8").catch(() => ""));
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { readAllStats, selectTree } from "@leat/node/kernel/process-load.ts";
+import { readTreeStats, selectTree } from "@leat/node/kernel/process-load.ts";
 
 /** What the kernel counts time in, everywhere that this runs: USER_HZ. */
 const TICK_MS = 10;
@@ -14,7 +14,7 @@ export function cpuMsOf(pid: number): number {
 
 /** CPU of a process and of all that it started, those that ended included. Linux. */
 export async function treeCpuSeconds(pid: number): Promise<number> {
-  return selectTree(await readAllStats(), pid).reduce((sum, { ticks }) => sum + (ticks * TICK_MS) / 1_000, 0);
+  return selectTree(await readTreeStats(pid), pid).reduce((sum, { ticks }) => sum + (ticks * TICK_MS) / 1_000, 0);
 }
 
 /** The value of one metric of a node, as its scrape shows it. */

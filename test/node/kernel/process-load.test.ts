@@ -7,6 +7,7 @@ import {
   parseStat,
   readPssBytes,
   readTreePssBytes,
+  readTreeStats,
   selectTree,
 } from "@leat/node/kernel/process-load.ts";
 import fc from "fast-check";
@@ -95,6 +96,8 @@ describe("kernel/process-load", () => {
       await once(child, "message");
       const sample = await new ProcessLoad({ capacityCores: 1 }).sample();
       assert.ok(sample.processes >= 2);
+      const seen = (await readTreeStats(process.pid)).map(({ pid }) => pid);
+      assert.ok(seen.includes(child.pid!) && !seen.includes(process.ppid));
       assert.ok(sample.cpuSeconds > 0);
       const own = (await readPssBytes(process.pid)) ?? 0;
       assert.ok((await readTreePssBytes(process.pid)) > own);
