@@ -1,4 +1,5 @@
 import { CodedError, type ErrorDetail, isCodedError } from "@leat/sdk/base/errors.ts";
+import { describeFileReason, fileReason } from "@leat/sdk/base/file-reasons.ts";
 import type { Command } from "commander";
 import { describeFailure } from "../texts/table.ts";
 
@@ -39,6 +40,26 @@ export function renderTable(rows: readonly Readonly<Record<string, unknown>>[]):
         .trimEnd(),
     )
     .join("\n");
+}
+
+/** What a command says could not be written: the disk is full, or whoever read it is gone. */
+export class OutputError extends CodedError<{ code: "CLI_OUTPUT_UNWRITABLE"; reason: string }> {}
+
+/** A failure of our own output is told where it still can be, once, instead of ending the process with a stack. */
+export function watchOutput(): void {
+  let isTold = false;
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (isTold) return;
+    isTold = true;
+    process.exitCode = EXIT_EXPECTED;
+    const reason = fileReason(error);
+    const why = reason === "EPIPE" ? "whoever read it is gone, EPIPE" : describeFileReason(reason);
+    const message = `what this command says cannot be written (${why})`;
+    reportError(new OutputError({ code: "CLI_OUTPUT_UNWRITABLE", reason }, { cause: error, message }), false);
+  });
+  process.stderr.on("error", () => {
+    process.exitCode = EXIT_EXPECTED;
+  });
 }
 
 /** Says what went wrong and gives the exit code: one line for an expected failure, the stack for a bug. */

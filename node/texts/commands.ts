@@ -3,6 +3,9 @@ import { type ErrorTexts, saidByThrower } from "./error-text.ts";
 /** What the commands themselves refuse: `leat`, `scripts/up` and `scripts/deploy`. */
 export const commandTexts = {
   CLI_USAGE: { todo: "add --help to see what can be said" },
+  CLI_OUTPUT_UNWRITABLE: {
+    todo: "make room, or write it elsewhere; what was to be done may have been done all the same",
+  },
   CLI_RPC_MISSING: saidByThrower,
   CLI_CLUSTER_MISSING: saidByThrower,
   CLI_PROOF_UNREADABLE: saidByThrower,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, open, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
@@ -52,6 +52,21 @@ describe("cli/program", function () {
     const json = await leat(["keys", "create", "--file", "/proc/leat.key", "--json"]);
     const { error } = JSON.parse(json.stdout);
     assert.deepEqual([error.code, error.path, error.reason], ["KEY_FILE_UNWRITABLE", "/proc/leat.key", "ENOENT"]);
+  });
+
+  it("tells in one coded line that its output cannot be written", async () => {
+    const full = await open("/dev/full", "w");
+    const say = (stdout: number | "pipe") => {
+      const child = spawn(process.execPath, [main, "--version"], { stdio: ["ignore", stdout, "pipe"] });
+      child.stdout?.destroy();
+      return Promise.all([text(child.stderr!), once(child, "exit")]);
+    };
+    const told = await Promise.all([say(full.fd), say("pipe")]).finally(() => full.close());
+    for (const [at, [stderr, [exitCode]]] of told.entries()) {
+      const reason = ["the disk is full, ENOSPC", "whoever read it is gone, EPIPE"][at];
+      assert.equal(exitCode, 1);
+      assert.match(stderr, new RegExp(`^CLI_OUTPUT_UNWRITABLE: [^\n]*\\(${reason}\\); [^\n]+\n$`));
+    }
   });
 
   it("answers misuse with one coded line", async () => {
