@@ -12,6 +12,7 @@ export class InspectError extends CodedError<
 
 /** Of any one file: a segment of 50 Mb/s and 10 s. */
 const MAX_FILE_BYTES = 67_108_864;
+const MAX_REFUSAL_BYTES = 65_536;
 const ANSWER_WITHIN_MS = 15_000;
 /** Half a target duration is how soon a player asks again when nothing has changed. */
 const RELOAD_AFTER_MS = 2_000;
@@ -26,7 +27,12 @@ export function register(program: Command): void {
       if (!/^https?:$/.test(URL.parse(url)?.protocol ?? "")) {
         throw new InspectError({ code: "CLI_INSPECT_ADDRESS_INVALID", url }, { message: `${url} is no http address` });
       }
-      const report = await checkStream(url, fetchFile, { files: flags.files, nowMs: () => performance.now() });
+      const missing = new Map<string, string>();
+      const report = await checkStream(url, (wanted) => fetchFile(wanted, missing), {
+        files: flags.files,
+        nowMs: () => performance.now(),
+        whyMissing: (wanted) => missing.get(wanted) ?? "no answer",
+      });
       const findings = [
         ...report.findings,
         ...(await reload(report.media, Math.min(Number(flags.reloads) || 0, 1_000))),
@@ -65,9 +71,18 @@ async function reload(urls: readonly string[], times: number): Promise<StreamFin
   return findings;
 }
 
-async function fetchFile(url: string): Promise<Uint8Array | undefined> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) }).catch(() => undefined);
-  if (response?.ok !== true || response.body === null) return undefined;
+/** @param missing Where it is kept why there is nothing. */
+async function fetchFile(url: string, missing?: Map<string, string>): Promise<Uint8Array | undefined> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) }).catch((error: Error) => {
+    const { code } = (error.cause ?? {}) as { readonly code?: string };
+    missing?.set(url, `no answer (${code ?? error.name})`);
+    return undefined;
+  });
+  if (response === undefined) return undefined;
+  if (!response.ok || response.body === null) {
+    missing?.set(url, await describeRefusal(response));
+    return undefined;
+  }
   const pieces: Uint8Array[] = [];
   let sizeBytes = 0;
   for await (const piece of response.body) {
@@ -76,4 +91,16 @@ async function fetchFile(url: string): Promise<Uint8Array | undefined> {
     if (sizeBytes > MAX_FILE_BYTES) throw new InspectError({ code: "CLI_INSPECT_FILE_TOO_LARGE", url });
   }
   return Buffer.concat(pieces);
+}
+
+/** `HTTP 404 HLS_STREAM_UNKNOWN`: our own servers, and many others, say in the body why. */
+async function describeRefusal(response: Response): Promise<string> {
+  const length = Number(response.headers.get("content-length") ?? Number.POSITIVE_INFINITY);
+  if (length > MAX_REFUSAL_BYTES) {
+    await response.body?.cancel().catch(() => {});
+    return `HTTP ${response.status}`;
+  }
+  const body = (await response.json().catch(() => undefined)) as { error?: { code?: unknown } } | null | undefined;
+  const code = body?.error?.code;
+  return `HTTP ${response.status}${typeof code === "string" && /^\w{1,64}$/.test(code) ? ` ${code}` : ""}`;
 }

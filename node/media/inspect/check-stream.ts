@@ -35,6 +35,8 @@ export interface InspectOptions {
   readonly files?: boolean;
   /** Milliseconds of any clock that goes evenly; without one, no time passes between two playlists. */
   readonly nowMs?: () => number;
+  /** Why a playlist that was asked for is not there. */
+  readonly whyMissing?: (url: string) => string;
 }
 
 /** How a BANDWIDTH that was written before the segments were may be exceeded. */
@@ -44,7 +46,7 @@ const RATE_TOLERANCE = 1.1;
 export async function checkStream(
   url: string,
   fetchFile: FetchFile,
-  { files = true, nowMs = () => 0 }: InspectOptions = {},
+  { files = true, nowMs = () => 0, whyMissing = () => "no answer" }: InspectOptions = {},
 ): Promise<StreamReport> {
   const findings: StreamFinding[] = [];
   const add = (at: string, list: readonly Finding[]) => findings.push(...list.map((item) => ({ ...item, url: at })));
@@ -59,7 +61,7 @@ export async function checkStream(
     const askedAtMs = nowMs();
     const bytes = await fetchFile(at);
     const own = new Findings();
-    if (bytes === undefined) own.add("file-missing", undefined, "no answer");
+    if (bytes === undefined) own.add("file-missing", undefined, whyMissing(at));
     else {
       const media = inspectMedia(readLines(bytes, own), own);
       const facts = files ? await checkFiles({ url: at, media }, fetchCounted, own) : undefined;
@@ -70,9 +72,14 @@ export async function checkStream(
 
   const own = new Findings();
   const bytes = await fetchFile(url);
-  if (bytes === undefined) own.add("file-missing", undefined, "no answer");
-  const lines = bytes === undefined ? [] : readLines(bytes, own);
-  if (bytes !== undefined && !isMaster(lines)) {
+  if (bytes === undefined) {
+    // What is not there breaks no other rule.
+    own.add("file-missing", undefined, whyMissing(url));
+    add(url, own.list);
+    return { findings, media: [], files: 0 };
+  }
+  const lines = readLines(bytes, own);
+  if (!isMaster(lines)) {
     await readMediaAt(url);
     return { findings, media: [url], files: read.size };
   }

@@ -24,7 +24,8 @@ describe("leat inspect", () => {
   before(async () => {
     server = createServer((request, response) => {
       response.statusCode = request.url === "/master.m3u8" ? 200 : 404;
-      response.end(request.url === "/master.m3u8" ? playlist : "");
+      const refusal = JSON.stringify({ error: { code: "HLS_STREAM_UNKNOWN", message: "no such stream" } });
+      response.end(request.url === "/master.m3u8" ? playlist : request.url === "/none/master.m3u8" ? refusal : "");
     });
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -39,6 +40,14 @@ describe("leat inspect", () => {
     const { findings } = JSON.parse(printed) as { findings: { rule: string; url: string; line?: number }[] };
     assert.deepEqual([...new Set(findings.map(({ rule }) => rule))], ["file-missing", "tag-duplicate"]);
     assert.deepEqual(findings.at(-1), { rule: "tag-duplicate", line: 3, found: "EXT-X-VERSION", url });
+  });
+
+  it("tells what the server said where there is nothing, once", async () => {
+    const none = url.replace("/master", "/none/master");
+    const { code, printed } = await inspect(none, "--reloads", "2");
+    const { findings } = JSON.parse(printed);
+    const [rule, found] = ["file-missing", "HTTP 404 HLS_STREAM_UNKNOWN"];
+    assert.deepEqual([code, findings], [1, [{ rule, found, url: none }]]);
   });
 
   it("refuses what is no address of the web", async () => {
