@@ -54,7 +54,7 @@ function renderCosts(estimate: StreamEstimate, token: string, budgetBytes: bigin
     "reckoned at the dearest prices it may be charged, for pictures of 16:9, 30 a second where a rung does not say it;",
     "a smaller source costs less, a wider one or one of more pictures a second more",
     budgetBytes === 0n
-      ? `${delivery} nothing: without --budget nobody pays for viewers that cannot sign`
+      ? `${delivery} nothing: without --budget people can watch, and you pay for none of them: their node serves them for nothing, or has them pay by HTTP`
       : `${delivery} ${deliveryAtMost} ${token} in all: --budget ${budgetBytes}`,
   ].join("\n");
 }

@@ -42,7 +42,7 @@ describe("report of a stream that was made", () => {
     const unpaid = renderCreated(created, { ...how, budgetBytes: 0n })
       .split("\n")
       .at(-1)!;
-    assert.match(unpaid, /and at most nothing: without --budget nobody pays for viewers that cannot sign$/);
+    assert.match(unpaid, /and at most nothing: without --budget people can watch, and you pay for none of them: /);
   });
 
   it("tells what may not be as it was meant", () => {
