@@ -1,10 +1,16 @@
 import { readFile } from "node:fs/promises";
 import process from "node:process";
 import { text } from "node:stream/consumers";
-import { describeFileReason, fileReason } from "@leat/sdk/base/file-reasons.ts";
+import { CodedError } from "@leat/sdk/base/errors.ts";
+import { fileReason } from "@leat/sdk/base/file-reasons.ts";
 import type { Static, TSchema } from "typebox";
 import { Value } from "typebox/value";
-import { UsageError } from "./output.ts";
+
+/** A file that the command line names cannot be read, or does not hold what it should. */
+export class GivenFileError extends CodedError<
+  | { code: "CLI_FILE_UNREADABLE"; name: string; path: string; reason: string }
+  | { code: "CLI_FILE_INVALID"; name: string; path: string; reason: string; page: string }
+> {}
 
 export interface JsonFile<S extends TSchema> {
   /** What it is called to people: "targets". */
@@ -22,12 +28,10 @@ export async function readJsonFile<S extends TSchema>({ name, path, schema, page
   try {
     value = JSON.parse(path === "-" ? await text(process.stdin) : await readFile(path, "utf8"));
   } catch (cause) {
-    throw new UsageError(`the ${name} file ${path} cannot be read as JSON: ${describeFileReason(fileReason(cause))}`);
+    throw new GivenFileError({ code: "CLI_FILE_UNREADABLE", name, path, reason: fileReason(cause) }, { cause });
   }
   if (Value.Check(schema, value)) return value;
-  throw new UsageError(
-    `the ${name} file ${path} does not fit: ${describeMisfit(schema, value)}; ${page} shows its form`,
-  );
+  throw new GivenFileError({ code: "CLI_FILE_INVALID", name, path, reason: describeMisfit(schema, value), page });
 }
 
 /** The first field that does not fit, and why: `[0].url is missing`. */

@@ -6,7 +6,7 @@ export type Meanings = Readonly<Record<string, readonly [status: number, message
 
 /** What an ingest node and its balancer say of a key, as a publisher by HTTP hears it. */
 export const publishMeanings: Meanings = {
-  STREAM_KEY_UNKNOWN: [401, "nobody has this stream key"],
+  STREAM_KEY_UNKNOWN: [401, "nobody has this stream key: take the stream's own, or have its owner make another"],
   STREAM_ENDED: [410, "the stream has ended: make another"],
   STREAM_CREDIT_EXHAUSTED: [402, "the stream's buyer can pay for no more"],
   STREAM_SIGNER_SPENT: [402, "the stream's buyer can pay for no more"],

@@ -45,7 +45,7 @@ export class LevelAttemptStore {
       throw new StoreError(
         { code: "STORE_NOT_OF_KEY", location },
         {
-          message: `the node key signed from a data folder that is lost or newer than this one (${location}); make another key with "leat keys create" and rotate to it`,
+          message: `the node key signed from a data folder that is lost or newer than this one (${location}); look whether node.dataDir and node.keyFile belong together, and where that folder is lost for good make another key with "leat keys create" and rotate to it`,
         },
       );
     }

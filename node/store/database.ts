@@ -224,7 +224,8 @@ export class Database {
   }
 }
 
-function openError(location: string, error: unknown): StoreError {
+/** What LevelDB says of a folder, by our codes. */
+export function openError(location: string, error: unknown): StoreError {
   const reason = reasonOf(error);
   const code = ((error as { cause?: { code?: string } }).cause?.code ?? "") as string;
   if (code === "LEVEL_LOCKED") return new StoreError({ code: "STORE_LOCKED", location }, { cause: error });
@@ -234,7 +235,9 @@ function openError(location: string, error: unknown): StoreError {
   ) {
     return new StoreError({ code: "STORE_DAMAGED", location, reason }, { cause: error });
   }
-  return new StoreError({ code: "STORE_UNUSABLE", location, reason }, { cause: error });
+  // LevelDB tells the system's words and not its code.
+  const isFull = /no space left on device/i.test(reason);
+  return new StoreError({ code: "STORE_UNUSABLE", location, reason: isFull ? "ENOSPC" : reason }, { cause: error });
 }
 
 function reasonOf(error: unknown): string {

@@ -3,6 +3,11 @@ import { type ErrorTexts, saidByThrower } from "./error-text.ts";
 /** What the commands themselves refuse: `leat`, `scripts/up` and `scripts/deploy`. */
 export const commandTexts = {
   CLI_USAGE: { todo: "add --help to see what can be said" },
+  CLI_FILE_UNREADABLE: {
+    happened: "the {name} file {path} cannot be read: {reason|file}",
+    todo: "correct the path, or the file",
+  },
+  CLI_FILE_INVALID: { happened: "the {name} file {path} does not fit: {reason}", todo: "{page} shows its form" },
   CLI_OUTPUT_UNWRITABLE: {
     todo: "make room, or write it elsewhere; what was to be done may have been done all the same",
   },

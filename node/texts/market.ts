@@ -17,7 +17,7 @@ export const marketTexts = {
   AUTH_BUSY: saidByThrower,
   AUTH_SIGNATURE_INVALID: { todo: "docs/protocol/second-client.md shows how a request is signed" },
   AUTH_SIGNATURE_WRONG: { todo: "look at the key, and at the chain and escrow that it signed for" },
-  AUTH_SIGNER_ENDED: saidByThrower,
+  AUTH_SIGNER_ENDED: { todo: 'allot it anew with "scripts/leat buyer allot", with the account\'s own key' },
   REQUEST_RATE_LIMITED: saidByThrower,
   IDEMPOTENCY_KEY_REUSED: { todo: "take a new one for new work" },
   IDEMPOTENCY_IN_PROGRESS: saidByThrower,
@@ -77,7 +77,7 @@ export const marketTexts = {
   },
   BUYER_UNFUNDED: {
     happened:
-      "the reserve for this cluster has {reserveExact|exact} whole tokens, and {neededExact|exact} are needed to begin",
+      "the reserve for this cluster has {reserveExact|exact} whole tokens of {token}, and {neededExact|exact} are needed to begin",
     todo: 'put money in with "scripts/leat buyer deposit AMOUNT TOKEN --cluster ID"',
   },
   BUYER_AGENT_ABSENT: {

@@ -135,7 +135,7 @@ export const settingTexts = {
   },
   STORE_UNUSABLE: {
     happened: "the data folder {location} cannot be used ({reason|file})",
-    todo: "let this user write there, or set --node.dataDir",
+    todo: "let this user write there, make room where its disk is full, or set --node.dataDir",
   },
   STORE_WRITE_FAILED: {
     happened: "nothing more can be written in {location} ({reason|file})",

@@ -1,4 +1,5 @@
 import { type Static, Type } from "typebox";
+import { webhookSecretSchema } from "./playback.ts";
 import { closedObject } from "./schemas.ts";
 
 /** What an account's servers are told of, by webhook. docs/buyers/webhooks.md says what each carries. */
@@ -20,7 +21,7 @@ export const endpointIdSchema = Type.String({ pattern: "^[A-Za-z0-9_-]{16}$" });
 
 export const endpointRequestSchema = closedObject({
   url: Type.String({ pattern: "^https?://[!-~]+$", maxLength: 512 }),
-  secret: Type.String({ pattern: "^[!-~]{16,128}$" }),
+  secret: webhookSecretSchema,
   /** All where it is absent. */
   events: Type.Optional(Type.Array(eventTypeSchema, { minItems: 1, maxItems: eventTypes.length, uniqueItems: true })),
 });

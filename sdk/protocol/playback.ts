@@ -34,7 +34,8 @@ export type PlaybackKey = Static<typeof playbackKeySchema>;
 const keysSchema = listSchema(playbackKeySchema, MAX_PLAYBACK_KEYS + 1);
 const webhookUrlSchema = Type.String({ pattern: "^https?://[!-~]+$", maxLength: 512 });
 /** Shared by the buyer's server and the edges of this stream. */
-const webhookSecretSchema = Type.String({ pattern: "^[!-~]{16,128}$" });
+/** What a webhook of an account is signed with. */
+export const webhookSecretSchema = Type.String({ pattern: "^[!-~]{16,128}$" });
 
 /** As edges get it. A policy that an edge does not know does not pass its schema, and the edge refuses the job. */
 export const playbackPolicySchema = Type.Union([

@@ -1,11 +1,13 @@
 import { readFile } from "node:fs/promises";
-import { describeFileReason, fileReason } from "@leat/sdk/base/file-reasons.ts";
+import { fileReason } from "@leat/sdk/base/file-reasons.ts";
 import { formatTime } from "@leat/sdk/base/format-time.ts";
 import { addWebhook, listWebhooks, removeWebhook } from "@leat/sdk/client/actions/webhooks.ts";
 import { type EventType, endpointIdSchema, eventTypes } from "@leat/sdk/protocol/events.ts";
+import { webhookSecretSchema } from "@leat/sdk/protocol/playback.ts";
 import type { Command } from "commander";
 import { Value } from "typebox/value";
 import { openCaller } from "../api-caller.ts";
+import { GivenFileError } from "../json-file.ts";
 import { printResult, renderTable, UsageError } from "../output.ts";
 import { acceptSettings } from "../settings-flags.ts";
 
@@ -21,9 +23,12 @@ export function register(program: Command): void {
     .requiredOption("--secret-file <file>", "file of the secret, 16 to 128 characters without spaces")
     .option("--event <name...>", `only these: ${eventTypes.join(", ")}`)
     .action(async (url: string, flags: AddFlags, command: Command) => {
-      const { caller } = await openCaller(command, 1);
+      if (!/^https?:$/.test(URL.parse(url)?.protocol ?? "")) {
+        throw new UsageError(`${url.slice(0, 200)} is no address, wanted is https://HOST/PATH`);
+      }
       const secret = await readSecret(flags.secretFile);
       const events = flags.event?.map(readEvent);
+      const { caller } = await openCaller(command, 1);
       const added = await addWebhook(caller, { url, secret, ...(events === undefined ? {} : { events }) });
       printResult(command, added, ({ id, events: all }) => `webhook ${id}: ${all.join(", ")}`);
     });
@@ -56,12 +61,18 @@ export function register(program: Command): void {
     });
 }
 
-async function readSecret(file: string): Promise<string> {
+async function readSecret(path: string): Promise<string> {
+  const name = "secret";
+  let secret: string;
   try {
-    return (await readFile(file, "utf8")).trim();
+    secret = (await readFile(path, "utf8")).trim();
   } catch (cause) {
-    throw new UsageError(`the secret file ${file} cannot be read: ${describeFileReason(fileReason(cause))}`);
+    throw new GivenFileError({ code: "CLI_FILE_UNREADABLE", name, path, reason: fileReason(cause) }, { cause });
   }
+  const isSecret: boolean = Value.Check(webhookSecretSchema, secret);
+  if (isSecret) return secret;
+  const reason = `it holds ${secret.length} characters, wanted are 16 to 128 without spaces, of ASCII`;
+  throw new GivenFileError({ code: "CLI_FILE_INVALID", name, path, reason, page: "docs/buyers/webhooks.md" });
 }
 
 function readEvent(text: string): EventType {

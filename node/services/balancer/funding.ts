@@ -31,7 +31,7 @@ export async function checkFunding(
   const reserve = promisedReserve(state, allotment, BigInt(Math.floor(clock.nowMs() / 1_000)));
   const reserveExact = toExact(reserve, await chain.decimalsOf(token));
   if (reserve === 0n || reserveExact < neededExact) {
-    throw new BalancerError({ code: "BUYER_UNFUNDED", neededExact, reserveExact });
+    throw new BalancerError({ code: "BUYER_UNFUNDED", token, neededExact, reserveExact });
   }
   return { reserveExact };
 }

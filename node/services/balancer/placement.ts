@@ -313,7 +313,8 @@ function unfunded(error: unknown, stream: StreamRow): unknown {
   const cause = { cause: error };
   if (error.code === "CREDIT_RESERVE_SHORT") {
     const { wantedExact, freeExact } = error.detail as unknown as { wantedExact: bigint; freeExact: bigint };
-    return new BalancerError({ code: "BUYER_UNFUNDED", neededExact: wantedExact, reserveExact: freeExact }, cause);
+    const amounts = { neededExact: wantedExact, reserveExact: freeExact };
+    return new BalancerError({ code: "BUYER_UNFUNDED", token: stream.token, ...amounts }, cause);
   }
   if (error.code === "PAYER_REPUTATION_LOW") {
     return new BalancerError({ code: "BUYER_REPUTATION_LOW", buyer: stream.buyer }, cause);

@@ -198,6 +198,9 @@ export interface PaymentInfo {
   readonly transaction: Hex | null;
 }
 
+/** What an address says that is no balancer's: another program, another node of ours, or one with a path too many. */
+const noApi: ReadonlySet<string> = new Set(["ROUTE_UNKNOWN", "UNKNOWN"]);
+
 /** Calls the cluster's API as an account. `T` is what the route answers. @throws ApiError */
 export async function callApi<T>(
   { client, signer, account }: ApiCaller,
@@ -239,7 +242,8 @@ export async function callApi<T>(
   if (response.ok) return answer as T;
   const reason = answer?.error?.code ?? "UNKNOWN";
   const said = answer?.error?.message ?? "it said nothing that can be read";
-  const message = `the cluster refused (${reason}, ${response.status}): ${said}`;
+  const todo = noApi.has(reason) ? `; look at the cluster's address ${client.clusterUrl}: it is no balancer's` : "";
+  const message = `the cluster refused (${reason}, ${response.status}): ${said}${todo}`;
   throw new ApiError({ code: "API_REFUSED", reason, status: response.status }, { message });
 }
 

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readJsonFile } from "@leat/node/cli/json-file.ts";
+import { explainError } from "@leat/node/texts/table.ts";
 import { playbackRequestSchema } from "@leat/sdk/protocol/playback.ts";
 import { restreamTargetsSchema } from "@leat/sdk/protocol/restream.ts";
 import type { TSchema } from "typebox";
@@ -18,8 +19,8 @@ describe("a file that a command is given", () => {
     const path = join(folder, "given.json");
     await writeFile(path, content);
     return readJsonFile({ name: "given", path, schema, page: "docs/buyers/send-on.md" }).catch((error) => {
-      assert.equal(error.code, "CLI_USAGE");
-      return error.message.replace(path, "FILE");
+      assert.match(error.code, /^CLI_FILE_/);
+      return explainError(error).replace(path, "FILE");
     });
   }
 
@@ -52,7 +53,14 @@ describe("a file that a command is given", () => {
       assert.match(message, /; docs\/buyers\/send-on\.md shows its form$/);
       assert.doesNotMatch(message, /hushed/);
     }
-    assert.match(String(await read(restreamTargetsSchema, "[{")), /cannot be read as JSON/);
+    assert.match(
+      String(await read(restreamTargetsSchema, "[{")),
+      /the given file FILE cannot be read: .*; correct the path, or the file$/,
+    );
+    const gone = { name: "given", path: join(folder, "gone.json"), schema: restreamTargetsSchema, page: "x" };
+    await assert.rejects(readJsonFile(gone), {
+      detail: { code: "CLI_FILE_UNREADABLE", name: "given", path: gone.path, reason: "ENOENT" },
+    });
     assert.deepEqual(await read(restreamTargetsSchema, JSON.stringify([target])), [target]);
   });
 });

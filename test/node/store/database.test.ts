@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
-import { Database } from "../../../node/store/database.ts";
+import { Database, openError } from "../../../node/store/database.ts";
 import { LevelReceiptStore } from "../../../node/store/receipts.ts";
 import { LevelVoucherStore } from "../../../node/store/vouchers.ts";
 import type { Hex } from "../../../sdk/protocol/hex.ts";
@@ -32,6 +32,16 @@ describe("database", () => {
     await database?.close();
     database = undefined;
     await rm(location, { recursive: true, force: true });
+  });
+
+  it("tells a full disk from a folder that this user may not write to", () => {
+    const said = (words: string) => {
+      const cause = Object.assign(new Error(`IO error: /data/1.log: ${words}`), { code: "LEVEL_IO_ERROR" });
+      return openError("/data", new Error("not open", { cause })).detail;
+    };
+    assert.deepEqual(said("No space left on device"), { code: "STORE_UNUSABLE", location: "/data", reason: "ENOSPC" });
+    const denied = said("Permission denied");
+    assert.ok(denied.code === "STORE_UNUSABLE" && denied.reason.endsWith("Permission denied"));
   });
 
   it("shows a change only as a whole, and nothing of one that throws", async () => {

@@ -73,6 +73,11 @@ describe("stream actions", () => {
     await assert.rejects(getStream(caller, "abc"), {
       detail: { code: "API_REFUSED", reason: "BUYER_UNFUNDED", status: 402 },
     });
+    answer = () => ({ status: 404, body: { error: { code: "ROUTE_UNKNOWN", message: "nothing is served here" } } });
+    await assert.rejects(
+      getStream(caller, "abc"),
+      /nothing is served here; look at the cluster's address http:\/\/127/,
+    );
   });
 
   it("say when nobody answers", async () => {
