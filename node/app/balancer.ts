@@ -46,6 +46,7 @@ export async function addBalancer(foundation: Foundation): Promise<() => Promise
   const sql = await SqlDatabase.open(join(config.node.dataDir, "sql"));
   const vouchers = new SqlVoucherStore(sql);
   const tokens = Object.values(deployment.tokens).map(toAddress);
+  const tokenNames = new Map(Object.entries(deployment.tokens).map(([name, token]) => [toAddress(token), name]));
   const delegates = new AllottedDelegates({ chain: registry, clock, payee: clusterAccount, tokens });
   const hub = new SessionHubService(
     {
@@ -111,6 +112,7 @@ export async function addBalancer(foundation: Foundation): Promise<() => Promise
       cluster,
       clusterAccount,
       tokens,
+      tokenNames,
       ...shared,
     },
     config.balancer,

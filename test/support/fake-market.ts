@@ -262,6 +262,7 @@ export function balancerComponents(
     cluster: 1n,
     clusterAccount,
     tokens,
+    tokenNames: new Map([[usdc, "USDC"]]),
     clock,
     logger: silentLogger,
     metrics: silentMetrics,

@@ -19,7 +19,7 @@ export class BalancerError extends CodedError<
   | { code: "PUBLISH_NODE_WRONG"; stream: Hex }
   | { code: "PUBLISH_TICKET_INVALID" | "PUBLISH_TICKET_EXPIRED" | "PUBLISH_TICKET_USED" }
   | { code: "PUBLISH_TICKET_NODE_WRONG" | "PUBLISH_TICKET_STREAM_WRONG" }
-  | { code: "BUYER_UNFUNDED"; token: Hex; neededExact: bigint; reserveExact: bigint }
+  | { code: "BUYER_UNFUNDED"; token: string; neededExact: bigint; reserveExact: bigint }
   | { code: "BUYER_AGENT_ABSENT" | "BUYER_REPUTATION_LOW"; buyer: Hex }
   | { code: "PRICE_ABOVE_CEILING"; unit: string; price: bigint; ceiling: bigint }
   | { code: "PLACEMENT_NOBODY"; primitive: string }

@@ -13,13 +13,13 @@ import { guessUnitsPerSecond, type WantedRenditions } from "./renditions.ts";
  * carry the prepayment and the credit of a stream of this ladder: 70 s at the retail prices. Answers the reserve.
  */
 export async function checkFunding(
-  components: Pick<BalancerComponents, "chain" | "clock" | "clusterAccount" | "hub">,
+  components: Pick<BalancerComponents, "chain" | "clock" | "clusterAccount" | "hub" | "tokenNames">,
   buyer: Address,
   token: Address,
   wanted: WantedRenditions,
   retail: Prices,
 ): Promise<{ readonly reserveExact: bigint }> {
-  const { chain, clock, clusterAccount, hub } = components;
+  const { chain, clock, clusterAccount, hub, tokenNames } = components;
   let exactPerSecond = 0n;
   for (const [unit, units] of guessUnitsPerSecond(wanted)) exactPerSecond += (retail[unit] ?? 0n) * units;
   const neededExact = exactPerSecond * (PREPAY_SECONDS + CREDIT_SECONDS);
@@ -31,7 +31,12 @@ export async function checkFunding(
   const reserve = promisedReserve(state, allotment, BigInt(Math.floor(clock.nowMs() / 1_000)));
   const reserveExact = toExact(reserve, await chain.decimalsOf(token));
   if (reserve === 0n || reserveExact < neededExact) {
-    throw new BalancerError({ code: "BUYER_UNFUNDED", token, neededExact, reserveExact });
+    throw new BalancerError({
+      code: "BUYER_UNFUNDED",
+      token: tokenNames.get(token) ?? token,
+      neededExact,
+      reserveExact,
+    });
   }
   return { reserveExact };
 }

@@ -274,14 +274,31 @@ export class Placement {
     try {
       await payee.openJob(terms);
     } catch (error) {
-      if (!isCodedError(error) || error.code !== "CREDIT_PREPAY_REQUIRED") throw unfunded(error, stream);
+      if (!isCodedError(error) || error.code !== "CREDIT_PREPAY_REQUIRED") throw this.#unfunded(error, stream);
       try {
         await payee.requestPrepay(channel, exactPerSecond);
         await payee.openJob(terms);
       } catch (second) {
-        throw unfunded(second, stream);
+        throw this.#unfunded(second, stream);
       }
     }
+  }
+
+  #unfunded(error: unknown, stream: StreamRow): unknown {
+    if (!isCodedError(error)) return error;
+    const cause = { cause: error };
+    if (error.code === "CREDIT_RESERVE_SHORT") {
+      const { wantedExact, freeExact } = error.detail as unknown as { wantedExact: bigint; freeExact: bigint };
+      const amounts = { neededExact: wantedExact, reserveExact: freeExact };
+      return new BalancerError(
+        { code: "BUYER_UNFUNDED", token: this.#components.tokenNames.get(stream.token) ?? stream.token, ...amounts },
+        cause,
+      );
+    }
+    if (error.code === "PAYER_REPUTATION_LOW") {
+      return new BalancerError({ code: "BUYER_REPUTATION_LOW", buyer: stream.buyer }, cause);
+    }
+    return new BalancerError({ code: "BUYER_AGENT_ABSENT", buyer: stream.buyer }, cause);
   }
 
   #retailTerms(input: Flow & { stream: StreamRow }, attempt: number, prices: Prices, validUntil: bigint): CreditTerms {
@@ -306,18 +323,4 @@ export function flowPerSecond({ row }: LiveJob, units: number): number {
 /** Another node would not change it. */
 function refusesBuyer(code: string): boolean {
   return ["BUYER_UNFUNDED", "BUYER_AGENT_ABSENT", "BUYER_REPUTATION_LOW"].includes(code);
-}
-
-function unfunded(error: unknown, stream: StreamRow): unknown {
-  if (!isCodedError(error)) return error;
-  const cause = { cause: error };
-  if (error.code === "CREDIT_RESERVE_SHORT") {
-    const { wantedExact, freeExact } = error.detail as unknown as { wantedExact: bigint; freeExact: bigint };
-    const amounts = { neededExact: wantedExact, reserveExact: freeExact };
-    return new BalancerError({ code: "BUYER_UNFUNDED", token: stream.token, ...amounts }, cause);
-  }
-  if (error.code === "PAYER_REPUTATION_LOW") {
-    return new BalancerError({ code: "BUYER_REPUTATION_LOW", buyer: stream.buyer }, cause);
-  }
-  return new BalancerError({ code: "BUYER_AGENT_ABSENT", buyer: stream.buyer }, cause);
 }

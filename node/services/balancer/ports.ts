@@ -75,6 +75,8 @@ export interface BalancerComponents {
   readonly clusterAccount: Address;
   /** Tokens that streams may be paid in. */
   readonly tokens: readonly Address[];
+  /** What people call them. */
+  readonly tokenNames: ReadonlyMap<Address, string>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: MetricsRegister;

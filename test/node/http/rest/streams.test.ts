@@ -256,7 +256,7 @@ describe("rest", () => {
     const unfunded = await call("POST", "/v1/streams", { body: order, key: "c" });
     market.books.reserve = 10n ** 12n;
     assert.deepEqual([unfunded.statusCode, unfunded.json().error.code], [402, "BUYER_UNFUNDED"]);
-    assert.match(unfunded.json().error.message, new RegExp(`whole tokens of ${usdc}, and `));
+    assert.match(unfunded.json().error.message, /whole tokens of USDC, and /);
     assert.equal((await app.inject({ url: "/v1/streams" })).statusCode, 401);
     assert.equal((await app.inject({ url: "/v1/play/unknown-stream" })).statusCode, 404);
   });
