@@ -231,7 +231,7 @@ export class Publishing {
     let granted = terms;
     if (granted === undefined) {
       if (isRunning(live)) await this.#endIngest(live, startSequence);
-      const selection = (await this.#components.selectionStore.newestFor(live.row.id))?.id;
+      const selection = (await this.#components.selectionStore.newestFor(live.row.id, from))?.id;
       granted = await placement.grant(input, from, selection ?? (await placement.rank(input)).id);
       // What it owes of other streams leaves nothing for this one, which may be tried again when that is paid.
       const code = this.#credit.stopOf(live.row.id);

@@ -1,5 +1,6 @@
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { Candidate } from "@leat/sdk/selection/candidate.ts";
+import { bodyFromText } from "@leat/sdk/selection/receipt.ts";
 import { desc, eq } from "drizzle-orm";
 import type { SqlDatabase } from "./database.ts";
 import { candidateTables, seedEpochs, selections, standings } from "./schema.ts";
@@ -34,25 +35,25 @@ export class SelectionStore {
     return row;
   }
 
-  async newestFor(job: Hex): Promise<SelectionRow | undefined> {
-    const [row] = await this.#database.sql
-      .select()
-      .from(selections)
-      .where(eq(selections.job, job))
-      .orderBy(desc(selections.decidedAtMs))
-      .limit(1);
-    return row;
+  /** The newest that drew this node, among the last few, or else the newest: nodes are chosen one after another. */
+  async newestFor(job: Hex, node: Address): Promise<SelectionRow | undefined> {
+    const rows = await this.#lastOf(job);
+    return rows.find(({ body }) => bodyFromText(body).drawn.some((drawn) => drawn.node === node)) ?? rows[0];
   }
 
   /** The newest that one of these nodes won, among the last few: a decision may come to nothing. */
   async newestWonBy(job: Hex, nodes: readonly Address[]): Promise<SelectionRow | undefined> {
-    const rows = await this.#database.sql
+    const rows = await this.#lastOf(job);
+    return rows.find(({ receipt }) => nodes.includes(receipt.value.winner));
+  }
+
+  #lastOf(job: Hex): Promise<SelectionRow[]> {
+    return this.#database.sql
       .select()
       .from(selections)
       .where(eq(selections.job, job))
       .orderBy(desc(selections.decidedAtMs))
       .limit(MAX_DECISIONS);
-    return rows.find(({ receipt }) => nodes.includes(receipt.value.winner));
   }
 
   async table(root: Hex): Promise<readonly Candidate[] | undefined> {

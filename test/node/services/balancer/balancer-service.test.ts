@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { nameOfHash } from "@leat/node/media-io/srt/stream-id.ts";
+import { type Hex, zeroAddress } from "@leat/sdk/protocol/hex.ts";
 import { MAX_CLOCK_ERROR_SECONDS } from "@leat/sdk/protocol/limits.ts";
 import { sql } from "drizzle-orm";
 import { hashKey } from "../../../../node/services/balancer/ingest-ways.ts";
@@ -9,7 +10,7 @@ import { codeOf } from "../../../support/fake-market.ts";
 
 describe("balancer", () => {
   const scene = useBalancer();
-  const { create, publish, until, transcoders, edgesOf, goLive } = scene;
+  const { create, publish, until, transcoders, edgesOf, goLive, countDecisions } = scene;
 
   it("makes a stream with two ingest nodes, a price and a key that is kept as a hash", async () => {
     const created = await create();
@@ -78,6 +79,21 @@ describe("balancer", () => {
       }),
       codeOf("PUBLISH_LEASE_LOST"),
     );
+  });
+
+  it("names the decision that drew the node by which a stream comes in, not a later one without it", async () => {
+    // Of one node alone a second decision finds nobody.
+    scene.market.hub.leave(scene.nodes[1]);
+    const { streamKey } = await create();
+    await until(async () => (await countDecisions()) === 2);
+    // Both were made at one moment of the test's clock.
+    for (const { id } of (await scene.database.sql.execute(sql`select id from selections`)) as { id: Hex }[]) {
+      if ((await scene.market.balancer.selection(id)).receipt.value.winner !== zeroAddress) continue;
+      await scene.database.sql.execute(sql`update selections set decided_at_ms = decided_at_ms + 1 where id = ${id}`);
+    }
+    const { terms } = await publish(scene.nodes[0], streamKey);
+    const decision = await scene.market.balancer.selection(terms.selection);
+    assert.equal(decision.receipt.value.winner, scene.nodes[0].address);
   });
 
   it("tells a stream's buyer of its start, its end and the viewers that edges turned away", async () => {
