@@ -91,7 +91,8 @@ export class RtmpClient {
   /** The number of a message stream of our own. */
   async createStream(): Promise<number> {
     const [, stream] = await this.call("createStream", null);
-    return typeof stream === "number" ? stream : 1;
+    const isNumber = typeof stream === "number" && Number.isInteger(stream) && stream >= 0 && stream < 2 ** 32;
+    return isNumber ? stream : 1;
   }
 
   /** Resolves with what stands in the answer behind its number. */

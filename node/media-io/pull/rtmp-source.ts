@@ -61,6 +61,9 @@ export async function openRtmp(
     try {
       if (deadline.signal.aborted) leave();
       await play(client, source);
+    } catch (error) {
+      client.fail(error as Error);
+      throw error;
     } finally {
       deadline.signal.removeEventListener("abort", leave);
     }
@@ -102,7 +105,7 @@ async function play(client: RtmpClient, { scheme, url, port }: PullSource): Prom
   const stream = await client.createStream();
   const buffer = Buffer.alloc(10);
   buffer.writeUInt16BE(SET_BUFFER);
-  buffer.writeUInt32BE(stream >>> 0, 2);
+  buffer.writeUInt32BE(stream, 2);
   buffer.writeUInt32BE(BUFFER_MS, 6);
   client.send(CONTROL_CHANNEL, messageTypes.userControl, 0, 0, buffer);
   client.tell("play", [name, LIVE_OR_RECORDED], stream);

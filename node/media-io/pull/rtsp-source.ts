@@ -49,6 +49,7 @@ const MAX_SESSION_S = 3_600;
 /** Connects to a server by RTSP and has it play, all of it on the one connection. @throws PullError */
 export async function openRtsp(source: PullSource, parts: RtspSourceParts): Promise<PulledMedia> {
   const { outbound, options, throttle, clock, logger, signal } = parts;
+  const credentials = credentialsOf(source.url);
   const deadline = new Deadline(options.timeoutMs, signal);
   try {
     const socket = await outbound.dial(source, source.scheme === "rtsps", deadline.signal);
@@ -60,7 +61,7 @@ export async function openRtsp(source: PullSource, parts: RtspSourceParts): Prom
     });
     const client = new RtspClient({
       socket,
-      credentials: credentialsOf(source.url),
+      credentials,
       onPacket: (packet) => queue.push(packet, packet.data.length),
       onFailed: (error) => queue.fail(error),
     });

@@ -38,7 +38,7 @@ export function parseSource(text: string): PullSource {
   if (!isPullScheme(scheme)) throw new PullError({ code: "PULL_SCHEME_REFUSED", scheme });
   const rest = form.exec(text)?.[2];
   const url = rest === undefined ? null : URL.parse(`${schemes[scheme].readAs}:${rest}`);
-  if (url === null || url.hostname === "" || !isEscaped(url.username + url.password)) {
+  if (url === null || url.hostname === "" || ![url.username, url.password].every(isEscaped)) {
     throw new PullError({ code: "PULL_URL_INVALID" });
   }
   const port = readPort(rest!) ?? schemes[scheme].port;

@@ -14,11 +14,11 @@ import { fuzzSources, type SourceFuzzReport } from "./source-fuzz.ts";
 export async function fuzzRtmpSources(cases: number, seed: number): Promise<SourceFuzzReport> {
   const { streams } = await makeRtmpSeeds();
   const handshake = Buffer.concat([Uint8Array.of(3), new Uint8Array(2 * HANDSHAKE_BYTES)]);
-  const opening = [
+  const open = (stream: number) => [
     handshake,
     writeMessage(2, messageTypes.setChunkSize, 0, Uint8Array.of(0, 0, 0x10, 0)),
     command("_result", 1, new Map(), statusOf("status", "NetConnection.Connect.Success")),
-    command("_result", 2, null, 1),
+    command("_result", 2, null, stream),
     command("onStatus", 0, null, statusOf("status", "NetStream.Play.Start")),
   ];
   const endings = [
@@ -35,6 +35,7 @@ export async function fuzzRtmpSources(cases: number, seed: number): Promise<Sour
     const sent = Buffer.concat([...media, pickOne(random, endings)]);
     // What is wrong in a message does not hide behind chunks that are.
     const spoiled = random.next() < 0.5 ? sent : mutate(random, sent, sent);
+    const opening = open(random.next() < 0.9 ? 1 : pickOne(random, [-1, 0.5, Number.NaN, 2 ** 32 - 1, 2 ** 32]));
     if (random.next() < 0.7) return [...opening, spoiled];
     return [...opening, spoiled].map((bytes) => (random.next() < 0.7 ? bytes : mutate(random, bytes, sent)));
   };

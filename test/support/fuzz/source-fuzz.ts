@@ -61,7 +61,7 @@ function cut(random: SeededRandom, bytes: Uint8Array): Uint8Array[] {
 
 /**
  * Pulls from so many sources that send what `make` says. Throws an error that names seed and case for anything but
- * media of use or a coded reason to give up.
+ * media of use or a coded reason to give up, and for a connection that is not let go of.
  */
 export async function fuzzSources(
   cases: number,
@@ -79,7 +79,12 @@ export async function fuzzSources(
     const parts = make(random);
     const sentBytes = parts.reduce((sum, bytes) => sum + bytes.length, 0);
     const bus = new FuzzBus();
-    const dial = async () => new SentBytes(random, parts) as unknown as Socket;
+    const dialled: SentBytes[] = [];
+    const dial = async () => {
+      const socket = new SentBytes(random, parts);
+      dialled.push(socket);
+      return socket as unknown as Socket;
+    };
     const throttle = new Throttle(systemClock, 1e12);
     const outbound = { dial } as unknown as Outbound;
     try {
@@ -89,6 +94,8 @@ export async function fuzzSources(
       if (!isCodedError(error)) throw new Error(`case ${index} of seed ${seed}`, { cause: error });
       refused.set(error.code, (refused.get(error.code) ?? 0) + 1);
     }
+    if (dialled.some(({ destroyed }) => !destroyed))
+      throw new Error(`case ${index} of seed ${seed} leaves a connection`);
     items += bus.items;
   }
   return { refused, items };

@@ -45,6 +45,26 @@ describe("rtmp client", () => {
     });
   });
 
+  it("takes the number of its stream only where it is one", async () => {
+    for (const [said, taken] of [
+      [7, 7],
+      [2 ** 32 - 1, 2 ** 32 - 1],
+      [-1, 1],
+      [2 ** 32, 1],
+      [0.5, 1],
+      ["7", 1],
+    ] as const) {
+      server.onCommand = (name, player) => {
+        if (name === "createStream") player.answer("_result", player.call, null, said);
+        return name === "createStream";
+      };
+      const client = await open();
+      await client.start(new Map());
+      assert.equal(await client.createStream(), taken, `${said}`);
+      client.fail(new Error("over"));
+    }
+  });
+
   it("fails with all that waits where the server leaves or makes no sense", async () => {
     server.onCommand = (_name, { socket }) => {
       socket.destroy();

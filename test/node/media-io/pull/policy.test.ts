@@ -102,6 +102,8 @@ describe("the policy of pulls", () => {
       "https:8.8.8.8",
       "http://%zz/",
       "http://a:%ff@8.8.8.8/",
+      // Whole only where the two are read as one.
+      "http://a%4:1@8.8.8.8/",
     ]) {
       await assert.rejects(open().check(text, never), refusal("PULL_URL_INVALID"), text);
     }
