@@ -14,7 +14,7 @@ export interface AudioGroupsOptions extends SoundGroupOptions {
   readonly logger: Logger;
 }
 
-/** What the video did, told to the cutters once the audio that came before it is encoded. */
+/** What the video did, told to a group's cutter once the audio that came before it is encoded. */
 interface VideoStep {
   readonly begun?: BegunSegment;
   readonly shown?: { readonly epoch: number; readonly pts: number };
@@ -58,7 +58,8 @@ export class AudioGroups {
   #waiting: Frame[] = [];
   /** Packets that came, and stretches of silence. */
   #fed = 0;
-  #steps: VideoStep[] = [];
+  /** What each group's cutter has not been told yet. */
+  readonly #steps = new Map<SoundGroup, VideoStep[]>();
   /** How far the source's sound has come, and the picture; seconds of the epoch. */
   #heard = { epoch: -1, untilS: 0 };
   #shown = { epoch: -1, atS: 0 };
@@ -71,6 +72,7 @@ export class AudioGroups {
       new SoundGroup(AAC_RUNG, "aac", { log, onSegment }),
       new SoundGroup(OPUS_RUNG, "opus", { log, onSegment }),
     ];
+    for (const group of this.#groups) this.#steps.set(group, []);
     const { startAudio, clock, logger } = options;
     this.#workers = new SoundWorkers({ startAudio, clock, logger, onPacket: () => this.#release() });
   }
@@ -117,16 +119,14 @@ export class AudioGroups {
     if (boundary.epoch > this.#heard.epoch) {
       this.#heard = { epoch: boundary.epoch, untilS: boundary.pts / VIDEO_TIMESCALE };
     }
-    this.#steps.push({ begun: { boundary, wallClockMs }, fed: this.#fed, atMs: this.#options.clock.nowMs() });
-    this.#release();
+    this.#step({ begun: { boundary, wallClockMs } });
   }
 
   /** The video of the open epoch has shown `pts`. */
   advance(epoch: number, pts: number): void {
     this.#shown = { epoch, atS: pts / VIDEO_TIMESCALE };
     this.#fillSilence(silentAfterS, silenceBehindS);
-    this.#steps.push({ shown: { epoch, pts }, fed: this.#fed, atMs: this.#options.clock.nowMs() });
-    this.#release();
+    this.#step({ shown: { epoch, pts } });
   }
 
   /** The source is over: resolves when the last segments are out. */
@@ -145,18 +145,24 @@ export class AudioGroups {
     this.#workers.kill();
   }
 
-  /** Tells the cutters what the video did, as far as the audio before it is encoded. */
+  #step(what: Pick<VideoStep, "begun" | "shown">): void {
+    const step = { ...what, fed: this.#fed, atMs: this.#options.clock.nowMs() };
+    for (const steps of this.#steps.values()) steps.push(step);
+    this.#release();
+  }
+
+  /** Tells the cutters what the video did, each as far as its group's audio before it is encoded: none waits for another. */
   #release(): void {
-    const encoded = this.#fed - this.#waiting.length - this.#workers.queued;
     const lateMs = this.#options.clock.nowMs() - longestHoldMs;
-    let ready = 0;
-    while (ready < this.#steps.length) {
-      const { fed, atMs } = this.#steps[ready]!;
-      if (fed > encoded && atMs > lateMs) break;
-      ready += 1;
-    }
-    for (const { begun, shown } of this.#steps.splice(0, ready)) {
-      for (const group of this.#groups) {
+    for (const [group, steps] of this.#steps) {
+      const encoded = this.#fed - this.#waiting.length - this.#workers.queuedFor(group);
+      let ready = 0;
+      while (ready < steps.length) {
+        const { fed, atMs } = steps[ready]!;
+        if (fed > encoded && atMs > lateMs) break;
+        ready += 1;
+      }
+      for (const { begun, shown } of steps.splice(0, ready)) {
         if (begun !== undefined) group.begin(begun);
         if (shown !== undefined) group.advance(shown.epoch, shown.pts);
       }

@@ -35,9 +35,9 @@ export class SoundWorkers {
     this.#options = options;
   }
 
-  /** Inputs that the worker furthest behind has not worked off. */
-  get queued(): number {
-    return Math.max(0, ...this.#running.map(({ worker }) => worker.queued()));
+  /** Inputs that the group's worker has not worked off; none where it has no worker. */
+  queuedFor(group: SoundGroup): number {
+    return this.#running.find(({ groups }) => groups.includes(group))?.worker.queued() ?? 0;
   }
 
   /** Groups that were not encoded are now, all in one worker; a worker whose groups are none of these any more ends. */

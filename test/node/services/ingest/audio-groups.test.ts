@@ -4,6 +4,7 @@ import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { type AudioConfig, type Boundary, type Frame, VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
 import { AAC_RUNG, OPUS_RUNG, type RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import type { AudioInput } from "@leat/transcoder/engine.ts";
+import { TranscodeError } from "@leat/transcoder/errors.ts";
 import type { AudioEncode, AudioEncodeEvents } from "@leat/transcoder/supervisor.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
 
@@ -42,6 +43,8 @@ interface Started {
   readonly inputs: AudioInput[];
   readonly events: AudioEncodeEvents;
   isKilled: boolean;
+  /** What it has not worked off. */
+  queued: number;
 }
 
 describe("ingest/audio groups", () => {
@@ -51,6 +54,8 @@ describe("ingest/audio groups", () => {
   let configs: AudioConfig[];
   let groups: AudioGroups;
   let next: number;
+  /** Encoders do not start. */
+  let isStuck: boolean;
 
   beforeEach(() => {
     clock = new ManualClock();
@@ -58,19 +63,29 @@ describe("ingest/audio groups", () => {
     published = [];
     configs = [];
     next = 0;
+    isStuck = false;
     groups = new AudioGroups({
       startAudio: (spec, events): AudioEncode => {
-        const one: Started = { codecs: spec.groups.map(({ codec }) => codec), inputs: [], events, isKilled: false };
+        const one: Started = {
+          codecs: spec.groups.map(({ codec }) => codec),
+          inputs: [],
+          events,
+          isKilled: false,
+          queued: 0,
+        };
         started.push(one);
         return {
           pid: undefined,
-          push: async (input) => void one.inputs.push(input),
+          push: async (input) => {
+            one.inputs.push(input);
+            if (isStuck) one.queued += 1;
+          },
           end: async () => {},
           kill: () => {
             one.isKilled = true;
           },
           cpuMs: () => 0,
-          queued: () => 0,
+          queued: () => one.queued,
         };
       },
       log: {
@@ -150,6 +165,41 @@ describe("ingest/audio groups", () => {
     assert.equal(encoder!.isKilled, true);
     assert.equal(encoder!.inputs.length, 3);
     assert.equal(published.filter(({ rung }) => rung === AAC_RUNG).length, 5);
+  });
+
+  it("passes AAC on while Opus waits for an encoder that does not start, and for one that is started again", async () => {
+    isStuck = true;
+    begin("h264");
+    groups.wish(new Set([OPUS_RUNG]));
+    const heard = [hear(), hear()];
+    const lost = { code: "TRANSCODE_WORKER_LOST", exitCode: null, signal: "SIGKILL", lastWords: "" } as const;
+    started[0]!.events.exit(new TranscodeError(lost));
+    await clock.advance(1_001);
+    heard.push(hear(), hear());
+    assert.equal(started.length, 2);
+    assert.deepEqual(
+      published,
+      heard.map(({ data, pts }) => ({ rung: AAC_RUNG, data, pts })),
+    );
+  });
+
+  it("cuts Opus by what the picture did before, when its encoder is up at last", () => {
+    isStuck = true;
+    begin("h264");
+    groups.wish(new Set([OPUS_RUNG]));
+    const first = hear();
+    const pts = ((first.pts + first.duration) * VIDEO_TIMESCALE) / RATE;
+    groups.boundary({ sequence: 1, epoch: 0, pts, forced: false, discontinuity: false, firstFrame: 0 }, 0);
+    // Sound this much behind what its cutter knows of the picture would be given up.
+    while (next < 150) hear();
+    const [encoder] = started;
+    encoder!.events.config(0, 1, { ...plain, codec: "opus", codecString: "opus" });
+    encoder!.queued = 0;
+    encoder!.events.frame(0, { ...first, data: Uint8Array.of(7) });
+    assert.deepEqual(
+      published.filter(({ rung }) => rung === OPUS_RUNG).map(({ data }) => data[0]),
+      [7],
+    );
   });
 
   it("encodes what manifests name whether anybody wishes for it or not", () => {
