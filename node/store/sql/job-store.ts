@@ -64,23 +64,35 @@ export class JobStore {
 
   /** False when the segment of this attempt has a receipt already. */
   async addReceipt(row: ReceiptRow): Promise<boolean> {
-    const { stream, job, attempt, paidUnits, retailExact } = row;
-    return this.#database.transaction(async (tx) => {
-      const added = await tx.insert(receipts).values(row).onConflictDoNothing().returning({ hash: receipts.hash });
-      if (added.length === 0) return false;
-      await tx
-        .insert(receiptTotals)
-        .values({ stream, job, attempt, receipts: 1, paidUnits, retailExact })
-        .onConflictDoUpdate({
-          target: [receiptTotals.job, receiptTotals.attempt],
-          set: {
-            receipts: sql`${receiptTotals.receipts} + 1`,
-            paidUnits: sql`${receiptTotals.paidUnits} + excluded.paid_units`,
-            retailExact: sql`${receiptTotals.retailExact} + excluded.retail_exact`,
-          },
-        });
-      return true;
-    });
+    const database = this.#database.sql;
+    const added = database.$with("added").as(
+      database
+        .insert(receipts)
+        .values(row)
+        .onConflictDoNothing()
+        .returning({
+          stream: receipts.stream,
+          job: receipts.job,
+          attempt: receipts.attempt,
+          receipts: sql<number>`1`.as("receipts"),
+          paidUnits: receipts.paidUnits,
+          retailExact: receipts.retailExact,
+        }),
+    );
+    const counted = await database
+      .with(added)
+      .insert(receiptTotals)
+      .select(database.select().from(added))
+      .onConflictDoUpdate({
+        target: [receiptTotals.job, receiptTotals.attempt],
+        set: {
+          receipts: sql`${receiptTotals.receipts} + 1`,
+          paidUnits: sql`${receiptTotals.paidUnits} + excluded.paid_units`,
+          retailExact: sql`${receiptTotals.retailExact} + excluded.retail_exact`,
+        },
+      })
+      .returning({ receipts: receiptTotals.receipts });
+    return counted.length > 0;
   }
 
   async receiptAt(job: Hex, attempt: number, seq: number): Promise<ReceiptRow | undefined> {
@@ -145,19 +157,30 @@ export class JobStore {
   }
 
   async addCheck(row: CheckRow): Promise<boolean> {
-    const { job, attempt, verdict } = row;
-    return this.#database.transaction(async (tx) => {
-      const added = await tx.insert(checks).values(row).onConflictDoNothing().returning({ job: checks.job });
-      if (added.length === 0) return false;
-      await tx
-        .insert(checkTotals)
-        .values({ job, attempt, checks: 1, failed: verdict === checkVerdicts.failed ? 1 : 0 })
-        .onConflictDoUpdate({
-          target: [checkTotals.job, checkTotals.attempt],
-          set: { checks: sql`${checkTotals.checks} + 1`, failed: sql`${checkTotals.failed} + excluded.failed` },
-        });
-      return true;
-    });
+    const database = this.#database.sql;
+    const failed = row.verdict === checkVerdicts.failed ? 1 : 0;
+    const added = database.$with("added").as(
+      database
+        .insert(checks)
+        .values(row)
+        .onConflictDoNothing()
+        .returning({
+          job: checks.job,
+          attempt: checks.attempt,
+          checks: sql<number>`1`.as("checks"),
+          failed: sql<number>`${failed}::integer`.as("failed"),
+        }),
+    );
+    const counted = await database
+      .with(added)
+      .insert(checkTotals)
+      .select(database.select().from(added))
+      .onConflictDoUpdate({
+        target: [checkTotals.job, checkTotals.attempt],
+        set: { checks: sql`${checkTotals.checks} + 1`, failed: sql`${checkTotals.failed} + excluded.failed` },
+      })
+      .returning({ checks: checkTotals.checks });
+    return counted.length > 0;
   }
 
   async checksAt(job: Hex, attempt: number, seq: number): Promise<CheckRow[]> {

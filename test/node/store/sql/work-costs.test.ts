@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SqlDatabase } from "@leat/node/store/sql/database.ts";
 import { type AttemptRow, type CheckRow, JobStore, type ReceiptRow } from "@leat/node/store/sql/job-store.ts";
-import { attempts } from "@leat/node/store/sql/schema.ts";
+import { attempts, checks, receipts } from "@leat/node/store/sql/schema.ts";
 import { SqlVoucherStore } from "@leat/node/store/sql/voucher-store.ts";
+import type { AttemptCost } from "@leat/node/store/sql/work-costs.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { sql } from "drizzle-orm";
 
@@ -164,7 +165,29 @@ describe("costs of a stream's work", () => {
       )) as unknown as { name: string; rows: number }[];
     assert.deepEqual(new Set((await known()).map(({ rows }) => rows)), new Set([-1]));
     await database.tidy();
-    const held = { receipts: made - 16, checks: 6 };
+    const held = { receipts: await database.sql.$count(receipts), checks: await database.sql.$count(checks) };
     assert.deepEqual(Object.fromEntries((await known()).map(({ name, rows }) => [name, rows])), held);
+  });
+
+  it("are counted anew where a database of before had no sums", async () => {
+    const byAttempt = (costs: readonly AttemptCost[]) =>
+      costs.toSorted((left, right) => (left.job < right.job ? -1 : 1));
+    const costs = byAttempt(await store.costsOf(stream, channel));
+    const totals = await store.checkTotalsOf(job);
+    assert.ok(costs.length > 1 && totals.length > 0);
+    for (const undo of [
+      "DROP TABLE receipt_totals",
+      "DROP TABLE check_totals",
+      "DROP INDEX receipts_written_off, checks_failed, receipts_unbooked, receipts_unreported, ledger_entries_unsettled",
+      "CREATE INDEX ledger_entries_state ON ledger_entries (side, channel, state)",
+      "DELETE FROM migrations WHERE name = '0009-totals.sql'",
+    ]) {
+      await database.sql.execute(sql.raw(undo));
+    }
+    await database.close();
+    database = await SqlDatabase.open(folder);
+    store = new JobStore(database);
+    assert.deepEqual(byAttempt(await store.costsOf(stream, channel)), costs);
+    assert.deepEqual(await store.checkTotalsOf(job), totals);
   });
 });
