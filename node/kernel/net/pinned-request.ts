@@ -1,5 +1,6 @@
 import { type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
+import { isIP } from "node:net";
 import { unlessAborted } from "../abort.ts";
 import { isPublicAddress } from "./address-policy.ts";
 import { type AddressRules, lookupPinned, OutboundError, pinAddress, type ResolveName } from "./pinned-address.ts";
@@ -58,11 +59,18 @@ export async function postPinned(
 export type TargetRules = Pick<PinnedRequestOptions, "allowPrivate" | "resolve">;
 
 /**
- * Whether `postPinned` would go to an address now. It is judged again at each request: a name may lead elsewhere then.
- * @throws OUTBOUND_SCHEME_REFUSED, OUTBOUND_ADDRESS_REFUSED, OUTBOUND_NAME_UNKNOWN
+ * Whether `postPinned` could ever go to an address. A name is looked up at each request: it may lead elsewhere then, and
+ * where it leads from here is nobody's to learn.
+ * @throws OUTBOUND_SCHEME_REFUSED, OUTBOUND_ADDRESS_REFUSED
  */
-export async function judgeTarget(url: URL, options: TargetRules): Promise<void> {
-  await pinAddress(url.hostname, judgeScheme(url, options));
+export async function judgeTarget(url: URL, options: Pick<PinnedRequestOptions, "allowPrivate">): Promise<void> {
+  const rules = judgeScheme(url, options);
+  if (isLiteral(url.hostname)) await pinAddress(url.hostname, rules);
+}
+
+/** Whether a URL's host is an address, and no name. */
+export function isLiteral(hostname: string): boolean {
+  return isIP(hostname.replace(/^\[|\]$/g, "")) !== 0;
 }
 
 function judgeScheme({ protocol }: URL, { allowPrivate, resolve }: TargetRules): AddressRules {

@@ -1,9 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { unlessAborted } from "@leat/node/kernel/abort.ts";
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { OutboundError } from "@leat/node/kernel/net/pinned-address.ts";
-import { judgeTarget, type PinnedRequestOptions, postPinned } from "@leat/node/kernel/net/pinned-request.ts";
+import { isLiteral, judgeTarget, type PinnedRequestOptions, postPinned } from "@leat/node/kernel/net/pinned-request.ts";
 import { signWebhook } from "@leat/node/kernel/net/webhook-signature.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import type { EndpointRow, EventRow, WebhookStore } from "@leat/node/store/sql/webhook-store.ts";
@@ -173,15 +172,12 @@ export class WebhookService implements Webhooks, NewsDesk, Startable {
     return view(live);
   }
 
-  /** What no event could ever be sent to is refused now. A name that nobody knows yet may be known later. */
+  /** What no event could ever be sent to is refused now. */
   async #judge(url: URL): Promise<void> {
-    const { resolve } = this.#components;
-    const { allowPrivate, timeoutMs } = this.#options;
     try {
-      const judging = judgeTarget(url, { allowPrivate, ...(resolve === undefined ? {} : { resolve }) });
-      await unlessAborted(judging, AbortSignal.timeout(timeoutMs));
+      await judgeTarget(url, this.#options);
     } catch (error) {
-      if (!(error instanceof OutboundError)) return;
+      if (!(error instanceof OutboundError)) throw error;
       const { detail } = error;
       if (detail.code === "OUTBOUND_SCHEME_REFUSED") {
         throw new WebhookError({ code: "WEBHOOK_SCHEME_REFUSED", scheme: detail.scheme });
@@ -189,6 +185,7 @@ export class WebhookService implements Webhooks, NewsDesk, Startable {
       if (detail.code === "OUTBOUND_ADDRESS_REFUSED") {
         throw new WebhookError({ code: "WEBHOOK_ADDRESS_REFUSED", host: detail.host });
       }
+      throw error;
     }
   }
 
@@ -309,7 +306,7 @@ export class WebhookService implements Webhooks, NewsDesk, Startable {
       );
       return status >= 200 && status < 300 ? undefined : `status ${status}`;
     } catch (error) {
-      if (error instanceof OutboundError) return error.code;
+      if (error instanceof OutboundError) return reasonOf(error);
       throw error;
     }
   }
@@ -346,4 +343,10 @@ export class WebhookService implements Webhooks, NewsDesk, Startable {
 
 function view({ row: { id, url, events, createdAtMs }, lastFailure }: Live): EndpointView {
   return { id, url, events, createdAtMs, lastFailure };
+}
+
+/** Of a name not whether it is unknown or leads inside: else anybody could find out which names a network has. */
+function reasonOf({ detail }: OutboundError): string {
+  const isOfName = detail.code === "OUTBOUND_NAME_UNKNOWN" || detail.code === "OUTBOUND_ADDRESS_REFUSED";
+  return isOfName && !isLiteral(detail.host) ? "WEBHOOK_NAME_REFUSED" : detail.code;
 }

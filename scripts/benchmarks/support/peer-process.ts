@@ -7,6 +7,9 @@ import { BenchError } from "./bench-error.ts";
 const STARTS_MS = 20_000;
 const LOOK_MS = 50;
 
+/** Pieces of what it said last that are kept. */
+const WORDS = 20;
+
 /** Starts another server's program and waits until it listens. @throws BENCH_PEER_FAILED */
 export async function startPeer(
   peer: string,
@@ -14,7 +17,10 @@ export async function startPeer(
 ): Promise<{ readonly pid: number; stop(): Promise<void> }> {
   const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
   const words: string[] = [];
-  child.stderr.setEncoding("utf8").on("data", (text: string) => void words.splice(0, words.length - 20, text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    words.push(text);
+    words.splice(0, words.length - WORDS);
+  });
   child.on("error", (error) => words.push(error.message));
   const until = Date.now() + STARTS_MS;
   while (!(await listens(port))) {
