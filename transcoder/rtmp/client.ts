@@ -45,6 +45,8 @@ const COMMAND_CHANNEL = 3;
 /** Large, so that a frame costs few headers. */
 const OUT_CHUNK_BYTES = 65_536;
 const PING = 6;
+/** What a server has us answer and does not read: a player is asked for some bytes a second. */
+const MAX_UNREAD_BYTES = 65_536;
 
 /** The client's side of a connection by RTMP: handshake, chunks, commands and their answers. */
 export class RtmpClient {
@@ -59,6 +61,7 @@ export class RtmpClient {
   #received = 0;
   #window = 2_500_000;
   #acknowledged = 0;
+  #unread = 0;
 
   constructor(parts: RtmpClientParts) {
     const { socket, faults } = parts;
@@ -148,6 +151,17 @@ export class RtmpClient {
     this.send(CONTROL_CHANNEL, type, 0, 0, body);
   }
 
+  /** Media that waits to be sent is not the server's doing; answers are, as many as it likes. */
+  #answer(type: number, body: Uint8Array): void {
+    if (!this.#socket.writable) return;
+    const bytes = writeMessage(CONTROL_CHANNEL, type, 0, body, { timeMs: 0, chunkBytes: OUT_CHUNK_BYTES });
+    this.#unread += bytes.length;
+    this.#socket.write(bytes, () => {
+      this.#unread -= bytes.length;
+    });
+    if (this.#unread > MAX_UNREAD_BYTES) this.fail(this.#parts.faults.lost("the server reads nothing"));
+  }
+
   #write(bytes: Uint8Array): boolean {
     return this.#socket.writable && this.#socket.write(bytes);
   }
@@ -194,7 +208,7 @@ export class RtmpClient {
     this.#acknowledged = this.#received;
     const body = Buffer.alloc(4);
     body.writeUInt32BE(this.#received % 2 ** 32);
-    this.#control(messageTypes.acknowledgement, body);
+    this.#answer(messageTypes.acknowledgement, body);
   }
 
   #onMessage(message: RtmpMessage): void {
@@ -211,7 +225,7 @@ export class RtmpClient {
 
   #answerPing(payload: Uint8Array): void {
     if (payload.length < 6 || payload[0] !== 0 || payload[1] !== PING) return;
-    this.#control(messageTypes.userControl, Uint8Array.of(0, PING + 1, ...payload.subarray(2, 6)));
+    this.#answer(messageTypes.userControl, Uint8Array.of(0, PING + 1, ...payload.subarray(2, 6)));
   }
 
   #onCommand([name, id, ...rest]: AmfValue[]): void {

@@ -12,6 +12,8 @@ export interface QueueLimits {
 
 /** A source that is not read on waits here with so much: a moment of 25 Mb/s. */
 const MAX_WAITING_BYTES = 524_288;
+/** What each message costs us beside its bytes: those that hold nothing are no way to send more of them. */
+const MESSAGE_BYTES = 256;
 
 /**
  * What comes of a socket in pieces of its protocol, until they are used. The socket is read no further while too much
@@ -32,7 +34,8 @@ export class MessageQueue<T> {
     this.#limits = limits;
   }
 
-  push(message: T, sizeBytes: number): void {
+  push(message: T, payloadBytes: number): void {
+    const sizeBytes = payloadBytes + MESSAGE_BYTES;
     this.#waiting.push({ message, sizeBytes });
     this.#waitingBytes += sizeBytes;
     if (this.#waitingBytes > MAX_WAITING_BYTES) this.#socket.pause();

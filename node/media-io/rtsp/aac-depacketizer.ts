@@ -102,6 +102,12 @@ export class AacDepacketizer {
   /** One unit that is larger than a packet: each has its whole size. */
   #join(timestamp: number, marker: boolean, size: number, data: Uint8Array): AudioUnit[] {
     if (this.#held > 0 && this.#wanted !== size) this.lose();
+    if (data.length === 0) {
+      // It would be held, and bring no unit nearer to its end.
+      this.#malformed += 1;
+      this.lose();
+      return [];
+    }
     this.#wanted = size;
     this.#pieces.push(data);
     this.#held += data.length;

@@ -26,6 +26,9 @@ const answered = new Set(["OPTIONS", "GET_PARAMETER", "SET_PARAMETER"]);
 /** With these a server says that nothing follows. */
 const farewells = new Set(["REDIRECT", "TEARDOWN"]);
 
+/** What we say and a server does not read: it is told little, unless it asks without end. */
+const MAX_UNREAD_BYTES = 65_536;
+
 /** The client's side of a connection by RTSP (RFC 2326): one connection, to which all is said. */
 export class RtspClient {
   readonly #parts: RtspClientParts;
@@ -115,6 +118,7 @@ export class RtspClient {
 
   #write(text: string): void {
     const { socket } = this.#parts;
+    if (socket.writableLength > MAX_UNREAD_BYTES) this.fail(this.#lost("CLOSED"));
     if (socket.writable) socket.write(text);
   }
 

@@ -59,7 +59,9 @@ interface Found {
 function readPacket(data: Uint8Array): Found {
   if (data.length < PACKET_HEAD_BYTES) return { sizeBytes: PACKET_HEAD_BYTES };
   const sizeBytes = PACKET_HEAD_BYTES + data[2]! * 256 + data[3]!;
-  const packet = data.subarray(PACKET_HEAD_BYTES, sizeBytes);
+  if (data.length < sizeBytes) return { sizeBytes };
+  // A copy: a few bytes that wait would keep alive all that came with them.
+  const packet = Uint8Array.prototype.slice.call(data, PACKET_HEAD_BYTES, sizeBytes);
   return { item: { type: "packet", channel: data[1]!, data: packet }, sizeBytes };
 }
 

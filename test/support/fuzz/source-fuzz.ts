@@ -70,7 +70,8 @@ export async function fuzzSources(
   open: (parts: FuzzedParts) => Promise<PulledMedia>,
 ): Promise<SourceFuzzReport> {
   const refused = new Map<string, number>();
-  const options = defaultsOf(pullOptions);
+  // Who sends too much before it plays is read no further, and waited for in vain.
+  const options = defaultsOf(pullOptions, { timeoutMs: 300 });
   const signal = new AbortController().signal;
   let items = 0;
   for (let index = 0; index < cases; index += 1) {

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { connect } from "node:net";
-import { RtmpClient, type RtmpFaults, readPlace } from "@leat/transcoder/rtmp/client.ts";
+import { connect, type Socket } from "node:net";
+import { Duplex } from "node:stream";
+import { messageTypes } from "@leat/transcoder/rtmp/chunk-reader.ts";
+import { writeMessage } from "@leat/transcoder/rtmp/chunk-writer.ts";
+import { HANDSHAKE_BYTES, RtmpClient, type RtmpFaults, readPlace } from "@leat/transcoder/rtmp/client.ts";
 import { RtmpPublisher } from "@leat/transcoder/tools/rtmp-client.ts";
 import { RtmpSource, statusOf } from "../../support/rtmp-source.ts";
 
@@ -9,6 +12,12 @@ const faults: RtmpFaults = {
   refused: (status, description) => new Error(`refused ${status}: ${description}`),
   lost: (reason) => new Error(`lost: ${reason}`),
 };
+
+/** The other side takes nothing. */
+class Deaf extends Duplex {
+  override _read(): void {}
+  override _write(): void {}
+}
 
 describe("rtmp client", () => {
   let server: RtmpSource;
@@ -79,6 +88,20 @@ describe("rtmp client", () => {
     await assert.rejects((await open()).start(new Map()), { message: "lost: RTMP_CHUNK_HEADER_MISSING" });
     server.onConnection = (socket) => socket.write("220 mail.test ESMTP\r\n");
     await assert.rejects((await open()).start(new Map()), { message: "lost: another protocol" });
+  });
+
+  it("fails where a server has it answer and reads nothing of that", async () => {
+    const deaf = new Deaf();
+    const failed = Promise.withResolvers<Error>();
+    const client = new RtmpClient({ socket: deaf as unknown as Socket, faults, onFailed: failed.resolve });
+    client.start(new Map()).catch(() => {});
+    deaf.push(Buffer.concat([Uint8Array.of(3), new Uint8Array(2 * HANDSHAKE_BYTES)]));
+    const ping = writeMessage(2, messageTypes.userControl, 0, Uint8Array.of(0, 6, 0, 0, 0, 1));
+    // As many as are answered in 64 KiB, and one; what comes behind them is not looked at.
+    const answers = Math.ceil(65_536 / ping.length);
+    deaf.push(Buffer.concat(Array.from({ length: answers + 100 }, () => ping)));
+    assert.equal((await failed.promise).message, "lost: the server reads nothing");
+    assert.ok(deaf.destroyed && deaf.writableLength < 80_000, `${deaf.writableLength}`);
   });
 
   it("reads the first part of a path as the application, and all that follows as the stream's name", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Socket } from "node:net";
-import { systemClock } from "@leat/node/kernel/clock.ts";
+import { type Clock, systemClock } from "@leat/node/kernel/clock.ts";
 import { PullError } from "@leat/node/media-io/pull/errors.ts";
 import { MessageQueue } from "@leat/node/media-io/pull/message-queue.ts";
 import { Throttle } from "@leat/node/media-io/pull/pacing.ts";
@@ -18,6 +18,34 @@ describe("message queue of a pulled source", () => {
     assert.deepEqual([(await reader.next()).value, socket.isPaused()], [1, false]);
     await reader.return();
     assert.equal(socket.destroyed, true);
+  });
+
+  it("counts messages that hold nothing, where they wait and in the pace of the source", async () => {
+    const socket = new Socket();
+    const pauses: number[] = [];
+    // Each second is over as soon as it is waited for.
+    let nowMs = 1e6;
+    const sleep = async (timeMs: number) => {
+      pauses.push(timeMs);
+      nowMs += timeMs;
+    };
+    const clock: Clock = { nowMs: () => nowMs, sleep };
+    const slow = new Throttle(clock, 262_144);
+    const signal = new AbortController().signal;
+    const queue = new MessageQueue<number>(socket, { idleMs: 10_000, throttle: slow, signal });
+    socket.resume();
+    for (let message = 0; message < 2_048; message += 1) queue.push(message, 0);
+    assert.equal(socket.isPaused(), false);
+    queue.push(2_048, 0);
+    assert.equal(socket.isPaused(), true);
+    const reader = queue.read();
+    for (let message = 0; message < 2_048; message += 1) await reader.next();
+    await reader.return();
+    // Half a megabyte at a quarter of one a second, the first second's worth at once.
+    assert.equal(
+      pauses.reduce((sum, timeMs) => sum + timeMs, 0),
+      1_000,
+    );
   });
 
   it("gives what came before it failed, and then says why", async () => {

@@ -46,6 +46,16 @@ describe("aac out of its packets", () => {
     assert.equal(aac.malformed, 1);
   });
 
+  it("is counted and left out where a packet of a unit holds nothing of it", () => {
+    const aac = open();
+    assert.deepEqual(aac.push(packet([0, 16, ...head(5)], 0, false)), []);
+    aac.push(packet([0, 16, ...head(5), 1, 2], 0, false));
+    assert.deepEqual(aac.push(packet([0, 16, ...head(5)], 0, false)), []);
+    assert.deepEqual(aac.push(packet([0, 16, ...head(5), 3, 4, 5])), []);
+    // The two that hold nothing, and the end of a unit whose beginning went with them.
+    assert.equal(aac.malformed, 3);
+  });
+
   it("is counted and left out where its heads are wrong", () => {
     const aac = open();
     for (const payload of [[], [0], [0, 0, 1], [0, 16], [0xff, 0xff, 1, 2, 3], [0, 32, ...head(2), ...head(9), 1, 2]]) {

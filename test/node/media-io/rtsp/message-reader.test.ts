@@ -68,6 +68,12 @@ describe("rtsp messages", () => {
     assert.equal(read([text("RTSP/1.0 200 OK", `Content-Length: ${MAX_BODY_BYTES}`, "", "")]).length, 0);
   });
 
+  it("keep nothing alive of what came with them", () => {
+    const [item] = [...new RtspReader().read(Buffer.concat([packet(0, Uint8Array.of(1, 2)), described]))];
+    assert.ok(item?.type === "packet");
+    assert.deepEqual([item.data.length, item.data.buffer.byteLength], [2, 2]);
+  });
+
   it("hold no more than one that is not whole", () => {
     const reader = new RtspReader();
     for (let round = 0; round < 100; round += 1) {
