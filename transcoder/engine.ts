@@ -39,6 +39,8 @@ export interface LiveVideo {
 
 export interface AudioSpec {
   readonly source: AudioConfig;
+  /** Of every group, however many the source has, now or later. */
+  readonly channels: 1 | 2;
   readonly groups: readonly AudioGroup[];
 }
 

@@ -63,7 +63,6 @@ export class PassingGroup {
     return this.#isUnfit;
   }
 
-  /** A packet that a decoder has read. */
   push({ epoch, pts, duration, data }: Frame): AudioPacket[] {
     if (duration > LONGEST_PACKET_SAMPLES || this.#isTooMuch(duration, data.byteLength)) this.#isUnfit = true;
     const packets = this.#fill(epoch, pts);

@@ -24,10 +24,11 @@ export async function encodeSound(
   source: AudioConfig,
   inputs: readonly AudioInput[],
   groups: readonly AudioGroup[] = bothCodecs,
+  channels: 1 | 2 = 2,
 ): Promise<GroupOutput[]> {
   const outputs = groups.map((): GroupOutput => ({ configs: [], frames: [] }));
   const worker = startAudioEncode(
-    { source, groups },
+    { source, channels, groups },
     {
       config: (index, _version, config) => outputs[index]!.configs.push(config),
       frame: (index, frame) => outputs[index]!.frames.push(frame),
@@ -42,6 +43,16 @@ export async function encodeSound(
     worker.kill();
   }
   return outputs;
+}
+
+/** How many channels packets themselves are of. AAC that begins with filling does not say. */
+export function channelsIn(codec: string, frames: readonly Frame[]): number[] {
+  const found = frames.flatMap(({ data }) => {
+    if (codec === "opus") return (data[0]! & 4) === 0 ? 1 : 2;
+    const element = data[0]! >> 5;
+    return element <= 1 ? element + 1 : [];
+  });
+  return [...new Set(found)];
 }
 
 export function soundOf(items: readonly MediaItem[]): Sound {

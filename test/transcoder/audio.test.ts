@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { AudioConfig, Frame } from "@leat/sdk/protocol/frame.ts";
 import { readLoudness, readMedia } from "@leat/transcoder/tools/media.ts";
-import { encodeSound as encode, soundOf, toInputs } from "../support/sound.ts";
+import { channelsIn, encodeSound as encode, soundOf, toInputs } from "../support/sound.ts";
 
 describe("transcoder/audio", () => {
   let config: AudioConfig;
@@ -9,10 +9,7 @@ describe("transcoder/audio", () => {
 
   before(async () => {
     const pattern = { width: 64, height: 64, fps: 30, durationS: 4 };
-    const sound = soundOf(await readMedia({ pattern }));
-    frames = sound.frames;
-    // What is not known here is not passed on as it is.
-    config = { ...sound.config, description: Buffer.concat([sound.config.description, Uint8Array.of(0)]) };
+    ({ config, frames } = soundOf(await readMedia({ pattern })));
   });
 
   it("gives AAC and Opus on one clock of 48 kHz, each packet following the one before", async () => {
@@ -33,6 +30,16 @@ describe("transcoder/audio", () => {
       }
       const end = group.frames.at(-1)!.pts + length;
       assert.ok(Math.abs(end - 4 * 48_000) <= 2048, `ends at ${end}`);
+    }
+  });
+
+  it("makes the channels that it is told to, whatever the source has", async () => {
+    for (const group of await encode(config, toInputs(frames.slice(0, 50)), undefined, 1)) {
+      assert.deepEqual(
+        group.configs.map(({ channels }) => channels),
+        [1],
+      );
+      assert.deepEqual(channelsIn(group.configs[0]!.codec, group.frames), [1]);
     }
   });
 

@@ -32,7 +32,7 @@ export class SoundGroup {
   readonly #cutter = new AudioCutter(AUDIO_SAMPLE_RATE);
   readonly #segments = new Map<number, BegunSegment>();
   #bitrate = 0;
-  #begun = false;
+  #channels: 1 | 2 | undefined;
   #passing: PassingGroup | undefined;
   #config: AudioConfig | undefined;
   /** The segment that its packets go to. */
@@ -50,6 +50,11 @@ export class SoundGroup {
     return this.#bitrate;
   }
 
+  /** Those of the first source, for good: what plays it was set up for them. */
+  get channels(): 1 | 2 {
+    return this.#channels ?? 2;
+  }
+
   /** Its packets are the source's: it needs no encoder. */
   get isPassing(): boolean {
     return this.#passing !== undefined;
@@ -62,15 +67,14 @@ export class SoundGroup {
   /** Call when it is described. What does not fit a decoder that was set up is encoded from then on, for good. */
   setSource(config: AudioConfig): void {
     const fits = canPass(this.codec, config);
-    if (this.#begun) {
-      if (!fits || config.channels !== this.#config?.channels) this.#passing = undefined;
+    if (this.#channels !== undefined) {
+      if (!fits || config.channels !== this.#channels) this.#passing = undefined;
       return;
     }
-    this.#begun = true;
+    this.#channels = config.channels === 1 ? 1 : 2;
     if (!fits) return;
-    const { channels, description } = config;
-    this.#config = describeAudio(this.codec, channels, description);
-    this.#passing = new PassingGroup({ codec: this.codec, bitrate: this.#bitrate }, channels);
+    this.#config = describeAudio(this.codec, this.#channels, config.description);
+    this.#passing = new PassingGroup({ codec: this.codec, bitrate: this.#bitrate }, this.#channels);
   }
 
   /** A packet of the source. What can be none leaves a hole. */
@@ -87,7 +91,7 @@ export class SoundGroup {
 
   /** What its encoder's packets need. Those that were passed on before have set decoders up for both. */
   setConfig(config: AudioConfig): void {
-    if (this.#config?.channels !== config.channels) this.#config = config;
+    this.#config ??= config;
   }
 
   /** Its next packet. An encoder that begins behind others warms up before its first sample, and repeats a little. */

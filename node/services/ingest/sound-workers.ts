@@ -74,7 +74,9 @@ export class SoundWorkers {
 
   #start(groups: readonly SoundGroup[], source: AudioConfig): void {
     const { startAudio, clock, logger, onPacket } = this.#options;
-    const spec = { source, groups: groups.map(({ codec, bitrate }) => ({ codec, bitrate })) };
+    // All groups of a stream began with one source.
+    const { channels } = groups[0]!;
+    const spec = { source, channels, groups: groups.map(({ codec, bitrate }) => ({ codec, bitrate })) };
     const isOurs = () => this.#running.some(({ worker: one }) => one === worker);
     const worker: AudioEncode = startAudio(spec, {
       config: (index, _, config) => {

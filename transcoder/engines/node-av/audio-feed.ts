@@ -8,8 +8,7 @@ import { Resampler } from "./resampler.ts";
 export class AudioFeed {
   readonly #channels: number;
   readonly #resampler: Resampler;
-  /** Absent: not encoded until `begin`. */
-  readonly #groups: (GroupEncoder | undefined)[];
+  readonly #groups: readonly GroupEncoder[];
   readonly #onPackets: (groupIndex: number, packets: readonly AudioPacket[]) => void;
   #epoch = 0;
   /** Where the next sample that leaves the resampler stands, on the epoch's clock. */
@@ -19,25 +18,15 @@ export class AudioFeed {
     groups: readonly AudioGroup[],
     channels: number,
     onPackets: (groupIndex: number, packets: readonly AudioPacket[]) => void,
-    isPassing: (groupIndex: number) => boolean = () => false,
   ) {
     this.#channels = channels;
     this.#resampler = new Resampler(channels);
-    this.#groups = groups.map((group, index) => (isPassing(index) ? undefined : new GroupEncoder(group, channels)));
+    this.#groups = groups.map((group) => new GroupEncoder(group, channels));
     this.#onPackets = onPackets;
   }
 
-  /** Of a group that is encoded. */
   encoder(groupIndex: number): GroupEncoder {
     return this.#groups[groupIndex]!;
-  }
-
-  /** From here on the group is encoded too. */
-  begin(groupIndex: number, group: AudioGroup): void {
-    this.flush();
-    const encoder = new GroupEncoder(group, this.#channels);
-    this.#groups[groupIndex] = encoder;
-    if (this.#next !== undefined) encoder.moveTo({ epoch: this.#epoch, pts: this.#next });
   }
 
   /** A new clock begins with the next samples. */
@@ -78,7 +67,7 @@ export class AudioFeed {
 
   close(): void {
     this.#resampler.close();
-    for (const group of this.#groups) group?.close();
+    for (const group of this.#groups) group.close();
   }
 
   /** Brings the clock to where the samples at hand begin to count. Returns how many of them do not. */
@@ -110,8 +99,6 @@ export class AudioFeed {
   }
 
   #each(encode: (group: GroupEncoder) => AudioPacket[]): void {
-    for (const [index, group] of this.#groups.entries()) {
-      if (group !== undefined) this.#onPackets(index, encode(group));
-    }
+    for (const [index, group] of this.#groups.entries()) this.#onPackets(index, encode(group));
   }
 }
