@@ -11,6 +11,10 @@ interface Challenge {
 }
 
 const digests: Readonly<Record<string, string>> = { MD5: "md5", "SHA-256": "sha256" };
+/** Offers have a few hundred. */
+const MAX_OFFER_LENGTH = 4_096;
+/** A field's name begins where a word does, and is short: a word of thousands of letters is read once, not at each. */
+const field = /\b([A-Za-z]{1,32})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))/g;
 /** The better ones first. */
 const ranked = ["SHA-256", "MD5"];
 
@@ -37,7 +41,7 @@ export class Authorization {
     credentials: Credentials,
     nonceOf?: () => string,
   ): Authorization | undefined {
-    const challenges = offers.map(readChallenge);
+    const challenges = offers.filter(({ length }) => length <= MAX_OFFER_LENGTH).map(readChallenge);
     const byDigest = ranked.map((name) =>
       challenges.find(({ scheme, fields }) => scheme === "digest" && algorithmOf(fields) === name && isFit(fields)),
     );
@@ -74,7 +78,7 @@ export class Authorization {
 
 function readChallenge(text: string): Challenge {
   const [, scheme = "", rest = ""] = /^(\S+)\s*(.*)$/s.exec(text) ?? [];
-  const pairs = [...rest.matchAll(/([A-Za-z]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))/g)];
+  const pairs = [...rest.matchAll(field)];
   const fields = pairs.map(([, name, quoted, plain]): [string, string] => [
     name!.toLowerCase(),
     quoted?.replace(/\\(.)/g, "$1") ?? plain!,

@@ -39,6 +39,8 @@ export class RtspClient {
   #nextNumber = 1;
   #failed: Error | undefined;
   #playing: string | undefined;
+  /** What was said last without waiting for the answer. */
+  #told: number | undefined;
 
   constructor(parts: RtspClientParts) {
     const { socket } = parts;
@@ -73,7 +75,8 @@ export class RtspClient {
 
   /** Asks without waiting for what is answered. */
   tell(method: string, uri: string): void {
-    this.#send(this.#nextNumber++, method, uri, {});
+    this.#told = this.#nextNumber++;
+    this.#send(this.#told, method, uri, {});
   }
 
   /** The first reason stays. */
@@ -142,8 +145,11 @@ export class RtspClient {
       const waiting = this.#waiting.get(number);
       this.#waiting.delete(number);
       if (waiting !== undefined) waiting.resolve(item);
-      // What was told was not believed: the next time it is said anew.
-      else this.#isChallenged(item);
+      else if (number === this.#told) {
+        this.#told = undefined;
+        // It was not believed: the next time it is said anew.
+        this.#isChallenged(item);
+      }
     }
   }
 

@@ -10,6 +10,10 @@ export type RtspItem =
 export type RtspHeaders = ReadonlyMap<string, readonly string[]>;
 
 const DOLLAR = 0x24;
+const CR = 0x0d;
+const LF = 0x0a;
+const CAPITAL_A = 0x41;
+const CAPITAL_Z = 0x5a;
 const PACKET_HEAD_BYTES = 4;
 /** Answers have a few hundred bytes of head. */
 export const MAX_HEAD_BYTES = 16_384;
@@ -68,20 +72,19 @@ function readPacket(data: Uint8Array): Found {
 function readMessage(data: Uint8Array): Found {
   if (data.length === 0) return { sizeBytes: 1 };
   // Some send an empty line after an answer.
-  if (data[0] === 0x0d || data[0] === 0x0a) return { sizeBytes: 1 };
-  const text = Buffer.from(data.buffer, data.byteOffset, Math.min(data.length, MAX_HEAD_BYTES)).toString("latin1");
-  const end = /\r?\n\r?\n/.exec(text);
-  if (end === null) {
+  if (data[0] === CR || data[0] === LF) return { sizeBytes: 1 };
+  const from = findBody(data.subarray(0, MAX_HEAD_BYTES));
+  if (from === undefined) {
     if (data.length >= MAX_HEAD_BYTES) throw invalid("head");
     // Whoever speaks another protocol is not waited for.
-    if (!/^[A-Z]/.test(text)) throw invalid("start");
+    if (data[0]! < CAPITAL_A || data[0]! > CAPITAL_Z) throw invalid("start");
     return { sizeBytes: data.length + 1 };
   }
-  const [first, ...lines] = text.slice(0, end.index).split(/\r?\n/);
+  const text = Buffer.from(data.buffer, data.byteOffset, from).toString("latin1");
+  const [first, ...lines] = text.trimEnd().split(/\r?\n/);
   const headers = readHeaders(lines);
   const length = Number(headers.get("content-length")?.[0] ?? 0);
   if (!Number.isInteger(length) || length < 0 || length > MAX_BODY_BYTES) throw invalid("content length");
-  const from = end.index + end[0].length;
   const sizeBytes = from + length;
   if (data.length < sizeBytes) return { sizeBytes };
   const [, status] = /^RTSP\/[0-9.]+ ([1-9][0-9]{2})( |$)/.exec(first!) ?? [];
@@ -94,13 +97,25 @@ function readMessage(data: Uint8Array): Found {
   return { item: { type: "request", method, headers }, sizeBytes };
 }
 
+/** What stands behind the first empty line. */
+function findBody(data: Uint8Array): number | undefined {
+  for (let at = data.indexOf(LF); at >= 0; at = data.indexOf(LF, at + 1)) {
+    const next = data[at + 1] === CR ? at + 2 : at + 1;
+    if (data[next] === LF) return next + 1;
+  }
+  return undefined;
+}
+
 function readHeaders(lines: readonly string[]): RtspHeaders {
   const headers = new Map<string, string[]>();
   for (const line of lines) {
     const colon = line.indexOf(":");
     if (colon < 1) continue;
     const name = line.slice(0, colon).trim().toLowerCase();
-    headers.set(name, [...(headers.get(name) ?? []), line.slice(colon + 1).trim()]);
+    const value = line.slice(colon + 1).trim();
+    const values = headers.get(name);
+    if (values === undefined) headers.set(name, [value]);
+    else values.push(value);
   }
   return headers;
 }

@@ -35,6 +35,13 @@ describe("rtsp authorization", () => {
     assert.equal(Authorization.choose(none, mufasa), undefined);
   });
 
+  it("does not read what is longer than any offer", () => {
+    const padded = (sizeBytes: number) => offer("MD5").padEnd(sizeBytes, "a");
+    assert.match(Authorization.choose([padded(4_096)], mufasa)!.header("PLAY", "x"), /^Digest /);
+    assert.equal(Authorization.choose([padded(4_097)], mufasa), undefined);
+    assert.match(Authorization.choose([padded(4_097), "Basic"], mufasa)!.header("PLAY", "x"), /^Basic /);
+  });
+
   it("writes on one line, whatever a name or a server holds", () => {
     const odd = { username: 'a"b\\c\r\nX: y', password: "z" };
     const header = Authorization.choose(['Digest realm="q\\"r", nonce=plain'], odd)!.header("PLAY", "rtsp://h");

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import type { PullError } from "@leat/node/media-io/pull/errors.ts";
@@ -36,5 +37,21 @@ describe("rtsp client", () => {
     wire.push(asked.repeat(4_000));
     assert.equal(((await failed) as PullError).code, "PULL_UNREACHABLE");
     assert.ok(wire.destroyed && wire.writableLength < 66_000, `${wire.writableLength}`);
+  });
+
+  it("says who we are anew where the last that it told was not believed, and not where nothing was asked", async () => {
+    const { wire, client } = open();
+    const say = async (number: number, nonce: string) => {
+      const taken = once(wire, "data");
+      wire.push(`RTSP/1.0 401 No\r\nCSeq: ${number}\r\nWWW-Authenticate: Digest realm="r", nonce="${nonce}"\r\n\r\n`);
+      await taken;
+      client.tell("OPTIONS", "rtsp://h/x");
+      return /nonce="(\w*)"/.exec(wire.heard.at(-1)!)?.[1];
+    };
+    assert.equal(await say(7, "unasked"), undefined);
+    assert.equal(await say(1, "first"), "first");
+    assert.equal(await say(1, "again"), "first");
+    assert.equal(await say(2, "older"), "first");
+    assert.equal(await say(4, "last"), "last");
   });
 });

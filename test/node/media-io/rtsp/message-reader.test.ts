@@ -57,6 +57,19 @@ describe("rtsp messages", () => {
     assert.equal(read([text("", "", ""), answer, text("", ""), asked]).length, 2);
   });
 
+  it("have an end within the head's limit, whatever follows and however lines end", () => {
+    const heads = ["RTSP/1.0 200\n\n", "RTSP/1.0 200\r\n\r\n", "RTSP/1.0 200\n\r\n", "RTSP/1.0 200\r\n\n"];
+    for (const head of heads) {
+      const [item, ...others] = read([Buffer.concat([Buffer.from(head), packet(1, new Uint8Array(40_000))])]);
+      assert.deepEqual(item, { type: "response", status: 200, headers: new Map(), body: "" });
+      assert.equal(others.length, 1);
+    }
+    // The last byte of the empty line is the last that is looked at.
+    const long = (sizeBytes: number) => Buffer.from(`${"RTSP/1.0 200 ".padEnd(sizeBytes - 4, "x")}\r\n\r\n`);
+    assert.equal(read([long(MAX_HEAD_BYTES)]).length, 1);
+    assert.throws(() => read([long(MAX_HEAD_BYTES + 1)]), { code: "PULL_RTSP_INVALID" });
+  });
+
   it("are refused where they are larger than any, or no messages", () => {
     const endless = text("RTSP/1.0 200 OK", `X: ${"x".repeat(MAX_HEAD_BYTES)}`);
     const large = text("RTSP/1.0 200 OK", `Content-Length: ${MAX_BODY_BYTES + 1}`, "", "");
