@@ -33,8 +33,7 @@ export type PlaybackKey = Static<typeof playbackKeySchema>;
 /** One more than a buyer may set: the balancer's own, by which the buyer's agent gets in. */
 const keysSchema = listSchema(playbackKeySchema, MAX_PLAYBACK_KEYS + 1);
 const webhookUrlSchema = Type.String({ pattern: "^https?://[!-~]+$", maxLength: 512 });
-/** Shared by the buyer's server and the edges of this stream. */
-/** What a webhook of an account is signed with. */
+/** Shared by a buyer's server and whoever asks or tells it: the edges of a stream, the balancer for its events. */
 export const webhookSecretSchema = Type.String({ pattern: "^[!-~]{16,128}$" });
 
 /** As edges get it. A policy that an edge does not know does not pass its schema, and the edge refuses the job. */
