@@ -127,8 +127,10 @@ function chooseTracks(tracks: readonly DescribedTrack[], logger: Logger): Chosen
   const [video, audio] = (["video", "audio"] as const).map((kind) =>
     tracks.find((track) => track.kind === kind && isReadable(track)),
   );
-  for (const { kind, encoding } of tracks.filter((track) => track !== video && track !== audio)) {
-    logger.warn("Ignore further tracks of source", { kind, encoding: printable(encoding) });
+  const others = tracks.filter((track) => track !== video && track !== audio);
+  if (others.length > 0) {
+    const { kind, encoding } = others[0]!;
+    logger.warn("Ignore further tracks of source", { kind, encoding: printable(encoding), tracks: others.length });
   }
   const missed = tracks.find(({ kind }) => kind === "video") ?? tracks[0];
   if (missed === undefined) throw new PullError({ code: "PULL_SOURCE_EMPTY" });

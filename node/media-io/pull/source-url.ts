@@ -29,7 +29,8 @@ export interface PullSource {
 
 /** libsrt's. */
 const MAX_STREAM_ID_BYTES = 512;
-const form = /^([A-Za-z][A-Za-z0-9+.-]*):(\/\/[^/?#].*)$/s;
+/** `URL` reads a backslash as a slash: what is secret behind one would be shown as part of the host. */
+const form = /^([A-Za-z][A-Za-z0-9+.-]*):(\/\/[^/?#\\][^?#\\]*(?:[?#].*)?)$/s;
 
 /** @throws PULL_URL_INVALID, PULL_PASSPHRASE_INVALID, PULL_SCHEME_REFUSED */
 export function parseSource(text: string): PullSource {

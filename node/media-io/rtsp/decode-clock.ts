@@ -63,7 +63,8 @@ export class DecodeClock<P extends ShownPicture> {
     const wantedMs = missing > 0 ? this.#open[0]! - missing * this.#stepMs : this.#open.shift()!;
     const dtsMs = Math.max(wantedMs, this.#lastDtsMs + SHORTEST_MS);
     this.#lastDtsMs = dtsMs;
-    return [{ picture, time: { dtsMs, ctsMs: shownMs - dtsMs } }];
+    // No picture is shown before it is decoded: the second of one time is shown as much later as it has to be.
+    return [{ picture, time: { dtsMs, ctsMs: Math.max(0, shownMs - dtsMs) } }];
   }
 
   #restart(): void {

@@ -104,6 +104,10 @@ describe("the policy of pulls", () => {
       "http://a:%ff@8.8.8.8/",
       // Whole only where the two are read as one.
       "http://a%4:1@8.8.8.8/",
+      // Read as slashes by some and as letters by others.
+      "rtmp://8.8.8.8\\live\\key",
+      "rtmp://8.8.8.8/live\\key",
+      "rtsp://me:1\\x@8.8.8.8/one",
     ]) {
       await assert.rejects(open().check(text, never), refusal("PULL_URL_INVALID"), text);
     }
