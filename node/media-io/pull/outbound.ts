@@ -7,7 +7,7 @@ import { connectPinned } from "../../kernel/net/pinned-connection.ts";
 import { openPinned, outboundFault } from "../../kernel/net/pinned-request.ts";
 import { PullError } from "./errors.ts";
 import type { PullOptions } from "./options.ts";
-import { type PullSource, parseSource } from "./source-url.ts";
+import { credentialsOf, type PullSource, parseSource } from "./source-url.ts";
 
 export interface ByteRange {
   readonly from: number;
@@ -165,8 +165,8 @@ export function pullFault(error: unknown): PullError {
   return new PullError({ code: "PULL_UNREACHABLE", reason }, cause);
 }
 
-function basicOf({ username, password }: URL): string | undefined {
-  if (username === "" && password === "") return undefined;
-  const text = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  return `Basic ${Buffer.from(text).toString("base64")}`;
+function basicOf(url: URL): string | undefined {
+  const known = credentialsOf(url);
+  if (known === undefined) return undefined;
+  return `Basic ${Buffer.from(`${known.username}:${known.password}`).toString("base64")}`;
 }

@@ -12,7 +12,7 @@ import { MessageQueue } from "./message-queue.ts";
 import type { PullOptions } from "./options.ts";
 import type { Outbound } from "./outbound.ts";
 import type { Throttle } from "./pacing.ts";
-import type { PullSource } from "./source-url.ts";
+import { authorityOf, credentialsOf, type PullSource } from "./source-url.ts";
 import type { PulledMedia } from "./ts-source.ts";
 
 export interface RtspSourceParts {
@@ -41,7 +41,6 @@ interface Opened {
   readonly keepAlive: string;
 }
 
-const usualPorts = { rtsp: 554, rtsps: 322 } as const;
 /** As the standard has it where a server does not say. */
 const SESSION_S = 60;
 const MAX_SESSION_S = 3_600;
@@ -84,8 +83,7 @@ export async function openRtsp(source: PullSource, parts: RtspSourceParts): Prom
 
 async function play(client: RtspClient, source: PullSource, logger: Logger): Promise<Opened> {
   const { scheme, url } = source;
-  const port = source.port === usualPorts[scheme as keyof typeof usualPorts] ? "" : `:${source.port}`;
-  const address = `${scheme}://${url.hostname}${port}${url.pathname}${url.search}`;
+  const address = `${scheme}://${authorityOf(source)}${url.pathname}${url.search}`;
   const publics = await client.ask("OPTIONS", address).then(({ headers }) => headers.get("public"), ignoreStatus);
   const described = await client.ask("DESCRIBE", address, { Accept: "application/sdp" });
   const base = described.headers.get("content-base") ?? described.headers.get("content-location") ?? [address];
@@ -176,11 +174,6 @@ function take(read: () => readonly DemuxedItem[]): readonly DemuxedItem[] {
     if (!(error instanceof WhipError) || error.detail.code !== "WHIP_FRAME_TOO_LARGE") throw error;
     throw new PullError({ code: "PULL_FRAME_TOO_LARGE", limit: error.detail.limit }, { cause: error });
   }
-}
-
-function credentialsOf({ username, password }: URL) {
-  if (username === "" && password === "") return undefined;
-  return { username: decodeURIComponent(username), password: decodeURIComponent(password) };
 }
 
 /** As it may stand in a log. */

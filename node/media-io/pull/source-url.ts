@@ -1,4 +1,5 @@
 import { type RtmpPlace, readPlace } from "@leat/transcoder/rtmp/client.ts";
+import type { Credentials } from "../rtsp/authorization.ts";
 import { isPassphrase } from "../srt/passphrase.ts";
 import { PullError } from "./errors.ts";
 
@@ -87,6 +88,17 @@ function isEscaped(text: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Host and port as they stand in an address: without a port that goes without saying. */
+export function authorityOf({ scheme, url, port }: PullSource): string {
+  return port === schemes[scheme].port ? url.hostname : `${url.hostname}:${port}`;
+}
+
+/** Name and password that the address has; undefined where it has neither. */
+export function credentialsOf({ username, password }: URL): Credentials | undefined {
+  if (username === "" && password === "") return undefined;
+  return { username: decodeURIComponent(username), password: decodeURIComponent(password) };
 }
 
 function isPullScheme(scheme: string): scheme is PullScheme {

@@ -1,11 +1,12 @@
 import type { Socket } from "node:net";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
-import { isSameConfig, type TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { type AmfValue, decodeAmf } from "@leat/transcoder/rtmp/amf0.ts";
 import { ChunkReader, messageTypes, type RtmpMessage, readUint32 } from "@leat/transcoder/rtmp/chunk-reader.ts";
 import { SENT_CHUNK_BYTES } from "@leat/transcoder/rtmp/chunk-writer.ts";
 import { HANDSHAKE_BYTES } from "@leat/transcoder/rtmp/client.ts";
+import { KnownConfigs } from "../known-configs.ts";
 import { MAX_CONFIG_CHANGES, type PublishInfo, type PublishSink } from "../publish-sink.ts";
 import { PUBLISH_STREAM, RtmpAnswers, statusObject, uint32 } from "./answers.ts";
 import { enhancements } from "./enhanced.ts";
@@ -38,7 +39,7 @@ export class RtmpConnection {
   readonly #reader = new ChunkReader();
   readonly #gone = new AbortController();
   #demuxer = new FlvDemuxer();
-  readonly #config = new Map<TrackConfig["kind"], TrackConfig>();
+  readonly #known = new KnownConfigs();
   #sink: PublishSink | undefined;
   #configs = 0;
   #connected = false;
@@ -166,11 +167,8 @@ export class RtmpConnection {
     return this.#configure(sink, item.config);
   }
 
-  /** Some encoders repeat their configuration with every key frame: only a new one counts. */
   #configure(sink: PublishSink, config: TrackConfig): Promise<void> | void {
-    const before = this.#config.get(config.kind);
-    if (before !== undefined && isSameConfig(before, config)) return;
-    this.#config.set(config.kind, config);
+    if (!this.#known.isNew(config)) return;
     this.#configs += 1;
     if (this.#configs > MAX_CONFIG_CHANGES) {
       throw new RtmpError({ code: "RTMP_CONFIG_CHANGES_EXCEEDED", limit: MAX_CONFIG_CHANGES });
@@ -245,7 +243,7 @@ export class RtmpConnection {
     this.#demuxer = new FlvDemuxer((kind, trackId) => {
       this.#options.logger.warn("Ignore further tracks of RTMP publisher", { kind, trackId });
     });
-    this.#config.clear();
+    this.#known.clear();
     clearTimeout(this.#deadline);
     this.#answers.control(messageTypes.userControl, Uint8Array.of(0, 0, ...uint32(PUBLISH_STREAM)));
     this.#answers.status("status", "NetStream.Publish.Start", "published");

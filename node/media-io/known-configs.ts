@@ -11,4 +11,9 @@ export class KnownConfigs {
     this.#configs.set(config.kind, config);
     return true;
   }
+
+  /** What comes next is another source's. */
+  clear(): void {
+    this.#configs.clear();
+  }
 }
