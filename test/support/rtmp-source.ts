@@ -1,66 +1,33 @@
-import { once } from "node:events";
-import type { AddressInfo } from "node:net";
-import { createServer, type Server, type Socket } from "node:net";
-import { createServer as createSecureServer } from "node:tls";
+import type { Socket } from "node:net";
 import { type AmfValue, decodeAmf, encodeAmf } from "@leat/transcoder/rtmp/amf0.ts";
 import { ChunkReader, messageTypes, readUint32 } from "@leat/transcoder/rtmp/chunk-reader.ts";
 import { writeMessage } from "@leat/transcoder/rtmp/chunk-writer.ts";
 import { HANDSHAKE_BYTES } from "@leat/transcoder/rtmp/client.ts";
 import type { TestCertificate } from "./certificate.ts";
+import { ConnectionSource } from "./connection-source.ts";
 
 const FIRST_SIZE = Uint8Array.of(0, 0, 0x10, 0);
 
 /** A server by RTMP that does what a test has it do when a player asks. */
-export class RtmpSource {
+export class RtmpSource extends ConnectionSource {
   /** Commands that came, with what stood behind their number. */
   readonly asked: (readonly [name: string, ...rest: AmfValue[]])[] = [];
-  connections = 0;
-  /** Instead of an answer to the handshake. */
-  onConnection: ((socket: Socket) => void) | undefined;
   /** Instead of the usual answer to a command, where it gives true. */
   onCommand: (name: string, player: RtmpPlayer) => boolean = () => false;
   /** A player wants to see something. */
   onPlay: (player: RtmpPlayer) => void = () => {};
-  readonly #server: Server;
-  readonly #scheme: string;
-  readonly #sockets = new Set<Socket>();
-
-  private constructor(certificate: TestCertificate | undefined) {
-    const take = (socket: Socket) => this.#serve(socket);
-    this.#scheme = certificate === undefined ? "rtmp" : "rtmps";
-    this.#server = certificate === undefined ? createServer(take) : createSecureServer(certificate, take);
-  }
 
   static async open(certificate?: TestCertificate, address = "127.0.0.1"): Promise<RtmpSource> {
-    const source = new RtmpSource(certificate);
-    source.#server.listen(0, address);
-    await once(source.#server, "listening");
+    const source = new RtmpSource("rtmp", certificate);
+    await source.listen(address);
     return source;
   }
 
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+  override url(path = "/live/camera", host?: string): string {
+    return super.url(path, host);
   }
 
-  url(path = "/live/camera", host = "127.0.0.1"): string {
-    return `${this.#scheme}://${host}:${this.port}${path}`;
-  }
-
-  close(): void {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#server.close();
-  }
-
-  #serve(socket: Socket): void {
-    this.connections += 1;
-    this.#sockets.add(socket);
-    socket.on("close", () => this.#sockets.delete(socket));
-    socket.on("error", () => {});
-    if (this.onConnection === undefined) this.#talk(socket);
-    else this.onConnection(socket);
-  }
-
-  #talk(socket: Socket): void {
+  protected override talk(socket: Socket): void {
     const reader = new ChunkReader();
     const player = new RtmpPlayer(socket);
     let held: Uint8Array = new Uint8Array(0);

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
-import { createServer as createSecureServer } from "node:tls";
+import type { Socket } from "node:net";
 import type { TestCertificate } from "./certificate.ts";
+import { ConnectionSource } from "./connection-source.ts";
 
 export interface RtspRequest {
   readonly method: string;
@@ -20,59 +20,29 @@ export interface Recording {
 export const SESSION = "a-session-5";
 
 /** A server by RTSP that plays what it was given, or does what a test has it do. */
-export class RtspSource {
+export class RtspSource extends ConnectionSource {
   readonly asked: RtspRequest[] = [];
-  connections = 0;
   recording: Recording = { description: "", packets: [] };
-  /** Instead of an answer to anything. */
-  onConnection: ((socket: Socket) => void) | undefined;
   /** Instead of the usual answer to a request, where it gives true. */
   onRequest: (request: RtspRequest, peer: RtspPeer) => boolean = () => false;
   /** Somebody plays. */
   onPlay: (peer: RtspPeer) => void = (peer) => peer.sendAll(this.recording);
-  readonly #server: Server;
-  readonly #scheme: string;
-  readonly #sockets = new Set<Socket>();
-
-  private constructor(certificate: TestCertificate | undefined) {
-    const take = (socket: Socket) => this.#serve(socket);
-    this.#scheme = certificate === undefined ? "rtsp" : "rtsps";
-    this.#server = certificate === undefined ? createServer(take) : createSecureServer(certificate, take);
-  }
 
   static async open(address = "127.0.0.1", certificate?: TestCertificate): Promise<RtspSource> {
-    const source = new RtspSource(certificate);
-    source.#server.listen(0, address);
-    await once(source.#server, "listening");
+    const source = new RtspSource("rtsp", certificate);
+    await source.listen(address);
     return source;
   }
 
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
-  }
-
-  url(path = "/camera/one", host = "127.0.0.1"): string {
-    return `${this.#scheme}://${host}:${this.port}${path}`;
+  override url(path = "/camera/one", host?: string): string {
+    return super.url(path, host);
   }
 
   methods(): string[] {
     return this.asked.map(({ method }) => method);
   }
 
-  close(): void {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#server.close();
-  }
-
-  #serve(socket: Socket): void {
-    this.connections += 1;
-    this.#sockets.add(socket);
-    socket.on("close", () => this.#sockets.delete(socket));
-    socket.on("error", () => {});
-    if (this.onConnection !== undefined) {
-      this.onConnection(socket);
-      return;
-    }
+  protected override talk(socket: Socket): void {
     const peer = new RtspPeer(socket);
     readRtsp(
       socket,

@@ -1,4 +1,4 @@
-/** As deep as any codec lets pictures be out of order. */
+/** As deep as codecs let pictures be out of order. */
 const MAX_DEPTH = 16;
 /** Further back it is no order of pictures: the source's clock was set. */
 const MAX_BACK_MS = 2_000;

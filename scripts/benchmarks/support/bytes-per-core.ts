@@ -4,8 +4,8 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { findFreePorts } from "../../../test/support/free-ports.ts";
 import type { FileCrowdArguments } from "./file-crowd.ts";
-import { findFreePorts } from "./free-ports.ts";
 import { startNginx } from "./nginx.ts";
 import { treeCpuSeconds } from "./process-cost.ts";
 

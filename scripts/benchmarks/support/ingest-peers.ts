@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { waitFor } from "../../../test/support/e2e-stream.ts";
-import { findFreePorts } from "./free-ports.ts";
+import { findFreePorts } from "../../../test/support/free-ports.ts";
 import type { IngestServer } from "./ingest-server.ts";
 import { startNginx } from "./nginx.ts";
 import { startPeer } from "./peer-process.ts";

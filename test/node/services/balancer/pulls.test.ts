@@ -408,7 +408,7 @@ describe("pulled streams at the balancer", () => {
     });
   });
 
-  it("take their price and their policy as any other stream", async () => {
+  it("take their price and their policy as other streams do", async () => {
     const { quote } = await scene.market.balancer.createStream(scene.nodes[3].address, {
       ladder,
       token: usdc,

@@ -14,7 +14,7 @@ import { messageTypes } from "@leat/transcoder/rtmp/chunk-reader.ts";
 import { makeCertificate } from "../../../support/certificate.ts";
 import { defaultsOf } from "../../../support/defaults.ts";
 import { encodeCase, enhancedCases, FRAMES, publishEnhanced } from "../../../support/enhanced-files.ts";
-import { freePort } from "../../../support/free-port.ts";
+import { findFreePorts } from "../../../support/free-ports.ts";
 import { makeRtmpSeeds, type SeedMessage } from "../../../support/fuzz/rtmp-seeds.ts";
 import { PullScene } from "../../../support/pull-scene.ts";
 import { type RtmpPlayer, RtmpSource, statusOf } from "../../../support/rtmp-source.ts";
@@ -49,7 +49,7 @@ describe("rtmp source", function () {
   }
 
   it("is played from the ffmpeg program, whole, and played again when it was lost", async () => {
-    const port = await freePort();
+    const [port] = await findFreePorts(1);
     const serve = () => {
       const flags = [...pattern, ...coded, "-t", "3", "-f", "flv", "-listen", "1", `rtmp://127.0.0.1:${port}/live/one`];
       program = spawn("ffmpeg", ["-v", "error", "-nostdin", ...flags], { stdio: "ignore" });
