@@ -1,15 +1,9 @@
 import { AudioCutter, type AudioStep } from "@leat/node/media/audio-cutter.ts";
 import type { AudioConfig, Boundary, Frame } from "@leat/sdk/protocol/frame.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
-import {
-  type AudioPacket,
-  canPass,
-  describeAudio,
-  mayBeSound,
-  PassingGroup,
-  toFrame,
-} from "@leat/transcoder/passing-sound.ts";
+import { type AudioPacket, describeAudio, toFrame } from "@leat/transcoder/audio-packet.ts";
 import { AUDIO_SAMPLE_RATE } from "@leat/transcoder/presets.ts";
+import { canPass, mayBeSound, PassingGroup } from "./passing-sound.ts";
 import type { PublishedLog } from "./published-log.ts";
 
 export interface SoundGroupOptions {

@@ -1,6 +1,6 @@
 import type { Frame as Samples } from "node-av/lib";
+import { type AudioPacket, SILENCE_LIMIT_SAMPLES, TOLERANCE_SAMPLES } from "../../audio-packet.ts";
 import type { AudioGroup } from "../../ladder.ts";
-import { type AudioPacket, SILENCE_LIMIT_SAMPLES, TOLERANCE_SAMPLES } from "../../passing-sound.ts";
 import { GroupEncoder } from "./audio-group.ts";
 import { Resampler } from "./resampler.ts";
 

@@ -6,9 +6,9 @@ import {
   AV_SAMPLE_FMT_FLTP,
 } from "node-av/constants";
 import { Codec, CodecContext, CodecParameters, Packet, Rational, Frame as Samples } from "node-av/lib";
+import type { AudioPacket } from "../../audio-packet.ts";
 import { TranscodeError } from "../../errors.ts";
 import type { AudioGroup } from "../../ladder.ts";
-import type { AudioPacket } from "../../passing-sound.ts";
 import { AUDIO_ENCODERS, AUDIO_SAMPLE_RATE } from "../../presets.ts";
 import { describeFault } from "./codec.ts";
 

@@ -1,8 +1,8 @@
 import type { AudioConfig, Frame } from "@leat/sdk/protocol/frame.ts";
 import type { CodecContext } from "node-av/lib";
 import { Packet, Frame as Samples } from "node-av/lib";
+import { type AudioPacket, describeAudio, toFrame } from "../../audio-packet.ts";
 import type { AudioInput, AudioSink, AudioSpec, LiveAudio } from "../../engine.ts";
-import { type AudioPacket, describeAudio, toFrame } from "../../passing-sound.ts";
 import { AUDIO_SAMPLE_RATE } from "../../presets.ts";
 import { AudioFeed } from "./audio-feed.ts";
 import { openAudioDecoder } from "./codec.ts";
