@@ -143,6 +143,13 @@ export class ContractReader {
   }
 }
 
+/**
+ * A claim that its reserve covered when the gas was estimated is paid from the pool and the thawing part where its payer
+ * thaws all before the block: 31,800 more for the first claim of a channel, and an event where even that falls short.
+ * Without it a payer could make the transaction run out of gas.
+ */
+const SPARE_GAS_PER_CLAIM = 40_000n;
+
 /** A voucher that is to be collected. `payerCluster`, `payeeCluster`: whose account it is; 0 for an account of its own. */
 export interface Collectable {
   readonly voucher: Signed<Voucher>;
@@ -177,6 +184,7 @@ export function collectCall(deployment: Deployment, collectables: readonly Colle
     abi: paymentEscrowAbi,
     functionName: "collect",
     args: [args],
+    spareGas: SPARE_GAS_PER_CLAIM * BigInt(collectables.length),
   } as const satisfies ContractCall<typeof paymentEscrowAbi, "collect">;
 }
 
@@ -228,5 +236,6 @@ export function collectForCall(
       buyers.map((buyer) => ({ payer: buyer.value.payer, ...claimOf(buyer) })),
       rising.map((member) => ({ payee: member.value.payee, ...claimOf(member) })),
     ],
+    spareGas: SPARE_GAS_PER_CLAIM * BigInt(buyers.length + members.length),
   } as const satisfies ContractCall<typeof paymentEscrowAbi, "collectFor">;
 }

@@ -37,6 +37,8 @@ export interface ContractCall<
   readonly abi: A;
   readonly functionName: N;
   readonly args: ContractFunctionArgs<A, "nonpayable" | "payable", N>;
+  /** Gas that others can make it need before its block, beyond what is estimated. Default none. */
+  readonly spareGas?: bigint;
 }
 
 export interface SentTransaction {
@@ -234,7 +236,7 @@ export class ChainSender implements Startable {
 
   async #sign(
     book: TransactionBook,
-    { call, isWorth, budget }: SendPlan,
+    { call: { spareGas = 0n, ...call }, isWorth, budget }: SendPlan,
     patience: AbortSignal,
   ): Promise<Outgoing | undefined> {
     const { publicClient, wallet, clock, logger } = this.#components;
@@ -242,7 +244,7 @@ export class ChainSender implements Startable {
       const request = { account: wallet.account, ...call };
       const { result } = await publicClient.simulateContract(request);
       if (!isWorth(result)) return undefined;
-      const gas = withMargin(await publicClient.estimateContractGas(request));
+      const gas = withMargin(await publicClient.estimateContractGas(request)) + spareGas;
       const data = encodeFunctionData(call as unknown as EncodeFunctionDataParameters);
       const { dataFee, ...fees } = await this.#purse.feesFor({ gas, dataBytes: size(data) }, book, budget);
       const { lookEveryMs, confirmedDepth, waitMs } = this.#options;

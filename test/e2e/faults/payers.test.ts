@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { thaw } from "../../../sdk/client/actions/account.ts";
+import { deposit, thaw } from "../../../sdk/client/actions/account.ts";
 import { assertPaidOnce, feedOne } from "../../support/faults/feeding.ts";
 import type { PayeeHandle } from "../../support/faults/payee-handle.ts";
 import { PayeeWorld, RESERVE, type TestPayee, type TestPayer } from "../../support/faults/payee-world.ts";
@@ -11,11 +11,11 @@ describe("a payee whose payer", function () {
   let payee: TestPayee;
 
   before(async () => {
-    world = await PayeeWorld.open(1, 5);
+    world = await PayeeWorld.open(1, 6);
     [payee] = world.payees as [TestPayee];
     process = world.spawn();
     await process.start(payee.start);
-    for (const payer of payee.payers) await feedOne(process, payer, 1_000n);
+    for (const payer of payee.payers.slice(0, 5)) await feedOne(process, payer, 1_000n);
   });
   after(async () => {
     await process?.stop();
@@ -86,6 +86,26 @@ describe("a payee whose payer", function () {
     process = world.spawn();
     await process.start(payee.start);
     await world.whenCollected(payer, payer.acknowledged!.cumulative);
+    await assertPaidOnce(world, payee);
+  });
+
+  it("thaws all after the transaction that collects from it was signed is paid from by that one", async () => {
+    const payer = payerAt(5);
+    process.kill();
+    await process.exited;
+    process = world.spawn();
+    await process.start(payee.start, { point: "before-send", count: 1 });
+    await feedOne(process, payer, 1_000n);
+    await process.exited;
+    // All that can make a claim dearer: nothing was collected before, and it is paid from pool and thawing part.
+    const { token } = payer.channel;
+    const client = world.anvil.client(payer.key);
+    await world.anvil.mint(token, payer.key.address, 3n);
+    await deposit(client, { token, amount: 3n });
+    await thaw(client, { ...payer.channel, amount: RESERVE });
+    process = world.spawn();
+    await process.start(payee.start);
+    await world.whenCollected(payer, 1_000n);
     await assertPaidOnce(world, payee);
   });
 });

@@ -75,7 +75,7 @@ export class PayeeWorld {
   readonly payees: readonly TestPayee[];
   readonly #program: string;
   readonly #running = new Set<PayeeHandle>();
-  #isClosed = false;
+  readonly #closing = new AbortController();
 
   private constructor(parts: Pick<PayeeWorld, "anvil" | "folder" | "operator" | "payees">, program: string) {
     this.anvil = parts.anvil;
@@ -127,7 +127,7 @@ export class PayeeWorld {
   }
 
   spawn(): PayeeHandle {
-    if (this.#isClosed) throw new Error("the world is closed");
+    this.#closing.signal.throwIfAborted();
     const handle = PayeeHandle.spawn(this.#program, join(this.folder, "compiled"));
     this.#running.add(handle);
     void handle.exited.then(() => this.#running.delete(handle));
@@ -183,7 +183,7 @@ export class PayeeWorld {
     };
   }
 
-  /** Resolves when the chain paid a channel so much. */
+  /** Resolves when the chain paid a channel so much; rejects when the world closes. */
   async whenCollected(payer: TestPayer, amount: bigint): Promise<void> {
     const { publicClient } = this.anvil.client(this.operator);
     const looked = Promise.withResolvers<void>();
@@ -194,16 +194,20 @@ export class PayeeWorld {
       pollingInterval: 50,
       onBlockNumber: () => void look().catch(looked.reject),
     });
+    const { signal } = this.#closing;
+    const leave = () => looked.reject(signal.reason);
+    signal.addEventListener("abort", leave, { once: true });
     try {
       await look();
       await looked.promise;
     } finally {
+      signal.removeEventListener("abort", leave);
       stop();
     }
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#closing.abort(new Error("the world is closed"));
     for (const handle of this.#running) handle.kill();
     await Promise.all([...this.#running].map(({ exited }) => exited));
     await this.anvil.close();
