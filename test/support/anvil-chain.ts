@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createTestClient, http, type TestClient } from "viem";
 import { mnemonicToAccount, privateKeyToAccount } from "viem/accounts";
 import { foundry } from "viem/chains";
@@ -20,8 +21,12 @@ export interface AnvilChain {
   readonly rpcUrl: string;
   readonly deployment: DevelopmentDeployment;
   readonly testClient: TestClient<"anvil">;
-  /** Puts a block on top every so often (default: 50 ms) until the chain closes. */
-  keepMining(everyMs?: number): void;
+  /** Puts a block on top every so often (default: 50 ms), or what `next` does, until it is stopped or the chain closes. */
+  keepMining(everyMs?: number, next?: () => Promise<unknown>): void;
+  /** Resolves when no block of `keepMining` is under way any more. */
+  stopMining(): Promise<void>;
+  /** Takes so many blocks back, with their transactions, and puts empty ones there. No block is mined meanwhile. */
+  reorg(depth: number): Promise<void>;
   /** Resolves when `keepMining` has put its next block on top, or the chain closes. */
   nextBlock(): Promise<void>;
   mine(blocks: number): Promise<void>;
@@ -35,12 +40,29 @@ export interface AnvilChain {
 export async function openAnvil(options: DeployOptions = {}): Promise<AnvilChain> {
   const { child, rpcUrl } = await startAnvil();
   const testClient = createTestClient({ mode: "anvil", chain: foundry, transport: http(rpcUrl) });
-  let timer: NodeJS.Timeout | undefined;
-  let isMining = false;
+  let mining: { readonly end: AbortController; readonly ended: Promise<void>; readonly resume: () => void } | undefined;
   let mined = Promise.withResolvers<void>();
+  const keepMining = (everyMs = 50, next: () => Promise<unknown> = () => testClient.mine({ blocks: 1 })) => {
+    if (mining !== undefined) return;
+    const end = new AbortController();
+    // The next one only when the last is there: on a slow machine they would pile up before everybody's calls.
+    const mine = async () => {
+      while (await isOver(everyMs, end.signal)) {
+        await next().catch(() => {});
+        mined.resolve();
+        mined = Promise.withResolvers();
+      }
+    };
+    mining = { end, ended: mine(), resume: () => keepMining(everyMs, next) };
+  };
+  const stopMining = async () => {
+    const stopped = mining;
+    mining = undefined;
+    stopped?.end.abort();
+    await stopped?.ended;
+  };
   const close = async () => {
-    isMining = false;
-    clearTimeout(timer);
+    mining?.end.abort();
     mined.resolve();
     if (child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, "exit");
@@ -58,16 +80,13 @@ export async function openAnvil(options: DeployOptions = {}): Promise<AnvilChain
       deployment,
       testClient,
       client,
-      keepMining(everyMs = 50) {
-        isMining = true;
-        // The next one only when the last is there: on a slow machine they would pile up before everybody's calls.
-        const mineNext = () => {
-          mined.resolve();
-          if (!isMining) return;
-          mined = Promise.withResolvers();
-          timer = setTimeout(() => void testClient.mine({ blocks: 1 }).then(mineNext, mineNext), everyMs);
-        };
-        if (timer === undefined) mineNext();
+      keepMining,
+      stopMining,
+      async reorg(depth) {
+        const resume = mining?.resume;
+        await stopMining();
+        await testClient.request({ method: "anvil_reorg" as never, params: [depth, []] as never });
+        resume?.();
       },
       nextBlock: () => mined.promise,
       mine: (blocks) => testClient.mine({ blocks }),
@@ -88,6 +107,11 @@ export async function openAnvil(options: DeployOptions = {}): Promise<AnvilChain
     await close();
     throw error;
   }
+}
+
+/** Whether so much time passed before the signal aborted. */
+function isOver(waitMs: number, signal: AbortSignal): Promise<boolean> {
+  return sleep(waitMs, true, { signal }).catch(() => false);
 }
 
 /** States of the newest blocks that are kept. Without a limit anvil writes older ones to the user's home, and leaves them. */

@@ -29,7 +29,6 @@ export function useSenders(firstKey: number) {
   let proxy: RpcProxy;
   let facts: DurableFacts;
   let key: NodeKey;
-  let mining: NodeJS.Timeout | undefined;
   let folder: string;
   let keys = firstKey;
   const closing: (() => Promise<void>)[] = [];
@@ -51,7 +50,7 @@ export function useSenders(firstKey: number) {
   });
   afterEach(async () => {
     for (const close of closing.splice(0).reverse()) await close();
-    stopMining();
+    await stopMining();
     await setAutomine(true);
   });
   after(async () => {
@@ -59,13 +58,8 @@ export function useSenders(firstKey: number) {
     await rm(folder, { recursive: true, force: true });
   });
 
-  const startMining = (next: () => Promise<unknown> = () => anvil.mine(1)) => {
-    mining ??= setInterval(() => void next().catch(() => {}), 30);
-  };
-  const stopMining = () => {
-    clearInterval(mining);
-    mining = undefined;
-  };
+  const startMining = (next?: () => Promise<unknown>) => anvil.keepMining(30, next);
+  const stopMining = () => anvil.stopMining();
   const setAutomine = (on: boolean) => anvil.testClient.setAutomine(on);
   const ask = <T>(method: string, params: unknown[]) =>
     anvil.testClient.request({ method: method as never, params: params as never }) as Promise<T>;

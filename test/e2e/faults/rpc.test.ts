@@ -79,7 +79,7 @@ describe("a payee whose endpoint of the chain", function () {
       const sent = proxy.fault("eth_getTransactionReceipt", { kind: "rewrite", result: (truth) => truth });
       await feedOne(process, payer, 11n);
       await sent.whenHit(2);
-      await world.anvil.testClient.request({ method: "anvil_reorg" as never, params: [depth, []] as never });
+      await world.anvil.reorg(depth);
       await feedOne(process, payer, 11n);
       sent.remove();
       await assertPaidOnce(world, payee);

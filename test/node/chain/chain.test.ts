@@ -119,7 +119,7 @@ describe("chain", () => {
       if (log.eventName === "Deposited") heard.push(log.args.amount as bigint);
     });
     // The deposit's block is replaced by an empty one before it is confirmed.
-    await anvil.testClient.request({ method: "anvil_reorg" as never, params: [1, []] as never });
+    await anvil.reorg(1);
     const second = await deposit(anvil.client(key), { token: anvil.deployment.tokens.USDC, amount: 6n }).catch(
       () => undefined,
     );
@@ -132,7 +132,7 @@ describe("chain", () => {
     await anvil.mine(5);
     const reader = await openReader(1_000n);
     const page = await reader.next(undefined);
-    await anvil.testClient.request({ method: "anvil_reorg" as never, params: [5, []] as never });
+    await anvil.reorg(5);
     // The same height, other blocks.
     await anvil.testClient.mine({ blocks: 1 });
     await assert.rejects(reader.next(page!.position), { code: "CHAIN_REPLACED" });

@@ -75,8 +75,6 @@ describe("registry view", function () {
     return { operator, node };
   };
   const headNumber = async () => await anvil.testClient.extend(publicActions).getBlockNumber({ cacheTime: 0 });
-  const reorg = (depth: number) =>
-    anvil.testClient.request({ method: "anvil_reorg" as never, params: [depth, []] as never });
   const facts = (view: RegistryView) =>
     view
       .operators()
@@ -101,7 +99,7 @@ describe("registry view", function () {
     assert.equal(view.operator(gone.operator.address)?.stake, 150n * lpt);
     // Joining and thawing and what is on top are replaced by as many empty blocks and one more.
     const told = new Promise<void>((resolve) => view.onRollback(() => resolve()));
-    await reorg(5);
+    await anvil.reorg(5);
     await anvil.mine(1);
     await told;
     assert.equal(view.operator(operator.address)?.thawing, 0n);

@@ -17,7 +17,7 @@ describe("chain sender, gas", function () {
   const { startMining, stopMining, setAutomine, chain, open, limits, mint, held, nonce, raws, closing } = scene;
 
   it("replaces what is stuck under the same nonce with fees that nodes accept", async () => {
-    stopMining();
+    await stopMining();
     await setAutomine(false);
     const sender = await open(limits({ stuckAfterMs: 200 }));
     const sending = sender.send(mint());
@@ -38,7 +38,7 @@ describe("chain sender, gas", function () {
   });
 
   it("waits at the ceiling of fees, and pays when the price is back", async () => {
-    stopMining();
+    await stopMining();
     await setAutomine(false);
     const maxFee = parseGwei("3");
     const sender = await open(limits({ stuckAfterMs: 50, maxFee }));
@@ -136,7 +136,7 @@ describe("chain sender, gas", function () {
 
   /** What `price` a unit of gas has, in every block from now on. */
   const mineAt = async (price: bigint) => {
-    stopMining();
+    await stopMining();
     await setAutomine(false);
     await scene.anvil.testClient.setNextBlockBaseFeePerGas({ baseFeePerGas: price });
     await scene.anvil.mine(1);
@@ -192,7 +192,7 @@ describe("chain sender, gas", function () {
     const poor = await open({ waitMs: 1_000, ...limits({ stuckAfterMs: 50, dailyBudget: 1n }) });
     await assert.rejects(poor.send(mint(100n)), { code: "CHAIN_NOT_CONFIRMED" });
     assert.equal(new Set(raws()).size, 1);
-    stopMining();
+    await stopMining();
     (await mineAt(parseGwei("1")))();
     await poor.send(mint(1_000n), undefined, { name: "another", daily: parseEther("1") });
     assert.equal(await held(), 1_001n);

@@ -58,7 +58,7 @@ describe("chain sender, nonces", function () {
   }
 
   it("does not give up what is pending because a count says that its nonce is used", async () => {
-    stopMining();
+    await stopMining();
     await setAutomine(false);
     const sender = await open();
     const sending = sender.send(mint());
@@ -96,14 +96,14 @@ describe("chain sender, nonces", function () {
   });
 
   it("sends again what a reorganisation took out of its block", async () => {
-    stopMining();
+    await stopMining();
     const sender = await open();
     const sending = sender.send(mint());
     const seen = scene.proxy.fault("eth_getTransactionReceipt", { kind: "rewrite", result: (truth) => truth });
     await seen.whenHit(4);
     assert.equal(await held(), 1n);
     await setAutomine(false);
-    await ask("anvil_reorg", [1, []]);
+    await scene.anvil.reorg(1);
     await ask("anvil_dropAllTransactions", []);
     assert.equal(await held(), 0n);
     const before = raws().length;
@@ -119,10 +119,10 @@ describe("chain sender, nonces", function () {
     const { blockNumber } = await sender.send(mint(10n));
     const lost = raws().at(-1);
     const before = raws().length;
-    stopMining();
+    await stopMining();
     await setAutomine(false);
     const depth = Number((await chain().getBlockNumber({ cacheTime: 0 })) - blockNumber) + 1;
-    await ask("anvil_reorg", [depth, []]);
+    await scene.anvil.reorg(depth);
     await ask("anvil_dropAllTransactions", []);
     assert.equal(await held(), 1n);
     startMining();

@@ -32,7 +32,7 @@ describe("chain sender", function () {
   });
 
   it("answers only when the block stands at confirmed depth", async () => {
-    stopMining();
+    await stopMining();
     const sender = await open();
     let done = false;
     const sending = sender.send(mint()).then((sent) => {
@@ -70,7 +70,7 @@ describe("chain sender", function () {
 
   for (const kind of ["dropAnswer", "drop"] as const) {
     it(`sends the same bytes after a restart (${kind})`, async () => {
-      stopMining();
+      await stopMining();
       await setAutomine(false);
       const cut = scene.proxy.fault("eth_sendRawTransaction", { kind });
       const first = await open();
@@ -111,7 +111,7 @@ describe("chain sender", function () {
 
   it("lets whoever waits for its turn leave, and signs nothing for it", async () => {
     const sender = await open();
-    stopMining();
+    await stopMining();
     await setAutomine(false);
     const first = sender.send(mint());
     const waiting = new AbortController();
@@ -125,7 +125,7 @@ describe("chain sender", function () {
   });
 
   it("tells whoever waited too long, keeps its place, and lets nothing past it", async () => {
-    stopMining();
+    await stopMining();
     await setAutomine(false);
     const sender = await open({ waitMs: 300 });
     await assert.rejects(sender.send(mint()), { code: "CHAIN_NOT_CONFIRMED" });
