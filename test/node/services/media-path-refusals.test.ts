@@ -108,9 +108,7 @@ describe("the media path, where somebody refuses", function () {
       scene.balancer.transcoders = [liar];
       const sink = await begin(origin, scene.items);
       const stream = await watch(edge);
-      await scene.balancer.until(
-        () => failuresTold(origin).length > 0 && scene.balancer.of("check.submit").length > 0,
-      );
+      await scene.balancer.until(() => failuresTold(origin).length > 0 && scene.balancer.of("check.submit").length > 0);
       assert.equal(failuresTold(origin)[0]!.code, "CHECK_FAILED", code);
       assert.deepEqual(
         scene.balancer.of("check.submit").map(({ body }) => [body.code, body.check.value.verdict]),
