@@ -11,6 +11,10 @@ import { loadSettings } from "./settings-flags.ts";
 
 export class AccountError extends CodedError<{ code: "CLI_RPC_MISSING" }> {}
 
+/** A person waits: an endpoint that is silent this long twice does not answer. */
+const CALL_TIMEOUT_MS = 10_000;
+const RETRIES = 1;
+
 export interface AccountClient {
   readonly client: LeatClient;
   readonly key: NodeKey;
@@ -24,11 +28,12 @@ async function checkChain({ publicClient, deployment }: LeatClient): Promise<voi
 }
 
 /**
- * A client on this node's chain, from the same settings as `leat start`.
+ * A client on this node's chain, from the same settings as `leat start`. Asks nobody anything.
  * @param operands How many of the command's arguments are its own and no flags of settings.
  * @param keyFile Whose key acts; default this node's own.
+ * @throws CLI_RPC_MISSING, and what settings and key files are refused with
  */
-export async function openAccount(command: Command, operands: number, keyFile?: string): Promise<AccountClient> {
+export async function readAccount(command: Command, operands: number, keyFile?: string): Promise<AccountClient> {
   const { values } = loadSettings(command, operands);
   const rpcUrl = values.chain.rpcUrls[0];
   if (rpcUrl === undefined) {
@@ -38,7 +43,13 @@ export async function openAccount(command: Command, operands: number, keyFile?: 
   const key = await loadKeyFile(keyFile ?? values.node.keyFile);
   const deployment = readDeployment(values);
   const account = privateKeyToAccount(bytesToHex(key.secret));
-  const client = createClient({ rpcUrl, deployment, account });
-  await checkChain(client);
-  return { client, key, settings: values };
+  const patience = { callTimeoutMs: CALL_TIMEOUT_MS, retries: RETRIES };
+  return { client: createClient({ rpcUrl, deployment, account, ...patience }), key, settings: values };
+}
+
+/** The same, of an endpoint that was found to be of the right chain. @throws CHAIN_WRONG too */
+export async function openAccount(command: Command, operands: number, keyFile?: string): Promise<AccountClient> {
+  const account = await readAccount(command, operands, keyFile);
+  await checkChain(account.client);
+  return account;
 }

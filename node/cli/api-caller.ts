@@ -2,13 +2,13 @@ import { CodedError } from "@leat/sdk/base/errors.ts";
 import type { ApiCaller } from "@leat/sdk/client/actions/streams.ts";
 import { toAddress } from "@leat/sdk/protocol/hex.ts";
 import type { Command } from "commander";
-import { openAccount } from "./account-client.ts";
+import { readAccount } from "./account-client.ts";
 
 export class ApiCallerError extends CodedError<{ code: "CLI_CLUSTER_MISSING" }> {}
 
-/** Who asks the cluster's API: the command's account. @throws CLI_CLUSTER_MISSING */
+/** Who asks the cluster's API: the command's account. The chain is not asked for that. @throws CLI_CLUSTER_MISSING */
 export async function openCaller(command: Command, operands: number) {
-  const { client, key, settings } = await openAccount(command, operands);
+  const { client, key, settings } = await readAccount(command, operands);
   const { clusterUrl, account } = settings.purchases;
   if (clusterUrl === "") {
     const message = "no cluster to buy from is known; set --purchases.clusterUrl or give --config";

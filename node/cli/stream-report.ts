@@ -7,7 +7,7 @@ import { describeEnd } from "../texts/ends.ts";
 import { type DrawnOrder, describePlaces } from "./decision-order.ts";
 import { formatCost } from "./format-cost.ts";
 import { renderTable } from "./output.ts";
-import { findToken, type TokenFacts, tokenOf } from "./tokens.ts";
+import { findToken, type NamedToken, tokenOf } from "./tokens.ts";
 
 /** What the column of checks counts: it is not the number of segments, and people ask why. */
 const aboutChecks = [
@@ -51,7 +51,7 @@ export function renderStream(
   stream: ShownStream,
   jobs: readonly ShownJob[],
   channels: readonly PaymentInfo[],
-  tokens: readonly TokenFacts[],
+  tokens: readonly NamedToken[],
   orders: ReadonlyMap<Hex, DrawnOrder> = new Map(),
 ): string {
   const { slug, state, frames, segments, pull, targets, health, endCode, refusals } = stream;
@@ -128,7 +128,7 @@ function describeCost({ receipts, dueExact, waitingExact, droppedExact }: Stream
   return lines.join("\n");
 }
 
-function renderChannels(channels: readonly PaymentInfo[], tokens: readonly TokenFacts[]): string[] {
+function renderChannels(channels: readonly PaymentInfo[], tokens: readonly NamedToken[]): string[] {
   if (channels.length === 0) return ["no channel pays for it yet"];
   const rows = channels.map(({ payer, payee, token, vouchered, collected }) => {
     const known = tokenOf(tokens, token);

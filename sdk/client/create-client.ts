@@ -19,18 +19,25 @@ export interface ClientSettings {
   readonly account?: AccountLike | AccountSigner;
   /** How often viem looks for a receipt, milliseconds. */
   readonly pollMs?: number;
+  /** How long a call to the endpoint may take, milliseconds, and how often it is made again. Default: viem's own. */
+  readonly callTimeoutMs?: number;
+  readonly retries?: number;
 }
 
 /** Runs in Node and in a browser. */
 export function createClient(settings: ClientSettings): LeatClient {
-  const { rpcUrl, deployment, account, pollMs = 500 } = settings;
+  const { rpcUrl, deployment, account, pollMs = 500, callTimeoutMs, retries } = settings;
   const chain = defineChain({
     id: deployment.chainId,
     name: `chain ${deployment.chainId}`,
     nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 },
     rpcUrls: { default: { http: [rpcUrl] } },
   });
-  const transport = http(rpcUrl);
+  const patience = {
+    ...(callTimeoutMs === undefined ? {} : { timeout: callTimeoutMs }),
+    ...(retries === undefined ? {} : { retryCount: retries }),
+  };
+  const transport = http(rpcUrl, patience);
   const publicClient = createPublicClient({ chain, transport, pollingInterval: pollMs, cacheTime: 0 });
   return {
     signer: account === undefined ? undefined : adaptSigner(account, { chain, transport, publicClient }),

@@ -30,6 +30,7 @@ import { printResult, UsageError, wantsJson } from "../output.ts";
 import { acceptSettings } from "../settings-flags.ts";
 import { chooseStreams, renderStreams } from "../stream-list.ts";
 import { renderStream, sumCost } from "../stream-report.ts";
+import type { NamedToken } from "../tokens.ts";
 import { readLadder } from "./transcode.ts";
 
 interface CreateFlags {
@@ -168,11 +169,12 @@ export function register(program: Command): void {
 }
 
 /** What pays on this network, by name. */
-function listTokens(client: LeatClient) {
+/** The chain alone knows decimals; where it does not answer, what the cluster told is shown all the same. */
+function listTokens(client: LeatClient): Promise<NamedToken[]> {
   return Promise.all(
     Object.keys(client.deployment.tokens).map(async (name) => {
       const token = tokenAddress(client, name);
-      return { name, token, decimals: await getDecimals(client, token) };
+      return { name, token, decimals: await getDecimals(client, token).catch(() => undefined) };
     }),
   );
 }

@@ -71,6 +71,8 @@ describe("report of a stream", () => {
     assert.deepEqual(known.split(/ {2,}/), [address("1"), address("2"), "USDC", "1.250001", "1"]);
     const unknown = renderStream(stream, [], [{ ...payment, token: address("9") }], [usdc]);
     assert.match(unknown, new RegExp(`base units of ${address("9")} +1250001 +1000000$`));
+    const unasked = renderStream(stream, [], [payment], [{ ...usdc, decimals: undefined }]);
+    assert.match(unasked, /base units of USDC +1250001 +1000000$/);
   });
 
   it("says what is checked wherever it shows how much", () => {

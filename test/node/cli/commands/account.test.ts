@@ -81,6 +81,15 @@ describe("cli/commands buyer and operator", () => {
     }
   });
 
+  it("asks the cluster alone for what the cluster knows, whatever the chain does", async function () {
+    this.timeout(30_000);
+    const nobody = ["--chain.rpcUrls", "http://127.0.0.1:1", "--purchases.clusterUrl", "http://127.0.0.1:1"];
+    for (const command of [["list"], ["show", "north-wind"]]) {
+      const { answer } = await leat("stream", ...command, ...nobody);
+      assert.equal((answer.error as Record<string, unknown>).code, "API_UNREACHABLE", command.join(" "));
+    }
+  });
+
   it("allots another key its channel, shows it, and takes that back", async function () {
     this.timeout(180_000);
     const agent = await anvil.key(7);
