@@ -1,6 +1,6 @@
+import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
 import type { Cue } from "@leat/sdk/protocol/cue.ts";
 import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
-import { BitstreamError } from "./bitstream/bit-reader.ts";
 import { parseSplice } from "./bitstream/splice.ts";
 
 /** One EXT-X-DATERANGE: a cue, or a break between the two that begin and end it. */

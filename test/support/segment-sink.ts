@@ -1,10 +1,10 @@
 import { AudioCutter, type AudioStep } from "@leat/node/media/audio-cutter.ts";
 import { BoundaryMaker } from "@leat/node/media/boundaries.ts";
-import { concatBytes } from "@leat/node/media/mp4/box.ts";
 import { initSegment } from "@leat/node/media/mp4/init.ts";
 import { SegmentPackager } from "@leat/node/media/packager.ts";
 import { Timeline } from "@leat/node/media/timeline.ts";
 import type { PublishedAudio, PublishedVideo, PublishSink } from "@leat/node/media-io/publish-sink.ts";
+import { concatBytes } from "@leat/sdk/base/bytes.ts";
 import type { Boundary, Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
 
 /** From published samples to segments, with nothing but the rules. */

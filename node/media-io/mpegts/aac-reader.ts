@@ -1,5 +1,5 @@
 import { parseAudioSpecificConfig } from "@leat/node/media/bitstream/aac.ts";
-import { BitstreamError } from "@leat/node/media/bitstream/bit-reader.ts";
+import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
 import type { AudioConfig } from "@leat/sdk/protocol/frame.ts";
 import type { PublishItem } from "../publish-sink.ts";
 import type { PesPacket } from "./pes.ts";

@@ -1,5 +1,5 @@
-import { BitstreamError } from "@leat/node/media/bitstream/bit-reader.ts";
 import { parseSplice } from "@leat/node/media/bitstream/splice.ts";
+import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
 import type { PublishedCue } from "../publish-sink.ts";
 import { type TsClock, toMs } from "./ts-clock.ts";
 

@@ -1,5 +1,5 @@
 import { hasIdr, parseAvcConfiguration, writeAvcRecord } from "@leat/node/media/bitstream/h264.ts";
-import { hasIrap, hevcNalType, parseHevcConfiguration, writeHevcRecord } from "@leat/node/media/bitstream/hevc.ts";
+import { hasIrap, hevcNalType, parseHevcConfiguration, writeHevcRecord } from "@leat/sdk/protocol/bitstream/hevc.ts";
 import { VIDEO_TIMESCALE, type VideoConfig } from "@leat/sdk/protocol/frame.ts";
 
 /** What is told apart in an access unit. `leading`: shown before its key frame, made from what came before that. */

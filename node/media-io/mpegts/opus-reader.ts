@@ -1,5 +1,5 @@
-import { BitstreamError } from "@leat/node/media/bitstream/bit-reader.ts";
 import { OPUS_SAMPLE_RATE, opusPacketSamples, parseOpusHead } from "@leat/node/media/bitstream/opus.ts";
+import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
 import type { AudioConfig } from "@leat/sdk/protocol/frame.ts";
 import { MAX_FRAME_BYTES } from "@leat/sdk/protocol/limits.ts";
 import type { PublishItem } from "../publish-sink.ts";

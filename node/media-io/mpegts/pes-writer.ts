@@ -1,4 +1,4 @@
-import { concatBytes } from "@leat/node/media/mp4/box.ts";
+import { concatBytes } from "@leat/sdk/base/bytes.ts";
 
 const PREFIX = Uint8Array.of(0, 0, 1);
 /** What a length of 16 bits can say. */

@@ -1,8 +1,9 @@
 import { parseAudioSpecificConfig, writeAdtsHead } from "@leat/node/media/bitstream/aac.ts";
 import { parseAvcConfiguration } from "@leat/node/media/bitstream/h264.ts";
-import { parseHevcConfiguration } from "@leat/node/media/bitstream/hevc.ts";
-import { splitNals } from "@leat/node/media/bitstream/nal.ts";
-import { concatBytes, text } from "@leat/node/media/mp4/box.ts";
+import { text } from "@leat/node/media/mp4/box.ts";
+import { concatBytes } from "@leat/sdk/base/bytes.ts";
+import { parseHevcConfiguration } from "@leat/sdk/protocol/bitstream/hevc.ts";
+import { splitNals } from "@leat/sdk/protocol/bitstream/nal.ts";
 import type { AudioConfig, TrackConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { MpegTsError } from "./errors.ts";
 import { nalCodecs } from "./nal-codecs.ts";

@@ -1,5 +1,5 @@
-import { BitstreamError } from "@leat/node/media/bitstream/bit-reader.ts";
-import { joinNals, splitByteStream } from "@leat/node/media/bitstream/nal.ts";
+import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
+import { joinNals, splitByteStream } from "@leat/sdk/protocol/bitstream/nal.ts";
 import type { VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { MAX_CONFIG_BYTES, MAX_FRAME_BYTES } from "@leat/sdk/protocol/limits.ts";
 import type { PublishItem } from "../publish-sink.ts";

@@ -1,4 +1,4 @@
-import { BitstreamError } from "@leat/node/media/bitstream/bit-reader.ts";
+import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
 import type { AudioConfig, Frame, TrackConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { TsMuxer } from "../mpegts/muxer.ts";
 import type { ChosenTracks } from "./choose-tracks.ts";

@@ -1,4 +1,4 @@
-import { BitstreamError } from "@leat/node/media/bitstream/bit-reader.ts";
+import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { MAX_CONFIG_BYTES, MAX_FRAME_BYTES } from "@leat/sdk/protocol/limits.ts";
 import type { PublishedAudio, PublishedVideo } from "../publish-sink.ts";

@@ -1,5 +1,5 @@
-import { BitReader } from "@leat/node/media/bitstream/bit-reader.ts";
-import { hasIrap, hevcNalType, parseHevcConfiguration, writeHevcRecord } from "@leat/node/media/bitstream/hevc.ts";
+import { BitReader } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
+import { hasIrap, hevcNalType, parseHevcConfiguration, writeHevcRecord } from "@leat/sdk/protocol/bitstream/hevc.ts";
 import { NalDepacketizer, type NalFormat } from "../whip/nal-depacketizer.ts";
 
 const VPS = 32;

@@ -1,6 +1,6 @@
 import { parseAudioSpecificConfig } from "@leat/node/media/bitstream/aac.ts";
-import { BitstreamError } from "@leat/node/media/bitstream/bit-reader.ts";
 import { OPUS_SAMPLE_RATE, opusPacketSamples } from "@leat/node/media/bitstream/opus.ts";
+import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
 import type { AudioConfig, TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { KnownConfigs } from "../known-configs.ts";
 import type { PublishItem } from "../publish-sink.ts";

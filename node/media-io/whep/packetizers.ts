@@ -1,5 +1,5 @@
 import { parseAvcConfiguration } from "@leat/node/media/bitstream/h264.ts";
-import { splitNals } from "@leat/node/media/bitstream/nal.ts";
+import { splitNals } from "@leat/sdk/protocol/bitstream/nal.ts";
 import type { VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { MAX_PACKET_BYTES } from "../webrtc/limits.ts";
 import { RTP_HEAD_BYTES } from "../webrtc/rtp.ts";

@@ -1,6 +1,6 @@
-import { BitstreamError } from "@leat/node/media/bitstream/bit-reader.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
+import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
 import { type Frame, type TrackConfig, VIDEO_TIMESCALE, type VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { SentCount } from "../playout/sent-count.ts";
 import type { PlayedStream, StreamAudience, StreamFollower } from "../playout/stream.ts";

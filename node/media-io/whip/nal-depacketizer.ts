@@ -1,5 +1,5 @@
-import { BitstreamError } from "@leat/node/media/bitstream/bit-reader.ts";
-import { joinNals } from "@leat/node/media/bitstream/nal.ts";
+import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
+import { joinNals } from "@leat/sdk/protocol/bitstream/nal.ts";
 import { VIDEO_TIMESCALE, type VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { MAX_FRAME_BYTES } from "@leat/sdk/protocol/limits.ts";
 import { MAX_FRAME_UNITS } from "../webrtc/limits.ts";

@@ -1,18 +1,8 @@
+import { concatBytes } from "@leat/sdk/base/bytes.ts";
+
 /** The atoms of ISO BMFF writing: everything is big endian, a box is its size, its type and its body. */
 
 const encoder = new TextEncoder();
-
-export function concatBytes(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  let size = 0;
-  for (const piece of pieces) size += piece.length;
-  const whole = new Uint8Array(size);
-  let offset = 0;
-  for (const piece of pieces) {
-    whole.set(piece, offset);
-    offset += piece.length;
-  }
-  return whole;
-}
 
 export function uint8(...values: number[]): Uint8Array {
   return Uint8Array.from(values);

@@ -1,7 +1,7 @@
+import { BitReader } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
+import { splitNals } from "@leat/sdk/protocol/bitstream/nal.ts";
 import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
-import { BitReader } from "../bitstream/bit-reader.ts";
 import { hasIdr, parseAvcConfiguration, parseSps, type SpsFacts } from "../bitstream/h264.ts";
-import { splitNals } from "../bitstream/nal.ts";
 import { parseVp9Header, splitSuperframe } from "../bitstream/vp9.ts";
 import type { CheckCode } from "./types.ts";
 

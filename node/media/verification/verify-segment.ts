@@ -1,8 +1,8 @@
+import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
 import { type Frame, VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
 import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
 import { hashPartLeaf, MerkleError, merkleRoot } from "@leat/sdk/protocol/merkle.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
-import { BitstreamError } from "../bitstream/bit-reader.ts";
 import { findPictureFault } from "./pictures.ts";
 import type { BitrateWindow, CheckCode, CheckVerdict, ReturnedRung, ReturnedSegment } from "./types.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { concatBytes } from "@leat/node/media/mp4/box.ts";
 import { initSegment } from "@leat/node/media/mp4/init.ts";
 import { type Part, SegmentPackager } from "@leat/node/media/packager.ts";
+import { concatBytes } from "@leat/sdk/base/bytes.ts";
 import type { Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import fc from "fast-check";
 import { decodeFrames, encodeFragmented, probePackets } from "../../support/media/ffmpeg.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { BitstreamError } from "@leat/node/media/bitstream/bit-reader.ts";
 import { enhancements } from "@leat/node/media-io/rtmp/enhanced.ts";
 import { RtmpError } from "@leat/node/media-io/rtmp/errors.ts";
 import { FlvDemuxer, type FlvItem } from "@leat/node/media-io/rtmp/flv.ts";
+import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
 
 /** 64x64, baseline. */
 const avcC = [1, 0x42, 0xc0, 0x0a, 0xff, 0xe1, 0, 7, 0x67, 0x42, 0xc0, 0x0a, 0xda, 0x10, 0x99, 1, 0, 4];

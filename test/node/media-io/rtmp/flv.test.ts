@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { BitstreamError } from "@leat/node/media/bitstream/bit-reader.ts";
 import { RtmpError } from "@leat/node/media-io/rtmp/errors.ts";
 import { FlvDemuxer } from "@leat/node/media-io/rtmp/flv.ts";
+import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
 import fc from "fast-check";
 
 /** 64x64, baseline. */

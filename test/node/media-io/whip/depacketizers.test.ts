@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { splitNals } from "@leat/node/media/bitstream/nal.ts";
 import { MAX_FRAME_UNITS } from "@leat/node/media-io/webrtc/limits.ts";
 import type { VideoDepacketizer } from "@leat/node/media-io/whip/depacketizer.ts";
 import { H264Depacketizer } from "@leat/node/media-io/whip/h264-depacketizer.ts";
 import { Vp9Depacketizer } from "@leat/node/media-io/whip/vp9-depacketizer.ts";
 import { CodedError } from "@leat/sdk/base/errors.ts";
+import { splitNals } from "@leat/sdk/protocol/bitstream/nal.ts";
 import { MAX_FRAME_BYTES } from "@leat/sdk/protocol/limits.ts";
 import { type CodedTrack, codedTrack } from "../../../support/coded-track.ts";
 import { packetsOf, parsed } from "../../../support/rtp-packets.ts";

@@ -1,4 +1,4 @@
-import { CodedError } from "@leat/sdk/base/errors.ts";
+import { CodedError } from "../../base/errors.ts";
 
 export class BitstreamError extends CodedError<
   | { code: "BITSTREAM_TRUNCATED" }

@@ -1,4 +1,4 @@
-import { concatBytes, uint32 } from "../mp4/box.ts";
+import { concatBytes } from "../../base/bytes.ts";
 import { BitstreamError } from "./bit-reader.ts";
 
 /** What H.264 and HEVC share: NAL units, how frames and configuration records hold them. */
@@ -45,7 +45,11 @@ function findStart(bytes: Uint8Array, from: number): number {
 
 /** The frame with 4-byte lengths, whatever they were before; the same bytes where they were 4 and none was empty. */
 export function joinNals(nals: readonly Uint8Array[]): Uint8Array {
-  return concatBytes(nals.flatMap((nal) => [uint32(nal.length), nal]));
+  return concatBytes(nals.flatMap((nal) => [lengthOf(nal), nal]));
+}
+
+function lengthOf({ length }: Uint8Array): Uint8Array {
+  return Uint8Array.of(length >>> 24, length >> 16, length >> 8, length);
 }
 
 /** `count` parameter sets of a configuration record, each behind 16 bits of length; and where they end. */

@@ -1,4 +1,4 @@
-import { concatBytes } from "../mp4/box.ts";
+import { concatBytes } from "../../base/bytes.ts";
 import { BitReader, BitstreamError } from "./bit-reader.ts";
 import { readSets, removeEmulation } from "./nal.ts";
 import { checkPictureSize } from "./picture-size.ts";

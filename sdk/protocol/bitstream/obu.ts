@@ -1,4 +1,4 @@
-import { concatBytes } from "../mp4/box.ts";
+import { concatBytes } from "../../base/bytes.ts";
 import { BitstreamError } from "./bit-reader.ts";
 
 /** One open bitstream unit of AV1. */
