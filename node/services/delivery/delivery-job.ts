@@ -2,11 +2,11 @@ import type { Clock } from "@leat/node/kernel/clock.ts";
 import { FrameRelay } from "@leat/node/media/live-frames.ts";
 import { PART_TARGET_MS } from "@leat/node/media/packager.ts";
 import { findOnWish } from "@leat/node/media/playable.ts";
-import type { MediaConnection, MediaMessage } from "@leat/node/wire/media/message.ts";
+import type { MediaConnection, MediaMessage, SegmentStartMessage } from "@leat/node/wire/media/message.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
-import type { Frame } from "@leat/sdk/protocol/frame.ts";
+import type { Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { zeroHash } from "@leat/sdk/protocol/hex.ts";
 import type { DeliverySpec, Origin } from "@leat/sdk/protocol/job.ts";
 import type { Statements } from "@leat/sdk/protocol/statements.ts";
@@ -16,7 +16,8 @@ import type { ReceiptBook } from "../jobs/receipt-book.ts";
 import type { MayWork } from "../payment/index.ts";
 import { EdgeStream, type KeepPart, type ServedSegment } from "./edge-stream.ts";
 import { DeliveryError, isUnpaid } from "./errors.ts";
-import { SegmentVerifier, type VerifierRules } from "./segment-verifier.ts";
+import { OwnSegment } from "./own-segment.ts";
+import { type IncomingSegment, SegmentVerifier, type VerifierRules } from "./segment-verifier.ts";
 
 export interface DeliveryJobComponents {
   readonly media: MediaDialer;
@@ -146,7 +147,7 @@ export class DeliveryJob {
       await connection.send({ type: "subscribe", role: "edge", assignment, stream: spec.stream, fromSequence });
       this.#wished = "";
       this.#wish();
-      const open = new Map<number, SegmentVerifier>();
+      const open = new Map<number, IncomingSegment>();
       for await (const message of connection.messages) {
         if (message.type === "end") {
           await connection.close();
@@ -176,7 +177,7 @@ export class DeliveryJob {
     this.#connection?.send({ type: "wish", rungs }).catch(() => {});
   }
 
-  #take(message: MediaMessage, open: Map<number, SegmentVerifier>, origin: Origin): void {
+  #take(message: MediaMessage, open: Map<number, IncomingSegment>, origin: Origin): void {
     const { stream } = this;
     switch (message.type) {
       case "accepted":
@@ -195,7 +196,7 @@ export class DeliveryJob {
         const config = stream.config(message.rung, message.configVersion);
         if (config === undefined) throw unexpected("segmentStart before its config");
         this.#settle(stream.begin(message));
-        open.set(message.rung, new SegmentVerifier(message, config, this.#rules(origin)));
+        open.set(message.rung, this.#open(message, config, origin));
         stream.frames.config(message.rung, message.configVersion, config);
         return;
       }
@@ -224,7 +225,13 @@ export class DeliveryJob {
     }
   }
 
-  #takeFrame(verifier: SegmentVerifier, frame: Frame): void {
+  /** What this node made itself, in this process, it need not check. */
+  #open(start: SegmentStartMessage, config: TrackConfig, origin: Origin): IncomingSegment {
+    const isOwn = origin.node === this.job.assignment.value.node;
+    return isOwn ? new OwnSegment(start, config) : new SegmentVerifier(start, config, this.#rules(origin));
+  }
+
+  #takeFrame(verifier: IncomingSegment, frame: Frame): void {
     const part = verifier.push(frame);
     if (part !== undefined) this.stream.addPart(verifier.start, part, verifier.config);
   }
@@ -234,7 +241,6 @@ export class DeliveryJob {
     return {
       stream: this.job.spec.stream,
       origin: origin.node,
-      isOwn: origin.node === this.job.assignment.value.node,
       statements,
       domain,
       partTargetMs: this.#partTargetMs,
@@ -276,7 +282,7 @@ export class DeliveryJob {
   }
 }
 
-function needOpen(open: ReadonlyMap<number, SegmentVerifier>, rung: number): SegmentVerifier {
+function needOpen(open: ReadonlyMap<number, IncomingSegment>, rung: number): IncomingSegment {
   const verifier = open.get(rung);
   if (verifier === undefined) throw unexpected("media outside of a segment");
   return verifier;

@@ -14,8 +14,6 @@ export interface VerifierRules {
   readonly stream: Hex;
   /** Whose signature stands under every part. */
   readonly origin: Address;
-  /** The origin is this node itself: what it signed a moment ago, in this process, it need not recover. */
-  readonly isOwn?: boolean;
   readonly statements: Statements;
   readonly domain: Domain;
   readonly partTargetMs: number;
@@ -30,13 +28,26 @@ export interface VerifiedSegment {
   readonly sizeBytes: number;
 }
 
+/** A segment as it comes from an origin. */
+export interface IncomingSegment {
+  readonly start: SegmentStartMessage;
+  readonly config: TrackConfig;
+  /** Gives the part that is whole now and verified, if one is. */
+  push(frame: Frame): PackedPart | undefined;
+  /** The mark of a part comes after its last frame, and before the next part's first. */
+  mark(message: PartMarkMessage): void;
+  /** The frames since the newest mark are void; says how many. */
+  restartPart(): number;
+  finish(end: SegmentEndMessage): VerifiedSegment;
+}
+
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest();
 
 /**
  * Packages one segment anew from its frames and holds every part against the origin's signed running hash: bytes that
  * the origin did not publish are found within one part.
  */
-export class SegmentVerifier {
+export class SegmentVerifier implements IncomingSegment {
   readonly #start: SegmentStartMessage;
   readonly #config: TrackConfig;
   readonly #rules: VerifierRules;
@@ -65,7 +76,6 @@ export class SegmentVerifier {
     return this.#config;
   }
 
-  /** Gives the part that is whole now and verified, if one is. */
   push(frame: Frame): PackedPart | undefined {
     this.#bytes += frame.data.length;
     const { maxBytes } = this.#rules;
@@ -75,13 +85,11 @@ export class SegmentVerifier {
     return this.#take(this.#packager.push(frame));
   }
 
-  /** The mark of a part comes after its last frame, and before the next part's first. */
   mark(message: PartMarkMessage): void {
     if (this.#marks.size > this.#parts.length) throw this.#fault("DELIVERY_PART_ALTERED", message.part);
     this.#marks.set(message.part, message);
   }
 
-  /** The frames since the newest mark are void; says how many. */
   restartPart(): number {
     return this.#packager.dropOpen();
   }
@@ -108,8 +116,7 @@ export class SegmentVerifier {
   }
 
   #checkSignature({ part, runningHash, signature }: PartMarkMessage): void {
-    const { stream, origin, isOwn, statements, domain } = this.#rules;
-    if (isOwn) return;
+    const { stream, origin, statements, domain } = this.#rules;
     const { rung, sequence } = this.#start;
     const value = { stream, rung, seq: BigInt(sequence), part, runningHash: bytesToHex(runningHash) };
     statements.verifySigned(partHashStructure, domain, { value, signature: bytesToHex(signature) }, origin);

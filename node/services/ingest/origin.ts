@@ -119,7 +119,7 @@ export class Origin {
     });
     const segments = new SourceSegments({
       pack,
-      isWhole: (sequence) => this.#passthrough.isWhole(sequence),
+      passthrough: this.#passthrough,
       partTargetMs,
       onFacts: (facts) => {
         this.#unpublished.addFacts(facts);

@@ -1,6 +1,7 @@
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { Boundary, Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { type RenditionInfo, SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
+import type { PackedPart } from "../jobs/packed-segment.ts";
 import type { PublishedLog } from "./published-log.ts";
 
 export interface PassthroughOptions {
@@ -32,6 +33,8 @@ export class Passthrough {
   /** Begun; published with its first picture. */
   #next: BegunSegment | undefined;
   #openSequence: number | undefined;
+  /** What went out of segments that may still get pictures. */
+  readonly #parts = new Map<number, PackedPart[]>();
   #lastSequence: number | undefined;
   #openGroups: number | undefined;
   /** The segment that is out without pictures of its own. */
@@ -78,7 +81,15 @@ export class Passthrough {
     if (this.#next !== undefined && frame.configVersion === this.#openGroups) this.#next = undefined;
     if (this.#next !== undefined) this.#open(this.#next);
     if (this.#openSequence === undefined) return;
-    this.#options.log.push(SOURCE_RUNG, frame);
+    this.#keep(sequence, this.#options.log.push(SOURCE_RUNG, frame));
+  }
+
+  /** No more pictures of the segment come. Gives its parts as they went out, if any did. */
+  complete(sequence: number): readonly PackedPart[] | undefined {
+    if (this.#openSequence === sequence) this.#end();
+    const parts = this.#parts.get(sequence);
+    this.#parts.delete(sequence);
+    return parts;
   }
 
   /** The segment is whole: it waits for no picture of the next. */
@@ -114,6 +125,12 @@ export class Passthrough {
     const discontinuity = boundary.discontinuity || isGap;
     this.#options.log.open({ rung: SOURCE_RUNG, sequence, epoch, firstFrame, discontinuity, wallClockMs, config });
     this.#openSequence = sequence;
+    this.#parts.set(sequence, []);
+    this.#parts.delete(sequence - MAX_WAITING);
+  }
+
+  #keep(sequence: number, part: PackedPart | undefined): void {
+    if (part !== undefined) this.#parts.get(sequence)?.push(part);
   }
 
   #end(): void {
@@ -122,7 +139,7 @@ export class Passthrough {
     this.#openSequence = undefined;
     if (sequence === undefined) return;
     this.#lastSequence = sequence;
-    this.#options.log.end(SOURCE_RUNG);
+    this.#keep(sequence, this.#options.log.end(SOURCE_RUNG));
     this.#options.onSegment(sequence);
   }
 

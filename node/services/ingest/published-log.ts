@@ -1,14 +1,15 @@
 import { createHash } from "node:crypto";
 import { FrameRelay, type LiveFrames } from "@leat/node/media/live-frames.ts";
-import { partTargetTicks, SegmentPackager } from "@leat/node/media/packager.ts";
+import { type Part, partTargetTicks, SegmentPackager } from "@leat/node/media/packager.ts";
 import { RunningHash } from "@leat/node/media/running-hash.ts";
-import type { MediaMessage } from "@leat/node/wire/media/message.ts";
+import type { FrameMessage, MediaMessage } from "@leat/node/wire/media/message.ts";
 import type { Cue } from "@leat/sdk/protocol/cue.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
 import { type Frame, isSameConfig, type TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { bytesToHex, type Hex, hexToBytes } from "@leat/sdk/protocol/hex.ts";
 import { partHashStructure } from "@leat/sdk/protocol/signed.ts";
 import type { StatementSigner } from "@leat/sdk/protocol/statements.ts";
+import { OwnPartMark } from "../jobs/own-part-mark.ts";
 import { hashPart, type PackedPart } from "../jobs/packed-segment.ts";
 import { ReplayLog } from "./replay-log.ts";
 
@@ -35,14 +36,20 @@ interface OpenSegment {
   readonly packager: SegmentPackager;
   /** Begins anew with every segment, so that an edge may join at any. */
   readonly chain: RunningHash;
+  /** What is kept of the frames that are in no whole part yet. */
+  openFrames: FrameEntry[];
 }
 
 interface Entry {
   readonly rung: number;
   readonly sequence: number;
-  readonly message: MediaMessage;
+  message: MediaMessage;
   /** Of a segment that starts. */
   readonly config?: VersionedConfig;
+}
+
+interface FrameEntry extends Entry {
+  message: FrameMessage;
 }
 
 export interface PublishedLogOptions {
@@ -110,42 +117,45 @@ export class PublishedLog {
       sequence,
       partTargetTicks: partTargetTicks(offered.timescale, partTargetMs),
     });
-    this.#open.set(rung, { rung, sequence, config, packager, chain: new RunningHash(sha256) });
+    this.#open.set(rung, { rung, sequence, config, packager, chain: new RunningHash(sha256), openFrames: [] });
     const cues = this.#options.cues?.() ?? [];
     const named = cues.length === 0 ? {} : { cues };
-    this.#append({ type: "segmentStart", rung, configVersion: config.version, ...place, ...named }, config);
+    const message = { type: "segmentStart", rung, configVersion: config.version, ...place, ...named } as const;
+    this.#append({ rung, sequence, message, config });
     this.#relay.config(rung, config.version, config.config);
   }
 
   /** Gives the part that the frame closes, if it closes one. */
   push(rung: number, frame: Frame): PackedPart | undefined {
-    const { sequence, config, packager, chain } = this.#need(rung);
+    const open = this.#need(rung);
+    const { sequence, config, packager } = open;
     const published = frame.configVersion === config.version ? frame : { ...frame, configVersion: config.version };
-    const part = packager.push(published);
-    const packed = part === undefined ? undefined : hashPart(part);
-    if (packed !== undefined) this.#mark(rung, sequence, packed, chain);
-    this.#append({ type: "frame", rung, sequence, frame: published });
+    const packed = this.#mark(open, packager.push(published));
+    const entry: FrameEntry = { rung, sequence, message: { type: "frame", rung, sequence, frame: published } };
+    open.openFrames.push(entry);
+    this.#append(entry);
     this.#relay.frame(rung, sequence, published);
     return packed;
   }
 
   /** Makes the frames void that are in no whole part yet. */
   restartPart(rung: number): void {
-    const { sequence, packager } = this.#need(rung);
+    const open = this.#need(rung);
+    const { sequence, packager } = open;
     const dropped = packager.dropOpen();
-    this.#append({ type: "partRestart", rung, sequence });
+    open.openFrames = [];
+    this.#append({ rung, sequence, message: { type: "partRestart", rung, sequence } });
     this.#relay.takeBack(rung, dropped);
   }
 
   /** Closes the rung's segment; gives its last part. */
   end(rung: number): PackedPart | undefined {
-    const { sequence, packager, chain } = this.#need(rung);
+    const open = this.#need(rung);
+    const { sequence, packager } = open;
     this.#open.delete(rung);
-    const part = packager.finish();
-    const packed = part === undefined ? undefined : hashPart(part);
-    if (packed !== undefined) this.#mark(rung, sequence, packed, chain);
+    const packed = this.#mark(open, packager.finish());
     const { frames, durationTicks } = packager.totals;
-    this.#append({ type: "segmentEnd", rung, sequence, frames, durationTicks });
+    this.#append({ rung, sequence, message: { type: "segmentEnd", rung, sequence, frames, durationTicks } });
     return packed;
   }
 
@@ -214,14 +224,20 @@ export class PublishedLog {
     return open;
   }
 
-  #mark(rung: number, sequence: number, { index, sha256: hash }: PackedPart, chain: RunningHash): void {
-    const runningHash = chain.add(hash);
-    const signing = this.#sign(rung, sequence, index, runningHash);
+  #mark(open: OpenSegment, part: Part | undefined): PackedPart | undefined {
+    if (part === undefined) return undefined;
+    const { rung, sequence, chain, openFrames } = open;
+    const packed = hashPart(part);
+    const runningHash = chain.add(packed.sha256);
+    const signing = this.#sign(rung, sequence, packed.index, runningHash);
     this.#enqueue(async () => {
-      const message = { type: "partMark", rung, sequence, part: index, runningHash, signature: await signing } as const;
+      const message = new OwnPartMark({ rung, sequence, runningHash, signature: await signing }, packed);
       this.#add({ rung, sequence, message });
     });
     signing.catch(() => {});
+    open.openFrames = [];
+    keepWithin(packed, openFrames);
+    return packed;
   }
 
   async #sign(rung: number, sequence: number, part: number, runningHash: Uint8Array): Promise<Uint8Array> {
@@ -230,9 +246,7 @@ export class PublishedLog {
     return hexToBytes(await signer.sign(partHashStructure, domain, value));
   }
 
-  #append(message: Extract<MediaMessage, { rung: number; sequence: number }>, config?: VersionedConfig): void {
-    const { rung, sequence } = message;
-    const entry = { rung, sequence, message, ...(config === undefined ? {} : { config }) };
+  #append(entry: Entry): void {
     // Most come while no signature is waited for.
     if (this.#pending === 0) this.#add(entry);
     else this.#enqueue(() => this.#add(entry));
@@ -268,5 +282,16 @@ export class PublishedLog {
     let first = this.#log.first;
     while ((this.#log.at(first)?.sequence ?? oldest) < oldest) first += 1;
     this.#log.dropBefore(first);
+  }
+}
+
+/** From now on the frames' bytes are those within their part, where they stand last: they are not held twice. */
+function keepWithin({ bytes }: PackedPart, entries: readonly FrameEntry[]): void {
+  let end = bytes.length;
+  for (const entry of entries.toReversed()) {
+    const { frame } = entry.message;
+    const data = bytes.subarray(end - frame.data.length, end);
+    end -= frame.data.length;
+    entry.message = { ...entry.message, frame: { ...frame, data } };
   }
 }

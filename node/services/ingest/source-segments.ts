@@ -4,8 +4,10 @@ import type { AudioConfig, Boundary, Frame, VideoConfig } from "@leat/sdk/protoc
 import { bytesToHex, type Hex, zeroHash } from "@leat/sdk/protocol/hex.ts";
 import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
 import { SOURCE_AUDIO_RUNG, SOURCE_RUNG, SOURCE_WITHHELD_RUNG } from "@leat/sdk/protocol/stream.ts";
-import { hashSegment, type PackSegment, partLeaves } from "../jobs/packed-segment.ts";
+import { hashSegment, type PackedSegment, type PackSegment, partLeaves } from "../jobs/packed-segment.ts";
 import type { Work } from "../jobs/receipt-book.ts";
+import { packedRange } from "./made-range.ts";
+import type { Passthrough } from "./passthrough.ts";
 
 /** What a rung's segment is compared with, once its source is complete. */
 export interface SourceFacts {
@@ -13,8 +15,8 @@ export interface SourceFacts {
   readonly config: VideoConfig;
   /** In decode order, without their data. */
   readonly frames: readonly Frame[];
-  /** SHA-256 of the packaged source. */
-  readonly inputHash: Hex;
+  /** SHA-256 of the packaged source: only who checks a rendition needs it. */
+  readonly inputHash: () => Hex;
   readonly durationTicks: number;
   readonly wallClockMs: number;
 }
@@ -36,8 +38,8 @@ export interface SourceSegmentsOptions {
   readonly pack: PackSegment;
   /** Asked when there is something to pack. */
   readonly partTargetMs: () => number;
-  /** Whether edges have all pictures of a segment that they have. */
-  readonly isWhole: (sequence: number) => boolean;
+  /** The same pictures as edges have them. */
+  readonly passthrough: Pick<Passthrough, "complete" | "isWhole">;
   /** Video of the segment is complete: transcoders' work on it can be checked. */
   readonly onFacts: (facts: SourceFacts) => void;
   /** All of the segment is complete: the ingest receipt can be signed. In order of sequence. */
@@ -99,16 +101,14 @@ export class SourceSegments {
   completeVideo(completed: CompletedSegment): void {
     const segment = this.#open.get(completed.sequence);
     if (segment === undefined) return;
-    const { pack, onFacts } = this.#options;
-    const partTargetMs = this.#options.partTargetMs();
+    const { passthrough, onFacts } = this.#options;
     const { boundary, config, wallClockMs, frames } = segment;
     if (frames.length === 0 || config === undefined) {
       this.#open.delete(completed.sequence);
       return;
     }
-    const packed = pack({ rung: SOURCE_RUNG, sequence: boundary.sequence, config, frames, partTargetMs });
-    const { isWhole } = this.#options;
-    const rung = isWhole(boundary.sequence) ? SOURCE_RUNG : SOURCE_WITHHELD_RUNG;
+    const packed = this.#packPictures(boundary.sequence, config, frames);
+    const rung = passthrough.isWhole(boundary.sequence) ? SOURCE_RUNG : SOURCE_WITHHELD_RUNG;
     // Edges are compared with them.
     segment.leaves = partLeaves(packed).map((leaf) => ({ ...leaf, rung }));
     segment.facts = {
@@ -116,12 +116,22 @@ export class SourceSegments {
       config,
       wallClockMs,
       frames: frames.map((frame) => ({ ...frame, data: noBytes })),
-      inputHash: bytesToHex(hashSegment(packed)),
+      inputHash: hashOnce(packed),
       durationTicks: packed.totals.durationTicks,
     };
     frames.length = 0;
     onFacts(segment.facts);
     this.#settle();
+  }
+
+  /** As edges have them, where they have all: every node packs the same of the same frames. */
+  #packPictures(sequence: number, config: VideoConfig, frames: readonly Frame[]): PackedSegment {
+    const { pack, passthrough } = this.#options;
+    const partTargetMs = this.#options.partTargetMs();
+    const passed = passthrough.complete(sequence) ?? [];
+    const count = passed.reduce((sum, part) => sum + part.frames, 0);
+    if (count === frames.length) return packedRange(SOURCE_RUNG, sequence, passed, count);
+    return pack({ rung: SOURCE_RUNG, sequence, config, frames, partTargetMs });
   }
 
   /** No more audio of this configuration comes. At the end, call after the last `completeVideo`. */
@@ -179,4 +189,12 @@ export class SourceSegments {
       });
     }
   }
+}
+
+function hashOnce(packed: PackedSegment): () => Hex {
+  let hash: Hex | undefined;
+  return () => {
+    hash ??= bytesToHex(hashSegment(packed));
+    return hash;
+  };
 }

@@ -204,7 +204,7 @@ export class TranscodeLink {
       leaves,
       renditions: track.renditions,
       rungs,
-      source: { ...facts, firstFrame: facts.boundary.firstFrame },
+      source: { ...facts, inputHash: facts.inputHash(), firstFrame: facts.boundary.firstFrame },
     });
     // What is told to have passed is paid: it is taken first, lest another attempt be paid for it as well.
     const isTaken = fault === undefined && this.#take(publisher, sequence, range === undefined ? made : undefined);

@@ -144,7 +144,7 @@ export class Transcoders {
       ...facts,
       frames,
       boundary: { ...boundary, pts: fromPts, firstFrame: boundary.firstFrame + picture },
-      inputHash: bytesToHex(hashSegment(packed)),
+      inputHash: () => bytesToHex(hashSegment(packed)),
       durationTicks: packed.totals.durationTicks,
     };
   }

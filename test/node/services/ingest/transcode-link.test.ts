@@ -33,7 +33,7 @@ const frames = [0, 1, 2, 3].map((at): Frame => {
 const boundary = { sequence: 0, epoch: 0, pts: 0, forced: false, discontinuity: false, firstFrame: 0 };
 const begun: BegunSegment = { boundary, wallClockMs: 0, shownAt: frames.map(({ pts }) => pts), isComplete: true };
 const source = { boundary, wallClockMs: 0, config, frames };
-const facts: SourceFacts = { ...source, inputHash: zeroHash, durationTicks: 12_000 };
+const facts: SourceFacts = { ...source, inputHash: () => zeroHash, durationTicks: 12_000 };
 
 describe("transcode link", () => {
   let publisher: FamilyPublisher;
