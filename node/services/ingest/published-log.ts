@@ -195,7 +195,7 @@ export class PublishedLog {
     const told = new Map<number, VersionedConfig>();
     const begun = new Map<number, number>();
     for (let index = this.#log.first; ; index += 1) {
-      const entry = await this.#log.read(index, signal);
+      const entry = this.#log.at(index) ?? (await this.#log.read(index, signal));
       if (entry === undefined) return;
       const { rung, sequence, config, message } = entry;
       if (sequence < fromSequence) continue;

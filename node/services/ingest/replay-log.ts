@@ -18,6 +18,8 @@ export class ReplayLog<T> {
   #sizeBytes = 0;
   #closed = false;
   #waiting: (() => void)[] = [];
+  /** Signals whose abort wakes those who wait. */
+  readonly #heard = new WeakSet<AbortSignal>();
 
   /** Number of the oldest item still held. */
   get first(): number {
@@ -77,18 +79,12 @@ export class ReplayLog<T> {
   }
 
   #waitForMore(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        signal.removeEventListener("abort", leave);
-        resolve();
-      };
-      const leave = () => {
-        this.#waiting = this.#waiting.filter((other) => other !== done);
-        resolve();
-      };
-      signal.addEventListener("abort", leave, { once: true });
-      this.#waiting.push(done);
-    });
+    // One listener for all that a reader waits for: each of its waits is short, and there are hundreds a second.
+    if (!this.#heard.has(signal)) {
+      this.#heard.add(signal);
+      signal.addEventListener("abort", () => this.#wake(), { once: true });
+    }
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   #wake(): void {
