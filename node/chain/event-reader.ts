@@ -48,6 +48,8 @@ export interface EventPage {
   readonly isNewest: boolean;
 }
 
+/** Blocks by which an endpoint may lag behind another one that gave the head. One that lacks more lacks them for good. */
+const MAX_LAG_BLOCKS = 128n;
 /** Pages that have to pass before a larger one is tried again. */
 const PAGES_UNTIL_LARGER = 8;
 
@@ -146,7 +148,11 @@ export class EventReader {
   async #checkPosition(position: ReaderPosition, head: bigint): Promise<boolean> {
     const holds = await this.holds(position);
     if (holds === true) return true;
-    if (holds === undefined && (await this.isSameChain(position))) return false;
+    if (holds === undefined && (await this.isSameChain(position))) {
+      if (head - position.blockNumber <= MAX_LAG_BLOCKS) return false;
+      const reason = `block ${position.blockNumber} is not there, though the head is ${head}`;
+      throw new ChainError({ code: "CHAIN_UNREACHABLE", method: "eth_getBlockByNumber", reason });
+    }
     throw new ChainError({ code: "CHAIN_REPLACED", checkpoint: position.blockNumber, head });
   }
 

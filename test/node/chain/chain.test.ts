@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { numberToHex } from "viem";
 import { connectChain } from "../../../node/chain/clients.ts";
 import { EventReader, type ReaderPosition } from "../../../node/chain/event-reader.ts";
 import { RegistryView } from "../../../node/chain/registry-view.ts";
@@ -24,6 +25,7 @@ import {
 import { paymentEscrowAbi } from "../../../sdk/protocol/abi/payment-escrow.ts";
 import { hubChannel } from "../../../sdk/protocol/channel.ts";
 import { type AnvilChain, openAnvil } from "../../support/anvil-chain.ts";
+import { openRpcProxy } from "../../support/rpc-proxy.ts";
 
 const quiet = { clock: systemClock, logger: silentLogger, metrics: silentMetrics };
 const lpt = 10n ** 18n;
@@ -54,8 +56,8 @@ describe("chain", () => {
     await view.start();
     return view;
   };
-  const openReader = async (pageBlocks: bigint) => {
-    const { publicClient } = await connectChain(optionsOf([anvil.rpcUrl]), anvil.deployment.chainId);
+  const openReader = async (pageBlocks: bigint, rpcUrl = anvil.rpcUrl) => {
+    const { publicClient } = await connectChain(optionsOf([rpcUrl]), anvil.deployment.chainId);
     return new EventReader(
       { publicClient },
       {
@@ -136,6 +138,29 @@ describe("chain", () => {
     // The same height, other blocks.
     await anvil.testClient.mine({ blocks: 1 });
     await assert.rejects(reader.next(page!.position), { code: "CHAIN_REPLACED" });
+  });
+
+  it("waits for an endpoint that lags, and says so of one that lacks a block for good", async () => {
+    await anvil.mine(3);
+    const proxy = await openRpcProxy(anvil.rpcUrl);
+    try {
+      const reader = await openReader(1_000n, proxy.url);
+      const { position } = (await reader.next(undefined))!;
+      const lacking = numberToHex(position.blockNumber);
+      proxy.fault("eth_getBlockByNumber", {
+        kind: "rewrite",
+        result: (truth) => ((truth as { number: string } | null)?.number === lacking ? null : truth),
+      });
+      await anvil.mine(100);
+      assert.equal(await reader.next(position), undefined);
+      await anvil.mine(100);
+      await assert.rejects(reader.next(position), {
+        code: "CHAIN_UNREACHABLE",
+        message: /block \d+ is not there, though the head is \d+/,
+      });
+    } finally {
+      await proxy.close();
+    }
   });
 
   it("knows operators, nodes, stakes, clusters, members, reserves and thaws", async function () {
