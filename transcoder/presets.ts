@@ -62,7 +62,8 @@ export function livePreset(codec: VideoCodec, bitrate: number): VideoPreset | un
           preset: "ultrafast",
           tune: "zerolatency",
           "forced-idr": "1",
-          "x265-params": "scenecut=0:log-level=1",
+          // The pool would take every core; what the encoder says of itself is no part of a picture.
+          "x265-params": "scenecut=0:open-gop=0:pools=none:info=0:log-level=none",
         },
         maxrate: Math.round(bitrate * 1.25),
         bufsize: bitrate * 2,

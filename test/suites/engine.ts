@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { findPictureFault } from "@leat/node/media/verification/pictures.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { VideoCodec } from "@leat/sdk/protocol/frame.ts";
 import type { EngineName, LiveInput } from "@leat/transcoder/engine.ts";
@@ -100,6 +101,31 @@ export function describeEngine(engine: EngineName): void {
         );
       }
       assert.ok(output.cpuMs > 0);
+    });
+  }
+
+  for (const [codec, pattern] of [
+    ["hevc", /^hvc1\.1\.6\.L\d+\.[0-9A-F.]+$/],
+    ["av1", /^av01\.0\.\d\dM\.08$/],
+  ] as const) {
+    it(`gives a ${codec} rung every picture once, cut exactly at a boundary that is forced`, async function () {
+      this.timeout(60_000);
+      const inputs = withBoundaries(videoFrames(items).slice(0, 60), [firstAfter(items, 30)]);
+      const rungs = ladderFor(codec, 320, 240).slice(1);
+      const output = await runLive({ source: videoConfigs(items)[0]!, rungs, engine }, inputs);
+      const [rung] = output.rungs;
+      assertWhole(rung!, inputs);
+      const [config, ...others] = rung!.configs;
+      assert.equal(others.length, 0);
+      assert.deepEqual([config!.codec, config!.width, config!.height], [codec, 192, 144]);
+      assert.match(config!.codecString, pattern);
+      const frames = rung!.frames.map(({ frame }) => frame);
+      assert.deepEqual(
+        await readBarcodes(config!, frames),
+        Array.from({ length: 60 }, (_, number) => number),
+      );
+      // What checks the work reads the same out of the bytes.
+      assert.equal(findPictureFault(config!, frames, { width: 192, height: 144 }), undefined);
     });
   }
 

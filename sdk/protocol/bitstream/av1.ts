@@ -26,6 +26,8 @@ export interface Av1Unit {
   readonly data: Uint8Array;
   /** Shows a key frame. */
   readonly key: boolean;
+  /** How many pictures are shown: a frame of its own, or one that was decoded before. */
+  readonly shown: number;
   readonly sequenceHeader: Obu | undefined;
 }
 
@@ -35,6 +37,8 @@ const IDENTITY = 0;
 const UNSPECIFIED = 2;
 const SELECT_PER_FRAME = 2;
 const KEY_FRAME = 0;
+/** The first byte of a header that shows nothing. */
+const HIDDEN = 0x60;
 /** The fixed part of av1C. */
 const CONFIGURATION_BYTES = 4;
 /** These have no place in a sample. */
@@ -63,14 +67,20 @@ export function describeAv1(header: Obu): { facts: Av1Facts; description: Uint8A
 
 export function readTemporalUnit(data: Uint8Array, isReduced: boolean): Av1Unit {
   const units = splitObus(data).filter(({ type }) => !leftOut.includes(type));
-  const key = units.some(({ type, payload }) => frameHeaders.includes(type) && (isReduced || isShownKey(payload)));
-  return { data: joinObus(units), key, sequenceHeader: units.find(({ type }) => type === obuTypes.sequenceHeader) };
+  const heads = units.filter(({ type }) => frameHeaders.includes(type)).map(({ payload }) => payload[0] ?? HIDDEN);
+  const key = heads.some((head) => isReduced || isShownKey(head));
+  const shown = heads.filter((head) => isReduced || isShown(head)).length;
+  const sequenceHeader = units.find(({ type }) => type === obuTypes.sequenceHeader);
+  return { data: joinObus(units), key, shown, sequenceHeader };
 }
 
-/** show_existing_frame, two bits of frame type, show_frame. */
-function isShownKey(header: Uint8Array): boolean {
-  const first = header[0] ?? 0xff;
-  return first >> 7 === 0 && ((first >> 5) & 3) === KEY_FRAME && ((first >> 4) & 1) === 1;
+/** A frame header begins with show_existing_frame, two bits of frame type, show_frame. */
+function isShownKey(head: number): boolean {
+  return head >> 7 === 0 && ((head >> 5) & 3) === KEY_FRAME && ((head >> 4) & 1) === 1;
+}
+
+function isShown(head: number): boolean {
+  return head >> 7 === 1 || ((head >> 4) & 1) === 1;
 }
 
 export function parseAv1SequenceHeader(payload: Uint8Array): Av1Facts {

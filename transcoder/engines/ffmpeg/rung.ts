@@ -1,8 +1,6 @@
 import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
-import { insertCaptions } from "../../bitstream/captions.ts";
-import { annexBToFrame, avcCodecString, buildAvcC, splitAnnexB } from "../../bitstream/h264.ts";
-import { describeVp9 } from "../../bitstream/vp9.ts";
+import { describeCoded, toFrameData } from "../../bitstream/coded-picture.ts";
 import type { LiveSink } from "../../engine.ts";
 import { TranscodeError } from "../../errors.ts";
 import type { ResolvedRung } from "../../ladder.ts";
@@ -38,7 +36,7 @@ export class FfmpegRung {
 
   constructor(index: number, rung: ResolvedRung, fps: number, sink: LiveSink) {
     const preset = livePreset(rung.codec, rung.videoBitrate);
-    if (!preset || (rung.codec !== "h264" && rung.codec !== "vp9")) {
+    if (!preset) {
       throw new TranscodeError({ code: "TRANSCODE_ENCODER_MISSING", codec: rung.codec, engine: "ffmpeg" });
     }
     this.#index = index;
@@ -102,7 +100,7 @@ export class FfmpegRung {
 
   #toFrame(order: Order, data: Buffer, key: boolean): Frame {
     const { epoch, pts, duration, arrivalMs, captions } = order;
-    const payload = this.#rung.codec === "h264" ? insertCaptions(annexBToFrame(data), captions) : Buffer.from(data);
+    const payload = toFrameData(this.#rung.codec, Buffer.from(data), captions);
     const times = { epoch, dts: pts, pts, duration };
     return { kind: "video", ...times, key, configVersion: this.#version, arrivalMs, data: payload };
   }
@@ -110,8 +108,7 @@ export class FfmpegRung {
   #announce(first: Buffer): void {
     const { codec, width, height } = this.#rung;
     const shape = { kind: "video", codec, timescale: VIDEO_TIMESCALE, width, height } as const;
-    const avcC = codec === "h264" ? buildAvcC(splitAnnexB(first)) : undefined;
-    const facts = avcC ? { description: avcC, codecString: avcCodecString(avcC) } : describeVp9(first, this.#fps);
+    const facts = describeCoded(codec, first, this.#fps);
     const config: VideoConfig = { ...shape, ...facts };
     const text = `${facts.codecString} ${Buffer.from(facts.description).toString("hex")}`;
     if (text === this.#codecString) return;

@@ -9,19 +9,19 @@ import { videoArguments } from "./arguments.ts";
 
 const IVF_HEADER_BYTES = 32;
 const IVF_FRAME_HEADER_BYTES = 12;
-/** What stands before each H.264 picture: a delimiter, which is asked of the encoder. */
-const DELIMITER = Buffer.from([0, 0, 0, 1, 9]);
+/** What stands before each picture of H.264 and of HEVC: a delimiter, which is asked of the encoder. */
+const DELIMITERS = { h264: Buffer.from([0, 0, 0, 1, 9]), hevc: Buffer.from([0, 0, 0, 1, 70]) } as const;
 
 /** One program for one segment of one rung: it begins with a key frame by nature. Coded pictures come out in order. */
 export class SegmentEncoder {
   readonly #process: ChildProcess;
   readonly #input: Writable;
-  readonly #split: (bytes: Buffer, isEnd: boolean) => { frames: Buffer[]; rest: Buffer };
+  readonly #split: Split;
 
   constructor(rung: ResolvedRung, preset: VideoPreset, fps: number) {
     const { width, height, codec } = rung;
     const reading = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", `${width}x${height}`, "-framerate", String(fps)];
-    const options = codec === "h264" ? delimited(preset) : preset;
+    const options = codec === "h264" || codec === "hevc" ? delimited(codec, preset) : preset;
     const coding = videoArguments(rung, options, LIVE_GOP, 1);
     const writing = [
       "-fps_mode",
@@ -29,10 +29,10 @@ export class SegmentEncoder {
       "-flush_packets",
       "1",
       "-f",
-      codec === "h264" ? "h264" : "ivf",
+      options === preset ? "ivf" : codec,
       "pipe:1",
     ];
-    this.#split = codec === "h264" ? splitDelimited : splitIvf();
+    this.#split = codec === "h264" || codec === "hevc" ? splitDelimited(DELIMITERS[codec]) : splitIvf();
     const args = ["-v", "error", ...reading, "-i", "pipe:0", ...coding, ...writing];
     this.#process = spawn("ffmpeg", args, { stdio: ["pipe", "pipe", "ignore"] });
     this.#input = this.#process.stdin!;
@@ -64,29 +64,36 @@ export class SegmentEncoder {
   }
 }
 
-function delimited(preset: VideoPreset): VideoPreset {
-  const params = [preset.options["x264-params"], "aud=1"].filter(Boolean).join(":");
-  return { ...preset, options: { ...preset.options, "x264-params": params } };
+function delimited(codec: "h264" | "hevc", preset: VideoPreset): VideoPreset {
+  const name = codec === "h264" ? "x264-params" : "x265-params";
+  // The program alone writes no file's head: HEVC's parameter sets must come with the key frame, as H.264's do.
+  const asked = codec === "h264" ? "aud=1" : "aud=1:repeat-headers=1";
+  const params = [preset.options[name], asked].filter(Boolean).join(":");
+  return { ...preset, options: { ...preset.options, [name]: params } };
 }
+
+type Split = (bytes: Buffer, isEnd: boolean) => { frames: Buffer[]; rest: Buffer };
 
 /** A picture is whole when the next delimiter stands behind it. */
-function splitDelimited(bytes: Buffer, isEnd: boolean): { frames: Buffer[]; rest: Buffer } {
-  const frames: Buffer[] = [];
-  let from = bytes.indexOf(DELIMITER);
-  while (from >= 0) {
-    const next = bytes.indexOf(DELIMITER, from + DELIMITER.length);
-    if (next < 0) {
-      if (!isEnd) return { frames, rest: bytes.subarray(from) };
-      frames.push(bytes.subarray(from));
-      break;
+function splitDelimited(delimiter: Buffer): Split {
+  return (bytes, isEnd) => {
+    const frames: Buffer[] = [];
+    let from = bytes.indexOf(delimiter);
+    while (from >= 0) {
+      const next = bytes.indexOf(delimiter, from + delimiter.length);
+      if (next < 0) {
+        if (!isEnd) return { frames, rest: bytes.subarray(from) };
+        frames.push(bytes.subarray(from));
+        break;
+      }
+      frames.push(bytes.subarray(from, next));
+      from = next;
     }
-    frames.push(bytes.subarray(from, next));
-    from = next;
-  }
-  return { frames, rest: from < 0 && !isEnd ? bytes : Buffer.alloc(0) };
+    return { frames, rest: from < 0 && !isEnd ? bytes : Buffer.alloc(0) };
+  };
 }
 
-function splitIvf(): (bytes: Buffer) => { frames: Buffer[]; rest: Buffer } {
+function splitIvf(): Split {
   let isHeaderRead = false;
   return (bytes) => {
     const frames: Buffer[] = [];

@@ -3,9 +3,7 @@ import { isSameConfig, VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
 import { AV_PICTURE_TYPE_I, AV_PICTURE_TYPE_NONE } from "node-av/constants";
 import type { CodecContext, Frame as Picture } from "node-av/lib";
 import { Packet } from "node-av/lib";
-import { insertCaptions } from "../../bitstream/captions.ts";
-import { annexBToFrame, avcCodecString, buildAvcC, splitAnnexB } from "../../bitstream/h264.ts";
-import { describeVp9 } from "../../bitstream/vp9.ts";
+import { describeCoded, toFrameData } from "../../bitstream/coded-picture.ts";
 import type { LiveSink } from "../../engine.ts";
 import { TranscodeError } from "../../errors.ts";
 import type { ResolvedRung } from "../../ladder.ts";
@@ -141,7 +139,6 @@ export class LiveRung {
     this.#frames += 1;
     if (order.picture === undefined) this.#concealed += 1;
     const { epoch, pts, duration, arrivalMs, captions } = order;
-    const payload = this.#rung.codec === "h264" ? insertCaptions(annexBToFrame(data), captions) : data;
     const frame: Frame = {
       kind: "video",
       epoch,
@@ -151,7 +148,7 @@ export class LiveRung {
       key,
       configVersion: this.#config!.version,
       arrivalMs,
-      data: payload,
+      data: toFrameData(this.#rung.codec, data, captions),
     };
     this.#sink.frame(this.#index, order.sequence, frame);
   }
@@ -175,12 +172,9 @@ export class LiveRung {
   #describe(firstFrame: Uint8Array): VideoConfig {
     const { codec, width, height } = this.#rung;
     const shape = { kind: "video", codec, timescale: VIDEO_TIMESCALE, width, height } as const;
-    if (codec === "h264") {
-      const description = buildAvcC(splitAnnexB(this.#encoder?.extraData ?? new Uint8Array()));
-      return { ...shape, description, codecString: avcCodecString(description) };
-    }
-    if (codec === "vp9") return { ...shape, ...describeVp9(firstFrame, this.#fps) };
-    throw new TranscodeError({ code: "TRANSCODE_ENCODER_MISSING", codec, engine: "node-av" });
+    // VP9 has no head of its own: its key frames say all.
+    const head = codec === "vp9" ? firstFrame : (this.#encoder?.extraData ?? firstFrame);
+    return { ...shape, ...describeCoded(codec, head, this.#fps) };
   }
 
   #check(result: number): void {
