@@ -10,12 +10,15 @@ export interface CodedTrack {
 const encoders = {
   h264: ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency"],
   vp9: ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-auto-alt-ref", "0", "-lag-in-frames", "0"],
+  av1: ["-c:v", "libsvtav1", "-preset", "12", "-svtav1-params", "pred-struct=1"],
+  hevc: ["-c:v", "libx265", "-preset", "ultrafast", "-tune", "zerolatency", "-x265-params", "log-level=none:keyint=15"],
 } as const;
+type Coded = keyof typeof encoders;
 
 const made = new Map<string, Promise<CodedTrack>>();
 
 /** Pictures as a real encoder makes them for a call: two seconds, four key frames, none that refers to a later one. */
-export function codedTrack(codec: "h264" | "vp9", size = "320x180"): Promise<CodedTrack> {
+export function codedTrack(codec: Coded, size = "320x180"): Promise<CodedTrack> {
   const key = `${codec} ${size}`;
   const known = made.get(key) ?? make(codec, size);
   made.set(key, known);
@@ -29,9 +32,16 @@ export async function codedSound(): Promise<{ readonly config: AudioConfig; read
   return { config: config as AudioConfig, frames };
 }
 
-async function make(codec: "h264" | "vp9", size: string): Promise<CodedTrack> {
+async function make(codec: Coded, size: string): Promise<CodedTrack> {
   const pictures = ["-f", "lavfi", "-i", `testsrc2=size=${size}:rate=30:duration=2`];
-  const flags = [...encoders[codec], "-g", "15", "-pix_fmt", "yuv420p"];
+  const flags = [
+    ...encoders[codec],
+    "-g",
+    "15",
+    "-pix_fmt",
+    "yuv420p",
+    ...(codec === "hevc" ? ["-tag:v", "hvc1"] : []),
+  ];
   const { config, frames } = readTrack(await encodeFragmented(pictures, flags));
   return { config: config as VideoConfig, frames };
 }

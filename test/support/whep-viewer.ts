@@ -3,7 +3,14 @@ import { isRtcp, parseRtp, type RtpPacket } from "../../node/media-io/webrtc/rtp
 import type { DepacketizedPicture } from "../../node/media-io/whip/depacketizer.ts";
 import { H264Depacketizer } from "../../node/media-io/whip/h264-depacketizer.ts";
 import { Vp9Depacketizer } from "../../node/media-io/whip/vp9-depacketizer.ts";
+import { Av1Depacketizer } from "./av1-depacketizer.ts";
 import type { WebrtcClient } from "./webrtc-client.ts";
+
+const depacketizers = {
+  h264: () => new H264Depacketizer(),
+  vp9: () => new Vp9Depacketizer(),
+  av1: () => new Av1Depacketizer(),
+} as const;
 
 /** A viewer that reads what it gets. */
 export class WhepViewer {
@@ -13,9 +20,9 @@ export class WhepViewer {
   readonly sound: RtpPacket[] = [];
   readonly reports = new Map<"video" | "audio", { ntpMs: number; timestamp: number }>();
 
-  constructor(client: WebrtcClient, codec: "h264" | "vp9") {
+  constructor(client: WebrtcClient, codec: keyof typeof depacketizers) {
     this.client = client;
-    const depacketizer = codec === "h264" ? new H264Depacketizer() : new Vp9Depacketizer();
+    const depacketizer = depacketizers[codec]();
     let newest = -1;
     for (const kind of ["video", "audio"] as const) {
       client.hear(kind, (bytes) => {

@@ -34,8 +34,8 @@ export interface ChoiceInput {
 }
 
 /**
- * The largest rung of H.264 that the viewer can show, or of VP9 where it offers no H.264, without pictures that refer to
- * later ones; and Opus where the stream has it. @throws WHEP_…
+ * The largest rung of H.264 that the viewer can show, or of VP9 or else AV1 where it offers no H.264 or the stream has
+ * none, without pictures that refer to later ones; and Opus where the stream has it. @throws WHEP_…
  */
 export function chooseRungs({ offer, renditions, rung, look, ssrcs }: ChoiceInput): WhepChoice {
   const wanted = offer.media.filter(({ receives }) => receives);
@@ -83,7 +83,10 @@ function findVideo(
   }
   const vp9 = largest("vp9");
   const codec = codecs.find(({ name, parameters }) => name === "VP9" && !/profile-id=[1-3]/.test(parameters));
-  return vp9 === undefined || codec === undefined ? undefined : { rung: vp9.rung, codec };
+  if (vp9 !== undefined && codec !== undefined) return { rung: vp9.rung, codec };
+  const av1 = largest("av1");
+  const newest = codecs.find(({ name, parameters }) => name === "AV1" && !/profile=[12]/.test(parameters));
+  return av1 === undefined || newest === undefined ? undefined : { rung: av1.rung, codec: newest };
 }
 
 /** The payload type of the stream's own profile, where there is one: decoders take the others too. */

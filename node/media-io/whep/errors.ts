@@ -16,7 +16,7 @@ export const whepMeanings: Readonly<Record<WhepError["detail"]["code"], readonly
   WHEP_STREAM_UNKNOWN: [404, "no such stream is served here"],
   WHEP_RUNG_UNKNOWN: [404, "the stream has no such rung"],
   WHEP_NOTHING_WANTED: [422, "the offer receives neither video nor audio"],
-  WHEP_CODEC_UNSUPPORTED: [422, "the stream has no rung in a codec of the offer: H.264 and VP9 are known"],
+  WHEP_CODEC_UNSUPPORTED: [422, "the stream has no rung in a codec of the offer: H.264, VP9 and AV1 are known"],
   WHEP_PICTURES_REORDERED: [422, "the rung's pictures refer to later ones, which WebRTC cannot show: take another"],
   WHEP_STREAM_PAID: [402, "viewers pay for this stream, which they can by HLS alone"],
   WHEP_CONNECTING_EXCEEDED: [429, "too many sessions of this address have not connected; come back in a moment"],

@@ -24,6 +24,8 @@ export interface Av1Facts {
 export interface Av1Unit {
   /** As MP4 wants it: without delimiters and padding, every unit with its size. Empty when nothing is left. */
   readonly data: Uint8Array;
+  /** The same, one by one. */
+  readonly units: readonly Obu[];
   /** Shows a key frame. */
   readonly key: boolean;
   /** How many pictures are shown: a frame of its own, or one that was decoded before. */
@@ -71,7 +73,7 @@ export function readTemporalUnit(data: Uint8Array, isReduced: boolean): Av1Unit 
   const key = heads.some((head) => isReduced || isShownKey(head));
   const shown = heads.filter((head) => isReduced || isShown(head)).length;
   const sequenceHeader = units.find(({ type }) => type === obuTypes.sequenceHeader);
-  return { data: joinObus(units), key, shown, sequenceHeader };
+  return { data: joinObus(units), units, key, shown, sequenceHeader };
 }
 
 /** A frame header begins with show_existing_frame, two bits of frame type, show_frame. */

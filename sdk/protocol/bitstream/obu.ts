@@ -68,6 +68,12 @@ function readSize(data: Uint8Array, from: number): [size: number, end: number] {
   throw new BitstreamError({ code: "BITSTREAM_INVALID", what: "obu size" });
 }
 
+/** A unit without its size, as packets hold it. */
+export function bareObu({ type, extension, payload }: Obu): Uint8Array<ArrayBuffer> {
+  const head = extension === undefined ? [type << 3] : [(type << 3) | 4, extension];
+  return concatBytes([Uint8Array.from(head), payload]);
+}
+
 function writeSize(size: number): number[] {
   const bytes = [];
   let rest = size;

@@ -34,7 +34,7 @@ describe("whep", () => {
     server = undefined;
   });
 
-  async function watch(codec: "h264" | "vp9" = "h264", path = "/live/slug/whep"): Promise<WhepViewer> {
+  async function watch(codec: "h264" | "vp9" | "av1" = "h264", path = "/live/slug/whep"): Promise<WhepViewer> {
     const client = new WebrtcClient("RecvOnly", codec);
     clients.push(client);
     const { followed } = stream;
@@ -51,7 +51,7 @@ describe("whep", () => {
     return viewer;
   }
 
-  for (const codec of ["h264", "vp9"] as const) {
+  for (const codec of ["h264", "vp9", "av1"] as const) {
     it(`begins with what leads to the newest picture of ${codec}, and goes on with each as it comes`, async () => {
       const track = await codedTrack(codec);
       stream.add(1, "180p", track);
@@ -68,7 +68,7 @@ describe("whep", () => {
         track.frames.slice(15, 40).map(({ key }) => key),
       );
       // H.264 goes out without delimiters, and its parameter sets are apart.
-      if (codec === "vp9")
+      if (codec !== "h264")
         assert.deepEqual(
           viewer.pictures.map(({ data }) => data.length),
           sizes,
@@ -199,21 +199,24 @@ describe("whep", () => {
     );
   });
 
-  it("plays the rung that is asked for, the largest of H.264 without a wish, and VP9 to who has no H.264", async () => {
-    const [small, large, vp9] = await Promise.all([
+  it("plays the rung that is asked for, the largest of H.264 without a wish, and VP9 or AV1 to who has no H.264", async () => {
+    const [small, large, vp9, av1] = await Promise.all([
       codedTrack("h264"),
       codedTrack("h264", "640x360"),
       codedTrack("vp9"),
+      codedTrack("av1"),
     ]);
     stream.add(1, "180p", small);
     stream.add(2, "360p", large);
     stream.add(3, "180p-vp9", vp9);
+    stream.add(4, "180p-av1", av1);
     server = await WhepServer.start(stream);
     for (const [index, [codec, path, rung]] of (
       [
         ["h264", "/live/slug/whep", 2],
         ["h264", "/live/slug/whep?rung=180p", 1],
         ["vp9", "/live/slug/whep", 3],
+        ["av1", "/live/slug/whep", 4],
       ] as const
     ).entries()) {
       const viewer = await watch(codec, path);
@@ -222,6 +225,7 @@ describe("whep", () => {
         [1, small],
         [2, large],
         [3, vp9],
+        [4, av1],
       ] as const)
         stream.pass(one, 0, track.frames.slice(0, 1), (index + 1) * 90_000);
       await until(() => viewer.pictures.length > 0);
