@@ -8,7 +8,11 @@ export const mediaTexts = {
   LADDER_INVALID: { happened: "{at} of the ladder: {reason}", todo: "docs/examples/ladder.json is one that works" },
   LADDER_EMPTY: { happened: "the ladder has no rung", todo: "docs/examples/ladder.json is one that works" },
   LADDER_NAME_DUPLICATE: { happened: "two rungs are called {name}", todo: "give each a name of its own" },
-  LADDER_CODEC_UNKNOWN: { happened: "the rung {name} wants the codec {codec}", todo: "name h264, vp9 or av1" },
+  LADDER_CODEC_UNKNOWN: { happened: "the rung {name} wants the codec {codec}", todo: "name h264, hevc, vp9 or av1" },
+  LADDER_CODEC_UNSOLD: {
+    happened: "no node of this cluster encodes {codec} and has a price for it in this token",
+    todo: "leave its rungs out, or ask again when a node that encodes it has joined",
+  },
   LADDER_SOURCE_INVALID: { happened: "a picture of {width}x{height} has no ladder", todo: anotherFile },
   TRANSCODE_INPUT_MISSING: { happened: "there is no file {input}", todo: "correct the path" },
   TRANSCODE_INPUT_NOT_A_FILE: { happened: "{input} is no file", todo: "name a file" },

@@ -15,6 +15,7 @@ export function declareBalancerErrors(app: FastifyInstance): void {
     LADDER_EMPTY: 400,
     LADDER_NAME_DUPLICATE: 400,
     LADDER_CODEC_UNKNOWN: 400,
+    LADDER_CODEC_UNSOLD: 409,
     BUYER_UNFUNDED: 402,
     BUYER_AGENT_ABSENT: 409,
     BUYER_REPUTATION_LOW: 402,

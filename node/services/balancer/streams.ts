@@ -2,13 +2,12 @@ import { randomBytes } from "node:crypto";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import { hashCanonical } from "@leat/sdk/protocol/canonical.ts";
 import { type Address, bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
-import { hashPrices, type LadderRequest, type Prices, type PriceUnit } from "@leat/sdk/protocol/job.ts";
+import { hashPrices, type LadderRequest, type Prices } from "@leat/sdk/protocol/job.ts";
 import type { PlaybackRequest } from "@leat/sdk/protocol/playback.ts";
 import type { PullRequest, PullSetting } from "@leat/sdk/protocol/pull.ts";
 import type { RestreamTarget } from "@leat/sdk/protocol/restream.ts";
 import { type Quote, quoteStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
-import { dearestPrices, findAboveCeiling, retailPrices } from "../../market/pricing.ts";
 import { readPolicy } from "../../media-io/access/policy.ts";
 import { parseSource } from "../../media-io/pull/source-url.ts";
 import type { StreamPlace, StreamRow } from "../../store/sql/stream-store.ts";
@@ -23,7 +22,8 @@ import type { BalancerOptions } from "./options.ts";
 import type { PlaybackDesk } from "./playback.ts";
 import type { BalancerComponents } from "./ports.ts";
 import type { Pulls } from "./pulls.ts";
-import { checkWanted, unitsOf } from "./renditions.ts";
+import { quotePrices } from "./quote-prices.ts";
+import { checkWanted } from "./renditions.ts";
 import { checkTargets } from "./restreams.ts";
 import type { StreamBook } from "./stream-book.ts";
 
@@ -115,7 +115,8 @@ export class Streams {
     const pull = readPull(request.pull);
     const { targets = [] } = request;
     checkTargets(targets);
-    const retail = this.#quotePrices(ladder, token, priceCeilings);
+    const { rows } = this.#parts.candidates.table();
+    const retail = quotePrices(rows, { ladder, token, ceilings: priceCeilings }, this.#options.marginBps);
     await this.#judge(buyer);
     const wanted = { ladder, passthrough };
     const { reserveExact } = await checkFunding(this.#components, buyer, token, wanted, retail);
@@ -269,31 +270,6 @@ export class Streams {
       await streams.change(id, { targets, targetCodes });
     });
     onTargets();
-  }
-
-  /** The most that each unit will cost. A ceiling is broken only where even the cheapest node is above it. */
-  #quotePrices(ladder: LadderRequest, token: Address, ceilings: Prices): Prices {
-    const units = unitsOf(ladder);
-    const lists = this.#parts.candidates.table().rows.flatMap(({ prices }) => {
-      const list = prices.find((entry) => entry.token === token)?.prices;
-      return list === undefined ? [] : [retailPrices(list, this.#options.marginBps)];
-    });
-    for (const unit of units) {
-      const offered = lists.flatMap((list) => list[unit] ?? []);
-      if (offered.length === 0) throw new BalancerError({ code: "PLACEMENT_NOBODY", primitive: unit });
-      const [price] = offered.sort((left, right) => (left < right ? -1 : 1)) as [bigint];
-      const ceiling = ceilings[unit];
-      if (ceiling !== undefined && findAboveCeiling({ [unit]: price }, ceilings) !== undefined) {
-        throw new BalancerError({ code: "PRICE_ABOVE_CEILING", unit, price, ceiling });
-      }
-    }
-    const dearest = dearestPrices(lists, units);
-    const most = units.map((unit): [PriceUnit, bigint] => {
-      const price = dearest[unit] ?? 0n;
-      const ceiling = ceilings[unit];
-      return [unit, ceiling !== undefined && ceiling < price ? ceiling : price];
-    });
-    return Object.fromEntries(most) as Prices;
   }
 
   async #chooseIngest(row: StreamRow, live: LiveJob): Promise<Address[]> {

@@ -18,6 +18,7 @@ const programs = ["node/cli/main.ts", "scripts/network/main.ts", "scripts/deploy
  */
 const insideANode = [
   "node/media",
+  "sdk/protocol/bitstream",
   "node/media-io/mp4",
   "node/media-io/mpegts",
   "node/media-io/playout",
