@@ -21,8 +21,8 @@ export interface TimelineOptions {
 }
 
 /**
- * Where an epoch's clock starts, in seconds. Not 0, so that an encoder's negative decode times (reordering) and an
- * audio codec's priming still have room above 0.
+ * Where the first epoch's clock starts, in seconds. Not 0, so that an encoder's negative decode times (reordering) and
+ * an audio codec's priming still have room above 0.
  */
 export const EPOCH_START_S = 1;
 /** A longer step between two pictures opens a new epoch: no segment of one clock could hold it (TARGETDURATION is 4). */
@@ -30,7 +30,7 @@ const LONGEST_STEP_S = 4;
 /** A step back up to this is jitter and is smoothed; more opens a new epoch. */
 const LONGEST_BACK_S = 0.1;
 /** Packets of a track that did not jump yet stay in the old epoch for at most this long after another track jumped. */
-const LONGEST_LAG_S = 2;
+export const LONGEST_LAG_S = 2;
 /** Audio packets this near to where the last one ended are put exactly there: publishers round to milliseconds. */
 const SNAP_S = 0.03;
 /** A composition offset beyond this is garbage, not reordering. */
@@ -43,8 +43,10 @@ const USUAL_OPUS_SAMPLES = 960;
 
 interface Clock {
   readonly epoch: number;
-  /** Raw time, unwrapped, that is `EPOCH_START_S` in the epoch. */
-  origin: number;
+  /** Where it starts. Whole, so that it is the same in every timescale. */
+  readonly startS: number;
+  /** Raw time, unwrapped, that is `startS` in the epoch. */
+  readonly origin: number;
 }
 
 interface Track {
@@ -66,7 +68,10 @@ interface Track {
 
 /**
  * Turns one publisher's samples into frames as `sdk/protocol/frame.ts` wants them: strictly rising dts, unique pts,
- * durations, epochs. Audio and video share an epoch's origin, so they stay as far apart as they were sent.
+ * durations, epochs. Audio and video share an epoch's origin, so they stay as far apart as they were sent. Clocks of
+ * later epochs go on behind those before, as much later as the frames came: players that read each track by itself
+ * (FFmpeg's and GStreamer's, which know a discontinuity by its times alone) would lose sight of how the tracks belong
+ * together where times went back.
  *
  * A video frame's duration is the distance to the next, so each is held back until the next one comes: one frame of
  * latency. Audio packets have their codec's length and pass at once.
@@ -77,6 +82,9 @@ export class Timeline {
   #nextEpoch: number;
   #newest: Clock | undefined;
   #newestRaw = 0;
+  /** Where the last frame of all epochs ends, in seconds; undefined before the first. */
+  #endS: number | undefined;
+  #lastArrivalMs = 0;
   #held: Frame | undefined;
   readonly #video = newTrack();
   readonly #audio = newTrack();
@@ -128,11 +136,11 @@ export class Timeline {
   video(sample: RawSample, arrivalMs: number): Frame[] {
     const track = this.#video;
     const before = track.clock;
-    const raw = this.#enter(track, sample.dts, LONGEST_STEP_S);
+    const raw = this.#enter(track, sample.dts, LONGEST_STEP_S, arrivalMs);
     const limit = LONGEST_CTS_S * this.#rawTimescale;
     const cts = sample.cts !== undefined && Math.abs(sample.cts) <= limit ? sample.cts : 0;
     const ctsTicks = Math.round((cts / this.#rawTimescale) * VIDEO_TIMESCALE);
-    if (track.clock === before && this.#overlaps(track, raw, ctsTicks)) track.clock = this.#open(raw);
+    if (track.clock === before && this.#overlaps(track, raw, ctsTicks)) track.clock = this.#open(raw, arrivalMs);
     const isFirst = track.clock !== before;
     const flushed = isFirst ? this.flush() : [];
     if (isFirst) forgetTimes(track);
@@ -149,6 +157,7 @@ export class Timeline {
     if (track.recentPts.length > RECENT_PTS) track.recentPts.shift();
     const released = this.#release(isFirst ? undefined : dts);
     track.lastDts = dts;
+    this.#note(pts / VIDEO_TIMESCALE, arrivalMs);
     const { key, data } = sample;
     this.#held = {
       kind: "video",
@@ -169,7 +178,7 @@ export class Timeline {
     const config = track.config as AudioConfig | undefined;
     if (config === undefined) return [];
     const before = track.clock;
-    const raw = this.#enter(track, sample.dts, Number.POSITIVE_INFINITY);
+    const raw = this.#enter(track, sample.dts, Number.POSITIVE_INFINITY, arrivalMs);
     if (track.clock !== before) forgetTimes(track);
     const ideal = this.#toTicks(track.clock!, raw, config.timescale);
     const end = track.lastDts + track.lastDuration;
@@ -178,6 +187,7 @@ export class Timeline {
     track.lastDts = dts;
     track.lastDuration = packetTicks(config, sample.data);
     const duration = track.lastDuration;
+    this.#note((dts + duration) / config.timescale, arrivalMs);
     const { data } = sample;
     const { epoch } = track.clock!;
     return [
@@ -204,7 +214,7 @@ export class Timeline {
   }
 
   /** Unwraps the raw time and decides which epoch the sample stands in; opens one where none fits. */
-  #enter(track: Track, wrapped: number, longestStepS: number): number {
+  #enter(track: Track, wrapped: number, longestStepS: number, arrivalMs: number): number {
     const reference = track.lastRaw ?? this.#newestRaw;
     const raw = this.#newest === undefined ? wrapped : reference + this.#signed(wrapped - reference);
     const step = track.lastRaw === undefined ? 0 : raw - track.lastRaw;
@@ -212,20 +222,19 @@ export class Timeline {
     const fitsNewest = this.#fits(raw);
     const isSteady = !goesBack && step <= longestStepS * this.#rawTimescale;
     if (track.clock !== undefined && track.clock.epoch === this.#newest?.epoch) {
-      if (!isSteady || !(fitsNewest || step <= LONGEST_STEP_S * this.#rawTimescale)) track.clock = this.#open(raw);
+      if (!isSteady || !(fitsNewest || step <= LONGEST_STEP_S * this.#rawTimescale)) track.clock = this.#open(raw, arrivalMs);
     } else if (this.#newest === undefined) {
-      track.clock = this.#open(raw);
+      track.clock = this.#open(raw, arrivalMs);
     } else if (fitsNewest) {
       track.clock = this.#newest;
       track.lagSince = undefined;
     } else if (track.clock === undefined || !isSteady) {
-      track.clock = this.#open(raw);
+      track.clock = this.#open(raw, arrivalMs);
     } else {
       track.lagSince ??= raw;
       // The other track jumped and this one never will: from here on it counts from where the other one is.
       if (raw - track.lagSince > LONGEST_LAG_S * this.#rawTimescale) {
-        const { epoch, origin } = this.#newest;
-        track.clock = { epoch, origin: origin + raw - this.#newestRaw };
+        track.clock = { ...this.#newest, origin: this.#newest.origin + raw - this.#newestRaw };
         track.lagSince = undefined;
       }
     }
@@ -242,11 +251,19 @@ export class Timeline {
     return raw >= early && Math.abs(raw - this.#newestRaw) <= LONGEST_STEP_S * this.#rawTimescale;
   }
 
-  #open(raw: number): Clock {
-    this.#newest = { epoch: this.#nextEpoch, origin: raw };
+  #open(raw: number, arrivalMs: number): Clock {
+    // What the other track still sends of the epoch before stands before this one too.
+    const gapS = Math.max(LONGEST_LAG_S, (arrivalMs - this.#lastArrivalMs) / 1_000);
+    const startS = this.#endS === undefined ? EPOCH_START_S : Math.ceil(this.#endS + gapS);
+    this.#newest = { epoch: this.#nextEpoch, startS, origin: raw };
     this.#newestRaw = raw;
     this.#nextEpoch += 1;
     return this.#newest;
+  }
+
+  #note(endS: number, arrivalMs: number): void {
+    this.#endS = Math.max(this.#endS ?? 0, endS);
+    this.#lastArrivalMs = arrivalMs;
   }
 
   #signed(difference: number): number {
@@ -256,7 +273,7 @@ export class Timeline {
   }
 
   #toTicks(clock: Clock, raw: number, timescale: number): number {
-    return EPOCH_START_S * timescale + Math.round(((raw - clock.origin) * timescale) / this.#rawTimescale);
+    return clock.startS * timescale + Math.round(((raw - clock.origin) * timescale) / this.#rawTimescale);
   }
 }
 

@@ -63,10 +63,10 @@ describe("timeline", () => {
         [5, 3600],
         [5, 3601],
         [5, 7200],
-        [6, 0],
-        [6, 3600],
-        [7, 0],
-        [7, 3600],
+        [6, 270_000],
+        [6, 273_600],
+        [7, 540_000],
+        [7, 543_600],
       ],
     );
   });
@@ -153,8 +153,8 @@ describe("timeline", () => {
         [0, 0, 120],
         [0, 1, 160],
         [0, 1, 240],
-        [1, 2, 0],
-        [1, 2, 40],
+        [1, 2, 3_000],
+        [1, 2, 3_040],
       ],
     );
   });
@@ -211,7 +211,38 @@ describe("timeline", () => {
     assert.equal(timeline.configure({ ...aac, description: Uint8Array.of(0x11, 0x90) }), 1);
     assert.equal(runVideo(timeline, [[0], [40]]).length, 2);
     assert.deepEqual(timeline.reconnect(), []);
-    assert.deepEqual(timesOf(runVideo(timeline, [[80]])), [[1, 0, 0, 3600]]);
+    assert.deepEqual(timesOf(runVideo(timeline, [[80]])), [[1, 270_000, 270_000, 3600]]);
+  });
+
+  it("lets the clock of a later epoch go on behind all before, by as much as its publisher was away", () => {
+    const timeline = new Timeline();
+    timeline.configure(aac);
+    const send = (raw: number, arrivalMs: number) => [
+      ...timeline.video({ dts: raw, key: true, data }, arrivalMs),
+      ...timeline.audio({ dts: raw, key: true, data }, arrivalMs),
+    ];
+    const before = [...send(500, 1_000), ...send(540, 1_040), ...timeline.reconnect()];
+    const after = [...send(7, 6_040), ...send(47, 6_080), ...timeline.flush()];
+    const seconds = ({ kind, dts }: Frame) => dts / (kind === "video" ? 90_000 : 44_100);
+    assert.deepEqual(new Set(before.map(({ epoch }) => epoch)), new Set([0]));
+    assert.deepEqual(new Set(after.map(({ epoch }) => epoch)), new Set([1]));
+    // 1.063 s is where the last sound ends; five more, and whole, so that both tracks begin there.
+    const starts = (["video", "audio"] as const).map((kind) => seconds(after.find((frame) => frame.kind === kind)!));
+    assert.deepEqual(starts, [7, 7]);
+    assert.ok(before.every((frame) => seconds(frame) < 2));
+  });
+
+  it("leaves room before a later epoch for what the other track still sends of the one before", () => {
+    const timeline = new Timeline();
+    timeline.configure(aac);
+    const frames: Frame[] = [];
+    for (let index = 0; index < 150; index += 1) {
+      frames.push(...timeline.video({ dts: index * 40 + (index >= 100 ? 900_000 : 0), key: true, data }, 0));
+      frames.push(...timeline.audio({ dts: index * 40, key: true, data }, 0));
+    }
+    const lagging = frames.filter(({ kind, epoch }) => kind === "audio" && epoch === 0).at(-1)!;
+    const jumped = frames.find(({ kind, epoch }) => kind === "video" && epoch === 1)!;
+    assert.ok(lagging.dts / 44_100 > 6.5 && jumped.dts / 90_000 > lagging.dts / 44_100);
   });
 
   it("keeps the rules of frames for any raw times", () => {
