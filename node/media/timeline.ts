@@ -222,7 +222,8 @@ export class Timeline {
     const fitsNewest = this.#fits(raw);
     const isSteady = !goesBack && step <= longestStepS * this.#rawTimescale;
     if (track.clock !== undefined && track.clock.epoch === this.#newest?.epoch) {
-      if (!isSteady || !(fitsNewest || step <= LONGEST_STEP_S * this.#rawTimescale)) track.clock = this.#open(raw, arrivalMs);
+      if (!isSteady || !(fitsNewest || step <= LONGEST_STEP_S * this.#rawTimescale))
+        track.clock = this.#open(raw, arrivalMs);
     } else if (this.#newest === undefined) {
       track.clock = this.#open(raw, arrivalMs);
     } else if (fitsNewest) {
