@@ -42,6 +42,9 @@ export function isTooFar(window: HlsWindow, name: string, { sequence }: Reload):
 /** Those who come within it share a timer. */
 const SHARED_MS = 1_000;
 
+/** So many are answered in one turn of the event loop: a crowd waits for the same part, and others must not wait for it. */
+const ANSWERED_A_TURN = 16;
+
 /** Those who wait for one thing: one look at every change for all of them, and one timer. */
 interface Group {
   readonly over: AbortController;
@@ -104,9 +107,17 @@ export class Waiters {
       forget();
       groups.delete(name);
       this.#open.delete(group);
-      for (const leave of group.leave) leave();
+      answer(group.leave);
     };
     void this.#clock.sleep(LONGEST_WAIT_MS, group.over.signal).then(end, end);
     return group;
   }
+}
+
+function answer(waiting: Set<() => void>): void {
+  for (const leave of [...waiting].slice(0, ANSWERED_A_TURN)) {
+    waiting.delete(leave);
+    leave();
+  }
+  if (waiting.size > 0) setImmediate(answer, waiting);
 }

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { request } from "node:http";
+import { EventEmitter } from "node:events";
+import { type IncomingMessage, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { checkDelta } from "@leat/node/media/inspect/check-reload.ts";
-import { LONGEST_WAIT_MS } from "@leat/node/media-io/hls/reload.ts";
+import { LONGEST_WAIT_MS, Waiters } from "@leat/node/media-io/hls/reload.ts";
 import { addLive } from "@leat/node/media-io/hls/routes.ts";
 import type { VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { type FastifyInstance, fastify } from "fastify";
@@ -67,6 +68,31 @@ describe("blocking reload", () => {
       assert.equal(answer.headers["cache-control"], "public, max-age=24");
     }
     assert.equal(clock.sleeping, 0);
+  });
+
+  it("lets the loop turn between the answers to a crowd", async () => {
+    const waiters = new Waiters(clock);
+    let isHere = false;
+    let answered = 0;
+    const sockets: EventEmitter[] = [];
+    for (let viewer = 0; viewer < 40; viewer += 1) {
+      const socket = new EventEmitter();
+      const waiting = waiters.until(stream.window, "part", () => isHere, { socket } as unknown as IncomingMessage);
+      void waiting.then(() => {
+        answered += 1;
+        // One who was not told yet leaves.
+        if (viewer === 0) sockets[39]!.emit("close");
+      });
+      sockets.push(socket);
+    }
+    isHere = true;
+    add();
+    const turns: number[] = [];
+    for (let before = 0; answered < 40; before = answered) {
+      await new Promise((resolve) => setImmediate(resolve));
+      turns.push(answered - before);
+    }
+    assert.deepEqual(turns, [17, 16, 7]);
   });
 
   it("answers at once what is there, and at the end", async () => {
