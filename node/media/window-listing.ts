@@ -25,6 +25,7 @@ export function listSegments(window: ListedWindow, rung: number, partTargetMs?: 
   const first = held === undefined ? undefined : [...held.keys()].find((sequence) => sequence >= window.firstListed());
   if (held === undefined || first === undefined || last === undefined || timescale === undefined) return [];
   const listed: PlaylistSegment[] = [];
+  const stands: LiveSegment[] = [];
   let previous = held.get(first)!;
   for (let sequence = first; sequence <= last; sequence += 1) {
     const segment = held.get(sequence);
@@ -39,12 +40,16 @@ export function listSegments(window: ListedWindow, rung: number, partTargetMs?: 
       wallClockMs: stand.wallClockMs,
       gap: segment === undefined,
       headSizeBytes: segment === undefined ? undefined : keyFrameSize(segment),
-      parts:
-        partTargetMs === undefined ? [] : toParts(stand.parts, ownScale, partTargetMs, true, segment === undefined),
+      parts: [],
     });
+    stands.push(stand);
     previous = segment ?? previous;
   }
-  return withoutOldParts(listed, window.targetDurationS);
+  if (partTargetMs === undefined) return listed;
+  return withNewParts(listed, window.targetDurationS, (at, gap) => {
+    const stand = stands[at]!;
+    return toParts(stand.parts, window.timescaleOf(stand.rung) ?? timescale, partTargetMs, true, gap);
+  });
 }
 
 /** What of a segment that is not whole yet may be listed. */
@@ -73,11 +78,16 @@ function toParts(
   return listed.map(({ durationTicks, independent }) => ({ durationS: durationTicks / timescale, independent, gap }));
 }
 
-function withoutOldParts(segments: PlaylistSegment[], targetDurationS: number): PlaylistSegment[] {
+/** Older segments have theirs no more, and most are older: none is asked for theirs. */
+function withNewParts(
+  segments: PlaylistSegment[],
+  targetDurationS: number,
+  partsOf: (at: number, gap: boolean) => PlaylistPart[],
+): PlaylistSegment[] {
   let behindS = 0;
-  for (let at = segments.length - 1; at >= 0; at -= 1) {
+  for (let at = segments.length - 1; at >= 0 && behindS < PARTS_LISTED_TARGETS * targetDurationS; at -= 1) {
     const segment = segments[at]!;
-    if (behindS >= PARTS_LISTED_TARGETS * targetDurationS) segments[at] = { ...segment, parts: [] };
+    segments[at] = { ...segment, parts: partsOf(at, segment.gap) };
     behindS += segment.durationS;
   }
   return segments;
