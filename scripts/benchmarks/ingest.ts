@@ -29,9 +29,9 @@ interface Cost {
  * comes in: CPU of 30 s of it, beside nginx-rtmp and node-media-server, one after the other with the same publishers,
  * which are a process of their own that nobody is charged for.
  *
- * Counted of ours: one node with all that it starts, which asks the balancer who may publish, checks, segments, hashes and
- * signs each part, writes receipts and vouchers to disk, and has each stream at its edge, itself, where the first viewer
- * was sent; its media is served from memory. Chain, balancer and the buyer's agent are other machines' cost. Of nginx: its
+ * Counted of ours: one node with all that it starts, which asks the balancer who may publish, checks, segments and hashes
+ * each part, signs receipts of them, writes receipts and vouchers to disk, and has each stream at its edge, itself, where
+ * the first viewer was sent (marks of parts are signed for other nodes alone); its media is served from memory. Chain, balancer and the buyer's agent are other machines' cost. Of nginx: its
  * processes, which write HLS to disk. Of node-media-server: its process and the ffmpeg program of each stream, which does
  * that for it. Neither of them checks, hashes or signs anything. Nobody watches while it is measured.
  *

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { type Part, partTargetTicks, SegmentPackager } from "@leat/node/media/packager.ts";
 import { RunningHash } from "@leat/node/media/running-hash.ts";
 import type { PartMarkMessage, SegmentEndMessage, SegmentStartMessage } from "@leat/node/wire/media/message.ts";
@@ -7,7 +6,7 @@ import type { Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { type Address, bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
 import { partHashStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Statements } from "@leat/sdk/protocol/statements.ts";
-import { hashPart, type PackedPart } from "../jobs/packed-segment.ts";
+import { hashPart, type PackedPart, sha256 } from "../jobs/packed-segment.ts";
 import { DeliveryError } from "./errors.ts";
 
 export interface VerifierRules {
@@ -40,8 +39,6 @@ export interface IncomingSegment {
   restartPart(): number;
   finish(end: SegmentEndMessage): VerifiedSegment;
 }
-
-const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest();
 
 /**
  * Packages one segment anew from its frames and holds every part against the origin's signed running hash: bytes that

@@ -1,4 +1,5 @@
 import type { DescriptionMessage, MediaConnection, SubscribeMessage } from "@leat/node/wire/media/message.ts";
+import type { Address } from "@leat/sdk/protocol/hex.ts";
 import type { PublishedLog } from "./published-log.ts";
 
 /**
@@ -10,6 +11,8 @@ export async function serveEdge(
   subscribe: SubscribeMessage,
   source: {
     readonly published: PublishedLog;
+    /** The origin's own node, which reaches itself within its process. */
+    readonly self: Address;
     readonly description: () => DescriptionMessage;
     readonly endCode: () => string;
     /** The edge has viewers of these rungs now. */
@@ -28,7 +31,8 @@ export async function serveEdge(
   try {
     await connection.send({ type: "accepted" });
     await connection.send(source.description());
-    for await (const message of source.published.readFrom(subscribe.fromSequence, until))
+    const isOwn = connection.remoteAddress === source.self;
+    for await (const message of source.published.readFrom(subscribe.fromSequence, until, isOwn))
       await connection.send(message);
     await connection.send({ type: "end", code: source.endCode() });
     await connection.close();

@@ -110,12 +110,12 @@ export class Origin {
       log: this.#published,
       clock,
       logger,
-      onSegment: (rung, sequence) => this.#tasks.run(() => this.#tellPublished([rung], sequence)),
+      onSegment: (rung, sequence) => this.#tellPublished([rung], sequence),
     });
     this.#passthrough = new Passthrough({
       log: this.#published,
       logger,
-      onSegment: (sequence) => this.#tasks.run(() => this.#tellPublished([SOURCE_RUNG], sequence)),
+      onSegment: (sequence) => this.#tellPublished([SOURCE_RUNG], sequence),
     });
     const segments = new SourceSegments({
       pack,
@@ -252,6 +252,7 @@ export class Origin {
     };
     const source = {
       published: this.#published,
+      self: this.#components.signer.address,
       description: () => this.#describe(),
       endCode: () => "STREAM_ENDED",
       onWish,
@@ -337,8 +338,7 @@ export class Origin {
   }
 
   /** Edges see it first; then the balancer is told, in the same order. */
-  async #tellPublished(rungs: readonly number[], sequence: number): Promise<void> {
-    await this.#published.flushed();
+  #tellPublished(rungs: readonly number[], sequence: number): void {
     for (const rung of rungs) this.#newest.set(rung, Math.max(this.#newest.get(rung) ?? 0, sequence));
     this.#line.tell("segment.published", { stream: this.stream, rungs: [...rungs], sequence });
   }
@@ -383,7 +383,7 @@ export class Origin {
     const { behind } = this.#unpublished;
     if (behind > 0) logger.warn("Stream ended with segments that nobody made", { segments: behind });
     await this.#transcoders.finish();
-    await this.#published.close();
+    this.#published.close();
     await this.#line.told();
     await this.#receipts;
     const end = { stream: this.stream, clean, lastSequence, frames: this.source.frames };

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { FrameRelay, type LiveFrames } from "@leat/node/media/live-frames.ts";
 import { type Part, partTargetTicks, SegmentPackager } from "@leat/node/media/packager.ts";
 import { RunningHash } from "@leat/node/media/running-hash.ts";
@@ -10,7 +9,7 @@ import { bytesToHex, type Hex, hexToBytes } from "@leat/sdk/protocol/hex.ts";
 import { partHashStructure } from "@leat/sdk/protocol/signed.ts";
 import type { StatementSigner } from "@leat/sdk/protocol/statements.ts";
 import { OwnPartMark } from "../jobs/own-part-mark.ts";
-import { hashPart, type PackedPart } from "../jobs/packed-segment.ts";
+import { hashPart, type PackedPart, sha256 } from "../jobs/packed-segment.ts";
 import { ReplayLog } from "./replay-log.ts";
 
 /** One rung's segment, about to be published frame by frame. */
@@ -70,8 +69,6 @@ export interface PublishedLogOptions {
   readonly onFault: (error: unknown) => void;
 }
 
-const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest();
-
 /** What edges pull: frames of all rungs as they are published, with the origin's signed running hash after every part. */
 export class PublishedLog {
   readonly #log = new ReplayLog<Entry>();
@@ -83,9 +80,6 @@ export class PublishedLog {
   #readers = 0;
   /** Segments that began since the last reader left. */
   #unread = Number.POSITIVE_INFINITY;
-  #tail: Promise<void> = Promise.resolve();
-  /** Calls whose messages are not visible yet. */
-  #pending = 0;
   #failed = false;
 
   constructor(options: PublishedLogOptions) {
@@ -121,7 +115,7 @@ export class PublishedLog {
     const cues = this.#options.cues?.() ?? [];
     const named = cues.length === 0 ? {} : { cues };
     const message = { type: "segmentStart", rung, configVersion: config.version, ...place, ...named } as const;
-    this.#append({ rung, sequence, message, config });
+    this.#add({ rung, sequence, message, config });
     this.#relay.config(rung, config.version, config.config);
   }
 
@@ -133,7 +127,7 @@ export class PublishedLog {
     const packed = this.#mark(open, packager.push(published));
     const entry: FrameEntry = { rung, sequence, message: { type: "frame", rung, sequence, frame: published } };
     open.openFrames.push(entry);
-    this.#append(entry);
+    this.#add(entry);
     this.#relay.frame(rung, sequence, published);
     return packed;
   }
@@ -144,7 +138,7 @@ export class PublishedLog {
     const { sequence, packager } = open;
     const dropped = packager.dropOpen();
     open.openFrames = [];
-    this.#append({ rung, sequence, message: { type: "partRestart", rung, sequence } });
+    this.#add({ rung, sequence, message: { type: "partRestart", rung, sequence } });
     this.#relay.takeBack(rung, dropped);
   }
 
@@ -155,7 +149,7 @@ export class PublishedLog {
     this.#open.delete(rung);
     const packed = this.#mark(open, packager.finish());
     const { frames, durationTicks } = packager.totals;
-    this.#append({ rung, sequence, message: { type: "segmentEnd", rung, sequence, frames, durationTicks } });
+    this.#add({ rung, sequence, message: { type: "segmentEnd", rung, sequence, frames, durationTicks } });
     return packed;
   }
 
@@ -164,34 +158,27 @@ export class PublishedLog {
     this.#open.delete(rung);
   }
 
-  /** Resolves when edges can see all that was published so far; rejects when they never will. */
-  flushed(): Promise<void> {
-    return this.#tail;
-  }
-
   /** Nothing more will be published; edges get what is there and then the end. */
-  async close(): Promise<void> {
-    try {
-      await this.#tail;
-      // Without all of it there is no end to tell: an edge would take it for the stream's.
-      this.#log.close();
-    } finally {
-      this.#relay.end();
-    }
+  close(): void {
+    this.#log.close();
+    this.#relay.end();
   }
 
-  /** The messages of all segments from `fromSequence` on, oldest first, then live ones. */
-  async *readFrom(fromSequence: number, signal: AbortSignal): AsyncGenerator<MediaMessage, void> {
+  /**
+   * The messages of all segments from `fromSequence` on, oldest first, then live ones. `isOwn`: for an edge of this very
+   * process, which gets parts along with their marks, and no signatures.
+   */
+  async *readFrom(fromSequence: number, signal: AbortSignal, isOwn = false): AsyncGenerator<MediaMessage, void> {
     this.#readers += 1;
     try {
-      yield* this.#read(fromSequence, signal);
+      yield* this.#read(fromSequence, signal, isOwn);
     } finally {
       this.#readers -= 1;
       this.#unread = 0;
     }
   }
 
-  async *#read(fromSequence: number, signal: AbortSignal): AsyncGenerator<MediaMessage, void> {
+  async *#read(fromSequence: number, signal: AbortSignal, isOwn: boolean): AsyncGenerator<MediaMessage, void> {
     const told = new Map<number, VersionedConfig>();
     const begun = new Map<number, number>();
     for (let index = this.#log.first; ; index += 1) {
@@ -205,7 +192,8 @@ export class PublishedLog {
       }
       if (config !== undefined) begun.set(rung, sequence);
       // The head of a late rung's segment may have been dropped already where the reader begins.
-      if (begun.get(rung) === sequence) yield message;
+      if (begun.get(rung) !== sequence) continue;
+      yield message instanceof OwnPartMark && !isOwn ? await this.#sign(message) : message;
     }
   }
 
@@ -229,46 +217,26 @@ export class PublishedLog {
     const { rung, sequence, chain, openFrames } = open;
     const packed = hashPart(part);
     const runningHash = chain.add(packed.sha256);
-    const signing = this.#sign(rung, sequence, packed.index, runningHash);
-    this.#enqueue(async () => {
-      const message = new OwnPartMark({ rung, sequence, runningHash, signature: await signing }, packed);
-      this.#add({ rung, sequence, message });
-    });
-    signing.catch(() => {});
+    const message = new OwnPartMark({ rung, sequence, runningHash }, packed);
+    this.#add({ rung, sequence, message });
     open.openFrames = [];
     keepWithin(packed, openFrames);
     return packed;
   }
 
-  async #sign(rung: number, sequence: number, part: number, runningHash: Uint8Array): Promise<Uint8Array> {
-    const { signer, domain, stream } = this.#options;
-    const value = { stream, rung, seq: BigInt(sequence), part, runningHash: bytesToHex(runningHash) };
-    return hexToBytes(await signer.sign(partHashStructure, domain, value));
-  }
-
-  #append(entry: Entry): void {
-    // Most come while no signature is waited for.
-    if (this.#pending === 0) this.#add(entry);
-    else this.#enqueue(() => this.#add(entry));
-  }
-
-  /** Messages become visible in the order of the calls, though a signature takes its time. */
-  #enqueue(work: () => void | Promise<void>): void {
-    this.#pending += 1;
-    this.#tail = this.#tail.then(work).then(
-      () => {
-        this.#pending -= 1;
-      },
-      (error: unknown) => {
-        if (!this.#failed) {
-          this.#failed = true;
-          this.#options.onFault(error);
-        }
-        throw error;
-      },
-    );
-    // Told by `flushed`.
-    this.#tail.catch(() => {});
+  /** Nobody gets what stands behind a mark that cannot be signed. */
+  async #sign(mark: OwnPartMark): Promise<MediaMessage> {
+    const { signer, domain, stream, onFault } = this.#options;
+    try {
+      return await mark.signed(async ({ rung, sequence, part, runningHash }) => {
+        const value = { stream, rung, seq: BigInt(sequence), part, runningHash: bytesToHex(runningHash) };
+        return hexToBytes(await signer.sign(partHashStructure, domain, value));
+      });
+    } catch (error) {
+      if (!this.#failed) onFault(error);
+      this.#failed = true;
+      throw error;
+    }
   }
 
   #add(entry: Entry): void {

@@ -24,7 +24,7 @@ export interface TranscodersParts {
   readonly tasks: TaskGroup;
   readonly description: () => DescriptionMessage;
   readonly partTargetMs: () => number;
-  readonly tellPublished: (rungs: readonly number[], sequence: number) => Promise<void>;
+  readonly tellPublished: (rungs: readonly number[], sequence: number) => void;
 }
 
 /** Those who make a stream's families at its origin: one for each job, and what each family has of them. */

@@ -1,9 +1,12 @@
 import type { PartMarkMessage } from "@leat/node/wire/media/message.ts";
 import type { PackedPart } from "./packed-segment.ts";
 
+const unsigned = new Uint8Array(0);
+
 /**
- * A mark that never left this process, with the part that it stands for. No other node can send one, and none gets the
- * part: it is no field of the message.
+ * A mark within the process of its origin, with the part that it stands for: no other node can send one, and none gets
+ * the part, which is no field of the message. Its signature is made for other nodes, when the first of them reads it;
+ * without one it cannot be encoded.
  */
 export class OwnPartMark implements PartMarkMessage {
   readonly type = "partMark";
@@ -11,19 +14,31 @@ export class OwnPartMark implements PartMarkMessage {
   readonly sequence: number;
   readonly part: number;
   readonly runningHash: Uint8Array;
-  readonly signature: Uint8Array;
+  readonly signature = unsigned;
   readonly #packed: PackedPart;
+  #signed: Promise<PartMarkMessage> | undefined;
 
-  constructor(mark: Omit<PartMarkMessage, "type" | "part">, packed: PackedPart) {
-    this.rung = mark.rung;
-    this.sequence = mark.sequence;
+  constructor(
+    { rung, sequence, runningHash }: Omit<PartMarkMessage, "type" | "part" | "signature">,
+    packed: PackedPart,
+  ) {
+    this.rung = rung;
+    this.sequence = sequence;
     this.part = packed.index;
-    this.runningHash = mark.runningHash;
-    this.signature = mark.signature;
+    this.runningHash = runningHash;
     this.#packed = packed;
   }
 
   get packed(): PackedPart {
     return this.#packed;
+  }
+
+  /** As other nodes get it. `sign` is called once, whatever comes of it. */
+  signed(sign: (mark: PartMarkMessage) => Promise<Uint8Array>): Promise<PartMarkMessage> {
+    this.#signed ??= sign(this).then((signature) => {
+      const { type, rung, sequence, part, runningHash } = this;
+      return { type, rung, sequence, part, runningHash, signature };
+    });
+    return this.#signed;
   }
 }

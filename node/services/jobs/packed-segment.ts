@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { type Part, partTargetTicks, SegmentPackager, type SegmentTotals } from "@leat/node/media/packager.ts";
 import type { Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
@@ -47,8 +47,12 @@ export const packSegment: PackSegment = ({ rung, sequence, config, frames, partT
   return { rung, sequence, parts, totals: packager.totals };
 };
 
+export function sha256(bytes: Uint8Array): Uint8Array {
+  return hash("sha256", bytes, "buffer");
+}
+
 export function hashPart(part: Part): PackedPart {
-  return { ...part, sha256: createHash("sha256").update(part.bytes).digest() };
+  return { ...part, sha256: sha256(part.bytes) };
 }
 
 /** SHA-256 of a whole segment: of its parts in order. */

@@ -5,7 +5,6 @@ import { type IncomingSegment, SegmentVerifier } from "@leat/node/services/deliv
 import { PublishedLog } from "@leat/node/services/ingest/published-log.ts";
 import { OwnPartMark } from "@leat/node/services/jobs/own-part-mark.ts";
 import { packSegment } from "@leat/node/services/jobs/packed-segment.ts";
-import { decodeMediaMessage, encodeMediaMessage } from "@leat/node/wire/media/codec.ts";
 import type { MediaMessage, SegmentStartMessage } from "@leat/node/wire/media/message.ts";
 import { createDomain } from "@leat/sdk/protocol/eip712.ts";
 import type { Frame } from "@leat/sdk/protocol/frame.ts";
@@ -28,7 +27,7 @@ const frames: Frame[] = Array.from({ length: 30 }, (_, index) => ({
   data: Uint8Array.of(index, 1, 2, 3),
 }));
 
-async function publishedMessages(): Promise<MediaMessage[]> {
+async function publishedMessages(isOwn = false): Promise<MediaMessage[]> {
   const log = new PublishedLog({
     stream,
     signer,
@@ -40,9 +39,9 @@ async function publishedMessages(): Promise<MediaMessage[]> {
   log.open({ rung: 1, sequence: 3, epoch: 0, firstFrame: 90, discontinuity: false, wallClockMs: 0, config });
   for (const frame of frames) log.push(1, frame);
   log.end(1);
-  await log.close();
+  log.close();
   const messages: MediaMessage[] = [];
-  for await (const message of log.readFrom(0, new AbortController().signal)) messages.push(message);
+  for await (const message of log.readFrom(0, new AbortController().signal, isOwn)) messages.push(message);
   return messages;
 }
 
@@ -92,12 +91,12 @@ describe("segment verifier", () => {
 
   describe("of this node's own origin", () => {
     it("takes the parts as their marks bring them, and packs none again", async () => {
-      const messages = await publishedMessages();
+      const messages = await publishedMessages(true);
       const marks = messages.filter((message) => message instanceof OwnPartMark);
       const own = verify(messages, signer.address, true);
       assert.equal(marks.length, 5);
       for (const [at, { packed }] of marks.entries()) assert.equal(own.parts[at], packed);
-      assert.deepEqual(own, verify(messages));
+      assert.deepEqual(own, verify(await publishedMessages()));
     });
 
     it("gives a part once its next frame is there, as any edge does, and the last with the end", async () => {
@@ -114,28 +113,20 @@ describe("segment verifier", () => {
         }
         return [...steps, segment.restartPart()];
       };
-      const messages = (await publishedMessages()).slice(0, -2);
-      const seen = given(true, messages);
-      assert.deepEqual(seen, given(false, messages));
+      const open = async (isOwn: boolean) => (await publishedMessages(isOwn)).slice(0, -2);
+      const seen = given(true, await open(true));
+      assert.deepEqual(seen, given(false, await open(false)));
       assert.deepEqual([seen.filter((index) => index !== undefined), seen.at(-1)], [[0, 1, 2, 3, 2], 2]);
     });
 
     it("takes no mark that another process may have made, none out of turn, and no end too early", async () => {
-      const messages = await publishedMessages();
+      const messages = await publishedMessages(true);
       const isMark = (message: MediaMessage, part: number) => message.type === "partMark" && message.part === part;
       const sent = messages.map((message) => (isMark(message, 4) ? ({ ...message } as MediaMessage) : message));
       assert.throws(() => verify(sent, signer.address, true), { code: "DELIVERY_PART_ALTERED" });
       const without = (part: number) => messages.filter((message) => !isMark(message, part));
       assert.throws(() => verify(without(1), signer.address, true), { code: "DELIVERY_PART_ALTERED" });
       assert.throws(() => verify(without(4), signer.address, true), { code: "DELIVERY_PART_UNMARKED" });
-    });
-
-    it("sends no part along with its mark", async () => {
-      const [mark] = (await publishedMessages()).filter((message) => message.type === "partMark");
-      const bytes = Buffer.concat(encodeMediaMessage(mark!));
-      const keys = Object.keys(decodeMediaMessage(bytes)).sort();
-      assert.deepEqual(keys, ["part", "rung", "runningHash", "sequence", "signature", "type"]);
-      assert.equal(bytes.length < 200, true);
     });
   });
 });

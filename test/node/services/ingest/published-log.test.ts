@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
 import { PublishedLog } from "@leat/node/services/ingest/published-log.ts";
+import { OwnPartMark } from "@leat/node/services/jobs/own-part-mark.ts";
+import { decodeMediaMessage, encodeMediaMessage } from "@leat/node/wire/media/codec.ts";
+import type { MediaMessage } from "@leat/node/wire/media/message.ts";
 import { createDomain } from "@leat/sdk/protocol/eip712.ts";
 import type { Frame } from "@leat/sdk/protocol/frame.ts";
 import type { StatementSigner } from "@leat/sdk/protocol/statements.ts";
@@ -41,53 +44,72 @@ describe("published log", () => {
     log.end(1);
   }
 
+  const never = new AbortController().signal;
+  const frames = ["frame", "frame", "frame", "frame"];
+  const whole = ["segmentStart", ...frames, "partMark", "segmentEnd"];
+
   it("tells once that a part has no mark, and lets nothing of the stream out behind it", async () => {
     for (const sequence of [0, 1, 2]) publish(sequence);
-    await assert.rejects(log.flushed(), broken);
-    publish(3);
-    await assert.rejects(log.flushed(), broken);
+    log.close();
+    for (const _ of ["one edge", "another"]) {
+      const types: string[] = [];
+      const reading = async () => {
+        for await (const { type } of log.readFrom(0, never)) types.push(type);
+      };
+      await assert.rejects(reading(), broken);
+      assert.deepEqual(types, ["config", ...whole, "segmentStart", ...frames]);
+    }
     assert.deepEqual(faults, [broken]);
-    const gone = new AbortController();
-    const reading = log.readFrom(0, gone.signal);
-    const types: string[] = [];
-    for (let left = log.size + 1; left > 0; left -= 1) types.push((await reading.next()).value!.type);
-    const frames = ["frame", "frame", "frame", "frame"];
-    const whole = ["config", "segmentStart", ...frames, "partMark", "segmentEnd"];
-    assert.deepEqual(types, [...whole, "segmentStart", ...frames]);
   });
 
-  it("ends who serves its frames, and tells edges no end that is none", async () => {
+  it("signs each mark once for all edges of other nodes, and none for its own", async () => {
+    signings = 10;
     for (const sequence of [0, 1]) publish(sequence);
-    await assert.rejects(log.close(), broken);
-    assert.equal(ended, 1);
-    assert.equal(log.closed, false);
+    log.close();
+    const read = async (isOwn: boolean) => {
+      const messages: MediaMessage[] = [];
+      for await (const message of log.readFrom(0, never, isOwn)) messages.push(message);
+      assert.deepEqual(
+        messages.map(({ type }) => type),
+        ["config", ...whole, ...whole],
+      );
+      return messages.filter((message) => message.type === "partMark");
+    };
+    const own = await read(true);
+    assert.equal(signings, 10);
+    assert.ok(own.every((mark) => mark instanceof OwnPartMark));
+    assert.throws(() => encodeMediaMessage(own[0]!), { code: "WIRE_MESSAGE_UNSENDABLE" });
+    const [first, second] = await Promise.all([read(false), read(false)]);
+    assert.equal(signings, 12);
+    assert.ok(first.every((mark, at) => mark === second[at]));
+    for (const mark of first)
+      assert.deepEqual(decodeMediaMessage(Buffer.concat(encodeMediaMessage(mark))).type, "partMark");
   });
 
   it("keeps little while nobody reads, and more until nobody has for as long", async () => {
     const domain = createDomain(31_337, `0x${"e5".repeat(20)}`);
     const shared = { stream: `0x${"5e".repeat(32)}`, signer: honest, domain, partTargetMs: () => 250 } as const;
     log = new PublishedLog({ ...shared, keptSegments: 5, unwatchedSegments: 2, onFault: assert.ifError });
-    const kept = async (sequence: number) => {
+    const kept = (sequence: number) => {
       publish(sequence);
-      await log.flushed();
       // Each begins and ends, and has a mark behind its four frames.
       return log.size / 7;
     };
-    for (const sequence of [0, 1, 2]) await kept(sequence);
-    assert.equal(await kept(3), 2);
+    for (const sequence of [0, 1, 2]) kept(sequence);
+    assert.equal(kept(3), 2);
     const reading = log.readFrom(0, new AbortController().signal);
     await reading.next();
-    for (const sequence of [4, 5, 6]) await kept(sequence);
-    assert.equal(await kept(7), 5);
+    for (const sequence of [4, 5, 6]) kept(sequence);
+    assert.equal(kept(7), 5);
     await reading.return();
-    for (const sequence of [8, 9, 10]) await kept(sequence);
-    assert.equal(await kept(11), 5);
-    assert.equal(await kept(12), 2);
+    for (const sequence of [8, 9, 10]) kept(sequence);
+    assert.equal(kept(11), 5);
+    assert.equal(kept(12), 2);
   });
 
-  it("closes when all is out", async () => {
+  it("closes when all is out", () => {
     publish(0);
-    await log.close();
+    log.close();
     assert.deepEqual([ended, log.closed, faults.length], [1, true, 0]);
   });
 });

@@ -118,7 +118,7 @@ describe("source segments", () => {
   it("hold no picture twice once its part is whole", async () => {
     passthrough.setRenditions([{ ...info, rung: SOURCE_RUNG }]);
     const frames = publish();
-    await log.close();
+    log.close();
     const buffers = new Set<ArrayBufferLike>();
     const data: Uint8Array[] = [];
     let parts = 0;
