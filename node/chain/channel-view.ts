@@ -14,7 +14,11 @@ export interface ChannelState {
 
 /** The chain as payers and payees need it; everything at confirmed depth. */
 export interface ChannelView {
-  channelState(channel: Channel): Promise<ChannelState>;
+  /**
+   * The same object for as long as nothing happens to the channel.
+   * @param id Saves making it, where it is known.
+   */
+  channelState(channel: Channel, id?: Hex): Promise<ChannelState>;
   /**
    * Whether `signer` signs for `payer`: its own key, or a balancer key of a cluster's account, which goes on for a quarter
    * of a thaw after its removal, so that open work is paid.

@@ -54,7 +54,7 @@ export class RegistryView implements ChannelView, Startable {
   readonly #keeper: RegistryKeeper | undefined;
   readonly #listeners = new Set<(log: DecodedLog) => void>();
   readonly #rollbackListeners = new Set<(blockNumber: bigint) => void>();
-  readonly #channels = new ChannelCache<EscrowChannel>();
+  readonly #channels = new ChannelCache<ChannelState & EscrowChannel>();
   readonly #allotments = new ChannelCache<Allotment | undefined>();
   #history = new RegistryHistory();
   readonly #rollbacks;
@@ -174,12 +174,14 @@ export class RegistryView implements ChannelView, Startable {
     });
   }
 
-  async channelState(channel: Channel): Promise<ChannelState & EscrowChannel> {
-    const id = channelId(channel);
+  channelState(channel: Channel, id = channelId(channel)): Promise<ChannelState & EscrowChannel> {
     const blockNumber = this.#history.position?.blockNumber;
-    const read = () => this.#ask("channelOf", this.reader.channel(id, blockNumber));
-    const found = await (blockNumber === undefined ? read() : this.#channels.get(id, read));
-    return { ...found, collectTransaction: this.#history.state.collections.get(id)?.transaction };
+    const read = async () => {
+      const found = await this.#ask("channelOf", this.reader.channel(id, blockNumber));
+      // Whatever changes either names the channel, and has both read anew.
+      return { ...found, collectTransaction: this.#history.state.collections.get(id)?.transaction };
+    };
+    return blockNumber === undefined ? read() : this.#channels.get(id, read);
   }
 
   async maySign(payer: Address, signer: Address): Promise<boolean> {

@@ -174,7 +174,7 @@ export class ChannelBooks {
     const { chain, signers } = this.#components;
     const { payer, payee, token } = book.channel;
     if (book.key !== undefined) book.key = await signers.allottedKey(book.channel, book.key.signer);
-    book.state = await chain.channelState(book.channel);
+    book.state = await chain.channelState(book.channel, book.id);
     book.paid = await chain.paidHistory(payer, payee, token);
     book.readAtMs = this.#components.clock.nowMs();
   }
@@ -209,10 +209,16 @@ export class ChannelBooks {
 
   creditLimit(book: Book): bigint {
     const paidExact = toExact(book.paid, book.decimals);
+    const { exactPerSecond, holdBackExact } = creditFacts(this.#countedJobs(book));
+    return creditLimitExact({ exactPerSecond, holdBackExact, paidExact }, this.#rules);
+  }
+
+  /** Jobs that credit is given for: open ones, and closed ones for a while. */
+  #countedJobs({ openJobs, closedJobs }: Book): Iterable<CreditTerms> {
+    if (closedJobs.size === 0) return openJobs.values();
     const oldest = this.#components.clock.nowMs() - CLOSED_CREDIT_MS;
-    const closed = [...book.closedJobs.values()].filter(({ closedAtMs }) => closedAtMs > oldest);
-    const counted = [...book.openJobs.values(), ...closed.map(({ terms }) => terms)];
-    return creditLimitExact({ ...creditFacts(counted), paidExact }, this.#rules);
+    const closed = [...closedJobs.values()].filter(({ closedAtMs }) => closedAtMs > oldest);
+    return [...openJobs.values(), ...closed.map(({ terms }) => terms)];
   }
 
   /** Exact amount a second: what was measured, or what the open jobs were quoted before there is a measure. */
@@ -243,7 +249,7 @@ export class ChannelBooks {
   status(book: Book): ChannelStatus {
     const { ledger, state, decimals } = book;
     const limit = this.creditLimit(book);
-    const { unpaidExact, creditExact, vouchered } = ledger;
+    const { unpaidExact, vouchered } = ledger;
     const { collected, thawing } = state;
     const reserve = this.promised(book);
     const exactPerSecond = this.exactPerSecond(book);
@@ -267,7 +273,10 @@ export class ChannelBooks {
       canLoseExact:
         this.#side === "held"
           ? canLoseExact(lost)
-          : payerCanLoseExact({ creditExact, holdBackExact: this.#heldBackExact(book, exactPerSecond) }),
+          : payerCanLoseExact({
+              creditExact: ledger.creditExact,
+              holdBackExact: this.#heldBackExact(book, exactPerSecond),
+            }),
     };
   }
 
@@ -284,7 +293,7 @@ export class ChannelBooks {
       vouchers.newest(this.#side, id),
       vouchers.totalExact(this.#side, id),
       vouchers.openEntries(this.#side, id),
-      chain.channelState(channel),
+      chain.channelState(channel, id),
       chain.paidHistory(channel.payer, channel.payee, channel.token),
     ]);
     const signer = signerOf(newest?.voucher);

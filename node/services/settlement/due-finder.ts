@@ -7,6 +7,7 @@ import {
   decideToCollect,
   decideTogether,
   type GasPrice,
+  reasonToCollect,
   type TokenValue,
 } from "@leat/node/metering/collect-rule.ts";
 import type { VoucherRecord } from "@leat/node/metering/voucher-store.ts";
@@ -52,15 +53,27 @@ export class DueFinder {
 
   /** What is due of these vouchers by the rule; with `all`, whatever is open. */
   async findDue(records: readonly VoucherRecord[], all: boolean): Promise<Due[]> {
+    const { chain } = this.#components;
     const looks: Look[] = [];
     for (const record of records) {
-      const look = await this.#lookAt(record);
-      if (look !== undefined) looks.push(look);
+      const { channel, voucher } = record;
+      const state = await chain.channelState(channelOf(voucher.value), channel);
+      if (voucher.value.cumulative > state.collected) looks.push(this.#lookAt(record, state));
+      else {
+        this.forget(channel);
+        await this.#onCollected(channel, state);
+      }
     }
     if (looks.length === 0) return [];
     if (all) return looks.map(({ record }) => this.#dueOf(record, "asked"));
+    const rules = await this.#rules();
+    const wanted = looks.filter(({ facts }) => reasonToCollect(facts, rules) !== undefined);
+    if (wanted.length === 0) {
+      await this.#gas.keepUp();
+      return [];
+    }
     const price = await this.#gas.price();
-    const decisions = decideTogether(looks, this.#options.batch, price, await this.#rules());
+    const decisions = decideTogether(wanted, this.#options.batch, price, rules);
     return [...decisions].flatMap(([{ record }, decision]) => {
       if ("collect" in decision) return [this.#dueOf(record, decision.collect)];
       this.#noteWait(record, decision, price);
@@ -73,17 +86,11 @@ export class DueFinder {
     return (await this.#gas.price()).now;
   }
 
-  /** What the rule needs to know of a channel; undefined when nothing of it is open. */
-  async #lookAt(record: VoucherRecord): Promise<Look | undefined> {
+  /** What the rule needs to know of a channel of which something is open. */
+  #lookAt(record: VoucherRecord, state: ChannelState): Look {
     const { payee, chain, clock, tokens } = this.#components;
     const { channel, voucher } = record;
     const { cumulative, payer, token } = voucher.value;
-    const state = await chain.channelState(channelOf(voucher.value));
-    if (cumulative <= state.collected) {
-      this.forget(channel);
-      await this.#onCollected(channel, state);
-      return undefined;
-    }
     const nowMs = clock.nowMs();
     const since = this.#openSinceMs.get(channel) ?? nowMs;
     this.#openSinceMs.set(channel, since);
@@ -117,7 +124,7 @@ export class DueFinder {
       const { value } = record.voucher;
       if (!record.acknowledged || value.payer !== membersOf || !wanted.has(value.token)) continue;
       if (chain.operatorOf(value.payee) === undefined) continue;
-      const { collected, reserve, thawing } = await chain.channelState(channelOf(value));
+      const { collected, reserve, thawing } = await chain.channelState(channelOf(value), record.channel);
       const facts = { vouchered: value.cumulative, collected, reserve, thawing, jobEnded: true, uncollectedForMs: 0 };
       const price = await this.#gas.price();
       // The transaction goes anyway, so a spike is no reason to leave a member behind.

@@ -21,6 +21,11 @@ export class GasWatch {
     this.#clock = clock;
   }
 
+  /** Sees to it that what is usual is known when it is asked for: a price is read when one is to be kept. */
+  async keepUp(): Promise<void> {
+    if (this.#clock.nowMs() - this.#keptAtMs >= KEEP_EVERY_MS) await this.price();
+  }
+
   async price(): Promise<GasPrice> {
     const nowMs = this.#clock.nowMs();
     if (this.#now === undefined || nowMs - this.#now.atMs >= FRESH_MS) {

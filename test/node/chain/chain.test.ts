@@ -23,7 +23,7 @@ import {
   joinOperator,
 } from "../../../sdk/client/actions/operator.ts";
 import { paymentEscrowAbi } from "../../../sdk/protocol/abi/payment-escrow.ts";
-import { hubChannel } from "../../../sdk/protocol/channel.ts";
+import { channelId, hubChannel } from "../../../sdk/protocol/channel.ts";
 import { type AnvilChain, openAnvil } from "../../support/anvil-chain.ts";
 import { openRpcProxy } from "../../support/rpc-proxy.ts";
 
@@ -206,6 +206,7 @@ describe("chain", () => {
     const { thawEndsAt } = await getCollectStatus(client, channel);
     const expected = { collected: 0n, reserve: 50n, thawing: 30n, thawEndsAt, collectTransaction: undefined };
     assert.deepEqual(await view.channelState(channel), expected);
+    assert.equal(await view.channelState(channel), await view.channelState(channel, channelId(channel)));
     assert.equal(await view.decimalsOf(token), 6);
 
     const status = await getOperatorStatus(client, node!.address);

@@ -33,4 +33,22 @@ describe("gas watch", () => {
     }
     assert.equal((await watch.price()).usual, 1_000n);
   });
+
+  it("knows what is usual though nobody needs the price, asking once a minute", async () => {
+    const clock = new ManualClock();
+    let price = 10n;
+    let asked = 0;
+    const gasPrice = async () => {
+      asked += 1;
+      return price;
+    };
+    const watch = new GasWatch({ gasPrice, blockGasLimit: async () => 30_000_000n }, clock);
+    for (let second = 0; second < 180; second += 5) {
+      await watch.keepUp();
+      await clock.advance(5_000);
+    }
+    assert.equal(asked, 3);
+    price = 1_000n;
+    assert.deepEqual(await watch.price(), { now: 1_000n, usual: 10n });
+  });
 });
