@@ -18,7 +18,9 @@ export class Turns {
   #left: number;
   #countedAtMs = performance.now();
   #isCrowded = false;
-  #waiting: (() => void)[] = [];
+  /** How many wait for the next turn, and what they wait for: one promise for all. */
+  #waiting = 0;
+  #turn: PromiseWithResolvers<void> | undefined;
   #soon: NodeJS.Immediate | undefined;
   #later: NodeJS.Timeout | undefined;
 
@@ -29,11 +31,12 @@ export class Turns {
 
   /** Resolves with the next turn, `everyMs` from now at the latest, or the crowd's. */
   next(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiting.push(resolve);
-      if (this.#waiting.length >= this.#options.most) this.#give();
-      else if (this.#waiting.length === 1) this.#plan();
-    });
+    this.#turn ??= Promise.withResolvers<void>();
+    const { promise } = this.#turn;
+    this.#waiting += 1;
+    if (this.#waiting >= this.#options.most) this.#give();
+    else if (this.#waiting === 1) this.#plan();
+    return promise;
   }
 
   #plan(): void {
@@ -48,8 +51,11 @@ export class Turns {
     clearTimeout(this.#later);
     this.#count();
     this.#left = Math.max(0, this.#left - 1);
-    this.#isCrowded = this.#waiting.length >= (this.#options.crowd?.least ?? Number.POSITIVE_INFINITY);
-    for (const resolve of this.#waiting.splice(0)) resolve();
+    this.#isCrowded = this.#waiting >= (this.#options.crowd?.least ?? Number.POSITIVE_INFINITY);
+    const turn = this.#turn;
+    this.#waiting = 0;
+    this.#turn = undefined;
+    turn?.resolve();
   }
 
   #count(): void {

@@ -1,6 +1,7 @@
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { EntryKey, LedgerEntry, VoucherSide } from "../metering/voucher-store.ts";
-import type { Changes, Database } from "./database.ts";
+import type { Changes } from "./changes.ts";
+import type { Database } from "./database.ts";
 
 /** Jobs of a channel of which the last entry is remembered: more than run at once. */
 const MAX_JOBS = 64;

@@ -3,6 +3,7 @@ import { fileReason } from "@leat/sdk/base/file-reasons.ts";
 import { Level } from "level";
 import { makeFolder } from "../kernel/make-folder.ts";
 import { Turns } from "../kernel/turns.ts";
+import { type Changes, ChangesView, type Ground, type Staged } from "./changes.ts";
 import { findDamage } from "./log-check.ts";
 
 export class StoreError extends CodedError<
@@ -22,28 +23,35 @@ export class StoreError extends CodedError<
 const TURNS = { everyMs: 40, atOnce: 10, most: 256 };
 const PATIENT_TURNS = { everyMs: 100, atOnce: 10, most: 256, crowd: { least: 16, everyMs: 500 } };
 
-/** What a change sees: everything written before it, also what is not on disk yet. */
-export interface Changes {
-  get(key: string): Promise<string | undefined>;
-  /** Keys that begin with `prefix`, ascending. */
-  list(prefix: string): Promise<[key: string, value: string][]>;
-  /** The greatest key that begins with `prefix`. */
-  lastKey(prefix: string): Promise<string | undefined>;
-  put(key: string, value: string): void;
-  delete(key: string): void;
-}
+/** A change that somebody asked for, and how it ended. */
+class Asked<T = unknown> {
+  readonly #work: (changes: Changes) => Promise<T>;
+  readonly #resolve: (value: T) => void;
+  /** Whatever else was made, it failed. */
+  readonly fail: (error: unknown) => void;
+  #end: { readonly value: T } | { readonly error: unknown } | undefined;
 
-type Staged = Map<string, string | undefined>;
+  constructor(work: (changes: Changes) => Promise<T>, resolve: (value: T) => void, reject: (error: unknown) => void) {
+    this.#work = work;
+    this.#resolve = resolve;
+    this.fail = reject;
+  }
 
-/** A change that nobody has made yet. */
-interface Asked {
-  /** Makes it, and says how to answer whoever asked. */
-  make(): Promise<Made>;
-}
+  async make(changes: ChangesView): Promise<void> {
+    try {
+      this.#end = { value: await this.#work(changes) };
+      changes.keep();
+    } catch (error) {
+      this.#end = { error };
+    }
+  }
 
-interface Made {
-  resolve(): void;
-  reject(error: unknown): void;
+  /** Tells whoever asked how it ended. */
+  answer(): void {
+    if (this.#end === undefined) return;
+    if ("error" in this.#end) this.fail(this.#end.error);
+    else this.#resolve(this.#end.value);
+  }
 }
 
 export interface ChangeOptions {
@@ -58,6 +66,7 @@ export interface ChangeOptions {
 export class Database {
   readonly location: string;
   readonly #level: Level<string, string>;
+  readonly #ground: Ground;
   readonly #turns = new Turns(TURNS);
   readonly #patientTurns = new Turns(PATIENT_TURNS);
   #asked: Asked[] = [];
@@ -74,6 +83,7 @@ export class Database {
   private constructor(location: string, level: Level<string, string>) {
     this.location = location;
     this.#level = level;
+    this.#ground = { level, staged: () => this.#staged, assertOpen: () => this.#assertOpen() };
   }
 
   static async open(location: string): Promise<Database> {
@@ -105,23 +115,17 @@ export class Database {
   change<T>(work: (changes: Changes) => Promise<T>, { patient = false }: ChangeOptions = {}): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#isClosing) throw this.#closedError();
-      const make = async () => {
-        const own: Staged = new Map();
-        const value = await work(this.#view(own));
-        for (const [key, item] of own) this.#staged.set(key, item);
-        return { resolve: () => resolve(value), reject };
-      };
-      this.#asked.push({ make: () => make().catch((error) => ({ resolve: () => reject(error), reject })) });
+      this.#asked.push(new Asked(work, resolve, reject) as Asked);
       void (patient ? this.#patientTurns : this.#turns).next().then(() => this.#write());
     });
   }
 
   get(key: string): Promise<string | undefined> {
-    return this.#view(new Map()).get(key);
+    return new ChangesView(this.#ground).get(key);
   }
 
   list(prefix: string): Promise<[key: string, value: string][]> {
-    return this.#view(new Map()).list(prefix);
+    return new ChangesView(this.#ground).list(prefix);
   }
 
   /** Waits for what is under way. Works twice. */
@@ -130,47 +134,6 @@ export class Database {
     await this.#write();
     this.#isClosed = true;
     await this.#level.close();
-  }
-
-  #view(own: Staged): Changes {
-    const layers = () => [this.#staged, own];
-    return {
-      get: async (key) => {
-        for (const layer of [own, this.#staged]) if (layer.has(key)) return layer.get(key);
-        this.#assertOpen();
-        // A read through the thread pool costs ten times the look-up, and changes wait for each other's reads.
-        return this.#level.getSync(key);
-      },
-      list: async (prefix) => {
-        this.#assertOpen();
-        // Layers first: what is moved to disk while the iterator runs must not be missed.
-        const above = layers();
-        const found = new Map(await this.#level.iterator({ gte: prefix, lt: `${prefix}\uffff` }).all());
-        for (const layer of above) {
-          for (const [key, value] of layer) {
-            if (!key.startsWith(prefix)) continue;
-            if (value === undefined) found.delete(key);
-            else found.set(key, value);
-          }
-        }
-        return [...found].sort(([left], [right]) => (left < right ? -1 : 1));
-      },
-      lastKey: async (prefix) => {
-        this.#assertOpen();
-        const above = new Map(layers().flatMap((layer) => [...layer]));
-        let last: string | undefined;
-        for (const [key, value] of above) {
-          if (value !== undefined && key.startsWith(prefix) && key > (last ?? "")) last = key;
-        }
-        for await (const key of this.#level.keys({ gte: prefix, lt: `${prefix}\uffff`, reverse: true })) {
-          if (above.has(key) && above.get(key) === undefined) continue;
-          return key > (last ?? "") ? key : last;
-        }
-        return last;
-      },
-      put: (key, value) => own.set(key, value),
-      delete: (key) => own.set(key, undefined),
-    };
   }
 
   /** Makes and writes what was asked for until now, and what comes meanwhile when its turn comes. */
@@ -190,8 +153,7 @@ export class Database {
   }
 
   async #writeRow(asked: readonly Asked[]): Promise<void> {
-    const made: Made[] = [];
-    for (const one of asked) made.push(await one.make());
+    for (const one of asked) await one.make(new ChangesView(this.#ground));
     try {
       if (this.#staged.size > 0) {
         const operations = [...this.#staged].map(([key, value]) =>
@@ -202,12 +164,12 @@ export class Database {
       }
       this.#staged = new Map();
       // Also an answer that changed nothing may rest on what was made before it.
-      for (const one of made) one.resolve();
+      for (const one of asked) one.answer();
     } catch (cause) {
       this.#staged = new Map();
       this.#failures += 1;
       const error = this.#writeError(reasonOf(cause), cause);
-      for (const one of made) one.reject(error);
+      for (const one of asked) one.fail(error);
     }
   }
 

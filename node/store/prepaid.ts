@@ -1,5 +1,6 @@
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
-import type { Changes, Database } from "./database.ts";
+import type { Changes } from "./changes.ts";
+import type { Database } from "./database.ts";
 
 /**
  * `pending`: on its way to the chain; the payer makes no second one meanwhile. `refused`: the chain would not take it,

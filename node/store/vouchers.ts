@@ -18,7 +18,7 @@ type Records = Map<Hex, VoucherRecord>;
 
 /** What was read of the database, and what changed since. */
 class Memory {
-  readonly entries = new Map<string, Promise<ChannelEntries>>();
+  readonly entries = { issued: new Map<Hex, Promise<ChannelEntries>>(), held: new Map<Hex, Promise<ChannelEntries>>() };
   readonly records = new Map<VoucherSide, Promise<Records>>();
   /** Failed writes before it: after another one it may hold what is not there. */
   readonly failures: number;
@@ -138,7 +138,7 @@ export class LevelVoucherStore implements VoucherStore {
 
   #entries(side: VoucherSide, channel: Hex): Promise<ChannelEntries> {
     const { entries } = this.#current();
-    return remember(entries, `${side}/${channel}`, () => ChannelEntries.load(this.#database, side, channel));
+    return remember(entries[side], channel, () => ChannelEntries.load(this.#database, side, channel));
   }
 
   #current(): Memory {

@@ -1,5 +1,5 @@
 import { Mutex } from "../../node/kernel/mutex.ts";
-import type { Changes } from "../../node/store/database.ts";
+import type { Changes } from "../../node/store/changes.ts";
 
 /** What survives: keys and values of a node's store, and the text beside its key. */
 export interface Disk {
@@ -42,6 +42,8 @@ export class VolatileStore {
             .filter((key) => key.startsWith(prefix))
             .sort()
             .at(-1),
+        firstFrom: async (from, prefix) =>
+          [...this.#read(own)].filter(([key]) => key >= from && key.startsWith(prefix)).sort()[0],
         put: (key, value) => own.set(key, value),
         delete: (key) => own.set(key, undefined),
       };

@@ -109,7 +109,7 @@ describe("database", () => {
         run += 1;
         const db = database ?? (await reopen());
         const model = new Map<string, string>();
-        const done = steps.map(({ key: name, value }) =>
+        const make = ({ key: name, value }: (typeof steps)[number]) =>
           db.change(async (changes) => {
             const full = `${run}/${name}`;
             if (value === undefined) changes.delete(full);
@@ -119,9 +119,13 @@ describe("database", () => {
             const expected = [...model].filter(([one]) => one.startsWith(`${run}/a/`)).sort();
             assert.deepEqual(await changes.list(`${run}/a/`), expected);
             assert.equal(await changes.lastKey(`${run}/a/`), expected.at(-1)?.[0]);
-          }),
-        );
-        await Promise.all(done);
+            const onward = expected.find(([one]) => one >= full);
+            assert.deepEqual(await changes.firstFrom(full, `${run}/a/`), onward);
+          });
+        // What is on disk, and what is pending above it.
+        for (const part of [steps.slice(0, steps.length >> 1), steps.slice(steps.length >> 1)]) {
+          await Promise.all(part.map(make));
+        }
         assert.deepEqual(await db.list(`${run}/`), [...model].sort());
       }),
       { numRuns: 30 },
