@@ -8,7 +8,8 @@ const MAX_JOBS = 64;
 
 /**
  * The entries behind one side of one channel's vouchers. Open and closed ones stand apart, so that open ones are listed
- * fast. The total and the open ones are in memory as they are in the database: every voucher asks for them.
+ * fast. The total and the open ones are in memory as they are in the database: every voucher asks for them. Closed ones
+ * that follow each other are one record, under the last of them: all that is asked of it is whether there was one.
  */
 export class ChannelEntries {
   readonly #path: string;
@@ -49,10 +50,9 @@ export class ChannelEntries {
     const name = entryName(entry);
     if (this.#open.has(name)) return false;
     const last = this.#last.get(entry.job) ?? (await this.#findLast(changes, entry.job));
-    const doneKey = entryKey("done", this.#path, name);
-    if (name <= last && (await changes.get(doneKey)) !== undefined) return false;
+    if (name <= last && (await this.#isDone(changes, entry, name))) return false;
     const isOpen = entry.state === "waiting" || entry.state === "payable";
-    changes.put(isOpen ? entryKey("open", this.#path, name) : doneKey, entryText(entry));
+    changes.put(entryKey(isOpen ? "open" : "done", this.#path, name), entryText(entry));
     this.#addToTotal(changes, countedExact(entry));
     if (isOpen) this.#open.set(name, entry);
     if (name > last) this.#remember(entry.job, name);
@@ -67,6 +67,7 @@ export class ChannelEntries {
     adjustExact = 0n,
   ): void {
     let difference = adjustExact;
+    const done: LedgerEntry[] = [];
     for (const key of keys) {
       const name = entryName(key);
       const before = this.#open.get(name);
@@ -78,11 +79,24 @@ export class ChannelEntries {
         this.#open.set(name, after);
       } else {
         changes.delete(entryKey("open", this.#path, name));
-        changes.put(entryKey("done", this.#path, name), entryText(after));
         this.#open.delete(name);
+        done.push(after);
       }
     }
+    for (const run of runsOf(done)) {
+      changes.put(
+        entryKey("done", this.#path, entryName(run.at(-1)!)),
+        run.length === 1 ? entryText(run[0]!) : runText(run),
+      );
+    }
     this.#addToTotal(changes, difference);
+  }
+
+  /** Whether there is a closed one of that key, by itself or within a run. */
+  async #isDone(changes: Changes, { job, attempt, seq }: EntryKey, name: string): Promise<boolean> {
+    const key = entryKey("done", this.#path, name);
+    const found = await changes.firstFrom(key, entryKey("done", this.#path, attemptName(job, attempt)));
+    return found !== undefined && (found[0] === key || firstOf(found[1]) <= seq);
   }
 
   /** Writes the total even when it stays: its key is also the list of channels. */
@@ -121,7 +135,38 @@ function entryKey(set: "open" | "done", path: string, name: string): string {
 
 /** Numbers are padded so that text order is number order. */
 function entryName({ job, attempt, seq }: EntryKey): string {
-  return `${job}/${attempt.toString().padStart(10, "0")}/${seq.toString().padStart(20, "0")}`;
+  return `${attemptName(job, attempt)}${seq.toString().padStart(20, "0")}`;
+}
+
+/** What the names of an attempt's entries begin with. */
+function attemptName(job: Hex, attempt: number): string {
+  return `${job}/${attempt.toString().padStart(10, "0")}/`;
+}
+
+/** Cuts entries where one does not follow the one before it. */
+function runsOf(entries: readonly LedgerEntry[]): LedgerEntry[][] {
+  const runs: LedgerEntry[][] = [];
+  for (const entry of entries) {
+    const run = runs.at(-1);
+    const last = run?.at(-1);
+    const follows = last?.job === entry.job && last.attempt === entry.attempt && last.seq + 1n === entry.seq;
+    if (follows) run!.push(entry);
+    else runs.push([entry]);
+  }
+  return runs;
+}
+
+/** In place of a receipt's hash, the number of the first. */
+function runText(run: readonly LedgerEntry[]): string {
+  const { seq, state } = run[0]!;
+  const exact = run.reduce((sum, entry) => sum + entry.exact, 0n);
+  return JSON.stringify([exact.toString(), seq.toString(), state]);
+}
+
+/** Of a run its first number; of a record of one entry, more than any. */
+function firstOf(text: string): bigint {
+  const [, first] = JSON.parse(text) as [string, string, string];
+  return first.startsWith("0x") ? 1n << 64n : BigInt(first);
 }
 
 function entryText(entry: LedgerEntry): string {

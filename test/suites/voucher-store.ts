@@ -153,6 +153,36 @@ export function describeVoucherStore(name: string, open: () => Promise<VoucherSt
       assert.equal(await again.addEntry("held", channel, entry(10n, 1n)), false);
     });
 
+    it("knows each entry of a row that was closed together", async () => {
+      const row = [3n, 4n, 5n, 6n, 8n];
+      await Promise.all([...row, 7n, 9n].map((seq) => store.addEntry("held", channel, entry(seq, 1n, "payable"))));
+      await store.addEntry("held", channel, { ...entry(4n, 1n), attempt: 2 });
+      await store.put("held", {
+        record: voucherRecord(1n, 5n),
+        expectedSeq: 0n,
+        covered: row.map((seq) => keyOf({ seq })),
+      });
+      const offered = [2n, ...row, 7n, 9n, 10n];
+      const addAll = async (to: VoucherStore) => {
+        const added = await Promise.all(offered.map((seq) => to.addEntry("held", channel, entry(seq, 1n))));
+        return offered.filter((_, at) => added[at]);
+      };
+      assert.deepEqual(await addAll(store), [2n, 10n]);
+      const again = await fixture.reopen();
+      assert.deepEqual(await addAll(again), []);
+      for (const seq of [3n, 5n]) {
+        assert.equal(await again.addEntry("held", channel, { ...entry(seq, 1n), attempt: 2 }), true);
+      }
+      const later = [3n, 4n, 5n].map((seq) => ({ job, attempt: 2, seq }));
+      await again.setEntries("held", channel, later, "vouchered");
+      assert.equal(await again.addEntry("held", channel, entry(11n, 1n)), true);
+      const rest = [2n, 7n, 9n, 10n, 11n].map((seq) => keyOf({ seq }));
+      await again.setEntries("held", channel, rest, "forfeited");
+      await again.forgetJob("held", channel, job);
+      assert.deepEqual(await addAll(again), offered);
+      assert.equal(await again.totalExact("held", channel), 8n);
+    });
+
     it("lists open entries by job, attempt and segment", async () => {
       for (const seq of [300n, 2n, 10n]) await store.addEntry("held", channel, entry(seq, 1n));
       await store.addEntry("held", channel, { ...entry(1n, 1n), attempt: 10 });
