@@ -1,36 +1,44 @@
 import type { EngineName } from "./engine.ts";
 import { isCoded, TranscodeError } from "./errors.ts";
+import { type EncoderPreference, type PickedEncoders, pickEncoders } from "./pick-encoders.ts";
 import type { EncoderReport } from "./probe.ts";
 import { probeEncoders } from "./probe.ts";
 
 export type EngineChoice = EngineName | "auto";
 
-export interface ChosenEngine {
+/** Of its encoders there is at least one, and each truly works here. */
+export interface ChosenEngine extends Partial<Pick<PickedEncoders, "passedOver">>, Pick<PickedEncoders, "encoders"> {
   readonly engine: EngineName;
-  /** Encoders that truly work here; at least one. */
-  readonly encoders: readonly EncoderReport[];
 }
 
 export type Probe = (options: { readonly engine: EngineName }) => Promise<readonly EncoderReport[]>;
+
+export interface EngineOptions {
+  readonly probe?: Probe;
+  readonly prefer?: EncoderPreference;
+}
 
 /**
  * The engine that this machine's jobs use, believed after it encoded real frames. `auto` prefers the bindings. Rejects
  * with what the last one tried is missing, and how to install it.
  */
-export async function chooseEngine(wanted: EngineChoice, probe: Probe = probeEncoders): Promise<ChosenEngine> {
-  if (wanted !== "auto") return tryEngine(wanted, probe);
+export async function chooseEngine(wanted: EngineChoice, options: EngineOptions = {}): Promise<ChosenEngine> {
+  if (wanted !== "auto") return tryEngine(wanted, options);
   try {
-    return await tryEngine("node-av", probe);
+    return await tryEngine("node-av", options);
   } catch (error) {
     if (!isCoded(error)) throw error;
-    return tryEngine("ffmpeg", probe);
+    return tryEngine("ffmpeg", options);
   }
 }
 
-async function tryEngine(engine: EngineName, probe: Probe): Promise<ChosenEngine> {
+async function tryEngine(
+  engine: EngineName,
+  { probe = probeEncoders, prefer = "fastest" }: EngineOptions,
+): Promise<ChosenEngine> {
   const reports = await probe({ engine });
-  const encoders = reports.filter(({ works }) => works);
+  const picked = pickEncoders(reports, prefer);
   const [first] = reports;
-  if (encoders.length > 0 || first === undefined) return { engine, encoders };
+  if (picked.encoders.length > 0 || first === undefined) return { engine, ...picked };
   throw new TranscodeError({ code: "TRANSCODE_ENCODER_FAILED", codec: first.codec, reason: first.reason ?? "" });
 }

@@ -1,4 +1,4 @@
-import type { AudioConfig, Boundary, Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { AudioConfig, Boundary, Frame, VideoCodec, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type { AudioGroup, DroppedRung, Ladder, ResolvedRung } from "./ladder.ts";
 
 export type EngineName = "node-av" | "ffmpeg";
@@ -8,6 +8,8 @@ export interface LiveSpec {
   readonly source: VideoConfig;
   readonly rungs: readonly ResolvedRung[];
   readonly engine?: EngineName;
+  /** Who encodes a codec; software where none is named, or where the named one does not open. */
+  readonly encoders?: Readonly<Partial<Record<VideoCodec, string>>>;
 }
 
 export type LiveInput =
@@ -28,6 +30,8 @@ export interface LiveSink {
   config(rungIndex: number, version: number, config: VideoConfig): void;
   frame(rungIndex: number, sequence: number, frame: Frame): void;
   segmentEnd(rungIndex: number, sequence: number, summary: SegmentSummary): void;
+  /** The chip's encoder did not open for this rung, all its sessions may be taken: software does its work. */
+  fallback?(rungIndex: number, encoder: string, reason: string): void;
 }
 
 /** Runs inside a worker. `push` resolves when the input was taken; `end` when everything came out. */

@@ -29,5 +29,6 @@ export type FromWorker =
     }
   | { readonly type: "error"; readonly detail: TranscodeErrorDetail; readonly message: string }
   | { readonly type: "stored"; readonly result: StoredResult }
-  | { readonly type: "probed"; readonly encoders: readonly EncoderReport[] }
+  | { readonly type: "probed"; readonly report: EncoderReport }
+  | { readonly type: "fallback"; readonly index: number; readonly encoder: string; readonly reason: string }
   | { readonly type: "finished"; readonly cpuMs: number };

@@ -1,4 +1,5 @@
 import type { AudioCodec, VideoCodec } from "@leat/sdk/protocol/frame.ts";
+import { type EncoderKind, kindOf, softwareEncoderOf } from "./encoders.ts";
 
 /** An encoder of FFmpeg and the options that every engine gives it, named as FFmpeg names them. */
 export interface VideoPreset {
@@ -18,7 +19,11 @@ export const STORED_GOP_SECONDS = 2;
  * Live encoders hold no frame back beyond the one whose duration rate control must know: no B-frames, no lookahead,
  * no alternate references, one thread, since several streams share the machine's cores and threads cost CPU.
  */
-export function livePreset(codec: VideoCodec, bitrate: number): VideoPreset | undefined {
+export function livePreset(codec: VideoCodec, bitrate: number, encoder = softwareEncoderOf(codec)): VideoPreset {
+  const kind = kindOf(encoder);
+  if (kind !== "software") {
+    return { encoder, options: hardwareOptions[kind], maxrate: Math.round(bitrate * 1.25), bufsize: bitrate * 2 };
+  }
   switch (codec) {
     case "h264":
       return {
@@ -71,11 +76,19 @@ export function livePreset(codec: VideoCodec, bitrate: number): VideoPreset | un
   }
 }
 
+/** One picture in flight, and a closed group wherever a key frame is asked for, in each maker's words. */
+const hardwareOptions: Readonly<Record<Exclude<EncoderKind, "software">, Readonly<Record<string, string>>>> = {
+  qsv: { preset: "veryfast", async_depth: "1", forced_idr: "1" },
+  nvenc: { preset: "p3", tune: "ll", delay: "0", zerolatency: "1", "forced-idr": "1", "no-scenecut": "1" },
+  vaapi: { async_depth: "1" },
+  videotoolbox: { realtime: "1", allow_sw: "0" },
+};
+
 /** Stored work may look ahead; a frame's decoding time stays its presentation time, so durations are exact. */
-export function storedPreset(codec: VideoCodec, bitrate: number): VideoPreset | undefined {
+export function storedPreset(codec: VideoCodec, bitrate: number): VideoPreset {
   const live = livePreset(codec, bitrate);
   if (codec === "h264") {
-    return { ...live!, options: { preset: "veryfast", "forced-idr": "1" }, maxrate: Math.round(bitrate * 1.5) };
+    return { ...live, options: { preset: "veryfast", "forced-idr": "1" }, maxrate: Math.round(bitrate * 1.5) };
   }
   if (codec === "vp9") {
     return {

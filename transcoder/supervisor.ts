@@ -14,6 +14,8 @@ export interface LiveTranscodeEvents {
   config(rungIndex: number, version: number, config: VideoConfig): void;
   frame(rungIndex: number, sequence: number, frame: Frame): void;
   segmentEnd(rungIndex: number, sequence: number, summary: SegmentSummary): void;
+  /** A chip's encoder did not open for this rung: software does its work. */
+  fallback?(rungIndex: number, encoder: string, reason: string): void;
   /** What the worker could not do. It is followed by `exit`. */
   error(error: TranscodeError): void;
   /** Once, last. Without an error after `end`, with TRANSCODE_WORKER_LOST when it was killed or crashed. */
@@ -50,6 +52,7 @@ export function startLiveTranscode(spec: LiveSpec, events: LiveTranscodeEvents):
   return new Supervisor<LiveInput>(start, spec.rungs.length + 2, events, (message) => {
     if (message.type === "config") events.config(message.index, message.version, message.config as VideoConfig);
     if (message.type === "frame") events.frame(message.index, message.sequence, message.frame);
+    if (message.type === "fallback") events.fallback?.(message.index, message.encoder, message.reason);
     if (message.type === "segmentEnd") events.segmentEnd(message.index, message.sequence, message.summary);
   });
 }

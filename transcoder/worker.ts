@@ -72,10 +72,18 @@ async function loadBindings() {
   });
 }
 
-async function measure(spec: ProbeSpec): Promise<EncoderReport[]> {
-  if (spec.engine === "ffmpeg") return (await import("./engines/ffmpeg/measure.ts")).measureEncoders(spec);
+async function measure(spec: ProbeSpec): Promise<void> {
+  const begin = () => send({ type: "taken", inputs: 0, cpuMs: cpuMs() });
+  const onReport = (report: EncoderReport) => send({ type: "probed", report });
+  if (spec.engine === "ffmpeg") {
+    const { measureEncoders } = await import("./engines/ffmpeg/measure.ts");
+    begin();
+    return measureEncoders(spec, onReport);
+  }
   await loadBindings();
-  return (await import("./engines/node-av/measure.ts")).measureEncoders(spec);
+  const { measureEncoders } = await import("./engines/node-av/measure.ts");
+  begin();
+  measureEncoders(spec, onReport);
 }
 
 async function start(message: JobMessage): Promise<void> {
@@ -85,6 +93,7 @@ async function start(message: JobMessage): Promise<void> {
         config: (index, version, config) => send({ type: "config", index, version, config }),
         frame: (index, sequence, frame) => send({ type: "frame", index, sequence, frame }),
         segmentEnd: (index, sequence, summary) => send({ type: "segmentEnd", index, sequence, summary }),
+        fallback: (index, encoder, reason) => send({ type: "fallback", index, encoder, reason }),
       });
       return;
     case "audio":
@@ -103,7 +112,7 @@ async function start(message: JobMessage): Promise<void> {
       return finish();
     }
     case "probe": {
-      send({ type: "probed", encoders: await measure(message.spec) });
+      await measure(message.spec);
       return finish();
     }
   }

@@ -1,5 +1,8 @@
+import { join } from "node:path";
 import { type Hex, toAddress } from "@leat/sdk/protocol/hex.ts";
 import { chooseEngine } from "@leat/transcoder/choose-engine.ts";
+import { probeEncoders } from "@leat/transcoder/probe.ts";
+import { rememberProbe } from "@leat/transcoder/remembered-probe.ts";
 import { startAudioEncode, startLiveTranscode } from "@leat/transcoder/supervisor.ts";
 import { fileBeside } from "../kernel/file-witness.ts";
 import { ProcessLoad } from "../kernel/process-load.ts";
@@ -149,12 +152,13 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     : undefined;
   if (roles.includes("transcode")) {
     if (x402 !== undefined && config.x402.transcodes) await addTranscodes(foundation, priceLists, x402);
+    const probe = rememberProbe(probeEncoders, join(config.node.dataDir, "encoders.json"), clock);
     const transcoding = new TranscodingService(
       {
         desk,
         media: host,
         receipts,
-        chooseEngine,
+        chooseEngine: (wanted, options) => chooseEngine(wanted, { ...options, probe }),
         startTranscode: work.startTranscode,
         pack: work.packTranscoded,
         ...shared,

@@ -27,6 +27,11 @@ export const commands: readonly CommandEntry[] = [
     summary: "turn a file into the renditions of a ladder",
     load: () => import("./commands/transcode.ts"),
   },
+  {
+    name: "probe",
+    summary: "try every encoder of this machine, and say how fast it is",
+    load: () => import("./commands/probe.ts"),
+  },
   { name: "buyer", summary: "deposit, take back, and see what is paid", load: () => import("./commands/buyer.ts") },
   {
     name: "operator",

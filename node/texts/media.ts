@@ -5,6 +5,7 @@ const anotherFile = "name a file that ffprobe can read";
 /** Files, ladders, encoders and publishers. */
 export const mediaTexts = {
   LADDER_FILE_UNREADABLE: { todo: "docs/examples/ladder.json is one that works" },
+  PROBE_REPORT_UNWRITABLE: { todo: "name a file in a folder that you may write to" },
   LADDER_INVALID: { happened: "{at} of the ladder: {reason}", todo: "docs/examples/ladder.json is one that works" },
   LADDER_EMPTY: { happened: "the ladder has no rung", todo: "docs/examples/ladder.json is one that works" },
   LADDER_NAME_DUPLICATE: { happened: "two rungs are called {name}", todo: "give each a name of its own" },

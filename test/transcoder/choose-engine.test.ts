@@ -7,8 +7,8 @@ import { TranscodeError } from "@leat/transcoder/errors.ts";
 const report = (works: boolean) => ({ codec: "h264", encoder: "e", works, pixelsPerSecond: works ? 9 : 0 }) as const;
 
 /** A machine on which these engines load, and on which of these an encoder works. */
-function machine(engines: Partial<Record<EngineName, boolean>>): Probe {
-  return async ({ engine }) => {
+function machine(engines: Partial<Record<EngineName, boolean>>): { probe: Probe } {
+  const probe: Probe = async ({ engine }) => {
     const works = engines[engine];
     if (works !== undefined) return [report(works)];
     throw new TranscodeError(
@@ -17,6 +17,7 @@ function machine(engines: Partial<Record<EngineName, boolean>>): Probe {
         : { code: "TRANSCODE_ENGINE_MISSING", engine, install: "npm ci" },
     );
   };
+  return { probe };
 }
 
 const withCode = (code: string) => (error: unknown) => isCodedError(error) && error.code === code;
@@ -28,6 +29,7 @@ describe("transcoder/choose-engine", () => {
     assert.deepEqual(await chooseEngine("auto", machine({ ffmpeg: true })), {
       engine: "ffmpeg",
       encoders: [report(true)],
+      passedOver: [],
     });
   });
 

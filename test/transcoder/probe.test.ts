@@ -1,32 +1,41 @@
 import assert from "node:assert/strict";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
-import { probeEncoders } from "@leat/transcoder/probe.ts";
+import { kindOf, knownEncoders } from "@leat/transcoder/encoders.ts";
+import { judgeProbe } from "@leat/transcoder/engines/probe-verdict.ts";
+import { TranscodeError } from "@leat/transcoder/errors.ts";
+import { probeEach, probeEncoders } from "@leat/transcoder/probe.ts";
 
 describe("transcoder/probe", () => {
-  it("believes an encoder that encoded, and tells why it does not believe another", async function () {
+  it("believes encoders that encoded, and tells why it does not believe the others", async function () {
     this.timeout(60_000);
-    const reports = await probeEncoders({ codecs: ["h264", "vp9", "hevc"] });
+    const reports = await probeEncoders();
     assert.deepEqual(
-      reports.map(({ codec, works }) => [codec, works]),
+      reports.map(({ encoder }) => encoder),
+      knownEncoders.map(({ encoder }) => encoder),
+    );
+    const software = reports.filter(({ encoder }) => kindOf(encoder) === "software");
+    assert.deepEqual(
+      software.map(({ codec, works }) => [codec, works]),
       [
         ["h264", true],
+        ["hevc", true],
         ["vp9", true],
-        ["hevc", false],
+        ["av1", true],
       ],
     );
     assert.ok(reports.every((report) => report.works === report.pixelsPerSecond > 0));
-    assert.match(reports[2]!.reason ?? "", /TRANSCODE_ENCODER_MISSING/);
+    assert.ok(reports.every((report) => report.works === (report.reason === undefined)));
   });
 
   it("measures the ffmpeg program too, and says how it is installed where it is missing", async function () {
     this.timeout(60_000);
     const { PATH } = process.env;
-    const reports = await probeEncoders({ engine: "ffmpeg", codecs: ["h264", "hevc"] });
+    const reports = await probeEncoders({ engine: "ffmpeg", codecs: ["h264", "av1"] });
     assert.deepEqual(
-      reports.map(({ works, pixelsPerSecond }) => [works, pixelsPerSecond > 0]),
+      reports.map(({ encoder, works, pixelsPerSecond }) => [encoder, works, pixelsPerSecond > 0]),
       [
-        [true, true],
-        [false, false],
+        ["libx264", true, true],
+        ["libsvtav1", true, true],
       ],
     );
     process.env.PATH = "";
@@ -41,6 +50,57 @@ describe("transcoder/probe", () => {
     } finally {
       process.env.PATH = PATH;
     }
+  });
+
+  it("does not believe an encoder that takes its worker with it or hangs, and goes on with those behind it", async () => {
+    const encoders = knownEncoders.slice(0, 4);
+    const losses = [
+      new TranscodeError({ code: "TRANSCODE_WORKER_LOST", exitCode: null, signal: "SIGSEGV", lastWords: "" }),
+      new TranscodeError({ code: "TRANSCODE_WORKER_STALLED", limitMs: 30_000 }),
+    ];
+    const asked: string[][] = [];
+    const reports = await probeEach(encoders, async (rest, events) => {
+      asked.push(rest.map(({ encoder }) => encoder));
+      events.began();
+      const loss = losses.shift();
+      for (const { codec, encoder } of loss === undefined ? rest : rest.slice(0, 1)) {
+        events.report({ codec, encoder, works: true, pixelsPerSecond: 1 });
+      }
+      if (loss !== undefined) throw loss;
+    });
+    assert.deepEqual(asked, [
+      ["libx264", "libx265", "libvpx-vp9", "libsvtav1"],
+      ["libvpx-vp9", "libsvtav1"],
+    ]);
+    assert.deepEqual(
+      reports.map(({ encoder, works }) => [encoder, works]),
+      [
+        ["libx264", true],
+        ["libx265", false],
+        ["libvpx-vp9", true],
+        ["libsvtav1", false],
+      ],
+    );
+    assert.match(reports[1]!.reason!, /SIGSEGV/);
+    assert.match(reports[3]!.reason!, /TRANSCODE_WORKER_STALLED/);
+  });
+
+  it("judges an encoder by its pictures: all of them, key frames where they were asked for, each decoded", () => {
+    const spec = { width: 16, height: 16, frames: 4 };
+    const made = (keys: readonly number[], count = 4) =>
+      Array.from({ length: count }, (_, index) => ({ key: keys.includes(index), data: Uint8Array.of(1) }));
+    const judge = (frames: ReturnType<typeof made>, decoded?: number) =>
+      judgeProbe({ codec: "h264", encoder: "h264_qsv" }, spec, frames, { decoded, seconds: 2 });
+    assert.deepEqual(judge(made([0, 2]), 4), {
+      codec: "h264",
+      encoder: "h264_qsv",
+      works: true,
+      pixelsPerSecond: 512,
+    });
+    assert.equal(judge(made([0, 2], 3), 3).reason, "3 of 4 frames came out");
+    assert.equal(judge(made([0]), 4).reason, "key frames came at 0, wanted at 0, 2");
+    assert.equal(judge(made([0, 1, 2]), 4).reason, "key frames came at 0, 1, 2, wanted at 0, 2");
+    assert.equal(judge(made([0, 2]), 3).reason, "3 of 4 frames can be decoded");
   });
 
   it("gives up after its time", async () => {

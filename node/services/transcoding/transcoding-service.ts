@@ -8,6 +8,7 @@ import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { TranscodeSpec } from "@leat/sdk/protocol/job.ts";
 import type { ChosenEngine, EngineChoice } from "@leat/transcoder/choose-engine.ts";
 import type { LiveSpec } from "@leat/transcoder/engine.ts";
+import type { EncoderPreference } from "@leat/transcoder/pick-encoders.ts";
 import type { EncoderReport } from "@leat/transcoder/probe.ts";
 import type { LiveTranscode, LiveTranscodeEvents } from "@leat/transcoder/supervisor.ts";
 import { type Static, Type } from "typebox";
@@ -23,6 +24,10 @@ export const transcodingOptions = Type.Object(
     engine: Type.Union([Type.Literal("auto"), Type.Literal("node-av"), Type.Literal("ffmpeg")], {
       default: "auto",
       description: "What encodes; auto takes the ffmpeg program where the bindings do not work",
+    }),
+    encoders: Type.Union([Type.Literal("fastest"), Type.Literal("hardware"), Type.Literal("software")], {
+      default: "fastest",
+      description: "Which proven encoder of a codec works; hardware takes a chip's even where software is faster",
     }),
     outgoingBytes: Type.Integer({
       default: 8_388_608,
@@ -58,7 +63,10 @@ export interface TranscodingComponents {
   readonly media: MediaDialer;
   readonly receipts: ReceiptBook;
   /** `chooseEngine` of the transcoder: which one works here, by encoding. */
-  readonly chooseEngine: (wanted: EngineChoice) => Promise<ChosenEngine>;
+  readonly chooseEngine: (
+    wanted: EngineChoice,
+    options: { readonly prefer: EncoderPreference },
+  ) => Promise<ChosenEngine>;
   /** `startLiveTranscode` of the transcoder. */
   readonly startTranscode: (spec: LiveSpec, events: LiveTranscodeEvents) => LiveTranscode;
   readonly pack: PackSegment;
@@ -108,14 +116,18 @@ export class TranscodingService implements JobRunner, Startable {
     const { chooseEngine, desk, logger } = this.#components;
     const wanted = this.#options.engine;
     try {
-      this.#chosen = await chooseEngine(wanted);
+      this.#chosen = await chooseEngine(wanted, { prefer: this.#options.encoders });
     } catch (error) {
       if (!isCodedError(error)) throw error;
       logger.error("Transcoding is not offered", { wanted, code: error.code, error });
       return;
     }
     const codecs = this.encoders.map(({ codec }) => codec).join(" ");
-    logger.info("Offer transcoding", { engine: this.#chosen.engine, codecs });
+    const encoders = this.encoders.map(({ encoder }) => encoder).join(" ");
+    logger.info("Offer transcoding", { engine: this.#chosen.engine, codecs, encoders });
+    for (const { encoder, reason } of this.#chosen.passedOver ?? []) {
+      logger.debug("Leave an encoder out", { encoder, reason });
+    }
     desk.register(this);
   }
 
@@ -130,13 +142,17 @@ export class TranscodingService implements JobRunner, Startable {
     }
     const { desk, logger, startTranscode } = this.#components;
     const engine = this.#chosen?.engine;
+    const encoders = Object.fromEntries(this.encoders.map(({ codec, encoder }) => [codec, encoder]));
+    const jobLogger = logger.child({ jobId: assigned.job, streamId: assigned.spec.stream });
+    const fallback = (rung: number, encoder: string, reason: string) =>
+      jobLogger.warn("Encode in software instead", { rung, encoder, reason });
     const job = new TranscodeJob(
       assigned as AssignedJob<TranscodeSpec>,
       {
         ...this.#components,
-        startTranscode: (spec, events) => startTranscode({ ...spec, engine }, events),
+        startTranscode: (spec, events) => startTranscode({ ...spec, engine, encoders }, { ...events, fallback }),
         mayWork: () => desk.mayWork(assigned.job),
-        logger: logger.child({ jobId: assigned.job, streamId: assigned.spec.stream }),
+        logger: jobLogger,
       },
       this.#options,
     );

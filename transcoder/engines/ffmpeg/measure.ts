@@ -1,52 +1,45 @@
-import type { VideoCodec } from "@leat/sdk/protocol/frame.ts";
+import type { Frame } from "@leat/sdk/protocol/frame.ts";
+import type { KnownEncoder } from "../../encoders.ts";
 import type { LiveSink } from "../../engine.ts";
 import { isCoded } from "../../errors.ts";
-import { livePreset } from "../../presets.ts";
 import type { EncoderReport, ProbeSpec } from "../../probe.ts";
+import { judgeProbe, PROBE_TICKS, probeSequence } from "../probe-verdict.ts";
 import { assertProgram } from "./program.ts";
 import { FfmpegRung } from "./rung.ts";
 
-const TICKS_PER_FRAME = 3000;
-
 /** Encodes moving pictures with the live settings of each codec, and counts what came out. */
-export async function measureEncoders(spec: ProbeSpec): Promise<EncoderReport[]> {
+export async function measureEncoders(spec: ProbeSpec, onReport: (report: EncoderReport) => void): Promise<void> {
   await assertProgram("ffmpeg");
-  const reports: EncoderReport[] = [];
-  for (const codec of spec.codecs) reports.push(await measureEncoder(codec, spec));
-  return reports;
+  for (const known of spec.encoders) onReport(await measureEncoder(known, spec));
 }
 
-async function measureEncoder(codec: VideoCodec, spec: ProbeSpec): Promise<EncoderReport> {
+async function measureEncoder({ codec, encoder }: KnownEncoder, spec: ProbeSpec): Promise<EncoderReport> {
   const { width, height } = spec;
-  const encoder = livePreset(codec, 1)?.encoder ?? codec;
   const target = { name: "probe", codec, width, height, videoBitrate: 1_000_000, audioBitrate: 64_000 };
-  let frames = 0;
+  const frames: Frame[] = [];
   const sink: LiveSink = {
     config() {},
-    frame(_index, _sequence, frame) {
-      if (frame.data.byteLength > 0) frames += 1;
-    },
+    frame: (_index, _sequence, frame) => frames.push(frame),
     segmentEnd() {},
   };
   const started = performance.now();
   try {
     const rung = new FfmpegRung(0, target, 30, sink);
     for (let index = 0; index < spec.frames; index += 1) {
-      const pts = index * TICKS_PER_FRAME;
-      const times = { epoch: 0, pts, duration: TICKS_PER_FRAME, arrivalMs: 0, sequence: 0, captions: [] };
+      const sequence = probeSequence(index, spec.frames);
+      const times = { epoch: 0, pts: index * PROBE_TICKS, duration: PROBE_TICKS, arrivalMs: 0, sequence, captions: [] };
       const picture = paint(index, width, height);
-      await rung.encode({ ...times, picture }, 0, picture);
+      await rung.encode({ ...times, picture }, sequence, picture);
     }
     await rung.end();
   } catch (error) {
     if (!isCoded(error)) throw error;
     return { codec, encoder, works: false, pixelsPerSecond: 0, reason: error.message };
   }
-  if (frames !== spec.frames) {
-    return { codec, encoder, works: false, pixelsPerSecond: 0, reason: `${frames} of ${spec.frames} frames came out` };
-  }
-  const seconds = (performance.now() - started) / 1000;
-  return { codec, encoder, works: true, pixelsPerSecond: Math.round((width * height * frames) / seconds) };
+  return judgeProbe({ codec, encoder }, spec, frames, {
+    decoded: undefined,
+    seconds: (performance.now() - started) / 1000,
+  });
 }
 
 function paint(index: number, width: number, height: number): Buffer {

@@ -36,9 +36,6 @@ export class FfmpegRung {
 
   constructor(index: number, rung: ResolvedRung, fps: number, sink: LiveSink) {
     const preset = livePreset(rung.codec, rung.videoBitrate);
-    if (!preset) {
-      throw new TranscodeError({ code: "TRANSCODE_ENCODER_MISSING", codec: rung.codec, engine: "ffmpeg" });
-    }
     this.#index = index;
     this.#rung = rung;
     this.#preset = preset;

@@ -43,7 +43,6 @@ export async function runStored(spec: StoredSpec, onProgress: () => void): Promi
     const groups = audioGroups(rungs);
     const each = outputs.flatMap(({ rung, partial }, index) => {
       const preset = storedPreset(rung.codec, rung.videoBitrate);
-      if (!preset) throw new TranscodeError({ code: "TRANSCODE_ENCODER_MISSING", codec: rung.codec, engine: "ffmpeg" });
       const gop = Math.max(1, Math.round(STORED_GOP_SECONDS * (rung.fps ?? fps)));
       const picture = videoArguments(rung, preset, gop, storedThreads());
       const sound = audio ? soundArguments(rung, audio, groups) : [];

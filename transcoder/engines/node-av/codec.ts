@@ -8,7 +8,6 @@ import {
   AV_CODEC_ID_HEVC,
   AV_CODEC_ID_OPUS,
   AV_CODEC_ID_VP9,
-  AV_PIX_FMT_YUV420P,
   AVMEDIA_TYPE_AUDIO,
   AVMEDIA_TYPE_VIDEO,
 } from "node-av/constants";
@@ -17,6 +16,7 @@ import { Codec, CodecContext, CodecParameters, FFmpegError, Rational } from "nod
 import { TranscodeError } from "../../errors.ts";
 import type { VideoPreset } from "../../presets.ts";
 import { targetSpace } from "./scaler.ts";
+import { pixelFormatOf, type Upload } from "./upload.ts";
 
 const VIDEO_IDS: Readonly<Record<VideoCodec, AVCodecID>> = {
   h264: AV_CODEC_ID_H264,
@@ -103,6 +103,8 @@ export interface VideoEncoderOptions {
   readonly sampleAspectRatio?: { readonly num: number; readonly den: number };
   /** What the source says of its colours: a smaller picture must not be taken for another standard's. */
   readonly color?: ColorFacts;
+  /** Where the chip's memory must hold the pictures. */
+  readonly upload?: Upload;
 }
 
 export type ColorFacts = Pick<Picture, "colorSpace" | "colorPrimaries" | "colorTrc">;
@@ -115,7 +117,8 @@ export function openVideoEncoder(options: VideoEncoderOptions): CodecContext {
   context.allocContext3(codec);
   context.width = options.width;
   context.height = options.height;
-  context.pixelFormat = AV_PIX_FMT_YUV420P;
+  context.pixelFormat = options.upload?.format ?? pixelFormatOf(preset.encoder);
+  if (options.upload) context.hwFramesCtx = options.upload.frames;
   context.timeBase = new Rational(options.timeBase.num, options.timeBase.den);
   context.framerate = new Rational(options.fps.num, options.fps.den);
   context.bitRate = BigInt(options.bitrate);

@@ -1,53 +1,53 @@
-import type { VideoCodec } from "@leat/sdk/protocol/frame.ts";
+import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import { Packet, Frame as Picture } from "node-av/lib";
+import type { KnownEncoder } from "../../encoders.ts";
 import type { LiveSink } from "../../engine.ts";
 import { isCoded } from "../../errors.ts";
-import { livePreset } from "../../presets.ts";
 import type { EncoderReport, ProbeSpec } from "../../probe.ts";
+import { judgeProbe, PROBE_TICKS, probeSequence } from "../probe-verdict.ts";
+import { openVideoDecoder } from "./codec.ts";
 import { LiveRung } from "./rung.ts";
 import { newPicture } from "./scaler.ts";
 
-const TICKS_PER_FRAME = 3000;
-
-/** Encodes moving pictures with the live settings of each codec, and counts what came out. */
-export function measureEncoders(spec: ProbeSpec): EncoderReport[] {
-  return spec.codecs.map((codec) => measureEncoder(codec, spec));
+/** Encodes moving pictures with the live settings of each encoder, and looks at what came out. */
+export function measureEncoders(spec: ProbeSpec, onReport: (report: EncoderReport) => void): void {
+  for (const known of spec.encoders) onReport(measureEncoder(known, spec));
 }
 
-function measureEncoder(codec: VideoCodec, spec: ProbeSpec): EncoderReport {
+function measureEncoder({ codec, encoder }: KnownEncoder, spec: ProbeSpec): EncoderReport {
   const { width, height } = spec;
-  const encoder = livePreset(codec, 1)?.encoder ?? codec;
-  let frames = 0;
+  const frames: Frame[] = [];
+  let config: VideoConfig | undefined;
   const sink: LiveSink = {
-    config() {},
-    frame(_index, _sequence, frame) {
-      if (frame.data.byteLength > 0) frames += 1;
+    config: (_index, _version, found) => {
+      config = found;
     },
+    frame: (_index, _sequence, frame) => frames.push(frame),
     segmentEnd() {},
   };
-  const rung = new LiveRung(
-    0,
-    { name: "probe", codec, width, height, videoBitrate: 1_000_000, audioBitrate: 64_000 },
-    30,
-    sink,
-  );
-  const started = performance.now();
+  const target = { name: "probe", codec, width, height, videoBitrate: 1_000_000, audioBitrate: 64_000 };
+  let rung: LiveRung | undefined;
   try {
-    for (let index = 0; index < spec.frames; index += 1) encodeOne(rung, index, width, height);
+    rung = new LiveRung(0, target, 30, sink, { encoder, mayFallBack: false });
+    const pictures = Array.from({ length: spec.frames }, (_, index) => paint(index, spec));
+    const started = performance.now();
+    for (const [index, picture] of pictures.entries()) {
+      encodeOne(rung, index, picture, spec.frames);
+      picture.free();
+    }
     rung.end();
+    const seconds = (performance.now() - started) / 1000;
+    const decoded = config === undefined ? 0 : countDecoded(config, frames);
+    return judgeProbe({ codec, encoder }, spec, frames, { decoded, seconds });
   } catch (error) {
     if (!isCoded(error)) throw error;
     return { codec, encoder, works: false, pixelsPerSecond: 0, reason: error.message };
   } finally {
-    rung.close();
+    rung?.close();
   }
-  if (frames !== spec.frames) {
-    return { codec, encoder, works: false, pixelsPerSecond: 0, reason: `${frames} of ${spec.frames} frames came out` };
-  }
-  const seconds = (performance.now() - started) / 1000;
-  return { codec, encoder, works: true, pixelsPerSecond: Math.round((width * height * frames) / seconds) };
 }
 
-function encodeOne(rung: LiveRung, index: number, width: number, height: number): void {
+function paint(index: number, { width, height }: ProbeSpec): Picture {
   const picture = newPicture(width, height);
   const [luma, first, second] = picture.data ?? [];
   const stride = picture.linesize[0] ?? width;
@@ -59,8 +59,45 @@ function encodeOne(rung: LiveRung, index: number, width: number, height: number)
   }
   first?.fill(128);
   second?.fill(128);
-  const pts = index * TICKS_PER_FRAME;
-  const times = { epoch: 0, pts, duration: TICKS_PER_FRAME, arrivalMs: 0, sequence: 0, captions: [], picture };
-  rung.encode({ ...times, encoderPts: pts });
-  picture.free();
+  return picture;
+}
+
+function encodeOne(rung: LiveRung, index: number, picture: Picture, frames: number): void {
+  const pts = index * PROBE_TICKS;
+  const times = { epoch: 0, pts, duration: PROBE_TICKS, arrivalMs: 0, sequence: probeSequence(index, frames) };
+  rung.encode({ ...times, captions: [], picture, encoderPts: pts });
+}
+
+/** Pictures of the right size that a decoder which knows nothing of the encoder makes of it. */
+function countDecoded(config: VideoConfig, frames: readonly Frame[]): number {
+  const decoder = openVideoDecoder(config, 0);
+  const packet = new Packet();
+  packet.alloc();
+  const picture = new Picture();
+  picture.alloc();
+  let count = 0;
+  const receive = () => {
+    while (decoder.receiveFrameSync(picture) >= 0) {
+      if (picture.width === config.width && picture.height === config.height) count += 1;
+      picture.unref();
+    }
+  };
+  try {
+    for (const { data, pts, key } of frames) {
+      packet.data = Buffer.from(data);
+      packet.pts = BigInt(pts);
+      packet.dts = BigInt(pts);
+      packet.isKeyframe = key;
+      decoder.sendPacketSync(packet);
+      packet.unref();
+      receive();
+    }
+    decoder.sendPacketSync(null);
+    receive();
+    return count;
+  } finally {
+    decoder.freeContext();
+    packet.free();
+    picture.free();
+  }
 }

@@ -4,18 +4,27 @@ import { AV_PICTURE_TYPE_I, AV_PICTURE_TYPE_NONE } from "node-av/constants";
 import type { CodecContext, Frame as Picture } from "node-av/lib";
 import { Packet } from "node-av/lib";
 import { describeCoded, toFrameData } from "../../bitstream/coded-picture.ts";
+import { kindOf } from "../../encoders.ts";
 import type { LiveSink } from "../../engine.ts";
-import { TranscodeError } from "../../errors.ts";
+import { isCoded, TranscodeError } from "../../errors.ts";
 import type { ResolvedRung } from "../../ladder.ts";
-import { LIVE_GOP, livePreset } from "../../presets.ts";
+import { LIVE_GOP, livePreset, type VideoPreset } from "../../presets.ts";
 import type { DuePicture } from "../../timeline.ts";
 import { describeFault, openVideoEncoder } from "./codec.ts";
 import { newPicture, Scaler } from "./scaler.ts";
+import { needsUpload, pixelFormatOf, Upload } from "./upload.ts";
 
 /** A picture on its way: encoders know it by its time on their own clock, which never goes back. */
 export interface EncodeOrder extends DuePicture<Picture> {
   readonly sequence: number;
   readonly encoderPts: number;
+}
+
+export interface RungEncoder {
+  /** Another than the codec's software. */
+  readonly encoder?: string | undefined;
+  /** Whether software does its work where it does not open. */
+  readonly mayFallBack?: boolean;
 }
 
 /** One rung of a live ladder: scales each picture to its size, encodes it, hands out frames and segment ends. */
@@ -24,10 +33,13 @@ export class LiveRung {
   readonly #rung: ResolvedRung;
   readonly #sink: LiveSink;
   readonly #scaler = new Scaler();
-  readonly #scaled: Picture;
+  #scaled: Picture;
+  #preset: VideoPreset;
+  #upload: Upload | undefined;
   readonly #packet = new Packet();
   readonly #inFlight = new Map<bigint, EncodeOrder>();
   readonly #fps: number;
+  readonly #mayFallBack: boolean;
   #encoder: CodecContext | undefined;
   #sequence: number | undefined;
   #forcedFor: number | undefined;
@@ -38,26 +50,37 @@ export class LiveRung {
   #config: { readonly version: number; readonly config: VideoConfig } | undefined;
   #hasPicture = false;
 
-  constructor(index: number, rung: ResolvedRung, fps: number, sink: LiveSink) {
+  constructor(
+    index: number,
+    rung: ResolvedRung,
+    fps: number,
+    sink: LiveSink,
+    { encoder, mayFallBack = true }: RungEncoder = {},
+  ) {
     this.#index = index;
     this.#rung = rung;
     this.#fps = fps;
     this.#sink = sink;
+    this.#mayFallBack = mayFallBack;
     this.#packet.alloc();
-    this.#scaled = newPicture(rung.width, rung.height);
+    this.#preset = livePreset(rung.codec, rung.videoBitrate, encoder);
+    this.#scaled = newPicture(rung.width, rung.height, pixelFormatOf(this.#preset.encoder));
   }
 
   encode(order: EncodeOrder): void {
     const { picture } = order;
+    const encoder = this.#open(picture);
     if (picture) this.#scale(picture);
     else if (!this.#hasPicture) this.#paintBlack();
-    const encoder = this.#open(picture);
     this.#scaled.pts = BigInt(order.encoderPts);
     this.#scaled.duration = BigInt(order.duration);
     this.#scaled.pictType = this.#forcedFor === order.sequence ? AV_PICTURE_TYPE_NONE : AV_PICTURE_TYPE_I;
     this.#forcedFor = order.sequence;
     this.#inFlight.set(this.#scaled.pts, order);
-    this.#check(encoder.sendFrameSync(this.#scaled));
+    const loaded = this.#upload?.load(this.#rung.codec, this.#scaled);
+    const sent = encoder.sendFrameSync(loaded ?? this.#scaled);
+    loaded?.free();
+    this.#check(sent);
     this.#drain(encoder);
   }
 
@@ -79,6 +102,7 @@ export class LiveRung {
   close(): void {
     this.#encoder?.freeContext();
     this.#encoder = undefined;
+    this.#upload?.close();
     this.#scaler.close();
     this.#scaled.free();
     this.#packet.free();
@@ -100,12 +124,25 @@ export class LiveRung {
 
   #open(picture: Picture | undefined): CodecContext {
     if (this.#encoder) return this.#encoder;
+    this.#isDescribed = false;
+    try {
+      this.#encoder = this.#openEncoder(picture);
+    } catch (error) {
+      const { encoder } = this.#preset;
+      if (!isCoded(error) || kindOf(encoder) === "software" || !this.#mayFallBack) throw error;
+      this.#sink.fallback?.(this.#index, encoder, error.message);
+      this.#takeSoftware();
+      this.#encoder = this.#openEncoder(picture);
+    }
+    return this.#encoder;
+  }
+
+  #openEncoder(picture: Picture | undefined): CodecContext {
     const { codec, width, height, videoBitrate } = this.#rung;
-    const preset = livePreset(codec, videoBitrate);
-    if (!preset) throw new TranscodeError({ code: "TRANSCODE_ENCODER_MISSING", codec, engine: "node-av" });
-    this.#encoder = openVideoEncoder({
+    if (needsUpload(this.#preset.encoder)) this.#upload ??= new Upload(codec, width, height);
+    return openVideoEncoder({
       codec,
-      preset,
+      preset: this.#preset,
       width,
       height,
       bitrate: videoBitrate,
@@ -115,9 +152,18 @@ export class LiveRung {
       threads: 1,
       sampleAspectRatio: picture?.sampleAspectRatio,
       color: picture,
+      upload: this.#upload,
     });
-    this.#isDescribed = false;
-    return this.#encoder;
+  }
+
+  #takeSoftware(): void {
+    const { codec, width, height, videoBitrate } = this.#rung;
+    this.#upload?.close();
+    this.#upload = undefined;
+    this.#preset = livePreset(codec, videoBitrate);
+    this.#scaled.free();
+    this.#scaled = newPicture(width, height, pixelFormatOf(this.#preset.encoder));
+    this.#hasPicture = false;
   }
 
   #drain(encoder: CodecContext): void {

@@ -1,8 +1,8 @@
-import type { AVColorSpace } from "node-av/constants";
+import type { AVColorSpace, AVPixelFormat } from "node-av/constants";
 import { AV_FRAME_FLAG_INTERLACED, AV_PIX_FMT_YUV420P, AVCOL_SPC_RGB, AVCOL_SPC_UNSPECIFIED } from "node-av/constants";
 import { Frame as Picture, SoftwareScaleContext } from "node-av/lib";
 
-/** Brings pictures of any size and format to one size, 8-bit 4:2:0. */
+/** Brings pictures of any size and format to one size, 8-bit 4:2:0 in the target's order of planes. */
 export class Scaler {
   readonly #context = new SoftwareScaleContext();
 
@@ -26,10 +26,10 @@ export class Scaler {
   }
 }
 
-export function newPicture(width: number, height: number): Picture {
+export function newPicture(width: number, height: number, format: AVPixelFormat = AV_PIX_FMT_YUV420P): Picture {
   const picture = new Picture();
   picture.alloc();
-  picture.format = AV_PIX_FMT_YUV420P;
+  picture.format = format;
   picture.width = width;
   picture.height = height;
   picture.getBuffer();

@@ -45,7 +45,6 @@ export class StoredRung {
     this.#rung = rung;
     const { codec, width, height, videoBitrate } = rung;
     const preset = storedPreset(codec, videoBitrate);
-    if (!preset) throw new TranscodeError({ code: "TRANSCODE_ENCODER_MISSING", codec, engine: "node-av" });
     const parameters = source.video.codecpar;
     this.#encoder = openVideoEncoder({
       codec,

@@ -108,7 +108,10 @@ export class NodeAvVideo implements LiveVideo {
   #encodeAt(sequence: number, due: DuePicture<Picture>): void {
     if (this.#rungs.length === 0) {
       const fps = due.duration > 0 ? VIDEO_TIMESCALE / due.duration : DEFAULT_FPS;
-      this.#rungs = this.#spec.rungs.map((rung, index) => new LiveRung(index, rung, Math.min(fps, 240), this.#sink));
+      const { rungs, encoders } = this.#spec;
+      this.#rungs = rungs.map((rung, index) => {
+        return new LiveRung(index, rung, Math.min(fps, 240), this.#sink, { encoder: encoders?.[rung.codec] });
+      });
     }
     const order = { ...due, sequence, encoderPts: this.#encoderTime(due) };
     for (const rung of this.#rungs) rung.encode(order);
