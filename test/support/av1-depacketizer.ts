@@ -5,6 +5,7 @@ import type { DepacketizedPicture } from "../../node/media-io/whip/depacketizer.
 export class Av1Depacketizer {
   #units: Buffer[] = [];
   #key = false;
+  #isOpen = false;
 
   push({ timestamp, marker, payload }: RtpPacket): DepacketizedPicture[] {
     const head = payload[0]!;
@@ -13,6 +14,8 @@ export class Av1Depacketizer {
       if (this.#units.length > 0) throw new Error("a sequence begins within a picture");
       this.#key = true;
     }
+    if (this.#isOpen !== (continues !== 0)) throw new Error("a unit goes on where none was cut, or does not");
+    this.#isOpen = goesOn !== 0;
     let at = 1;
     for (let index = 0; at < payload.length; index += 1) {
       let size = payload.length - at;

@@ -47,6 +47,20 @@ describe("pictures of HEVC and AV1", function () {
     });
   }
 
+  it("are refused where a frame of AV1 is hidden that should show", async () => {
+    const { config, frames } = await codedTrack("av1");
+    const [first, second] = frames as [Frame, Frame];
+    const units = readTemporalUnit(second.data, false).units.map((unit) => {
+      const payload = Uint8Array.from(unit.payload);
+      // show_frame
+      payload[0]! &= ~0x10;
+      return { ...unit, payload };
+    });
+    assert.equal(findPictureFault(config, [first, second], size), undefined);
+    const fault = findPictureFault(config, [first, { ...second, data: joinObus(units) }], size);
+    assert.deepEqual(fault, { code: "CHECK_FRAMES", wanted: "1 picture", found: "0" });
+  });
+
   it("are refused where a sequence header among the frames says something else than the configuration", async () => {
     const [small, large] = await Promise.all([codedTrack("av1"), codedTrack("av1", "640x360")]);
     const { sequenceHeader } = readTemporalUnit(large.frames[0]!.data, false);
