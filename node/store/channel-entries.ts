@@ -14,6 +14,11 @@ const MAX_JOBS = 64;
 export class ChannelEntries {
   readonly #path: string;
   readonly #open: Map<string, LedgerEntry>;
+  /** Whether open ones were added by name. */
+  #isInOrder = true;
+  /** The one that was added last. */
+  #newestOpen: string;
+  #named: { readonly job: Hex; readonly attempt: number; readonly begin: string } | undefined;
   /** Undefined until there is one. */
   #total: bigint | undefined;
   /** Of a job the greatest name that was ever written, or more: what comes after it is new without a look. */
@@ -21,7 +26,8 @@ export class ChannelEntries {
 
   private constructor(path: string, open: readonly LedgerEntry[], total: bigint | undefined) {
     this.#path = path;
-    this.#open = new Map(open.map((entry) => [entryName(entry), entry]));
+    this.#open = new Map(open.map((entry) => [this.#nameOf(entry), entry]));
+    this.#newestOpen = [...this.#open.keys()].at(-1) ?? "";
     this.#total = total;
   }
 
@@ -34,7 +40,24 @@ export class ChannelEntries {
 
   /** By job, attempt and segment. */
   open(): LedgerEntry[] {
+    if (this.#isInOrder) return [...this.#open.values()];
     return [...this.#open].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, entry]) => entry);
+  }
+
+  #setOpen(name: string, entry: LedgerEntry): void {
+    if (this.#open.size === 0) this.#isInOrder = true;
+    else if (name < this.#newestOpen) this.#isInOrder = false;
+    this.#newestOpen = name;
+    this.#open.set(name, entry);
+  }
+
+  /** The name of an entry: most are of the attempt that was named last. */
+  #nameOf(key: EntryKey): string {
+    const { job, attempt, seq } = key;
+    if (this.#named?.job !== job || this.#named.attempt !== attempt) {
+      this.#named = { job, attempt, begin: attemptName(job, attempt) };
+    }
+    return `${this.#named.begin}${seqName(seq)}`;
   }
 
   get countOpen(): number {
@@ -46,15 +69,27 @@ export class ChannelEntries {
   }
 
   /** False when there is one of that key already, open or closed. */
-  async add(changes: Changes, entry: LedgerEntry): Promise<boolean> {
-    const name = entryName(entry);
+  add(changes: Changes, entry: LedgerEntry): boolean | Promise<boolean> {
+    const name = this.#nameOf(entry);
     if (this.#open.has(name)) return false;
+    const last = this.#last.get(entry.job);
+    return last !== undefined && name > last
+      ? this.#addNew(changes, entry, name, last)
+      : this.#addOlder(changes, entry, name);
+  }
+
+  /** One that may be there already: by what is on disk. */
+  async #addOlder(changes: Changes, entry: LedgerEntry, name: string): Promise<boolean> {
     const last = this.#last.get(entry.job) ?? (await this.#findLast(changes, entry.job));
     if (name <= last && (await this.#isDone(changes, entry, name))) return false;
+    return this.#addNew(changes, entry, name, last);
+  }
+
+  #addNew(changes: Changes, entry: LedgerEntry, name: string, last: string): true {
     const isOpen = entry.state === "waiting" || entry.state === "payable";
     changes.put(entryKey(isOpen ? "open" : "done", this.#path, name), entryText(entry));
     this.#addToTotal(changes, countedExact(entry));
-    if (isOpen) this.#open.set(name, entry);
+    if (isOpen) this.#setOpen(name, entry);
     if (name > last) this.#remember(entry.job, name);
     return true;
   }
@@ -69,7 +104,7 @@ export class ChannelEntries {
     let difference = adjustExact;
     const done: LedgerEntry[] = [];
     for (const key of keys) {
-      const name = entryName(key);
+      const name = this.#nameOf(key);
       const before = this.#open.get(name);
       if (before === undefined) continue;
       const after = { ...before, state };
@@ -85,7 +120,7 @@ export class ChannelEntries {
     }
     for (const run of runsOf(done)) {
       changes.put(
-        entryKey("done", this.#path, entryName(run.at(-1)!)),
+        entryKey("done", this.#path, this.#nameOf(run.at(-1)!)),
         run.length === 1 ? entryText(run[0]!) : runText(run),
       );
     }
@@ -133,14 +168,13 @@ function entryKey(set: "open" | "done", path: string, name: string): string {
   return `entry/${set}/${path}/${name}`;
 }
 
-/** Numbers are padded so that text order is number order. */
-function entryName({ job, attempt, seq }: EntryKey): string {
-  return `${attemptName(job, attempt)}${seq.toString().padStart(20, "0")}`;
-}
-
-/** What the names of an attempt's entries begin with. */
+/** What the names of an attempt's entries begin with. Numbers are padded so that text order is number order. */
 function attemptName(job: Hex, attempt: number): string {
   return `${job}/${attempt.toString().padStart(10, "0")}/`;
+}
+
+function seqName(seq: bigint): string {
+  return seq.toString().padStart(20, "0");
 }
 
 /** Cuts entries where one does not follow the one before it. */

@@ -25,13 +25,17 @@ const PATIENT_TURNS = { everyMs: 100, atOnce: 10, most: 256, crowd: { least: 16,
 
 /** A change that somebody asked for, and how it ended. */
 class Asked<T = unknown> {
-  readonly #work: (changes: Changes) => Promise<T>;
+  readonly #work: (changes: Changes) => T | Promise<T>;
   readonly #resolve: (value: T) => void;
   /** Whatever else was made, it failed. */
   readonly fail: (error: unknown) => void;
   #end: { readonly value: T } | { readonly error: unknown } | undefined;
 
-  constructor(work: (changes: Changes) => Promise<T>, resolve: (value: T) => void, reject: (error: unknown) => void) {
+  constructor(
+    work: (changes: Changes) => T | Promise<T>,
+    resolve: (value: T) => void,
+    reject: (error: unknown) => void,
+  ) {
     this.#work = work;
     this.#resolve = resolve;
     this.fail = reject;
@@ -112,7 +116,7 @@ export class Database {
   }
 
   /** Runs `work` alone. What it puts becomes durable as a whole before the promise resolves; nothing of it if it throws. */
-  change<T>(work: (changes: Changes) => Promise<T>, { patient = false }: ChangeOptions = {}): Promise<T> {
+  change<T>(work: (changes: Changes) => T | Promise<T>, { patient = false }: ChangeOptions = {}): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#isClosing) throw this.#closedError();
       this.#asked.push(new Asked(work, resolve, reject) as Asked);

@@ -19,6 +19,8 @@ type Records = Map<Hex, VoucherRecord>;
 /** What was read of the database, and what changed since. */
 class Memory {
   readonly entries = { issued: new Map<Hex, Promise<ChannelEntries>>(), held: new Map<Hex, Promise<ChannelEntries>>() };
+  /** The same, once they are there: hundreds of receipts a second are booked without waiting for what is known. */
+  readonly loaded = { issued: new Map<Hex, ChannelEntries>(), held: new Map<Hex, ChannelEntries>() };
   readonly records = new Map<VoucherSide, Promise<Records>>();
   /** Failed writes before it: after another one it may hold what is not there. */
   readonly failures: number;
@@ -79,7 +81,10 @@ export class LevelVoucherStore implements VoucherStore {
   addEntry(side: VoucherSide, channel: Hex, entry: LedgerEntry): Promise<boolean> {
     // Who did the work knows of it without this; who pays for it is answered when it is there.
     const options = { patient: side === "held" };
-    return this.#database.change(async (changes) => (await this.#entries(side, channel)).add(changes, entry), options);
+    return this.#database.change((changes) => {
+      const entries = this.#current().loaded[side].get(channel);
+      return entries?.add(changes, entry) ?? this.#entries(side, channel).then((them) => them.add(changes, entry));
+    }, options);
   }
 
   setEntries(
@@ -137,8 +142,12 @@ export class LevelVoucherStore implements VoucherStore {
   }
 
   #entries(side: VoucherSide, channel: Hex): Promise<ChannelEntries> {
-    const { entries } = this.#current();
-    return remember(entries[side], channel, () => ChannelEntries.load(this.#database, side, channel));
+    const { entries, loaded } = this.#current();
+    return remember(entries[side], channel, async () => {
+      const them = await ChannelEntries.load(this.#database, side, channel);
+      loaded[side].set(channel, them);
+      return them;
+    });
   }
 
   #current(): Memory {

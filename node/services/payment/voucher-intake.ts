@@ -80,9 +80,8 @@ export class VoucherIntake {
 
   /** Refuses what is not to be paid to us. */
   checkChannel(channel: Channel): void {
-    for (const field of ["payer", "token"] as const) {
-      if (channel[field] === zeroAddress) throw new PaymentError({ code: "VOUCHER_ADDRESS_ZERO", field });
-    }
+    const zero = channel.payer === zeroAddress ? "payer" : channel.token === zeroAddress ? "token" : undefined;
+    if (zero !== undefined) throw new PaymentError({ code: "VOUCHER_ADDRESS_ZERO", field: zero });
     const { tokens } = this.#components;
     if (tokens !== undefined && !tokens.includes(channel.token)) {
       throw new PaymentError({ code: "VOUCHER_TOKEN_UNKNOWN", token: channel.token });
