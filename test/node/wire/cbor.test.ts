@@ -56,6 +56,20 @@ describe("CBOR", () => {
         isCodedError(error) && ["WIRE_MESSAGE_INVALID", "WIRE_MESSAGE_TOO_LARGE"].includes(error.code),
     );
 
+  it("writes integers of every width in as few bytes as they have", () => {
+    for (let size = 0; size <= 9; size += 1) {
+      const edge = 256n ** BigInt(size);
+      for (const value of [edge - 1n, edge, edge + 1n]) {
+        const digits = value === 0n ? "" : value.toString(16);
+        const wanted = Buffer.from(digits.padStart(digits.length + (digits.length % 2), "0"), "hex");
+        const bytes = encodeValue(value);
+        assert.deepEqual(Buffer.from(bytes), Buffer.from([0xc2, 0x40 + wanted.length, ...wanted]));
+        assert.equal(decodeValue(bytes, 100), value);
+      }
+    }
+    assert.throws(() => encodeValue(-1n), { code: "WIRE_MESSAGE_UNSENDABLE" });
+  });
+
   it("refuses what is longer than allowed", () => refuses(encodeValue("x".repeat(100)), 50));
 
   it("refuses nesting that would exhaust the stack", () => refuses(new Uint8Array(900_000).fill(0x81)));
