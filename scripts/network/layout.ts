@@ -39,7 +39,9 @@ export function placeNodes(dataDir: string, portBase: number): readonly NodePlac
 export const wholesale = {
   ingestMs: "0.00000001",
   pixelH264: "0.000000000002",
+  pixelHevc: "0.000000000004",
   pixelVp9: "0.000000000004",
+  pixelAv1: "0.000000000006",
   deliveredByte: "0.000000000005",
 } as const;
 

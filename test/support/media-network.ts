@@ -208,6 +208,8 @@ export const testToken: Address = `0x${"70".repeat(20)}`;
 export const testPrices = {
   ingestMs: 10n ** 22n,
   pixelH264: 2n * 10n ** 18n,
+  pixelHevc: 4n * 10n ** 18n,
   pixelVp9: 4n * 10n ** 18n,
+  pixelAv1: 6n * 10n ** 18n,
   deliveredByte: 5n,
 };
