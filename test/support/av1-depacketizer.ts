@@ -26,7 +26,11 @@ export class Av1Depacketizer {
       else this.#units.push(piece);
       at += size;
     }
-    if (!marker) return [];
+    if (!marker) {
+      // Browsers would show what they have.
+      if (goesOn === 0) throw new Error("a packet within a picture ends with a unit");
+      return [];
+    }
     if (goesOn !== 0) throw new Error("a picture ends within a unit");
     const data = Buffer.concat(this.#units.map(withSize));
     const picture = { timestamp, key: this.#key, data, config: undefined };

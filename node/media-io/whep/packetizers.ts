@@ -1,21 +1,15 @@
 import { parseAvcConfiguration } from "@leat/node/media/bitstream/h264.ts";
-import { findSequenceHeader, readTemporalUnit } from "@leat/sdk/protocol/bitstream/av1.ts";
 import { splitNals } from "@leat/sdk/protocol/bitstream/nal.ts";
-import { bareObu } from "@leat/sdk/protocol/bitstream/obu.ts";
 import type { VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { MAX_PACKET_BYTES } from "../webrtc/limits.ts";
 import { RTP_HEAD_BYTES } from "../webrtc/rtp.ts";
+import { createAv1Packetizer } from "./av1-packetizer.ts";
 
 const MAX_PAYLOAD = MAX_PACKET_BYTES - RTP_HEAD_BYTES;
 const STAP_A = 24;
 const FU_A = 28;
 const DELIMITER = 9;
 const FILLER = 12;
-/** The byte before the units of a packet: one piece of the packet before, one that goes on in the next, how many. */
-const CONTINUES_UNIT = 0x80;
-const UNIT_CONTINUES = 0x40;
-const ONE_UNIT = 0x10;
-const BEGINS_SEQUENCE = 0x08;
 
 /** Cuts a frame into the payloads of packets, each with room for its head before it: all viewers share them. */
 export type Packetize = (frame: { readonly data: Uint8Array; readonly key: boolean }) => Uint8Array[];
@@ -74,31 +68,6 @@ function packetizeVp9(data: Uint8Array, key: boolean): Uint8Array[] {
   return cut(data, MAX_PAYLOAD - 1).map((piece, index, all) => {
     const packet = newPacket(1 + piece.length);
     packet[RTP_HEAD_BYTES] = (key ? 0 : 0x40) | (index === 0 ? 0x08 : 0) | (index === all.length - 1 ? 0x04 : 0);
-    packet.set(piece, RTP_HEAD_BYTES + 1);
-    return packet;
-  });
-}
-
-/**
- * The RTP format of AV1, one unit or a piece of one in each packet. A sequence header goes before every key frame: a
- * viewer may begin there.
- */
-function createAv1Packetizer({ description }: VideoConfig): Packetize {
-  const header = findSequenceHeader(description);
-  return ({ data, key }) => {
-    const { units, sequenceHeader } = readTemporalUnit(data, false);
-    const lacking = key && sequenceHeader === undefined && header !== undefined ? [header] : [];
-    const packets = [...lacking, ...units].flatMap((unit) => packObu(bareObu(unit)));
-    if (key && packets[0] !== undefined) packets[0][RTP_HEAD_BYTES]! |= BEGINS_SEQUENCE;
-    return packets;
-  };
-}
-
-function packObu(unit: Uint8Array): Uint8Array[] {
-  return cut(unit, MAX_PAYLOAD - 1).map((piece, index, all) => {
-    const packet = newPacket(1 + piece.length);
-    packet[RTP_HEAD_BYTES] =
-      ONE_UNIT | (index === 0 ? 0 : CONTINUES_UNIT) | (index === all.length - 1 ? 0 : UNIT_CONTINUES);
     packet.set(piece, RTP_HEAD_BYTES + 1);
     return packet;
   });
