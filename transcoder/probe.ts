@@ -36,7 +36,7 @@ const WORKER = new URL("./worker.ts", import.meta.url);
 /** A driver that hangs is given up after so long. */
 const ENCODER_TIMEOUT_MS = 30_000;
 /** Enough frames for a speed, few enough to start in a second. */
-const PROBE = { width: 640, height: 360, frames: 40 } as const;
+const PROBE = { width: 640, height: 360, frames: 30 } as const;
 
 /**
  * Encoders are listed without working (hardware above all), so each encodes real frames, in a forked worker. One that

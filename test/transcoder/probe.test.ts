@@ -90,12 +90,12 @@ describe("transcoder/probe", () => {
     const made = (keys: readonly number[], count = 4) =>
       Array.from({ length: count }, (_, index) => ({ key: keys.includes(index), data: Uint8Array.of(1) }));
     const judge = (frames: ReturnType<typeof made>, decoded?: number) =>
-      judgeProbe({ codec: "h264", encoder: "h264_qsv" }, spec, frames, { decoded, seconds: 2 });
+      judgeProbe({ codec: "h264", encoder: "h264_qsv" }, spec, frames, { decoded, seconds: 2, timed: 3 });
     assert.deepEqual(judge(made([0, 2]), 4), {
       codec: "h264",
       encoder: "h264_qsv",
       works: true,
-      pixelsPerSecond: 512,
+      pixelsPerSecond: 384,
     });
     assert.equal(judge(made([0, 2], 3), 3).reason, "3 of 4 frames came out");
     assert.equal(judge(made([0]), 4).reason, "key frames came at 0, wanted at 0, 2");

@@ -9,12 +9,20 @@ export function probeSequence(index: number, frames: number): number {
   return index < Math.floor(frames / 2) ? 0 : 1;
 }
 
-/** What the pictures that came out say of their encoder. @param decoded Undefined where nothing was decoded. */
+export interface ProbeFigures {
+  /** How many of its pictures a decoder showed; undefined where none was asked. */
+  readonly decoded: number | undefined;
+  /** What so many of them took. */
+  readonly timed: number;
+  readonly seconds: number;
+}
+
+/** What the pictures that came out say of their encoder. */
 export function judgeProbe(
   { codec, encoder }: { readonly codec: VideoCodec; readonly encoder: string },
   spec: Pick<ProbeSpec, "width" | "height" | "frames">,
   made: readonly Pick<Frame, "key" | "data">[],
-  { decoded, seconds }: { readonly decoded: number | undefined; readonly seconds: number },
+  { decoded, seconds, timed }: ProbeFigures,
 ): EncoderReport {
   const refuse = (reason: string) => ({ codec, encoder, works: false, pixelsPerSecond: 0, reason });
   const count = made.filter(({ data }) => data.byteLength > 0).length;
@@ -25,5 +33,5 @@ export function judgeProbe(
     return refuse(`key frames came at ${keys.join(", ")}, wanted at ${wanted.join(", ")}`);
   if (decoded !== undefined && decoded !== spec.frames)
     return refuse(`${decoded} of ${spec.frames} frames can be decoded`);
-  return { codec, encoder, works: true, pixelsPerSecond: Math.round((spec.width * spec.height * count) / seconds) };
+  return { codec, encoder, works: true, pixelsPerSecond: Math.round((spec.width * spec.height * timed) / seconds) };
 }

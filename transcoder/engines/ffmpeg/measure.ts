@@ -38,6 +38,7 @@ async function measureEncoder({ codec, encoder }: KnownEncoder, spec: ProbeSpec)
   }
   return judgeProbe({ codec, encoder }, spec, frames, {
     decoded: undefined,
+    timed: spec.frames,
     seconds: (performance.now() - started) / 1000,
   });
 }
