@@ -84,7 +84,8 @@ describe("transcoder/supervisor", () => {
   });
 
   it("tells what an engine cannot do", async () => {
-    const rungs = spec.rungs.map((rung) => ({ ...rung, codec: "hevc" as const }));
+    // Smaller than a coding unit.
+    const rungs = spec.rungs.map((rung) => ({ ...rung, codec: "hevc" as const, width: 2, height: 2 }));
     const exit = Promise.withResolvers<Error | undefined>();
     const codes: string[] = [];
     const live = startLiveTranscode(
@@ -94,8 +95,8 @@ describe("transcoder/supervisor", () => {
     worker = live;
     for (const input of inputs) await live.push(input).catch(() => {});
     const error = await exit.promise;
-    assert.ok(isCodedError(error) && error.code === "TRANSCODE_ENCODER_MISSING");
-    assert.deepEqual(codes, ["TRANSCODE_ENCODER_MISSING"]);
+    assert.ok(isCodedError(error) && error.code === "TRANSCODE_ENCODER_FAILED");
+    assert.deepEqual(codes, ["TRANSCODE_ENCODER_FAILED"]);
   });
 
   it("leaves no worker behind when its parent dies", async () => {
