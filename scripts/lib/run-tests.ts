@@ -3,7 +3,8 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { runSuite, type Suite } from "./run-suite.ts";
 import { addCounts, describeCount, noTests } from "./test-count.ts";
-import { ensurePrograms } from "./test-programs.ts";
+import { ensurePlayers } from "./test-players.ts";
+import { ensurePrograms, longPrograms, usualPrograms } from "./test-programs.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const MINUTE_MS = 60_000;
@@ -14,7 +15,11 @@ async function main(): Promise<number> {
   let count = noTests;
   try {
     const { values } = parseArgs({ options: { long: { type: "boolean", default: false }, only: { type: "string" } } });
-    if (values.only === undefined) await ensurePrograms(["chromium", "ffmpeg", "curl"], print);
+    if (values.only === undefined) await ensurePrograms(usualPrograms, print);
+    if (values.long || values.only?.includes("interop")) {
+      await ensurePrograms(longPrograms, print);
+      ensurePlayers(join(root, "test/players"), print);
+    }
     for (const suite of chooseSuites(values)) {
       print(`\n== ${suite.name}\n`);
       count = addCounts(count, await runSuite(suite, root, print));

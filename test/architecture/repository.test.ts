@@ -27,20 +27,20 @@ function assertNone(faults: readonly string[]): void {
 
 describe("architecture/repository", () => {
   it("locks packages by content, not by the address that they came from", () => {
-    const lock = JSON.parse(read("package-lock.json")) as {
-      packages: Record<string, { resolved?: string; link?: boolean }>;
-    };
-    assertNone(
-      Object.entries(lock.packages)
-        .filter(([, locked]) => locked.link !== true && locked.resolved !== undefined)
-        .map(([path, { resolved }]) => `${path} comes from ${resolved}`),
-    );
-    assert.ok(!/https?:\/\/[^"]*\.tgz/.test(read("package-lock.json")));
+    for (const file of ["package-lock.json", "test/players/package-lock.json"]) {
+      const lock = JSON.parse(read(file)) as { packages: Record<string, { resolved?: string; link?: boolean }> };
+      assertNone(
+        Object.entries(lock.packages)
+          .filter(([, locked]) => locked.link !== true && locked.resolved !== undefined)
+          .map(([path, { resolved }]) => `${path} comes from ${resolved}`),
+      );
+      assert.ok(!/https?:\/\/[^"]*\.tgz/.test(read(file)));
+    }
   });
 
   it("pins every dependency to one version", () => {
     assertNone(
-      ["", "sdk", "transcoder", "node"].flatMap((workspace) => {
+      ["", "sdk", "transcoder", "node", "test/players"].flatMap((workspace) => {
         const path = join(workspace, "package.json");
         const content = JSON.parse(read(path)) as Record<string, Record<string, string> | undefined>;
         return ["dependencies", "devDependencies", "optionalDependencies"].flatMap((kind) =>

@@ -12,6 +12,7 @@ const flags = [
   "--disable-sync",
   "--use-fake-device-for-media-stream",
   "--use-fake-ui-for-media-stream",
+  "--autoplay-policy=no-user-gesture-required",
 ];
 
 /** The system's own Chromium, without a window. */

@@ -1,0 +1,162 @@
+import { join } from "node:path";
+import type { Browser, Page } from "playwright-core";
+import { playWhep } from "../webrtc-page.ts";
+import { addBarcode, openPage, players, root } from "./browser-page.ts";
+import { LOOK, LOUD_ABOVE, type Player, QUIET_S, WHITE_ABOVE } from "./program-players.ts";
+import { type Sight, Sightings, type Sound } from "./sightings.ts";
+
+/** Says at what time of the page's sound a beep began. Runs where a page's sound is made. */
+const ear = `
+registerProcessor("ear", class extends AudioWorkletProcessor {
+  quietFrom = 0;
+  process([[samples]]) {
+    if (samples !== undefined && samples.some((value) => Math.abs(value) > ${LOUD_ABOVE})) {
+      if (currentTime - this.quietFrom >= ${QUIET_S}) this.port.postMessage(currentTime);
+      this.quietFrom = currentTime;
+    }
+    return true;
+  }
+});`;
+
+/** A player of a library's own, or of the browser's, in a page with one video. */
+export interface PageSource {
+  readonly name: string;
+  /** The library's file, that a page loads as it is. */
+  readonly script?: string;
+  readonly start: (page: Page) => Promise<void>;
+  /** Pictures and sound are told by the media's clock, else by when they come out. */
+  readonly onMediaClock: boolean;
+}
+
+export function hlsJs(url: string): PageSource {
+  return {
+    name: "hls.js",
+    script: join(root, "node_modules/hls.js/dist/hls.min.js"),
+    onMediaClock: true,
+    start: (page) =>
+      page.evaluate((address) => {
+        type Hls = new () => { loadSource(url: string): void; attachMedia(video: HTMLVideoElement): void };
+        const hls = new (window as unknown as { Hls: Hls }).Hls();
+        hls.loadSource(address);
+        hls.attachMedia(document.querySelector("video")!);
+      }, url),
+  };
+}
+
+export function dashJs(url: string): PageSource {
+  return {
+    name: "dash.js",
+    script: join(players, "dashjs/dist/modern/umd/dash.all.min.js"),
+    onMediaClock: true,
+    start: (page) =>
+      page.evaluate((address) => {
+        type Player = { initialize(video: HTMLVideoElement, url: string, autoPlay: boolean): void };
+        const { dashjs } = window as unknown as { dashjs: { MediaPlayer(): { create(): Player } } };
+        dashjs.MediaPlayer().create().initialize(document.querySelector("video")!, address, true);
+      }, url),
+  };
+}
+
+export function shakaPlayer(url: string): PageSource {
+  return {
+    name: `shaka-player, ${url.endsWith(".mpd") ? "DASH" : "HLS"}`,
+    script: join(players, "shaka-player/dist/shaka-player.compiled.js"),
+    onMediaClock: true,
+    start: (page) =>
+      page.evaluate(async (address) => {
+        type Player = EventTarget & {
+          attach(video: HTMLVideoElement): Promise<void>;
+          load(url: string): Promise<void>;
+        };
+        const { shaka } = window as unknown as { shaka: { Player: new () => Player } };
+        const player = new shaka.Player();
+        player.addEventListener("error", (event) => {
+          const { code, severity } = (event as CustomEvent<{ code: number; severity: number }>).detail;
+          console.error(`shaka: ${code}, severity ${severity}`);
+        });
+        await player.attach(document.querySelector("video")!);
+        await player.load(address);
+      }, url),
+  };
+}
+
+export function whep(url: string): PageSource {
+  return { name: "WHEP in Chromium", onMediaClock: false, start: (page) => playWhep(page, url) };
+}
+
+export async function playInPage(
+  browser: Browser,
+  origin: string,
+  { name, script, start, onMediaClock }: PageSource,
+): Promise<Player> {
+  const page = await openPage(browser, origin);
+  const seen = new Sightings();
+  const words: string[] = [];
+  page.on("console", (message) => words.push(message.text()));
+  page.on("crash", () => seen.fail(new Error(`the page of ${name} crashed`)));
+  await page.exposeFunction("note", (noted: (Sight | Sound)[]) => {
+    for (const one of noted) seen.add(one);
+  });
+  await addBarcode(page);
+  if (script !== undefined) await page.addScriptTag({ path: script });
+  await page.evaluate(() => {
+    document.body.replaceChildren(Object.assign(document.createElement("video"), { autoplay: true }));
+  });
+  await start(page);
+  await page.evaluate(watchVideo, { ear, onMediaClock, whiteAbove: WHITE_ABOVE, ...LOOK });
+  return { name, seen, isComplete: false, isLive: !onMediaClock, words, stop: () => page.context().close() };
+}
+
+interface Watching {
+  readonly ear: string;
+  readonly onMediaClock: boolean;
+  readonly whiteAbove: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Runs in the page: notes each picture as it is shown, and each beep. */
+async function watchVideo({ ear, onMediaClock, whiteAbove, width, height }: Watching): Promise<void> {
+  type Window = {
+    note(noted: object[]): void;
+    readBarcode(gray: Uint8Array, width: number, height: number): number | undefined;
+  };
+  const { note, readBarcode } = window as unknown as Window;
+  const video = document.querySelector("video")!;
+  const canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext("2d", { willReadFrequently: true })!;
+  const gray = new Uint8Array(width * height);
+  let pending: object[] = [];
+  const look = (_now: number, { mediaTime, expectedDisplayTime }: VideoFrameCallbackMetadata) => {
+    video.requestVideoFrameCallback(look);
+    context.drawImage(video, 0, 0, width, height);
+    const { data } = context.getImageData(0, 0, width, height);
+    for (let at = 0; at < gray.length; at += 1) gray[at] = data[4 * at]!;
+    const below = gray.subarray(Math.round(gray.length / 3));
+    pending.push({
+      number: readBarcode(gray, width, height) ?? null,
+      atMs: onMediaClock ? mediaTime * 1_000 : expectedDisplayTime,
+      isWhite: below.reduce((sum, value) => sum + value, 0) / below.length > whiteAbove,
+    });
+    if (pending.length < 10) return;
+    note(pending);
+    pending = [];
+  };
+  video.requestVideoFrameCallback(look);
+  if (video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) {
+    await new Promise((resolve) => video.addEventListener("loadeddata", resolve, { once: true }));
+  }
+  const audio = new AudioContext();
+  await audio.audioWorklet.addModule(URL.createObjectURL(new Blob([ear], { type: "text/javascript" })));
+  const source =
+    video.srcObject === null
+      ? audio.createMediaElementSource(video)
+      : audio.createMediaStreamSource(video.srcObject as MediaStream);
+  const worklet = new AudioWorkletNode(audio, "ear");
+  worklet.port.onmessage = ({ data: beganAt }: MessageEvent<number>) => {
+    const nowMs = onMediaClock ? video.currentTime * 1_000 : performance.now();
+    pending.push({ beepAtMs: nowMs - (audio.currentTime - beganAt) * 1_000 });
+  };
+  source.connect(worklet).connect(audio.destination);
+  await audio.resume();
+}

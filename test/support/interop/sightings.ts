@@ -1,0 +1,121 @@
+import { type Coming, SECOND, shape, sinceFlashMs } from "./pattern.ts";
+
+/** A picture as a player showed it, on the player's own clock. */
+export interface Sight {
+  /** Null where no barcode could be read. */
+  readonly number: number | null;
+  readonly atMs: number;
+  /** All but the barcode is white. */
+  readonly isWhite: boolean;
+}
+
+export interface Sound {
+  /** When it began after silence, on the clock of the pictures. */
+  readonly beepAtMs: number;
+}
+
+const FRAME_MS = 1_000 / shape.fps;
+/** Pictures around a beep tell when it should have come, where the player's clock did not stand meanwhile. */
+const AROUND_MS = 250;
+const UNSTEADY_MS = 30;
+
+/** What one player showed and let hear, as it comes. */
+export class Sightings {
+  readonly pictures: Sight[] = [];
+  readonly beepsAtMs: number[] = [];
+  readonly #waiting = new Set<() => void>();
+  #failure: Error | undefined;
+
+  add(noted: Sight | Sound): void {
+    if ("beepAtMs" in noted) this.beepsAtMs.push(noted.beepAtMs);
+    else this.pictures.push(noted);
+    for (const look of this.#waiting) look();
+  }
+
+  /** Nothing comes any more, and nobody wanted that. */
+  fail(error: Error): void {
+    this.#failure ??= error;
+    for (const look of this.#waiting) look();
+  }
+
+  /** Resolves when so many seconds of the publisher's first or second coming were shown, first picture to newest. */
+  whenShown(coming: Coming, seconds: number): Promise<void> {
+    const isShown = () => {
+      const numbers = numbersOf(this, coming);
+      return numbers.length > 0 && (numbers.at(-1)! - numbers[0]!) / shape.fps >= seconds;
+    };
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        if (this.#failure === undefined && !isShown()) return;
+        this.#waiting.delete(look);
+        if (isShown()) resolve();
+        else reject(this.#failure);
+      };
+      this.#waiting.add(look);
+      look();
+    });
+  }
+}
+
+export interface Judgement {
+  readonly pictures: number;
+  /** Pictures without a readable number. */
+  readonly unread: number;
+  /** How often a picture came after a later one. */
+  readonly backwards: number;
+  /** Pictures of the publisher's first coming that were seen after one of its second. */
+  readonly mixed: number;
+  /** Pictures that were left out between two that were shown, within one coming of the publisher. */
+  readonly missing: number;
+  /** The first number that was shown of the publisher's second coming, counted from where that began. */
+  readonly resumedAt: number | undefined;
+  /** Pictures of a flash that are not white, and others that are. */
+  readonly wrongLight: number;
+  /** How much later than its flash each beep came, of the publisher's first and second coming. */
+  readonly skewsMs: readonly [first: readonly number[], second: readonly number[]];
+}
+
+export function judge({ pictures, beepsAtMs }: Pick<Sightings, "pictures" | "beepsAtMs">): Judgement {
+  const read = pictures.filter((sight): sight is Sight & { number: number } => sight.number !== null);
+  const steps = read.slice(1).map(({ number }, index) => number - read[index]!.number);
+  const resumedAt = read.findIndex(({ number }) => number >= SECOND);
+  const second = read[resumedAt];
+  const skews = beepsAtMs.flatMap((atMs) => skewOf(atMs, read));
+  return {
+    pictures: pictures.length,
+    unread: pictures.length - read.length,
+    backwards: steps.filter((step) => step < 0).length,
+    mixed: read.slice(Math.max(0, resumedAt)).filter(({ number }) => resumedAt >= 0 && number < SECOND).length,
+    missing: steps.filter((step) => step > 1 && step < SECOND / 2).reduce((sum, step) => sum + step - 1, 0),
+    resumedAt: second === undefined ? undefined : second.number - SECOND,
+    wrongLight: read.filter(({ number, isWhite }) => isWhite !== isFlash(number)).length,
+    skewsMs: [
+      skews.filter(({ number }) => number < SECOND).map(({ skewMs }) => skewMs),
+      skews.filter(({ number }) => number >= SECOND).map(({ skewMs }) => skewMs),
+    ],
+  };
+}
+
+/** Where no steady pictures are around a beep, nobody can tell. */
+function skewOf(beepAtMs: number, pictures: readonly { number: number; atMs: number }[]) {
+  const around = pictures.filter(({ atMs }) => Math.abs(atMs - beepAtMs) <= AROUND_MS);
+  const [first, last] = [around[0], around.at(-1)];
+  if (first === undefined || last === undefined || first.atMs > beepAtMs || last.atMs < beepAtMs) return [];
+  const origins = around.map(({ number, atMs }) => atMs - number * FRAME_MS);
+  const isSteady = Math.max(...origins) - Math.min(...origins) <= UNSTEADY_MS;
+  if (!isSteady || around.length < 4) return [];
+  const origin = origins.sort((left, right) => left - right)[Math.floor(origins.length / 2)]!;
+  return [{ number: first.number, skewMs: Math.round(sinceFlashMs((beepAtMs - origin) / FRAME_MS)) }];
+}
+
+function isFlash(number: number): boolean {
+  const { fps, flashEveryS, flashS } = shape;
+  const since = (number % SECOND) / fps;
+  return since >= flashEveryS && (number % SECOND) % (fps * flashEveryS) < flashS * fps;
+}
+
+function numbersOf({ pictures }: Pick<Sightings, "pictures">, coming: Coming): number[] {
+  return pictures.flatMap(({ number }) =>
+    number !== null && number >= SECOND === (coming === "second") ? number : [],
+  );
+}
