@@ -5,6 +5,9 @@ import { addBarcode, openPage, players, root } from "./browser-page.ts";
 import { LOOK, LOUD_ABOVE, type Player, QUIET_S, WHITE_ABOVE } from "./program-players.ts";
 import { type Sight, Sightings, type Sound } from "./sightings.ts";
 
+/** A beep whose news takes longer is not judged. */
+const LATEST_MS = 40;
+
 /** Says at what time of the page's sound a beep began. Runs where a page's sound is made. */
 const ear = `
 registerProcessor("ear", class extends AudioWorkletProcessor {
@@ -103,7 +106,7 @@ export async function playInPage(
     document.body.replaceChildren(Object.assign(document.createElement("video"), { autoplay: true }));
   });
   await start(page);
-  await page.evaluate(watchVideo, { ear, onMediaClock, whiteAbove: WHITE_ABOVE, ...LOOK });
+  await page.evaluate(watchVideo, { ear, onMediaClock, whiteAbove: WHITE_ABOVE, latestMs: LATEST_MS, ...LOOK });
   return { name, seen, isComplete: false, isLive: !onMediaClock, words, stop: () => page.context().close() };
 }
 
@@ -111,12 +114,13 @@ interface Watching {
   readonly ear: string;
   readonly onMediaClock: boolean;
   readonly whiteAbove: number;
+  readonly latestMs: number;
   readonly width: number;
   readonly height: number;
 }
 
 /** Runs in the page: notes each picture as it is shown, and each beep. */
-async function watchVideo({ ear, onMediaClock, whiteAbove, width, height }: Watching): Promise<void> {
+async function watchVideo({ ear, onMediaClock, whiteAbove, latestMs, width, height }: Watching): Promise<void> {
   type Window = {
     note(noted: object[]): void;
     readBarcode(gray: Uint8Array, width: number, height: number): number | undefined;
@@ -154,8 +158,11 @@ async function watchVideo({ ear, onMediaClock, whiteAbove, width, height }: Watc
       : audio.createMediaStreamSource(video.srcObject as MediaStream);
   const worklet = new AudioWorkletNode(audio, "ear");
   worklet.port.onmessage = ({ data: beganAt }: MessageEvent<number>) => {
+    const agoMs = (audio.currentTime - beganAt) * 1_000;
+    // Heard of late, on a busy machine: the video may have stood still since, and nobody can tell when it was.
+    if (agoMs > latestMs) return;
     const nowMs = onMediaClock ? video.currentTime * 1_000 : performance.now();
-    pending.push({ beepAtMs: nowMs - (audio.currentTime - beganAt) * 1_000 });
+    pending.push({ beepAtMs: nowMs - agoMs });
   };
   source.connect(worklet).connect(audio.destination);
   await audio.resume();
