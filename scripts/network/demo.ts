@@ -107,6 +107,9 @@ export function buyerOf(network: LocalNetwork): ApiCaller {
   return { client, signer, ...(network.buyer === address ? {} : { account: network.buyer }) };
 }
 
+/** What a cluster says whose nodes have not told of themselves: nobody takes streams in, or encodes what is asked for. */
+const earlyReasons: readonly string[] = ["PLACEMENT_NOBODY", "LADDER_CODEC_UNSOLD"];
+
 /**
  * Creates a stream as soon as a node takes it: one that just started is not offered before it has told the balancer of
  * itself, nor while starting keeps it busy.
@@ -117,9 +120,8 @@ export async function createSoon(caller: ApiCaller, request: StreamRequest): Pro
     try {
       return await createStream(caller, request);
     } catch (error) {
-      const isEarly =
-        error instanceof ApiError && "reason" in error.detail && error.detail.reason === "PLACEMENT_NOBODY";
-      if (!isEarly || Date.now() > untilMs) throw error;
+      const reason = error instanceof ApiError && "reason" in error.detail ? error.detail.reason : undefined;
+      if (reason === undefined || !earlyReasons.includes(reason) || Date.now() > untilMs) throw error;
     }
     await pause(lookMs);
   }
