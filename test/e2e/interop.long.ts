@@ -3,8 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
-import { buyerOf } from "../../scripts/network/demo.ts";
-import { type CreatedStream, createStream, endStream } from "../../sdk/client/actions/streams.ts";
+import { buyerOf, createSoon } from "../../scripts/network/demo.ts";
+import { type CreatedStream, endStream } from "../../sdk/client/actions/streams.ts";
 import { getPlayback } from "../../sdk/client/actions/watch.ts";
 import type { LadderRequest } from "../../sdk/protocol/job.ts";
 import { openBrowser } from "../support/browser.ts";
@@ -87,7 +87,7 @@ describe("programs of others, that publish and play", function () {
     const token = network.economy.deployment.tokens.USDC;
     // A node that was just started is offered once it has told the balancer of itself.
     return waitFor(`an address for ${name}`, 60_000, async () => {
-      const created = await createStream(buyerOf(network), { ladder, token, unsignedBudgetBytes: 1_000_000_000n });
+      const created = await createSoon(buyerOf(network), { ladder, token, unsignedBudgetBytes: 1_000_000_000n });
       const url = urlOf(created);
       return url === undefined ? undefined : ([created, url] as const);
     });

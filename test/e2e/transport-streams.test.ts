@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { promisify } from "node:util";
-import { buyerOf, demoLadder } from "../../scripts/network/demo.ts";
+import { buyerOf, createSoon, demoLadder } from "../../scripts/network/demo.ts";
 import { createStream, endStream, getStream, listJobs } from "../../sdk/client/actions/streams.ts";
 import { getPlayback } from "../../sdk/client/actions/watch.ts";
 import { TestNetwork } from "../support/e2e-network.ts";
@@ -38,7 +38,7 @@ describe("a network that is given video as transport streams", function () {
     const request = { ladder: demoLadder, token, unsignedBudgetBytes: 1_000_000_000n };
     // A node that was just started is offered once it has told the balancer of itself.
     const created = await waitFor("an SRT address", 20_000, async () => {
-      const one = await createStream(caller, request);
+      const one = await createSoon(caller, request);
       return one.srtUrls.length > 0 ? one : undefined;
     });
     const [url] = created.srtUrls as [string];
@@ -83,7 +83,7 @@ describe("a network that is given video as transport streams", function () {
     const caller = buyerOf(network);
     const token = network.economy.deployment.tokens.USDC;
     const request = { ladder: demoLadder, token, unsignedBudgetBytes: 1_000_000_000n };
-    const created = await createStream(caller, request);
+    const created = await createSoon(caller, request);
     const front = await fetch(`${network.clusterUrl}/ingest/${created.streamKey}`);
     const { nodes } = (await front.json()) as { nodes: { ways: { protocol: string; url: string }[] }[] };
     const url = nodes[0]!.ways.find(({ protocol }) => protocol === "push")!.url;
@@ -135,7 +135,7 @@ describe("a network that is given video as transport streams", function () {
       await assert.rejects(inside("file:///etc/passwd"), {
         detail: { code: "API_REFUSED", reason: "PULL_SCHEME_REFUSED", status: 400 },
       });
-      const created = await createStream(caller, { ...request, pull: { url: source.url(), when: "viewers" } });
+      const created = await createSoon(caller, { ...request, pull: { url: source.url(), when: "viewers" } });
       assert.deepEqual(source.asked, []);
       const playback = await waitFor("the source to be playable", 60_000, () =>
         getPlayback(network, created.slug).catch(() => undefined),

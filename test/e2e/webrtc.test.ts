@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Browser, Page } from "playwright-core";
-import { buyerOf } from "../../scripts/network/demo.ts";
+import { buyerOf, createSoon } from "../../scripts/network/demo.ts";
 import { createStream } from "../../sdk/client/actions/streams.ts";
 import { getPlayback } from "../../sdk/client/actions/watch.ts";
 import type { LadderRequest } from "../../sdk/protocol/job.ts";
@@ -64,7 +64,7 @@ describe("webrtc in a browser", function () {
 
   it("publishes by WHIP through the front door: renditions come out, by files and by WHEP, and a goodbye ends the stream", async () => {
     const request = { ladder, token: network.economy.deployment.tokens.USDC, unsignedBudgetBytes: 1_000_000_000n };
-    const created = await createStream(buyerOf(network), request);
+    const created = await createSoon(buyerOf(network), request);
     const publisher = await open();
     // The browser follows to another origin, where its Authorization would not go along.
     const session = await publishWhip(publisher, `${network.clusterUrl}/ingest/${created.streamKey}`);
