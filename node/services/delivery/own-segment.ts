@@ -6,8 +6,8 @@ import { DeliveryError } from "./errors.ts";
 import type { IncomingSegment, VerifiedSegment } from "./segment-verifier.ts";
 
 /**
- * A segment whose origin is this node itself: each part comes with its mark, as it was packed, hashed and signed a moment
- * ago in this process, and nothing of that is done again.
+ * A segment whose origin is this node itself: each part comes with its mark, as it was packed and hashed a moment ago in
+ * this process, and neither is done again.
  */
 export class OwnSegment implements IncomingSegment {
   readonly start: SegmentStartMessage;

@@ -99,7 +99,7 @@ describe("segment verifier", () => {
       assert.deepEqual(own, verify(await publishedMessages()));
     });
 
-    it("gives a part once its next frame is there, as any edge does, and the last with the end", async () => {
+    it("gives a part once its next frame is there, as every edge does, and the last with the end", async () => {
       const given = (isOwn: boolean, messages: readonly MediaMessage[]) => {
         const [, first, ...rest] = messages as [MediaMessage, SegmentStartMessage, ...MediaMessage[]];
         const rules = { stream, origin: signer.address, domain, partTargetMs: 250, maxBytes: 1_000 };

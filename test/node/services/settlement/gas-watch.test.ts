@@ -3,15 +3,21 @@ import { GasWatch } from "../../../../node/services/settlement/gas-watch.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
 
 describe("gas watch", () => {
-  it("tells the price now and the middle of the last hour's, asking no more than every two seconds", async () => {
-    const clock = new ManualClock();
-    let price = 10n;
-    let asked = 0;
+  let clock: ManualClock;
+  let price: bigint;
+  let asked: number;
+  let watch: GasWatch;
+  beforeEach(() => {
+    clock = new ManualClock();
+    [price, asked] = [10n, 0];
     const gasPrice = async () => {
       asked += 1;
       return price;
     };
-    const watch = new GasWatch({ gasPrice, blockGasLimit: async () => 30_000_000n }, clock);
+    watch = new GasWatch({ gasPrice, blockGasLimit: async () => 30_000_000n }, clock);
+  });
+
+  it("tells the price now and the middle of the last hour's, asking no more than every two seconds", async () => {
     assert.deepEqual(await watch.price(), { now: 10n, usual: 10n });
     price = 1_000n;
     assert.deepEqual(await watch.price(), { now: 10n, usual: 10n });
@@ -35,14 +41,6 @@ describe("gas watch", () => {
   });
 
   it("knows what is usual though nobody needs the price, asking once a minute", async () => {
-    const clock = new ManualClock();
-    let price = 10n;
-    let asked = 0;
-    const gasPrice = async () => {
-      asked += 1;
-      return price;
-    };
-    const watch = new GasWatch({ gasPrice, blockGasLimit: async () => 30_000_000n }, clock);
     for (let second = 0; second < 180; second += 5) {
       await watch.keepUp();
       await clock.advance(5_000);
