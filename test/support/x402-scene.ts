@@ -59,6 +59,7 @@ export interface X402NodeOptions {
     readonly folder: string;
     readonly pixelPrice: string;
     readonly settings?: Partial<StoredJobOptions>;
+    readonly transcode?: typeof transcodeFile;
   };
 }
 
@@ -131,9 +132,9 @@ export async function startX402Node(market: MoneyMarket, options: X402NodeOption
   const http = new HttpService(app, httpSettings);
   const parts: Startable[] = [payee, prepaid];
   if (options.jobs !== undefined) {
-    const { folder, pixelPrice, settings: own } = options.jobs;
+    const { folder, pixelPrice, settings: own, transcode = transcodeFile } = options.jobs;
     const jobSettings = defaultsOf(storedJobOptions, own);
-    const jobs = new StoredJobService({ folder, transcode: transcodeFile, ...quiet }, jobSettings);
+    const jobs = new StoredJobService({ folder, transcode, ...quiet }, jobSettings);
     await addPaidTranscodes(app, { jobs, door, prices: { pixelH264: parsePrice(pixelPrice) } }, jobSettings);
     parts.push(jobs);
   }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
@@ -7,6 +8,7 @@ import { join } from "node:path";
 import type { NodeKey } from "@leat/node/kernel/keys.ts";
 import { readToken } from "@leat/sdk/client/x402/prepaid-fetch.ts";
 import { BALANCE_HEADER } from "@leat/sdk/protocol/x402.ts";
+import { transcodeFile } from "@leat/transcoder/stored.ts";
 import { writePattern } from "@leat/transcoder/tools/media.ts";
 import { decodePaymentRequiredHeader } from "@x402/core/http";
 import { useX402 } from "../../../support/use-x402.ts";
@@ -139,12 +141,19 @@ describe("transcode jobs by HTTP", function () {
   });
 
   it("charges a client that leaves while its job runs", async () => {
-    const leaving = await startLeaving(source.length);
-    const hasBegun = async () => {
-      const [job] = await leftovers();
-      return job !== undefined && (await readdir(join(folder, "jobs", job)).catch(() => [])).length > 1;
+    await node.stop();
+    const begun = Promise.withResolvers<void>();
+    let jobs = 0;
+    const transcode: typeof transcodeFile = async (task) => {
+      jobs += 1;
+      begun.resolve();
+      // The first job lasts until its client has left.
+      if (jobs === 1) await once(task.signal!, "abort");
+      return transcodeFile(task);
     };
-    await on.until(hasBegun);
+    node = await on.start({ jobs: { folder: join(folder, "jobs"), pixelPrice: PIXEL_PRICE, transcode } });
+    const leaving = await startLeaving(source.length);
+    await begun.promise;
     leaving.destroy();
     const isIdle = async () => (await codeOf(await fetch(jobUrl(), post()))) === "X402_PAYMENT_REQUIRED";
     await on.until(isIdle);
