@@ -1,7 +1,7 @@
 import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
+import { parseSplice } from "@leat/sdk/protocol/bitstream/splice.ts";
 import type { Cue } from "@leat/sdk/protocol/cue.ts";
 import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
-import { parseSplice } from "./bitstream/splice.ts";
 
 /** One EXT-X-DATERANGE: a cue, or a break between the two that begin and end it. */
 export interface DateRange {

@@ -1,6 +1,6 @@
+import { opusPacketSamples } from "@leat/sdk/protocol/bitstream/opus.ts";
 import type { AudioConfig, Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { isSameConfig, VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
-import { opusPacketSamples } from "./bitstream/opus.ts";
 
 /** As a publisher sends it: a clock that may wrap, jump, stand still or go back. */
 export interface RawSample {

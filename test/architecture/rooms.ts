@@ -14,12 +14,14 @@ export interface Room {
 
 const sdk = ["sdk/base", "sdk/protocol", "sdk/selection"];
 const rules = ["node/market", "node/metering", "node/media"];
-// What a codec's bytes say: rules read it when they pack, edges when they take frames apart. It stands below both.
-const formats = ["node/media/mp4", "node/media/bitstream"];
+// The boxes of MP4: rules write them when they pack, edges read them. They stand below both.
+const formats = ["node/media/mp4"];
 // Chunks, commands and the client's side of RTMP: spoken by our server, our pulls, and the transcoder's publisher.
 const rtmp = "transcoder/rtmp";
+// Transport streams: what edges take and give, and what the transcoder sends to a gateway.
+const mpegts = "transcoder/mpegts";
 const edges = ["node/wire", "node/chain", "node/store", "node/media-io"];
-const belowServices = [...sdk, "sdk/client", "transcoder", rtmp, "node/kernel", ...formats, ...rules, ...edges];
+const belowServices = [...sdk, "sdk/client", "transcoder", rtmp, mpegts, "node/kernel", ...formats, ...rules, ...edges];
 const ownOptions = ["node/http/options", "node/config/node-options"];
 const belowApp = [...belowServices, "node/services", "node/config", ...ownOptions];
 
@@ -40,14 +42,15 @@ export const rooms: readonly Room[] = [
   room("sdk/studio", sdk, { browser: true }),
 
   room(rtmp, ["sdk/base"]),
-  room("transcoder", ["sdk/base", "sdk/protocol", rtmp]),
+  room(mpegts, ["sdk/base", "sdk/protocol"]),
+  room("transcoder", ["sdk/base", "sdk/protocol", rtmp, mpegts]),
 
   room("node/kernel", sdk),
   ...[...formats, ...rules].map((path) => room(path, [...sdk, ...formats], { pure: true, browser: true })),
   ...edges.map((path) =>
     room(
       path,
-      [...sdk, "node/kernel", ...formats, ...(path === "node/media-io" ? [rtmp] : [])],
+      [...sdk, "node/kernel", ...formats, ...(path === "node/media-io" ? [rtmp, mpegts] : [])],
       ["node/store", "node/chain"].includes(path) ? voucherTypes : {},
     ),
   ),

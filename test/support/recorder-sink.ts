@@ -1,5 +1,6 @@
-import type { MadeRendition, PublishedAudio, PublishedVideo, SegmentSink } from "@leat/node/media-io/publish-sink.ts";
+import type { MadeRendition, SegmentSink } from "@leat/node/media-io/publish-sink.ts";
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import type { PublishedAudio, PublishedVideo } from "@leat/sdk/protocol/published.ts";
 
 /** Keeps all that a publisher sent. */
 export class RecorderSink implements SegmentSink {

@@ -3,9 +3,10 @@ import { BoundaryMaker } from "@leat/node/media/boundaries.ts";
 import { initSegment } from "@leat/node/media/mp4/init.ts";
 import { SegmentPackager } from "@leat/node/media/packager.ts";
 import { Timeline } from "@leat/node/media/timeline.ts";
-import type { PublishedAudio, PublishedVideo, PublishSink } from "@leat/node/media-io/publish-sink.ts";
+import type { PublishSink } from "@leat/node/media-io/publish-sink.ts";
 import { concatBytes } from "@leat/sdk/base/bytes.ts";
 import type { Boundary, Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import type { PublishedAudio, PublishedVideo } from "@leat/sdk/protocol/published.ts";
 
 /** From published samples to segments, with nothing but the rules. */
 export class SegmentSink implements PublishSink {

@@ -1,4 +1,4 @@
-import { crc32 } from "../../node/media-io/mpegts/sections.ts";
+import { crc32 } from "../../transcoder/mpegts/sections.ts";
 
 /** The samples of SCTE 35 itself, in chapter 14. */
 export const standardInsert = Buffer.from(

@@ -2,8 +2,8 @@ import { execFile } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { TsDemuxer, type TsStats } from "@leat/node/media-io/mpegts/demuxer.ts";
-import type { DemuxedItem, PublishedCue } from "@leat/node/media-io/publish-sink.ts";
+import type { DemuxedItem, PublishedCue } from "@leat/sdk/protocol/published.ts";
+import { TsDemuxer, type TsStats } from "@leat/transcoder/mpegts/demuxer.ts";
 import { withDirectory } from "./media/ffmpeg.ts";
 
 const run = promisify(execFile);

@@ -1,6 +1,6 @@
 import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
 import type { AudioConfig, Frame, TrackConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
-import { TsMuxer } from "../mpegts/muxer.ts";
+import { TsMuxer } from "@leat/transcoder/mpegts/muxer.ts";
 import type { ChosenTracks } from "./choose-tracks.ts";
 import { ContinuousClock } from "./continuous-clock.ts";
 import type { PieceFollower } from "./piece.ts";

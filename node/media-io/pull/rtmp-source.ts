@@ -1,10 +1,10 @@
 import type { Logger } from "@leat/sdk/base/logger.ts";
+import type { DemuxedItem } from "@leat/sdk/protocol/published.ts";
 import type { AmfValue } from "@leat/transcoder/rtmp/amf0.ts";
 import { messageTypes, type RtmpMessage } from "@leat/transcoder/rtmp/chunk-reader.ts";
 import { RtmpClient, type RtmpFaults } from "@leat/transcoder/rtmp/client.ts";
 import { RtmpWireError } from "@leat/transcoder/rtmp/errors.ts";
 import { KnownConfigs } from "../known-configs.ts";
-import type { DemuxedItem } from "../publish-sink.ts";
 import { enhancements } from "../rtmp/enhanced.ts";
 import { FlvDemuxer } from "../rtmp/flv.ts";
 import { Deadline } from "./deadline.ts";

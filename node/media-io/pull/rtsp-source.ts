@@ -1,6 +1,6 @@
 import type { Logger } from "@leat/sdk/base/logger.ts";
+import type { DemuxedItem } from "@leat/sdk/protocol/published.ts";
 import type { Clock } from "../../kernel/clock.ts";
-import type { DemuxedItem } from "../publish-sink.ts";
 import { RtspClient, type RtspPacket } from "../rtsp/client.ts";
 import { type ChosenTracks, isReadable, RtspIntake } from "../rtsp/intake.ts";
 import { invalid } from "../rtsp/message-reader.ts";

@@ -1,6 +1,6 @@
 import type { Logger } from "@leat/sdk/base/logger.ts";
-import { TsDemuxer } from "../mpegts/demuxer.ts";
-import type { DemuxedItem } from "../publish-sink.ts";
+import type { DemuxedItem } from "@leat/sdk/protocol/published.ts";
+import { TsDemuxer } from "@leat/transcoder/mpegts/demuxer.ts";
 import { PullError } from "./errors.ts";
 
 /** What a source gives, as it comes. Ends where the source is over for good; throws a CodedError where it is lost. */

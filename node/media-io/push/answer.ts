@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { VideoConfig } from "@leat/sdk/protocol/frame.ts";
-import { TsMuxer, type TsSample } from "../mpegts/muxer.ts";
+import { TsMuxer, type TsSample } from "@leat/transcoder/mpegts/muxer.ts";
 import type { MadeRendition } from "../publish-sink.ts";
 import { PushError } from "./errors.ts";
 import type { PushedMedia } from "./pushed-media.ts";

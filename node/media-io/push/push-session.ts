@@ -1,8 +1,9 @@
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { isSameConfig } from "@leat/sdk/protocol/frame.ts";
+import { type DemuxedItem, MAX_CONFIG_CHANGES } from "@leat/sdk/protocol/published.ts";
+import { TsClock } from "@leat/transcoder/mpegts/ts-clock.ts";
 import type { Clock } from "../../kernel/clock.ts";
-import { TsClock } from "../mpegts/ts-clock.ts";
-import { type DemuxedItem, MAX_CONFIG_CHANGES, passItems, type SegmentSink } from "../publish-sink.ts";
+import { passItems, type SegmentSink } from "../publish-sink.ts";
 import { PushError } from "./errors.ts";
 import type { PushOptions } from "./options.ts";
 import { describeMedia } from "./pushed-media.ts";

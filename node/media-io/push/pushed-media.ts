@@ -1,6 +1,6 @@
 import type { AudioConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
-import type { TsSample } from "../mpegts/muxer.ts";
-import type { DemuxedItem } from "../publish-sink.ts";
+import type { DemuxedItem } from "@leat/sdk/protocol/published.ts";
+import type { TsSample } from "@leat/transcoder/mpegts/muxer.ts";
 
 /** Of a pushed segment what its renditions go beside. Times are the publisher's own, in ticks of 90 kHz. */
 export interface PushedMedia {

@@ -1,7 +1,7 @@
-import { demuxFile } from "../mpegts/demux-file.ts";
-import { TsDemuxer } from "../mpegts/demuxer.ts";
-import type { TsClock } from "../mpegts/ts-clock.ts";
-import type { DemuxedItem } from "../publish-sink.ts";
+import type { DemuxedItem } from "@leat/sdk/protocol/published.ts";
+import { demuxFile } from "@leat/transcoder/mpegts/demux-file.ts";
+import { TsDemuxer } from "@leat/transcoder/mpegts/demuxer.ts";
+import type { TsClock } from "@leat/transcoder/mpegts/ts-clock.ts";
 import { PushError } from "./errors.ts";
 
 /**

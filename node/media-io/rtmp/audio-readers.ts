@@ -1,5 +1,5 @@
-import { parseAudioSpecificConfig } from "@leat/node/media/bitstream/aac.ts";
-import { OPUS_SAMPLE_RATE, opusPacketSamples, parseOpusHead } from "@leat/node/media/bitstream/opus.ts";
+import { parseAudioSpecificConfig } from "@leat/sdk/protocol/bitstream/aac.ts";
+import { OPUS_SAMPLE_RATE, opusPacketSamples, parseOpusHead } from "@leat/sdk/protocol/bitstream/opus.ts";
 import type { AudioConfig } from "@leat/sdk/protocol/frame.ts";
 
 /** One codec's configuration records and packets. */

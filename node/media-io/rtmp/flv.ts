@@ -1,7 +1,7 @@
 import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { MAX_CONFIG_BYTES, MAX_FRAME_BYTES } from "@leat/sdk/protocol/limits.ts";
-import type { PublishedAudio, PublishedVideo } from "../publish-sink.ts";
+import type { PublishedAudio, PublishedVideo } from "@leat/sdk/protocol/published.ts";
 import { type AudioReader, audioReaders } from "./audio-readers.ts";
 import { audioPackets, type EnhancedPacket, readEnhanced, videoPackets } from "./enhanced.ts";
 import { RtmpError } from "./errors.ts";

@@ -1,9 +1,9 @@
-import { hasIdr, parseAvcConfiguration } from "@leat/node/media/bitstream/h264.ts";
-import { findVp9Key, parseVp9Configuration, type Vp9Configuration } from "@leat/node/media/bitstream/vp9.ts";
 import { describeAv1, findSequenceHeader, readTemporalUnit } from "@leat/sdk/protocol/bitstream/av1.ts";
+import { hasIdr, parseAvcConfiguration } from "@leat/sdk/protocol/bitstream/h264.ts";
 import { hasIrap, parseHevcConfiguration } from "@leat/sdk/protocol/bitstream/hevc.ts";
 import { joinNals, splitNals } from "@leat/sdk/protocol/bitstream/nal.ts";
 import type { Obu } from "@leat/sdk/protocol/bitstream/obu.ts";
+import { findVp9Key, parseVp9Configuration, type Vp9Configuration } from "@leat/sdk/protocol/bitstream/vp9.ts";
 import { VIDEO_TIMESCALE, type VideoConfig } from "@leat/sdk/protocol/frame.ts";
 
 /** A picture as it goes on, and the configuration that holds from it on where it brings one. */

@@ -1,9 +1,9 @@
-import { parseAudioSpecificConfig } from "@leat/node/media/bitstream/aac.ts";
-import { OPUS_SAMPLE_RATE, opusPacketSamples } from "@leat/node/media/bitstream/opus.ts";
+import { parseAudioSpecificConfig } from "@leat/sdk/protocol/bitstream/aac.ts";
 import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
+import { OPUS_SAMPLE_RATE, opusPacketSamples } from "@leat/sdk/protocol/bitstream/opus.ts";
 import type { AudioConfig, TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import type { PublishItem } from "@leat/sdk/protocol/published.ts";
 import { KnownConfigs } from "../known-configs.ts";
-import type { PublishItem } from "../publish-sink.ts";
 import { audioReaders } from "../rtmp/audio-readers.ts";
 import { parseRtcp } from "../webrtc/rtcp.ts";
 import { parseRtp, type RtpPacket } from "../webrtc/rtp.ts";

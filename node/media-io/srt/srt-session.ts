@@ -1,6 +1,6 @@
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
-import { TsDemuxer } from "../mpegts/demuxer.ts";
+import { TsDemuxer } from "@leat/transcoder/mpegts/demuxer.ts";
 import { type PublishInfo, type PublishSink, passItems } from "../publish-sink.ts";
 import type { SrtError } from "./errors.ts";
 import type { SrtPublishTarget } from "./stream-id.ts";

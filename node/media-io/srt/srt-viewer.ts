@@ -1,6 +1,6 @@
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
-import { isTsCodec } from "../mpegts/track-writers.ts";
+import { isTsCodec } from "@leat/transcoder/mpegts/track-writers.ts";
 import { chooseTracks } from "../playout/choose-tracks.ts";
 import { PlayoutError } from "../playout/errors.ts";
 import { SentCount } from "../playout/sent-count.ts";

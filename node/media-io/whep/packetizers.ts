@@ -1,4 +1,4 @@
-import { parseAvcConfiguration } from "@leat/node/media/bitstream/h264.ts";
+import { parseAvcConfiguration } from "@leat/sdk/protocol/bitstream/h264.ts";
 import { splitNals } from "@leat/sdk/protocol/bitstream/nal.ts";
 import type { VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { MAX_PACKET_BYTES } from "../webrtc/limits.ts";

@@ -1,5 +1,5 @@
-import { hasIdr, parseAvcConfiguration, writeAvcRecord } from "@leat/node/media/bitstream/h264.ts";
 import { BitReader } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
+import { hasIdr, parseAvcConfiguration, writeAvcRecord } from "@leat/sdk/protocol/bitstream/h264.ts";
 import { NalDepacketizer, type NalFormat } from "./nal-depacketizer.ts";
 
 const SPS = 7;

@@ -1,6 +1,6 @@
-import { OPUS_SAMPLE_RATE, opusPacketSamples, parseOpusHead } from "@leat/node/media/bitstream/opus.ts";
+import { OPUS_SAMPLE_RATE, opusPacketSamples, parseOpusHead } from "@leat/sdk/protocol/bitstream/opus.ts";
 import { type AudioConfig, isSameConfig, type TrackConfig } from "@leat/sdk/protocol/frame.ts";
-import { MAX_CONFIG_CHANGES, type PublishItem } from "../publish-sink.ts";
+import { MAX_CONFIG_CHANGES, type PublishItem } from "@leat/sdk/protocol/published.ts";
 import { parseRtcp } from "../webrtc/rtcp.ts";
 import { isRtcp, parseRtp, type RtpPacket } from "../webrtc/rtp.ts";
 import type { OfferedCodec } from "../webrtc/sdp-offer.ts";

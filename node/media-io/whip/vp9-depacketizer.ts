@@ -1,4 +1,4 @@
-import { findVp9Key, type Vp9Header, writeVp9Record } from "@leat/node/media/bitstream/vp9.ts";
+import { findVp9Key, type Vp9Header, writeVp9Record } from "@leat/sdk/protocol/bitstream/vp9.ts";
 import { VIDEO_TIMESCALE, type VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { MAX_FRAME_BYTES } from "@leat/sdk/protocol/limits.ts";
 import { MAX_FRAME_UNITS } from "../webrtc/limits.ts";

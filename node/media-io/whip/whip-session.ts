@@ -1,6 +1,7 @@
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
-import { type PublishItem, type PublishSink, passItems } from "../publish-sink.ts";
+import type { PublishItem } from "@leat/sdk/protocol/published.ts";
+import { type PublishSink, passItems } from "../publish-sink.ts";
 import type { Peer, PeerEvents } from "../webrtc/endpoint.ts";
 import { WebrtcError } from "../webrtc/errors.ts";
 import type { WebrtcOptions } from "../webrtc/options.ts";

@@ -1,8 +1,6 @@
-import { concatBytes } from "@leat/sdk/base/bytes.ts";
+import { concatBytes, text, uint32 } from "@leat/sdk/base/bytes.ts";
 
 /** The atoms of ISO BMFF writing: everything is big endian, a box is its size, its type and its body. */
-
-const encoder = new TextEncoder();
 
 export function uint8(...values: number[]): Uint8Array {
   return Uint8Array.from(values);
@@ -15,20 +13,9 @@ export function uint16(...values: number[]): Uint8Array {
   return bytes;
 }
 
-export function uint32(...values: number[]): Uint8Array {
-  const bytes = new Uint8Array(values.length * 4);
-  const view = new DataView(bytes.buffer);
-  for (const [index, value] of values.entries()) view.setUint32(index * 4, value);
-  return bytes;
-}
-
 /** A non-negative safe integer as 64 bits. */
 export function uint64(value: number): Uint8Array {
   return uint32(Math.floor(value / 2 ** 32), value % 2 ** 32);
-}
-
-export function text(value: string): Uint8Array {
-  return encoder.encode(value);
 }
 
 export function zeros(size: number): Uint8Array {

@@ -1,6 +1,6 @@
-import { concatBytes } from "@leat/sdk/base/bytes.ts";
+import { concatBytes, text, uint32 } from "@leat/sdk/base/bytes.ts";
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
-import { box, fullBox, text, uint8, uint16, uint32, zeros } from "./box.ts";
+import { box, fullBox, uint8, uint16, zeros } from "./box.ts";
 import { sampleEntry } from "./sample-entry.ts";
 
 /** Every rung is a file of its own with one track. Where tracks stand together they count on from here. */

@@ -1,6 +1,6 @@
-import { concatBytes } from "@leat/sdk/base/bytes.ts";
+import { concatBytes, uint32 } from "@leat/sdk/base/bytes.ts";
 import type { AudioConfig, TrackConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
-import { box, fullBox, uint8, uint16, uint32, zeros } from "./box.ts";
+import { box, fullBox, uint8, uint16, zeros } from "./box.ts";
 
 /**
  * The box that names the codec. H.264 and HEVC use the entries whose parameter sets stand in the init segment alone

@@ -5,11 +5,11 @@ import {
   readTemporalUnit,
 } from "@leat/sdk/protocol/bitstream/av1.ts";
 import { BitReader } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
+import { hasIdr, parseAvcConfiguration, parseSps } from "@leat/sdk/protocol/bitstream/h264.ts";
 import { hasIrap, hevcNalType, parseHevcConfiguration, parseHevcSps } from "@leat/sdk/protocol/bitstream/hevc.ts";
 import { splitNals } from "@leat/sdk/protocol/bitstream/nal.ts";
+import { parseVp9Header, splitSuperframe } from "@leat/sdk/protocol/bitstream/vp9.ts";
 import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
-import { hasIdr, parseAvcConfiguration, parseSps } from "../bitstream/h264.ts";
-import { parseVp9Header, splitSuperframe } from "../bitstream/vp9.ts";
 import type { CheckCode } from "./types.ts";
 
 /** What is wrong with a rung's pictures, as read from the bitstream and not from what is claimed of it. */

@@ -1,12 +1,7 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
-import type {
-  MadeRendition,
-  PublishedAudio,
-  PublishedCue,
-  PublishedVideo,
-  SegmentSink,
-} from "@leat/node/media-io/publish-sink.ts";
+import type { MadeRendition, SegmentSink } from "@leat/node/media-io/publish-sink.ts";
 import type { TrackConfig, VideoCodec } from "@leat/sdk/protocol/frame.ts";
+import type { PublishedAudio, PublishedCue, PublishedVideo } from "@leat/sdk/protocol/published.ts";
 import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import { IngestError } from "./errors.ts";
 import { MadeSegments } from "./made-segments.ts";

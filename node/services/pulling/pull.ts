@@ -1,13 +1,8 @@
-import {
-  type DemuxedItem,
-  isSample,
-  MAX_CONFIG_CHANGES,
-  type PublishSink,
-  passItems,
-} from "@leat/node/media-io/publish-sink.ts";
+import { type PublishSink, passItems } from "@leat/node/media-io/publish-sink.ts";
 import { Deadline } from "@leat/node/media-io/pull/deadline.ts";
 import { PullError } from "@leat/node/media-io/pull/errors.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
+import { type DemuxedItem, isSample, MAX_CONFIG_CHANGES } from "@leat/sdk/protocol/published.ts";
 import { pullGivenBack } from "@leat/sdk/protocol/pull.ts";
 import { type OpenedSource, openSource, type SourceTools } from "./open-source.ts";
 

@@ -1,4 +1,3 @@
-import { isTsCodec } from "@leat/node/media-io/mpegts/track-writers.ts";
 import { chooseTracks } from "@leat/node/media-io/playout/choose-tracks.ts";
 import { SentCount } from "@leat/node/media-io/playout/sent-count.ts";
 import type { PlayedStream } from "@leat/node/media-io/playout/stream.ts";
@@ -7,6 +6,7 @@ import { ViewerQueue } from "@leat/node/media-io/playout/viewer-queue.ts";
 import { RestreamError } from "@leat/node/media-io/restream/errors.ts";
 import type { SrtAddress } from "@leat/node/media-io/restream/target-url.ts";
 import type { SrtService } from "@leat/node/media-io/srt/srt-service.ts";
+import { isTsCodec } from "@leat/transcoder/mpegts/track-writers.ts";
 
 export interface SrtPushParts {
   readonly stream: PlayedStream;

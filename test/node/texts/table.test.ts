@@ -20,7 +20,7 @@ const insideANode = [
   "node/media",
   "sdk/protocol/bitstream",
   "node/media-io/mp4",
-  "node/media-io/mpegts",
+  "transcoder/mpegts",
   "node/media-io/playout",
   "node/media-io/push",
   "node/media-io/pull",

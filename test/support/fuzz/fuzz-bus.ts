@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { initSegment } from "@leat/node/media/mp4/init.ts";
 import { Timeline } from "@leat/node/media/timeline.ts";
-import type { DemuxedItem } from "@leat/node/media-io/publish-sink.ts";
 import { decodeMediaMessage, encodeMediaMessage } from "@leat/node/wire/media/codec.ts";
 import type { Frame } from "@leat/sdk/protocol/frame.ts";
+import type { DemuxedItem } from "@leat/sdk/protocol/published.ts";
 
 /** What comes out must be of use to all that follow: packagers, other nodes, decoders that are told its size. */
 export class FuzzBus {

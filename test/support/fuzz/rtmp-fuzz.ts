@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { parseAudioSpecificConfig } from "@leat/node/media/bitstream/aac.ts";
-import { parseAvcConfiguration } from "@leat/node/media/bitstream/h264.ts";
-import { opusPacketSamples, parseOpusHead } from "@leat/node/media/bitstream/opus.ts";
-import { findVp9Key, parseVp9Configuration } from "@leat/node/media/bitstream/vp9.ts";
 import { FlvDemuxer } from "@leat/node/media-io/rtmp/flv.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
+import { parseAudioSpecificConfig } from "@leat/sdk/protocol/bitstream/aac.ts";
 import { describeAv1, findSequenceHeader, readTemporalUnit } from "@leat/sdk/protocol/bitstream/av1.ts";
+import { parseAvcConfiguration } from "@leat/sdk/protocol/bitstream/h264.ts";
 import { parseHevcConfiguration } from "@leat/sdk/protocol/bitstream/hevc.ts";
 import { splitNals } from "@leat/sdk/protocol/bitstream/nal.ts";
+import { opusPacketSamples, parseOpusHead } from "@leat/sdk/protocol/bitstream/opus.ts";
+import { findVp9Key, parseVp9Configuration } from "@leat/sdk/protocol/bitstream/vp9.ts";
 import { decodeAmf } from "@leat/transcoder/rtmp/amf0.ts";
 import { ChunkReader, messageTypes } from "@leat/transcoder/rtmp/chunk-reader.ts";
 import { writeMessage } from "@leat/transcoder/rtmp/chunk-writer.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { TsDemuxer } from "@leat/node/media-io/mpegts/demuxer.ts";
-import { crc32 } from "@leat/node/media-io/mpegts/sections.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
+import { TsDemuxer } from "@leat/transcoder/mpegts/demuxer.ts";
+import { crc32 } from "@leat/transcoder/mpegts/sections.ts";
 import { randomFrom, type SeededRandom } from "../seeded-random.ts";
 import { H264, HEVC, makeTs } from "../ts-files.ts";
 import { FuzzBus } from "./fuzz-bus.ts";

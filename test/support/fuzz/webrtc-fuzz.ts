@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { initSegment } from "@leat/node/media/mp4/init.ts";
 import { Timeline } from "@leat/node/media/timeline.ts";
-import type { PublishItem } from "@leat/node/media-io/publish-sink.ts";
 import {
   parseRtcp,
   writeNack,
@@ -16,6 +15,7 @@ import { chooseCodecs } from "@leat/node/media-io/whip/choose-codecs.ts";
 import { MediaIntake } from "@leat/node/media-io/whip/media-intake.ts";
 import { decodeMediaMessage, encodeMediaMessage } from "@leat/node/wire/media/codec.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
+import type { PublishItem } from "@leat/sdk/protocol/published.ts";
 import { browserOffer, pwd, ufrag } from "../browser-offer.ts";
 import { codedTrack } from "../coded-track.ts";
 import { packetsOf } from "../rtp-packets.ts";

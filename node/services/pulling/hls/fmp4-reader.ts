@@ -1,12 +1,12 @@
 import { Mp4Error } from "@leat/node/media/mp4/errors.ts";
 import { type Mp4Sample, readFragments } from "@leat/node/media/mp4/read-fragments.ts";
 import { type Mp4Track, readTracks } from "@leat/node/media/mp4/read-init.ts";
-import type { PublishItem } from "@leat/node/media-io/publish-sink.ts";
 import { PullError } from "@leat/node/media-io/pull/errors.ts";
 import { audioReaders } from "@leat/node/media-io/rtmp/audio-readers.ts";
 import { videoReaders } from "@leat/node/media-io/rtmp/video-readers.ts";
 import { isSameConfig, type TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { MAX_CONFIG_BYTES, MAX_FRAME_BYTES } from "@leat/sdk/protocol/limits.ts";
+import type { PublishItem } from "@leat/sdk/protocol/published.ts";
 
 /** Sample entries, by the letters under which the same record and frames travel elsewhere. */
 const entries: Readonly<Record<string, string>> = {

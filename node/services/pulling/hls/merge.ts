@@ -1,4 +1,4 @@
-import type { PublishItem } from "@leat/node/media-io/publish-sink.ts";
+import type { PublishItem } from "@leat/sdk/protocol/published.ts";
 import type { SegmentMedia } from "./track.ts";
 
 type Kind = "video" | "audio";

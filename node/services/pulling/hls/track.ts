@@ -7,14 +7,14 @@ import {
   type PulledSegment,
   readPulledPlaylist,
 } from "@leat/node/media/pulled-playlist.ts";
-import { demuxFile } from "@leat/node/media-io/mpegts/demux-file.ts";
-import type { TsDemuxer } from "@leat/node/media-io/mpegts/demuxer.ts";
-import { isSample, type PublishItem } from "@leat/node/media-io/publish-sink.ts";
 import { PullError } from "@leat/node/media-io/pull/errors.ts";
 import type { PullOptions } from "@leat/node/media-io/pull/options.ts";
 import { createDemuxer } from "@leat/node/media-io/pull/ts-source.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
+import { isSample, type PublishItem } from "@leat/sdk/protocol/published.ts";
+import { demuxFile } from "@leat/transcoder/mpegts/demux-file.ts";
+import type { TsDemuxer } from "@leat/transcoder/mpegts/demuxer.ts";
 import type { Fetcher } from "./fetcher.ts";
 import { Fmp4Reader } from "./fmp4-reader.ts";
 

@@ -9,7 +9,7 @@ import { deriveSrtSecret } from "@leat/node/media-io/srt/passphrase.ts";
 import { SrtService } from "@leat/node/media-io/srt/srt-service.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
-import { writeTsSegment } from "../../../../node/media-io/mpegts/segment-writer.ts";
+import { writeTsSegment } from "../../../../transcoder/mpegts/segment-writer.ts";
 import { type CodedTrack, codedSound, codedTrack } from "../../../support/coded-track.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
 import { decodeFrames } from "../../../support/media/ffmpeg.ts";

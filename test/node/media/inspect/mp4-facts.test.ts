@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFirstSample, readInit } from "@leat/node/media/inspect/mp4-facts.ts";
-import { box, fullBox, uint32 } from "@leat/node/media/mp4/box.ts";
+import { box, fullBox } from "@leat/node/media/mp4/box.ts";
+import { uint32 } from "@leat/sdk/base/bytes.ts";
 
 /** A fragment with these tables, as long as they may be. */
 const fragmentOf = (header: Uint8Array, run: Uint8Array) => box("moof", box("traf", header, run));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { box, fullBox, uint32, uint64 } from "@leat/node/media/mp4/box.ts";
+import { box, fullBox, uint64 } from "@leat/node/media/mp4/box.ts";
 import { fragment, type Sample } from "@leat/node/media/mp4/fragment.ts";
-import { concatBytes } from "@leat/sdk/base/bytes.ts";
+import { concatBytes, uint32 } from "@leat/sdk/base/bytes.ts";
 import fc from "fast-check";
 
 const samples = fc.array(

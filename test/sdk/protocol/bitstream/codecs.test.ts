@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { opusPacketSamples, parseOpusHead } from "@leat/node/media/bitstream/opus.ts";
-import { findVp9Key, parseVp9Configuration } from "@leat/node/media/bitstream/vp9.ts";
 import { describeAv1, findSequenceHeader, readTemporalUnit } from "@leat/sdk/protocol/bitstream/av1.ts";
 import { hasIrap, parseHevcConfiguration } from "@leat/sdk/protocol/bitstream/hevc.ts";
 import { joinNals, splitNals } from "@leat/sdk/protocol/bitstream/nal.ts";
 import { joinObus, obuTypes, splitObus } from "@leat/sdk/protocol/bitstream/obu.ts";
+import { opusPacketSamples, parseOpusHead } from "@leat/sdk/protocol/bitstream/opus.ts";
+import { findVp9Key, parseVp9Configuration } from "@leat/sdk/protocol/bitstream/vp9.ts";
 import { encodeFragmented } from "../../../support/media/ffmpeg.ts";
 import { readTrack } from "../../../support/media/mp4-reader.ts";
 

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { PlaylistError } from "@leat/node/media/pulled-playlist.ts";
-import type { PublishItem } from "@leat/node/media-io/publish-sink.ts";
 import { type PullOptions, pullOptions } from "@leat/node/media-io/pull/options.ts";
 import { Outbound } from "@leat/node/media-io/pull/outbound.ts";
 import { openSource } from "@leat/node/services/pulling/open-source.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
+import type { PublishItem } from "@leat/sdk/protocol/published.ts";
 import { defaultsOf } from "../../../../support/defaults.ts";
 import { type HlsFiles, makeHls, serveFiles } from "../../../../support/hls-files.ts";
 import { ManualClock } from "../../../../support/manual-clock.ts";

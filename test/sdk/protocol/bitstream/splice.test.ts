@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { parseSplice } from "@leat/node/media/bitstream/splice.ts";
-import { crc32 } from "@leat/node/media-io/mpegts/sections.ts";
 import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
+import { parseSplice } from "@leat/sdk/protocol/bitstream/splice.ts";
+import { crc32 } from "@leat/transcoder/mpegts/sections.ts";
 import fc from "fast-check";
 import { standardInsert, standardSignal, writeSplice } from "../../../support/splices.ts";
 

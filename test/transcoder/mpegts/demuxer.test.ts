@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { passItems } from "@leat/node/media-io/publish-sink.ts";
-import { decodeFrames, probePackets } from "../../../support/media/ffmpeg.ts";
-import { packSegments, SegmentSink } from "../../../support/segment-sink.ts";
-import { withSplices, writeSplice } from "../../../support/splices.ts";
-import { type Demuxed, demux, H264, HEVC, makeTs, PICTURES, packetsOf, SOUND } from "../../../support/ts-files.ts";
+import { decodeFrames, probePackets } from "../../support/media/ffmpeg.ts";
+import { packSegments, SegmentSink } from "../../support/segment-sink.ts";
+import { withSplices, writeSplice } from "../../support/splices.ts";
+import { type Demuxed, demux, H264, HEVC, makeTs, PICTURES, packetsOf, SOUND } from "../../support/ts-files.ts";
 
 const VIDEO_PID = 256;
 const AUDIO_PID = 257;

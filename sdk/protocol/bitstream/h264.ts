@@ -1,7 +1,7 @@
-import { concatBytes } from "@leat/sdk/base/bytes.ts";
-import { BitReader, BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
-import { readSets, removeEmulation } from "@leat/sdk/protocol/bitstream/nal.ts";
-import { checkPictureSize } from "@leat/sdk/protocol/bitstream/picture-size.ts";
+import { concatBytes } from "../../base/bytes.ts";
+import { BitReader, BitstreamError } from "./bit-reader.ts";
+import { readSets, removeEmulation } from "./nal.ts";
+import { checkPictureSize } from "./picture-size.ts";
 
 /** What a sequence parameter set says of the pictures. */
 export interface SpsFacts {

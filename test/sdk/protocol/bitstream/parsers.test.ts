@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { parseAudioSpecificConfig } from "@leat/node/media/bitstream/aac.ts";
-import { hasIdr, parseAvcConfiguration, parseSps } from "@leat/node/media/bitstream/h264.ts";
-import { parseVp9Header, splitSuperframe } from "@leat/node/media/bitstream/vp9.ts";
+import { parseAudioSpecificConfig } from "@leat/sdk/protocol/bitstream/aac.ts";
 import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
+import { hasIdr, parseAvcConfiguration, parseSps } from "@leat/sdk/protocol/bitstream/h264.ts";
 import { joinNals, splitNals } from "@leat/sdk/protocol/bitstream/nal.ts";
+import { parseVp9Header, splitSuperframe } from "@leat/sdk/protocol/bitstream/vp9.ts";
 import fc from "fast-check";
 import { encodeFragmented } from "../../../support/media/ffmpeg.ts";
 import { readTrack } from "../../../support/media/mp4-reader.ts";

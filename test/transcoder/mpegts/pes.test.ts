@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { PesReader } from "@leat/node/media-io/mpegts/pes.ts";
+import { PesReader } from "@leat/transcoder/mpegts/pes.ts";
 
 /** A head without a time, of a packet whose length its sender does not say. */
 const head = Uint8Array.of(0, 0, 1, 0xe0, 0, 0, 0x80, 0, 0);

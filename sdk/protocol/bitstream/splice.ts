@@ -1,4 +1,4 @@
-import { BitReader, BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
+import { BitReader, BitstreamError } from "./bit-reader.ts";
 
 /** What a splice information section (SCTE-35) says, as far as somebody here goes by it. */
 export interface Splice {

@@ -1,7 +1,6 @@
-import { parseAudioSpecificConfig, writeAdtsHead } from "@leat/node/media/bitstream/aac.ts";
-import { parseAvcConfiguration } from "@leat/node/media/bitstream/h264.ts";
-import { text } from "@leat/node/media/mp4/box.ts";
-import { concatBytes } from "@leat/sdk/base/bytes.ts";
+import { concatBytes, text } from "@leat/sdk/base/bytes.ts";
+import { parseAudioSpecificConfig, writeAdtsHead } from "@leat/sdk/protocol/bitstream/aac.ts";
+import { parseAvcConfiguration } from "@leat/sdk/protocol/bitstream/h264.ts";
 import { parseHevcConfiguration } from "@leat/sdk/protocol/bitstream/hevc.ts";
 import { splitNals } from "@leat/sdk/protocol/bitstream/nal.ts";
 import type { AudioConfig, TrackConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";

@@ -1,4 +1,4 @@
-import { hasIdr, parseAvcConfiguration, writeAvcRecord } from "@leat/node/media/bitstream/h264.ts";
+import { hasIdr, parseAvcConfiguration, writeAvcRecord } from "@leat/sdk/protocol/bitstream/h264.ts";
 import { hasIrap, hevcNalType, parseHevcConfiguration, writeHevcRecord } from "@leat/sdk/protocol/bitstream/hevc.ts";
 import { VIDEO_TIMESCALE, type VideoConfig } from "@leat/sdk/protocol/frame.ts";
 

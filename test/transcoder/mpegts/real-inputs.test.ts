@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { passItems } from "@leat/node/media-io/publish-sink.ts";
-import { decodeFrames } from "../../../support/media/ffmpeg.ts";
-import { listMediaFiles } from "../../../support/media-files.ts";
-import { packSegments, SegmentSink } from "../../../support/segment-sink.ts";
-import { demux } from "../../../support/ts-files.ts";
+import { decodeFrames } from "../../support/media/ffmpeg.ts";
+import { listMediaFiles } from "../../support/media-files.ts";
+import { packSegments, SegmentSink } from "../../support/segment-sink.ts";
+import { demux } from "../../support/ts-files.ts";
 
 describe("mpegts with real inputs", function () {
   this.timeout(60_000);

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { DemuxedItem } from "../publish-sink.ts";
+import type { DemuxedItem } from "@leat/sdk/protocol/published.ts";
 import type { TsDemuxer } from "./demuxer.ts";
 
 /** A piece is taken apart within a few milliseconds: those who watch at this node are served in between. */

@@ -1,4 +1,4 @@
-import { BitReader, BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
+import { BitReader, BitstreamError } from "./bit-reader.ts";
 
 export interface AacFacts {
   readonly objectType: number;

@@ -1,5 +1,5 @@
 import { isSameConfig, type TrackConfig } from "@leat/sdk/protocol/frame.ts";
-import { type DemuxedItem, MAX_CONFIG_CHANGES, type PublishItem } from "../publish-sink.ts";
+import { type DemuxedItem, MAX_CONFIG_CHANGES, type PublishItem } from "@leat/sdk/protocol/published.ts";
 import { AacReader } from "./aac-reader.ts";
 import { Continuity } from "./continuity.ts";
 import { readCue } from "./cue-reader.ts";

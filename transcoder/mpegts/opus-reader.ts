@@ -1,8 +1,8 @@
-import { OPUS_SAMPLE_RATE, opusPacketSamples, parseOpusHead } from "@leat/node/media/bitstream/opus.ts";
 import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
+import { OPUS_SAMPLE_RATE, opusPacketSamples, parseOpusHead } from "@leat/sdk/protocol/bitstream/opus.ts";
 import type { AudioConfig } from "@leat/sdk/protocol/frame.ts";
 import { MAX_FRAME_BYTES } from "@leat/sdk/protocol/limits.ts";
-import type { PublishItem } from "../publish-sink.ts";
+import type { PublishItem } from "@leat/sdk/protocol/published.ts";
 import type { PesPacket } from "./pes.ts";
 import type { TrackReader, Unwrap } from "./track-reader.ts";
 import { toMs } from "./ts-clock.ts";

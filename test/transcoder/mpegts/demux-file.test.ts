@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { demuxFile } from "@leat/node/media-io/mpegts/demux-file.ts";
-import { TsDemuxer } from "@leat/node/media-io/mpegts/demuxer.ts";
-import { demux, H264, makeTs, PICTURES } from "../../../support/ts-files.ts";
+import { demuxFile } from "@leat/transcoder/mpegts/demux-file.ts";
+import { TsDemuxer } from "@leat/transcoder/mpegts/demuxer.ts";
+import { demux, H264, makeTs, PICTURES } from "../../support/ts-files.ts";
 
 describe("demuxing a file", () => {
   it("gives what is in it, and turns to others in between", async function () {

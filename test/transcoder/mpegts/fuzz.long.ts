@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
-import { fuzzTs } from "../../../support/fuzz/ts-fuzz.ts";
+import { fuzzTs } from "../../support/fuzz/ts-fuzz.ts";
 
 const seed = Number(process.env.LEAT_TEST_SEED ?? randomInt(2 ** 31));
 

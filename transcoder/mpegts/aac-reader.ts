@@ -1,7 +1,7 @@
-import { parseAudioSpecificConfig } from "@leat/node/media/bitstream/aac.ts";
+import { parseAudioSpecificConfig } from "@leat/sdk/protocol/bitstream/aac.ts";
 import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
 import type { AudioConfig } from "@leat/sdk/protocol/frame.ts";
-import type { PublishItem } from "../publish-sink.ts";
+import type { PublishItem } from "@leat/sdk/protocol/published.ts";
 import type { PesPacket } from "./pes.ts";
 import type { TrackReader, Unwrap } from "./track-reader.ts";
 import { toMs } from "./ts-clock.ts";

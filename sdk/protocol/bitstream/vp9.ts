@@ -1,6 +1,6 @@
-import { BitReader, BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
-import { checkPictureSize } from "@leat/sdk/protocol/bitstream/picture-size.ts";
 import { vp9Level } from "@leat/sdk/protocol/vp9-level.ts";
+import { BitReader, BitstreamError } from "./bit-reader.ts";
+import { checkPictureSize } from "./picture-size.ts";
 
 /** What the uncompressed header of one VP9 frame says. */
 export interface Vp9Header {

@@ -1,4 +1,4 @@
-import type { PublishItem } from "../publish-sink.ts";
+import type { PublishItem } from "@leat/sdk/protocol/published.ts";
 import type { PesPacket } from "./pes.ts";
 
 /** One elementary stream becomes samples. Times that it gives are unwrapped by whoever made it. */

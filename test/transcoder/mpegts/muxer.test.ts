@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { TsMuxer, type TsSample } from "@leat/node/media-io/mpegts/muxer.ts";
-import { PacketReader } from "@leat/node/media-io/mpegts/packet-reader.ts";
-import { placeFrame, writeTsSegment } from "@leat/node/media-io/mpegts/segment-writer.ts";
 import type { AudioConfig, Frame, TrackConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import { TsMuxer, type TsSample } from "@leat/transcoder/mpegts/muxer.ts";
+import { PacketReader } from "@leat/transcoder/mpegts/packet-reader.ts";
+import { placeFrame, writeTsSegment } from "@leat/transcoder/mpegts/segment-writer.ts";
 import fc from "fast-check";
-import { decodeFrames, encodeFragmented, probePackets } from "../../../support/media/ffmpeg.ts";
-import { readTrack } from "../../../support/media/mp4-reader.ts";
-import { demux, H264, HEVC, PICTURES, packetsOf, SOUND } from "../../../support/ts-files.ts";
+import { decodeFrames, encodeFragmented, probePackets } from "../../support/media/ffmpeg.ts";
+import { readTrack } from "../../support/media/mp4-reader.ts";
+import { demux, H264, HEVC, PICTURES, packetsOf, SOUND } from "../../support/ts-files.ts";
 
 interface Made<Config extends TrackConfig> {
   readonly config: Config;

@@ -2,7 +2,7 @@ import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
 import { joinNals, splitByteStream } from "@leat/sdk/protocol/bitstream/nal.ts";
 import type { VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { MAX_CONFIG_BYTES, MAX_FRAME_BYTES } from "@leat/sdk/protocol/limits.ts";
-import type { PublishItem } from "../publish-sink.ts";
+import type { PublishItem } from "@leat/sdk/protocol/published.ts";
 import { MpegTsError } from "./errors.ts";
 import { MAX_PICTURES_WITHOUT_KEY } from "./limits.ts";
 import type { NalCodec } from "./nal-codecs.ts";

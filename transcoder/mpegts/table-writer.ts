@@ -1,5 +1,4 @@
-import { uint32 } from "@leat/node/media/mp4/box.ts";
-import { concatBytes } from "@leat/sdk/base/bytes.ts";
+import { concatBytes, uint32 } from "@leat/sdk/base/bytes.ts";
 import { crc32 } from "./sections.ts";
 
 export interface WrittenStream {

@@ -1,6 +1,6 @@
-import { parseSplice } from "@leat/node/media/bitstream/splice.ts";
 import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
-import type { PublishedCue } from "../publish-sink.ts";
+import { parseSplice } from "@leat/sdk/protocol/bitstream/splice.ts";
+import type { PublishedCue } from "@leat/sdk/protocol/published.ts";
 import { type TsClock, toMs } from "./ts-clock.ts";
 
 /** Undefined for a section at which nothing happens, or that cannot be read. The clock may be moved. */

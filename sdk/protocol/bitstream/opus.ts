@@ -1,4 +1,4 @@
-import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
+import { BitstreamError } from "./bit-reader.ts";
 
 export interface OpusFacts {
   readonly channels: number;
