@@ -6,7 +6,7 @@ export class ChainError extends CodedError<
   | { code: "CHAIN_UNREACHABLE"; method: string; reason: string }
   | { code: "CHAIN_WRONG"; wanted: number; found: number }
   | { code: "CHAIN_REVERTED"; method: string; reason: string; transaction?: Hex }
-  | { code: "CHAIN_GAS_MISSING"; address: Address }
+  | { code: "CHAIN_GAS_MISSING"; address: Address; balance?: bigint; needed?: bigint }
   | { code: "CHAIN_GAS_BUDGET"; budget: bigint; committed: bigint; needed: bigint }
   | { code: "CHAIN_FEES_HIGH"; baseFee: bigint; ceiling: bigint }
   | { code: "CHAIN_NOT_CONFIRMED"; transaction: Hex }

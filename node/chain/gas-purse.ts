@@ -18,8 +18,16 @@ export interface PurseComponents {
   readonly metrics: MetricsRegister;
 }
 
-/** Gas of a small collection: a balance that cannot pay it cannot settle. */
+/** Gas of a collection of one claim, with the sender's margin: a balance that cannot pay it cannot settle. */
 const LEAST_GAS = 100_000n;
+
+/** What a transaction may take. */
+export interface GasWanted {
+  readonly gas: bigint;
+  /** More than was estimated, that is only used where the state changes before its block. */
+  readonly spareGas?: bigint;
+  readonly dataBytes?: number;
+}
 
 /** What one key holds for gas, and how much of it may be spent. */
 export class GasPurse {
@@ -56,15 +64,15 @@ export class GasPurse {
   }
 
   /**
-   * What to offer for so much gas, and what a rollup takes for the data beside it. Throws CHAIN_FEES_HIGH,
-   * CHAIN_GAS_BUDGET or CHAIN_GAS_MISSING where it may not or cannot be paid: before anything is signed, since what no
-   * balance covers would block the queue.
+   * What to offer for so much gas, what a rollup takes for the data beside it, and the gas itself: with what is spare
+   * where that can be paid for too. Throws CHAIN_FEES_HIGH, CHAIN_GAS_BUDGET or CHAIN_GAS_MISSING where it may not or
+   * cannot be paid: before anything is signed, since what no balance covers would block the queue.
    */
   async feesFor(
-    { gas, dataBytes = mostDataOf(gas) }: { readonly gas: bigint; readonly dataBytes?: number },
+    { gas, spareGas = 0n, dataBytes = mostDataOf(gas) }: GasWanted,
     book: TransactionBook,
     budget?: GasBudget,
-  ): Promise<Fees & { readonly dataFee: bigint }> {
+  ): Promise<Fees & { readonly dataFee: bigint; readonly gas: bigint }> {
     const { publicClient, clock } = this.#components;
     const { maxFee, dailyBudget } = this.#limits;
     const daily = budget?.daily ?? dailyBudget;
@@ -78,9 +86,12 @@ export class GasPurse {
     if (committed + needed > daily) {
       throw new ChainError({ code: "CHAIN_GAS_BUDGET", budget: daily, committed, needed });
     }
-    this.#balance = await publicClient.getBalance({ address: this.#address });
-    if (this.#balance < needed) throw new ChainError({ code: "CHAIN_GAS_MISSING", address: this.#address });
-    return { ...fees, dataFee };
+    const balance = await publicClient.getBalance({ address: this.#address });
+    this.#balance = balance;
+    if (balance < needed) throw new ChainError({ code: "CHAIN_GAS_MISSING", address: this.#address, balance, needed });
+    const withSpare = needed + spareGas * fees.maxFeePerGas;
+    const isSpared = withSpare <= balance && committed + withSpare <= daily;
+    return { ...fees, dataFee, gas: isSpared ? gas + spareGas : gas };
   }
 
   #excess(): bigint {
@@ -92,7 +103,9 @@ export class GasPurse {
   async watch(): Promise<void> {
     const { publicClient, logger } = this.#components;
     const dataFee = await this.#dataFee.of(mostDataOf(LEAST_GAS));
-    this.#leastCost = LEAST_GAS * (await publicClient.getGasPrice()) + dataFee;
+    const { baseFee, tip } = await readFees(publicClient);
+    const perGas = firstFees(baseFee, tip, this.#limits)?.maxFeePerGas ?? this.#limits.maxFee;
+    this.#leastCost = LEAST_GAS * perGas + dataFee;
     this.#balance = await publicClient.getBalance({ address: this.#address });
     if (this.#excess() > 0n && !this.#isHighTold) {
       logger.warn("Key holds more ether than gas needs: whoever steals the key can spend it", {

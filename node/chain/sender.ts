@@ -244,9 +244,10 @@ export class ChainSender implements Startable {
       const request = { account: wallet.account, ...call };
       const { result } = await publicClient.simulateContract(request);
       if (!isWorth(result)) return undefined;
-      const gas = withMargin(await publicClient.estimateContractGas(request)) + spareGas;
+      const estimate = withMargin(await publicClient.estimateContractGas(request));
       const data = encodeFunctionData(call as unknown as EncodeFunctionDataParameters);
-      const { dataFee, ...fees } = await this.#purse.feesFor({ gas, dataBytes: size(data) }, book, budget);
+      const wanted = { gas: estimate, spareGas, dataBytes: size(data) };
+      const { dataFee, gas, ...fees } = await this.#purse.feesFor(wanted, book, budget);
       const { lookEveryMs, confirmedDepth, waitMs } = this.#options;
       const place = await findNonce(
         { client: publicClient, clock, address: this.address, newest: book.newest() },

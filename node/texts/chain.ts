@@ -14,7 +14,10 @@ export const chainTexts = {
     happened: "the contract refused {method}: {reason}",
     todo: "docs/protocol/codes.md says why each is refused",
   },
-  CHAIN_GAS_MISSING: { happened: "{address} has no ether for gas", todo: "send some to it" },
+  CHAIN_GAS_MISSING: {
+    happened: "{address} has too little ether for gas: {balance|ether}, and {needed|ether} may be needed",
+    todo: "send some to it",
+  },
   CHAIN_GAS_BUDGET: {
     happened:
       "today's gas would pass the node's budget: {committed|ether} of {budget|ether} ether are spent, {needed|ether} more are needed",

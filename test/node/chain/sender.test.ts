@@ -31,6 +31,25 @@ describe("chain sender", function () {
     assert.equal(await nonce(), 4);
   });
 
+  it("brings what gas is spare where that can be paid for, and goes without where it cannot", async () => {
+    const spareGas = 1_000_000n;
+    const gasOfNewest = () => parseTransaction(raws().at(-1)!).gas!;
+    const sender = await open();
+    await sender.send({ ...mint(), spareGas });
+    assert.ok(gasOfNewest() > spareGas);
+    const enough = 500_000n * parseTransaction(raws().at(-1)!).maxFeePerGas!;
+    await sender.stop();
+    // What the first one took counts as well.
+    const frugal = await open(scene.limits({ dailyBudget: enough }));
+    await frugal.send({ ...mint(), spareGas });
+    assert.ok(gasOfNewest() < 500_000n, "beyond the day's budget");
+    await frugal.stop();
+    await scene.anvil.testClient.setBalance({ address: scene.key.address, value: enough });
+    await (await open()).send({ ...mint(), spareGas });
+    assert.ok(gasOfNewest() < 500_000n, "beyond the balance");
+    assert.equal(await held(), 3n);
+  });
+
   it("answers only when the block stands at confirmed depth", async () => {
     await stopMining();
     const sender = await open();
