@@ -78,14 +78,18 @@ export class ChangesView implements Changes {
 
   async firstFrom(from: string, prefix: string): Promise<[key: string, value: string] | undefined> {
     this.#ground.assertOpen();
-    const above = this.#above();
+    const { level, staged } = this.#ground;
+    // Not copied: there is one such look for each receipt that comes again. What is moved to disk meanwhile stays here.
+    const [own, before] = [this.#own, staged()];
     let first: [key: string, value: string] | undefined;
-    for (const [key, value] of above) {
+    const consider = ([key, value]: [string, string | undefined]) => {
       const fits = value !== undefined && key >= from && key.startsWith(prefix);
       if (fits && (first === undefined || key < first[0])) first = [key, value];
-    }
-    for await (const found of this.#ground.level.iterator({ gte: from, lt: endOf(prefix) })) {
-      if (above.has(found[0])) continue;
+    };
+    for (const entry of before) if (own?.has(entry[0]) !== true) consider(entry);
+    for (const entry of own ?? []) consider(entry);
+    for await (const found of level.iterator({ gte: from < prefix ? prefix : from, lt: endOf(prefix) })) {
+      if (own?.has(found[0]) === true || before.has(found[0])) continue;
       return first !== undefined && first[0] < found[0] ? first : found;
     }
     return first;
