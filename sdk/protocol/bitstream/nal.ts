@@ -5,7 +5,6 @@ import { BitstreamError } from "./bit-reader.ts";
 
 /** Far beyond the slices of any picture: a frame of a million one-byte units must not become a million objects. */
 const MAX_NALS = 8_192;
-const startCode = Uint8Array.of(0, 0, 1);
 
 /** NAL units of a frame with length prefixes; throws where a length passes the end. */
 export function splitNals(frame: Uint8Array, lengthSize = 4): Uint8Array[] {
@@ -39,8 +38,10 @@ export function splitByteStream(bytes: Uint8Array): Uint8Array[] {
 }
 
 function findStart(bytes: Uint8Array, from: number): number {
-  const at = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf(startCode, from);
-  return at === -1 ? bytes.length : at;
+  for (let one = bytes.indexOf(1, from + 2); one !== -1; one = bytes.indexOf(1, one + 1)) {
+    if (bytes[one - 1] === 0 && bytes[one - 2] === 0) return one - 2;
+  }
+  return bytes.length;
 }
 
 /** The frame with 4-byte lengths, whatever they were before; the same bytes where they were 4 and none was empty. */
