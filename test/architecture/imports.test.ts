@@ -91,6 +91,16 @@ describe("architecture/imports", () => {
     );
   });
 
+  it("finds none of Node's own names in what runs in a browser", () => {
+    assertNone(
+      faultsOf((source) => {
+        if (findRoom(source.path)?.browser !== true || source.path.endsWith(".config.ts")) return [];
+        const found = /\b(Buffer|process|setImmediate|__dirname|require)\b\s*[.(]/.exec(codeOf(source));
+        return [found === null ? undefined : `${source.path} uses ${found[0]}`];
+      }),
+    );
+  });
+
   it("finds no clock and no chance in rules", () => {
     const impure =
       /\b(Date\.now|new Date\(\)|Math\.random|performance\.now|setTimeout|setInterval|process\.\w+|crypto\.\w+)/;
