@@ -1,4 +1,4 @@
-import type { EngineName } from "./engine.ts";
+import type { EngineName, GatewaySettings } from "./engine.ts";
 import { isCoded, TranscodeError } from "./errors.ts";
 import { type EncoderPreference, type PickedEncoders, pickEncoders } from "./pick-encoders.ts";
 import type { EncoderReport } from "./probe.ts";
@@ -11,11 +11,16 @@ export interface ChosenEngine extends Partial<Pick<PickedEncoders, "passedOver">
   readonly engine: EngineName;
 }
 
-export type Probe = (options: { readonly engine: EngineName }) => Promise<readonly EncoderReport[]>;
+export type Probe = (options: {
+  readonly engine: EngineName;
+  readonly gateway?: GatewaySettings;
+}) => Promise<readonly EncoderReport[]>;
 
 export interface EngineOptions {
   readonly probe?: Probe;
   readonly prefer?: EncoderPreference;
+  /** Of the engine that needs one: without, it cannot be chosen. */
+  readonly gateway?: GatewaySettings;
 }
 
 /**
@@ -34,9 +39,14 @@ export async function chooseEngine(wanted: EngineChoice, options: EngineOptions 
 
 async function tryEngine(
   engine: EngineName,
-  { probe = probeEncoders, prefer = "fastest" }: EngineOptions,
+  { probe = probeEncoders, prefer = "fastest", gateway }: EngineOptions,
 ): Promise<ChosenEngine> {
-  const reports = await probe({ engine });
+  if (engine !== "livepeer") return pick(engine, await probe({ engine }), prefer);
+  if (gateway === undefined) throw new TranscodeError({ code: "TRANSCODE_GATEWAY_UNSET" });
+  return pick(engine, await probe({ engine, gateway }), prefer);
+}
+
+function pick(engine: EngineName, reports: readonly EncoderReport[], prefer: EncoderPreference): ChosenEngine {
   const picked = pickEncoders(reports, prefer);
   const [first] = reports;
   if (picked.encoders.length > 0 || first === undefined) return { engine, ...picked };

@@ -1,8 +1,10 @@
 import type { VideoCodec } from "@leat/sdk/protocol/frame.ts";
 import type { EngineName } from "./engine.ts";
 
-/** What does the work: the processor, or one maker's or system's way to a chip. */
-export type EncoderKind = "software" | "qsv" | "nvenc" | "vaapi" | "videotoolbox";
+/** One maker's or system's way to a chip. */
+export type ChipKind = "qsv" | "nvenc" | "vaapi" | "videotoolbox";
+/** What does the work: the processor, a chip, or somebody else. */
+export type EncoderKind = "software" | ChipKind | "gateway";
 
 export interface KnownEncoder {
   readonly encoder: string;
@@ -31,8 +33,12 @@ export const knownEncoders: readonly KnownEncoder[] = [
   { encoder: "hevc_videotoolbox", codec: "hevc", kind: "videotoolbox" },
 ];
 
+/** What a gateway's orchestrators encode with is theirs to choose. They say of no codec but H.264 that they encode it. */
+const gatewayEncoder: KnownEncoder = { encoder: "livepeer", codec: "h264", kind: "gateway" };
+
 /** The program is the engine of machines without the bindings: it runs software alone. */
 export function encodersOf(engine: EngineName): readonly KnownEncoder[] {
+  if (engine === "livepeer") return [gatewayEncoder];
   return engine === "ffmpeg" ? knownEncoders.filter(({ kind }) => kind === "software") : knownEncoders;
 }
 
@@ -41,5 +47,9 @@ export function softwareEncoderOf(codec: VideoCodec): string {
 }
 
 export function kindOf(encoder: string): EncoderKind {
-  return knownEncoders.find((one) => one.encoder === encoder)?.kind ?? "software";
+  return [...knownEncoders, gatewayEncoder].find((one) => one.encoder === encoder)?.kind ?? "software";
+}
+
+export function isChip(kind: EncoderKind): kind is ChipKind {
+  return kind !== "software" && kind !== "gateway";
 }

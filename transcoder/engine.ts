@@ -1,13 +1,26 @@
 import type { AudioConfig, Boundary, Frame, VideoCodec, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type { AudioGroup, DroppedRung, Ladder, ResolvedRung } from "./ladder.ts";
 
-export type EngineName = "node-av" | "ffmpeg";
+/** Engines that transcode files too. */
+export type StoredEngineName = "node-av" | "ffmpeg";
+export type EngineName = StoredEngineName | "livepeer";
+
+/** How long a gateway may take for a segment: what go-livepeer itself gives a pushed one. */
+export const GATEWAY_TIMEOUT_MS = 8_000;
+
+/** A go-livepeer gateway that takes pushed segments: `http://HOST:9935`, and how long it may take for one. */
+export interface GatewaySettings {
+  readonly url: string;
+  readonly timeoutMs: number;
+}
 
 /** One stream in, the rungs of one ladder or family out. */
 export interface LiveSpec {
   readonly source: VideoConfig;
   readonly rungs: readonly ResolvedRung[];
   readonly engine?: EngineName;
+  /** Of the engine that needs one. */
+  readonly gateway?: GatewaySettings;
   /** Who encodes a codec; software where none is named, or where the named one does not open. */
   readonly encoders?: Readonly<Partial<Record<VideoCodec, string>>>;
 }
@@ -75,7 +88,7 @@ export interface StoredSpec {
   readonly input: string;
   readonly ladder: Ladder;
   readonly outDir: string;
-  readonly engine?: EngineName;
+  readonly engine?: StoredEngineName;
 }
 
 export interface StoredRendition {
@@ -96,9 +109,13 @@ export interface StoredResult {
 }
 
 /** Codecs behind one interface; every engine passes test/suites/engine.ts. Engines run in forked workers only. */
-export interface Engine {
+export interface LiveEngine {
   readonly name: EngineName;
   openVideo(spec: LiveSpec, sink: LiveSink): LiveVideo | Promise<LiveVideo>;
+}
+
+export interface Engine extends LiveEngine {
+  readonly name: StoredEngineName;
   /** `onProgress` is called often enough for a watchdog. */
   runStored(spec: StoredSpec, onProgress: () => void): Promise<StoredResult>;
 }

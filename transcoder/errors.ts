@@ -26,7 +26,20 @@ export type TranscodeErrorDetail =
   | { code: "TRANSCODE_WORKER_LOST"; exitCode: number | null; signal: string | null; lastWords: string }
   | { code: "TRANSCODE_WORKER_STALLED"; limitMs: number }
   | { code: "TRANSCODE_ENGINE_UNKNOWN"; engine: string }
-  | { code: "TRANSCODE_ENGINE_MISSING"; engine: string; install: string };
+  | { code: "TRANSCODE_ENGINE_MISSING"; engine: string; install: string }
+  | { code: "TRANSCODE_GATEWAY_UNSET" }
+  | { code: "TRANSCODE_GATEWAY_UNREACHABLE"; reason: string }
+  | { code: "TRANSCODE_GATEWAY_SLOW"; timeoutMs: number }
+  | { code: "TRANSCODE_GATEWAY_REFUSED"; status: number; reason: string }
+  | { code: "TRANSCODE_GATEWAY_REDIRECTED"; status: number }
+  | { code: "TRANSCODE_GATEWAY_SEGMENT_TOO_LARGE"; limitBytes: number }
+  | { code: "TRANSCODE_GATEWAY_ANSWER_INVALID"; reason: string }
+  | { code: "TRANSCODE_GATEWAY_ANSWER_CUT" }
+  | { code: "TRANSCODE_GATEWAY_ANSWER_TOO_LARGE"; what: string; limit: number }
+  | { code: "TRANSCODE_GATEWAY_RENDITIONS_WRONG"; wanted: string; found: string }
+  | { code: "TRANSCODE_GATEWAY_MEDIA_INVALID"; rendition: string; reason: string }
+  | { code: "TRANSCODE_GATEWAY_SIZE_WRONG"; rendition: string; wanted: string; found: string }
+  | { code: "TRANSCODE_GATEWAY_PICTURES_WRONG"; rendition: string; wanted: string; found: string };
 
 /** What a transcode cannot do, and why. Codes begin with LADDER_ or TRANSCODE_. */
 export class TranscodeError extends CodedError<TranscodeErrorDetail> {}

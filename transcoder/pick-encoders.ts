@@ -1,5 +1,5 @@
 import type { VideoCodec } from "@leat/sdk/protocol/frame.ts";
-import { kindOf } from "./encoders.ts";
+import { isChip, kindOf } from "./encoders.ts";
 import type { EncoderReport } from "./probe.ts";
 
 /** Which of a codec's proven encoders works: the fastest, a chip's wherever one was proven, or none but software. */
@@ -43,7 +43,7 @@ function pickOne(
   return wanted.toSorted((left, right) => right.pixelsPerSecond - left.pixelsPerSecond)[0];
 }
 
-const isHardware = ({ encoder }: EncoderReport) => kindOf(encoder) !== "software";
+const isHardware = ({ encoder }: EncoderReport) => isChip(kindOf(encoder));
 
 const whySoftware = (preference: EncoderPreference) =>
   preference === "software" ? "the settings want software" : "software is faster here";

@@ -1,5 +1,5 @@
 import type { AudioCodec, VideoCodec } from "@leat/sdk/protocol/frame.ts";
-import { type EncoderKind, kindOf, softwareEncoderOf } from "./encoders.ts";
+import { type ChipKind, isChip, kindOf, softwareEncoderOf } from "./encoders.ts";
 
 /** An encoder of FFmpeg and the options that every engine gives it, named as FFmpeg names them. */
 export interface VideoPreset {
@@ -21,7 +21,7 @@ export const STORED_GOP_SECONDS = 2;
  */
 export function livePreset(codec: VideoCodec, bitrate: number, encoder = softwareEncoderOf(codec)): VideoPreset {
   const kind = kindOf(encoder);
-  if (kind !== "software") {
+  if (isChip(kind)) {
     return { encoder, options: hardwareOptions[kind], maxrate: Math.round(bitrate * 1.25), bufsize: bitrate * 2 };
   }
   switch (codec) {
@@ -77,7 +77,7 @@ export function livePreset(codec: VideoCodec, bitrate: number, encoder = softwar
 }
 
 /** One picture in flight, and a closed group wherever a key frame is asked for, in each maker's words. */
-const hardwareOptions: Readonly<Record<Exclude<EncoderKind, "software">, Readonly<Record<string, string>>>> = {
+const hardwareOptions: Readonly<Record<ChipKind, Readonly<Record<string, string>>>> = {
   qsv: { preset: "veryfast", async_depth: "1", forced_idr: "1" },
   nvenc: { preset: "p3", tune: "ll", delay: "0", zerolatency: "1", "forced-idr": "1", "no-scenecut": "1" },
   vaapi: { async_depth: "1" },

@@ -1,12 +1,13 @@
 import type { VideoCodec } from "@leat/sdk/protocol/frame.ts";
 import { Child } from "./child.ts";
 import { encodersOf, type KnownEncoder } from "./encoders.ts";
-import type { EngineName } from "./engine.ts";
+import type { EngineName, GatewaySettings } from "./engine.ts";
 import { isCoded, TranscodeError } from "./errors.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
 
 export interface ProbeSpec {
   readonly engine: EngineName;
+  readonly gateway?: GatewaySettings;
   readonly encoders: readonly KnownEncoder[];
   readonly width: number;
   readonly height: number;
@@ -27,6 +28,7 @@ export interface EncoderReport {
 
 export interface ProbeOptions {
   readonly engine?: EngineName;
+  readonly gateway?: GatewaySettings;
   readonly codecs?: readonly VideoCodec[];
   /** Of one encoder. */
   readonly timeoutMs?: number;
@@ -37,6 +39,8 @@ const WORKER = new URL("./worker.ts", import.meta.url);
 const ENCODER_TIMEOUT_MS = 30_000;
 /** Enough frames for a speed, few enough to start in a second. */
 const PROBE = { width: 640, height: 360, frames: 30 } as const;
+/** The way there and back is a part of a gateway's speed: two segments as long as a live stream's. */
+const GATEWAY_PROBE = { ...PROBE, frames: 120 } as const;
 
 /**
  * Encoders are listed without working (hardware above all), so each encodes real frames, in a forked worker. One that
@@ -44,11 +48,15 @@ const PROBE = { width: 640, height: 360, frames: 30 } as const;
  */
 export async function probeEncoders({
   engine = "node-av",
+  gateway,
   codecs,
-  timeoutMs,
+  timeoutMs = ENCODER_TIMEOUT_MS,
 }: ProbeOptions = {}): Promise<EncoderReport[]> {
   const encoders = encodersOf(engine).filter(({ codec }) => codecs === undefined || codecs.includes(codec));
-  return probeEach(encoders, (rest, events) => runWorker(engine, rest, timeoutMs ?? ENCODER_TIMEOUT_MS, events));
+  const pictures = engine === "livepeer" ? GATEWAY_PROBE : PROBE;
+  return probeEach(encoders, (rest, events) => {
+    return runWorker({ engine, gateway, encoders: rest, ...pictures }, timeoutMs, events);
+  });
 }
 
 export interface ProbeEvents {
@@ -88,12 +96,7 @@ function isLoss({ code }: TranscodeError): boolean {
   return code === "TRANSCODE_WORKER_LOST" || code === "TRANSCODE_WORKER_STALLED";
 }
 
-function runWorker(
-  engine: EngineName,
-  encoders: readonly KnownEncoder[],
-  timeoutMs: number,
-  events: ProbeEvents,
-): Promise<void> {
+function runWorker(spec: ProbeSpec, timeoutMs: number, events: ProbeEvents): Promise<void> {
   return new Promise((resolve, reject) => {
     let told: TranscodeError | undefined;
     const child = new Child({
@@ -117,6 +120,6 @@ function runWorker(
       () => child.fail(new TranscodeError({ code: "TRANSCODE_WORKER_STALLED", limitMs: timeoutMs })),
       timeoutMs,
     );
-    child.send({ type: "start", job: "probe", spec: { engine, encoders, ...PROBE } } satisfies ToWorker);
+    child.send({ type: "start", job: "probe", spec } satisfies ToWorker);
   });
 }

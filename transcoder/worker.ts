@@ -1,5 +1,5 @@
 import { readFileSync, writeSync } from "node:fs";
-import type { Engine, EngineName, LiveAudio, LiveVideo } from "./engine.ts";
+import type { Engine, EngineName, LiveAudio, LiveEngine, LiveVideo, StoredEngineName } from "./engine.ts";
 import { TranscodeError } from "./errors.ts";
 import { encodeMessage, MessageReader } from "./ipc.ts";
 import type { FromWorker, JobMessage, ToWorker } from "./messages.ts";
@@ -47,7 +47,11 @@ function programsCpuMs(): number {
   return (Number(fields[13]) + Number(fields[14])) * MS_PER_TICK;
 }
 
-async function loadEngine(name: EngineName | undefined): Promise<Engine> {
+async function loadLive(name: EngineName | undefined): Promise<LiveEngine> {
+  return name === "livepeer" ? (await import("./engines/livepeer.ts")).livepeerEngine : loadEngine(name);
+}
+
+async function loadEngine(name: StoredEngineName | undefined): Promise<Engine> {
   switch (name) {
     case "node-av":
       return (await loadBindings()).nodeAvEngine;
@@ -81,6 +85,11 @@ async function measure(spec: ProbeSpec): Promise<void> {
     return measureEncoders(spec, onReport);
   }
   await loadBindings();
+  if (spec.engine === "livepeer") {
+    const { measureGateway } = await import("./engines/livepeer/measure.ts");
+    begin();
+    return measureGateway(spec, onReport);
+  }
   const { measureEncoders } = await import("./engines/node-av/measure.ts");
   begin();
   measureEncoders(spec, onReport);
@@ -89,7 +98,7 @@ async function measure(spec: ProbeSpec): Promise<void> {
 async function start(message: JobMessage): Promise<void> {
   switch (message.job) {
     case "video":
-      work = await (await loadEngine(message.spec.engine)).openVideo(message.spec, {
+      work = await (await loadLive(message.spec.engine)).openVideo(message.spec, {
         config: (index, version, config) => send({ type: "config", index, version, config }),
         frame: (index, sequence, frame) => send({ type: "frame", index, sequence, frame }),
         segmentEnd: (index, sequence, summary) => send({ type: "segmentEnd", index, sequence, summary }),

@@ -49,10 +49,59 @@ export const mediaTexts = {
     happened: "the encoder's process did nothing for {limitMs} ms",
     todo: "look at the load of the machine, and begin again",
   },
-  TRANSCODE_ENGINE_UNKNOWN: { happened: "there is no engine {engine}", todo: "name node-av or ffmpeg" },
+  TRANSCODE_ENGINE_UNKNOWN: { happened: "there is no engine {engine}", todo: "name node-av, ffmpeg or livepeer" },
   TRANSCODE_ENGINE_MISSING: {
     happened: "the engine {engine} does not load here",
     todo: "install it: {install}",
+  },
+  TRANSCODE_GATEWAY_UNSET: {
+    happened: "the engine livepeer has no gateway",
+    todo: "give its address: transcoding.livepeer.url, or --gateway",
+  },
+  TRANSCODE_GATEWAY_UNREACHABLE: {
+    happened: "the gateway does not answer: {reason}",
+    todo: "look whether go-livepeer runs, and listens at the address that is set",
+  },
+  TRANSCODE_GATEWAY_SLOW: {
+    happened: "the gateway did not answer a segment within {timeoutMs} ms",
+    todo: "look at the load of its orchestrator",
+  },
+  TRANSCODE_GATEWAY_REFUSED: {
+    happened: "the gateway refused a segment ({status}): {reason}",
+    todo: "look at its log: 503 is no orchestrator, 404 that it takes no pushed segments",
+  },
+  TRANSCODE_GATEWAY_REDIRECTED: {
+    happened: "the gateway sends elsewhere ({status})",
+    todo: "name the address at which it answers itself",
+  },
+  TRANSCODE_GATEWAY_SEGMENT_TOO_LARGE: {
+    happened: "a segment has more than {limitBytes} bytes since its last key frame",
+    todo: "publish key frames every two seconds",
+  },
+  TRANSCODE_GATEWAY_ANSWER_INVALID: {
+    happened: "the gateway's answer cannot be read: {reason}",
+    todo: "look whether it is go-livepeer, without an object store",
+  },
+  TRANSCODE_GATEWAY_ANSWER_CUT: { happened: "the gateway's answer was cut off", todo: "look at its log" },
+  TRANSCODE_GATEWAY_ANSWER_TOO_LARGE: {
+    happened: "the gateway's answer is too large: more than {limit} {what}",
+    todo: "look whether it is go-livepeer",
+  },
+  TRANSCODE_GATEWAY_RENDITIONS_WRONG: {
+    happened: "the gateway was asked for {wanted} and gave {found}",
+    todo: "look whether a webhook of the gateway names profiles of its own",
+  },
+  TRANSCODE_GATEWAY_MEDIA_INVALID: {
+    happened: "the gateway's rendition {rendition} is no H.264 in a transport stream: {reason}",
+    todo: "look at the log of its orchestrator",
+  },
+  TRANSCODE_GATEWAY_SIZE_WRONG: {
+    happened: "the gateway's rendition {rendition} is {found}, {wanted} was asked for",
+    todo: "look at the shape of the source: a gateway keeps it, and makes nothing smaller than 146x50",
+  },
+  TRANSCODE_GATEWAY_PICTURES_WRONG: {
+    happened: "the gateway's rendition {rendition} has {found}, wanted {wanted}",
+    todo: "look at the log of its orchestrator; a source with broken pictures needs another engine",
   },
   PUBLISH_URL_INVALID: { happened: "{url} is no address to publish to", todo: "give rtmp://HOST/APP/KEY" },
   PUBLISH_UNREACHABLE: { happened: "{host} does not answer: {reason}", todo: "look whether its ingest node runs" },

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { findPictureFault } from "@leat/node/media/verification/pictures.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { VideoCodec } from "@leat/sdk/protocol/frame.ts";
-import type { EngineName, LiveInput } from "@leat/transcoder/engine.ts";
+import type { LiveInput, LiveSpec, StoredEngineName } from "@leat/transcoder/engine.ts";
 import type { ResolvedRung } from "@leat/transcoder/ladder.ts";
 import { resolveLadder } from "@leat/transcoder/ladder.ts";
 import { transcodeFile } from "@leat/transcoder/stored.ts";
@@ -56,8 +56,116 @@ function assertWhole(rung: RungOutput, inputs: readonly LiveInput[]): void {
   );
 }
 
-/** What every engine does alike. */
-export function describeEngine(engine: EngineName): void {
+/** What a live transcode's settings say of the engine. */
+export type EngineFacts = () => Pick<LiveSpec, "engine" | "gateway">;
+
+/** What every engine does alike with the codec that all of them encode. */
+export function describeH264(facts: EngineFacts): void {
+  let items: readonly MediaItem[] = [];
+
+  before(async function () {
+    this.timeout(60_000);
+    items = await readMedia({ pattern: PATTERN });
+  });
+
+  itCutsExactly("h264", facts, () => items);
+
+  it("gives all of a segment that is ended before it gets anything of the next, and goes on with the same configuration", async function () {
+    this.timeout(60_000);
+    const reordered = await readMedia({ pattern: { ...PATTERN, bFrames: 2, audio: false } });
+    const frames = videoFrames(reordered);
+    const inputs = withBoundaries(frames, [keyAt(reordered, 60)]);
+    const cut = inputs.findLastIndex(({ type }) => type === "boundary");
+    const rungs = ladderFor("h264", 320, 240);
+    const live = new EventedLive({ source: videoConfigs(reordered)[0]!, rungs, ...facts() });
+    try {
+      for (const input of inputs.slice(0, cut)) await live.worker.push(input);
+      await live.worker.push({ type: "segmentEnd" });
+      await live.until(() => live.output.every(({ segments }) => segments.length === 1));
+      assert.deepEqual(
+        live.output.map(({ frames: out }) => out.length),
+        rungs.map(() => 60),
+      );
+      for (const input of inputs.slice(cut)) await live.worker.push(input);
+      await live.worker.end();
+    } finally {
+      live.worker.kill();
+    }
+    for (const rung of live.output) {
+      assertWhole(rung, inputs);
+      assert.equal(rung.configs.length, 1);
+      const numbers = await readBarcodes(
+        rung.configs[0]!,
+        rung.frames.map(({ frame }) => frame),
+      );
+      assert.deepEqual(
+        numbers,
+        Array.from({ length: 120 }, (_, number) => number),
+      );
+    }
+  });
+
+  it("keeps the captions of each picture of H.264, over segments", async function () {
+    this.timeout(60_000);
+    const source = await readMedia({ pattern: { ...PATTERN, durationS: 1, captions: true } });
+    const [config] = videoConfigs(source);
+    const frames = videoFrames(source);
+    const wanted = Array.from({ length: 30 }, (_, number) => `fc00${number.toString(16).padStart(2, "0")}`);
+    assert.deepEqual((await readSight(config!, frames)).captions, wanted);
+    const cut = frames.findIndex((frame) => frame.pts === byTime(frames)[15]!.pts);
+    const rungs = ladderFor("h264", 320, 240);
+    const output = await runLive({ source: config!, rungs, ...facts() }, withBoundaries(frames, [cut]));
+    for (const rung of output.rungs) {
+      const made = rung.frames.map(({ frame }) => frame);
+      assert.deepEqual((await readSight(rung.configs[0]!, made)).captions, wanted);
+    }
+  });
+}
+
+function itCutsExactly(codec: "h264" | "vp9", facts: EngineFacts, items: () => readonly MediaItem[]): void {
+  it(`gives each ${codec} rung every picture once, cut exactly at the boundaries`, async function () {
+    this.timeout(60_000);
+    const [source] = videoConfigs(items());
+    const frames = videoFrames(items());
+    // The second boundary is forced: no source key frame stands there.
+    const inputs = withBoundaries(frames, [keyAt(items(), 60), firstAfter(items(), 90)], 5);
+    const rungs = ladderFor(codec, 320, 240);
+    const output = await runLive({ source: source!, rungs, ...facts() }, inputs);
+    for (const [index, rung] of output.rungs.entries()) {
+      assertWhole(rung, inputs);
+      assert.deepEqual(
+        rung.segments.map(({ sequence }) => sequence),
+        [5, 6, 7],
+      );
+      const [config] = rung.configs;
+      assert.equal(rung.configs.length, 1);
+      assert.deepEqual(
+        [config!.codec, config!.width, config!.height],
+        [codec, rungs[index]!.width, rungs[index]!.height],
+      );
+      assert.match(config!.codecString, codec === "h264" ? /^avc1\.6400[0-9a-f]{2}$/ : /^vp09\.00\.\d\d\.08$/);
+      const numbers = await readBarcodes(
+        config!,
+        rung.frames.map(({ frame }) => frame),
+      );
+      assert.deepEqual(
+        numbers,
+        Array.from({ length: 120 }, (_, number) => number),
+      );
+    }
+    assert.ok(output.cpuMs > 0);
+  });
+}
+
+/** What every engine does alike that is made of FFmpeg. */
+export function describeEngine(engine: StoredEngineName): void {
+  describeH264(() => ({ engine }));
+  itCutsExactly(
+    "vp9",
+    () => ({ engine }),
+    () => items,
+  );
+
   let items: MediaItem[] = [];
   let directory = "";
 
@@ -68,41 +176,6 @@ export function describeEngine(engine: EngineName): void {
   });
 
   after(() => rm(directory, { recursive: true, force: true }));
-
-  for (const codec of ["h264", "vp9"] as const) {
-    it(`gives each ${codec} rung every picture once, cut exactly at the boundaries`, async function () {
-      this.timeout(60_000);
-      const [source] = videoConfigs(items);
-      const frames = videoFrames(items);
-      // The second boundary is forced: no source key frame stands there.
-      const inputs = withBoundaries(frames, [keyAt(items, 60), firstAfter(items, 90)], 5);
-      const rungs = ladderFor(codec, 320, 240);
-      const output = await runLive({ source: source!, rungs, engine }, inputs);
-      for (const [index, rung] of output.rungs.entries()) {
-        assertWhole(rung, inputs);
-        assert.deepEqual(
-          rung.segments.map(({ sequence }) => sequence),
-          [5, 6, 7],
-        );
-        const [config] = rung.configs;
-        assert.equal(rung.configs.length, 1);
-        assert.deepEqual(
-          [config!.codec, config!.width, config!.height],
-          [codec, rungs[index]!.width, rungs[index]!.height],
-        );
-        assert.match(config!.codecString, codec === "h264" ? /^avc1\.6400[0-9a-f]{2}$/ : /^vp09\.00\.\d\d\.08$/);
-        const numbers = await readBarcodes(
-          config!,
-          rung.frames.map(({ frame }) => frame),
-        );
-        assert.deepEqual(
-          numbers,
-          Array.from({ length: 120 }, (_, number) => number),
-        );
-      }
-      assert.ok(output.cpuMs > 0);
-    });
-  }
 
   for (const [codec, pattern] of [
     ["hevc", /^hvc1\.1\.6\.L\d+\.[0-9A-F.]+$/],
@@ -160,41 +233,6 @@ export function describeEngine(engine: EngineName): void {
     }
   });
 
-  it("gives all of a segment that is ended before it gets anything of the next, and goes on with the same configuration", async function () {
-    this.timeout(60_000);
-    const reordered = await readMedia({ pattern: { ...PATTERN, bFrames: 2, audio: false } });
-    const frames = videoFrames(reordered);
-    const inputs = withBoundaries(frames, [keyAt(reordered, 60)]);
-    const cut = inputs.findLastIndex(({ type }) => type === "boundary");
-    const rungs = ladderFor("h264", 320, 240);
-    const live = new EventedLive({ source: videoConfigs(reordered)[0]!, rungs, engine });
-    try {
-      for (const input of inputs.slice(0, cut)) await live.worker.push(input);
-      await live.worker.push({ type: "segmentEnd" });
-      await live.until(() => live.output.every(({ segments }) => segments.length === 1));
-      assert.deepEqual(
-        live.output.map(({ frames: out }) => out.length),
-        rungs.map(() => 60),
-      );
-      for (const input of inputs.slice(cut)) await live.worker.push(input);
-      await live.worker.end();
-    } finally {
-      live.worker.kill();
-    }
-    for (const rung of live.output) {
-      assertWhole(rung, inputs);
-      assert.equal(rung.configs.length, 1);
-      const numbers = await readBarcodes(
-        rung.configs[0]!,
-        rung.frames.map(({ frame }) => frame),
-      );
-      assert.deepEqual(
-        numbers,
-        Array.from({ length: 120 }, (_, number) => number),
-      );
-    }
-  });
-
   it("shows the picture before where the source's is broken, and counts it", async function () {
     this.timeout(60_000);
     const frames = videoFrames(items).map((frame, index) => {
@@ -208,22 +246,6 @@ export function describeEngine(engine: EngineName): void {
     for (const rung of output.rungs) {
       assertWhole(rung, inputs);
       assert.ok(rung.segments[0]!.summary.concealed >= 1);
-    }
-  });
-
-  it("keeps the captions of each picture of H.264, over segments", async function () {
-    this.timeout(60_000);
-    const source = await readMedia({ pattern: { ...PATTERN, durationS: 1, captions: true } });
-    const [config] = videoConfigs(source);
-    const frames = videoFrames(source);
-    const wanted = Array.from({ length: 30 }, (_, number) => `fc00${number.toString(16).padStart(2, "0")}`);
-    assert.deepEqual((await readSight(config!, frames)).captions, wanted);
-    const cut = frames.findIndex((frame) => frame.pts === byTime(frames)[15]!.pts);
-    const rungs = ladderFor("h264", 320, 240);
-    const output = await runLive({ source: config!, rungs, engine }, withBoundaries(frames, [cut]));
-    for (const rung of output.rungs) {
-      const made = rung.frames.map(({ frame }) => frame);
-      assert.deepEqual((await readSight(rung.configs[0]!, made)).captions, wanted);
     }
   });
 

@@ -26,6 +26,7 @@ import { createDomain } from "@leat/sdk/protocol/eip712.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { chooseEngine } from "@leat/transcoder/choose-engine.ts";
 import { startAudioEncode, startLiveTranscode } from "@leat/transcoder/supervisor.ts";
+import type { Static } from "typebox";
 import { defaultsOf } from "./defaults.ts";
 import { loopback } from "./wire-hosts.ts";
 
@@ -67,6 +68,7 @@ export interface NodeFaults {
   readonly pack?: PackSegment;
   readonly chooseEngine?: typeof chooseEngine;
   readonly startTranscode?: typeof startLiveTranscode;
+  readonly transcoding?: Partial<Static<typeof transcodingOptions>>;
   readonly keep?: KeepPart;
   readonly findFault?: (evidence: SegmentEvidence) => string | undefined;
   readonly logger?: Logger;
@@ -155,7 +157,7 @@ export class MediaNode {
           return worker;
         },
       },
-      defaultsOf(transcodingOptions, { originRetryMs: 50, creditWaitMs: 200 }),
+      defaultsOf(transcodingOptions, { originRetryMs: 50, creditWaitMs: 200, ...faults.transcoding }),
     );
     this.delivery = new DeliveryService(
       { ...shared, keep: faults.keep ?? keepPart, countViewers: () => this.viewers },

@@ -33,6 +33,23 @@ describe("transcoder/choose-engine", () => {
     });
   });
 
+  it("takes a gateway where it is asked for one that works, and never by itself", async () => {
+    const gateway = { url: "http://127.0.0.1:9935", timeoutMs: 8_000 };
+    const asked: unknown[] = [];
+    const probe: Probe = async (options) => {
+      asked.push(options);
+      return [report(true)];
+    };
+    assert.equal((await chooseEngine("livepeer", { probe, gateway, prefer: "software" })).engine, "livepeer");
+    assert.equal((await chooseEngine("auto", { probe, gateway })).engine, "node-av");
+    assert.deepEqual(asked, [{ engine: "livepeer", gateway }, { engine: "node-av" }]);
+    await assert.rejects(chooseEngine("livepeer", { probe }), withCode("TRANSCODE_GATEWAY_UNSET"));
+    await assert.rejects(
+      chooseEngine("livepeer", { ...machine({ livepeer: false, "node-av": true }), gateway }),
+      withCode("TRANSCODE_ENCODER_FAILED"),
+    );
+  });
+
   it("says what is missing, of the engine that was asked for and of the last resort", async () => {
     await assert.rejects(
       chooseEngine("node-av", machine({ ffmpeg: true })),

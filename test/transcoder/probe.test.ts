@@ -4,6 +4,7 @@ import { kindOf, knownEncoders } from "@leat/transcoder/encoders.ts";
 import { judgeProbe } from "@leat/transcoder/engines/probe-verdict.ts";
 import { TranscodeError } from "@leat/transcoder/errors.ts";
 import { probeEach, probeEncoders } from "@leat/transcoder/probe.ts";
+import { GatewayServer } from "../support/gateway-server.ts";
 
 describe("transcoder/probe", () => {
   it("believes encoders that encoded, and tells why it does not believe the others", async function () {
@@ -50,6 +51,38 @@ describe("transcoder/probe", () => {
     } finally {
       process.env.PATH = PATH;
     }
+  });
+
+  it("measures a gateway by segments that it sends, and says why it does not believe one", async function () {
+    this.timeout(60_000);
+    const gateway = await GatewayServer.start();
+    const settings = { url: gateway.url, timeoutMs: 10_000 };
+    try {
+      const [report, ...others] = await probeEncoders({ engine: "livepeer", gateway: settings });
+      assert.equal(others.length, 0);
+      const { pixelsPerSecond, ...facts } = report!;
+      assert.deepEqual(facts, { codec: "h264", encoder: "livepeer", works: true });
+      assert.ok(pixelsPerSecond > 0);
+      assert.deepEqual(
+        gateway.requests.map(({ path, headers }) => [path.split("/").at(-1), headers["content-duration"]]),
+        [
+          ["0.ts", "2000"],
+          ["1.ts", "2000"],
+        ],
+      );
+    } finally {
+      await gateway.stop();
+    }
+    const away = await probeEncoders({ engine: "livepeer", gateway: { ...settings, timeoutMs: 500 } });
+    assert.deepEqual(away, [
+      {
+        codec: "h264",
+        encoder: "livepeer",
+        works: false,
+        pixelsPerSecond: 0,
+        reason: "TRANSCODE_GATEWAY_UNREACHABLE: reason=ECONNREFUSED",
+      },
+    ]);
   });
 
   it("does not believe an encoder that takes its worker with it or hangs, and goes on with those behind it", async () => {

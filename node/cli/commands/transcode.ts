@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import { describeFileReason, fileReason } from "@leat/sdk/base/file-reasons.ts";
-import type { EngineName } from "@leat/transcoder/engine.ts";
+import type { StoredEngineName } from "@leat/transcoder/engine.ts";
 import { TranscodeError } from "@leat/transcoder/errors.ts";
 import { type Ladder, parseLadder } from "@leat/transcoder/ladder.ts";
 import { type StoredReport, transcodeFile } from "@leat/transcoder/stored.ts";
@@ -15,7 +15,7 @@ export class LadderFileError extends CodedError<{ code: "LADDER_FILE_UNREADABLE"
 interface TranscodeFlags {
   readonly ladder: string;
   readonly out: string;
-  readonly engine?: EngineName;
+  readonly engine?: StoredEngineName;
 }
 
 export function register(program: Command): void {

@@ -7,7 +7,7 @@ import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { TranscodeSpec } from "@leat/sdk/protocol/job.ts";
 import type { ChosenEngine, EngineChoice } from "@leat/transcoder/choose-engine.ts";
-import type { LiveSpec } from "@leat/transcoder/engine.ts";
+import { GATEWAY_TIMEOUT_MS, type GatewaySettings, type LiveSpec } from "@leat/transcoder/engine.ts";
 import type { EncoderPreference } from "@leat/transcoder/pick-encoders.ts";
 import type { EncoderReport } from "@leat/transcoder/probe.ts";
 import type { LiveTranscode, LiveTranscodeEvents } from "@leat/transcoder/supervisor.ts";
@@ -21,10 +21,31 @@ import { TranscodeJob } from "./transcode-job.ts";
 
 export const transcodingOptions = Type.Object(
   {
-    engine: Type.Union([Type.Literal("auto"), Type.Literal("node-av"), Type.Literal("ffmpeg")], {
-      default: "auto",
-      description: "What encodes; auto takes the ffmpeg program where the bindings do not work",
-    }),
+    engine: Type.Union(
+      [Type.Literal("auto"), Type.Literal("node-av"), Type.Literal("ffmpeg"), Type.Literal("livepeer")],
+      {
+        default: "auto",
+        description: "What encodes; auto takes the ffmpeg program where the bindings do not work, never a gateway",
+      },
+    ),
+    livepeer: Type.Object(
+      {
+        url: Type.Optional(
+          Type.String({
+            maxLength: 256,
+            pattern: "^https?://[A-Za-z0-9.:\\[\\]-]+(/[A-Za-z0-9._~/-]*)?$",
+            description: "The go-livepeer gateway that the engine livepeer sends segments to: http://127.0.0.1:9935",
+          }),
+        ),
+        timeoutMs: Type.Integer({
+          default: GATEWAY_TIMEOUT_MS,
+          minimum: 500,
+          maximum: 14_000,
+          description: "How long that gateway may take for a segment, with all attempts, milliseconds",
+        }),
+      },
+      { default: {}, additionalProperties: false },
+    ),
     encoders: Type.Union([Type.Literal("fastest"), Type.Literal("hardware"), Type.Literal("software")], {
       default: "fastest",
       description: "Which proven encoder of a codec works; hardware takes a chip's even where software is faster",
@@ -65,7 +86,7 @@ export interface TranscodingComponents {
   /** `chooseEngine` of the transcoder: which one works here, by encoding. */
   readonly chooseEngine: (
     wanted: EngineChoice,
-    options: { readonly prefer: EncoderPreference },
+    options: { readonly prefer: EncoderPreference; readonly gateway?: GatewaySettings },
   ) => Promise<ChosenEngine>;
   /** `startLiveTranscode` of the transcoder. */
   readonly startTranscode: (spec: LiveSpec, events: LiveTranscodeEvents) => LiveTranscode;
@@ -116,7 +137,7 @@ export class TranscodingService implements JobRunner, Startable {
     const { chooseEngine, desk, logger } = this.#components;
     const wanted = this.#options.engine;
     try {
-      this.#chosen = await chooseEngine(wanted, { prefer: this.#options.encoders });
+      this.#chosen = await chooseEngine(wanted, { prefer: this.#options.encoders, ...this.#gateway() });
     } catch (error) {
       if (!isCodedError(error)) throw error;
       logger.error("Transcoding is not offered", { wanted, code: error.code, error });
@@ -150,7 +171,9 @@ export class TranscodingService implements JobRunner, Startable {
       assigned as AssignedJob<TranscodeSpec>,
       {
         ...this.#components,
-        startTranscode: (spec, events) => startTranscode({ ...spec, engine, encoders }, { ...events, fallback }),
+        startTranscode: (spec, events) => {
+          return startTranscode({ ...spec, engine, encoders, ...this.#gateway() }, { ...events, fallback });
+        },
         mayWork: () => desk.mayWork(assigned.job),
         logger: jobLogger,
       },
@@ -187,6 +210,11 @@ export class TranscodingService implements JobRunner, Startable {
   /** A transcoder's segments are known by its origin. */
   positionOf(): null {
     return null;
+  }
+
+  #gateway(): { readonly gateway?: GatewaySettings } {
+    const { url, timeoutMs } = this.#options.livepeer;
+    return url === undefined ? {} : { gateway: { url, timeoutMs } };
   }
 
   async #run(job: TranscodeJob, assigned: AssignedJob): Promise<void> {

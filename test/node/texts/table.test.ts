@@ -95,7 +95,7 @@ describe("the table of error texts", () => {
       const text = `${happened} ${todo}`;
       const known = facts.get(code)!.flatMap((one) => one.facts);
       for (const [, name] of text.matchAll(/\{(\w+)/g)) assert.ok(known.includes(name!), `${code} has no fact ${name}`);
-      for (const [key, area] of text.matchAll(/\b([a-z0-9]+)\.(?!md\b)[a-zA-Z]+\b/g)) {
+      for (const [key, area] of text.matchAll(/\b([a-z0-9]+)(?:\.(?!md\b)[a-zA-Z]+)+\b/g)) {
         if (areas.has(area!)) assert.ok(keys.has(key), `${code} names the setting ${key}`);
       }
       for (const [variable] of text.matchAll(/\bLEAT_[A-Z_]+/g)) assert.ok(variables.has(variable), variable);

@@ -14,7 +14,30 @@ export function measureEncoders(spec: ProbeSpec, onReport: (report: EncoderRepor
   for (const known of spec.encoders) onReport(measureEncoder(known, spec));
 }
 
-function measureEncoder({ codec, encoder }: KnownEncoder, spec: ProbeSpec): EncoderReport {
+function measureEncoder(known: KnownEncoder, spec: ProbeSpec): EncoderReport {
+  const { codec, encoder } = known;
+  try {
+    const { config, frames, seconds } = encodePattern(known, spec);
+    const decoded = config === undefined ? 0 : countDecoded(config, frames);
+    return judgeProbe(known, spec, frames, { decoded, seconds, timed: spec.frames - 1 });
+  } catch (error) {
+    if (!isCoded(error)) throw error;
+    return { codec, encoder, works: false, pixelsPerSecond: 0, reason: error.message };
+  }
+}
+
+export interface EncodedPattern {
+  readonly config: VideoConfig | undefined;
+  readonly frames: readonly Frame[];
+  /** What all but the first took. */
+  readonly seconds: number;
+}
+
+/** A probe's pictures by one encoder. @throws TranscodeError where it does not work */
+export function encodePattern(
+  { codec, encoder }: Pick<KnownEncoder, "codec" | "encoder">,
+  spec: Pick<ProbeSpec, "width" | "height" | "frames">,
+): EncodedPattern {
   const { width, height } = spec;
   const frames: Frame[] = [];
   let config: VideoConfig | undefined;
@@ -38,18 +61,13 @@ function measureEncoder({ codec, encoder }: KnownEncoder, spec: ProbeSpec): Enco
       picture.free();
     }
     rung.end();
-    const seconds = (performance.now() - started) / 1000;
-    const decoded = config === undefined ? 0 : countDecoded(config, frames);
-    return judgeProbe({ codec, encoder }, spec, frames, { decoded, seconds, timed: spec.frames - 1 });
-  } catch (error) {
-    if (!isCoded(error)) throw error;
-    return { codec, encoder, works: false, pixelsPerSecond: 0, reason: error.message };
+    return { config, frames, seconds: (performance.now() - started) / 1000 };
   } finally {
     rung?.close();
   }
 }
 
-function paint(index: number, { width, height }: ProbeSpec): Picture {
+function paint(index: number, { width, height }: Pick<ProbeSpec, "width" | "height">): Picture {
   const picture = newPicture(width, height);
   const [luma, first, second] = picture.data ?? [];
   const stride = picture.linesize[0] ?? width;
@@ -71,7 +89,7 @@ function encodeOne(rung: LiveRung, index: number, picture: Picture, frames: numb
 }
 
 /** Pictures of the right size that a decoder which knows nothing of the encoder makes of it. */
-function countDecoded(config: VideoConfig, frames: readonly Frame[]): number {
+export function countDecoded(config: VideoConfig, frames: readonly Frame[]): number {
   const decoder = openVideoDecoder(config, 0);
   const packet = new Packet();
   packet.alloc();

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { knownEncoders } from "@leat/transcoder/encoders.ts";
 import { root } from "../../../architecture/sources.ts";
+import { GatewayServer } from "../../../support/gateway-server.ts";
 
 const run = promisify(execFile);
 
@@ -33,5 +34,21 @@ describe("leat probe", function () {
     );
     assert.ok(encoders.find(({ encoder }) => encoder === "libx264")!.works);
     for (const own of [hostname(), root, folder]) assert.ok(!stdout.includes(own), own);
+  });
+
+  it("names a gateway as the engine, and says no where none is there", async () => {
+    const file = join(folder, "gateway.json");
+    const gateway = await GatewayServer.start();
+    const there = ["--engine", "livepeer", "--gateway", gateway.url, "--report", file];
+    const { stdout } = await probe(...there).finally(() => gateway.stop());
+    assert.match(stdout, /livepeer\s+h264\s+gateway\s+yes/);
+    const written = await readFile(file, "utf8");
+    assert.equal(JSON.parse(written).engine, "livepeer");
+    assert.ok(!written.includes("127.0.0.1"));
+    const { stdout: away } = await probe("--engine", "livepeer", "--gateway", gateway.url);
+    assert.match(away, /livepeer\s+h264\s+gateway\s+no .*TRANSCODE_GATEWAY_UNREACHABLE: reason=ECONNREFUSED/);
+    await assert.rejects(probe("--engine", "livepeer"), (error: { stderr?: string }) =>
+      /^TRANSCODE_GATEWAY_UNSET: /.test(error.stderr ?? ""),
+    );
   });
 });

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { chooseEngine } from "@leat/transcoder/choose-engine.ts";
 import { TranscodeError } from "@leat/transcoder/errors.ts";
 import { startLiveTranscode } from "@leat/transcoder/supervisor.ts";
 import { readMedia } from "@leat/transcoder/tools/media.ts";
 import { FakeBalancer } from "../../../support/fake-balancer.ts";
+import { GatewayServer } from "../../../support/gateway-server.ts";
 import { MediaNode, type NodeFaults } from "../../../support/media-network.ts";
 import { publishInfo, publishItems } from "../../../support/publish-items.ts";
 
@@ -11,7 +13,11 @@ const rung = { name: "120p", codec: "h264", height: 120, videoBitrate: 200_000, 
 describe("node/services/transcoding", function () {
   this.timeout(60_000);
   const nodes: MediaNode[] = [];
-  const balancer = new FakeBalancer([rung]);
+  let balancer: FakeBalancer;
+
+  beforeEach(() => {
+    balancer = new FakeBalancer([rung]);
+  });
 
   afterEach(async () => {
     await Promise.all(nodes.splice(0).map((node) => node.stop()));
@@ -32,6 +38,38 @@ describe("node/services/transcoding", function () {
     assert.equal(desk.capacity().transcodePixelsPerSecond.total, 0);
     assert.ok(desk.capacity().ingestStreams.total > 0);
     assert.deepEqual(transcoding.encoders, []);
+  });
+
+  it("sells what a gateway makes, H.264 alone, and its origin takes the work", async () => {
+    const gateway = await GatewayServer.start();
+    try {
+      const [origin, transcoder] = [
+        await startNode(),
+        await startNode({
+          chooseEngine,
+          transcoding: { engine: "livepeer", livepeer: { url: gateway.url, timeoutMs: 14_000 } },
+        }),
+      ];
+      assert.deepEqual(
+        transcoder.transcoding.encoders.map(({ codec, encoder, works }) => [codec, encoder, works]),
+        [["h264", "livepeer", true]],
+      );
+      const probed = gateway.requests.length;
+      balancer.transcoders = [transcoder];
+      const sink = await origin.ingest.authorize(balancer.streamKey, publishInfo());
+      await publishItems(sink, await readMedia({ pattern: { width: 320, height: 240, fps: 30, durationS: 3 } }));
+      await sink.end({ clean: true });
+      await balancer.until(() => balancer.of("publish.end").length > 0);
+      assert.deepEqual(balancer.of("job.failed"), []);
+      const receipts = balancer.of("receipt.submit").filter(({ body }) => body.kind === "transcode");
+      assert.equal(
+        receipts.reduce((sum, { body }) => sum + body.receipt.value.frames, 0),
+        90,
+      );
+      assert.equal(gateway.requests.length - probed, receipts.length);
+    } finally {
+      await gateway.stop();
+    }
   });
 
   it("does its jobs with the engine that was chosen", async () => {
