@@ -18,6 +18,7 @@ import { DeliveryService } from "../services/delivery/delivery-service.ts";
 import { type EdgeStream, type KeepPart, keepPart } from "../services/delivery/edge-stream.ts";
 import { IngestService } from "../services/ingest/ingest-service.ts";
 import { JobDeskService } from "../services/jobs/job-desk.ts";
+import { MediaDoor } from "../services/jobs/media-door.ts";
 import { type OutboxItem, OutboxService } from "../services/jobs/outbox.ts";
 import { type PackSegment, packSegment } from "../services/jobs/packed-segment.ts";
 import { createReceiptBook } from "../services/jobs/receipt-book.ts";
@@ -170,7 +171,11 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
       { name: "codecs", part: { start: async () => offers.setCodecs(transcoding.encoders), stop: async () => {} } },
     );
   }
-  if (roles.includes("delivery") || roles.includes("ingest")) parts.push({ name: "webrtc", part: webrtc });
+  const media = new MediaDoor({ session: jobSession, statements, domain, ...shared });
+  if (roles.includes("delivery") || roles.includes("ingest")) {
+    parts.push({ name: "media", part: media }, { name: "webrtc", part: webrtc });
+    host.onMedia((connection) => media.serve(connection));
+  }
   let delivery: DeliveryService | undefined;
   let taking: IngestService | undefined;
   let door: HlsDoor | undefined;
@@ -178,7 +183,17 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
   if (roles.includes("delivery")) {
     const countViewers = (stream: EdgeStream) => audiences.of(stream).figures().viewers;
     delivery = new DeliveryService(
-      { desk, media: host, receipts, statements, domain, keep: work.keepPart, countViewers, ...shared },
+      {
+        desk,
+        session: jobSession,
+        media: host,
+        receipts,
+        statements,
+        domain,
+        keep: work.keepPart,
+        countViewers,
+        ...shared,
+      },
       config.delivery,
     );
     door =
@@ -213,7 +228,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
       config.ingest,
     );
     taking = ingest;
-    host.onMedia((connection) => ingest.serve(connection));
+    media.register(ingest);
     const { tls, ...plain } = config.rtmp;
     const isSecure = tls.certFile !== "" || tls.keyFile !== "";
     rtmp = createRtmpServer({
@@ -226,6 +241,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     await addWhip(foundation, webrtc, ingest);
     if (config.push.enabled) await addPush(foundation, ingest);
   }
+  if (delivery !== undefined) media.register(delivery);
   if (taking !== undefined || delivery !== undefined) {
     const { service, describe } = addSrt(foundation, { ingest: taking, delivery, audiences, door });
     describeSrt = describe;

@@ -10,7 +10,7 @@ const HASH_BYTES = 32;
 
 /**
  * SHA-256(previous ‖ SHA-256(part)) over the parts of one rung, signed by the origin at every part: an edge finds an
- * altered byte within one part. A subscription starts from zero.
+ * altered byte within one part. `start` is what the chain begins with: a segment's head.
  */
 export class RunningHash {
   readonly #sha256: Sha256;

@@ -1,7 +1,7 @@
 import { type Static, Type } from "typebox";
 import { hashCanonical } from "./canonical.ts";
 import type { Hex } from "./hex.ts";
-import { MAX_MULTIADDRS, MAX_RENDITIONS, MAX_VOUCHER_RECEIPTS } from "./limits.ts";
+import { MAX_MULTIADDRS, MAX_PARENTS, MAX_RENDITIONS, MAX_VOUCHER_RECEIPTS } from "./limits.ts";
 import type { PartLeaf } from "./merkle.ts";
 import { playbackPolicySchema } from "./playback.ts";
 import {
@@ -112,6 +112,7 @@ export const originSchema = closedObject({
   multiaddrs: listSchema(multiaddrSchema, MAX_MULTIADDRS),
 });
 export type Origin = Static<typeof originSchema>;
+export const parentsSchema = listSchema(originSchema, MAX_PARENTS);
 
 export const ingestSpecSchema = closedObject({
   stream: hashSchema,
@@ -133,6 +134,10 @@ export const deliverySpecSchema = closedObject({
   slug: slugSchema,
   primitive: Type.Literal("delivery"),
   origin: originSchema,
+  /** Edges of the stream that feed this one, the nearest first; who of them does not is passed over, down to the origin. */
+  parents: Type.Optional(parentsSchema),
+  /** Steps to the origin by the first of them; absent: one. */
+  depth: Type.Optional(uint32Schema),
   renditions: renditionsSchema,
   /** Most bytes that are paid without a viewer's signature. */
   unsignedBudgetBytes: unsignedSchema(64),
@@ -198,7 +203,7 @@ export function hashPrices(prices: Prices): Hex {
 }
 
 /**
- * Quote's `specHash`: what was priced. Origin, start, budget and policy may move while the job runs, so they are no part of it.
+ * Quote's `specHash`: what was priced. Origin, parents, start, budget and policy may move while the job runs, so they are no part of it.
  */
 export function hashJobSpec(spec: JobSpec): Hex {
   const { stream, primitive } = spec;

@@ -23,6 +23,8 @@ export const MAX_RENDITIONS = 40;
 export const MAX_NODE_JOBS = 1_024;
 /** Addresses of one node: a few networks, two families, TCP alone. */
 export const MAX_MULTIADDRS = 16;
+/** Edges that may feed another one: the nearest, and a few for when it dies. */
+export const MAX_PARENTS = 4;
 
 /** Media messages: one message is at most a frame and its header. */
 export const MAX_MEDIA_MESSAGE_BYTES = 8_388_608;

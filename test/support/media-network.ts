@@ -11,6 +11,7 @@ import { DeliveryService, deliveryOptions } from "@leat/node/services/delivery/d
 import { type KeepPart, keepPart } from "@leat/node/services/delivery/edge-stream.ts";
 import { IngestService, ingestOptions } from "@leat/node/services/ingest/ingest-service.ts";
 import { JobDeskService, jobDeskOptions } from "@leat/node/services/jobs/job-desk.ts";
+import { MediaDoor } from "@leat/node/services/jobs/media-door.ts";
 import { type OutboxItem, OutboxService, type OutboxStore, outboxOptions } from "@leat/node/services/jobs/outbox.ts";
 import { type PackSegment, packSegment } from "@leat/node/services/jobs/packed-segment.ts";
 import type { JobSession } from "@leat/node/services/jobs/ports.ts";
@@ -20,6 +21,7 @@ import { PullingService } from "@leat/node/services/pulling/pulling-service.ts";
 import { TranscodingService, transcodingOptions } from "@leat/node/services/transcoding/transcoding-service.ts";
 import type { HostService } from "@leat/node/wire/host.ts";
 import { HostService as Host } from "@leat/node/wire/host.ts";
+import type { MediaConnection } from "@leat/node/wire/media/message.ts";
 import { type Logger, silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import { createDomain } from "@leat/sdk/protocol/eip712.ts";
@@ -72,6 +74,10 @@ export interface NodeFaults {
   readonly keep?: KeepPart;
   readonly findFault?: (evidence: SegmentEvidence) => string | undefined;
   readonly logger?: Logger;
+  readonly ingestOptions?: Partial<Static<typeof ingestOptions>>;
+  readonly deliveryOptions?: Partial<Static<typeof deliveryOptions>>;
+  /** Hears of every node that asks for media, and may put another connection in its place. */
+  readonly onLink?: (connection: MediaConnection) => MediaConnection;
 }
 
 /** One node with the real services of all roles, a real peer host and a session with the fake balancer. */
@@ -82,6 +88,7 @@ export class MediaNode {
   readonly transcoding: TranscodingService;
   readonly pulling: PullingService;
   readonly delivery: DeliveryService;
+  readonly media: MediaDoor;
   readonly outbox: OutboxService;
   readonly address: Address;
   readonly key: NodeKey;
@@ -90,6 +97,7 @@ export class MediaNode {
   mayWork: MayWork = "ok";
   /** Of each stream that it delivers. */
   viewers = 0;
+  readonly #faults: NodeFaults;
   readonly #closed = new EventEmitter();
   #stopped = false;
 
@@ -97,6 +105,7 @@ export class MediaNode {
     const key = createNodeKey(randomBytes(32));
     const { signer } = key;
     this.key = key;
+    this.#faults = faults;
     this.address = key.address;
     const base = { clock: systemClock, logger: faults.logger ?? silentLogger, metrics: silentMetrics };
     const common = { ...base, statements: nativeStatements, signer, domain: testDomain };
@@ -139,6 +148,7 @@ export class MediaNode {
         ...{ lingerMs: 100, endWaitMs: 20_000, audioWaitMs: 50, retryMs: 50, creditWaitMs: 0 },
         // Streams come much faster than edges are placed.
         unwatchedSegments: 20,
+        ...faults.ingestOptions,
       }),
     );
     this.pulling = new PullingService(
@@ -161,8 +171,11 @@ export class MediaNode {
     );
     this.delivery = new DeliveryService(
       { ...shared, keep: faults.keep ?? keepPart, countViewers: () => this.viewers },
-      defaultsOf(deliveryOptions, { originRetryMs: 20, originRetryMaxMs: 100 }),
+      defaultsOf(deliveryOptions, { originRetryMs: 20, originRetryMaxMs: 100, ...faults.deliveryOptions }),
     );
+    this.media = new MediaDoor({ ...common, session });
+    this.media.register(this.ingest);
+    this.media.register(this.delivery);
   }
 
   /** Resolves when the account of a job is closed next. */
@@ -177,7 +190,9 @@ export class MediaNode {
     await this.pulling.start();
     await this.transcoding.start();
     await this.delivery.start();
-    this.host.onMedia((connection) => this.ingest.serve(connection));
+    await this.media.start();
+    const { onLink = (connection) => connection } = this.#faults;
+    this.host.onMedia((connection) => this.media.serve(onLink(connection)));
     await this.host.start();
   }
 
@@ -197,6 +212,7 @@ export class MediaNode {
   }
 
   async stopServices(): Promise<void> {
+    await this.media.stop();
     await this.delivery.stop();
     await this.transcoding.stop();
     await this.pulling.stop();

@@ -1,12 +1,10 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import { FrameRelay } from "@leat/node/media/live-frames.ts";
-import { PART_TARGET_MS } from "@leat/node/media/packager.ts";
 import { findOnWish } from "@leat/node/media/playable.ts";
-import type { MediaConnection, MediaMessage, SegmentStartMessage } from "@leat/node/wire/media/message.ts";
+import type { MediaConnection, SubscribeMessage } from "@leat/node/wire/media/message.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
-import type { Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { zeroHash } from "@leat/sdk/protocol/hex.ts";
 import type { DeliverySpec, Origin } from "@leat/sdk/protocol/job.ts";
 import type { Statements } from "@leat/sdk/protocol/statements.ts";
@@ -14,10 +12,13 @@ import type { AssignedJob, JobChange } from "../jobs/job-desk.ts";
 import type { MediaDialer } from "../jobs/ports.ts";
 import type { ReceiptBook } from "../jobs/receipt-book.ts";
 import type { MayWork } from "../payment/index.ts";
+import { EdgeFeed, type FeedLimits } from "./edge-feed.ts";
+import { EdgeIntake } from "./edge-intake.ts";
 import { EdgeStream, type KeepPart, type ServedSegment } from "./edge-stream.ts";
-import { DeliveryError, isUnpaid } from "./errors.ts";
-import { OwnSegment } from "./own-segment.ts";
-import { type IncomingSegment, SegmentVerifier, type VerifierRules } from "./segment-verifier.ts";
+import { blames, DeliveryError, isUnpaid } from "./errors.ts";
+import type { HolderReport } from "./holder-report.ts";
+import { Silence } from "./silence.ts";
+import { Sources } from "./sources.ts";
 
 export interface DeliveryJobComponents {
   readonly media: MediaDialer;
@@ -26,14 +27,16 @@ export interface DeliveryJobComponents {
   readonly statements: Statements;
   readonly domain: Domain;
   readonly keep: KeepPart;
+  readonly report: HolderReport;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-export interface DeliveryLimits {
+export interface DeliveryLimits extends FeedLimits {
   readonly segmentBytes: number;
   readonly originRetryMs: number;
   readonly originRetryMaxMs: number;
+  readonly holderWaitMs: number;
   readonly creditWaitMs: number;
 }
 
@@ -42,19 +45,19 @@ export interface DeliveryOutcome {
   readonly code: string | undefined;
 }
 
-/** One stream on this edge: pulls it from its origin, checks it, keeps it served and counts what is served. */
+/** One stream on this edge: pulls it from a holder, checks it, keeps it served and counts what is served. */
 export class DeliveryJob {
   readonly job: AssignedJob<DeliverySpec>;
   readonly stream: EdgeStream;
   readonly #components: DeliveryJobComponents;
   readonly #limits: DeliveryLimits;
-  #origin: Origin;
-  #partTargetMs = PART_TARGET_MS;
+  readonly #sources: Sources;
+  readonly #feed: EdgeFeed;
   /** Of the unsigned budget: all that was granted, and what is left of it. */
   #granted: bigint;
   #budget: bigint;
   #connection: MediaConnection | undefined;
-  /** What the origin was told last of what viewers wish for; undefined while there is nobody to tell. */
+  /** What the holder was told last of what viewers wish for; undefined while there is nobody to tell. */
   #wished: string | undefined;
   #changed = new AbortController();
   #stopped = false;
@@ -65,10 +68,11 @@ export class DeliveryJob {
     this.job = job;
     this.#components = components;
     this.#limits = limits;
-    this.#origin = job.spec.origin;
+    const { origin, parents, stream: id, slug, playback: policy = { type: "public" } } = job.spec;
+    this.#sources = new Sources(job.assignment.value.node, origin, parents);
+    this.#feed = new EdgeFeed(origin.node, components.clock, limits, () => this.#wish());
     this.#granted = job.spec.unsignedBudgetBytes;
     this.#budget = this.#granted;
-    const { stream: id, slug, playback: policy = { type: "public" } } = job.spec;
     const frames = new FrameRelay(
       (error) => components.logger.warn("Follow frames failed", { error }),
       () => this.#wish(),
@@ -84,6 +88,11 @@ export class DeliveryJob {
     return newest < 0 ? null : newest;
   }
 
+  /** Other edges that are fed from here. */
+  get fed(): number {
+    return this.#feed.size;
+  }
+
   /** Pulls until the stream ends, or until stopped. Serving goes on whatever happens here. */
   async run(): Promise<DeliveryOutcome> {
     const { clock, logger } = this.#components;
@@ -91,16 +100,20 @@ export class DeliveryJob {
     while (!this.#stopped) {
       const head = this.stream.window.head;
       this.#changed = new AbortController();
+      const { current } = this.#sources;
       try {
-        await this.#pull(this.#origin);
+        await this.#pull(current);
         this.#settle(this.stream.end());
+        this.#feed.end();
         return { code: undefined };
       } catch (error) {
+        this.#feed.cutOff();
         if (this.#stopped) break;
         if (error instanceof DeliveryError && isUnpaid(error.code)) return { code: error.code };
         if (!isCodedError(error)) logger.warn("Pull stream failed", { error });
-        else logger.info("Pull of stream ended", { code: error.code });
+        else logger.info("Pull of stream ended", { code: error.code, holder: current.node });
         if (this.stream.window.head !== head || this.#changed.signal.aborted) pauseMs = this.#limits.originRetryMs;
+        if (!this.#changed.signal.aborted && !this.#leave(error)) continue;
         await clock.sleep(pauseMs, this.#changed.signal).catch(() => {});
         pauseMs = Math.min(pauseMs * 2, this.#limits.originRetryMaxMs);
       }
@@ -108,7 +121,7 @@ export class DeliveryJob {
     return { code: undefined };
   }
 
-  change({ origin, unsignedBudgetBytes, playback }: JobChange): void {
+  change({ origin, parents, unsignedBudgetBytes, playback }: JobChange): void {
     if (playback !== undefined) this.stream.guarded = { ...this.stream.guarded, policy: playback };
     if (unsignedBudgetBytes !== undefined) {
       const left = this.#budget + unsignedBudgetBytes - this.#granted;
@@ -116,136 +129,155 @@ export class DeliveryJob {
       this.#granted = unsignedBudgetBytes;
       this.stream.isUnbudgeted = unsignedBudgetBytes === 0n;
     }
-    if (origin === undefined) return;
-    const isElsewhere = origin.node !== this.#origin.node;
-    this.#origin = origin;
-    this.#changed.abort();
-    if (!isElsewhere) return;
-    this.#connection?.abort(new DeliveryError({ code: "DELIVERY_ORIGIN_CHANGED" }));
-    // Another origin cannot go on with it: frames that it never had are in it.
-    this.#settle(this.stream.closeShort());
+    if (origin !== undefined) this.#moveOrigin(origin, parents ?? []);
+    else if (parents !== undefined) this.#moveTo(parents);
+  }
+
+  /** Serves another edge of the stream until it leaves, or says why not; undefined where its origin is this node. */
+  hold(connection: MediaConnection, subscribe: SubscribeMessage): Promise<void> | string | undefined {
+    return this.#isOwn ? undefined : this.#feed.serve(connection, subscribe);
   }
 
   /** Pulls no more; writes the receipts of all that was served. Serving may go on, uncounted. */
   async end(): Promise<void> {
+    const reason = new DeliveryError({ code: "DELIVERY_ENDED" });
     this.#stopped = true;
     this.#changed.abort();
-    this.#connection?.abort(new DeliveryError({ code: "DELIVERY_ENDED" }));
+    this.#connection?.abort(reason);
+    this.#feed.stop(reason);
     this.#settle(this.stream.end());
     this.#settle(this.stream.closeCounts());
     await this.#receipts;
   }
 
-  async #pull(origin: Origin): Promise<void> {
-    const { job, stream } = this;
-    const connection = await this.#components.media.openMedia(origin.multiaddrs, origin.node);
+  get #isOwn(): boolean {
+    return this.#sources.origin.node === this.job.assignment.value.node;
+  }
+
+  #moveOrigin(origin: Origin, parents: readonly Origin[]): void {
+    const isElsewhere = origin.node !== this.#sources.origin.node;
+    this.#sources.set(origin, parents);
+    this.#changed.abort();
+    if (!isElsewhere) return;
+    this.#connection?.abort(new DeliveryError({ code: "DELIVERY_ORIGIN_CHANGED" }));
+    this.#feed.restart(origin.node);
+    // Another origin cannot go on with it: frames that it never had are in it.
+    this.#settle(this.stream.closeShort());
+  }
+
+  #moveTo(parents: readonly Origin[]): void {
+    const { origin, current } = this.#sources;
+    this.#sources.set(origin, parents);
+    if (this.#sources.current.node === current.node && this.#connection !== undefined) return;
+    this.#changed.abort();
+    this.#connection?.abort(new DeliveryError({ code: "DELIVERY_PARENT_CHANGED" }));
+  }
+
+  /** Turns to the next holder. Answers whether all were asked by now. */
+  #leave(error: unknown): boolean {
+    const { current, origin } = this.#sources;
+    const { report, logger } = this.#components;
+    if (current.node === origin.node) return this.#sources.advance();
+    const code = isCodedError(error) ? error.code : "DELIVERY_ORIGIN_LOST";
+    const isEnd = code === "DELIVERY_PARENT_ENDED";
+    const isRefused = error instanceof DeliveryError && error.detail.code === "DELIVERY_ORIGIN_REFUSED";
+    if (!isEnd) report.failed(current.node, isRefused ? error.detail.reason : code);
+    if (!isEnd && !blames(code)) return this.#sources.advance();
+    if (!isEnd) logger.warn("Leave edge that alters the stream", { holder: current.node, code });
+    this.#sources.pass();
+    return false;
+  }
+
+  async #pull(holder: Origin): Promise<void> {
+    const { clock, media } = this.#components;
+    const silence = new Silence(clock, this.#limits.holderWaitMs);
+    // Where there is nobody else to ask, whoever is slow is better than none.
+    const watching = this.#sources.hasOthers ? silence.watch() : undefined;
+    let connection: MediaConnection | undefined;
+    const leave = () => connection?.abort(silence.signal.reason);
+    silence.signal.addEventListener("abort", leave, { once: true });
+    try {
+      const changed = this.#changed.signal;
+      const signal = AbortSignal.any([changed, silence.signal]);
+      connection = await media.openMedia(holder.multiaddrs, holder.node, { signal });
+      silence.signal.throwIfAborted();
+      if (this.#stopped || changed.aborted) throw new DeliveryError({ code: "DELIVERY_ORIGIN_CHANGED" });
+      await this.#read(connection, holder, silence);
+    } catch (error) {
+      connection?.abort(error as Error);
+      throw silence.signal.aborted ? silence.signal.reason : error;
+    } finally {
+      silence.stop();
+      await watching;
+    }
+  }
+
+  /** Resolves with the stream's end. */
+  async #read(connection: MediaConnection, holder: Origin, silence: Silence): Promise<void> {
+    const { origin } = this.#sources;
+    const isOrigin = holder.node === origin.node;
+    const { assignment, spec } = this.job;
+    const subscribe = { assignment, stream: spec.stream, fromSequence: this.stream.nextSequence };
+    const signed = isOrigin ? {} : { origin: origin.node };
     this.#connection = connection;
     try {
-      if (this.#stopped || origin !== this.#origin) throw new DeliveryError({ code: "DELIVERY_ORIGIN_CHANGED" });
-      const { assignment, spec } = job;
-      const fromSequence = stream.nextSequence;
-      await connection.send({ type: "subscribe", role: "edge", assignment, stream: spec.stream, fromSequence });
+      await connection.send({ type: "subscribe", role: "edge", ...subscribe, ...signed });
       this.#wished = "";
       this.#wish();
-      const open = new Map<number, IncomingSegment>();
+      const intake = this.#intake(holder);
       for await (const message of connection.messages) {
+        silence.heard();
+        if (message.type === "accepted") {
+          silence.maxMs = this.#limits.silenceMs;
+          this.#components.report.accepted(holder.node);
+        }
         if (message.type === "end") {
           await connection.close();
-          return;
+          if (isOrigin) return;
+          // That it is over is for its origin to say.
+          throw new DeliveryError({ code: "DELIVERY_PARENT_ENDED" });
         }
-        this.#take(message, open, origin);
+        intake.take(message);
       }
       throw new DeliveryError({ code: "DELIVERY_ORIGIN_LOST" });
-    } catch (error) {
-      connection.abort(error as Error);
-      throw error;
     } finally {
       this.#connection = undefined;
       this.#wished = undefined;
     }
   }
 
-  /** Has the origin make what it makes for viewers only, as long as there are some. */
+  #intake(holder: Origin): EdgeIntake {
+    const { job, stream } = this;
+    const { statements, domain } = this.#components;
+    return new EdgeIntake({
+      spec: job.spec,
+      origin: this.#sources.origin.node,
+      holder: holder.node,
+      self: job.assignment.value.node,
+      stream,
+      feed: this.#isOwn ? undefined : this.#feed.begin(),
+      statements,
+      domain,
+      maxBytes: this.#limits.segmentBytes,
+      onDescription: (description) => {
+        this.#feed.describe(description);
+        this.#wish();
+      },
+      onServed: (segments) => this.#settle(segments),
+      onSegment: () => this.#requireCredit(),
+    });
+  }
+
+  /** Has the holder bring what is made for viewers only, as long as there are some, here or at an edge that is fed. */
   #wish(): void {
     const rungs = findOnWish(this.stream.window.renditions)
       .map(({ rung }) => rung)
-      .filter((rung) => this.stream.frames.isFollowed(rung));
+      .filter((rung) => this.stream.frames.isFollowed(rung) || this.#feed.isWished(rung));
     const wished = rungs.join(" ");
     if (this.#wished === undefined || wished === this.#wished) return;
     this.#wished = wished;
     // A connection that is lost is told by who reads it, and the next one hears it anew.
     this.#connection?.send({ type: "wish", rungs }).catch(() => {});
-  }
-
-  #take(message: MediaMessage, open: Map<number, IncomingSegment>, origin: Origin): void {
-    const { stream } = this;
-    switch (message.type) {
-      case "accepted":
-        return;
-      case "refused":
-        throw new DeliveryError({ code: "DELIVERY_ORIGIN_REFUSED", reason: message.code });
-      case "description":
-        this.#partTargetMs = message.partTargetMs;
-        stream.describe(message.renditions, message.partTargetMs);
-        this.#wish();
-        return;
-      case "config":
-        stream.setConfig(message.rung, message.version, message.config);
-        return;
-      case "segmentStart": {
-        const config = stream.config(message.rung, message.configVersion);
-        if (config === undefined) throw unexpected("segmentStart before its config");
-        this.#settle(stream.begin(message));
-        open.set(message.rung, this.#open(message, config, origin));
-        stream.frames.config(message.rung, message.configVersion, config);
-        return;
-      }
-      case "frame":
-        this.#takeFrame(needOpen(open, message.rung), message.frame);
-        // What the verifier refuses ends the pull: no viewer is to have it before that.
-        stream.frames.frame(message.rung, message.sequence, message.frame);
-        return;
-      case "partRestart": {
-        stream.frames.takeBack(message.rung, needOpen(open, message.rung).restartPart());
-        return;
-      }
-      case "partMark":
-        needOpen(open, message.rung).mark(message);
-        return;
-      case "segmentEnd": {
-        const verified = needOpen(open, message.rung).finish(message);
-        open.delete(message.rung);
-        const config = stream.config(message.rung, verified.start.configVersion)!;
-        this.#settle(stream.add(verified, config));
-        this.#requireCredit();
-        return;
-      }
-      default:
-        throw unexpected(message.type);
-    }
-  }
-
-  /** What this node made itself, in this process, it need not check. */
-  #open(start: SegmentStartMessage, config: TrackConfig, origin: Origin): IncomingSegment {
-    const isOwn = origin.node === this.job.assignment.value.node;
-    return isOwn ? new OwnSegment(start, config) : new SegmentVerifier(start, config, this.#rules(origin));
-  }
-
-  #takeFrame(verifier: IncomingSegment, frame: Frame): void {
-    const part = verifier.push(frame);
-    if (part !== undefined) this.stream.addPart(verifier.start, part, verifier.config);
-  }
-
-  #rules(origin: Origin): VerifierRules {
-    const { statements, domain } = this.#components;
-    return {
-      stream: this.job.spec.stream,
-      origin: origin.node,
-      statements,
-      domain,
-      partTargetMs: this.#partTargetMs,
-      maxBytes: this.#limits.segmentBytes,
-    };
   }
 
   /** Work stops at the credit limit; a voucher that is on its way may still come. */
@@ -280,14 +312,4 @@ export class DeliveryJob {
       });
     }
   }
-}
-
-function needOpen(open: ReadonlyMap<number, IncomingSegment>, rung: number): IncomingSegment {
-  const verifier = open.get(rung);
-  if (verifier === undefined) throw unexpected("media outside of a segment");
-  return verifier;
-}
-
-function unexpected(found: string): DeliveryError {
-  return new DeliveryError({ code: "DELIVERY_MESSAGE_UNEXPECTED", found });
 }

@@ -1,6 +1,7 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
+import type { MediaConnection, SubscribeMessage } from "@leat/node/wire/media/message.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
@@ -10,27 +11,67 @@ import type { Statements } from "@leat/sdk/protocol/statements.ts";
 import { type Static, Type } from "typebox";
 import { JobError } from "../jobs/assignment.ts";
 import type { AssignedJob, JobChange, JobDesk, JobRunner } from "../jobs/job-desk.ts";
-import type { MediaDialer } from "../jobs/ports.ts";
+import type { MediaHolder } from "../jobs/media-door.ts";
+import type { JobSession, MediaDialer } from "../jobs/ports.ts";
 import type { ReceiptBook } from "../jobs/receipt-book.ts";
 import { DeliveryJob } from "./delivery-job.ts";
 import type { EdgeStream, KeepPart } from "./edge-stream.ts";
+import { HolderReport } from "./holder-report.ts";
 
 export const deliveryOptions = Type.Object(
   {
     segmentBytes: Type.Integer({
       default: 67_108_864,
       minimum: 1_048_576,
-      description: "Largest segment of one rung that is taken from an origin, bytes",
+      description: "Largest segment of one rung that is taken in, bytes",
     }),
     originRetryMs: Type.Integer({
       default: 250,
       minimum: 10,
-      description: "First pause before an origin that was lost is dialed again, milliseconds",
+      description: "First pause before an origin that was lost, and who else was named, is dialed again, milliseconds",
     }),
     originRetryMaxMs: Type.Integer({
       default: 4_000,
       minimum: 10,
-      description: "Longest pause before an origin that was lost is dialed again, milliseconds",
+      description: "Longest such pause, milliseconds",
+    }),
+    holderWaitMs: Type.Integer({
+      default: 1_000,
+      minimum: 200,
+      maximum: 30_000,
+      description:
+        "How long an edge waits for the answer of another one that it asks for a stream, before it asks the next, milliseconds",
+    }),
+    silenceMs: Type.Integer({
+      default: 600,
+      minimum: 400,
+      maximum: 30_000,
+      description:
+        "How long the edge that feeds this one may say nothing, before the next is asked, milliseconds; it says every 200 ms that it is there",
+    }),
+    feeds: Type.Integer({
+      default: 4,
+      minimum: 0,
+      maximum: 100,
+      description: "Other edges of a stream that this node feeds; they pay nothing for it. 0 feeds none",
+    }),
+    keptSegments: Type.Integer({
+      default: 20,
+      minimum: 3,
+      maximum: 200,
+      description: "Segments of each rung that are kept for edges that this node feeds",
+    }),
+    unfedSegments: Type.Integer({
+      default: 3,
+      minimum: 1,
+      maximum: 200,
+      description: "The same while it feeds none: the first to come begins with so many",
+    }),
+    lagMs: Type.Integer({
+      default: 6_000,
+      minimum: 500,
+      description:
+        "How far an edge that is fed may be behind what it was sent before it goes on with the newest segment, milliseconds",
     }),
     creditWaitMs: Type.Integer({
       default: 10_000,
@@ -49,6 +90,7 @@ export const deliveryOptions = Type.Object(
 
 export interface DeliveryComponents {
   readonly desk: Pick<JobDesk, "register" | "finish" | "mayWork">;
+  readonly session: Pick<JobSession, "call">;
   readonly media: MediaDialer;
   readonly receipts: ReceiptBook;
   readonly statements: Statements;
@@ -72,7 +114,7 @@ interface Running {
 }
 
 /** Sells delivery: pulls streams from their origins and keeps them served to viewers. */
-export class DeliveryService implements Delivery, JobRunner, Startable {
+export class DeliveryService implements Delivery, JobRunner, MediaHolder, Startable {
   readonly primitive = "delivery";
   readonly #components: DeliveryComponents;
   readonly #options: Static<typeof deliveryOptions>;
@@ -90,6 +132,11 @@ export class DeliveryService implements Delivery, JobRunner, Startable {
       help: "Streams that viewers can fetch here",
       collect: () => this.#streams.size,
     });
+    components.metrics.gauge({
+      name: "leat_delivery_edges_fed",
+      help: "Other edges that get a stream from this one",
+      collect: () => [...this.#jobs.values()].reduce((sum, { delivery }) => sum + delivery.fed, 0),
+    });
   }
 
   async start(): Promise<void> {
@@ -106,17 +153,25 @@ export class DeliveryService implements Delivery, JobRunner, Startable {
     return this.#streams.get(slug)?.stream;
   }
 
+  hold(connection: MediaConnection, subscribe: SubscribeMessage): Promise<void> | string | undefined {
+    const held = [...this.#jobs.values()].find(({ delivery }) => delivery.job.spec.stream === subscribe.stream);
+    return held?.delivery.hold(connection, subscribe);
+  }
+
   begin(assigned: AssignedJob): void {
     if (assigned.spec.primitive !== "delivery") {
       throw new JobError({ code: "JOB_PRIMITIVE_UNSUPPORTED", primitive: assigned.spec.primitive });
     }
-    const { desk, logger } = this.#components;
+    const { desk, session } = this.#components;
+    const logger = this.#components.logger.child({ jobId: assigned.job, streamId: assigned.spec.stream });
+    const report = new HolderReport(assigned, (body) => session.call("edge.holder", body), logger);
     const delivery = new DeliveryJob(
       assigned as AssignedJob<DeliverySpec>,
       {
         ...this.#components,
         mayWork: () => desk.mayWork(assigned.job),
-        logger: logger.child({ jobId: assigned.job, streamId: assigned.spec.stream }),
+        report,
+        logger,
       },
       this.#options,
     );

@@ -8,6 +8,8 @@ export class DeliveryError extends CodedError<
   | { code: "DELIVERY_PART_UNMARKED"; rung: number; sequence: number; part: number }
   | { code: "DELIVERY_PART_ALTERED"; rung: number; sequence: number; part: number }
   | { code: "DELIVERY_SEGMENT_TOO_LARGE"; sizeBytes: number; maxBytes: number }
+  | { code: "DELIVERY_PARENT_SILENT" | "DELIVERY_PARENT_CHANGED" | "DELIVERY_PARENT_ENDED" }
+  | { code: "DELIVERY_FEEDS_FULL" | "DELIVERY_ORIGIN_OTHER" }
   | { code: "DELIVERY_ENDED" }
   | { code: "CREDIT_EXHAUSTED" | "CREDIT_SIGNER_SPENT" | "CREDIT_RESERVE_SPENT" }
 > {}
@@ -15,4 +17,16 @@ export class DeliveryError extends CodedError<
 /** The work was stopped before it was unpaid. */
 export function isUnpaid(code: string): boolean {
   return ["CREDIT_EXHAUSTED", "CREDIT_SIGNER_SPENT", "CREDIT_RESERVE_SPENT"].includes(code);
+}
+
+/** Whoever sent that is to blame for it: it is nothing that the stream's origin published, or can be. */
+export function blames(code: string): boolean {
+  return (
+    [
+      "DELIVERY_PART_ALTERED",
+      "DELIVERY_PART_UNMARKED",
+      "DELIVERY_MESSAGE_UNEXPECTED",
+      "DELIVERY_SEGMENT_TOO_LARGE",
+    ].includes(code) || code.startsWith("STATEMENT_")
+  );
 }

@@ -7,6 +7,7 @@ import { type Address, bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
 import { partHashStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Statements } from "@leat/sdk/protocol/statements.ts";
 import { hashPart, type PackedPart, sha256 } from "../jobs/packed-segment.ts";
+import { hashHead } from "../jobs/segment-head.ts";
 import { DeliveryError } from "./errors.ts";
 
 export interface VerifierRules {
@@ -49,7 +50,7 @@ export class SegmentVerifier implements IncomingSegment {
   readonly #config: TrackConfig;
   readonly #rules: VerifierRules;
   readonly #packager: SegmentPackager;
-  readonly #chain = new RunningHash(sha256);
+  readonly #chain: RunningHash;
   readonly #marks = new Map<number, PartMarkMessage>();
   readonly #parts: PackedPart[] = [];
   #bytes = 0;
@@ -58,6 +59,7 @@ export class SegmentVerifier implements IncomingSegment {
     this.#start = start;
     this.#config = config;
     this.#rules = rules;
+    this.#chain = new RunningHash(sha256, hashHead(start, config));
     this.#packager = new SegmentPackager({
       config,
       sequence: start.sequence,

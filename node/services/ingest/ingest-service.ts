@@ -4,14 +4,15 @@ import { AddressRate } from "@leat/node/kernel/net/address-rate.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import type { PublishInfo, PublishSink, SegmentSink } from "@leat/node/media-io/publish-sink.ts";
 import { RemoteError } from "@leat/node/wire/errors.ts";
-import type { MediaConnection, MediaMessage, SubscribeMessage } from "@leat/node/wire/media/message.ts";
+import type { MediaConnection, SubscribeMessage } from "@leat/node/wire/media/message.ts";
 import type { PublishGrant } from "@leat/node/wire/session/messages.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import { bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
 import { type Static, Type } from "typebox";
-import { checkAssignment, JobError } from "../jobs/assignment.ts";
+import { JobError } from "../jobs/assignment.ts";
 import type { AssignedJob, JobDesk, JobRunner } from "../jobs/job-desk.ts";
+import type { MediaHolder } from "../jobs/media-door.ts";
 import type { JobSession } from "../jobs/ports.ts";
 import { IngestError, lossOf } from "./errors.ts";
 import { Origin } from "./origin.ts";
@@ -68,6 +69,12 @@ export const ingestOptions = Type.Object(
       minimum: 0,
       description: "How long an ended stream is still given to edges, milliseconds",
     }),
+    lagMs: Type.Integer({
+      default: 6_000,
+      minimum: 500,
+      description:
+        "How far an edge may be behind what it was sent before it goes on with the newest segment, milliseconds",
+    }),
     edgeDrainMs: Type.Integer({
       default: 60_000,
       minimum: 0,
@@ -94,7 +101,7 @@ export const ingestOptions = Type.Object(
 );
 
 export interface IngestComponents extends OriginComponents {
-  readonly session: Pick<JobSession, "call" | "welcome" | "handle">;
+  readonly session: Pick<JobSession, "call" | "handle">;
   readonly desk: Pick<JobDesk, "register" | "admit" | "finish" | "mayWork">;
   readonly metrics: MetricsRegister;
 }
@@ -108,8 +115,6 @@ export interface Ingest {
   authorizeTicket(slug: string, ticket: string, info: PublishInfo): Promise<SegmentSink>;
   /** The same for a source of this stream, which the balancer had this node fetch. */
   authorizePulled(stream: Hex, signal: AbortSignal): Promise<PublishSink>;
-  /** Serves a peer that dialed for media. */
-  serve(connection: MediaConnection): void;
 }
 
 /** What a balancer answers to keys and tickets that were made up. */
@@ -122,15 +127,13 @@ interface Running {
 }
 
 /** Sells ingest: takes streams in, and is their origin for transcoders and edges. */
-export class IngestService implements Ingest, JobRunner, Startable {
+export class IngestService implements Ingest, JobRunner, MediaHolder, Startable {
   readonly primitive = "ingest";
   readonly #components: IngestComponents;
   readonly #options: Static<typeof ingestOptions>;
   readonly #tasks: TaskGroup;
   readonly #running = new Map<Hex, Running>();
   readonly #wrongKeys: AddressRate;
-  readonly #refused;
-  #started = false;
 
   constructor(components: IngestComponents, options: Static<typeof ingestOptions>) {
     this.#components = components;
@@ -138,10 +141,6 @@ export class IngestService implements Ingest, JobRunner, Startable {
     this.#tasks = new TaskGroup({ clock: components.clock });
     const burst = options.wrongKeysPerMinute;
     this.#wrongKeys = new AddressRate(components.clock, { burst, refillMs: 60_000, maxAddresses: 10_000 });
-    this.#refused = components.metrics.counter({
-      name: "leat_ingest_subscriptions_refused_total",
-      help: "Media subscriptions of other nodes that were refused",
-    });
     components.metrics.gauge({
       name: "leat_ingest_streams_running",
       help: "Streams whose origin is here",
@@ -155,7 +154,6 @@ export class IngestService implements Ingest, JobRunner, Startable {
       return { waiting: this.#components.checking.waiting(job, attempt) };
     });
     this.#components.desk.register(this);
-    this.#started = true;
   }
 
   async stop(): Promise<void> {
@@ -198,9 +196,8 @@ export class IngestService implements Ingest, JobRunner, Startable {
     return this.#attach(this.#open(grant, job));
   }
 
-  serve(connection: MediaConnection): void {
-    if (!this.#started || this.#tasks.signal.aborted) connection.abort(new IngestError({ code: "INGEST_STOPPED" }));
-    else this.#tasks.run(() => this.#accept(connection));
+  hold(connection: MediaConnection, subscribe: SubscribeMessage): Promise<void> | undefined {
+    return this.#running.get(subscribe.stream)?.origin.serve(connection, subscribe);
   }
 
   begin(job: AssignedJob): void {
@@ -283,48 +280,4 @@ export class IngestService implements Ingest, JobRunner, Startable {
     running.publisher = publisher;
     return publisher;
   }
-
-  async #accept(connection: MediaConnection): Promise<void> {
-    const { logger } = this.#components;
-    try {
-      const subscribe = await readFirst(connection);
-      if (subscribe?.type !== "subscribe") {
-        throw new IngestError({ code: "INGEST_MESSAGE_UNEXPECTED", found: subscribe?.type ?? "end" });
-      }
-      const origin = this.#find(connection, subscribe);
-      if (origin instanceof Origin) await origin.serve(connection, subscribe);
-      else {
-        this.#refused.add();
-        await connection.send({ type: "refused", code: origin });
-        await connection.close();
-      }
-    } catch (error) {
-      // One peer's fault or loss is never another's: it is cut off, and asks again if it can.
-      const code = isCodedError(error) ? error.code : undefined;
-      logger[code === undefined ? "warn" : "info"]("Media link ended", { peer: connection.remoteAddress, code, error });
-      connection.abort(error instanceof Error ? error : new IngestError({ code: "INGEST_STOPPED" }));
-    }
-  }
-
-  /** The origin that the peer may subscribe to, or the code of its refusal. */
-  #find(connection: MediaConnection, { assignment, stream }: SubscribeMessage): Origin | string {
-    const { statements, domain, session, clock } = this.#components;
-    const origin = this.#running.get(stream)?.origin;
-    if (origin === undefined) return "INGEST_STREAM_UNKNOWN";
-    const balancers = session.welcome === undefined ? [] : [session.welcome.balancer];
-    try {
-      const node = connection.remoteAddress;
-      checkAssignment(assignment, { statements, domain, balancers, node, nowMs: clock.nowMs() });
-    } catch (error) {
-      if (!(error instanceof JobError)) throw error;
-      return error.code;
-    }
-    return origin;
-  }
-}
-
-/** Leaving the loop loses nothing: whoever reads next goes on after the first message. */
-async function readFirst(connection: MediaConnection): Promise<MediaMessage | undefined> {
-  for await (const message of connection.messages) return message;
-  return undefined;
 }

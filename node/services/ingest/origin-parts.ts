@@ -34,6 +34,7 @@ export interface OriginLimits {
   readonly readyWaitMs: number;
   readonly endWaitMs: number;
   readonly lingerMs: number;
+  readonly lagMs: number;
   readonly edgeDrainMs: number;
   readonly retryMs: number;
   readonly creditWaitMs: number;

@@ -7,12 +7,12 @@ import type { PublishGrant } from "@leat/node/wire/session/messages.ts";
 import type { Boundary } from "@leat/sdk/protocol/frame.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { type RenditionInfo, SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
+import { type EdgeSource, serveEdge } from "../jobs/edge-link.ts";
 import type { AssignedJob } from "../jobs/job-desk.ts";
 import type { Work } from "../jobs/receipt-book.ts";
 import { AudioGroups } from "./audio-groups.ts";
 import { BalancerLine } from "./balancer-line.ts";
 import { CueBook } from "./cue-book.ts";
-import { serveEdge } from "./edge-link.ts";
 import { waitForEdges, waitForFamilies } from "./end-waits.ts";
 import { IngestError, lossOf } from "./errors.ts";
 import type { OriginComponents, OriginLimits, OriginOutcome } from "./origin-parts.ts";
@@ -86,6 +86,7 @@ export class Origin {
       partTargetMs,
       keptSegments,
       unwatchedSegments,
+      lag: { clock, maxMs: limits.lagMs },
       frames: new FrameRelay((error) => logger.warn("Follow frames failed", { error })),
       cues: () => this.#cues.newest,
       onFault: (error) => {
@@ -250,11 +251,12 @@ export class Origin {
       this.#wishes.set(connection, rungs);
       this.#audio.wish(new Set([...this.#wishes.values()].flat()));
     };
-    const source = {
-      published: this.#published,
-      self: this.#components.signer.address,
-      description: () => this.#describe(),
-      endCode: () => "STREAM_ENDED",
+    const isOwn = connection.remoteAddress === this.#components.signer.address;
+    const source: EdgeSource = {
+      clock: this.#components.clock,
+      read: (fromSequence, signal) => this.#published.readFrom(fromSequence, signal, isOwn),
+      describe: async () => this.#describe(),
+      isAlive: () => true,
       onWish,
     };
     const served = serveEdge(connection, subscribe, source, this.#tasks.signal);

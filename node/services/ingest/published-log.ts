@@ -1,7 +1,7 @@
 import { FrameRelay, type LiveFrames } from "@leat/node/media/live-frames.ts";
 import { type Part, partTargetTicks, SegmentPackager } from "@leat/node/media/packager.ts";
 import { RunningHash } from "@leat/node/media/running-hash.ts";
-import type { FrameMessage, MediaMessage } from "@leat/node/wire/media/message.ts";
+import type { MediaMessage } from "@leat/node/wire/media/message.ts";
 import type { Cue } from "@leat/sdk/protocol/cue.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
 import { type Frame, isSameConfig, type TrackConfig } from "@leat/sdk/protocol/frame.ts";
@@ -10,7 +10,14 @@ import { partHashStructure } from "@leat/sdk/protocol/signed.ts";
 import type { StatementSigner } from "@leat/sdk/protocol/statements.ts";
 import { OwnPartMark } from "../jobs/own-part-mark.ts";
 import { hashPart, type PackedPart, sha256 } from "../jobs/packed-segment.ts";
-import { ReplayLog } from "./replay-log.ts";
+import { hashHead } from "../jobs/segment-head.ts";
+import {
+  keepWithin,
+  type LogEntry,
+  SegmentLog,
+  type SegmentLogOptions,
+  type VersionedConfig,
+} from "../jobs/segment-log.ts";
 
 /** One rung's segment, about to be published frame by frame. */
 export interface SegmentOpening {
@@ -23,44 +30,23 @@ export interface SegmentOpening {
   readonly config: TrackConfig;
 }
 
-interface VersionedConfig {
-  readonly version: number;
-  readonly config: TrackConfig;
-}
-
 interface OpenSegment {
   readonly rung: number;
   readonly sequence: number;
   readonly config: VersionedConfig;
   readonly packager: SegmentPackager;
-  /** Begins anew with every segment, so that an edge may join at any. */
+  /** Begins with every segment's own head, so that an edge may join at any. */
   readonly chain: RunningHash;
   /** What is kept of the frames that are in no whole part yet. */
-  openFrames: FrameEntry[];
+  openFrames: LogEntry[];
 }
 
-interface Entry {
-  readonly rung: number;
-  readonly sequence: number;
-  message: MediaMessage;
-  /** Of a segment that starts. */
-  readonly config?: VersionedConfig;
-}
-
-interface FrameEntry extends Entry {
-  message: FrameMessage;
-}
-
-export interface PublishedLogOptions {
+export interface PublishedLogOptions extends SegmentLogOptions {
   readonly stream: Hex;
   readonly signer: StatementSigner;
   readonly domain: Domain;
   /** Asked when there is something to publish. */
   readonly partTargetMs: () => number;
-  /** Segments of each rung that are kept for edges that come or return. */
-  readonly keptSegments: number;
-  /** The same while no edge has read for as many segments as that: nobody watches, and whoever comes begins near the end. */
-  readonly unwatchedSegments?: number;
   /** Whom it hands frames to as they are published. */
   readonly frames?: FrameRelay;
   /** What a segment names that begins now. */
@@ -71,19 +57,16 @@ export interface PublishedLogOptions {
 
 /** What edges pull: frames of all rungs as they are published, with the origin's signed running hash after every part. */
 export class PublishedLog {
-  readonly #log = new ReplayLog<Entry>();
+  readonly #log: SegmentLog;
   readonly #options: PublishedLogOptions;
   readonly #open = new Map<number, OpenSegment>();
   readonly #configs = new Map<number, VersionedConfig>();
   readonly #relay: FrameRelay;
-  #head = 0;
-  #readers = 0;
-  /** Segments that began since the last reader left. */
-  #unread = Number.POSITIVE_INFINITY;
   #failed = false;
 
   constructor(options: PublishedLogOptions) {
     this.#options = options;
+    this.#log = new SegmentLog(options);
     this.#relay = options.frames ?? new FrameRelay();
   }
 
@@ -94,7 +77,7 @@ export class PublishedLog {
 
   /** Messages that are held for edges. */
   get size(): number {
-    return this.#log.next - this.#log.first;
+    return this.#log.size;
   }
 
   get closed(): boolean {
@@ -111,11 +94,12 @@ export class PublishedLog {
       sequence,
       partTargetTicks: partTargetTicks(offered.timescale, partTargetMs),
     });
-    this.#open.set(rung, { rung, sequence, config, packager, chain: new RunningHash(sha256), openFrames: [] });
     const cues = this.#options.cues?.() ?? [];
     const named = cues.length === 0 ? {} : { cues };
     const message = { type: "segmentStart", rung, configVersion: config.version, ...place, ...named } as const;
-    this.#add({ rung, sequence, message, config });
+    const chain = new RunningHash(sha256, hashHead(message, offered));
+    this.#open.set(rung, { rung, sequence, config, packager, chain, openFrames: [] });
+    this.#log.append({ rung, sequence, message, config });
     this.#relay.config(rung, config.version, config.config);
   }
 
@@ -125,9 +109,9 @@ export class PublishedLog {
     const { sequence, config, packager } = open;
     const published = frame.configVersion === config.version ? frame : { ...frame, configVersion: config.version };
     const packed = this.#mark(open, packager.push(published));
-    const entry: FrameEntry = { rung, sequence, message: { type: "frame", rung, sequence, frame: published } };
+    const entry: LogEntry = { rung, sequence, message: { type: "frame", rung, sequence, frame: published } };
     open.openFrames.push(entry);
-    this.#add(entry);
+    this.#log.append(entry);
     this.#relay.frame(rung, sequence, published);
     return packed;
   }
@@ -138,7 +122,7 @@ export class PublishedLog {
     const { sequence, packager } = open;
     const dropped = packager.dropOpen();
     open.openFrames = [];
-    this.#add({ rung, sequence, message: { type: "partRestart", rung, sequence } });
+    this.#log.append({ rung, sequence, message: { type: "partRestart", rung, sequence } });
     this.#relay.takeBack(rung, dropped);
   }
 
@@ -149,7 +133,7 @@ export class PublishedLog {
     this.#open.delete(rung);
     const packed = this.#mark(open, packager.finish());
     const { frames, durationTicks } = packager.totals;
-    this.#add({ rung, sequence, message: { type: "segmentEnd", rung, sequence, frames, durationTicks } });
+    this.#log.append({ rung, sequence, message: { type: "segmentEnd", rung, sequence, frames, durationTicks } });
     return packed;
   }
 
@@ -169,30 +153,7 @@ export class PublishedLog {
    * process, which gets parts along with their marks, and no signatures.
    */
   async *readFrom(fromSequence: number, signal: AbortSignal, isOwn = false): AsyncGenerator<MediaMessage, void> {
-    this.#readers += 1;
-    try {
-      yield* this.#read(fromSequence, signal, isOwn);
-    } finally {
-      this.#readers -= 1;
-      this.#unread = 0;
-    }
-  }
-
-  async *#read(fromSequence: number, signal: AbortSignal, isOwn: boolean): AsyncGenerator<MediaMessage, void> {
-    const told = new Map<number, VersionedConfig>();
-    const begun = new Map<number, number>();
-    for (let index = this.#log.first; ; index += 1) {
-      const entry = this.#log.at(index) ?? (await this.#log.read(index, signal));
-      if (entry === undefined) return;
-      const { rung, sequence, config, message } = entry;
-      if (sequence < fromSequence) continue;
-      if (config !== undefined && told.get(rung) !== config) {
-        told.set(rung, config);
-        yield { type: "config", rung, ...config };
-      }
-      if (config !== undefined) begun.set(rung, sequence);
-      // The head of a late rung's segment may have been dropped already where the reader begins.
-      if (begun.get(rung) !== sequence) continue;
+    for await (const message of this.#log.readFrom(fromSequence, signal)) {
       yield message instanceof OwnPartMark && !isOwn ? await this.#sign(message) : message;
     }
   }
@@ -218,7 +179,7 @@ export class PublishedLog {
     const packed = hashPart(part);
     const runningHash = chain.add(packed.sha256);
     const message = new OwnPartMark({ rung, sequence, runningHash }, packed);
-    this.#add({ rung, sequence, message });
+    this.#log.append({ rung, sequence, message });
     open.openFrames = [];
     keepWithin(packed, openFrames);
     return packed;
@@ -237,29 +198,5 @@ export class PublishedLog {
       this.#failed = true;
       throw error;
     }
-  }
-
-  #add(entry: Entry): void {
-    this.#log.append(entry);
-    if (entry.sequence <= this.#head) return;
-    this.#head = entry.sequence;
-    this.#unread += 1;
-    const { keptSegments, unwatchedSegments = keptSegments } = this.#options;
-    const isWatched = this.#readers > 0 || this.#unread < keptSegments;
-    const oldest = this.#head - (isWatched ? keptSegments : Math.min(unwatchedSegments, keptSegments)) + 1;
-    let first = this.#log.first;
-    while ((this.#log.at(first)?.sequence ?? oldest) < oldest) first += 1;
-    this.#log.dropBefore(first);
-  }
-}
-
-/** From now on the frames' bytes are those within their part, where they stand last: they are not held twice. */
-function keepWithin({ bytes }: PackedPart, entries: readonly FrameEntry[]): void {
-  let end = bytes.length;
-  for (const entry of entries.toReversed()) {
-    const { frame } = entry.message;
-    const data = bytes.subarray(end - frame.data.length, end);
-    end -= frame.data.length;
-    entry.message = { ...entry.message, frame: { ...frame, data } };
   }
 }

@@ -1,6 +1,6 @@
 import type { CompletedSegment } from "@leat/node/media/boundaries.ts";
 import type { Boundary, Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
-import { ReplayLog } from "./replay-log.ts";
+import { ReplayLog } from "../jobs/replay-log.ts";
 
 export type SourceEntry =
   | { readonly type: "config"; readonly version: number; readonly config: VideoConfig }

@@ -15,6 +15,7 @@ import {
   MAX_SESSION_MESSAGE_BYTES,
 } from "@leat/sdk/protocol/limits.ts";
 import {
+  addressSchema,
   bytesSchema,
   closedObject,
   countSchema,
@@ -81,6 +82,7 @@ const bodies = {
       assignment: signedSchema(assignmentStructure),
       stream: hashSchema,
       fromSequence: uint32Schema,
+      origin: Type.Optional(addressSchema),
     }),
   },
   accepted: { byte: 2, schema: closedObject({}) },
@@ -149,6 +151,7 @@ const bodies = {
   end: { byte: 13, schema: closedObject({ code: publicCodeSchema }) },
   partRestart: { byte: 14, schema: closedObject(place) },
   wish: { byte: 15, schema: closedObject({ rungs: listSchema(uint32Schema, MAX_RENDITIONS) }) },
+  alive: { byte: 16, schema: closedObject({}) },
 } satisfies Record<Exclude<MediaMessageType, "frame">, { byte: number; schema: TSchema }>;
 
 const FRAME_BYTE = 7;

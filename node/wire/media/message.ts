@@ -25,10 +25,12 @@ export type MediaMessage =
   | SegmentEndMessage
   /** Transcoder to origin: one for all rungs of the job, per segment. */
   | { readonly type: "receipt"; readonly receipt: Signed<Receipt>; readonly leaves: readonly PartLeaf[] }
-  /** Edge to origin, whenever that changes: rungs with viewers of those that are not made without one. */
+  /** Edge to its holder, whenever that changes: rungs with viewers of those that are not made without one. */
   | { readonly type: "wish"; readonly rungs: readonly number[] }
   /** Origin to transcoder: what the check of a segment gave. */
   | { readonly type: "verdict"; readonly sequence: number; readonly ok: boolean; readonly code?: string }
+  /** Holder to edge: it is there and has nothing else to say. */
+  | { readonly type: "alive" }
   /** The stream is over. */
   | { readonly type: "end"; readonly code: string };
 
@@ -40,6 +42,8 @@ export interface SubscribeMessage {
   readonly assignment: Signed<Assignment>;
   readonly stream: Hex;
   readonly fromSequence: number;
+  /** Of an edge that asks another one: whose signature it wants under the parts. */
+  readonly origin?: Hex;
 }
 
 export interface DescriptionMessage {
@@ -66,7 +70,10 @@ export interface FrameMessage {
   readonly frame: Frame;
 }
 
-/** The origin's running hash after one part, signed: an edge that alters a byte is found within a part. */
+/**
+ * The origin's running hash after one part, signed: an edge that alters a byte is found within a part. Edges hand it on
+ * as it came.
+ */
 export interface PartMarkMessage {
   readonly type: "partMark";
   readonly rung: number;
@@ -88,7 +95,7 @@ export interface SegmentStartMessage {
   readonly firstFrame: number;
   readonly discontinuity: boolean;
   readonly wallClockMs: number;
-  /** Origin to edge: the newest cues, repeated with every segment for edges that come late. */
+  /** To an edge: the newest cues, repeated with every segment for edges that come late. */
   readonly cues?: readonly Cue[];
 }
 

@@ -4,6 +4,7 @@ import {
   jobTermsSchema,
   ladderSchema,
   originSchema,
+  parentsSchema,
   partLeafSchema,
   pricesSchema,
   primitiveSchema,
@@ -15,6 +16,7 @@ import {
   voucherOfferSchema,
 } from "@leat/sdk/protocol/job.ts";
 import {
+  MAX_PARENTS,
   MAX_RECEIPT_LEAVES,
   MAX_RENDITIONS,
   MAX_REVIEWED_WORK,
@@ -234,6 +236,15 @@ export const nodeMethods = defineMethods({
     }),
     response: nothing,
   },
+  /** From whom an edge has its stream now, and which of the parents that it was named did not serve it, since it told last. */
+  "edge.holder": {
+    request: closedObject({
+      ...jobAttempt,
+      holder: addressSchema,
+      failed: listSchema(closedObject({ node: addressSchema, code: publicCodeSchema }), 2 * MAX_PARENTS),
+    }),
+    response: nothing,
+  },
   "job.done": { request: closedObject(jobAttempt), response: nothing },
 });
 
@@ -270,6 +281,8 @@ export const balancerMethods = defineMethods({
     request: closedObject({
       ...jobAttempt,
       origin: Type.Optional(originSchema),
+      /** In place of those before. Absent beside an origin: none. */
+      parents: Type.Optional(parentsSchema),
       startSequence: Type.Optional(uint32Schema),
       unsignedBudgetBytes: Type.Optional(unsignedSchema(64)),
       playback: Type.Optional(playbackPolicySchema),

@@ -1,18 +1,24 @@
 import assert from "node:assert/strict";
 import { systemClock } from "@leat/node/kernel/clock.ts";
 import { DeliveryJob, type DeliveryJobComponents } from "@leat/node/services/delivery/delivery-job.ts";
+import { deliveryOptions } from "@leat/node/services/delivery/delivery-service.ts";
 import { keepPart } from "@leat/node/services/delivery/edge-stream.ts";
 import type { DeliveryError } from "@leat/node/services/delivery/errors.ts";
 import type { MediaMessage } from "@leat/node/wire/media/message.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import type { Frame } from "@leat/sdk/protocol/frame.ts";
+import { defaultsOf } from "../../../support/defaults.ts";
 import { plainConfig as config } from "../../../support/plain-config.ts";
 
 describe("delivery job", () => {
-  const limits = { segmentBytes: 1, originRetryMs: 1, originRetryMaxMs: 1, creditWaitMs: 0 };
+  const limits = {
+    ...defaultsOf(deliveryOptions),
+    ...{ segmentBytes: 1, originRetryMs: 1, originRetryMaxMs: 1, creditWaitMs: 0 },
+  };
+  const report = { accepted: () => {}, failed: () => {} };
   const jobOf = (unsignedBudgetBytes: bigint, more: object = {}, parts: object = {}) => {
     const spec = { stream: "0xid", slug: "slug-slug", renditions: [], origin: {}, unsignedBudgetBytes, ...more };
-    const known = { keep: keepPart, clock: systemClock, logger: silentLogger, ...parts };
+    const known = { keep: keepPart, report, clock: systemClock, logger: silentLogger, ...parts };
     const components = known as unknown as DeliveryJobComponents;
     const assignment = { value: { node: "0xedge" } };
     return new DeliveryJob({ spec, assignment } as never, components, limits);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ReplayLog } from "@leat/node/services/ingest/replay-log.ts";
+import { ReplayLog } from "@leat/node/services/jobs/replay-log.ts";
 
 describe("replay log", () => {
   const never = new AbortController().signal;

@@ -1,0 +1,132 @@
+import type { Clock } from "@leat/node/kernel/clock.ts";
+import type { DescriptionMessage, MediaConnection, SubscribeMessage } from "@leat/node/wire/media/message.ts";
+import type { Address } from "@leat/sdk/protocol/hex.ts";
+import { type EdgeSource, serveEdge } from "../jobs/edge-link.ts";
+import { DeliveryError } from "./errors.ts";
+import { RelayedLog, type RelayFeed } from "./relayed-log.ts";
+
+export interface FeedLimits {
+  /** Other edges that this one feeds of one stream. */
+  readonly feeds: number;
+  readonly keptSegments: number;
+  readonly unfedSegments: number;
+  readonly lagMs: number;
+  readonly silenceMs: number;
+}
+
+/** Hands a stream on to other edges as its origin published it. What they get is in no receipt. */
+export class EdgeFeed {
+  readonly #clock: Clock;
+  readonly #limits: FeedLimits;
+  readonly #onWish: () => void;
+  /** Whom it feeds, and what viewers there follow of what is not made without one. */
+  readonly #links = new Map<MediaConnection, readonly number[]>();
+  #log: RelayedLog;
+  #origin: Address;
+  /** Aborts when what is handed on goes no further. */
+  #over = new AbortController();
+  #described = Promise.withResolvers<DescriptionMessage>();
+  /** Since when nothing comes in; undefined while a holder is heard. */
+  #cutOffAtMs: number | undefined;
+
+  constructor(origin: Address, clock: Clock, limits: FeedLimits, onWish: () => void) {
+    this.#origin = origin;
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#onWish = onWish;
+    this.#log = this.#createLog();
+    this.#cutOffAtMs = clock.nowMs();
+  }
+
+  /** How many edges it feeds now. */
+  get size(): number {
+    return this.#links.size;
+  }
+
+  /** Whether another edge has a viewer of the rung. */
+  isWished(rung: number): boolean {
+    return [...this.#links.values()].some((rungs) => rungs.includes(rung));
+  }
+
+  describe(description: DescriptionMessage): void {
+    this.#described.resolve(description);
+  }
+
+  /** A holder serves this edge: what it brings is handed on. */
+  begin(): RelayFeed {
+    this.#cutOffAtMs = undefined;
+    return this.#log.feed();
+  }
+
+  /** The holder serves no more. Edges that are fed wait for the next one, for as long as they would for a silent one. */
+  cutOff(): void {
+    this.#cutOffAtMs ??= this.#clock.nowMs();
+  }
+
+  /** Frames come from another origin, which did not sign what came before: edges ask anew once they know it too. */
+  restart(origin: Address): void {
+    this.stop(new DeliveryError({ code: "DELIVERY_ORIGIN_CHANGED" }));
+    this.#origin = origin;
+    this.#over = new AbortController();
+    this.#described = Promise.withResolvers();
+    this.#log = this.#createLog();
+  }
+
+  /** The stream is over at its origin: edges get the rest. */
+  end(): void {
+    this.#log.close();
+  }
+
+  /** Feeds nobody any more. */
+  stop(reason: DeliveryError): void {
+    this.#over.abort(reason);
+    for (const link of this.#links.keys()) link.abort(reason);
+  }
+
+  /** Serves another edge until it leaves, or says why not. */
+  serve(connection: MediaConnection, subscribe: SubscribeMessage): Promise<void> | string {
+    if (subscribe.role !== "edge" || subscribe.origin !== this.#origin) return "DELIVERY_ORIGIN_OTHER";
+    if (this.#over.signal.aborted) return "DELIVERY_ENDED";
+    if (this.#links.size >= this.#limits.feeds) return "DELIVERY_FEEDS_FULL";
+    this.#links.set(connection, []);
+    const wish = (rungs: readonly number[]) => {
+      this.#links.set(connection, rungs);
+      this.#onWish();
+    };
+    const log = this.#log;
+    const described = this.#described.promise;
+    const source: EdgeSource = {
+      clock: this.#clock,
+      read: (fromSequence, signal) => log.readFrom(fromSequence, signal),
+      describe: (signal) => unlessAborted(described, signal),
+      isAlive: () => this.#isAlive,
+      onWish: wish,
+    };
+    return serveEdge(connection, subscribe, source, this.#over.signal).finally(() => {
+      this.#links.delete(connection);
+      this.#onWish();
+    });
+  }
+
+  get #isAlive(): boolean {
+    return this.#cutOffAtMs === undefined || this.#clock.nowMs() - this.#cutOffAtMs < this.#limits.silenceMs;
+  }
+
+  #createLog(): RelayedLog {
+    const { keptSegments, unfedSegments, lagMs } = this.#limits;
+    const lag = { clock: this.#clock, maxMs: lagMs };
+    return new RelayedLog({ keptSegments, unwatchedSegments: unfedSegments, lag });
+  }
+}
+
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    if (signal.aborted) return stop();
+    signal.addEventListener("abort", stop, { once: true });
+    void promise.then((value) => {
+      signal.removeEventListener("abort", stop);
+      resolve(value);
+    });
+  });
+}

@@ -1,0 +1,94 @@
+import type { Clock } from "@leat/node/kernel/clock.ts";
+import type {
+  DescriptionMessage,
+  MediaConnection,
+  MediaMessage,
+  SubscribeMessage,
+} from "@leat/node/wire/media/message.ts";
+
+/** What an edge is served from: a stream's origin, or another edge of it. */
+export interface EdgeSource {
+  readonly clock: Clock;
+  read(fromSequence: number, signal: AbortSignal): AsyncIterable<MediaMessage>;
+  /** Resolves when there is something to describe. */
+  describe(signal: AbortSignal): Promise<DescriptionMessage>;
+  /** Whether this node is itself in touch with the stream: an edge leaves one that is not. */
+  isAlive(): boolean;
+  /** The edge has viewers of these rungs now. */
+  onWish(rungs: readonly number[]): void;
+}
+
+/** A holder that has nothing to send says so that often: an edge takes one that says nothing for gone. */
+export const ALIVE_MS = 200;
+
+/**
+ * Serves one edge: what is kept from the segment it asks for, then live segments, then the end. Each edge reads at its
+ * own pace; one that is too far behind goes on with the newest segment.
+ */
+export async function serveEdge(
+  connection: MediaConnection,
+  subscribe: SubscribeMessage,
+  source: EdgeSource,
+  signal: AbortSignal,
+): Promise<void> {
+  const gone = new AbortController();
+  const until = AbortSignal.any([signal, gone.signal]);
+  // Whatever else an edge says after its subscription is of no interest; that it leaves is.
+  const listening = (async () => {
+    for await (const message of connection.messages) if (message.type === "wish") source.onWish(message.rungs);
+  })()
+    .catch(() => {})
+    .finally(() => gone.abort());
+  const sender = new Sender(connection);
+  const over = new AbortController();
+  const beating = sender.beat(source, AbortSignal.any([until, over.signal]));
+  try {
+    await sender.send({ type: "accepted" });
+    await sender.send(await source.describe(until));
+    for await (const message of source.read(subscribe.fromSequence, until)) await sender.send(message);
+    over.abort();
+    await sender.send({ type: "end", code: "STREAM_ENDED" });
+    await connection.close();
+    await listening;
+  } catch (error) {
+    connection.abort(error instanceof Error ? error : new Error("edge link failed"));
+    await listening;
+    if (!until.aborted) throw error;
+  } finally {
+    over.abort();
+    await beating;
+  }
+}
+
+/** Knows whether anything was sent of late, or is still being sent. */
+class Sender {
+  readonly #connection: MediaConnection;
+  #sending = 0;
+  #sent = 0;
+
+  constructor(connection: MediaConnection) {
+    this.#connection = connection;
+  }
+
+  async send(message: MediaMessage): Promise<void> {
+    this.#sending += 1;
+    try {
+      await this.#connection.send(message);
+    } finally {
+      this.#sending -= 1;
+      this.#sent += 1;
+    }
+  }
+
+  /** Says that the holder is there, whenever it says nothing else. Resolves after the abort. */
+  async beat({ clock, isAlive }: EdgeSource, signal: AbortSignal): Promise<void> {
+    let before = this.#sent;
+    while (!signal.aborted) {
+      await clock.sleep(ALIVE_MS, signal).catch(() => {});
+      if (signal.aborted) return;
+      // A link that is broken is told by who sends the stream.
+      if (this.#sending === 0 && this.#sent === before && isAlive()) await this.send({ type: "alive" }).catch(() => {});
+      before = this.#sent;
+    }
+  }
+}

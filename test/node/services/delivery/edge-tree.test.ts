@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import type { MediaMessage } from "@leat/node/wire/media/message.ts";
+import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
+import { between, useEdgeTree } from "../../../support/edge-tree-scene.ts";
+import { until } from "../../../support/publish-items.ts";
+
+describe("edges that feed edges", function () {
+  this.timeout(20_000);
+  const scene = useEdgeTree();
+  const { startNode, begin, publish, publishRest, watch, holders, failures, ended, parts, published } = scene;
+
+  it("hand on what the origin published, byte for byte, which is asked by the first alone and paid to nobody", async () => {
+    const asked: string[] = [];
+    const onLink = (connection: Parameters<typeof between>[0]) => {
+      asked.push(connection.remoteAddress);
+      return connection;
+    };
+    const [origin, a, b, c] = [await startNode({ onLink }), await startNode(), await startNode(), await startNode()];
+    const sink = await begin(origin, 3);
+    const streams = [await watch(a), await watch(b, [a]), await watch(c, [b])];
+    await until(() => streams.every((stream) => stream.newest >= 1));
+    assert.deepEqual(asked, [a.address]);
+    await publishRest(sink, 3);
+    await ended(streams);
+    const origins = published();
+    assert.ok(origins.length >= 40, `${origins.length}`);
+    for (const stream of streams) {
+      assert.deepEqual(parts(stream), origins);
+      for (const { sequence } of streams[0]!.window.held(SOURCE_RUNG)) {
+        assert.deepEqual(stream.bytes(SOURCE_RUNG, sequence), streams[0]!.bytes(SOURCE_RUNG, sequence));
+      }
+    }
+    // What was sent on is in nobody's receipt.
+    assert.deepEqual([a.earned, b.earned, c.earned], [[], [], []]);
+    assert.deepEqual([failures(a), failures(b), failures(c)], [[], [], []]);
+  });
+
+  it("is found out by the next one within a part when it alters a byte, and no other is blamed", async () => {
+    const alter = (message: MediaMessage): MediaMessage => {
+      if (message.type !== "frame" || message.rung !== SOURCE_RUNG || message.sequence < 2) return message;
+      return { ...message, frame: { ...message.frame, data: message.frame.data.map((byte) => byte ^ 1) } };
+    };
+    const [origin, liar] = [await startNode(), await startNode({ onLink: (link) => between(link, alter) })];
+    const [b, c] = [await startNode(), await startNode()];
+    const sink = await begin(origin, 3);
+    const streams = [await watch(liar), await watch(b, [liar]), await watch(c, [b])];
+    await until(() => streams.every((stream) => stream.newest >= 1));
+    await publish(sink, 3, 6);
+    await scene.balancer.until(() => holders(b).length === 2);
+    await publishRest(sink, 6);
+    await ended(streams);
+    assert.deepEqual(holders(b), [liar.address, origin.address]);
+    assert.deepEqual(failures(b), [[liar.address, "DELIVERY_PART_ALTERED"]]);
+    for (const stream of streams) assert.deepEqual(parts(stream), published());
+    // It had the liar's pictures too, and they came to nothing.
+    assert.deepEqual([holders(c)[0], failures(c)], [b.address, []]);
+  });
+
+  for (const [what, code, change] of [
+    ["moves a clock", "DELIVERY_PART_ALTERED", { wallClockMs: 1 }],
+    ["leaves out a discontinuity", "DELIVERY_PART_ALTERED", { epoch: 7 }],
+  ] as const) {
+    it(`is found out when it ${what}, which no byte of media shows`, async () => {
+      const alter = (message: MediaMessage): MediaMessage =>
+        message.type === "segmentStart" ? { ...message, ...change } : message;
+      const [origin, liar] = [await startNode(), await startNode({ onLink: (link) => between(link, alter) })];
+      const b = await startNode();
+      const sink = await begin(origin, 3);
+      const streams = [await watch(liar), await watch(b, [liar])];
+      await scene.balancer.until(() => holders(b).length === 2);
+      await publishRest(sink, 3);
+      await ended(streams);
+      assert.deepEqual(failures(b), [[liar.address, code]]);
+      assert.deepEqual(parts(streams[1]!), published());
+    });
+  }
+
+  it("is not believed when it says that the stream is over", async () => {
+    let links = 0;
+    const end = (message: MediaMessage): MediaMessage =>
+      message.type === "segmentEnd" && message.rung === SOURCE_RUNG ? { type: "end", code: "STREAM_ENDED" } : message;
+    const onLink = (link: Parameters<typeof between>[0]) => {
+      links += 1;
+      return between(link, end);
+    };
+    const [origin, liar, b] = [await startNode(), await startNode({ onLink }), await startNode()];
+    const sink = await begin(origin, 3);
+    const streams = [await watch(liar), await watch(b, [liar])];
+    await scene.balancer.until(() => holders(b).length === 2);
+    await publishRest(sink, 3);
+    await ended(streams);
+    assert.deepEqual([holders(b), links], [[liar.address, origin.address], 1]);
+    assert.deepEqual(parts(streams[1]!), published());
+  });
+
+  it("goes on from the next parent when one is killed within a segment, and lacks no part", async () => {
+    const [origin, a, other, b, c] = [
+      await startNode(),
+      await startNode(),
+      await startNode(),
+      await startNode(),
+      await startNode(),
+    ];
+    const sink = await begin(origin, 3);
+    await watch(a);
+    const streams = [await watch(other), await watch(b, [a, other]), await watch(c, [b, other])];
+    const streamB = streams[1]!;
+    await publish(sink, 3, 5);
+    // Within the third segment, with a part of it.
+    await until(() => streams.every((stream) => stream.partBytes(SOURCE_RUNG, 2, 1) !== undefined));
+    const before = parts(streamB);
+    await a.crash();
+    await scene.balancer.until(() => holders(b).length === 2);
+    assert.deepEqual(holders(b), [a.address, other.address]);
+    await publishRest(sink, 5);
+    await ended(streams);
+    assert.deepEqual(
+      failures(b).map(([node]) => node),
+      [a.address],
+    );
+    assert.deepEqual(parts(streamB).slice(0, before.length), before);
+    for (const stream of streams) assert.deepEqual(parts(stream), published());
+    // Who is below it noticed nothing.
+    assert.deepEqual([holders(c)[0], failures(c)], [b.address, []]);
+  });
+
+  it("leaves a parent that says nothing any more, and stays with one that has nothing to say", async () => {
+    let isMute = false;
+    const onLink = (link: Parameters<typeof between>[0]) => between(link, (message) => (isMute ? undefined : message));
+    const [origin, mute, quiet] = [await startNode(), await startNode({ onLink }), await startNode()];
+    const [b, c] = [await startNode(), await startNode()];
+    const sink = await begin(origin, 3);
+    const streams = [await watch(mute), await watch(quiet), await watch(b, [mute]), await watch(c, [quiet])];
+    await until(() => streams.every((stream) => stream.newest >= 1));
+    isMute = true;
+    await scene.balancer.until(() => holders(b).length === 2);
+    assert.deepEqual(failures(b), [[mute.address, "DELIVERY_PARENT_SILENT"]]);
+    // Nothing was published for as long.
+    assert.deepEqual(holders(c), [quiet.address]);
+    await publishRest(sink, 3);
+    await ended(streams);
+    for (const stream of streams) assert.deepEqual(parts(stream), published());
+  });
+
+  it("feeds no more than it would, and nobody without a job", async () => {
+    const deliveryOptions = { feeds: 2 };
+    const [origin, a] = [await startNode(), await startNode({ deliveryOptions })];
+    const edges = [await startNode(), await startNode(), await startNode()];
+    const sink = await begin(origin, 3);
+    const streams = [await watch(a)];
+    for (const edge of edges) streams.push(await watch(edge, [a]));
+    assert.deepEqual(
+      edges.map((edge) => holders(edge)[0]),
+      [a.address, a.address, origin.address],
+    );
+    assert.deepEqual(edges.flatMap(failures), [[a.address, "DELIVERY_FEEDS_FULL"]]);
+    const stranger = await startNode();
+    const terms = await scene.balancer.terms(edges[0]!, scene.balancer.deliverySpec());
+    const link = await stranger.host.openMedia(a.host.multiaddrs(), a.address);
+    const { assignment, spec } = terms;
+    await link.send({
+      type: "subscribe",
+      role: "edge",
+      assignment,
+      stream: spec.stream,
+      fromSequence: 0,
+      origin: origin.address,
+    });
+    const answers: MediaMessage[] = [];
+    for await (const message of link.messages) answers.push(message);
+    assert.deepEqual(answers, [{ type: "refused", code: "JOB_ASSIGNMENT_NODE_WRONG" }]);
+    await publishRest(sink, 3);
+    await ended(streams);
+  });
+
+  it("goes over to another parent when it is told to, and lacks no part", async () => {
+    const [origin, a, b] = [await startNode(), await startNode(), await startNode()];
+    const sink = await begin(origin, 3);
+    const streams = [await watch(a), await watch(b)];
+    await until(() => streams.every((stream) => stream.newest >= 1));
+    const { job, attempt } = b.desk.runningJobs()[0]!;
+    const parents = [scene.balancer.originOf(a)];
+    await scene.balancer.ask(b, "job.update", { job, attempt, parents });
+    await scene.balancer.until(() => holders(b).length === 2);
+    await publishRest(sink, 3);
+    await ended(streams);
+    assert.deepEqual([holders(b)[1], failures(b)], [a.address, []]);
+    for (const stream of streams) assert.deepEqual(parts(stream), published());
+  });
+});
