@@ -212,11 +212,11 @@ export class MediaNode {
   }
 
   async stopServices(): Promise<void> {
-    await this.media.stop();
     await this.delivery.stop();
     await this.transcoding.stop();
     await this.pulling.stop();
     await this.ingest.stop();
+    await this.media.stop();
     await this.desk.stop();
     await this.outbox.stop();
   }

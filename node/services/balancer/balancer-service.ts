@@ -14,6 +14,7 @@ import type { Hello, TableMark, Welcome } from "../../wire/session/presence.ts";
 import type { NodePresence } from "../session/hub.ts";
 import { Accounting } from "./accounting.ts";
 import { CandidateBook } from "./candidates.ts";
+import { EdgeTree } from "./edge-tree.ts";
 import { answerPublicly, BalancerError } from "./errors.ts";
 import { FrontDoor, type IngestRanking } from "./front-door.ts";
 import { IngestNodes } from "./ingest-nodes.ts";
@@ -76,6 +77,7 @@ export class BalancerService implements Balancer, Startable {
   readonly #log: SelectionLog;
   readonly #placement: Placement;
   readonly #keeper: JobKeeper;
+  readonly #tree: EdgeTree;
   readonly #pulls: Pulls;
   readonly #restreams: Restreams;
   readonly #publishing: Publishing;
@@ -107,8 +109,13 @@ export class BalancerService implements Balancer, Startable {
     const candidates = new CandidateBook(components, parameters);
     const seeds = new SeedSource(components, options.seedChainLength);
     const log = new SelectionLog(components, candidates, seeds, parameters);
-    const placement = new Placement(components, options, { candidates, log, jobs });
-    const onEdges = (stream: Hex) => this.#tellEdges(stream);
+    const tree = new EdgeTree(components, { jobs, tasks, fanOut: options.edgeFanOut, parameters });
+    this.#tree = tree;
+    const placement = new Placement(components, options, { candidates, log, jobs, tree });
+    const onEdges = (stream: Hex) => {
+      this.#tellEdges(stream);
+      tree.look(stream);
+    };
     const onEnd = (stream: Hex, code: string) => this.#endStream(stream, code);
     const playback = new PlaybackDesk(components, { streams, jobs, tasks }, options.placeRetryMs);
     const news = new PlaceNews(clock);
@@ -325,6 +332,7 @@ export class BalancerService implements Balancer, Startable {
         return nothing(this.viewersRefused(from, body));
       }),
     );
+    hub.handle("edge.holder", (from, body) => answerPublicly(() => nothing(this.#tree.heard(from, body))));
     hub.handle("job.done", (from, { job, attempt }) =>
       answerPublicly(() => nothing(this.#keeper.done(from, job, attempt))),
     );

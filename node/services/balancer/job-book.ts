@@ -92,12 +92,12 @@ export class JobBook {
    * A new attempt, on disk together with its job.
    * @throws STREAM_ENDED where its stream ended while nodes were asked: nobody must be given it now
    */
-  begin(live: LiveJob, attempt: AttemptRow): Promise<void> {
+  begin(live: LiveJob, attempt: AttemptRow, spec: JobSpec = live.row.spec): Promise<void> {
     return this.#mutex.run(async () => {
       if (this.#jobs.get(live.row.id) !== live) {
         throw new BalancerError({ code: "STREAM_ENDED", stream: live.row.stream });
       }
-      await this.#put(live, { ...live.row, attempt: attempt.attempt, state: "running" }, attempt);
+      await this.#put(live, { ...live.row, spec, attempt: attempt.attempt, state: "running" }, attempt);
     });
   }
 

@@ -199,7 +199,8 @@ export class JobKeeper {
   /** The stream's frames come from another node now: transcoders begin anew there, edges follow. */
   async moveOrigin(stream: Hex, origin: Origin, startSequence: number): Promise<void> {
     const { jobs } = this.#parts;
-    for (const live of jobs.ofStream(stream)) {
+    // Edges from the origin outwards: one that is fed gets the stream from another once that one has it.
+    for (const live of jobs.ofStream(stream).sort((left, right) => depthOf(left) - depthOf(right))) {
       const { spec } = live.row;
       if (spec.primitive === "ingest" || isAt(spec, origin, startSequence)) continue;
       if (spec.primitive === "transcode") {
@@ -213,10 +214,13 @@ export class JobKeeper {
       await jobs.change(live, { spec: { ...spec, origin } });
       if (!isRunning(live)) continue;
       const { job, attempt } = live.attempt;
-      await this.#components.hub.call(live.attempt.node, "job.update", { job, attempt, origin }).catch((error) => {
+      const { parents = [] } = spec;
+      const moved = { job, attempt, origin, ...(parents.length > 0 && { parents: [...parents] }) };
+      await this.#components.hub.call(live.attempt.node, "job.update", moved).catch((error) => {
         this.#components.logger.warn("Move edge failed", { jobId: job, error });
       });
     }
+    this.#parts.onEdges(stream);
   }
 
   /** Ends all jobs of a stream; resolves when the nodes were told and their receipts are on the way. */
@@ -258,6 +262,10 @@ export class JobKeeper {
       this.#components.logger.debug("Tell end of job failed", { jobId: job, error });
     });
   }
+}
+
+function depthOf({ row: { spec } }: LiveJob): number {
+  return spec.primitive === "delivery" ? (spec.depth ?? 1) : 0;
 }
 
 function isAt(spec: TranscodeSpec | DeliverySpec, origin: Origin, startSequence: number): boolean {

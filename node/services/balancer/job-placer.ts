@@ -1,5 +1,6 @@
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+import type { JobSpec } from "@leat/sdk/protocol/job.ts";
 import type { TaskGroup } from "../../kernel/task-group.ts";
 import { pixelsPerSecond } from "../../metering/usage.ts";
 import type { AttemptRow } from "../../store/sql/job-store.ts";
@@ -149,7 +150,7 @@ export class JobPlacer {
         logger[level]("Place job failed", { jobId: id, primitive, code: error.code });
         // Better a node that failed before than none.
         failed.length = 0;
-        const isChanged = () => jobs.find(id) !== live || live.row.spec !== spec;
+        const isChanged = () => jobs.find(id) !== live || isAnother(live.row.spec, spec);
         const isHelped = () => isChanged() || this.#isAnother(before, look());
         await pauses.next(isHelped, signal);
       }
@@ -224,6 +225,12 @@ export class JobPlacer {
     const running = this.#parts.jobs.ofStream(stream).filter(isRunning);
     return [...new Set(running.map((live) => live.attempt.node))];
   }
+}
+
+/** Whether something else is asked now. Whom an edge asks changes with each node that is tried. */
+function isAnother(now: JobSpec, before: JobSpec): boolean {
+  const isEdge = now.primitive === "delivery" && before.primitive === "delivery";
+  return isEdge ? now.origin !== before.origin : now !== before;
 }
 
 /** Whether the newest attempt, which is over, brought the stream anything. */

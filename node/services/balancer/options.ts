@@ -89,6 +89,12 @@ export const balancerOptions = Type.Object(
       maximum: 100_000,
       description: "Viewers of all renditions for which an edge's capacity is reserved",
     }),
+    edgeFanOut: Type.Integer({
+      default: 4,
+      minimum: 1,
+      maximum: 100,
+      description: "Edges of a stream that its origin, or another edge, feeds; the others hang below those",
+    }),
     pullIdleMs: Type.Integer({
       default: 60_000,
       minimum: 30_000,

@@ -9,9 +9,11 @@ import { type Assignment, assignmentStructure, type Quote, quoteStructure } from
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import type { SelectionRequest } from "@leat/sdk/selection/candidate.ts";
 import { retailPrices, wholesaleCeiling } from "../../market/pricing.ts";
+import type { AttemptRow } from "../../store/sql/job-store.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { CreditTerms } from "../payment/index.ts";
 import type { CandidateBook } from "./candidates.ts";
+import type { EdgeTree } from "./edge-tree.ts";
 import { BalancerError } from "./errors.ts";
 import { isRunning, type JobBook, type LiveJob, type RunningLive } from "./job-book.ts";
 import type { BalancerOptions } from "./options.ts";
@@ -49,19 +51,26 @@ export class Placement {
   readonly #candidates: CandidateBook;
   readonly #log: SelectionLog;
   readonly #jobs: JobBook;
+  readonly #tree: Pick<EdgeTree, "place">;
   /** What the filters said of a job when nobody passed: while they say the same, it is not decided again. */
   readonly #inVain = new WeakMap<LiveJob, string>();
 
   constructor(
     components: BalancerComponents,
     options: BalancerOptions,
-    parts: { readonly candidates: CandidateBook; readonly log: SelectionLog; readonly jobs: JobBook },
+    parts: {
+      readonly candidates: CandidateBook;
+      readonly log: SelectionLog;
+      readonly jobs: JobBook;
+      readonly tree: Pick<EdgeTree, "place">;
+    },
   ) {
     this.#components = components;
     this.#options = options;
     this.#candidates = parts.candidates;
     this.#log = parts.log;
     this.#jobs = parts.jobs;
+    this.#tree = parts.tree;
   }
 
   /** Who would do it, best first; leaves a receipt. */
@@ -223,7 +232,8 @@ export class Placement {
   async #assign(input: PlaceInput, node: Address, selection: Hex, { quote, prices }: Offered): Promise<JobTerms> {
     const { payer, payee, signer, domain, clock, clusterAccount } = this.#components;
     const { stream, live, units, startSequence, firstFrame } = input;
-    const { id: job, spec } = live.row;
+    const { id: job } = live.row;
+    const spec = this.#tree.place(live, node);
     const attempt = live.row.attempt + 1;
     const nowMs = clock.nowMs();
     const validUntil = BigInt(Math.floor(nowMs / 1_000)) + ASSIGNMENT_SECONDS;
@@ -242,7 +252,7 @@ export class Placement {
     try {
       await payer.openJob({ ...terms, channel });
       const prepay = await payer.prepay(channel, terms.exactPerSecond);
-      await this.#jobs.begin(live, {
+      const begun: AttemptRow = {
         job,
         attempt,
         node,
@@ -257,7 +267,8 @@ export class Placement {
         startedAtMs: nowMs,
         endedAtMs: null,
         endCode: null,
-      });
+      };
+      await this.#jobs.begin(live, begun, spec);
       return { assignment, quote, prices, spec, selection, ...(prepay === undefined ? {} : { prepay }) };
     } catch (error) {
       // A job that did not come about must not stay open in the books: what it kept from settling would wait for ever.

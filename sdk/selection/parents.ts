@@ -1,0 +1,112 @@
+import type { Address } from "../protocol/hex.ts";
+import { MAX_PARENTS } from "../protocol/limits.ts";
+import { distanceBetween } from "./cost.ts";
+import type { SelectionParameters } from "./parameters.ts";
+
+/** A node that has the stream: its origin, or an edge. */
+export interface StreamHolder {
+  readonly node: Address;
+  readonly region: string;
+  /** Measured round trip to the balancer, milliseconds. */
+  readonly rttMs: number;
+  /** Steps to the origin, whose own depth is 0. */
+  readonly depth: number;
+  /** Edges that it feeds. */
+  readonly feeds: number;
+}
+
+export interface ParentRequest {
+  readonly node: Address;
+  readonly region: string;
+  /** Of an edge that may feed others already: it takes no parent that is not nearer to the origin than itself. */
+  readonly depth?: number;
+  /** Whom it has its stream from now: kept where nothing speaks against it. */
+  readonly held?: Address;
+  /** Edges that one holder feeds. */
+  readonly fanOut: number;
+  /** Holders that did not serve it, or altered the stream. */
+  readonly refused: ReadonlySet<Address>;
+}
+
+/** Why a holder is not asked. */
+export type ParentFault = "SELF" | "REFUSED" | "BELOW" | "FULL";
+
+export interface ParentTerms {
+  readonly rtt: number;
+  readonly distance: number;
+  readonly steps: number;
+}
+
+export interface WeighedHolder {
+  readonly node: Address;
+  readonly terms: ParentTerms;
+  readonly cost: number;
+  readonly fault?: ParentFault;
+}
+
+/** A choice with its reasons. */
+export interface ParentChoice {
+  /** Edges to ask, in this order, before the origin, which is asked last. */
+  readonly parents: readonly Address[];
+  readonly depth: number;
+  /** All holders, the cheapest first. */
+  readonly weighed: readonly WeighedHolder[];
+}
+
+/** A step more to the origin weighs as much as 50 ms of round trip. */
+const POINTS_PER_STEP = 500;
+
+/**
+ * Whom an edge has its stream from: the nearest holder that has room. Those who stand in are all nearer to the origin
+ * than the edge itself, so whoever stands in where, no circle comes about. The origin is the last resort and has room.
+ *
+ * Example with room for two each: the origin in `eu` feeds A in `eu` and B in `ap`. C in `ap` is below B, which costs
+ * it 500 points, where the origin costs 1,000 and A 1,500; A stands in for B, and the origin for both.
+ */
+export function chooseParents(
+  request: ParentRequest,
+  origin: StreamHolder,
+  edges: readonly StreamHolder[],
+  parameters: Pick<SelectionParameters, "pointsPerRttMs" | "pointsPerDistance">,
+): ParentChoice {
+  // The origin serves viewers, too: it has the stream.
+  if (request.node === origin.node) return { parents: [], depth: 1, weighed: [] };
+  const weighed = [origin, ...edges.filter(({ node }) => node !== origin.node)]
+    .map((holder) => ({ holder, ...weigh(request, origin, holder, parameters) }))
+    .sort((left, right) => left.cost - right.cost);
+  const open = weighed.filter(({ fault }) => fault === undefined).map(({ holder }) => holder);
+  const first = open.find(({ node }) => node === request.held) ?? open[0] ?? origin;
+  const others = open.filter(({ node, depth }) => node !== first.node && node !== origin.node && depth <= first.depth);
+  const parents = first.node === origin.node ? [] : [first, ...others].slice(0, MAX_PARENTS);
+  return {
+    parents: parents.map(({ node }) => node),
+    depth: first.depth + 1,
+    weighed: weighed.map(({ holder, terms, cost, fault }) => ({
+      node: holder.node,
+      terms,
+      cost,
+      ...(fault === undefined ? {} : { fault }),
+    })),
+  };
+}
+
+function weigh(
+  request: ParentRequest,
+  origin: StreamHolder,
+  holder: StreamHolder,
+  parameters: Pick<SelectionParameters, "pointsPerRttMs" | "pointsPerDistance">,
+): { readonly terms: ParentTerms; readonly cost: number; readonly fault: ParentFault | undefined } {
+  const terms: ParentTerms = {
+    rtt: holder.rttMs * parameters.pointsPerRttMs,
+    distance: distanceBetween(request.region, holder.region) * parameters.pointsPerDistance,
+    steps: holder.depth * POINTS_PER_STEP,
+  };
+  return { terms, cost: terms.rtt + terms.distance + terms.steps, fault: findFault(request, origin, holder) };
+}
+
+function findFault(request: ParentRequest, origin: StreamHolder, holder: StreamHolder): ParentFault | undefined {
+  if (holder.node === request.node) return "SELF";
+  if (holder.node !== origin.node && request.refused.has(holder.node)) return "REFUSED";
+  if (request.depth !== undefined && holder.depth >= request.depth) return "BELOW";
+  return holder.feeds >= request.fanOut ? "FULL" : undefined;
+}

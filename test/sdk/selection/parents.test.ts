@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import type { Address } from "@leat/sdk/protocol/hex.ts";
+import { defaultParameters } from "@leat/sdk/selection/parameters.ts";
+import { chooseParents, type ParentRequest, type StreamHolder } from "@leat/sdk/selection/parents.ts";
+import fc from "fast-check";
+
+const nodeOf = (number: number): Address => `0x${`${number}`.padStart(40, "0")}`;
+const origin: StreamHolder = { node: nodeOf(0), region: "eu", rttMs: 10, depth: 0, feeds: 0 };
+const holder = (number: number, changes: Partial<StreamHolder> = {}): StreamHolder => ({
+  ...{ node: nodeOf(number), region: "eu", rttMs: 10, depth: 1, feeds: 0 },
+  ...changes,
+});
+const request = (changes: Partial<ParentRequest> = {}): ParentRequest => ({
+  ...{ node: nodeOf(9), region: "eu", fanOut: 2, refused: new Set() },
+  ...changes,
+});
+const choose = (changes: Partial<ParentRequest>, edges: readonly StreamHolder[], from = origin) =>
+  chooseParents(request(changes), from, edges, defaultParameters);
+
+describe("parents of an edge", () => {
+  it("are the nearest holder that has room, and those that stand in are no further from the origin", () => {
+    const near = holder(1, { region: "ap" });
+    const other = holder(2, { rttMs: 20 });
+    const deep = holder(3, { region: "ap", depth: 2 });
+    const full = holder(4, { region: "ap", feeds: 2 });
+    const choice = choose({ region: "ap" }, [other, near, deep, full]);
+    assert.deepEqual([choice.parents, choice.depth], [[near.node, other.node], 2]);
+    assert.deepEqual(
+      choice.weighed.map(({ node, cost, fault }) => [node, cost, fault]),
+      [
+        [near.node, 600, undefined],
+        [full.node, 600, "FULL"],
+        [origin.node, 1_100, undefined],
+        [deep.node, 1_100, undefined],
+        [other.node, 1_700, undefined],
+      ],
+    );
+    // The origin is asked last by everybody and stands in no list.
+    assert.deepEqual(choose({}, [near]).parents, []);
+  });
+
+  it("are none at the origin itself, and the origin where nobody else has room or is believed", () => {
+    assert.deepEqual(choose({ node: origin.node }, [holder(1)]), { parents: [], depth: 1, weighed: [] });
+    const crowded = { ...origin, feeds: 7 };
+    assert.deepEqual(choose({}, [holder(1, { feeds: 2 })], crowded).parents, []);
+    const refused = new Set([nodeOf(1), origin.node]);
+    assert.deepEqual(choose({ refused }, [holder(1)], crowded).parents, []);
+    assert.deepEqual(choose({}, [holder(1)], crowded).parents, [nodeOf(1)]);
+  });
+
+  it("stay as they are while nothing speaks against it, and are nearer to the origin than the edge", () => {
+    const edges = [holder(1, { region: "ap" }), holder(2), holder(3, { depth: 2 })];
+    assert.equal(choose({ depth: 2, held: nodeOf(2) }, edges, { ...origin, feeds: 2 }).parents[0], nodeOf(2));
+    const below = choose({ depth: 2, held: nodeOf(3) }, edges, { ...origin, feeds: 2 });
+    assert.deepEqual(below.parents, [nodeOf(2), nodeOf(1)]);
+    assert.deepEqual(below.weighed.find(({ node }) => node === nodeOf(3))!.fault, "BELOW");
+  });
+
+  /** Edges as a balancer keeps them: what each was told last, and its depth. */
+  interface Edge {
+    parents: readonly Address[];
+    depth: number;
+  }
+
+  it("hold the bound and make no circle, whoever comes, goes and stands in", () => {
+    const step = fc.record({ what: fc.constantFrom("come", "go", "told"), who: fc.nat(11) });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), fc.integer({ min: 1, max: 4 }), (steps, fanOut) => {
+        const edges = new Map<Address, Edge>();
+        const holders = (without: Address) =>
+          [...edges]
+            .filter(([node]) => node !== without)
+            .map(([node, { depth }]) => ({ ...holder(0), node, depth, feeds: feedsOf(node, without) }));
+        const feedsOf = (node: Address, without: Address) =>
+          [...edges].filter(([child, { parents }]) => child !== without && (parents[0] ?? origin.node) === node).length;
+        const choice = (node: Address, depth?: number) => {
+          const from = { ...origin, feeds: feedsOf(origin.node, node) };
+          const place = depth === undefined ? {} : { depth, held: edges.get(node)!.parents[0] ?? origin.node };
+          return chooseParents(request({ node, fanOut, ...place }), from, holders(node), defaultParameters);
+        };
+        for (const { what, who } of steps) {
+          const node = nodeOf(who + 1);
+          const edge = edges.get(node);
+          if (what === "come" && edge === undefined) {
+            const { parents, depth } = choice(node);
+            edges.set(node, { parents, depth });
+            assert.ok(feedsOf(parents[0] ?? origin.node, nodeOf(99)) <= fanOut, "bound");
+          }
+          if (what === "go") edges.delete(node);
+          if (what === "told" && edge !== undefined) {
+            const { parents, depth } = choice(node, edge.depth);
+            if (depth <= edge.depth) edges.set(node, { parents, depth });
+          }
+          // Whoever of its list an edge asks: the way leads to the origin.
+          for (const [from] of edges) assert.ok(!reaches(edges, from, from), "circle");
+        }
+      }),
+    );
+  });
+});
+
+function reaches(edges: ReadonlyMap<Address, { readonly parents: readonly Address[] }>, from: Address, to: Address) {
+  const seen = new Set<Address>();
+  const open = [...(edges.get(from)?.parents ?? [])];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (next === to) return true;
+    if (seen.has(next)) continue;
+    seen.add(next);
+    open.push(...(edges.get(next)?.parents ?? []));
+  }
+  return false;
+}
