@@ -6,6 +6,7 @@ export type TranscodeErrorDetail =
   | { code: "LADDER_NAME_DUPLICATE"; name: string }
   | { code: "LADDER_CODEC_UNKNOWN"; name: string; codec: string }
   | { code: "LADDER_SOURCE_INVALID"; width: number; height: number }
+  | { code: "LADDER_RUNGS_TOO_SMALL"; codecs: string; width: number; height: number }
   | { code: "TRANSCODE_INPUT_MISSING"; input: string }
   | { code: "TRANSCODE_INPUT_NOT_A_FILE"; input: string }
   | { code: "TRANSCODE_INPUT_EMPTY"; input: string }

@@ -52,6 +52,8 @@ const RUNG_KEYS: readonly string[] = ["name", "codec", "height", "videoBitrate",
 /** The largest picture that H.264 level 6.2 allows has a side of 16,384; 8192 is more than any engine here keeps up with. */
 const SIDE_LIMIT = 8192;
 const RUNGS_LIMIT = 32;
+/** Of both sides: libx265 and SVT-AV1 do not open for less. */
+const LEAST_SIDES: Readonly<Partial<Record<VideoCodec, number>>> = { hevc: 16, av1: 64 };
 
 /** The ladder in `value`, or a coded error that names the place. Unknown keys are refused: a typo must not be silent. */
 export function parseLadder(value: unknown): Ladder {
@@ -108,9 +110,11 @@ function readFps(value: unknown, at: string): number {
 
 /**
  * The rungs that a source of this shape gets. A rung larger than the source is clamped to it; of rungs that then have
- * the same codec, size and frame rate the first stays.
+ * the same codec, size and frame rate the first stays. One that no encoder of its codec makes so small is dropped.
  *
  * 1280x720 with 480, 1080 and 720 in H.264: 854x480, 1280x720 (from 1080), and 720 is dropped.
+ *
+ * @throws LADDER_SOURCE_INVALID, LADDER_RUNGS_TOO_SMALL where no rung is left
  */
 export function resolveLadder(ladder: Ladder, source: SourceShape): ResolvedLadder {
   const { width, height } = source;
@@ -121,6 +125,14 @@ export function resolveLadder(ladder: Ladder, source: SourceShape): ResolvedLadd
   const dropped: DroppedRung[] = [];
   for (const rung of ladder) {
     const size = fitSize(rung.height, source);
+    const least = LEAST_SIDES[rung.codec] ?? 0;
+    if (Math.min(size.width, size.height) < least) {
+      dropped.push({
+        name: rung.name,
+        reason: `${rung.codec} ${size.width}x${size.height} is below ${least}x${least}`,
+      });
+      continue;
+    }
     const fps = rung.fps !== undefined && (source.fps === undefined || rung.fps < source.fps) ? rung.fps : undefined;
     const twin = rungs.find(
       (other) =>
@@ -132,6 +144,11 @@ export function resolveLadder(ladder: Ladder, source: SourceShape): ResolvedLadd
     }
     const { name, codec, videoBitrate, audioBitrate } = rung;
     rungs.push({ name, codec, ...size, videoBitrate, audioBitrate, ...(fps === undefined ? {} : { fps }) });
+  }
+  // What is the same as another leaves that one: only too small ones can leave none.
+  if (rungs.length === 0 && ladder.length > 0) {
+    const codecs = [...new Set(ladder.map(({ codec }) => codec))].join(" ");
+    throw new TranscodeError({ code: "LADDER_RUNGS_TOO_SMALL", codecs, width, height });
   }
   return { rungs, dropped };
 }

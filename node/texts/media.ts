@@ -15,6 +15,10 @@ export const mediaTexts = {
     todo: "leave its rungs out, or ask again when a node that encodes it has joined",
   },
   LADDER_SOURCE_INVALID: { happened: "a picture of {width}x{height} has no ladder", todo: anotherFile },
+  LADDER_RUNGS_TOO_SMALL: {
+    happened: "no rung of the ladder is as large as its encoder needs ({codecs}, of a picture of {width}x{height})",
+    todo: "AV1 needs 64 lines and columns, HEVC 16: add a rung of H.264 or VP9, or a larger one",
+  },
   TRANSCODE_INPUT_MISSING: { happened: "there is no file {input}", todo: "correct the path" },
   TRANSCODE_INPUT_NOT_A_FILE: { happened: "{input} is no file", todo: "name a file" },
   TRANSCODE_INPUT_EMPTY: { happened: "{input} is empty", todo: "name a file with something in it" },

@@ -64,6 +64,44 @@ describe("transcoder/ladder", () => {
     assert.deepEqual(resolved.dropped, [{ name: "same", reason: "same as big: h264 374x666" }]);
   });
 
+  it("drops what no encoder of its codec makes so small, at the smallest that one makes", () => {
+    const named = (codec: LadderRung["codec"], height: number) => ({
+      ...rung,
+      name: `${codec}-${height}`,
+      codec,
+      height,
+    });
+    const ladder = [named("av1", 64), named("av1", 62), named("h264", 62), named("vp9", 16), named("hevc", 16)];
+    const { rungs, dropped } = resolveLadder(ladder, { width: 640, height: 360 });
+    assert.deepEqual(
+      rungs.map(({ name }) => name),
+      ["av1-64", "h264-62", "vp9-16", "hevc-16"],
+    );
+    assert.deepEqual(dropped, [{ name: "av1-62", reason: "av1 110x62 is below 64x64" }]);
+    // The short side of the source is what a large rung gets.
+    assert.deepEqual(
+      resolveLadder([named("av1", 480), named("h264", 480)], { width: 40, height: 480 }).dropped.map(
+        ({ name }) => name,
+      ),
+      ["av1-480"],
+    );
+    assert.deepEqual(
+      resolveLadder([named("hevc", 480), named("h264", 480)], { width: 480, height: 15 }).dropped.map(
+        ({ name }) => name,
+      ),
+      ["hevc-480"],
+    );
+  });
+
+  it("says so where no rung is left, and takes a ladder that has none", () => {
+    const small = { ...rung, codec: "av1", height: 16 } as const;
+    assert.throws(
+      () => resolveLadder([small, { ...small, name: "b", height: 32 }], { width: 640, height: 360 }),
+      (error) => isCodedError(error) && error.code === "LADDER_RUNGS_TOO_SMALL",
+    );
+    assert.deepEqual(resolveLadder([], { width: 640, height: 360 }), { rungs: [], dropped: [] });
+  });
+
   it("keeps a lower frame rate and forgets one that the source does not reach", () => {
     const ladder = [
       { ...rung, fps: 15 },

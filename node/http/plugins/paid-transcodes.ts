@@ -42,6 +42,7 @@ export async function addPaidTranscodes(
   options: StoredJobOptions,
 ): Promise<void> {
   declareErrors(app, {
+    LADDER_RUNGS_TOO_SMALL: 400,
     STORED_JOB_INVALID: 400,
     STORED_JOB_TOO_LONG: 400,
     STORED_JOB_TOO_LARGE: 413,
