@@ -14,7 +14,7 @@ import { systemClock } from "../../node/kernel/clock.ts";
 import { createNodeKey } from "../../node/kernel/keys.ts";
 import { nativeStatements } from "../../node/kernel/secp.ts";
 import { BalancerService } from "../../node/services/balancer/balancer-service.ts";
-import { balancerOptions } from "../../node/services/balancer/options.ts";
+import { type BalancerOptions, balancerOptions } from "../../node/services/balancer/options.ts";
 import type { JobSession } from "../../node/services/jobs/ports.ts";
 import { SessionClientService } from "../../node/services/session/client.ts";
 import { SessionHubService } from "../../node/services/session/hub.ts";
@@ -24,7 +24,7 @@ import { HostService } from "../../node/wire/host.ts";
 import type { Hello } from "../../node/wire/session/presence.ts";
 import { defaultsOf } from "./defaults.ts";
 import { balancerComponents, FakeBooks } from "./fake-market.ts";
-import { MediaNode, testDomain, testPrices, testToken } from "./media-network.ts";
+import { MediaNode, type NodeFaults, testDomain, testPrices, testToken } from "./media-network.ts";
 import { loopback } from "./wire-hosts.ts";
 
 type Roles = Exclude<Hello["roles"][number], "buyer">[];
@@ -45,7 +45,7 @@ export class LiveCluster {
   readonly #database: SqlDatabase;
   readonly #nodes = new Map<MediaNode, Member>();
 
-  private constructor(folder: string, database: SqlDatabase) {
+  private constructor(folder: string, database: SqlDatabase, settings: Partial<BalancerOptions>) {
     this.#folder = folder;
     this.#database = database;
     const shared = { clock: systemClock, logger: silentLogger, metrics: silentMetrics };
@@ -72,13 +72,19 @@ export class LiveCluster {
       tokens: [testToken],
     };
     // Nothing is tried again by the clock alone: what a test sees was brought about by what happened.
-    const options = { placeRetryMs: 3_600_000, sessionGraceMs: 100, leaseRenewMs: 100, seedChainLength: 64 };
+    const options = {
+      placeRetryMs: 3_600_000,
+      sessionGraceMs: 100,
+      leaseRenewMs: 100,
+      seedChainLength: 64,
+      ...settings,
+    };
     this.balancer = new BalancerService(balancerComponents(database, parts), defaultsOf(balancerOptions, options));
   }
 
-  static async start(): Promise<LiveCluster> {
+  static async start(settings: Partial<BalancerOptions> = {}): Promise<LiveCluster> {
     const folder = await mkdtemp(join(tmpdir(), "leat-cluster-"));
-    const cluster = new LiveCluster(folder, await SqlDatabase.open(folder));
+    const cluster = new LiveCluster(folder, await SqlDatabase.open(folder), settings);
     await cluster.balancer.start();
     await cluster.host.start();
     await cluster.hub.start();
@@ -86,8 +92,8 @@ export class LiveCluster {
   }
 
   /** A node that is in session when this resolves. */
-  async join(roles: Roles): Promise<MediaNode> {
-    const node = new MediaNode(this);
+  async join(roles: Roles, faults: NodeFaults = {}): Promise<MediaNode> {
+    const node = new MediaNode(this, faults);
     const member = this.#nodes.get(node)!;
     member.roles = roles;
     await node.start();

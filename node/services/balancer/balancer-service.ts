@@ -14,6 +14,7 @@ import type { Hello, TableMark, Welcome } from "../../wire/session/presence.ts";
 import type { NodePresence } from "../session/hub.ts";
 import { Accounting } from "./accounting.ts";
 import { CandidateBook } from "./candidates.ts";
+import { EdgeGrowth } from "./edge-growth.ts";
 import { EdgeTree } from "./edge-tree.ts";
 import { answerPublicly, BalancerError } from "./errors.ts";
 import { FrontDoor, type IngestRanking } from "./front-door.ts";
@@ -78,6 +79,7 @@ export class BalancerService implements Balancer, Startable {
   readonly #placement: Placement;
   readonly #keeper: JobKeeper;
   readonly #tree: EdgeTree;
+  readonly #growth: EdgeGrowth;
   readonly #pulls: Pulls;
   readonly #restreams: Restreams;
   readonly #publishing: Publishing;
@@ -157,7 +159,10 @@ export class BalancerService implements Balancer, Startable {
     const onTargets = () => this.#restreams.look();
     const making = { streams, jobs, candidates, nodes, pulls, onEnd, playback, onEdges, onTargets };
     this.#streams = new Streams(components, options, making);
-    this.#play = new Play(components, { streams, jobs, keeper, playback, pulls, demand });
+    const specOf = (stream: StreamRow) => this.#play.specOf(stream);
+    const growth = new EdgeGrowth(components, options, { streams, jobs, keeper, tasks, specOf });
+    this.#growth = growth;
+    this.#play = new Play(components, { streams, jobs, keeper, playback, pulls, demand, growth });
     this.#writeOffs = new WriteOffs(components, options, { jobs, unpaid });
     const place = (stream: StreamRow) => this.#play.place(stream);
     this.#restreams = new Restreams(components, { streams, jobs, tasks, place });
@@ -208,6 +213,7 @@ export class BalancerService implements Balancer, Startable {
     this.#pulls.start();
     this.#writeOffs.start();
     this.#restreams.start();
+    this.#growth.start();
     // Killed after its buyer had ended it and before it was over: no node has anything to end any more.
     for (const { id, endCode } of this.#streamBook.open()) {
       if (endCode !== null && this.#streamBook.lease(id) === undefined) await this.#endStream(id, endCode);

@@ -161,6 +161,16 @@ export class JobKeeper {
     this.#parts.onEdges(live.row.stream);
   }
 
+  /** Nobody needs the job any more, though its stream goes on. */
+  async retire(live: LiveJob, code: string): Promise<void> {
+    const { refusals, onEdges } = this.#parts;
+    const ran = await this.#end(live, code);
+    refusals.placed(live.row.stream, live.row.part);
+    this.#parts.news.tell(live.row.id);
+    onEdges(live.row.stream);
+    if (ran !== undefined) await this.#tell(ran, code);
+  }
+
   /** Takes over what the node is still doing, stops what it should not, and moves what it forgot. */
   async joined({ node, hello, joinedAtMs }: NodePresence): Promise<void> {
     const { jobs } = this.#parts;

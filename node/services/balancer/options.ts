@@ -89,6 +89,27 @@ export const balancerOptions = Type.Object(
       maximum: 100_000,
       description: "Viewers of all renditions for which an edge's capacity is reserved",
     }),
+    edgesPerStream: Type.Integer({
+      default: 16,
+      minimum: 2,
+      maximum: 32,
+      description:
+        "Edges of one stream at most: one more comes where viewers take 0.70 of what those that there are can do",
+    }),
+    edgeCalmMs: Type.Integer({
+      default: 60_000,
+      minimum: 1_000,
+      maximum: 3_600_000,
+      description:
+        "How long a stream must do with an edge less, at 0.40 of what the others can do, before it has one less, milliseconds",
+    }),
+    edgeSettleMs: Type.Integer({
+      default: 10_000,
+      minimum: 100,
+      maximum: 600_000,
+      description:
+        "Pause after a stream got one edge more, before it gets the next; and how long nobody may watch at one that is too many, before it ends, milliseconds",
+    }),
     edgeFanOut: Type.Integer({
       default: 4,
       minimum: 1,

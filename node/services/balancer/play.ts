@@ -4,6 +4,7 @@ import { carryToken } from "../../media-io/access/carried-token.ts";
 import { playAddress } from "../../media-io/srt/stream-id.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { WatchedEdge } from "../../wire/session/messages.ts";
+import { type EdgeGrowth, edgeParts } from "./edge-growth.ts";
 import { BalancerError } from "./errors.ts";
 import { isRunning, type JobBook, type LiveJob } from "./job-book.ts";
 import type { JobKeeper } from "./job-keeper.ts";
@@ -34,7 +35,6 @@ export interface PlayViewer {
   readonly origin?: string | undefined;
 }
 
-const edgeParts = ["primary", "fallback"] as const;
 /** Ended streams whose edges a viewer may still be sent to. */
 const MAX_ENDED = 1_000;
 
@@ -45,9 +45,10 @@ export interface PlayParts {
   readonly playback: PlaybackDesk;
   readonly pulls: Pick<Pulls, "wanted">;
   readonly demand: Pick<PullDemand, "isAgentAway">;
+  readonly growth: Pick<EdgeGrowth, "choose">;
 }
 
-/** Brings viewers to edges: two for each stream that somebody watches, none for the others. */
+/** Brings viewers to edges: two at least for each stream that somebody watches, none for the others. */
 export class Play {
   readonly #components: BalancerComponents;
   readonly #parts: PlayParts;
@@ -119,23 +120,22 @@ export class Play {
   }
 
   async #placeEdges(stream: StreamRow): Promise<Pick<Playback, "primary" | "fallback">> {
-    const { jobs, keeper, streams } = this.#parts;
-    const found: Record<(typeof edgeParts)[number], LiveJob | undefined> = { primary: undefined, fallback: undefined };
+    const { jobs, keeper, streams, growth } = this.#parts;
     for (const part of edgeParts) {
-      const spec = this.#specOf(stream);
+      const spec = this.specOf(stream);
       if (spec === undefined) break;
       const live =
         jobs.part(stream.id, part) ?? (await jobs.create(stream.id, part, spec, this.#components.clock.nowMs()));
       // It may have ended while the one before was placed.
       if ((await streams.find(stream.id))?.state === "ended") break;
-      if (await keeper.placeNow(stream, live)) found[part] = live;
+      await keeper.placeNow(stream, live);
     }
-    const primary = this.#placeOf(found.primary);
-    const fallback = this.#placeOf(found.fallback);
-    return { primary: primary ?? fallback, fallback: primary === null ? null : fallback };
+    const [primary = null, fallback = null] = growth.choose(stream).flatMap((live) => this.#placeOf(live) ?? []);
+    return { primary, fallback };
   }
 
-  #specOf(stream: StreamRow): DeliverySpec | undefined {
+  /** What an edge of the stream is given to do; undefined while it has no origin. */
+  specOf(stream: StreamRow): DeliverySpec | undefined {
     const lease = this.#parts.streams.lease(stream.id);
     if (lease === undefined || stream.renditions === null) return undefined;
     const { id, slug, renditions, unsignedBudgetBytes, unsignedPaidBytes } = stream;
