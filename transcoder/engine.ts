@@ -1,4 +1,11 @@
-import type { AudioConfig, Boundary, Frame, VideoCodec, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type {
+  AudioConfig,
+  Boundary,
+  Frame,
+  SourceAudioConfig,
+  VideoCodec,
+  VideoConfig,
+} from "@leat/sdk/protocol/frame.ts";
 import type { AudioGroup, DroppedRung, Ladder, ResolvedRung } from "./ladder.ts";
 
 /** Engines that transcode files too. */
@@ -55,7 +62,7 @@ export interface LiveVideo {
 }
 
 export interface AudioSpec {
-  readonly source: AudioConfig;
+  readonly source: SourceAudioConfig;
   /** Of every group, however many the source has, now or later. */
   readonly channels: 1 | 2;
   readonly groups: readonly AudioGroup[];
@@ -63,7 +70,7 @@ export interface AudioSpec {
 
 export type AudioInput =
   | { readonly type: "frame"; readonly frame: Frame }
-  | { readonly type: "config"; readonly version: number; readonly config: AudioConfig }
+  | { readonly type: "config"; readonly version: number; readonly config: SourceAudioConfig }
   /** The source is silent from one place of the epoch's clock to the other, counted at 48 kHz. */
   | {
       readonly type: "silence";

@@ -1,4 +1,4 @@
-import type { Frame, TrackConfig, VideoCodec, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Frame, SourceConfig, VideoCodec, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type { DemuxedItem, PublishedAudio, PublishedCue, PublishedVideo } from "@leat/sdk/protocol/published.ts";
 
 /**
@@ -7,7 +7,7 @@ import type { DemuxedItem, PublishedAudio, PublishedCue, PublishedVideo } from "
  * with that code.
  */
 export interface PublishSink {
-  config(kind: "video" | "audio", config: TrackConfig): Promise<void> | void;
+  config(kind: "video" | "audio", config: SourceConfig): Promise<void> | void;
   video(sample: PublishedVideo): Promise<void> | void;
   audio(sample: PublishedAudio): Promise<void> | void;
   /** Absent where nobody would hear of it. */

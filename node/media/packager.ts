@@ -1,5 +1,5 @@
 import { CodedError } from "@leat/sdk/base/errors.ts";
-import type { Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Frame, SourceConfig } from "@leat/sdk/protocol/frame.ts";
 import { fragment, type Sample } from "./mp4/fragment.ts";
 
 export class PackagerError extends CodedError<
@@ -56,7 +56,7 @@ export function partTargetTicks(timescale: number, partTargetMs: number = PART_T
  * depends on the frames and the target alone: a part is closed by the frame that would make it longer than the target.
  */
 export class SegmentPackager {
-  readonly #config: TrackConfig;
+  readonly #config: SourceConfig;
   readonly #sequence: number;
   readonly #targetTicks: number;
   readonly #firstPart: number;
@@ -74,7 +74,7 @@ export class SegmentPackager {
   #closed = false;
 
   /** `firstPart`: the number of its first part, where it packs the rest of a segment that another began. */
-  constructor(options: { config: TrackConfig; sequence: number; partTargetTicks?: number; firstPart?: number }) {
+  constructor(options: { config: SourceConfig; sequence: number; partTargetTicks?: number; firstPart?: number }) {
     this.#config = options.config;
     this.#parts = options.firstPart ?? 0;
     this.#firstPart = this.#parts;

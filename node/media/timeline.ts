@@ -1,5 +1,5 @@
 import { opusPacketSamples } from "@leat/sdk/protocol/bitstream/opus.ts";
-import type { AudioConfig, Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Frame, SourceAudioConfig, SourceConfig } from "@leat/sdk/protocol/frame.ts";
 import { isSameConfig, VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
 
 /** As a publisher sends it: a clock that may wrap, jump, stand still or go back. */
@@ -50,7 +50,7 @@ interface Clock {
 }
 
 interface Track {
-  config: TrackConfig | undefined;
+  config: SourceConfig | undefined;
   version: number;
   clock: Clock | undefined;
   /** Unwrapped raw dts of the last sample. */
@@ -101,7 +101,7 @@ export class Timeline {
   }
 
   /** A track's configuration; gives its version, which rises when it differs from the last. */
-  configure(config: TrackConfig): number {
+  configure(config: SourceConfig): number {
     const track = config.kind === "video" ? this.#video : this.#audio;
     if (track.config !== undefined && !isSameConfig(track.config, config)) track.version += 1;
     track.config = config;
@@ -175,7 +175,7 @@ export class Timeline {
 
   audio(sample: RawSample, arrivalMs: number): Frame[] {
     const track = this.#audio;
-    const config = track.config as AudioConfig | undefined;
+    const config = track.config as SourceAudioConfig | undefined;
     if (config === undefined) return [];
     const before = track.clock;
     const raw = this.#enter(track, sample.dts, Number.POSITIVE_INFINITY, arrivalMs);
@@ -307,7 +307,17 @@ function forgetClock(track: Track): void {
   track.lagSince = undefined;
 }
 
-/** Samples of a packet: AAC-LC 1,024 (the sample rate is the core's, so also with SBR), Opus what the packet says. */
-function packetTicks(config: AudioConfig, packet: Uint8Array): number {
-  return config.codec === "aac" ? AAC_SAMPLES : (opusPacketSamples(packet) ?? USUAL_OPUS_SAMPLES);
+/**
+ * Samples of a packet: AAC-LC 1,024 (the sample rate is the core's, so also with SBR), Opus what the packet says, G.711 a
+ * byte for each channel.
+ */
+function packetTicks({ codec, channels }: SourceAudioConfig, packet: Uint8Array): number {
+  switch (codec) {
+    case "aac":
+      return AAC_SAMPLES;
+    case "opus":
+      return opusPacketSamples(packet) ?? USUAL_OPUS_SAMPLES;
+    default:
+      return Math.max(1, Math.floor(packet.length / channels));
+  }
 }

@@ -38,10 +38,25 @@ export interface AudioConfig {
 
 export type TrackConfig = VideoConfig | AudioConfig;
 
+/** What a source may bring its sound in: G.711 is encoded anew where it comes in, and travels no further. */
+export type SourceAudioCodec = AudioCodec | "pcma" | "pcmu";
+
+/** As `AudioConfig`. G.711: a byte is a sample of a channel, and there is no description. */
+export interface SourceAudioConfig extends Omit<AudioConfig, "codec"> {
+  readonly codec: SourceAudioCodec;
+}
+
+export type SourceConfig = VideoConfig | SourceAudioConfig;
+
+/** Whether it travels as it is. */
+export function isTrackConfig(config: SourceConfig): config is TrackConfig {
+  return config.codec !== "pcma" && config.codec !== "pcmu";
+}
+
 /** Whether a decoder set up for one can go on with the other. */
-export function isSameConfig(left: TrackConfig, right: TrackConfig): boolean {
-  const sides = ({ kind, codec, timescale }: TrackConfig) => `${kind} ${codec} ${timescale}`;
-  const shape = (config: TrackConfig) =>
+export function isSameConfig(left: SourceConfig, right: SourceConfig): boolean {
+  const sides = ({ kind, codec, timescale }: SourceConfig) => `${kind} ${codec} ${timescale}`;
+  const shape = (config: SourceConfig) =>
     config.kind === "video" ? `${config.width}x${config.height}` : `${config.sampleRate} ${config.channels}`;
   const [first, second] = [left.description, right.description];
   return (

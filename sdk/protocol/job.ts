@@ -94,7 +94,7 @@ export const videoSummarySchema = closedObject({
   fps: Type.Optional(Type.Number({ minimum: 0.1, maximum: 1_000 })),
 });
 export const audioSummarySchema = closedObject({
-  codec: audioCodecSchema,
+  codec: Type.Union([audioCodecSchema, Type.Literal("pcma"), Type.Literal("pcmu")]),
   codecString: codecStringSchema,
   sampleRate: Type.Integer({ minimum: 1, maximum: 768_000 }),
   channels: Type.Integer({ minimum: 1, maximum: 64 }),

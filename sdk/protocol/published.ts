@@ -1,4 +1,4 @@
-import type { TrackConfig } from "./frame.ts";
+import type { SourceConfig } from "./frame.ts";
 
 /** One coded picture as it was published. Times are the publisher's own clock: they may jump, wrap or go back. */
 export interface PublishedVideo {
@@ -28,7 +28,7 @@ export interface PublishedCue {
 
 /** What a publisher's media become, in the order in which a sink takes it. */
 export type PublishItem =
-  | { readonly type: "config"; readonly config: TrackConfig }
+  | { readonly type: "config"; readonly config: SourceConfig }
   | { readonly type: "video"; readonly sample: PublishedVideo }
   | { readonly type: "audio"; readonly sample: PublishedAudio };
 

@@ -1,10 +1,10 @@
 import type { MadeRendition, SegmentSink } from "@leat/node/media-io/publish-sink.ts";
-import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import type { SourceConfig } from "@leat/sdk/protocol/frame.ts";
 import type { PublishedAudio, PublishedVideo } from "@leat/sdk/protocol/published.ts";
 
 /** Keeps all that a publisher sent. */
 export class RecorderSink implements SegmentSink {
-  readonly configs: TrackConfig[] = [];
+  readonly configs: SourceConfig[] = [];
   readonly videos: PublishedVideo[] = [];
   readonly audios: PublishedAudio[] = [];
   readonly ended = Promise.withResolvers<{ clean: boolean }>();
@@ -31,7 +31,7 @@ export class RecorderSink implements SegmentSink {
     }
   }
 
-  config(_kind: string, config: TrackConfig) {
+  config(_kind: string, config: SourceConfig) {
     this.configs.push(config);
     this.#tell();
   }

@@ -1,4 +1,4 @@
-import type { AudioConfig, Frame } from "../../sdk/protocol/frame.ts";
+import type { AudioConfig, Frame, SourceAudioConfig } from "../../sdk/protocol/frame.ts";
 import type { AudioInput } from "../../transcoder/engine.ts";
 import type { AudioGroup } from "../../transcoder/ladder.ts";
 import { startAudioEncode } from "../../transcoder/supervisor.ts";
@@ -21,7 +21,7 @@ export interface GroupOutput {
 
 /** What a worker makes of these inputs, by group. */
 export async function encodeSound(
-  source: AudioConfig,
+  source: SourceAudioConfig,
   inputs: readonly AudioInput[],
   groups: readonly AudioGroup[] = bothCodecs,
   channels: 1 | 2 = 2,

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import type { AudioConfig, Frame } from "@leat/sdk/protocol/frame.ts";
 import { readLoudness, readMedia } from "@leat/transcoder/tools/media.ts";
 import { channelsIn, encodeSound as encode, soundOf, toInputs } from "../support/sound.ts";
@@ -30,6 +32,52 @@ describe("transcoder/audio", () => {
       }
       const end = group.frames.at(-1)!.pts + length;
       assert.ok(Math.abs(end - 4 * 48_000) <= 2048, `ends at ${end}`);
+    }
+  });
+
+  it("takes G.711 of both laws, mono and stereo, and keeps its sound where it was", async () => {
+    for (const [codec, law, channels] of [
+      ["pcma", "alaw", 1],
+      ["pcmu", "mulaw", 1],
+      ["pcma", "alaw", 2],
+    ] as const) {
+      const tone = ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=8000:duration=4"];
+      const gate = [
+        "-af",
+        "volume=4,asetnsamples=80,volume=0:enable='between(t,1.5,2.5)'",
+        "-ac",
+        String(channels),
+        "-f",
+        law,
+        "pipe:1",
+      ];
+      const { stdout: bytes } = await promisify(execFile)("ffmpeg", ["-v", "error", "-nostdin", ...tone, ...gate], {
+        encoding: "buffer",
+      });
+      assert.equal(bytes.length, 32_000 * channels);
+      const shape = {
+        kind: "audio",
+        codec,
+        codecString: codec,
+        timescale: 8_000,
+        sampleRate: 8_000,
+        channels,
+      } as const;
+      // 20 ms, as cameras send it.
+      const packets = Array.from({ length: 200 }, (_, index): Frame => {
+        const at = { epoch: 0, dts: index * 160, pts: index * 160, duration: 160, key: true };
+        const data = bytes.subarray(index * 160 * channels, (index + 1) * 160 * channels);
+        return { kind: "audio", ...at, configVersion: 1, arrivalMs: 0, data };
+      });
+      const groups = await encode({ ...shape, description: new Uint8Array(0) }, toInputs(packets), undefined, 1);
+      assert.equal(groups.length, 2);
+      for (const group of groups) {
+        const loud = await readLoudness(group.configs[0]!, group.frames);
+        assert.ok(Math.abs(loud.fallsAtMs - 1_500) <= 20, `${law}: ${loud.fallsAtMs}`);
+        assert.ok(Math.abs(loud.risesAtMs - 2_500) <= 20, `${law}: ${loud.risesAtMs}`);
+        const last = group.frames.at(-1)!;
+        assert.ok(Math.abs(last.pts + last.duration - 4 * 48_000) <= 2_048);
+      }
     }
   });
 

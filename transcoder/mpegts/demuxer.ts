@@ -1,4 +1,4 @@
-import { isSameConfig, type TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import { isSameConfig, type SourceConfig } from "@leat/sdk/protocol/frame.ts";
 import { type DemuxedItem, MAX_CONFIG_CHANGES, type PublishItem } from "@leat/sdk/protocol/published.ts";
 import { AacReader } from "./aac-reader.ts";
 import { Continuity } from "./continuity.ts";
@@ -63,7 +63,7 @@ export class TsDemuxer {
   readonly #packets = new PacketReader();
   readonly #clock: TsClock;
   readonly #pat = newTable();
-  readonly #configs = new Map<TrackConfig["kind"], TrackConfig>();
+  readonly #configs = new Map<SourceConfig["kind"], SourceConfig>();
   readonly #told = new Set<number>();
   #program: { readonly program: number; readonly pid: number; readonly table: TablePid } | undefined;
   #tracks: Track[] = [];

@@ -1,4 +1,4 @@
-import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import type { SourceConfig } from "@leat/sdk/protocol/frame.ts";
 import { isSameConfig } from "@leat/sdk/protocol/frame.ts";
 import { type DemuxedItem, MAX_CONFIG_CHANGES } from "@leat/sdk/protocol/published.ts";
 import { TsClock } from "@leat/transcoder/mpegts/ts-clock.ts";
@@ -44,7 +44,7 @@ export class PushSession {
   readonly #options: PushOptions;
   readonly #hands = new Set<Hand>();
   readonly #taken = new TakenSegments();
-  readonly #configs = new Map<TrackConfig["kind"], TrackConfig>();
+  readonly #configs = new Map<SourceConfig["kind"], SourceConfig>();
   #clock = new TsClock();
   #isTaking = false;
   #answers = 0;

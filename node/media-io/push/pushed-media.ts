@@ -1,4 +1,4 @@
-import type { AudioConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import { type AudioConfig, isTrackConfig, type VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type { DemuxedItem } from "@leat/sdk/protocol/published.ts";
 import type { TsSample } from "@leat/transcoder/mpegts/muxer.ts";
 
@@ -22,7 +22,7 @@ export function describeMedia(items: readonly DemuxedItem[]): PushedMedia {
     if (item.type === "config") {
       // Sound whose configuration changes within a segment is answered up to there.
       if (item.config.kind === "video") video ??= item.config;
-      else audio ??= item.config;
+      else if (isTrackConfig(item.config)) audio ??= item.config;
       continue;
     }
     const { dtsMs, data } = item.sample;

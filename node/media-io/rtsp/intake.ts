@@ -1,7 +1,7 @@
 import { parseAudioSpecificConfig } from "@leat/sdk/protocol/bitstream/aac.ts";
 import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
 import { OPUS_SAMPLE_RATE, opusPacketSamples } from "@leat/sdk/protocol/bitstream/opus.ts";
-import type { AudioConfig, TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import type { SourceAudioConfig, SourceConfig } from "@leat/sdk/protocol/frame.ts";
 import type { PublishItem } from "@leat/sdk/protocol/published.ts";
 import { KnownConfigs } from "../known-configs.ts";
 import { audioReaders } from "../rtmp/audio-readers.ts";
@@ -27,17 +27,25 @@ interface AudioDepacketizer {
 }
 
 interface AudioForm {
-  readonly config: AudioConfig;
+  readonly config: SourceAudioConfig;
   readonly depacketizer: AudioDepacketizer;
   /** What one unit lasts. */
   durationMs(unit: Uint8Array): number | undefined;
 }
 
 const AAC_SAMPLES = 1_024;
+/** G.711 as cameras send it: a byte is a sample. */
+const pcmCodecs: ReadonlyMap<string, "pcma" | "pcmu"> = new Map([
+  ["PCMA", "pcma"],
+  ["PCMU", "pcmu"],
+]);
+const MAX_PCM_RATE = 48_000;
 
 /** Whether a track's packets can be taken apart here. */
-export function isReadable({ kind, encoding, parameters }: DescribedTrack): boolean {
+export function isReadable({ kind, encoding, parameters, clockRate, channels }: DescribedTrack): boolean {
   if (kind === "video") return Object.hasOwn(videoDepacketizers, encoding);
+  if (pcmCodecs.has(encoding))
+    return clockRate >= 8_000 && clockRate <= MAX_PCM_RATE && (channels === 1 || channels === 2);
   return encoding === "OPUS" || (encoding === "MPEG4-GENERIC" && isAac(parameters));
 }
 
@@ -116,12 +124,14 @@ export class RtspIntake {
     });
   }
 
-  #configure(config: TrackConfig | undefined): PublishItem[] {
+  #configure(config: SourceConfig | undefined): PublishItem[] {
     return config !== undefined && this.#configs.isNew(config) ? [{ type: "config", config }] : [];
   }
 }
 
-function readAudioForm({ encoding, parameters, clockRate }: DescribedTrack): AudioForm {
+function readAudioForm({ encoding, parameters, clockRate, channels }: DescribedTrack): AudioForm {
+  const pcm = pcmCodecs.get(encoding);
+  if (pcm !== undefined) return pcmForm(pcm, clockRate, channels);
   if (encoding === "OPUS") {
     return {
       config: opusConfig,
@@ -138,5 +148,17 @@ function readAudioForm({ encoding, parameters, clockRate }: DescribedTrack): Aud
     config: audioReaders.mp4a!.configure(aac.config),
     depacketizer: new AacDepacketizer(aac, Math.round((AAC_SAMPLES * clockRate) / sampleRate)),
     durationMs: () => (AAC_SAMPLES * 1_000) / sampleRate,
+  };
+}
+
+function pcmForm(codec: "pcma" | "pcmu", sampleRate: number, channels: number): AudioForm {
+  const shape = { kind: "audio", codec, timescale: sampleRate, sampleRate, channels } as const;
+  return {
+    config: { ...shape, description: new Uint8Array(0), codecString: codec },
+    depacketizer: {
+      push: ({ timestamp, payload }) => (payload.length < channels ? [] : [{ timestamp, data: payload }]),
+      lose: () => {},
+    },
+    durationMs: (unit) => (Math.floor(unit.length / channels) * 1_000) / sampleRate,
   };
 }

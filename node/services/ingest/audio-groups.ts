@@ -1,7 +1,7 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import { findOffered } from "@leat/node/media/playable.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
-import { type AudioConfig, type Boundary, type Frame, VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
+import { type Boundary, type Frame, type SourceAudioConfig, VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
 import { AAC_RUNG, OPUS_RUNG, type RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import type { AudioInput } from "@leat/transcoder/engine.ts";
 import { AUDIO_SAMPLE_RATE } from "@leat/transcoder/presets.ts";
@@ -49,7 +49,7 @@ export class AudioGroups {
   readonly #options: AudioGroupsOptions;
   readonly #groups: readonly SoundGroup[];
   readonly #workers: SoundWorkers;
-  #source: { version: number; config: AudioConfig } | undefined;
+  #source: { version: number; config: SourceAudioConfig } | undefined;
   #wanted: readonly SoundGroup[] | undefined;
   #offered: ReadonlySet<number> = new Set();
   #wished: ReadonlySet<number> = new Set();
@@ -97,7 +97,7 @@ export class AudioGroups {
     this.#wished = rungs;
   }
 
-  setSource(version: number, config: AudioConfig): void {
+  setSource(version: number, config: SourceAudioConfig): void {
     this.#source = { version, config };
     for (const group of this.#wanted ?? []) group.setSource(config);
     this.#workers.configure(version, config);

@@ -1,4 +1,4 @@
-import type { AudioConfig, Frame } from "@leat/sdk/protocol/frame.ts";
+import type { Frame, SourceAudioConfig } from "@leat/sdk/protocol/frame.ts";
 import { type AudioPacket, SILENCE_LIMIT_SAMPLES, TOLERANCE_SAMPLES } from "@leat/transcoder/audio-packet.ts";
 import type { AudioGroup } from "@leat/transcoder/ladder.ts";
 import { AUDIO_SAMPLE_RATE } from "@leat/transcoder/presets.ts";
@@ -15,7 +15,7 @@ const PLAIN_AAC = [0x11, 0x80] as const;
 const NO_SBR = [0x56, 0xe5, 0x00] as const;
 
 /** Whether a source's packets are what this group's encoder could have made, so that decoders take either. */
-export function canPass(codec: AudioGroup["codec"], config: AudioConfig): boolean {
+export function canPass(codec: AudioGroup["codec"], config: SourceAudioConfig): boolean {
   const { channels, sampleRate, timescale, description } = config;
   const isPlain = sampleRate === AUDIO_SAMPLE_RATE && timescale === AUDIO_SAMPLE_RATE && channels <= 2;
   if (config.codec !== codec || !isPlain) return false;

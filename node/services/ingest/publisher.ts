@@ -1,6 +1,6 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { MadeRendition, SegmentSink } from "@leat/node/media-io/publish-sink.ts";
-import type { TrackConfig, VideoCodec } from "@leat/sdk/protocol/frame.ts";
+import type { SourceConfig, VideoCodec } from "@leat/sdk/protocol/frame.ts";
 import type { PublishedAudio, PublishedCue, PublishedVideo } from "@leat/sdk/protocol/published.ts";
 import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import { IngestError } from "./errors.ts";
@@ -32,7 +32,7 @@ export class Publisher implements SegmentSink {
     this.#left.abort(new IngestError({ code: "INGEST_PUBLISHER_REPLACED" }));
   }
 
-  config(_: "video" | "audio", config: TrackConfig): void {
+  config(_: "video" | "audio", config: SourceConfig): void {
     this.#assertCurrent();
     this.#origin.source.configure(config);
   }

@@ -1,5 +1,5 @@
 import { AudioCutter, type AudioStep } from "@leat/node/media/audio-cutter.ts";
-import type { AudioConfig, Boundary, Frame } from "@leat/sdk/protocol/frame.ts";
+import type { AudioConfig, Boundary, Frame, SourceAudioConfig } from "@leat/sdk/protocol/frame.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import { type AudioPacket, describeAudio, toFrame } from "@leat/transcoder/audio-packet.ts";
 import { AUDIO_SAMPLE_RATE } from "@leat/transcoder/presets.ts";
@@ -59,7 +59,7 @@ export class SoundGroup {
   }
 
   /** Call when it is described. What does not fit a decoder that was set up is encoded from then on, for good. */
-  setSource(config: AudioConfig): void {
+  setSource(config: SourceAudioConfig): void {
     const fits = canPass(this.codec, config);
     if (this.#channels !== undefined) {
       if (!fits || config.channels !== this.#channels) this.#passing = undefined;

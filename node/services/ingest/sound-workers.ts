@@ -1,6 +1,6 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
-import type { AudioConfig } from "@leat/sdk/protocol/frame.ts";
+import type { SourceAudioConfig } from "@leat/sdk/protocol/frame.ts";
 import type { AudioInput, AudioSpec } from "@leat/transcoder/engine.ts";
 import type { AudioEncode, AudioEncodeEvents } from "@leat/transcoder/supervisor.ts";
 import type { SoundGroup } from "./sound-group.ts";
@@ -41,7 +41,7 @@ export class SoundWorkers {
   }
 
   /** Groups that were not encoded are now, all in one worker; a worker whose groups are none of these any more ends. */
-  arrange(needed: readonly SoundGroup[], source: AudioConfig): void {
+  arrange(needed: readonly SoundGroup[], source: SourceAudioConfig): void {
     for (const running of this.#running) {
       if (running.groups.some((group) => needed.includes(group))) continue;
       this.#running = this.#running.filter((one) => one !== running);
@@ -56,7 +56,7 @@ export class SoundWorkers {
     for (const { worker } of this.#running) if (worker.queued() <= maxQueued) this.#guard(worker.push(input));
   }
 
-  configure(version: number, config: AudioConfig): void {
+  configure(version: number, config: SourceAudioConfig): void {
     for (const { worker } of this.#running) this.#guard(worker.push({ type: "config", version, config }));
   }
 
@@ -72,7 +72,7 @@ export class SoundWorkers {
     for (const { worker } of this.#running.splice(0)) worker.kill();
   }
 
-  #start(groups: readonly SoundGroup[], source: AudioConfig): void {
+  #start(groups: readonly SoundGroup[], source: SourceAudioConfig): void {
     const { startAudio, clock, logger, onPacket } = this.#options;
     // All groups of a stream began with one source.
     const { channels } = groups[0]!;

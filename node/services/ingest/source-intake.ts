@@ -3,7 +3,7 @@ import { SoundBoundaryMaker, soundTicks } from "@leat/node/media/sound-boundarie
 import { HealthMeter } from "@leat/node/media/source-health.ts";
 import { type RawSample, Timeline } from "@leat/node/media/timeline.ts";
 import { WallClock } from "@leat/node/media/wall-clock.ts";
-import type { AudioConfig, Boundary, Frame, TrackConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Boundary, Frame, SourceAudioConfig, SourceConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type { SourceSummary } from "@leat/sdk/protocol/job.ts";
 import type { AudioGroups } from "./audio-groups.ts";
 import type { PlacedCue } from "./cue-book.ts";
@@ -49,7 +49,7 @@ export class SourceIntake {
   readonly #boundaries: BoundaryMaker;
   readonly #wallClock = new WallClock();
   readonly #videoConfigs = new Map<number, VideoConfig>();
-  readonly #audioConfigs = new Map<number, AudioConfig>();
+  readonly #audioConfigs = new Map<number, SourceAudioConfig>();
   #video: { readonly version: number; readonly config: VideoConfig } | undefined;
   #audioVersion: number | undefined;
   /** Packets from before it is known whether there is a picture. */
@@ -84,7 +84,7 @@ export class SourceIntake {
   }
 
   /** The newest audio configuration, also before its first packet. */
-  get audioConfig(): AudioConfig | undefined {
+  get audioConfig(): SourceAudioConfig | undefined {
     return [...this.#audioConfigs.values()].at(-1);
   }
 
@@ -97,7 +97,7 @@ export class SourceIntake {
     };
   }
 
-  configure(config: TrackConfig): void {
+  configure(config: SourceConfig): void {
     const version = this.#timeline.configure(config);
     if (config.kind === "video") this.#videoConfigs.set(version, config);
     else this.#audioConfigs.set(version, config);
@@ -212,7 +212,7 @@ export class SourceIntake {
     for (const frame of early) this.#passAudio(frame, this.#audioConfigs.get(frame.configVersion)!);
   }
 
-  #passAudio(frame: Frame, config: AudioConfig): void {
+  #passAudio(frame: Frame, config: SourceAudioConfig): void {
     const { segments, audio } = this.#parts;
     if (this.#audioVersion !== frame.configVersion) {
       this.#audioVersion = frame.configVersion;
@@ -234,6 +234,6 @@ function summarizeVideo({ codec, codecString, width, height }: VideoConfig): Sou
   return { codec, codecString, width, height };
 }
 
-function summarizeAudio({ codec, codecString, sampleRate, channels }: AudioConfig): SourceSummary["audio"] {
+function summarizeAudio({ codec, codecString, sampleRate, channels }: SourceAudioConfig): SourceSummary["audio"] {
   return { codec, codecString, sampleRate, channels };
 }

@@ -1,6 +1,6 @@
 import { AudioCutter, type AudioStep } from "@leat/node/media/audio-cutter.ts";
 import type { CompletedSegment } from "@leat/node/media/boundaries.ts";
-import type { AudioConfig, Boundary, Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Boundary, Frame, SourceAudioConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { bytesToHex, type Hex, zeroHash } from "@leat/sdk/protocol/hex.ts";
 import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
 import { SOURCE_AUDIO_RUNG, SOURCE_RUNG, SOURCE_WITHHELD_RUNG } from "@leat/sdk/protocol/stream.ts";
@@ -52,7 +52,7 @@ const noBytes = new Uint8Array(0);
 export class SourceSegments {
   readonly #options: SourceSegmentsOptions;
   readonly #open = new Map<number, OpenSegment>();
-  #audio: { readonly cutter: AudioCutter; readonly config: AudioConfig } | undefined;
+  #audio: { readonly cutter: AudioCutter; readonly config: SourceAudioConfig } | undefined;
 
   constructor(options: SourceSegmentsOptions) {
     this.#options = options;
@@ -83,7 +83,7 @@ export class SourceSegments {
   }
 
   /** Audio of a changed configuration is counted from the next segment on. */
-  setAudio(config: AudioConfig): void {
+  setAudio(config: SourceAudioConfig): void {
     this.finish();
     const cutter = new AudioCutter(config.timescale);
     this.#audio = { cutter, config };

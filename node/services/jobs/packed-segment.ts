@@ -1,6 +1,6 @@
 import { createHash, hash } from "node:crypto";
 import { type Part, partTargetTicks, SegmentPackager, type SegmentTotals } from "@leat/node/media/packager.ts";
-import type { Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Frame, SourceConfig } from "@leat/sdk/protocol/frame.ts";
 import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
 import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
 
@@ -19,7 +19,7 @@ export interface PackedSegment {
 export interface SegmentFrames {
   readonly rung: number;
   readonly sequence: number;
-  readonly config: TrackConfig;
+  readonly config: SourceConfig;
   /** In decode order. */
   readonly frames: readonly Frame[];
   readonly partTargetMs: number;

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
+import { initSegment } from "@leat/node/media/mp4/init.ts";
 import { addLive } from "@leat/node/media-io/hls/routes.ts";
 import type { Ladder } from "@leat/transcoder/ladder.ts";
 import { writePattern } from "@leat/transcoder/tools/media.ts";
@@ -11,9 +14,11 @@ import { judgeMaster } from "../../support/hls-judge.ts";
 import { withDirectory } from "../../support/media/ffmpeg.ts";
 import { MediaNode } from "../../support/media-network.ts";
 import { until } from "../../support/publish-items.ts";
+import { RtspSource, recordRtsp } from "../../support/rtsp-source.ts";
 import { SourceServer } from "../../support/source-server.ts";
 import { makeTs } from "../../support/ts-files.ts";
 
+const bye = Uint8Array.of(0x81, 203, 0, 1, 0, 0, 0, 1);
 const ladder: Ladder = [{ name: "120p", codec: "h264", height: 120, videoBitrate: 150_000, audioBitrate: 64_000 }];
 const pattern = { width: 160, height: 120, fps: 15, durationS: 6, keyframeEveryS: 2, bFrames: 0 };
 
@@ -100,6 +105,40 @@ describe("pulled sources, from the source to an edge", function () {
     }
   });
 
+  it("lets the G.711 of a camera be heard", async () => {
+    const camera = await RtspSource.open();
+    camera.recording = await withDirectory(async (directory) => {
+      const file = join(directory, "pattern.ts");
+      await writeFile(file, ts);
+      return recordRtsp(["-i", file, "-c:v", "copy", "-c:a", "pcm_alaw", "-ar", "8000", "-ac", "1"]);
+    });
+    const { description } = camera.recording;
+    camera.recording = { ...camera.recording, description: description.replace("t=0 0", "t=0 0\r\na=range:npt=0-6") };
+    camera.onPlay = (peer) => {
+      peer.sendAll(camera.recording);
+      for (const channel of [1, 3]) peer.send(channel, bye);
+    };
+    try {
+      const { numbers } = await watch(camera.url());
+      assert.deepEqual(numbers, range(90));
+      const stream = node.delivery.findStream(balancer.slug)!;
+      const told = balancer.of("source.ready").map(({ body }) => body.source.audio);
+      assert.deepEqual(told, [{ codec: "pcma", codecString: "pcma", sampleRate: 8_000, channels: 1 }]);
+      const heard = stream.window.renditions.filter(({ codec }) => codec === "aac");
+      assert.equal(heard.length, 1);
+      for (const { name, rung, codec } of heard) {
+        const held = stream.window.held(rung);
+        const init = initSegment(stream.window.config(name, held[0]!.configVersion)!);
+        const file = Buffer.concat([init, ...held.map(({ sequence }) => stream.bytes(rung, sequence)!)]);
+        const { seconds, meanDb } = await listen(file);
+        assert.ok(Math.abs(seconds - 6) < 0.25, `${codec}: ${seconds} s`);
+        assert.ok(meanDb > -35, `${codec}: ${meanDb} dB`);
+      }
+    } finally {
+      camera.close();
+    }
+  });
+
   it("goes on behind a source that was lost with a discontinuity, and loses no picture that came", async () => {
     server.answer = (_request, response) => {
       if (server.asked.length > 1) response.writeHead(200, { "content-length": ts.length });
@@ -111,3 +150,18 @@ describe("pulled sources, from the source to an edge", function () {
     assert.deepEqual([numbers, discontinuities], [[...range(90), ...range(90)], 1]);
   });
 });
+
+/** How long a sound lasts, and how loud it is, as the ffmpeg program hears it. */
+async function listen(file: Uint8Array): Promise<{ seconds: number; meanDb: number }> {
+  return withDirectory(async (directory) => {
+    const path = join(directory, "sound.mp4");
+    await writeFile(path, file);
+    const flags = ["-hide_banner", "-nostdin", "-i", path, "-af", "volumedetect", "-f", "null", "-"];
+    const { stderr } = await promisify(execFile)("ffmpeg", flags);
+    const [samples, mean] = [/n_samples: (\d+)/, /mean_volume: (-?[\d.]+) dB/].map((one) =>
+      Number(one.exec(stderr)?.[1]),
+    );
+    const channels = /Audio: .*\bstereo\b/.test(stderr) ? 2 : 1;
+    return { seconds: samples! / channels / 48_000, meanDb: mean! };
+  });
+}

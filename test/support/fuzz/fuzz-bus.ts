@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { initSegment } from "@leat/node/media/mp4/init.ts";
 import { Timeline } from "@leat/node/media/timeline.ts";
 import { decodeMediaMessage, encodeMediaMessage } from "@leat/node/wire/media/codec.ts";
-import type { Frame } from "@leat/sdk/protocol/frame.ts";
+import { type Frame, isTrackConfig } from "@leat/sdk/protocol/frame.ts";
 import type { DemuxedItem } from "@leat/sdk/protocol/published.ts";
 
 /** What comes out must be of use to all that follow: packagers, other nodes, decoders that are told its size. */
@@ -24,6 +24,7 @@ export class FuzzBus {
   #use(item: DemuxedItem, sentBytes: number): void {
     if (item.type === "config") {
       const { config } = item;
+      assert.ok(isTrackConfig(config));
       const version = this.#timeline.configure(config);
       const sent = Buffer.concat(encodeMediaMessage({ type: "config", rung: 0, version, config }));
       const arrived = decodeMediaMessage(sent);

@@ -15,6 +15,7 @@ import { chooseCodecs } from "@leat/node/media-io/whip/choose-codecs.ts";
 import { MediaIntake } from "@leat/node/media-io/whip/media-intake.ts";
 import { decodeMediaMessage, encodeMediaMessage } from "@leat/node/wire/media/codec.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
+import { isTrackConfig } from "@leat/sdk/protocol/frame.ts";
 import type { PublishItem } from "@leat/sdk/protocol/published.ts";
 import { browserOffer, pwd, ufrag } from "../browser-offer.ts";
 import { codedTrack } from "../coded-track.ts";
@@ -167,6 +168,7 @@ class Bus {
 
   #use(item: PublishItem): void {
     if (item.type === "config") {
+      assert.ok(isTrackConfig(item.config));
       const version = this.#timeline.configure(item.config);
       decodeMediaMessage(Buffer.concat(encodeMediaMessage({ type: "config", rung: 0, version, config: item.config })));
       initSegment(item.config);

@@ -1,16 +1,10 @@
-import {
-  AV_CHANNEL_LAYOUT_MONO,
-  AV_CHANNEL_LAYOUT_STEREO,
-  AV_CODEC_FLAG_GLOBAL_HEADER,
-  AV_SAMPLE_FMT_FLT,
-  AV_SAMPLE_FMT_FLTP,
-} from "node-av/constants";
+import { AV_CODEC_FLAG_GLOBAL_HEADER, AV_SAMPLE_FMT_FLT, AV_SAMPLE_FMT_FLTP } from "node-av/constants";
 import { Codec, CodecContext, CodecParameters, Packet, Rational, Frame as Samples } from "node-av/lib";
 import type { AudioPacket } from "../../audio-packet.ts";
 import { TranscodeError } from "../../errors.ts";
 import type { AudioGroup } from "../../ladder.ts";
 import { AUDIO_ENCODERS, AUDIO_SAMPLE_RATE } from "../../presets.ts";
-import { describeFault } from "./codec.ts";
+import { describeFault, layoutOf } from "./codec.ts";
 
 /** Where samples stand on the stream's clock, counted at 48 kHz. */
 interface SamplePlace {
@@ -155,10 +149,6 @@ function openAudioEncoder(group: AudioGroup, channels: number): CodecContext {
     throw new TranscodeError({ code: "TRANSCODE_ENCODER_FAILED", codec: group.codec, reason: describeFault(opened) });
   }
   return context;
-}
-
-export function layoutOf(channels: number): typeof AV_CHANNEL_LAYOUT_STEREO {
-  return channels === 1 ? AV_CHANNEL_LAYOUT_MONO : AV_CHANNEL_LAYOUT_STEREO;
 }
 
 const bytesOf = (plane: Float32Array) => Buffer.from(plane.buffer, plane.byteOffset, plane.byteLength);

@@ -1,4 +1,4 @@
-import type { AudioConfig, Frame } from "@leat/sdk/protocol/frame.ts";
+import type { Frame, SourceAudioConfig } from "@leat/sdk/protocol/frame.ts";
 import type { CodecContext } from "node-av/lib";
 import { Packet, Frame as Samples } from "node-av/lib";
 import { type AudioPacket, describeAudio, toFrame } from "../../audio-packet.ts";
@@ -15,7 +15,7 @@ export class NodeAvAudio implements LiveAudio {
   readonly #samples = new Samples();
   readonly #feed: AudioFeed;
   readonly #configured: boolean[] = [];
-  #config: AudioConfig;
+  #config: SourceAudioConfig;
   #decoder: CodecContext | undefined;
   #epoch: number | undefined;
   #arrivalMs = 0;

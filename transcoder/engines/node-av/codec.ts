@@ -1,12 +1,16 @@
-import type { AudioConfig, VideoCodec, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import { isTrackConfig, type SourceAudioConfig, type VideoCodec, type VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type { AVCodecID } from "node-av/constants";
 import {
+  AV_CHANNEL_LAYOUT_MONO,
+  AV_CHANNEL_LAYOUT_STEREO,
   AV_CODEC_FLAG_GLOBAL_HEADER,
   AV_CODEC_ID_AAC,
   AV_CODEC_ID_AV1,
   AV_CODEC_ID_H264,
   AV_CODEC_ID_HEVC,
   AV_CODEC_ID_OPUS,
+  AV_CODEC_ID_PCM_ALAW,
+  AV_CODEC_ID_PCM_MULAW,
   AV_CODEC_ID_VP9,
   AVMEDIA_TYPE_AUDIO,
   AVMEDIA_TYPE_VIDEO,
@@ -63,14 +67,27 @@ export function openVideoDecoder(config: VideoConfig, reorderFrames: number): Co
   }
 }
 
-export function openAudioDecoder(config: AudioConfig): CodecContext {
+const AUDIO_IDS = {
+  aac: AV_CODEC_ID_AAC,
+  opus: AV_CODEC_ID_OPUS,
+  pcma: AV_CODEC_ID_PCM_ALAW,
+  pcmu: AV_CODEC_ID_PCM_MULAW,
+} as const;
+
+export function layoutOf(channels: number): typeof AV_CHANNEL_LAYOUT_STEREO {
+  return channels === 1 ? AV_CHANNEL_LAYOUT_MONO : AV_CHANNEL_LAYOUT_STEREO;
+}
+
+export function openAudioDecoder(config: SourceAudioConfig): CodecContext {
   const parameters = new CodecParameters();
   parameters.alloc();
   try {
     parameters.codecType = AVMEDIA_TYPE_AUDIO;
-    parameters.codecId = config.codec === "aac" ? AV_CODEC_ID_AAC : AV_CODEC_ID_OPUS;
+    parameters.codecId = AUDIO_IDS[config.codec];
     parameters.sampleRate = config.sampleRate;
     parameters.channels = config.channels;
+    // Nothing in its packets says which channels they are, and what is of no known channel is not resampled.
+    if (!isTrackConfig(config)) parameters.channelLayout = layoutOf(config.channels);
     const extradata = config.codec === "opus" ? opusHead(config.description) : Buffer.from(config.description);
     if (extradata.length > 0) parameters.extradata = extradata;
     return openDecoder(parameters, config.codec);

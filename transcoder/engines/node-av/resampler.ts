@@ -2,7 +2,7 @@ import type { AVSampleFormat } from "node-av/constants";
 import { AV_SAMPLE_FMT_FLTP } from "node-av/constants";
 import { Frame as Samples, SoftwareResampleContext } from "node-av/lib";
 import { AUDIO_SAMPLE_RATE } from "../../presets.ts";
-import { layoutOf } from "./audio-group.ts";
+import { layoutOf } from "./codec.ts";
 
 /** Anything to 48 kHz mono or stereo floats, one plane a channel. A change of the input's format is taken in stride. */
 export class Resampler {

@@ -4,7 +4,7 @@ import { type Mp4Track, readTracks } from "@leat/node/media/mp4/read-init.ts";
 import { PullError } from "@leat/node/media-io/pull/errors.ts";
 import { audioReaders } from "@leat/node/media-io/rtmp/audio-readers.ts";
 import { videoReaders } from "@leat/node/media-io/rtmp/video-readers.ts";
-import { isSameConfig, type TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import { isSameConfig, type SourceConfig } from "@leat/sdk/protocol/frame.ts";
 import { MAX_CONFIG_BYTES, MAX_FRAME_BYTES } from "@leat/sdk/protocol/limits.ts";
 import type { PublishItem } from "@leat/sdk/protocol/published.ts";
 
@@ -23,14 +23,14 @@ const entries: Readonly<Record<string, string>> = {
 interface TakenTrack {
   readonly track: Mp4Track;
   /** What it was set up with, where the init segment tells. */
-  readonly config: TrackConfig | undefined;
+  readonly config: SourceConfig | undefined;
   readonly read: (sample: Mp4Sample) => PublishItem[];
 }
 
 /** Fragmented MP4 becomes what a publish sink takes: its first video and first audio. */
 export class Fmp4Reader {
   #taken: TakenTrack[] = [];
-  readonly #configs = new Map<TrackConfig["kind"], TrackConfig>();
+  readonly #configs = new Map<SourceConfig["kind"], SourceConfig>();
   #fresh: PublishItem[] = [];
 
   /** @throws MP4_…, BITSTREAM_…, PULL_CODEC_UNSUPPORTED */
@@ -63,7 +63,7 @@ export class Fmp4Reader {
   }
 
   /** Nothing where it is the one that holds. */
-  #configure(config: TrackConfig): PublishItem[] {
+  #configure(config: SourceConfig): PublishItem[] {
     if (config.description.length > MAX_CONFIG_BYTES) {
       throw new PullError({ code: "PULL_FRAME_TOO_LARGE", limit: MAX_CONFIG_BYTES });
     }

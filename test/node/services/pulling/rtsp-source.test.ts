@@ -86,6 +86,37 @@ describe("rtsp source", function () {
     assert.match(sink.configs.find(({ kind }) => kind === "video")!.codecString, /^hvc1\.1\.6\.L\d+\.90$/);
   });
 
+  it("is played with G.711 of both laws, a sample a byte", async () => {
+    for (const [encoder, codec] of [
+      ["pcm_alaw", "pcma"],
+      ["pcm_mulaw", "pcmu"],
+    ] as const) {
+      const [own, from] = [new PullScene(), await RtspSource.open()];
+      from.recording = await recordRtsp([...PICTURES, ...SOUND, ...H264, "-c:a", encoder, "-ar", "8000", "-ac", "1"]);
+      assert.match(from.recording.description, codec === "pcma" ? /RTP\/AVP 8/ : /RTP\/AVP 0/);
+      void own.pull(from.url());
+      const sink = await own.sink();
+      const samples = () => sink.audios.reduce((sum, { data }) => sum + data.length, 0);
+      await sink.until(() => sink.videos.length === 50 && samples() > 15_500);
+      const config = sink.configs.find(({ kind }) => kind === "audio");
+      assert.deepEqual(config, {
+        ...{ kind: "audio", codec, codecString: codec, timescale: 8_000, sampleRate: 8_000, channels: 1 },
+        description: new Uint8Array(0),
+      });
+      // Each packet begins where the one before ended.
+      for (const [index, { dtsMs }] of sink.audios.entries()) {
+        const before = sink.audios[index - 1];
+        if (before !== undefined) assert.ok(Math.abs(dtsMs - before.dtsMs - before.data.length / 8) < 0.01, `${index}`);
+      }
+      assert.deepEqual(
+        own.said.filter((line) => line.includes("Ignore")),
+        [],
+      );
+      await own.close();
+      from.close();
+    }
+  });
+
   it("is told who asks where it wants to know, and nothing of it stands in the log", async () => {
     const [realm, nonce] = ["a camera", "n0nce"];
     const hash = (text: string) => createHash("md5").update(text).digest("hex");
@@ -196,15 +227,15 @@ describe("rtsp source", function () {
   });
 
   it("leaves out sound that it cannot read, and says so; pictures that it cannot read it refuses", async () => {
-    const others = "m=audio 0 RTP/AVP 0\r\na=control:more\r\n".repeat(200);
-    redescribe((text) => text.replace("MPEG4-GENERIC/48000/1", "PCMU/8000") + others);
+    const others = "m=audio 0 RTP/AVP 14\r\na=control:more\r\n".repeat(200);
+    redescribe((text) => text.replace("MPEG4-GENERIC/48000/1", "G726-32/8000") + others);
     void scene.pull(server.url());
     const sink = await scene.sink();
     await sink.until(() => sink.videos.length === 50);
     assert.deepEqual([sink.audios.length, sink.configs.length], [0, 1]);
     assert.deepEqual(
       scene.said.filter((line) => line.includes("Ignore")),
-      ['warn Ignore further tracks of source {"kind":"audio","encoding":"PCMU","tracks":201}'],
+      ['warn Ignore further tracks of source {"kind":"audio","encoding":"G726-32","tracks":201}'],
     );
     await scene.close();
     const another = new PullScene();
