@@ -97,6 +97,27 @@ describe("timeline", () => {
     );
   });
 
+  it("gives a packet of G.711 a sample for each byte of a channel", () => {
+    for (const channels of [1, 2]) {
+      const shape = { kind: "audio", codec: "pcma", timescale: 8_000, sampleRate: 8_000, channels } as const;
+      const timeline = new Timeline();
+      timeline.configure({ ...shape, description: new Uint8Array(0), codecString: "pcma" });
+      // Of 20 ms, and of 30.
+      const frames = [160, 240, 160].flatMap((samples, index) => {
+        const dts = [0, 20, 50][index]!;
+        return timeline.audio({ dts, key: true, data: new Uint8Array(samples * channels) }, 0);
+      });
+      assert.deepEqual(
+        frames.map(({ dts, duration }) => [dts - EPOCH_START_S * 8_000, duration]),
+        [
+          [0, 160],
+          [160, 240],
+          [400, 160],
+        ],
+      );
+    }
+  });
+
   it("gives an Opus packet the length that it says, 20 ms where it says none", () => {
     const rates = { timescale: 48_000, sampleRate: 48_000, channels: 2 };
     const opus: AudioConfig = { kind: "audio", codec: "opus", ...rates, description: data, codecString: "opus" };

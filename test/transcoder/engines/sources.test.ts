@@ -2,11 +2,14 @@ import assert from "node:assert/strict";
 import type { VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type { EngineName } from "@leat/transcoder/engine.ts";
 import { resolveLadder } from "@leat/transcoder/ladder.ts";
+import { GatewayServer } from "../../support/gateway-server.ts";
 import { runLive, withBoundaries } from "../../support/live-run.ts";
 import { encodeFragmented } from "../../support/media/ffmpeg.ts";
 import { readTrack } from "../../support/media/mp4-reader.ts";
 
-const engines: readonly EngineName[] = ["node-av", "ffmpeg"];
+const engines: readonly EngineName[] = ["node-av", "ffmpeg", "livepeer"];
+/** What a transport stream carries. */
+const pushed = /^(H\.264|HEVC)/;
 const FRAMES = 50;
 const pictures = ["-f", "lavfi", "-i", `testsrc2=size=320x180:rate=25:duration=${FRAMES / 25}`];
 /** Groups of a second, pictures that refer to later ones where the codec has them. */
@@ -54,6 +57,14 @@ const ladder = [
 describe("live sources of every codec", function () {
   this.timeout(60_000);
 
+  let gateway: GatewayServer;
+
+  before(async () => {
+    gateway = await GatewayServer.start();
+  });
+
+  after(() => gateway.stop());
+
   for (const [name, output] of sources) {
     describe(name, () => {
       let track: ReturnType<typeof readTrack>;
@@ -63,12 +74,13 @@ describe("live sources of every codec", function () {
         track = readTrack(await encodeFragmented(pictures, [...output, "-g", "25", ...format]));
       });
 
-      for (const engine of engines) {
+      for (const engine of engines.filter((one) => one !== "livepeer" || pushed.test(name))) {
         it(`are decoded by ${engine}, every picture at its own time`, async () => {
           const source = track.config as VideoConfig;
           const { rungs } = resolveLadder(ladder, source);
           const second = track.frames.findLastIndex(({ key }) => key);
-          const output = await runLive({ source, rungs, engine }, withBoundaries(track.frames, [second]));
+          const settings = { engine, gateway: { url: gateway.url, timeoutMs: 14_000 } };
+          const output = await runLive({ source, rungs, ...settings }, withBoundaries(track.frames, [second]));
           const wanted = track.frames.map(({ pts }) => pts).sort((left, right) => left - right);
           assert.equal(wanted.length, FRAMES);
           for (const rung of output.rungs) {
