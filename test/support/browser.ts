@@ -94,3 +94,24 @@ export async function longestStallMs(page: Page): Promise<number> {
   }
   return longest;
 }
+
+/** Notes in the page when each picture is shown: the clock of a video that is live goes on without pictures. */
+export async function startCountingPictures(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    const video = document.querySelector("video")!;
+    const shown: number[] = [performance.now()];
+    const note = () => {
+      shown.push(performance.now());
+      video.requestVideoFrameCallback(note);
+    };
+    video.requestVideoFrameCallback(note);
+    Object.assign(window, { shown });
+  });
+}
+
+/** The longest wall time, milliseconds, in which no picture was shown, since counting began; and how many were. */
+export async function longestFreeze(page: Page): Promise<{ readonly ms: number; readonly pictures: number }> {
+  const shown = await page.evaluate(() => [...(window as unknown as { shown: number[] }).shown, performance.now()]);
+  const gaps = shown.slice(1).map((at, index) => at - shown[index]!);
+  return { ms: Math.max(...gaps), pictures: shown.length - 2 };
+}

@@ -12,6 +12,7 @@ import { fetchText, segmentsOf } from "./hls-judge.ts";
 
 export interface StreamStart {
   readonly ladder: LadderRequest;
+  readonly passthrough?: boolean;
   readonly inputs: readonly MediaInput[];
   readonly token?: "USDC" | "LPT";
   /** Ingest nodes to try, in this order. Default: as the balancer ranked them. */
@@ -42,6 +43,7 @@ export class TestStream {
     const caller = buyerOf(network);
     const request = {
       ladder: start.ladder,
+      ...(start.passthrough === undefined ? {} : { passthrough: start.passthrough }),
       token: network.economy.deployment.tokens[start.token ?? "USDC"],
       unsignedBudgetBytes,
     };
