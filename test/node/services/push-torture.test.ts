@@ -7,15 +7,10 @@ import { listMediaFiles } from "../../support/media-files.ts";
 import { MediaNode } from "../../support/media-network.ts";
 import { readMultipart } from "../../support/multipart.ts";
 import { codeOf, PushServer } from "../../support/push-server.ts";
+import { pattern, tone, x264 } from "../../support/strange-pictures.ts";
 import { demux, makeTs, probeTs } from "../../support/ts-files.ts";
 
 const ladder: Ladder = [{ name: "90p", codec: "h264", height: 90, videoBitrate: 150_000, audioBitrate: 64_000 }];
-const pattern = (size: string, rate: number, seconds: number) =>
-  ["-f", "lavfi", "-i", `testsrc2=size=${size}:rate=${rate}:duration=${seconds}`] as const;
-const tone = (rate: number) => ["-f", "lavfi", "-i", `sine=frequency=440:sample_rate=${rate}:duration=1`] as const;
-const x264 = (...more: string[]) =>
-  ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", ...more] as const;
-
 interface Case {
   readonly name: string;
   readonly make: () => Promise<Uint8Array>;
@@ -40,14 +35,14 @@ const made: readonly Case[] = [
   [
     "another size, and mono of 8 kHz",
     ...pattern("320x180", 25, 1),
-    ...tone(8_000),
+    ...tone(8_000, 1),
     ...x264(),
     "-c:a",
     "aac",
     "-ac",
     "1",
   ],
-  ["sound alone", ...tone(48_000), "-c:a", "aac"],
+  ["sound alone", ...tone(48_000, 1), "-c:a", "aac"],
 ].map(([name, ...flags]) => ({ name: name!, make: () => makeTs(...flags) }));
 
 const real: readonly Case[] = listMediaFiles()
