@@ -10,7 +10,7 @@ import type { BenchCase, BenchOptions, BenchResult } from "./case.ts";
 import { withNetwork } from "./support/bench-network.ts";
 import { compareWithSendfile } from "./support/bytes-per-core.ts";
 import type { CrowdFigures } from "./support/hls-crowd.ts";
-import { cpuMsOf, readMetric } from "./support/process-cost.ts";
+import { cpuMsOf, readMetric, waitedMsOf } from "./support/process-cost.ts";
 import { ViewerProcess } from "./support/viewer-process.ts";
 
 /** LL-HLS and WHEP viewers of each row; the first row is what the JSON's own fields tell. */
@@ -48,7 +48,8 @@ const source = [
  * What an edge costs that serves one 1.5 Mb/s stream, its viewers in a process of their own: CPU of the whole edge node
  * (receipts, access, metrics and vouchers in), share of requests that were answered, how far the last viewer had a part
  * behind the first, and the delay of the edge's event loop. Publisher, transcoder and viewers share the machine with it.
- * And how many bytes of HLS a second of its CPU serves, beside nginx.
+ * `loopWaitedPercent` is the part of the time in which that loop had to wait for a CPU: what is late by that is late by the
+ * machine. And how many bytes of HLS a second of its CPU serves, beside nginx.
  */
 export const run: BenchCase = ({ log, signal }) => withNetwork(log, adjust, (network) => runAll(network, log, signal));
 
@@ -111,10 +112,11 @@ async function measure(network: TestNetwork, { primary }: Playback, crowd: Crowd
     const read = async () => Object.assign({}, ...(await Promise.all(watching.map((one) => one.read())))) as Seen;
     await read();
     await readMetric(network.httpUrl(EDGE), LOOP_DELAY);
-    const [beginMs, beginCpuMs] = [performance.now(), cpuMsOf(pid)];
+    const [beginMs, beginCpuMs, beginWaitedMs] = [performance.now(), cpuMsOf(pid), waitedMsOf(pid)];
     await sleep(MEASURE_MS);
     const tookMs = performance.now() - beginMs;
     const cpuPercent = round((100 * (cpuMsOf(pid) - beginCpuMs)) / tookMs);
+    const loopWaitedPercent = round((100 * (waitedMsOf(pid) - beginWaitedMs)) / tookMs);
     const { hls, pictures = [] } = await read();
     const loopDelayP99Ms = round((await readMetric(network.httpUrl(EDGE), LOOP_DELAY)) * 1_000);
     const { requests = 0, answered = 0, bodyBytes = 0, behindPartTargets = 0, missedParts = 0 } = hls ?? {};
@@ -124,6 +126,7 @@ async function measure(network: TestNetwork, { primary }: Playback, crowd: Crowd
       behindPartTargets: round(behindPartTargets),
       missedParts,
       loopDelayP99Ms,
+      loopWaitedPercent,
       requestsPerSecond: Math.round((requests * 1_000) / tookMs),
       hlsMbps: round((bodyBytes * 8) / tookMs / 1_000),
       whepLeastFps: round(

@@ -12,6 +12,11 @@ export function cpuMsOf(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
 }
 
+/** How long a process's first thread, which in Node runs its event loop, was ready and had to wait for a CPU, milliseconds. Linux. */
+export function waitedMsOf(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ")[1]) / 1e6;
+}
+
 /** CPU of a process and of all that it started, those that ended included. Linux. */
 export async function treeCpuSeconds(pid: number): Promise<number> {
   return selectTree(await readTreeStats(pid), pid).reduce((sum, { ticks }) => sum + (ticks * TICK_MS) / 1_000, 0);
