@@ -42,11 +42,17 @@ export class ProcessGroup {
   readonly #killed = new Set<ChildProcess>();
   #stopping = false;
 
+  /** Whoever ends without a stop, a test that ran out of time say, leaves nothing behind. */
+  readonly #killAll = () => {
+    for (const child of this.#children.values()) child.kill("SIGKILL");
+  };
+
   /** @param onExit Hears of a process that ended although nobody stopped it. */
   constructor(logDir: string, onExit: (error: NetworkError) => void) {
     this.#logDir = logDir;
     this.#onExit = onExit;
     mkdirSync(logDir, { recursive: true });
+    process.on("exit", this.#killAll);
   }
 
   /** Resolves when the process says that it is usable. @throws UP_PROCESS_EXITED with the end of its log. */
@@ -103,6 +109,7 @@ export class ProcessGroup {
       await gone;
       clearTimeout(kill);
     }
+    process.off("exit", this.#killAll);
   }
 }
 
