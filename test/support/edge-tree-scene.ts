@@ -1,17 +1,16 @@
 import type { PublishSink } from "@leat/node/media-io/publish-sink.ts";
-import type { DeliveryService, deliveryOptions } from "@leat/node/services/delivery/delivery-service.ts";
 import type { EdgeStream } from "@leat/node/services/delivery/edge-stream.ts";
 import type { MediaConnection, MediaMessage } from "@leat/node/wire/media/message.ts";
 import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import { readMedia } from "@leat/transcoder/tools/media.ts";
 import type { MediaItem } from "@leat/transcoder/tools/media-item.ts";
-import type { Static } from "typebox";
 import { FakeBalancer } from "./fake-balancer.ts";
 import { MediaNode, type NodeFaults } from "./media-network.ts";
 import { at } from "./media-path-scene.ts";
 import { publishInfo, publishItems, until } from "./publish-items.ts";
 
-export type DeliverySettings = Partial<Static<typeof deliveryOptions>>;
+/** A process that stands still for a moment leaves nobody for it. */
+export const calmDelivery = { silenceMs: 20_000, holderWaitMs: 20_000 };
 export const fps = 10;
 const pattern = { width: 160, height: 120, fps, durationS: 12, keyframeEveryS: 2, bFrames: 0 };
 
@@ -37,7 +36,10 @@ export function useEdgeTree() {
 
     async startNode(faults: NodeFaults = {}): Promise<MediaNode> {
       // Each edge asks the origin whether it is over, after the one above it did.
-      const node = new MediaNode(scene.balancer, { ingestOptions: { lingerMs: 5_000 }, ...faults });
+      const node = new MediaNode(scene.balancer, {
+        ...{ ingestOptions: { lingerMs: 20_000 }, ...faults },
+        deliveryOptions: { ...calmDelivery, ...faults.deliveryOptions },
+      });
       nodes.push(node);
       await node.start();
       return node;
@@ -66,7 +68,7 @@ export function useEdgeTree() {
       const spec = { ...balancer.deliverySpec(), parents: parents.map((parent) => balancer.originOf(parent)) };
       await balancer.assign(edge, spec as never);
       await balancer.until(() => scene.holders(edge).length > 0);
-      return (edge.delivery as DeliveryService).findStream(balancer.slug)!;
+      return edge.delivery.findStream(balancer.slug)!;
     },
 
     /** From whom it had its stream, in turn. */

@@ -5,6 +5,7 @@ import type {
   SegmentEndMessage,
   SegmentStartMessage,
 } from "@leat/node/wire/media/message.ts";
+import { isSameConfig } from "@leat/sdk/protocol/frame.ts";
 import type { PackedPart } from "../jobs/packed-segment.ts";
 import {
   keepWithin,
@@ -19,6 +20,7 @@ type InnerMessage = FrameMessage | PartMarkMessage | PartRestartMessage | Segmen
 
 interface RelayedRung {
   readonly sequence: number;
+  readonly config: VersionedConfig;
   isWhole: boolean;
   marks: number;
   /** Since the newest mark, in the order in which they came. */
@@ -88,8 +90,9 @@ export class RelayFeed {
       this.#repeated.set(rung, { marks: 0, open: 0 });
     } else {
       // One that has no whole part may begin otherwise than it did before.
-      this.#rungs.set(rung, { sequence, isWhole: false, marks: 0, open: [] });
-      this.#log.append({ rung, sequence, message, config });
+      const named = known !== undefined && isSame(known.config, config) ? known.config : config;
+      this.#rungs.set(rung, { sequence, config: named, isWhole: false, marks: 0, open: [] });
+      this.#log.append({ rung, sequence, message, config: named });
     }
   }
 
@@ -136,7 +139,7 @@ export class RelayFeed {
       return true;
     }
     const expected = known.open[at.open];
-    if (expected !== undefined && isSame(expected.message, message)) {
+    if (expected !== undefined && isSameMessage(expected.message, message)) {
       at.open += 1;
       return true;
     }
@@ -155,11 +158,15 @@ export class RelayFeed {
   }
 }
 
-function isSame(left: MediaMessage, right: MediaMessage): boolean {
+function isSameMessage(left: MediaMessage, right: MediaMessage): boolean {
   if (left.type !== right.type) return false;
   if (left.type !== "frame" || right.type !== "frame") return true;
   const { data, ...facts } = left.frame;
   const other: Partial<FrameMessage["frame"]> = right.frame;
   const hasSameFacts = Object.entries(facts).every(([name, value]) => other[name as keyof typeof facts] === value);
   return hasSameFacts && Buffer.compare(data, right.frame.data) === 0;
+}
+
+function isSame(left: VersionedConfig, right: VersionedConfig): boolean {
+  return left.version === right.version && isSameConfig(left.config, right.config);
 }

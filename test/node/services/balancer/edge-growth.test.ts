@@ -4,6 +4,7 @@ import type { MediaConnection } from "@leat/node/wire/media/message.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import { readMedia } from "@leat/transcoder/tools/media.ts";
+import { calmDelivery } from "../../../support/edge-tree-scene.ts";
 import { absentBuyer, LiveCluster } from "../../../support/live-cluster.ts";
 import { type MediaNode, testToken } from "../../../support/media-network.ts";
 import { at } from "../../../support/media-path-scene.ts";
@@ -13,7 +14,7 @@ const fps = 10;
 const fanOut = 2;
 
 describe("edges of a stream that many watch", function () {
-  this.timeout(90_000);
+  this.timeout(180_000);
   let cluster: LiveCluster;
   /** How many edges a node feeds now, and did at most. */
   const feeds = new Map<Address, { now: number; most: number }>();
@@ -36,7 +37,11 @@ describe("edges of a stream that many watch", function () {
       });
       return link;
     };
-    const node: MediaNode = await cluster.join([role], { onLink, ingestOptions: { lingerMs: 10_000 } });
+    const node: MediaNode = await cluster.join([role], {
+      onLink,
+      ingestOptions: { lingerMs: 10_000 },
+      deliveryOptions: calmDelivery,
+    });
     return node;
   }
 

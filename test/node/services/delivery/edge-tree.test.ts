@@ -5,7 +5,7 @@ import { between, useEdgeTree } from "../../../support/edge-tree-scene.ts";
 import { until } from "../../../support/publish-items.ts";
 
 describe("edges that feed edges", function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   const scene = useEdgeTree();
   const { startNode, begin, publish, publishRest, watch, holders, failures, ended, parts, published } = scene;
 
@@ -126,9 +126,10 @@ describe("edges that feed edges", function () {
 
   it("leaves a parent that says nothing any more, and stays with one that has nothing to say", async () => {
     let isMute = false;
+    const deliveryOptions = { silenceMs: 600 };
     const onLink = (link: Parameters<typeof between>[0]) => between(link, (message) => (isMute ? undefined : message));
     const [origin, mute, quiet] = [await startNode(), await startNode({ onLink }), await startNode()];
-    const [b, c] = [await startNode(), await startNode()];
+    const [b, c] = [await startNode({ deliveryOptions }), await startNode({ deliveryOptions })];
     const sink = await begin(origin, 3);
     const streams = [await watch(mute), await watch(quiet), await watch(b, [mute]), await watch(c, [quiet])];
     await until(() => streams.every((stream) => stream.newest >= 1));

@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { SegmentLog } from "@leat/node/services/jobs/segment-log.ts";
+import type { MediaMessage, SegmentStartMessage } from "@leat/node/wire/media/message.ts";
+import { plainConfig as config } from "../../../support/plain-config.ts";
+
+const facts = { epoch: 0, configVersion: 0, firstFrame: 0, discontinuity: false, wallClockMs: 0 };
+const never = new AbortController().signal;
+
+describe("segment log", () => {
+  let nowMs: number;
+  let log: SegmentLog;
+
+  beforeEach(() => {
+    nowMs = 0;
+    log = new SegmentLog({ keptSegments: 20, lag: { clock: { nowMs: () => nowMs }, maxMs: 5_000 } });
+  });
+
+  function begin(sequence: number): void {
+    const message: SegmentStartMessage = { type: "segmentStart", rung: 1, sequence, ...facts };
+    log.append({ rung: 1, sequence, message, config: { version: 0, config } });
+  }
+
+  function end(sequence: number): void {
+    const message: MediaMessage = { type: "segmentEnd", rung: 1, sequence, frames: 0, durationTicks: 0 };
+    log.append({ rung: 1, sequence, message });
+  }
+
+  /** The next message that is no configuration. */
+  async function next(reader: AsyncIterator<MediaMessage, void>): Promise<string> {
+    const { value } = await reader.next();
+    if (value?.type === "config") return next(reader);
+    return value === undefined ? "end" : `${value.type} ${(value as SegmentStartMessage).sequence}`;
+  }
+
+  it("lets a reader that lags go on with the newest segment, and never one that reads what was there before it", async () => {
+    for (const sequence of [0, 1]) {
+      begin(sequence);
+      end(sequence);
+    }
+    nowMs = 60_000;
+    const reader = log.readFrom(0, never)[Symbol.asyncIterator]();
+    assert.deepEqual([await next(reader), await next(reader)], ["segmentStart 0", "segmentEnd 0"]);
+    for (const sequence of [2, 3, 4, 5]) {
+      begin(sequence);
+      nowMs += 2_000;
+      end(sequence);
+    }
+    // History first, however old; then what came more than five seconds ago is passed over.
+    assert.deepEqual([await next(reader), await next(reader)], ["segmentStart 1", "segmentEnd 1"]);
+    assert.deepEqual([await next(reader), await next(reader)], ["segmentStart 5", "segmentEnd 5"]);
+    log.close();
+    assert.equal(await next(reader), "end");
+  });
+
+  it("passes nothing over for a reader that is in time", async () => {
+    const reader = log.readFrom(0, never)[Symbol.asyncIterator]();
+    for (const sequence of [0, 1, 2]) {
+      begin(sequence);
+      nowMs += 2_000;
+    }
+    assert.deepEqual(
+      [await next(reader), await next(reader), await next(reader)],
+      ["segmentStart 0", "segmentStart 1", "segmentStart 2"],
+    );
+  });
+});
