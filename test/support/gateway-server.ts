@@ -11,8 +11,8 @@ import { withDirectory } from "./media/ffmpeg.ts";
 
 /**
  * What a go-livepeer gateway with an orchestrator does on the wire, as its source says it (go-livepeer 176aa415,
- * server/mediaserver.go HandlePush and server/auth.go; LPMS eca118f2, ffmpeg/ffmpeg.go and encoder.c), never as a running
- * one was seen to do it:
+ * server/mediaserver.go HandlePush and server/auth.go; LPMS eca118f2, ffmpeg/ffmpeg.go and encoder.c). The head and the
+ * parts of an answer are laid out as those of a running gateway were:
  *
  * - PUT or POST `/live/NAME/NUMBER.ts`, the body a transport stream; another method is 405, another ending 400. The header
  *   `Livepeer-Transcode-Configuration` is JSON, 400 where it cannot be read; its profiles stand for all that follows under
