@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import type { MediaMessage } from "@leat/node/wire/media/message.ts";
+import type { MediaConnection, MediaMessage } from "@leat/node/wire/media/message.ts";
 import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import { between, useEdgeTree } from "../../../support/edge-tree-scene.ts";
+import type { MediaNode } from "../../../support/media-network.ts";
 import { until } from "../../../support/publish-items.ts";
 
 describe("edges that feed edges", function () {
@@ -11,7 +12,7 @@ describe("edges that feed edges", function () {
 
   it("hand on what the origin published, byte for byte, which is asked by the first alone and paid to nobody", async () => {
     const asked: string[] = [];
-    const onLink = (connection: Parameters<typeof between>[0]) => {
+    const onLink = (connection: MediaConnection) => {
       asked.push(connection.remoteAddress);
       return connection;
     };
@@ -79,7 +80,7 @@ describe("edges that feed edges", function () {
     let links = 0;
     const end = (message: MediaMessage): MediaMessage =>
       message.type === "segmentEnd" && message.rung === SOURCE_RUNG ? { type: "end", code: "STREAM_ENDED" } : message;
-    const onLink = (link: Parameters<typeof between>[0]) => {
+    const onLink = (link: MediaConnection) => {
       links += 1;
       return between(link, end);
     };
@@ -125,19 +126,30 @@ describe("edges that feed edges", function () {
   });
 
   it("leaves a parent that says nothing any more, and stays with one that has nothing to say", async () => {
-    let isMute = false;
+    const mute = new Set<MediaNode>();
     const deliveryOptions = { silenceMs: 600 };
-    const onLink = (link: Parameters<typeof between>[0]) => between(link, (message) => (isMute ? undefined : message));
-    const [origin, mute, quiet] = [await startNode(), await startNode({ onLink }), await startNode()];
-    const [b, c] = [await startNode({ deliveryOptions }), await startNode({ deliveryOptions })];
+    const startMutable = async () => {
+      const onLink = (link: MediaConnection) => between(link, (message) => (mute.has(node) ? undefined : message));
+      const node: MediaNode = await startNode({ onLink });
+      return node;
+    };
+    const origin = await startNode();
+    const parents = [await startMutable(), await startMutable()] as const;
+    const quiet = await startNode();
+    const edges = [await startNode({ deliveryOptions }), await startNode({ deliveryOptions })] as const;
+    const patient = await startNode({ deliveryOptions });
     const sink = await begin(origin, 3);
-    const streams = [await watch(mute), await watch(quiet), await watch(b, [mute]), await watch(c, [quiet])];
+    const streams = [await watch(quiet), await watch(patient, [quiet])];
+    for (const parent of parents) streams.push(await watch(parent));
+    for (const [at, edge] of edges.entries()) streams.push(await watch(edge, [parents[at]!]));
     await until(() => streams.every((stream) => stream.newest >= 1));
-    isMute = true;
-    await scene.balancer.until(() => holders(b).length === 2);
-    assert.deepEqual(failures(b), [[mute.address, "DELIVERY_PARENT_SILENT"]]);
-    // Nothing was published for as long.
-    assert.deepEqual(holders(c), [quiet.address]);
+    // Nothing is published meanwhile: whoever is not mute has as little to say, twice over.
+    for (const [at, edge] of edges.entries()) {
+      mute.add(parents[at]!);
+      await scene.balancer.until(() => holders(edge).length === 2);
+      assert.deepEqual(failures(edge), [[parents[at]!.address, "DELIVERY_PARENT_SILENT"]]);
+    }
+    assert.deepEqual(holders(patient), [quiet.address]);
     await publishRest(sink, 3);
     await ended(streams);
     for (const stream of streams) assert.deepEqual(parts(stream), published());
