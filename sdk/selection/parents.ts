@@ -49,6 +49,8 @@ export interface ParentChoice {
   /** Edges to ask, in this order, before the origin, which is asked last. */
   readonly parents: readonly Address[];
   readonly depth: number;
+  /** Nobody has room: the origin feeds it beyond what it should, until somebody does. */
+  readonly isLastResort: boolean;
   /** All holders, the cheapest first. */
   readonly weighed: readonly WeighedHolder[];
 }
@@ -70,7 +72,7 @@ export function chooseParents(
   parameters: Pick<SelectionParameters, "pointsPerRttMs" | "pointsPerDistance">,
 ): ParentChoice {
   // The origin serves viewers, too: it has the stream.
-  if (request.node === origin.node) return { parents: [], depth: 1, weighed: [] };
+  if (request.node === origin.node) return { parents: [], depth: 1, isLastResort: false, weighed: [] };
   const weighed = [origin, ...edges.filter(({ node }) => node !== origin.node)]
     .map((holder) => ({ holder, ...weigh(request, origin, holder, parameters) }))
     .sort((left, right) => left.cost - right.cost);
@@ -81,6 +83,7 @@ export function chooseParents(
   return {
     parents: parents.map(({ node }) => node),
     depth: first.depth + 1,
+    isLastResort: open.length === 0,
     weighed: weighed.map(({ holder, terms, cost, fault }) => ({
       node: holder.node,
       terms,

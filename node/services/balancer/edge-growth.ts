@@ -57,18 +57,18 @@ export class EdgeGrowth {
   look(): void {
     const { jobs, streams, tasks } = this.#parts;
     const edges = jobs.all().filter(({ row }) => row.primitive === "delivery");
-    const watched = new Set(edges.map(({ row }) => row.stream));
+    const watched = Map.groupBy(edges, ({ row }) => row.stream);
     for (const stream of this.#demands.keys()) if (!watched.has(stream)) this.#demands.delete(stream);
     for (const known of [this.#spare, this.#named]) {
       for (const job of known.keys()) if (jobs.find(job) === undefined) known.delete(job);
     }
-    for (const id of watched) {
+    for (const [id, all] of watched) {
       if (this.#busy.has(id) || tasks.signal.aborted) continue;
       this.#busy.add(id);
       tasks.run(async () => {
         try {
           const stream = await streams.find(id);
-          if (stream !== undefined && stream.state !== "ended") await this.#decide(stream);
+          if (stream !== undefined && stream.state !== "ended") await this.#decide(stream, all);
         } finally {
           this.#busy.delete(id);
         }
@@ -88,10 +88,9 @@ export class EdgeGrowth {
     return chosen;
   }
 
-  async #decide(stream: StreamRow): Promise<void> {
+  async #decide(stream: StreamRow, all: readonly LiveJob[]): Promise<void> {
     const { clock, logger } = this.#components;
     const { edgesPerStream, edgeCalmMs, edgeSettleMs } = this.#options;
-    const all = this.#edgesOf(stream.id);
     const kept = all.filter(({ row }) => !this.#spare.has(row.id));
     const before = this.#demands.get(stream.id) ?? { edges: Math.max(edgeParts.length, kept.length) };
     const running = kept.filter(isRunning).map((live) => this.#readUse(stream, live));
@@ -114,7 +113,7 @@ export class EdgeGrowth {
     if (kept.length > demand.edges && surplus[0] !== undefined)
       this.#spare.set(surplus[0].row.id, { emptySinceMs: undefined });
     if (kept.length < demand.edges && kept.length >= edgeParts.length) await this.#add(stream, all);
-    await this.#endEmpty(stream);
+    await this.#endEmpty(stream, all);
   }
 
   /** One that is spare already comes first: it has the stream. */
@@ -136,11 +135,12 @@ export class EdgeGrowth {
     if (live !== undefined) keeper.keep(live);
   }
 
-  async #endEmpty(stream: StreamRow): Promise<void> {
+  async #endEmpty(stream: StreamRow, all: readonly LiveJob[]): Promise<void> {
     const nowMs = this.#components.clock.nowMs();
-    for (const live of this.#edgesOf(stream.id)) {
+    for (const live of all) {
       const spare = this.#spare.get(live.row.id);
-      if (spare === undefined) continue;
+      // It may have ended meanwhile, with its stream.
+      if (spare === undefined || this.#parts.jobs.find(live.row.id) !== live) continue;
       if (isRunning(live) && this.#countViewers(stream, live) > 0) spare.emptySinceMs = undefined;
       else spare.emptySinceMs ??= nowMs;
       const isOver = spare.emptySinceMs !== undefined && nowMs - spare.emptySinceMs >= this.#options.edgeSettleMs;
@@ -153,12 +153,9 @@ export class EdgeGrowth {
     return isRunning(live) ? this.#countViewers(stream, live) : -1;
   }
 
-  #edgesOf(stream: Hex): LiveJob[] {
-    return this.#parts.jobs.ofStream(stream).filter(({ row }) => row.primitive === "delivery");
-  }
-
   #runningOf(stream: Hex): RunningLive[] {
-    return this.#edgesOf(stream).filter(isRunning);
+    const edges = this.#parts.jobs.ofStream(stream).filter(({ row }) => row.primitive === "delivery");
+    return edges.filter(isRunning);
   }
 
   #useOf(stream: StreamRow, live: RunningLive): number {

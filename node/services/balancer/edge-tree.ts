@@ -70,7 +70,14 @@ export class EdgeTree {
       refused.set(node, { code, atMs: this.#components.clock.nowMs() });
       this.#components.logger.warn("Edge was not served", { jobId: job, edge: from, parent: node, code });
     }
-    if (failed.length > 0 || holder !== firstOf(live.row.spec)) this.look(live.row.stream);
+    if (failed.length === 0 && holder === firstOf(live.row.spec)) return;
+    const { stream } = live.row;
+    this.look(stream);
+    if (refused.size === 0 || this.#parts.tasks.signal.aborted) return;
+    this.#parts.tasks.run(async (signal) => {
+      await this.#components.clock.sleep(REFUSED_MS, signal);
+      this.look(stream);
+    });
   }
 
   /** An edge of the stream came, went or moved: whoever hangs below one that is gone gets another. */
@@ -105,6 +112,8 @@ export class EdgeTree {
     const held = this.#holders.get(id) ?? firstOf(spec);
     const depth = depthOf(live);
     const choice = this.#choose(live, node, { depth, held });
+    // It keeps its place for when one of those that it was named serves it again.
+    if (choice.isLastResort) return;
     const next = this.#specOf(spec, choice);
     const isSame = sameNodes(next.parents, spec.parents) && held === firstOf(next);
     // With nobody nearer to the origin it stays where it is.

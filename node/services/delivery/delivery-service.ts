@@ -36,7 +36,7 @@ export const deliveryOptions = Type.Object(
       description: "Longest such pause, milliseconds",
     }),
     holderWaitMs: Type.Integer({
-      default: 1_000,
+      default: 2_000,
       minimum: 200,
       maximum: 30_000,
       description:

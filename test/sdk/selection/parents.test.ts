@@ -40,9 +40,13 @@ describe("parents of an edge", () => {
   });
 
   it("are none at the origin itself, and the origin where nobody else has room or is believed", () => {
-    assert.deepEqual(choose({ node: origin.node }, [holder(1)]), { parents: [], depth: 1, weighed: [] });
+    assert.deepEqual(choose({ node: origin.node }, [holder(1)]), {
+      ...{ parents: [], depth: 1, isLastResort: false, weighed: [] },
+    });
     const crowded = { ...origin, feeds: 7 };
-    assert.deepEqual(choose({}, [holder(1, { feeds: 2 })], crowded).parents, []);
+    const last = choose({}, [holder(1, { feeds: 2 })], crowded);
+    assert.deepEqual([last.parents, last.isLastResort], [[], true]);
+    assert.equal(choose({}, [holder(1, { feeds: 2 })]).isLastResort, false);
     const refused = new Set([nodeOf(1), origin.node]);
     assert.deepEqual(choose({ refused }, [holder(1)], crowded).parents, []);
     assert.deepEqual(choose({}, [holder(1)], crowded).parents, [nodeOf(1)]);
