@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import type { DeliverySpec, Origin } from "@leat/sdk/protocol/job.ts";
+import { type EdgeOf, useBalancer } from "../../../support/balancer-scene.ts";
+import { startMarket } from "../../../support/fake-market.ts";
+import { FakeNode } from "../../../support/fake-node.ts";
+
+/** As long as an edge is not named again that did not serve another one. */
+const refusedMs = 60_000;
+
+describe("balancer, who feeds an edge", () => {
+  const scene = useBalancer();
+  const { until, edgesOf, goLive } = scene;
+
+  beforeEach(async () => {
+    await scene.market.balancer.stop();
+    scene.nodes = [
+      new FakeNode(1, ["ingest"]),
+      new FakeNode(2, ["transcode", "delivery"]),
+      new FakeNode(3, ["transcode", "delivery"]),
+      new FakeNode(4, ["buyer"]),
+    ];
+    scene.market = await startMarket(scene.database, { nodes: scene.nodes, options: { edgeFanOut: 1 } });
+    for (const node of scene.nodes) scene.market.hub.join(node);
+  });
+
+  const parentsOf = ({ terms }: EdgeOf) => ((terms.spec as DeliverySpec).parents ?? []).map(({ node }) => node);
+  const namedTo = ({ node, terms }: EdgeOf) =>
+    (node.told("job.update") as { job: Hex; parents?: readonly Origin[] }[])
+      .filter(({ job, parents }) => job === terms.assignment.value.job && parents !== undefined)
+      .map(({ parents }) => parents!.map((parent) => parent.node));
+
+  /** The edge that the origin feeds, and the one that this one feeds. */
+  async function play(): Promise<{ above: EdgeOf; below: EdgeOf; slug: string }> {
+    const { id, slug } = await goLive();
+    await scene.market.balancer.play(slug);
+    const [above, below] = edgesOf(id).toSorted((one, other) => parentsOf(one).length - parentsOf(other).length);
+    return { above: above!, below: below!, slug };
+  }
+
+  const tell = ({ node, terms }: EdgeOf, holder: FakeNode, failed: { node: Hex; code: string }[]) => {
+    const { job, attempt } = terms.assignment.value;
+    return scene.market.hub.ask(node, "edge.holder", { job, attempt, holder: holder.address, failed });
+  };
+
+  it("names the next holder where the origin has enough, with its addresses, and how far that is", async () => {
+    const { above, below } = await play();
+    assert.deepEqual([parentsOf(above), parentsOf(below)], [[], [above.node.address]]);
+    const { parents, depth } = below.terms.spec as DeliverySpec;
+    assert.deepEqual([parents![0]!.multiaddrs, depth], [above.node.hello().multiaddrs, 2]);
+  });
+
+  it("lets the origin stand in for one that fell silent, and names that one again after a minute", async () => {
+    const { above, below } = await play();
+    await tell(below, scene.nodes[0], [{ node: above.node.address, code: "DELIVERY_PARENT_SILENT" }]);
+    await until(() => scene.market.clock.isSlept(refusedMs));
+    assert.deepEqual(namedTo(below), []);
+    await scene.market.clock.advance(refusedMs);
+    await until(() => namedTo(below).length > 0);
+    assert.deepEqual(namedTo(below), [[above.node.address]]);
+    await tell(below, above.node, []);
+    assert.deepEqual(namedTo(above), []);
+  });
+
+  it("never again names one that altered the stream to the edge that found it", async () => {
+    const { above, below, slug } = await play();
+    await tell(below, scene.nodes[0], [{ node: above.node.address, code: "DELIVERY_PART_ALTERED" }]);
+    await until(() => scene.market.clock.isSlept(refusedMs));
+    await scene.market.clock.advance(refusedMs + 1);
+    await scene.market.balancer.play(slug);
+    assert.deepEqual(namedTo(below), []);
+  });
+
+  it("hears of an edge from that edge alone", async () => {
+    const { above, below } = await play();
+    const forged = { node: above.node, terms: below.terms };
+    await assert.rejects(tell(forged, scene.nodes[0], []), { code: "JOB_NOT_YOURS" });
+  });
+});
