@@ -130,6 +130,7 @@ export class SessionHubService implements SessionHub, Startable {
   readonly #joined = new Set<(presence: NodePresence) => void>();
   readonly #left = new Set<(presence: NodePresence) => void>();
   readonly #heartbeats = new Set<(presence: NodePresence) => void>();
+  readonly #started = Promise.withResolvers<void>();
   #isStopping = false;
 
   constructor(components: SessionHubComponents, options: SessionHubOptions) {
@@ -151,7 +152,9 @@ export class SessionHubService implements SessionHub, Startable {
     return this.#nodes;
   }
 
+  /** To be called when all who must hear of nodes listen: those that dialed before are greeted now. */
   async start(): Promise<void> {
+    this.#started.resolve();
     this.#tasks.every(this.#options.heartbeatMs, () => this.#dropSilent());
     // Apart: a chain that is slow to answer must not keep the silent in session.
     this.#tasks.every(this.#options.heartbeatMs, () => this.#dropEnded());
@@ -159,6 +162,7 @@ export class SessionHubService implements SessionHub, Startable {
 
   async stop(): Promise<void> {
     this.#isStopping = true;
+    this.#started.resolve();
     await Promise.all([this.#tasks.close(), ...[...this.#sessions].map((session) => session.close())]);
   }
 
@@ -230,6 +234,7 @@ export class SessionHubService implements SessionHub, Startable {
       throw new PublicError({ code: "SESSION_NODE_WRONG" });
     }
     this.#checkOffer(hello);
+    await this.#started.promise;
     await this.#checkAccount(hello);
     await admit(hello);
     const words = await welcome();

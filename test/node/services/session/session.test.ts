@@ -50,6 +50,29 @@ describe("sessions", () => {
     );
   });
 
+  it("begin when all listen who must hear of nodes, however early a node dials", async () => {
+    const made = createHub({}, {}, hosts.create());
+    await made.host.start();
+    const dialed = Promise.withResolvers<void>();
+    const { client, host, hello } = await createClient([made.host], {
+      collectHello: () => {
+        dialed.resolve();
+        return hello;
+      },
+    });
+    const open = connected(client);
+    await host.start();
+    await client.start();
+    await dialed.promise;
+    // Long enough for an answer, where one came.
+    for (let turn = 0; turn < 200; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(made.hub.nodes.size, 0);
+    const heard = joined(made.hub);
+    await made.hub.start();
+    await open;
+    assert.deepEqual([...made.hub.nodes.keys()], [(await heard).node]);
+  });
+
   it("keep a heartbeat, and tell the node of the newest table", async () => {
     const { hub, host: balancer } = await startHub();
     const beat = new Promise<NodePresence>((resolve) => {
