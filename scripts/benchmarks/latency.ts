@@ -64,32 +64,81 @@ const ways: Readonly<Record<string, Way>> = {
  * from the player's canvas. By RTMP or WHIP to one node, transcoded at another (or not at all), served by the edge that
  * the cluster chose.
  */
-export const run: BenchCase = ({ log, signal }) => withNetwork(log, adjust, (network) => runAll(network, log, signal));
+export const run: BenchCase = async ({ log, signal }) => {
+  const chosen = await withNetwork(log, adjust, (network) => runAll(network, log, signal));
+  const hops = await withNetwork(log, adjustHops, (network) => runHops(network, log, signal));
+  return join([chosen, hops]);
+};
 
 async function runAll(network: TestNetwork, log: BenchOptions["log"], signal: AbortSignal): Promise<BenchResult> {
   const browser = await openBrowser();
   try {
-    const rows: Record<string, string | number>[] = [];
-    const json: Record<string, { p50Ms: number; p95Ms: number }> = {};
+    const results: BenchResult[] = [];
     for (const [name, { publish, watch, passthrough = false }] of Object.entries(ways)) {
       signal.throwIfAborted();
-      const latencies = await withStream(network, { publish, browser, passthrough }, async (slug) => {
-        const page = await watch({ network, browser, slug });
-        log(`${name}: plays; ${SAMPLES} pictures follow`);
-        try {
-          return await readLatencies(page, SAMPLES, EVERY);
-        } finally {
-          await page.close();
-        }
-      });
-      const [p50Ms, p95Ms] = [percentile(latencies, 0.5), percentile(latencies, 0.95)];
-      rows.push({ way: name, samples: latencies.length, p50Ms, p95Ms, maxMs: Math.max(...latencies) });
-      json[name] = { p50Ms, p95Ms };
+      const measured = await withStream(network, { publish, browser, passthrough }, async (slug) =>
+        measure(name, await watch({ network, browser, slug }), log),
+      );
+      results.push(measured);
     }
-    return { rows, json };
+    return join(results);
   } finally {
     await browser.close();
   }
+}
+
+/** The picture as it comes in, from an edge that has it from the origin, and from one that has it from that edge. */
+async function runHops(network: TestNetwork, log: BenchOptions["log"], signal: AbortSignal): Promise<BenchResult> {
+  const browser = await openBrowser();
+  try {
+    return await withStream(network, { publish: publishByRtmp, browser, passthrough: true }, async (slug) => {
+      const [above, below] = await waitFor("an edge below an edge", limitMs, () => findHops(network, slug));
+      signal.throwIfAborted();
+      const first = await measure("rtmp-whep-one-hop", await watchWhepAt(browser, above), log);
+      signal.throwIfAborted();
+      return join([first, await measure("rtmp-whep-two-hops", await watchWhepAt(browser, below), log)]);
+    });
+  } finally {
+    await browser.close();
+  }
+}
+
+async function measure(name: string, page: Page, log: BenchOptions["log"]): Promise<BenchResult> {
+  log(`${name}: plays; ${SAMPLES} pictures follow`);
+  try {
+    const latencies = await readLatencies(page, SAMPLES, EVERY);
+    const [p50Ms, p95Ms] = [percentile(latencies, 0.5), percentile(latencies, 0.95)];
+    const row = { way: name, samples: latencies.length, p50Ms, p95Ms, maxMs: Math.max(...latencies) };
+    return { rows: [row], json: { [name]: { p50Ms, p95Ms } } };
+  } finally {
+    await page.close();
+  }
+}
+
+function join(results: readonly BenchResult[]): BenchResult {
+  return {
+    rows: results.flatMap(({ rows }) => rows),
+    json: Object.assign({}, ...results.map(({ json }) => json)),
+  };
+}
+
+/** The stream's two edges, the one that feeds the other first. */
+async function findHops(network: TestNetwork, slug: string): Promise<readonly [string, string] | undefined> {
+  const { primary, fallback } = await getPlayback(network, slug);
+  if (fallback === null) return undefined;
+  const edges = [primary.hls, fallback.hls] as const;
+  for (const [at, edge] of edges.entries()) {
+    const metrics = await (await fetch(new URL("/metrics", edge))).text();
+    if (/^leat_delivery_edges_fed 1$/m.test(metrics)) return [edge, edges[1 - at]!];
+  }
+  return undefined;
+}
+
+/** One takes in, and feeds one edge, which feeds the other. */
+function adjustHops(name: string, config: Record<string, unknown>): Record<string, unknown> {
+  if (name === "balancer") return { ...config, balancer: { edgeFanOut: 1 } };
+  if (!["node-a", "node-b", "node-c"].includes(name)) return config;
+  return { ...config, node: { ...(config.node as object), roles: [name === INGEST ? "ingest" : "delivery"] } };
 }
 
 function adjust(name: string, config: Record<string, unknown>): Record<string, unknown> {
@@ -146,8 +195,12 @@ async function watchPage({ network, browser, slug }: Scene): Promise<Page> {
 /** A page with nothing but a player by WHEP, at the edge that the cluster chose. */
 async function watchWhep({ network, browser, slug }: Scene): Promise<Page> {
   const { primary } = await getPlayback(network, slug);
+  return watchWhepAt(browser, primary.hls);
+}
+
+async function watchWhepAt(browser: Browser, hls: string): Promise<Page> {
   const page = await browser.newPage();
-  await playWhep(page, new URL("whep", primary.hls).href);
+  await playWhep(page, new URL("whep", hls).href);
   await page.waitForFunction((seconds) => document.querySelector("video")!.currentTime > seconds, WHEP_SETTLE_S, {
     timeout: limitMs,
   });
