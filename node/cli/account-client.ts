@@ -1,4 +1,5 @@
 import { CodedError } from "@leat/sdk/base/errors.ts";
+import { checkContracts } from "@leat/sdk/client/contracts.ts";
 import { createClient, type LeatClient } from "@leat/sdk/client/create-client.ts";
 import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
 import type { Command } from "commander";
@@ -21,10 +22,11 @@ export interface AccountClient {
   readonly settings: NodeConfig;
 }
 
-/** Before anything is asked or signed: an endpoint of another chain would answer with nothing. */
+/** Before anything is asked or signed: another chain, or an address without a contract, would answer with nothing. */
 async function checkChain({ publicClient, deployment }: LeatClient): Promise<void> {
   const found = await publicClient.getChainId();
   if (found !== deployment.chainId) throw new ChainError({ code: "CHAIN_WRONG", wanted: deployment.chainId, found });
+  await checkContracts({ publicClient, deployment });
 }
 
 /**
@@ -47,7 +49,7 @@ export async function readAccount(command: Command, operands: number, keyFile?: 
   return { client: createClient({ rpcUrl, deployment, account, ...patience }), key, settings: values };
 }
 
-/** The same, of an endpoint that was found to be of the right chain. @throws CHAIN_WRONG too */
+/** The same, of an endpoint that was found to be of the right chain, with the contracts. @throws CHAIN_WRONG, CLIENT_CONTRACT_ABSENT too */
 export async function openAccount(command: Command, operands: number, keyFile?: string): Promise<AccountClient> {
   const account = await readAccount(command, operands, keyFile);
   await checkChain(account.client);

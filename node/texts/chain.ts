@@ -93,6 +93,10 @@ export const chainTexts = {
     happened: "this network's file has no contract {contract}",
     todo: 'take the file that "scripts/deploy" of this version wrote',
   },
+  CLIENT_CONTRACT_ABSENT: {
+    happened: "there is no contract at {address}, where the network file has {contract}",
+    todo: "compare the file with the one that the network's operator gives out: nothing was sent",
+  },
   SIGNER_UNKNOWN: {
     happened: "{found} cannot sign",
     todo: "give a viem account or wallet client, or an ethers signer",

@@ -40,6 +40,7 @@ export class ClientError extends CodedError<
   | { code: "CLIENT_TOKEN_UNKNOWN"; token: string }
   | { code: "CLIENT_CLUSTER_UNKNOWN"; cluster: bigint; count: bigint }
   | { code: "CLIENT_CONTRACT_MISSING"; contract: string }
+  | { code: "CLIENT_CONTRACT_ABSENT"; contract: string; address: Address }
 > {}
 
 /** A transaction that is in a block. */

@@ -2,6 +2,7 @@ import { erc20Abi } from "viem";
 import { paymentEscrowAbi } from "../../protocol/abi/payment-escrow.ts";
 import { type Channel, channelId, hubChannel } from "../../protocol/channel.ts";
 import { type Address, type Hex, isHex, toAddress } from "../../protocol/hex.ts";
+import { checkEscrow } from "../contracts.ts";
 import type { LeatClient } from "../create-client.ts";
 import { explainRefusal, nameToken } from "../refusals.ts";
 import { addressOf, ClientError, type Done, write } from "../transaction.ts";
@@ -28,7 +29,10 @@ export async function balanceShort(
   return new ClientError({ code: "CLIENT_BALANCE_SHORT", ...(await nameToken(client, token)), wanted, found });
 }
 
-/** Moves `amount` base units into the pool of `account` (default: the caller's), allowing the escrow first if needed. */
+/**
+ * Moves `amount` base units into the pool of `account` (default: the caller's), allowing the escrow first if needed.
+ * @throws CLIENT_CONTRACT_ABSENT before anything is allowed, CLIENT_BALANCE_SHORT
+ */
 export async function deposit(
   client: LeatClient,
   input: { readonly token: Address; readonly amount: bigint; readonly account?: Address },
@@ -36,6 +40,7 @@ export async function deposit(
   const { publicClient, deployment } = client;
   const { token, amount } = input;
   const owner = addressOf(client);
+  await checkEscrow(client);
   const erc20 = { address: token, abi: erc20Abi } as const;
   const [found, allowed] = await Promise.all([
     publicClient.readContract({ ...erc20, functionName: "balanceOf", args: [owner] }),

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { erc20Abi } from "viem";
 import type { NodeKey } from "../../../../node/kernel/keys.ts";
 import { deposit, reserve, thaw } from "../../../../sdk/client/actions/account.ts";
 import { createCluster, joinOperator } from "../../../../sdk/client/actions/operator.ts";
+import type { ClientError } from "../../../../sdk/client/transaction.ts";
 import { bytesToHex } from "../../../../sdk/protocol/hex.ts";
 import { type AnvilChain, openAnvil } from "../../../support/anvil-chain.ts";
 import { writeCliSettings } from "../../../support/cli-settings.ts";
@@ -62,6 +64,33 @@ describe("cli/commands buyer and operator", () => {
     const error = short.answer.error as Record<string, unknown>;
     assert.deepEqual([short.code, error.code, error.found], [1, "CLIENT_BALANCE_SHORT", "3450000"]);
     assert.match(String(error.message), /^the account has 3\.45 USDC, and 99 are needed; /);
+  });
+
+  it("sends and allows nothing where the network's file names a contract that is not there", async function () {
+    this.timeout(30_000);
+    const escrow = `0x${"57".repeat(20)}` as const;
+    const deployment = { ...anvil.deployment, escrow };
+    const client = { ...anvil.client(key), deployment };
+    const { USDC } = anvil.deployment.tokens;
+    const absent = { code: "CLIENT_CONTRACT_ABSENT", contract: "escrow", address: escrow };
+    await assert.rejects(deposit(client, { token: USDC, amount: 1_000n }), ({ detail }: ClientError) => {
+      assert.deepEqual(detail, absent);
+      return true;
+    });
+    const allowance = { address: USDC, abi: erc20Abi, functionName: "allowance", args: [key.address, escrow] } as const;
+    assert.equal(await client.publicClient.readContract(allowance), 0n);
+    const wrong = join(folder, "wrong");
+    await mkdir(wrong);
+    await writeCliSettings({ ...anvil, deployment }, wrong, { node: key });
+    for (const words of [
+      ["buyer", "deposit", "1", "USDC"],
+      ["buyer", "status"],
+      ["operator", "status"],
+    ]) {
+      const { code, stdout } = await runLeat(...words, "--config", join(wrong, "leat.json"), "--json");
+      const { error } = JSON.parse(stdout) as { error: Record<string, unknown> };
+      assert.deepEqual([code, error.code, error.address], [1, "CLIENT_CONTRACT_ABSENT", escrow]);
+    }
   });
 
   it("says that the chain does not answer, or is another, in a line without the endpoint's address", async function () {
