@@ -91,7 +91,7 @@ export async function lay(config: NodeConfig): Promise<Foundation> {
   const refusals = new RefusalBook();
   const onRefused = (stream: string, code: PlaybackCode) => refusals.note(stream, code);
   const owners = new WebhookAsker({ clock, logger }, config.access);
-  const readiness: ReadinessCheck[] = [];
+  const readiness: ReadinessCheck[] = [{ name: "store", check: () => database.findFault() }];
   addHealth(http, readiness);
   addMetrics(http, metrics);
   return {

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
 import { Mutex } from "../kernel/mutex.ts";
-import { type Database, StoreError } from "./database.ts";
+import type { Database } from "./database.ts";
+import { StoreError } from "./errors.ts";
 
 /** A few bytes that live with the node's key and not with its data: durable when `write` resolves. */
 export interface KeyWitness {

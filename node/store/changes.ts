@@ -1,4 +1,4 @@
-import type { Level } from "level";
+import type { DurableLevel } from "./durable-level.ts";
 
 /** What a change sees: everything written before it, also what is not on disk yet. */
 export interface Changes {
@@ -18,7 +18,7 @@ export type Staged = Map<string, string | undefined>;
 
 /** What a change stands on. */
 export interface Ground {
-  readonly level: Level<string, string>;
+  readonly level: Pick<DurableLevel, "get" | "read">;
   /** What the changes before it put, now. */
   staged(): Staged;
   assertOpen(): void;
@@ -45,15 +45,16 @@ export class ChangesView implements Changes {
     const { level, staged, assertOpen } = this.#ground;
     if (staged().has(key)) return staged().get(key);
     assertOpen();
-    // A read through the thread pool costs ten times the look-up, and changes wait for each other's reads.
-    return level.getSync(key);
+    return level.get(key);
   }
 
   async list(prefix: string): Promise<[key: string, value: string][]> {
     this.#ground.assertOpen();
     // Layers first: what is moved to disk while the iterator runs must not be missed.
     const above = this.#above();
-    const found = new Map(await this.#ground.level.iterator({ gte: prefix, lt: endOf(prefix) }).all());
+    const found = new Map(
+      await this.#ground.level.read((level) => level.iterator({ gte: prefix, lt: endOf(prefix) }).all()),
+    );
     for (const [key, value] of above) {
       if (!key.startsWith(prefix)) continue;
       if (value === undefined) found.delete(key);
@@ -69,16 +70,18 @@ export class ChangesView implements Changes {
     for (const [key, value] of above) {
       if (value !== undefined && key.startsWith(prefix) && key > (last ?? "")) last = key;
     }
-    for await (const key of this.#ground.level.keys({ gte: prefix, lt: endOf(prefix), reverse: true })) {
-      if (above.has(key) && above.get(key) === undefined) continue;
-      return key > (last ?? "") ? key : last;
-    }
-    return last;
+    return this.#ground.level.read(async (level) => {
+      for await (const key of level.keys({ gte: prefix, lt: endOf(prefix), reverse: true })) {
+        if (above.has(key) && above.get(key) === undefined) continue;
+        return key > (last ?? "") ? key : last;
+      }
+      return last;
+    });
   }
 
   async firstFrom(from: string, prefix: string): Promise<[key: string, value: string] | undefined> {
     this.#ground.assertOpen();
-    const { level, staged } = this.#ground;
+    const { staged } = this.#ground;
     // Not copied: there is one such look for each receipt that comes again. What is moved to disk meanwhile stays here.
     const [own, before] = [this.#own, staged()];
     let first: [key: string, value: string] | undefined;
@@ -88,11 +91,13 @@ export class ChangesView implements Changes {
     };
     for (const entry of before) if (own?.has(entry[0]) !== true) consider(entry);
     for (const entry of own ?? []) consider(entry);
-    for await (const found of level.iterator({ gte: from < prefix ? prefix : from, lt: endOf(prefix) })) {
-      if (own?.has(found[0]) === true || before.has(found[0])) continue;
-      return first !== undefined && first[0] < found[0] ? first : found;
-    }
-    return first;
+    return this.#ground.level.read(async (level) => {
+      for await (const found of level.iterator({ gte: from < prefix ? prefix : from, lt: endOf(prefix) })) {
+        if (own?.has(found[0]) === true || before.has(found[0])) continue;
+        return first !== undefined && first[0] < found[0] ? first : found;
+      }
+      return first;
+    });
   }
 
   put(key: string, value: string): void {

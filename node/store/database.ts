@@ -1,20 +1,7 @@
-import { CodedError } from "@leat/sdk/base/errors.ts";
-import { fileReason } from "@leat/sdk/base/file-reasons.ts";
-import { Level } from "level";
-import { makeFolder } from "../kernel/make-folder.ts";
 import { Turns } from "../kernel/turns.ts";
 import { type Changes, ChangesView, type Ground, type Staged } from "./changes.ts";
-import { findDamage } from "./log-check.ts";
-
-export class StoreError extends CodedError<
-  | { code: "STORE_LOCKED"; location: string }
-  | { code: "STORE_DAMAGED"; location: string; reason: string }
-  | { code: "STORE_UNUSABLE"; location: string; reason: string }
-  | { code: "STORE_WRITE_FAILED"; location: string; reason: string }
-  | { code: "STORE_CLOSED"; location: string }
-  | { code: "STORE_RECEIPT_DIFFERENT"; key: string }
-  | { code: "STORE_NOT_OF_KEY"; location: string }
-> {}
+import { DurableLevel } from "./durable-level.ts";
+import { StoreError } from "./errors.ts";
 
 /**
  * Under a lasting load fsyncs begin so far apart on average, after a few at once: a change that comes alone waits for
@@ -65,11 +52,12 @@ export interface ChangeOptions {
 
 /**
  * One `level` database. A change is all or nothing and its promise resolves only when it is on disk (fsync). Changes
- * that come close together are made in a row and share an fsync, so many small durable writes cost few of them.
+ * that come close together are made in a row and share an fsync, so many small durable writes cost few of them. While
+ * the disk refuses, changes are refused and what is there can be read; each change looks whether there is room again.
  */
 export class Database {
   readonly location: string;
-  readonly #level: Level<string, string>;
+  readonly #level: DurableLevel;
   readonly #ground: Ground;
   readonly #turns = new Turns(TURNS);
   readonly #patientTurns = new Turns(PATIENT_TURNS);
@@ -84,25 +72,14 @@ export class Database {
   #commits = 0;
   #failures = 0;
 
-  private constructor(location: string, level: Level<string, string>) {
-    this.location = location;
+  private constructor(level: DurableLevel) {
+    this.location = level.location;
     this.#level = level;
     this.#ground = { level, staged: () => this.#staged, assertOpen: () => this.#assertOpen() };
   }
 
   static async open(location: string): Promise<Database> {
-    await makeFolder(location).catch((cause: Error) => {
-      throw new StoreError({ code: "STORE_UNUSABLE", location, reason: fileReason(cause) }, { cause });
-    });
-    const damage = await findDamage(location);
-    if (damage !== undefined) throw new StoreError({ code: "STORE_DAMAGED", location, reason: damage });
-    const level = new Level<string, string>(location, { valueEncoding: "utf8" });
-    try {
-      await level.open();
-    } catch (error) {
-      throw openError(location, error);
-    }
-    return new Database(location, level);
+    return new Database(await DurableLevel.open(location));
   }
 
   /** Fsyncs so far: for measuring how many changes share one. */
@@ -113,6 +90,13 @@ export class Database {
   /** Writes that failed so far: what was read before the last of them may never have been written. */
   get failures(): number {
     return this.#failures;
+  }
+
+  /** Asks whether it can be written, and makes it so again if there is room. Answers the code of why not. */
+  async findFault(): Promise<StoreError["code"] | undefined> {
+    if (this.#level.failure === undefined) return undefined;
+    await this.change(() => {}).catch(() => {});
+    return this.#level.failure === undefined ? undefined : "STORE_WRITE_FAILED";
   }
 
   /** Runs `work` alone. What it puts becomes durable as a whole before the promise resolves; nothing of it if it throws. */
@@ -157,28 +141,21 @@ export class Database {
   }
 
   async #writeRow(asked: readonly Asked[]): Promise<void> {
+    await this.#level.mend();
     for (const one of asked) await one.make(new ChangesView(this.#ground));
     try {
       if (this.#staged.size > 0) {
-        const operations = [...this.#staged].map(([key, value]) =>
-          value === undefined ? { type: "del" as const, key } : { type: "put" as const, key, value },
-        );
-        await this.#level.batch(operations, { sync: true });
+        await this.#level.write(this.#staged);
         this.#commits += 1;
       }
       this.#staged = new Map();
       // Also an answer that changed nothing may rest on what was made before it.
       for (const one of asked) one.answer();
-    } catch (cause) {
+    } catch (error) {
       this.#staged = new Map();
       this.#failures += 1;
-      const error = this.#writeError(reasonOf(cause), cause);
       for (const one of asked) one.fail(error);
     }
-  }
-
-  #writeError(reason: string, cause?: unknown): StoreError {
-    return new StoreError({ code: "STORE_WRITE_FAILED", location: this.location, reason }, { cause });
   }
 
   #assertOpen(): void {
@@ -188,25 +165,4 @@ export class Database {
   #closedError(): StoreError {
     return new StoreError({ code: "STORE_CLOSED", location: this.location });
   }
-}
-
-/** What LevelDB says of a folder, by our codes. */
-export function openError(location: string, error: unknown): StoreError {
-  const reason = reasonOf(error);
-  const code = ((error as { cause?: { code?: string } }).cause?.code ?? "") as string;
-  if (code === "LEVEL_LOCKED") return new StoreError({ code: "STORE_LOCKED", location }, { cause: error });
-  if (
-    code === "LEVEL_CORRUPTION" ||
-    /corrupt|checksum|CURRENT file|missing files|MANIFEST-\d+: No such file/i.test(reason)
-  ) {
-    return new StoreError({ code: "STORE_DAMAGED", location, reason }, { cause: error });
-  }
-  // LevelDB tells the system's words and not its code.
-  const isFull = /no space left on device/i.test(reason);
-  return new StoreError({ code: "STORE_UNUSABLE", location, reason: isFull ? "ENOSPC" : reason }, { cause: error });
-}
-
-function reasonOf(error: unknown): string {
-  const inner = (error as { cause?: unknown }).cause ?? error;
-  return inner instanceof Error ? inner.message : String(inner);
 }

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { type Database, StoreError } from "./database.ts";
+import type { Database } from "./database.ts";
+import { StoreError } from "./errors.ts";
 import { fromText, toText } from "./json.ts";
 
 /**

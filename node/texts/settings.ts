@@ -139,7 +139,7 @@ export const settingTexts = {
   },
   STORE_WRITE_FAILED: {
     happened: "nothing more can be written in {location} ({reason|file})",
-    todo: "make room on the disk and start the node again: nothing that was acknowledged is lost",
+    todo: "make room on its disk: the node goes on by itself, and nothing that was acknowledged is lost",
   },
   STORE_CLOSED: { happened: "the store in {location} was closed while it was needed", todo: "start the node again" },
   STORE_RECEIPT_DIFFERENT: {

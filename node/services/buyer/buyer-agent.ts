@@ -187,7 +187,7 @@ export class BuyerAgentService implements Startable {
       if (kind !== "delivery") this.#edges.compareWith(stream, { ...report, receiptHash, seq });
     } catch (error) {
       this.#reports.add(1, { verdict: "refused" });
-      const code = error instanceof BuyerError ? error.code : "unknown";
+      const code = isCodedError(error) ? error.code : "unknown";
       logger.warn("Usage report was refused", { jobId: report.job, kind: report.kind, code });
       throw error;
     }

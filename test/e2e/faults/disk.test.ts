@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { assertPaidOnce, feedOne } from "../../support/faults/feeding.ts";
+import { assertPaidOnce, feedOffer, feedOne } from "../../support/faults/feeding.ts";
 import type { PayeeHandle } from "../../support/faults/payee-handle.ts";
 import { PayeeWorld, type TestPayee, type TestPayer } from "../../support/faults/payee-world.ts";
 
@@ -46,6 +46,9 @@ describe("a payee whose disk is full", function () {
     assert.equal(held?.[0]?.value.seq, payer.acknowledged!.seq);
 
     await run("prlimit", ["--pid", String(process.pid), "--fsize=unlimited:"]);
+    // The same process goes on, and takes what it refused.
+    await feedOffer(process, payer, payer.offered!);
+    await feedOne(process, payer, 3n);
     process.kill();
     await process.exited;
     process = world.spawn();

@@ -1,11 +1,20 @@
 import assert from "node:assert/strict";
 import { inspect } from "node:util";
+import type { VoucherOffer } from "../../../sdk/protocol/job.ts";
 import type { PayeeHandle } from "./payee-handle.ts";
 import type { PayeeWorld, TestPayee, TestPayer } from "./payee-world.ts";
 
 /** Offers one voucher and takes its acknowledgement down; undefined when the payee is gone. */
 export async function feedOne(process: PayeeHandle, payer: TestPayer, more: bigint): Promise<true | undefined> {
-  const offer = await payer.next(more);
+  return await feedOffer(process, payer, await payer.next(more));
+}
+
+/** The same for a voucher that is signed, also one that was refused before. */
+export async function feedOffer(
+  process: PayeeHandle,
+  payer: TestPayer,
+  offer: VoucherOffer,
+): Promise<true | undefined> {
   const reply = await process.offer(offer);
   if (reply === undefined) return undefined;
   assert.equal(reply.of, "answer", inspect(reply));
