@@ -112,7 +112,7 @@ function describeHealth({ faults, videoBitrate, audioBitrate, frameRate, keyInte
     `${frameRate} pictures a second at ${Math.round(videoBitrate / 1_000)} kb/s`,
     `sound at ${Math.round(audioBitrate / 1_000)} kb/s`,
     ...(keyIntervalMs === null ? [] : [`a key frame every ${(keyIntervalMs / 1_000).toFixed(1)} s`]),
-    `${driftMs} ms later than at first`,
+    `${Math.abs(driftMs)} ms ${driftMs < 0 ? "earlier" : "later"} than at first`,
   ];
   const said = faults.length === 0 ? "good" : `poor, ${faults.map((fault) => faultTexts[fault]).join(", ")}`;
   return `what comes in is ${said}: ${parts.join(", ")}`;

@@ -127,7 +127,9 @@ describe("report of a stream", () => {
     const show = (health: typeof good | (Omit<typeof good, "faults"> & { readonly faults: readonly ["slow"] })) =>
       renderStream({ ...stream, health }, [], [], [usdc]);
     const numbers = "29.97 pictures a second at 2650 kb/s, sound at 128 kb/s, a key frame every 2.0 s";
-    assert.ok(show(good).includes(`what comes in is good: ${numbers}, -3 ms later than at first`));
+    assert.ok(show(good).includes(`what comes in is good: ${numbers}, 3 ms earlier than at first`));
+    const late = renderStream({ ...stream, health: { ...good, driftMs: 17 } }, [], [], [usdc]);
+    assert.ok(late.includes("17 ms later than at first"));
     assert.match(show({ ...good, faults: ["slow"] }), /^what comes in is poor, less comes than real time needs/m);
   });
 
