@@ -5,7 +5,7 @@ import { formatAmount } from "@leat/sdk/protocol/units.ts";
 
 /**
  * What a person is told of one code. `{name}` stands for a fact of the error; `{name|ether}` is in wei, `{name|exact}`
- * in 10^-30 of a token, `{name|token}` in base units of the error's `decimals`, and all are shown as whole ones;
+ * in 10^-30 of a token, `{name|deposit}` the same rounded up to what can be put in, `{name|token}` in base units of the error's `decimals`, and all are shown as whole ones;
  * `{name|time}` is in seconds since 1970, `{name|file}` is the system's code for a file's failure, `{name|error}` another error's facts, in whose place its own
  * text stands.
  */
@@ -42,11 +42,18 @@ function fill(template: string | undefined, detail: ErrorDetail, texts: ErrorTex
     if (unit === "file") return describeFileReason(String(fact));
     if (unit === "time") return formatTime(fact as bigint);
     if (unit === "error") return describeDetail(fact as ErrorDetail, texts);
+    if (unit === "deposit" && typeof fact === "bigint") return formatAmount(roundUp(fact), 30);
     const decimals = unit === "token" ? Number(facts.decimals) : decimalsBy[unit ?? ""];
     return typeof fact === "bigint" && decimals !== undefined
       ? formatAmount(fact, decimals)
       : String(fact ?? "unknown");
   });
+}
+
+/** To a millionth of a token: the tokens that are paid in have six digits or more. */
+function roundUp(exact: bigint): bigint {
+  const step = 10n ** 24n;
+  return ((exact + step - 1n) / step) * step;
 }
 
 /** For a code that no table knows: a peer of a later version may send one. */

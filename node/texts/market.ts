@@ -77,7 +77,7 @@ export const marketTexts = {
   },
   BUYER_UNFUNDED: {
     happened:
-      "the reserve for this cluster has {reserveExact|exact} whole tokens of {token}, and {neededExact|exact} are needed to begin",
+      "the reserve for this cluster has {reserveExact|exact} whole tokens of {token}, and {neededExact|deposit} are needed to begin",
     todo: 'put money in with "scripts/leat buyer deposit AMOUNT TOKEN --cluster ID"',
   },
   BUYER_AGENT_ABSENT: {

@@ -143,6 +143,11 @@ describe("the table of error texts", () => {
       foundWei: 5n * 10n ** 17n,
     });
     assert.match(explainError(short), /^the deployer 0xaa has 0\.5 ether, and up to 2 are needed; /);
+    const unfunded = (neededExact: bigint) =>
+      explainError(new CodedError({ code: "BUYER_UNFUNDED", token: "USDC", reserveExact: 0n, neededExact }));
+    // What is to be put in is an amount that the token has.
+    assert.match(unfunded(6_338_043_250_000_000n * 10n ** 12n), / 0\.006339 are needed to begin; /);
+    assert.match(unfunded(2n * 10n ** 30n), / 2 are needed to begin; /);
     const said = new CodedError(
       { code: "SQL_OPEN_FAILED", location: "x", reason: "y" },
       { message: "the folder is no database" },
