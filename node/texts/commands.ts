@@ -20,12 +20,21 @@ export const commandTexts = {
       "{collected|token} {symbol} were collected on the channel already, and a cap of {cap|token} counts them: nothing could be signed",
     todo: "name a larger --cap, what was paid included",
   },
+  CLI_EARNINGS_SHORT: {
+    happened: "the escrow holds {found|token} {symbol} of proceeds for {account}, and {wanted|token} were named",
+    todo: 'name a smaller amount, or the key of the beneficiary, whose they are; proceeds that are sent at once are in its wallet ("scripts/leat operator status" says who it is)',
+  },
+  CLI_PAYEE_UNKNOWN: {
+    happened:
+      "{payee} is no operator's node, so nobody could collect what is reserved for it, and it comes back by a thaw alone",
+    todo: "correct --payee, or name a cluster by --cluster; --force reserves all the same",
+  },
   CLI_ENDPOINT_INVALID: {
     happened: "{endpoint} is no address of a node: wanted is {wanted}",
     todo: "name where this node answers, such as https://video.example",
   },
   CLI_EXPLAIN_UNREACHABLE: { todo: "look at --url: the cluster's balancer answers there" },
-  CLI_EXPLAIN_REFUSED: { happened: "{url} answered {status}", todo: "look at the id, and whether --url is a balancer" },
+  CLI_EXPLAIN_REFUSED: { todo: "look at the id, and whether --url is a balancer" },
   CLI_EXPLAIN_INPUT_INVALID: { todo: 'take an id from "scripts/leat stream show STREAM"' },
   CLI_FAULT_UNREADABLE: { todo: "docs/protocol/faults.md shows the form of the file" },
   CLI_INTERRUPTED: saidByThrower,

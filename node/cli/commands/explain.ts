@@ -17,7 +17,7 @@ import { describePayer, type PayerReport, recomputeScore } from "../payer-report
 
 export class ExplainError extends CodedError<
   | { code: "CLI_EXPLAIN_UNREACHABLE"; url: string }
-  | { code: "CLI_EXPLAIN_REFUSED"; url: string; status: number }
+  | { code: "CLI_EXPLAIN_REFUSED"; url: string; status: number; reason: string }
   | { code: "CLI_EXPLAIN_INPUT_INVALID"; input: string }
 > {}
 
@@ -179,8 +179,11 @@ async function fetchJson(url: string, target: string): Promise<unknown> {
       { cause, message: `no answer from ${full}` },
     );
   }
-  if (!response.ok) throw new ExplainError({ code: "CLI_EXPLAIN_REFUSED", url: full, status: response.status });
-  return response.json();
+  const answer = (await response.json().catch(() => undefined)) as { error?: { code?: string; message?: string } };
+  if (response.ok && answer !== undefined) return answer;
+  const { code: reason = "UNKNOWN", message: said = "it said nothing that can be read" } = answer?.error ?? {};
+  const message = `${full} refused (${reason}, ${response.status}): ${said}`;
+  throw new ExplainError({ code: "CLI_EXPLAIN_REFUSED", url: full, status: response.status, reason }, { message });
 }
 
 /** Plain JSON has no bigint. */

@@ -1,3 +1,4 @@
+import { CodedError } from "@leat/sdk/base/errors.ts";
 import { formatTime } from "@leat/sdk/base/format-time.ts";
 import {
   cancelThaw,
@@ -10,9 +11,10 @@ import {
   tokenAddress,
   withdraw,
 } from "@leat/sdk/client/actions/account.ts";
+import { getOperatorOf } from "@leat/sdk/client/actions/node-keys.ts";
 import { getClusterAccount } from "@leat/sdk/client/actions/operator.ts";
 import type { LeatClient } from "@leat/sdk/client/create-client.ts";
-import type { Done } from "@leat/sdk/client/transaction.ts";
+import { ClientError, type Done } from "@leat/sdk/client/transaction.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import { formatAmount, parsePayment } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
@@ -21,7 +23,10 @@ import { readAddress, readCluster, readRecipient } from "../../arguments.ts";
 import { printResult, UsageError } from "../../output.ts";
 import { acceptSettings } from "../../settings-flags.ts";
 
+export class PayeeError extends CodedError<{ code: "CLI_PAYEE_UNKNOWN"; payee: Address }> {}
+
 interface PayeeFlags {
+  readonly force?: boolean;
   readonly cluster?: string;
   readonly payee?: string;
 }
@@ -32,7 +37,8 @@ type Channel = Omit<ReserveInput, "amount">;
 export function registerTakeBack(buyer: Command): void {
   acceptPayee(buyer.command("reserve <amount> <token>"))
     .description("promise part of the deposit to a cluster")
-    .action(changeBy(reserve));
+    .option("--force", "reserve also for a payee that is no operator's node")
+    .action(changeBy(reserve, assertCollectable));
   acceptPayee(buyer.command("thaw <amount> <token>"))
     .description("start to take back what is reserved; it can still be collected until the wait is over")
     .action(changeBy(thaw));
@@ -74,10 +80,13 @@ function acceptPayee(command: Command): Command {
     .option("--payee <address>", "in place of a cluster: the node that it is reserved for");
 }
 
-function changeBy(act: (client: LeatClient, input: ReserveInput) => Promise<Done>) {
+type Check = (client: LeatClient, flags: PayeeFlags, channel: Channel) => Promise<void>;
+
+function changeBy(act: (client: LeatClient, input: ReserveInput) => Promise<Done>, check: Check = async () => {}) {
   return async (amount: string, name: string, flags: PayeeFlags, command: Command) => {
     const account = await openAccount(command, 2);
     const channel = await readChannel(account.client, name, flags);
+    await check(account.client, flags, channel);
     const { decimals } = await getBalances(account.client, channel.token);
     const done = await act(account.client, { ...channel, amount: parsePayment(amount, decimals) });
     await report(command, account, { name, flags, channel, done });
@@ -90,6 +99,15 @@ function endThaw(act: (client: LeatClient, input: Channel) => Promise<Done>) {
     const channel = await readChannel(account.client, name, flags);
     await report(command, account, { name, flags, channel, done: await act(account.client, channel) });
   };
+}
+
+/** What is reserved for an address that nobody sells under lies there until a thaw is over. */
+async function assertCollectable(client: LeatClient, flags: PayeeFlags, { payee }: Channel): Promise<void> {
+  if (flags.payee === undefined || flags.force === true) return;
+  await getOperatorOf(client, payee).catch((error) => {
+    if (!(error instanceof ClientError) || error.detail.code !== "CLIENT_NODE_UNKNOWN") throw error;
+    throw new PayeeError({ code: "CLI_PAYEE_UNKNOWN", payee }, { cause: error });
+  });
 }
 
 async function readChannel(client: LeatClient, name: string, { cluster, payee }: PayeeFlags): Promise<Channel> {

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { describe as describeDecision, describeNode } from "@leat/node/cli/commands/explain.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { explain } from "@leat/sdk/selection/explain.ts";
@@ -8,10 +11,28 @@ import { createSeedChain, deriveSeed } from "@leat/sdk/selection/seed.ts";
 import { select } from "@leat/sdk/selection/selection.ts";
 import { createTable } from "@leat/sdk/selection/table.ts";
 import { addressOf, makeCandidate, makeRequest } from "../../../support/candidates.ts";
+import { runLeat } from "../../../support/run-leat.ts";
 
 const word = (byte: number): Hex => `0x${byte.toString(16).padStart(2, "0").repeat(32)}`;
 
 describe("leat explain", () => {
+  it("passes on what the server refused, by its code and its words", async () => {
+    const server = createServer((_request, response) => {
+      response.writeHead(404, { "content-type": "application/json" });
+      response.end(JSON.stringify({ error: { code: "SELECTION_UNKNOWN", message: "there is no such decision" } }));
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    try {
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const { code, stdout } = await runLeat("explain", word(9), "--url", url, "--json");
+      const { error } = JSON.parse(stdout) as { error: Record<string, unknown> };
+      assert.deepEqual([code, error.code, error.reason], [1, "CLI_EXPLAIN_REFUSED", "SELECTION_UNKNOWN"]);
+      assert.match(String(error.message), /\(SELECTION_UNKNOWN, 404\): there is no such decision;/);
+    } finally {
+      server.close();
+    }
+  });
+
   it("says who was left out and why, what each of the drawn cost, and who won", () => {
     const rows = [
       makeCandidate(1),

@@ -114,8 +114,8 @@ describe("cli/commands operator", function () {
     assert.match(before, /^endpoint {2}https:\/\/n\.example\nclusters {2}1 \(takes 10 % at most\)$/m);
     assert.match(before, /^USDC +3 +1 +3$/m);
     assert.match(before, /"leat operator withdraw-earnings AMOUNT TOKEN --key FILE"/);
-    await refused("CLIENT_POOL_SHORT", "node", "withdraw-earnings", "3", "USDC");
-    await refused("CLIENT_POOL_SHORT", "owner", "withdraw-earnings", "3.000001", "USDC");
+    await refused("CLI_EARNINGS_SHORT", "node", "withdraw-earnings", "3", "USDC");
+    await refused("CLI_EARNINGS_SHORT", "owner", "withdraw-earnings", "3.000001", "USDC");
     const out = await done("owner", "withdraw-earnings", "2", "USDC");
     assert.deepEqual([out.to, out.wallet, out.pool], [owner!.address, "2000000", "1000000"]);
     assert.equal((await done("owner", "withdraw-earnings", "1", "USDC", "--to", manager!.address)).pool, "0");

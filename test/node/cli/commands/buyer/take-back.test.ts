@@ -93,6 +93,9 @@ describe("cli/commands buyer, the way back of money", function () {
     assert.equal(await codeOf("reserve", "1", "USDC"), "CLI_USAGE");
     assert.equal(await codeOf("thaw", "1", "USDC", ...of, "--payee", payee), "CLI_USAGE");
     assert.equal(await codeOf("thaw", "1", "USDC", "--payee", `0x${"0".repeat(40)}`), "CLI_USAGE");
+    const stranger = `0x${"7".repeat(40)}`;
+    assert.equal(await codeOf("reserve", "0.25", "USDC", "--payee", stranger), "CLI_PAYEE_UNKNOWN");
+    assert.equal((await done("reserve", "0.25", "USDC", "--payee", stranger, "--force")).money[0], usdc(0.25));
     assert.equal(await codeOf("release", "USDC", "--cluster", "7"), "CLIENT_CLUSTER_UNKNOWN");
     assert.equal(await codeOf("withdraw", "1", "EUR"), "CLIENT_TOKEN_UNKNOWN");
   });
