@@ -143,7 +143,8 @@ export class Accounting {
       await this.#accuse(from, known, receipt);
       throw new BalancerError({ code: "RECEIPT_CONFLICT", job, seq });
     }
-    this.#checkReceipt(from, { receipt, leaves, kind }, jobRow, attemptRow);
+    const endSequence = kind === "transcode" ? await this.#endOf(jobRow, attemptRow) : null;
+    this.#checkReceipt(from, { receipt, leaves, kind }, jobRow, attemptRow, endSequence);
     const stream = await this.#parts.streams.find(jobRow.stream);
     if (stream === undefined) throw new BalancerError({ code: "STREAM_UNKNOWN", stream: jobRow.stream });
     const unit = priceUnitOf(jobRow.spec);
@@ -189,8 +190,25 @@ export class Accounting {
     await this.#parts.onBadWork(known.job, known.attempt, known.seq, "NODE_EQUIVOCATED");
   }
 
+  /**
+   * The first segment that is not the attempt's own: where the next attempt begins. How far it came was guessed when it
+   * ended, from what this balancer had heard by then: after a restart that is less than was made and found good.
+   */
+  async #endOf(job: JobRow, { attempt, endSequence, endCode }: AttemptRow): Promise<number | null> {
+    if (endSequence === null || endCode === "CHECK_FAILED") return endSequence;
+    if (attempt === job.attempt) return null;
+    const next = await this.#components.jobStore.attempt(job.id, attempt + 1);
+    return Math.max(endSequence, next?.startSequence ?? 0);
+  }
+
   /** Cheap rules before costly ones, the signature last. */
-  #checkReceipt(from: Address, submit: ReceiptSubmit, jobRow: JobRow, attempt: AttemptRow): void {
+  #checkReceipt(
+    from: Address,
+    submit: ReceiptSubmit,
+    jobRow: JobRow,
+    attempt: AttemptRow,
+    endSequence: number | null,
+  ): void {
     const { statements, domain } = this.#components;
     const { receipt, leaves, kind } = submit;
     const { job, seq, quoteHash } = receipt.value;
@@ -201,7 +219,7 @@ export class Accounting {
     const isInside =
       seq < MAX_SEQUENCE &&
       (kind === "delivery" ||
-        (Number(seq) >= attempt.startSequence && (attempt.endSequence === null || Number(seq) < attempt.endSequence)));
+        (Number(seq) >= attempt.startSequence && (endSequence === null || Number(seq) < endSequence)));
     if (!isInside) throw new BalancerError({ code: "RECEIPT_RANGE_WRONG", job, seq });
     try {
       checkLeaves(receipt.value, leaves);

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import type { JobTerms } from "@leat/sdk/protocol/job.ts";
+import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
+import type { Work } from "../../../../node/services/payment/index.ts";
+import { JobStore } from "../../../../node/store/sql/job-store.ts";
+import { codeOf } from "../../../support/fake-market.ts";
+import { clusterAccount } from "../../../support/fake-node.ts";
+import { type PaidNode, workOf } from "../../../support/paying-market.ts";
+import { usePayingMarket } from "../../../support/paying-scene.ts";
+
+describe("an attempt whose node and balancer were killed at once", function () {
+  this.timeout(60_000);
+  const scene = usePayingMarket();
+  const { open, startAgain, until, jobsOf, goLive, work } = scene;
+  const origin = () => scene.nodes[0]!;
+  const transcodes = (stream: Hex) => jobsOf(stream).filter(({ terms }) => terms.spec.primitive === "transcode");
+
+  /** A segment that was made and found good while nobody could be told. */
+  async function makeUnheard(node: PaidNode, terms: JobTerms, seq: number) {
+    const submit = await node.receipt(terms, seq);
+    const worth = workOf(node, terms, submit);
+    await node.payee.earned(worth);
+    return { submit, worth, check: await origin().check(submit.receipt.value, checkVerdicts.passed) };
+  }
+  type Made = Awaited<ReturnType<typeof makeUnheard>>;
+  const submit = (node: PaidNode, made: Made) => scene.market.hub.ask(node, "receipt.submit", made.submit);
+
+  /** What the origin tells when it finds the balancer again. */
+  const renew = (stream: Hex, rungs: readonly { readonly rung: number }[], sequence: number) =>
+    scene.market.hub.ask(origin(), "publish.renew", {
+      stream,
+      lastFrameAgeMs: 0,
+      sequence,
+      frames: sequence * 60,
+      isOver: false,
+      published: rungs.map(({ rung }) => ({ rung, sequence })),
+    });
+  async function owedFor(job: Hex, made: readonly Work[]) {
+    const { payer } = scene.books.cluster;
+    const channel = made[0]!.channel;
+    const open = new Set((await payer.unpaid(channel, made)).map(({ seq }) => seq));
+    const waiting = (await payer.waiting()).filter((key) => key.job === job);
+    return { missing: made.filter(({ seq }) => open.has(seq)).length, waiting: waiting.length };
+  }
+
+  it("is paid for what was good, up to where the next attempt begins", async () => {
+    await open(6);
+    const { id } = await goLive();
+    const { node, terms } = transcodes(id)[0]!;
+    const { job } = terms.assignment.value;
+    for (const seq of [0, 1]) await work(node, terms, seq);
+    const made = [await makeUnheard(node, terms, 2), await makeUnheard(node, terms, 3)];
+    const beyond = await makeUnheard(node, terms, 4);
+    node.jobs.delete(job);
+    await scene.market.balancer.stop();
+    await scene.books.openCluster();
+    await startAgain();
+    const store = new JobStore(scene.database);
+    await until(async () => (await store.attempt(job, 1))?.endSequence === 2);
+    // The node is there before the origin is, which alone can tell how far the attempt came.
+    await submit(node, made[0]!);
+    const { spec } = terms;
+    assert.ok(spec.primitive === "transcode");
+    await renew(id, spec.rungs, 3);
+    const next = () => transcodes(id).find(({ terms: { assignment: of } }) => of.value.job === job);
+    await until(() => next()?.terms.assignment.value.attempt === 2);
+    const { spec: nextSpec } = next()!.terms;
+    assert.equal(nextSpec.primitive === "transcode" && nextSpec.startSequence, 4);
+    await submit(node, made[1]!);
+    await assert.rejects(submit(node, beyond), codeOf("RECEIPT_RANGE_WRONG"));
+    const worths = made.map(({ worth }) => worth);
+    assert.deepEqual(await owedFor(job, worths), { missing: 0, waiting: 2 });
+    for (const { check } of made) await scene.market.hub.ask(origin(), "check.submit", check);
+    assert.deepEqual(await owedFor(job, worths), { missing: 0, waiting: 0 });
+    await until(async () => {
+      await scene.clock.advance(1_000);
+      return (await node.payee.waitingFor(clusterAccount)).flatMap(({ work: of }) => of).length === 1;
+    });
+  });
+});
