@@ -21,6 +21,9 @@ interface PublishedSegment {
   readonly rungs: Map<number, PublishedRung>;
 }
 
+/** Whoever signs for nothing fills no memory: twice of what is taken in of a transcoder before it is cut off. */
+const maxUnjudged = 32;
+
 export interface FamilyPublisherParts {
   readonly log: PublishedLog;
   readonly begun: (sequence: number) => BegunSegment | undefined;
@@ -112,6 +115,11 @@ export class FamilyPublisher {
   completed(): void {
     this.#endWhole();
     this.#advance();
+  }
+
+  /** Whether pictures of the segment are out, and it is neither judged nor given up. */
+  isShown(sequence: number): boolean {
+    return this.#open?.sequence === sequence || this.#ended.has(sequence);
   }
 
   /** What was published of a segment that this maker completed; undefined where it did not. */
@@ -260,6 +268,7 @@ export class FamilyPublisher {
     this.#ended.set(sequence, this.#open!);
     this.#open = undefined;
     this.#next = sequence + 1;
+    if (this.#ended.size > maxUnjudged) this.#abandon(this.#ended.keys().next().value!);
   }
 
   /** Nobody can go on with it: it is as long as its whole parts. */

@@ -76,7 +76,7 @@ export class Origin {
       },
     });
     this.#buffer = new SourceBuffer({ maxBytes: limits.sourceBytes, maxMs: limits.sourceMs });
-    this.#unpublished = new Unpublished(this.#buffer);
+    this.#unpublished = new Unpublished(this.#buffer, (sequence) => this.#transcoders.isShown(sequence));
     this.#line = new BalancerLine(components, limits.retryMs);
     const { keptSegments, unwatchedSegments } = limits;
     this.#published = new PublishedLog({

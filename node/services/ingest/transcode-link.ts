@@ -184,7 +184,10 @@ export class TranscodeLink {
     const publisher = this.#publisher;
     if (publisher === undefined) return this.#refuse(sequence, "INGEST_RUNG_UNKNOWN");
     const { track } = publisher;
-    if (sequence < track.next) return this.#tellPublished(sequence);
+    // What viewers have of this attempt is judged however late its receipt comes: source frames are kept for a while only.
+    if (sequence < track.next && publisher.find(sequence, this.#maker) === undefined) {
+      return this.#tellPublished(sequence);
+    }
     const whole = await this.#source.factsOf(sequence, this.#gone.signal);
     if (whole === undefined) return this.#refuse(sequence, "INGEST_SEGMENT_UNKNOWN");
     // Whatever the transcoder asked to begin with: what can still be made is not left out.
@@ -220,8 +223,10 @@ export class TranscodeLink {
 
   /** False where another attempt was faster, or has this one's place. `unpublished`: what is to be published for it. */
   #take(publisher: FamilyPublisher, sequence: number, unpublished: readonly MadeRung[] | undefined): boolean {
-    if (sequence < publisher.track.next || this.#gone.signal.aborted) return false;
-    if (unpublished !== undefined && !publisher.publishWhole(sequence, unpublished)) return false;
+    if (this.#gone.signal.aborted) return false;
+    if (unpublished !== undefined) {
+      if (sequence < publisher.track.next || !publisher.publishWhole(sequence, unpublished)) return false;
+    }
     this.#source.take(publisher, sequence);
     return true;
   }

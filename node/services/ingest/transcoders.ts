@@ -53,6 +53,11 @@ export class Transcoders {
     for (const publisher of this.#publishers) publisher.completed();
   }
 
+  /** Whether viewers have pictures of a segment that is neither judged nor given up. */
+  isShown(sequence: number): boolean {
+    return this.#publishers.some((publisher) => publisher.isShown(sequence));
+  }
+
   stop(error: IngestError): void {
     for (const link of this.#links.values()) link.stop(error);
   }

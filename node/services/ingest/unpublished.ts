@@ -8,6 +8,7 @@ import type { SourceFacts } from "./source-segments.ts";
 /** What some family has yet to publish: source frames and facts are kept for it, and forgotten after it. */
 export class Unpublished {
   readonly #buffer: SourceBuffer;
+  readonly #isShown: (sequence: number) => boolean;
   readonly #facts = new Map<number, SourceFacts>();
   readonly #begun = new Map<
     number,
@@ -17,8 +18,10 @@ export class Unpublished {
   #head: number | null = null;
   #waiting: (() => void)[] = [];
 
-  constructor(buffer: SourceBuffer) {
+  /** `isShown`: whether viewers have pictures of a segment that is not judged. It is, also when its source is gone. */
+  constructor(buffer: SourceBuffer, isShown: (sequence: number) => boolean) {
     this.#buffer = buffer;
+    this.#isShown = isShown;
   }
 
   /** The newest segment begun; null before the first. */
@@ -132,7 +135,9 @@ export class Unpublished {
     const floor = Math.min(...this.#tracks.map(({ next }) => next), this.#head ?? 0);
     this.#buffer.release(floor);
     for (const known of [this.#facts, this.#begun]) {
-      for (const sequence of known.keys()) if (sequence < floor) known.delete(sequence);
+      for (const sequence of known.keys()) {
+        if (sequence < floor && !this.#isShown(sequence)) known.delete(sequence);
+      }
     }
   }
 }

@@ -174,6 +174,35 @@ describe("family publisher", () => {
     assert.deepEqual(shown(await published(), 1), picturesOf(0, 60));
   });
 
+  it("holds what is shown until it is judged or given up, and of one who signs for nothing the newest alone", () => {
+    const segments = 34;
+    for (let sequence = 0; sequence < segments; sequence += 1) {
+      begun.set(sequence, begunAt(sequence));
+      const moved = (frame: Frame) => ({ ...frame, ...shift(frame, sequence) });
+      for (const rung of [1, 2]) give(rung, whole.frames.map(moved), { sequence });
+    }
+    assert.deepEqual(abandoned, [0, 1]);
+    assert.deepEqual(
+      [0, 1, 2, 33, 34].map((sequence) => publisher.isShown(sequence)),
+      [false, false, true, true, false],
+    );
+    publisher.settle(2);
+    assert.deepEqual([publisher.isShown(2), publisher.isShown(3)], [false, true]);
+    publisher.attach("second", 0);
+    assert.equal(publisher.isShown(33), false);
+    give(
+      1,
+      whole.frames.slice(0, 10).map((frame) => ({ ...frame, ...shift(frame, segments) })),
+      { sequence: segments },
+    );
+    assert.equal(publisher.isShown(segments), false);
+  });
+
+  const shift = ({ pts, dts }: Frame, sequence: number) => {
+    const ticks = sequence * pictures * duration;
+    return { pts: pts + ticks, dts: dts + ticks };
+  };
+
   it("stops at a picture that the source does not have next, at one of another size and at a rest without a key", async () => {
     give(1, [...whole.frames.slice(0, 10), ...whole.frames.slice(11)]);
     give(2, [...whole.frames.slice(0, 10), ...whole.frames.slice(11)]);

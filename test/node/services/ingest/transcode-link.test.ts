@@ -15,10 +15,12 @@ import type { MediaConnection, MediaMessage } from "@leat/node/wire/media/messag
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import { createDomain } from "@leat/sdk/protocol/eip712.ts";
-import type { Frame } from "@leat/sdk/protocol/frame.ts";
+import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { zeroHash } from "@leat/sdk/protocol/hex.ts";
 import { receiptStructure } from "@leat/sdk/protocol/signed.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
+import { encodeFragmented } from "../../../support/media/ffmpeg.ts";
+import { readTrack } from "../../../support/media/mp4-reader.ts";
 import { plainConfig as config } from "../../../support/plain-config.ts";
 
 const domain = createDomain(31_337, `0x${"e5".repeat(20)}`);
@@ -41,14 +43,18 @@ describe("transcode link", () => {
   /** Of each result that was posted: what was taken by then. */
   let takenAtPost: number[][];
   let verdicts: MediaMessage[];
+  /** What the transcoder sends: its last message is the receipt. */
+  let said: MediaMessage[];
   let link: TranscodeLink;
   /** What happens while the result is being written, and while the facts are awaited. */
   let duringPost: () => void;
   let duringFacts: () => void;
+  /** What happens when all its pictures came, and its receipt did not. */
+  let beforeReceipt: () => void;
 
   beforeEach(async () => {
     [taken, takenAtPost, verdicts] = [[], [], []];
-    [duringPost, duringFacts] = [() => {}, () => {}];
+    [duringPost, duringFacts, beforeReceipt] = [() => {}, () => {}, () => {}];
     const statement = { stream: zeroHash, signer, domain, onFault: assert.ifError };
     publisher = new FamilyPublisher(new FamilyTrack("h264", renditions, 0), {
       log: new PublishedLog({ ...statement, partTargetMs: () => 250, keptSegments: 5 }),
@@ -79,7 +85,7 @@ describe("transcode link", () => {
     const totals = { firstFrame: 0n, frames: 4, durationMs: 133, sizeBytes: 4n };
     const value = { ...work, seq: 0n, inputHash: zeroHash, outputRoot: zeroHash, ...totals };
     const receipt = { value, signature: await signer.sign(receiptStructure, domain, value) };
-    const said: MediaMessage[] = [
+    said = [
       { type: "config", rung: 1, version: 0, config },
       ...frames.map((frame): MediaMessage => ({ type: "frame", rung: 1, sequence: 0, frame })),
       { type: "receipt", receipt, leaves: [] },
@@ -87,7 +93,10 @@ describe("transcode link", () => {
     const connection = {
       remoteAddress: signer.address,
       messages: (async function* () {
-        yield* said;
+        for (const message of said) {
+          if (message.type === "receipt") beforeReceipt();
+          yield message;
+        }
       })(),
       send: async (message: MediaMessage) => {
         if (message.type === "verdict") verdicts.push(message);
@@ -114,7 +123,7 @@ describe("transcode link", () => {
     const components = { statements: nativeStatements, domain, checking, pack: packSegment, clock: systemClock };
     const subscribe = { assignment: { value: work }, fromSequence: 0 } as never;
     link = new TranscodeLink(connection as unknown as MediaConnection, subscribe, origin, components, {
-      intakeBytes: 1_000,
+      intakeBytes: 100_000,
     });
   });
 
@@ -142,5 +151,31 @@ describe("transcode link", () => {
   it("tells the maker of one that was taken", async () => {
     await link.run();
     assert.deepEqual(verdicts, [{ type: "verdict", sequence: 0, ok: true }]);
+  });
+
+  it("passes once what viewers have, however late its receipt comes", async () => {
+    // Pictures that can be told to be good, so that they go out as they come.
+    const input = ["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=30", "-frames:v", "4"];
+    const coder = ["-c:v", "libx264", "-preset", "veryfast", "-bf", "0", "-pix_fmt", "yuv420p"];
+    const made = readTrack(await encodeFragmented(input, coder));
+    said[0] = { type: "config", rung: 1, version: 0, config: made.config as VideoConfig };
+    for (const [at, message] of said.entries()) {
+      if (message.type !== "frame") continue;
+      said[at] = { ...message, frame: { ...message.frame, data: made.frames[at - 1]!.data } };
+    }
+    said.push(said.at(-1)!);
+    beforeReceipt = () => publisher.track.skipTo(5);
+    await link.run();
+    const published = { type: "verdict", sequence: 0, ok: false, code: "INGEST_SEGMENT_PUBLISHED" };
+    assert.deepEqual(verdicts, [{ type: "verdict", sequence: 0, ok: true }, published]);
+    assert.deepEqual([takenAtPost, publisher.track.next], [[[0]], 5]);
+  });
+
+  it("passes nothing that came too late to be shown", async () => {
+    said.splice(-2, 1);
+    beforeReceipt = () => publisher.track.skipTo(5);
+    await link.run();
+    assert.deepEqual(verdicts, [{ type: "verdict", sequence: 0, ok: false, code: "INGEST_SEGMENT_PUBLISHED" }]);
+    assert.deepEqual(takenAtPost, []);
   });
 });
