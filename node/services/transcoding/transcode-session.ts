@@ -20,6 +20,7 @@ export class TranscodingError extends CodedError<
   | { code: "TRANSCODING_ORIGIN_CHANGED" }
   | { code: "TRANSCODING_MESSAGE_UNEXPECTED"; found: string }
   | { code: "TRANSCODING_CREDIT_EXHAUSTED"; reason: MayWork }
+  | { code: "TRANSCODING_TOO_LATE"; segments: number }
   | { code: "TRANSCODING_SEGMENT_REFUSED"; sequence: number; reason: string }
   | { code: "TRANSCODING_WORKER_LOST"; reason: string }
   | { code: "TRANSCODING_ENDED" }
@@ -50,6 +51,8 @@ export interface JobProgress {
 
 /** How often the balance is looked at while a job waits for a voucher. */
 const creditPollMs = 100;
+/** So many in a row came too late: one or two do whenever a job changes hands. */
+const lateSegments = 3;
 
 /** One subscription at one origin, with one worker. */
 export class TranscodeSession {
@@ -69,6 +72,8 @@ export class TranscodeSession {
   #failure: Error | undefined;
   #partTargetMs = PART_TARGET_MS;
   #judged: (() => void)[] = [];
+  /** Segments since the last good one that came when they were out already, or too old to be shown. */
+  #passedOver = 0;
 
   constructor(
     job: AssignedJob<TranscodeSpec>,
@@ -186,7 +191,8 @@ export class TranscodeSession {
   #takeVerdict(sequence: number, ok: boolean, code: string | undefined): void {
     this.#progress.unjudged.delete(sequence);
     for (const wake of this.#judged.splice(0)) wake();
-    // Somebody else was faster: no fault, and no pay.
+    this.#passedOver = ok ? 0 : this.#passedOver + 1;
+    // Somebody else was faster, or it is too old to be shown: no fault, and no pay.
     if (ok || code === "INGEST_SEGMENT_PUBLISHED") return;
     throw new TranscodingError({ code: "TRANSCODING_SEGMENT_REFUSED", sequence, reason: code ?? "" });
   }
@@ -196,10 +202,18 @@ export class TranscodeSession {
     const { clock, mayWork } = this.#components;
     const until = clock.nowMs() + this.#limits.creditWaitMs;
     for (let reason = mayWork(); reason !== "ok"; reason = mayWork()) {
-      if (clock.nowMs() >= until) throw new TranscodingError({ code: "TRANSCODING_CREDIT_EXHAUSTED", reason });
+      if (clock.nowMs() >= until) throw this.#unpaid(reason);
       await clock.sleep(creditPollMs);
       if (this.#failure !== undefined) throw this.#failure;
     }
+  }
+
+  /** Nobody owes anything for what came too late: the fault is this node's, or its machine's, and not the payer's. */
+  #unpaid(reason: MayWork): TranscodingError {
+    const segments = this.#passedOver;
+    if (reason === "CREDIT_EXHAUSTED" && segments >= lateSegments)
+      return new TranscodingError({ code: "TRANSCODING_TOO_LATE", segments });
+    return new TranscodingError({ code: "TRANSCODING_CREDIT_EXHAUSTED", reason });
   }
 
   #startWorker(source: VideoConfig): void {
