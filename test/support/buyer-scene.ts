@@ -20,7 +20,7 @@ import type {
   BalancerResponse,
   UsageReport,
 } from "../../node/wire/session/messages.ts";
-import { silentLogger } from "../../sdk/base/logger.ts";
+import { type LogFields, type Logger, silentLogger } from "../../sdk/base/logger.ts";
 import { silentMetrics } from "../../sdk/base/metrics.ts";
 import { channelId, hubChannel } from "../../sdk/protocol/channel.ts";
 import { createDomain, hashStatement } from "../../sdk/protocol/eip712.ts";
@@ -78,6 +78,8 @@ export interface BuyerScene {
   limits: { mostJobs: number; mostUnpaid: number };
   checks: OutboxItem[];
   accused: Equivocation[];
+  /** Facts of the lines that it logged as warnings. */
+  warned: (LogFields | undefined)[];
   onCheck: () => void;
 }
 
@@ -93,7 +95,8 @@ export function useBuyerAgent(clock: Clock = systemClock) {
   const start = async () => {
     handlers = new Map();
     const { database, chain, buyer } = on;
-    const quiet = { clock, logger: silentLogger, metrics: silentMetrics, statements: nativeStatements };
+    const logger: Logger = { ...silentLogger, warn: (_, fields) => on.warned.push(fields) };
+    const quiet = { clock, logger, metrics: silentMetrics, statements: nativeStatements };
     const vouchers = new LevelVoucherStore(database);
     on.payer = new PayerService(
       { ...quiet, vouchers, signer: buyer.signer, domain, chain },
@@ -167,6 +170,7 @@ export function useBuyerAgent(clock: Clock = systemClock) {
     on.chain.allow(account, on.balancer.address);
     on.checks = [];
     on.accused = [];
+    on.warned = [];
     on.onCheck = () => {};
     on.ceilings = undefined;
     on.limits = { mostJobs: 1_000, mostUnpaid: 1_000 };

@@ -54,6 +54,14 @@ describe("buyer's agent", () => {
     await assert.rejects(call("usage.report", cut), { code: "USAGE_SIGNATURE_INVALID" });
   });
 
+  it("logs the code of whatever refused a report, also of its store", async () => {
+    const report = await reportOf();
+    await on.database.close();
+    await assert.rejects(call("usage.report", report), { code: "STORE_CLOSED" });
+    const { job } = report;
+    assert.deepEqual(on.warned, [{ jobId: job, kind: report.kind, code: "STORE_CLOSED" }]);
+  });
+
   it("keeps two receipts of one work as evidence, and pays the first alone", async () => {
     const first = await reportOf({ sequence: 1 });
     const second = await reportOf({ sequence: 1, leaves: leavesOf(6) });
