@@ -16,12 +16,12 @@ export function packetsOf({ config, frames }: CodedTrack, start: PacketStart = {
   let next = sequence;
   return frames.map((frame) => {
     const packets = packetize(frame);
-    for (const [index, packet] of packets.entries()) {
+    return packets.map((packet, index) => {
       const marker = index === packets.length - 1;
-      writeRtpHead(packet, { payloadType, marker, sequence: next, timestamp: timestamp + frame.pts, ssrc });
+      const number = next;
       next += 1;
-    }
-    return packets;
+      return writeRtpHead(packet, { payloadType, marker, sequence: number, timestamp: timestamp + frame.pts, ssrc });
+    });
   });
 }
 

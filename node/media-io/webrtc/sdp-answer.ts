@@ -1,5 +1,12 @@
 import { WebrtcError } from "./errors.ts";
-import { type IceCredentials, type Offer, type OfferedCodec, readCandidate, readIce } from "./sdp-offer.ts";
+import {
+  type IceCredentials,
+  type Offer,
+  type OfferedCodec,
+  PLAYOUT_DELAY_URI,
+  readCandidate,
+  readIce,
+} from "./sdp-offer.ts";
 
 /** Of one media of the offer: the codec that was chosen, and what we do with it. */
 export interface AnsweredMedia {
@@ -10,6 +17,8 @@ export interface AnsweredMedia {
   readonly direction: "recvonly" | "sendonly";
   /** Of what we send. */
   readonly source?: { readonly ssrc: number; readonly name: string };
+  /** Of what we send: the number under which we may say how late to show it. */
+  readonly playoutDelayId?: number | undefined;
 }
 
 /** What our end of the transport is. */
@@ -94,7 +103,8 @@ function sessionLines(mids: readonly string[]): string[] {
   ];
 }
 
-function mediaLines({ kind, mid, codec, direction, source }: AnsweredMedia, at: Transport, carries: boolean): string[] {
+function mediaLines(media: AnsweredMedia, at: Transport, carries: boolean): string[] {
+  const { kind, mid, codec, direction, source, playoutDelayId } = media;
   if (codec === undefined) return [`m=${kind} 0 UDP/TLS/RTP/SAVPF 0`, "c=IN IP4 0.0.0.0", `a=mid:${mid}`, "a=inactive"];
   const { payloadType, name, clockRate, channels, parameters, feedback } = codec;
   const map = kind === "audio" ? `${name.toLowerCase()}/${clockRate}/${channels}` : `${name}/${clockRate}`;
@@ -112,6 +122,7 @@ function mediaLines({ kind, mid, codec, direction, source }: AnsweredMedia, at: 
     `a=setup:${at.setup}`,
     `a=rtpmap:${payloadType} ${map}`,
     ...(parameters === "" ? [] : [`a=fmtp:${payloadType} ${parameters}`]),
+    ...(playoutDelayId === undefined ? [] : [`a=extmap:${playoutDelayId} ${PLAYOUT_DELAY_URI}`]),
     ...spoken.map((one) => `a=rtcp-fb:${payloadType} ${one}`),
     ...(source === undefined
       ? []

@@ -20,6 +20,8 @@ export interface OfferedMedia {
   readonly codecs: readonly OfferedCodec[];
   readonly sends: boolean;
   readonly receives: boolean;
+  /** What the client calls the extension by which it can be told how late to show what comes. */
+  readonly playoutDelayId: number | undefined;
 }
 
 export interface IceCredentials {
@@ -36,6 +38,8 @@ export interface Offer {
   readonly media: readonly OfferedMedia[];
   readonly candidates: readonly string[];
 }
+
+export const PLAYOUT_DELAY_URI = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
 
 const token = /^[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,64}$/;
 const iceText = /^[A-Za-z0-9+/]+$/;
@@ -163,7 +167,15 @@ function readMedia(section: Section, session: Section): OfferedMedia {
     codecs: formats.flatMap((format) => readCodec(section, format)),
     sends: direction !== "recvonly" && direction !== "inactive",
     receives: direction !== "sendonly" && direction !== "inactive",
+    playoutDelayId: readExtension(section, PLAYOUT_DELAY_URI),
   };
+}
+
+/** The number of an extension that fits into a byte's half, as all of one packet have to. */
+function readExtension(section: Section, uri: string): number | undefined {
+  const line = section.all("extmap").find((one) => one.split(" ")[1] === uri);
+  const id = Number(/^(\d{1,3})(?:\/\w+)? /.exec(line ?? "")?.[1]);
+  return id >= 1 && id <= 14 ? id : undefined;
 }
 
 function readCodec(section: Section, format: string): OfferedCodec[] {

@@ -8,6 +8,8 @@ export interface ChosenTrack {
   readonly rung: number;
   readonly codec: OfferedCodec;
   readonly ssrc: number;
+  /** Undefined where the viewer cannot be told how late to show it. */
+  readonly playoutDelayId?: number | undefined;
 }
 
 export interface WhepChoice {
@@ -56,14 +58,16 @@ export function chooseRungs({ offer, renditions, rung, look, ssrcs }: ChoiceInpu
     const names = [...new Set(wanted.flatMap(({ codecs }) => codecs.map(({ name }) => name)))];
     throw new WhepError({ code: "WHEP_CODEC_UNSUPPORTED", offered: names.join(",").slice(0, 128) });
   }
-  const tracks = {
-    video: picture && { ...picture, ssrc: ssrcs.video },
+  const tracks: Pick<WhepChoice, "video" | "audio"> = {
+    video: picture && { ...picture, ssrc: ssrcs.video, playoutDelayId: video!.playoutDelayId },
     audio: sound && { rung: OPUS_RUNG, codec: sound, ssrc: ssrcs.audio },
   };
   const answered = offer.media.map(({ kind, mid }): AnsweredMedia => {
     const track = tracks[kind];
     const source = track && { ssrc: track.ssrc, name: "leat" };
-    return { kind, mid, codec: track?.codec, direction: "sendonly", ...(source === undefined ? {} : { source }) };
+    const { playoutDelayId } = track ?? {};
+    const facts = { kind, mid, codec: track?.codec, playoutDelayId };
+    return { ...facts, direction: "sendonly", ...(source === undefined ? {} : { source }) };
   });
   return { ...tracks, answered };
 }

@@ -1,5 +1,6 @@
 import { writeSenderReport } from "../webrtc/rtcp.ts";
 import { RTP_HEAD_BYTES, writeRtpHead } from "../webrtc/rtp.ts";
+import { PlayoutDelay } from "./playout-delay.ts";
 
 interface SentPacket {
   readonly packet: Uint8Array;
@@ -14,6 +15,8 @@ export interface SenderOptions {
   /** Where its numbers begin: anywhere, so that nobody can guess them. */
   readonly firstSequence: number;
   readonly firstTimestamp: number;
+  /** Where the viewer can be told how late to show what comes. */
+  readonly playoutDelayId?: number | undefined;
   readonly send: (packet: Uint8Array) => boolean;
 }
 
@@ -31,6 +34,7 @@ export class RtpSender {
   #packets = 0;
   #bytes = 0;
   #resent = 0;
+  readonly #delay = new PlayoutDelay();
   #lastTimestamp: number | undefined;
   /** What a report says: the newest frame's time on the wall and on the track. */
   #newest: { readonly wallMs: number; readonly timestamp: number } | undefined;
@@ -77,6 +81,7 @@ export class RtpSender {
 
   /** The viewer misses these. */
   resend(sequences: readonly number[]): void {
+    this.#delay.miss(sequences.length);
     for (const sequence of sequences.slice(0, MAX_RESENT_AT_ONCE)) {
       const back = (this.#options.firstSequence + this.#next - 1 - sequence) & 0xffff;
       const number = this.#next - 1 - back;
@@ -89,6 +94,7 @@ export class RtpSender {
   /** To be called once a second. */
   report(): void {
     this.#resent = 0;
+    this.#delay.tell();
     if (this.#newest === undefined) return;
     const { ssrc, firstTimestamp, send } = this.#options;
     const { wallMs, timestamp } = this.#newest;
@@ -97,9 +103,11 @@ export class RtpSender {
   }
 
   #write({ packet, timestamp, marker }: SentPacket, number: number): boolean {
-    const { ssrc, payloadType, firstSequence, firstTimestamp, send } = this.#options;
+    const { ssrc, payloadType, firstSequence, firstTimestamp, playoutDelayId: id, send } = this.#options;
     const sequence = (firstSequence + number) & 0xffff;
-    writeRtpHead(packet, { payloadType, marker, sequence, timestamp: (timestamp + firstTimestamp) % 2 ** 32, ssrc });
-    return send(packet);
+    const head = { payloadType, marker, sequence, timestamp: (timestamp + firstTimestamp) % 2 ** 32, ssrc };
+    const leastMs = this.#delay.ms;
+    const playoutDelay = id === undefined || leastMs === undefined ? undefined : { id, leastMs };
+    return send(writeRtpHead(packet, playoutDelay === undefined ? head : { ...head, playoutDelay }));
   }
 }

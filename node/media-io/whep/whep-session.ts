@@ -304,9 +304,10 @@ export class WhepSession implements Session, PeerEvents {
     this.#last = undefined;
   }
 
-  #senderOf({ ssrc, codec }: ChosenTrack, rate: number): RtpSender {
+  #senderOf({ ssrc, codec, playoutDelayId }: ChosenTrack, rate: number): RtpSender {
     return new RtpSender({
       ssrc,
+      playoutDelayId,
       payloadType: codec.payloadType,
       rate,
       firstSequence: Math.floor(this.#parts.random() * 2 ** 15),

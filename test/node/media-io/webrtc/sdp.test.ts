@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import {
+  type AnsweredMedia,
   candidatesAt,
   readTransport,
   writeAnswer,
   writeTransportOffer,
 } from "@leat/node/media-io/webrtc/sdp-answer.ts";
-import { parseOffer } from "@leat/node/media-io/webrtc/sdp-offer.ts";
+import { PLAYOUT_DELAY_URI, parseOffer } from "@leat/node/media-io/webrtc/sdp-offer.ts";
 import { parseFragment } from "@leat/node/media-io/webrtc/trickle.ts";
 import { chooseCodecs } from "@leat/node/media-io/whip/choose-codecs.ts";
 import type { CodedError } from "@leat/sdk/base/errors.ts";
@@ -173,6 +174,23 @@ describe("answers", () => {
       ["a=candidate:1 1 UDP 2114977791 10.0.0.5 8189 typ host"],
     );
     assert.ok(lines.includes("a=rtcp-fb:102 nack pli") && !lines.includes("a=rtcp-fb:102 transport-cc"));
+  });
+
+  it("agrees to tell how late to show what comes, under the client's number for it", () => {
+    const offerOf = (...lines: string[]) => parseOffer(browserOffer({ video: [...videoLines, ...lines] }));
+    const named = (number: string) => `a=extmap:${number} ${PLAYOUT_DELAY_URI}`;
+    assert.deepEqual(
+      [offerOf(), offerOf(named("6")), offerOf(named("14/recvonly")), offerOf(named("15"))].map(
+        ({ media }) => media[0]!.playoutDelayId,
+      ),
+      [undefined, 6, 14, undefined],
+    );
+    const { answered } = chooseCodecs(offerOf(named("6")));
+    const linesOf = (media: readonly AnsweredMedia[]) => writeAnswer(readTransport(native), media).split("\r\n");
+    // Of what it sends, the client may say what it likes.
+    assert.ok(!linesOf(answered).some((line) => line.startsWith("a=extmap")));
+    const sending = answered.map((media): AnsweredMedia => ({ ...media, direction: "sendonly", playoutDelayId: 6 }));
+    assert.ok(linesOf(sending).includes(named("6")));
   });
 
   it("says the addresses at which the node is reached, where they are not its own", () => {

@@ -1,18 +1,26 @@
 import assert from "node:assert/strict";
 import { parseRtcp } from "@leat/node/media-io/webrtc/rtcp.ts";
-import { isRtcp, parseRtp } from "@leat/node/media-io/webrtc/rtp.ts";
+import { isRtcp, parseRtp, RTP_HEAD_BYTES } from "@leat/node/media-io/webrtc/rtp.ts";
 import { PlayClock } from "@leat/node/media-io/whep/play-clock.ts";
 import { RtpSender } from "@leat/node/media-io/whep/sender.ts";
 
 describe("rtp sender", () => {
   let sent: Uint8Array[] = [];
-  const senderAt = (firstSequence: number, firstTimestamp = 0) => {
+  const senderAt = (firstSequence: number, firstTimestamp = 0, playoutDelayId?: number) => {
     sent = [];
     const send = (packet: Uint8Array) => {
       sent.push(Uint8Array.from(packet));
       return true;
     };
-    return new RtpSender({ ssrc: 5, payloadType: 102, rate: 90_000, firstSequence, firstTimestamp, send });
+    return new RtpSender({
+      ssrc: 5,
+      payloadType: 102,
+      rate: 90_000,
+      firstSequence,
+      firstTimestamp,
+      playoutDelayId,
+      send,
+    });
   };
   const sequences = () => sent.map((packet) => parseRtp(packet)!.sequence);
 
@@ -51,6 +59,35 @@ describe("rtp sender", () => {
     assert.equal(sent.length, 1);
   });
 
+  it("lets a viewer that misses packets all the time show them later, and one that misses none sooner again", () => {
+    const sender = senderAt(0, 0, 6);
+    let sequence = 0;
+    /** A second in which so many packets are missed; gives how late what follows is to be shown. */
+    const second = (missed: number) => {
+      sender.resend(Array.from({ length: missed }, () => sequence - 1));
+      sender.report();
+      sent.length = 0;
+      sender.send(packet(7), 0, true);
+      sequence += 1;
+      assert.deepEqual([...parseRtp(sent[0]!)!.payload], [7]);
+      return delayOf(sent[0]!);
+    };
+    assert.deepEqual([second(0), second(1), second(0)], [undefined, undefined, undefined]);
+    assert.deepEqual([second(2), second(5), second(3), second(9)], [200, 400, 600, 600]);
+    const calm = Array.from({ length: 60 }, () => second(0));
+    assert.deepEqual([calm[18], calm[19], calm[39], calm[59]], [600, 400, 200, 0]);
+    assert.deepEqual([second(3)], [200]);
+  });
+
+  it("tells nobody how late to show, who has no word for it", () => {
+    const sender = senderAt(0);
+    sender.send(packet(7), 0, true);
+    sender.resend([0, 0, 0]);
+    sender.report();
+    sender.send(packet(7), 0, true);
+    assert.equal(sent.at(-1)!.length, 13);
+  });
+
   it("reports the newest frame's time on the wall beside that on the track", () => {
     const sender = senderAt(0, 1_000);
     const ticks = sender.stamp(sender.ticksAt(10_000), 10_000);
@@ -87,7 +124,16 @@ describe("play clock", () => {
 });
 
 function packet(first: number): Uint8Array {
-  const bytes = new Uint8Array(13);
-  bytes[12] = first;
+  const bytes = new Uint8Array(RTP_HEAD_BYTES + 1);
+  bytes[RTP_HEAD_BYTES] = first;
   return bytes;
+}
+
+/** By the extension "playout-delay" under the number 6: the least, where the most is ten seconds. */
+function delayOf(bytes: Uint8Array): number | undefined {
+  if ((bytes[0]! & 0x10) === 0) return undefined;
+  assert.deepEqual([...bytes.subarray(12, 17)], [0xbe, 0xde, 0, 1, 0x62]);
+  const both = (bytes[17]! << 16) | (bytes[18]! << 8) | bytes[19]!;
+  assert.equal(both & 0xfff, 1_000);
+  return (both >> 12) * 10;
 }
