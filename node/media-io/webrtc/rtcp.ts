@@ -1,7 +1,14 @@
 /** What a peer reports. Kinds that nobody here needs are left out. */
 export type RtcpItem =
   | { readonly type: "senderReport"; readonly ssrc: number; readonly ntpMs: number; readonly timestamp: number }
-  | { readonly type: "receiverReport"; readonly ssrc: number; readonly fractionLost: number }
+  | {
+      readonly type: "receiverReport";
+      readonly ssrc: number;
+      /** Of all packets; below zero where more came twice than were lost. */
+      readonly lost: number;
+      /** The greatest sequence number that came, with the count of its wraps above it: 32 bits. */
+      readonly highest: number;
+    }
   | { readonly type: "nack"; readonly ssrc: number; readonly sequences: readonly number[] }
   | { readonly type: "keyFrame"; readonly ssrc: number }
   | { readonly type: "bye"; readonly ssrc: number };
@@ -65,7 +72,9 @@ function readPacket(view: DataView, offset: number, end: number, items: RtcpItem
 
 function readReports(view: DataView, from: number, end: number, count: number, items: RtcpItem[]): void {
   for (let index = 0, at = from; index < count && at + 24 <= end; index += 1, at += 24) {
-    items.push({ type: "receiverReport", ssrc: view.getUint32(at), fractionLost: view.getUint8(at + 4) / 256 });
+    // 24 bits with a sign, below a byte that tells of the newest interval alone.
+    const lost = (view.getInt32(at + 4) << 8) >> 8;
+    items.push({ type: "receiverReport", ssrc: view.getUint32(at), lost, highest: view.getUint32(at + 8) });
   }
 }
 

@@ -13,6 +13,7 @@ import type { Session } from "../webrtc/sessions.ts";
 import type { ChosenTrack, WhepChoice } from "./choose-rungs.ts";
 import { WhepError } from "./errors.ts";
 import type { FrameCutter } from "./frame-cutter.ts";
+import { LossWatch, type Reception } from "./loss-watch.ts";
 import { type PacedPacket, Pacer } from "./pacer.ts";
 import { PlayClock } from "./play-clock.ts";
 import { RtpSender } from "./sender.ts";
@@ -49,8 +50,6 @@ const MAX_PRIMER_FRAMES = 150;
 const PRIMER_STEP_TICKS = 90;
 /** A wish for a key frame is heard this often. */
 const WISH_MS = 500;
-/** Of this much lost in two reports in a row the viewer's network cannot carry the rung. */
-const HEAVY_LOSS = 0.3;
 
 /** One viewer: frames as they come, to packets in time, and what it asks for. */
 export class WhepSession implements Session, PeerEvents {
@@ -74,7 +73,7 @@ export class WhepSession implements Session, PeerEvents {
   #unfollow: (() => void)[] = [];
   #lastReportMs = 0;
   #lastWishMs = Number.NEGATIVE_INFINITY;
-  #heavyReports = 0;
+  readonly #losses = new LossWatch();
 
   constructor(parts: WhepSessionParts) {
     this.#parts = parts;
@@ -130,7 +129,7 @@ export class WhepSession implements Session, PeerEvents {
       if (item.type === "nack" && item.ssrc === video?.ssrc) this.#video?.resend(item.sequences);
       else if (item.type === "nack" && item.ssrc === audio?.ssrc) this.#audio?.resend(item.sequences);
       else if (item.type === "keyFrame") this.#wishForKey();
-      else if (item.type === "receiverReport" && item.ssrc === video?.ssrc) this.#hearLoss(item.fractionLost);
+      else if (item.type === "receiverReport" && item.ssrc === video?.ssrc) this.#hearLoss(item);
     }
   }
 
@@ -291,11 +290,8 @@ export class WhepSession implements Session, PeerEvents {
     this.#begin();
   }
 
-  #hearLoss(fractionLost: number): void {
-    this.#heavyReports = fractionLost >= HEAVY_LOSS ? this.#heavyReports + 1 : 0;
-    if (this.#heavyReports < 2) return;
-    this.#heavyReports = 0;
-    this.#dropToKey();
+  #hearLoss(reception: Reception): void {
+    if (this.#losses.hear(reception, this.#parts.nowMs())) this.#dropToKey();
   }
 
   #dropToKey(): void {

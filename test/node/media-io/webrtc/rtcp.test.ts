@@ -7,15 +7,19 @@ import {
   writeRemb,
   writeSenderReport,
 } from "@leat/node/media-io/webrtc/rtcp.ts";
-import { isRtcp, parseRtp, Unwrapper, writeRtpHead } from "@leat/node/media-io/webrtc/rtp.ts";
+import { isRtcp, parseRtp, RTP_HEAD_BYTES, Unwrapper, writeRtpHead } from "@leat/node/media-io/webrtc/rtp.ts";
 import fc from "fast-check";
 
 describe("rtp and rtcp", () => {
   it("reads the head that it writes, and the payload behind extensions and padding", () => {
     const head = { payloadType: 102, marker: true, sequence: 65_535, timestamp: 4_294_967_295, ssrc: 0xdeadbeef };
-    const packet = new Uint8Array(15);
-    writeRtpHead(packet, head);
-    packet.set([7, 8, 9], 12);
+    const room = new Uint8Array(RTP_HEAD_BYTES + 3);
+    room.set([7, 8, 9], RTP_HEAD_BYTES);
+    const delayed = writeRtpHead(room, { ...head, playoutDelay: { id: 6, leastMs: 400 } });
+    assert.deepEqual(parseRtp(delayed), { ...head, payload: Uint8Array.of(7, 8, 9) });
+    assert.deepEqual([...delayed.subarray(12, 20)], [0xbe, 0xde, 0, 1, 0x62, 0x02, 0x83, 0xe8]);
+    const packet = writeRtpHead(room, head);
+    assert.equal(packet.length, 15);
     assert.deepEqual(parseRtp(packet), { ...head, payload: Uint8Array.of(7, 8, 9) });
     const extended = Uint8Array.from([...packet.subarray(0, 12), 0xbe, 0xde, 0, 1, 1, 2, 3, 4, 7, 8, 0, 2]);
     extended[0]! |= 0x30;
@@ -23,8 +27,8 @@ describe("rtp and rtcp", () => {
   });
 
   it("takes nothing that is cut short for a packet", () => {
-    const packet = new Uint8Array(20);
-    writeRtpHead(packet, { payloadType: 96, marker: false, sequence: 1, timestamp: 1, ssrc: 1 });
+    const room = new Uint8Array(RTP_HEAD_BYTES + 8);
+    const packet = writeRtpHead(room, { payloadType: 96, marker: false, sequence: 1, timestamp: 1, ssrc: 1 });
     for (let size = 0; size <= 12; size += 1) assert.equal(parseRtp(packet.subarray(0, size)), undefined);
     packet[0] = 0xb0;
     packet[14] = 0xff;
@@ -66,9 +70,13 @@ describe("rtp and rtcp", () => {
     assert.ok(isRtcp(compound));
     assert.deepEqual(parseRtcp(compound), [
       { type: "senderReport", ssrc: 5, ntpMs: wallMs + 2_208_988_800_000, timestamp: 90_000 },
-      { type: "receiverReport", ssrc: 7, fractionLost: 0.25 },
+      { type: "receiverReport", ssrc: 7, lost: 3, highest: 70_000 },
       { type: "keyFrame", ssrc: 9 },
     ]);
+    // More came twice than were lost.
+    const surplus = writeReceiverReport(1, report);
+    surplus.set([0xff, 0xff, 0xf6], 13);
+    assert.deepEqual(parseRtcp(surplus), [{ type: "receiverReport", ssrc: 7, lost: -10, highest: 70_000 }]);
     const [, mantissa] = [0, new DataView(writeRemb(1, 9, 20_000_000).buffer).getUint32(16)];
     const bitrate = (mantissa & 0x3ffff) * 2 ** ((mantissa >> 18) & 0x3f);
     assert.ok(bitrate <= 20_000_000 && bitrate > 19_900_000, `${bitrate}`);

@@ -138,10 +138,10 @@ describe("whep", () => {
     relay = await UdpRelay.start(server.endpoint.port);
     const viewer = await watch();
     let media = 0;
-    relay.lose = (bytes, towards) => {
-      if (towards === "server" || !isMedia(bytes)) return false;
+    relay.fate = (bytes, towards) => {
+      if (towards === "server" || !isMedia(bytes)) return 0;
       media += 1;
-      return media % 10 === 0;
+      return media % 10 === 0 ? "lost" : 0;
     };
     const missed = new Set<number>();
     for (const frame of track.frames.slice(0, -1)) {
@@ -150,7 +150,7 @@ describe("whep", () => {
     }
     await until(() => stream.counted.length === track.frames.length - 1);
     // Nobody can miss what was lost at the very end.
-    relay.lose = () => false;
+    relay.fate = () => 0;
     stream.pass(1, 0, track.frames.slice(-1));
     await until(() => {
       const had = viewer.packets.map(({ sequence }) => sequence);
