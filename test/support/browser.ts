@@ -115,3 +115,19 @@ export async function longestFreeze(page: Page): Promise<{ readonly ms: number; 
   const gaps = shown.slice(1).map((at, index) => at - shown[index]!);
   return { ms: Math.max(...gaps), pictures: shown.length - 2 };
 }
+
+/** A player's clock may stand between two samples though its pictures go on. */
+const STALL_MS = 150;
+
+/** How long the video did not go on altogether, milliseconds of wall time, since sampling began. */
+export async function stalledMs(page: Page): Promise<number> {
+  const samples = await page.evaluate(() => (window as unknown as { samples: [number, number][] }).samples);
+  let stalled = 0;
+  let [movedAt, last] = samples[0] ?? [0, 0];
+  for (const [wallMs, mediaS] of samples) {
+    if (mediaS === last) continue;
+    if (wallMs - movedAt >= STALL_MS) stalled += wallMs - movedAt;
+    [movedAt, last] = [wallMs, mediaS];
+  }
+  return stalled;
+}

@@ -2,10 +2,14 @@ import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 
-/** Stands between a client and a UDP port, and loses what it is told to lose. */
+/** What becomes of a datagram: it never comes, or it comes so many milliseconds later. */
+export type Fate = "lost" | number;
+
+/** Stands between a client and a UDP port, and loses or delays what it is told to. */
 export class UdpRelay {
-  /** Whether a datagram towards the client, or from it, is lost. */
-  lose: (bytes: Uint8Array, towards: "client" | "server") => boolean = () => false;
+  /** Of a datagram towards the client, or from it. */
+  fate: (bytes: Uint8Array, towards: "client" | "server") => Fate = () => 0;
+  readonly #late = new Set<NodeJS.Timeout>();
   readonly #front: Socket;
   readonly #back: Socket;
   readonly #serverPort: number;
@@ -17,11 +21,12 @@ export class UdpRelay {
     this.#serverPort = serverPort;
     front.on("message", (bytes, from) => {
       this.#client = from;
-      if (!this.lose(bytes, "server")) back.send(bytes, this.#serverPort, "127.0.0.1");
+      this.#pass(this.fate(bytes, "server"), () => back.send(bytes, this.#serverPort, "127.0.0.1"));
     });
     back.on("message", (bytes) => {
       const client = this.#client;
-      if (client !== undefined && !this.lose(bytes, "client")) front.send(bytes, client.port, client.address);
+      if (client === undefined) return;
+      this.#pass(this.fate(bytes, "client"), () => front.send(bytes, client.port, client.address));
     });
   }
 
@@ -31,15 +36,32 @@ export class UdpRelay {
     return new UdpRelay(front, back, serverPort);
   }
 
+  get port(): number {
+    return (this.#front.address() as AddressInfo).port;
+  }
+
   /** The answer, with the relay in the place of the server. */
   through(sdp: string): string {
-    const { port } = this.#front.address() as AddressInfo;
-    return sdp.replaceAll(`127.0.0.1 ${this.#serverPort} typ host`, `127.0.0.1 ${port} typ host`);
+    return sdp.replaceAll(`127.0.0.1 ${this.#serverPort} typ host`, `127.0.0.1 ${this.port} typ host`);
   }
 
   close(): void {
+    for (const timer of this.#late) clearTimeout(timer);
     this.#front.close();
     this.#back.close();
+  }
+
+  #pass(fate: Fate, send: () => void): void {
+    if (fate === "lost") return;
+    if (fate === 0) {
+      send();
+      return;
+    }
+    const timer = setTimeout(() => {
+      this.#late.delete(timer);
+      send();
+    }, fate);
+    this.#late.add(timer);
   }
 }
 
