@@ -127,20 +127,25 @@ export class Database {
   /** Makes and writes what was asked for until now, and what comes meanwhile when its turn comes. */
   #write(): Promise<void> {
     this.#isTurn = true;
-    this.#writing ??= this.#writeInTurn().finally(() => {
-      this.#writing = undefined;
-    });
+    this.#writing ??= this.#writeInTurn();
     return this.#writing;
   }
 
   async #writeInTurn(): Promise<void> {
-    while (this.#isTurn) {
-      this.#isTurn = false;
-      await this.#writeRow(this.#asked.splice(0));
+    try {
+      while (this.#isTurn) {
+        this.#isTurn = false;
+        await this.#writeRow(this.#asked.splice(0));
+      }
+    } finally {
+      // At once: a turn that came between the last look and this would be nobody's.
+      this.#writing = undefined;
     }
   }
 
   async #writeRow(asked: readonly Asked[]): Promise<void> {
+    // A turn may come after the end, with nothing to write: nothing may be opened anew for it.
+    if (this.#isClosed) return;
     await this.#level.mend();
     for (const one of asked) await one.make(new ChangesView(this.#ground));
     try {

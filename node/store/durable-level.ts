@@ -9,7 +9,8 @@ import { clearRoomCheck, findRoomMissing } from "./room.ts";
 /** A write that failed, and what stood before it under the keys that it would have changed. */
 interface Failure {
   readonly reason: string;
-  readonly before: Staged;
+  /** Undefined where that cannot be read either: then only a restart helps. */
+  readonly before: Staged | undefined;
 }
 
 /**
@@ -77,9 +78,16 @@ export class DurableLevel {
       await this.#put(staged);
     } catch (cause) {
       const reason = reasonOf(cause);
-      const before: Staged = new Map([...staged.keys()].map((key) => [key, this.#level.getSync(key)]));
-      this.#failure = { reason, before };
+      this.#failure = { reason, before: this.#readBefore(staged) };
       throw this.#writeError(reason, cause);
+    }
+  }
+
+  #readBefore(staged: Staged): Staged | undefined {
+    try {
+      return new Map([...staged.keys()].map((key) => [key, this.#level.getSync(key)]));
+    } catch {
+      return undefined;
     }
   }
 
@@ -87,6 +95,7 @@ export class DurableLevel {
   async mend(): Promise<void> {
     if (this.#failure === undefined) return;
     const { before } = this.#failure;
+    if (before === undefined) return;
     const missing = await findRoomMissing(this.location);
     if (missing !== undefined) {
       this.#failure = { reason: missing, before };

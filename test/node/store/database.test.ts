@@ -101,6 +101,25 @@ describe("database", () => {
     assert.equal((await (await reopen()).list("n/")).length, names.length);
   });
 
+  it("answers everybody, however soon after an answer the next change is asked for", async () => {
+    const db = await reopen();
+    // A full row is taken at once: between its end and the next look there are some turns of the loop.
+    const callers = Array.from({ length: 256 }, (_, at) => `c/${at}`);
+    for (const microtasks of [0, 1, 2, 3, 4, 5]) {
+      const asking = callers.map(async (name) => {
+        for (let round = 0; round < 3; round += 1) {
+          await db.change((changes) => changes.put(name, String(round)));
+          for (let waited = 0; waited < microtasks; waited += 1) await null;
+        }
+      });
+      await Promise.all(asking);
+    }
+    await db.change((changes) => changes.put("last", "1"));
+    const [next, closed] = [db.change((changes) => changes.put("last", "2")), db.close()];
+    await Promise.all([next, closed]);
+    assert.equal(await (await reopen()).get("last"), "2");
+  });
+
   it("agrees with a plain map, what is pending included", async () => {
     const key = fc.constantFrom("A/1", "A/2", "a/1", "a/2", "a/3", "b/1", "ab/1");
     const step = fc.record({ key, value: fc.option(fc.string(), { nil: undefined }) });
