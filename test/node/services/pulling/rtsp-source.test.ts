@@ -5,7 +5,7 @@ import type { PullError } from "@leat/node/media-io/pull/errors.ts";
 import { pullOptions } from "@leat/node/media-io/pull/options.ts";
 import { Outbound } from "@leat/node/media-io/pull/outbound.ts";
 import { maskSource, parseSource } from "@leat/node/media-io/pull/source-url.ts";
-import { writeRtpHead } from "@leat/node/media-io/webrtc/rtp.ts";
+import { RTP_HEAD_BYTES, writeRtpHead } from "@leat/node/media-io/webrtc/rtp.ts";
 import { MAX_FRAME_BYTES } from "@leat/sdk/protocol/limits.ts";
 import { makeCertificate } from "../../../support/certificate.ts";
 import { defaultsOf } from "../../../support/defaults.ts";
@@ -351,9 +351,8 @@ describe("rtsp source", function () {
 function sendFragments(peer: RtspPeer, bytes: number): void {
   const size = 60_000;
   for (let sequence = 0; sequence * size <= bytes + size; sequence += 1) {
-    const packet = new Uint8Array(14 + size);
-    writeRtpHead(packet, { payloadType: 96, marker: false, sequence, timestamp: 1, ssrc: 1 });
-    packet.set([0x7c, sequence === 0 ? 0x85 : 0x05], 12);
-    peer.send(0, packet);
+    const room = new Uint8Array(RTP_HEAD_BYTES + 2 + size);
+    room.set([0x7c, sequence === 0 ? 0x85 : 0x05], RTP_HEAD_BYTES);
+    peer.send(0, writeRtpHead(room, { payloadType: 96, marker: false, sequence, timestamp: 1, ssrc: 1 }));
   }
 }
