@@ -3,6 +3,8 @@ export interface BenchOptions {
   readonly log: (line: string) => void;
   /** Aborts when the user interrupts. */
   readonly signal: AbortSignal;
+  /** `--minutes N`, for those that can take longer or shorter. */
+  readonly minutes?: number;
 }
 
 export interface BenchResult {

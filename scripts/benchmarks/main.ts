@@ -13,12 +13,17 @@ process.exitCode = await main();
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
-    options: { json: { type: "boolean", default: false } },
+    options: { json: { type: "boolean", default: false }, minutes: { type: "string" } },
     allowPositionals: true,
   });
   const unknown = positionals.filter((name) => !names.includes(name));
   if (unknown.length > 0) {
     process.stderr.write(`BENCH_UNKNOWN: no benchmark ${unknown.join(", ")}; there are ${names.join(", ")}\n`);
+    return 1;
+  }
+  const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
+  if (minutes !== undefined && !(minutes > 0)) {
+    process.stderr.write("BENCH_MINUTES_INVALID: --minutes takes a number above 0\n");
     return 1;
   }
   const controller = new AbortController();
@@ -28,7 +33,7 @@ async function main(): Promise<number> {
   for (const name of chosen) {
     const { run } = (await import(pathToFileURL(join(import.meta.dirname, `${name}.ts`)).href)) as { run: BenchCase };
     const log = (line: string) => process.stderr.write(`${name}: ${line}\n`);
-    const result = await run({ log, signal: controller.signal });
+    const result = await run({ log, signal: controller.signal, ...(minutes === undefined ? {} : { minutes }) });
     process.stdout.write(`\n${name}\n${renderTable(result.rows)}\n`);
     results.push([name, result]);
   }
