@@ -1,35 +1,21 @@
-import type { Deployment } from "../protocol/deployment.ts";
-import type { Address } from "../protocol/hex.ts";
 import type { LeatClient } from "./create-client.ts";
 import { ClientError } from "./transaction.ts";
 
-const contracts = [
-  "escrow",
-  "operatorRegistry",
-  "clusterRegistry",
-  "accessManager",
-  "faults",
-] as const satisfies readonly (keyof Deployment)[];
+const contracts = ["escrow", "operatorRegistry", "clusterRegistry", "accessManager", "faults"] as const;
 
-type Asked = Pick<LeatClient, "publicClient" | "deployment">;
-
-/** Whether each contract of the deployment is on the chain. @throws CLIENT_CONTRACT_ABSENT for the first that is not */
-export async function checkContracts({ publicClient, deployment }: Asked): Promise<void> {
-  const named = contracts.flatMap((contract) => {
+/**
+ * Whether contracts of the deployment, all by default, are on the chain: what is sent to, or allowed to, an address
+ * without code does nothing and succeeds. @throws CLIENT_CONTRACT_ABSENT for the first that is not
+ */
+export async function checkContracts(
+  { publicClient, deployment }: Pick<LeatClient, "publicClient" | "deployment">,
+  names: readonly (typeof contracts)[number][] = contracts,
+): Promise<void> {
+  const named = names.flatMap((contract) => {
     const address = deployment[contract];
     return address === undefined ? [] : [{ contract, address }];
   });
   const codes = await Promise.all(named.map(({ address }) => publicClient.getCode({ address })));
-  const absent = named.find((_, index) => isNone(codes[index]));
+  const absent = named.find((_, index) => (codes[index] ?? "0x") === "0x");
   if (absent !== undefined) throw new ClientError({ code: "CLIENT_CONTRACT_ABSENT", ...absent });
 }
-
-/** The same of the escrow alone: what is sent to, or allowed to, an address without code does nothing and succeeds. */
-export async function checkEscrow({ publicClient, deployment }: Asked): Promise<void> {
-  const address: Address = deployment.escrow;
-  if (isNone(await publicClient.getCode({ address }))) {
-    throw new ClientError({ code: "CLIENT_CONTRACT_ABSENT", contract: "escrow", address });
-  }
-}
-
-const isNone = (code: string | undefined) => code === undefined || code === "0x";

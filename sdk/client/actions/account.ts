@@ -2,7 +2,7 @@ import { erc20Abi } from "viem";
 import { paymentEscrowAbi } from "../../protocol/abi/payment-escrow.ts";
 import { type Channel, channelId, hubChannel } from "../../protocol/channel.ts";
 import { type Address, type Hex, isHex, toAddress } from "../../protocol/hex.ts";
-import { checkEscrow } from "../contracts.ts";
+import { checkContracts } from "../contracts.ts";
 import type { LeatClient } from "../create-client.ts";
 import { explainRefusal, nameToken } from "../refusals.ts";
 import { addressOf, ClientError, type Done, write } from "../transaction.ts";
@@ -40,7 +40,7 @@ export async function deposit(
   const { publicClient, deployment } = client;
   const { token, amount } = input;
   const owner = addressOf(client);
-  await checkEscrow(client);
+  await checkContracts(client, ["escrow"]);
   const erc20 = { address: token, abi: erc20Abi } as const;
   const [found, allowed] = await Promise.all([
     publicClient.readContract({ ...erc20, functionName: "balanceOf", args: [owner] }),
