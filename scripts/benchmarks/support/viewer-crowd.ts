@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { WebrtcClient } from "../../../test/support/webrtc-client.ts";
 import { WhepViewer } from "../../../test/support/whep-viewer.ts";
 import { type CrowdFigures, HlsCrowd } from "./hls-crowd.ts";
+import { connectWhep } from "./whep-connection.ts";
 
 /** Viewers of one stream by one way, as a process of their own. Argument: JSON of `CrowdArguments`; told "read" and "stop". */
 export interface CrowdArguments {
@@ -58,13 +59,6 @@ async function joinWhep(): Promise<Crowd> {
 async function watch(): Promise<WhepViewer> {
   const client = new WebrtcClient("RecvOnly");
   const viewer = new WhepViewer(client, "h264");
-  // An edge that knows our addresses connects before its answer is here: on a busy machine the library has lost its own
-  // transport by the time that it reads the answer. It finds us by our checks instead.
-  const { bare } = await client.offer();
-  const headers = { "content-type": "application/sdp" };
-  const answer = await fetch(given.url, { method: "POST", headers, body: bare });
-  if (answer.status !== 201) throw new Error(`WHEP was answered with ${answer.status} ${await answer.text()}`);
-  client.answer(await answer.text());
-  await client.open;
+  await connectWhep(client, given.url);
   return viewer;
 }

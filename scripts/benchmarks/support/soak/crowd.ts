@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { randomFrom } from "../../../../test/support/seeded-random.ts";
 import { WebrtcClient } from "../../../../test/support/webrtc-client.ts";
 import { HlsCrowd } from "../hls-crowd.ts";
+import { connectWhep } from "../whep-connection.ts";
 
 /** Viewers that come and go, as a process of their own. Argument: JSON of `SoakCrowdArguments`; told `SoakCrowdMessage`. */
 export interface SoakCrowdArguments {
@@ -61,12 +62,8 @@ async function watchHls(url: string, forMs: number): Promise<void> {
 async function watchWhep(url: string, forMs: number): Promise<void> {
   const client = new WebrtcClient("RecvOnly");
   try {
-    const { bare } = await client.offer();
-    const headers = { "content-type": "application/sdp" };
-    const answer = await fetch(new URL("whep", url), { method: "POST", headers, body: bare });
-    if (answer.status !== 201) throw new Error(`WHEP was answered with ${answer.status}`);
-    client.answer(await answer.text());
-    await Promise.race([client.open, sleep(CONNECT_LIMIT_MS).then(() => Promise.reject(new Error("never connected")))]);
+    const late = sleep(CONNECT_LIMIT_MS).then(() => Promise.reject(new Error("never connected")));
+    await Promise.race([connectWhep(client, new URL("whep", url).href), late]);
     await sleep(forMs, undefined, { signal: over.signal }).catch(() => {});
   } finally {
     client.close();
