@@ -16,6 +16,7 @@ import { retailPrices } from "../../market/pricing.ts";
 import { checkLeaves, checkPixels, priceReceipt } from "../../metering/usage.ts";
 import type { AttemptRow, JobRow, ReceiptRow } from "../../store/sql/job-store.ts";
 import type { ReceiptSubmit } from "../../wire/session/messages.ts";
+import type { AttemptRanges } from "./attempt-ranges.ts";
 import type { CandidateBook } from "./candidates.ts";
 import { BalancerError } from "./errors.ts";
 import type { JobBook } from "./job-book.ts";
@@ -30,6 +31,7 @@ export interface AccountingParts {
   readonly candidates: CandidateBook;
   readonly jobs: Pick<JobBook, "originAt">;
   readonly unpaid: UnpaidWork;
+  readonly ranges: AttemptRanges;
   /** A receipt is on disk and waits to be reported. */
   readonly onReceipt: (row: ReceiptRow) => void;
   /** Somebody who may say so found bad work. */
@@ -143,8 +145,7 @@ export class Accounting {
       await this.#accuse(from, known, receipt);
       throw new BalancerError({ code: "RECEIPT_CONFLICT", job, seq });
     }
-    const endSequence = kind === "transcode" ? await this.#endOf(jobRow, attemptRow) : null;
-    this.#checkReceipt(from, { receipt, leaves, kind }, jobRow, attemptRow, endSequence);
+    await this.#checkReceipt(from, { receipt, leaves, kind }, jobRow, attemptRow);
     const stream = await this.#parts.streams.find(jobRow.stream);
     if (stream === undefined) throw new BalancerError({ code: "STREAM_UNKNOWN", stream: jobRow.stream });
     const unit = priceUnitOf(jobRow.spec);
@@ -190,25 +191,8 @@ export class Accounting {
     await this.#parts.onBadWork(known.job, known.attempt, known.seq, "NODE_EQUIVOCATED");
   }
 
-  /**
-   * The first segment that is not the attempt's own: where the next attempt begins. How far it came was guessed when it
-   * ended, from what this balancer had heard by then: after a restart that is less than was made and found good.
-   */
-  async #endOf(job: JobRow, { attempt, endSequence, endCode }: AttemptRow): Promise<number | null> {
-    if (endSequence === null || endCode === "CHECK_FAILED") return endSequence;
-    if (attempt === job.attempt) return null;
-    const next = await this.#components.jobStore.attempt(job.id, attempt + 1);
-    return Math.max(endSequence, next?.startSequence ?? 0);
-  }
-
   /** Cheap rules before costly ones, the signature last. */
-  #checkReceipt(
-    from: Address,
-    submit: ReceiptSubmit,
-    jobRow: JobRow,
-    attempt: AttemptRow,
-    endSequence: number | null,
-  ): void {
+  async #checkReceipt(from: Address, submit: ReceiptSubmit, jobRow: JobRow, attempt: AttemptRow): Promise<void> {
     const { statements, domain } = this.#components;
     const { receipt, leaves, kind } = submit;
     const { job, seq, quoteHash } = receipt.value;
@@ -216,10 +200,7 @@ export class Accounting {
     if (jobRow.primitive !== kind) throw new BalancerError({ code: "RECEIPT_KIND_WRONG", job });
     if (quoteHash !== attempt.assignment.value.quoteHash) throw new BalancerError({ code: "RECEIPT_QUOTE_WRONG", job });
     // One paid attempt per range: what comes after an attempt's end belongs to the next one.
-    const isInside =
-      seq < MAX_SEQUENCE &&
-      (kind === "delivery" ||
-        (Number(seq) >= attempt.startSequence && (endSequence === null || Number(seq) < endSequence)));
+    const isInside = seq < MAX_SEQUENCE && (await this.#parts.ranges.isOwn(jobRow, attempt, Number(seq)));
     if (!isInside) throw new BalancerError({ code: "RECEIPT_RANGE_WRONG", job, seq });
     try {
       checkLeaves(receipt.value, leaves);

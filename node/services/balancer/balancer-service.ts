@@ -13,6 +13,7 @@ import type { NodeRequest } from "../../wire/session/messages.ts";
 import type { Hello, TableMark, Welcome } from "../../wire/session/presence.ts";
 import type { NodePresence } from "../session/hub.ts";
 import { Accounting } from "./accounting.ts";
+import { AttemptRanges } from "./attempt-ranges.ts";
 import { CandidateBook } from "./candidates.ts";
 import { EdgeGrowth } from "./edge-growth.ts";
 import { EdgeTree } from "./edge-tree.ts";
@@ -131,6 +132,7 @@ export class BalancerService implements Balancer, Startable {
       candidates,
       jobs,
       unpaid,
+      ranges: new AttemptRanges(components, { jobs, streams, keeper }),
       onReceipt: () => this.#reports.kick(),
       onBadWork: (job, attempt) => keeper.fail(job, attempt, "CHECK_FAILED"),
     });

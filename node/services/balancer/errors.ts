@@ -32,6 +32,7 @@ export class BalancerError extends CodedError<
   | { code: "RECEIPT_RANGE_WRONG"; job: Hex; seq: bigint }
   | { code: "RECEIPT_LEAVES_WRONG"; job: Hex; reason: string }
   | { code: "RECEIPT_CONFLICT"; job: Hex; seq: bigint }
+  | { code: "ATTEMPT_END_UNKNOWN"; job: Hex; attempt: number }
   | { code: "CHECK_NOT_YOURS"; job: Hex }
   | { code: "CHECK_SIGNER_WRONG"; job: Hex }
   | { code: "CHECK_RECEIPT_WRONG"; job: Hex }

@@ -51,10 +51,13 @@ export class JobBook {
   async originAt(stream: Hex, sequence: number): Promise<Address | undefined> {
     const live = this.part(stream, "ingest");
     if (live?.attempt !== undefined && sequence >= live.attempt.startSequence) return live.attempt.node;
-    // A stream that paused goes on with another job.
+    return (await this.ingestsOf(stream)).findLast(({ startSequence }) => startSequence <= sequence)?.node;
+  }
+
+  /** All attempts at taking the stream in, oldest first: one that paused goes on with another job. */
+  async ingestsOf(stream: Hex): Promise<AttemptRow[]> {
     const rows = (await this.#store.jobsOf(stream)).filter(({ part }) => part === "ingest");
-    const attempts = (await Promise.all(rows.map(({ id }) => this.#store.attemptsOf(id)))).flat();
-    return attempts.findLast(({ startSequence }) => startSequence <= sequence)?.node;
+    return (await Promise.all(rows.map(({ id }) => this.#store.attemptsOf(id)))).flat();
   }
 
   async create(stream: Hex, part: string, spec: JobSpec, nowMs: number): Promise<LiveJob> {

@@ -88,6 +88,11 @@ export class JobKeeper {
     if (this.#progress.heard(stream, published)) this.#parts.news.tell();
   }
 
+  /** The first segment of a transcode job that is not published, as far as its origin told. */
+  nextSequence(live: LiveJob): Promise<number> {
+    return this.#progress.nextSequence(live);
+  }
+
   /** A publisher sends, perhaps again. */
   sourceBegan(stream: Hex): void {
     this.#progress.sourceBegan(stream);

@@ -61,12 +61,16 @@ export interface OutboxComponents {
 
 /** Refusals that do not change by asking again begin so; anything else may be a balancer that is away or starting. */
 const finalCodes = /^(RECEIPT|CHECK|JOB|STREAM)_/;
+/** The balancer cannot tell yet whose the segment is, and says nothing of any other. */
+const unknownEnd = "ATTEMPT_END_UNKNOWN";
 
 export class OutboxService implements Outbox, Startable {
   readonly #components: OutboxComponents;
   readonly #options: Static<typeof outboxOptions>;
   readonly #waiting = new Map<string, OutboxItem>();
   readonly #sending = new Set<string>();
+  /** Of an attempt whose end is not known: they hold up nothing else. */
+  readonly #resting = new Set<string>();
   readonly #tasks: TaskGroup;
   readonly #refused;
   #idle: (() => void)[] = [];
@@ -124,7 +128,7 @@ export class OutboxService implements Outbox, Startable {
     if (!this.#started || this.#tasks.signal.aborted) return;
     for (const [key, item] of this.#waiting) {
       if (this.#sending.size >= this.#options.sendsAtOnce) return;
-      if (this.#sending.has(key)) continue;
+      if (this.#sending.has(key) || this.#resting.has(key)) continue;
       this.#sending.add(key);
       this.#tasks.run((signal) => this.#send(key, item, signal));
     }
@@ -146,6 +150,7 @@ export class OutboxService implements Outbox, Startable {
             logger.warn("Outbox item was refused", { method: item.method, code: error.code });
             break;
           }
+          if (error instanceof RemoteError && error.code === unknownEnd) return this.#rest(key);
           await clock.sleep(this.#options.retryMs, signal);
         }
       }
@@ -158,5 +163,14 @@ export class OutboxService implements Outbox, Startable {
         for (const wake of this.#idle.splice(0)) wake();
       }
     }
+  }
+
+  #rest(key: string): void {
+    this.#resting.add(key);
+    this.#tasks.run(async (signal) => {
+      await this.#components.clock.sleep(this.#options.retryMs, signal);
+      this.#resting.delete(key);
+      this.#pump();
+    });
   }
 }

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { JobTerms } from "@leat/sdk/protocol/job.ts";
 import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
+import { balancerOptions } from "../../../../node/services/balancer/options.ts";
 import type { Work } from "../../../../node/services/payment/index.ts";
 import { JobStore } from "../../../../node/store/sql/job-store.ts";
+import { defaultsOf } from "../../../support/defaults.ts";
 import { codeOf } from "../../../support/fake-market.ts";
 import { clusterAccount } from "../../../support/fake-node.ts";
 import { type PaidNode, workOf } from "../../../support/paying-market.ts";
@@ -59,10 +61,11 @@ describe("an attempt whose node and balancer were killed at once", function () {
     const store = new JobStore(scene.database);
     await until(async () => (await store.attempt(job, 1))?.endSequence === 2);
     // The node is there before the origin is, which alone can tell how far the attempt came.
-    await submit(node, made[0]!);
+    await assert.rejects(submit(node, made[0]!), codeOf("ATTEMPT_END_UNKNOWN"));
     const { spec } = terms;
     assert.ok(spec.primitive === "transcode");
     await renew(id, spec.rungs, 3);
+    await submit(node, made[0]!);
     const next = () => transcodes(id).find(({ terms: { assignment: of } }) => of.value.job === job);
     await until(() => next()?.terms.assignment.value.attempt === 2);
     const { spec: nextSpec } = next()!.terms;
@@ -77,5 +80,78 @@ describe("an attempt whose node and balancer were killed at once", function () {
       await scene.clock.advance(1_000);
       return (await node.payee.waitingFor(clusterAccount)).flatMap(({ work: of }) => of).length === 1;
     });
+  });
+});
+
+describe("receipts of an attempt that is over", function () {
+  this.timeout(60_000);
+  const scene = usePayingMarket();
+  const { open, until, jobsOf, goLive, publish, create, work } = scene;
+  const origin = () => scene.nodes[0]!;
+
+  async function goLiveTranscoding() {
+    await open(6);
+    const { id } = await goLive();
+    const [made] = jobsOf(id).filter(({ terms }) => terms.spec.primitive === "transcode");
+    const { node, terms } = made!;
+    assert.ok(terms.spec.primitive === "transcode");
+    const rungs = terms.spec.rungs.map(({ rung }) => rung);
+    const { job } = terms.assignment.value;
+    const told = (sequence: number) =>
+      scene.market.hub.ask(origin(), "segment.published", { stream: id, rungs, sequence });
+    const fail = () =>
+      scene.market.hub.ask(node, "job.failed", { job, attempt: 1, code: "TRANSCODING_WORKER_LOST", sequence: null });
+    return { id, node, terms, job, told, fail };
+  }
+  const submit = async (node: PaidNode, terms: JobTerms, seq: number) =>
+    scene.market.hub.ask(node, "receipt.submit", await node.receipt(terms, seq));
+
+  it("are taken as far as anything is known to be published, while nobody goes on and when the stream is over", async () => {
+    const { id, node, terms, told, fail } = await goLiveTranscoding();
+    for (const seq of [0, 1]) await work(node, terms, seq);
+    await told(1);
+    for (const other of scene.nodes) other.refusals.set("job.reserve", "NODE_FULL");
+    await fail();
+    await assert.rejects(submit(node, terms, 2), codeOf("ATTEMPT_END_UNKNOWN"));
+    await told(2);
+    await submit(node, terms, 2);
+    await assert.rejects(submit(node, terms, 3), codeOf("ATTEMPT_END_UNKNOWN"));
+    const end = { stream: id, clean: true, frames: 240, lastSequence: 3 };
+    await scene.market.hub.ask(origin(), "publish.end", end);
+    await submit(node, terms, 3);
+    await assert.rejects(submit(node, terms, 4), codeOf("RECEIPT_RANGE_WRONG"));
+  });
+
+  it("are taken up to the next attempt that was not refused at once", async () => {
+    const { node, terms, job, told, fail } = await goLiveTranscoding();
+    for (const seq of [0, 1]) await work(node, terms, seq);
+    await told(1);
+    const other = scene.nodes.find((found) => found !== node && found.roles.includes("transcode"))!;
+    other.refusals.set("job.assign", "JOB_WORKER_BUSY");
+    await fail();
+    const store = new JobStore(scene.database);
+    await until(async () => (await store.attempt(job, 2))?.state === "failed");
+    await told(3);
+    await until(async () => {
+      await scene.clock.advance(1_000);
+      return (await store.attempt(job, 3))?.state === "running";
+    });
+    assert.equal((await store.attempt(job, 3))?.startSequence, 4);
+    for (const seq of [2, 3]) await submit(node, terms, seq);
+    await assert.rejects(submit(node, terms, 4), codeOf("RECEIPT_RANGE_WRONG"));
+  });
+
+  it("are taken of nobody where another node has the source by then", async () => {
+    await open(6);
+    const { id, streamKey } = await create();
+    const first = await publish(streamKey);
+    await scene.renew(id, 4);
+    scene.market.hub.leave(origin());
+    await scene.clock.advance(defaultsOf(balancerOptions).leaseHoldMs);
+    const second = await publish(streamKey, scene.nodes[1]!);
+    assert.equal(second.startSequence, 5);
+    scene.market.hub.join(origin(), origin().hello([]));
+    await submit(origin(), first.terms, 4);
+    await assert.rejects(submit(origin(), first.terms, 5), codeOf("RECEIPT_RANGE_WRONG"));
   });
 });

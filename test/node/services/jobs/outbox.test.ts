@@ -104,4 +104,16 @@ describe("outbox", () => {
     assert.equal(sent.length, 2);
     assert.equal(held.size, 0);
   });
+
+  it("lets others pass while the balancer cannot tell whose a segment is", async () => {
+    answers = [
+      () => {
+        throw new RemoteError({ code: "ATTEMPT_END_UNKNOWN", method: "receipt.submit" });
+      },
+    ];
+    const outbox = await start();
+    await Promise.all([outbox.post("a", itemOf(1n)), outbox.post("b", itemOf(2n))]);
+    await outbox.drained();
+    assert.deepEqual(sent, [itemOf(1n).body, itemOf(2n).body, itemOf(1n).body]);
+  });
 });
