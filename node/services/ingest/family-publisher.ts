@@ -119,7 +119,12 @@ export class FamilyPublisher {
 
   /** Whether pictures of the segment are out, and it is neither judged nor given up. */
   isShown(sequence: number): boolean {
-    return this.#open?.sequence === sequence || this.#ended.has(sequence);
+    return this.rangeOf(sequence) !== undefined;
+  }
+
+  /** What of a segment of which pictures are out, and which is neither judged nor given up, its maker made or makes. */
+  rangeOf(sequence: number): MadeRange | undefined {
+    return this.#open?.sequence === sequence ? this.#open.range : this.#ended.get(sequence)?.range;
   }
 
   /** What was published of a segment that this maker completed; undefined where it did not. */

@@ -124,7 +124,7 @@ export class Origin {
       partTargetMs,
       onFacts: (facts) => {
         this.#unpublished.addFacts(facts);
-        this.#transcoders.completed();
+        this.#transcoders.completed(facts);
       },
       onWork: (work) => this.#receipt(work),
     });

@@ -29,8 +29,8 @@ export interface TranscodeSource {
   readFrom(start: StartOfWork, signal: AbortSignal): AsyncIterable<SourceEntry>;
   /** The facts of a segment, once its source is complete; undefined when they are gone or will never be. */
   factsOf(sequence: number, signal: AbortSignal): Promise<SourceFacts | undefined>;
-  /** The same of the rest of a segment. */
-  restOf(facts: SourceFacts, range: MadeRange): SourceFacts | undefined;
+  /** The same of the rest of a segment; undefined where its source was never here in whole. */
+  restOf(range: MadeRange): SourceFacts | undefined;
   /** Whose family the job was known to make before. */
   publisherOfJob(job: Hex): FamilyPublisher | undefined;
   publisherOf(rung: number, job: Hex): FamilyPublisher | undefined;
@@ -51,6 +51,9 @@ export interface TranscodeLinkComponents {
   readonly pack: PackSegment;
   readonly clock: Clock;
 }
+
+/** Why a segment without a fault is not paid: it is out already, or nothing is left to judge it by. */
+type PassedOver = "INGEST_SEGMENT_PUBLISHED" | "INGEST_SOURCE_GONE";
 
 /** Bytes on their way to a slow transcoder before the replay waits for it. */
 const outgoingBytes = 4_194_304;
@@ -186,7 +189,7 @@ export class TranscodeLink {
     const { track } = publisher;
     // What viewers have of this attempt is judged however late its receipt comes: source frames are kept for a while only.
     if (sequence < track.next && publisher.find(sequence, this.#maker) === undefined) {
-      return this.#tellPublished(sequence);
+      return this.#passOver(sequence, "INGEST_SEGMENT_PUBLISHED");
     }
     const whole = await this.#source.factsOf(sequence, this.#gone.signal);
     if (whole === undefined) return this.#refuse(sequence, "INGEST_SEGMENT_UNKNOWN");
@@ -196,8 +199,8 @@ export class TranscodeLink {
     }
     const range = publisher.find(sequence, this.#maker);
     const rest = range ?? (this.#start.rest?.sequence === sequence ? this.#start.rest : undefined);
-    const facts = rest === undefined || rest.picture === 0 ? whole : this.#source.restOf(whole, rest);
-    if (facts === undefined) return this.#tellPublished(sequence);
+    const facts = rest === undefined || rest.picture === 0 ? whole : this.#source.restOf(rest);
+    if (facts === undefined) return this.#passOver(sequence, "INGEST_SOURCE_GONE");
     const packed = range === undefined ? this.#packAll(sequence, made, rest?.part) : publisher.packedAs(range, made);
     if (packed === undefined) return this.#refuse(sequence, "INGEST_FRAMES_INVALID");
     const rungs = made.map((rung, at) => ({ ...rung, packed: packed[at]! }));
@@ -211,7 +214,7 @@ export class TranscodeLink {
     });
     // What is told to have passed is paid: it is taken first, lest another attempt be paid for it as well.
     const isTaken = fault === undefined && this.#take(publisher, sequence, range === undefined ? made : undefined);
-    if (fault === undefined && !isTaken) return this.#tellPublished(sequence);
+    if (fault === undefined && !isTaken) return this.#passOver(sequence, "INGEST_SEGMENT_PUBLISHED");
     const reported = checking.report(receipt.value, fault);
     if (fault !== undefined) {
       await reported;
@@ -242,8 +245,9 @@ export class TranscodeLink {
     }
   }
 
-  #tellPublished(sequence: number): void {
-    this.#outgoing.enqueue({ type: "verdict", sequence, ok: false, code: "INGEST_SEGMENT_PUBLISHED" });
+  /** It is not paid, and nobody is at fault. */
+  #passOver(sequence: number, code: PassedOver): void {
+    this.#outgoing.enqueue({ type: "verdict", sequence, ok: false, code });
   }
 
   #refuse(sequence: number, reason: string): never {

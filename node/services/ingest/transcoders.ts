@@ -36,6 +36,8 @@ export class Transcoders {
   readonly #publisherOfJob = new Map<Hex, FamilyPublisher>();
   /** Of a job the newest attempt that the balancer said is over. */
   readonly #over = new Map<Hex, number>();
+  /** What the rest of a segment is judged by, made while its source was here: it may be gone when the receipt comes. */
+  readonly #rests = new WeakMap<MadeRange, SourceFacts>();
   /** Segments that were taken, of which the balancer is not told yet. */
   readonly #telling = new Set<Promise<void>>();
 
@@ -49,8 +51,12 @@ export class Transcoders {
   }
 
   /** The source of a segment is whole. */
-  completed(): void {
-    for (const publisher of this.#publishers) publisher.completed();
+  completed(facts: SourceFacts): void {
+    for (const publisher of this.#publishers) {
+      const range = publisher.rangeOf(facts.boundary.sequence);
+      if (range !== undefined) this.#keepRest(facts, range);
+      publisher.completed();
+    }
   }
 
   /** Whether viewers have pictures of a segment that is neither judged nor given up. */
@@ -102,9 +108,13 @@ export class Transcoders {
   #asSource(): TranscodeSource {
     const { buffer, unpublished, description, partTargetMs } = this.#parts;
     return {
-      readFrom: ({ sequence, rest }, signal) => buffer.readFrom(sequence, signal, rest),
+      readFrom: ({ sequence, rest }, signal) => {
+        const facts = unpublished.knownFacts(sequence);
+        if (rest !== undefined && facts !== undefined) this.#keepRest(facts, rest);
+        return buffer.readFrom(sequence, signal, rest);
+      },
       factsOf: (sequence, signal) => unpublished.factsOf(sequence, signal),
-      restOf: (facts, range) => this.#restOf(facts, range),
+      restOf: (range) => this.#rests.get(range),
       publisherOfJob: (job) => this.#publisherOfJob.get(job),
       publisherOf: (rung, job) => this.#findPublisher(rung, job),
       isNextGone: ({ track }) => unpublished.isNextGone(track),
@@ -138,20 +148,23 @@ export class Transcoders {
   }
 
   /** What the rest of a segment is checked by: the source from there on, packed anew. */
-  #restOf(facts: SourceFacts, { sequence, fromPts, picture }: MadeRange): SourceFacts | undefined {
+  #keepRest(facts: SourceFacts, range: MadeRange): void {
     const { buffer, components } = this.#parts;
+    const { sequence, fromPts, picture } = range;
+    if (picture === 0) return;
     const { config, boundary } = facts;
     const frames = buffer.framesOf(sequence).filter(({ pts }) => pts >= fromPts);
-    if (frames.length !== facts.frames.length - picture) return undefined;
+    if (frames.length !== facts.frames.length - picture) return;
     const partTargetMs = this.#parts.partTargetMs();
     const packed = components.pack({ rung: SOURCE_RUNG, sequence, config, frames, partTargetMs });
-    return {
+    const inputHash = bytesToHex(hashSegment(packed));
+    this.#rests.set(range, {
       ...facts,
-      frames,
+      frames: facts.frames.filter(({ pts }) => pts >= fromPts),
       boundary: { ...boundary, pts: fromPts, firstFrame: boundary.firstFrame + picture },
-      inputHash: () => bytesToHex(hashSegment(packed)),
+      inputHash: () => inputHash,
       durationTicks: packed.totals.durationTicks,
-    };
+    });
   }
 
   /** A family's segment is judged, or given up by all: nobody makes it any more. */

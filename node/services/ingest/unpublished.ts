@@ -71,6 +71,11 @@ export class Unpublished {
     this.wake();
   }
 
+  /** The facts of a segment, where its source is complete and they are not forgotten. */
+  knownFacts(sequence: number): SourceFacts | undefined {
+    return this.#facts.get(sequence);
+  }
+
   /** How many pictures each segment from that number on has, by number: of those that are not forgotten. */
   picturesFrom(sequence: number): ReadonlyMap<number, number> {
     const known = [...this.#begun].filter(([begun]) => begun >= sequence);

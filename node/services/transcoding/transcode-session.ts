@@ -51,6 +51,8 @@ export interface JobProgress {
 
 /** How often the balance is looked at while a job waits for a voucher. */
 const creditPollMs = 100;
+/** Somebody else was faster, it is too old to be shown, or nothing is left to judge it by: no fault, and no pay. */
+const passedOver: readonly (string | undefined)[] = ["INGEST_SEGMENT_PUBLISHED", "INGEST_SOURCE_GONE"];
 /** So many in a row came too late: one or two do whenever a job changes hands. */
 const lateSegments = 3;
 
@@ -192,8 +194,7 @@ export class TranscodeSession {
     this.#progress.unjudged.delete(sequence);
     for (const wake of this.#judged.splice(0)) wake();
     this.#passedOver = ok ? 0 : this.#passedOver + 1;
-    // Somebody else was faster, or it is too old to be shown: no fault, and no pay.
-    if (ok || code === "INGEST_SEGMENT_PUBLISHED") return;
+    if (ok || passedOver.includes(code)) return;
     throw new TranscodingError({ code: "TRANSCODING_SEGMENT_REFUSED", sequence, reason: code ?? "" });
   }
 

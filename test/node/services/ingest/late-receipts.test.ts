@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
+import type { PublishSink } from "@leat/node/media-io/publish-sink.ts";
 import type { MediaConnection, MediaMessage } from "@leat/node/wire/media/message.ts";
 import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
 import { readMedia } from "@leat/transcoder/tools/media.ts";
@@ -9,6 +10,8 @@ import { FakeBalancer } from "../../../support/fake-balancer.ts";
 import { MediaNode, type NodeFaults } from "../../../support/media-network.ts";
 import { at } from "../../../support/media-path-scene.ts";
 import { publishInfo, publishItems } from "../../../support/publish-items.ts";
+
+type VerdictMessage = Extract<MediaMessage, { type: "verdict" }>;
 
 const rung = { name: "120p", codec: "h264", height: 120, videoBitrate: 200_000, audioBitrate: 64_000 } as const;
 const segments = 7;
@@ -35,47 +38,106 @@ describe("receipts that come when their source is gone", function () {
     return node;
   }
 
-  /**
-   * A stream of which `pictures` are published before its transcoder's first receipt is let through. Its origin keeps the
-   * source of the newest segment alone.
-   */
-  async function publishBehind(pictures: number) {
-    const [shown, freed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-    const events = new EventEmitter<{ sent: [] }>();
-    let late = 0;
+  /** An origin that keeps so much of the source and the newest segment, and hears no receipt before `free`. */
+  async function startForgetful(sourceBytes: number) {
+    const freed = Promise.withResolvers<void>();
+    const events = new EventEmitter<{ came: [MediaMessage]; sent: [] }>();
+    const verdicts: VerdictMessage[] = [];
     const note = (message: MediaMessage) => {
-      if (message.type === "verdict" && !message.ok) late += 1;
+      if (message.type === "verdict") verdicts.push(message);
       events.emit("sent");
       return message;
     };
     const onLink = (link: MediaConnection): MediaConnection => ({
       ...between(link, note),
-      messages: { [Symbol.asyncIterator]: () => holdReceipts(link.messages, shown.resolve, freed.promise) },
+      messages: {
+        [Symbol.asyncIterator]: () =>
+          holdReceipts(link.messages, (message) => events.emit("came", message), freed.promise),
+      },
     });
+    const origin = await startNode({ onLink, ingestOptions: { sourceBytes } });
+    const untilLate = async (count: number) => {
+      while (verdicts.filter(({ ok }) => !ok).length < count) await once(events, "sent");
+    };
+    const untilCame = (type: MediaMessage["type"], count = 1) =>
+      new Promise<void>((resolve) => {
+        let left = count;
+        events.on("came", (message) => {
+          if (message.type === type && --left === 0) resolve();
+        });
+      });
+    return { origin, verdicts, untilLate, untilCame, free: () => freed.resolve() };
+  }
+
+  /** A stream of which `pictures` are published before its transcoder's first receipt is let through. */
+  async function publishBehind(pictures: number) {
     const transcoder = await startNode();
-    const origin = await startNode({ onLink, ingestOptions: { sourceBytes: 1 } });
+    const { origin, untilLate, untilCame, free } = await startForgetful(1);
     balancer.transcoders = [transcoder];
     const sink = await origin.ingest.authorize(balancer.streamKey, publishInfo());
+    const shown = untilCame("frame");
     await publishItems(sink, items.slice(0, at(items, 50)));
-    await shown.promise;
+    await shown;
     await publishItems(sink, items.slice(at(items, 50), at(items, pictures)));
-    freed.resolve();
-    const untilLate = async (count: number) => {
-      while (late < count) await once(events, "sent");
-    };
+    free();
     return { sink, transcoder, untilLate };
   }
+  const endOf = async (sink: PublishSink) => {
+    await sink.end({ clean: true });
+    await balancer.until(() => balancer.of("publish.end").length > 0);
+    return balancer.of("check.submit").map(({ body }) => body.check.value);
+  };
 
   it("are judged where viewers have the segment, and pay for nothing that nobody was shown", async () => {
     const { sink } = await publishBehind(60 * segments - 1);
-    await sink.end({ clean: true });
-    await balancer.until(() => balancer.of("publish.end").length > 0);
-    const checks = balancer.of("check.submit").map(({ body }) => body.check.value);
+    const checks = await endOf(sink);
     assert.ok(checks.every(({ verdict }) => verdict === checkVerdicts.passed));
     const passed = checks.map(({ seq }) => Number(seq));
     assert.ok(passed.includes(0), `only ${passed}`);
     assert.ok(passed.length < segments, `${passed}`);
     assert.deepEqual(balancer.of("job.failed"), []);
+  });
+
+  /** Two make the first segment, and what the second signed for is heard when its source is gone. */
+  async function takeOver(sourceBytes: number) {
+    const [first, second] = [await startNode(), await startNode()];
+    const { origin, verdicts, untilCame, free } = await startForgetful(sourceBytes);
+    balancer.transcoders = [first, second];
+    const sink = await origin.ingest.authorize(balancer.streamKey, publishInfo());
+    const shown = untilCame("frame", 30);
+    await publishItems(sink, items.slice(0, at(items, 50)));
+    await shown;
+    await first.crash();
+    const [goesOn, signed] = [untilCame("frame"), untilCame("receipt")];
+    await balancer.replaceJob("h264");
+    await goesOn;
+    await publishItems(sink, items.slice(at(items, 50), at(items, 70)));
+    await signed;
+    await publishItems(sink, items.slice(at(items, 70), at(items, 60 * (segments - 1))));
+    free();
+    const checks = (await endOf(sink)).filter(({ seq }) => seq === 0n);
+    const [receipt] = balancer
+      .of("receipt.submit")
+      .map(({ body }) => body.receipt.value)
+      .filter(({ attempt, seq }) => attempt === 2 && seq === 0n);
+    assert.ok(receipt!.frames < 60, `${receipt!.frames}`);
+    assert.deepEqual(balancer.of("job.failed"), []);
+    return {
+      checks: checks.map(({ attempt, verdict }) => [attempt, verdict]),
+      verdict: verdicts.find(({ sequence }) => sequence === 0),
+    };
+  }
+
+  it("are judged for the rest of a segment that another began", async () => {
+    const { checks, verdict } = await takeOver(bytesOf(items.slice(0, at(items, 75))));
+    assert.deepEqual(checks, [[2, checkVerdicts.passed]]);
+    assert.deepEqual(verdict, { type: "verdict", sequence: 0, ok: true });
+  });
+
+  it("are told so where the source of the rest was never kept in whole", async () => {
+    const { checks, verdict } = await takeOver(1);
+    assert.deepEqual(checks, []);
+    assert.deepEqual(verdict, { type: "verdict", sequence: 0, ok: false, code: "INGEST_SOURCE_GONE" });
   });
 
   it("are why a transcoder stops at its credit limit, and it says so", async () => {
@@ -91,15 +153,23 @@ describe("receipts that come when their source is gone", function () {
   });
 });
 
-/** `shown`: a picture was taken. */
+function bytesOf(items: readonly MediaItem[]): number {
+  return items.reduce((sum, item) => sum + (item.type === "frame" ? item.frame.data.length : 0), 0);
+}
+
 async function* holdReceipts(
   messages: AsyncIterable<MediaMessage>,
-  shown: () => void,
+  came: (message: MediaMessage) => void,
   freed: Promise<void>,
 ): AsyncGenerator<MediaMessage> {
   for await (const message of messages) {
-    if (message.type === "receipt") await freed;
+    if (message.type === "receipt") {
+      came(message);
+      await freed;
+      yield message;
+      continue;
+    }
     yield message;
-    if (message.type === "frame") shown();
+    came(message);
   }
 }
