@@ -11,7 +11,8 @@ export interface FrameFollower {
   frame(frame: Frame, sequence: number): void;
   /**
    * The newest `count` frames are void: their transcoder died before their part was whole, and another makes them anew,
-   * beginning with a key frame. Times go back by less than a part; until that key frame nothing more comes.
+   * beginning with a key frame; or an edge had them from a holder that is not believed. Times go back; whoever decodes
+   * goes on with the next key frame.
    */
   takeBack(count: number): void;
   end(): void;
@@ -31,7 +32,6 @@ interface RelayedRung {
   config: { readonly version: number; readonly config: TrackConfig } | undefined;
   /** Since the newest key frame. */
   group: { readonly frame: Frame; readonly sequence: number }[];
-  last: Pick<Frame, "epoch" | "dts"> | undefined;
 }
 
 /** Hands frames on to whoever follows them. A follower that throws is told the end, and does no other any harm. */
@@ -76,11 +76,6 @@ export class FrameRelay implements LiveFrames {
 
   frame(rung: number, sequence: number, frame: Frame): void {
     const relayed = this.#rungOf(rung);
-    // An edge that asks its origin again gets the open segment from its start.
-    const last = relayed.last;
-    if (last !== undefined && (frame.epoch < last.epoch || (frame.epoch === last.epoch && frame.dts <= last.dts)))
-      return;
-    relayed.last = frame;
     if (frame.key || frame.kind === "audio") relayed.group = [];
     relayed.group.push({ frame, sequence });
     this.#tell(relayed, (follower) => follower.frame(frame, sequence));
@@ -89,7 +84,6 @@ export class FrameRelay implements LiveFrames {
   takeBack(rung: number, count: number): void {
     const relayed = this.#rungOf(rung);
     relayed.group.splice(Math.max(0, relayed.group.length - count));
-    relayed.last = relayed.group.at(-1)?.frame;
     this.#tell(relayed, (follower) => follower.takeBack(count));
   }
 
@@ -124,7 +118,7 @@ export class FrameRelay implements LiveFrames {
   }
 
   #rungOf(rung: number): RelayedRung {
-    const known = this.#rungs.get(rung) ?? { followers: new Set(), config: undefined, group: [], last: undefined };
+    const known = this.#rungs.get(rung) ?? { followers: new Set(), config: undefined, group: [] };
     this.#rungs.set(rung, known);
     return known;
   }

@@ -59,6 +59,7 @@ export const renditionSchema = schemaFor<RenditionInfo>()(
   }),
 );
 export const renditionsSchema = listSchema(renditionSchema, MAX_RENDITIONS);
+export const partTargetSchema = Type.Integer({ minimum: 1, maximum: 60_000 });
 
 /** A rung as a buyer asks for it: bits per second, `height` is the short side. */
 export const ladderRungSchema = closedObject({
@@ -139,6 +140,8 @@ export const deliverySpecSchema = closedObject({
   /** Steps to the origin by the first of them; absent: one. */
   depth: Type.Optional(uint32Schema),
   renditions: renditionsSchema,
+  /** PART-TARGET of its parts, milliseconds, fixed for the stream's life; absent: 250. */
+  partTargetMs: Type.Optional(partTargetSchema),
   /** Most bytes that are paid without a viewer's signature. */
   unsignedBudgetBytes: unsignedSchema(64),
   /** Who may watch; absent: everybody. */

@@ -133,7 +133,8 @@ export class FakeBalancer {
   deliverySpec(): JobSpec {
     const { stream, slug, renditions } = this;
     const origin = this.originOf(this.origin!);
-    return { stream, slug, primitive: "delivery", origin, renditions, unsignedBudgetBytes: 10n ** 9n };
+    const partTargetMs = this.#partTargetMs;
+    return { stream, slug, primitive: "delivery", origin, renditions, partTargetMs, unsignedBudgetBytes: 10n ** 9n };
   }
 
   /** The next node in turn takes over a family's job, from the first segment that the balancer does not know of. */
@@ -162,6 +163,7 @@ export class FakeBalancer {
   }
 
   #source = { width: 0, height: 0 };
+  #partTargetMs = 250;
 
   async #answer<M extends NodeMethod>(node: MediaNode, method: M, body: NodeRequest<M>): Promise<NodeResponse<M>> {
     if (this.away) {
@@ -193,6 +195,7 @@ export class FakeBalancer {
         if (body.source.video !== undefined) {
           this.#source = { width: body.source.video.width, height: body.source.video.height };
         }
+        this.#partTargetMs = body.partTargetMs;
         return this.#place(body.source);
       case "segment.published": {
         const family = this.renditions.find(({ rung }) => rung !== SOURCE_RUNG && rung === body.rungs[0])?.family;

@@ -6,7 +6,7 @@ import type { Guarded } from "../access/viewer-access.ts";
 export interface StreamFollower {
   config(version: number, config: TrackConfig): void;
   frame(frame: Frame, sequence: number): void;
-  /** So many of the newest frames are void; a key frame comes next. */
+  /** So many of the newest frames are void; the next key frame is what can be decoded behind them. */
   takeBack(count: number): void;
   end(): void;
 }

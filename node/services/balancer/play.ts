@@ -138,7 +138,7 @@ export class Play {
   specOf(stream: StreamRow): DeliverySpec | undefined {
     const lease = this.#parts.streams.lease(stream.id);
     if (lease === undefined || stream.renditions === null) return undefined;
-    const { id, slug, renditions, unsignedBudgetBytes, unsignedPaidBytes } = stream;
+    const { id, slug, renditions, partTargetMs, unsignedBudgetBytes, unsignedPaidBytes } = stream;
     const multiaddrs = this.#components.hub.nodes.get(lease.node)?.hello.multiaddrs ?? [];
     const left = unsignedBudgetBytes - unsignedPaidBytes;
     return {
@@ -147,6 +147,7 @@ export class Play {
       primitive: "delivery",
       origin: { node: lease.node, multiaddrs },
       renditions,
+      ...(partTargetMs === null ? {} : { partTargetMs }),
       unsignedBudgetBytes: left > 0n ? left : 0n,
       ...this.#parts.playback.specOf(stream),
     };

@@ -70,15 +70,15 @@ export class DeliveryJob {
     this.#limits = limits;
     const { origin, parents, stream: id, slug, playback: policy = { type: "public" } } = job.spec;
     this.#sources = new Sources(job.assignment.value.node, origin, parents);
-    this.#feed = new EdgeFeed(origin.node, components.clock, limits, () => this.#wish());
     this.#granted = job.spec.unsignedBudgetBytes;
     this.#budget = this.#granted;
     const frames = new FrameRelay(
       (error) => components.logger.warn("Follow frames failed", { error }),
       () => this.#wish(),
     );
+    this.#feed = new EdgeFeed(origin.node, components.clock, limits, frames, () => this.#wish());
     this.stream = new EdgeStream(components.keep, { id, slug, policy }, frames);
-    this.stream.describe(job.spec.renditions);
+    this.stream.describe(job.spec.renditions, job.spec.partTargetMs);
     this.stream.isUnbudgeted = this.#granted === 0n;
   }
 
@@ -224,7 +224,7 @@ export class DeliveryJob {
       await connection.send({ type: "subscribe", role: "edge", ...subscribe, ...signed });
       this.#wished = "";
       this.#wish();
-      const intake = this.#intake(holder);
+      const intake = this.#intake();
       for await (const message of connection.messages) {
         silence.heard();
         if (message.type === "accepted") {
@@ -246,23 +246,18 @@ export class DeliveryJob {
     }
   }
 
-  #intake(holder: Origin): EdgeIntake {
+  #intake(): EdgeIntake {
     const { job, stream } = this;
     const { statements, domain } = this.#components;
     return new EdgeIntake({
       spec: job.spec,
       origin: this.#sources.origin.node,
-      holder: holder.node,
       self: job.assignment.value.node,
       stream,
-      feed: this.#isOwn ? undefined : this.#feed.begin(),
+      feed: this.#feed.begin(),
       statements,
       domain,
       maxBytes: this.#limits.segmentBytes,
-      onDescription: (description) => {
-        this.#feed.describe(description);
-        this.#wish();
-      },
       onServed: (segments) => this.#settle(segments),
       onSegment: () => this.#requireCredit(),
     });

@@ -1,5 +1,6 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
-import type { DescriptionMessage, MediaConnection, SubscribeMessage } from "@leat/node/wire/media/message.ts";
+import type { FrameRelay } from "@leat/node/media/live-frames.ts";
+import type { MediaConnection, SubscribeMessage } from "@leat/node/wire/media/message.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import { type EdgeSource, serveEdge } from "../jobs/edge-link.ts";
 import { DeliveryError } from "./errors.ts";
@@ -14,10 +15,14 @@ export interface FeedLimits {
   readonly silenceMs: number;
 }
 
-/** Hands a stream on to other edges as its origin published it. What they get is in no receipt. */
+/**
+ * Hands a stream on as its origin published it, to viewers by frames and to other edges. What those get is in no
+ * receipt.
+ */
 export class EdgeFeed {
   readonly #clock: Clock;
   readonly #limits: FeedLimits;
+  readonly #frames: FrameRelay;
   readonly #onWish: () => void;
   /** Whom it feeds, and what viewers there follow of what is not made without one. */
   readonly #links = new Map<MediaConnection, readonly number[]>();
@@ -25,14 +30,14 @@ export class EdgeFeed {
   #origin: Address;
   /** Aborts when what is handed on goes no further. */
   #over = new AbortController();
-  #described = Promise.withResolvers<DescriptionMessage>();
   /** Since when nothing comes in; undefined while a holder is heard. */
   #cutOffAtMs: number | undefined;
 
-  constructor(origin: Address, clock: Clock, limits: FeedLimits, onWish: () => void) {
+  constructor(origin: Address, clock: Clock, limits: FeedLimits, frames: FrameRelay, onWish: () => void) {
     this.#origin = origin;
     this.#clock = clock;
     this.#limits = limits;
+    this.#frames = frames;
     this.#onWish = onWish;
     this.#log = this.#createLog();
     this.#cutOffAtMs = clock.nowMs();
@@ -46,10 +51,6 @@ export class EdgeFeed {
   /** Whether another edge has a viewer of the rung. */
   isWished(rung: number): boolean {
     return [...this.#links.values()].some((rungs) => rungs.includes(rung));
-  }
-
-  describe(description: DescriptionMessage): void {
-    this.#described.resolve(description);
   }
 
   /** A holder serves this edge: what it brings is handed on. */
@@ -68,7 +69,7 @@ export class EdgeFeed {
     this.stop(new DeliveryError({ code: "DELIVERY_ORIGIN_CHANGED" }));
     this.#origin = origin;
     this.#over = new AbortController();
-    this.#described = Promise.withResolvers();
+    this.#log.abandon();
     this.#log = this.#createLog();
   }
 
@@ -94,11 +95,9 @@ export class EdgeFeed {
       this.#onWish();
     };
     const log = this.#log;
-    const described = this.#described.promise;
     const source: EdgeSource = {
       clock: this.#clock,
       read: (fromSequence, signal) => log.readFrom(fromSequence, signal),
-      describe: (signal) => unlessAborted(described, signal),
       isAlive: () => this.#isAlive,
       onWish: wish,
     };
@@ -115,18 +114,6 @@ export class EdgeFeed {
   #createLog(): RelayedLog {
     const { keptSegments, unfedSegments, lagMs } = this.#limits;
     const lag = { clock: this.#clock, maxMs: lagMs };
-    return new RelayedLog({ keptSegments, unwatchedSegments: unfedSegments, lag });
+    return new RelayedLog(this.#frames, { keptSegments, unwatchedSegments: unfedSegments, lag });
   }
-}
-
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason);
-    if (signal.aborted) return stop();
-    signal.addEventListener("abort", stop, { once: true });
-    void promise.then((value) => {
-      signal.removeEventListener("abort", stop);
-      resolve(value);
-    });
-  });
 }

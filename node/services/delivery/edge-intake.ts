@@ -1,10 +1,16 @@
 import { PART_TARGET_MS } from "@leat/node/media/packager.ts";
-import type { DescriptionMessage, MediaMessage, SegmentStartMessage } from "@leat/node/wire/media/message.ts";
+import type {
+  FrameMessage,
+  MediaMessage,
+  SegmentEndMessage,
+  SegmentStartMessage,
+} from "@leat/node/wire/media/message.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
 import type { Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import type { DeliverySpec } from "@leat/sdk/protocol/job.ts";
 import type { Statements } from "@leat/sdk/protocol/statements.ts";
+import type { VersionedConfig } from "../jobs/segment-log.ts";
 import type { EdgeStream, ServedSegment } from "./edge-stream.ts";
 import { DeliveryError } from "./errors.ts";
 import { OwnSegment } from "./own-segment.ts";
@@ -15,99 +21,85 @@ export interface EdgeIntakeParts {
   readonly spec: DeliverySpec;
   /** Whose signature stands under every part. */
   readonly origin: Address;
-  /** Who sends, and which node this is. */
-  readonly holder: Address;
+  /** Which node this is. */
   readonly self: Address;
   readonly stream: EdgeStream;
-  /** What is handed on to other edges; undefined where they ask the origin, which is this node. */
-  readonly feed: RelayFeed | undefined;
+  /** What is handed on, to viewers by frames and to other edges. */
+  readonly feed: RelayFeed;
   readonly statements: Statements;
   readonly domain: Domain;
   readonly maxBytes: number;
-  readonly onDescription: (description: DescriptionMessage) => void;
   readonly onServed: (segments: readonly ServedSegment[]) => void;
   readonly onSegment: () => void;
 }
 
+/** Transcoders that die within their first part one after the other are replaced fewer times. */
+const MAX_ATTEMPTS = 64;
+
 /** What one holder sends of a stream: checked against the origin's marks, served to viewers, handed on to other edges. */
 export class EdgeIntake {
   readonly #parts: EdgeIntakeParts;
+  /** By rung, as it was told last. */
+  readonly #configs = new Map<number, VersionedConfig>();
   readonly #open = new Map<number, IncomingSegment>();
-  #partTargetMs = PART_TARGET_MS;
+  /** By rung: parts that were begun since the newest that was verified. */
+  readonly #attempts = new Map<number, number>();
+  readonly #rungs: ReadonlySet<number>;
 
   constructor(parts: EdgeIntakeParts) {
     this.#parts = parts;
+    this.#rungs = new Set(parts.spec.renditions.map(({ rung }) => rung));
   }
 
   /** @throws DeliveryError or a statement's error: what the origin did not publish */
   take(message: MediaMessage): void {
-    const { stream, feed, onServed, onSegment } = this.#parts;
+    const { feed } = this.#parts;
     switch (message.type) {
       case "accepted":
       case "alive":
         return;
       case "refused":
         throw new DeliveryError({ code: "DELIVERY_ORIGIN_REFUSED", reason: message.code });
-      case "description":
-        this.#describe(message);
-        return;
       case "config":
-        stream.setConfig(message.rung, message.version, message.config);
+        // What a stream consists of is told with the job.
+        if (!this.#rungs.has(message.rung)) throw unexpected("rung that nobody named");
+        this.#configs.set(message.rung, { version: message.version, config: message.config });
         return;
       case "segmentStart": {
-        const config = stream.config(message.rung, message.configVersion);
-        if (config === undefined) throw unexpected("segmentStart before its config");
-        onServed(stream.begin(message));
-        this.#open.set(message.rung, this.#begin(message, config));
-        stream.frames.config(message.rung, message.configVersion, config);
-        feed?.start(message, { version: message.configVersion, config });
+        const config = this.#configs.get(message.rung);
+        if (config?.version !== message.configVersion) throw unexpected("segmentStart before its config");
+        this.#countAttempt(message.rung);
+        this.#open.set(message.rung, this.#begin(message, config.config));
+        feed.start(message, config);
         return;
       }
       case "frame":
-        this.#takeFrame(this.#needOpen(message.rung), message.frame);
+        this.#takeFrame(this.#needOpen(message), message.frame);
         // What the verifier refuses ends the pull: no viewer is to have it before that.
-        stream.frames.frame(message.rung, message.sequence, message.frame);
-        feed?.take(message);
+        feed.frame(message);
         return;
-      case "partRestart": {
-        stream.frames.takeBack(message.rung, this.#needOpen(message.rung).restartPart());
-        feed?.take(message);
+      case "partRestart":
+        this.#needOpen(message).restartPart();
+        this.#countAttempt(message.rung);
+        feed.restart(message.rung);
         return;
-      }
       case "partMark":
-        this.#needOpen(message.rung).mark(message);
-        feed?.mark(message);
+        this.#needOpen(message).mark(message);
+        feed.mark(message);
         return;
-      case "segmentEnd": {
-        const verified = this.#needOpen(message.rung).finish(message);
-        this.#open.delete(message.rung);
-        const config = stream.config(message.rung, verified.start.configVersion)!;
-        onServed(stream.add(verified, config));
-        const last = verified.parts.at(-1);
-        if (last !== undefined) feed?.verified(message.rung, last.bytes);
-        feed?.end(message);
-        onSegment();
+      case "segmentEnd":
+        this.#end(message);
         return;
-      }
       default:
         throw unexpected(message.type);
     }
-  }
-
-  /** What a stream consists of is for its origin to say; another edge says what this one was told with its job. */
-  #describe(message: DescriptionMessage): void {
-    const { spec, origin, holder, stream, onDescription } = this.#parts;
-    const description = holder === origin ? message : { ...message, renditions: spec.renditions };
-    this.#partTargetMs = description.partTargetMs;
-    stream.describe(description.renditions, description.partTargetMs);
-    onDescription(description);
   }
 
   /** What this node made itself, in this process, it need not check. */
   #begin(start: SegmentStartMessage, config: TrackConfig): IncomingSegment {
     const { spec, origin, self, statements, domain, maxBytes } = this.#parts;
     if (origin === self) return new OwnSegment(start, config);
-    const partTargetMs = this.#partTargetMs;
+    const { partTargetMs = PART_TARGET_MS } = spec;
     return new SegmentVerifier(start, config, {
       stream: spec.stream,
       origin,
@@ -119,15 +111,43 @@ export class EdgeIntake {
   }
 
   #takeFrame(verifier: IncomingSegment, frame: Frame): void {
+    const { stream, feed, onServed } = this.#parts;
+    const { start, config } = verifier;
+    // Neither is in the part's bytes: what is signed is the segment's.
+    const { epoch, configVersion } = frame;
+    if (epoch !== start.epoch || configVersion !== start.configVersion) throw unexpected("frame of another segment");
     const part = verifier.push(frame);
     if (part === undefined) return;
-    this.#parts.stream.addPart(verifier.start, part, verifier.config);
-    this.#parts.feed?.verified(verifier.start.rung, part.bytes);
+    this.#attempts.delete(start.rung);
+    onServed(stream.addPart(start, part, config));
+    feed.verified(start.rung, part.bytes);
   }
 
-  #needOpen(rung: number): IncomingSegment {
+  #end(message: SegmentEndMessage): void {
+    const { stream, feed, onServed, onSegment } = this.#parts;
+    const segment = this.#needOpen(message);
+    const verified = segment.finish(message);
+    const last = verified.parts.at(-1);
+    // Nobody signed for one without a part.
+    if (last === undefined) throw unexpected("segmentEnd before a part");
+    this.#open.delete(message.rung);
+    this.#attempts.delete(message.rung);
+    onServed(stream.add(verified, segment.config));
+    feed.verified(message.rung, last.bytes);
+    feed.end(message);
+    onSegment();
+  }
+
+  #countAttempt(rung: number): void {
+    const attempts = (this.#attempts.get(rung) ?? 0) + 1;
+    if (attempts > MAX_ATTEMPTS) throw unexpected("parts that come to nothing");
+    this.#attempts.set(rung, attempts);
+  }
+
+  /** The segment that a message of its inside says it belongs to. */
+  #needOpen({ rung, sequence }: Pick<FrameMessage, "rung" | "sequence">): IncomingSegment {
     const verifier = this.#open.get(rung);
-    if (verifier === undefined) throw unexpected("media outside of a segment");
+    if (verifier?.start.sequence !== sequence) throw unexpected("media outside of its segment");
     return verifier;
   }
 }

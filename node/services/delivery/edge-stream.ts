@@ -56,7 +56,6 @@ export class EdgeStream {
   readonly #facts = new Map<number, Facts>();
   readonly #served = new ServedBytes();
   readonly #last = new Map<number, number>();
-  readonly #configs = new Map<number, Map<number, TrackConfig>>();
   #counting = true;
 
   constructor(keep: KeepPart, guarded: Guarded, frames: FrameRelay = new FrameRelay()) {
@@ -67,7 +66,7 @@ export class EdgeStream {
 
   /** The first segment that some rung that manifests name still lacks: where a subscription goes on. What is there already is dropped again. */
   get nextSequence(): number {
-    const lacking = findOffered(this.window.renditions).map(({ rung }) => (this.#last.get(rung) ?? -1) + 1);
+    const lacking = findOffered(this.window.renditions).map(({ rung }) => this.#nextOf(rung));
     return lacking.length === 0 ? 0 : Math.min(...lacking);
   }
 
@@ -80,56 +79,56 @@ export class EdgeStream {
     this.window.describe(renditions, partTargetMs);
   }
 
-  setConfig(rung: number, version: number, config: TrackConfig): void {
-    const versions = this.#configs.get(rung) ?? new Map<number, TrackConfig>();
-    this.#configs.set(rung, versions);
-    versions.set(version, config);
-    this.window.setConfig(rung, version, config);
-  }
-
-  config(rung: number, version: number): TrackConfig | undefined {
-    return this.#configs.get(rung)?.get(version);
-  }
-
   /**
-   * A segment begins. One that was begun before and is another will never be whole: it is served as the parts that it
-   * has. Answers the counts of segments that leave for it.
-   */
-  begin({ rung, sequence, cues = [] }: SegmentStartMessage): ServedSegment[] {
-    this.window.noteCues(cues);
-    const open = this.#open.get(rung);
-    return open === undefined || open.start.sequence >= sequence ? [] : this.#closeOpen(open);
-  }
-
-  /**
-   * The next verified part of a segment. One that was served before, from the same origin, must be the same.
+   * The next verified part of a segment. One that was served before, from the same origin, must be the same. Answers
+   * the counts of segments that leave for it.
    * @throws DELIVERY_PART_ALTERED
    */
-  addPart(start: SegmentStartMessage, part: PackedPart, config: TrackConfig): void {
+  addPart(start: SegmentStartMessage, part: PackedPart, config: TrackConfig): ServedSegment[] {
+    const left = this.#turnTo(start, config);
     const placed = this.#place(start, part, config);
-    if (placed === undefined) return;
+    if (placed === undefined) return left;
     const { rung, sequence, epoch, configVersion, wallClockMs } = start;
     this.window.addPart({ rung, sequence, epoch, configVersion, wallClockMs }, placed);
+    return left;
   }
 
   /** A segment is whole; answers the counts of those that leave for it. */
   add({ start, parts }: VerifiedSegment, config: TrackConfig): ServedSegment[] {
     const { rung, sequence } = start;
+    const left = this.#turnTo(start, config);
     // Its last part and its end are one step: a playlist between them would hint at a part that never comes.
     for (const part of parts) this.#place(start, part, config);
     const open = this.#open.get(rung);
-    return open?.start.sequence === sequence ? this.#closeOpen(open) : [];
+    return open?.start.sequence === sequence ? [...left, ...this.#closeOpen(open)] : left;
   }
 
-  /** Undefined for a part that is there already. */
+  /** The first segment of the rung of which a part may come. */
+  #nextOf(rung: number): number {
+    return Math.max((this.#last.get(rung) ?? -1) + 1, this.#open.get(rung)?.start.sequence ?? 0);
+  }
+
+  /**
+   * Of a segment a part is verified, and what it began with. One that was begun before and is another will never be
+   * whole: it is served as the parts that it has.
+   */
+  #turnTo({ rung, sequence, configVersion, cues = [] }: SegmentStartMessage, config: TrackConfig): ServedSegment[] {
+    const open = this.#open.get(rung);
+    if (sequence < this.#nextOf(rung) || open?.start.sequence === sequence) return [];
+    this.window.noteCues(cues);
+    this.window.setConfig(rung, configVersion, config);
+    return open === undefined ? [] : this.#closeOpen(open);
+  }
+
+  /** Undefined for a part that is there already, or that a holder kept back until it was too late for it. */
   #place(start: SegmentStartMessage, part: PackedPart, config: TrackConfig): LivePart | undefined {
     const { rung, sequence, firstFrame } = start;
-    if (sequence <= (this.#last.get(rung) ?? -1)) return undefined;
+    if (sequence < this.#nextOf(rung)) return undefined;
     const open = this.#open.get(rung) ?? { start, config, parts: [], bytes: [] };
     const sha256 = bytesToHex(part.sha256);
     const known = open.parts[part.index];
     const isNext = part.index === open.parts.length;
-    if (open.start.sequence !== sequence || !(known === undefined ? isNext : known.sha256 === sha256)) {
+    if (!(known === undefined ? isNext : known.sha256 === sha256)) {
       throw new DeliveryError({ code: "DELIVERY_PART_ALTERED", rung, sequence, part: part.index });
     }
     if (known !== undefined) return undefined;

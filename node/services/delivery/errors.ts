@@ -27,6 +27,8 @@ export function blames(code: string): boolean {
       "DELIVERY_PART_UNMARKED",
       "DELIVERY_MESSAGE_UNEXPECTED",
       "DELIVERY_SEGMENT_TOO_LARGE",
-    ].includes(code) || code.startsWith("STATEMENT_")
+    ].includes(code) ||
+    code.startsWith("PACKAGER_") ||
+    code.startsWith("STATEMENT_")
   );
 }

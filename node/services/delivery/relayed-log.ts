@@ -1,3 +1,4 @@
+import type { FrameRelay } from "@leat/node/media/live-frames.ts";
 import type {
   FrameMessage,
   MediaMessage,
@@ -7,6 +8,7 @@ import type {
 } from "@leat/node/wire/media/message.ts";
 import { isSameConfig } from "@leat/sdk/protocol/frame.ts";
 import type { PackedPart } from "../jobs/packed-segment.ts";
+import { hashHead } from "../jobs/segment-head.ts";
 import {
   keepWithin,
   type LogEntry,
@@ -15,29 +17,39 @@ import {
   type VersionedConfig,
 } from "../jobs/segment-log.ts";
 
-type PartRestartMessage = Extract<MediaMessage, { type: "partRestart" }>;
-type InnerMessage = FrameMessage | PartMarkMessage | PartRestartMessage | SegmentEndMessage;
+interface Head {
+  readonly message: SegmentStartMessage;
+  readonly config: VersionedConfig;
+}
 
 interface RelayedRung {
-  readonly sequence: number;
-  readonly config: VersionedConfig;
-  isWhole: boolean;
-  marks: number;
-  /** Since the newest mark, in the order in which they came. */
+  /** The newest segment of which a part was verified, and how many were. */
+  verified: { readonly sequence: number; readonly marks: number; readonly isWhole: boolean };
+  /** The newest that was handed on. */
+  head: Head | undefined;
+  /** Frames that were handed on since the newest mark. */
   open: LogEntry[];
+  /** What was handed on since then came to nothing: what comes in its place waits until it is verified. */
+  isSpent: boolean;
 }
 
 /**
- * What an edge hands on to other edges: the messages of its stream as their origin sent them, each once, whoever brought
- * them here. An edge that changes its holder in the middle of a segment gets that again from its start; who reads here
- * notices nothing of it.
+ * What an edge hands on to viewers by frames and to other edges: the messages of its stream as their origin sent them,
+ * each once, whoever brought them here. An edge that changes its holder in the middle of a segment gets that again from
+ * its start; who reads here notices nothing of it.
+ *
+ * Frames go on as they come, ahead of their mark, as long as they stand where they must: behind what was verified. What
+ * a holder claims beyond that, and what comes in the place of frames that were wrong, goes on once it is verified. So a
+ * holder moves nobody's place in the stream by its word, and spoils one part before it is found out.
  */
 export class RelayedLog {
   readonly #log: SegmentLog;
+  readonly #frames: FrameRelay;
   readonly #rungs = new Map<number, RelayedRung>();
 
-  constructor(options: SegmentLogOptions) {
+  constructor(frames: FrameRelay, options: SegmentLogOptions) {
     this.#log = new SegmentLog(options);
+    this.#frames = frames;
   }
 
   /** Messages that are held. */
@@ -56,115 +68,184 @@ export class RelayedLog {
 
   /** Takes what one connection brings. Of two feeds the newer one counts. */
   feed(): RelayFeed {
-    return new RelayFeed(this.#log, this.#rungs);
+    return new RelayFeed(this.#log, this.#frames, this.#rungs);
+  }
+
+  /** Nobody goes on with what stands here: viewers by frames get others in the place of those that are in no part. */
+  abandon(): void {
+    for (const [rung, { open }] of this.#rungs) if (open.length > 0) this.#frames.takeBack(rung, open.length);
+    this.#rungs.clear();
   }
 }
 
-/** Where a feed stands in a segment that is partly known already. */
-interface Repeated {
+/** Where a feed stands in a rung's segment. */
+interface Incoming {
+  readonly head: Head;
+  /** Marks to come that are known already. */
   marks: number;
-  open: number;
+  /** Frames since the newest mark that are as those that were handed on. */
+  same: number;
+  /** A part that is marked and not verified goes no further: whoever finds it altered has it from who altered it. */
+  mark: PartMarkMessage | undefined;
+  /** Frames since the newest mark that wait until they are verified; undefined where they go on as they come. */
+  held: FrameMessage[] | undefined;
 }
 
 export class RelayFeed {
   readonly #log: SegmentLog;
+  readonly #frames: FrameRelay;
   readonly #rungs: Map<number, RelayedRung>;
-  /** Absent: what comes of the rung is new. Null: all of its segment is known. */
-  readonly #repeated = new Map<number, Repeated | null>();
-  /** A part that is marked and not verified goes no further: whoever finds it altered has it from who altered it. */
-  readonly #marks = new Map<number, PartMarkMessage>();
+  readonly #incoming = new Map<number, Incoming>();
 
-  constructor(log: SegmentLog, rungs: Map<number, RelayedRung>) {
+  constructor(log: SegmentLog, frames: FrameRelay, rungs: Map<number, RelayedRung>) {
     this.#log = log;
+    this.#frames = frames;
     this.#rungs = rungs;
   }
 
   start(message: SegmentStartMessage, config: VersionedConfig): void {
     const { rung, sequence } = message;
-    const known = this.#rungs.get(rung);
-    this.#repeated.delete(rung);
-    this.#marks.delete(rung);
-    if (known !== undefined && (sequence < known.sequence || (sequence === known.sequence && known.isWhole))) {
-      this.#repeated.set(rung, null);
-    } else if (known !== undefined && sequence === known.sequence && known.marks > 0) {
-      this.#repeated.set(rung, { marks: 0, open: 0 });
-    } else {
-      // One that has no whole part may begin otherwise than it did before.
-      const named = known !== undefined && isSame(known.config, config) ? known.config : config;
-      this.#rungs.set(rung, { sequence, config: named, isWhole: false, marks: 0, open: [] });
-      this.#log.append({ rung, sequence, message, config: named });
+    const known = this.#rungOf(rung);
+    const { verified, head: told } = known;
+    const named = told !== undefined && isSame(told.config, config) ? told.config : config;
+    const head = { message, config: named };
+    const isPast = sequence < verified.sequence || (sequence === verified.sequence && verified.isWhole);
+    const own = sequence === verified.sequence ? verified.marks : 0;
+    const marks = isPast ? Number.POSITIVE_INFINITY : own;
+    const isTold = marks > 0 || isSameHead(told, head);
+    if (!isTold) this.#void(rung, known);
+    const isNext = verified.isWhole && sequence === verified.sequence + 1;
+    const isHeld = known.isSpent || !(isTold || isNext);
+    this.#incoming.set(rung, { head, marks, same: 0, mark: undefined, held: isHeld ? [] : undefined });
+    if (!isTold && !isHeld) this.#tellHead(known, head);
+  }
+
+  frame(message: FrameMessage): void {
+    const { rung } = message;
+    const incoming = this.#incoming.get(rung);
+    if (incoming === undefined || incoming.marks > 0) return;
+    const known = this.#rungOf(rung);
+    if (incoming.held === undefined) {
+      const expected = known.open[incoming.same]?.message;
+      if (expected === undefined || isSameFrame(expected as FrameMessage, message)) {
+        if (expected === undefined) this.#tellFrame(known, message);
+        incoming.same += 1;
+        return;
+      }
+      this.#hold(rung, known, incoming);
     }
+    incoming.held!.push(message);
+  }
+
+  /** The frames since the newest mark are void. */
+  restart(rung: number): void {
+    const incoming = this.#incoming.get(rung);
+    const known = this.#rungOf(rung);
+    if (incoming === undefined || incoming.marks > 0) return;
+    if (incoming.held === undefined && known.open.length > 0) this.#hold(rung, known, incoming);
+    if (incoming.held !== undefined) incoming.held = [];
   }
 
   mark(message: PartMarkMessage): void {
-    this.#marks.set(message.rung, message);
+    const incoming = this.#incoming.get(message.rung);
+    if (incoming !== undefined) incoming.mark = message;
   }
 
   /** The part of the newest mark was verified: its frames are pieces of it from now on. */
   verified(rung: number, bytes: PackedPart["bytes"]): void {
-    const mark = this.#marks.get(rung);
-    const known = this.#rungs.get(rung);
-    this.#marks.delete(rung);
-    if (mark === undefined || known === undefined || this.#isRepeated(mark, known)) return;
-    this.#log.append({ rung, sequence: known.sequence, message: mark });
+    const incoming = this.#incoming.get(rung);
+    const mark = incoming?.mark;
+    if (incoming === undefined || mark === undefined) return;
+    incoming.mark = undefined;
+    if (incoming.marks > 0) {
+      incoming.marks -= 1;
+      return;
+    }
+    const known = this.#rungOf(rung);
+    // Another holder sent more of it than there is.
+    if (incoming.held === undefined && known.open.length > incoming.same) this.#hold(rung, known, incoming);
+    if (incoming.held !== undefined) this.#release(known, incoming, incoming.held);
+    const { sequence } = incoming.head.message;
+    const marks = sequence === known.verified.sequence ? known.verified.marks : 0;
+    this.#log.append({ rung, sequence, message: mark });
     keepWithin({ bytes }, known.open);
-    known.marks += 1;
+    known.verified = { sequence, marks: marks + 1, isWhole: false };
     known.open = [];
-  }
-
-  take(message: FrameMessage | PartRestartMessage): void {
-    const { rung } = message;
-    const known = this.#rungs.get(rung);
-    if (known === undefined || this.#isRepeated(message, known)) return;
-    const entry: LogEntry = { rung, sequence: known.sequence, message };
-    this.#log.append(entry);
-    known.open.push(entry);
+    known.isSpent = false;
+    incoming.same = 0;
+    incoming.held = undefined;
   }
 
   end(message: SegmentEndMessage): void {
     const { rung } = message;
-    const known = this.#rungs.get(rung);
-    if (known === undefined || this.#isRepeated(message, known)) return;
-    this.#log.append({ rung, sequence: known.sequence, message });
-    known.isWhole = true;
+    const incoming = this.#incoming.get(rung);
+    const known = this.#rungOf(rung);
+    const { sequence } = known.verified;
+    if (incoming === undefined || incoming.marks > 0 || incoming.head.message.sequence !== sequence) return;
+    this.#log.append({ rung, sequence, message });
+    known.verified = { ...known.verified, isWhole: true };
   }
 
-  /** True for what stands in the log already. What stands there and came to nothing is made void first. */
-  #isRepeated(message: InnerMessage, known: RelayedRung): boolean {
-    const at = this.#repeated.get(message.rung);
-    if (at === undefined) return false;
-    if (at === null) return true;
-    if (at.marks < known.marks) {
-      if (message.type === "partMark") at.marks += 1;
-      return true;
+  /** Of what was handed on nothing more comes as it began. */
+  #void(rung: number, known: RelayedRung): void {
+    const { head, open, verified } = known;
+    if (head === undefined) return;
+    const { sequence } = head.message;
+    if (open.length > 0) {
+      this.#log.append({ rung, sequence, message: { type: "partRestart", rung, sequence } });
+      this.#frames.takeBack(rung, open.length);
     }
-    const expected = known.open[at.open];
-    if (expected !== undefined && isSameMessage(expected.message, message)) {
-      at.open += 1;
-      return true;
-    }
-    this.#repeated.delete(message.rung);
-    // Who sent those is gone, and they are in no part: others come in their place.
-    if (expected !== undefined) this.#void(message.rung, known, at.open);
-    return false;
+    known.isSpent ||= open.length > 0 || sequence > verified.sequence;
+    known.open = [];
   }
 
-  #void(rung: number, known: RelayedRung, same: number): void {
-    const { sequence } = known;
-    const kept = known.open.slice(0, same).map((entry) => ({ ...entry }));
-    this.#log.append({ rung, sequence, message: { type: "partRestart", rung, sequence } });
-    for (const entry of kept) this.#log.append(entry);
-    known.open = kept;
+  #hold(rung: number, known: RelayedRung, incoming: Incoming): void {
+    incoming.held = known.open.slice(0, incoming.same).map(({ message }) => message as FrameMessage);
+    this.#void(rung, known);
+  }
+
+  #release(known: RelayedRung, { head }: Incoming, held: readonly FrameMessage[]): void {
+    const isTold = head.message.sequence === known.verified.sequence || isSameHead(known.head, head);
+    if (!isTold) this.#tellHead(known, head);
+    for (const message of held) this.#tellFrame(known, message);
+  }
+
+  #tellHead(known: RelayedRung, head: Head): void {
+    const { message, config } = head;
+    const { rung, sequence } = message;
+    known.head = head;
+    this.#log.append({ rung, sequence, message, config });
+    this.#frames.config(rung, config.version, config.config);
+  }
+
+  #tellFrame(known: RelayedRung, message: FrameMessage): void {
+    const { rung, sequence, frame } = message;
+    const entry: LogEntry = { rung, sequence, message };
+    known.open.push(entry);
+    this.#log.append(entry);
+    this.#frames.frame(rung, sequence, frame);
+  }
+
+  #rungOf(rung: number): RelayedRung {
+    const verified = { sequence: -1, marks: 0, isWhole: true };
+    const known = this.#rungs.get(rung) ?? { verified, head: undefined, open: [], isSpent: false };
+    this.#rungs.set(rung, known);
+    return known;
   }
 }
 
-function isSameMessage(left: MediaMessage, right: MediaMessage): boolean {
-  if (left.type !== right.type) return false;
-  if (left.type !== "frame" || right.type !== "frame") return true;
-  const { data, ...facts } = left.frame;
+/** When a frame came to the origin is in no part. */
+function isSameFrame(left: FrameMessage, right: FrameMessage): boolean {
+  const { data, arrivalMs: _, ...facts } = left.frame;
   const other: Partial<FrameMessage["frame"]> = right.frame;
   const hasSameFacts = Object.entries(facts).every(([name, value]) => other[name as keyof typeof facts] === value);
   return hasSameFacts && Buffer.compare(data, right.frame.data) === 0;
+}
+
+function isSameHead(left: Head | undefined, right: Head): boolean {
+  if (left === undefined || left.message.sequence !== right.message.sequence) return false;
+  const [known, other] = [left, right].map(({ message, config }) => hashHead(message, config.config));
+  return Buffer.compare(known!, other!) === 0;
 }
 
 function isSame(left: VersionedConfig, right: VersionedConfig): boolean {

@@ -41,6 +41,9 @@ export interface IncomingSegment {
   finish(end: SegmentEndMessage): VerifiedSegment;
 }
 
+/** Frames that last no time fill no part. Sound of 2.5 ms for the longest part that pictures ask for is half as much. */
+const MAX_PART_FRAMES = 1_000;
+
 /**
  * Packages one segment anew from its frames and holds every part against the origin's signed running hash: bytes that
  * the origin did not publish are found within one part.
@@ -54,6 +57,7 @@ export class SegmentVerifier implements IncomingSegment {
   readonly #marks = new Map<number, PartMarkMessage>();
   readonly #parts: PackedPart[] = [];
   #bytes = 0;
+  #openFrames = 0;
 
   constructor(start: SegmentStartMessage, config: TrackConfig, rules: VerifierRules) {
     this.#start = start;
@@ -81,7 +85,10 @@ export class SegmentVerifier implements IncomingSegment {
     if (this.#bytes > maxBytes) {
       throw new DeliveryError({ code: "DELIVERY_SEGMENT_TOO_LARGE", sizeBytes: this.#bytes, maxBytes });
     }
-    return this.#take(this.#packager.push(frame));
+    const part = this.#take(this.#packager.push(frame));
+    this.#openFrames = part === undefined ? this.#openFrames + 1 : 1;
+    if (this.#openFrames > MAX_PART_FRAMES) throw this.#fault("DELIVERY_PART_UNMARKED", this.#parts.length);
+    return part;
   }
 
   mark(message: PartMarkMessage): void {
@@ -90,6 +97,7 @@ export class SegmentVerifier implements IncomingSegment {
   }
 
   restartPart(): number {
+    this.#openFrames = 0;
     return this.#packager.dropOpen();
   }
 

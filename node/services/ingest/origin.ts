@@ -255,7 +255,6 @@ export class Origin {
     const source: EdgeSource = {
       clock: this.#components.clock,
       read: (fromSequence, signal) => this.#published.readFrom(fromSequence, signal, isOwn),
-      describe: async () => this.#describe(),
       isAlive: () => true,
       onWish,
     };

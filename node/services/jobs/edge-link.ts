@@ -1,17 +1,10 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
-import type {
-  DescriptionMessage,
-  MediaConnection,
-  MediaMessage,
-  SubscribeMessage,
-} from "@leat/node/wire/media/message.ts";
+import type { MediaConnection, MediaMessage, SubscribeMessage } from "@leat/node/wire/media/message.ts";
 
 /** What an edge is served from: a stream's origin, or another edge of it. */
 export interface EdgeSource {
   readonly clock: Clock;
   read(fromSequence: number, signal: AbortSignal): AsyncIterable<MediaMessage>;
-  /** Resolves when there is something to describe. */
-  describe(signal: AbortSignal): Promise<DescriptionMessage>;
   /** Whether this node is itself in touch with the stream: an edge leaves one that is not. */
   isAlive(): boolean;
   /** The edge has viewers of these rungs now. */
@@ -44,7 +37,6 @@ export async function serveEdge(
   const beating = sender.beat(source, AbortSignal.any([until, over.signal]));
   try {
     await sender.send({ type: "accepted" });
-    await sender.send(await source.describe(until));
     for await (const message of source.read(subscribe.fromSequence, until)) await sender.send(message);
     over.abort();
     await sender.send({ type: "end", code: "STREAM_ENDED" });

@@ -6,6 +6,7 @@ import {
   originSchema,
   parentsSchema,
   partLeafSchema,
+  partTargetSchema,
   pricesSchema,
   primitiveSchema,
   renditionsSchema,
@@ -75,8 +76,6 @@ export const receiptSubmitSchema = closedObject({
 export type ReceiptSubmit = Static<typeof receiptSubmitSchema>;
 
 /** The right to publish one stream, with all that continues it where another node left off. */
-const partTargetSchema = Type.Integer({ minimum: 1, maximum: 60_000 });
-
 export const publishGrantSchema = closedObject({
   stream: hashSchema,
   slug: slugSchema,

@@ -46,8 +46,10 @@ describe("balancer, who feeds an edge", () => {
   it("names the next holder where the origin has enough, with its addresses, and how far that is", async () => {
     const { above, below } = await play();
     assert.deepEqual([parentsOf(above), parentsOf(below)], [[], [above.node.address]]);
-    const { parents, depth } = below.terms.spec as DeliverySpec;
+    const { parents, depth, partTargetMs } = below.terms.spec as DeliverySpec;
     assert.deepEqual([parents![0]!.multiaddrs, depth], [above.node.hello().multiaddrs, 2]);
+    // No node in between says how long parts are.
+    assert.equal(partTargetMs, 250);
   });
 
   it("lets the origin stand in for one that fell silent, and names that one again after a minute", async () => {

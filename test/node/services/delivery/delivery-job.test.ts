@@ -45,7 +45,7 @@ describe("delivery job", () => {
       const messages = pulls.shift()!;
       return { send: async () => {}, close: async () => {}, abort: (error: unknown) => aborted.push(error), messages };
     };
-    const job = jobOf(0n, {}, { media: { openMedia } });
+    const job = jobOf(0n, { renditions: [{ rung: 1 }] }, { media: { openMedia } });
     const told: number[] = [];
     const ignore = () => {};
     job.stream.frames.follow(1, { config: ignore, frame: ({ dts }) => told.push(dts), takeBack: ignore, end: ignore });

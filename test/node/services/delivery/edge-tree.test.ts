@@ -59,7 +59,7 @@ describe("edges that feed edges", function () {
 
   for (const [what, code, change] of [
     ["moves a clock", "DELIVERY_PART_ALTERED", { wallClockMs: 1 }],
-    ["leaves out a discontinuity", "DELIVERY_PART_ALTERED", { epoch: 7 }],
+    ["makes up a discontinuity", "DELIVERY_PART_ALTERED", { discontinuity: true }],
   ] as const) {
     it(`is found out when it ${what}, which no byte of media shows`, async () => {
       const alter = (message: MediaMessage): MediaMessage =>
@@ -73,6 +73,33 @@ describe("edges that feed edges", function () {
       await ended(streams);
       assert.deepEqual(failures(b), [[liar.address, code]]);
       assert.deepEqual(parts(streams[1]!), published());
+    });
+  }
+
+  for (const [what, lies] of [
+    ["names a segment far ahead", [{ sequence: 4_000_000_000 }]],
+    ["begins a segment over and over", Array.from({ length: 100 }, (_, wallClockMs) => ({ wallClockMs }))],
+  ] as const) {
+    it(`harms nobody who hangs below the next one when it ${what}`, async () => {
+      const onLink = (link: MediaConnection): MediaConnection => ({
+        ...between(link, (message) => message),
+        send: async (message) => {
+          const isLie = message.type === "segmentStart" && message.rung === SOURCE_RUNG && message.sequence === 1;
+          for (const lie of isLie ? lies : []) await link.send({ ...message, ...lie });
+          if (!isLie) await link.send(message);
+        },
+      });
+      const [origin, liar] = [await startNode(), await startNode({ onLink })];
+      const [b, c] = [await startNode(), await startNode()];
+      const sink = await begin(origin, 1);
+      const streams = [await watch(liar), await watch(b, [liar]), await watch(c, [b])];
+      await publish(sink, 1, 6);
+      await scene.balancer.until(() => holders(b).length === 2);
+      await publishRest(sink, 6);
+      await ended(streams);
+      for (const stream of streams) assert.deepEqual(parts(stream), published());
+      assert.deepEqual(failures(b), [[liar.address, "DELIVERY_MESSAGE_UNEXPECTED"]]);
+      assert.deepEqual([holders(c)[0], failures(c)], [b.address, []]);
     });
   }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { type FrameFollower, FrameRelay } from "@leat/node/media/live-frames.ts";
 import { RelayedLog, type RelayFeed } from "@leat/node/services/delivery/relayed-log.ts";
 import type {
   FrameMessage,
@@ -8,36 +9,61 @@ import type {
 } from "@leat/node/wire/media/message.ts";
 import { plainConfig as config } from "../../../support/plain-config.ts";
 
-const place = { rung: 1, sequence: 4 };
 const facts = { epoch: 0, configVersion: 0, firstFrame: 0, discontinuity: false, wallClockMs: 0 };
-const start: SegmentStartMessage = { type: "segmentStart", ...place, ...facts };
-const mark = (part: number): PartMarkMessage => ({
-  ...{ type: "partMark", ...place, part },
+const start = (sequence: number, changes: object = {}): SegmentStartMessage => ({
+  ...{ type: "segmentStart", rung: 1, sequence, ...facts },
+  ...changes,
+});
+const mark = (sequence: number, part: number): PartMarkMessage => ({
+  ...{ type: "partMark", rung: 1, sequence, part },
   ...{ runningHash: new Uint8Array(32), signature: new Uint8Array(65) },
 });
-const frame = (dts: number, byte = dts): FrameMessage => {
+const frame = (dts: number, byte = dts, sequence = 0): FrameMessage => {
   const facts = { kind: "video", epoch: 0, dts, pts: dts, duration: 1, key: false, configVersion: 0 } as const;
-  return { type: "frame", ...place, frame: { ...facts, arrivalMs: 0, data: Uint8Array.of(byte) } };
+  return { type: "frame", rung: 1, sequence, frame: { ...facts, arrivalMs: 0, data: Uint8Array.of(byte) } };
 };
 
 describe("relayed log", () => {
   let log: RelayedLog;
+  /** What a viewer by frames is told. */
+  let seen: string[];
 
   beforeEach(() => {
-    log = new RelayedLog({ keptSegments: 5 });
+    const frames = new FrameRelay();
+    log = new RelayedLog(frames, { keptSegments: 5 });
+    seen = [];
+    const follower: FrameFollower = {
+      config: (version) => seen.push(`config ${version}`),
+      frame: ({ dts, data }) => seen.push(`${dts}=${data[0]}`),
+      takeBack: (count) => seen.push(`back ${count}`),
+      end: () => seen.push("end"),
+    };
+    frames.follow(1, follower);
   });
 
-  function begin(): RelayFeed {
+  function begin(sequence = 0, changes: object = {}): RelayFeed {
     const feed = log.feed();
-    feed.start(start, { version: 0, config });
+    feed.start(start(sequence, changes), { version: 0, config });
     return feed;
+  }
+
+  function send(feed: RelayFeed, ...frames: FrameMessage[]): void {
+    for (const one of frames) feed.frame(one);
   }
 
   /** Frames of a part, its mark, and that it was verified: its bytes are the frames'. */
   function part(feed: RelayFeed, index: number, ...frames: FrameMessage[]): void {
-    for (const one of frames) feed.take(one);
-    feed.mark(mark(index));
+    send(feed, ...frames);
+    verify(feed, index, ...frames);
+  }
+
+  function verify(feed: RelayFeed, index: number, ...frames: FrameMessage[]): void {
+    feed.mark(mark(frames[0]!.sequence, index));
     feed.verified(1, Uint8Array.from(frames.map((one) => one.frame.data[0]!)));
+  }
+
+  function end(feed: RelayFeed, sequence: number, frames: number): void {
+    feed.end({ type: "segmentEnd", rung: 1, sequence, frames, durationTicks: frames });
   }
 
   async function read(): Promise<string[]> {
@@ -50,33 +76,124 @@ describe("relayed log", () => {
   it("gives each message once, whoever repeats it, in the middle of a part too", async () => {
     const lost = begin();
     part(lost, 0, frame(0), frame(1));
-    lost.take(frame(2));
+    send(lost, frame(2));
     const next = begin();
     part(next, 0, frame(0), frame(1));
     part(next, 1, frame(2), frame(3));
-    next.end({ type: "segmentEnd", ...place, frames: 4, durationTicks: 4 });
-    begin().take(frame(0));
-    assert.deepEqual(await read(), ["config", "start", "0=0", "1=1", "mark 0", "2=2", "3=3", "mark 1", "end"]);
+    end(next, 0, 4);
+    send(begin(), frame(0));
+    const whole = ["0=0", "1=1", "mark 0", "2=2", "3=3", "mark 1"];
+    assert.deepEqual(await read(), ["config", "start 0", ...whole, "end"]);
+    assert.deepEqual(seen, ["config 0", "0=0", "1=1", "2=2", "3=3"]);
   });
 
-  it("makes void what nobody but a holder that is gone had, and says what stands in its place", async () => {
+  it("repeats nothing of a segment whose holder was lost before its first mark", async () => {
+    send(begin(), frame(0), frame(1));
+    const next = begin();
+    part(next, 0, frame(0), frame(1), frame(2));
+    assert.deepEqual(await read(), ["config", "start 0", "0=0", "1=1", "2=2", "mark 0"]);
+    assert.deepEqual(seen, ["config 0", "0=0", "1=1", "2=2"]);
+  });
+
+  it("makes void what nobody but a holder that is gone had, and gives the rest of that part once it is verified", async () => {
     const liar = begin();
     part(liar, 0, frame(0));
-    for (const one of [frame(1), frame(2, 99)]) liar.take(one);
+    send(liar, frame(1), frame(2_000_000, 99));
     const next = begin();
     part(next, 0, frame(0));
-    part(next, 1, frame(1), frame(2));
-    const wanted = ["config", "start", "0=0", "mark 0", "1=1", "2=99", "restart", "1=1", "2=2", "mark 1"];
+    send(next, frame(1), frame(2));
+    assert.deepEqual(seen, ["config 0", "0=0", "1=1", "2000000=99", "back 2"]);
+    send(next, frame(3));
+    verify(next, 1, frame(1), frame(2), frame(3));
+    send(next, frame(4));
+    const after = ["1=1", "2=2", "3=3"];
+    assert.deepEqual(seen.slice(5), [...after, "4=4"]);
+    const wanted = ["config", "start 0", "0=0", "mark 0", "1=1", "2000000=99", "restart", ...after, "mark 1", "4=4"];
     assert.deepEqual(await read(), wanted);
   });
 
+  it("makes void what a holder sent of a part beyond its end", async () => {
+    send(begin(), frame(0), frame(1), frame(2, 99));
+    const next = begin();
+    part(next, 0, frame(0), frame(1));
+    send(next, frame(2));
+    assert.deepEqual(seen.slice(1), ["0=0", "1=1", "2=99", "back 3", "0=0", "1=1", "2=2"]);
+  });
+
   it("keeps a mark back until its part is verified, and begins anew what has no whole part yet", async () => {
-    const liar = begin();
-    liar.take(frame(0, 99));
-    liar.mark(mark(0));
+    const liar = begin(0, { wallClockMs: 1 });
+    send(liar, frame(0, 99));
+    liar.mark(mark(0, 0));
     const next = begin();
     part(next, 0, frame(0));
-    assert.deepEqual(await read(), ["config", "start", "0=99", "start", "0=0", "mark 0"]);
+    assert.deepEqual(await read(), ["config", "start 0", "0=99", "restart", "start 0", "0=0", "mark 0"]);
+  });
+
+  it("hands on a segment that does not follow the newest only when a part of it is verified", async () => {
+    const honest = begin();
+    part(honest, 0, frame(0));
+    end(honest, 0, 1);
+    // Far ahead, and out of an unfinished one.
+    const liar = begin(4_000_000_000);
+    send(liar, frame(5, 99, 4_000_000_000));
+    const next = begin(1);
+    part(next, 0, frame(1, 1, 1));
+    const again = begin(7);
+    send(again, frame(2, 99, 7));
+    const jump = begin(4);
+    send(jump, frame(3, 3, 4), frame(4, 4, 4));
+    assert.deepEqual(seen, ["config 0", "0=0", "1=1"]);
+    verify(jump, 0, frame(3, 3, 4), frame(4, 4, 4));
+    assert.deepEqual(seen.slice(3), ["3=3", "4=4"]);
+    const first = ["config", "start 0", "0=0", "mark 0", "end", "start 1", "1=1", "mark 0"];
+    assert.deepEqual(await read(), [...first, "start 4", "3=3", "4=4", "mark 0"]);
+  });
+
+  it("goes back to a segment that is not whole from one that nobody verified", async () => {
+    const honest = begin();
+    part(honest, 0, frame(0));
+    end(honest, 0, 1);
+    send(begin(1), frame(1, 1, 1));
+    // The other rung of its pull is further back.
+    const next = begin();
+    part(next, 0, frame(0));
+    end(next, 0, 1);
+    next.start(start(1), { version: 0, config });
+    part(next, 0, frame(1, 1, 1));
+    const first = ["config", "start 0", "0=0", "mark 0", "end"];
+    assert.deepEqual(await read(), [...first, "start 1", "1=1", "mark 0"]);
+    assert.deepEqual(seen, ["config 0", "0=0", "1=1"]);
+  });
+
+  it("holds no more for all that a holder takes back", async () => {
+    const liar = begin();
+    part(liar, 0, frame(0));
+    for (let round = 0; round < 20; round += 1) {
+      send(liar, frame(1, 90 + round));
+      liar.restart(1);
+      liar.start(start(1 + (round % 2)), { version: 0, config });
+      send(liar, frame(2, 99, 1 + (round % 2)));
+      liar.start(start(0), { version: 0, config });
+      part(liar, 0, frame(0));
+    }
+    assert.deepEqual(seen, ["config 0", "0=0", "1=90", "back 1"]);
+    assert.ok(log.size < 10, `${log.size}`);
+  });
+
+  it("holds no more for starts that nothing follows", () => {
+    const liar = begin();
+    for (let round = 0; round < 20; round += 1) {
+      liar.start(start(0, { wallClockMs: round }), { version: 0, config });
+    }
+    assert.equal(log.size, 1);
+  });
+
+  it("gives viewers by frames others in the place of those of an origin that is gone", () => {
+    const lost = begin();
+    part(lost, 0, frame(0));
+    send(lost, frame(1), frame(2));
+    log.abandon();
+    assert.deepEqual(seen.at(-1), "back 2");
   });
 });
 
@@ -88,6 +205,8 @@ function write(message: MediaMessage): string {
       return `mark ${message.part}`;
     case "partRestart":
       return "restart";
+    case "segmentStart":
+      return `start ${message.sequence}`;
     default:
       return message.type.replace("segment", "").toLowerCase();
   }

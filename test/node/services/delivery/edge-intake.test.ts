@@ -1,0 +1,214 @@
+import assert from "node:assert/strict";
+import { nativeStatements } from "@leat/node/kernel/secp.ts";
+import { FrameRelay } from "@leat/node/media/live-frames.ts";
+import { EdgeIntake } from "@leat/node/services/delivery/edge-intake.ts";
+import { EdgeStream, keepPart } from "@leat/node/services/delivery/edge-stream.ts";
+import { blames } from "@leat/node/services/delivery/errors.ts";
+import { RelayedLog } from "@leat/node/services/delivery/relayed-log.ts";
+import { PublishedLog } from "@leat/node/services/ingest/published-log.ts";
+import type { FrameMessage, MediaMessage, SegmentStartMessage } from "@leat/node/wire/media/message.ts";
+import { isCodedError } from "@leat/sdk/base/errors.ts";
+import { createDomain } from "@leat/sdk/protocol/eip712.ts";
+import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import type { DeliverySpec } from "@leat/sdk/protocol/job.ts";
+import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
+import { plainConfig as config } from "../../../support/plain-config.ts";
+
+const stream: Hex = `0x${"5e".repeat(32)}`;
+const domain = createDomain(31_337, `0x${"e5".repeat(20)}`);
+const signer = nativeStatements.createSigner(new Uint8Array(32).fill(7));
+const rendition: RenditionInfo = { rung: 1, name: "240p", kind: "video", codec: "h264", family: "h264", bitrate: 1 };
+const spec = { stream, renditions: [rendition] } as unknown as DeliverySpec;
+/** Of a segment, with a part and a half. */
+const framesPerSegment = 12;
+const ticks = 3_000;
+const far = 4_000_000_000;
+
+function frameOf(sequence: number, at: number): Frame {
+  const time = (sequence * framesPerSegment + at) * ticks;
+  const facts = { kind: "video", epoch: 0, dts: time, pts: time, duration: ticks, configVersion: 0 } as const;
+  return { ...facts, key: at === 0, arrivalMs: 0, data: Uint8Array.of(sequence, at) };
+}
+
+/** What an honest holder sends, by segment. `configs`: of the segments from its number on. */
+async function publish(segments: number, configs: readonly VideoConfig[] = []): Promise<MediaMessage[][]> {
+  const options = { keptSegments: 20, partTargetMs: () => 250, onFault: assert.ifError };
+  const log = new PublishedLog({ stream, signer, domain, ...options });
+  for (let sequence = 0; sequence < segments; sequence += 1) {
+    const place = { rung: 1, sequence, epoch: 0, firstFrame: sequence * framesPerSegment, discontinuity: false };
+    log.open({ ...place, wallClockMs: sequence * 400, config: configs[sequence] ?? config });
+    for (let at = 0; at < framesPerSegment; at += 1) log.push(1, frameOf(sequence, at));
+    log.end(1);
+  }
+  log.close();
+  const sent: MediaMessage[][] = [];
+  let configMessage: MediaMessage | undefined;
+  for await (const message of log.readFrom(0, new AbortController().signal)) {
+    if (message.type === "config") configMessage = message;
+    if (message.type === "segmentStart") sent.push([configMessage!]);
+    if (message.type !== "config") sent.at(-1)!.push(message);
+  }
+  return sent;
+}
+
+describe("edge intake", () => {
+  let honest: readonly (readonly MediaMessage[])[];
+  let served: EdgeStream;
+  let log: RelayedLog;
+  /** Of what a viewer by frames was told, what was not taken back: segment and number of each frame. */
+  let seen: string[];
+
+  before(async () => {
+    honest = await publish(4);
+  });
+
+  beforeEach(() => {
+    const frames = new FrameRelay();
+    served = new EdgeStream(keepPart, { id: stream, slug: "slug-slug", policy: { type: "public" } }, frames);
+    served.describe(spec.renditions, 250);
+    log = new RelayedLog(frames, { keptSegments: 20 });
+    seen = [];
+    frames.follow(1, {
+      config: () => {},
+      frame: ({ data }) => seen.push([...data].join(".")),
+      takeBack: (count) => seen.splice(seen.length - count),
+      end: () => {},
+    });
+  });
+
+  /** What one holder sends, from its first word until it is gone or left: why, if it is left. */
+  function pull(messages: readonly MediaMessage[]): string | undefined {
+    const rules = { spec, origin: signer.address, self: stream as Hex, statements: nativeStatements, domain };
+    const parts = { ...rules, maxBytes: 10_000, onServed: () => {}, onSegment: () => {} };
+    const intake = new EdgeIntake({ ...parts, stream: served, feed: log.feed() } as never);
+    try {
+      for (const message of messages) intake.take(message);
+      return undefined;
+    } catch (error) {
+      if (!isCodedError(error)) throw error;
+      return error.code;
+    }
+  }
+
+  const startOf = (sequence: number) => honest[sequence]!.find(({ type }) => type === "segmentStart")!;
+  const configOf = (sequence: number) => honest[sequence]![0]!;
+  /** A segment's messages until so many frames came. */
+  function until(sequence: number, frames: number): MediaMessage[] {
+    let left = frames;
+    return honest[sequence]!.filter((message) => left > 0 && (message.type !== "frame" || left-- > 0));
+  }
+
+  /** Whoever follows by frames, reads files or asks as another edge has all of it, once, whatever came before. */
+  async function assertWhole(segments = honest.length): Promise<void> {
+    const wanted = honest.slice(0, segments).flatMap((_, sequence) => {
+      return Array.from({ length: framesPerSegment }, (_, at) => `${sequence}.${at}`);
+    });
+    assert.deepEqual(seen, wanted);
+    assert.deepEqual(
+      served.window.held(1).map(({ sequence, frames }) => [sequence, frames]),
+      Array.from({ length: segments }, (_, sequence) => [sequence, framesPerSegment]),
+    );
+    log.close();
+    // Read as the next edge does, from one that is honest.
+    const below = new EdgeStream(keepPart, { id: stream, slug: "slug-slug", policy: { type: "public" } });
+    below.describe(spec.renditions, 250);
+    const next = new RelayedLog(below.frames, { keptSegments: 20 });
+    const rules = { spec, origin: signer.address, self: stream, statements: nativeStatements, domain };
+    const parts = { ...rules, maxBytes: 10_000, onServed: () => {}, onSegment: () => {} };
+    const intake = new EdgeIntake({ ...parts, stream: below, feed: next.feed() } as never);
+    for await (const message of log.readFrom(0, new AbortController().signal)) intake.take(message);
+    const partsOf = ({ window }: EdgeStream) => window.held(1).map((segment) => segment.parts);
+    assert.deepEqual(partsOf(below), partsOf(served));
+  }
+
+  it("loses nothing to a holder that names a segment far ahead", async () => {
+    const start = { ...startOf(1), sequence: far } as SegmentStartMessage;
+    const frame: FrameMessage = { type: "frame", rung: 1, sequence: far, frame: frameOf(200, 0) };
+    assert.equal(pull([...honest[0]!, configOf(1), start, frame]), undefined);
+    assert.equal(pull(honest.flat()), undefined);
+    await assertWhole();
+  });
+
+  it("loses nothing to a holder that begins the next segment in the middle of one", async () => {
+    assert.equal(pull([...honest[0]!, ...until(1, 9), ...until(2, 3)]), undefined);
+    assert.equal(pull(honest.flat()), undefined);
+    await assertWhole();
+  });
+
+  it("shows what is honest behind false pictures, whatever times those have", async () => {
+    const late = frameOf(1, 9).dts + 2_000_000_000;
+    const frames = [frameOf(1, 8), { ...frameOf(1, 9), dts: late, pts: late, data: Uint8Array.of(66) }];
+    const lies = frames.map((frame): MediaMessage => ({ type: "frame", rung: 1, sequence: 1, frame }));
+    assert.equal(pull([...honest[0]!, ...until(1, 8), ...lies]), undefined);
+    assert.equal(seen.at(-1), "66");
+    assert.equal(pull(until(1, 10)), undefined);
+    assert.ok(!seen.includes("66"));
+    assert.equal(pull(honest.slice(1).flat()), undefined);
+    await assertWhole();
+  });
+
+  it("leaves a holder at the first word of a rung that the job does not name", () => {
+    const rung = { ...configOf(0), rung: 2 } as MediaMessage;
+    assert.equal(pull([...honest[0]!, rung]), "DELIVERY_MESSAGE_UNEXPECTED");
+  });
+
+  it("leaves a holder whose frames, marks or ends are of another segment than the one that it began", () => {
+    const [, start, ...inner] = honest[1]!;
+    for (const type of ["frame", "partMark", "segmentEnd"]) {
+      const found = inner.find((message) => message.type === type)!;
+      const moved = { ...found, sequence: 7 } as MediaMessage;
+      assert.equal(pull([configOf(1), start!, moved]), "DELIVERY_MESSAGE_UNEXPECTED", type);
+    }
+    for (const change of [{ epoch: 3 }, { configVersion: 3 }]) {
+      const frame: MediaMessage = { type: "frame", rung: 1, sequence: 1, frame: { ...frameOf(1, 0), ...change } };
+      assert.equal(pull([configOf(1), start!, frame]), "DELIVERY_MESSAGE_UNEXPECTED");
+    }
+  });
+
+  it("takes no segment for over of which nobody signed a part", async () => {
+    const end: MediaMessage = { type: "segmentEnd", rung: 1, sequence: 1, frames: 0, durationTicks: 0 };
+    assert.equal(pull([...honest[0]!, configOf(1), startOf(1), end]), "DELIVERY_MESSAGE_UNEXPECTED");
+    assert.equal(pull(honest.flat()), undefined);
+    await assertWhole();
+  });
+
+  it("leaves a holder that begins again and again, having held and handed on the first of it alone", async () => {
+    const restart: MediaMessage = { type: "partRestart", rung: 1, sequence: 1 };
+    const rounds = Array.from({ length: 200 }, (_, round): MediaMessage[] => [
+      { type: "frame", rung: 1, sequence: 1, frame: { ...frameOf(1, 0), data: Uint8Array.of(66, round) } },
+      round % 2 === 0 ? restart : ({ ...startOf(1), wallClockMs: round } as MediaMessage),
+    ]);
+    assert.equal(pull([...honest[0]!, configOf(1), startOf(1), ...rounds.flat()]), "DELIVERY_MESSAGE_UNEXPECTED");
+    assert.ok(log.size <= honest[0]!.length + 3, `${log.size}`);
+    assert.equal(pull(honest.flat()), undefined);
+    await assertWhole();
+  });
+
+  it("leaves a holder whose part never ends, since its frames last no time", async () => {
+    const endless = Array.from({ length: 2_000 }, (_, at): MediaMessage => {
+      const frame = { ...frameOf(1, 0), dts: frameOf(1, 0).dts + at, duration: 0, data: new Uint8Array(0) };
+      return { type: "frame", rung: 1, sequence: 1, frame };
+    });
+    assert.equal(pull([...honest[0]!, configOf(1), startOf(1), ...endless]), "DELIVERY_PART_UNMARKED");
+    assert.equal(pull(honest.flat()), undefined);
+    await assertWhole();
+  });
+
+  it("leaves a holder for a frame that no origin can publish", () => {
+    const frame: MediaMessage = { type: "frame", rung: 1, sequence: 1, frame: { ...frameOf(1, 0), pts: -1 } };
+    const code = pull([...honest[0]!, configOf(1), startOf(1), frame])!;
+    assert.deepEqual([code, blames(code)], ["PACKAGER_FRAME_TIME", true]);
+  });
+
+  it("goes on with another configuration in the middle of the stream, and believes none before a part", async () => {
+    const wide = { ...config, width: 640 };
+    honest = await publish(4, [config, config, wide, wide]);
+    const forged = { ...configOf(1), config: { ...config, width: 2 } } as MediaMessage;
+    assert.equal(pull([...honest[0]!, forged, startOf(1)]), undefined);
+    assert.deepEqual(served.window.config("240p", 0), config);
+    assert.equal(pull(honest.flat()), undefined);
+    await assertWhole();
+    assert.deepEqual(served.window.config("240p", 1), wide);
+  });
+});
