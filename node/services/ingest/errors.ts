@@ -14,6 +14,7 @@ export class IngestError extends CodedError<
   | { code: "INGEST_OUTPUT_TOO_LARGE"; sizeBytes: number; maxBytes: number }
   | { code: "INGEST_PEER_NOT_READING"; sizeBytes: number; maxBytes: number }
   | { code: "INGEST_ATTEMPT_REPLACED" }
+  | { code: "INGEST_TRANSCODER_LATE"; segments: number }
   | { code: "INGEST_RECEIPT_WRONG"; field: string }
   | { code: "INGEST_RENDITIONS_SHORT"; sequence: number }
   | { code: "INGEST_CHECK_FAILED"; sequence: number; reason: string }

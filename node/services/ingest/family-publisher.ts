@@ -103,6 +103,11 @@ export class FamilyPublisher {
     if (rest !== undefined) this.#closeShort();
   }
 
+  /** The attached maker begins at `sequence`: what is half done before it stays so. */
+  beginAt(sequence: number): void {
+    if (this.#open !== undefined && this.#open.sequence < sequence) this.#closeShort();
+  }
+
   /** Takes a frame of the attached maker, and publishes what can be. */
   take(rung: number, made: MadeFrame): void {
     const queue = this.#queues.get(rung) ?? [];
@@ -211,7 +216,8 @@ export class FamilyPublisher {
   }
 
   #tryBegin(sequence: number, heads: readonly Head[]): boolean {
-    if (sequence !== this.#next && !this.#parts.isGone(sequence - 1)) return false;
+    const mayFollow = this.#parts.isGone(sequence - 1) || this.track.isSkipped(sequence - 1);
+    if (sequence !== this.#next && !mayFollow) return false;
     const begun = this.#parts.begun(sequence);
     if (begun === undefined || !heads.every((head) => isGoodFirst(head, begun, this.track.renditions))) return false;
     if (this.#open !== undefined) this.#closeShort();

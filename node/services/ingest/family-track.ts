@@ -5,6 +5,8 @@ export class FamilyTrack {
   readonly family: Family;
   readonly renditions: readonly RenditionInfo[];
   #next: number;
+  /** The newest run of segments that were given up before anybody made them. */
+  #skipped = { from: 0, to: 0 };
 
   constructor(family: Family, renditions: readonly RenditionInfo[], startSequence: number) {
     this.family = family;
@@ -20,11 +22,20 @@ export class FamilyTrack {
   /** `sequence` is judged, or nobody will judge it; what was skipped before it is a gap for good. */
   published(sequence: number): void {
     this.#next = Math.max(this.#next, sequence + 1);
+    // Viewers have it: it was begun before it was given up.
+    this.#skipped.from = Math.max(this.#skipped.from, sequence + 1);
   }
 
-  /** Source frames before `sequence` are gone: nobody can make those segments any more. */
+  /** Nobody makes what is before `sequence` any more: its source is gone, or is about to go. */
   skipTo(sequence: number): void {
-    this.#next = Math.max(this.#next, sequence);
+    if (sequence <= this.#next) return;
+    this.#skipped = { from: this.#skipped.to === this.#next ? this.#skipped.from : this.#next, to: sequence };
+    this.#next = sequence;
+  }
+
+  /** Whether the segment was given up before anybody made it. */
+  isSkipped(sequence: number): boolean {
+    return sequence >= this.#skipped.from && sequence < this.#skipped.to;
   }
 }
 

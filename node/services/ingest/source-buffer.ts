@@ -29,6 +29,9 @@ export interface RestOfSegment {
   readonly part: number;
 }
 
+/** Of the bounds, how much a reader may lag when it begins. */
+const beginPart = 2 / 3;
+
 interface Start {
   readonly sequence: number;
   readonly boundaryIndex: number;
@@ -48,6 +51,7 @@ export class SourceBuffer {
   readonly #limits: SourceBufferLimits;
   #starts: Start[] = [];
   #config: Start["config"] | undefined;
+  #newestMs = 0;
   #lastKey: { index: number; config: Start["config"]; epoch: number } | undefined;
 
   constructor(limits: SourceBufferLimits) {
@@ -65,6 +69,14 @@ export class SourceBuffer {
   /** The oldest segment that can still be decoded whole. */
   get firstSequence(): number | undefined {
     return this.#starts[0]?.sequence;
+  }
+
+  /** The oldest segment at which a reader may begin now: from one nearer to the bounds it would soon lose its place. */
+  get firstToRead(): number | undefined {
+    const { maxMs, maxBytes } = this.#limits;
+    const isInside = ({ arrivalMs, index }: Start) =>
+      this.#newestMs - arrivalMs <= maxMs * beginPart && this.#log.sizeFrom(index) <= maxBytes * beginPart;
+    return (this.#starts.find(isInside) ?? this.#starts.at(-1))?.sequence;
   }
 
   setConfig(version: number, config: VideoConfig): void {
@@ -94,6 +106,7 @@ export class SourceBuffer {
     if (frame.key && this.#config !== undefined) {
       this.#lastKey = { index, config: this.#config, epoch: frame.epoch };
     }
+    this.#newestMs = frame.arrivalMs;
     this.#enforceLimits(frame.arrivalMs);
   }
 

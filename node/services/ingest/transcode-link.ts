@@ -36,6 +36,10 @@ export interface TranscodeSource {
   publisherOf(rung: number, job: Hex): FamilyPublisher | undefined;
   /** Whether the source of the family's next segment is gone, so that a later one may follow. */
   isNextGone(publisher: FamilyPublisher): boolean;
+  /** The oldest segment at which a transcoder may begin and keep its place. */
+  firstToRead(): number | undefined;
+  /** The family's transcoder begins at this segment: what it lacks before is given up. */
+  beginAt(publisher: FamilyPublisher, sequence: number): void;
   /** The segment passed its check: nobody else is paid for it. */
   take(publisher: FamilyPublisher, sequence: number): void;
   /** Tells the balancer of a segment that was taken, when the result of its check is on disk. */
@@ -52,8 +56,12 @@ export interface TranscodeLinkComponents {
   readonly clock: Clock;
 }
 
-/** Why a segment without a fault is not paid: it is out already, or nothing is left to judge it by. */
-type PassedOver = "INGEST_SEGMENT_PUBLISHED" | "INGEST_SOURCE_GONE";
+/** Why a segment without a fault is not paid: it is out, was too old to be shown, or nothing is left to judge it by. */
+type PassedOver = "INGEST_SEGMENT_PUBLISHED" | "INGEST_SEGMENT_TOO_LATE" | "INGEST_SOURCE_GONE";
+/** What a transcoder hears the verdict of before its link ends. */
+const lastWords: readonly string[] = ["INGEST_CHECK_FAILED", "INGEST_TRANSCODER_LATE"];
+/** So many in a row came too late: one or two do where a transcoder was held up and catches up. */
+const lateSegments = 3;
 
 /** Bytes on their way to a slow transcoder before the replay waits for it. */
 const outgoingBytes = 4_194_304;
@@ -72,6 +80,10 @@ export class TranscodeLink {
   readonly #maker: string;
   #publisher: FamilyPublisher | undefined;
   #start: StartOfWork;
+  /** It began later than it was to. */
+  #skipped = false;
+  /** Segments since the last good one that nobody was shown, since their source was gone. */
+  #late = 0;
 
   constructor(
     connection: MediaConnection,
@@ -102,6 +114,7 @@ export class TranscodeLink {
   async run(): Promise<void> {
     this.#publisher = this.#source.publisherOfJob(this.#subscribe.assignment.value.job);
     this.#start = this.#publisher?.attach(this.#maker, this.#subscribe.fromSequence) ?? this.#start;
+    this.#beginInTime();
     this.#outgoing.enqueue({ type: "accepted" });
     this.#outgoing.enqueue(this.#source.description());
     const sending = this.#sendSource();
@@ -121,13 +134,22 @@ export class TranscodeLink {
       const reason =
         this.#gone.signal.aborted && this.#gone.signal.reason instanceof IngestError ? this.#gone.signal.reason : error;
       // The verdict should reach the transcoder before the connection ends.
-      if (reason instanceof IngestError && reason.code === "INGEST_CHECK_FAILED")
+      if (reason instanceof IngestError && lastWords.includes(reason.code))
         await this.#outgoing.flushed().catch(() => {});
       this.#gone.abort();
       this.#connection.abort(reason instanceof Error ? reason : new Error("transcode link failed"));
       await sending.catch(() => {});
       throw reason;
     }
+  }
+
+  /** One that begins at the end of what is kept would lose its place, and make for nothing what came before that. */
+  #beginInTime(): void {
+    const first = this.#source.firstToRead();
+    if (first === undefined || this.#start.sequence >= first) return;
+    this.#start = { sequence: first };
+    this.#skipped = true;
+    if (this.#publisher !== undefined) this.#source.beginAt(this.#publisher, first);
   }
 
   /** A peer that sends and does not read is cut off. */
@@ -152,7 +174,9 @@ export class TranscodeLink {
       }
       this.#outgoing.enqueue({ type: "end", code: "STREAM_ENDED" });
     } catch (error) {
-      if (!signal.aborted) throw error;
+      if (signal.aborted) return;
+      if (!isCodedError(error) || error.code !== "INGEST_READER_BEHIND") throw error;
+      throw new IngestError({ code: "INGEST_TRANSCODER_LATE", segments: this.#late }, { cause: error });
     }
   }
 
@@ -176,6 +200,7 @@ export class TranscodeLink {
     if (this.#publisher === undefined) {
       this.#publisher = this.#source.publisherOf(message.rung, this.#subscribe.assignment.value.job);
       this.#publisher?.attachLate(this.#maker);
+      if (this.#publisher !== undefined && this.#skipped) this.#source.beginAt(this.#publisher, this.#start.sequence);
     }
     this.#publisher?.take(message.rung, made);
   }
@@ -189,7 +214,7 @@ export class TranscodeLink {
     const { track } = publisher;
     // What viewers have of this attempt is judged however late its receipt comes: source frames are kept for a while only.
     if (sequence < track.next && publisher.find(sequence, this.#maker) === undefined) {
-      return this.#passOver(sequence, "INGEST_SEGMENT_PUBLISHED");
+      return track.isSkipped(sequence) ? this.#missed(sequence) : this.#passOver(sequence, "INGEST_SEGMENT_PUBLISHED");
     }
     const whole = await this.#source.factsOf(sequence, this.#gone.signal);
     if (whole === undefined) return this.#refuse(sequence, "INGEST_SEGMENT_UNKNOWN");
@@ -220,6 +245,7 @@ export class TranscodeLink {
       await reported;
       return this.#refuse(sequence, fault);
     }
+    this.#late = 0;
     await this.#source.tellTaken(publisher, sequence, reported);
     this.#outgoing.enqueue({ type: "verdict", sequence, ok: true });
   }
@@ -243,6 +269,13 @@ export class TranscodeLink {
       if (isCodedError(error)) return undefined;
       throw error;
     }
+  }
+
+  /** Made for nobody. Who goes on so has the job while another could show something. */
+  #missed(sequence: number): void {
+    this.#passOver(sequence, "INGEST_SEGMENT_TOO_LATE");
+    this.#late += 1;
+    if (this.#late >= lateSegments) throw new IngestError({ code: "INGEST_TRANSCODER_LATE", segments: this.#late });
   }
 
   /** It is not paid, and nobody is at fault. */

@@ -96,10 +96,16 @@ export class Transcoders {
     try {
       await link.run();
     } catch (error) {
-      if (!(error instanceof IngestError) || error.detail.code !== "INGEST_CHECK_FAILED") throw error;
-      const { sequence, reason } = error.detail;
-      components.logger.warn("Transcoded segment failed its check", { jobId: job, sequence, reason });
-      await line.ask("job.failed", { job, attempt, code: "CHECK_FAILED", sequence }, tasks.signal);
+      const detail = error instanceof IngestError ? error.detail : undefined;
+      if (detail?.code === "INGEST_CHECK_FAILED") {
+        const { sequence, reason } = detail;
+        components.logger.warn("Transcoded segment failed its check", { jobId: job, sequence, reason });
+        await line.ask("job.failed", { job, attempt, code: "CHECK_FAILED", sequence }, tasks.signal);
+      } else if (detail?.code === "INGEST_TRANSCODER_LATE") {
+        components.logger.warn("Transcoder is too late", { jobId: job, segments: detail.segments });
+        const late = { job, attempt, code: "TRANSCODING_TOO_LATE", sequence: null };
+        await line.ask("job.failed", late, tasks.signal);
+      } else throw error;
     } finally {
       if (this.#links.get(job) === link) this.#links.delete(job);
     }
@@ -118,6 +124,11 @@ export class Transcoders {
       publisherOfJob: (job) => this.#publisherOfJob.get(job),
       publisherOf: (rung, job) => this.#findPublisher(rung, job),
       isNextGone: ({ track }) => unpublished.isNextGone(track),
+      firstToRead: () => buffer.firstToRead,
+      beginAt: (publisher, sequence) => {
+        publisher.beginAt(sequence);
+        unpublished.skipTo(publisher.track, sequence);
+      },
       take: (publisher, sequence) => this.#take(publisher, sequence),
       tellTaken: (publisher, sequence, reported) => this.#tellTaken(publisher, sequence, reported),
       description,

@@ -101,6 +101,13 @@ export class Unpublished {
     return this.isGone(track.next);
   }
 
+  /** Nobody begins to make what the family lacks before `sequence`. */
+  skipTo(track: FamilyTrack, sequence: number): void {
+    track.skipTo(sequence);
+    this.#release();
+    this.wake();
+  }
+
   published(track: FamilyTrack, sequence: number): void {
     track.published(sequence);
     this.#release();

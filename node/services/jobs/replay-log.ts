@@ -35,6 +35,12 @@ export class ReplayLog<T> {
     return this.#sizeBytes;
   }
 
+  /** Of what is held from item `index` on. */
+  sizeFrom(index: number): number {
+    const entries = this.#entries.slice(Math.max(0, index - this.#first));
+    return entries.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  }
+
   get closed(): boolean {
     return this.#closed;
   }

@@ -20,7 +20,6 @@ export class TranscodingError extends CodedError<
   | { code: "TRANSCODING_ORIGIN_CHANGED" }
   | { code: "TRANSCODING_MESSAGE_UNEXPECTED"; found: string }
   | { code: "TRANSCODING_CREDIT_EXHAUSTED"; reason: MayWork }
-  | { code: "TRANSCODING_TOO_LATE"; segments: number }
   | { code: "TRANSCODING_SEGMENT_REFUSED"; sequence: number; reason: string }
   | { code: "TRANSCODING_WORKER_LOST"; reason: string }
   | { code: "TRANSCODING_ENDED" }
@@ -52,9 +51,11 @@ export interface JobProgress {
 /** How often the balance is looked at while a job waits for a voucher. */
 const creditPollMs = 100;
 /** Somebody else was faster, it is too old to be shown, or nothing is left to judge it by: no fault, and no pay. */
-const passedOver: readonly (string | undefined)[] = ["INGEST_SEGMENT_PUBLISHED", "INGEST_SOURCE_GONE"];
-/** So many in a row came too late: one or two do whenever a job changes hands. */
-const lateSegments = 3;
+const passedOver: readonly (string | undefined)[] = [
+  "INGEST_SEGMENT_PUBLISHED",
+  "INGEST_SEGMENT_TOO_LATE",
+  "INGEST_SOURCE_GONE",
+];
 
 /** One subscription at one origin, with one worker. */
 export class TranscodeSession {
@@ -74,8 +75,6 @@ export class TranscodeSession {
   #failure: Error | undefined;
   #partTargetMs = PART_TARGET_MS;
   #judged: (() => void)[] = [];
-  /** Segments since the last good one that came when they were out already, or too old to be shown. */
-  #passedOver = 0;
 
   constructor(
     job: AssignedJob<TranscodeSpec>,
@@ -193,7 +192,6 @@ export class TranscodeSession {
   #takeVerdict(sequence: number, ok: boolean, code: string | undefined): void {
     this.#progress.unjudged.delete(sequence);
     for (const wake of this.#judged.splice(0)) wake();
-    this.#passedOver = ok ? 0 : this.#passedOver + 1;
     if (ok || passedOver.includes(code)) return;
     throw new TranscodingError({ code: "TRANSCODING_SEGMENT_REFUSED", sequence, reason: code ?? "" });
   }
@@ -203,18 +201,10 @@ export class TranscodeSession {
     const { clock, mayWork } = this.#components;
     const until = clock.nowMs() + this.#limits.creditWaitMs;
     for (let reason = mayWork(); reason !== "ok"; reason = mayWork()) {
-      if (clock.nowMs() >= until) throw this.#unpaid(reason);
+      if (clock.nowMs() >= until) throw new TranscodingError({ code: "TRANSCODING_CREDIT_EXHAUSTED", reason });
       await clock.sleep(creditPollMs);
       if (this.#failure !== undefined) throw this.#failure;
     }
-  }
-
-  /** Nobody owes anything for what came too late: the fault is this node's, or its machine's, and not the payer's. */
-  #unpaid(reason: MayWork): TranscodingError {
-    const segments = this.#passedOver;
-    if (reason === "CREDIT_EXHAUSTED" && segments >= lateSegments)
-      return new TranscodingError({ code: "TRANSCODING_TOO_LATE", segments });
-    return new TranscodingError({ code: "TRANSCODING_CREDIT_EXHAUSTED", reason });
   }
 
   #startWorker(source: VideoConfig): void {

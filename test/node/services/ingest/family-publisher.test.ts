@@ -145,6 +145,22 @@ describe("family publisher", () => {
     assert.deepEqual(configs.sort(), ["1 0", "1 1", "2 0", "2 1"]);
   });
 
+  it("goes on at once with a later segment where those before are given up, and keeps what is out of the one half done", () => {
+    begun.set(2, begunAt(2));
+    for (const rung of [1, 2]) give(rung, whole.frames.slice(0, 20));
+    publisher.attach("second", 2);
+    publisher.beginAt(2);
+    publisher.track.skipTo(2);
+    assert.deepEqual(abandoned, [0]);
+    const later = 2 * pictures * duration;
+    const frames = whole.frames.map((frame) => ({ ...frame, dts: frame.dts + later, pts: frame.pts + later }));
+    for (const rung of [1, 2]) give(rung, frames.slice(0, 20), { sequence: 2 });
+    assert.deepEqual(
+      [0, 1, 2].map((sequence) => publisher.isShown(sequence)),
+      [false, false, true],
+    );
+  });
+
   it("begins a segment anew of which no part is whole", async () => {
     give(1, whole.frames.slice(0, 5));
     give(2, whole.frames.slice(0, 5));

@@ -16,27 +16,44 @@ type VerdictMessage = Extract<MediaMessage, { type: "verdict" }>;
 const rung = { name: "120p", codec: "h264", height: 120, videoBitrate: 200_000, audioBitrate: 64_000 } as const;
 const segments = 7;
 
-describe("receipts that come when their source is gone", function () {
-  this.timeout(60_000);
+function useForgetfulOrigin() {
   const nodes: MediaNode[] = [];
-  let balancer: FakeBalancer;
-  let items: MediaItem[];
-
+  const scene = {} as { balancer: FakeBalancer; items: MediaItem[] };
   before(async () => {
-    items = await readMedia({ pattern: { width: 320, height: 240, fps: 30, durationS: 2 * segments } });
+    scene.items = await readMedia({ pattern: { width: 320, height: 240, fps: 30, durationS: 2 * segments } });
   });
   beforeEach(() => {
-    balancer = new FakeBalancer([rung]);
+    scene.balancer = new FakeBalancer([rung]);
   });
   afterEach(async () => {
     await Promise.all(nodes.splice(0).map((node) => node.stop()));
   });
   async function startNode(faults?: NodeFaults): Promise<MediaNode> {
-    const node = new MediaNode(balancer, faults);
+    const node = new MediaNode(scene.balancer, faults);
     nodes.push(node);
     await node.start();
     return node;
   }
+  const failures = () => scene.balancer.of("job.failed").map(({ body }) => body.code);
+  /** Answers the results of all checks. */
+  const endOf = async (sink: PublishSink) => {
+    const { balancer } = scene;
+    await sink.end({ clean: true });
+    await balancer.until(() => balancer.of("publish.end").length > 0);
+    return balancer.of("check.submit").map(({ body }) => body.check.value);
+  };
+  return Object.assign(scene, { startNode, failures, endOf });
+}
+
+describe("receipts that come when their source is gone", function () {
+  this.timeout(60_000);
+  const scene = useForgetfulOrigin();
+  const { startNode, failures, endOf } = scene;
+  let balancer: FakeBalancer;
+  let items: MediaItem[];
+  beforeEach(() => {
+    ({ balancer, items } = scene);
+  });
 
   /** An origin that keeps so much of the source and the newest segment, and hears no receipt before `free`. */
   async function startForgetful(sourceBytes: number) {
@@ -80,13 +97,8 @@ describe("receipts that come when their source is gone", function () {
     await shown;
     await publishItems(sink, items.slice(at(items, 50), at(items, pictures)));
     free();
-    return { sink, transcoder, untilLate };
+    return { sink, untilLate };
   }
-  const endOf = async (sink: PublishSink) => {
-    await sink.end({ clean: true });
-    await balancer.until(() => balancer.of("publish.end").length > 0);
-    return balancer.of("check.submit").map(({ body }) => body.check.value);
-  };
 
   it("are judged where viewers have the segment, and pay for nothing that nobody was shown", async () => {
     const { sink } = await publishBehind(60 * segments - 1);
@@ -95,7 +107,7 @@ describe("receipts that come when their source is gone", function () {
     const passed = checks.map(({ seq }) => Number(seq));
     assert.ok(passed.includes(0), `only ${passed}`);
     assert.ok(passed.length < segments, `${passed}`);
-    assert.deepEqual(balancer.of("job.failed"), []);
+    assert.ok(failures().every((code) => code === "TRANSCODING_TOO_LATE"));
   });
 
   /** Two make the first segment, and what the second signed for is heard when its source is gone. */
@@ -121,7 +133,7 @@ describe("receipts that come when their source is gone", function () {
       .map(({ body }) => body.receipt.value)
       .filter(({ attempt, seq }) => attempt === 2 && seq === 0n);
     assert.ok(receipt!.frames < 60, `${receipt!.frames}`);
-    assert.deepEqual(balancer.of("job.failed"), []);
+    assert.ok(failures().every((code) => code === "TRANSCODING_TOO_LATE"));
     return {
       checks: checks.map(({ attempt, verdict }) => [attempt, verdict]),
       verdict: verdicts.find(({ sequence }) => sequence === 0),
@@ -140,16 +152,40 @@ describe("receipts that come when their source is gone", function () {
     assert.deepEqual(verdict, { type: "verdict", sequence: 0, ok: false, code: "INGEST_SOURCE_GONE" });
   });
 
-  it("are why a transcoder stops at its credit limit, and it says so", async () => {
-    const { sink, transcoder, untilLate } = await publishBehind(60 * (segments - 1) - 10);
+  it("are why its link is cut where it goes on so, and its job goes to another", async () => {
+    const { sink, untilLate } = await publishBehind(60 * (segments - 1) - 10);
     await untilLate(3);
-    transcoder.mayWork = "CREDIT_EXHAUSTED";
-    await publishItems(sink, items.slice(at(items, 60 * (segments - 1) - 10)));
-    await balancer.until(() => balancer.of("job.failed").length > 0);
+    await balancer.until(() => failures().length > 0);
+    const [failed] = balancer.of("job.failed");
+    assert.deepEqual([failed!.node, failed!.body.code], [balancer.origin, "TRANSCODING_TOO_LATE"]);
+    await endOf(sink);
+  });
+});
+
+describe("a transcoder that comes when much of the source is there", function () {
+  this.timeout(60_000);
+  const scene = useForgetfulOrigin();
+
+  it("begins where it keeps its place, and everything from there on is judged", async () => {
+    const { balancer, items, startNode, endOf, failures } = scene;
+    const [first, second] = [await startNode(), await startNode()];
+    const origin = await startNode({ ingestOptions: { sourceBytes: bytesOf(items.slice(0, at(items, 300))) } });
+    balancer.transcoders = [first, second];
+    const sink = await origin.ingest.authorize(balancer.streamKey, publishInfo());
+    await publishItems(sink, items.slice(0, at(items, 20)));
+    await balancer.until(() => balancer.jobs.length > 0);
+    await first.crash();
+    await publishItems(sink, items.slice(at(items, 20), at(items, 330)));
+    await balancer.replaceJob("h264");
+    await publishItems(sink, items.slice(at(items, 330)));
+    const checks = await endOf(sink);
+    const begin = Number(checks[0]!.seq);
+    assert.ok(begin >= 2, `${begin}`);
     assert.deepEqual(
-      balancer.of("job.failed").map(({ body }) => body.code),
-      ["TRANSCODING_TOO_LATE"],
+      checks.map(({ seq, attempt, verdict }) => [Number(seq), attempt, verdict]),
+      Array.from({ length: segments - begin }, (_, index) => [begin + index, 2, checkVerdicts.passed]),
     );
+    assert.deepEqual(failures(), []);
   });
 });
 

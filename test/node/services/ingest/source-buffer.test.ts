@@ -88,6 +88,21 @@ describe("source buffer", () => {
     assert.deepEqual([buffer.firstSequence, buffer.sizeBytes], [3, 200]);
   });
 
+  it("lets readers begin where they have a third of its bounds left, and at the newest segment in any case", () => {
+    const of = (maxBytes: number, maxMs: number) => {
+      const buffer = new SourceBuffer({ maxBytes, maxMs });
+      assert.equal(buffer.firstToRead, undefined);
+      buffer.setConfig(0, config);
+      fill(buffer, 10, 30);
+      return [buffer.firstSequence, buffer.firstToRead];
+    };
+    // Segments of 990 ms and 3,000 bytes; the newest frame came 957 ms after its segment began.
+    assert.deepEqual(of(1_000_000, 30_000), [0, 0]);
+    assert.deepEqual(of(1_000_000, 6_000), [4, 6]);
+    assert.deepEqual(of(18_000, 30_000), [4, 6]);
+    assert.deepEqual(of(1, 30_000), [9, 9]);
+  });
+
   it("drops whole segments beyond its bytes or its time, also within one group of pictures", () => {
     const bytes = new SourceBuffer({ maxBytes: 500, maxMs: 30_000 });
     bytes.setConfig(0, config);

@@ -8,9 +8,10 @@ import { FamilyTrack } from "@leat/node/services/ingest/family-track.ts";
 import type { BegunSegment } from "@leat/node/services/ingest/made-range.ts";
 import { PublishedLog } from "@leat/node/services/ingest/published-log.ts";
 import type { SourceFacts } from "@leat/node/services/ingest/source-segments.ts";
-import { TranscodeLink, type TranscodeSource } from "@leat/node/services/ingest/transcode-link.ts";
+import { type StartOfWork, TranscodeLink, type TranscodeSource } from "@leat/node/services/ingest/transcode-link.ts";
 import type { OutboxItem } from "@leat/node/services/jobs/outbox.ts";
 import { packSegment } from "@leat/node/services/jobs/packed-segment.ts";
+import { ReplayLogError } from "@leat/node/services/jobs/replay-log.ts";
 import type { MediaConnection, MediaMessage } from "@leat/node/wire/media/message.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
@@ -19,6 +20,7 @@ import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { zeroHash } from "@leat/sdk/protocol/hex.ts";
 import { receiptStructure } from "@leat/sdk/protocol/signed.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
+import { codeOf } from "../../../support/fake-market.ts";
 import { encodeFragmented } from "../../../support/media/ffmpeg.ts";
 import { readTrack } from "../../../support/media/mp4-reader.ts";
 import { plainConfig as config } from "../../../support/plain-config.ts";
@@ -51,9 +53,14 @@ describe("transcode link", () => {
   let duringFacts: () => void;
   /** What happens when all its pictures came, and its receipt did not. */
   let beforeReceipt: () => void;
+  let firstToRead: number | undefined;
+  let started: StartOfWork | undefined;
+  /** What its reader wants next is gone. */
+  let isBehind: boolean;
 
   beforeEach(async () => {
     [taken, takenAtPost, verdicts] = [[], [], []];
+    [firstToRead, started, isBehind] = [undefined, undefined, false];
     [duringPost, duringFacts, beforeReceipt] = [() => {}, () => {}, () => {}];
     const statement = { stream: zeroHash, signer, domain, onFault: assert.ifError };
     publisher = new FamilyPublisher(new FamilyTrack("h264", renditions, 0), {
@@ -63,7 +70,13 @@ describe("transcode link", () => {
       onAbandoned: () => assert.fail("abandoned"),
     });
     const origin: TranscodeSource = {
-      readFrom: () => (async function* () {})(),
+      readFrom: (start) => {
+        started = start;
+        return (async function* () {
+          if (isBehind) throw new ReplayLogError({ code: "INGEST_READER_BEHIND", wanted: 0, first: 1 });
+          yield* [];
+        })();
+      },
       factsOf: async () => {
         duringFacts();
         return facts;
@@ -72,6 +85,8 @@ describe("transcode link", () => {
       publisherOfJob: () => publisher,
       publisherOf: () => publisher,
       isNextGone: () => false,
+      firstToRead: () => firstToRead,
+      beginAt: ({ track }, sequence) => track.skipTo(sequence),
       take: ({ track }, sequence) => {
         taken.push(sequence);
         track.published(sequence);
@@ -171,11 +186,36 @@ describe("transcode link", () => {
     assert.deepEqual([takenAtPost, publisher.track.next], [[[0]], 5]);
   });
 
+  const tooLate = { type: "verdict", sequence: 0, ok: false, code: "INGEST_SEGMENT_TOO_LATE" };
+  const untilLate = codeOf("INGEST_TRANSCODER_LATE");
+
   it("passes nothing that came too late to be shown", async () => {
     said.splice(-2, 1);
     beforeReceipt = () => publisher.track.skipTo(5);
     await link.run();
-    assert.deepEqual(verdicts, [{ type: "verdict", sequence: 0, ok: false, code: "INGEST_SEGMENT_PUBLISHED" }]);
+    assert.deepEqual(verdicts, [tooLate]);
     assert.deepEqual(takenAtPost, []);
+  });
+
+  it("ends when three in a row came too late, after their verdicts", async () => {
+    const receipt = said.at(-1)!;
+    beforeReceipt = () => publisher.track.skipTo(5);
+    said = [receipt, receipt, receipt];
+    await assert.rejects(link.run(), untilLate);
+    assert.deepEqual(verdicts, [tooLate, tooLate, tooLate]);
+  });
+
+  it("ends when its reader lost its place", async () => {
+    isBehind = true;
+    said = [];
+    await assert.rejects(link.run(), untilLate);
+  });
+
+  it("begins where its reader keeps its place, and lacks what was before", async () => {
+    firstToRead = 3;
+    said = [];
+    await link.run();
+    assert.deepEqual(started, { sequence: 3 });
+    assert.deepEqual([publisher.track.next, publisher.track.isSkipped(2)], [3, true]);
   });
 });
