@@ -1,5 +1,5 @@
 import type { CreatedStream, StreamEstimate, StreamWarning } from "@leat/sdk/client/actions/streams.ts";
-import { formatCost } from "./format-cost.ts";
+import { formatCost, formatCosts } from "./format-cost.ts";
 import { renderTable } from "./output.ts";
 
 export interface CreatedHow {
@@ -15,11 +15,10 @@ const MINUTES = 60n;
 /** An estimate in whole tokens, as decimal text. */
 export function costsOf(estimate: StreamEstimate) {
   const [ingest, transcode] = [BigInt(estimate.ingestPerMinuteExact), BigInt(estimate.transcodePerMinuteExact)];
-  const at = (times: bigint) => ({
-    ingest: formatCost(ingest * times),
-    transcode: formatCost(transcode * times),
-    together: formatCost((ingest + transcode) * times),
-  });
+  const at = (times: bigint) => {
+    const [ofIngest, ofTranscode] = formatCosts([ingest * times, transcode * times]);
+    return { ingest: ofIngest!, transcode: ofTranscode!, together: formatCost((ingest + transcode) * times) };
+  };
   return {
     perMinute: at(1n),
     perHour: at(MINUTES),

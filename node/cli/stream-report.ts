@@ -5,7 +5,7 @@ import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { formatAmount } from "@leat/sdk/protocol/units.ts";
 import { describeEnd } from "../texts/ends.ts";
 import { type DrawnOrder, describePlaces } from "./decision-order.ts";
-import { formatCost } from "./format-cost.ts";
+import { formatCost, formatCosts } from "./format-cost.ts";
 import { renderTable } from "./output.ts";
 import { findToken, type NamedToken, tokenOf } from "./tokens.ts";
 
@@ -57,19 +57,19 @@ export function renderStream(
   const { slug, state, frames, segments, pull, targets, health, endCode, refusals } = stream;
   // Exact amounts are of whole tokens, also of one that this network does not name.
   const token = findToken(tokens, stream.token)?.name ?? `whole tokens of ${stream.token}`;
-  const attempts = jobs.flatMap(({ part, attempts: all }) =>
-    all.map(({ node, state: now, endCode: why, checked, failed, selection, cost }) => ({
-      part,
-      node,
-      state: now,
-      checked,
-      failed,
-      [`cost in ${token}`]: formatCost(BigInt(cost.dueExact) + BigInt(cost.waitingExact)),
-      selection,
-      // Last: mostly nothing stands in it.
-      why: why ?? "",
-    })),
-  );
+  const all = jobs.flatMap(({ part, attempts: ofPart }) => ofPart.map((attempt) => ({ part, attempt })));
+  const costs = formatCosts(all.map(({ attempt: { cost } }) => BigInt(cost.dueExact) + BigInt(cost.waitingExact)));
+  const attempts = all.map(({ part, attempt }, at) => ({
+    part,
+    node: attempt.node,
+    state: attempt.state,
+    checked: attempt.checked,
+    failed: attempt.failed,
+    [`cost in ${token}`]: costs[at]!,
+    selection: attempt.selection,
+    // Last: mostly nothing stands in it.
+    why: attempt.endCode ?? "",
+  }));
   return [
     `stream ${slug} is ${state}: ${frames} frames in ${segments} segments`,
     ...(endCode === null ? [] : [`${state === "ended" ? "it ended" : "it is ending"} with ${describeEnd(endCode)}`]),

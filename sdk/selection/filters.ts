@@ -76,18 +76,46 @@ export function previewFilters(
   return { fitting: passed.map((index) => table.rows[index]!.node), counts };
 }
 
+/** Whom a decision of this lane left out, by the filter that counted it: rows in the table's order. */
+export function listFiltered(
+  table: CandidateTable,
+  request: SelectionRequest,
+  parameters: SelectionParameters,
+  lane: Lane,
+): ReadonlyMap<Address, FilterName> {
+  const filtered = new Map<Address, FilterName>();
+  judgeRows(table, request, parameters, (row, failed) => {
+    const isOther = lane !== "all" && row.vetting !== lane;
+    const filter = failed ?? (isOther ? "vetting" : undefined);
+    if (filter !== undefined) filtered.set(row.node, filter);
+  });
+  return filtered;
+}
+
 function passHardFilters(table: CandidateTable, request: SelectionRequest, parameters: SelectionParameters) {
-  const wanted = readRequest(request);
   const counts = Object.fromEntries(filterNames.map((name) => [name, 0])) as Record<FilterName, number>;
-  const backed = table.backed[request.primitive];
-  const prices = pricesOf(table, request);
   const passed: number[] = [];
-  for (let index = 0; index < table.rows.length; index += 1) {
-    const failed = failedFilter(table.rows[index]!, backed[index]!, prices[index], wanted, parameters);
+  const wanted = judgeRows(table, request, parameters, (_row, failed, index) => {
     if (failed === undefined) passed.push(index);
     else counts[failed] += 1;
-  }
+  });
   return { wanted, passed, counts };
+}
+
+function judgeRows(
+  table: CandidateTable,
+  request: SelectionRequest,
+  parameters: SelectionParameters,
+  judged: (row: Candidate, failed: Exclude<FilterName, "vetting"> | undefined, index: number) => void,
+): Wanted {
+  const wanted = readRequest(request);
+  const backed = table.backed[request.primitive];
+  const prices = pricesOf(table, request);
+  for (let index = 0; index < table.rows.length; index += 1) {
+    const row = table.rows[index]!;
+    judged(row, failedFilter(row, backed[index]!, prices[index], wanted, parameters), index);
+  }
+  return wanted;
 }
 
 function readRequest(request: SelectionRequest): Wanted {

@@ -7,8 +7,9 @@ import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import type { Candidate } from "@leat/sdk/selection/candidate.ts";
 import { type CostTerm, costTerms } from "@leat/sdk/selection/cost.ts";
 import { type Explanation, explain } from "@leat/sdk/selection/explain.ts";
-import { type FilterName, filterNames } from "@leat/sdk/selection/filters.ts";
+import { type FilterName, filterNames, listFiltered } from "@leat/sdk/selection/filters.ts";
 import { bodyFromText, type SelectionBody } from "@leat/sdk/selection/receipt.ts";
+import { createTable } from "@leat/sdk/selection/table.ts";
 import { fromText } from "@leat/sdk/selection/text.ts";
 import type { Command } from "commander";
 import { nameOrdinal } from "../decision-order.ts";
@@ -31,7 +32,11 @@ interface Published {
   readonly rows?: readonly string[];
 }
 
+type Filtered = ReadonlyMap<Address, FilterName>;
+
 const PAGE = 1_000;
+/** Of one filter: a cluster of thousands must not scroll away what was decided. */
+const MOST_NAMED = 20;
 
 const filterWords: Readonly<Record<FilterName, string>> = {
   primitive: "do not sell it",
@@ -85,17 +90,31 @@ export function register(program: Command): void {
       const anchor = published.commit?.value.anchor;
       const explanation = explain({ receipt, body, rows, ...(anchor === undefined ? {} : { anchor }) });
       if (!explanation.agrees) process.exitCode = 1;
-      printResult(command, { ...published, rows: texts, explanation }, () =>
+      const filtered = filteredOf(body, rows);
+      const named = [...filtered].map(([of, filter]) => ({ node: of, filter }));
+      printResult(command, { ...published, rows: texts, explanation, filtered: named }, () =>
         [
-          describe(published.id, receipt, body, explanation),
-          ...(node === undefined ? [] : [describeNode(node, body, rows)]),
+          describe(published.id, receipt, body, explanation, filtered),
+          ...(node === undefined ? [] : [describeNode(node, body, rows, filtered)]),
         ].join("\n"),
       );
     });
 }
 
+/** Whom the published table and request leave out, and by which filter. */
+export function filteredOf(body: SelectionBody, rows: readonly Candidate[]): Filtered {
+  const { request, parameters, lane } = body;
+  return listFiltered(createTable(rows, parameters), request, parameters, lane);
+}
+
 /** In plain words: who was left out and why, who was drawn, what each cost, who won. */
-export function describe(id: Hex, receipt: SelectionReceipt, body: SelectionBody, explanation: Explanation): string {
+export function describe(
+  id: Hex,
+  receipt: SelectionReceipt,
+  body: SelectionBody,
+  explanation: Explanation,
+  filtered: Filtered,
+): string {
   const { request, filterCounts, drawn } = body;
   const codecs = request.codecs.length === 0 ? "" : ` of ${request.codecs.join(", ")}`;
   const lines = [
@@ -104,16 +123,20 @@ export function describe(id: Hex, receipt: SelectionReceipt, body: SelectionBody
     `${body.tableSize} nodes were known`,
   ];
   for (const name of filterNames) {
-    if (filterCounts[name] > 0) lines.push(`  ${filterCounts[name]} ${filterWords[name]}`);
+    if (filterCounts[name] === 0) continue;
+    lines.push(`  ${filterCounts[name]} ${filterWords[name]}`);
+    // Of them the reasons are told.
+    if (name !== "excluded") lines.push(...nameFiltered(name, filtered));
   }
-  for (const { node, reason } of request.excluded) lines.push(`  ${node} was excluded: ${reason}`);
+  for (const { node, reason } of request.excluded) lines.push(`    ${node} was excluded: ${reason}`);
   const lane =
     body.lane === "all" ? "nobody is vetted yet, so all may win" : `this decision was for ${body.lane} nodes`;
   lines.push(`${body.passed} passed; ${lane}`);
   lines.push(`${drawn.length} drawn by capacity out of ${body.totalWeight} tickets, the cheapest first:`);
+  if (drawn.length > 0) lines.push("  (10000 points are the whole of a usual price)");
   for (const { node, weight, terms, cost } of drawn) {
     const parts = costTerms.filter((term) => terms[term] > 0).map((term) => `${termWords[term]} ${terms[term]}`);
-    lines.push(`  ${node} (${weight} tickets) costs ${cost}: ${parts.join(", ")}`);
+    lines.push(`  ${node} (${weight} tickets) costs ${cost} points: ${parts.join(", ")}`);
   }
   lines.push(receipt.winner === zeroAddress ? "nobody won" : `winner: ${receipt.winner}`);
   if (request.primitive === "ingest" && drawn.length > 0) {
@@ -129,7 +152,12 @@ export function describe(id: Hex, receipt: SelectionReceipt, body: SelectionBody
 }
 
 /** What the decision was for one node. */
-export function describeNode(node: Address, body: SelectionBody, rows: readonly Candidate[]): string {
+export function describeNode(
+  node: Address,
+  body: SelectionBody,
+  rows: readonly Candidate[],
+  filtered: Filtered,
+): string {
   const place = body.drawn.findIndex((drawn) => drawn.node === node);
   if (place >= 0) {
     const use = place === 0 ? "it won" : place === 1 ? "used where the first left" : "used where those before it left";
@@ -137,9 +165,20 @@ export function describeNode(node: Address, body: SelectionBody, rows: readonly 
   }
   const excluded = body.request.excluded.find((entry) => entry.node === node);
   if (excluded !== undefined) return `${node} was excluded: ${excluded.reason}`;
+  const filter = filtered.get(node);
+  if (filter !== undefined) return `${node} was left out, as one of those that ${filterWords[filter]}`;
   return rows.some((row) => row.node === node)
-    ? `${node} was known and not drawn: a filter left it out, or its tickets did not come up`
+    ? `${node} passed and was not drawn: its tickets did not come up`
     : `${node} was not known to the balancer then`;
+}
+
+function nameFiltered(name: FilterName, filtered: Filtered): string[] {
+  const nodes = [...filtered].filter(([, filter]) => filter === name).map(([node]) => node);
+  const more = nodes.length - MOST_NAMED;
+  return [
+    ...nodes.slice(0, MOST_NAMED).map((node) => `    ${node}`),
+    ...(more > 0 ? [`    and ${more} more: --json names all`] : []),
+  ];
 }
 
 function readNode(text: string): Address {

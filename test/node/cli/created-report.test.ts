@@ -45,6 +45,12 @@ describe("report of a stream that was made", () => {
     assert.match(unpaid, /and at most nothing: without --budget people can watch, and you pay for none of them: /);
   });
 
+  it("shows parts that add up to what is shown together", () => {
+    const tiny = (4n * 10n ** 20n).toString();
+    const costs = costsOf({ ...created.estimate, ingestPerMinuteExact: tiny, transcodePerMinuteExact: tiny });
+    assert.deepEqual(costs.perMinute, { ingest: "0.000000001", transcode: "0", together: "0.000000001" });
+  });
+
   it("tells what may not be as it was meant", () => {
     const warnings = [
       { code: "STREAM_REGION_EMPTY", region: "mars", regions: ["eu", "us"] },

@@ -66,6 +66,18 @@ describe("report of a stream", () => {
     assert.deepEqual(none, ["this stream cost nothing yet", "no channel pays for it yet"]);
   });
 
+  it("shows costs of attempts that add up to what the stream is shown to cost", () => {
+    const one = { ...attempt.cost, dueExact: (4n * 10n ** 20n).toString(), waitingExact: "0" };
+    const jobs = ["ingest", "h264", "vp9"].map((part) => ({ part, attempts: [{ ...attempt, cost: one }] }));
+    const lines = renderStream(stream, jobs, [], [usdc]).split("\n");
+    const [titles, ...rows] = lines.slice(2, 6).map((line) => line.split(/ {2,}/));
+    assert.deepEqual(
+      rows.map((row) => row[titles!.indexOf("cost in USDC")]),
+      ["0.000000001", "0", "0.000000001"],
+    );
+    assert.ok(lines.includes("this stream cost 0.000000002 USDC until now, by 18 receipts"));
+  });
+
   it("shows channels in whole tokens by their name, and base units only of a token that nobody knows", () => {
     const known = renderStream(stream, [], [payment], [usdc]).split("\n").at(-1)!;
     assert.deepEqual(known.split(/ {2,}/), [address("1"), address("2"), "USDC", "1.250001", "1"]);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Hex } from "../../../sdk/protocol/hex.ts";
 import type { Candidate } from "../../../sdk/selection/candidate.ts";
-import { type FilterName, filterNames } from "../../../sdk/selection/filters.ts";
+import { type FilterName, filterNames, listFiltered } from "../../../sdk/selection/filters.ts";
 import { defaultParameters, nextOverloaded } from "../../../sdk/selection/parameters.ts";
 import { select } from "../../../sdk/selection/selection.ts";
 import { createTable } from "../../../sdk/selection/table.ts";
@@ -59,6 +59,29 @@ describe("selection", () => {
         const found = choose(rows, {}, seedOf(seed));
         const failed = Object.values(found.filterCounts).reduce((sum, count) => sum + count, 0);
         assert.equal(failed + found.passed, rows.length);
+      }),
+    );
+  });
+
+  it("names whom each filter left out, as many as were counted", () => {
+    const changes = fc.record({
+      draining: fc.boolean(),
+      overloaded: fc.boolean(),
+      vetting: fc.constantFrom("new" as const, "probation" as const, "standing" as const),
+    });
+    fc.assert(
+      fc.property(fc.array(changes, { maxLength: 30 }), fc.nat(), (all, number) => {
+        const table = createTable(
+          all.map((change, index) => makeCandidate(index + 1, change)),
+          defaultParameters,
+        );
+        const request = makeRequest({ excluded: [{ node: addressOf(1), reason: "ORIGIN" }] });
+        const found = select({ table, request, seed: seedOf(number), parameters: defaultParameters });
+        const named = listFiltered(table, request, defaultParameters, found.lane);
+        for (const name of filterNames) {
+          assert.equal([...named.values()].filter((filter) => filter === name).length, found.filterCounts[name], name);
+        }
+        for (const { node } of found.ranked) assert.ok(!named.has(node));
       }),
     );
   });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { describe as describeDecision, describeNode } from "@leat/node/cli/commands/explain.ts";
+import { describe as describeDecision, describeNode, filteredOf } from "@leat/node/cli/commands/explain.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { explain } from "@leat/sdk/selection/explain.ts";
 import { defaultParameters } from "@leat/sdk/selection/parameters.ts";
@@ -53,17 +53,20 @@ describe("leat explain", () => {
     });
     const body = createBody(facts, selection);
     const receipt = createReceipt(facts, selection, body);
-    const text = describeDecision(word(6), receipt, body, explain({ receipt, body, rows }));
+    const text = describeDecision(word(6), receipt, body, explain({ receipt, body, rows }), filteredOf(body, rows));
     assert.deepEqual(text.split("\n").slice(1), [
       `wanted: transcode of h264, 1000000 units of capacity, for job ${word(5)} attempt 1`,
       "4 nodes were known",
       "  1 were excluded",
       "  1 take no new work",
+      `    ${addressOf(2)}`,
       "  1 are overloaded",
-      `  ${addressOf(1)} was excluded: ORIGIN`,
+      `    ${addressOf(3)}`,
+      `    ${addressOf(1)} was excluded: ORIGIN`,
       "1 passed; this decision was for standing nodes",
       "1 drawn by capacity out of 100000000 tickets, the cheapest first:",
-      `  ${addressOf(4)} (100000000 tickets) costs 17100: price 10000, round trip 900, load 200, reputation 5000, has to fetch the stream 1000`,
+      "  (10000 points are the whole of a usual price)",
+      `  ${addressOf(4)} (100000000 tickets) costs 17100 points: price 10000, round trip 900, load 200, reputation 5000, has to fetch the stream 1000`,
       `winner: ${addressOf(4)}`,
       "made again from the published table: the same",
     ]);
@@ -86,14 +89,18 @@ describe("leat explain", () => {
     const body = createBody(facts, selection);
     const receipt = createReceipt(facts, selection, body);
     const [first, second] = body.drawn.map(({ node }) => node);
-    const text = describeDecision(word(6), receipt, body, explain({ receipt, body, rows }));
+    const filtered = filteredOf(body, rows);
+    const text = describeDecision(word(6), receipt, body, explain({ receipt, body, rows }), filtered);
     assert.ok(text.includes(`\n  first ${first}\n  second ${second}\n`), text);
     assert.equal(
-      describeNode(second!, body, rows),
+      describeNode(second!, body, rows, filtered),
       `${second} is the second of the drawn order: used where the first left`,
     );
-    assert.match(describeNode(addressOf(9), body, rows), /was excluded: CHOSEN$/);
-    assert.match(describeNode(addressOf(3), body, rows), /known and not drawn/);
-    assert.match(describeNode(addressOf(8), body, rows), /not known to the balancer then$/);
+    assert.match(describeNode(addressOf(9), body, rows, filtered), /was excluded: CHOSEN$/);
+    assert.match(
+      describeNode(addressOf(3), body, rows, filtered),
+      /was left out, as one of those that take no new work$/,
+    );
+    assert.match(describeNode(addressOf(8), body, rows, filtered), /not known to the balancer then$/);
   });
 });
