@@ -13,6 +13,8 @@ export interface StreamHolder {
   readonly depth: number;
   /** Edges that it feeds. */
   readonly feeds: number;
+  /** Whom it may ask before the origin. */
+  readonly parents: readonly Address[];
 }
 
 export interface ParentRequest {
@@ -28,7 +30,7 @@ export interface ParentRequest {
   readonly refused: ReadonlySet<Address>;
 }
 
-/** Why a holder is not asked. */
+/** Why a holder is not asked. `BELOW`: it is no nearer to the origin than the edge, or may ask that itself. */
 export type ParentFault = "SELF" | "REFUSED" | "BELOW" | "FULL";
 
 export interface ParentTerms {
@@ -60,7 +62,7 @@ const POINTS_PER_STEP = 500;
 
 /**
  * Whom an edge has its stream from: the nearest holder that has room. Those who stand in are all nearer to the origin
- * than the edge itself, so whoever stands in where, no circle comes about. The origin is the last resort and has room.
+ * than the edge itself, and none of them may ask the edge, so whoever stands in where, no circle comes about. The origin is the last resort and has room.
  *
  * Example with room for two each: the origin in `eu` feeds A in `eu` and B in `ap`. C in `ap` is below B, which costs
  * it 500 points, where the origin costs 1,000 and A 1,500; A stands in for B, and the origin for both.
@@ -73,8 +75,9 @@ export function chooseParents(
 ): ParentChoice {
   // The origin serves viewers, too: it has the stream.
   if (request.node === origin.node) return { parents: [], depth: 1, isLastResort: false, weighed: [] };
+  const below = findBelow(request.node, edges);
   const weighed = [origin, ...edges.filter(({ node }) => node !== origin.node)]
-    .map((holder) => ({ holder, ...weigh(request, origin, holder, parameters) }))
+    .map((holder) => ({ holder, ...weigh(request, origin, holder, below, parameters) }))
     .sort((left, right) => left.cost - right.cost);
   const open = weighed.filter(({ fault }) => fault === undefined).map(({ holder }) => holder);
   const first = open.find(({ node }) => node === request.held) ?? open[0] ?? origin;
@@ -97,6 +100,7 @@ function weigh(
   request: ParentRequest,
   origin: StreamHolder,
   holder: StreamHolder,
+  below: ReadonlySet<Address>,
   parameters: Pick<SelectionParameters, "pointsPerRttMs" | "pointsPerDistance">,
 ): { readonly terms: ParentTerms; readonly cost: number; readonly fault: ParentFault | undefined } {
   const terms: ParentTerms = {
@@ -104,12 +108,28 @@ function weigh(
     distance: distanceBetween(request.region, holder.region) * parameters.pointsPerDistance,
     steps: holder.depth * POINTS_PER_STEP,
   };
-  return { terms, cost: terms.rtt + terms.distance + terms.steps, fault: findFault(request, origin, holder) };
+  return { terms, cost: terms.rtt + terms.distance + terms.steps, fault: findFault(request, origin, holder, below) };
 }
 
-function findFault(request: ParentRequest, origin: StreamHolder, holder: StreamHolder): ParentFault | undefined {
+/** The edges that may have their stream from `node`, by whomever. */
+function findBelow(node: Address, edges: readonly StreamHolder[]): Set<Address> {
+  const below = new Set([node]);
+  for (let size = 0; size < below.size; ) {
+    size = below.size;
+    for (const edge of edges) if (edge.parents.some((parent) => below.has(parent))) below.add(edge.node);
+  }
+  return below;
+}
+
+function findFault(
+  request: ParentRequest,
+  origin: StreamHolder,
+  holder: StreamHolder,
+  below: ReadonlySet<Address>,
+): ParentFault | undefined {
   if (holder.node === request.node) return "SELF";
   if (holder.node !== origin.node && request.refused.has(holder.node)) return "REFUSED";
-  if (request.depth !== undefined && holder.depth >= request.depth) return "BELOW";
+  const isNoNearer = request.depth !== undefined && holder.depth >= request.depth;
+  if (isNoNearer || (holder.node !== origin.node && below.has(holder.node))) return "BELOW";
   return holder.feeds >= request.fanOut ? "FULL" : undefined;
 }

@@ -41,6 +41,7 @@ import { type PublishedSelection, SelectionLog } from "./selection-log.ts";
 import { StrayJobs } from "./stray-jobs.ts";
 import { StreamBook } from "./stream-book.ts";
 import { StreamHealth } from "./stream-health.ts";
+import { StreamProgress } from "./stream-progress.ts";
 import { type CreatedStream, type CreateStream, type RotatedKey, Streams } from "./streams.ts";
 import { UnpaidWork } from "./unpaid-work.ts";
 import { type StreamViews, Views } from "./views.ts";
@@ -112,7 +113,8 @@ export class BalancerService implements Balancer, Startable {
     const candidates = new CandidateBook(components, parameters);
     const seeds = new SeedSource(components, options.seedChainLength);
     const log = new SelectionLog(components, candidates, seeds, parameters);
-    const tree = new EdgeTree(components, { jobs, tasks, fanOut: options.edgeFanOut, parameters });
+    const progress = new StreamProgress(components);
+    const tree = new EdgeTree(components, { jobs, tasks, progress, fanOut: options.edgeFanOut, parameters });
     this.#tree = tree;
     const placement = new Placement(components, options, { candidates, log, jobs, tree });
     const onEdges = (stream: Hex) => {
@@ -124,7 +126,7 @@ export class BalancerService implements Balancer, Startable {
     const news = new PlaceNews(clock);
     const refusals = new Refusals(clock);
     this.#refusals = refusals;
-    const keeping = { jobs, streams, placement, tasks, onEdges, playback, news, refusals };
+    const keeping = { jobs, streams, progress, placement, tasks, onEdges, playback, news, refusals };
     const keeper = new JobKeeper(components, options, keeping);
     const unpaid = new UnpaidWork(components, streams);
     const accounting = new Accounting(components, options, {
@@ -415,6 +417,7 @@ export class BalancerService implements Balancer, Startable {
   #heard(presence: NodePresence): void {
     this.#candidates.heard(presence);
     this.#strays.heard(presence);
+    this.#tree.beat(presence);
     // What it has free now may be what a job waits for.
     if (!this.#news.isAwaited || this.#candidates.table() === this.#lastTable) return;
     this.#lastTable = this.#candidates.table();

@@ -3,29 +3,36 @@ import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { DeliverySpec, JobSpec, Origin } from "@leat/sdk/protocol/job.ts";
 import type { SelectionParameters } from "@leat/sdk/selection/parameters.ts";
 import { chooseParents, type ParentChoice, type StreamHolder } from "@leat/sdk/selection/parents.ts";
-import { Mutex } from "../../kernel/mutex.ts";
 import type { TaskGroup } from "../../kernel/task-group.ts";
 import type { NodeRequest } from "../../wire/session/messages.ts";
+import type { NodePresence } from "../session/hub.ts";
 import { BalancerError } from "./errors.ts";
 import { isRunning, type JobBook, type LiveJob, type RunningLive } from "./job-book.ts";
+import { PendingLooks } from "./pending-looks.ts";
 import type { BalancerComponents } from "./ports.ts";
+import { PARENT_BEHIND, RefusedHolders } from "./refused-holders.ts";
+import type { StreamProgress } from "./stream-progress.ts";
 
 export interface EdgeTreeParts {
   readonly jobs: JobBook;
   readonly tasks: TaskGroup;
+  readonly progress: Pick<StreamProgress, "newest">;
   readonly fanOut: number;
   readonly parameters: SelectionParameters;
 }
 
 type EdgeLive = LiveJob & { readonly row: { readonly spec: DeliverySpec } };
 
-interface Refused {
-  readonly code: string;
-  readonly atMs: number;
+/** Since when an edge is behind its stream below the same holder. */
+interface Behind {
+  readonly holder: Address;
+  readonly sinceMs: number;
 }
 
-/** An edge that did not serve another one may do so later: its machine was busy, or it had no room. */
-const REFUSED_MS = 60_000;
+/** What an edge that is fed has of the newest segments, or gets within a moment. */
+const MAX_BEHIND = 2;
+/** One that came a moment ago catches up in less. */
+const BEHIND_MS = 10_000;
 
 /**
  * From whom every edge of a stream has it: a tree below the origin, in which no node feeds more than it should. An edge
@@ -35,22 +42,24 @@ const REFUSED_MS = 60_000;
 export class EdgeTree {
   readonly #components: Pick<BalancerComponents, "hub" | "chain" | "clock" | "logger">;
   readonly #parts: EdgeTreeParts;
-  readonly #mutexes = new Map<Hex, Mutex>();
-  /** Who did not serve a job's edge. */
-  readonly #refused = new Map<Hex, Map<Address, Refused>>();
+  readonly #looks: PendingLooks;
+  readonly #refused = new RefusedHolders();
   /** From whom a job's edge said that it has the stream. */
   readonly #holders = new Map<Hex, Address>();
+  /** Whom a job's edge was told to ask since it confirmed whom it asks. */
+  readonly #told = new Map<Hex, readonly Address[]>();
+  readonly #behind = new Map<Hex, Behind>();
 
   constructor(components: Pick<BalancerComponents, "hub" | "chain" | "clock" | "logger">, parts: EdgeTreeParts) {
     this.#components = components;
     this.#parts = parts;
+    this.#looks = new PendingLooks(components.clock, parts.tasks, (stream) => this.#reviewAll(stream));
   }
 
   /** What a node is told with its job: an edge also, whom it asks. */
   place(live: LiveJob, node: Address): JobSpec {
     if (!isEdge(live)) return live.row.spec;
-    this.#refused.delete(live.row.id);
-    this.#holders.delete(live.row.id);
+    this.#forget(live.row.id);
     const choice = this.#choose(live, node, {});
     this.#log(live, node, choice);
     return this.#specOf(live.row.spec, choice);
@@ -61,36 +70,41 @@ export class EdgeTree {
     const live = this.#parts.jobs.find(job);
     if (live === undefined || !isRunning(live) || !isEdge(live) || live.attempt.attempt !== attempt) return;
     if (live.attempt.node !== from) throw new BalancerError({ code: "JOB_NOT_YOURS", job });
-    this.#holders.set(job, holder);
-    const refused = this.#refused.get(job) ?? new Map<Address, Refused>();
-    this.#refused.set(job, refused);
-    const named = live.row.spec.parents ?? [];
+    const { clock, logger } = this.#components;
+    const named = this.#namedTo(live);
+    if (holder === live.row.spec.origin.node || named.includes(holder)) this.#holders.set(job, holder);
     for (const { node, code } of failed) {
-      if (!named.some((parent) => parent.node === node)) continue;
-      refused.set(node, { code, atMs: this.#components.clock.nowMs() });
-      this.#components.logger.warn("Edge was not served", { jobId: job, edge: from, parent: node, code });
+      if (!named.includes(node) || !this.#refused.note(job, node, code, clock.nowMs())) continue;
+      logger.warn("Edge was not served", { jobId: job, edge: from, parent: node, code });
     }
-    if (failed.length === 0 && holder === firstOf(live.row.spec)) return;
-    const { stream } = live.row;
-    this.look(stream);
-    if (refused.size === 0 || this.#parts.tasks.signal.aborted) return;
-    this.#parts.tasks.run(async (signal) => {
-      await this.#components.clock.sleep(REFUSED_MS, signal);
-      this.look(stream);
-    });
+    if (failed.length > 0 || holder !== firstOf(live.row.spec)) this.look(live.row.stream);
+  }
+
+  /** A node told how far it has its streams: an edge whose stream stands, while its holder is there, gets another. */
+  beat({ node, heartbeat }: NodePresence): void {
+    const { clock, logger } = this.#components;
+    const nowMs = clock.nowMs();
+    for (const { job, attempt, sequence } of heartbeat?.jobs ?? []) {
+      const live = this.#parts.jobs.find(job);
+      if (live === undefined || !isEdge(live) || !isRunning(live)) continue;
+      if (live.attempt.node !== node || live.attempt.attempt !== attempt) continue;
+      const holder = this.#holderOf(live);
+      const isBehind = this.#parts.progress.newest(live.row.stream) - (sequence ?? -1) > MAX_BEHIND;
+      const before = this.#behind.get(job);
+      if (!isBehind || holder === live.row.spec.origin.node) this.#behind.delete(job);
+      else if (before?.holder !== holder) this.#behind.set(job, { holder, sinceMs: nowMs });
+      else if (nowMs - before.sinceMs >= BEHIND_MS) {
+        this.#behind.delete(job);
+        this.#refused.note(job, holder, PARENT_BEHIND, nowMs);
+        logger.warn("Edge is behind its stream", { jobId: job, edge: node, parent: holder, sequence });
+        this.look(live.row.stream);
+      }
+    }
   }
 
   /** An edge of the stream came, went or moved: whoever hangs below one that is gone gets another. */
   look(stream: Hex): void {
-    const { tasks } = this.#parts;
-    if (tasks.signal.aborted) return;
-    let mutex = this.#mutexes.get(stream);
-    if (mutex === undefined) {
-      mutex = new Mutex();
-      this.#mutexes.set(stream, mutex);
-    }
-    const own = mutex;
-    tasks.run(() => own.run(() => this.#reviewAll(stream)));
+    this.#looks.now(stream);
   }
 
   async #reviewAll(stream: Hex): Promise<void> {
@@ -99,10 +113,13 @@ export class EdgeTree {
     for (const live of this.#edgesOf(stream).sort((left, right) => depthOf(left) - depthOf(right))) {
       if (isRunning(live)) await this.#review(live);
     }
-    for (const known of [this.#refused, this.#holders]) {
+    this.#refused.keepOnly((job) => jobs.find(job) !== undefined);
+    for (const known of [this.#holders, this.#told, this.#behind]) {
       for (const job of known.keys()) if (jobs.find(job) === undefined) known.delete(job);
     }
-    if (this.#edgesOf(stream).length === 0) this.#mutexes.delete(stream);
+    const open = this.#edgesOf(stream).map(({ row }) => row.id);
+    const nextMs = this.#refused.nextMs(open, this.#components.clock.nowMs());
+    if (nextMs !== undefined) this.#looks.at(stream, nextMs);
   }
 
   async #review(live: EdgeLive & RunningLive): Promise<void> {
@@ -112,12 +129,19 @@ export class EdgeTree {
     const held = this.#holders.get(id) ?? firstOf(spec);
     const depth = depthOf(live);
     const choice = this.#choose(live, node, { depth, held });
-    // It keeps its place for when one of those that it was named serves it again.
-    if (choice.isLastResort) return;
-    const next = this.#specOf(spec, choice);
+    // It keeps its place for when one of those that it was named serves it again, unless it hangs at one that does not.
+    const isLeft = choice.weighed.some((holder) => holder.node === held && holder.fault === "REFUSED");
+    if (choice.isLastResort && !isLeft) return;
+    const move = (from: DeliverySpec) => ({ ...this.#specOf(from, choice), ...(choice.isLastResort ? { depth } : {}) });
+    const next = move(spec);
     const isSame = sameNodes(next.parents, spec.parents) && held === firstOf(next);
     // With nobody nearer to the origin it stays where it is.
     if (isSame || choice.depth > depth || !hub.nodes.has(node)) return;
+    // It may hold them already when its answer is lost.
+    this.#told.set(
+      id,
+      (next.parents ?? []).map((parent) => parent.node),
+    );
     this.#log(live, node, choice);
     try {
       await hub.call(node, "job.update", { job, attempt, parents: [...(next.parents ?? [])] });
@@ -128,7 +152,8 @@ export class EdgeTree {
     }
     // Its origin may have moved meanwhile.
     if (isRunning(live) && live.attempt.attempt === attempt) {
-      await this.#parts.jobs.change(live, { spec: this.#specOf((live as EdgeLive).row.spec, choice) });
+      await this.#parts.jobs.change(live, { spec: move((live as EdgeLive).row.spec) });
+      this.#told.delete(id);
     }
   }
 
@@ -140,14 +165,14 @@ export class EdgeTree {
     );
     const feedsOf = (holder: Address) =>
       others.filter((other) => other.attempt.node !== holder && this.#holderOf(other) === holder).length;
-    const describe = (holder: Address, depth: number): StreamHolder => {
+    const describe = (holder: Address, depth: number, parents: readonly Address[] = []): StreamHolder => {
       const presence = this.#components.hub.nodes.get(holder);
       const rttMs = Math.round(presence?.heartbeat?.rttMs ?? 0);
-      return { node: holder, region: presence?.hello.region ?? "", rttMs, depth, feeds: feedsOf(holder) };
+      return { node: holder, region: presence?.hello.region ?? "", rttMs, depth, feeds: feedsOf(holder), parents };
     };
     const edges = others
       .filter((other) => this.#components.hub.nodes.has(other.attempt.node))
-      .map((other) => describe(other.attempt.node, depthOf(other)));
+      .map((other) => describe(other.attempt.node, depthOf(other), this.#namedTo(other)));
     const { held, depth } = place;
     return chooseParents(
       {
@@ -166,20 +191,11 @@ export class EdgeTree {
 
   /** Those that failed this edge of late, and those that two other operators' edges say alter the stream. */
   #refusedBy(job: Hex, stream: Hex): Set<Address> {
-    const nowMs = this.#components.clock.nowMs();
-    const own = [...(this.#refused.get(job) ?? [])]
-      .filter(([, { code, atMs }]) => alters(code) || nowMs - atMs < REFUSED_MS)
-      .map(([node]) => node);
-    const accusers = new Map<Address, Set<Address | undefined>>();
-    for (const other of this.#edgesOf(stream)) {
-      for (const [node, { code }] of this.#refused.get(other.row.id) ?? []) {
-        if (!alters(code) || other.attempt === undefined) continue;
-        const operators = accusers.get(node) ?? new Set();
-        accusers.set(node, operators.add(this.#components.chain.operatorOf(other.attempt.node)));
-      }
-    }
-    const known = [...accusers].filter(([, operators]) => operators.size > 1).map(([node]) => node);
-    return new Set([...own, ...known]);
+    const { clock, chain } = this.#components;
+    const edges = this.#edgesOf(stream).flatMap(({ row, attempt }) =>
+      attempt === undefined ? [] : [{ job: row.id, operator: chain.operatorOf(attempt.node) }],
+    );
+    return new Set([...this.#refused.of(job, clock.nowMs()), ...this.#refused.condemned(edges)]);
   }
 
   #specOf(spec: DeliverySpec, { parents, depth }: ParentChoice): DeliverySpec {
@@ -190,6 +206,16 @@ export class EdgeTree {
       multiaddrs: this.#components.hub.nodes.get(node)?.hello.multiaddrs ?? [],
     });
     return { ...rest, parents: parents.map(describe), depth };
+  }
+
+  #forget(job: Hex): void {
+    this.#refused.forget(job);
+    for (const known of [this.#holders, this.#told, this.#behind]) known.delete(job);
+  }
+
+  /** Whom an edge may ask before the origin, as it confirmed or as it was told since. */
+  #namedTo({ row: { id, spec } }: EdgeLive): Address[] {
+    return [...(spec.parents ?? []).map(({ node }) => node), ...(this.#told.get(id) ?? [])];
   }
 
   #holderOf(live: EdgeLive): Address {
@@ -227,8 +253,4 @@ function depthOf({ row: { spec } }: EdgeLive): number {
 
 function sameNodes(left: readonly Origin[] = [], right: readonly Origin[] = []): boolean {
   return left.length === right.length && left.every(({ node }, index) => node === right[index]!.node);
-}
-
-function alters(code: string): boolean {
-  return code.startsWith("DELIVERY_PART_") || code.startsWith("STATEMENT_");
 }

@@ -14,11 +14,12 @@ import type { PlaybackDesk } from "./playback.ts";
 import type { BalancerComponents } from "./ports.ts";
 import type { Refusals } from "./refusals.ts";
 import type { StreamBook } from "./stream-book.ts";
-import { StreamProgress } from "./stream-progress.ts";
+import type { StreamProgress } from "./stream-progress.ts";
 
 export interface JobKeeperParts {
   readonly jobs: JobBook;
   readonly streams: StreamBook;
+  readonly progress: StreamProgress;
   readonly placement: Placement;
   readonly tasks: TaskGroup;
   /** An edge of the stream came, went or moved. */
@@ -43,9 +44,9 @@ export class JobKeeper {
     this.#components = components;
     this.#options = options;
     this.#parts = parts;
-    this.#progress = new StreamProgress(components);
+    this.#progress = parts.progress;
     const tellEnd = (attempt: AttemptRow, code: string) => this.#tell(attempt, code);
-    this.#placer = new JobPlacer(components, options, { ...parts, progress: this.#progress, tellEnd });
+    this.#placer = new JobPlacer(components, options, { ...parts, tellEnd });
   }
 
   /** After a start: nodes get time to find the balancer again before their jobs are given to others. */

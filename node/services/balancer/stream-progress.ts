@@ -35,6 +35,11 @@ export class StreamProgress {
     this.#published.set(stream, known);
   }
 
+  /** The newest segment of which some rung is published; -1 before the first. */
+  newest(stream: Hex): number {
+    return Math.max(-1, ...(this.#published.get(stream)?.values() ?? []));
+  }
+
   /** A publisher sends, perhaps again. */
   sourceBegan(stream: Hex): void {
     this.#last.delete(stream);

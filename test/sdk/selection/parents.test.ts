@@ -5,9 +5,9 @@ import { chooseParents, type ParentRequest, type StreamHolder } from "@leat/sdk/
 import fc from "fast-check";
 
 const nodeOf = (number: number): Address => `0x${`${number}`.padStart(40, "0")}`;
-const origin: StreamHolder = { node: nodeOf(0), region: "eu", rttMs: 10, depth: 0, feeds: 0 };
+const origin: StreamHolder = { node: nodeOf(0), region: "eu", rttMs: 10, depth: 0, feeds: 0, parents: [] };
 const holder = (number: number, changes: Partial<StreamHolder> = {}): StreamHolder => ({
-  ...{ node: nodeOf(number), region: "eu", rttMs: 10, depth: 1, feeds: 0 },
+  ...{ node: nodeOf(number), region: "eu", rttMs: 10, depth: 1, feeds: 0, parents: [] },
   ...changes,
 });
 const request = (changes: Partial<ParentRequest> = {}): ParentRequest => ({
@@ -60,6 +60,19 @@ describe("parents of an edge", () => {
     assert.deepEqual(below.weighed.find(({ node }) => node === nodeOf(3))!.fault, "BELOW");
   });
 
+  it("are never an edge that may ask it, when it comes back further from the origin than it was", () => {
+    const crowded = { ...origin, feeds: 2 };
+    const child = holder(1, { region: "ap", depth: 2, parents: [nodeOf(9)] });
+    const grandchild = holder(2, { region: "ap", depth: 3, parents: [nodeOf(5), nodeOf(1)] });
+    const other = holder(3, { depth: 3 });
+    const choice = choose({ region: "ap" }, [child, grandchild, other], crowded);
+    assert.deepEqual([choice.parents, choice.depth], [[other.node], 4]);
+    assert.deepEqual(
+      [child, grandchild].map(({ node }) => choice.weighed.find((one) => one.node === node)!.fault),
+      ["BELOW", "BELOW"],
+    );
+  });
+
   /** Edges as a balancer keeps them: what each was told last, and its depth. */
   interface Edge {
     parents: readonly Address[];
@@ -74,7 +87,10 @@ describe("parents of an edge", () => {
         const holders = (without: Address) =>
           [...edges]
             .filter(([node]) => node !== without)
-            .map(([node, { depth }]) => ({ ...holder(0), node, depth, feeds: feedsOf(node, without) }));
+            .map(([node, { parents, depth }]) => ({
+              ...holder(0),
+              ...{ node, depth, parents, feeds: feedsOf(node, without) },
+            }));
         const feedsOf = (node: Address, without: Address) =>
           [...edges].filter(([child, { parents }]) => child !== without && (parents[0] ?? origin.node) === node).length;
         const choice = (node: Address, depth?: number) => {

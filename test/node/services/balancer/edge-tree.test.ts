@@ -31,11 +31,11 @@ describe("balancer, who feeds an edge", () => {
       .map(({ parents }) => parents!.map((parent) => parent.node));
 
   /** The edge that the origin feeds, and the one that this one feeds. */
-  async function play(): Promise<{ above: EdgeOf; below: EdgeOf; slug: string }> {
+  async function play(): Promise<{ above: EdgeOf; below: EdgeOf; slug: string; id: Hex }> {
     const { id, slug } = await goLive();
     await scene.market.balancer.play(slug);
     const [above, below] = edgesOf(id).toSorted((one, other) => parentsOf(one).length - parentsOf(other).length);
-    return { above: above!, below: below!, slug };
+    return { above: above!, below: below!, slug, id };
   }
 
   const tell = ({ node, terms }: EdgeOf, holder: FakeNode, failed: { node: Hex; code: string }[]) => {
@@ -67,9 +67,59 @@ describe("balancer, who feeds an edge", () => {
   it("never again names one that altered the stream to the edge that found it", async () => {
     const { above, below, slug } = await play();
     await tell(below, scene.nodes[0], [{ node: above.node.address, code: "DELIVERY_PART_ALTERED" }]);
-    await until(() => scene.market.clock.isSlept(refusedMs));
+    // That it fell silent later makes it no better.
+    await tell(below, scene.nodes[0], [{ node: above.node.address, code: "DELIVERY_PARENT_SILENT" }]);
     await scene.market.clock.advance(refusedMs + 1);
     await scene.market.balancer.play(slug);
+    assert.deepEqual(namedTo(below), []);
+  });
+
+  it("leads an edge that stands past a holder that says it is there, and back to it after ten minutes", async () => {
+    const { above, below, id } = await play();
+    const rungs = [1];
+    for (const sequence of [0, 1, 2, 3, 4]) {
+      await scene.market.hub.ask(scene.nodes[0], "segment.published", { stream: id, rungs, sequence });
+    }
+    const stand = ({ node }: EdgeOf, sequence: number | null) =>
+      scene.market.hub.beat(
+        node,
+        1_000_000_000,
+        node.running().map((job) => (job.primitive === "delivery" ? { ...job, sequence } : job)),
+      );
+    // Whoever is a little behind, or hangs at the origin, has nobody to leave.
+    for (const beatMs of [0, 9_999, 1]) {
+      await scene.market.clock.advance(beatMs);
+      stand(above, null);
+      stand(below, beatMs === 9_999 ? 2 : null);
+    }
+    for (const beatMs of [9_998, 1]) {
+      await scene.market.clock.advance(beatMs);
+      stand(below, 1);
+    }
+    assert.deepEqual([namedTo(above), namedTo(below)], [[], []]);
+    await scene.market.clock.advance(1);
+    stand(below, 1);
+    await until(() => namedTo(below).length > 0);
+    assert.deepEqual(namedTo(below), [[]]);
+    await tell(below, scene.nodes[0], []);
+    await scene.market.clock.advance(599_999);
+    assert.deepEqual(namedTo(below), [[]]);
+    await until(() => scene.market.clock.isSlept(1));
+    await scene.market.clock.advance(1);
+    await until(() => namedTo(below).length > 1);
+    // It kept its place below that one.
+    assert.deepEqual(namedTo(below), [[], [above.node.address]]);
+    assert.deepEqual(namedTo(above), []);
+  });
+
+  it("takes no word of a holder that it did not name, and looks once however often it is told", async () => {
+    const { above, below } = await play();
+    await tell(below, scene.nodes[3], []);
+    const sleeping = scene.market.clock.sleeping;
+    const failed = [{ node: above.node.address, code: "DELIVERY_PARENT_SILENT" }];
+    for (let count = 0; count < 50; count += 1) await tell(below, scene.nodes[0], failed);
+    await until(() => scene.market.clock.isSlept(refusedMs));
+    assert.equal(scene.market.clock.sleeping, sleeping + 1);
     assert.deepEqual(namedTo(below), []);
   });
 

@@ -1,0 +1,79 @@
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+
+interface Refused {
+  readonly code: string;
+  readonly untilMs: number;
+}
+
+/** One that did not serve may do so later: its machine was busy, or it had no room. */
+const REFUSED_MS = 60_000;
+/** One that said it serves, and did not, has a reason, or is none to rely on. */
+const BEHIND_MS = 600_000;
+
+/** Whose stream falls behind that of its origin, while the one who feeds it says that it is there. */
+export const PARENT_BEHIND = "DELIVERY_PARENT_BEHIND";
+
+/** Who did not serve which edge, and how long nobody names it to that one. */
+export class RefusedHolders {
+  readonly #known = new Map<Hex, Map<Address, Refused>>();
+
+  /** False where it was refused for that already. */
+  note(job: Hex, holder: Address, code: string, nowMs: number): boolean {
+    const refused = this.#known.get(job) ?? new Map<Address, Refused>();
+    this.#known.set(job, refused);
+    const before = refused.get(holder);
+    const untilMs = nowMs + lastsMs(code);
+    // What weighs more stands, whatever came after.
+    if (before === undefined || before.untilMs <= untilMs) refused.set(holder, { code, untilMs });
+    return before?.code !== code || before.untilMs <= nowMs;
+  }
+
+  forget(job: Hex): void {
+    this.#known.delete(job);
+  }
+
+  keepOnly(isKnown: (job: Hex) => boolean): void {
+    for (const job of this.#known.keys()) if (!isKnown(job)) this.#known.delete(job);
+  }
+
+  /** Those that are not named to this edge now. */
+  of(job: Hex, nowMs: number): Address[] {
+    return [...(this.#known.get(job) ?? [])].filter(([, { untilMs }]) => untilMs > nowMs).map(([node]) => node);
+  }
+
+  /** Those that edges of two operators say alter the stream. Whose an edge is must be known. */
+  condemned(edges: readonly { readonly job: Hex; readonly operator: Address | undefined }[]): Address[] {
+    const accusers = new Map<Address, Set<Address>>();
+    for (const { job, operator } of edges) {
+      if (operator === undefined) continue;
+      for (const [node, { code }] of this.#known.get(job) ?? []) {
+        if (alters(code)) accusers.set(node, (accusers.get(node) ?? new Set()).add(operator));
+      }
+    }
+    return [...accusers].filter(([, operators]) => operators.size > 1).map(([node]) => node);
+  }
+
+  /** When the first of those that these edges refuse now is named again; undefined where there is none. */
+  nextMs(jobs: readonly Hex[], nowMs: number): number | undefined {
+    const times = jobs.flatMap((job) => [...(this.#known.get(job)?.values() ?? [])].map(({ untilMs }) => untilMs));
+    const next = Math.min(...times.filter((untilMs) => untilMs > nowMs));
+    return Number.isFinite(next) ? next : undefined;
+  }
+}
+
+function lastsMs(code: string): number {
+  if (alters(code)) return Number.POSITIVE_INFINITY;
+  return code === PARENT_BEHIND ? BEHIND_MS : REFUSED_MS;
+}
+
+/** What an edge says of one that sent what the stream's origin did not publish, or cannot. */
+function alters(code: string): boolean {
+  const known = [
+    "DELIVERY_PART_",
+    "DELIVERY_MESSAGE_UNEXPECTED",
+    "DELIVERY_SEGMENT_TOO_LARGE",
+    "PACKAGER_",
+    "STATEMENT_",
+  ];
+  return known.some((begin) => code.startsWith(begin));
+}
