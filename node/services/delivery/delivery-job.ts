@@ -230,6 +230,7 @@ export class DeliveryJob {
         if (message.type === "accepted") {
           silence.maxMs = this.#limits.silenceMs;
           this.#components.report.accepted(holder.node);
+          if (isOrigin) this.#feed.heard();
         }
         if (message.type === "end") {
           await connection.close();
@@ -258,6 +259,7 @@ export class DeliveryJob {
       statements,
       domain,
       maxBytes: this.#limits.segmentBytes,
+      onPart: () => this.#feed.heard(),
       onServed: (segments) => this.#settle(segments),
       onSegment: () => this.#requireCredit(),
     });

@@ -1,7 +1,7 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { FrameRelay } from "@leat/node/media/live-frames.ts";
 import type { MediaConnection, SubscribeMessage } from "@leat/node/wire/media/message.ts";
-import type { Address } from "@leat/sdk/protocol/hex.ts";
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import { type EdgeSource, serveEdge } from "../jobs/edge-link.ts";
 import { DeliveryError } from "./errors.ts";
 import { RelayedLog, type RelayFeed } from "./relayed-log.ts";
@@ -15,6 +15,11 @@ export interface FeedLimits {
   readonly silenceMs: number;
 }
 
+interface Link {
+  readonly connection: MediaConnection;
+  rungs: readonly number[];
+}
+
 /**
  * Hands a stream on as its origin published it, to viewers by frames and to other edges. What those get is in no
  * receipt.
@@ -24,8 +29,8 @@ export class EdgeFeed {
   readonly #limits: FeedLimits;
   readonly #frames: FrameRelay;
   readonly #onWish: () => void;
-  /** Whom it feeds, and what viewers there follow of what is not made without one. */
-  readonly #links = new Map<MediaConnection, readonly number[]>();
+  /** Whom it feeds, by the other edge's job, and what viewers there follow of what is not made without one. */
+  readonly #links = new Map<Hex, Link>();
   #log: RelayedLog;
   #origin: Address;
   /** Aborts when what is handed on goes no further. */
@@ -50,13 +55,17 @@ export class EdgeFeed {
 
   /** Whether another edge has a viewer of the rung. */
   isWished(rung: number): boolean {
-    return [...this.#links.values()].some((rungs) => rungs.includes(rung));
+    return [...this.#links.values()].some(({ rungs }) => rungs.includes(rung));
   }
 
-  /** A holder serves this edge: what it brings is handed on. */
+  /** What the holder that is asked now brings is handed on. */
   begin(): RelayFeed {
-    this.#cutOffAtMs = undefined;
     return this.#log.feed();
+  }
+
+  /** The stream comes in: its origin answers, or another holder brought some of it. That one is there says nothing. */
+  heard(): void {
+    this.#cutOffAtMs = undefined;
   }
 
   /** The holder serves no more. Edges that are fed wait for the next one, for as long as they would for a silent one. */
@@ -81,17 +90,22 @@ export class EdgeFeed {
   /** Feeds nobody any more. */
   stop(reason: DeliveryError): void {
     this.#over.abort(reason);
-    for (const link of this.#links.keys()) link.abort(reason);
+    for (const { connection } of this.#links.values()) connection.abort(reason);
   }
 
   /** Serves another edge until it leaves, or says why not. */
   serve(connection: MediaConnection, subscribe: SubscribeMessage): Promise<void> | string {
     if (subscribe.role !== "edge" || subscribe.origin !== this.#origin) return "DELIVERY_ORIGIN_OTHER";
     if (this.#over.signal.aborted) return "DELIVERY_ENDED";
-    if (this.#links.size >= this.#limits.feeds) return "DELIVERY_FEEDS_FULL";
-    this.#links.set(connection, []);
+    const { job } = subscribe.assignment.value;
+    // Whoever asks again has left, whether this was heard or not: one job is one link.
+    const before = this.#links.get(job);
+    if (before === undefined && this.#links.size >= this.#limits.feeds) return "DELIVERY_FEEDS_FULL";
+    before?.connection.abort(new DeliveryError({ code: "DELIVERY_ASKED_AGAIN" }));
+    const link: Link = { connection, rungs: [] };
+    this.#links.set(job, link);
     const wish = (rungs: readonly number[]) => {
-      this.#links.set(connection, rungs);
+      link.rungs = rungs;
       this.#onWish();
     };
     const log = this.#log;
@@ -102,7 +116,7 @@ export class EdgeFeed {
       onWish: wish,
     };
     return serveEdge(connection, subscribe, source, this.#over.signal).finally(() => {
-      this.#links.delete(connection);
+      if (this.#links.get(job) === link) this.#links.delete(job);
       this.#onWish();
     });
   }

@@ -29,6 +29,8 @@ export interface EdgeIntakeParts {
   readonly statements: Statements;
   readonly domain: Domain;
   readonly maxBytes: number;
+  /** Some of it was verified. */
+  readonly onPart: () => void;
   readonly onServed: (segments: readonly ServedSegment[]) => void;
   readonly onSegment: () => void;
 }
@@ -118,7 +120,7 @@ export class EdgeIntake {
     if (epoch !== start.epoch || configVersion !== start.configVersion) throw unexpected("frame of another segment");
     const part = verifier.push(frame);
     if (part === undefined) return;
-    this.#attempts.delete(start.rung);
+    this.#noteVerified(start.rung);
     onServed(stream.addPart(start, part, config));
     feed.verified(start.rung, part.bytes);
   }
@@ -131,11 +133,16 @@ export class EdgeIntake {
     // Nobody signed for one without a part.
     if (last === undefined) throw unexpected("segmentEnd before a part");
     this.#open.delete(message.rung);
-    this.#attempts.delete(message.rung);
+    this.#noteVerified(message.rung);
     onServed(stream.add(verified, segment.config));
     feed.verified(message.rung, last.bytes);
     feed.end(message);
     onSegment();
+  }
+
+  #noteVerified(rung: number): void {
+    this.#attempts.delete(rung);
+    this.#parts.onPart();
   }
 
   #countAttempt(rung: number): void {

@@ -80,7 +80,7 @@ describe("edge intake", () => {
   /** What one holder sends, from its first word until it is gone or left: why, if it is left. */
   function pull(messages: readonly MediaMessage[]): string | undefined {
     const rules = { spec, origin: signer.address, self: stream as Hex, statements: nativeStatements, domain };
-    const parts = { ...rules, maxBytes: 10_000, onServed: () => {}, onSegment: () => {} };
+    const parts = { ...rules, maxBytes: 10_000, onPart: () => {}, onServed: () => {}, onSegment: () => {} };
     const intake = new EdgeIntake({ ...parts, stream: served, feed: log.feed() } as never);
     try {
       for (const message of messages) intake.take(message);
@@ -115,7 +115,7 @@ describe("edge intake", () => {
     below.describe(spec.renditions, 250);
     const next = new RelayedLog(below.frames, { keptSegments: 20 });
     const rules = { spec, origin: signer.address, self: stream, statements: nativeStatements, domain };
-    const parts = { ...rules, maxBytes: 10_000, onServed: () => {}, onSegment: () => {} };
+    const parts = { ...rules, maxBytes: 10_000, onPart: () => {}, onServed: () => {}, onSegment: () => {} };
     const intake = new EdgeIntake({ ...parts, stream: below, feed: next.feed() } as never);
     for await (const message of log.readFrom(0, new AbortController().signal)) intake.take(message);
     const partsOf = ({ window }: EdgeStream) => window.held(1).map((segment) => segment.parts);

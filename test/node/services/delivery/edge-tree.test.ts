@@ -213,6 +213,49 @@ describe("edges that feed edges", function () {
     await ended(streams);
   });
 
+  it("says of itself that it is there once it has some of the stream, whatever the one above it says", async () => {
+    const deliveryOptions = { silenceMs: 600 };
+    const isWord = ({ type }: MediaMessage) => type === "accepted" || type === "alive";
+    const onLink = (link: MediaConnection) => between(link, (message) => (isWord(message) ? message : undefined));
+    const [origin, liar] = [await startNode(), await startNode({ onLink })];
+    const [b, c] = [await startNode({ deliveryOptions }), await startNode({ deliveryOptions })];
+    const sink = await begin(origin, 3);
+    await watch(liar);
+    await watch(b, [liar]);
+    const stream = await watch(c, [b]);
+    await scene.balancer.until(() => holders(c).length === 2);
+    assert.deepEqual(failures(c), [[b.address, "DELIVERY_PARENT_SILENT"]]);
+    await publishRest(sink, 3);
+    await ended([stream]);
+    assert.deepEqual(parts(stream), published());
+    assert.deepEqual(holders(b), [liar.address]);
+  });
+
+  it("feeds an edge by one link a job, the newest", async () => {
+    const [origin, a, b] = [await startNode(), await startNode({ deliveryOptions: { feeds: 1 } }), await startNode()];
+    await begin(origin, 3);
+    await watch(a);
+    const ask = async (assignment: Awaited<ReturnType<typeof scene.balancer.terms>>["assignment"]) => {
+      const { stream } = scene.balancer;
+      const link = await b.host.openMedia(a.host.multiaddrs(), a.address);
+      await link.send({
+        ...{ type: "subscribe", role: "edge", assignment, stream, fromSequence: 0, origin: origin.address },
+      });
+      for await (const message of link.messages) return { link, message };
+      throw new Error("no answer");
+    };
+    const [one, other] = [
+      await scene.balancer.terms(b, scene.balancer.deliverySpec()),
+      await scene.balancer.terms(b, scene.balancer.deliverySpec()),
+    ];
+    const first = await ask(one.assignment);
+    const again = await ask(one.assignment);
+    assert.deepEqual([first.message.type, again.message.type], ["accepted", "accepted"]);
+    assert.ok((await first.link.ended) instanceof Error);
+    assert.deepEqual((await ask(other.assignment)).message, { type: "refused", code: "DELIVERY_FEEDS_FULL" });
+    again.link.abort(new Error("left"));
+  });
+
   it("goes over to another parent when it is told to, and lacks no part", async () => {
     const [origin, a, b] = [await startNode(), await startNode(), await startNode()];
     const sink = await begin(origin, 3);
