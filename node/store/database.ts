@@ -8,7 +8,7 @@ import { StoreError } from "./errors.ts";
  * nothing, and a thousand channels that bring their vouchers one by one cost ten fsyncs a second, not hundreds.
  */
 const TURNS = { everyMs: 40, atOnce: 10, most: 256 };
-const PATIENT_TURNS = { everyMs: 100, atOnce: 10, most: 256, crowd: { least: 16, everyMs: 500 } };
+const PATIENT_TURNS = { everyMs: 100, atOnce: 10, most: 256, crowd: { least: 16, everyMs: 1_000 } };
 
 /** A change that somebody asked for, and how it ended. */
 class Asked<T = unknown> {
@@ -28,13 +28,17 @@ class Asked<T = unknown> {
     this.fail = reject;
   }
 
-  async make(changes: ChangesView): Promise<void> {
+  /** Answers what to wait for; most are made at once. */
+  make(changes: ChangesView): Promise<void> | undefined {
     try {
-      this.#end = { value: await this.#work(changes) };
-      changes.keep();
+      const made = this.#work(changes);
+      if (made instanceof Promise)
+        return made.then((value) => this.#keep(changes, value)).catch((error) => this.#lose(error));
+      this.#keep(changes, made);
     } catch (error) {
-      this.#end = { error };
+      this.#lose(error);
     }
+    return undefined;
   }
 
   /** Tells whoever asked how it ended. */
@@ -42,6 +46,15 @@ class Asked<T = unknown> {
     if (this.#end === undefined) return;
     if ("error" in this.#end) this.fail(this.#end.error);
     else this.#resolve(this.#end.value);
+  }
+
+  #keep(changes: ChangesView, value: T): void {
+    changes.keep();
+    this.#end = { value };
+  }
+
+  #lose(error: unknown): void {
+    this.#end = { error };
   }
 }
 
@@ -147,7 +160,10 @@ export class Database {
     // A turn may come after the end, with nothing to write: nothing may be opened anew for it.
     if (this.#isClosed) return;
     await this.#level.mend();
-    for (const one of asked) await one.make(new ChangesView(this.#ground));
+    for (const one of asked) {
+      const making = one.make(new ChangesView(this.#ground));
+      if (making !== undefined) await making;
+    }
     try {
       if (this.#staged.size > 0) {
         await this.#level.write(this.#staged);

@@ -136,10 +136,13 @@ export class DurableLevel {
   }
 
   async #put(staged: Staged): Promise<void> {
-    const operations = [...staged].map(([key, value]) =>
-      value === undefined ? { type: "del" as const, key } : { type: "put" as const, key, value },
-    );
-    await this.#level.batch(operations, { sync: true });
+    // One by one: handed over as an array each change costs twice as much.
+    const batch = this.#level.batch();
+    for (const [key, value] of staged) {
+      if (value === undefined) batch.del(key);
+      else batch.put(key, value);
+    }
+    await batch.write({ sync: true });
   }
 
   #assertReadable(): void {
