@@ -32,7 +32,7 @@ export const chainOptions = Type.Object(
       description: "Blocks on top of one before what it holds counts",
     }),
     pollMs: Type.Integer({
-      default: 1_000,
+      default: 2_000,
       minimum: 50,
       maximum: 60_000,
       description: "Pause between looks at the head of the chain, milliseconds",

@@ -20,7 +20,7 @@ export type TokenCost = Static<typeof tokenCostSchema>;
 export const settlementOptions = Type.Object(
   {
     lookEveryMs: Type.Integer({
-      default: 5_000,
+      default: 15_000,
       minimum: 200,
       maximum: 600_000,
       description: "Pause between looks for vouchers to collect, milliseconds; a change is looked at at once",

@@ -1,5 +1,5 @@
 import { createServer } from "node:net";
-import { connectChain, createWallet } from "@leat/node/chain/clients.ts";
+import { chainOptions, connectChain, createWallet } from "@leat/node/chain/clients.ts";
 import { gasOf } from "@leat/node/chain/gas.ts";
 import { RegistryView } from "@leat/node/chain/registry-view.ts";
 import { ChainSender } from "@leat/node/chain/sender.ts";
@@ -63,7 +63,7 @@ export interface PayeeCost {
 const STATUS_EVERY_MS = 5_000;
 const given = JSON.parse(process.argv[2]!) as PayeeArguments;
 const deployment = parseDeployment(given.deployment);
-const options = { rpcUrls: [given.rpcUrl], confirmedDepth: 2, pollMs: 1_000, callTimeoutMs: 10_000 };
+const options = Value.Default(chainOptions, { rpcUrls: [given.rpcUrl] }) as Static<typeof chainOptions>;
 const key = createNodeKey(hexToBytes(given.secret));
 const quiet = { clock: systemClock, logger: silentLogger, metrics: createMetrics() };
 const database = await Database.open(given.location);
