@@ -72,7 +72,11 @@ export function nodeConfig(input: ConfigInput): Record<string, unknown> {
     // Its chain gives ether away.
     gas: { highBalanceEther: "1000" },
     // A demo earns cents, and its gas costs nothing.
-    settlement: { tokenCosts: ["USDC", "LPT"].map((token) => ({ token, perNative: "0", leastAmount: "0" })) },
+    settlement: {
+      // Somebody watches.
+      lookEveryMs: 5_000,
+      tokenCosts: ["USDC", "LPT"].map((token) => ({ token, perNative: "0", leastAmount: "0" })),
+    },
     wire: {
       listen: [`/ip4/127.0.0.1/tcp/${place.wirePort}`],
       dht: "off",
