@@ -13,6 +13,7 @@ import {
   SOURCE_NAME,
   SOURCE_RUNG,
 } from "@leat/sdk/protocol/stream.ts";
+import { TranscodeError } from "@leat/transcoder/errors.ts";
 import { type Ladder, liveSound, parseLadder, resolveLadder } from "@leat/transcoder/ladder.ts";
 import { BalancerError } from "./errors.ts";
 
@@ -41,8 +42,9 @@ const SOUND_BITRATE = 128_000;
  * The ladder for one source: rungs numbered from 1 in the ladder's order, the source itself behind them where it is
  * wanted, and its sound in AAC and in Opus.
  */
-export function planRenditions({ ladder, passthrough }: WantedRenditions, source: SourceSummary): RenditionPlan {
-  const rungs = source.video === undefined ? [] : resolveRungs(ladder, source.video);
+export function planRenditions(wanted: WantedRenditions, source: SourceSummary): RenditionPlan {
+  const { ladder, passthrough } = wanted;
+  const rungs = source.video === undefined ? [] : resolveRungs(wanted, source.video);
   const families = new Map<Family, JobRung[]>();
   for (const rung of rungs) families.set(rung.codec, [...(families.get(rung.codec) ?? []), rung]);
   const video = rungs.map(
@@ -72,10 +74,18 @@ export function planRenditions({ ladder, passthrough }: WantedRenditions, source
   return { renditions: [...video, ...audio], families };
 }
 
-function resolveRungs(ladder: LadderRequest, source: NonNullable<SourceSummary["video"]>): JobRung[] {
+/** None where all are too small for their encoders and the source itself is wanted too. @throws LADDER_RUNGS_TOO_SMALL */
+function resolveRungs(wanted: WantedRenditions, source: NonNullable<SourceSummary["video"]>): JobRung[] {
   const { width, height, fps } = source;
-  const { rungs } = resolveLadder(ladder as Ladder, { width, height, ...(fps === undefined ? {} : { fps }) });
-  return rungs.map((rung, index): JobRung => ({ rung: index + 1, ...rung }));
+  try {
+    const shape = { width, height, ...(fps === undefined ? {} : { fps }) };
+    const { rungs } = resolveLadder(wanted.ladder as Ladder, shape);
+    return rungs.map((rung, index): JobRung => ({ rung: index + 1, ...rung }));
+  } catch (error) {
+    const isTooSmall = error instanceof TranscodeError && error.code === "LADDER_RUNGS_TOO_SMALL";
+    if (isTooSmall && wanted.passthrough) return [];
+    throw error;
+  }
 }
 
 function sourceRendition({

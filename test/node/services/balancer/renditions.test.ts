@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { planRenditions } from "@leat/node/services/balancer/renditions.ts";
+import { parseLadder } from "@leat/transcoder/ladder.ts";
+
+describe("the renditions of a source", () => {
+  const ladder = parseLadder([
+    { name: "small", codec: "av1", height: 240, videoBitrate: 100_000, audioBitrate: 64_000 },
+  ]);
+  const tiny = { video: { codec: "vp9", codecString: "vp09.00.10.08", width: 32, height: 16, fps: 30 } } as const;
+
+  it("are the source alone where every rung is too small for its encoder and the source is wanted", () => {
+    const { renditions, families } = planRenditions({ ladder, passthrough: true }, tiny);
+    assert.deepEqual(
+      renditions.map(({ name, width, height }) => ({ name, width, height })),
+      [{ name: "source", width: 32, height: 16 }],
+    );
+    assert.equal(families.size, 0);
+  });
+
+  it("are none where the source is not wanted: that is said by code", () => {
+    assert.throws(() => planRenditions({ ladder, passthrough: false }, tiny), { code: "LADDER_RUNGS_TOO_SMALL" });
+  });
+});
