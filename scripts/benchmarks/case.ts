@@ -14,5 +14,5 @@ export interface BenchResult {
   readonly json: unknown;
 }
 
-/** A file `scripts/benchmarks/<name>.ts` exports this as `run`. */
+/** A file `scripts/benchmarks/<name>.ts` exports this as `run`; with `isLong` true it runs only when it is named. */
 export type BenchCase = (options: BenchOptions) => Promise<BenchResult>;

@@ -9,6 +9,11 @@ const names = globSync("*.ts", { cwd: import.meta.dirname })
   .filter((name) => name !== "main" && name !== "case")
   .sort();
 
+interface BenchFile {
+  readonly run: BenchCase;
+  readonly isLong?: boolean;
+}
+
 process.exitCode = await main();
 
 async function main(): Promise<number> {
@@ -31,7 +36,10 @@ async function main(): Promise<number> {
   const chosen = positionals.length > 0 ? positionals : names;
   const results: [string, BenchResult][] = [];
   for (const name of chosen) {
-    const { run } = (await import(pathToFileURL(join(import.meta.dirname, `${name}.ts`)).href)) as { run: BenchCase };
+    const { run, isLong = false } = (await import(
+      pathToFileURL(join(import.meta.dirname, `${name}.ts`)).href
+    )) as BenchFile;
+    if (isLong && positionals.length === 0) continue;
     const log = (line: string) => process.stderr.write(`${name}: ${line}\n`);
     const result = await run({ log, signal: controller.signal, ...(minutes === undefined ? {} : { minutes }) });
     process.stdout.write(`\n${name}\n${renderTable(result.rows)}\n`);

@@ -8,6 +8,8 @@ import { judgeTrend } from "./support/soak/trend.ts";
 
 const PLOT = join(import.meta.dirname, "../../docs/images/soak.svg");
 
+export const isLong = true;
+
 /**
  * Ten streams, replaced one after the other, with viewers that come and go: what each node holds over time, whether it
  * rises, and by how much in an hour. `--minutes N`: how long, 10 by default. Draws docs/images/soak.svg.

@@ -9,12 +9,30 @@ import { ensurePrograms, longPrograms, usualPrograms } from "./test-programs.ts"
 const root = resolve(import.meta.dirname, "../..");
 const MINUTE_MS = 60_000;
 
+const usage = `scripts/test [--long] [--only GLOB]
+
+  --long       also the suites that take hours
+  --only GLOB  the files that match, and nothing else
+
+Its last line is the count: "N passed, N failed", with ", N skipped" where some were.
+`;
+
 process.exitCode = await main();
 
 async function main(): Promise<number> {
   let count = noTests;
   try {
-    const { values } = parseArgs({ options: { long: { type: "boolean", default: false }, only: { type: "string" } } });
+    const { values } = parseArgs({
+      options: {
+        long: { type: "boolean", default: false },
+        only: { type: "string" },
+        help: { type: "boolean", default: false },
+      },
+    });
+    if (values.help) {
+      print(usage);
+      return 0;
+    }
     if (values.only === undefined) await ensurePrograms(usualPrograms, print);
     if (values.long || values.only?.includes("interop")) {
       await ensurePrograms(longPrograms, print);
