@@ -22,9 +22,16 @@ interface Head {
   readonly config: VersionedConfig;
 }
 
+/** The newest segment of which a part was verified, how many were, and when the newest frame in them is decoded. */
+interface Verified {
+  readonly sequence: number;
+  readonly marks: number;
+  readonly isWhole: boolean;
+  readonly dts: number;
+}
+
 interface RelayedRung {
-  /** The newest segment of which a part was verified, and how many were. */
-  verified: { readonly sequence: number; readonly marks: number; readonly isWhole: boolean };
+  verified: Verified;
   /** The newest that was handed on. */
   head: Head | undefined;
   /** Frames that were handed on since the newest mark. */
@@ -33,14 +40,18 @@ interface RelayedRung {
   isSpent: boolean;
 }
 
+/** A part is a fraction of it. A source that paused for longer goes on a part later. */
+const FAR_MS = 10_000;
+
 /**
  * What an edge hands on to viewers by frames and to other edges: the messages of its stream as their origin sent them,
  * each once, whoever brought them here. An edge that changes its holder in the middle of a segment gets that again from
  * its start; who reads here notices nothing of it.
  *
- * Frames go on as they come, ahead of their mark, as long as they stand where they must: behind what was verified. What
- * a holder claims beyond that, and what comes in the place of frames that were wrong, goes on once it is verified. So a
- * holder moves nobody's place in the stream by its word, and spoils one part before it is found out.
+ * Frames go on as they come, ahead of their mark, as long as they stand where they must: in the segment behind what was
+ * verified, on its clock, in its configuration. What a holder claims beyond that, and what comes in the place of frames
+ * that were wrong, goes on once it is verified. So a holder moves nobody's place in the stream by its word, and spoils
+ * one part before it is found out.
  */
 export class RelayedLog {
   readonly #log: SegmentLog;
@@ -114,7 +125,8 @@ export class RelayFeed {
     const marks = isPast ? Number.POSITIVE_INFINITY : own;
     const isTold = marks > 0 || isSameHead(told, head);
     if (!isTold) this.#void(rung, known);
-    const isNext = verified.isWhole && sequence === verified.sequence + 1;
+    const isNumbered = verified.isWhole && sequence === verified.sequence + 1;
+    const isNext = isNumbered && named === told?.config && message.epoch === told.message.epoch;
     const isHeld = known.isSpent || !(isTold || isNext);
     this.#incoming.set(rung, { head, marks, same: 0, mark: undefined, held: isHeld ? [] : undefined });
     if (!isTold && !isHeld) this.#tellHead(known, head);
@@ -126,13 +138,15 @@ export class RelayFeed {
     if (incoming === undefined || incoming.marks > 0) return;
     const known = this.#rungOf(rung);
     if (incoming.held === undefined) {
-      const expected = known.open[incoming.same]?.message;
-      if (expected === undefined || isSameFrame(expected as FrameMessage, message)) {
-        if (expected === undefined) this.#tellFrame(known, message);
+      const expected = known.open[incoming.same]?.message as FrameMessage | undefined;
+      const isNear = expected === undefined && !isFar(message, incoming.head, known.verified);
+      if (isNear) this.#tellFrame(known, message);
+      if (isNear || (expected !== undefined && isSameFrame(expected, message))) {
         incoming.same += 1;
         return;
       }
-      this.#hold(rung, known, incoming);
+      if (expected === undefined) incoming.held = [];
+      else this.#hold(rung, known, incoming);
     }
     incoming.held!.push(message);
   }
@@ -142,7 +156,7 @@ export class RelayFeed {
     const incoming = this.#incoming.get(rung);
     const known = this.#rungOf(rung);
     if (incoming === undefined || incoming.marks > 0) return;
-    if (incoming.held === undefined && known.open.length > 0) this.#hold(rung, known, incoming);
+    if (known.open.length > 0) this.#hold(rung, known, incoming);
     if (incoming.held !== undefined) incoming.held = [];
   }
 
@@ -167,9 +181,10 @@ export class RelayFeed {
     if (incoming.held !== undefined) this.#release(known, incoming, incoming.held);
     const { sequence } = incoming.head.message;
     const marks = sequence === known.verified.sequence ? known.verified.marks : 0;
+    const last = known.open.at(-1)?.message as FrameMessage;
     this.#log.append({ rung, sequence, message: mark });
     keepWithin({ bytes }, known.open);
-    known.verified = { sequence, marks: marks + 1, isWhole: false };
+    known.verified = { sequence, marks: marks + 1, isWhole: false, dts: last.frame.dts };
     known.open = [];
     known.isSpent = false;
     incoming.same = 0;
@@ -227,11 +242,16 @@ export class RelayFeed {
   }
 
   #rungOf(rung: number): RelayedRung {
-    const verified = { sequence: -1, marks: 0, isWhole: true };
+    const verified = { sequence: -1, marks: 0, isWhole: true, dts: 0 };
     const known = this.#rungs.get(rung) ?? { verified, head: undefined, open: [], isSpent: false };
     this.#rungs.set(rung, known);
     return known;
   }
+}
+
+/** Clocks of viewers never go back: none is to follow a frame that nobody verified to where the stream may never come. */
+function isFar({ frame: { dts, pts } }: FrameMessage, { config }: Head, verified: Verified): boolean {
+  return Math.max(dts, pts) - verified.dts > (config.config.timescale * FAR_MS) / 1000;
 }
 
 /** When a frame came to the origin is in no part. */

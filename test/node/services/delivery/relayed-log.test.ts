@@ -18,7 +18,7 @@ const mark = (sequence: number, part: number): PartMarkMessage => ({
   ...{ type: "partMark", rung: 1, sequence, part },
   ...{ runningHash: new Uint8Array(32), signature: new Uint8Array(65) },
 });
-const frame = (dts: number, byte = dts, sequence = 0): FrameMessage => {
+const frame = (dts: number, byte = dts, sequence = 1): FrameMessage => {
   const facts = { kind: "video", epoch: 0, dts, pts: dts, duration: 1, key: false, configVersion: 0 } as const;
   return { type: "frame", rung: 1, sequence, frame: { ...facts, arrivalMs: 0, data: Uint8Array.of(byte) } };
 };
@@ -39,9 +39,16 @@ describe("relayed log", () => {
       end: () => seen.push("end"),
     };
     frames.follow(1, follower);
+    // Nothing is told of a stream of which nothing was verified yet.
+    const feed = begin(0);
+    send(feed, frame(0, 0, 0));
+    assert.deepEqual([seen, log.size], [[], 0]);
+    verify(feed, 0, frame(0, 0, 0));
+    end(feed, 0, 1);
+    assert.deepEqual(seen.splice(0), ["config 0", "0=0"]);
   });
 
-  function begin(sequence = 0, changes: object = {}): RelayFeed {
+  function begin(sequence = 1, changes: object = {}): RelayFeed {
     const feed = log.feed();
     feed.start(start(sequence, changes), { version: 0, config });
     return feed;
@@ -70,6 +77,7 @@ describe("relayed log", () => {
     log.close();
     const read: string[] = [];
     for await (const message of log.readFrom(0, new AbortController().signal)) read.push(write(message));
+    assert.deepEqual(read.splice(0, 5), ["config", "start 0", "0=0", "mark 0", "end"]);
     return read;
   }
 
@@ -80,35 +88,35 @@ describe("relayed log", () => {
     const next = begin();
     part(next, 0, frame(0), frame(1));
     part(next, 1, frame(2), frame(3));
-    end(next, 0, 4);
+    end(next, 1, 4);
     send(begin(), frame(0));
     const whole = ["0=0", "1=1", "mark 0", "2=2", "3=3", "mark 1"];
-    assert.deepEqual(await read(), ["config", "start 0", ...whole, "end"]);
-    assert.deepEqual(seen, ["config 0", "0=0", "1=1", "2=2", "3=3"]);
+    assert.deepEqual(await read(), ["start 1", ...whole, "end"]);
+    assert.deepEqual(seen, ["0=0", "1=1", "2=2", "3=3"]);
   });
 
   it("repeats nothing of a segment whose holder was lost before its first mark", async () => {
     send(begin(), frame(0), frame(1));
     const next = begin();
     part(next, 0, frame(0), frame(1), frame(2));
-    assert.deepEqual(await read(), ["config", "start 0", "0=0", "1=1", "2=2", "mark 0"]);
-    assert.deepEqual(seen, ["config 0", "0=0", "1=1", "2=2"]);
+    assert.deepEqual(await read(), ["start 1", "0=0", "1=1", "2=2", "mark 0"]);
+    assert.deepEqual(seen, ["0=0", "1=1", "2=2"]);
   });
 
   it("makes void what nobody but a holder that is gone had, and gives the rest of that part once it is verified", async () => {
     const liar = begin();
     part(liar, 0, frame(0));
-    send(liar, frame(1), frame(2_000_000, 99));
+    send(liar, frame(1), frame(2, 99));
     const next = begin();
     part(next, 0, frame(0));
     send(next, frame(1), frame(2));
-    assert.deepEqual(seen, ["config 0", "0=0", "1=1", "2000000=99", "back 2"]);
+    assert.deepEqual(seen, ["0=0", "1=1", "2=99", "back 2"]);
     send(next, frame(3));
     verify(next, 1, frame(1), frame(2), frame(3));
     send(next, frame(4));
     const after = ["1=1", "2=2", "3=3"];
-    assert.deepEqual(seen.slice(5), [...after, "4=4"]);
-    const wanted = ["config", "start 0", "0=0", "mark 0", "1=1", "2000000=99", "restart", ...after, "mark 1", "4=4"];
+    assert.deepEqual(seen.slice(4), [...after, "4=4"]);
+    const wanted = ["start 1", "0=0", "mark 0", "1=1", "2=99", "restart", ...after, "mark 1", "4=4"];
     assert.deepEqual(await read(), wanted);
   });
 
@@ -117,75 +125,95 @@ describe("relayed log", () => {
     const next = begin();
     part(next, 0, frame(0), frame(1));
     send(next, frame(2));
-    assert.deepEqual(seen.slice(1), ["0=0", "1=1", "2=99", "back 3", "0=0", "1=1", "2=2"]);
+    assert.deepEqual(seen, ["0=0", "1=1", "2=99", "back 3", "0=0", "1=1", "2=2"]);
   });
 
   it("keeps a mark back until its part is verified, and begins anew what has no whole part yet", async () => {
-    const liar = begin(0, { wallClockMs: 1 });
+    const liar = begin(1, { wallClockMs: 1 });
     send(liar, frame(0, 99));
-    liar.mark(mark(0, 0));
+    liar.mark(mark(1, 0));
     const next = begin();
     part(next, 0, frame(0));
-    assert.deepEqual(await read(), ["config", "start 0", "0=99", "restart", "start 0", "0=0", "mark 0"]);
+    assert.deepEqual(await read(), ["start 1", "0=99", "restart", "start 1", "0=0", "mark 0"]);
   });
 
   it("hands on a segment that does not follow the newest only when a part of it is verified", async () => {
-    const honest = begin();
-    part(honest, 0, frame(0));
-    end(honest, 0, 1);
     // Far ahead, and out of an unfinished one.
-    const liar = begin(4_000_000_000);
-    send(liar, frame(5, 99, 4_000_000_000));
-    const next = begin(1);
-    part(next, 0, frame(1, 1, 1));
-    const again = begin(7);
-    send(again, frame(2, 99, 7));
+    send(begin(4_000_000_000), frame(5, 99, 4_000_000_000));
+    const next = begin();
+    part(next, 0, frame(1));
+    send(begin(7), frame(2, 99, 7));
     const jump = begin(4);
     send(jump, frame(3, 3, 4), frame(4, 4, 4));
-    assert.deepEqual(seen, ["config 0", "0=0", "1=1"]);
+    assert.deepEqual(seen, ["1=1"]);
     verify(jump, 0, frame(3, 3, 4), frame(4, 4, 4));
-    assert.deepEqual(seen.slice(3), ["3=3", "4=4"]);
-    const first = ["config", "start 0", "0=0", "mark 0", "end", "start 1", "1=1", "mark 0"];
-    assert.deepEqual(await read(), [...first, "start 4", "3=3", "4=4", "mark 0"]);
+    assert.deepEqual(seen.slice(1), ["3=3", "4=4"]);
+    assert.deepEqual(await read(), ["start 1", "1=1", "mark 0", "start 4", "3=3", "4=4", "mark 0"]);
+  });
+
+  for (const [what, changes, other] of [
+    ["on another clock", { epoch: 1 }, config],
+    ["in another configuration", { configVersion: 1 }, { ...config, width: 640 }],
+  ] as const) {
+    it(`hands on a segment ${what} only when a part of it is verified`, () => {
+      const feed = log.feed();
+      feed.start(start(1, changes), { version: changes.configVersion ?? 0, config: other });
+      send(feed, frame(0));
+      assert.deepEqual(seen, []);
+      verify(feed, 0, frame(0));
+      send(feed, frame(1));
+      assert.deepEqual(seen.slice(-2), ["0=0", "1=1"]);
+    });
+  }
+
+  it("hands on a frame that is far behind the newest only when its part is verified, and those before it at once", () => {
+    const late = 10 * config.timescale;
+    const feed = begin();
+    send(feed, frame(1), frame(late, 2), frame(late + 1, 3), frame(2, 4));
+    assert.deepEqual(seen, ["1=1", `${late}=2`]);
+    verify(feed, 0, frame(1), frame(late, 2), frame(late + 1, 3), frame(2, 4));
+    send(feed, frame(2 * late + 2, 5), frame(2 * late + 3, 6));
+    assert.deepEqual(seen.slice(2), [`${late + 1}=3`, "2=4"]);
+    feed.restart(1);
+    send(feed, frame(3, 7));
+    verify(feed, 1, frame(3, 7));
+    assert.deepEqual(seen.slice(4), ["3=7"]);
   });
 
   it("goes back to a segment that is not whole from one that nobody verified", async () => {
-    const honest = begin();
-    part(honest, 0, frame(0));
-    end(honest, 0, 1);
-    send(begin(1), frame(1, 1, 1));
+    send(begin(), frame(1));
     // The other rung of its pull is further back.
-    const next = begin();
-    part(next, 0, frame(0));
+    const next = begin(0);
+    part(next, 0, frame(0, 0, 0));
     end(next, 0, 1);
     next.start(start(1), { version: 0, config });
-    part(next, 0, frame(1, 1, 1));
-    const first = ["config", "start 0", "0=0", "mark 0", "end"];
-    assert.deepEqual(await read(), [...first, "start 1", "1=1", "mark 0"]);
-    assert.deepEqual(seen, ["config 0", "0=0", "1=1"]);
+    part(next, 0, frame(1));
+    assert.deepEqual(await read(), ["start 1", "1=1", "mark 0"]);
+    assert.deepEqual(seen, ["1=1"]);
   });
 
-  it("holds no more for all that a holder takes back", async () => {
+  it("holds no more for all that a holder takes back", () => {
     const liar = begin();
     part(liar, 0, frame(0));
     for (let round = 0; round < 20; round += 1) {
       send(liar, frame(1, 90 + round));
       liar.restart(1);
-      liar.start(start(1 + (round % 2)), { version: 0, config });
-      send(liar, frame(2, 99, 1 + (round % 2)));
-      liar.start(start(0), { version: 0, config });
+      liar.start(start(2 + (round % 2)), { version: 0, config });
+      send(liar, frame(2, 99, 2 + (round % 2)));
+      liar.start(start(1), { version: 0, config });
       part(liar, 0, frame(0));
     }
-    assert.deepEqual(seen, ["config 0", "0=0", "1=90", "back 1"]);
-    assert.ok(log.size < 10, `${log.size}`);
+    assert.deepEqual(seen, ["0=0", "1=90", "back 1"]);
+    assert.ok(log.size < 12, `${log.size}`);
   });
 
   it("holds no more for starts that nothing follows", () => {
+    const before = log.size;
     const liar = begin();
     for (let round = 0; round < 20; round += 1) {
-      liar.start(start(0, { wallClockMs: round }), { version: 0, config });
+      liar.start(start(1, { wallClockMs: round }), { version: 0, config });
     }
-    assert.equal(log.size, 1);
+    assert.equal(log.size, before + 1);
   });
 
   it("gives viewers by frames others in the place of those of an origin that is gone", () => {
