@@ -1,4 +1,5 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
+import { NewestOnly } from "@leat/node/kernel/newest-only.ts";
 import { FrameRelay } from "@leat/node/media/live-frames.ts";
 import { findOnWish } from "@leat/node/media/playable.ts";
 import type { MediaConnection, SubscribeMessage } from "@leat/node/wire/media/message.ts";
@@ -57,8 +58,8 @@ export class DeliveryJob {
   #granted: bigint;
   #budget: bigint;
   #connection: MediaConnection | undefined;
-  /** What the holder was told last of what viewers wish for; undefined while there is nobody to tell. */
-  #wished: string | undefined;
+  /** Tells the holder what viewers wish for, and what it was told last; undefined while there is nobody to tell. */
+  #wishes: { readonly toHolder: NewestOnly<readonly number[]>; told: string } | undefined;
   #changed = new AbortController();
   #stopped = false;
   #creditLostAt: number | undefined;
@@ -222,7 +223,9 @@ export class DeliveryJob {
     this.#connection = connection;
     try {
       await connection.send({ type: "subscribe", role: "edge", ...subscribe, ...signed });
-      this.#wished = "";
+      // A connection that is lost is told by who reads it, and the next one hears it anew.
+      const tell = (rungs: readonly number[]) => connection.send({ type: "wish", rungs }).catch(() => {});
+      this.#wishes = { toHolder: new NewestOnly(tell), told: "" };
       this.#wish();
       const intake = this.#intake();
       for await (const message of connection.messages) {
@@ -243,7 +246,7 @@ export class DeliveryJob {
       throw new DeliveryError({ code: "DELIVERY_ORIGIN_LOST" });
     } finally {
       this.#connection = undefined;
-      this.#wished = undefined;
+      this.#wishes = undefined;
     }
   }
 
@@ -271,10 +274,9 @@ export class DeliveryJob {
       .map(({ rung }) => rung)
       .filter((rung) => this.stream.frames.isFollowed(rung) || this.#feed.isWished(rung));
     const wished = rungs.join(" ");
-    if (this.#wished === undefined || wished === this.#wished) return;
-    this.#wished = wished;
-    // A connection that is lost is told by who reads it, and the next one hears it anew.
-    this.#connection?.send({ type: "wish", rungs }).catch(() => {});
+    if (this.#wishes === undefined || wished === this.#wishes.told) return;
+    this.#wishes.told = wished;
+    this.#wishes.toHolder.offer(rungs);
   }
 
   /** Work stops at the credit limit; a voucher that is on its way may still come. */

@@ -1,3 +1,4 @@
+import { NewestOnly } from "@leat/node/kernel/newest-only.ts";
 import type { NodeRequest } from "@leat/node/wire/session/messages.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
@@ -15,7 +16,7 @@ export class HolderReport {
   readonly #logger: Logger;
   readonly #failed = new Map<Address, string>();
   #told: Address | undefined;
-  #sending: Promise<void> = Promise.resolve();
+  readonly #accepted = new NewestOnly<Address>((holder) => this.#tell(holder));
 
   constructor(key: Pick<Report, "job" | "attempt">, send: (report: Report) => Promise<unknown>, logger: Logger) {
     this.#key = { job: key.job, attempt: key.attempt };
@@ -32,7 +33,7 @@ export class HolderReport {
   /** This one serves now. */
   accepted(holder: Address): void {
     if (this.#told === holder && this.#failed.size === 0) return;
-    this.#sending = this.#sending.then(() => this.#tell(holder));
+    this.#accepted.offer(holder);
   }
 
   async #tell(holder: Address): Promise<void> {

@@ -150,6 +150,12 @@ describe("edge intake", () => {
     await assertWhole();
   });
 
+  it("hands on no frame that it did not take", () => {
+    const large = { ...frameOf(1, 3), data: new Uint8Array(10_000) };
+    const code = pull([...honest[0]!, ...until(1, 3), { type: "frame", rung: 1, sequence: 1, frame: large }]);
+    assert.deepEqual([code, seen.at(-1)], ["DELIVERY_SEGMENT_TOO_LARGE", "1.2"]);
+  });
+
   it("leaves a holder at the first word of a rung that the job does not name", () => {
     const rung = { ...configOf(0), rung: 2 } as MediaMessage;
     assert.equal(pull([...honest[0]!, rung]), "DELIVERY_MESSAGE_UNEXPECTED");
