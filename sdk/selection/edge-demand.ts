@@ -55,7 +55,9 @@ export function nextEdgeDemand(
   nowMs: number,
 ): EdgeDemand {
   const { edges, calmSinceMs, changedAtMs } = before;
-  const sum = running.reduce((total, edge) => total + useOf(edge, rules.viewerBytesPerSecond), 0);
+  // Whatever a node claims, it counts as one that does all that it can.
+  const use = (edge: EdgeUse) => Math.min(useOf(edge, rules.viewerBytesPerSecond), 1_000);
+  const sum = running.reduce((total, edge) => total + use(edge), 0);
   const changed = changedAtMs === undefined ? {} : { changedAtMs };
   const isSettled = changedAtMs === undefined || nowMs - changedAtMs >= rules.settleMs;
   const isBusy = running.length >= edges && sum >= GROW_AT_PERMILLE * running.length && running.length > 0;

@@ -14,6 +14,12 @@ describe("how many edges a stream has", () => {
     assert.equal(useOf(edge(0, 990), 100), 0);
   });
 
+  it("is not for one edge to say, whatever it claims", () => {
+    const claims = edge(Number.MAX_SAFE_INTEGER, 1_000_000);
+    assert.equal(nextEdgeDemand({ edges: 3 }, [claims, edge(500), edge(500)], rules, 0).edges, 3);
+    assert.equal(nextEdgeDemand({ edges: 3 }, [claims, edge(550), edge(550)], rules, 0).edges, 4);
+  });
+
   it("grows by one where all are busy, and by the next once that one had time to help", () => {
     let demand: EdgeDemand = { edges: 2 };
     demand = nextEdgeDemand(demand, [edge(700), edge(699)], rules, 0);
