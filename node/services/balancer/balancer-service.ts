@@ -20,7 +20,7 @@ import { EdgeTree } from "./edge-tree.ts";
 import { answerPublicly, BalancerError } from "./errors.ts";
 import { FrontDoor, type IngestRanking } from "./front-door.ts";
 import { IngestNodes } from "./ingest-nodes.ts";
-import { isRunning, JobBook } from "./job-book.ts";
+import { isRunning, JobBook, type LiveJob } from "./job-book.ts";
 import { JobKeeper } from "./job-keeper.ts";
 import { endedNews, refusedNews, requireEdge } from "./news.ts";
 import type { BalancerOptions } from "./options.ts";
@@ -164,7 +164,8 @@ export class BalancerService implements Balancer, Startable {
     const making = { streams, jobs, candidates, nodes, pulls, onEnd, playback, onEdges, onTargets };
     this.#streams = new Streams(components, options, making);
     const specOf = (stream: StreamRow) => this.#play.specOf(stream);
-    const growth = new EdgeGrowth(components, options, { streams, jobs, keeper, tasks, specOf });
+    const isAgentAt = (stream: StreamRow, live: LiveJob) => this.#play.isAgentAt(stream, live);
+    const growth = new EdgeGrowth(components, options, { streams, jobs, keeper, tasks, specOf, isAgentAt });
     this.#growth = growth;
     this.#play = new Play(components, { streams, jobs, keeper, playback, pulls, demand, growth });
     this.#writeOffs = new WriteOffs(components, options, { jobs, unpaid });

@@ -20,6 +20,8 @@ export interface EdgeGrowthParts {
   readonly tasks: TaskGroup;
   /** What an edge of the stream is given to do; undefined while it has no origin. */
   readonly specOf: (stream: StreamRow) => DeliverySpec | undefined;
+  /** Whether the buyer's agent, which looks at edges as a viewer does, looks at this one. */
+  readonly isAgentAt: (stream: StreamRow, live: LiveJob) => boolean;
 }
 
 /** How often it is looked how many edges streams need. */
@@ -176,11 +178,11 @@ export class EdgeGrowth {
     };
   }
 
-  /** Without the buyer's agent, which looks at every edge as a viewer does. */
-  #countViewers({ buyer }: StreamRow, live: RunningLive): number {
+  /** Without the buyer's agent. */
+  #countViewers(stream: StreamRow, live: RunningLive): number {
     const { nodes } = this.#components.hub;
     const told = nodes.get(live.attempt.node)?.heartbeat?.jobs.find(({ job }) => job === live.row.id);
-    return Math.max(0, (told?.viewers ?? 0) - (nodes.has(buyer) ? 1 : 0));
+    return Math.max(0, (told?.viewers ?? 0) - (this.#parts.isAgentAt(stream, live) ? 1 : 0));
   }
 
   #noteNamed({ row, attempt }: LiveJob): void {

@@ -92,6 +92,11 @@ export class Play {
     return { ...nowhere, ...edges };
   }
 
+  isAgentAt(stream: StreamRow, live: LiveJob): boolean {
+    const { hub } = this.#components;
+    return hub.nodes.has(stream.buyer) && !this.#parts.demand.isAgentAway(stream.id) && this.#placeOf(live) !== null;
+  }
+
   /** Edges of a stream that serve now, as the buyer's agent gets in. */
   edges(stream: StreamRow): WatchedEdge[] {
     const { playback, demand } = this.#parts;

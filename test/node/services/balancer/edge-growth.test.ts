@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { EdgeGrowth } from "@leat/node/services/balancer/edge-growth.ts";
 import { hashKey } from "@leat/node/services/balancer/ingest-ways.ts";
 import type { MediaConnection } from "@leat/node/wire/media/message.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
@@ -12,6 +13,27 @@ import { publishInfo, publishItems, until } from "../../../support/publish-items
 
 const fps = 10;
 const fanOut = 2;
+
+describe("edges that viewers are sent to", () => {
+  it("are the least busy, counted without the buyer's agent where it looks, and there alone", () => {
+    const capacity = { deliveryBytesPerSecond: { total: 10_000, free: 0 } };
+    const nodes = new Map([1, 0].map((viewers, at) => [`0x${at}`, { heartbeat: beat(viewers, at) }]));
+    function beat(viewers: number, at: number) {
+      return { load: 0, capacity, jobs: [{ job: `job ${at}`, viewers }] };
+    }
+    const edges = ["primary", "fallback"].map((part, at) => ({
+      row: { id: `job ${at}`, part, primitive: "delivery", state: "running" },
+      attempt: { node: `0x${at}`, state: "running" },
+    }));
+    const stream = { id: "0xid", renditions: [{ kind: "video", bitrate: 8_000 }] };
+    const firstOf = (isAgentAt: boolean) => {
+      const parts = { jobs: { ofStream: () => edges }, isAgentAt: () => isAgentAt };
+      const growth = new EdgeGrowth({ hub: { nodes } } as never, {} as never, parts as never);
+      return growth.choose(stream as never)[0]!.row.part;
+    };
+    assert.deepEqual([firstOf(true), firstOf(false)], ["primary", "fallback"]);
+  });
+});
 
 describe("edges of a stream that many watch", function () {
   this.timeout(180_000);
