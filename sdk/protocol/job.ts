@@ -257,6 +257,8 @@ export const runningJobSchema = closedObject({
   sequence: Type.Union([uint32Schema, Type.Null()]),
   /** Of delivery: how many watch now; absent where nobody does. */
   viewers: Type.Optional(uint32Schema),
+  /** Of delivery: rungs that are more than two segments behind the newest; absent where none is. */
+  late: Type.Optional(listSchema(uint32Schema, MAX_RENDITIONS)),
 });
 export type RunningJob = Static<typeof runningJobSchema>;
 

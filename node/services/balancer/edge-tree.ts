@@ -16,7 +16,7 @@ import type { StreamProgress } from "./stream-progress.ts";
 export interface EdgeTreeParts {
   readonly jobs: JobBook;
   readonly tasks: TaskGroup;
-  readonly progress: Pick<StreamProgress, "newest">;
+  readonly progress: Pick<StreamProgress, "isBehind">;
   readonly fanOut: number;
   readonly parameters: SelectionParameters;
 }
@@ -84,19 +84,20 @@ export class EdgeTree {
   beat({ node, heartbeat }: NodePresence): void {
     const { clock, logger } = this.#components;
     const nowMs = clock.nowMs();
-    for (const { job, attempt, sequence } of heartbeat?.jobs ?? []) {
+    for (const told of heartbeat?.jobs ?? []) {
+      const { job, attempt, sequence, late } = told;
       const live = this.#parts.jobs.find(job);
       if (live === undefined || !isEdge(live) || !isRunning(live)) continue;
       if (live.attempt.node !== node || live.attempt.attempt !== attempt) continue;
       const holder = this.#holderOf(live);
-      const isBehind = this.#parts.progress.newest(live.row.stream) - (sequence ?? -1) > MAX_BEHIND;
+      const isBehind = this.#parts.progress.isBehind(live.row.stream, told, MAX_BEHIND);
       const before = this.#behind.get(job);
       if (!isBehind || holder === live.row.spec.origin.node) this.#behind.delete(job);
       else if (before?.holder !== holder) this.#behind.set(job, { holder, sinceMs: nowMs });
       else if (nowMs - before.sinceMs >= BEHIND_MS) {
         this.#behind.delete(job);
         this.#refused.note(job, holder, PARENT_BEHIND, nowMs);
-        logger.warn("Edge is behind its stream", { jobId: job, edge: node, parent: holder, sequence });
+        logger.warn("Edge is behind its stream", { jobId: job, edge: node, parent: holder, sequence, late });
         this.look(live.row.stream);
       }
     }

@@ -1,5 +1,5 @@
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
-import type { TranscodeSpec } from "@leat/sdk/protocol/job.ts";
+import type { RunningJob, TranscodeSpec } from "@leat/sdk/protocol/job.ts";
 import type { LiveJob } from "./job-book.ts";
 import type { BalancerComponents } from "./ports.ts";
 
@@ -35,9 +35,16 @@ export class StreamProgress {
     this.#published.set(stream, known);
   }
 
-  /** The newest segment of which some rung is published; -1 before the first. */
-  newest(stream: Hex): number {
-    return Math.max(-1, ...(this.#published.get(stream)?.values() ?? []));
+  /**
+   * Whether who serves a stream is more than `segments` behind what its origin published, in all of it or in a rung that
+   * it says stands, and that its origin goes on with.
+   */
+  isBehind(stream: Hex, served: Pick<RunningJob, "sequence" | "late">, segments: number): boolean {
+    const published = this.#published.get(stream);
+    if (published === undefined) return false;
+    const newest = Math.max(...published.values());
+    if (newest - (served.sequence ?? -1) > segments) return true;
+    return (served.late ?? []).some((rung) => newest - (published.get(rung) ?? -1) <= 1);
   }
 
   /** A publisher sends, perhaps again. */

@@ -210,6 +210,10 @@ export class DeliveryService implements Delivery, JobRunner, MediaHolder, Starta
     return delivery && this.#components.countViewers?.(delivery.stream);
   }
 
+  lateOf(job: Hex): readonly number[] {
+    return this.#jobs.get(job)?.delivery.stream.late ?? [];
+  }
+
   positionOf(stream: Hex): number | null {
     const known = [...this.#jobs.values()]
       .filter(({ delivery }) => delivery.job.spec.stream === stream)

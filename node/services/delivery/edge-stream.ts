@@ -40,6 +40,9 @@ interface OpenSegment {
   readonly bytes: Uint8Array[];
 }
 
+/** Rungs of a stream are made by different nodes, which are not equally fast. */
+const MAX_LATE = 2;
+
 /** One stream as this edge serves it: the live window, its bytes, and the count of what went out. */
 export class EdgeStream {
   readonly window = new LiveWindow();
@@ -68,6 +71,12 @@ export class EdgeStream {
   get nextSequence(): number {
     const lacking = findOffered(this.window.renditions).map(({ rung }) => this.#nextOf(rung));
     return lacking.length === 0 ? 0 : Math.min(...lacking);
+  }
+
+  /** Rungs that manifests name and that stand, while others go on. */
+  get late(): number[] {
+    const rungs = findOffered(this.window.renditions).map(({ rung }) => rung);
+    return rungs.filter((rung) => this.newest - this.#newestOf(rung) > MAX_LATE);
   }
 
   /** The newest segment of which a part is served, -1 before the first. */
@@ -103,9 +112,13 @@ export class EdgeStream {
     return open?.start.sequence === sequence ? [...left, ...this.#closeOpen(open)] : left;
   }
 
+  #newestOf(rung: number): number {
+    return this.#open.get(rung)?.start.sequence ?? this.#last.get(rung) ?? -1;
+  }
+
   /** The first segment of the rung of which a part may come. */
   #nextOf(rung: number): number {
-    return Math.max((this.#last.get(rung) ?? -1) + 1, this.#open.get(rung)?.start.sequence ?? 0);
+    return this.#open.get(rung)?.start.sequence ?? (this.#last.get(rung) ?? -1) + 1;
   }
 
   /**

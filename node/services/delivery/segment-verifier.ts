@@ -41,8 +41,11 @@ export interface IncomingSegment {
   finish(end: SegmentEndMessage): VerifiedSegment;
 }
 
-/** Frames that last no time fill no part. Sound of 2.5 ms for the longest part that pictures ask for is half as much. */
-const MAX_PART_FRAMES = 1_000;
+/**
+ * Frames that last no time fill no part. The longest part of pictures has 60, at 240 a second; sound of 2.5 ms for as
+ * long as a picture that lasts a second has 400.
+ */
+const MAX_PART_FRAMES = { video: 250, audio: 1_000 };
 
 /**
  * Packages one segment anew from its frames and holds every part against the origin's signed running hash: bytes that
@@ -87,7 +90,7 @@ export class SegmentVerifier implements IncomingSegment {
     }
     const part = this.#take(this.#packager.push(frame));
     this.#openFrames = part === undefined ? this.#openFrames + 1 : 1;
-    if (this.#openFrames > MAX_PART_FRAMES) throw this.#fault("DELIVERY_PART_UNMARKED", this.#parts.length);
+    if (this.#openFrames > MAX_PART_FRAMES[frame.kind]) throw this.#fault("DELIVERY_PART_UNMARKED", this.#parts.length);
     return part;
   }
 

@@ -82,6 +82,8 @@ export interface JobRunner {
   sequenceOf(job: Hex): number | null;
   /** How many watch what it does now, where it is something to watch. */
   viewersOf?(job: Hex): number | undefined;
+  /** Rungs of what is delivered that stand while others go on. */
+  lateOf?(job: Hex): readonly number[];
   /** The newest segment of a stream that this service knows. */
   positionOf(stream: Hex): number | null;
 }
@@ -189,6 +191,7 @@ export class JobDeskService implements JobDesk, Startable {
     const known = new Map([...this.#untold, ...this.#running]);
     return [...known.values()].map(({ job: { job, attempt, spec }, runner }) => {
       const viewers = runner?.viewersOf?.(job) ?? 0;
+      const late = runner?.lateOf?.(job) ?? [];
       return {
         job,
         attempt,
@@ -196,6 +199,7 @@ export class JobDeskService implements JobDesk, Startable {
         stream: spec.stream,
         sequence: runner?.sequenceOf(job) ?? null,
         ...(viewers === 0 ? {} : { viewers }),
+        ...(late.length === 0 ? {} : { late: [...late] }),
       };
     });
   }

@@ -86,6 +86,21 @@ describe("edge stream", () => {
     assert.equal(stream.window.config("240p", 0), config);
   });
 
+  it("tells which of its rungs stand while others go on", () => {
+    const other: RenditionInfo = { ...rendition, rung: 2, name: "480p" };
+    const onWish: RenditionInfo = { rung: 3, name: "audio-opus", kind: "audio", codec: "opus", bitrate: 1 };
+    stream.describe([rendition, other, onWish], 250);
+    assert.deepEqual(stream.late, []);
+    stream.add(segmentOf(1, [partOf(0, 3)]), config);
+    assert.deepEqual(stream.late, []);
+    stream.addPart(startOf(2), partOf(0, 3), config);
+    assert.deepEqual(stream.late, [2]);
+    stream.addPart({ ...startOf(0), rung: 2 }, partOf(0, 3), config);
+    assert.deepEqual(stream.late, []);
+    stream.addPart(startOf(3), partOf(0, 3), config);
+    assert.deepEqual(stream.late, [2]);
+  });
+
   it("closes a segment that nobody completes with the parts that it has, and changes none", () => {
     const before = [partOf(0, 3), partOf(1, 4)];
     for (const part of before) stream.addPart(startOf(1), part, config);
