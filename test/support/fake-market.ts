@@ -167,7 +167,11 @@ export class FakeBooks {
   };
 }
 
+type ChainEvent = Parameters<Parameters<BalancerComponents["chain"]["onEvent"]>[0]>[0];
+
 export interface FakeMarket {
+  /** An event of the chain is confirmed. */
+  readonly confirm: (log: ChainEvent) => void;
   readonly clock: ManualClock;
   readonly hub: FakeHub;
   readonly books: FakeBooks;
@@ -201,6 +205,7 @@ export async function startMarket(
     parts.nodes.map((node) => [node.address, `0x${"0f".repeat(19)}0${node.number}` as Address]),
   );
   const news: NewsItem[] = [];
+  const listeners = new Set<(log: ChainEvent) => void>();
   const components = balancerComponents(database, {
     hub,
     books,
@@ -208,6 +213,10 @@ export async function startMarket(
     operatorOf: (node) => operators.get(node),
     tokens: [usdc],
     tell: (item) => void news.push(item),
+    onEvent: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
     changes: {
       ...(parts.jobStore === undefined ? {} : { jobStore: parts.jobStore }),
       ...(parts.evidence === undefined ? {} : { evidence: parts.evidence }),
@@ -216,7 +225,10 @@ export async function startMarket(
   const options = defaultsOf(balancerOptions, { seedChainLength: 64, ...parts.options });
   const balancer = new BalancerService(components, options);
   await balancer.start();
-  return { clock, hub, books, balancer, access: components.access, news };
+  const confirm = (log: ChainEvent) => {
+    for (const listener of listeners) listener(log);
+  };
+  return { confirm, clock, hub, books, balancer, access: components.access, news };
 }
 
 /** What a balancer needs: a real database, the given hub and clock, and a chain and books that say yes. */
@@ -229,6 +241,7 @@ export function balancerComponents(
     readonly operatorOf: (node: Address) => Address | undefined;
     readonly tokens: readonly Address[];
     readonly tell?: (item: NewsItem) => void;
+    readonly onEvent?: BalancerComponents["chain"]["onEvent"];
     readonly changes?: Partial<BalancerComponents>;
   },
 ): BalancerComponents {
@@ -247,6 +260,7 @@ export function balancerComponents(
       }),
       decimalsOf: async () => 6,
       allotment: async () => undefined,
+      onEvent: parts.onEvent ?? (() => () => {}),
     },
     payer: books.payer,
     payee: books.payee,

@@ -43,6 +43,7 @@ import { StreamBook } from "./stream-book.ts";
 import { StreamHealth } from "./stream-health.ts";
 import { StreamProgress } from "./stream-progress.ts";
 import { type CreatedStream, type CreateStream, type RotatedKey, Streams } from "./streams.ts";
+import { buyerToppedUp } from "./top-ups.ts";
 import { UnpaidWork } from "./unpaid-work.ts";
 import { type StreamViews, Views } from "./views.ts";
 import { WriteOffs } from "./write-offs.ts";
@@ -178,7 +179,7 @@ export class BalancerService implements Balancer, Startable {
 
   /** Loads what is on disk before the first node is let in. */
   async start(): Promise<void> {
-    const { hub, clock } = this.#components;
+    const { hub, chain, clock, clusterAccount } = this.#components;
     await this.#seeds.load();
     await this.#candidates.load();
     await this.#streamBook.load();
@@ -211,6 +212,12 @@ export class BalancerService implements Balancer, Startable {
         this.#candidates.left(node);
         this.#strays.left(node);
         this.#keeper.left(node);
+      }),
+      chain.onEvent((log) => {
+        const buyer = buyerToppedUp(log, clusterAccount);
+        if (buyer === undefined) return;
+        this.#keeper.funded(buyer);
+        this.#pulls.funded(buyer);
       }),
     );
     this.#keeper.start();

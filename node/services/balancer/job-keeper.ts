@@ -84,6 +84,11 @@ export class JobKeeper {
     return this.#placer.placeNow(stream, live);
   }
 
+  /** The chain says that the buyer may promise more. */
+  funded(buyer: Address): void {
+    this.#placer.funded(buyer);
+  }
+
   /** The origin told what it has published of each rung. */
   heard(stream: Hex, published: readonly { readonly rung: number; readonly sequence: number }[]): void {
     if (this.#progress.heard(stream, published)) this.#parts.news.tell();

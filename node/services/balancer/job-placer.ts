@@ -62,6 +62,8 @@ export class JobPlacer {
   readonly #placing = new Set<Hex>();
   /** Kept over attempts: nodes that take a job and fail it at once would have it again and again without a pause. */
   readonly #troubles = new WeakMap<LiveJob, Trouble>();
+  /** Whose jobs are tried or wait: each until the chain says that its buyer may promise more. */
+  readonly #buyers = new Map<LiveJob, Address>();
 
   constructor(components: BalancerComponents, options: BalancerOptions, parts: JobPlacerParts) {
     this.#components = components;
@@ -84,7 +86,16 @@ export class JobPlacer {
       return;
     }
     this.#placing.add(id);
-    tasks.run((signal) => this.#keep(live, signal).finally(() => this.#placing.delete(id)));
+    tasks.run((signal) => this.#keep(live, signal).finally(() => this.#forget(live)));
+  }
+
+  /** The chain says that the buyer may promise more: its jobs need not wait out their pauses. */
+  funded(buyer: Address): void {
+    for (const [live, owner] of this.#buyers) {
+      if (owner !== buyer) continue;
+      this.#buyers.delete(live);
+      this.#parts.news.tell(live.row.id);
+    }
   }
 
   /** Resolves with whether the job runs after one try; for a viewer who waits. */
@@ -110,6 +121,11 @@ export class JobPlacer {
     }
   }
 
+  #forget(live: LiveJob): void {
+    this.#placing.delete(live.row.id);
+    this.#buyers.delete(live);
+  }
+
   async #keep(live: LiveJob, signal: AbortSignal): Promise<void> {
     const { streams, jobs, placement, progress, news } = this.#parts;
     const { logger } = this.#components;
@@ -128,6 +144,7 @@ export class JobPlacer {
       let look: () => Witnesses = () => new Map();
       let before = look();
       let spec = live.row.spec;
+      this.#buyers.set(live, stream.buyer);
       try {
         const input = await this.#inputOf(stream, live);
         // Who failed is among them: that it is still there is no help.
@@ -151,7 +168,8 @@ export class JobPlacer {
         // Better a node that failed before than none.
         failed.length = 0;
         const isChanged = () => jobs.find(id) !== live || isAnother(live.row.spec, spec);
-        const isHelped = () => isChanged() || this.#isAnother(before, look());
+        const isFunded = () => error.code === "BUYER_UNFUNDED" && !this.#buyers.has(live);
+        const isHelped = () => isChanged() || isFunded() || this.#isAnother(before, look());
         await pauses.next(isHelped, signal);
       }
     }

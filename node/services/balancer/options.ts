@@ -56,7 +56,7 @@ export const balancerOptions = Type.Object(
       minimum: 50,
       maximum: 60_000,
       description:
-        "First pause before a job that nobody could take is offered again, milliseconds; it doubles up to 30 s (5 s for an edge), and ends early when a node is there that was not or gets room, or a viewer asks",
+        "First pause before a job that nobody could take is offered again, milliseconds; it doubles up to 30 s (5 s for an edge), and ends early when a node is there that was not or gets room, the chain says that a buyer who had too little reserved more, or a viewer asks",
     }),
     voucherEveryMs: Type.Integer({
       default: 10_000,

@@ -4,6 +4,7 @@ import type { Domain } from "@leat/sdk/protocol/eip712.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import type { StatementSigner, Statements } from "@leat/sdk/protocol/statements.ts";
 import type { ChannelView } from "../../chain/channel-view.ts";
+import type { DecodedLog } from "../../chain/event-reader.ts";
 import type { ClusterState, OperatorState } from "../../chain/registry-state.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { ViewerAccess } from "../../media-io/access/viewer-access.ts";
@@ -24,7 +25,11 @@ export interface ChainFacts {
 
 export interface BalancerComponents {
   readonly hub: Pick<SessionHub, "nodes" | "call" | "handle" | "onJoined" | "onLeft" | "onHeartbeat">;
-  readonly chain: ChainFacts & Pick<ChannelView, "allotment" | "channelState" | "decimalsOf">;
+  readonly chain: ChainFacts &
+    Pick<ChannelView, "allotment" | "channelState" | "decimalsOf"> & {
+      /** Hears every confirmed event; answers how to stop. */
+      onEvent(listener: (log: Pick<DecodedLog, "eventName" | "args">) => void): () => void;
+    };
   /** Pays nodes from the cluster's account. */
   readonly payer: Pick<
     Payer,

@@ -151,6 +151,17 @@ export class Pulls {
     this.look();
   }
 
+  /** The chain says that the buyer may promise more: a node that was refused for want of it begins anew at once. */
+  funded(buyer: Address): void {
+    for (const stream of this.#open()) {
+      const given = this.#given.get(stream.id);
+      if (stream.buyer !== buyer || stream.pullCode !== "BUYER_UNFUNDED" || given === undefined) continue;
+      this.#given.delete(stream.id);
+      this.#parts.tasks.run(() => this.#tellEnd(stream.id, given.node));
+    }
+    this.look();
+  }
+
   /** A node came into session: it may have forgotten what it fetched. */
   joined(node: Address): void {
     for (const given of this.#given.values()) if (given.node === node) given.isTold = false;

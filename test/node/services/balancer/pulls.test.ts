@@ -5,7 +5,7 @@ import { JobStore } from "../../../../node/store/sql/job-store.ts";
 import { ladder, source, useBalancer } from "../../../support/balancer-scene.ts";
 import { usdc } from "../../../support/candidates.ts";
 import { codeOf, randomHash, startMarket } from "../../../support/fake-market.ts";
-import type { FakeNode } from "../../../support/fake-node.ts";
+import { clusterAccount, type FakeNode } from "../../../support/fake-node.ts";
 
 const url = "http://camera.example/live.ts";
 
@@ -114,6 +114,22 @@ describe("pulled streams at the balancer", () => {
     await assert.rejects(ask(other, "pull.state", { stream: id, code: "LIES" }), codeOf("PULL_NOT_YOURS"));
     await ask(node, "pull.state", { stream: id, code: null });
     assert.equal((await row(id)).pullCode, null);
+  });
+
+  it("begin anew at once when the chain says that their buyer has more in reserve, and then alone", async () => {
+    const { id } = await pull();
+    const [node] = await given();
+    const reserved = () =>
+      scene.market.confirm({
+        eventName: "Reserved",
+        args: { payer: scene.nodes[3].address, payee: clusterAccount },
+      });
+    reserved();
+    await ask(node, "pull.state", { stream: id, code: "BUYER_UNFUNDED" });
+    assert.deepEqual([begun(node).length, node.told("pull.end").length], [1, 0]);
+    reserved();
+    await scene.until(() => begun(node).length === 2);
+    assert.deepEqual(node.told("pull.end"), [{ stream: id }]);
   });
 
   it("pause where their source is lost: all work for them ends, and they go on where they stopped", async () => {

@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { TranscodeSpec } from "@leat/sdk/protocol/job.ts";
 import { bodyFromText } from "@leat/sdk/selection/receipt.ts";
+import { PaymentError } from "../../../../node/services/payment/errors.ts";
 import { RemoteError } from "../../../../node/wire/errors.ts";
 import { source, useBalancer } from "../../../support/balancer-scene.ts";
-import type { FakeNode } from "../../../support/fake-node.ts";
+import { startMarket } from "../../../support/fake-market.ts";
+import { clusterAccount, type FakeNode } from "../../../support/fake-node.ts";
 
 describe("jobs that nobody does, at the balancer", () => {
   const scene = useBalancer();
@@ -65,6 +67,63 @@ describe("jobs that nobody does, at the balancer", () => {
     await pass(live.id, live.ingest, 300);
     assert.equal(await countDecisions(), decisions + 2);
     assert.equal(transcoders(live.id).length, 0);
+  });
+
+  describe("whose buyer has too little in reserve", () => {
+    /** As long as nothing else at a balancer. */
+    const firstMs = 777;
+    beforeEach(async () => {
+      await scene.market.balancer.stop();
+      scene.market = await startMarket(scene.database, { nodes: scene.nodes, options: { placeRetryMs: firstMs } });
+      for (const node of scene.nodes) scene.market.hub.join(node);
+    });
+    const short = () => new PaymentError({ code: "CREDIT_RESERVE_SHORT", wantedExact: 2n, freeExact: 1n });
+    const reserved = () =>
+      scene.market.confirm({ eventName: "Reserved", args: { payer: scene.nodes[3].address, payee: clusterAccount } });
+    /** Both codecs wait for their buyer; answers how to take its jobs again. */
+    async function waitUnfunded(openJob: () => Promise<void>) {
+      const live = await goLiveAtSecond();
+      await loseOnly(live);
+      const before = scene.market.books.payee.openJob;
+      Object.assign(scene.market.books.payee, { openJob });
+      scene.market.hub.join(live.only);
+      return { ...live, take: () => Object.assign(scene.market.books.payee, { openJob: before }) };
+    }
+    const areUnfunded = (stream: Hex) => {
+      const codes = scene.market.balancer.views.refusals(stream).map(({ code }) => code);
+      return codes.filter((code) => code === "BUYER_UNFUNDED").length === 2;
+    };
+
+    it("wait as others do, and go on at once when the chain says that it has more", async () => {
+      const { clock } = scene.market;
+      const { id, take } = await waitUnfunded(async () => {
+        throw short();
+      });
+      for (const pauseMs of [1, 2, 4].map((times) => times * firstMs)) {
+        await until(() => clock.isSlept(pauseMs));
+        await clock.advance(pauseMs);
+      }
+      await until(() => clock.isSlept(8 * firstMs));
+      assert.ok(areUnfunded(id));
+      take();
+      reserved();
+      // No time passes any more.
+      await until(() => transcoders(id).length === 2);
+    });
+
+    it("go on with the next second also where the chain says so while they are tried", async () => {
+      let tries = 0;
+      const { id } = await waitUnfunded(async () => {
+        tries += 1;
+        if (tries > 2) return;
+        reserved();
+        throw short();
+      });
+      await until(() => areUnfunded(id));
+      await scene.market.clock.advance(firstMs);
+      await until(() => transcoders(id).length === 2);
+      assert.equal(tries, 4);
+    });
   });
 
   it("go to a node that gets room", async () => {
