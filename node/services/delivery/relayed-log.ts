@@ -22,12 +22,13 @@ interface Head {
   readonly config: VersionedConfig;
 }
 
-/** The newest segment of which a part was verified, how many were, and when the newest frame in them is decoded. */
+/** The newest segment of which a part was verified, how many were, and the times of the newest frame in them. */
 interface Verified {
   readonly sequence: number;
   readonly marks: number;
   readonly isWhole: boolean;
   readonly dts: number;
+  readonly pts: number;
 }
 
 interface RelayedRung {
@@ -38,6 +39,8 @@ interface RelayedRung {
   open: LogEntry[];
   /** What was handed on since then came to nothing: what comes in its place waits until it is verified. */
   isSpent: boolean;
+  /** Pictures refer to later ones, as a verified part showed. */
+  isReordered: boolean;
 }
 
 /** A part is a fraction of it. A source that paused for longer goes on a part later. */
@@ -139,7 +142,7 @@ export class RelayFeed {
     const known = this.#rungOf(rung);
     if (incoming.held === undefined) {
       const expected = known.open[incoming.same]?.message as FrameMessage | undefined;
-      const isNear = expected === undefined && !isFar(message, incoming.head, known.verified);
+      const isNear = expected === undefined && !isApart(message, incoming.head, known);
       if (isNear) this.#tellFrame(known, message);
       if (isNear || (expected !== undefined && isSameFrame(expected, message))) {
         incoming.same += 1;
@@ -181,10 +184,12 @@ export class RelayFeed {
     if (incoming.held !== undefined) this.#release(known, incoming, incoming.held);
     const { sequence } = incoming.head.message;
     const marks = sequence === known.verified.sequence ? known.verified.marks : 0;
-    const last = known.open.at(-1)?.message as FrameMessage;
+    const frames = known.open.map(({ message }) => (message as FrameMessage).frame);
+    const { dts, pts } = frames.at(-1)!;
+    known.isReordered ||= frames.some((frame, at) => at > 0 && frame.pts < frames[at - 1]!.pts);
     this.#log.append({ rung, sequence, message: mark });
     keepWithin({ bytes }, known.open);
-    known.verified = { sequence, marks: marks + 1, isWhole: false, dts: last.frame.dts };
+    known.verified = { sequence, marks: marks + 1, isWhole: false, dts, pts };
     known.open = [];
     known.isSpent = false;
     incoming.same = 0;
@@ -242,16 +247,23 @@ export class RelayFeed {
   }
 
   #rungOf(rung: number): RelayedRung {
-    const verified = { sequence: -1, marks: 0, isWhole: true, dts: 0 };
-    const known = this.#rungs.get(rung) ?? { verified, head: undefined, open: [], isSpent: false };
+    const verified = { sequence: -1, marks: 0, isWhole: true, dts: 0, pts: 0 };
+    const known = this.#rungs.get(rung) ?? {
+      ...{ verified, head: undefined, open: [], isSpent: false, isReordered: false },
+    };
     this.#rungs.set(rung, known);
     return known;
   }
 }
 
-/** Clocks of viewers never go back: none is to follow a frame that nobody verified to where the stream may never come. */
-function isFar({ frame: { dts, pts } }: FrameMessage, { config }: Head, verified: Verified): boolean {
-  return Math.max(dts, pts) - verified.dts > (config.config.timescale * FAR_MS) / 1000;
+/**
+ * Clocks of viewers never go back, and WebRTC shows no picture that refers to later ones: no viewer is to follow a frame
+ * that nobody verified to where the stream may never come, or end for it.
+ */
+function isApart({ frame }: FrameMessage, { config }: Head, { verified, open, isReordered }: RelayedRung): boolean {
+  const before = (open.at(-1)?.message as FrameMessage | undefined)?.frame ?? verified;
+  const isFar = Math.max(frame.dts, frame.pts) - verified.dts > (config.config.timescale * FAR_MS) / 1000;
+  return isFar || (frame.pts < before.pts && !isReordered);
 }
 
 /** When a frame came to the origin is in no part. */

@@ -180,6 +180,20 @@ describe("relayed log", () => {
     assert.deepEqual(seen.slice(4), ["3=7"]);
   });
 
+  it("hands on pictures out of their order at once where a verified part had some, and nowhere else", () => {
+    const shownAt = (dts: number, pts: number): FrameMessage => {
+      const { frame: facts, ...message } = frame(dts);
+      return { ...message, frame: { ...facts, pts } };
+    };
+    const feed = begin();
+    const first = [shownAt(1, 1), shownAt(2, 4), shownAt(3, 2), shownAt(4, 3)];
+    send(feed, ...first);
+    assert.deepEqual(seen, ["1=1", "2=2"]);
+    verify(feed, 0, ...first);
+    send(feed, shownAt(5, 7), shownAt(6, 5));
+    assert.deepEqual(seen.slice(2), ["3=3", "4=4", "5=5", "6=6"]);
+  });
+
   it("goes back to a segment that is not whole from one that nobody verified", async () => {
     send(begin(), frame(1));
     // The other rung of its pull is further back.
