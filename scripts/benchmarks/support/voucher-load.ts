@@ -17,7 +17,7 @@ import type { Done, PayeeAnswer, PayeeArguments, PayeeCost } from "./voucher-pay
 export const TOKEN_DECIMALS = 6;
 const SEGMENT_MS = 2_000;
 /** As the program of a node runs. */
-const NODE_FLAGS = ["--max-semi-space-size=16"];
+const NODE_FLAGS = ["--max-semi-space-size=16", "--no-memory-reducer"];
 /** Base units a receipt is worth. */
 const RECEIPT_WORTH = 2n;
 
