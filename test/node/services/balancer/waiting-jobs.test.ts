@@ -36,6 +36,24 @@ describe("jobs that nobody does, at the balancer", () => {
     await until(async () => (await countDecisions()) === before + 2);
   }
 
+  /** The first pause of a job: as long as nothing else at a balancer. */
+  const firstMs = 777;
+
+  async function startSlowly() {
+    await scene.market.balancer.stop();
+    scene.market = await startMarket(scene.database, { nodes: scene.nodes, options: { placeRetryMs: firstMs } });
+    for (const node of scene.nodes) scene.market.hub.join(node);
+  }
+
+  /** Waits for each pause of a job before its time passes. */
+  async function passPauses(...pausesMs: readonly number[]) {
+    const { clock } = scene.market;
+    for (const pauseMs of pausesMs) {
+      await until(() => clock.isSlept(pauseMs));
+      await clock.advance(pauseMs);
+    }
+  }
+
   it("go to a node that comes back, at once", async () => {
     const live = await goLiveAtSecond();
     await loseOnly(live);
@@ -70,13 +88,7 @@ describe("jobs that nobody does, at the balancer", () => {
   });
 
   describe("whose buyer has too little in reserve", () => {
-    /** As long as nothing else at a balancer. */
-    const firstMs = 777;
-    beforeEach(async () => {
-      await scene.market.balancer.stop();
-      scene.market = await startMarket(scene.database, { nodes: scene.nodes, options: { placeRetryMs: firstMs } });
-      for (const node of scene.nodes) scene.market.hub.join(node);
-    });
+    beforeEach(startSlowly);
     const short = () => new PaymentError({ code: "CREDIT_RESERVE_SHORT", wantedExact: 2n, freeExact: 1n });
     const reserved = () =>
       scene.market.confirm({ eventName: "Reserved", args: { payer: scene.nodes[3].address, payee: clusterAccount } });
@@ -99,10 +111,7 @@ describe("jobs that nobody does, at the balancer", () => {
       const { id, take } = await waitUnfunded(async () => {
         throw short();
       });
-      for (const pauseMs of [1, 2, 4].map((times) => times * firstMs)) {
-        await until(() => clock.isSlept(pauseMs));
-        await clock.advance(pauseMs);
-      }
+      await passPauses(firstMs, 2 * firstMs, 4 * firstMs);
       await until(() => clock.isSlept(8 * firstMs));
       assert.ok(areUnfunded(id));
       take();
@@ -216,6 +225,7 @@ describe("jobs that nobody does, at the balancer", () => {
   });
 
   it("are edges that a viewer asks for: tried before their pause is over", async () => {
+    await startSlowly();
     const { clock, hub, balancer } = scene.market;
     const { id, slug } = await goLive(scene.nodes[1]);
     await balancer.play(slug);
@@ -224,14 +234,9 @@ describe("jobs that nobody does, at the balancer", () => {
     for (const node of scene.nodes) node.refusals.set("job.reserve", "JOB_CAPACITY_SHORT");
     const { job, attempt } = edge!.terms.assignment.value;
     edge!.node.jobs.delete(job);
-    const asked = () => scene.nodes.reduce((sum, node) => sum + node.told("job.reserve").length, 0);
-    const before = asked();
     await hub.ask(edge!.node, "job.failed", { job, attempt, code: "JOB_GIVEN_UP", sequence: null });
     // Until the pauses are as long as those of an edge get, and the next one has begun.
-    while (asked() < before + 10) {
-      await clock.advance(500);
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
+    await passPauses(firstMs, 2 * firstMs, 4 * firstMs);
     await until(() => clock.isSlept(5_000));
     for (const node of scene.nodes) node.refusals.clear();
     await clock.advance(1_000);
