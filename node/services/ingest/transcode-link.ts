@@ -60,6 +60,8 @@ export interface TranscodeLinkComponents {
 type PassedOver = "INGEST_SEGMENT_PUBLISHED" | "INGEST_SEGMENT_TOO_LATE" | "INGEST_SOURCE_GONE";
 /** What a transcoder hears the verdict of before its link ends. */
 const lastWords: readonly string[] = ["INGEST_CHECK_FAILED", "INGEST_TRANSCODER_LATE"];
+/** Its viewers wait for another one meanwhile. */
+const lastWordsMs = 1_000;
 /** So many in a row came too late: one or two do where a transcoder was held up and catches up. */
 const lateSegments = 3;
 
@@ -133,14 +135,21 @@ export class TranscodeLink {
     } catch (error) {
       const reason =
         this.#gone.signal.aborted && this.#gone.signal.reason instanceof IngestError ? this.#gone.signal.reason : error;
-      // The verdict should reach the transcoder before the connection ends.
-      if (reason instanceof IngestError && lastWords.includes(reason.code))
-        await this.#outgoing.flushed().catch(() => {});
+      if (reason instanceof IngestError && lastWords.includes(reason.code)) await this.#flushLastWords();
       this.#gone.abort();
       this.#connection.abort(reason instanceof Error ? reason : new Error("transcode link failed"));
       await sending.catch(() => {});
       throw reason;
     }
+  }
+
+  /** The verdict should reach the transcoder before the connection ends, unless it is too slow to read what stands before it. */
+  async #flushLastWords(): Promise<void> {
+    const over = new AbortController();
+    const patience = this.#components.clock.sleep(lastWordsMs, over.signal);
+    await Promise.race([this.#outgoing.flushed(), patience]).catch(() => {});
+    over.abort();
+    await patience.catch(() => {});
   }
 
   /** One that begins at the end of what is kept would lose its place, and make for nothing what came before that. */
@@ -274,6 +283,8 @@ export class TranscodeLink {
   /** Made for nobody. Who goes on so has the job while another could show something. */
   #missed(sequence: number): void {
     this.#passOver(sequence, "INGEST_SEGMENT_TOO_LATE");
+    // What it made before it lost its origin says nothing of how it goes on.
+    if (sequence < this.#start.sequence) return;
     this.#late += 1;
     if (this.#late >= lateSegments) throw new IngestError({ code: "INGEST_TRANSCODER_LATE", segments: this.#late });
   }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { systemClock } from "@leat/node/kernel/clock.ts";
+import { type Clock, systemClock } from "@leat/node/kernel/clock.ts";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
 import { CheckingService } from "@leat/node/services/checking/checking-service.ts";
 import { IngestError } from "@leat/node/services/ingest/errors.ts";
@@ -57,10 +57,14 @@ describe("transcode link", () => {
   let started: StartOfWork | undefined;
   /** What its reader wants next is gone. */
   let isBehind: boolean;
+  /** It reads nothing that the origin sends. */
+  let isDeaf: boolean;
+  let clock: Clock;
 
   beforeEach(async () => {
     [taken, takenAtPost, verdicts] = [[], [], []];
-    [firstToRead, started, isBehind] = [undefined, undefined, false];
+    [firstToRead, started, isBehind, isDeaf] = [undefined, undefined, false, false];
+    clock = systemClock;
     [duringPost, duringFacts, beforeReceipt] = [() => {}, () => {}, () => {}];
     const statement = { stream: zeroHash, signer, domain, onFault: assert.ifError };
     publisher = new FamilyPublisher(new FamilyTrack("h264", renditions, 0), {
@@ -114,6 +118,7 @@ describe("transcode link", () => {
         }
       })(),
       send: async (message: MediaMessage) => {
+        if (isDeaf) await new Promise(() => {});
         if (message.type === "verdict") verdicts.push(message);
       },
       close: async () => {},
@@ -135,7 +140,13 @@ describe("transcode link", () => {
       logger: silentLogger,
       metrics: silentMetrics,
     });
-    const components = { statements: nativeStatements, domain, checking, pack: packSegment, clock: systemClock };
+    const components = {
+      statements: nativeStatements,
+      domain,
+      checking,
+      pack: packSegment,
+      clock: { nowMs: () => clock.nowMs(), sleep: (ms: number, signal?: AbortSignal) => clock.sleep(ms, signal) },
+    };
     const subscribe = { assignment: { value: work }, fromSequence: 0 } as never;
     link = new TranscodeLink(connection as unknown as MediaConnection, subscribe, origin, components, {
       intakeBytes: 100_000,
@@ -202,6 +213,23 @@ describe("transcode link", () => {
     beforeReceipt = () => publisher.track.skipTo(5);
     said = [receipt, receipt, receipt];
     await assert.rejects(link.run(), untilLate);
+    assert.deepEqual(verdicts, [tooLate, tooLate, tooLate]);
+  });
+
+  it("ends so also where its transcoder reads nothing any more", async () => {
+    const receipt = said.at(-1)!;
+    beforeReceipt = () => publisher.track.skipTo(5);
+    said = [receipt, receipt, receipt];
+    isDeaf = true;
+    clock = { ...systemClock, sleep: async () => {} };
+    await assert.rejects(link.run(), untilLate);
+  });
+
+  it("does not count what its transcoder made before it began", async () => {
+    const receipt = said.at(-1)!;
+    firstToRead = 3;
+    said = [receipt, receipt, receipt];
+    await link.run();
     assert.deepEqual(verdicts, [tooLate, tooLate, tooLate]);
   });
 
