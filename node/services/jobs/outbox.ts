@@ -18,7 +18,7 @@ export const outboxOptions = Type.Object(
       description: "Pause before a receipt or check that the balancer did not answer is sent again, milliseconds",
     }),
     sendsAtOnce: Type.Integer({
-      default: 8,
+      default: 32,
       minimum: 1,
       maximum: 32,
       description: "Receipts and checks on their way to the balancer at one time",
@@ -63,6 +63,7 @@ export interface OutboxComponents {
 const finalCodes = /^(RECEIPT|CHECK|JOB|STREAM)_/;
 /** The balancer cannot tell yet whose the segment is, and says nothing of any other. */
 const unknownEnd = "ATTEMPT_END_UNKNOWN";
+const LONGEST_REST_MS = 10_000;
 
 export class OutboxService implements Outbox, Startable {
   readonly #components: OutboxComponents;
@@ -71,6 +72,8 @@ export class OutboxService implements Outbox, Startable {
   readonly #sending = new Set<string>();
   /** Of an attempt whose end is not known: they hold up nothing else. */
   readonly #resting = new Set<string>();
+  /** How long the next rest of such a one is, milliseconds. */
+  readonly #restMs = new Map<string, number>();
   readonly #tasks: TaskGroup;
   readonly #refused;
   #idle: (() => void)[] = [];
@@ -156,6 +159,7 @@ export class OutboxService implements Outbox, Startable {
       }
       await store.delete(key);
       this.#waiting.delete(key);
+      this.#restMs.delete(key);
     } finally {
       this.#sending.delete(key);
       this.#pump();
@@ -165,10 +169,13 @@ export class OutboxService implements Outbox, Startable {
     }
   }
 
+  /** Longer each time: it may be that nobody takes the job for as long as its stream lives. */
   #rest(key: string): void {
+    const restMs = this.#restMs.get(key) ?? this.#options.retryMs;
+    this.#restMs.set(key, Math.min(2 * restMs, Math.max(LONGEST_REST_MS, this.#options.retryMs)));
     this.#resting.add(key);
     this.#tasks.run(async (signal) => {
-      await this.#components.clock.sleep(this.#options.retryMs, signal);
+      await this.#components.clock.sleep(restMs, signal);
       this.#resting.delete(key);
       this.#pump();
     });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { systemClock } from "@leat/node/kernel/clock.ts";
+import { setImmediate as immediate } from "node:timers/promises";
 import { type OutboxItem, OutboxService, outboxOptions } from "@leat/node/services/jobs/outbox.ts";
 import type { JobSession } from "@leat/node/services/jobs/ports.ts";
 import { RemoteError, WireError } from "@leat/node/wire/errors.ts";
@@ -28,12 +28,15 @@ describe("outbox", () => {
   let held: Map<string, OutboxItem>;
   let sent: unknown[];
   let answers: (() => unknown)[];
+  /** Milliseconds of each sleep. None takes any time. */
+  let slept: number[];
   const open: OutboxService[] = [];
 
   beforeEach(() => {
     held = new Map();
     sent = [];
     answers = [];
+    slept = [];
   });
 
   afterEach(async () => {
@@ -50,7 +53,15 @@ describe("outbox", () => {
       delete: async (key: string) => void held.delete(key),
       list: async () => [...held].map(([key, item]) => ({ key, item })),
     };
-    const components = { store, session: { call }, clock: systemClock, logger: silentLogger, metrics: silentMetrics };
+    const clock = {
+      nowMs: () => 0,
+      sleep: async (ms: number, signal?: AbortSignal) => {
+        signal?.throwIfAborted();
+        slept.push(ms);
+        await immediate();
+      },
+    };
+    const components = { store, session: { call }, clock, logger: silentLogger, metrics: silentMetrics };
     const outbox = new OutboxService(components, defaultsOf(outboxOptions, { retryMs: 10, sendsAtOnce: 1 }));
     open.push(outbox);
     await outbox.start();
@@ -115,5 +126,15 @@ describe("outbox", () => {
     await Promise.all([outbox.post("a", itemOf(1n)), outbox.post("b", itemOf(2n))]);
     await outbox.drained();
     assert.deepEqual(sent, [itemOf(1n).body, itemOf(2n).body, itemOf(1n).body]);
+  });
+
+  it("asks less and less often whose a segment is", async () => {
+    answers = Array.from({ length: 12 }, () => () => {
+      throw new RemoteError({ code: "ATTEMPT_END_UNKNOWN", method: "receipt.submit" });
+    });
+    const outbox = await start();
+    await outbox.post("a", itemOf(1n));
+    await outbox.drained();
+    assert.deepEqual(slept, [10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 5_120, 10_000, 10_000]);
   });
 });
