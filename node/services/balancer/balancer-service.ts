@@ -67,6 +67,8 @@ export interface Balancer {
   readonly views: StreamViews;
 }
 
+/** What an origin may say of the work that it checks. */
+const originVerdicts: readonly string[] = ["CHECK_FAILED", "TRANSCODING_TOO_LATE"];
 /** How often leases, and work that nobody checked, are looked over. */
 const SWEEP_MS = 1_000;
 
@@ -363,8 +365,9 @@ export class BalancerService implements Balancer, Startable {
     const isOwn = live.attempt.node === from;
     const isOrigin = live.row.primitive === "transcode" && this.#streamBook.lease(live.row.stream)?.node === from;
     if (!isOwn && !isOrigin) throw new BalancerError({ code: "JOB_NOT_YOURS", job });
-    // Bad work is for others to say: a node that says it of itself only gives up.
-    await this.#keeper.fail(job, attempt, isOwn && code === "CHECK_FAILED" ? "JOB_GIVEN_UP" : code);
+    // Bad work is for others to say: a node that says it of itself only gives up. An origin says how the work was, no more.
+    const mayBeSaid = isOwn ? code !== "CHECK_FAILED" : originVerdicts.includes(code);
+    await this.#keeper.fail(job, attempt, mayBeSaid ? code : "JOB_GIVEN_UP");
   }
 
   /** Several may say at once that a stream is over: it ends once, by the first one's code. */

@@ -122,6 +122,14 @@ describe("receipts of an attempt that is over", function () {
     await assert.rejects(submit(node, terms, 4), codeOf("RECEIPT_RANGE_WRONG"));
   });
 
+  it("are not bad for what their origin says beside how the work was", async () => {
+    const { node, terms, job } = await goLiveTranscoding();
+    await work(node, terms, 0);
+    await scene.market.hub.ask(origin(), "job.failed", { job, attempt: 1, code: "CHECK_WHATEVER", sequence: null });
+    const ended = await new JobStore(scene.database).attempt(job, 1);
+    assert.equal(ended?.endCode, "JOB_GIVEN_UP");
+  });
+
   it("are taken up to the next attempt that was not refused at once", async () => {
     const { node, terms, job, told, fail } = await goLiveTranscoding();
     for (const seq of [0, 1]) await work(node, terms, seq);
