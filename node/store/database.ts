@@ -8,7 +8,7 @@ import { StoreError } from "./errors.ts";
  * nothing, and a thousand channels that bring their vouchers one by one cost ten fsyncs a second, not hundreds.
  */
 const TURNS = { everyMs: 40, atOnce: 10, most: 256 };
-const PATIENT_TURNS = { everyMs: 100, atOnce: 10, most: 256, crowd: { least: 16, everyMs: 1_000 } };
+const PATIENT_TURNS = { everyMs: 100, atOnce: 10, most: 256, crowd: { least: 16, everyMs: 500 } };
 
 /** A change that somebody asked for, and how it ended. */
 class Asked<T = unknown> {

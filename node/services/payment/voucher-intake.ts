@@ -13,7 +13,7 @@ import type { PayeeComponents } from "./payee-service.ts";
 import type { VoucherSigners } from "./voucher-signers.ts";
 
 /** Vouchers of work that is done: their payers come every 10 to 30 s, and nothing of theirs waits for an answer. */
-const USAGE_TURNS = { everyMs: 100, atOnce: 10, most: 256, crowd: { least: 4, everyMs: 2_000 } };
+const USAGE_TURNS = { everyMs: 100, atOnce: 10, most: 256, crowd: { least: 4, everyMs: 1_000 } };
 
 export interface VoucherIntakeParts {
   readonly books: ChannelBooks;

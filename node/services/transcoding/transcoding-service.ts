@@ -56,7 +56,7 @@ export const transcodingOptions = Type.Object(
       description: "Encoded frames that may wait for a slow origin before the encoder waits too, bytes per job",
     }),
     creditWaitMs: Type.Integer({
-      default: 3_000,
+      default: 10_000,
       minimum: 0,
       description: "How long a job at its credit limit waits for a voucher before it stops, milliseconds",
     }),
