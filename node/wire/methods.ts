@@ -4,6 +4,8 @@ import type { Static, TSchema } from "typebox";
 export interface MethodSchemas {
   readonly request: TSchema;
   readonly response: TSchema;
+  /** Many come, and nobody waits for the answer of one: a busy host takes them in rows. */
+  readonly isPatient?: boolean;
 }
 
 export type MethodTable = Readonly<Record<string, MethodSchemas>>;

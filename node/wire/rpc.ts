@@ -4,6 +4,7 @@ import type { Address } from "@leat/sdk/protocol/hex.ts";
 import { MAX_CALLS_IN_FLIGHT, MAX_SESSION_MESSAGE_BYTES } from "@leat/sdk/protocol/limits.ts";
 import { publicCodeSchema } from "@leat/sdk/protocol/schemas.ts";
 import { Type } from "typebox";
+import type { Turns, TurnsOptions } from "../kernel/turns.ts";
 import { type Checker, createChecker, decodeValue, encodeValue } from "./cbor.ts";
 import { RemoteError, WireError } from "./errors.ts";
 import type { FramedStream } from "./framing.ts";
@@ -40,14 +41,24 @@ export const defaultRpcOptions: RpcOptions = {
 /** Answers a call, or throws: a coded error is answered by its code, anything else by INTERNAL. */
 export type RpcHandler = (method: string, body: unknown) => Promise<unknown>;
 
+/**
+ * A message that comes alone costs its host several times what it costs in a row of its like, most of it before it is
+ * known what it says.
+ */
+export const patientTurns: TurnsOptions = { everyMs: 20, atOnce: 10, most: 64, crowd: { least: 2, everyMs: 200 } };
+
 export interface RpcComponents {
   readonly logger: Logger;
   readonly scores: PeerScores;
+  /** What calls of patient methods wait for, one for all connections of a host. Absent: they are taken as they come. */
+  readonly patience?: Turns;
 }
 
 interface CompiledMethod {
   readonly request: Checker<unknown>;
   readonly response: Checker<unknown>;
+  /** What a call of it ends with, where it is a patient one. */
+  readonly tail: Uint8Array | undefined;
 }
 
 export type CompiledMethods = ReadonlyMap<string, CompiledMethod>;
@@ -55,11 +66,28 @@ export type CompiledMethods = ReadonlyMap<string, CompiledMethod>;
 /** Compiled once per table and process: it costs half a millisecond a method. */
 export function compileMethods(table: MethodTable): CompiledMethods {
   return new Map(
-    Object.entries(table).map(([name, { request, response }]) => [
+    Object.entries(table).map(([name, { request, response, isPatient = false }]) => [
       name,
-      { request: createChecker(request), response: createChecker(response) },
+      {
+        request: createChecker(request),
+        response: createChecker(response),
+        tail: isPatient ? tailOf(name) : undefined,
+      },
     ]),
   );
+}
+
+/**
+ * Of the keys of a call, `method` is the last as it is encoded here. Whoever orders them otherwise is taken at once, and
+ * whoever ends another message so waits: it decides about nothing else.
+ */
+function tailOf(method: string): Uint8Array {
+  return encodeValue({ method }).subarray(1);
+}
+
+function endsWith(bytes: Uint8Array, tail: Uint8Array): boolean {
+  const from = bytes.byteLength - tail.byteLength;
+  return from >= 0 && tail.every((byte, at) => bytes[from + at] === byte);
 }
 
 const envelopeChecker = createChecker(
@@ -104,6 +132,8 @@ export class RpcConnection<Out extends MethodTable> {
   readonly #options: RpcOptions;
   readonly #pending = new Map<number, PendingCall>();
   readonly #waiting: (() => void)[] = [];
+  readonly #patientTails: readonly Uint8Array[];
+  #patient = 0;
   #nextId = 0;
   #answering = 0;
   #badMessages = 0;
@@ -123,6 +153,7 @@ export class RpcConnection<Out extends MethodTable> {
     this.#handler = handler;
     this.#components = components;
     this.#options = options;
+    this.#patientTails = [...methods.incoming.values()].flatMap(({ tail }) => tail ?? []);
     this.ended = this.#read();
   }
 
@@ -226,7 +257,7 @@ export class RpcConnection<Out extends MethodTable> {
 
   async #read(): Promise<Error | undefined> {
     try {
-      for await (const bytes of this.#stream.messages) this.#take(bytes);
+      for await (const bytes of this.#stream.messages) this.#takeInTurn(bytes);
     } catch {
       // `ended` of the stream says the same, and also what comes after the last message.
     }
@@ -236,6 +267,21 @@ export class RpcConnection<Out extends MethodTable> {
     for (const id of [...this.#pending.keys()]) this.#settle(id, ({ caller }) => caller.reject(reason));
     for (const wake of this.#waiting.splice(0)) wake();
     return error;
+  }
+
+  #takeInTurn(bytes: Uint8Array): void {
+    const { patience } = this.#components;
+    const isPatient = patience !== undefined && this.#patientTails.some((tail) => endsWith(bytes, tail));
+    // What waits is bounded as what is being answered.
+    if (!isPatient || this.#patient >= MAX_CALLS_IN_FLIGHT) {
+      this.#take(bytes);
+      return;
+    }
+    this.#patient += 1;
+    void patience.next().then(() => {
+      this.#patient -= 1;
+      this.#take(bytes);
+    });
   }
 
   #take(bytes: Uint8Array): void {

@@ -7,9 +7,10 @@ import { unlessAborted } from "../../kernel/abort.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Startable } from "../../kernel/lifecycle.ts";
 import { TaskGroup } from "../../kernel/task-group.ts";
+import { Turns } from "../../kernel/turns.ts";
 import { PublicError } from "../../wire/errors.ts";
 import type { Host } from "../../wire/host.ts";
-import type { CallOptions } from "../../wire/rpc.ts";
+import { type CallOptions, patientTurns } from "../../wire/rpc.ts";
 import {
   type BalancerMethod,
   type BalancerRequest,
@@ -113,6 +114,7 @@ export class SessionClientService implements SessionClient, Startable {
   readonly #options: SessionClientOptions;
   readonly #contacts: readonly BalancerContact[];
   readonly #tasks: TaskGroup;
+  readonly #patience = new Turns(patientTurns);
   readonly #handlers = new Map<string, AnyHandler>();
   readonly #standing = new Map<Address, Standing>();
   readonly #connectedListeners = new Set<(session: ConnectedBalancer) => void>();
@@ -219,7 +221,7 @@ export class SessionClientService implements SessionClient, Startable {
       host,
       contact,
       (method, body) => this.#answer(method, body, contact.address),
-      { logger, scores: host.scores },
+      { logger, scores: host.scores, patience: this.#patience },
       signal,
     );
     try {

@@ -9,10 +9,11 @@ import { type Static, Type } from "typebox";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Startable } from "../../kernel/lifecycle.ts";
 import { TaskGroup } from "../../kernel/task-group.ts";
+import { Turns } from "../../kernel/turns.ts";
 import { PublicError, WireError } from "../../wire/errors.ts";
 import type { FramedStream } from "../../wire/framing.ts";
 import type { Host } from "../../wire/host.ts";
-import type { CallOptions } from "../../wire/rpc.ts";
+import { type CallOptions, patientTurns } from "../../wire/rpc.ts";
 import type {
   BalancerMethod,
   BalancerRequest,
@@ -122,6 +123,7 @@ export class SessionHubService implements SessionHub, Startable {
   readonly #components: SessionHubComponents;
   readonly #options: SessionHubOptions;
   readonly #tasks: TaskGroup;
+  readonly #patience = new Turns(patientTurns);
   readonly #handlers = new Map<string, AnyHandler>();
   readonly #nodes = new Map<Address, Present>();
   readonly #bySession = new Map<BalancerSession, Present>();
@@ -204,7 +206,8 @@ export class SessionHubService implements SessionHub, Startable {
     }
     const { host, logger } = this.#components;
     const answer = (method: string, body: unknown) => this.#answer(session, method, body);
-    const session: BalancerSession = openBalancerSession(stream, answer, { logger, scores: host.scores });
+    const components = { logger, scores: host.scores, patience: this.#patience };
+    const session: BalancerSession = openBalancerSession(stream, answer, components);
     this.#sessions.add(session);
     void session.ended.then((reason) => {
       this.#sessions.delete(session);

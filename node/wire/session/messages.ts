@@ -212,6 +212,7 @@ export const nodeMethods = defineMethods({
   "receipt.submit": {
     request: receiptSubmitSchema,
     response: closedObject({ accepted: Type.Literal(true) }),
+    isPatient: true,
   },
   "check.submit": {
     request: closedObject({ check: signedSchema(checkResultStructure), code: Type.Optional(publicCodeSchema) }),
@@ -321,8 +322,9 @@ export const balancerMethods = defineMethods({
       /** The offer does not follow this voucher, which the payer adopts. */
       closedObject({ held: signedSchema(voucherStructure), code: Type.Optional(publicCodeSchema) }),
     ]),
+    isPatient: true,
   },
-  "usage.report": { request: usageReportSchema, response: nothing },
+  "usage.report": { request: usageReportSchema, response: nothing, isPatient: true },
   "voucher.request": { request: voucherRequestSchema, response: voucherOfferSchema },
   "stream.watch": {
     request: closedObject({

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { Turns } from "@leat/node/kernel/turns.ts";
 import { decodeValue, encodeValue } from "@leat/node/wire/cbor.ts";
 
 const MAX_BYTES = 1_000_000;
@@ -8,15 +9,19 @@ export class FramedSocket {
   readonly #socket: Socket;
   #held: Buffer = Buffer.alloc(0);
 
-  constructor(socket: Socket, hear: (message: unknown) => void) {
+  /** @param patience What messages wait for before it is looked what they say, as in `wire/rpc.ts`. */
+  constructor(socket: Socket, hear: (message: unknown) => void, patience?: Turns) {
     this.#socket = socket;
+    const take = (bytes: Uint8Array) => hear(decodeValue(bytes, MAX_BYTES));
     socket.on("data", (chunk: Buffer) => {
       this.#held = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
       let at = 0;
       while (this.#held.length - at >= 4) {
         const end = at + 4 + this.#held.readUInt32BE(at);
         if (end > this.#held.length) break;
-        hear(decodeValue(this.#held.subarray(at + 4, end), MAX_BYTES));
+        const bytes = this.#held.subarray(at + 4, end);
+        if (patience === undefined) take(bytes);
+        else void patience.next().then(() => take(bytes));
         at = end;
       }
       this.#held = this.#held.subarray(at);

@@ -7,6 +7,7 @@ import { systemClock } from "@leat/node/kernel/clock.ts";
 import { createNodeKey } from "@leat/node/kernel/keys.ts";
 import { createMetrics } from "@leat/node/kernel/metrics.ts";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
+import { Turns } from "@leat/node/kernel/turns.ts";
 import type { CreditTerms, Work } from "@leat/node/services/payment/index.ts";
 import { PayeeService, payeeOptions } from "@leat/node/services/payment/payee-service.ts";
 import { settlementOptions } from "@leat/node/services/settlement/options.ts";
@@ -16,6 +17,7 @@ import { LevelCheckpointStore } from "@leat/node/store/checkpoints.ts";
 import { Database } from "@leat/node/store/database.ts";
 import { LevelVoucherStore } from "@leat/node/store/vouchers.ts";
 import { createChecker } from "@leat/node/wire/cbor.ts";
+import { patientTurns } from "@leat/node/wire/rpc.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { parseDeployment } from "@leat/sdk/protocol/deployment.ts";
 import { createDomain } from "@leat/sdk/protocol/eip712.ts";
@@ -120,14 +122,16 @@ async function book({ job, exact, firstSeq, receiptHashes: own }: Done, offered:
   }
 }
 
+const patience = new Turns(patientTurns);
 const server = createServer((socket) => {
-  const framed = new FramedSocket(socket, (message) => {
+  const hear = (message: unknown) => {
     const call = message as PayeeCall;
     answerTo(call).then(
       (answer) => framed.send({ id: call.id, ...(answer === undefined ? {} : { answer }) } satisfies PayeeAnswer),
       (error) => framed.send({ id: call.id, code: (error as { code?: string }).code ?? String(error) }),
     );
-  });
+  };
+  const framed = new FramedSocket(socket, hear, patience);
 });
 server.listen(given.socket, () => process.send!("ready"));
 

@@ -4,6 +4,7 @@ import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { MAX_CALLS_IN_FLIGHT } from "@leat/sdk/protocol/limits.ts";
 import { closedObject, unsignedSchema } from "@leat/sdk/protocol/schemas.ts";
 import { Type } from "typebox";
+import { Turns } from "../../../node/kernel/turns.ts";
 import { encodeValue } from "../../../node/wire/cbor.ts";
 import { PublicError } from "../../../node/wire/errors.ts";
 import type { FramedStream } from "../../../node/wire/framing.ts";
@@ -24,6 +25,7 @@ const table = defineMethods({
     response: closedObject({ amount: unsignedSchema(256) }),
   },
   wait: { request: closedObject({ name: Type.String({ maxLength: 20 }) }), response: closedObject({}) },
+  note: { request: closedObject({ text: Type.String() }), response: closedObject({}), isPatient: true },
 });
 const methods = compileMethods(table);
 const codeIs = (code: string) => (error: unknown) => isCodedError(error) && error.code === code;
@@ -42,9 +44,9 @@ describe("calls", () => {
     return { near: await dialer.open(PROTOCOL, listener.address, listener.multiaddrs(), options), far: promise };
   }
 
-  function rpc(stream: FramedStream, handler: RpcHandler, options = defaultRpcOptions) {
+  function rpc(stream: FramedStream, handler: RpcHandler, options = defaultRpcOptions, patience?: Turns) {
     const scores = hosts.create().scores;
-    const components = { logger: silentLogger, scores };
+    const components = { logger: silentLogger, scores, ...(patience === undefined ? {} : { patience }) };
     return {
       connection: new RpcConnection<typeof table>(
         stream,
@@ -91,6 +93,25 @@ describe("calls", () => {
     await assert.rejects(left.call("double", { amount: 1n }), codeIs("PUBLISH_LEASE_HELD"));
     await assert.rejects(left.call("double", { amount: 1n }), codeIs("STREAM_KEY_UNKNOWN"));
     await assert.rejects(left.call("double", { amount: 1n }), codeIs("INTERNAL"));
+  });
+
+  it("of patient methods are taken in rows, and no other waits for them", async () => {
+    const order: string[] = [];
+    const { near, far } = await connectFramed();
+    const patience = new Turns({ everyMs: 86_400_000, atOnce: 1, most: 3 });
+    await patience.next();
+    const answer: RpcHandler = async (method, body) => {
+      order.push(method);
+      return method === "double" ? double(method, body) : {};
+    };
+    const { connection: left } = rpc(near, answer);
+    void far.then((stream) => rpc(stream, answer, defaultRpcOptions, patience));
+    const notes = ["a", "b"].map((text) => left.call("note", { text }));
+    await left.call("double", { amount: 1n });
+    await left.call("wait", { name: "note" });
+    assert.deepEqual(order, ["double", "wait"]);
+    await Promise.all([...notes, left.call("note", { text: "c" })]);
+    assert.deepEqual(order, ["double", "wait", "note", "note", "note"]);
   });
 
   it("keep no more than the allowed number in flight, the rest wait", async () => {
