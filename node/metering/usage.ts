@@ -36,9 +36,17 @@ export function checkPixels(receipt: Receipt, leaves: readonly PartLeaf[], rungs
   for (const count of frames.values()) if (count > receipt.frames) throw leavesWrong("frames");
 }
 
+/** No segment is longer, as players are told (EXT-X-TARGETDURATION of 4 s, which EXTINF rounds to). */
+const MOST_INGEST_MS = 4_500;
+
+/** What of a segment's time is paid to who took it in: how long it was, nobody else can say. */
+export function ingestUnits(durationMs: number): bigint {
+  return BigInt(Math.min(durationMs, MOST_INGEST_MS));
+}
+
 /** Units of work in a receipt: milliseconds ingested, pixels encoded, bytes delivered. */
 export function countUnits(unit: PriceUnit, receipt: Receipt, leaves: readonly PartLeaf[]): bigint {
-  if (unit === "ingestMs") return BigInt(receipt.durationMs);
+  if (unit === "ingestMs") return ingestUnits(receipt.durationMs);
   if (unit === "deliveredByte") return sumOf(leaves, (leaf) => leaf.sizeBytes);
   if (unit === "storedByteSecond") throw new MeteringError({ code: "METERING_UNIT_NOT_SOLD", unit });
   return sumOf(leaves, (leaf) => leaf.pixels);

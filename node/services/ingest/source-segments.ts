@@ -1,5 +1,6 @@
 import { AudioCutter, type AudioStep } from "@leat/node/media/audio-cutter.ts";
 import type { CompletedSegment } from "@leat/node/media/boundaries.ts";
+import { ingestUnits } from "@leat/node/metering/usage.ts";
 import type { Boundary, Frame, SourceAudioConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { bytesToHex, type Hex, zeroHash } from "@leat/sdk/protocol/hex.ts";
 import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
@@ -185,7 +186,7 @@ export class SourceSegments {
         firstFrame: boundary.firstFrame,
         frames: facts?.frames.length ?? 0,
         durationMs,
-        units: BigInt(durationMs),
+        units: ingestUnits(durationMs),
       });
     }
   }

@@ -50,6 +50,11 @@ describe("usage", () => {
     assert.throws(() => priceReceipt("pixelVp9", receipt, leaves, prices), { code: "METERING_UNIT_NOT_SOLD" });
   });
 
+  it("pays no more of a segment's time than any segment has", () => {
+    const endless = { ...receipt, durationMs: 2 ** 32 - 1 };
+    assert.equal(priceReceipt("ingestMs", endless, [], prices).exact, 4_500n * 10n ** 22n);
+  });
+
   it("pays served bytes up to what is left of the budget", () => {
     const paid = (budget?: bigint) => priceReceipt("deliveredByte", receipt, leaves, prices, budget).paidUnits;
     assert.deepEqual([paid(), paid(5_000n), paid(100n), paid(0n), paid(-1n)], [1_950n, 1_950n, 100n, 0n, 0n]);
