@@ -4,12 +4,13 @@ import type { Address } from "@leat/sdk/protocol/hex.ts";
 import { MAX_CALLS_IN_FLIGHT, MAX_SESSION_MESSAGE_BYTES } from "@leat/sdk/protocol/limits.ts";
 import { publicCodeSchema } from "@leat/sdk/protocol/schemas.ts";
 import { Type } from "typebox";
-import type { Turns, TurnsOptions } from "../kernel/turns.ts";
+import type { Turns } from "../kernel/turns.ts";
 import { type Checker, createChecker, decodeValue, encodeValue } from "./cbor.ts";
 import { RemoteError, WireError } from "./errors.ts";
 import type { FramedStream } from "./framing.ts";
 import { defaultFramingLimits, type FramingLimits } from "./framing-limits.ts";
 import type { MethodTable, RequestOf, ResponseOf } from "./methods.ts";
+import { PatientCalls, tailOf } from "./patient-calls.ts";
 import type { PeerScores } from "./peer-scores.ts";
 
 /** Calls both ways over one framed stream. A message is CBOR {id, kind, method?, body?, code?}. */
@@ -41,12 +42,6 @@ export const defaultRpcOptions: RpcOptions = {
 /** Answers a call, or throws: a coded error is answered by its code, anything else by INTERNAL. */
 export type RpcHandler = (method: string, body: unknown) => Promise<unknown>;
 
-/**
- * A message that comes alone costs its host several times what it costs in a row of its like, most of it before it is
- * known what it says.
- */
-export const patientTurns: TurnsOptions = { everyMs: 20, atOnce: 10, most: 64, crowd: { least: 2, everyMs: 200 } };
-
 export interface RpcComponents {
   readonly logger: Logger;
   readonly scores: PeerScores;
@@ -75,19 +70,6 @@ export function compileMethods(table: MethodTable): CompiledMethods {
       },
     ]),
   );
-}
-
-/**
- * Of the keys of a call, `method` is the last as it is encoded here. Whoever orders them otherwise is taken at once, and
- * whoever ends another message so waits: it decides about nothing else.
- */
-function tailOf(method: string): Uint8Array {
-  return encodeValue({ method }).subarray(1);
-}
-
-function endsWith(bytes: Uint8Array, tail: Uint8Array): boolean {
-  const from = bytes.byteLength - tail.byteLength;
-  return from >= 0 && tail.every((byte, at) => bytes[from + at] === byte);
 }
 
 const envelopeChecker = createChecker(
@@ -132,8 +114,7 @@ export class RpcConnection<Out extends MethodTable> {
   readonly #options: RpcOptions;
   readonly #pending = new Map<number, PendingCall>();
   readonly #waiting: (() => void)[] = [];
-  readonly #patientTails: readonly Uint8Array[];
-  #patient = 0;
+  readonly #patient: PatientCalls;
   #nextId = 0;
   #answering = 0;
   #badMessages = 0;
@@ -153,7 +134,8 @@ export class RpcConnection<Out extends MethodTable> {
     this.#handler = handler;
     this.#components = components;
     this.#options = options;
-    this.#patientTails = [...methods.incoming.values()].flatMap(({ tail }) => tail ?? []);
+    const tails = [...methods.incoming.values()].flatMap(({ tail }) => tail ?? []);
+    this.#patient = new PatientCalls(tails, components.patience);
     this.ended = this.#read();
   }
 
@@ -257,7 +239,7 @@ export class RpcConnection<Out extends MethodTable> {
 
   async #read(): Promise<Error | undefined> {
     try {
-      for await (const bytes of this.#stream.messages) this.#takeInTurn(bytes);
+      for await (const bytes of this.#stream.messages) this.#patient.inTurn(bytes, () => this.#take(bytes));
     } catch {
       // `ended` of the stream says the same, and also what comes after the last message.
     }
@@ -267,21 +249,6 @@ export class RpcConnection<Out extends MethodTable> {
     for (const id of [...this.#pending.keys()]) this.#settle(id, ({ caller }) => caller.reject(reason));
     for (const wake of this.#waiting.splice(0)) wake();
     return error;
-  }
-
-  #takeInTurn(bytes: Uint8Array): void {
-    const { patience } = this.#components;
-    const isPatient = patience !== undefined && this.#patientTails.some((tail) => endsWith(bytes, tail));
-    // What waits is bounded as what is being answered.
-    if (!isPatient || this.#patient >= MAX_CALLS_IN_FLIGHT) {
-      this.#take(bytes);
-      return;
-    }
-    this.#patient += 1;
-    void patience.next().then(() => {
-      this.#patient -= 1;
-      this.#take(bytes);
-    });
   }
 
   #take(bytes: Uint8Array): void {

@@ -10,7 +10,8 @@ import { TaskGroup } from "../../kernel/task-group.ts";
 import { Turns } from "../../kernel/turns.ts";
 import { PublicError } from "../../wire/errors.ts";
 import type { Host } from "../../wire/host.ts";
-import { type CallOptions, patientTurns } from "../../wire/rpc.ts";
+import { patientTurns } from "../../wire/patient-calls.ts";
+import type { CallOptions } from "../../wire/rpc.ts";
 import {
   type BalancerMethod,
   type BalancerRequest,

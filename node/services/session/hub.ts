@@ -13,7 +13,8 @@ import { Turns } from "../../kernel/turns.ts";
 import { PublicError, WireError } from "../../wire/errors.ts";
 import type { FramedStream } from "../../wire/framing.ts";
 import type { Host } from "../../wire/host.ts";
-import { type CallOptions, patientTurns } from "../../wire/rpc.ts";
+import { patientTurns } from "../../wire/patient-calls.ts";
+import type { CallOptions } from "../../wire/rpc.ts";
 import type {
   BalancerMethod,
   BalancerRequest,

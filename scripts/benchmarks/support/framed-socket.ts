@@ -9,7 +9,7 @@ export class FramedSocket {
   readonly #socket: Socket;
   #held: Buffer = Buffer.alloc(0);
 
-  /** @param patience What messages wait for before it is looked what they say, as in `wire/rpc.ts`. */
+  /** @param patience What messages wait for before it is looked what they say, as in `wire/patient-calls.ts`. */
   constructor(socket: Socket, hear: (message: unknown) => void, patience?: Turns) {
     this.#socket = socket;
     const take = (bytes: Uint8Array) => hear(decodeValue(bytes, MAX_BYTES));

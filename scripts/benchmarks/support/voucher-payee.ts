@@ -17,7 +17,7 @@ import { LevelCheckpointStore } from "@leat/node/store/checkpoints.ts";
 import { Database } from "@leat/node/store/database.ts";
 import { LevelVoucherStore } from "@leat/node/store/vouchers.ts";
 import { createChecker } from "@leat/node/wire/cbor.ts";
-import { patientTurns } from "@leat/node/wire/rpc.ts";
+import { patientTurns } from "@leat/node/wire/patient-calls.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { parseDeployment } from "@leat/sdk/protocol/deployment.ts";
 import { createDomain } from "@leat/sdk/protocol/eip712.ts";
