@@ -286,9 +286,10 @@ export class FamilyPublisher {
   #closeShort(): void {
     const { sequence, rungs } = this.#open!;
     const isEmpty = [...rungs.values()].every(({ parts }) => parts.length === 0);
-    for (const [rung, { openFrames }] of rungs) {
+    for (const [rung, { openFrames, parts }] of rungs) {
       if (openFrames > 0) this.#parts.log.restartPart(rung);
-      if (isEmpty) this.#parts.log.abandon(rung);
+      // Of a maker that failed in the middle of a picture one rung may have a part and another none.
+      if (parts.length === 0) this.#parts.log.abandon(rung);
       else this.#parts.log.end(rung);
     }
     this.#open = undefined;

@@ -145,6 +145,21 @@ describe("family publisher", () => {
     assert.deepEqual(configs.sort(), ["1 0", "1 1", "2 0", "2 1"]);
   });
 
+  it("ends no rung of which no part is whole, where its maker failed between two rungs of a picture", async () => {
+    const [bad] = whole.frames.slice(7, 8).map((frame) => ({ ...frame, dts: 6 * duration }));
+    give(1, whole.frames.slice(0, 8));
+    give(2, whole.frames.slice(0, 7));
+    assert.throws(() => give(2, [bad!]), { code: "PACKAGER_FRAME_TIME" });
+    publisher.attach("second", 0);
+    give(1, rest, { config: otherConfig });
+    give(2, rest, { config: otherConfig });
+    log.close();
+    const ends = (await published()).flatMap((message) =>
+      message.type === "segmentEnd" ? [[message.rung, message.frames]] : [],
+    );
+    assert.deepEqual(ends, [[1, 7]]);
+  });
+
   it("goes on at once with a later segment where those before are given up, and keeps what is out of the one half done", () => {
     begun.set(2, begunAt(2));
     for (const rung of [1, 2]) give(rung, whole.frames.slice(0, 20));
