@@ -93,7 +93,9 @@ export class EdgeTree {
       const isBehind = this.#parts.progress.isBehind(live.row.stream, told, MAX_BEHIND);
       const before = this.#behind.get(job);
       if (!isBehind || holder === live.row.spec.origin.node) this.#behind.delete(job);
-      else if (before?.holder !== holder) this.#behind.set(job, { holder, sinceMs: nowMs });
+      // A holder that lacks it itself has first to be led past its own.
+      else if (before?.holder !== holder || this.#isBehind(live.row.stream, holder))
+        this.#behind.set(job, { holder, sinceMs: nowMs });
       else if (nowMs - before.sinceMs >= BEHIND_MS) {
         this.#behind.delete(job);
         this.#refused.note(job, holder, PARENT_BEHIND, nowMs);
@@ -101,6 +103,11 @@ export class EdgeTree {
         this.look(live.row.stream);
       }
     }
+  }
+
+  /** Whether a node that is an edge of the stream stands behind a holder of its own. */
+  #isBehind(stream: Hex, node: Address): boolean {
+    return this.#edgesOf(stream).some((edge) => edge.attempt?.node === node && this.#behind.has(edge.row.id));
   }
 
   /** An edge of the stream came, went or moved: whoever hangs below one that is gone gets another. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { EdgeTree } from "@leat/node/services/balancer/edge-tree.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { DeliverySpec, Origin } from "@leat/sdk/protocol/job.ts";
 import { type EdgeOf, useBalancer } from "../../../support/balancer-scene.ts";
@@ -7,6 +8,52 @@ import { FakeNode } from "../../../support/fake-node.ts";
 
 /** As long as an edge is not named again that did not serve another one. */
 const refusedMs = 60_000;
+
+describe("tree of edges", () => {
+  it("leads the first of a chain past one that keeps back, and blames nobody below it for that", () => {
+    let nowMs = 0;
+    const led: string[] = [];
+    /** Each below the one before it. */
+    const chain = ["0xa", "0xb", "0xc", "0xd"].map((node, at, nodes) => ({
+      row: {
+        ...{ id: `job ${node}`, stream: "0x1", primitive: "delivery", state: "running" },
+        spec: {
+          primitive: "delivery",
+          origin: { node: "0x0", multiaddrs: [] },
+          ...(at === 0 ? {} : { parents: [{ node: nodes[at - 1], multiaddrs: [] }], depth: at + 1 }),
+        },
+      },
+      attempt: { node, attempt: 1, state: "running" },
+    }));
+    const behind = new Set(["0xb", "0xc", "0xd"]);
+    const tree = new EdgeTree(
+      {
+        clock: { nowMs: () => nowMs },
+        logger: { warn: (_: string, { edge, parent }: Record<string, string>) => led.push(`${edge} past ${parent}`) },
+      } as never,
+      {
+        jobs: { find: (id: string) => chain.find(({ row }) => row.id === id), ofStream: () => chain },
+        tasks: { signal: { aborted: true } },
+        progress: { isBehind: (_: string, { job }: { job: string }) => behind.has(job.slice("job ".length)) },
+      } as never,
+    );
+    const pass = (seconds: number) => {
+      for (let second = 0; second < seconds; second += 1) {
+        // In the order in which the clock of the last one would run out first.
+        for (const { row, attempt } of chain.toReversed()) {
+          const job = { job: row.id, attempt: 1, sequence: 1 };
+          tree.beat({ node: attempt.node, heartbeat: { jobs: [job] } } as never);
+        }
+        nowMs += 1_000;
+      }
+    };
+    pass(15);
+    assert.deepEqual(led, ["0xb past 0xa"]);
+    behind.delete("0xb");
+    pass(12);
+    assert.deepEqual(led.slice(1), ["0xc past 0xb"]);
+  });
+});
 
 describe("balancer, who feeds an edge", () => {
   const scene = useBalancer();
