@@ -252,6 +252,8 @@ export class RpcConnection<Out extends MethodTable> {
   }
 
   #take(bytes: Uint8Array): void {
+    // It waited for its turn meanwhile. Nobody would hear the answer, and whoever called asks again.
+    if (this.#isOver) return;
     let message: ReturnType<typeof envelopeChecker.check>;
     try {
       const value = decodeValue(bytes, MAX_SESSION_MESSAGE_BYTES);
