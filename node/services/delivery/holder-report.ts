@@ -15,7 +15,8 @@ export class HolderReport {
   readonly #send: (report: Report) => Promise<unknown>;
   readonly #logger: Logger;
   readonly #failed = new Map<Address, string>();
-  #told: Address | undefined;
+  /** The newest that was told, or is about to be. */
+  #newest: Address | undefined;
   readonly #accepted = new NewestOnly<Address>((holder) => this.#tell(holder));
 
   constructor(key: Pick<Report, "job" | "attempt">, send: (report: Report) => Promise<unknown>, logger: Logger) {
@@ -32,7 +33,8 @@ export class HolderReport {
 
   /** This one serves now. */
   accepted(holder: Address): void {
-    if (this.#told === holder && this.#failed.size === 0) return;
+    if (this.#newest === holder && this.#failed.size === 0) return;
+    this.#newest = holder;
     this.#accepted.offer(holder);
   }
 
@@ -40,10 +42,10 @@ export class HolderReport {
     const failed = [...this.#failed].map(([node, code]) => ({ node, code }));
     try {
       await this.#send({ ...this.#key, holder, failed });
-      this.#told = holder;
       for (const { node, code } of failed) if (this.#failed.get(node) === code) this.#failed.delete(node);
     } catch (error) {
       if (!isCodedError(error)) throw error;
+      if (this.#newest === holder) this.#newest = undefined;
       this.#logger.debug("Report holder failed", { code: error.code });
     }
   }

@@ -202,6 +202,8 @@ export class RelayFeed {
     const known = this.#rungOf(rung);
     const { sequence } = known.verified;
     if (incoming === undefined || incoming.marks > 0 || incoming.head.message.sequence !== sequence) return;
+    // Another holder went on where this one ends: below here nobody would find the mark of that.
+    this.#void(rung, known);
     this.#log.append({ rung, sequence, message });
     known.verified = { ...known.verified, isWhole: true };
   }
@@ -262,7 +264,8 @@ export class RelayFeed {
  */
 function isApart({ frame }: FrameMessage, { config }: Head, { verified, open, isReordered }: RelayedRung): boolean {
   const before = (open.at(-1)?.message as FrameMessage | undefined)?.frame ?? verified;
-  const isFar = Math.max(frame.dts, frame.pts) - verified.dts > (config.config.timescale * FAR_MS) / 1000;
+  const endsAt = Math.max(frame.dts, frame.pts) + frame.duration;
+  const isFar = endsAt - verified.dts > (config.config.timescale * FAR_MS) / 1000;
   return isFar || (frame.pts < before.pts && !isReordered);
 }
 

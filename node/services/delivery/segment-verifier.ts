@@ -95,7 +95,8 @@ export class SegmentVerifier implements IncomingSegment {
   }
 
   mark(message: PartMarkMessage): void {
-    if (this.#marks.size > this.#parts.length) throw this.#fault("DELIVERY_PART_ALTERED", message.part);
+    const isNext = message.part === this.#parts.length && this.#marks.size === this.#parts.length;
+    if (!isNext) throw this.#fault("DELIVERY_PART_ALTERED", message.part);
     this.#marks.set(message.part, message);
   }
 

@@ -25,6 +25,15 @@ describe("report of holders", () => {
     await settle();
     const failed = [nodeOf(0), nodeOf(1)].map((node) => ({ node, code: "DELIVERY_PARENT_SILENT" }));
     assert.deepEqual(sent.slice(1), [{ job, attempt: 1, holder: nodeOf(1), failed }]);
+    // One that serves again tells so, also while another is being told.
+    report.accepted(nodeOf(0));
+    report.accepted(nodeOf(1));
+    await settle();
+    assert.deepEqual(
+      sent.slice(2).map(({ holder }) => holder),
+      [nodeOf(0), nodeOf(1)],
+    );
+    sent.length = 2;
     // It was told.
     report.accepted(nodeOf(1));
     await settle();

@@ -167,7 +167,7 @@ describe("relayed log", () => {
   }
 
   it("hands on a frame that is far behind the newest only when its part is verified, and those before it at once", () => {
-    const late = 10 * config.timescale;
+    const late = 10 * config.timescale - 1;
     const feed = begin();
     send(feed, frame(1), frame(late, 2), frame(late + 1, 3), frame(2, 4));
     assert.deepEqual(seen, ["1=1", `${late}=2`]);
@@ -192,6 +192,24 @@ describe("relayed log", () => {
     verify(feed, 0, ...first);
     send(feed, shownAt(5, 7), shownAt(6, 5));
     assert.deepEqual(seen.slice(2), ["3=3", "4=4", "5=5", "6=6"]);
+  });
+
+  it("makes void what nobody marked before a segment ends", async () => {
+    const lost = begin();
+    part(lost, 0, frame(0));
+    send(lost, frame(1));
+    const next = begin();
+    part(next, 0, frame(0));
+    end(next, 1, 1);
+    assert.deepEqual(await read(), ["start 1", "0=0", "mark 0", "1=1", "restart", "end"]);
+    assert.deepEqual(seen, ["0=0", "1=1", "back 1"]);
+  });
+
+  it("hands on a frame that lasts far beyond the newest only when its part is verified", () => {
+    const endless = frame(1);
+    const feed = begin();
+    send(feed, { ...endless, frame: { ...endless.frame, duration: 2 ** 31 - 1 } });
+    assert.deepEqual(seen, []);
   });
 
   it("goes back to a segment that is not whole from one that nobody verified", async () => {

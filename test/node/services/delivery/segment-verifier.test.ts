@@ -89,6 +89,21 @@ describe("segment verifier", () => {
     assert.throws(() => verify(large), { code: /DELIVERY_(SEGMENT_TOO_LARGE|PART_ALTERED)/ });
   });
 
+  it("takes no mark twice, and none out of turn", async () => {
+    const messages = await publishedMessages();
+    const markOf = (part: number) =>
+      messages.find((message) => message.type === "partMark" && message.part === part) as MediaMessage;
+    for (const [part, behind] of [
+      [0, 2],
+      [1, 1],
+      [3, 1],
+    ] as const) {
+      const at = messages.indexOf(markOf(behind));
+      const sent = [...messages.slice(0, at), markOf(part), ...messages.slice(at)];
+      assert.throws(() => verify(sent), { code: "DELIVERY_PART_ALTERED" }, `${part} before ${behind}`);
+    }
+  });
+
   describe("of this node's own origin", () => {
     it("takes the parts as their marks bring them, and packs none again", async () => {
       const messages = await publishedMessages(true);
