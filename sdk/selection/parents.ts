@@ -62,7 +62,8 @@ const POINTS_PER_STEP = 500;
 
 /**
  * Whom an edge has its stream from: the nearest holder that has room. Those who stand in are all nearer to the origin
- * than the edge itself, and none of them may ask the edge, so whoever stands in where, no circle comes about. The origin is the last resort and has room.
+ * than the edge itself, and none of them may ask the edge, so whoever stands in where, no circle comes about. The origin
+ * is the last resort and has room.
  *
  * Example with room for two each: the origin in `eu` feeds A in `eu` and B in `ap`. C in `ap` is below B, which costs
  * it 500 points, where the origin costs 1,000 and A 1,500; A stands in for B, and the origin for both.

@@ -1,4 +1,5 @@
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
+import { isAltered } from "../jobs/altered.ts";
 
 interface Refused {
   readonly code: string;
@@ -8,7 +9,7 @@ interface Refused {
 /** One that did not serve may do so later: its machine was busy, or it had no room. */
 const REFUSED_MS = 60_000;
 /** One that said it serves, and did not, has a reason, or is none to rely on. */
-const BEHIND_MS = 600_000;
+const LEFT_MS = 600_000;
 
 /** Whose stream falls behind that of its origin, while the one who feeds it says that it is there. */
 export const PARENT_BEHIND = "DELIVERY_PARENT_BEHIND";
@@ -47,7 +48,7 @@ export class RefusedHolders {
     for (const { job, operator } of edges) {
       if (operator === undefined) continue;
       for (const [node, { code }] of this.#known.get(job) ?? []) {
-        if (alters(code)) accusers.set(node, (accusers.get(node) ?? new Set()).add(operator));
+        if (isAltered(code)) accusers.set(node, (accusers.get(node) ?? new Set()).add(operator));
       }
     }
     return [...accusers].filter(([, operators]) => operators.size > 1).map(([node]) => node);
@@ -62,18 +63,6 @@ export class RefusedHolders {
 }
 
 function lastsMs(code: string): number {
-  if (alters(code)) return Number.POSITIVE_INFINITY;
-  return code === PARENT_BEHIND ? BEHIND_MS : REFUSED_MS;
-}
-
-/** What an edge says of one that sent what the stream's origin did not publish, or cannot. */
-function alters(code: string): boolean {
-  const known = [
-    "DELIVERY_PART_",
-    "DELIVERY_MESSAGE_UNEXPECTED",
-    "DELIVERY_SEGMENT_TOO_LARGE",
-    "PACKAGER_",
-    "STATEMENT_",
-  ];
-  return known.some((begin) => code.startsWith(begin));
+  if (isAltered(code)) return Number.POSITIVE_INFINITY;
+  return code === PARENT_BEHIND ? LEFT_MS : REFUSED_MS;
 }

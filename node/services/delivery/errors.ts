@@ -18,17 +18,3 @@ export class DeliveryError extends CodedError<
 export function isUnpaid(code: string): boolean {
   return ["CREDIT_EXHAUSTED", "CREDIT_SIGNER_SPENT", "CREDIT_RESERVE_SPENT"].includes(code);
 }
-
-/** Whoever sent that is to blame for it: it is nothing that the stream's origin published, or can be. */
-export function blames(code: string): boolean {
-  return (
-    [
-      "DELIVERY_PART_ALTERED",
-      "DELIVERY_PART_UNMARKED",
-      "DELIVERY_MESSAGE_UNEXPECTED",
-      "DELIVERY_SEGMENT_TOO_LARGE",
-    ].includes(code) ||
-    code.startsWith("PACKAGER_") ||
-    code.startsWith("STATEMENT_")
-  );
-}

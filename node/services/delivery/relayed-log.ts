@@ -250,9 +250,8 @@ export class RelayFeed {
 
   #rungOf(rung: number): RelayedRung {
     const verified = { sequence: -1, marks: 0, isWhole: true, dts: 0, pts: 0 };
-    const known = this.#rungs.get(rung) ?? {
-      ...{ verified, head: undefined, open: [], isSpent: false, isReordered: false },
-    };
+    const fresh = { verified, head: undefined, open: [], isSpent: false, isReordered: false };
+    const known = this.#rungs.get(rung) ?? fresh;
     this.#rungs.set(rung, known);
     return known;
   }

@@ -3,9 +3,9 @@ import { nativeStatements } from "@leat/node/kernel/secp.ts";
 import { FrameRelay } from "@leat/node/media/live-frames.ts";
 import { EdgeIntake } from "@leat/node/services/delivery/edge-intake.ts";
 import { EdgeStream, keepPart } from "@leat/node/services/delivery/edge-stream.ts";
-import { blames } from "@leat/node/services/delivery/errors.ts";
 import { RelayedLog } from "@leat/node/services/delivery/relayed-log.ts";
 import { PublishedLog } from "@leat/node/services/ingest/published-log.ts";
+import { isAltered } from "@leat/node/services/jobs/altered.ts";
 import type { FrameMessage, MediaMessage, SegmentStartMessage } from "@leat/node/wire/media/message.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import { createDomain } from "@leat/sdk/protocol/eip712.ts";
@@ -207,7 +207,7 @@ describe("edge intake", () => {
   it("leaves a holder for a frame that no origin can publish", () => {
     const frame: MediaMessage = { type: "frame", rung: 1, sequence: 1, frame: { ...frameOf(1, 0), pts: -1 } };
     const code = pull([...honest[0]!, configOf(1), startOf(1), frame])!;
-    assert.deepEqual([code, blames(code)], ["PACKAGER_FRAME_TIME", true]);
+    assert.deepEqual([code, isAltered(code)], ["PACKAGER_FRAME_TIME", true]);
   });
 
   it("goes on with another configuration in the middle of the stream, and believes none before a part", async () => {
