@@ -145,7 +145,7 @@ export class MediaNode {
     this.ingest = new IngestService(
       { ...shared, pack: packSegment, startAudio: startAudioEncode },
       defaultsOf(ingestOptions, {
-        ...{ lingerMs: 100, endWaitMs: 20_000, audioWaitMs: 50, retryMs: 50, creditWaitMs: 0 },
+        ...{ lingerMs: 5_000, endWaitMs: 20_000, audioWaitMs: 50, retryMs: 50, creditWaitMs: 0 },
         // Streams come much faster than edges are placed.
         unwatchedSegments: 20,
         ...faults.ingestOptions,
