@@ -22,7 +22,7 @@ import { FrontDoor, type IngestRanking } from "./front-door.ts";
 import { IngestNodes } from "./ingest-nodes.ts";
 import { isRunning, JobBook, type LiveJob } from "./job-book.ts";
 import { JobKeeper } from "./job-keeper.ts";
-import { endedNews, refusedNews, requireEdge } from "./news.ts";
+import { refusedNews, requireEdge } from "./news.ts";
 import type { BalancerOptions } from "./options.ts";
 import { PlaceNews } from "./place-waits.ts";
 import { Placement } from "./placement.ts";
@@ -40,6 +40,7 @@ import { SeedSource } from "./seed-source.ts";
 import { type PublishedSelection, SelectionLog } from "./selection-log.ts";
 import { StrayJobs } from "./stray-jobs.ts";
 import { StreamBook } from "./stream-book.ts";
+import { StreamEnds } from "./stream-ends.ts";
 import { StreamHealth } from "./stream-health.ts";
 import { StreamProgress } from "./stream-progress.ts";
 import { type CreatedStream, type CreateStream, type RotatedKey, Streams } from "./streams.ts";
@@ -90,8 +91,7 @@ export class BalancerService implements Balancer, Startable {
   readonly #publishing: Publishing;
   readonly #streams: Streams;
   readonly #play: Play;
-  readonly #health: StreamHealth;
-  readonly #refusals: Refusals;
+  readonly #ends: StreamEnds;
   readonly #frontDoor: FrontDoor;
   readonly #accounting: Accounting;
   readonly #reports: Reports;
@@ -100,8 +100,6 @@ export class BalancerService implements Balancer, Startable {
   readonly #news: PlaceNews;
   readonly #strays: StrayJobs;
   readonly #stopHearing: (() => void)[] = [];
-  readonly #ending = new Map<Hex, Promise<void>>();
-  readonly #pausing = new Map<Hex, Promise<void>>();
   #lastTable: CandidateTable | undefined;
   readonly views: StreamViews;
 
@@ -124,11 +122,10 @@ export class BalancerService implements Balancer, Startable {
       this.#tellEdges(stream);
       tree.look(stream);
     };
-    const onEnd = (stream: Hex, code: string) => this.#endStream(stream, code);
+    const onEnd = (stream: Hex, code: string) => this.#ends.end(stream, code);
     const playback = new PlaybackDesk(components, { streams, jobs, tasks }, options.placeRetryMs);
     const news = new PlaceNews(clock);
     const refusals = new Refusals(clock);
-    this.#refusals = refusals;
     const keeping = { jobs, streams, progress, placement, tasks, onEdges, playback, news, refusals };
     const keeper = new JobKeeper(components, options, keeping);
     const unpaid = new UnpaidWork(components, streams);
@@ -156,10 +153,9 @@ export class BalancerService implements Balancer, Startable {
     const demand = new PullDemand(components, { idleMs: options.pullIdleMs, jobs, onEdges });
     const pulls = new Pulls(components, options, { streams, jobs, nodes, tasks, demand });
     this.#pulls = pulls;
-    const onPause = (stream: Hex) => this.#pauseStream(stream);
+    const onPause = (stream: Hex) => this.#ends.pause(stream);
     const tickets = new PublishTickets(clock, options.publishTicketMs);
     const health = new StreamHealth(components.news);
-    this.#health = health;
     const publishing = { streams, jobs, placement, keeper, onEnd, pulls, onPause, tickets, health, refusals };
     this.#publishing = new Publishing(components, options, publishing);
     this.#frontDoor = new FrontDoor(components, { streams, jobs, candidates, nodes, tickets, parameters });
@@ -175,6 +171,8 @@ export class BalancerService implements Balancer, Startable {
     const place = (stream: StreamRow) => this.#play.place(stream);
     this.#restreams = new Restreams(components, { streams, jobs, tasks, place });
     this.#reports = new Reports(components, options, { streams, accounting, tasks });
+    const ending = { streams, jobs, keeper, play: this.#play, pulls, health, refusals, reports: this.#reports };
+    this.#ends = new StreamEnds(components, ending);
     this.views = new Views(components, this.#streams, candidates, { health, refusals });
     this.#handleCalls();
   }
@@ -230,7 +228,7 @@ export class BalancerService implements Balancer, Startable {
     this.#growth.start();
     // Killed after its buyer had ended it and before it was over: no node has anything to end any more.
     for (const { id, endCode } of this.#streamBook.open()) {
-      if (endCode !== null && this.#streamBook.lease(id) === undefined) await this.#endStream(id, endCode);
+      if (endCode !== null && this.#streamBook.lease(id) === undefined) await this.#ends.end(id, endCode);
     }
     this.#tasks.every(SWEEP_MS, () => this.#publishing.sweep());
     this.#tasks.every(SWEEP_MS, () => this.#writeOffs.sweep());
@@ -368,61 +366,6 @@ export class BalancerService implements Balancer, Startable {
     // Bad work is for others to say: a node that says it of itself only gives up. An origin says how the work was, no more.
     const mayBeSaid = isOwn ? code !== "CHECK_FAILED" : originVerdicts.includes(code);
     await this.#keeper.fail(job, attempt, mayBeSaid ? code : "JOB_GIVEN_UP");
-  }
-
-  /** Several may say at once that a stream is over: it ends once, by the first one's code. */
-  #endStream(stream: Hex, code: string): Promise<void> {
-    const running = this.#ending.get(stream) ?? this.#end(stream, code).finally(() => this.#ending.delete(stream));
-    this.#ending.set(stream, running);
-    return running;
-  }
-
-  async #end(stream: Hex, code: string): Promise<void> {
-    // Else it would begin a job for what is over. Where it failed the stream ends all the same.
-    await this.#pausing.get(stream)?.catch(() => {});
-    const row = await this.#streamBook.find(stream);
-    if (row === undefined || row.state === "ended") return;
-    this.#components.logger.info("End stream", { streamId: stream, code });
-    this.#play.ended(stream);
-    await this.#components.news.tell(endedNews(row, code));
-    await this.#streamBook.change(stream, {
-      state: "ended",
-      endedAtMs: this.#components.clock.nowMs(),
-      endCode: code,
-    });
-    await this.#streamBook.dropLease(stream);
-    this.#health.forget(stream);
-    await this.#keeper.endStream(stream, code === "PUBLISHER_LOST" ? "STREAM_ENDED" : code);
-    this.#refusals.forget(stream);
-    this.#reports.settle(stream);
-    this.#pulls.look();
-  }
-
-  /** As at its end, only that it may go on: with new jobs, where it stopped, once its source is there. */
-  async #pauseStream(stream: Hex): Promise<void> {
-    await this.#streamBook.exclusively(stream, async () => {
-      await this.#ending.get(stream)?.catch(() => {});
-      const pausing = this.#pause(stream).finally(() => this.#pausing.delete(stream));
-      this.#pausing.set(stream, pausing);
-      await pausing;
-    });
-    // Its buyer may have ended it meanwhile, and asked a node that had nothing more to end.
-    const row = await this.#streamBook.find(stream);
-    if (row !== undefined && row.endCode !== null) await this.#endStream(stream, row.endCode);
-  }
-
-  async #pause(stream: Hex): Promise<void> {
-    const { clock, logger } = this.#components;
-    const row = await this.#streamBook.find(stream);
-    if (row === undefined || row.state === "ended") return;
-    logger.info("Pause stream", { streamId: stream, code: row.pullCode });
-    await this.#streamBook.change(stream, { state: "created", source: null, renditions: null });
-    await this.#streamBook.dropLease(stream);
-    this.#health.forget(stream);
-    await this.#keeper.endStream(stream, "STREAM_PAUSED");
-    const { slug } = row;
-    await this.#jobs.create(stream, "ingest", { stream, slug, primitive: "ingest" }, clock.nowMs());
-    this.#reports.settle(stream);
   }
 
   #heard(presence: NodePresence): void {
