@@ -34,9 +34,9 @@ const MICROS_PER_MS_PERCENT = 10;
  * each covering one booked receipt. `channelsCpuPercent`: what that process uses of one core while 1,000 channels with
  * an open job bring a voucher every 15 s: also booking four receipts for each, one after the other, looks for collection,
  * readings of reserves and of the chain's events as often as a node makes them, a status of all every 5 s. All of its
- * threads count. Not in it: making the work, what the payers do, and the peer-to-peer transport below the messages, which wait for
- * their turn as in a session. A node is told
- * of no check before its pay: what it booked is covered by the voucher that names it.
+ * threads count. Not in it: making the work, what the payers do, and the peer-to-peer transport below the messages,
+ * which wait for their turn as in a session. A node is told of no check before its pay: what it booked is covered by the
+ * voucher that names it.
  */
 export const run: BenchCase = async ({ log, signal }) => {
   const folder = await mkdtemp(join(tmpdir(), "leat-bench-"));
