@@ -1,6 +1,7 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import { NewestOnly } from "@leat/node/kernel/newest-only.ts";
 import { FrameRelay } from "@leat/node/media/live-frames.ts";
+import { PART_TARGET_MS } from "@leat/node/media/packager.ts";
 import { findOnWish } from "@leat/node/media/playable.ts";
 import type { MediaConnection, SubscribeMessage } from "@leat/node/wire/media/message.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
@@ -69,7 +70,9 @@ export class DeliveryJob {
   constructor(job: AssignedJob<DeliverySpec>, components: DeliveryJobComponents, limits: DeliveryLimits) {
     this.job = job;
     this.#components = components;
-    this.#limits = limits;
+    // Of a source with a picture a second a part comes no sooner: it is begun by one and closed by the next.
+    const { partTargetMs = PART_TARGET_MS } = job.spec;
+    this.#limits = { ...limits, silenceMs: Math.max(limits.silenceMs, 2 * partTargetMs) };
     const { origin, parents, stream: id, slug, playback: policy = { type: "public" } } = job.spec;
     this.#sources = new Sources(job.assignment.value.node, origin, parents);
     this.#granted = job.spec.unsignedBudgetBytes;
@@ -78,7 +81,7 @@ export class DeliveryJob {
       (error) => components.logger.warn("Follow frames failed", { error }),
       () => this.#wish(),
     );
-    this.#feed = new EdgeFeed(origin.node, components.clock, limits, frames, () => this.#wish());
+    this.#feed = new EdgeFeed(origin.node, components.clock, this.#limits, frames, () => this.#wish());
     this.stream = new EdgeStream(components.keep, { id, slug, policy }, frames);
     this.stream.describe(job.spec.renditions, job.spec.partTargetMs);
     this.stream.isUnbudgeted = this.#granted === 0n;
@@ -235,6 +238,7 @@ export class DeliveryJob {
           silence.maxMs = this.#limits.silenceMs;
           this.#components.report.accepted(holder.node);
           if (isOrigin) this.#feed.heard();
+          else this.#feed.promised();
         }
         if (message.type === "end") {
           await connection.close();

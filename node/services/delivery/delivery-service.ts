@@ -47,7 +47,7 @@ export const deliveryOptions = Type.Object(
       minimum: 400,
       maximum: 30_000,
       description:
-        "How long the edge that feeds this one may say nothing, before the next is asked, milliseconds; it says every 200 ms that it is there",
+        "How long the edge that feeds this one may say nothing, before the next is asked, milliseconds, two parts where that is longer; it says every 200 ms that it is there",
     }),
     feeds: Type.Integer({
       default: 4,

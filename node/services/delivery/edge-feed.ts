@@ -37,6 +37,8 @@ export class EdgeFeed {
   #over = new AbortController();
   /** Since when nothing comes in; undefined while a holder is heard. */
   #cutOffAtMs: number | undefined;
+  /** A holder said since then that it serves. */
+  #isPromised = false;
 
   constructor(origin: Address, clock: Clock, limits: FeedLimits, frames: FrameRelay, onWish: () => void) {
     this.#origin = origin;
@@ -66,6 +68,17 @@ export class EdgeFeed {
   /** The stream comes in: its origin answers, or another holder brought some of it. That one is there says nothing. */
   heard(): void {
     this.#cutOffAtMs = undefined;
+    this.#isPromised = false;
+  }
+
+  /**
+   * A holder serves: of a source that sends a picture now and then its first part takes until the next one. Only the
+   * first such word counts, since one that says no more could give it over and over.
+   */
+  promised(): void {
+    if (this.#cutOffAtMs === undefined || this.#isPromised) return;
+    this.#cutOffAtMs = this.#clock.nowMs();
+    this.#isPromised = true;
   }
 
   /** The holder serves no more. Edges that are fed wait for the next one, for as long as they would for a silent one. */

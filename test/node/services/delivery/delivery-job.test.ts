@@ -8,6 +8,7 @@ import type { MediaMessage } from "@leat/node/wire/media/message.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import type { Frame } from "@leat/sdk/protocol/frame.ts";
 import { defaultsOf } from "../../../support/defaults.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
 import { plainConfig as config } from "../../../support/plain-config.ts";
 
 describe("delivery job", () => {
@@ -51,6 +52,30 @@ describe("delivery job", () => {
       aborted.map((error) => (error as DeliveryError).code),
       ["DELIVERY_SEGMENT_TOO_LARGE"],
     );
+  });
+
+  it("waits for the next picture of a source that sends one now and then, before it takes its holder for gone", async () => {
+    const clock = new ManualClock();
+    const failed: unknown[] = [];
+    const openMedia = async (_: unknown, peer: string) => {
+      const gone = Promise.withResolvers<void>();
+      const answers: MediaMessage[] = peer === "0xorigin" ? [{ type: "end", code: "ENDED" }] : [{ type: "accepted" }];
+      const messages = (async function* () {
+        yield* answers;
+        await gone.promise;
+      })();
+      return { send: async () => {}, close: async () => {}, abort: (error: Error) => gone.reject(error), messages };
+    };
+    const told = { accepted: () => {}, failed: (node: string, code: string) => failed.push([node, code]) };
+    const sources = { origin: { node: "0xorigin" }, parents: [{ node: "0xholder" }] };
+    const job = jobOf(0n, { ...sources, partTargetMs: 1_000 }, { clock, media: { openMedia }, report: told });
+    const running = job.run();
+    // Counted by beats, from the one that heard its answer.
+    await clock.advance(2_000);
+    assert.deepEqual(failed, []);
+    await clock.advance(200);
+    assert.deepEqual(failed, [["0xholder", "DELIVERY_PARENT_SILENT"]]);
+    assert.deepEqual(await running, { code: undefined });
   });
 
   it("says of its stream whether the buyer pays for viewers, as that changes", () => {
