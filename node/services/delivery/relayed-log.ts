@@ -16,6 +16,7 @@ import {
   type SegmentLogOptions,
   type VersionedConfig,
 } from "../jobs/segment-log.ts";
+import { arrivalAt, type SignedPlace } from "./signed-place.ts";
 
 interface Head {
   readonly message: SegmentStartMessage;
@@ -41,6 +42,8 @@ interface RelayedRung {
   isSpent: boolean;
   /** Pictures refer to later ones, as a verified part showed. */
   isReordered: boolean;
+  /** Where the newest segment of which a part was verified begins: nothing is handed on before there is one. */
+  place: SignedPlace;
 }
 
 /** A part is a fraction of it. A source that paused for longer goes on a part later. */
@@ -54,7 +57,7 @@ const FAR_MS = 10_000;
  * Frames go on as they come, ahead of their mark, as long as they stand where they must: in the segment behind what was
  * verified, on its clock, in its configuration. What a holder claims beyond that, and what comes in the place of frames
  * that were wrong, goes on once it is verified. So a holder moves nobody's place in the stream by its word, and spoils
- * one part before it is found out.
+ * one part before it is found out. When a frame came in is told by what the origin signed, which is its segment's clock.
  */
 export class RelayedLog {
   readonly #log: SegmentLog;
@@ -181,9 +184,11 @@ export class RelayFeed {
     const known = this.#rungOf(rung);
     // Another holder sent more of it than there is.
     if (incoming.held === undefined && known.open.length > incoming.same) this.#hold(rung, known, incoming);
-    if (incoming.held !== undefined) this.#release(known, incoming, incoming.held);
-    const { sequence } = incoming.head.message;
+    const { sequence, wallClockMs } = incoming.head.message;
     const marks = sequence === known.verified.sequence ? known.verified.marks : 0;
+    const first = incoming.held?.[0] ?? (known.open[0]!.message as FrameMessage);
+    if (marks === 0) known.place = { pts: first.frame.pts, wallClockMs };
+    if (incoming.held !== undefined) this.#release(known, incoming, incoming.held);
     const frames = known.open.map(({ message }) => (message as FrameMessage).frame);
     const { dts, pts } = frames.at(-1)!;
     known.isReordered ||= frames.some((frame, at) => at > 0 && frame.pts < frames[at - 1]!.pts);
@@ -240,9 +245,10 @@ export class RelayFeed {
     this.#frames.config(rung, config.version, config.config);
   }
 
-  #tellFrame(known: RelayedRung, message: FrameMessage): void {
-    const { rung, sequence, frame } = message;
-    const entry: LogEntry = { rung, sequence, message };
+  #tellFrame(known: RelayedRung, { frame: taken, ...message }: FrameMessage): void {
+    const { rung, sequence } = message;
+    const frame = { ...taken, arrivalMs: arrivalAt(known.place, taken.pts, known.head!.config.config.timescale) };
+    const entry: LogEntry = { rung, sequence, message: { ...message, frame } };
     known.open.push(entry);
     this.#log.append(entry);
     this.#frames.frame(rung, sequence, frame);
@@ -250,7 +256,8 @@ export class RelayFeed {
 
   #rungOf(rung: number): RelayedRung {
     const verified = { sequence: -1, marks: 0, isWhole: true, dts: 0, pts: 0 };
-    const fresh = { verified, head: undefined, open: [], isSpent: false, isReordered: false };
+    const place = { pts: 0, wallClockMs: 0 };
+    const fresh = { verified, head: undefined, open: [], isSpent: false, isReordered: false, place };
     const known = this.#rungs.get(rung) ?? fresh;
     this.#rungs.set(rung, known);
     return known;

@@ -27,14 +27,20 @@ describe("relayed log", () => {
   let log: RelayedLog;
   /** What a viewer by frames is told. */
   let seen: string[];
+  /** When its frames came in, as it is told. */
+  let arrivals: number[];
 
   beforeEach(() => {
     const frames = new FrameRelay();
+    arrivals = [];
     log = new RelayedLog(frames, { keptSegments: 5 });
     seen = [];
     const follower: FrameFollower = {
       config: (version) => seen.push(`config ${version}`),
-      frame: ({ dts, data }) => seen.push(`${dts}=${data[0]}`),
+      frame: ({ dts, data, arrivalMs }) => {
+        seen.push(`${dts}=${data[0]}`);
+        arrivals.push(arrivalMs);
+      },
       takeBack: (count) => seen.push(`back ${count}`),
       end: () => seen.push("end"),
     };
@@ -246,6 +252,35 @@ describe("relayed log", () => {
       liar.start(start(1, { wallClockMs: round }), { version: 0, config });
     }
     assert.equal(log.size, before + 1);
+  });
+
+  it("tells when a frame came in by what was verified, whatever a holder says of it", async () => {
+    const claimed = (dts: number, byte: number, sequence: number): FrameMessage => {
+      const { frame: facts, ...message } = frame(dts, byte, sequence);
+      return { ...message, frame: { ...facts, arrivalMs: 999_999_999 } };
+    };
+    arrivals = [];
+    // Goes on ahead of its mark, also where its head is false.
+    const liar = begin(1, { wallClockMs: 888_888_888 });
+    send(liar, claimed(9_000, 1, 1), claimed(18_000, 2, 1));
+    assert.deepEqual(arrivals.splice(0), [100, 200]);
+    const next = begin(1, { wallClockMs: 150 });
+    part(next, 0, claimed(9_000, 1, 1), claimed(18_000, 2, 1));
+    send(next, claimed(27_000, 3, 1));
+    assert.deepEqual(arrivals.splice(0), [150, 250, 350]);
+    verify(next, 1, claimed(27_000, 3, 1));
+    end(next, 1, 3);
+    // Another clock begins where its origin says.
+    next.start(start(2, { epoch: 1, wallClockMs: 60_000 }), { version: 0, config });
+    part(next, 0, claimed(900_000, 4, 2));
+    send(next, claimed(909_000, 5, 2));
+    assert.deepEqual(arrivals, [60_000, 60_100]);
+    log.close();
+    const handedOn: number[] = [];
+    for await (const message of log.readFrom(2, new AbortController().signal)) {
+      if (message.type === "frame") handedOn.push(message.frame.arrivalMs);
+    }
+    assert.deepEqual(handedOn, arrivals);
   });
 
   it("gives viewers by frames others in the place of those of an origin that is gone", () => {
