@@ -222,7 +222,8 @@ export class DeliveryJob {
     const { origin } = this.#sources;
     const isOrigin = holder.node === origin.node;
     const { assignment, spec } = this.job;
-    const subscribe = { assignment, stream: spec.stream, fromSequence: this.stream.nextSequence };
+    const fromSequence = this.stream.nextSequence;
+    const subscribe = { assignment, stream: spec.stream, fromSequence };
     const signed = isOrigin ? {} : { origin: origin.node };
     this.#connection = connection;
     try {
@@ -231,7 +232,7 @@ export class DeliveryJob {
       const tell = (rungs: readonly number[]) => connection.send({ type: "wish", rungs }).catch(() => {});
       this.#wishes = { toHolder: new NewestOnly(tell), told: "" };
       this.#wish();
-      const intake = this.#intake();
+      const intake = this.#intake(fromSequence);
       for await (const message of connection.messages) {
         silence.heard();
         if (message.type === "accepted") {
@@ -255,7 +256,7 @@ export class DeliveryJob {
     }
   }
 
-  #intake(): EdgeIntake {
+  #intake(fromSequence: number): EdgeIntake {
     const { job, stream } = this;
     const { statements, domain } = this.#components;
     return new EdgeIntake({
@@ -263,6 +264,7 @@ export class DeliveryJob {
       origin: this.#sources.origin.node,
       self: job.assignment.value.node,
       stream,
+      fromSequence,
       feed: this.#feed.begin(),
       statements,
       domain,

@@ -1,7 +1,7 @@
 import { PART_TARGET_MS } from "@leat/node/media/packager.ts";
 import type {
-  FrameMessage,
   MediaMessage,
+  PartMarkMessage,
   SegmentEndMessage,
   SegmentStartMessage,
 } from "@leat/node/wire/media/message.ts";
@@ -14,6 +14,7 @@ import type { VersionedConfig } from "../jobs/segment-log.ts";
 import type { EdgeStream, ServedSegment } from "./edge-stream.ts";
 import { DeliveryError } from "./errors.ts";
 import { OwnSegment } from "./own-segment.ts";
+import { type InnerMessage, PassedSegment } from "./passed-segment.ts";
 import type { RelayFeed } from "./relayed-log.ts";
 import { type IncomingSegment, SegmentVerifier } from "./segment-verifier.ts";
 
@@ -24,6 +25,8 @@ export interface EdgeIntakeParts {
   /** Which node this is. */
   readonly self: Address;
   readonly stream: EdgeStream;
+  /** The first segment that the holder was asked for. */
+  readonly fromSequence: number;
   /** What is handed on, to viewers by frames and to other edges. */
   readonly feed: RelayFeed;
   readonly statements: Statements;
@@ -43,7 +46,9 @@ export class EdgeIntake {
   readonly #parts: EdgeIntakeParts;
   /** By rung, as it was told last. */
   readonly #configs = new Map<number, VersionedConfig>();
-  readonly #open = new Map<number, IncomingSegment>();
+  readonly #open = new Map<number, IncomingSegment | PassedSegment>();
+  /** By rung: the newest segment that was begun, and whether a part of it was marked. */
+  readonly #begun = new Map<number, { readonly sequence: number; isMarked: boolean }>();
   /** By rung: parts that were begun since the newest that was verified. */
   readonly #attempts = new Map<number, number>();
   readonly #rungs: ReadonlySet<number>;
@@ -70,28 +75,28 @@ export class EdgeIntake {
       case "segmentStart": {
         const config = this.#configs.get(message.rung);
         if (config?.version !== message.configVersion) throw unexpected("segmentStart before its config");
+        this.#follow(message);
+        if (this.#parts.stream.hasPassed(message.rung, message.sequence)) {
+          this.#open.set(message.rung, new PassedSegment(message, this.#parts.maxBytes));
+          return;
+        }
         this.#countAttempt(message.rung);
         this.#open.set(message.rung, this.#begin(message, config.config));
         feed.start(message, config);
         return;
       }
       case "frame":
-        this.#takeFrame(this.#needOpen(message), message.frame);
-        // What the verifier refuses ends the pull: no viewer is to have it before that.
-        feed.frame(message);
-        return;
       case "partRestart":
-        this.#needOpen(message).restartPart();
-        this.#countAttempt(message.rung);
-        feed.restart(message.rung);
-        return;
       case "partMark":
-        this.#needOpen(message).mark(message);
-        feed.mark(message);
+      case "segmentEnd": {
+        if (message.type === "partMark") this.#noteMark(message);
+        const segment = this.#open.get(message.rung);
+        if (segment?.start.sequence !== message.sequence) throw unexpected("media outside of its segment");
+        if (message.type === "segmentEnd") this.#open.delete(message.rung);
+        if (segment instanceof PassedSegment) segment.pass(message);
+        else this.#takeInner(segment, message);
         return;
-      case "segmentEnd":
-        this.#end(message);
-        return;
+      }
       default:
         throw unexpected(message.type);
     }
@@ -112,6 +117,29 @@ export class EdgeIntake {
     });
   }
 
+  #takeInner(segment: IncomingSegment, message: InnerMessage): void {
+    const { feed } = this.#parts;
+    switch (message.type) {
+      case "frame":
+        this.#takeFrame(segment, message.frame);
+        // What the verifier refuses ends the pull: no viewer is to have it before that.
+        feed.frame(message);
+        return;
+      case "partRestart":
+        segment.restartPart();
+        this.#countAttempt(message.rung);
+        feed.restart(message.rung);
+        return;
+      case "partMark":
+        segment.mark(message);
+        feed.mark(message);
+        return;
+      case "segmentEnd":
+        this.#end(segment, message);
+        return;
+    }
+  }
+
   #takeFrame(verifier: IncomingSegment, frame: Frame): void {
     const { stream, feed, onServed } = this.#parts;
     const { start, config } = verifier;
@@ -125,14 +153,12 @@ export class EdgeIntake {
     feed.verified(start.rung, part.bytes);
   }
 
-  #end(message: SegmentEndMessage): void {
+  #end(segment: IncomingSegment, message: SegmentEndMessage): void {
     const { stream, feed, onServed, onSegment } = this.#parts;
-    const segment = this.#needOpen(message);
     const verified = segment.finish(message);
     const last = verified.parts.at(-1);
     // Nobody signed for one without a part.
     if (last === undefined) throw unexpected("segmentEnd before a part");
-    this.#open.delete(message.rung);
     this.#noteVerified(message.rung);
     onServed(stream.add(verified, segment.config));
     feed.verified(message.rung, last.bytes);
@@ -151,11 +177,21 @@ export class EdgeIntake {
     this.#attempts.set(rung, attempts);
   }
 
-  /** The segment that a message of its inside says it belongs to. */
-  #needOpen({ rung, sequence }: Pick<FrameMessage, "rung" | "sequence">): IncomingSegment {
-    const verifier = this.#open.get(rung);
-    if (verifier?.start.sequence !== sequence) throw unexpected("media outside of its segment");
-    return verifier;
+  /**
+   * A rung's segments come in order, from the first that was asked for, and one begins anew while no part of it is
+   * marked. What is older was signed once, too: a holder could send it for ever.
+   */
+  #follow({ rung, sequence }: SegmentStartMessage): void {
+    const begun = this.#begun.get(rung) ?? { sequence: this.#parts.fromSequence, isMarked: false };
+    if (sequence < begun.sequence || (sequence === begun.sequence && begun.isMarked)) {
+      throw unexpected("segment that was there before");
+    }
+    this.#begun.set(rung, { sequence, isMarked: false });
+  }
+
+  #noteMark({ rung, sequence }: PartMarkMessage): void {
+    const begun = this.#begun.get(rung);
+    if (begun?.sequence === sequence) begun.isMarked = true;
   }
 }
 

@@ -112,6 +112,11 @@ export class EdgeStream {
     return open?.start.sequence === sequence ? [...left, ...this.#closeOpen(open)] : left;
   }
 
+  /** Nothing of the segment is taken any more: it is whole, or a later one was begun. */
+  hasPassed(rung: number, sequence: number): boolean {
+    return sequence < this.#nextOf(rung);
+  }
+
   #newestOf(rung: number): number {
     return this.#open.get(rung)?.start.sequence ?? this.#last.get(rung) ?? -1;
   }

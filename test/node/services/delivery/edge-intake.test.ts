@@ -12,6 +12,7 @@ import { createDomain } from "@leat/sdk/protocol/eip712.ts";
 import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { DeliverySpec } from "@leat/sdk/protocol/job.ts";
+import type { Statements } from "@leat/sdk/protocol/statements.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import { plainConfig as config } from "../../../support/plain-config.ts";
 
@@ -58,6 +59,15 @@ describe("edge intake", () => {
   let log: RelayedLog;
   /** Of what a viewer by frames was told, what was not taken back: segment and number of each frame. */
   let seen: string[];
+  /** Signatures that were checked. */
+  let checked = 0;
+  const statements: Statements = {
+    ...nativeStatements,
+    verifySigned: (...args) => {
+      checked += 1;
+      nativeStatements.verifySigned(...args);
+    },
+  };
 
   before(async () => {
     honest = await publish(4);
@@ -78,8 +88,8 @@ describe("edge intake", () => {
   });
 
   /** What one holder sends, from its first word until it is gone or left: why, if it is left. */
-  function pull(messages: readonly MediaMessage[]): string | undefined {
-    const rules = { spec, origin: signer.address, self: stream as Hex, statements: nativeStatements, domain };
+  function pull(messages: readonly MediaMessage[], fromSequence = 0): string | undefined {
+    const rules = { spec, origin: signer.address, self: stream as Hex, statements, domain, fromSequence };
     const parts = { ...rules, maxBytes: 10_000, onPart: () => {}, onServed: () => {}, onSegment: () => {} };
     const intake = new EdgeIntake({ ...parts, stream: served, feed: log.feed() } as never);
     try {
@@ -114,7 +124,7 @@ describe("edge intake", () => {
     const below = new EdgeStream(keepPart, { id: stream, slug: "slug-slug", policy: { type: "public" } });
     below.describe(spec.renditions, 250);
     const next = new RelayedLog(below.frames, { keptSegments: 20 });
-    const rules = { spec, origin: signer.address, self: stream, statements: nativeStatements, domain };
+    const rules = { spec, origin: signer.address, self: stream, statements, domain, fromSequence: 0 };
     const parts = { ...rules, maxBytes: 10_000, onPart: () => {}, onServed: () => {}, onSegment: () => {} };
     const intake = new EdgeIntake({ ...parts, stream: below, feed: next.feed() } as never);
     for await (const message of log.readFrom(0, new AbortController().signal)) intake.take(message);
@@ -172,6 +182,35 @@ describe("edge intake", () => {
       const frame: MediaMessage = { type: "frame", rung: 1, sequence: 1, frame: { ...frameOf(1, 0), ...change } };
       assert.equal(pull([configOf(1), start!, frame]), "DELIVERY_MESSAGE_UNEXPECTED");
     }
+  });
+
+  it("leaves a holder that sends again what it sent, or what is older than it was asked for", async () => {
+    const old = "DELIVERY_MESSAGE_UNEXPECTED";
+    assert.equal(pull([...honest[0]!, ...honest[1]!, ...honest[0]!]), old);
+    assert.equal(pull(honest[1]!, 2), old);
+    assert.equal(pull([...honest[2]!, ...honest[2]!]), old);
+    // A part of it was marked.
+    assert.equal(pull([...until(3, 9), startOf(3)]), old);
+    assert.equal(pull(honest[3]!), undefined);
+    await assertWhole();
+  });
+
+  it("looks at nothing of a segment that it has, which comes since another rung lacks it", async () => {
+    const other: RenditionInfo = { ...rendition, rung: 2, name: "480p" };
+    assert.equal(pull(honest.slice(0, 3).flat()), undefined);
+    served.describe([rendition, other], 250);
+    checked = 0;
+    assert.equal(pull(honest.flat()), undefined);
+    // Two parts a segment: those of the last one are new.
+    assert.equal(checked, 2);
+    const large: MediaMessage = {
+      type: "frame",
+      rung: 1,
+      sequence: 0,
+      frame: { ...frameOf(0, 0), data: new Uint8Array(5_001) },
+    };
+    assert.equal(pull([...honest[0]!.slice(0, 2), large, large]), "DELIVERY_SEGMENT_TOO_LARGE");
+    await assertWhole();
   });
 
   it("takes no segment for over of which nobody signed a part", async () => {
