@@ -6,8 +6,9 @@ import type { DeliverySpec, JobTerms } from "@leat/sdk/protocol/job.ts";
 import type { PlaybackPolicy } from "@leat/sdk/protocol/playback.ts";
 import { sql } from "drizzle-orm";
 import { hashKey } from "../../node/services/balancer/ingest-ways.ts";
-import { SqlDatabase } from "../../node/store/sql/database.ts";
+import type { SqlDatabase } from "../../node/store/sql/database.ts";
 import { usdc } from "./candidates.ts";
+import { openEmptyDatabase } from "./empty-database.ts";
 import { type FakeMarket, randomHash, startMarket } from "./fake-market.ts";
 import { FakeNode } from "./fake-node.ts";
 
@@ -41,7 +42,7 @@ export function useBalancer() {
   before(async function () {
     this.timeout(60_000);
     scene.folder = await mkdtemp(join(tmpdir(), "leat-balancer-"));
-    scene.database = await SqlDatabase.open(scene.folder);
+    scene.database = await openEmptyDatabase(scene.folder);
   });
   after(async () => {
     await scene.database.close();

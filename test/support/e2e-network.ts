@@ -1,14 +1,16 @@
 import { randomInt } from "node:crypto";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { makeFolder } from "../../node/kernel/make-folder.ts";
 import type { NodeName } from "../../scripts/network/layout.ts";
 import { LocalNetwork, type LocalNetworkOptions } from "../../scripts/network/local-network.ts";
 import type { NetworkError } from "../../scripts/network/options.ts";
 import { portsPerNetwork } from "../../scripts/network/options.ts";
 import type { LadderRequest } from "../../sdk/protocol/job.ts";
 import { type StreamStart, TestStream } from "./e2e-stream.ts";
+import { copyEmptyDatabase } from "./empty-database.ts";
 
 /** Two families of two rungs, small enough that a network, a publisher and a judge share two cores. */
 export const testLadder: LadderRequest = [
@@ -17,6 +19,9 @@ export const testLadder: LadderRequest = [
   { name: "240p-vp9", codec: "vp9", height: 240, videoBitrate: 350_000, audioBitrate: 64_000 },
   { name: "180p-vp9", codec: "vp9", height: 180, videoBitrate: 250_000, audioBitrate: 64_000 },
 ];
+
+/** What the first network of this process found of this machine's encoders, as its nodes keep it. */
+let encodersFile: string | undefined;
 
 /** A real network of processes in a folder and on ports of its own, gone after the test whatever happened. */
 export class TestNetwork extends LocalNetwork {
@@ -36,12 +41,30 @@ export class TestNetwork extends LocalNetwork {
     const dataDir = await mkdtemp(join(tmpdir(), "leat-e2e-"));
     const network = new TestNetwork({ dataDir, portBase: await findPorts(), onExit: unexpected, ...options });
     try {
+      await network.#prepare();
       await network.start();
+      encodersFile ??= await readFile(network.#encodersFileOf("node-b"), "utf8").catch(() => undefined);
       return network;
     } catch (error) {
       await network.stop();
       throw error;
     }
+  }
+
+  /** What takes a new network's processors longest was done before: an empty database, and a look at all encoders. */
+  async #prepare(): Promise<void> {
+    const { dir } = this.place("balancer");
+    await makeFolder(dir, 0o700);
+    await copyEmptyDatabase(join(dir, "sql"));
+    if (encodersFile === undefined) return;
+    for (const name of ["node-b", "node-c"] as const) {
+      await makeFolder(this.place(name).dir, 0o700);
+      await writeFile(this.#encodersFileOf(name), encodersFile);
+    }
+  }
+
+  #encodersFileOf(name: NodeName): string {
+    return join(this.place(name).dir, "encoders.json");
   }
 
   /** Makes a stream and publishes it. */

@@ -18,11 +18,12 @@ import { type BalancerOptions, balancerOptions } from "../../node/services/balan
 import type { JobSession } from "../../node/services/jobs/ports.ts";
 import { SessionClientService } from "../../node/services/session/client.ts";
 import { SessionHubService } from "../../node/services/session/hub.ts";
-import { SqlDatabase } from "../../node/store/sql/database.ts";
+import type { SqlDatabase } from "../../node/store/sql/database.ts";
 import { selections } from "../../node/store/sql/schema.ts";
 import { HostService } from "../../node/wire/host.ts";
 import type { Hello } from "../../node/wire/session/presence.ts";
 import { defaultsOf } from "./defaults.ts";
+import { openEmptyDatabase } from "./empty-database.ts";
 import { balancerComponents, FakeBooks } from "./fake-market.ts";
 import { MediaNode, type NodeFaults, testDomain, testPrices, testToken } from "./media-network.ts";
 import { loopback } from "./wire-hosts.ts";
@@ -84,7 +85,7 @@ export class LiveCluster {
 
   static async start(settings: Partial<BalancerOptions> = {}): Promise<LiveCluster> {
     const folder = await mkdtemp(join(tmpdir(), "leat-cluster-"));
-    const cluster = new LiveCluster(folder, await SqlDatabase.open(folder), settings);
+    const cluster = new LiveCluster(folder, await openEmptyDatabase(folder), settings);
     await cluster.balancer.start();
     await cluster.host.start();
     await cluster.hub.start();

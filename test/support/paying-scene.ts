@@ -5,9 +5,10 @@ import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { JobTerms } from "@leat/sdk/protocol/job.ts";
 import { sql } from "drizzle-orm";
 import { hashKey } from "../../node/services/balancer/ingest-ways.ts";
-import { SqlDatabase } from "../../node/store/sql/database.ts";
+import type { SqlDatabase } from "../../node/store/sql/database.ts";
 import { JobStore } from "../../node/store/sql/job-store.ts";
 import { usdc } from "./candidates.ts";
+import { openEmptyDatabase } from "./empty-database.ts";
 import { type FakeMarket, randomHash, startMarket } from "./fake-market.ts";
 import { ManualClock } from "./manual-clock.ts";
 import { PaidNode, PayingBooks, PayingBuyer, workOf } from "./paying-market.ts";
@@ -39,7 +40,7 @@ export function usePayingMarket() {
   before(async function () {
     this.timeout(240_000);
     folder = await mkdtemp(join(tmpdir(), "leat-paying-"));
-    scene.database = await SqlDatabase.open(folder);
+    scene.database = await openEmptyDatabase(folder);
   });
   after(async () => {
     await scene.database.close();

@@ -1,8 +1,8 @@
-import { SqlDatabase } from "../../node/store/sql/database.ts";
 import { idempotencyKeys } from "../../node/store/sql/schema.ts";
+import { openEmptyDatabase } from "./empty-database.ts";
 
 /** A process that writes pairs of rows, several transactions at once, and tells how many are acknowledged, until killed. */
-const database = await SqlDatabase.open(process.argv[2]);
+const database = await openEmptyDatabase(process.argv[2]!);
 let next = 0;
 let acknowledged = 0;
 

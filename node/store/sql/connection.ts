@@ -30,13 +30,12 @@ export class SqlConnection {
     worker.on("exit", () => this.#fail(new SqlError({ code: "SQL_CLOSED" })));
   }
 
-  static open(location: string | undefined): Promise<SqlConnection> {
+  static open(location: string): Promise<SqlConnection> {
     const data: SqlWorkerData = { location };
     const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: data });
     const connection = new SqlConnection(worker);
     return new Promise((resolve, reject) => {
-      const refuse = (reason: string) =>
-        reject(new SqlError({ code: "SQL_OPEN_FAILED", location: location ?? "memory", reason }));
+      const refuse = (reason: string) => reject(new SqlError({ code: "SQL_OPEN_FAILED", location, reason }));
       worker.on("error", (error) => refuse(String(error)));
       worker.on("message", (message: SqlOpened | SqlAnswer) => {
         if (!("opened" in message)) connection.#settle(message);

@@ -27,9 +27,8 @@ export class SqlDatabase {
     this.sql = this.#drizzle(undefined);
   }
 
-  /** Opens (and migrates) the database in a folder, or one in memory. */
-  static async open(location?: string): Promise<SqlDatabase> {
-    if (location === undefined) return SqlDatabase.#open(undefined, async () => {});
+  /** Opens (and migrates) the database in a folder. */
+  static async open(location: string): Promise<SqlDatabase> {
     await makeFolder(dirname(location));
     const release = await lockFolder(location);
     try {
@@ -41,7 +40,7 @@ export class SqlDatabase {
     }
   }
 
-  static async #open(location: string | undefined, release: () => Promise<void>): Promise<SqlDatabase> {
+  static async #open(location: string, release: () => Promise<void>): Promise<SqlDatabase> {
     const database = new SqlDatabase(await SqlConnection.open(location), release);
     try {
       await database.#migrate();

@@ -20,6 +20,6 @@ export type SqlAnswer =
 export type SqlOpened = { readonly opened: true } | { readonly opened: false; readonly reason: string };
 
 export interface SqlWorkerData {
-  /** A folder, or undefined for a database that lives in memory. */
-  readonly location: string | undefined;
+  /** A folder. */
+  readonly location: string;
 }

@@ -25,7 +25,7 @@ let transaction: number | undefined;
 let working = false;
 
 const database = await open();
-const walSync = location === undefined ? undefined : new WalSync(location);
+const walSync = new WalSync(location);
 
 port.on("message", (request: SqlRequest) => {
   waiting.push(request);
@@ -35,7 +35,7 @@ port.on("message", (request: SqlRequest) => {
 async function open(): Promise<PGlite> {
   try {
     const opened = await PGlite.create({
-      ...(location === undefined ? {} : { dataDir: location }),
+      dataDir: location,
       // 128 MB by default, all of it resident: a cluster's hot rows are a few. Statistics from 3,000 rows of a table
       // instead of 30,000, since statements wait while they are taken.
       postgresqlconf: ["shared_buffers = 8MB", "default_statistics_target = 10"],
@@ -100,13 +100,13 @@ async function answer(request: Exclude<SqlRequest, { kind: "close" }>): Promise<
 }
 
 function settle(result: SqlAnswer, wrote: boolean): void {
-  if (wrote && walSync !== undefined) unsynced.push(result);
+  if (wrote) unsynced.push(result);
   else tell(result);
 }
 
 function release(): void {
   if (unsynced.length === 0) return;
-  walSync?.sync();
+  walSync.sync();
   for (const result of unsynced.splice(0)) tell(result);
 }
 

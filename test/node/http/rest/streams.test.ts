@@ -11,7 +11,7 @@ import { createServer } from "@leat/node/http/server.ts";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
 import { AllottedDelegates } from "@leat/node/services/payment/delegates.ts";
 import { WebhookService, webhookOptions } from "@leat/node/services/webhooks/webhook-service.ts";
-import { SqlDatabase } from "@leat/node/store/sql/database.ts";
+import type { SqlDatabase } from "@leat/node/store/sql/database.ts";
 import { SqlIdempotencyStore } from "@leat/node/store/sql/idempotency.ts";
 import { StreamStore } from "@leat/node/store/sql/stream-store.ts";
 import { WebhookStore } from "@leat/node/store/sql/webhook-store.ts";
@@ -27,6 +27,7 @@ import type { FastifyInstance } from "fastify";
 import { usdc } from "../../../support/candidates.ts";
 import { MemoryChannelView } from "../../../support/channel-view.ts";
 import { defaultsOf } from "../../../support/defaults.ts";
+import { openEmptyDatabase } from "../../../support/empty-database.ts";
 import { type FakeMarket, randomHash, startMarket } from "../../../support/fake-market.ts";
 import { clusterAccount, domain, FakeNode } from "../../../support/fake-node.ts";
 
@@ -48,7 +49,7 @@ describe("rest", () => {
   before(async function () {
     this.timeout(60_000);
     folder = await mkdtemp(join(tmpdir(), "leat-rest-"));
-    database = await SqlDatabase.open(folder);
+    database = await openEmptyDatabase(folder);
     market = await startMarket(database, { nodes });
     for (const node of [...nodes, buyer]) market.hub.join(node);
     const { balancer, clock } = market;

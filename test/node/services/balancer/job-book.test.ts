@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { zeroHash } from "@leat/sdk/protocol/hex.ts";
 import { JobBook, type LiveJob } from "../../../../node/services/balancer/job-book.ts";
-import { SqlDatabase } from "../../../../node/store/sql/database.ts";
+import type { SqlDatabase } from "../../../../node/store/sql/database.ts";
 import { type AttemptRow, JobStore } from "../../../../node/store/sql/job-store.ts";
+import { openEmptyDatabase } from "../../../support/empty-database.ts";
 import { codeOf, randomHash } from "../../../support/fake-market.ts";
 import { FakeNode } from "../../../support/fake-node.ts";
 
@@ -20,7 +21,7 @@ describe("job book", () => {
   before(async function () {
     this.timeout(60_000);
     folder = await mkdtemp(join(tmpdir(), "leat-jobs-"));
-    database = await SqlDatabase.open(folder);
+    database = await openEmptyDatabase(folder);
     store = new JobStore(database);
     book = new JobBook(store);
   });

@@ -14,6 +14,7 @@ import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import type { EventType } from "@leat/sdk/protocol/events.ts";
 import { sql } from "drizzle-orm";
 import { defaultsOf } from "../../../support/defaults.ts";
+import { openEmptyDatabase } from "../../../support/empty-database.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
 import { WebhookReceiver } from "../../../support/webhook-receiver.ts";
 
@@ -21,6 +22,7 @@ const account = `0x${"aa".repeat(20)}` as const;
 const other = `0x${"bb".repeat(20)}` as const;
 
 describe("webhooks", () => {
+  let folder: string;
   let database: SqlDatabase;
   let store: WebhookStore;
   let clock: ManualClock;
@@ -29,10 +31,14 @@ describe("webhooks", () => {
 
   before(async function () {
     this.timeout(60_000);
-    database = await SqlDatabase.open();
+    folder = await mkdtemp(join(tmpdir(), "leat-webhooks-"));
+    database = await openEmptyDatabase(folder);
     store = new WebhookStore(database);
   });
-  after(() => database.close());
+  after(async () => {
+    await database.close();
+    await rm(folder, { recursive: true, force: true });
+  });
   beforeEach(async () => {
     clock = new ManualClock();
     receiver = new WebhookReceiver();

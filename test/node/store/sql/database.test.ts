@@ -11,6 +11,7 @@ import { SqlError } from "../../../../node/store/sql/connection.ts";
 import { SqlDatabase } from "../../../../node/store/sql/database.ts";
 import { lockFolder } from "../../../../node/store/sql/lock.ts";
 import * as schema from "../../../../node/store/sql/schema.ts";
+import { openEmptyDatabase } from "../../../support/empty-database.ts";
 
 const node = `0x${"11".repeat(20)}` as const;
 const standing = (good: bigint) => ({ node, good, bad: 0n, passed: 0, failed: 0 });
@@ -21,7 +22,7 @@ describe("sql database", () => {
   before(async function () {
     this.timeout(60_000);
     folder = await mkdtemp(join(tmpdir(), "leat-sql-"));
-    database = await SqlDatabase.open(folder);
+    database = await openEmptyDatabase(folder);
   });
   after(async () => {
     await database.close();

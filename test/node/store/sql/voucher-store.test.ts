@@ -5,15 +5,15 @@ import { sql } from "drizzle-orm";
 import { SqlDatabase } from "../../../../node/store/sql/database.ts";
 import { SqlVoucherStore } from "../../../../node/store/sql/voucher-store.ts";
 import { describeVoucherStore } from "../../../suites/voucher-store.ts";
+import { openEmptyDatabase } from "../../../support/empty-database.ts";
 
 describe("sql voucher store", () => {
   let folder: string;
   let database: SqlDatabase;
-  // Making an embedded database takes seconds, emptying one takes none.
   before(async function () {
     this.timeout(60_000);
     folder = await mkdtemp(join(tmpdir(), "leat-sql-"));
-    database = await SqlDatabase.open(folder);
+    database = await openEmptyDatabase(folder);
   });
   after(async () => {
     await database.close();

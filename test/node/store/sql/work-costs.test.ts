@@ -9,6 +9,7 @@ import { SqlVoucherStore } from "@leat/node/store/sql/voucher-store.ts";
 import type { AttemptCost } from "@leat/node/store/sql/work-costs.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { sql } from "drizzle-orm";
+import { openEmptyDatabase } from "../../../support/empty-database.ts";
 
 const hash = (byte: number): Hex => `0x${byte.toString(16).padStart(2, "0").repeat(32)}`;
 const address = (byte: number): Hex => `0x${byte.toString(16).padStart(2, "0").repeat(20)}`;
@@ -37,7 +38,7 @@ describe("costs of a stream's work", () => {
   before(async function () {
     this.timeout(60_000);
     folder = await mkdtemp(join(tmpdir(), "leat-costs-"));
-    database = await SqlDatabase.open(folder);
+    database = await openEmptyDatabase(folder);
     store = new JobStore(database);
     vouchers = new SqlVoucherStore(database);
   });
