@@ -35,7 +35,7 @@ export interface OpenSegment extends SegmentPlace {
 }
 
 /** When a segment's earliest frame shows, in ticks of its epoch. */
-export function startOf({ parts }: LiveSegment): number {
+export function startOf({ parts }: Pick<LiveSegment, "parts">): number {
   return parts[0]?.startTicks ?? 0;
 }
 

@@ -4,7 +4,7 @@ import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { audioCodecOf, type Family, type RenditionInfo, SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import { TARGET_DURATION_S } from "./boundaries.ts";
 import { CueList } from "./cue-list.ts";
-import { type LivePart, type LiveSegment, type SegmentPlace, startOf } from "./live-segment.ts";
+import { type LivePart, type LiveSegment, type OpenSegment, type SegmentPlace, startOf } from "./live-segment.ts";
 import { writeMpd } from "./mpd.ts";
 import { MpdPeriods } from "./mpd-periods.ts";
 import { findOffered, findPlayable } from "./playable.ts";
@@ -71,7 +71,7 @@ export class LiveWindow {
     this.#parts = new WindowParts(this.#listing);
   }
 
-  /** Rises with every change but new parts: caches of what shows none go by it. */
+  /** Rises with every change but parts that go on with a segment: caches of what shows none go by it. */
   get revision(): number {
     return this.#revision;
   }
@@ -119,9 +119,10 @@ export class LiveWindow {
     this.#checkJump(place);
     const { rung, sequence } = place;
     if (sequence <= (this.#last.get(rung) ?? -1)) return;
-    this.#parts.add(place, part);
+    const begins = this.#parts.add(place, part);
     this.#changeRung(rung);
-    this.#tell();
+    if (begins) this.#change();
+    else this.#tell();
   }
 
   /** A closed segment. Segments of a rung come in order; what is skipped becomes a gap for good. */
@@ -211,11 +212,13 @@ export class LiveWindow {
       configs: this.#configs.get(info.rung)!,
       rates: measureRates(info, this.#latestConfig(info.rung)!.timescale, this.held(info.rung)),
       segments: this.held(info.rung).filter(({ sequence }) => sequence >= this.#firstListed),
+      open: this.#parts.isOn ? this.#openOf(info.rung) : undefined,
     }));
     const periods = this.#periods.arrange(sources);
     const { zeroMs } = this.#periods;
     const ranges = this.#cues.list(zeroMs + (periods[0]?.startMs ?? 0));
-    return writeMpd({ periods, zeroMs, windowMs, targetDurationS, ended: this.#ended, ranges });
+    const partTargetMs = this.#parts.isOn ? this.#parts.targetMs : undefined;
+    return writeMpd({ periods, zeroMs, windowMs, targetDurationS, ended: this.#ended, ranges, partTargetMs });
   }
 
   /** The segment that starts there, as DASH names it. */
@@ -223,6 +226,17 @@ export class LiveWindow {
     const rung = this.rendition(name)?.rung;
     const held = rung === undefined ? [] : this.held(rung);
     return held.find((segment) => segment.epoch === epoch && startOf(segment) === startTicks);
+  }
+
+  /** The same of the segment that is being written. */
+  openAt(name: string, epoch: number, startTicks: number): OpenSegment | undefined {
+    const open = this.#openOf(this.rendition(name)?.rung ?? -1);
+    return open?.epoch === epoch && startOf(open) === startTicks ? open : undefined;
+  }
+
+  /** Whether more parts of the segment may come. */
+  isOpen(name: string, sequence: number): boolean {
+    return this.#openOf(this.rendition(name)?.rung ?? -1)?.sequence === sequence;
   }
 
   /** A part, of a segment that is held or of the open one. */
@@ -317,6 +331,12 @@ export class LiveWindow {
 
   #isPlayable(info: RenditionInfo): boolean {
     return this.#latestConfig(info.rung) !== undefined && this.#listed(info.rung).length > 0;
+  }
+
+  /** One that the rung was found to lack is not waited for. */
+  #openOf(rung: number): OpenSegment | undefined {
+    const open = this.#parts.openOf(rung);
+    return open !== undefined && open.sequence > (this.#last.get(rung) ?? -1) ? open : undefined;
   }
 
   #listed(rung: number): PlaylistSegment[] {

@@ -1,7 +1,7 @@
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
-import { type LiveSegment, startOf } from "./live-segment.ts";
-import type { MpdPeriod, MpdSet } from "./mpd.ts";
+import { type LiveSegment, type OpenSegment, startOf } from "./live-segment.ts";
+import type { MpdPeriod, MpdSet, MpdTrack } from "./mpd.ts";
 import type { Rates } from "./rendition-facts.ts";
 
 /** A rendition that is played, and what is listed of it. */
@@ -11,6 +11,19 @@ export interface MpdSource {
   readonly rates: Rates;
   /** In order. */
   readonly segments: readonly LiveSegment[];
+  /** The one that is being written, where it is to be listed. */
+  readonly open?: OpenSegment | undefined;
+}
+
+/** What stands in a period. */
+interface ListedSegment extends Pick<LiveSegment, "sequence" | "epoch" | "configVersion" | "wallClockMs" | "parts"> {
+  readonly durationTicks: number;
+  readonly writtenTicks: number;
+}
+
+interface ListedSource extends Omit<MpdSource, "segments" | "open"> {
+  readonly segments: readonly ListedSegment[];
+  readonly expectedTicks: number;
 }
 
 /** Where a clock and the wall clock met: a segment's start on both. */
@@ -39,7 +52,8 @@ export class MpdPeriods {
     return this.#zeroMs ?? 0;
   }
 
-  arrange(sources: readonly MpdSource[]): MpdPeriod[] {
+  arrange(given: readonly MpdSource[]): MpdPeriod[] {
+    const sources = listSources(given);
     const spans = findSpans(sources);
     const periods = spans.map((span): MpdPeriod => {
       const { id, epoch, sequences } = span;
@@ -64,7 +78,46 @@ export class MpdPeriods {
   }
 }
 
-function timescaleOf({ configs }: MpdSource, { configVersion }: LiveSegment): number {
+/**
+ * Adds segments that are being written. One that breaks with what was before begins a period, which it does with those of
+ * all rungs: a player that finds a period without a picture goes on without one.
+ */
+function listSources(sources: readonly MpdSource[]): ListedSource[] {
+  const epoch = Math.max(...sources.map(({ segments }) => segments.at(-1)?.epoch ?? 0));
+  const [first] = sources;
+  const areAllThere = sources.every(
+    ({ open }) => open !== undefined && open.sequence === first?.open?.sequence && open.epoch === first.open.epoch,
+  );
+  return sources.map(({ info, configs, rates, segments, open }) => {
+    const closed = segments.map((segment) => ({ ...segment, writtenTicks: segment.durationTicks }));
+    const expectedTicks = expectTicks(segments);
+    const goesOn = open?.epoch === epoch && open.configVersion === segments.at(-1)?.configVersion;
+    const written = open?.parts[0]?.durationTicks ?? 0;
+    const last =
+      open !== undefined && (goesOn || areAllThere)
+        ? [{ ...open, durationTicks: expectedTicks, writtenTicks: written }]
+        : [];
+    return { info, configs, rates, segments: [...closed, ...last], expectedTicks };
+  });
+}
+
+/** Of the shortest, so much is expected at most: less than it and the next together. */
+const MOST_EXPECTED = 1.75;
+
+/**
+ * How long a segment will last that is being written. A player looks for the next one where it expects this one's end: a
+ * little too late finds it all the same, too early finds this one again, much too late passes over one.
+ *
+ * Segments of 2.0 and 2.1 s: 2.1 s. Of 2 and 4 s: 3.5 s, so that two of 2 s are not passed over.
+ */
+function expectTicks(segments: readonly LiveSegment[]): number {
+  const version = segments.at(-1)?.configVersion;
+  const lasted = segments.filter(({ configVersion }) => configVersion === version);
+  const ticks = lasted.map(({ durationTicks }) => durationTicks).filter((duration) => duration > 0);
+  return ticks.length === 0 ? 0 : Math.floor(Math.min(Math.max(...ticks), MOST_EXPECTED * Math.min(...ticks)));
+}
+
+function timescaleOf({ configs }: ListedSource, { configVersion }: ListedSegment): number {
   return configs.get(configVersion)?.timescale ?? 1;
 }
 
@@ -72,7 +125,7 @@ function timescaleOf({ configs }: MpdSource, { configVersion }: LiveSegment): nu
 const setOrder: readonly RenditionInfo["codec"][] = ["h264", "hevc", "vp9", "av1", "aac", "opus"];
 
 /** Versions only rise, so their sum names which of them are in use. */
-function findSpans(sources: readonly MpdSource[]): Span[] {
+function findSpans(sources: readonly ListedSource[]): Span[] {
   const versions = new Map(sources.map(({ info, segments }) => [info.rung, segments[0]?.configVersion ?? 0]));
   const bySequence = new Map<number, { epoch: number; changed: [rung: number, version: number][] }>();
   for (const { info, segments } of sources) {
@@ -93,19 +146,28 @@ function findSpans(sources: readonly MpdSource[]): Span[] {
   return [...spans.values()];
 }
 
-function makeSets(sources: readonly MpdSource[], { epoch, sequences }: Span): MpdSet[] {
+function makeSets(sources: readonly ListedSource[], span: Span): MpdSet[] {
   const codecs = setOrder.filter((codec) => sources.some(({ info }) => info.codec === codec));
-  return codecs.map((codec) => ({
-    id: setOrder.indexOf(codec) + 1,
-    tracks: sources.flatMap(({ info, configs, rates, segments }) => {
-      const own = segments.filter((segment) => segment.epoch === epoch && sequences.has(segment.sequence));
-      const configVersion = own.at(-1)?.configVersion ?? 0;
-      const config = configs.get(configVersion);
-      if (info.codec !== codec || own.length === 0 || config === undefined) return [];
-      const listed = own
-        .filter((segment) => segment.configVersion === configVersion)
-        .map((segment) => ({ startTicks: startOf(segment), durationTicks: segment.durationTicks }));
-      return [{ name: info.name, config, configVersion, rates, segments: listed }];
-    }),
-  }));
+  return codecs.map((codec) => {
+    const own = sources.filter(({ info }) => info.codec === codec);
+    const newest = own.map((source) => segmentsOf(source, span).at(-1)).find((segment) => segment !== undefined);
+    const takenIn = { wallClockMs: newest?.wallClockMs ?? 0, ticks: newest === undefined ? 0 : startOf(newest) };
+    return { id: setOrder.indexOf(codec) + 1, tracks: own.flatMap((source) => makeTrack(source, span)), takenIn };
+  });
+}
+
+function segmentsOf({ segments }: ListedSource, { epoch, sequences }: Span): ListedSegment[] {
+  return segments.filter((segment) => segment.epoch === epoch && sequences.has(segment.sequence));
+}
+
+function makeTrack(source: ListedSource, span: Span): MpdTrack[] {
+  const { info, configs, rates, expectedTicks } = source;
+  const own = segmentsOf(source, span);
+  const configVersion = own.at(-1)?.configVersion ?? 0;
+  const config = configs.get(configVersion);
+  if (own.length === 0 || config === undefined) return [];
+  const segments = own
+    .filter((segment) => segment.configVersion === configVersion)
+    .map((segment) => ({ ...segment, startTicks: startOf(segment) }));
+  return [{ name: info.name, config, configVersion, rates, segments, expectedTicks }];
 }

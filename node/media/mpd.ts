@@ -10,7 +10,10 @@ import type { Rates } from "./rendition-facts.ts";
 
 export interface MpdSegment {
   readonly startTicks: number;
+  /** Of one that is still being written: what is expected. */
   readonly durationTicks: number;
+  /** How much of it was there when it was first listed. */
+  readonly writtenTicks: number;
 }
 
 /** One rung within a period. */
@@ -20,6 +23,8 @@ export interface MpdTrack {
   readonly configVersion: number;
   readonly rates: Rates;
   readonly segments: readonly MpdSegment[];
+  /** How long its next segment is expected to last. */
+  readonly expectedTicks: number;
 }
 
 /** Rungs between which a player may change: of one codec, or one kind of sound. */
@@ -27,6 +32,8 @@ export interface MpdSet {
   /** The same in every period, so that a player finds its own again. */
   readonly id: number;
   readonly tracks: readonly MpdTrack[];
+  /** When its newest segment was taken in: milliseconds since 1970, and ticks of its tracks. */
+  readonly takenIn: { readonly wallClockMs: number; readonly ticks: number };
 }
 
 export interface MpdPeriod {
@@ -47,22 +54,37 @@ export interface Mpd {
   readonly targetDurationS: number;
   readonly ended: boolean;
   readonly ranges?: readonly DateRange[];
+  /** Segments are offered while they are being written, in parts of at most so long. Absent: once they are whole. */
+  readonly partTargetMs?: number | undefined;
 }
 
-const UPDATE_S = 2;
+/** How far behind players are to stay, and how often they ask what is new. */
+interface Pace {
+  readonly updateS: number;
+  readonly latencyMs: { readonly target: number; readonly min: number; readonly max: number };
+}
+
 /** A segment is known once it is over and was encoded; then a player wants two to be ahead. */
-const DELAY_S = 10;
+const wholePace: Pace = { updateS: 2, latencyMs: { target: 10_000, min: 6_000, max: 20_000 } };
+/**
+ * A segment is known with its first part. A player hears of it a second later at most, another one where a cache stands
+ * between, and wants a second to be ahead. None asks more often than once a second.
+ */
+const writtenPace: Pace = { updateS: 1, latencyMs: { target: 3_000, min: 2_000, max: 6_000 } };
 /** Served beside the manifest. */
 const TIME_FILE = "time";
+const timing = `<UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-xsdate:2014" value="${TIME_FILE}"/>`;
 
 export function writeMpd(mpd: Mpd): string {
   const { periods, zeroMs, windowMs, targetDurationS, ended, ranges = [] } = mpd;
+  const partTargetMs = ended ? undefined : mpd.partTargetMs;
+  const { updateS, latencyMs } = partTargetMs === undefined ? wholePace : writtenPace;
   const endMs = endOf(periods);
   const live = [
     'type="dynamic"',
-    `minimumUpdatePeriod="PT${UPDATE_S}S"`,
+    `minimumUpdatePeriod="PT${updateS}S"`,
     `timeShiftBufferDepth="${seconds(windowMs)}"`,
-    `suggestedPresentationDelay="PT${DELAY_S}S"`,
+    `suggestedPresentationDelay="PT${latencyMs.target / 1000}S"`,
     // When the newest segment ends: the same manifest has the same time, whoever writes it and when.
     `publishTime="${new Date(zeroMs + endMs).toISOString()}"`,
   ];
@@ -72,12 +94,14 @@ export function writeMpd(mpd: Mpd): string {
     'profiles="urn:mpeg:dash:profile:isoff-live:2011"',
     ...(ended ? over : live),
     `availabilityStartTime="${new Date(zeroMs).toISOString()}"`,
-    `minBufferTime="PT${UPDATE_S}S"`,
+    `minBufferTime="PT${updateS}S"`,
     `maxSegmentDuration="PT${targetDurationS}.5S"`,
   ];
   const lines = ['<?xml version="1.0" encoding="utf-8"?>', `<MPD ${head.join(" ")}>`];
   if (!ended) {
-    const latency = `target="${DELAY_S}000" min="${DELAY_S - 4}000" max="${2 * DELAY_S}000"`;
+    const { target, min, max } = latencyMs;
+    const measured = partTargetMs === undefined ? "" : ` referenceId="${periods.at(-1)?.sets[0]?.id ?? 0}"`;
+    const latency = `target="${target}" min="${min}" max="${max}"${measured}`;
     lines.push(
       `<ServiceDescription id="0"><Latency ${latency}/><PlaybackRate min="0.96" max="1.04"/></ServiceDescription>`,
     );
@@ -85,31 +109,40 @@ export function writeMpd(mpd: Mpd): string {
   for (const [index, period] of periods.entries()) {
     const next = periods[index + 1];
     const untilMs = next === undefined ? Number.POSITIVE_INFINITY : zeroMs + next.startMs;
-    lines.push(...writePeriod(period, writeEvents(ranges, { fromMs: zeroMs + period.startMs, untilMs })));
+    const events = writeEvents(ranges, { fromMs: zeroMs + period.startMs, untilMs });
+    lines.push(...writePeriod(period, events, partTargetMs));
   }
-  if (!ended) lines.push(`<UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-xsdate:2014" value="${TIME_FILE}"/>`);
+  if (!ended) lines.push(timing);
   return `${lines.join("\n")}\n</MPD>\n`;
 }
 
-function writePeriod({ id, epoch, startMs, clockS, sets }: MpdPeriod, events: readonly string[]): string[] {
+function writePeriod(period: MpdPeriod, events: readonly string[], partTargetMs: number | undefined): string[] {
+  const { id, startMs, sets } = period;
   const lines = [`<Period id="${id}" start="${seconds(startMs)}">`, ...events];
   for (const set of sets) {
     const [first] = set.tracks;
     if (first === undefined) continue;
     const { kind } = first.config;
-    const isVideo = kind === "video";
     lines.push(
       `<AdaptationSet id="${set.id}" contentType="${kind}" mimeType="${kind}/mp4" segmentAlignment="true" startWithSAP="1">`,
+      ...(partTargetMs === undefined ? [] : [writeReference(set)]),
       '<Role schemeIdUri="urn:mpeg:dash:role:2011" value="main"/>',
-      ...set.tracks.flatMap((track) => writeTrack(track, epoch, clockS, isVideo)),
+      ...set.tracks.flatMap((track) => writeTrack(track, period, partTargetMs)),
       "</AdaptationSet>",
     );
   }
   return [...lines, "</Period>"];
 }
 
-function writeTrack(track: MpdTrack, epoch: number, clockS: number, isVideo: boolean): string[] {
-  const { name, config, configVersion, rates, segments } = track;
+/** The wall clock at a time of the media, as it is now: the period's start alone would not tell how the two drift. */
+function writeReference({ id, takenIn: { wallClockMs, ticks } }: MpdSet): string {
+  const wallClock = new Date(wallClockMs).toISOString();
+  const facts = `id="${id}" type="encoder" wallClockTime="${wallClock}" presentationTime="${ticks}"`;
+  return `<ProducerReferenceTime ${facts}>${timing}</ProducerReferenceTime>`;
+}
+
+function writeTrack(track: MpdTrack, { epoch, clockS }: MpdPeriod, partTargetMs: number | undefined): string[] {
+  const { name, config, configVersion, rates, segments, expectedTicks } = track;
   const facts = [
     `id="${name}"`,
     `bandwidth="${Math.ceil(rates.peakBitrate)}"`,
@@ -118,15 +151,20 @@ function writeTrack(track: MpdTrack, epoch: number, clockS: number, isVideo: boo
       ? [`width="${config.width}"`, `height="${config.height}"`]
       : [`audioSamplingRate="${config.sampleRate}"`]),
   ];
-  if (isVideo && rates.frameRate !== undefined) facts.push(`frameRate="${Math.round(rates.frameRate * 1000)}/1000"`);
+  if (config.kind === "video" && rates.frameRate !== undefined)
+    facts.push(`frameRate="${Math.round(rates.frameRate * 1000)}/1000"`);
   const lines = [`<Representation ${facts.join(" ")}>`];
   if (config.kind === "audio") {
     const scheme = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011";
     lines.push(`<AudioChannelConfiguration schemeIdUri="${scheme}" value="${config.channels}"/>`);
   }
   const { timescale } = config;
+  // How long before its end a segment is there: its first part.
+  const aheadS = partTargetMs === undefined ? 0 : Math.max(0, expectedTicks / timescale - partTargetMs / 1000);
+  const early =
+    partTargetMs === undefined ? "" : ` availabilityTimeOffset="${aheadS.toFixed(3)}" availabilityTimeComplete="false"`;
   lines.push(
-    `<SegmentTemplate timescale="${timescale}" presentationTimeOffset="${Math.round(clockS * timescale)}"` +
+    `<SegmentTemplate timescale="${timescale}" presentationTimeOffset="${Math.round(clockS * timescale)}"${early}` +
       ` initialization="${name}/init-${configVersion}.mp4" media="${name}/${epoch}-$Time$.m4s"><SegmentTimeline>`,
   );
   for (const [index, { startTicks, durationTicks }] of segments.entries()) {
@@ -138,13 +176,13 @@ function writeTrack(track: MpdTrack, epoch: number, clockS: number, isVideo: boo
   return [...lines, "</SegmentTimeline></SegmentTemplate>", "</Representation>"];
 }
 
-/** Where the last segment of all ends, milliseconds since the presentation's zero. */
+/** Where what is there of the last segment ends, milliseconds since the presentation's zero. */
 function endOf(periods: readonly MpdPeriod[]): number {
   const last = periods.at(-1);
   if (last === undefined) return 0;
   const ends = last.sets.flatMap(({ tracks }) =>
     tracks.flatMap(({ config, segments }) =>
-      segments.map(({ startTicks, durationTicks }) => (startTicks + durationTicks) / config.timescale),
+      segments.map(({ startTicks, writtenTicks }) => (startTicks + writtenTicks) / config.timescale),
     ),
   );
   return last.startMs + (Math.max(last.clockS, ...ends) - last.clockS) * 1000;

@@ -33,10 +33,17 @@ export class WindowParts {
     this.#targetMs = targetMs;
   }
 
-  add(place: SegmentPlace, part: LivePart): void {
+  /** Answers whether the part begins a segment. */
+  add(place: SegmentPlace, part: LivePart): boolean {
     const open = this.#open.get(place.rung);
     const before = open?.sequence === place.sequence ? open.parts : [];
     this.#open.set(place.rung, { ...place, parts: [...before, part] });
+    return before.length === 0;
+  }
+
+  /** The segment that is being written. */
+  openOf(rung: number): OpenSegment | undefined {
+    return this.#open.get(rung);
   }
 
   /** The segment is whole now. */

@@ -10,10 +10,12 @@ import type { ViewerAccess } from "../access/viewer-access.ts";
 import { sendMissing, sendRefused } from "./answers.ts";
 import { Audiences } from "./audience.ts";
 import { countedBody } from "./counted-body.ts";
+import { durationOf, findOpen, findSegment } from "./named-segment.ts";
+import { OpenBodies } from "./open-body.ts";
 import { type Document, etagOf, PlaylistCache } from "./playlist-cache.ts";
 import { parseRange } from "./range.ts";
 import { isThere, isTooFar, readReload, Waiters } from "./reload.ts";
-import type { HlsProvider, HlsSegment, HlsStream, HlsWindow } from "./stream.ts";
+import type { HlsPart, HlsProvider, HlsStream } from "./stream.ts";
 
 /** Asks viewers for payment where a stream wants it. */
 export interface HlsDoor {
@@ -82,6 +84,7 @@ export async function hlsRoutes(
   const served = metrics.counter({ name: "leat_hls_served_bytes_total", help: "Media bytes sent to viewers" });
   const playlists = new PlaylistCache();
   const waiters = new Waiters(clock);
+  const openBodies = new OpenBodies(waiters, clock);
   const allowed = [...new Set(["Range", "Authorization", ...(door?.requestHeaders ?? [])])].join(", ");
   const exposed = ["Content-Length, Content-Range, ETag, Date", ...(door?.responseHeaders ?? [])].join(", ");
 
@@ -190,13 +193,13 @@ export async function hlsRoutes(
     return sendPlaylist(request, reply, stream, document, caching);
   }
 
-  function sendMedia(
+  async function sendMedia(
     request: FastifyRequest,
     reply: FastifyReply,
     stream: HlsStream,
     info: RenditionInfo,
     file: string,
-  ): Promise<FastifyReply> | FastifyReply {
+  ): Promise<FastifyReply> {
     const type = info.kind === "video" ? "video/mp4" : "audio/mp4";
     const init = /^init-(\d{1,9})\.mp4$/.exec(file);
     if (init !== null) {
@@ -208,6 +211,10 @@ export async function hlsRoutes(
     const part = /^(\d{1,15})\.(\d{1,9})\.m4s$/.exec(file);
     if (part !== null)
       return sendPart(request, reply, stream, info, { sequence: Number(part[1]), part: Number(part[2]) });
+    const open = findOpen(stream.window, info.name, file);
+    if (open !== undefined && door?.isPaid(stream) !== true) return sendOpen(request, reply, stream, info, open);
+    // What a segment costs is known once it is whole.
+    if (open !== undefined) await openBodies.untilWhole(stream.window, info.name, open.sequence, request.raw);
     const segment = findSegment(stream.window, info.name, file);
     const body = segment === undefined ? undefined : stream.bytes(info.rung, segment.sequence);
     if (segment === undefined || body === undefined) return sendMissing(reply, "HLS_FILE_UNKNOWN");
@@ -218,6 +225,25 @@ export async function hlsRoutes(
     const onSent = (bytes: number) => audience.sent(bytes, (durationS * bytes) / segment.sizeBytes);
     const etag = `"${sequence}-${segment.parts.at(-1)?.sha256.slice(2, 18) ?? segment.sizeBytes}"`;
     return sendBytes(request, reply, stream, { body, type, etag, count, onSent });
+  }
+
+  /** A segment that is being written goes out part by part, as those come. Its length and hash are known to nobody. */
+  function sendOpen(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    stream: HlsStream,
+    info: RenditionInfo,
+    { sequence }: { readonly sequence: number },
+  ): FastifyReply {
+    const audience = audiences.of(stream);
+    const onSent = ({ offset, sizeBytes, durationTicks }: HlsPart) => {
+      served.add(sizeBytes);
+      audience.sent(sizeBytes, durationOf(stream.window, info, durationTicks));
+      stream.count(info.rung, sequence, offset, offset + sizeBytes);
+    };
+    reply.header("cache-control", FIXED).type(info.kind === "video" ? "video/mp4" : "audio/mp4");
+    if (request.method === "HEAD") return reply.send();
+    return reply.send(openBodies.of(stream, { info, sequence, request: request.raw, response: reply.raw, onSent }));
   }
 
   /** A part that is hinted is answered when it is there: a player asks for it ahead. */
@@ -320,20 +346,4 @@ interface Served {
   readonly count: ((from: number, to: number) => void) | undefined;
   /** So many bytes of it went out, whoever pays. */
   readonly onSent?: (bytes: number) => void;
-}
-
-/** `<sequence>.m4s`, or `<epoch>-<start>.m4s`. */
-function findSegment(window: HlsWindow, name: string, file: string): HlsSegment | undefined {
-  const [, first, start] = /^(\d{1,15})(?:-(\d{1,15}))?\.m4s$/.exec(file) ?? [];
-  if (first === undefined) return undefined;
-  return start === undefined
-    ? window.segment(name, Number(first))
-    : window.segmentAt(name, Number(first), Number(start));
-}
-
-/** Seconds that media of a rung plays; of sound beside a picture none, as that is not watched twice. */
-function durationOf(window: HlsWindow, info: RenditionInfo, durationTicks: number): number {
-  const isBeside = info.kind === "audio" && window.renditions.some(({ kind }) => kind === "video");
-  const timescale = window.timescaleOf(info.name);
-  return isBeside || timescale === undefined ? 0 : durationTicks / timescale;
 }

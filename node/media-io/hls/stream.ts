@@ -5,7 +5,7 @@ import type { Guarded } from "../access/viewer-access.ts";
 
 /** What can be fetched of a stream, and the playlists over it: a `LiveWindow` is one. */
 export interface HlsWindow {
-  /** Rises with every change but new parts. */
+  /** Rises with every change but parts that go on with a segment. */
   readonly revision: number;
   /** Rises with every change that a rendition's own playlist shows. */
   revisionOf(name: string): number;
@@ -31,6 +31,10 @@ export interface HlsWindow {
   segment(name: string, sequence: number): HlsSegment | undefined;
   /** By where it starts, as DASH names it. */
   segmentAt(name: string, epoch: number, startTicks: number): HlsSegment | undefined;
+  /** The same of the one that is being written. */
+  openAt(name: string, epoch: number, startTicks: number): Pick<HlsSegment, "sequence"> | undefined;
+  /** Whether more parts of a segment may come. */
+  isOpen(name: string, sequence: number): boolean;
 }
 
 export interface HlsPart {

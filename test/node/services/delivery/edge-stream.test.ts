@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { addLive } from "@leat/node/media-io/hls/routes.ts";
 import { EdgeStream, keepPart } from "@leat/node/services/delivery/edge-stream.ts";
 import type { VerifiedSegment } from "@leat/node/services/delivery/segment-verifier.ts";
 import type { PackedPart } from "@leat/node/services/jobs/packed-segment.ts";
 import type { SegmentStartMessage } from "@leat/node/wire/media/message.ts";
 import type { VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
+import { fastify } from "fastify";
 
 const config = { kind: "video", codec: "h264", timescale: 90_000, width: 64, height: 48 } as VideoConfig;
 const rendition: RenditionInfo = { rung: 1, name: "240p", kind: "video", codec: "h264", family: "h264", bitrate: 1 };
@@ -59,6 +61,26 @@ describe("edge stream", () => {
       [[1, 21, 700, ["0: 100", "1: 200", "2: 100"]]],
     );
   });
+
+  for (const [how, leave] of [
+    ["when it is whole", () => stream.add(segmentOf(1, [partOf(0, 3), partOf(1, 4)]), config)],
+    ["when another one begins", () => stream.addPart(startOf(2), partOf(0, 5), config)],
+    ["when the stream ends", () => stream.end()],
+  ] as const) {
+    it(`ends a segment that a viewer takes while it is written ${how}`, async () => {
+      const app = fastify();
+      await addLive(app, { findStream: () => stream });
+      try {
+        stream.addPart(startOf(1), { ...partOf(0, 3), startTicks: 42_000 }, config);
+        const answer = app.inject({ url: "/live/slug/240p/0-42000.m4s" });
+        await app.inject({ url: "/live/slug/time" });
+        leave();
+        assert.deepEqual((await answer).rawPayload, Buffer.from(stream.bytes(1, 1)!));
+      } finally {
+        await app.close();
+      }
+    });
+  }
 
   it("takes the parts that it has from its origin again, and none that is another", () => {
     stream.addPart(startOf(1), partOf(0, 3), config);
