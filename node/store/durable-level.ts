@@ -6,6 +6,12 @@ import { openError, reasonOf, StoreError } from "./errors.ts";
 import { findDamage } from "./log-check.ts";
 import { clearRoomCheck, findRoomMissing } from "./room.ts";
 
+/**
+ * Most records live for seconds: a receipt that is booked is vouchered soon after. With the usual 4 MB they are sorted
+ * into files and merged away again; most of these are gone before they fill 16.
+ */
+const WRITE_BUFFER_BYTES = 16 * 1024 * 1024;
+
 /** A write that failed, and what stood before it under the keys that it would have changed. */
 interface Failure {
   readonly reason: string;
@@ -41,7 +47,7 @@ export class DurableLevel {
     await clearRoomCheck(location);
     await assertWhole(location);
     // Opens by itself from here on.
-    const level = new Level<string, string>(location, { valueEncoding: "utf8" });
+    const level = new Level<string, string>(location, { valueEncoding: "utf8", writeBufferSize: WRITE_BUFFER_BYTES });
     await openLevel(level, location);
     return new DurableLevel(location, level);
   }
