@@ -6,7 +6,7 @@ import { encodeValue } from "./cbor.ts";
  * A message that comes alone costs its host several times what it costs in a row of its like, most of it before it is
  * known what it says.
  */
-export const patientTurns: TurnsOptions = { everyMs: 20, atOnce: 10, most: 64, crowd: { least: 2, everyMs: 200 } };
+export const patientTurns: TurnsOptions = { everyMs: 20, atOnce: 10, most: 64, crowd: { least: 2, everyMs: 500 } };
 
 /**
  * What a call of the method ends with: of its keys, `method` is the last as it is encoded here. Whoever orders them
