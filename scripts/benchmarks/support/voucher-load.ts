@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { connect } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
 import { nextVoucher } from "@leat/node/metering/voucher-rules.ts";
 import { hubChannel } from "@leat/sdk/protocol/channel.ts";
@@ -24,13 +24,15 @@ const RECEIPT_WORTH = 2n;
 /** The payee's process, and calls to it. */
 export class PayeeProcess {
   readonly #child: ChildProcess;
+  readonly #server: Server;
   readonly #socket: FramedSocket;
   readonly #pending = new Map<number, (answer: PayeeAnswer) => void>();
   #nextId = 0;
 
-  private constructor(child: ChildProcess, path: string) {
+  private constructor(child: ChildProcess, server: Server, socket: Socket) {
     this.#child = child;
-    this.#socket = new FramedSocket(connect(path), (message) => {
+    this.#server = server;
+    this.#socket = FramedSocket.accept(socket, (message) => {
       const answer = message as PayeeAnswer;
       this.#pending.get(answer.id)?.(answer);
       this.#pending.delete(answer.id);
@@ -38,11 +40,18 @@ export class PayeeProcess {
   }
 
   static async start(given: PayeeArguments): Promise<PayeeProcess> {
+    const server = createServer();
+    server.listen(given.socket);
+    await once(server, "listening");
     const script = new URL("./voucher-payee.ts", import.meta.url);
     const child = fork(script, [JSON.stringify(given)], { execArgv: NODE_FLAGS });
-    const [first] = await Promise.race([once(child, "message"), once(child, "exit")]);
-    if (first !== "ready") throw new Error("the payee's process ended before it listened");
-    return new PayeeProcess(child, given.socket);
+    const socket = await Promise.race([
+      once(server, "connection").then(([socket]) => socket as Socket),
+      once(child, "exit").then(() => undefined),
+    ]);
+    if (socket !== undefined) return new PayeeProcess(child, server, socket);
+    server.close();
+    throw new Error("the payee's process ended before it connected");
   }
 
   async call(body: object): Promise<unknown> {
@@ -72,6 +81,7 @@ export class PayeeProcess {
 
   async stop(): Promise<void> {
     this.#socket.close();
+    this.#server.close();
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const ended = once(this.#child, "exit");
     this.#child.send("stop");

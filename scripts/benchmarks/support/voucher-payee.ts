@@ -1,4 +1,3 @@
-import { createServer } from "node:net";
 import { chainOptions, connectChain, createWallet } from "@leat/node/chain/clients.ts";
 import { gasOf } from "@leat/node/chain/gas.ts";
 import { RegistryView } from "@leat/node/chain/registry-view.ts";
@@ -122,18 +121,14 @@ async function book({ job, exact, firstSeq, receiptHashes: own }: Done, offered:
   }
 }
 
-const patience = new Turns(patientTurns);
-const server = createServer((socket) => {
-  const hear = (message: unknown) => {
-    const call = message as PayeeCall;
-    answerTo(call).then(
-      (answer) => framed.send({ id: call.id, ...(answer === undefined ? {} : { answer }) } satisfies PayeeAnswer),
-      (error) => framed.send({ id: call.id, code: (error as { code?: string }).code ?? String(error) }),
-    );
-  };
-  const framed = new FramedSocket(socket, hear, patience);
-});
-server.listen(given.socket, () => process.send!("ready"));
+const hear = (message: unknown) => {
+  const call = message as PayeeCall;
+  answerTo(call).then(
+    (answer) => framed.send({ id: call.id, ...(answer === undefined ? {} : { answer }) } satisfies PayeeAnswer),
+    (error) => framed.send({ id: call.id, code: (error as { code?: string }).code ?? String(error) }),
+  );
+};
+const framed = FramedSocket.connect(given.socket, hear, new Turns(patientTurns));
 
 process.on("message", (message) => {
   if (message === "cost") {
@@ -147,7 +142,7 @@ process.on("disconnect", () => void stop());
 
 async function stop(): Promise<void> {
   clearInterval(status);
-  server.close();
+  framed.close();
   await settlement.stop();
   await payee.stop();
   await sender.stop();
