@@ -143,11 +143,13 @@ export class Placement {
 
   /** After a restart: a job that runs goes on in both books at the terms that it began with. */
   async resume(stream: StreamRow, live: RunningLive): Promise<void> {
-    const { payer, payee, clusterAccount } = this.#components;
-    const { attempt, node, prices, units, assignment } = live.attempt;
+    const { payer, payee, jobStore, clusterAccount } = this.#components;
+    const { job, attempt, node, prices, units, startSequence, assignment } = live.attempt;
     const input = { stream, live, units: Number(units) };
     const { validUntil } = assignment.value;
-    await payee.resumeJob(this.#retailTerms(input, attempt, prices, validUntil));
+    const newest = await jobStore.newestReceipt(job, attempt);
+    const booked = newest === undefined ? startSequence : newest + 1;
+    await payee.resumeJob(this.#retailTerms(input, attempt, prices, validUntil), BigInt(booked));
     const channel = hubChannel(clusterAccount, node, stream.token);
     await payer.openJob({ ...this.#terms(input, attempt, prices, validUntil), channel });
   }

@@ -146,8 +146,11 @@ export interface Payee {
    * CREDIT_RESERVE_SHORT (the confirmed, unthawing reserve does not cover the credit), CREDIT_QUOTE_EXPIRED.
    */
   openJob(terms: CreditTerms, prepay?: VoucherOffer): Promise<void>;
-  /** Goes on with a job that was open before a restart: its terms were judged when it began. */
-  resumeJob(terms: CreditTerms): Promise<void>;
+  /**
+   * Goes on with a job that was open before a restart: its terms were judged when it began.
+   * @param booked One past its newest segment that is booked: what began before is under way no more.
+   */
+  resumeJob(terms: CreditTerms, booked: bigint): Promise<void>;
   /** Books work that was done. False when it was booked before. */
   earned(work: Work): Promise<boolean>;
   /** Segments `first` to `last` of an open job were given to be worked on: what of them is not booked yet is under way. */

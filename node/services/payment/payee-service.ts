@@ -155,10 +155,11 @@ export class PayeeService implements Payee, Startable {
     return this.#gate.judgePayer(payer);
   }
 
-  async resumeJob(terms: CreditTerms): Promise<void> {
+  async resumeJob(terms: CreditTerms, booked: bigint): Promise<void> {
     this.#intake.checkChannel(terms.channel);
     const book = await this.#books.open(terms.channel);
     this.#books.openJob(book, terms);
+    book.underWay.begun(terms.job, booked, booked - 1n);
     this.#jobs.remember(terms.job, book);
   }
 

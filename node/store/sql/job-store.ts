@@ -103,6 +103,15 @@ export class JobStore {
     return row;
   }
 
+  /** The last segment of an attempt that has a receipt. */
+  async newestReceipt(job: Hex, attempt: number): Promise<number | undefined> {
+    const [row] = await this.#database.sql
+      .select({ seq: max(receipts.seq) })
+      .from(receipts)
+      .where(and(eq(receipts.job, job), eq(receipts.attempt, attempt)));
+    return row?.seq ?? undefined;
+  }
+
   async markReceipt(hash: Hex, change: { booked?: true; reported?: true; writtenOff?: true }): Promise<void> {
     await this.#database.sql.update(receipts).set(change).where(eq(receipts.hash, hash));
   }

@@ -26,7 +26,7 @@ describe("vouchers that a payee asks for early", () => {
       if (request.kind === "usage") early += 1;
       return change(await agent.answerRequest(request), request);
     });
-    await payee.resumeJob({ ...termsOf(job), channel: retail });
+    await payee.resumeJob({ ...termsOf(job), channel: retail }, 0n);
     const earn = async (seq: bigint, seconds: bigint) => {
       const work = workOf(job, seq, seconds * second, retail);
       await payee.earned(work);
