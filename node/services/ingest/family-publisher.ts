@@ -45,6 +45,8 @@ export class FamilyPublisher {
   /** Whole in every rung and not judged yet. */
   readonly #ended = new Map<number, PublishedSegment>();
   #open: PublishedSegment | undefined;
+  /** Half done and signed by the attached maker: it sends that again before anything else. */
+  #promised: number | undefined;
   #maker = "";
   #next: number;
 
@@ -67,10 +69,12 @@ export class FamilyPublisher {
     this.#queues.clear();
     const isOther = maker !== this.#maker;
     this.#maker = maker;
+    this.#promised = undefined;
     if (isOther) for (const sequence of [...this.#ended.keys()]) this.#abandon(sequence);
     this.#endWhole();
     const open = this.#open;
     if (open === undefined || (!isOther && fromSequence > open.sequence)) {
+      this.#promised = open?.sequence;
       return { sequence: Math.max(fromSequence, this.#next) };
     }
     const rungs = [...open.rungs.entries()];
@@ -103,9 +107,10 @@ export class FamilyPublisher {
     if (rest !== undefined) this.#closeShort();
   }
 
-  /** The attached maker begins at `sequence`: what is half done before it stays so. */
+  /** The attached maker begins at `sequence`: what is half done before it stays so, but what it sends again. */
   beginAt(sequence: number): void {
-    if (this.#open !== undefined && this.#open.sequence < sequence) this.#closeShort();
+    const open = this.#open;
+    if (open !== undefined && open.sequence < sequence && open.sequence !== this.#promised) this.#closeShort();
   }
 
   /** Takes a frame of the attached maker, and publishes what can be. */

@@ -205,6 +205,32 @@ describe("family publisher", () => {
     assert.deepEqual(shown(await published(), 1), picturesOf(0, 60));
   });
 
+  it("waits for what its maker signed and sends again, however late it comes back, and no longer than it does so", () => {
+    for (const sequence of [10, 11]) begun.set(sequence, begunAt(sequence));
+    const moved = (sequence: number) => whole.frames.map((frame) => ({ ...frame, ...shift(frame, sequence) }));
+    const comeBackLate = () => {
+      assert.deepEqual(publisher.attach("first", 2), { sequence: 2 });
+      publisher.beginAt(10);
+      publisher.track.skipTo(10);
+    };
+    for (const rung of [1, 2]) give(rung, whole.frames);
+    for (const rung of [1, 2]) give(rung, moved(1).slice(0, 20), { sequence: 1 });
+    comeBackLate();
+    for (const rung of [1, 2]) give(rung, moved(1), { sequence: 1 });
+    assert.notEqual(publisher.find(1, "first"), undefined);
+    for (const rung of [1, 2]) give(rung, moved(10).slice(0, 20), { sequence: 10 });
+    assert.equal(publisher.isShown(10), true);
+    assert.deepEqual(abandoned, []);
+    // It broke its word: what is half done stays so.
+    assert.deepEqual(publisher.attach("first", 11), { sequence: 11 });
+    publisher.beginAt(11);
+    publisher.track.skipTo(11);
+    assert.deepEqual(abandoned, []);
+    for (const rung of [1, 2]) give(rung, moved(11).slice(0, 20), { sequence: 11 });
+    assert.deepEqual(abandoned, [10]);
+    assert.equal(publisher.isShown(11), true);
+  });
+
   it("holds what is shown until it is judged or given up, and of one who signs for nothing the newest alone", () => {
     const segments = 34;
     for (let sequence = 0; sequence < segments; sequence += 1) {
