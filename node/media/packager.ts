@@ -16,6 +16,11 @@ export const PART_TARGET_MS = 250;
 export const SHORTEST_PART_RATIO = 0.85;
 /** The fragment number holds segment and part in 32 bits; a 4 s segment of 250 ms parts has 16. */
 export const MAX_PARTS = 4_096;
+/**
+ * What edges take of one part: frames that last no time fill none. The longest part of pictures has 60, at 240 a second;
+ * sound of 2.5 ms for as long as a picture that lasts a second has 400.
+ */
+export const MAX_PART_FRAMES = { video: 250, audio: 1_000 };
 
 /** Durations and composition offsets are 32-bit fields, the offset signed. */
 const LONGEST_TICKS = 2 ** 31 - 1;

@@ -36,6 +36,7 @@ export const endTexts: Readonly<Record<string, string>> = {
   QUOTE_WRONG: "the node's quote was not for what was asked",
   CREDIT_EXHAUSTED: "its work was not paid, or not checked, in time, and it does no more on credit",
   TRANSCODING_TOO_LATE: "the node is behind: what it made was out already, or too old to be shown, and is not paid",
+  TRANSCODING_PART_ENDLESS: "the node's pictures last too short for their number: no edge takes a part of so many",
   CREDIT_SIGNER_SPENT: "the key that signs for the cluster may promise no more",
   CREDIT_RESERVE_SPENT: "the cluster's reserve for the node is used up",
   INGEST_BALANCER_AWAY: "the cluster's balancer did not answer the node",

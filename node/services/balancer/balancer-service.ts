@@ -69,7 +69,7 @@ export interface Balancer {
 }
 
 /** What an origin may say of the work that it checks. */
-const originVerdicts: readonly string[] = ["CHECK_FAILED", "TRANSCODING_TOO_LATE"];
+const originVerdicts: readonly string[] = ["CHECK_FAILED", "TRANSCODING_TOO_LATE", "TRANSCODING_PART_ENDLESS"];
 /** How often leases, and work that nobody checked, are looked over. */
 const SWEEP_MS = 1_000;
 

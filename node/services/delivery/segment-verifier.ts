@@ -1,4 +1,4 @@
-import { type Part, partTargetTicks, SegmentPackager } from "@leat/node/media/packager.ts";
+import { MAX_PART_FRAMES, type Part, partTargetTicks, SegmentPackager } from "@leat/node/media/packager.ts";
 import { RunningHash } from "@leat/node/media/running-hash.ts";
 import type { PartMarkMessage, SegmentEndMessage, SegmentStartMessage } from "@leat/node/wire/media/message.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
@@ -40,12 +40,6 @@ export interface IncomingSegment {
   restartPart(): number;
   finish(end: SegmentEndMessage): VerifiedSegment;
 }
-
-/**
- * Frames that last no time fill no part. The longest part of pictures has 60, at 240 a second; sound of 2.5 ms for as
- * long as a picture that lasts a second has 400.
- */
-const MAX_PART_FRAMES = { video: 250, audio: 1_000 };
 
 /**
  * Packages one segment anew from its frames and holds every part against the origin's signed running hash: bytes that

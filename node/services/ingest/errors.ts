@@ -17,6 +17,7 @@ export class IngestError extends CodedError<
   | { code: "INGEST_TRANSCODER_LATE"; segments: number }
   | { code: "INGEST_RECEIPT_WRONG"; field: string }
   | { code: "INGEST_RENDITIONS_SHORT"; sequence: number }
+  | { code: "INGEST_PART_ENDLESS"; rung: number; sequence: number }
   | { code: "INGEST_CHECK_FAILED"; sequence: number; reason: string }
   | { code: BuyerStop }
 > {}

@@ -1,5 +1,8 @@
+import { MAX_PART_FRAMES } from "@leat/node/media/packager.ts";
 import type { PackedPart, PackedSegment } from "@leat/node/services/jobs/packed-segment.ts";
+import { isCodedError } from "@leat/sdk/base/errors.ts";
 import { type Frame, isSameConfig, type VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import { IngestError } from "./errors.ts";
 import type { FamilyTrack } from "./family-track.ts";
 import { type Head, isGoodFirst } from "./first-picture.ts";
 import { type BegunSegment, isSame, type MadeFrame, type MadeRange, packedRange } from "./made-range.ts";
@@ -48,6 +51,8 @@ export class FamilyPublisher {
   /** Half done and signed by the attached maker: it sends that again before anything else. */
   #promised: number | undefined;
   #maker = "";
+  /** Why nothing more of the maker goes out. */
+  #unfit: Error | undefined;
   #next: number;
 
   constructor(track: FamilyTrack, parts: FamilyPublisherParts) {
@@ -67,6 +72,7 @@ export class FamilyPublisher {
    */
   attach(maker: string, fromSequence: number): { readonly sequence: number; readonly rest?: MadeRange } {
     this.#queues.clear();
+    this.#unfit = undefined;
     const isOther = maker !== this.#maker;
     this.#maker = maker;
     this.#promised = undefined;
@@ -113,12 +119,17 @@ export class FamilyPublisher {
     if (open !== undefined && open.sequence < sequence && open.sequence !== this.#promised) this.#closeShort();
   }
 
-  /** Takes a frame of the attached maker, and publishes what can be. */
+  /**
+   * Takes a frame of the attached maker, and publishes what can be.
+   * @throws PackagerError for a frame that no packager takes, INGEST_PART_ENDLESS for one too many in its part
+   */
   take(rung: number, made: MadeFrame): void {
+    if (this.#unfit !== undefined) throw this.#unfit;
     const queue = this.#queues.get(rung) ?? [];
     this.#queues.set(rung, queue);
     queue.push(made);
     this.#advance();
+    if (this.#unfit !== undefined) throw this.#unfit;
   }
 
   /** The source of a segment is whole: what was published of it may be, too. */
@@ -185,7 +196,18 @@ export class FamilyPublisher {
     if (this.#open !== undefined) this.#closeShort();
   }
 
+  /** Whoever brings the source must not hear of a transcoder's frame: its own maker does, with what it sends next. */
   #advance(): void {
+    try {
+      this.#publishHeads();
+    } catch (error) {
+      if (!isCodedError(error)) throw error;
+      this.#unfit = error;
+      this.#queues.clear();
+    }
+  }
+
+  #publishHeads(): void {
     for (;;) {
       this.#dropStale();
       const heads = this.track.renditions.map(({ rung }) => ({ rung, made: this.#queues.get(rung)?.[0] }));
@@ -261,7 +283,11 @@ export class FamilyPublisher {
   }
 
   #push(rung: number, frame: Frame): void {
-    const published = this.#open!.rungs.get(rung)!;
+    const { sequence, rungs } = this.#open!;
+    const published = rungs.get(rung)!;
+    if (published.openFrames >= MAX_PART_FRAMES.video) {
+      throw new IngestError({ code: "INGEST_PART_ENDLESS", rung, sequence });
+    }
     const part = this.#parts.log.push(rung, frame);
     published.frames.push(frame);
     published.openFrames = part === undefined ? published.openFrames + 1 : 1;

@@ -1,4 +1,5 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
+import { MAX_PART_FRAMES, PackagerError } from "@leat/node/media/packager.ts";
 import type { FrameMessage, MediaConnection, MediaMessage, SubscribeMessage } from "@leat/node/wire/media/message.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
@@ -110,8 +111,8 @@ export class TranscodeLink {
   }
 
   /**
-   * Resolves when the transcoder closed. Rejects with INGEST_CHECK_FAILED for work that must not be paid, with another
-   * IngestError for a peer that does not keep to the protocol, and with what broke the connection.
+   * Resolves when the transcoder closed. Rejects with INGEST_CHECK_FAILED for work that must not be paid, with
+   * INGEST_TRANSCODER_LATE or INGEST_PART_ENDLESS for one that another should replace, with another IngestError for a peer that does not keep to the protocol, and with what broke the connection.
    */
   async run(): Promise<void> {
     this.#publisher = this.#source.publisherOfJob(this.#subscribe.assignment.value.job);
@@ -211,7 +212,12 @@ export class TranscodeLink {
       this.#publisher?.attachLate(this.#maker);
       if (this.#publisher !== undefined && this.#skipped) this.#source.beginAt(this.#publisher, this.#start.sequence);
     }
-    this.#publisher?.take(message.rung, made);
+    try {
+      this.#publisher?.take(message.rung, made);
+    } catch (error) {
+      if (error instanceof PackagerError) this.#refuse(message.sequence, "INGEST_FRAMES_INVALID");
+      throw error;
+    }
   }
 
   async #judge(receipt: Signed<Receipt>, leaves: readonly PartLeaf[]): Promise<void> {
@@ -269,15 +275,22 @@ export class TranscodeLink {
     return true;
   }
 
-  /** Undefined for frames that no packager takes: times that go back, or of two epochs. */
+  /**
+   * Undefined for frames that no packager takes: times that go back, or of two epochs.
+   * @throws INGEST_PART_ENDLESS
+   */
   #packAll(sequence: number, made: readonly MadeRung[], firstPart = 0): PackedSegment[] | undefined {
     const partTargetMs = this.#source.partTargetMs();
+    let packed: PackedSegment[];
     try {
-      return made.map((rung) => this.#components.pack({ ...rung, sequence, partTargetMs, firstPart }));
+      packed = made.map((rung) => this.#components.pack({ ...rung, sequence, partTargetMs, firstPart }));
     } catch (error) {
       if (isCodedError(error)) return undefined;
       throw error;
     }
+    const endless = packed.find(({ parts }) => parts.some(({ frames }) => frames >= MAX_PART_FRAMES.video));
+    if (endless !== undefined) throw new IngestError({ code: "INGEST_PART_ENDLESS", rung: endless.rung, sequence });
+    return packed;
   }
 
   /** Made for nobody. Who goes on so has the job while another could show something. */

@@ -105,6 +105,11 @@ export class Transcoders {
         components.logger.warn("Transcoder is too late", { jobId: job, segments: detail.segments });
         const late = { job, attempt, code: "TRANSCODING_TOO_LATE", sequence: null };
         await line.ask("job.failed", late, tasks.signal);
+      } else if (detail?.code === "INGEST_PART_ENDLESS") {
+        const { rung, sequence } = detail;
+        components.logger.warn("Transcoder sends too many pictures for a part", { jobId: job, rung, sequence });
+        const endless = { job, attempt, code: "TRANSCODING_PART_ENDLESS", sequence: null };
+        await line.ask("job.failed", endless, tasks.signal);
       } else throw error;
     } finally {
       if (this.#links.get(job) === link) this.#links.delete(job);

@@ -145,6 +145,42 @@ describe("family publisher", () => {
     assert.deepEqual(configs.sort(), ["1 0", "1 1", "2 0", "2 1"]);
   });
 
+  /** More pictures in one segment than a part may have, a tick apart. */
+  function beginDense(count: number): Frame[] {
+    const dense = Array.from({ length: count }, (_, at): Frame => {
+      const frame = whole.frames[at === 0 ? 0 : 1]!;
+      return { ...frame, key: at === 0, dts: at, pts: at, duration: 0 };
+    });
+    begun.set(0, { ...begun.get(0)!, shownAt: dense.map(({ pts }) => pts), isComplete: false });
+    return dense;
+  }
+
+  it("refuses pictures that fill no part, before it signs for more than edges take", async () => {
+    const dense = beginDense(251);
+    for (const rung of [1, 2]) give(rung, dense.slice(0, 250));
+    give(1, dense.slice(250));
+    assert.throws(() => give(2, dense.slice(250)), { code: "INGEST_PART_ENDLESS" });
+    assert.throws(() => give(2, dense.slice(0, 1)), { code: "INGEST_PART_ENDLESS" });
+    publisher.attach("second", 0);
+    begun.set(0, begunAt(0));
+    give(1, whole.frames);
+    give(2, whole.frames);
+    log.close();
+    const messages = await published();
+    for (const rung of [1, 2]) assert.deepEqual(shown(messages, rung), picturesOf(0, 60));
+  });
+
+  it("tells the source's side nothing of a picture that its maker sent too early, and its maker with the next", () => {
+    const segment = begun.get(0)!;
+    const { shownAt } = segment;
+    begun.set(0, { ...segment, shownAt: shownAt.slice(0, 1), isComplete: false });
+    const [first, second] = whole.frames;
+    for (const rung of [1, 2]) give(rung, [first!, { ...second!, dts: first!.dts }]);
+    begun.set(0, segment);
+    publisher.completed();
+    assert.throws(() => give(1, whole.frames.slice(2, 3)), { code: "PACKAGER_FRAME_TIME" });
+  });
+
   it("ends no rung of which no part is whole, where its maker failed between two rungs of a picture", async () => {
     const [bad] = whole.frames.slice(7, 8).map((frame) => ({ ...frame, dts: 6 * duration }));
     give(1, whole.frames.slice(0, 8));
