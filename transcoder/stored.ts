@@ -100,6 +100,9 @@ function runStored(spec: StoredSpec, options: StoredOptions): Promise<{ result: 
 /** Threads that one stored encoder or decoder takes: more than four gain little and cost CPU. */
 export const storedThreads = (): number => Math.min(4, Math.max(1, availableParallelism()));
 
+/** What a player needs to begin stands before the pictures: it need not fetch a file's end first. */
+export const storedMp4 = { movflags: "+faststart" } as const;
+
 /** What a worker calls a rendition that is not whole. */
 export function partialPath(outDir: string, name: string, pid: number): string {
   return join(outDir, `.${name}.mp4.${pid}.part`);

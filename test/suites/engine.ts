@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findPictureFault } from "@leat/node/media/verification/pictures.ts";
@@ -13,6 +13,7 @@ import { readBarcodes, readMedia, readSight, writePattern } from "@leat/transcod
 import type { MediaItem, PatternOptions } from "@leat/transcoder/tools/media-item.ts";
 import type { RungOutput } from "../support/live-run.ts";
 import { EventedLive, runLive, videoConfigs, videoFrames, withBoundaries } from "../support/live-run.ts";
+import { readBoxes } from "../support/media/mp4-reader.ts";
 
 const PATTERN: PatternOptions = { width: 320, height: 240, fps: 30, durationS: 4, keyframeEveryS: 2 };
 const SOUND = { audioBitrate: 64_000 } as const;
@@ -281,6 +282,10 @@ export function describeEngine(engine: StoredEngineName): void {
     assert.deepEqual(report.dropped, [{ name: "same", reason: "same as big: h264 320x240" }]);
     assert.ok(report.cpuMs > 0 && report.wallMs > 0);
     assert.deepEqual((await readdir(outDir)).toSorted(), ["big.mp4", "vp9.mp4"]);
+    for (const name of ["big", "vp9"]) {
+      const types = readBoxes(await readFile(join(outDir, `${name}.mp4`))).map(({ type }) => type);
+      assert.ok(types.indexOf("moov") < types.indexOf("mdat"), `${name}: ${types}`);
+    }
     const frames = videoFrames(await readMedia(join(outDir, "big.mp4")));
     assert.equal(frames.length, 120);
   });

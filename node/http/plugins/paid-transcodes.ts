@@ -4,10 +4,12 @@ import type { Prices } from "@leat/sdk/protocol/job.ts";
 import { BALANCE_HEADER } from "@leat/sdk/protocol/x402.ts";
 import { type Ladder, parseLadder } from "@leat/transcoder/ladder.ts";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { parseRange } from "../../media-io/hls/range.ts";
 import { StoredJobError } from "../../services/stored-jobs/errors.ts";
 import { type DeclaredSource, pixelCost, priceJob } from "../../services/stored-jobs/price.ts";
 import {
   countPixels,
+  type StoredFile,
   type StoredJob,
   type StoredJobOptions,
   type StoredJobs,
@@ -95,13 +97,27 @@ export async function addPaidTranscodes(
       }
     });
 
-    group.get<{ Params: { id: string; file: string } }>("/v1/transcodes/:id/:file", async (request, reply) => {
-      const name = /^(.{1,64})\.mp4$/.exec(request.params.file)?.[1] ?? "";
-      const { stream, sizeBytes } = jobs.open(request.params.id, name);
-      reply.header("cache-control", "private, no-store").header("content-length", sizeBytes).type("video/mp4");
-      return reply.send(stream);
+    group.route<{ Params: { id: string; file: string } }>({
+      method: ["GET", "HEAD"],
+      url: "/v1/transcodes/:id/:file",
+      exposeHeadRoute: false,
+      handler: async (request, reply) => {
+        const name = /^(.{1,64})\.mp4$/.exec(request.params.file)?.[1] ?? "";
+        return sendFile(request, reply, jobs.find(request.params.id, name));
+      },
     });
   });
+}
+
+/** Players begin with what stands at its front, and seek by ranges. */
+function sendFile(request: FastifyRequest, reply: FastifyReply, { sizeBytes, sha256, read }: StoredFile): FastifyReply {
+  const range = parseRange(request.headers.range, sizeBytes);
+  reply.header("cache-control", "private, no-store").header("accept-ranges", "bytes").header("etag", `"${sha256}"`);
+  if (range === "unsatisfiable") return reply.code(416).header("content-range", `bytes */${sizeBytes}`).send();
+  const { from, to } = range ?? { from: 0, to: sizeBytes };
+  if (range !== undefined) reply.code(206).header("content-range", `bytes ${from}-${to - 1}/${sizeBytes}`);
+  reply.header("content-length", to - from).type("video/mp4");
+  return request.method === "HEAD" ? reply.send() : reply.send(read(from, to));
 }
 
 function readSource(query: Record<string, unknown>, { seconds: most }: StoredJobOptions): DeclaredSource {

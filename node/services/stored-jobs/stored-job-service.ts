@@ -80,7 +80,16 @@ export interface StoredJobs {
   /** Reads the source, transcodes it, keeps the renditions for a while. @throws StoredJobError */
   run(source: Readable, task: StoredTask): Promise<StoredJob>;
   /** @throws STORED_JOB_FILE_UNKNOWN */
-  open(id: string, name: string): { readonly stream: ReadStream; readonly sizeBytes: number };
+  find(id: string, name: string): StoredFile;
+}
+
+/** A rendition that is kept. */
+export interface StoredFile {
+  readonly sizeBytes: number;
+  /** Hex. */
+  readonly sha256: string;
+  /** Bytes `from` to `to`, that one not included. */
+  read(from: number, to: number): ReadStream;
 }
 
 /** Turns one file at a time into renditions, for people who pay by HTTP. */
@@ -137,11 +146,12 @@ export class StoredJobService implements StoredJobs, Startable {
     }
   }
 
-  open(id: string, name: string): { readonly stream: ReadStream; readonly sizeBytes: number } {
+  find(id: string, name: string): StoredFile {
     const rendition = this.#kept.get(id)?.renditions.find((one) => one.name === name);
     if (rendition === undefined) throw new StoredJobError({ code: "STORED_JOB_FILE_UNKNOWN" });
-    const stream = createReadStream(join(this.#components.folder, id, `${name}.mp4`));
-    return { stream, sizeBytes: rendition.sizeBytes };
+    const { sizeBytes, sha256 } = rendition;
+    const path = join(this.#components.folder, id, `${name}.mp4`);
+    return { sizeBytes, sha256, read: (start, to) => createReadStream(path, { start, end: to - 1 }) };
   }
 
   async #receive(source: Readable, path: string, signal: AbortSignal): Promise<void> {

@@ -5,7 +5,7 @@ import { TranscodeError } from "../../errors.ts";
 import type { ResolvedRung } from "../../ladder.ts";
 import { audioCodecFor, audioGroups, resolveLadder } from "../../ladder.ts";
 import { AUDIO_ENCODERS, AUDIO_SAMPLE_RATE, STORED_GOP_SECONDS, storedPreset } from "../../presets.ts";
-import { partialPath, storedThreads } from "../../stored.ts";
+import { partialPath, storedMp4, storedThreads } from "../../stored.ts";
 import { scaleGraph, videoArguments } from "./arguments.ts";
 import { assertProgram, runProgram } from "./program.ts";
 
@@ -46,7 +46,19 @@ export async function runStored(spec: StoredSpec, onProgress: () => void): Promi
       const gop = Math.max(1, Math.round(STORED_GOP_SECONDS * (rung.fps ?? fps)));
       const picture = videoArguments(rung, preset, gop, storedThreads());
       const sound = audio ? soundArguments(rung, audio, groups) : [];
-      return ["-map", `[v${index}]`, ...picture, "-fps_mode", "passthrough", ...sound, "-f", "mp4", partial];
+      return [
+        "-map",
+        `[v${index}]`,
+        ...picture,
+        "-fps_mode",
+        "passthrough",
+        ...sound,
+        "-movflags",
+        storedMp4.movflags,
+        "-f",
+        "mp4",
+        partial,
+      ];
     });
     const reading = ["-noautorotate", "-threads", String(storedThreads()), "-i", spec.input];
     const graph = ["-filter_complex", scaleGraph(`[0:${video.index}]`, rungs)];

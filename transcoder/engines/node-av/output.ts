@@ -1,9 +1,9 @@
 import { renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { CodecContext, CodecParameters, Packet, Stream } from "node-av/lib";
-import { FormatContext, Rational } from "node-av/lib";
+import { Dictionary, FormatContext, Rational } from "node-av/lib";
 import { TranscodeError } from "../../errors.ts";
-import { partialPath } from "../../stored.ts";
+import { partialPath, storedMp4 } from "../../stored.ts";
 import { describeFault } from "./codec.ts";
 
 const ERRNO: Readonly<Record<number, string>> = { 1: "EPERM", 2: "ENOENT", 5: "EIO", 13: "EACCES", 30: "EROFS" };
@@ -39,7 +39,8 @@ export class Mp4Output {
   open(): void {
     this.check(this.#format.openOutputSync());
     this.#isOpen = true;
-    this.check(this.#format.writeHeaderSync());
+    using options = Dictionary.fromObject(storedMp4);
+    this.check(this.#format.writeHeaderSync(options));
   }
 
   write(packet: Packet, stream: Stream, timeBase: { num: number; den: number }): void {

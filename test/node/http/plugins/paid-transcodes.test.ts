@@ -11,6 +11,7 @@ import { BALANCE_HEADER } from "@leat/sdk/protocol/x402.ts";
 import { transcodeFile } from "@leat/transcoder/stored.ts";
 import { writePattern } from "@leat/transcoder/tools/media.ts";
 import { decodePaymentRequiredHeader } from "@x402/core/http";
+import { readBoxes } from "../../../support/media/mp4-reader.ts";
 import { useX402 } from "../../../support/use-x402.ts";
 import { payingFetch, usdcOf, type X402Node } from "../../../support/x402-scene.ts";
 
@@ -91,7 +92,24 @@ describe("transcode jobs by HTTP", function () {
     assert.equal(bytes.length, rendition!.sizeBytes);
     assert.equal(createHash("sha256").update(bytes).digest("hex"), rendition!.sha256);
     assert.deepEqual(await readdir(join(folder, "jobs", rendition!.path.split("/")[3]!)), ["120p.mp4"]);
+    await assertSeekable(`${node.origin()}${rendition!.path}`, bytes);
   });
+
+  /** As a player has it: its tables first, then what it seeks to. */
+  async function assertSeekable(url: string, whole: Buffer): Promise<void> {
+    const types = readBoxes(whole).map(({ type }) => type);
+    assert.ok(types.indexOf("moov") < types.indexOf("mdat"), types.join(" "));
+    const head = await fetch(url, { method: "HEAD" });
+    assert.equal(head.headers.get("content-length"), String(whole.length));
+    assert.equal(head.headers.get("accept-ranges"), "bytes");
+    const part = await fetch(url, { headers: { range: "bytes=100-299" } });
+    assert.deepEqual([part.status, part.headers.get("content-range")], [206, `bytes 100-299/${whole.length}`]);
+    assert.deepEqual(Buffer.from(await part.arrayBuffer()), whole.subarray(100, 300));
+    const end = await fetch(url, { headers: { range: "bytes=-7" } });
+    assert.deepEqual(Buffer.from(await end.arrayBuffer()), whole.subarray(-7));
+    const beyond = await fetch(url, { headers: { range: `bytes=${whole.length}-` } });
+    assert.deepEqual([beyond.status, beyond.headers.get("content-range")], [416, `bytes */${whole.length}`]);
+  }
 
   it("takes nothing for what is no video, and keeps nothing of it", async () => {
     const answer = await payingFetch(on.market, viewer)(jobUrl(), post(new Uint8Array(5_000).fill(7)));
