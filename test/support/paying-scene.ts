@@ -5,6 +5,7 @@ import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { JobTerms } from "@leat/sdk/protocol/job.ts";
 import { sql } from "drizzle-orm";
 import { hashKey } from "../../node/services/balancer/ingest-ways.ts";
+import type { BalancerOptions } from "../../node/services/balancer/options.ts";
 import type { SqlDatabase } from "../../node/store/sql/database.ts";
 import { JobStore } from "../../node/store/sql/job-store.ts";
 import { usdc } from "./candidates.ts";
@@ -65,8 +66,8 @@ export function usePayingMarket() {
     scene.books = await PayingBooks.open(scene.clock, decimals, scene);
     await startAgain();
   }
-  async function startAgain(jobStore = new JobStore(scene.database)) {
-    scene.market = await startMarket(scene.database, { ...scene, jobStore });
+  async function startAgain(jobStore = new JobStore(scene.database), options: Partial<BalancerOptions> = {}) {
+    scene.market = await startMarket(scene.database, { ...scene, jobStore, options });
     scene.books.hub = scene.market.hub;
     for (const node of [...scene.nodes, scene.buyer]) scene.market.hub.join(node);
   }

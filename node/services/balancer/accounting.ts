@@ -21,7 +21,6 @@ import type { CandidateBook } from "./candidates.ts";
 import { BalancerError } from "./errors.ts";
 import type { JobBook } from "./job-book.ts";
 import { MAX_SEQUENCE, originCheck, probeCheck } from "./limits.ts";
-import type { BalancerOptions } from "./options.ts";
 import type { BalancerComponents } from "./ports.ts";
 import type { StreamBook } from "./stream-book.ts";
 import type { UnpaidWork } from "./unpaid-work.ts";
@@ -41,16 +40,14 @@ export interface AccountingParts {
 /** Turns receipts and checks into what the cluster owes its nodes and its buyers owe the cluster. */
 export class Accounting {
   readonly #components: BalancerComponents;
-  readonly #options: BalancerOptions;
   readonly #parts: AccountingParts;
   /** The delivery budget of a stream is spent by one receipt at a time. */
   readonly #mutex = new Mutex();
   readonly #accepted;
   readonly #refused;
 
-  constructor(components: BalancerComponents, options: BalancerOptions, parts: AccountingParts) {
+  constructor(components: BalancerComponents, parts: AccountingParts) {
     this.#components = components;
-    this.#options = options;
     this.#parts = parts;
     this.#accepted = components.metrics.counter({
       name: "leat_balancer_receipts_total",
@@ -151,7 +148,7 @@ export class Accounting {
     const unit = priceUnitOf(jobRow.spec);
     const budget = kind === "delivery" ? stream.unsignedBudgetBytes - stream.unsignedPaidBytes : undefined;
     const usage = priceReceipt(unit, value, leaves, attemptRow.prices, budget);
-    const retail = retailPrices(attemptRow.prices, this.#options.marginBps);
+    const retail = retailPrices(attemptRow.prices, stream.marginBps);
     const row: ReceiptRow = {
       hash,
       stream: stream.id,

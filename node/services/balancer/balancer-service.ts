@@ -76,6 +76,7 @@ const SWEEP_MS = 1_000;
 /** Matches jobs to the cluster's nodes, and keeps them there. */
 export class BalancerService implements Balancer, Startable {
   readonly #components: BalancerComponents;
+  readonly #options: Pick<BalancerOptions, "marginBps">;
   readonly #tasks: TaskGroup;
   readonly #streamBook: StreamBook;
   readonly #jobs: JobBook;
@@ -106,6 +107,7 @@ export class BalancerService implements Balancer, Startable {
   constructor(components: BalancerComponents, options: BalancerOptions) {
     const { clock, logger, streamStore, jobStore } = components;
     this.#components = components;
+    this.#options = options;
     this.#tasks = new TaskGroup({ clock, onError: (error) => logger.error("Balance failed", { error }) });
     const tasks = this.#tasks;
     const parameters = { ...defaultParameters, minimumStake: parseAmount(options.minimumStake, 18) };
@@ -129,7 +131,7 @@ export class BalancerService implements Balancer, Startable {
     const keeping = { jobs, streams, progress, placement, tasks, onEdges, playback, news, refusals };
     const keeper = new JobKeeper(components, options, keeping);
     const unpaid = new UnpaidWork(components, streams);
-    const accounting = new Accounting(components, options, {
+    const accounting = new Accounting(components, {
       streams,
       candidates,
       jobs,
@@ -179,7 +181,8 @@ export class BalancerService implements Balancer, Startable {
 
   /** Loads what is on disk before the first node is let in. */
   async start(): Promise<void> {
-    const { hub, chain, clock, clusterAccount } = this.#components;
+    const { hub, chain, clock, clusterAccount, streamStore } = this.#components;
+    await streamStore.fixMargins(this.#options.marginBps);
     await this.#seeds.load();
     await this.#candidates.load();
     await this.#streamBook.load();

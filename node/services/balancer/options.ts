@@ -6,7 +6,7 @@ export const balancerOptions = Type.Object(
       default: 1_000,
       minimum: 0,
       maximum: 100_000,
-      description: "Retail price above wholesale, hundredths of a per cent",
+      description: "Retail price above wholesale of the streams that are made from now on, hundredths of a per cent",
     }),
     leaseRenewMs: Type.Integer({
       default: 1_000,

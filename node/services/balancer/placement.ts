@@ -102,7 +102,7 @@ export class Placement {
       token: stream.token,
       units,
       ...(region === undefined ? {} : { nearRegion: region }),
-      ...(ceiling === undefined ? {} : { priceCeiling: wholesaleCeiling(ceiling, this.#options.marginBps) }),
+      ...(ceiling === undefined ? {} : { priceCeiling: wholesaleCeiling(ceiling, stream.marginBps) }),
       excluded: [...live.row.excluded, ...excluded],
       reserved: this.#candidates.reserved(primitive),
       holders,
@@ -224,7 +224,7 @@ export class Placement {
     const price = prices[priceUnitOf(spec)];
     if (!isAsAsked || price === undefined) throw new Refused({ code: "QUOTE_WRONG" });
     const ceiling = stream.retail[priceUnitOf(spec)];
-    if (ceiling !== undefined && price > wholesaleCeiling(ceiling, this.#options.marginBps)) {
+    if (ceiling !== undefined && price > wholesaleCeiling(ceiling, stream.marginBps)) {
       throw new Refused({ code: "PRICE_ABOVE_CEILING" });
     }
     statements.verifySigned(quoteStructure, domain, quote, node);
@@ -316,7 +316,7 @@ export class Placement {
 
   #retailTerms(input: Flow & { stream: StreamRow }, attempt: number, prices: Prices, validUntil: bigint): CreditTerms {
     const channel = hubChannel(input.stream.buyer, this.#components.clusterAccount, input.stream.token);
-    const retail = retailPrices(prices, this.#options.marginBps);
+    const retail = retailPrices(prices, input.stream.marginBps);
     return { ...this.#terms(input, attempt, retail, validUntil), channel };
   }
 

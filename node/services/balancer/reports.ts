@@ -167,12 +167,15 @@ export class Reports {
     return untilMs !== undefined && untilMs > this.#components.clock.nowMs();
   }
 
-  async #send(row: ReceiptRow, { buyer, token, quote, retail }: StreamRow): Promise<void> {
+  async #send(row: ReceiptRow, streamRow: StreamRow): Promise<void> {
     const { hub, jobStore } = this.#components;
     const [attempt, jobRow] = await Promise.all([jobStore.attempt(row.job, row.attempt), jobStore.job(row.job)]);
     if (attempt === undefined || jobRow === undefined) return;
     const unit = priceUnitOf(jobRow.spec);
-    const { stream, job, node, kind, receipt, leaves, paidUnits } = row;
+    const { buyer, token, quote, retail, marginBps } = streamRow;
+    const { stream, job, node, kind, receipt, leaves, paidUnits, retailExact } = row;
+    // As it was booked: at any other price the buyer's total and ours would differ for ever.
+    const price = paidUnits > 0n ? retailExact / paidUnits : retailPrices(attempt.prices, marginBps)[unit];
     await hub.call(buyer, "usage.report", {
       stream,
       job,
@@ -186,7 +189,7 @@ export class Reports {
       quote,
       quoted: retail,
       // Only the job's own unit: it tells the buyer in what the work is counted.
-      prices: { [unit]: retailPrices(attempt.prices, this.#options.marginBps)[unit] },
+      prices: { [unit]: price },
       paidUnits,
     });
     await this.#accounting.reported(row);

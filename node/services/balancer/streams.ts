@@ -116,7 +116,8 @@ export class Streams {
     const { targets = [] } = request;
     checkTargets(targets);
     const { rows } = this.#parts.candidates.table();
-    const retail = quotePrices(rows, { ladder, token, ceilings: priceCeilings }, this.#options.marginBps);
+    const { marginBps } = this.#options;
+    const retail = quotePrices(rows, { ladder, token, ceilings: priceCeilings }, marginBps);
     await this.#judge(buyer);
     const wanted = { ladder, passthrough };
     const { reserveExact } = await checkFunding(this.#components, buyer, token, wanted, retail);
@@ -135,6 +136,7 @@ export class Streams {
       nonce,
       priceCeilings,
       retail,
+      marginBps,
       quote,
       unsignedBudgetBytes,
       unsignedPaidBytes: 0n,

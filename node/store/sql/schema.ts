@@ -30,6 +30,9 @@ export interface StoredAnswer {
 
 /** Durable state of a cluster. A change here is a new file in `migrations/`; a test compares the two. */
 
+/** Set by the migration; a balancer replaces it when it starts. */
+export const UNKNOWN_MARGIN = -1;
+
 export type StreamState = "created" | "live" | "ended";
 export type JobState = "waiting" | "running" | "ended";
 export type AttemptState = "running" | "ended" | "failed";
@@ -49,6 +52,8 @@ export const streams = pgTable(
     priceCeilings: record<Prices>("price_ceilings").notNull(),
     /** What the buyer pays per unit, fixed when the stream was made. */
     retail: record<Prices>("retail").notNull(),
+    /** What the cluster keeps of it, fixed too; UNKNOWN_MARGIN in a row from before it was kept here. */
+    marginBps: count("margin_bps").notNull(),
     /** The cluster's signed promise of `retail`, as the buyer got it. */
     quote: record<Signed<Quote>>("quote").notNull(),
     unsignedBudgetBytes: wide("unsigned_budget_bytes").notNull(),

@@ -1,7 +1,7 @@
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import { and, desc, eq, inArray, isNull, lt, ne, or } from "drizzle-orm";
 import type { SqlDatabase } from "./database.ts";
-import { leases, streamKeys, streams } from "./schema.ts";
+import { leases, streamKeys, streams, UNKNOWN_MARGIN } from "./schema.ts";
 
 export type StreamRow = typeof streams.$inferSelect;
 /** Where a list of streams, newest first, goes on: behind this one. Without its id behind all of its millisecond. */
@@ -28,6 +28,11 @@ export class StreamStore {
 
   async update(id: Hex, change: Partial<StreamRow>): Promise<void> {
     await this.#database.sql.update(streams).set(change).where(eq(streams.id, id));
+  }
+
+  /** Streams from before margins were kept have this one from now on. */
+  async fixMargins(marginBps: number): Promise<void> {
+    await this.#database.sql.update(streams).set({ marginBps }).where(eq(streams.marginBps, UNKNOWN_MARGIN));
   }
 
   async find(id: Hex): Promise<StreamRow | undefined> {

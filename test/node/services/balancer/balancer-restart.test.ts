@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import type { JobTerms } from "@leat/sdk/protocol/job.ts";
 import { sql } from "drizzle-orm";
+import { UNKNOWN_MARGIN } from "../../../../node/store/sql/schema.ts";
+import { StreamStore } from "../../../../node/store/sql/stream-store.ts";
 import { useBalancer } from "../../../support/balancer-scene.ts";
 import { codeOf, FakeBooks, startMarket } from "../../../support/fake-market.ts";
 
@@ -47,6 +49,19 @@ describe("balancer, ends and restarts", () => {
     await scene.market.clock.advance(5_000);
     const attempts = await scene.market.balancer.views.jobs(scene.nodes[3].address, live.id);
     assert.equal(attempts.find(({ job }) => job.id === jobOf(whole))?.attempts.length, 1);
+  });
+
+  it("gives streams from before margins were kept today's, for good", async () => {
+    const { id } = await scene.create();
+    const marginAfter = async (marginBps: number) => {
+      await scene.market.balancer.stop();
+      scene.market = await startMarket(scene.database, { nodes: scene.nodes, options: { marginBps } });
+      const row = await new StreamStore(scene.database).find(id);
+      return row?.marginBps;
+    };
+    assert.equal(await marginAfter(500), 1_000);
+    await scene.database.sql.execute(sql`update streams set margin_bps = ${UNKNOWN_MARGIN}`);
+    assert.deepEqual([await marginAfter(500), await marginAfter(2_000)], [500, 500]);
   });
 
   it("places nothing again of what became whole while it was away", async () => {

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { hubChannel } from "@leat/sdk/protocol/channel.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
-import { toBaseUnits } from "@leat/sdk/protocol/units.ts";
-import type { Work } from "../../../../node/services/payment/index.ts";
+import type { PriceUnit } from "@leat/sdk/protocol/job.ts";
+import { toBaseUnits, toExact } from "@leat/sdk/protocol/units.ts";
+import type { ChannelStatus, Payee, Work } from "../../../../node/services/payment/index.ts";
 import { JobStore } from "../../../../node/store/sql/job-store.ts";
+import type { UsageReport } from "../../../../node/wire/session/messages.ts";
 import { usdc } from "../../../support/candidates.ts";
 import { codeOf } from "../../../support/fake-market.ts";
 import { clusterAccount } from "../../../support/fake-node.ts";
@@ -176,6 +178,32 @@ describe("a balancer that is paid", function () {
     scene.books.payee = payee;
     await startAgain();
     await settleAll(id, worked);
+  });
+
+  it("books and reports a stream at the margin that it was made with, whatever the balancer's is now", async () => {
+    await open(6);
+    const { id } = await goLive();
+    const worked: Work[] = [];
+    const segment = async (seq: number) => {
+      for (const { node, terms } of jobsOf(id)) worked.push(await work(node, terms, seq));
+    };
+    for (let seq = 0; seq < 12; seq += 1) await segment(seq);
+    scene.market.hub.leave(scene.buyer);
+    await segment(12);
+    for (const [at, marginBps] of [500, 2_000].entries()) {
+      await scene.market.balancer.stop();
+      await startAgain(undefined, { marginBps });
+      await segment(13 + at);
+    }
+    await settleAll(id, worked);
+    const booked = async (side: Pick<Payee, "status">) => {
+      const [{ vouchered, unpaidExact }] = (await side.status()) as [ChannelStatus];
+      return toExact(vouchered, 6) + unpaidExact;
+    };
+    assert.equal(await booked(scene.books.cluster.payee), await booked(scene.buyer.payer));
+    for (const { prices, quoted } of scene.buyer.told("usage.report") as UsageReport[]) {
+      for (const [unit, price] of Object.entries(prices)) assert.ok(price <= quoted[unit as PriceUnit]!, unit);
+    }
   });
 
   it("releases a segment whose check and receipt come at one moment", async () => {
