@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { constants, Http2ServerResponse } from "node:http2";
 import { Readable } from "node:stream";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import type { Clock } from "../../kernel/clock.ts";
@@ -12,7 +13,7 @@ export interface OpenTransfer {
   readonly info: RenditionInfo;
   readonly sequence: number;
   readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly response: ServerResponse | Http2ServerResponse;
   /** The part went out. */
   readonly onSent: (part: HlsPart) => void;
 }
@@ -53,12 +54,16 @@ export class OpenBodies {
         next += 1;
         body.push(bytes);
       } else if (part === undefined && window.segment(info.name, sequence) !== undefined) body.push(null);
-      else body.destroy();
+      else cut();
+    };
+    const cut = () => {
+      // One of HTTP/2 that is destroyed without a reason looks whole to its client.
+      if (response instanceof Http2ServerResponse) response.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+      body.destroy();
     };
     const body = new Readable({ highWaterMark: 0, read: () => void advance().catch((error) => body.destroy(error)) });
     body.once("close", () => over.abort());
     response.once("finish", settle);
-    const cut = () => void body.destroy();
     this.#clock.sleep(LONGEST_TRANSFER_MS, over.signal).then(cut, () => {});
     return body;
   }
