@@ -13,6 +13,8 @@ const LEFT_MS = 600_000;
 
 /** Whose stream falls behind that of its origin, while the one who feeds it says that it is there. */
 export const PARENT_BEHIND = "DELIVERY_PARENT_BEHIND";
+/** The same of one rung, as its edge itself finds. */
+const RUNG_WITHHELD = "DELIVERY_RUNG_WITHHELD";
 
 /** Who did not serve which edge, and how long nobody names it to that one. */
 export class RefusedHolders {
@@ -64,5 +66,5 @@ export class RefusedHolders {
 
 function lastsMs(code: string): number {
   if (isAltered(code)) return Number.POSITIVE_INFINITY;
-  return code === PARENT_BEHIND ? LEFT_MS : REFUSED_MS;
+  return code === PARENT_BEHIND || code === RUNG_WITHHELD ? LEFT_MS : REFUSED_MS;
 }

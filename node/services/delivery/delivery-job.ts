@@ -1,5 +1,4 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
-import { NewestOnly } from "@leat/node/kernel/newest-only.ts";
 import { FrameRelay } from "@leat/node/media/live-frames.ts";
 import { PART_TARGET_MS } from "@leat/node/media/packager.ts";
 import { findOnWish } from "@leat/node/media/playable.ts";
@@ -20,6 +19,7 @@ import { EdgeIntake } from "./edge-intake.ts";
 import { EdgeStream, type KeepPart, type ServedSegment } from "./edge-stream.ts";
 import { DeliveryError, isUnpaid } from "./errors.ts";
 import type { HolderReport } from "./holder-report.ts";
+import { HolderWishes } from "./holder-wishes.ts";
 import { Silence } from "./silence.ts";
 import { Sources } from "./sources.ts";
 
@@ -60,8 +60,10 @@ export class DeliveryJob {
   #granted: bigint;
   #budget: bigint;
   #connection: MediaConnection | undefined;
-  /** Tells the holder what viewers wish for, and what it was told last; undefined while there is nobody to tell. */
-  #wishes: { readonly toHolder: NewestOnly<readonly number[]>; told: string } | undefined;
+  /** Undefined while there is no holder to tell. */
+  #wishes: HolderWishes | undefined;
+  /** Rungs that the origin itself did not bring when they were wished for, with the newest segment of each by then. */
+  readonly #unmade = new Map<number, number>();
   #changed = new AbortController();
   #stopped = false;
   #creditLostAt: number | undefined;
@@ -230,9 +232,9 @@ export class DeliveryJob {
       await connection.send({ type: "subscribe", role: "edge", ...subscribe, ...signed });
       // A connection that is lost is told by who reads it, and the next one hears it anew.
       const tell = (rungs: readonly number[]) => connection.send({ type: "wish", rungs }).catch(() => {});
-      this.#wishes = { toHolder: new NewestOnly(tell), told: "" };
+      this.#wishes = new HolderWishes(this.stream, this.#components.clock, tell);
       this.#wish();
-      const intake = this.#intake(fromSequence);
+      const intake = this.#intake(fromSequence, isOrigin);
       for await (const message of connection.messages) {
         silence.heard();
         if (message.type === "accepted") {
@@ -256,7 +258,7 @@ export class DeliveryJob {
     }
   }
 
-  #intake(fromSequence: number): EdgeIntake {
+  #intake(fromSequence: number, isOrigin: boolean): EdgeIntake {
     const { job, stream } = this;
     const { statements, domain } = this.#components;
     return new EdgeIntake({
@@ -271,7 +273,10 @@ export class DeliveryJob {
       maxBytes: this.#limits.segmentBytes,
       onPart: () => this.#feed.heard(),
       onServed: (segments) => this.#settle(segments),
-      onSegment: () => this.#requireCredit(),
+      onSegment: () => {
+        this.#requireCredit();
+        this.#requireWished(isOrigin);
+      },
     });
   }
 
@@ -280,10 +285,18 @@ export class DeliveryJob {
     const rungs = findOnWish(this.stream.window.renditions)
       .map(({ rung }) => rung)
       .filter((rung) => this.stream.frames.isFollowed(rung) || this.#feed.isWished(rung));
-    const wished = rungs.join(" ");
-    if (this.#wishes === undefined || wished === this.#wishes.told) return;
-    this.#wishes.told = wished;
-    this.#wishes.toHolder.offer(rungs);
+    this.#wishes?.set(rungs);
+  }
+
+  /** Heartbeats tell of no rung that is made on wish alone: who keeps one back is left, unless its origin brings none. */
+  #requireWished(isOrigin: boolean): void {
+    const standing = this.#wishes?.standing(this.job.spec.depth ?? 1) ?? [];
+    if (isOrigin) {
+      for (const rung of standing) this.#unmade.set(rung, this.stream.newestOf(rung));
+      return;
+    }
+    const rung = standing.find((wished) => this.#unmade.get(wished) !== this.stream.newestOf(wished));
+    if (rung !== undefined) throw new DeliveryError({ code: "DELIVERY_RUNG_WITHHELD", rung });
   }
 
   /** Work stops at the credit limit; a voucher that is on its way may still come. */

@@ -76,7 +76,7 @@ export class EdgeStream {
   /** Rungs that manifests name and that stand, while others go on. */
   get late(): number[] {
     const rungs = findOffered(this.window.renditions).map(({ rung }) => rung);
-    return rungs.filter((rung) => this.newest - this.#newestOf(rung) > MAX_LATE);
+    return rungs.filter((rung) => this.newest - this.newestOf(rung) > MAX_LATE);
   }
 
   /** The newest segment of which a part is served, -1 before the first. */
@@ -117,7 +117,8 @@ export class EdgeStream {
     return sequence < this.#nextOf(rung);
   }
 
-  #newestOf(rung: number): number {
+  /** The newest segment of the rung of which a part is served, -1 before the first. */
+  newestOf(rung: number): number {
     return this.#open.get(rung)?.start.sequence ?? this.#last.get(rung) ?? -1;
   }
 

@@ -30,6 +30,11 @@ describe("holders that edges refuse", () => {
     const codes = ["DELIVERY_PARENT_SILENT", "DELIVERY_PARENT_BEHIND", "DELIVERY_MESSAGE_UNEXPECTED"];
     for (const [at, code] of codes.entries()) refused.note(jobOf(1), nodeOf(at), code, 1_000);
     refused.note(jobOf(1), nodeOf(1), "DELIVERY_FEEDS_FULL", 1_001);
+    refused.note(jobOf(3), liar, "DELIVERY_RUNG_WITHHELD", 1_000);
+    assert.deepEqual(
+      [600_999, 601_000].map((nowMs) => refused.of(jobOf(3), nowMs)),
+      [[liar], []],
+    );
     const nodes = (count: number) => [0, 1, 2].slice(count).map(nodeOf);
     assert.deepEqual(
       [60_999, 61_000, 600_999, 601_000].map((nowMs) => refused.of(jobOf(1), nowMs)),

@@ -4,54 +4,26 @@ import { FrameRelay } from "@leat/node/media/live-frames.ts";
 import { EdgeIntake } from "@leat/node/services/delivery/edge-intake.ts";
 import { EdgeStream, keepPart } from "@leat/node/services/delivery/edge-stream.ts";
 import { RelayedLog } from "@leat/node/services/delivery/relayed-log.ts";
-import { PublishedLog } from "@leat/node/services/ingest/published-log.ts";
 import { isAltered } from "@leat/node/services/jobs/altered.ts";
 import type { FrameMessage, MediaMessage, SegmentStartMessage } from "@leat/node/wire/media/message.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
-import { createDomain } from "@leat/sdk/protocol/eip712.ts";
-import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { DeliverySpec } from "@leat/sdk/protocol/job.ts";
 import type { Statements } from "@leat/sdk/protocol/statements.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import { plainConfig as config } from "../../../support/plain-config.ts";
+import {
+  domain,
+  frameOf,
+  framesPerSegment,
+  publishSegments,
+  rendition,
+  signer,
+  stream,
+} from "../../../support/published-segments.ts";
 
-const stream: Hex = `0x${"5e".repeat(32)}`;
-const domain = createDomain(31_337, `0x${"e5".repeat(20)}`);
-const signer = nativeStatements.createSigner(new Uint8Array(32).fill(7));
-const rendition: RenditionInfo = { rung: 1, name: "240p", kind: "video", codec: "h264", family: "h264", bitrate: 1 };
 const spec = { stream, renditions: [rendition] } as unknown as DeliverySpec;
-/** Of a segment, with a part and a half. */
-const framesPerSegment = 12;
-const ticks = 3_000;
 const far = 4_000_000_000;
-
-function frameOf(sequence: number, at: number): Frame {
-  const time = (sequence * framesPerSegment + at) * ticks;
-  const facts = { kind: "video", epoch: 0, dts: time, pts: time, duration: ticks, configVersion: 0 } as const;
-  return { ...facts, key: at === 0, arrivalMs: 0, data: Uint8Array.of(sequence, at) };
-}
-
-/** What an honest holder sends, by segment. `configs`: of the segments from its number on. */
-async function publish(segments: number, configs: readonly VideoConfig[] = []): Promise<MediaMessage[][]> {
-  const options = { keptSegments: 20, partTargetMs: () => 250, onFault: assert.ifError };
-  const log = new PublishedLog({ stream, signer, domain, ...options });
-  for (let sequence = 0; sequence < segments; sequence += 1) {
-    const place = { rung: 1, sequence, epoch: 0, firstFrame: sequence * framesPerSegment, discontinuity: false };
-    log.open({ ...place, wallClockMs: sequence * 400, config: configs[sequence] ?? config });
-    for (let at = 0; at < framesPerSegment; at += 1) log.push(1, frameOf(sequence, at));
-    log.end(1);
-  }
-  log.close();
-  const sent: MediaMessage[][] = [];
-  let configMessage: MediaMessage | undefined;
-  for await (const message of log.readFrom(0, new AbortController().signal)) {
-    if (message.type === "config") configMessage = message;
-    if (message.type === "segmentStart") sent.push([configMessage!]);
-    if (message.type !== "config") sent.at(-1)!.push(message);
-  }
-  return sent;
-}
 
 describe("edge intake", () => {
   let honest: readonly (readonly MediaMessage[])[];
@@ -70,7 +42,7 @@ describe("edge intake", () => {
   };
 
   before(async () => {
-    honest = await publish(4);
+    honest = await publishSegments(4);
   });
 
   beforeEach(() => {
@@ -251,7 +223,7 @@ describe("edge intake", () => {
 
   it("goes on with another configuration in the middle of the stream, and believes none before a part", async () => {
     const wide = { ...config, width: 640 };
-    honest = await publish(4, [config, config, wide, wide]);
+    honest = await publishSegments(4, [config, config, wide, wide]);
     const forged = { ...configOf(1), config: { ...config, width: 2 } } as MediaMessage;
     assert.equal(pull([...honest[0]!, forged, startOf(1)]), undefined);
     assert.deepEqual(served.window.config("240p", 0), config);

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { HolderWishes } from "@leat/node/services/delivery/holder-wishes.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
+
+const depth = 2;
+
+describe("wishes that a holder is told", () => {
+  let clock: ManualClock;
+  let stream: { newest: number; newestOf: (rung: number) => number };
+  /** Of the wished rung. */
+  let reached: number;
+  let told: (readonly number[])[];
+  let wishes: HolderWishes;
+
+  beforeEach(() => {
+    clock = new ManualClock();
+    reached = -1;
+    stream = { newest: 50, newestOf: () => reached };
+    told = [];
+    wishes = new HolderWishes(stream, clock, async (rungs) => void told.push(rungs));
+  });
+
+  async function pass(segments: number, ms: number): Promise<readonly number[]> {
+    stream.newest += segments;
+    await clock.advance(ms);
+    return wishes.standing(depth);
+  }
+
+  it("are told when they change", async () => {
+    for (const rungs of [[], [7], [7], [7, 8], []]) {
+      wishes.set(rungs);
+      await clock.advance(0);
+    }
+    assert.deepEqual(told, [[7], [7, 8], []]);
+  });
+
+  it("stand when nothing of them comes, long after they were told and many segments behind the others", async () => {
+    wishes.set([7]);
+    assert.deepEqual(await pass(20, 9_999), []);
+    assert.deepEqual(await pass(0, 1), [7]);
+    reached = stream.newest - 4;
+    assert.deepEqual(wishes.standing(depth), []);
+    assert.deepEqual(await pass(1, 0), [7]);
+    assert.deepEqual(wishes.standing(depth + 1), []);
+  });
+
+  it("count from when they are told, each for itself, and no more when nobody wishes", async () => {
+    assert.deepEqual(await pass(20, 60_000), []);
+    wishes.set([7]);
+    assert.deepEqual(await pass(4, 60_000), []);
+    wishes.set([7, 8]);
+    assert.deepEqual(await pass(1, 0), [7]);
+    wishes.set([8]);
+    assert.deepEqual(await pass(3, 0), []);
+    assert.deepEqual(await pass(1, 10_000), [8]);
+  });
+});
