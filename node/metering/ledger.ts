@@ -83,6 +83,22 @@ export function nextCumulative(payableExact: bigint, previous: bigint, decimals:
 }
 
 /**
+ * Of work that is payable, in its order, all that a voucher of at most `most` base units has room for beside what vouchers
+ * cover. Work of 3, 9 and 4 on a channel that has covered 90 of 100: the first and the last fit.
+ */
+export function fitEntries<E extends { readonly exact: bigint }>(
+  entries: readonly E[],
+  room: { readonly settledExact: bigint; readonly most: bigint; readonly decimals: number },
+): E[] {
+  let totalExact = room.settledExact;
+  return entries.filter(({ exact }) => {
+    const fits = toBaseUnits(totalExact + exact, room.decimals) <= room.most;
+    if (fits) totalExact += exact;
+    return fits;
+  });
+}
+
+/**
  * Most that the payer can lose now: what it paid ahead and has not been worked off, and one hold-back window of work,
  * which is all that can turn out bad after it was paid for.
  */

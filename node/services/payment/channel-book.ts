@@ -14,7 +14,7 @@ import { holdBackWindow } from "@leat/node/metering/hold-back.ts";
 import { canLoseExact, Ledger, payerCanLoseExact } from "@leat/node/metering/ledger.ts";
 import { runwaySeconds, SpendingRate } from "@leat/node/metering/runway.ts";
 import { UnderWay } from "@leat/node/metering/under-way.ts";
-import type { LedgerEntry, VoucherSide, VoucherStore } from "@leat/node/metering/voucher-store.ts";
+import type { VoucherSide, VoucherStore } from "@leat/node/metering/voucher-store.ts";
 import { type Channel, channelId, channelOf } from "@leat/sdk/protocol/channel.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { Voucher } from "@leat/sdk/protocol/signed.ts";
@@ -22,9 +22,6 @@ import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import { toExact } from "@leat/sdk/protocol/units.ts";
 import type { ChannelStatus, CreditTerms, WorkKey } from "./index.ts";
 import type { AllottedKey, VoucherSigners } from "./voucher-signers.ts";
-
-/** Receipts under one voucher: an offer of as many is 100 KB. More wait for the next. */
-export const MAX_COVERED = 1_024;
 
 /** Keys of all booked work of one side that has not passed. */
 export async function readWaiting(vouchers: VoucherStore, side: VoucherSide): Promise<WorkKey[]> {
@@ -34,27 +31,6 @@ export async function readWaiting(vouchers: VoucherStore, side: VoucherSide): Pr
     for (const { job, attempt, seq, state } of open) if (state === "waiting") waiting.push({ job, attempt, seq });
   }
   return waiting;
-}
-
-export interface PayableWork {
-  /** Oldest first, at most MAX_COVERED. */
-  readonly entries: readonly LedgerEntry[];
-  /** All that was ever payable up to and with these entries. */
-  readonly totalExact: bigint;
-}
-
-/**
- * What the next voucher is to cover. Work becomes payable at any moment, also between two reads: a total that counted
- * work which the entries do not name would ask for more than it shows.
- */
-export async function readPayable(vouchers: VoucherStore, side: VoucherSide, channel: Hex): Promise<PayableWork> {
-  for (;;) {
-    const before = await vouchers.totalExact(side, channel);
-    const open = (await vouchers.openEntries(side, channel)).filter(({ state }) => state === "payable");
-    if (before !== (await vouchers.totalExact(side, channel))) continue;
-    const later = open.slice(MAX_COVERED).reduce((sum, entry) => sum + entry.exact, 0n);
-    return { entries: open.slice(0, MAX_COVERED), totalExact: before - later };
-  }
 }
 
 /** What one side keeps in memory of one channel; the store holds the same, durable. */

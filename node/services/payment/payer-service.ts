@@ -13,7 +13,7 @@ import type { VoucherOffer } from "@leat/sdk/protocol/job.ts";
 import type { StatementSigner, Statements } from "@leat/sdk/protocol/statements.ts";
 import { type Static, Type } from "typebox";
 import { Attempts } from "./attempts.ts";
-import { type Book, ChannelBooks, readPayable, readWaiting } from "./channel-book.ts";
+import { type Book, ChannelBooks, readWaiting } from "./channel-book.ts";
 import { PaymentError } from "./errors.ts";
 import type {
   ChannelStatus,
@@ -25,6 +25,7 @@ import type {
   Work,
   WorkKey,
 } from "./index.ts";
+import { PayableReader } from "./payable-work.ts";
 import { Pen } from "./pen.ts";
 import { VoucherSigners } from "./voucher-signers.ts";
 import { isWaitingOf, workName, writeOff } from "./write-off.ts";
@@ -74,6 +75,7 @@ export class PayerService implements Payer, Startable {
   readonly #options: Static<typeof payerOptions>;
   readonly #books: ChannelBooks;
   readonly #pen: Pen;
+  readonly #payable: PayableReader;
   readonly #attempts: Attempts;
   readonly #forfeited = new Set<string>();
   readonly #tasks: TaskGroup;
@@ -91,7 +93,8 @@ export class PayerService implements Payer, Startable {
       options.samplingRate,
     );
     this.#attempts = new Attempts(options.samplingRate, ({ book, job }) => this.#forgetEntries(book, job));
-    this.#pen = new Pen({ ...components, signers });
+    this.#pen = new Pen({ ...components, signers, books: this.#books });
+    this.#payable = new PayableReader("issued", components);
     this.#tasks = new TaskGroup({
       clock: components.clock,
       onError: (error) => components.logger.warn("Sign vouchers failed", { error }),
@@ -277,7 +280,7 @@ export class PayerService implements Payer, Startable {
         if ((await this.#pen.send(book, this.#pen.offerOf(newest))) === "adopted") adopted += 1;
         continue;
       }
-      const { entries, totalExact } = await readPayable(vouchers, "issued", book.id);
+      const { entries, totalExact } = await this.#payable.read(book, await this.#pen.findMost(book));
       if (entries.length === 0) {
         return { vouchered: newest?.voucher.value.cumulative ?? 0n, seq: newest?.voucher.value.seq ?? 0n };
       }

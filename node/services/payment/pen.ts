@@ -1,4 +1,4 @@
-import { nextCumulative } from "@leat/node/metering/ledger.ts";
+import { fitEntries, nextCumulative } from "@leat/node/metering/ledger.ts";
 import { adoptedExtra, nextVoucher, sameChannel } from "@leat/node/metering/voucher-rules.ts";
 import type { LedgerEntry, VoucherRecord } from "@leat/node/metering/voucher-store.ts";
 import { channelOf } from "@leat/sdk/protocol/channel.ts";
@@ -8,9 +8,10 @@ import { merkleRoot } from "@leat/sdk/protocol/merkle.ts";
 import { type Voucher, voucherStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import { parseAmount, toExact } from "@leat/sdk/protocol/units.ts";
-import type { Book } from "./channel-book.ts";
+import type { Book, ChannelBooks } from "./channel-book.ts";
 import { PaymentError } from "./errors.ts";
 import type { VoucherRequest } from "./index.ts";
+import { backedTotal, checkBacked } from "./payable-work.ts";
 import type { PayerComponents } from "./payer-service.ts";
 import type { VoucherSigners } from "./voucher-signers.ts";
 
@@ -30,6 +31,7 @@ export interface AnsweredRequest {
 
 export interface PenComponents extends PayerComponents {
   readonly signers: VoucherSigners;
+  readonly books: Pick<ChannelBooks, "refresh">;
 }
 
 /** Signs vouchers: each is on disk before anybody sees it. Called with the book's mutex held. */
@@ -56,9 +58,25 @@ export class Pen {
     return { voucher, receiptsRoot, receiptHashes, kind: receiptHashes.length === 0 ? "prepay" : "usage" };
   }
 
-  /** Signs the next voucher over `entries`, or over a prepayment alone. */
+  /** The largest total that may be signed on a channel as the chain has it now, base units. */
+  async findMost(book: Book): Promise<bigint> {
+    const { books, signers, signer } = this.#components;
+    await books.refresh(book);
+    book.key = await signers.allottedKey(book.channel, signer.address);
+    const backed = backedTotal(book.state);
+    const allotment = book.key?.allotment;
+    // Of a key that has ended nothing is said here: it signs nothing, and that has a code of its own.
+    const isCapped = allotment !== undefined && allotment.validUntil > signers.nowSeconds() && allotment.cap < backed;
+    return isCapped ? allotment.cap : backed;
+  }
+
+  /**
+   * Signs the next voucher over `entries`, or over a prepayment alone.
+   *
+   * @throws VOUCHER_ABOVE_RESERVE, VOUCHER_SIGNER_WRONG, VOUCHER_SIGNER_CAP, VOUCHER_SIGNER_EXPIRED
+   */
   async issue(book: Book, next: NextVoucher): Promise<VoucherOffer> {
-    const { vouchers, signer, signers, domain } = this.#components;
+    const { vouchers, signer, domain } = this.#components;
     const covered = next.entries;
     const previous = (await vouchers.newest("issued", book.id))?.voucher.value;
     let cumulative = nextCumulative(next.totalExact, previous?.cumulative ?? 0n, book.decimals);
@@ -67,8 +85,8 @@ export class Pen {
     const receiptsRoot = merkleRoot(receiptHashes);
     const value = nextVoucher(book.channel, previous, { cumulative, receiptsRoot });
     // As the chain has it now: a voucher that no payee may take must not become the newest of the channel.
-    book.key = await signers.allottedKey(book.channel, signer.address);
-    if (book.key !== undefined) signers.checkAllotted(book.key, value);
+    await this.findMost(book);
+    this.#check(book, value);
     const voucher = { value, signature: await signer.sign(voucherStructure, domain, value) };
     const record = { channel: book.id, voucher, receiptsRoot, receiptHashes, acknowledged: false };
     // Entries count as covered only when the payee has the voucher: it may hold another one, which this one must follow.
@@ -150,8 +168,21 @@ export class Pen {
     if (request.cumulative > owed + 1n && receiptHash === undefined) {
       throw new PaymentError({ code: "VOUCHER_OVERPRICED", asked: request.cumulative, owed });
     }
-    await vouchers.setEntries("issued", book.id, waiting, "payable");
-    return { offer: await this.issue(book, { entries, totalExact }), entries };
+    const settledExact = totalExact - sumExact(entries);
+    const most = await this.findMost(book);
+    const fitting = fitEntries(entries, { settledExact, most, decimals: book.decimals });
+    // Where none fits, which of the bounds they exceed.
+    if (fitting.length === 0) this.#check(book, { payer: book.channel.payer, cumulative: owed });
+    const covered = new Set(fitting);
+    const released = waiting.filter((entry) => covered.has(entry));
+    await vouchers.setEntries("issued", book.id, released, "payable");
+    const next = { entries: fitting, totalExact: settledExact + sumExact(fitting) };
+    return { offer: await this.issue(book, next), entries: fitting };
+  }
+
+  #check(book: Book, value: Pick<Voucher, "payer" | "cumulative">): void {
+    checkBacked(value, book.state);
+    if (book.key !== undefined) this.#components.signers.checkAllotted(book.key, value);
   }
 
   /** A payee may ask a new payer for one payment ahead, up to what the payer set. */

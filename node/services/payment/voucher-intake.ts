@@ -1,4 +1,3 @@
-import type { ChannelState } from "@leat/node/chain/channel-view.ts";
 import { Turns } from "@leat/node/kernel/turns.ts";
 import { judgeOffer } from "@leat/node/metering/voucher-rules.ts";
 import { type Channel, channelId, channelOf } from "@leat/sdk/protocol/channel.ts";
@@ -9,6 +8,7 @@ import { toExact } from "@leat/sdk/protocol/units.ts";
 import type { Book, ChannelBooks } from "./channel-book.ts";
 import { PaymentError } from "./errors.ts";
 import type { VoucherAnswer } from "./index.ts";
+import { backedTotal, checkBacked } from "./payable-work.ts";
 import type { PayeeComponents } from "./payee-service.ts";
 import type { VoucherSigners } from "./voucher-signers.ts";
 
@@ -128,23 +128,9 @@ export class VoucherIntake {
   }
 
   async #checkReserve(book: Book, voucher: Voucher): Promise<void> {
-    if (!isBacked(voucher, book.state)) await this.#books.refresh(book);
+    if (voucher.cumulative > backedTotal(book.state)) await this.#books.refresh(book);
     checkBacked(voucher, book.state);
   }
-}
-
-/**
- * A voucher beyond the reserve is not worth its paper: the pool can be emptied by the payer. What thaws can still be
- * collected, and is at once: it counts for work that was done, never for credit.
- */
-function isBacked({ cumulative }: Voucher, { collected, reserve, thawing }: ChannelState): boolean {
-  return cumulative - collected <= reserve + thawing;
-}
-
-function checkBacked(voucher: Voucher, state: ChannelState): void {
-  if (isBacked(voucher, state)) return;
-  const { collected, reserve } = state;
-  throw new PaymentError({ code: "VOUCHER_ABOVE_RESERVE", open: voucher.cumulative - collected, reserve });
 }
 
 /**

@@ -4,29 +4,32 @@ import { nextCumulative } from "@leat/node/metering/ledger.ts";
 import { type Channel, channelId, channelOf } from "@leat/sdk/protocol/channel.ts";
 import { type Hex, zeroHash } from "@leat/sdk/protocol/hex.ts";
 import { merkleRoot } from "@leat/sdk/protocol/merkle.ts";
-import { type Book, type ChannelBooks, readPayable } from "./channel-book.ts";
+import type { Book, ChannelBooks } from "./channel-book.ts";
 import { PaymentError } from "./errors.ts";
 import type { Vouchered, VoucherRequest } from "./index.ts";
+import { backedTotal, PayableReader } from "./payable-work.ts";
 import type { PayeeComponents } from "./payee-service.ts";
 import type { VoucherIntake } from "./voucher-intake.ts";
 
 /** Asks payers for vouchers: a balancer the agents of its buyers. */
 export class VoucherRequests {
-  readonly #components: Pick<PayeeComponents, "vouchers" | "askPayer">;
+  readonly #components: Pick<PayeeComponents, "vouchers" | "askPayer" | "logger">;
   readonly #books: ChannelBooks;
   readonly #intake: Pick<VoucherIntake, "accept">;
+  readonly #payable: PayableReader;
   /** Channels that paid ahead for a job that is about to open. */
   readonly #awaited = new Set<Hex>();
   /** One question of a channel at a time: two at once would name the same voucher and other work. */
   readonly #turns = new WeakMap<Book, Mutex>();
 
   constructor(
-    components: Pick<PayeeComponents, "vouchers" | "askPayer">,
+    components: Pick<PayeeComponents, "vouchers" | "askPayer" | "logger">,
     { books, intake }: { readonly books: ChannelBooks; readonly intake: Pick<VoucherIntake, "accept"> },
   ) {
     this.#components = components;
     this.#books = books;
     this.#intake = intake;
+    this.#payable = new PayableReader("held", components);
   }
 
   async requestVoucher(channel: Channel, kind: "usage" | "final"): Promise<Vouchered> {
@@ -39,7 +42,8 @@ export class VoucherRequests {
     for (;;) {
       const newest = (await vouchers.newest("held", book.id))?.voucher;
       const held = newest?.value;
-      const { entries, totalExact } = await readPayable(vouchers, "held", book.id);
+      await this.#books.refresh(book);
+      const { entries, totalExact } = await this.#payable.read(book, backedTotal(book.state));
       if (entries.length === 0) return { vouchered: held?.cumulative ?? 0n, seq: held?.seq ?? 0n };
       const receiptHashes = entries.map((entry) => entry.receiptHash);
       await this.#ask(book, {

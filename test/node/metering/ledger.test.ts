@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { canLoseExact, Ledger, nextCumulative } from "../../../node/metering/ledger.ts";
+import { canLoseExact, fitEntries, Ledger, nextCumulative } from "../../../node/metering/ledger.ts";
 import { toBaseUnits, toExact } from "../../../sdk/protocol/units.ts";
 
 const exact = () => fc.bigInt({ min: 0n, max: 10n ** 36n });
@@ -70,5 +70,14 @@ describe("ledger", () => {
     assert.equal(canLoseExact(state), 10n);
     assert.equal(canLoseExact({ ...state, reserve: 3n }), 10n + toExact(2n, 6));
     assert.equal(canLoseExact({ ...state, unpaidExact: 12n }), 12n);
+  });
+
+  it("fits into a voucher what it has room for, past what it has not, to the last base unit", () => {
+    const entries = [3n, 9n, 4n, 3n].map((units) => ({ exact: toExact(units, 6) }));
+    const room = { settledExact: toExact(90n, 6), most: 100n, decimals: 6 };
+    assert.deepEqual(fitEntries(entries, room), [entries[0], entries[2], entries[3]]);
+    const carried = { ...room, settledExact: room.settledExact + toExact(1n, 6) - 1n };
+    assert.deepEqual(fitEntries(entries, carried), [entries[0], entries[2], entries[3]]);
+    assert.deepEqual(fitEntries(entries, { ...room, settledExact: toExact(91n, 6) }), [entries[0], entries[2]]);
   });
 });

@@ -16,6 +16,10 @@ describe("a balancer whose buyer's stream draws a crowd", () => {
     return (await scene.books.cluster.payee.status())[0]!;
   }
 
+  async function unreported() {
+    return (await new JobStore(scene.database).unreportedOf([scene.buyer.address], 1)).length;
+  }
+
   async function isPaid() {
     const { unpaidExact, creditLimitExact } = await statusOf();
     return unpaidExact * 2n < creditLimitExact;
@@ -78,8 +82,7 @@ describe("a balancer whose buyer's stream draws a crowd", () => {
     const { id, edge } = await playAtEdge();
     refuseVouchers();
     await serve(edge, 0, 150n);
-    const store = new JobStore(scene.database);
-    await until(async () => (await store.unreportedOf([scene.buyer.address], 1)).length === 0);
+    await until(async () => (await unreported()) === 0);
     assert.deepEqual(await endOf(id), { code: "STREAM_CREDIT_EXHAUSTED", second: 10 });
   });
 
@@ -102,6 +105,28 @@ describe("a balancer whose buyer's stream draws a crowd", () => {
     }
     await serve(edge, 0, 150n);
     await assert.rejects(renew(id, 6), { code: "STREAM_RESERVE_SPENT" });
+  });
+
+  it("is paid what the buyer's reserve covers where one segment is worth more", async function () {
+    this.timeout(20_000);
+    const { id, edge } = await playAtEdge();
+    const { channel, creditLimitExact, vouchered: ahead } = await statusOf();
+    const reserve = toBaseUnits(creditLimitExact, 6);
+    scene.books.channels.set(channel, { reserve });
+    await scene.clock.advance(5_000);
+    const answer = scene.buyer.answer;
+    refuseVouchers();
+    await serve(edge, 0, 30n);
+    await serve(edge, 1, 150n);
+    await assert.rejects(renew(id, 1), { code: "STREAM_RESERVE_SPENT" });
+    await until(async () => (await unreported()) === 0);
+    scene.buyer.answer = answer;
+    await until(async () => {
+      await scene.clock.advance(1_000);
+      return (await statusOf()).vouchered > ahead;
+    });
+    const { vouchered } = await statusOf();
+    assert.ok(vouchered <= reserve && vouchered >= (reserve * 29n) / 100n, `${vouchered} of ${reserve}`);
   });
 
   /** Renews each second until it is refused: by which code and in which second. */

@@ -116,7 +116,7 @@ describe("payee", () => {
     const work = workOf(job, 0n, 100n * second);
     await payer.owe(work);
     await payer.passed(work);
-    await assert.rejects(payer.settleNow(on.channel), { code: "VOUCHER_ABOVE_RESERVE" });
+    assert.equal((await payer.settleNow(on.channel)).vouchered, 10n);
     // Collected before is no claim on the reserve.
     on.chain.set(on.channel, { collected: 10n, reserve: 90n });
     assert.equal((await payer.settleNow(on.channel)).vouchered, 100n);
@@ -146,6 +146,6 @@ describe("payee", () => {
     const more = workOf(job, 1n, second);
     await payer.owe(more);
     await payer.passed(more);
-    await assert.rejects(payer.settleNow(on.channel), { code: "VOUCHER_ABOVE_RESERVE" });
+    assert.equal((await payer.settleNow(on.channel)).vouchered, 20n);
   });
 });

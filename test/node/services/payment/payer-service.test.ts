@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import type { VoucherAnswer } from "../../../../node/services/payment/index.ts";
+import { silentLogger } from "../../../../sdk/base/logger.ts";
+import { channelId } from "../../../../sdk/protocol/channel.ts";
 import type { Address } from "../../../../sdk/protocol/hex.ts";
 import type { VoucherOffer } from "../../../../sdk/protocol/job.ts";
 import { randomHash, second, usePayments } from "../../../support/payment-pair.ts";
@@ -115,5 +117,48 @@ describe("payer", () => {
     assert.equal(await payer.owe(workOf(job, 31n)), true);
     await payer.release(job, 1);
     assert.equal((await payer.settleNow(on.channel)).vouchered, 20n);
+  });
+
+  it("signs for a node that takes anything no more than its reserve holds, and goes on when it holds more", async () => {
+    const signed: bigint[] = [];
+    const payer = await startPayer(await openStore(), async (_, { voucher: { value } }) => {
+      signed.push(value.cumulative);
+      const { cumulative, seq } = value;
+      return { acknowledged: { channel: channelId(on.channel), cumulative, seq } };
+    });
+    on.chain.set(on.channel, { reserve: 80n, thawing: 20n });
+    const job = randomHash();
+    for (let seq = 0n; seq < 30n; seq += 1n) {
+      const work = workOf(job, seq, 5n * second);
+      await payer.owe(work);
+      await payer.passed(work);
+    }
+    assert.equal((await payer.settleNow(on.channel)).vouchered, 100n);
+    on.chain.set(on.channel, { collected: 100n, reserve: 0n, thawing: 0n });
+    assert.equal((await payer.settleNow(on.channel)).vouchered, 100n);
+    on.chain.set(on.channel, { reserve: 30n });
+    assert.equal((await payer.settleNow(on.channel)).vouchered, 130n);
+    assert.deepEqual(signed, [100n, 130n]);
+    const ahead = payer.prepay({ ...on.channel, payee: on.balancer.address }, 10n ** 9n * second);
+    await assert.rejects(ahead, { code: "VOUCHER_ABOVE_RESERVE" });
+  });
+
+  it("signs for what fits where one segment of many is worth more than the reserve", async () => {
+    const logged: string[] = [];
+    on.logger = { ...silentLogger, warn: (phrase: string) => logged.push(phrase) };
+    const { payee, payer, job } = await openPair();
+    on.chain.set(on.channel, { reserve: 50n });
+    for (const [seq, seconds] of [20n, 900n, 25n, 6n].entries()) {
+      const work = workOf(job, BigInt(seq), seconds * second);
+      await payee.earned(work);
+      await payer.owe(work);
+      await payer.passed(work);
+    }
+    assert.equal((await payer.settleNow(on.channel)).vouchered, 45n);
+    assert.equal((await payee.status())[0]!.unpaidExact, 906n * second);
+    await payer.settleNow(on.channel);
+    assert.deepEqual(logged, ["Reserve covers no more work"]);
+    on.chain.set(on.channel, { reserve: 51n });
+    assert.equal((await payer.settleNow(on.channel)).vouchered, 51n);
   });
 });

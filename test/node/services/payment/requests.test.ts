@@ -55,6 +55,37 @@ describe("vouchers that a payee asks for", () => {
     await assert.rejects(payee.requestVoucher(retail), { code: "VOUCHER_RECEIPT_UNKNOWN" });
   });
 
+  it("is refused what a buyer's reserve does not hold, and asks for what it does", async () => {
+    const buyer = createNodeKey(randomBytes(32));
+    const retail = hubChannel(buyer.address, clusterAccount, token);
+    const agent = await startPayer(await openStore(), undefined, { signer: buyer });
+    await agent.openChannel(retail);
+    const asked: VoucherRequest[] = [];
+    const payee = await startPayee(await openStore(), clusterAccount, (_, request) => {
+      asked.push(request);
+      return agent.answerRequest(request);
+    });
+    on.chain.set(retail, { reserve: 50n });
+    const job = randomHash();
+    for (const [seq, seconds] of [20n, 900n, 25n, 6n].entries()) {
+      const work = workOf(job, BigInt(seq), seconds * second, retail);
+      await payee.earned(work);
+      await agent.owe(work);
+      await payee.passed(work);
+    }
+    assert.deepEqual(await payee.requestVoucher(retail), { vouchered: 45n, seq: 1n });
+    assert.deepEqual(await payee.requestVoucher(retail, "final"), { vouchered: 45n, seq: 1n });
+    assert.equal(asked.length, 1);
+    // A payee that asks for all of it nevertheless, as one would that has nothing against an empty pool.
+    const [{ channelId: channel }] = (await payee.status()) as [ChannelStatus];
+    const huge = workOf(job, 4n, 2n ** 63n * second, retail);
+    await agent.owe(huge);
+    const request = { channel, kind: "usage" as const, seq: 2n, cumulative: 45n, receiptsRoot: zeroHash };
+    const all = agent.answerRequest({ ...request, receiptHashes: [huge.receiptHash] });
+    await assert.rejects(all, { code: "VOUCHER_ABOVE_RESERVE" });
+    assert.equal((await agent.waiting()).length, 3);
+  });
+
   it("asks one after the other where jobs of one channel end together", async () => {
     const buyer = createNodeKey(randomBytes(32));
     const retail = hubChannel(buyer.address, clusterAccount, token);

@@ -155,17 +155,15 @@ describe("settlement", () => {
     await settlement.settled(channel.payer);
     assert.equal((await getCollectStatus(cold, channel)).collected, vouchered);
 
-    // The key signs nothing more, whatever it is asked for, and after a revocation nothing at all.
+    // The key signs nothing above its cap, whatever it is asked for, and after a revocation nothing at all.
     await work();
     await work();
     await assert.rejects(payee.requestVoucher(channel), { code: "VOUCHER_SIGNER_CAP" });
     const ended = await revokeSigner(cold, { ...payment, signer: hot.address });
     await market.view.whenConfirmed(ended.blockNumber);
     await assert.rejects(payee.requestVoucher(channel), { code: "VOUCHER_SIGNER_EXPIRED" });
-    const next = nextVoucher(channel, (await held.newest("held", channelId(channel)))!.voucher.value, {
-      cumulative: vouchered + 1n,
-      receiptsRoot: zeroHash,
-    });
+    const last = (await held.newest("held", channelId(channel)))!.voucher.value;
+    const next = nextVoucher(channel, last, { cumulative: last.cumulative + 1n, receiptsRoot: zeroHash });
     const signature = await hot.signer.sign(voucherStructure, market.domain, next);
     const stolen = { voucher: { value: next, signature }, receiptsRoot: zeroHash, receiptHashes: [] };
     await assert.rejects(payee.accept({ ...stolen, kind: "usage" }), { code: "VOUCHER_SIGNER_EXPIRED" });
