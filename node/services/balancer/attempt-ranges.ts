@@ -36,12 +36,13 @@ export class AttemptRanges {
     if (endSequence !== null && sequence < endSequence) return true;
     const next = await this.#nextOf(job, attempt);
     if (next !== undefined) return sequence < next.startSequence;
-    // It runs, or ended when its source did.
-    if (endSequence === null) return true;
     const live = this.#parts.jobs.find(job.id);
-    const stream = await this.#parts.streams.find(job.stream);
+    const told = (await this.#parts.streams.find(job.stream))?.nextSequence ?? 0;
+    // It runs, or ended when its source did. What is made is for its origin to judge; who takes a source in is believed as
+    // far as its renewals told, which the buyer's credit is asked about, and for one segment that began since.
+    if (endSequence === null && (job.primitive === "transcode" || sequence <= told)) return true;
     const isMade = live !== undefined && job.primitive === "transcode";
-    const reached = isMade ? await this.#parts.keeper.nextSequence(live) : (stream?.nextSequence ?? 0);
+    const reached = isMade ? await this.#parts.keeper.nextSequence(live) : told;
     if (sequence < reached) return true;
     if (live === undefined) return false;
     throw new BalancerError({ code: "ATTEMPT_END_UNKNOWN", job: job.id, attempt: attempt.attempt });

@@ -108,12 +108,9 @@ export class JobKeeper {
     this.#progress.sourceEnded(stream, lastSequence);
   }
 
-  async published(stream: Hex, rungs: readonly number[], sequence: number): Promise<void> {
+  /** A segment of these rungs is published. */
+  published(stream: Hex, rungs: readonly number[], sequence: number): void {
     for (const rung of rungs) this.#progress.note(stream, rung, sequence);
-    const row = await this.#parts.streams.find(stream);
-    if (row !== undefined && row.state !== "ended" && sequence >= row.nextSequence) {
-      await this.#parts.streams.change(stream, { nextSequence: sequence + 1 });
-    }
   }
 
   /** Ends an attempt that went wrong; its job goes on elsewhere from the first segment that nobody published. */

@@ -124,7 +124,11 @@ export class Publishing {
     // Told again by a node that did not hear our answer.
     if (row?.state === "ended") return;
     this.#leaseOf(from, stream);
-    const nextSequence = Math.max(row?.nextSequence ?? 0, (lastSequence ?? -1) + 1);
+    const told = row?.nextSequence ?? 0;
+    const last = lastSequence ?? -1;
+    // It ends either way: of what its buyer could not pay for, one segment may have begun since the last renewal.
+    const most = this.#mayHaveBegun(stream, last) ? last + 1 : Math.min(last + 1, told + 1);
+    const nextSequence = Math.max(told, most);
     await this.#parts.streams.change(stream, { nextFrame: BigInt(frames), nextSequence });
     if (isLost(row, clean)) await this.#parts.onPause(stream);
     else await this.#parts.onEnd(stream, row?.endCode ?? (clean ? "STREAM_ENDED" : "PUBLISHER_LOST"));
@@ -165,7 +169,13 @@ export class Publishing {
 
   async segmentPublished(from: Address, body: NodeRequest<"segment.published">): Promise<void> {
     this.#leaseOf(from, body.stream);
-    await this.#parts.keeper.published(body.stream, body.rungs, body.sequence);
+    const { streams, keeper } = this.#parts;
+    const { stream, rungs, sequence } = body;
+    keeper.published(stream, rungs, sequence);
+    const row = await streams.find(stream);
+    if (row === undefined || row.state === "ended" || sequence < row.nextSequence) return;
+    // Nothing hears an answer to this: where it is more than the buyer can pay for, the next renewal ends the stream.
+    if (this.#mayHaveBegun(stream, sequence)) await streams.change(stream, { nextSequence: sequence + 1 });
   }
 
   /** Ends streams whose publisher and ingest node never came back. */
@@ -267,6 +277,13 @@ export class Publishing {
       const { job, startSequence } = live.attempt;
       this.#components.payee.begun(job, BigInt(startSequence), BigInt(sequence));
     }
+  }
+
+  /** Whether the buyer's credit covers the stream up to and with this segment: beyond that a node's word counts for nothing. */
+  #mayHaveBegun(stream: Hex, sequence: number): boolean {
+    this.#begun(stream, sequence);
+    const ingest = this.#parts.jobs.part(stream, "ingest");
+    return ingest === undefined || !isRunning(ingest) || this.#credit.stopOf(ingest.row.id) === undefined;
   }
 
   /** One past the newest segment that anybody knows of. */

@@ -170,6 +170,7 @@ describe("a balancer that is paid", function () {
     scene.books.payer = cutOff(payer);
     scene.books.payee = cutOff(payee);
     await startAgain();
+    await renew(id, 1);
     for (const { node, terms } of jobsOf(id)) worked.push(await work(node, terms, 1));
     await until(async () => (await store.unreportedOf([scene.buyer.address], 1)).length === 0);
     await scene.market.balancer.stop();
@@ -224,6 +225,7 @@ describe("a balancer that is paid", function () {
     const store = new JobStore(scene.database);
     const worked: Work[] = [];
     for (const seq of [0, 1, 2]) {
+      await renew(id, seq);
       for (const { node, terms } of jobsOf(id)) {
         if (terms.spec.primitive !== "transcode") {
           worked.push(await work(node, terms, seq));
@@ -282,6 +284,7 @@ describe("a balancer that is paid", function () {
       // The other one lies: its newest segment is never paid, what was checked before is.
       await work(liar!.node, liar!.terms, 9, 2);
       await until(() => replaced(liar));
+      await renew(id, 9);
       for (let seq = 10; seq < 14; seq += 1) await segment(seq);
       const edges = jobsOf(id).filter(({ terms }) => terms.spec.primitive === "delivery");
       assert.equal(edges.length, 2);
