@@ -6,7 +6,10 @@ import type { Clock } from "../../kernel/clock.ts";
 import type { Waiters } from "./reload.ts";
 import type { HlsPart, HlsStream, HlsWindow } from "./stream.ts";
 
-/** A segment lasts four seconds: who has not got one after so long does not play it, and is let go of. */
+/**
+ * A segment lasts four seconds: who has not got one after so long does not play it, and is let go of. It is as long as a
+ * publisher may take to come back: what was begun before ends then, and a player that was cut off would fetch it anew.
+ */
 export const LONGEST_TRANSFER_MS = 30_000;
 
 export interface OpenTransfer {
@@ -30,8 +33,8 @@ export class OpenBodies {
 
   /**
    * The segment's parts, each when it is there and those before it were taken: nothing is kept for a viewer but the part
-   * that it takes. It ends with the segment, also with one that ends early or with its stream. Where parts stop coming,
-   * or the viewer stops taking them, it is cut off, which no cache takes for the whole.
+   * that it takes. It ends with the segment, also with one that ends early or with its stream. Where that, or the viewer,
+   * takes too long, it is cut off, which no cache takes for the whole.
    */
   of(stream: HlsStream, { info, sequence, request, response, onSent }: OpenTransfer): Readable {
     const { window } = stream;
@@ -45,7 +48,7 @@ export class OpenBodies {
     const advance = async () => {
       // Asked for more: what was given before has drained.
       settle();
-      await this.untilPart(window, info.name, { sequence, part: next }, request);
+      await this.#untilPart(window, info.name, { sequence, part: next }, { request, body });
       if (body.destroyed) return;
       const part = window.part(info.name, sequence, next);
       const bytes = part === undefined ? undefined : stream.partBytes(info.rung, sequence, next);
@@ -68,18 +71,20 @@ export class OpenBodies {
     return body;
   }
 
-  /** Resolves when the part is there or will not come, the viewer has gone, the server closes, or after a while. */
-  untilPart(
+  /** Resolves when the part is there or will not come, the viewer has gone, or the server closes. */
+  async #untilPart(
     window: HlsWindow,
     name: string,
     { sequence, part }: { readonly sequence: number; readonly part: number },
-    request: IncomingMessage,
+    { request, body }: { readonly request: IncomingMessage; readonly body: Readable },
   ): Promise<void> {
     const isSettled = () => window.part(name, sequence, part) !== undefined || !window.isOpen(name, sequence);
-    return this.#waiters.until(window, `${name} ${sequence}+${part}`, isSettled, request);
+    while (!isSettled() && !body.destroyed && !this.#waiters.isClosed) {
+      await this.#waiters.until(window, `${name} ${sequence}+${part}`, isSettled, request);
+    }
   }
 
-  /** The same of the whole segment. */
+  /** Resolves when the segment is whole, the viewer has gone, the server closes, or after a while. */
   untilWhole(window: HlsWindow, name: string, sequence: number, request: IncomingMessage): Promise<void> {
     return this.#waiters.until(window, `${name} ${sequence} whole`, () => !window.isOpen(name, sequence), request);
   }

@@ -62,6 +62,10 @@ export class Waiters {
     this.#clock = clock;
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Nobody waits any more: whoever waits would hold the server's end up. */
   close(): void {
     this.#isClosed = true;
