@@ -8,7 +8,7 @@ import { sql } from "drizzle-orm";
 import { hashKey } from "../../node/services/balancer/ingest-ways.ts";
 import type { SqlDatabase } from "../../node/store/sql/database.ts";
 import { usdc } from "./candidates.ts";
-import { openEmptyDatabase } from "./empty-database.ts";
+import { emptyTables, openEmptyDatabase } from "./empty-database.ts";
 import { type FakeMarket, randomHash, startMarket } from "./fake-market.ts";
 import { FakeNode } from "./fake-node.ts";
 
@@ -60,9 +60,7 @@ export function useBalancer() {
   });
   afterEach(async () => {
     await scene.market.balancer.stop();
-    await scene.database.sql.execute(
-      sql`truncate streams, stream_keys, leases, jobs, attempts, receipts, checks, selections, seed_epochs, standings`,
-    );
+    await emptyTables(scene.database);
   });
 
   const create = (changes: object = {}) =>

@@ -2,8 +2,11 @@ import { createHash } from "node:crypto";
 import { cpSync, existsSync, globSync } from "node:fs";
 import { mkdtemp, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { is } from "drizzle-orm";
+import { PgTable } from "drizzle-orm/pg-core";
 import { makeFolder } from "../../node/kernel/make-folder.ts";
 import { SqlDatabase } from "../../node/store/sql/database.ts";
+import * as schema from "../../node/store/sql/schema.ts";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -14,6 +17,12 @@ const root = join(import.meta.dirname, "../..");
 export async function openEmptyDatabase(location: string): Promise<SqlDatabase> {
   await copyEmptyDatabase(location);
   return SqlDatabase.open(location);
+}
+
+/** Removes all rows. TRUNCATE takes ten times as long: it makes new files for each table and its indexes. */
+export async function emptyTables({ sql }: SqlDatabase): Promise<void> {
+  const tables = Object.values(schema).filter((one) => is(one, PgTable));
+  await Promise.all(tables.map((table) => sql.delete(table)));
 }
 
 /** Puts the files of an empty database into a folder that is empty or not there. */

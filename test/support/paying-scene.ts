@@ -3,13 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { JobTerms } from "@leat/sdk/protocol/job.ts";
-import { sql } from "drizzle-orm";
 import { hashKey } from "../../node/services/balancer/ingest-ways.ts";
 import type { BalancerOptions } from "../../node/services/balancer/options.ts";
 import type { SqlDatabase } from "../../node/store/sql/database.ts";
 import { JobStore } from "../../node/store/sql/job-store.ts";
 import { usdc } from "./candidates.ts";
-import { openEmptyDatabase } from "./empty-database.ts";
+import { emptyTables, openEmptyDatabase } from "./empty-database.ts";
 import { type FakeMarket, randomHash, startMarket } from "./fake-market.ts";
 import { ManualClock } from "./manual-clock.ts";
 import { PaidNode, PayingBooks, PayingBuyer, workOf } from "./paying-market.ts";
@@ -50,9 +49,7 @@ export function usePayingMarket() {
   afterEach(async () => {
     await scene.market.balancer.stop();
     await scene.books.close();
-    await scene.database.sql.execute(
-      sql`truncate streams, stream_keys, leases, jobs, attempts, receipts, checks, selections, seed_epochs, standings`,
-    );
+    await emptyTables(scene.database);
   });
 
   async function open(decimals: number) {

@@ -14,7 +14,7 @@ import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import type { EventType } from "@leat/sdk/protocol/events.ts";
 import { sql } from "drizzle-orm";
 import { defaultsOf } from "../../../support/defaults.ts";
-import { openEmptyDatabase } from "../../../support/empty-database.ts";
+import { emptyTables, openEmptyDatabase } from "../../../support/empty-database.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
 import { WebhookReceiver } from "../../../support/webhook-receiver.ts";
 
@@ -48,7 +48,7 @@ describe("webhooks", () => {
   afterEach(async () => {
     await service.stop();
     await receiver.stop();
-    await database.sql.execute(sql`truncate webhook_endpoints, webhook_events`);
+    await emptyTables(database);
   });
 
   async function begin(options: Partial<WebhookOptions> = {}, resolve?: ResolveName) {

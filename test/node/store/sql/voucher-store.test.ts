@@ -1,11 +1,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { sql } from "drizzle-orm";
 import { SqlDatabase } from "../../../../node/store/sql/database.ts";
 import { SqlVoucherStore } from "../../../../node/store/sql/voucher-store.ts";
 import { describeVoucherStore } from "../../../suites/voucher-store.ts";
-import { openEmptyDatabase } from "../../../support/empty-database.ts";
+import { emptyTables, openEmptyDatabase } from "../../../support/empty-database.ts";
 
 describe("sql voucher store", () => {
   let folder: string;
@@ -28,7 +27,7 @@ describe("sql voucher store", () => {
       return new SqlVoucherStore(database);
     },
     async close() {
-      await database.sql.execute(sql`truncate vouchers, ledger_entries, channel_totals, collections`);
+      await emptyTables(database);
     },
   }));
 });
