@@ -25,7 +25,7 @@ describe("a chain that was there before, with contracts by scripts/deploy", func
 
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), "leat-external-"));
-    chain = await startAnvil(["--block-time", "1", "--preserve-historical-states"]);
+    chain = await startAnvil(["--block-time", "1", "--mixed-mining", "--preserve-historical-states"]);
   });
 
   after(async () => {
