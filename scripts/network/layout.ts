@@ -74,7 +74,7 @@ export function nodeConfig(input: ConfigInput): Record<string, unknown> {
     // A demo earns cents, and its gas costs nothing.
     settlement: {
       // Somebody watches.
-      lookEveryMs: 5_000,
+      lookEveryMs: 1_000,
       tokenCosts: ["USDC", "LPT"].map((token) => ({ token, perNative: "0", leastAmount: "0" })),
     },
     wire: {

@@ -31,6 +31,8 @@ export interface LocalNetworkOptions {
   readonly programOf?: (name: NodeName) => readonly string[];
 }
 
+/** All that talk to the balancer, and to each other only when there is work. */
+const clientNames = [...operatorNames, "buyer"] as const;
 const leat = join(import.meta.dirname, "../../node/cli/main.ts");
 
 /** A chain, a cluster with its balancer, three operators and a buyer's agent, each a process of its own. */
@@ -76,7 +78,7 @@ export class LocalNetwork {
     onStep?.("contracts deployed, operators joined, cluster and buyer funded");
     await this.startNode("balancer");
     onStep?.(`balancer at ${this.httpUrl("balancer")}`);
-    await Promise.all((["node-a", "node-b", "node-c", "buyer"] as const).map((name) => this.startNode(name)));
+    await Promise.all(clientNames.map((name) => this.startNode(name)));
     onStep?.("operators and buyer's agent up");
   }
 
@@ -110,7 +112,7 @@ export class LocalNetwork {
 
   async stop(): Promise<void> {
     // Whoever stops may wait for a block.
-    await this.#processes.stop();
+    await this.#processes.stop(clientNames);
     await this.#stopBlocks?.();
   }
 

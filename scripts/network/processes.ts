@@ -98,19 +98,25 @@ export class ProcessGroup {
     return new Map([...this.#children].map(([name, child]) => [name, child.pid!]));
   }
 
-  /** Stops everything, newest first, so that nobody loses what it depends on while it stops. */
-  async stop(): Promise<void> {
+  /**
+   * Stops everything, newest first, so that nobody loses what it depends on while it stops.
+   * @param peers Stop before all others and at once: none of them depends on another.
+   */
+  async stop(peers: readonly string[] = []): Promise<void> {
     this.#stopping = true;
-    for (const child of [...this.#children.values()].reverse()) {
-      if (child.exitCode !== null || child.signalCode !== null) continue;
-      const gone = once(child, "exit");
-      child.kill("SIGTERM");
-      const kill = setTimeout(() => child.kill("SIGKILL"), stopMs);
-      await gone;
-      clearTimeout(kill);
-    }
+    await Promise.all(peers.map((name) => stopChild(this.#children.get(name))));
+    for (const child of [...this.#children.values()].reverse()) await stopChild(child);
     process.off("exit", this.#killAll);
   }
+}
+
+async function stopChild(child: ChildProcess | undefined): Promise<void> {
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, "exit");
+  child.kill("SIGTERM");
+  const kill = setTimeout(() => child.kill("SIGKILL"), stopMs);
+  await gone;
+  clearTimeout(kill);
 }
 
 /** @throws UP_PORT_BUSY before anything was started on it, naming who wanted it. */

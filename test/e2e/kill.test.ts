@@ -17,7 +17,10 @@ describe("a network of which a process is killed", function () {
   let network: TestNetwork;
 
   before(async () => {
-    network = await TestNetwork.start();
+    network = await TestNetwork.start({
+      // So rarely that a node which is killed has something that is not collected yet.
+      adjust: (_, config) => ({ ...config, settlement: { ...Object(config.settlement), lookEveryMs: 5_000 } }),
+    });
   });
 
   after(() => network?.stop());
