@@ -10,6 +10,8 @@ export interface Suite {
   readonly limitMs: number;
   /** So is one that says nothing for this long after it began to speak. */
   readonly silenceMs: number;
+  /** Whether it runs beside those before it. */
+  readonly early?: boolean;
 }
 
 /** Runs a suite with its output passed on as it comes. Never rejects: what goes wrong is a failed test. */
@@ -56,6 +58,17 @@ export function runSuite(suite: Suite, cwd: string, print: (text: string) => voi
     // "exit", not "close": a grandchild that keeps the pipe open must not keep us.
     child.on("exit", (exitCode) => setImmediate(() => end(exitCode)));
   });
+}
+
+/** Runs a suite beside others. @returns Tells what it said in one piece, when it is over and its turn has come. */
+export function runAhead(suite: Suite, cwd: string): (print: (text: string) => void) => Promise<TestCount> {
+  const held: string[] = [];
+  const running = runSuite(suite, cwd, (text) => held.push(text));
+  return async (print) => {
+    const count = await running;
+    print(held.join(""));
+    return count;
+  };
 }
 
 function killGroup(pid: number | undefined): void {

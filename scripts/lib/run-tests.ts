@@ -1,7 +1,7 @@
 import { existsSync, globSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { runSuite, type Suite } from "./run-suite.ts";
+import { runAhead, runSuite, type Suite } from "./run-suite.ts";
 import { addCounts, describeCount, noTests } from "./test-count.ts";
 import { ensurePlayers } from "./test-players.ts";
 import { ensurePrograms, longPrograms, usualPrograms } from "./test-programs.ts";
@@ -38,9 +38,11 @@ async function main(): Promise<number> {
       await ensurePrograms(longPrograms, print);
       ensurePlayers(join(root, "test/players"), print);
     }
-    for (const suite of chooseSuites(values)) {
+    const suites = chooseSuites(values);
+    const ahead = new Map(suites.filter(({ early }) => early === true).map((suite) => [suite, runAhead(suite, root)]));
+    for (const suite of suites) {
       print(`\n== ${suite.name}\n`);
-      count = addCounts(count, await runSuite(suite, root, print));
+      count = addCounts(count, await (ahead.get(suite)?.(print) ?? runSuite(suite, root, print)));
     }
   } catch (error) {
     print(`${error instanceof Error ? error.message : String(error)}\n`);
@@ -96,10 +98,20 @@ function check(name: string, [program, ...args]: [string, ...string[]]): Suite {
   return { name, command: [bin(program), ...args], counted: false, limitMs: 3 * MINUTE_MS, silenceMs: 3 * MINUTE_MS };
 }
 
-/** The contracts' tests in Solidity: the set-up compiled the contracts alone. The compiler says nothing meanwhile. */
+/**
+ * The contracts' tests in Solidity: the set-up compiled the contracts alone. The compiler says nothing meanwhile, and
+ * takes one processor: what else is looked at before tests run has the other.
+ */
 function compileSuite(): Suite {
   const limitMs = 9 * MINUTE_MS;
-  return { name: "compile", command: [bin("hardhat"), "build"], counted: false, limitMs, silenceMs: limitMs };
+  return {
+    name: "compile",
+    command: [bin("hardhat"), "build"],
+    counted: false,
+    limitMs,
+    silenceMs: limitMs,
+    early: true,
+  };
 }
 
 function contractSuite(files: string[]): Suite {

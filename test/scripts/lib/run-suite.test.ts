@@ -1,20 +1,24 @@
 import assert from "node:assert/strict";
-import { runSuite, type Suite } from "../../../scripts/lib/run-suite.ts";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { runAhead, runSuite, type Suite } from "../../../scripts/lib/run-suite.ts";
 
 async function run(script: string, limits: Partial<Suite> = {}) {
   let printed = "";
-  const suite: Suite = {
+  const count = await runSuite({ ...suiteOf(script), ...limits }, process.cwd(), (text) => {
+    printed += text;
+  });
+  return { count, printed };
+}
+
+function suiteOf(script: string): Suite {
+  return {
     name: "sample",
     command: [process.execPath, "-e", script],
     counted: true,
     limitMs: 60_000,
     silenceMs: 60_000,
-    ...limits,
   };
-  const count = await runSuite(suite, process.cwd(), (text) => {
-    printed += text;
-  });
-  return { count, printed };
 }
 
 describe("scripts/run-suite", () => {
@@ -40,6 +44,29 @@ describe("scripts/run-suite", () => {
     const pid = Number(/child (\d+)/.exec(printed)?.[1]);
     assert.ok(pid > 0);
     await waitUntilGone(pid);
+  });
+
+  it("runs one ahead of its turn, and tells of it then", async () => {
+    const [first, second] = ["first", "second"].map(
+      (name) => `console.log('${name}'); console.log('  3 passing (1ms)')`,
+    );
+    const server = createServer();
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const asked = once(server, "connection");
+    const tell = runAhead(suiteOf(`${second}; require('node:net').connect(${port}).end()`), process.cwd());
+    // It has run before anybody asked for it.
+    const [socket] = await asked;
+    socket.destroy();
+    server.close();
+    const { printed } = await run(first!);
+    let told = printed;
+    const count = await tell((text) => {
+      told += text;
+    });
+    assert.deepEqual(count, { passed: 3, failed: 0, skipped: 0 });
+    assert.match(told, /^first\n.*passing.*\nsecond\n.*passing/);
   });
 
   it("fails a program that does not start", async () => {
