@@ -33,6 +33,11 @@ export class RunningHash {
     this.#value = this.#sha256(joined);
     return this.#value;
   }
+
+  /** After the last part: that no other follows. No part has a hash of zeros. */
+  end(): Uint8Array {
+    return this.add(new Uint8Array(HASH_BYTES));
+  }
 }
 
 /** What stands in a receipt for a part that was made. */

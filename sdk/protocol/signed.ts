@@ -78,7 +78,10 @@ export const offerStructure = defineStructure("Offer", {
 });
 export type Offer = ValueOf<typeof offerStructure>;
 
-/** The origin's running hash after one part: SHA-256(previous, SHA-256(part)). */
+/**
+ * The origin's running hash after one part: SHA-256(previous, SHA-256(part)). Of a segment's end, with `part` the number
+ * of parts: SHA-256(previous, 32 zero bytes).
+ */
 export const partHashStructure = defineStructure("PartHash", {
   stream: "bytes32",
   rung: "uint32",

@@ -105,6 +105,7 @@ export class SegmentVerifier implements IncomingSegment {
     if (frames !== end.frames || this.#marks.size !== this.#parts.length) {
       throw this.#fault("DELIVERY_PART_UNMARKED", this.#parts.length);
     }
+    this.#checkEnd(end);
     return { start: this.#start, parts: this.#parts, frames, durationTicks, sizeBytes };
   }
 
@@ -115,15 +116,22 @@ export class SegmentVerifier implements IncomingSegment {
     const mark = this.#marks.get(part.index);
     if (mark === undefined) throw this.#fault("DELIVERY_PART_UNMARKED", part.index);
     if (Buffer.compare(mark.runningHash, runningHash) !== 0) throw this.#fault("DELIVERY_PART_ALTERED", part.index);
-    this.#checkSignature(mark);
+    this.#checkSignature(part.index, runningHash, mark.signature);
     this.#parts.push(packed);
     return packed;
   }
 
-  #checkSignature({ part, runningHash, signature }: PartMarkMessage): void {
+  /** That there are no more parts than these is the origin's to say. */
+  #checkEnd({ signature }: SegmentEndMessage): void {
+    const part = this.#parts.length;
+    if (signature === undefined) throw this.#fault("DELIVERY_PART_UNMARKED", part);
+    this.#checkSignature(part, this.#chain.end(), signature);
+  }
+
+  #checkSignature(part: number, hash: Uint8Array, signature: Uint8Array): void {
     const { stream, origin, statements, domain } = this.#rules;
     const { rung, sequence } = this.#start;
-    const value = { stream, rung, seq: BigInt(sequence), part, runningHash: bytesToHex(runningHash) };
+    const value = { stream, rung, seq: BigInt(sequence), part, runningHash: bytesToHex(hash) };
     statements.verifySigned(partHashStructure, domain, { value, signature: bytesToHex(signature) }, origin);
   }
 

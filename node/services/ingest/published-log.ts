@@ -9,6 +9,7 @@ import { bytesToHex, type Hex, hexToBytes } from "@leat/sdk/protocol/hex.ts";
 import { partHashStructure } from "@leat/sdk/protocol/signed.ts";
 import type { StatementSigner } from "@leat/sdk/protocol/statements.ts";
 import { OwnPartMark } from "../jobs/own-part-mark.ts";
+import { OwnSegmentEnd } from "../jobs/own-segment-end.ts";
 import { hashPart, type PackedPart, sha256 } from "../jobs/packed-segment.ts";
 import { hashHead } from "../jobs/segment-head.ts";
 import {
@@ -55,7 +56,7 @@ export interface PublishedLogOptions extends SegmentLogOptions {
   readonly onFault: (error: unknown) => void;
 }
 
-/** What edges pull: frames of all rungs as they are published, with the origin's signed running hash after every part. */
+/** What edges pull: frames of all rungs as they are published, with the origin's signed running hash after every part and at every end. */
 export class PublishedLog {
   readonly #log: SegmentLog;
   readonly #options: PublishedLogOptions;
@@ -132,8 +133,9 @@ export class PublishedLog {
     const { sequence, packager } = open;
     this.#open.delete(rung);
     const packed = this.#mark(open, packager.finish());
-    const { frames, durationTicks } = packager.totals;
-    this.#log.append({ rung, sequence, message: { type: "segmentEnd", rung, sequence, frames, durationTicks } });
+    const { parts: part, ...totals } = packager.totals;
+    const message = new OwnSegmentEnd({ rung, sequence, part, runningHash: open.chain.end() }, totals);
+    this.#log.append({ rung, sequence, message });
     return packed;
   }
 
@@ -154,7 +156,8 @@ export class PublishedLog {
    */
   async *readFrom(fromSequence: number, signal: AbortSignal, isOwn = false): AsyncGenerator<MediaMessage, void> {
     for await (const message of this.#log.readFrom(fromSequence, signal)) {
-      yield message instanceof OwnPartMark && !isOwn ? await this.#sign(message) : message;
+      const isUnsigned = message instanceof OwnPartMark || message instanceof OwnSegmentEnd;
+      yield isUnsigned && !isOwn ? await this.#sign(message) : message;
     }
   }
 
@@ -186,10 +189,10 @@ export class PublishedLog {
   }
 
   /** Nobody gets what stands behind a mark that cannot be signed. */
-  async #sign(mark: OwnPartMark): Promise<MediaMessage> {
+  async #sign(message: OwnPartMark | OwnSegmentEnd): Promise<MediaMessage> {
     const { signer, domain, stream, onFault } = this.#options;
     try {
-      return await mark.signed(async ({ rung, sequence, part, runningHash }) => {
+      return await message.signed(async ({ rung, sequence, part, runningHash }) => {
         const value = { stream, rung, seq: BigInt(sequence), part, runningHash: bytesToHex(runningHash) };
         return hexToBytes(await signer.sign(partHashStructure, domain, value));
       });

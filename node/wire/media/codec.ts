@@ -135,7 +135,12 @@ const bodies = {
   },
   segmentEnd: {
     byte: 10,
-    schema: closedObject({ ...place, frames: uint32Schema, durationTicks: countSchema }),
+    schema: closedObject({
+      ...place,
+      frames: uint32Schema,
+      durationTicks: countSchema,
+      signature: Type.Optional(bytesSchema(65, 65)),
+    }),
   },
   receipt: {
     byte: 11,

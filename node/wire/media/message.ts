@@ -105,6 +105,11 @@ export interface SegmentEndMessage {
   readonly sequence: number;
   readonly frames: number;
   readonly durationTicks: number;
+  /**
+   * To an edge: 65 bytes over a PartHash, that so many parts are all of the segment. Its `part` is their number, its
+   * running hash goes over 32 zero bytes in the place of a part's hash. Edges hand it on as it came.
+   */
+  readonly signature?: Uint8Array;
 }
 
 /** One media stream with one peer, framed, bounded and with backpressure. */

@@ -173,8 +173,8 @@ describe("edge intake", () => {
     served.describe([rendition, other], 250);
     checked = 0;
     assert.equal(pull(honest.flat()), undefined);
-    // Two parts a segment: those of the last one are new.
-    assert.equal(checked, 2);
+    // Two parts a segment and its end: those of the last one are new.
+    assert.equal(checked, 3);
     const large: MediaMessage = {
       type: "frame",
       rung: 1,
@@ -187,7 +187,7 @@ describe("edge intake", () => {
 
   it("takes no segment for over of which nobody signed a part", async () => {
     const end: MediaMessage = { type: "segmentEnd", rung: 1, sequence: 1, frames: 0, durationTicks: 0 };
-    assert.equal(pull([...honest[0]!, configOf(1), startOf(1), end]), "DELIVERY_MESSAGE_UNEXPECTED");
+    assert.equal(pull([...honest[0]!, configOf(1), startOf(1), end]), "DELIVERY_PART_UNMARKED");
     assert.equal(pull(honest.flat()), undefined);
     await assertWhole();
   });

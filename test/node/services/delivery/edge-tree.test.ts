@@ -76,6 +76,30 @@ describe("edges that feed edges", function () {
     });
   }
 
+  it("is found out when it leaves out the end of a segment", async () => {
+    const onLink = (link: MediaConnection): MediaConnection => {
+      let frames = 0;
+      let isCut = false;
+      return between(link, (message) => {
+        if (!("rung" in message) || message.rung !== SOURCE_RUNG) return message;
+        if (message.type === "segmentStart") [frames, isCut] = [0, false];
+        else if (message.type === "segmentEnd") return { ...message, frames };
+        else if (isCut) return undefined;
+        else if (message.type === "frame") frames += 1;
+        else if (message.type === "partMark") isCut = message.part === 2;
+        return message;
+      });
+    };
+    const [origin, liar, b] = [await startNode(), await startNode({ onLink }), await startNode()];
+    const sink = await begin(origin, 3);
+    const streams = [await watch(liar), await watch(b, [liar])];
+    await scene.balancer.until(() => holders(b).length === 2);
+    await publishRest(sink, 3);
+    await ended(streams);
+    assert.deepEqual(failures(b), [[liar.address, "STATEMENT_SIGNER_WRONG"]]);
+    assert.deepEqual(parts(streams[1]!), published());
+  });
+
   for (const [what, lies] of [
     ["names a segment far ahead", [{ sequence: 4_000_000_000 }]],
     ["begins a segment over and over", Array.from({ length: 100 }, (_, wallClockMs) => ({ wallClockMs }))],

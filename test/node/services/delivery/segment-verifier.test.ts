@@ -5,7 +5,7 @@ import { type IncomingSegment, SegmentVerifier } from "@leat/node/services/deliv
 import { PublishedLog } from "@leat/node/services/ingest/published-log.ts";
 import { OwnPartMark } from "@leat/node/services/jobs/own-part-mark.ts";
 import { packSegment } from "@leat/node/services/jobs/packed-segment.ts";
-import type { MediaMessage, SegmentStartMessage } from "@leat/node/wire/media/message.ts";
+import type { MediaMessage, SegmentEndMessage, SegmentStartMessage } from "@leat/node/wire/media/message.ts";
 import { createDomain } from "@leat/sdk/protocol/eip712.ts";
 import type { Frame } from "@leat/sdk/protocol/frame.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
@@ -87,6 +87,25 @@ describe("segment verifier", () => {
         : message;
     });
     assert.throws(() => verify(large), { code: /DELIVERY_(SEGMENT_TOO_LARGE|PART_ALTERED)/ });
+  });
+
+  it("takes no end before the one that the origin signed", async () => {
+    const messages = await publishedMessages();
+    const end = messages.at(-1) as SegmentEndMessage;
+    const marks = messages.filter((message) => message.type === "partMark");
+    // As if it had three parts, of seven pictures each.
+    const cut = messages.slice(0, messages.indexOf(marks[2]!) + 1);
+    const finish = (signature?: Uint8Array) => {
+      const { signature: _, ...facts } = end;
+      return verify([...cut, { ...facts, frames: 21, ...(signature && { signature }) }]);
+    };
+    assert.throws(() => finish(), { code: "DELIVERY_PART_UNMARKED" });
+    for (const signature of [end.signature!, marks[2]!.signature, marks[3]!.signature]) {
+      assert.throws(() => finish(signature), { code: "STATEMENT_SIGNER_WRONG" });
+    }
+    assert.throws(() => verify([...messages.slice(0, -1), { ...end, signature: marks[4]!.signature }]), {
+      code: "STATEMENT_SIGNER_WRONG",
+    });
   });
 
   it("takes no mark twice, and none out of turn", async () => {

@@ -15,15 +15,16 @@ describe("published log", () => {
   const broken = new Error("no signature");
   const honest = nativeStatements.createSigner(new Uint8Array(32).fill(7));
   let signings: number;
+  let failsAt: number;
   let faults: unknown[];
   let ended: number;
   let log: PublishedLog;
 
   beforeEach(() => {
-    [signings, faults, ended] = [0, [], 0];
+    [signings, failsAt, faults, ended] = [0, 3, [], 0];
     const sign = async (...statement: Parameters<StatementSigner["sign"]>) => {
       signings += 1;
-      if (signings === 2) throw broken;
+      if (signings === failsAt) throw broken;
       return honest.sign(...statement);
     };
     log = new PublishedLog({
@@ -48,21 +49,27 @@ describe("published log", () => {
   const frames = ["frame", "frame", "frame", "frame"];
   const whole = ["segmentStart", ...frames, "partMark", "segmentEnd"];
 
-  it("tells once that a part has no mark, and lets nothing of the stream out behind it", async () => {
-    for (const sequence of [0, 1, 2]) publish(sequence);
-    log.close();
-    for (const _ of ["one edge", "another"]) {
-      const types: string[] = [];
-      const reading = async () => {
-        for await (const { type } of log.readFrom(0, never)) types.push(type);
-      };
-      await assert.rejects(reading(), broken);
-      assert.deepEqual(types, ["config", ...whole, "segmentStart", ...frames]);
-    }
-    assert.deepEqual(faults, [broken]);
-  });
+  for (const [what, at, out] of [
+    ["a part has no mark", 3, [...whole, "segmentStart", ...frames]],
+    ["a segment's end is not signed", 4, [...whole, ...whole.slice(0, -1)]],
+  ] as const) {
+    it(`tells once that ${what}, and lets nothing of the stream out behind it`, async () => {
+      failsAt = at;
+      for (const sequence of [0, 1, 2]) publish(sequence);
+      log.close();
+      for (const _ of ["one edge", "another"]) {
+        const types: string[] = [];
+        const reading = async () => {
+          for await (const { type } of log.readFrom(0, never)) types.push(type);
+        };
+        await assert.rejects(reading(), broken);
+        assert.deepEqual(types, ["config", ...out]);
+      }
+      assert.deepEqual(faults, [broken]);
+    });
+  }
 
-  it("signs each mark once for all edges of other nodes, and none for its own", async () => {
+  it("signs each mark and end once for all edges of other nodes, and none for its own", async () => {
     signings = 10;
     for (const sequence of [0, 1]) publish(sequence);
     log.close();
@@ -80,7 +87,7 @@ describe("published log", () => {
     assert.ok(own.every((mark) => mark instanceof OwnPartMark));
     assert.throws(() => encodeMediaMessage(own[0]!), { code: "WIRE_MESSAGE_UNSENDABLE" });
     const [first, second] = await Promise.all([read(false), read(false)]);
-    assert.equal(signings, 12);
+    assert.equal(signings, 14);
     assert.ok(first.every((mark, at) => mark === second[at]));
     for (const mark of first)
       assert.deepEqual(decodeMediaMessage(Buffer.concat(encodeMediaMessage(mark))).type, "partMark");

@@ -139,6 +139,10 @@ const values: fc.Arbitrary<MediaMessage> = fc.oneof(
   }),
   record({ type: of("segmentEnd"), ...place, frames: uint32, durationTicks: fc.maxSafeNat() }),
   record({
+    ...{ type: of("segmentEnd"), ...place, frames: uint32, durationTicks: fc.maxSafeNat() },
+    signature: fc.uint8Array({ minLength: 65, maxLength: 65 }),
+  }),
+  record({
     type: of("receipt"),
     receipt: record({
       value: record({
