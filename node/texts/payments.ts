@@ -54,12 +54,16 @@ export const paymentTexts = {
     happened: "the node wants payment into {found}, and your network's escrow is {wanted}",
     todo: "do not pay; look at the network file",
   },
+  X402_CLIENT_ASSET_FOREIGN: {
+    happened: "the node wants to be paid in {found}, and your network's USDC is {wanted}",
+    todo: "do not pay; look at the network file",
+  },
   X402_CLIENT_RAISE_TOO_LARGE: {
     happened: "the node asks for {asked} base units at once, and you allow {most}",
     todo: "raise the bound, if its price is fair",
   },
   X402_CLIENT_RESERVE_LIMIT: {
-    happened: "{wanted} base units would be reserved, and you allow {most}",
-    todo: "raise the bound, or let the node collect first",
+    happened: "the node would have {wanted} base units of yours signed or reserved for it, and you allow {most}",
+    todo: "raise the bound, if you trust the node with that",
   },
 } satisfies ErrorTexts;

@@ -41,6 +41,12 @@ export interface ChannelComponents {
   readonly clock: Clock;
 }
 
+/** A reserve and what it should have, base units. */
+interface Lack {
+  readonly wanted: bigint;
+  readonly reserve: bigint;
+}
+
 /** What the chain said so long ago is told again. */
 const SEEN_MS = 1_000;
 const MAX_SEEN = 1_024;
@@ -92,9 +98,11 @@ export class ChannelPayments {
     checkNext(value, held);
     const before = held?.cumulative ?? 0n;
     const amount = value.cumulative - before;
+    // First: a payer asks with a voucher over nothing, and must not be told that it is too small while the chain is away.
+    const lacking = await this.#findLack(value);
     await this.#checkAmount(value.payer, amount, wantedExact);
     // Last: a top-up costs this node gas, and is submitted only for a voucher that will be taken.
-    const transaction = await this.#cover(value, topUp, signal);
+    const transaction = await this.#cover(value, lacking, topUp, signal);
     await store.openChannel(id, before);
     try {
       const offer = { voucher, kind: "prepay", receiptsRoot: zeroHash, receiptHashes: [] } as const;
@@ -146,8 +154,12 @@ export class ChannelPayments {
   }
 
   /** Sees to it that the reserve covers the voucher, with the top-up where it does not yet. */
-  async #cover(voucher: Voucher, topUp: TopUp | undefined, signal: AbortSignal): Promise<Hex | undefined> {
-    const lacking = await this.#findLack(voucher);
+  async #cover(
+    voucher: Voucher,
+    lacking: Lack | undefined,
+    topUp: TopUp | undefined,
+    signal: AbortSignal,
+  ): Promise<Hex | undefined> {
     if (lacking === undefined) return undefined;
     if (topUp === undefined) throw new PrepaidError({ code: "X402_RESERVE_SHORT", ...lacking });
     const { prepay: least } = this.#terms;
@@ -164,10 +176,10 @@ export class ChannelPayments {
   }
 
   /**
-   * What the reserve has and should have, where that is more. A payee takes vouchers on a thawing reserve for work that
+   * What the reserve lacks, if anything. A payee takes vouchers on a thawing reserve for work that
    * was done; this one is for what is still to be served.
    */
-  async #findLack(voucher: Voucher): Promise<{ wanted: bigint; reserve: bigint } | undefined> {
+  async #findLack(voucher: Voucher): Promise<Lack | undefined> {
     const { reserve, collected } = await this.#look(voucher).catch((cause) => {
       throw new PrepaidError({ code: "X402_CHAIN_UNAVAILABLE" }, { cause });
     });

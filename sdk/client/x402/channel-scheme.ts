@@ -3,23 +3,29 @@ import { CodedError } from "../../base/errors.ts";
 import { type Channel, channelId, channelOf, hubChannel } from "../../protocol/channel.ts";
 import { createDomain, valueFromJson, valueToJson } from "../../protocol/eip712.ts";
 import { receiveAuthorizationStructure, reserveNonce } from "../../protocol/eip3009.ts";
-import { type Address, bytesToHex, type Hex, toAddress, zeroHash } from "../../protocol/hex.ts";
-import { nextUsageRoot } from "../../protocol/merkle.ts";
+import { type Address, bytesToHex, type Hex, toAddress } from "../../protocol/hex.ts";
 import { type Voucher, voucherStructure } from "../../protocol/signed.ts";
 import { nobleStatements } from "../../protocol/statements.ts";
 import { typedFields } from "../../protocol/typed-data.ts";
-import {
-  CHANNEL_SCHEME,
-  type ChannelInfo,
-  type ChannelPayload,
-  channelInfoSchema,
-  X402_VERSION,
-} from "../../protocol/x402.ts";
+import { CHANNEL_SCHEME, type ChannelInfo, channelInfoSchema, X402_VERSION } from "../../protocol/x402.ts";
 import { type AccountLike, type AccountSigner, type TypedDataSigner, toTypedDataSigner } from "../signer.ts";
+import {
+  type ChannelMemory,
+  countForeign,
+  countSigned,
+  growthOf,
+  nextVoucher,
+  openMemory,
+  type SignedTopUp,
+} from "./channel-memory.ts";
+
+/** What nodes are paid in by HTTP. */
+const USDC_DECIMALS = 6;
 
 export class ChannelSchemeError extends CodedError<
   | { code: "X402_CLIENT_TERMS_INVALID"; field: string }
   | { code: "X402_CLIENT_ESCROW_FOREIGN"; wanted: Address; found: string }
+  | { code: "X402_CLIENT_ASSET_FOREIGN"; wanted: Address; found: string }
   | { code: "X402_CLIENT_RAISE_TOO_LARGE"; asked: bigint; most: bigint }
   | { code: "X402_CLIENT_RESERVE_LIMIT"; wanted: bigint; most: bigint }
 > {}
@@ -29,9 +35,14 @@ export interface ChannelSchemeOptions {
   readonly signer: AccountLike | AccountSigner | TypedDataSigner;
   /** The escrow of the network, from a deployment that the payer trusts: a server could name any contract. */
   readonly escrow: Hex;
+  /** USDC on that network, from the same deployment: the payer may have other tokens in the escrow. */
+  readonly asset: Hex;
   /** Base units that go into a channel's reserve when it is too small. */
   readonly topUp: bigint;
-  /** Most that is ever reserved for one payee, base units; default: one top-up. */
+  /**
+   * Most that this object ever reserves for one payee, and most that its vouchers add to what was signed for it before,
+   * base units; default: one top-up. It holds whatever the payee says of its reserve.
+   */
   readonly reserveLimit?: bigint;
   /** A voucher grows by so much at least: more than one request's price saves vouchers. Base units. */
   readonly raiseAtLeast?: bigint;
@@ -56,38 +67,30 @@ export interface SchemeResponse {
   readonly paymentRequired?: { readonly extensions?: Record<string, unknown> };
 }
 
-interface SignedTopUp extends NonNullable<ChannelPayload["topUp"]> {
-  readonly signature: Hex;
-}
-
-interface ChannelMemory {
-  readonly channel: Channel;
-  newest: Voucher | undefined;
-  /** What the payee last said; undefined before it said anything. */
-  standing: { readonly reserve: bigint; readonly collected: bigint } | undefined;
-  /** Signed and not yet seen in the reserve. Sent again, never replaced, while it is valid. */
-  topUp: SignedTopUp | undefined;
-  reserved: bigint;
-}
-
 /**
  * The scheme `leat-channel` for the public x402 clients: `client.register("eip155:42161", new LeatChannelScheme(…))`.
  * Tops a channel up once and signs a voucher for each payment. It remembers its channels in memory; one that starts
- * anew asks the payee, and believes only vouchers that carry its own signature.
+ * anew asks the payee with a voucher over nothing, and believes only vouchers that carry its own signature.
  */
 export class LeatChannelScheme {
   readonly scheme = CHANNEL_SCHEME;
   readonly schemeHooks = { onPaymentResponse: (response: SchemeResponse) => this.#hear(response) };
-  readonly #options: ChannelSchemeOptions & { readonly escrow: Address };
+  readonly #options: ChannelSchemeOptions & { readonly escrow: Address; readonly asset: Address };
   readonly #signer: TypedDataSigner;
   readonly #payer: Address;
   readonly #channels = new Map<Hex, ChannelMemory>();
 
   /** @throws SIGNER_UNKNOWN, SIGNER_ACCOUNT_MISSING */
   constructor(options: ChannelSchemeOptions) {
-    this.#options = { ...options, escrow: toAddress(options.escrow) };
+    this.#options = { ...options, escrow: toAddress(options.escrow), asset: toAddress(options.asset) };
     this.#signer = toTypedDataSigner(options.signer);
     this.#payer = toAddress(this.#signer.address);
+  }
+
+  /** The public clients pay in tokens alone that a scheme calls its own. */
+  findDefaultAsset(asset: string): { asset: Address; decimals: number; symbol: string } | undefined {
+    const { asset: own } = this.#options;
+    return asset.toLowerCase() === own ? { asset: own, decimals: USDC_DECIMALS, symbol: "USDC" } : undefined;
   }
 
   async createPaymentPayload(
@@ -96,15 +99,41 @@ export class LeatChannelScheme {
   ): Promise<{ x402Version: number; payload: Record<string, unknown> }> {
     if (x402Version !== X402_VERSION) throw invalid("x402Version");
     const chainId = readChainId(requirements.network);
-    const escrow = String(requirements.extra.escrow);
-    if (escrow.toLowerCase() !== this.#options.escrow) {
-      throw new ChannelSchemeError({ code: "X402_CLIENT_ESCROW_FOREIGN", wanted: this.#options.escrow, found: escrow });
-    }
+    this.#checkOwn(requirements);
+    const raise = this.#raise(requirements.amount);
     const memory = this.#open(requirements);
-    const value = nextVoucher(memory, this.#raise(requirements.amount));
-    // Noted before it leaves: what is signed counts, whether or not an answer comes.
-    memory.newest = value;
+    // One after the other: two at once would both find room for what only one of them may sign.
+    const payload = memory.turn.then(() => this.#sign(memory, raise, chainId, requirements));
+    memory.turn = payload.catch(() => {});
+    return { x402Version, payload: await payload };
+  }
+
+  #checkOwn({ asset, extra }: SchemeRequirements): void {
+    const { escrow: wanted, asset: ownAsset } = this.#options;
+    const escrow = String(extra.escrow);
+    if (escrow.toLowerCase() !== wanted) {
+      throw new ChannelSchemeError({ code: "X402_CLIENT_ESCROW_FOREIGN", wanted, found: escrow });
+    }
+    if (asset.toLowerCase() !== ownAsset) {
+      throw new ChannelSchemeError({ code: "X402_CLIENT_ASSET_FOREIGN", wanted: ownAsset, found: asset });
+    }
+  }
+
+  async #sign(
+    memory: ChannelMemory,
+    raise: bigint,
+    chainId: number,
+    requirements: SchemeRequirements,
+  ): Promise<Record<string, unknown>> {
+    this.#dropEndedTopUp(memory);
+    // A payee that says nothing of the channel gets nothing: what it holds and what covers it is asked first.
+    const isQuestion = memory.standing === undefined;
+    const value = nextVoucher(memory, isQuestion ? 0n : raise);
+    this.#checkLimit(memory, value);
     const topUp = await this.#topUpFor(memory, value, chainId, requirements);
+    // Noted before it leaves: what is signed counts, whether or not an answer comes.
+    if (!isQuestion) memory.newest = value;
+    countSigned(memory, value);
     const signature = await this.#signer.signTypedData({
       domain: { name: "Leat", version: "1", chainId, verifyingContract: this.#options.escrow },
       types: { Voucher: typedFields(voucherStructure) },
@@ -112,7 +141,7 @@ export class LeatChannelScheme {
       message: { ...value },
     });
     const voucher = { value: valueToJson(voucherStructure, value), signature };
-    return { x402Version, payload: topUp === undefined ? { voucher } : { voucher, topUp } };
+    return topUp === undefined ? { voucher } : { voucher, topUp };
   }
 
   #raise(amount: string): bigint {
@@ -126,18 +155,29 @@ export class LeatChannelScheme {
     return raise;
   }
 
+  /**
+   * The escrow pays what the reserve does not cover from all that the payer has in it: a payee that lies about the
+   * reserve must not get more than one that says how it is.
+   */
+  #checkLimit(memory: ChannelMemory, value: Voucher): void {
+    const wanted = memory.signed + growthOf(memory, value);
+    const { topUp, reserveLimit: most = topUp } = this.#options;
+    if (wanted > most) throw new ChannelSchemeError({ code: "X402_CLIENT_RESERVE_LIMIT", wanted, most });
+  }
+
+  #dropEndedTopUp(memory: ChannelMemory): void {
+    if (memory.topUp === undefined || Number(memory.topUp.validBefore) > nowSeconds()) return;
+    // Whether it was used is asked before another one is signed.
+    memory.topUp = undefined;
+    memory.standing = undefined;
+  }
+
   async #topUpFor(
     memory: ChannelMemory,
     value: Voucher,
     chainId: number,
     { asset, maxTimeoutSeconds, extra }: SchemeRequirements,
   ): Promise<SignedTopUp | undefined> {
-    const nowSeconds = Math.floor(Date.now() / 1_000);
-    if (memory.topUp !== undefined && Number(memory.topUp.validBefore) <= nowSeconds) {
-      // Whether it was used is asked before another one is signed.
-      memory.topUp = undefined;
-      memory.standing = undefined;
-    }
     const { standing } = memory;
     if (memory.topUp !== undefined) return memory.topUp;
     if (standing === undefined || value.cumulative - standing.collected <= standing.reserve) return undefined;
@@ -147,7 +187,7 @@ export class LeatChannelScheme {
       throw new ChannelSchemeError({ code: "X402_CLIENT_RESERVE_LIMIT", wanted, most: reserveLimit });
     }
     const salt = bytesToHex(crypto.getRandomValues(new Uint8Array(32)));
-    const validBefore = BigInt(nowSeconds + maxTimeoutSeconds);
+    const validBefore = BigInt(nowSeconds() + maxTimeoutSeconds);
     const nonce = reserveNonce(memory.channel, salt);
     const signature = await this.#signer.signTypedData({
       domain: { name: extra.name, version: extra.version, chainId, verifyingContract: asset },
@@ -184,6 +224,7 @@ export class LeatChannelScheme {
     const held = this.#readHeld(memory.channel, chainId, info);
     const isOther = held?.seq !== memory.newest?.seq || held?.cumulative !== memory.newest?.cumulative;
     if (held !== undefined || info.held === undefined) memory.newest = held;
+    if (held !== undefined) countForeign(memory, held);
     return isOther || before === undefined;
   }
 
@@ -205,7 +246,7 @@ export class LeatChannelScheme {
     const id = channelId(channel);
     const known = this.#channels.get(id);
     if (known !== undefined) return known;
-    const memory = { channel, newest: undefined, standing: undefined, topUp: undefined, reserved: 0n };
+    const memory = openMemory(channel);
     this.#channels.set(id, memory);
     return memory;
   }
@@ -217,10 +258,8 @@ export function preferChannel<R extends { scheme: string }>(_version: number, ac
   return ours.length > 0 ? ours : accepts;
 }
 
-function nextVoucher({ channel, newest }: ChannelMemory, raise: bigint): Voucher {
-  const seq = (newest?.seq ?? 0n) + 1n;
-  const usageRoot = nextUsageRoot(newest?.usageRoot ?? zeroHash, seq, zeroHash);
-  return { ...channel, cumulative: (newest?.cumulative ?? 0n) + raise, seq, usageRoot };
+function nowSeconds(): number {
+  return Math.floor(Date.now() / 1_000);
 }
 
 function readChainId(network: string): number {

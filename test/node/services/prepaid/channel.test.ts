@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { ChainError } from "@leat/node/chain/errors.ts";
 import { gasOf } from "@leat/node/chain/gas.ts";
 import type { ChainSender } from "@leat/node/chain/sender.ts";
 import { systemClock } from "@leat/node/kernel/clock.ts";
@@ -61,7 +62,7 @@ describe("x402, channel scheme", function () {
     return x402Client.fromConfig({
       schemes: [
         { network, client: new ExactEvmScheme(signer) },
-        { network, client: new LeatChannelScheme({ signer, escrow, topUp: TOP_UP, ...options }) },
+        { network, client: new LeatChannelScheme({ signer, escrow, asset: tokens.USDC, topUp: TOP_UP, ...options }) },
       ],
       policies: [preferChannel],
       spendControls: { allowedAssets: [{ network, asset: tokens.USDC, maxAmountPerPayment: "1000000" }] },
@@ -166,7 +167,7 @@ describe("x402, channel scheme", function () {
         assert.equal(BigInt(answer.headers.get(BALANCE_HEADER)!), 500_000n - size(0) - size(1) - size(2));
       }
     }
-    // Unpaid, then a voucher without a reserve, then the same with the top-up; the rest goes by the token alone.
+    // Unpaid, then a voucher over nothing that asks, then one with the top-up; the rest goes by the token alone.
     assert.deepEqual(
       payments.map((payment) => payment !== null),
       [false, true, true, false, false],
@@ -291,6 +292,20 @@ describe("x402, channel scheme", function () {
     assert.equal(await codeOf(late), "X402_PAYMENT_PENDING");
   });
 
+  it("tells a payer that asks for the first time that the chain is away, not that it pays too little", async () => {
+    const { view } = on.market;
+    const ask = view.channelState.bind(view);
+    view.channelState = async () => {
+      throw new ChainError({ code: "CHAIN_UNREACHABLE", method: "eth_call", reason: "" });
+    };
+    try {
+      const answer = await wrapFetchWithPayment(fetch, clientOf())(node.url("240p/0.m4s"));
+      assert.deepEqual([answer.status, await codeOf(answer)], [503, "X402_CHAIN_UNAVAILABLE"]);
+    } finally {
+      view.channelState = ask;
+    }
+  });
+
   it("uses a top-up that somebody else submitted first", async () => {
     await node.stop();
     const stranger = await on.market.sender(await on.market.anvil.key(81));
@@ -310,9 +325,14 @@ describe("x402, channel scheme", function () {
   });
 
   it("knows its escrow however the address is written", async () => {
-    const { chainId, escrow } = on.market.anvil.deployment;
+    const { chainId, escrow, tokens } = on.market.anvil.deployment;
     const network = `eip155:${chainId}` as const;
-    const mixed = new LeatChannelScheme({ signer: accountOf(viewer), escrow: getAddress(escrow), topUp: TOP_UP });
+    const mixed = new LeatChannelScheme({
+      signer: accountOf(viewer),
+      escrow: getAddress(escrow),
+      asset: getAddress(tokens.USDC),
+      topUp: TOP_UP,
+    });
     const client = x402Client.fromConfig({ schemes: [{ network, client: mixed }], spendControls: false });
     assert.equal((await wrapFetchWithPayment(fetch, client)(node.url("240p/0.m4s"))).status, 200);
   });
@@ -342,31 +362,39 @@ describe("x402, channel scheme", function () {
   });
 
   it("takes the signers of viem and of ethers alike", async () => {
-    const { chainId, escrow } = on.market.anvil.deployment;
+    const { chainId, escrow, tokens } = on.market.anvil.deployment;
+    const terms = { escrow, asset: tokens.USDC, topUp: TOP_UP };
     const network = `eip155:${chainId}` as const;
     const secret = bytesToHex(viewer.secret);
     const wallet = createWalletClient({ account: privateKeyToAccount(secret), transport: http("http://127.0.0.1:1") });
     for (const [at, signer] of [new Wallet(secret), wallet].entries()) {
       const client = x402Client.fromConfig({
-        schemes: [{ network, client: new LeatChannelScheme({ signer, escrow, topUp: TOP_UP }) }],
+        schemes: [{ network, client: new LeatChannelScheme({ signer, ...terms }) }],
         spendControls: false,
       });
       assert.equal((await wrapFetchWithPayment(fetch, client)(node.url(`240p/${at}.m4s`))).status, 200);
     }
     assert.equal(await usdcOf(on.market, viewer.address), 2n * TOP_UP);
     const nobody = createWalletClient({ transport: http("http://127.0.0.1:1") });
-    assert.throws(() => new LeatChannelScheme({ signer: nobody, escrow, topUp: TOP_UP }), {
+    assert.throws(() => new LeatChannelScheme({ signer: nobody, ...terms }), {
       code: "SIGNER_ACCOUNT_MISSING",
     });
     const mute = { address: viewer.address } as unknown as Wallet;
-    assert.throws(() => new LeatChannelScheme({ signer: mute, escrow, topUp: TOP_UP }), { code: "SIGNER_UNKNOWN" });
+    assert.throws(() => new LeatChannelScheme({ signer: mute, ...terms }), { code: "SIGNER_UNKNOWN" });
   });
 
-  it("signs no top-up for an escrow that its payer does not know", async () => {
-    const { chainId, tokens } = on.market.anvil.deployment;
+  it("signs nothing for an escrow or in a token that its payer did not name", async () => {
+    const { chainId, escrow, tokens } = on.market.anvil.deployment;
     const network = `eip155:${chainId}` as const;
-    const foreign = new LeatChannelScheme({ signer: accountOf(viewer), escrow: tokens.LPT, topUp: TOP_UP });
-    const client = x402Client.fromConfig({ schemes: [{ network, client: foreign }], spendControls: false });
-    await assert.rejects(wrapFetchWithPayment(fetch, client)(node.url("240p/0.m4s")), /X402_CLIENT_ESCROW_FOREIGN/);
+    const cases: [change: object, code: RegExp][] = [
+      [{ escrow: tokens.LPT }, /X402_CLIENT_ESCROW_FOREIGN/],
+      [{ asset: tokens.LPT }, /X402_CLIENT_ASSET_FOREIGN/],
+    ];
+    for (const [change, code] of cases) {
+      const own = { signer: accountOf(viewer), escrow, asset: tokens.USDC, topUp: TOP_UP, ...change };
+      const schemes = [{ network, client: new LeatChannelScheme(own) }];
+      const client = x402Client.fromConfig({ schemes, spendControls: false });
+      await assert.rejects(wrapFetchWithPayment(fetch, client)(node.url("240p/0.m4s")), code);
+    }
   });
 });
