@@ -103,9 +103,9 @@ export function useBalancer() {
     );
   const policyOf = ({ spec }: JobTerms) => (spec as DeliverySpec).playback as WithKeys;
   const updatesOf = (terms: JobTerms) =>
-    (ownerOf(terms).told("job.update") as { job: Hex; playback: WithKeys }[])
+    (ownerOf(terms).told("job.update") as { job: Hex; playback?: WithKeys }[])
       .filter(({ job }) => job === terms.assignment.value.job)
-      .map(({ playback }) => playback);
+      .flatMap(({ playback }) => playback ?? []);
 
   async function goLive(node = scene.nodes[0], changes: object = {}) {
     const created = await create(changes);

@@ -5,11 +5,12 @@ import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import { hubChannel } from "@leat/sdk/protocol/channel.ts";
 import { hashStatement } from "@leat/sdk/protocol/eip712.ts";
-import type { Address } from "@leat/sdk/protocol/hex.ts";
+import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import { type JobTerms, priceUnitOf } from "@leat/sdk/protocol/job.ts";
 import { receiptStructure } from "@leat/sdk/protocol/signed.ts";
 import { costExact } from "@leat/sdk/protocol/units.ts";
 import { nativeStatements } from "../../node/kernel/secp.ts";
+import { GrantedBytes } from "../../node/services/delivery/granted-bytes.ts";
 import type { Work } from "../../node/services/payment/index.ts";
 import { type PayeeComponents, PayeeService } from "../../node/services/payment/payee-service.ts";
 import { type PayerComponents, PayerService } from "../../node/services/payment/payer-service.ts";
@@ -25,14 +26,28 @@ import type { ManualClock } from "./manual-clock.ts";
 /** A node that keeps a book of what the cluster owes it. */
 export class PaidNode extends FakeNode {
   payee!: PayeeService;
+  /** What its edges were granted, by job. */
+  readonly #granted = new Map<Hex, GrantedBytes>();
 
   override async answer(method: BalancerMethod, body: never): Promise<unknown> {
     if (method === "job.assign") await this.admit(body as JobTerms);
+    if (method === "job.update") {
+      const { job, unsignedBudgetBytes } = body as BalancerRequest<"job.update">;
+      if (unsignedBudgetBytes !== undefined) this.#granted.get(job)?.set(unsignedBudgetBytes);
+    }
     return super.answer(method, body);
+  }
+
+  /** What of the work it books: an edge no more than it was granted. */
+  unitsOf(terms: JobTerms, units: bigint): bigint {
+    const { spec, assignment } = terms;
+    return spec.primitive === "delivery" ? this.#granted.get(assignment.value.job)!.take(units) : units;
   }
 
   async admit(terms: JobTerms): Promise<void> {
     const { job, attempt, validUntil } = terms.assignment.value;
+    const { spec } = terms;
+    if (spec.primitive === "delivery") this.#granted.set(job, new GrantedBytes(spec.unsignedBudgetBytes));
     const channel = hubChannel(clusterAccount, this.address, usdc);
     const open = { job, attempt, channel, exactPerSecond: 1n, segmentMs: 4_000, samplingRate: 1, validUntil };
     await this.payee.openJob(open, terms.prepay);
@@ -171,7 +186,7 @@ export class PayingBooks extends FakeBooks {
 }
 
 /** What one receipt of a job is worth to its node, as it books it itself. */
-export function workOf(node: FakeNode, terms: JobTerms, submit: Awaited<ReturnType<FakeNode["receipt"]>>): Work {
+export function workOf(node: PaidNode, terms: JobTerms, submit: Awaited<ReturnType<FakeNode["receipt"]>>): Work {
   const { job, attempt } = terms.assignment.value;
   const { value } = submit.receipt;
   const units = {
@@ -179,7 +194,7 @@ export function workOf(node: FakeNode, terms: JobTerms, submit: Awaited<ReturnTy
     transcode: submit.leaves.reduce((sum, { pixels }) => sum + pixels, 0n),
     delivery: value.sizeBytes,
   }[submit.kind];
-  const exact = costExact(terms.prices[priceUnitOf(terms.spec)]!, units);
+  const exact = costExact(terms.prices[priceUnitOf(terms.spec)]!, node.unitsOf(terms, units));
   const receiptHash = hashStatement(receiptStructure, domain, value);
   const channel = hubChannel(clusterAccount, node.address, usdc);
   return { job, attempt, seq: value.seq, channel, exact, receiptHash };

@@ -99,8 +99,8 @@ export function usePayingMarket() {
     return created;
   }
   /** One segment of a job, 2 s, with the origin's check where it is a transcode. */
-  async function work(node: PaidNode, terms: JobTerms, seq: number, verdict = 1) {
-    const submit = await node.receipt(terms, seq);
+  async function work(node: PaidNode, terms: JobTerms, seq: number, verdict = 1, partBytes?: bigint) {
+    const submit = await node.receipt(terms, seq, {}, partBytes);
     const worth = workOf(node, terms, submit);
     await node.payee.earned(worth);
     await scene.market.hub.ask(node, "receipt.submit", submit);

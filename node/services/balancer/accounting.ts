@@ -13,11 +13,12 @@ import {
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import { Mutex } from "../../kernel/mutex.ts";
 import { retailPrices } from "../../market/pricing.ts";
-import { checkLeaves, checkPixels, priceReceipt } from "../../metering/usage.ts";
+import { checkLeaves, checkPixels, countUnits, priceReceipt } from "../../metering/usage.ts";
 import type { AttemptRow, JobRow, ReceiptRow } from "../../store/sql/job-store.ts";
 import type { ReceiptSubmit } from "../../wire/session/messages.ts";
 import type { AttemptRanges } from "./attempt-ranges.ts";
 import type { CandidateBook } from "./candidates.ts";
+import type { DeliveryBudget } from "./delivery-budget.ts";
 import { BalancerError } from "./errors.ts";
 import type { JobBook } from "./job-book.ts";
 import { MAX_SEQUENCE, originCheck, probeCheck } from "./limits.ts";
@@ -31,6 +32,7 @@ export interface AccountingParts {
   readonly jobs: Pick<JobBook, "originAt">;
   readonly unpaid: UnpaidWork;
   readonly ranges: AttemptRanges;
+  readonly budget: Pick<DeliveryBudget, "spend">;
   /** A receipt is on disk and waits to be reported. */
   readonly onReceipt: (row: ReceiptRow) => void;
   /** Somebody who may say so found bad work. */
@@ -41,7 +43,7 @@ export interface AccountingParts {
 export class Accounting {
   readonly #components: BalancerComponents;
   readonly #parts: AccountingParts;
-  /** The delivery budget of a stream is spent by one receipt at a time. */
+  /** Of several receipts of one segment the first one stands. */
   readonly #mutex = new Mutex();
   readonly #accepted;
   readonly #refused;
@@ -146,36 +148,38 @@ export class Accounting {
     const stream = await this.#parts.streams.find(jobRow.stream);
     if (stream === undefined) throw new BalancerError({ code: "STREAM_UNKNOWN", stream: jobRow.stream });
     const unit = priceUnitOf(jobRow.spec);
-    const budget = kind === "delivery" ? stream.unsignedBudgetBytes - stream.unsignedPaidBytes : undefined;
-    const usage = priceReceipt(unit, value, leaves, attemptRow.prices, budget);
     const retail = retailPrices(attemptRow.prices, stream.marginBps);
-    const row: ReceiptRow = {
-      hash,
-      stream: stream.id,
-      job,
-      attempt,
-      seq: Number(seq),
-      kind,
-      node: from,
-      receipt,
-      leaves,
-      units: usage.units,
-      paidUnits: usage.paidUnits,
-      exact: usage.exact,
-      retailExact: priceReceipt(unit, value, leaves, retail, budget).exact,
-      booked: false,
-      reported: false,
-      writtenOff: false,
-      receivedAtMs: clock.nowMs(),
+    const keep = async (mostUnits?: bigint): Promise<ReceiptRow> => {
+      const usage = priceReceipt(unit, value, leaves, attemptRow.prices, mostUnits);
+      const row: ReceiptRow = {
+        hash,
+        stream: stream.id,
+        job,
+        attempt,
+        seq: Number(seq),
+        kind,
+        node: from,
+        receipt,
+        leaves,
+        units: usage.units,
+        paidUnits: usage.paidUnits,
+        exact: usage.exact,
+        retailExact: priceReceipt(unit, value, leaves, retail, mostUnits).exact,
+        booked: false,
+        reported: false,
+        writtenOff: false,
+        receivedAtMs: clock.nowMs(),
+      };
+      await jobStore.addReceipt(row);
+      return row;
     };
-    // The budget goes down first: a crash in between pays too little, never twice.
-    if (budget !== undefined) {
-      await this.#parts.streams.change(stream.id, {
-        unsignedPaidBytes: stream.unsignedPaidBytes + usage.paidUnits,
-      });
-    }
-    await jobStore.addReceipt(row);
-    return row;
+    if (kind !== "delivery") return keep();
+    const served = { job, attempt, bytes: countUnits(unit, value, leaves) };
+    return this.#parts.budget.spend(stream, served, async ({ mostBytes, paidBytes }) => {
+      const row = await keep(mostBytes);
+      await this.#parts.streams.change(stream.id, { unsignedPaidBytes: paidBytes + row.paidUnits });
+      return row;
+    });
   }
 
   /** Two receipts of one work: where both are the node's, it loses its work here at once, and its good name. */

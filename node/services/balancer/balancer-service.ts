@@ -15,6 +15,7 @@ import type { NodePresence } from "../session/hub.ts";
 import { Accounting } from "./accounting.ts";
 import { AttemptRanges } from "./attempt-ranges.ts";
 import { CandidateBook } from "./candidates.ts";
+import { DeliveryBudget } from "./delivery-budget.ts";
 import { EdgeGrowth } from "./edge-growth.ts";
 import { EdgeTree } from "./edge-tree.ts";
 import { answerPublicly, BalancerError } from "./errors.ts";
@@ -86,6 +87,7 @@ export class BalancerService implements Balancer, Startable {
   readonly #placement: Placement;
   readonly #keeper: JobKeeper;
   readonly #tree: EdgeTree;
+  readonly #budget: DeliveryBudget;
   readonly #growth: EdgeGrowth;
   readonly #pulls: Pulls;
   readonly #restreams: Restreams;
@@ -119,7 +121,9 @@ export class BalancerService implements Balancer, Startable {
     const progress = new StreamProgress(components);
     const tree = new EdgeTree(components, { jobs, tasks, progress, fanOut: options.edgeFanOut, parameters });
     this.#tree = tree;
-    const placement = new Placement(components, options, { candidates, log, jobs, tree });
+    const budget = new DeliveryBudget(components, { jobs, streams, tasks });
+    this.#budget = budget;
+    const placement = new Placement(components, options, { candidates, log, jobs, tree, budget });
     const onEdges = (stream: Hex) => {
       this.#tellEdges(stream);
       tree.look(stream);
@@ -136,6 +140,7 @@ export class BalancerService implements Balancer, Startable {
       candidates,
       jobs,
       unpaid,
+      budget,
       ranges: new AttemptRanges(components, { jobs, streams, keeper }),
       onReceipt: () => this.#reports.kick(),
       onBadWork: (job, attempt) => keeper.fail(job, attempt, "CHECK_FAILED"),
@@ -203,6 +208,7 @@ export class BalancerService implements Balancer, Startable {
       hub.onJoined((presence) => {
         this.#candidates.renew();
         this.#background(() => this.#keeper.joined(presence));
+        this.#background(() => this.#budget.joined(presence.node));
         this.#pulls.joined(presence.node);
         this.#restreams.joined(presence.node);
         this.#news.tell();

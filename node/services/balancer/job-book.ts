@@ -104,6 +104,15 @@ export class JobBook {
     });
   }
 
+  /** An edge is granted more of its stream's budget. False where the attempt is over. */
+  grant(live: LiveJob, attempt: number, grantedBytes: bigint): Promise<boolean> {
+    return this.#mutex.run(async () => {
+      if (!isRunning(live) || live.attempt.attempt !== attempt) return false;
+      await this.#put(live, live.row, { ...live.attempt, grantedBytes });
+      return true;
+    });
+  }
+
   /** The attempt is over; the job waits for the next one. False where it was over before. */
   endAttempt(live: LiveJob, { attempt: number }: AttemptRow, end: AttemptEnd): Promise<boolean> {
     return this.#mutex.run(async () => {
@@ -140,8 +149,12 @@ export class JobBook {
   }
 }
 
-/** How an attempt ended. `endSequence` is the first segment that is not its own any more, null where it ended whole. */
-export type AttemptEnd = Pick<AttemptRow, "state" | "endSequence" | "endedAtMs" | "endCode">;
+/**
+ * How an attempt ended. `endSequence` is the first segment that is not its own any more, null where it ended whole.
+ * `grantedBytes` where it never had what it was to be granted.
+ */
+export type AttemptEnd = Pick<AttemptRow, "state" | "endSequence" | "endedAtMs" | "endCode"> &
+  Partial<Pick<AttemptRow, "grantedBytes">>;
 
 /** Whether the job is being done now. */
 export function isRunning(live: LiveJob): live is RunningLive {

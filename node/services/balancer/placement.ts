@@ -3,7 +3,14 @@ import { hubChannel } from "@leat/sdk/protocol/channel.ts";
 import { hashStatement } from "@leat/sdk/protocol/eip712.ts";
 import type { VideoCodec } from "@leat/sdk/protocol/frame.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
-import { hashJobSpec, hashPrices, type JobTerms, type Prices, priceUnitOf } from "@leat/sdk/protocol/job.ts";
+import {
+  hashJobSpec,
+  hashPrices,
+  type JobSpec,
+  type JobTerms,
+  type Prices,
+  priceUnitOf,
+} from "@leat/sdk/protocol/job.ts";
 import { MAX_CLOCK_ERROR_SECONDS } from "@leat/sdk/protocol/limits.ts";
 import { type Assignment, assignmentStructure, type Quote, quoteStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
@@ -13,6 +20,7 @@ import type { AttemptRow } from "../../store/sql/job-store.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { CreditTerms } from "../payment/index.ts";
 import type { CandidateBook } from "./candidates.ts";
+import type { DeliveryBudget } from "./delivery-budget.ts";
 import type { EdgeTree } from "./edge-tree.ts";
 import { BalancerError } from "./errors.ts";
 import { isRunning, type JobBook, type LiveJob, type RunningLive } from "./job-book.ts";
@@ -42,6 +50,7 @@ const ASSIGNMENT_SECONDS = 604_800n;
 class Refused extends CodedError<{ code: string }> {}
 
 type Flow = Pick<PlaceInput, "live" | "units">;
+type BegunAttempt = Omit<AttemptRow, "grantedBytes">;
 type Offered = { readonly quote: Signed<Quote>; readonly prices: Prices };
 
 /** Brings a job to a node: select, reserve, quote, assign. Everything is on disk before a node is told. */
@@ -52,6 +61,7 @@ export class Placement {
   readonly #log: SelectionLog;
   readonly #jobs: JobBook;
   readonly #tree: Pick<EdgeTree, "place">;
+  readonly #budget: Pick<DeliveryBudget, "open">;
   /** What the filters said of a job when nobody passed: while they say the same, it is not decided again. */
   readonly #inVain = new WeakMap<LiveJob, string>();
 
@@ -63,6 +73,7 @@ export class Placement {
       readonly log: SelectionLog;
       readonly jobs: JobBook;
       readonly tree: Pick<EdgeTree, "place">;
+      readonly budget: Pick<DeliveryBudget, "open">;
     },
   ) {
     this.#components = components;
@@ -71,6 +82,7 @@ export class Placement {
     this.#log = parts.log;
     this.#jobs = parts.jobs;
     this.#tree = parts.tree;
+    this.#budget = parts.budget;
   }
 
   /** Who would do it, best first; leaves a receipt. */
@@ -176,7 +188,12 @@ export class Placement {
       if (isRunning(live) && live.attempt.node === node) {
         const { payer, payee, clock } = this.#components;
         const { job, attempt } = live.attempt;
-        const end = { state: "failed", endSequence: input.startSequence, endCode: error.code } as const;
+        const end = {
+          state: "failed",
+          endSequence: input.startSequence,
+          endCode: error.code,
+          grantedBytes: 0n,
+        } as const;
         await this.#jobs.endAttempt(live, live.attempt, { ...end, endedAtMs: clock.nowMs() });
         await payer.release(job, attempt);
         await payee.closeJob(job, attempt, { forfeit: false });
@@ -235,7 +252,7 @@ export class Placement {
     const { payer, payee, signer, domain, clock, clusterAccount } = this.#components;
     const { stream, live, units, startSequence, firstFrame } = input;
     const { id: job } = live.row;
-    const spec = this.#tree.place(live, node);
+    const placed = this.#tree.place(live, node);
     const attempt = live.row.attempt + 1;
     const nowMs = clock.nowMs();
     const validUntil = BigInt(Math.floor(nowMs / 1_000)) + ASSIGNMENT_SECONDS;
@@ -254,7 +271,7 @@ export class Placement {
     try {
       await payer.openJob({ ...terms, channel });
       const prepay = await payer.prepay(channel, terms.exactPerSecond);
-      const begun: AttemptRow = {
+      const begun: BegunAttempt = {
         job,
         attempt,
         node,
@@ -270,7 +287,7 @@ export class Placement {
         endedAtMs: null,
         endCode: null,
       };
-      await this.#jobs.begin(live, begun, spec);
+      const spec = await this.#begin(stream, live, begun, placed);
       return { assignment, quote, prices, spec, selection, ...(prepay === undefined ? {} : { prepay }) };
     } catch (error) {
       // A job that did not come about must not stay open in the books: what it kept from settling would wait for ever.
@@ -278,6 +295,17 @@ export class Placement {
       await payee.closeJob(job, attempt, { forfeit: false });
       throw error;
     }
+  }
+
+  /** What the node is told to do: an edge also, what it is granted of the budget. */
+  async #begin(stream: StreamRow, live: LiveJob, begun: BegunAttempt, placed: JobSpec): Promise<JobSpec> {
+    let spec = placed;
+    const begin = async (grantedBytes: bigint) => {
+      if (placed.primitive === "delivery") spec = { ...placed, unsignedBudgetBytes: grantedBytes };
+      await this.#jobs.begin(live, { ...begun, grantedBytes }, spec);
+    };
+    await (placed.primitive === "delivery" ? this.#budget.open(stream, begin) : begin(0n));
+    return spec;
   }
 
   /** The buyer's side of the same job: a new buyer pays ahead, and a reserve that is too small stops it here. */

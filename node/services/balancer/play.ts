@@ -143,9 +143,8 @@ export class Play {
   specOf(stream: StreamRow): DeliverySpec | undefined {
     const lease = this.#parts.streams.lease(stream.id);
     if (lease === undefined || stream.renditions === null) return undefined;
-    const { id, slug, renditions, partTargetMs, unsignedBudgetBytes, unsignedPaidBytes } = stream;
+    const { id, slug, renditions, partTargetMs } = stream;
     const multiaddrs = this.#components.hub.nodes.get(lease.node)?.hello.multiaddrs ?? [];
-    const left = unsignedBudgetBytes - unsignedPaidBytes;
     return {
       stream: id,
       slug,
@@ -153,7 +152,8 @@ export class Play {
       origin: { node: lease.node, multiaddrs },
       renditions,
       ...(partTargetMs === null ? {} : { partTargetMs }),
-      unsignedBudgetBytes: left > 0n ? left : 0n,
+      // It is granted its part when a node takes it.
+      unsignedBudgetBytes: 0n,
       ...this.#parts.playback.specOf(stream),
     };
   }

@@ -18,6 +18,7 @@ import { EdgeFeed, type FeedLimits } from "./edge-feed.ts";
 import { EdgeIntake } from "./edge-intake.ts";
 import { EdgeStream, type KeepPart, type ServedSegment } from "./edge-stream.ts";
 import { DeliveryError, isUnpaid } from "./errors.ts";
+import { GrantedBytes } from "./granted-bytes.ts";
 import type { HolderReport } from "./holder-report.ts";
 import { HolderWishes } from "./holder-wishes.ts";
 import { Silence } from "./silence.ts";
@@ -56,9 +57,7 @@ export class DeliveryJob {
   readonly #limits: DeliveryLimits;
   readonly #sources: Sources;
   readonly #feed: EdgeFeed;
-  /** Of the unsigned budget: all that was granted, and what is left of it. */
-  #granted: bigint;
-  #budget: bigint;
+  readonly #granted: GrantedBytes;
   #connection: MediaConnection | undefined;
   /** Undefined while there is no holder to tell. */
   #wishes: HolderWishes | undefined;
@@ -77,8 +76,7 @@ export class DeliveryJob {
     this.#limits = { ...limits, silenceMs: Math.max(limits.silenceMs, 2 * partTargetMs) };
     const { origin, parents, stream: id, slug, playback: policy = { type: "public" } } = job.spec;
     this.#sources = new Sources(job.assignment.value.node, origin, parents);
-    this.#granted = job.spec.unsignedBudgetBytes;
-    this.#budget = this.#granted;
+    this.#granted = new GrantedBytes(job.spec.unsignedBudgetBytes);
     const frames = new FrameRelay(
       (error) => components.logger.warn("Follow frames failed", { error }),
       () => this.#wish(),
@@ -86,7 +84,7 @@ export class DeliveryJob {
     this.#feed = new EdgeFeed(origin.node, components.clock, this.#limits, frames, () => this.#wish());
     this.stream = new EdgeStream(components.keep, { id, slug, policy }, frames);
     this.stream.describe(job.spec.renditions, job.spec.partTargetMs);
-    this.stream.isUnbudgeted = this.#granted === 0n;
+    this.stream.isUnbudgeted = this.#granted.isNone;
   }
 
   /** The newest segment of which viewers have anything: nobody may give that number to another. */
@@ -131,10 +129,8 @@ export class DeliveryJob {
   change({ origin, parents, unsignedBudgetBytes, playback }: JobChange): void {
     if (playback !== undefined) this.stream.guarded = { ...this.stream.guarded, policy: playback };
     if (unsignedBudgetBytes !== undefined) {
-      const left = this.#budget + unsignedBudgetBytes - this.#granted;
-      this.#budget = left > 0n ? left : 0n;
-      this.#granted = unsignedBudgetBytes;
-      this.stream.isUnbudgeted = unsignedBudgetBytes === 0n;
+      this.#granted.set(unsignedBudgetBytes);
+      this.stream.isUnbudgeted = this.#granted.isNone;
     }
     if (origin !== undefined) this.#moveOrigin(origin, parents ?? []);
     else if (parents !== undefined) this.#moveTo(parents);
@@ -313,14 +309,12 @@ export class DeliveryJob {
     }
   }
 
-  /** One receipt for each segment of which anything was served; the budget caps what of it is booked as earned. */
+  /** One receipt for each segment of which anything was served; what was granted caps what of it is booked as earned. */
   #settle(segments: readonly ServedSegment[]): void {
     const { receipts, logger } = this.#components;
     for (const { sequence, firstFrame, durationMs, leaves } of segments) {
       const served = leaves.reduce((sum, leaf) => sum + leaf.sizeBytes, 0n);
-      const isWithin = served <= this.#budget;
-      const units = isWithin ? served : this.#budget;
-      this.#budget -= units;
+      const units = this.#granted.take(served);
       const work = { sequence, inputHash: zeroHash, leaves, firstFrame, frames: 0, durationMs, units };
       this.#receipts = this.#receipts.then(async () => {
         try {

@@ -11,6 +11,16 @@ export type ReceiptRow = typeof receipts.$inferSelect;
 export type CheckRow = typeof checks.$inferSelect;
 export type CheckTotal = typeof checkTotals.$inferSelect;
 
+/** An edge's part of its stream's budget for viewers that cannot sign, bytes. */
+export interface AttemptGrant {
+  readonly job: Hex;
+  readonly attempt: number;
+  readonly granted: bigint;
+  readonly paid: bigint;
+  /** Null while it runs. */
+  readonly endedAtMs: number | null;
+}
+
 /** Where a page of receipts ended. */
 export type ReceiptPosition = Pick<ReceiptRow, "receivedAtMs" | "hash">;
 
@@ -60,6 +70,24 @@ export class JobStore {
 
   async attemptsOf(job: Hex): Promise<AttemptRow[]> {
     return this.#database.sql.select().from(attempts).where(eq(attempts.job, job)).orderBy(asc(attempts.attempt));
+  }
+
+  /** What all edges that a stream ever had were granted of its budget, and paid. */
+  async grantsOf(stream: Hex): Promise<AttemptGrant[]> {
+    const ofAttempt = and(eq(receiptTotals.job, attempts.job), eq(receiptTotals.attempt, attempts.attempt));
+    const rows = await this.#database.sql
+      .select({
+        job: attempts.job,
+        attempt: attempts.attempt,
+        granted: attempts.grantedBytes,
+        paid: receiptTotals.paidUnits,
+        endedAtMs: attempts.endedAtMs,
+      })
+      .from(attempts)
+      .innerJoin(jobs, eq(jobs.id, attempts.job))
+      .leftJoin(receiptTotals, ofAttempt)
+      .where(and(eq(jobs.stream, stream), eq(jobs.primitive, "delivery")));
+    return rows.map((row) => ({ ...row, paid: row.paid ?? 0n }));
   }
 
   /** False when the segment of this attempt has a receipt already. */

@@ -134,6 +134,8 @@ export const attempts = pgTable(
     prices: record<Prices>("prices").notNull(),
     selection: hex("selection").notNull(),
     units: wide("units").notNull(),
+    /** Of its stream's budget for viewers that cannot sign, all that this edge was ever granted. */
+    grantedBytes: wide("granted_bytes").notNull().default(0n),
     startSequence: count("start_sequence").notNull(),
     /** First segment that is not its own any more; null while it runs. */
     endSequence: count("end_sequence"),

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import type { DeliverySpec } from "@leat/sdk/protocol/job.ts";
 import { explain } from "@leat/sdk/selection/explain.ts";
 import { bodyFromText } from "@leat/sdk/selection/receipt.ts";
 import { nativeStatements } from "../../../../node/kernel/secp.ts";
@@ -12,7 +13,7 @@ import { JobStore } from "../../../../node/store/sql/job-store.ts";
 import { receipts } from "../../../../node/store/sql/schema.ts";
 import { WireError } from "../../../../node/wire/errors.ts";
 import type { BalancerRequest } from "../../../../node/wire/session/messages.ts";
-import { ladder, source, useBalancer } from "../../../support/balancer-scene.ts";
+import { type EdgeOf, ladder, source, useBalancer } from "../../../support/balancer-scene.ts";
 import { usdc } from "../../../support/candidates.ts";
 import { defaultsOf } from "../../../support/defaults.ts";
 import { codeOf, randomHash, startMarket } from "../../../support/fake-market.ts";
@@ -190,12 +191,53 @@ describe("balancer, work and its pay", () => {
     for (const { node, terms } of edges) {
       await scene.market.hub.ask(node, "receipt.submit", await node.receipt(terms, 0));
     }
+    // What the first one was granted beyond what it served is its own.
+    for (const seq of [1, 2]) {
+      const [{ node, terms }] = edges as [EdgeOf, EdgeOf];
+      await scene.market.hub.ask(node, "receipt.submit", await node.receipt(terms, seq));
+    }
     const paid = scene.market.books.owed.map(({ exact }) => exact / (5n * 10n ** 18n));
-    assert.deepEqual(paid, [1_000n, 500n]);
+    assert.deepEqual(paid, [1_000n, 474n, 26n, 0n]);
     // Beyond the budget nothing is owed, and no buyer is asked for a voucher over nothing.
-    await scene.market.hub.ask(edges[0]!.node, "receipt.submit", await edges[0]!.node.receipt(edges[0]!.terms, 1));
-    assert.equal(scene.market.books.owed.at(-1)!.exact, 0n);
-    assert.equal(scene.market.books.earnedWork.length, 2);
+    assert.equal(scene.market.books.earnedWork.length, 3);
+    const grantsOf = ({ node, terms }: EdgeOf) => [
+      (terms.spec as DeliverySpec).unsignedBudgetBytes,
+      ...(node.told("job.update") as { unsignedBudgetBytes?: bigint }[]).flatMap(
+        (one) => one.unsignedBudgetBytes ?? [],
+      ),
+    ];
+    await until(() => edges.every((edge) => grantsOf(edge).length === 2));
+    assert.deepEqual(
+      edges.map(grantsOf).map(([, raised]) => raised),
+      [1_026n, 474n],
+    );
+    const given = edges.map(grantsOf).map(([begun]) => begun!);
+    assert.deepEqual(
+      given.sort((left, right) => Number(left - right)),
+      [88n, 94n],
+    );
+    const stream = await scene.market.balancer.views.stream(scene.nodes[3].address, live.id);
+    assert.equal(stream.unsignedPaidBytes, 1_500n);
+  });
+
+  it("grants another edge what one that ended has left, once its last receipts had time to come", async () => {
+    const live = await goLive();
+    await scene.market.balancer.play(live.slug);
+    const [first, second] = scene.edgesOf(live.id) as [EdgeOf, EdgeOf];
+    await scene.market.hub.ask(first.node, "receipt.submit", await first.node.receipt(first.terms, 0));
+    const { job, attempt } = first.terms.assignment.value;
+    await scene.market.hub.ask(first.node, "job.failed", { job, attempt, code: "DELIVERY_ORIGIN_LOST", sequence: 0 });
+    const owedFor = async (seq: number) => {
+      await scene.market.hub.ask(second.node, "receipt.submit", await second.node.receipt(second.terms, seq));
+      return scene.market.books.owed.at(-1)!.exact / (5n * 10n ** 18n);
+    };
+    const paid = await owedFor(1);
+    assert.ok(paid > 0n && paid <= 474n, `${paid}`);
+    assert.equal(await owedFor(2), 0n);
+    await scene.market.clock.advance(60_000);
+    assert.equal(await owedFor(3), 26n);
+    const { unsignedPaidBytes } = await scene.market.balancer.views.stream(scene.nodes[3].address, live.id);
+    assert.ok(unsignedPaidBytes <= 1_500n);
   });
 
   it("drops an edge that failed a probe, whichever receipt the probe names", async () => {

@@ -57,6 +57,7 @@ describe("job book", () => {
     prices: {},
     selection: zeroHash,
     units: 1n,
+    grantedBytes: 0n,
     startSequence: 0,
     endSequence: null,
     startedAtMs: 1,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { hubChannel } from "@leat/sdk/protocol/channel.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
-import type { PriceUnit } from "@leat/sdk/protocol/job.ts";
+import type { DeliverySpec, JobTerms, PriceUnit } from "@leat/sdk/protocol/job.ts";
 import { toBaseUnits, toExact } from "@leat/sdk/protocol/units.ts";
 import type { ChannelStatus, Payee, Work } from "../../../../node/services/payment/index.ts";
 import { JobStore } from "../../../../node/store/sql/job-store.ts";
@@ -205,6 +205,35 @@ describe("a balancer that is paid", function () {
     for (const { prices, quoted } of scene.buyer.told("usage.report") as UsageReport[]) {
       for (const [unit, price] of Object.entries(prices)) assert.ok(price <= quoted[unit as PriceUnit]!, unit);
     }
+  });
+
+  it("pays two edges of one stream all that each of them booked, up to the budget", async () => {
+    await open(6);
+    const budget = 20_000_000n;
+    const { id, slug } = await goLive(budget);
+    await scene.market.balancer.play(slug);
+    const edges = jobsOf(id).filter(({ terms }) => terms.spec.primitive === "delivery");
+    assert.equal(edges.length, 2);
+    const grantOf = ({ spec }: JobTerms) => (spec as DeliverySpec).unsignedBudgetBytes;
+    assert.ok(edges.reduce((sum, { terms }) => sum + grantOf(terms), 0n) <= budget);
+    // Each of them serves less than the budget, both together more.
+    for (let seq = 0; seq < 15; seq += 1) {
+      for (const { node, terms } of edges) await work(node, terms, seq, 1, 1_000_000n);
+      await scene.clock.advance(2_000);
+    }
+    const unpaid = async () => Promise.all(edges.map(async ({ node }) => (await node.payee.status())[0]!.unpaidExact));
+    let looks = 0;
+    await until(async () => {
+      await scene.clock.advance(1_000);
+      looks += 1;
+      return looks > 100 || (await unpaid()).every((exact) => exact < 10n ** 24n);
+    });
+    assert.deepEqual(
+      (await unpaid()).map((exact) => toBaseUnits(exact, 6)),
+      [0n, 0n],
+    );
+    const stream = await scene.market.balancer.views.stream(scene.buyer.address, id);
+    assert.ok(stream.unsignedPaidBytes > (budget * 9n) / 10n && stream.unsignedPaidBytes <= budget);
   });
 
   it("releases a segment whose check and receipt come at one moment", async () => {
