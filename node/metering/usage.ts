@@ -20,12 +20,17 @@ export function checkLeaves(receipt: Receipt, leaves: readonly PartLeaf[]): void
   if (merkleRoot(leaves.map(hashPartLeaf)) !== receipt.outputRoot) throw leavesWrong("outputRoot");
 }
 
+/** No segment has more pictures: 240 a second, as many as a rung may have, for as long as any segment lasts. */
+const MOST_FRAMES = 1_080;
+
 /**
  * Pixels are paid, so each leaf's must be its frames times its rung's size, of a rung that the job has; and no rung may
- * claim more frames than the receipt. Audio groups (rungs from 100) have no pixels.
+ * claim more frames than the receipt, nor the receipt more than any segment has: its work is booked before it is looked
+ * at. Audio groups (rungs from 100) have no pixels.
  */
 export function checkPixels(receipt: Receipt, leaves: readonly PartLeaf[], rungs: readonly JobRung[]): void {
   const sizes = new Map(rungs.map((rung) => [rung.rung, BigInt(rung.width) * BigInt(rung.height)]));
+  if (receipt.frames > MOST_FRAMES) throw leavesWrong("frames");
   const frames = new Map<number, number>();
   for (const leaf of leaves) {
     const size = leaf.rung >= 100 ? 0n : sizes.get(leaf.rung);

@@ -77,6 +77,16 @@ describe("usage", () => {
     assert.throws(wrong(leaf(100, 0, 8, 1n, 1n)), { code: "METERING_LEAVES_WRONG" });
   });
 
+  it("pays no more pictures than any segment has", () => {
+    const ofFrames = (frames: number) => {
+      const made = [leaf(1, 0, frames, BigInt(frames) * 409_920n, 1n)];
+      return () => checkPixels({ ...receipt, frames }, made, [rung]);
+    };
+    ofFrames(1_080)();
+    assert.throws(ofFrames(1_081), { code: "METERING_LEAVES_WRONG" });
+    assert.throws(ofFrames(2 ** 32 - 1), { code: "METERING_LEAVES_WRONG" });
+  });
+
   it("expects a job's pixels from its rungs", () => {
     assert.equal(pixelsPerSecond([rung, { ...rung, rung: 2, fps: 15 }], 30), 409_920n * 45n);
   });
