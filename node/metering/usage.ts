@@ -1,4 +1,5 @@
 import type { JobRung, Prices, PriceUnit } from "@leat/sdk/protocol/job.ts";
+import { MAX_RENDITIONS } from "@leat/sdk/protocol/limits.ts";
 import { hashPartLeaf, merkleRoot, type PartLeaf } from "@leat/sdk/protocol/merkle.ts";
 import type { Receipt } from "@leat/sdk/protocol/signed.ts";
 import { costExact } from "@leat/sdk/protocol/units.ts";
@@ -22,6 +23,8 @@ export function checkLeaves(receipt: Receipt, leaves: readonly PartLeaf[]): void
 
 /** No segment has more pictures: 240 a second, as many as a rung may have, for as long as any segment lasts. */
 const MOST_FRAMES = 1_080;
+/** No rung has larger pictures: neither side is longer than 16,384. */
+const MOST_PICTURE_PIXELS = 16_384n * 16_384n;
 
 /**
  * Pixels are paid, so each leaf's must be its frames times its rung's size, of a rung that the job has; and no rung may
@@ -29,7 +32,27 @@ const MOST_FRAMES = 1_080;
  * at. Audio groups (rungs from 100) have no pixels.
  */
 export function checkPixels(receipt: Receipt, leaves: readonly PartLeaf[], rungs: readonly JobRung[]): void {
-  const sizes = new Map(rungs.map((rung) => [rung.rung, BigInt(rung.width) * BigInt(rung.height)]));
+  checkPictures(
+    receipt,
+    leaves,
+    new Map(rungs.map(({ rung, width, height }) => [rung, BigInt(width) * BigInt(height)])),
+  );
+}
+
+/** The same where the job's rungs are not known: all pictures of one are as large as its first, and as any may be. */
+export function checkClaimedPixels(receipt: Receipt, leaves: readonly PartLeaf[]): void {
+  const sizes = new Map<number, bigint>();
+  for (const { rung, frames, pixels } of leaves) {
+    const size = frames === 0 ? 0n : pixels / BigInt(frames);
+    if (size > MOST_PICTURE_PIXELS) throw leavesWrong("pixels");
+    if (frames > 0 && !sizes.has(rung)) sizes.set(rung, size);
+  }
+  if (sizes.size > MAX_RENDITIONS) throw leavesWrong("rung");
+  for (const { rung } of leaves) if (!sizes.has(rung)) sizes.set(rung, 0n);
+  checkPictures(receipt, leaves, sizes);
+}
+
+function checkPictures(receipt: Receipt, leaves: readonly PartLeaf[], sizes: ReadonlyMap<number, bigint>): void {
   if (receipt.frames > MOST_FRAMES) throw leavesWrong("frames");
   const frames = new Map<number, number>();
   for (const leaf of leaves) {

@@ -90,6 +90,8 @@ export interface VoucherStore {
   /** Entries that are `waiting` or `payable`, by job, attempt, seq. */
   openEntries(side: VoucherSide, channel: Hex): Promise<LedgerEntry[]>;
   countOpen(side: VoucherSide, channel: Hex): Promise<number>;
+  /** Whether there is an entry of that key, in whatever state, that was not forgotten. */
+  hasEntry(side: VoucherSide, channel: Hex, key: EntryKey): Promise<boolean>;
   /**
    * Exact sum of all entries that are `payable` or `vouchered` (forgotten ones too) and of all adjustments, since the
    * channel began.

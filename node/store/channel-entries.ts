@@ -68,6 +68,12 @@ export class ChannelEntries {
     return this.#total ?? 0n;
   }
 
+  /** Whether there is one of that key, open or closed. */
+  async has(changes: Changes, key: EntryKey): Promise<boolean> {
+    const name = this.#nameOf(key);
+    return this.#open.has(name) || this.#isDone(changes, key, name);
+  }
+
   /** False when there is one of that key already, open or closed. */
   add(changes: Changes, entry: LedgerEntry): boolean | Promise<boolean> {
     const name = this.#nameOf(entry);

@@ -27,7 +27,8 @@ export interface UsageBegin extends Pick<UsageJob, "stream" | "kind" | "isShared
 
 /**
  * What a payer has to remember of the work that it was shown, so that none is paid twice or dearer than it was quoted:
- * the first quote of each stream, and of each job which attempt is paid for which segment. Every promise of a writing
+ * the first quote of each stream and how much of its budget is used up, and of each job which attempt is paid for which
+ * segment. Every promise of a writing
  * method resolves when the change is on disk.
  */
 export class LevelUsageStore {
@@ -40,6 +41,19 @@ export class LevelUsageStore {
 
   quoteOf(stream: Hex): Promise<Hex | undefined> {
     return this.#database.get(quoteKey(stream)) as Promise<Hex | undefined>;
+  }
+
+  /**
+   * Counts units of a stream's budget, or gives them back where they are negative. False, and nothing changes, where it
+   * would be more than `most`.
+   */
+  spend(stream: Hex, units: bigint, most: bigint): Promise<boolean> {
+    return this.#database.change(async (changes) => {
+      const spent = BigInt(((await changes.get(budgetKey(stream))) as string | undefined) ?? "0") + units;
+      if (spent > most) return false;
+      changes.put(budgetKey(stream), spent.toString());
+      return true;
+    });
   }
 
   async job(job: Hex): Promise<UsageJob | undefined> {
@@ -85,7 +99,7 @@ export class LevelUsageStore {
     return (await this.#all()).filter(([, { usedAtMs }]) => usedAtMs < sinceMs).map(([job]) => job);
   }
 
-  /** And the quotes of streams of which no other job is remembered. */
+  /** And the quotes and budgets of streams of which no other job is remembered. */
   async forget(jobs: readonly Hex[]): Promise<void> {
     const gone = new Set(jobs);
     await this.#database.change(async (changes) => {
@@ -98,7 +112,11 @@ export class LevelUsageStore {
           left.add(stream);
         } else kept.add(stream);
       }
-      for (const stream of left) if (!kept.has(stream)) changes.delete(quoteKey(stream));
+      for (const stream of left) {
+        if (kept.has(stream)) continue;
+        changes.delete(quoteKey(stream));
+        changes.delete(budgetKey(stream));
+      }
     });
     this.#jobs = undefined;
   }
@@ -110,6 +128,10 @@ export class LevelUsageStore {
 
 function quoteKey(stream: Hex): string {
   return `usage/quote/${stream}`;
+}
+
+function budgetKey(stream: Hex): string {
+  return `usage/budget/${stream}`;
 }
 
 function jobKey(job: Hex | ""): string {

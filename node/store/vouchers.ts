@@ -104,6 +104,10 @@ export class LevelVoucherStore implements VoucherStore {
     return (await this.#entries(side, channel)).countOpen;
   }
 
+  hasEntry(side: VoucherSide, channel: Hex, key: EntryKey): Promise<boolean> {
+    return this.#database.change(async (changes) => (await this.#entries(side, channel)).has(changes, key));
+  }
+
   async totalExact(side: VoucherSide, channel: Hex): Promise<bigint> {
     return (await this.#entries(side, channel)).totalExact;
   }

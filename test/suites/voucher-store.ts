@@ -183,6 +183,23 @@ export function describeVoucherStore(name: string, open: () => Promise<VoucherSt
       assert.equal(await again.totalExact("held", channel), 8n);
     });
 
+    it("knows an entry by its key, whatever became of it, until its job is forgotten", async () => {
+      const known = () =>
+        Promise.all([1n, 2n, 3n, 4n, 5n].map((seq) => store.hasEntry("issued", channel, keyOf({ seq }))));
+      for (const seq of [1n, 2n, 3n, 4n]) await store.addEntry("issued", channel, entry(seq, 1n));
+      await store.setEntries(
+        "issued",
+        channel,
+        [1n, 2n].map((seq) => keyOf({ seq })),
+        "vouchered",
+      );
+      await store.setEntries("issued", channel, [keyOf({ seq: 3n })], "forfeited");
+      assert.deepEqual(await known(), [true, true, true, true, false]);
+      assert.equal(await store.hasEntry("held", channel, keyOf({ seq: 1n })), false);
+      await store.forgetJob("issued", channel, job);
+      assert.deepEqual(await known(), [false, false, false, true, false]);
+    });
+
     it("lists open entries by job, attempt and segment", async () => {
       for (const seq of [300n, 2n, 10n]) await store.addEntry("held", channel, entry(seq, 1n));
       await store.addEntry("held", channel, { ...entry(1n, 1n), attempt: 10 });

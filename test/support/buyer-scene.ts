@@ -241,7 +241,7 @@ export function useBuyerAgent(clock: Clock = systemClock) {
       token,
       specHash: zeroHash,
       pricesHash: hashPrices(quoted),
-      maxUnits: 0n,
+      maxUnits: 10n ** 12n,
       validUntil: 4_000_000_000n,
       nonce: 1n,
       ...change,

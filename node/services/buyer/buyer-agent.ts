@@ -3,6 +3,7 @@ import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import type { VoucherStore } from "@leat/node/metering/voucher-store.ts";
+import type { Work } from "@leat/node/services/payment/index.ts";
 import type { PayerService } from "@leat/node/services/payment/payer-service.ts";
 import type { LevelUsageStore } from "@leat/node/store/usage.ts";
 import type { UsageReport, VoucherRequest } from "@leat/node/wire/session/messages.ts";
@@ -72,7 +73,7 @@ export interface BuyerAgentComponents {
     PayerService,
     "openChannel" | "owe" | "forfeit" | "answerRequest" | "waiting" | "release" | "refuse" | "forgetJob"
   >;
-  readonly vouchers: Pick<VoucherStore, "openEntries" | "countOpen">;
+  readonly vouchers: Pick<VoucherStore, "openEntries" | "countOpen" | "hasEntry">;
   readonly usage: LevelUsageStore;
   readonly outbox: Pick<Outbox, "post">;
   readonly evidence: Pick<Evidence, "keep">;
@@ -171,7 +172,7 @@ export class BuyerAgentService implements Startable {
   }
 
   async #report(report: UsageReport): Promise<void> {
-    const { payer, account, logger } = this.#components;
+    const { account, logger } = this.#components;
     const cluster = this.#clusterAccount();
     try {
       const { receiptHash, owedExact: exact } = await this.#book.check(report, cluster);
@@ -179,7 +180,7 @@ export class BuyerAgentService implements Startable {
       const { seq } = report.receipt.value;
       const channel = hubChannel(account, cluster, report.token);
       if (exact > 0n) {
-        await payer.owe({ job, attempt, seq, channel, exact, receiptHash });
+        await this.#owe(report, { job, attempt, seq, channel, exact, receiptHash });
         await this.#release(this.#attempts.note(stream, { job, attempt }, kind === "delivery"));
       }
       this.#reports.add(1, { verdict: "accepted" });
@@ -190,6 +191,15 @@ export class BuyerAgentService implements Startable {
       const code = isCodedError(error) ? error.code : "unknown";
       logger.warn("Usage report was refused", { jobId: report.job, kind: report.kind, code });
       throw error;
+    }
+  }
+
+  async #owe(report: UsageReport, work: Work): Promise<void> {
+    let isBooked = false;
+    try {
+      isBooked = await this.#components.payer.owe(work);
+    } finally {
+      if (!isBooked) await this.#book.giveBack(report);
     }
   }
 

@@ -11,6 +11,7 @@ export class BuyerError extends CodedError<
   | { code: "USAGE_LEAVES_WRONG" }
   | { code: "USAGE_UNIT_UNKNOWN"; kind: string }
   | { code: "USAGE_UNITS_TOO_MANY"; served: bigint; paid: bigint }
+  | { code: "USAGE_BUDGET_SPENT"; stream: Hex; most: bigint }
   | { code: "USAGE_PRICE_ABOVE_CEILING"; unit: string; price: bigint; ceiling: bigint }
   | { code: "USAGE_PRICE_ABOVE_QUOTE"; unit: string; price: bigint; quoted: bigint | undefined }
   | { code: "USAGE_QUOTE_WRONG"; field: "node" | "payer" | "token" | "pricesHash" | "signature" }

@@ -2,7 +2,7 @@ import type { ChannelView } from "@leat/node/chain/channel-view.ts";
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import { MeteringError } from "@leat/node/metering/errors.ts";
 import { addPaid, paidAttempt } from "@leat/node/metering/paid-runs.ts";
-import { checkLeaves, countUnits } from "@leat/node/metering/usage.ts";
+import { checkClaimedPixels, checkLeaves, countUnits } from "@leat/node/metering/usage.ts";
 import type { EntryKey, LedgerEntry, VoucherStore } from "@leat/node/metering/voucher-store.ts";
 import type { LevelUsageStore, UsageJob } from "@leat/node/store/usage.ts";
 import type { UsageReport } from "@leat/node/wire/session/messages.ts";
@@ -23,8 +23,8 @@ export interface UsageBookComponents {
   readonly chain: Pick<ChannelView, "maySign">;
   readonly evidence: Pick<Evidence, "keep">;
   /** What must outlive this process: without it all would be paid again. */
-  readonly usage: Pick<LevelUsageStore, "quoteOf" | "job" | "begin" | "changeJobs">;
-  readonly vouchers: Pick<VoucherStore, "openEntries" | "countOpen">;
+  readonly usage: Pick<LevelUsageStore, "quoteOf" | "job" | "begin" | "changeJobs" | "spend">;
+  readonly vouchers: Pick<VoucherStore, "openEntries" | "countOpen" | "hasEntry">;
   readonly clock: Pick<Clock, "nowMs">;
   /** Whose agent this is: the payer that a quote must name. */
   readonly buyer: Address;
@@ -82,6 +82,7 @@ export class UsageBook {
     if (assignment.value.quoteHash !== receipt.value.quoteHash) throw wrongJob("quoteHash");
     try {
       checkLeaves(receipt.value, leaves);
+      if (report.kind === "transcode") checkClaimedPixels(receipt.value, leaves);
     } catch (cause) {
       if (!(cause instanceof MeteringError)) throw cause;
       throw new BuyerError({ code: "USAGE_LEAVES_WRONG" }, { cause });
@@ -104,7 +105,28 @@ export class UsageBook {
     if (stands.refused.includes(attempt)) return { receiptHash, owedExact: 0n };
     const paid = stands.isShared ? undefined : paidAttempt(stands.paid, receipt.value.seq);
     if (paid !== undefined && paid !== attempt) throw new BuyerError({ code: "USAGE_PAID_TWICE", receiptHash });
-    return { receiptHash, owedExact: paid === undefined ? exact : 0n };
+    if (paid !== undefined) return { receiptHash, owedExact: 0n };
+    return { receiptHash, owedExact: (await this.#spend(report, clusterAccount)) ? exact : 0n };
+  }
+
+  /** The work of a report that was checked was not booked after all. */
+  async giveBack({ kind, stream, paidUnits, quote }: UsageReport): Promise<void> {
+    if (kind === "delivery") await this.#components.usage.spend(stream, -paidUnits, quote.value.maxUnits);
+  }
+
+  /**
+   * What is delivered without a viewer's signature is paid up to the budget of the stream's quote. It goes down first: a
+   * crash before the work is booked pays too little, never too much. False where the work is booked already.
+   */
+  async #spend({ kind, stream, token, receipt, paidUnits, quote }: UsageReport, clusterAccount: Address) {
+    if (kind !== "delivery") return true;
+    const { usage, vouchers, buyer } = this.#components;
+    const channel = channelId(hubChannel(buyer, clusterAccount, token));
+    if (await vouchers.hasEntry("issued", channel, receipt.value)) return false;
+    const most = quote.value.maxUnits;
+    if (!(await usage.spend(stream, paidUnits, most)))
+      throw new BuyerError({ code: "USAGE_BUDGET_SPENT", stream, most });
+    return true;
   }
 
   /**

@@ -82,6 +82,12 @@ export class SqlVoucherStore implements VoucherStore {
     return this.#database.sql.$count(ledgerEntries, and(ofChannel(side, channel), isOpen));
   }
 
+  async hasEntry(side: VoucherSide, channel: Hex, key: EntryKey): Promise<boolean> {
+    const { job, attempt, seq } = ledgerEntries;
+    const isOfKey = and(eq(job, key.job), eq(attempt, key.attempt), eq(seq, key.seq));
+    return (await this.#database.sql.$count(ledgerEntries, and(ofChannel(side, channel), isOfKey))) > 0;
+  }
+
   async openEntries(side: VoucherSide, channel: Hex): Promise<LedgerEntry[]> {
     const { job, attempt, seq, exact, receiptHash, state } = ledgerEntries;
     return this.#database.sql

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { checkLeaves, checkPixels, pixelsPerSecond, priceReceipt } from "../../../node/metering/usage.ts";
+import {
+  checkClaimedPixels,
+  checkLeaves,
+  checkPixels,
+  pixelsPerSecond,
+  priceReceipt,
+} from "../../../node/metering/usage.ts";
 import { type Hex, zeroHash } from "../../../sdk/protocol/hex.ts";
 import { hashPartLeaf, merkleRoot, type PartLeaf } from "../../../sdk/protocol/merkle.ts";
 import type { Receipt } from "../../../sdk/protocol/signed.ts";
@@ -85,6 +91,20 @@ describe("usage", () => {
     ofFrames(1_080)();
     assert.throws(ofFrames(1_081), { code: "METERING_LEAVES_WRONG" });
     assert.throws(ofFrames(2 ** 32 - 1), { code: "METERING_LEAVES_WRONG" });
+  });
+
+  it("pays no picture that is larger than the others of its rung, or than any may be, where its rungs are not known", () => {
+    const claim = (...made: PartLeaf[]) => checkClaimedPixels(receipt, made);
+    checkClaimedPixels(receipt, leaves);
+    claim(leaf(1, 0, 0, 0n, 1n), leaf(1, 1, 8, 8n * 409_920n, 1n), leaf(2, 0, 15, 15n * 2n ** 28n, 1n));
+    const wrong = { code: "METERING_LEAVES_WRONG" };
+    assert.throws(() => claim(leaf(1, 0, 1, 2n ** 40n, 1n)), wrong);
+    assert.throws(() => claim(leaf(1, 0, 8, 8n * 100n, 1n), leaf(1, 1, 1, 101n, 1n)), wrong);
+    assert.throws(() => claim(leaf(1, 0, 0, 100n, 1n)), wrong);
+    assert.throws(() => claim(leaf(1, 0, 2, 201n, 1n)), wrong);
+    assert.throws(() => claim(leaf(1, 0, 16, 1_600n, 1n)), wrong);
+    assert.throws(() => claim(leaf(100, 0, 8, 1n, 1n)), wrong);
+    assert.throws(() => claim(...Array.from({ length: 41 }, (_, rung) => leaf(rung, 0, 1, 1n, 1n))), wrong);
   });
 
   it("expects a job's pixels from its rungs", () => {

@@ -109,6 +109,10 @@ describe("buyer's agent", () => {
     await refuse({ prices: { pixelH264: 10n ** 21n + 1n } }, "USAGE_PRICE_ABOVE_QUOTE");
     await refuse({ paidUnits: 4_801n }, "USAGE_UNITS_TOO_MANY");
     await refuse({ prices: { pixelH264: 1n, pixelVp9: 1n } }, "USAGE_UNIT_UNKNOWN");
+    const [huge] = leavesOf(9);
+    const leaves = [{ ...huge!, frames: 1, pixels: 2n ** 40n }];
+    const claimed = await reportOf({ sequence: 9, leaves, change: { paidUnits: 2n ** 40n } });
+    await assert.rejects(call("usage.report", claimed), { code: "USAGE_LEAVES_WRONG" });
     on.ceilings = { pixelH264: 10n ** 20n };
     await refuse({}, "USAGE_PRICE_ABOVE_CEILING");
   });

@@ -91,6 +91,33 @@ describe("what a buyer's agent remembers", () => {
     assert.deepEqual(released.slice(1).sort(), ["edge 1", "edge 2", "job 2"]);
   });
 
+  it("pays for no more bytes than the budget of the stream's quote, over restarts too", async () => {
+    const quoted = { pixelH264: 10n ** 21n, deliveredByte: 10n ** 24n };
+    const budget = { quote: await quoteOf(quoted, { maxUnits: 100n }), quoted };
+    const served = async (sequence: number, paidUnits: bigint) =>
+      reportOf({
+        job: edge,
+        sequence,
+        change: { ...budget, kind: "delivery", prices: { deliveredByte: 10n ** 24n }, paidUnits },
+      });
+    const edge = randomHash();
+    const first = await served(1, 40n);
+    // Told again, by a cluster that did not hear the answer, and beside itself.
+    await Promise.all([call("usage.report", first), call("usage.report", first)]);
+    const refused = { code: "USAGE_BUDGET_SPENT", detail: { code: "USAGE_BUDGET_SPENT", stream, most: 100n } };
+    await assert.rejects(call("usage.report", await served(2, 61n)), refused);
+    await restart();
+    await call("usage.report", first);
+    await assert.rejects(call("usage.report", await served(3, 61n)), refused);
+    const last = await served(4, 60n);
+    await call("usage.report", last);
+    assert.equal((await call("voucher.request", requestOf([first, last], 100n))).voucher.value.cumulative, 100n);
+    await call("usage.report", last);
+    await clock.advance(31 * dayMs);
+    await on.agent.forgetIdle();
+    assert.equal(await kept("usage/budget/"), 1);
+  });
+
   it("keeps nothing of what is worth nothing", async () => {
     for (const attempt of [1, 2, 3]) {
       await call("usage.report", await reportOf({ job: randomHash(), attempt, change: { paidUnits: 0n } }));
