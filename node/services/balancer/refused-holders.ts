@@ -13,8 +13,8 @@ const LEFT_MS = 600_000;
 
 /** Whose stream falls behind that of its origin, while the one who feeds it says that it is there. */
 export const PARENT_BEHIND = "DELIVERY_PARENT_BEHIND";
-/** The same of one rung, as its edge itself finds. */
-const RUNG_WITHHELD = "DELIVERY_RUNG_WITHHELD";
+/** The same of one rung, or of the ends of segments, as the edge itself finds. */
+const withheld: readonly string[] = ["DELIVERY_RUNG_WITHHELD", "DELIVERY_SEGMENTS_CUT"];
 
 /** Who did not serve which edge, and how long nobody names it to that one. */
 export class RefusedHolders {
@@ -66,5 +66,5 @@ export class RefusedHolders {
 
 function lastsMs(code: string): number {
   if (isAltered(code)) return Number.POSITIVE_INFINITY;
-  return code === PARENT_BEHIND || code === RUNG_WITHHELD ? LEFT_MS : REFUSED_MS;
+  return code === PARENT_BEHIND || withheld.includes(code) ? LEFT_MS : REFUSED_MS;
 }

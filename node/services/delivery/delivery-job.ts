@@ -49,6 +49,9 @@ export interface DeliveryOutcome {
   readonly code: string | undefined;
 }
 
+/** Of a rung's newest 20 segments, for each step to the origin: those nearer to it are to leave who cuts them first. */
+const CUT_PER_STEP = 2;
+
 /** One stream on this edge: pulls it from a holder, checks it, keeps it served and counts what is served. */
 export class DeliveryJob {
   readonly job: AssignedJob<DeliverySpec>;
@@ -263,6 +266,7 @@ export class DeliveryJob {
       self: job.assignment.value.node,
       stream,
       fromSequence,
+      maxCut: isOrigin ? Number.POSITIVE_INFINITY : CUT_PER_STEP * (job.spec.depth ?? 1),
       feed: this.#feed.begin(),
       statements,
       domain,

@@ -1,16 +1,12 @@
 import { PART_TARGET_MS } from "@leat/node/media/packager.ts";
-import type {
-  MediaMessage,
-  PartMarkMessage,
-  SegmentEndMessage,
-  SegmentStartMessage,
-} from "@leat/node/wire/media/message.ts";
+import type { MediaMessage, SegmentEndMessage, SegmentStartMessage } from "@leat/node/wire/media/message.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
 import type { Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import type { DeliverySpec } from "@leat/sdk/protocol/job.ts";
 import type { Statements } from "@leat/sdk/protocol/statements.ts";
 import type { VersionedConfig } from "../jobs/segment-log.ts";
+import { CutSegments } from "./cut-segments.ts";
 import type { EdgeStream, ServedSegment } from "./edge-stream.ts";
 import { DeliveryError } from "./errors.ts";
 import { OwnSegment } from "./own-segment.ts";
@@ -27,6 +23,8 @@ export interface EdgeIntakeParts {
   readonly stream: EdgeStream;
   /** The first segment that the holder was asked for. */
   readonly fromSequence: number;
+  /** Of a rung's newest 20 segments, how many the holder may leave before their end. */
+  readonly maxCut: number;
   /** What is handed on, to viewers by frames and to other edges. */
   readonly feed: RelayFeed;
   readonly statements: Statements;
@@ -47,14 +45,16 @@ export class EdgeIntake {
   /** By rung, as it was told last. */
   readonly #configs = new Map<number, VersionedConfig>();
   readonly #open = new Map<number, IncomingSegment | PassedSegment>();
-  /** By rung: the newest segment that was begun, and whether a part of it was marked. */
-  readonly #begun = new Map<number, { readonly sequence: number; isMarked: boolean }>();
+  /** By rung: the newest segment that was begun, whether a part of it was marked, and whether its end is still to come. */
+  readonly #begun = new Map<number, { readonly sequence: number; isMarked: boolean; isOpen: boolean }>();
+  readonly #cut: CutSegments;
   /** By rung: parts that were begun since the newest that was verified. */
   readonly #attempts = new Map<number, number>();
   readonly #rungs: ReadonlySet<number>;
 
   constructor(parts: EdgeIntakeParts) {
     this.#parts = parts;
+    this.#cut = new CutSegments(parts.maxCut);
     this.#rungs = new Set(parts.spec.renditions.map(({ rung }) => rung));
   }
 
@@ -89,7 +89,7 @@ export class EdgeIntake {
       case "partRestart":
       case "partMark":
       case "segmentEnd": {
-        if (message.type === "partMark") this.#noteMark(message);
+        this.#note(message);
         const segment = this.#open.get(message.rung);
         if (segment?.start.sequence !== message.sequence) throw unexpected("media outside of its segment");
         if (message.type === "segmentEnd") this.#open.delete(message.rung);
@@ -182,16 +182,21 @@ export class EdgeIntake {
    * marked. What is older was signed once, too: a holder could send it for ever.
    */
   #follow({ rung, sequence }: SegmentStartMessage): void {
-    const begun = this.#begun.get(rung) ?? { sequence: this.#parts.fromSequence, isMarked: false };
+    const first = { sequence: this.#parts.fromSequence, isMarked: false, isOpen: false };
+    const begun = this.#begun.get(rung) ?? first;
     if (sequence < begun.sequence || (sequence === begun.sequence && begun.isMarked)) {
       throw unexpected("segment that was there before");
     }
-    this.#begun.set(rung, { sequence, isMarked: false });
+    this.#begun.set(rung, { sequence, isMarked: false, isOpen: true });
+    // Of one without a part nobody lacks anything.
+    if (begun.isOpen && begun.isMarked) this.#cut.note(rung, begun.sequence);
   }
 
-  #noteMark({ rung, sequence }: PartMarkMessage): void {
+  #note({ type, rung, sequence }: InnerMessage): void {
     const begun = this.#begun.get(rung);
-    if (begun?.sequence === sequence) begun.isMarked = true;
+    if (begun?.sequence !== sequence) return;
+    if (type === "partMark") begun.isMarked = true;
+    if (type === "segmentEnd") begun.isOpen = false;
   }
 }
 

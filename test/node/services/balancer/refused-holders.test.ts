@@ -31,9 +31,10 @@ describe("holders that edges refuse", () => {
     for (const [at, code] of codes.entries()) refused.note(jobOf(1), nodeOf(at), code, 1_000);
     refused.note(jobOf(1), nodeOf(1), "DELIVERY_FEEDS_FULL", 1_001);
     refused.note(jobOf(3), liar, "DELIVERY_RUNG_WITHHELD", 1_000);
+    refused.note(jobOf(3), other, "DELIVERY_SEGMENTS_CUT", 1_000);
     assert.deepEqual(
       [600_999, 601_000].map((nowMs) => refused.of(jobOf(3), nowMs)),
-      [[liar], []],
+      [[liar, other], []],
     );
     const nodes = (count: number) => [0, 1, 2].slice(count).map(nodeOf);
     assert.deepEqual(

@@ -24,6 +24,7 @@ import {
 
 const spec = { stream, renditions: [rendition] } as unknown as DeliverySpec;
 const far = 4_000_000_000;
+const maxCut = 2;
 
 describe("edge intake", () => {
   let honest: readonly (readonly MediaMessage[])[];
@@ -41,14 +42,10 @@ describe("edge intake", () => {
     },
   };
 
-  before(async () => {
+  beforeEach(async () => {
     honest = await publishSegments(4);
-  });
-
-  beforeEach(() => {
     const frames = new FrameRelay();
-    served = new EdgeStream(keepPart, { id: stream, slug: "slug-slug", policy: { type: "public" } }, frames);
-    served.describe(spec.renditions, 250);
+    served = createStream(frames);
     log = new RelayedLog(frames, { keptSegments: 20 });
     seen = [];
     frames.follow(1, {
@@ -59,9 +56,15 @@ describe("edge intake", () => {
     });
   });
 
+  function createStream(frames = new FrameRelay()): EdgeStream {
+    const created = new EdgeStream(keepPart, { id: stream, slug: "slug-slug", policy: { type: "public" } }, frames);
+    created.describe(spec.renditions, 250);
+    return created;
+  }
+
   /** What one holder sends, from its first word until it is gone or left: why, if it is left. */
   function pull(messages: readonly MediaMessage[], fromSequence = 0): string | undefined {
-    const rules = { spec, origin: signer.address, self: stream as Hex, statements, domain, fromSequence };
+    const rules = { spec, origin: signer.address, self: stream as Hex, statements, domain, fromSequence, maxCut };
     const parts = { ...rules, maxBytes: 10_000, onPart: () => {}, onServed: () => {}, onSegment: () => {} };
     const intake = new EdgeIntake({ ...parts, stream: served, feed: log.feed() } as never);
     try {
@@ -96,7 +99,7 @@ describe("edge intake", () => {
     const below = new EdgeStream(keepPart, { id: stream, slug: "slug-slug", policy: { type: "public" } });
     below.describe(spec.renditions, 250);
     const next = new RelayedLog(below.frames, { keptSegments: 20 });
-    const rules = { spec, origin: signer.address, self: stream, statements, domain, fromSequence: 0 };
+    const rules = { spec, origin: signer.address, self: stream, statements, domain, fromSequence: 0, maxCut };
     const parts = { ...rules, maxBytes: 10_000, onPart: () => {}, onServed: () => {}, onSegment: () => {} };
     const intake = new EdgeIntake({ ...parts, stream: below, feed: next.feed() } as never);
     for await (const message of log.readFrom(0, new AbortController().signal)) intake.take(message);
@@ -183,6 +186,22 @@ describe("edge intake", () => {
     };
     assert.equal(pull([...honest[0]!.slice(0, 2), large, large]), "DELIVERY_SEGMENT_TOO_LARGE");
     await assertWhole();
+  });
+
+  it("leaves a holder that goes on again and again before the end of a segment, and takes that from the next", async () => {
+    honest = await publishSegments(30);
+    const cut = (sequence: number) => honest[sequence]!.filter(({ type }) => type !== "segmentEnd");
+    const sent = (isCut: (sequence: number) => boolean) =>
+      honest.flatMap((messages, sequence) => (isCut(sequence) ? cut(sequence) : messages));
+    // Two in twenty are those of one that is slow, and one of which nobody signed a part is none.
+    const begun = honest.flatMap((messages) => [...messages.slice(0, 4), { type: "alive" } as const]);
+    assert.equal(pull(begun), undefined);
+    assert.equal(pull(sent((sequence) => sequence % 10 === 3)), undefined);
+    assert.equal(served.newest, 29);
+    [served, log] = [createStream(), new RelayedLog(new FrameRelay(), { keptSegments: 20 })];
+    assert.equal(pull(sent((sequence) => [3, 10, 22].includes(sequence))), "DELIVERY_SEGMENTS_CUT");
+    assert.equal(served.newest, 22);
+    assert.ok(!isAltered("DELIVERY_SEGMENTS_CUT"));
   });
 
   it("takes no segment for over of which nobody signed a part", async () => {
