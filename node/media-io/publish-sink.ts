@@ -1,5 +1,11 @@
 import type { Frame, SourceConfig, VideoCodec, VideoConfig } from "@leat/sdk/protocol/frame.ts";
-import type { DemuxedItem, PublishedAudio, PublishedCue, PublishedVideo } from "@leat/sdk/protocol/published.ts";
+import type {
+  DemuxedItem,
+  PublishedAudio,
+  PublishedCue,
+  PublishedTag,
+  PublishedVideo,
+} from "@leat/sdk/protocol/published.ts";
 
 /**
  * Where one publisher's media goes. Calls come one after the other and each is awaited, so a slow sink slows the
@@ -12,6 +18,8 @@ export interface PublishSink {
   audio(sample: PublishedAudio): Promise<void> | void;
   /** Absent where nobody would hear of it. */
   cue?(cue: PublishedCue): Promise<void> | void;
+  /** The same. */
+  tag?(tag: PublishedTag): Promise<void> | void;
   /** `clean`: the publisher said goodbye; otherwise its connection was lost, and it may come back. */
   end(how: { readonly clean: boolean }): Promise<void> | void;
 }
@@ -47,6 +55,7 @@ export async function passItems(sink: PublishSink, items: Iterable<DemuxedItem>)
     if (item.type === "video") await sink.video(item.sample);
     else if (item.type === "audio") await sink.audio(item.sample);
     else if (item.type === "cue") await sink.cue?.(item.cue);
+    else if (item.type === "tag") await sink.tag?.(item.tag);
     else await sink.config(item.config.kind, item.config);
   }
 }

@@ -1,5 +1,6 @@
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import type { DateRange } from "./cue-list.ts";
+import { ID3_SCHEME } from "./mp4/event-message.ts";
 import { writeEvents } from "./mpd-events.ts";
 import type { Rates } from "./rendition-facts.ts";
 
@@ -125,6 +126,8 @@ function writePeriod(period: MpdPeriod, events: readonly string[], partTargetMs:
     const { kind } = first.config;
     lines.push(
       `<AdaptationSet id="${set.id}" contentType="${kind}" mimeType="${kind}/mp4" segmentAlignment="true" startWithSAP="1">`,
+      // Whether any comes nobody knows; players look into segments for what is named here alone.
+      ...(kind === "audio" ? [`<InbandEventStream schemeIdUri="${ID3_SCHEME}" value=""/>`] : []),
       ...(partTargetMs === undefined ? [] : [writeReference(set)]),
       '<Role schemeIdUri="urn:mpeg:dash:role:2011" value="main"/>',
       ...set.tracks.flatMap((track) => writeTrack(track, period, partTargetMs)),

@@ -1,5 +1,7 @@
+import { concatBytes } from "@leat/sdk/base/bytes.ts";
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import type { Frame, SourceConfig } from "@leat/sdk/protocol/frame.ts";
+import { writeTags } from "./mp4/event-message.ts";
 import { fragment, type Sample } from "./mp4/fragment.ts";
 
 export class PackagerError extends CodedError<
@@ -25,7 +27,7 @@ export const MAX_PART_FRAMES = { video: 250, audio: 1_000 };
 /** Durations and composition offsets are 32-bit fields, the offset signed. */
 const LONGEST_TICKS = 2 ** 31 - 1;
 
-/** One `moof` and `mdat`: the smallest thing that is hashed, paid and served. */
+/** One `moof` and `mdat`, and `emsg` before them: the smallest thing that is hashed, paid and served. */
 export interface Part {
   readonly index: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -162,7 +164,9 @@ export class SegmentPackager {
       };
     });
     const first = frames[0]!;
-    const bytes = fragment(((this.#sequence % 2 ** 20) * MAX_PARTS + this.#parts + 1) % 2 ** 32, first.dts, samples);
+    const media = fragment(((this.#sequence % 2 ** 20) * MAX_PARTS + this.#parts + 1) % 2 ** 32, first.dts, samples);
+    const tags = frames.flatMap((frame) => frame.tags ?? []);
+    const bytes = tags.length === 0 ? media : concatBytes([writeTags(tags, this.#config.timescale), media]);
     const independent = first.key || first.kind === "audio";
     const isShort = durationTicks < this.#targetTicks * SHORTEST_PART_RATIO && !independent && !isLast;
     if (isShort || durationTicks > this.#targetTicks) this.#partsFit = false;

@@ -84,6 +84,21 @@ export interface Frame {
   /** Wall clock of the ingest node when the frame arrived, milliseconds since 1970. */
   readonly arrivalMs: number;
   readonly data: Uint8Array;
+  /** What the publisher says of a time near it. Packets of sound carry them, from the origin on, and nothing else does. */
+  readonly tags?: readonly TimedTag[];
+}
+
+/** Bytes that its sender chose: what is counted where a sender may make us hold so much. */
+export function frameSize({ data, tags = [] }: Pick<Frame, "data" | "tags">): number {
+  return tags.reduce((sum, { tag }) => sum + tag.length, data.length);
+}
+
+/** Timed metadata of a publisher. */
+export interface TimedTag {
+  /** When, in the ticks of the frame that carries it; one of its own. */
+  readonly pts: number;
+  /** A whole ID3 tag, of version 2. */
+  readonly tag: Uint8Array;
 }
 
 /**

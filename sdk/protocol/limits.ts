@@ -36,6 +36,10 @@ export const MAX_CONFIG_BYTES = 65_536;
 export const MAX_CUE_BYTES = 512;
 /** Cues that a segment names: those of an hour with a break every quarter, its beginning and its end. */
 export const MAX_CUES = 8;
+/** A tag of timed metadata is a line of text or a small object; one with a picture in it belongs elsewhere. */
+export const MAX_TAG_BYTES = 4_096;
+/** Tags of one packet of sound, which lasts 20 ms. */
+export const MAX_FRAME_TAGS = 4;
 /** The last moment whose year has four digits: what playlists can name. */
 export const MAX_DATE_MS = 253_402_300_799_999;
 

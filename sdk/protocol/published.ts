@@ -26,14 +26,25 @@ export interface PublishedCue {
   readonly command: Uint8Array;
 }
 
+/** Timed metadata of the publisher: a whole ID3 tag. */
+export interface PublishedTag {
+  /** On the clock of the pictures; undefined: now. */
+  readonly atMs?: number;
+  readonly tag: Uint8Array;
+}
+
 /** What a publisher's media become, in the order in which a sink takes it. */
 export type PublishItem =
   | { readonly type: "config"; readonly config: SourceConfig }
   | { readonly type: "video"; readonly sample: PublishedVideo }
   | { readonly type: "audio"; readonly sample: PublishedAudio };
 
-/** What a demuxer gives: cues too. */
-export type DemuxedItem = PublishItem | { readonly type: "cue"; readonly cue: PublishedCue };
+/** What a demuxer gives: what is neither seen nor heard too. */
+export type DemuxedItem = PublishItem | MarkItem;
+
+export type MarkItem =
+  | { readonly type: "cue"; readonly cue: PublishedCue }
+  | { readonly type: "tag"; readonly tag: PublishedTag };
 
 /** Of one publisher's connection: each new configuration starts a segment and an encoder. */
 export const MAX_CONFIG_CHANGES = 1_000;

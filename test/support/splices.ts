@@ -58,7 +58,7 @@ function uint32(value: number): number[] {
 }
 
 const PACKET = 188;
-const PMT_PID = 0x1000;
+export const PMT_PID = 0x1000;
 export const CUE_PID = 0x1f0;
 
 /** A stream of the ffmpeg program whose table names splice commands too, with these before the packets at these places. */
@@ -71,17 +71,18 @@ export function withSplices(bytes: Uint8Array, splices: readonly { at: number; s
     }
     const packet = bytes.subarray(at, at + PACKET);
     const pid = ((packet[1]! & 0x1f) << 8) | packet[2]!;
-    pieces.push(pid === PMT_PID ? writePacket(PMT_PID, packet[3]! & 0x0f, withCuePid(packet)) : packet);
+    pieces.push(pid === PMT_PID ? nameStream(packet, 0x86, CUE_PID) : packet);
   }
   return Buffer.concat(pieces);
 }
 
-function withCuePid(packet: Uint8Array): Uint8Array {
+/** A packet with the ffmpeg program's table, which names a stream of this type too. */
+export function nameStream(packet: Uint8Array, type: number, pid: number): Uint8Array {
   const size = 3 + (((packet[6]! & 0x0f) << 8) | packet[7]!);
   const streams = packet.subarray(5, 5 + size - 4);
-  const table = Uint8Array.of(...streams, 0x86, 0xe0 | (CUE_PID >> 8), CUE_PID & 0xff, 0xf0, 0);
+  const table = Uint8Array.of(...streams, type, 0xe0 | (pid >> 8), pid & 0xff, 0xf0, 0);
   table[2] = table.length + 1;
-  return Uint8Array.of(...table, ...uint32(crc32(table)));
+  return writePacket(PMT_PID, packet[3]! & 0x0f, Uint8Array.of(...table, ...uint32(crc32(table))));
 }
 
 /** One section in one packet. */

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import type { DemuxedItem, PublishedCue } from "@leat/sdk/protocol/published.ts";
+import type { DemuxedItem, PublishedCue, PublishedTag } from "@leat/sdk/protocol/published.ts";
 import { TsDemuxer, type TsStats } from "@leat/transcoder/mpegts/demuxer.ts";
 import { withDirectory } from "./media/ffmpeg.ts";
 
@@ -31,6 +31,7 @@ export interface Demuxed {
   readonly audios: readonly Extract<DemuxedItem, { type: "audio" }>["sample"][];
   readonly configs: readonly Extract<DemuxedItem, { type: "config" }>["config"][];
   readonly cues: readonly PublishedCue[];
+  readonly tags: readonly PublishedTag[];
   readonly ignored: readonly string[];
   readonly stats: TsStats;
 }
@@ -48,6 +49,7 @@ export function demux(bytes: Uint8Array, pieceBytes = bytes.length): Demuxed {
     audios: items.flatMap((item) => (item.type === "audio" ? [item.sample] : [])),
     configs: items.flatMap((item) => (item.type === "config" ? [item.config] : [])),
     cues: items.flatMap((item) => (item.type === "cue" ? [item.cue] : [])),
+    tags: items.flatMap((item) => (item.type === "tag" ? [item.tag] : [])),
     ignored,
     stats: demuxer.stats,
   };

@@ -12,6 +12,7 @@ import { type PesPacket, PesReader } from "./pes.ts";
 import { SectionReader } from "./sections.ts";
 import { kindOf, type StreamKind } from "./stream-kinds.ts";
 import { type ElementaryStream, parsePat, parsePmt } from "./tables.ts";
+import { TagReader } from "./tag-reader.ts";
 import type { TrackReader } from "./track-reader.ts";
 import { TsClock } from "./ts-clock.ts";
 import { VideoReader } from "./video-reader.ts";
@@ -56,7 +57,7 @@ const NULL_PID = 0x1fff;
 
 /**
  * An MPEG transport stream becomes what a publish sink takes: the first program's first video and first audio of a
- * codec that Leat has, and its splice commands. Bytes come in pieces of any size, from whatever carries them.
+ * codec that Leat has, its splice commands and its timed metadata. Bytes come in pieces of any size, from whatever carries them.
  */
 export class TsDemuxer {
   readonly #onIgnored: (stream: IgnoredStream) => void;
@@ -68,6 +69,7 @@ export class TsDemuxer {
   #program: { readonly program: number; readonly pid: number; readonly table: TablePid } | undefined;
   #tracks: Track[] = [];
   #cues: { readonly pid: number; readonly table: TablePid } | undefined;
+  #tags: TagReader | undefined;
   #configChanges = 0;
   #sinceTable = 0;
   #leftOut = 0;
@@ -116,6 +118,9 @@ export class TsDemuxer {
     const track = this.#tracks.find(({ pid }) => pid === packet.pid);
     if (track !== undefined) return this.#takeMedia(track, packet);
     if (packet.pid === this.#cues?.pid) return this.#takeCues(this.#cues.table, packet);
+    if (packet.pid === this.#tags?.pid) {
+      return this.#tags.push(packet, this.#clock.fork()).map((tag) => ({ type: "tag", tag }));
+    }
     this.#counts.ignored += 1;
     return [];
   }
@@ -163,9 +168,12 @@ export class TsDemuxer {
       chosen.add(taken.stream);
       tracks.push(this.#keepOrMake(taken.stream.pid, wanted, taken.kind));
     }
-    const cues = known.find(({ kind }) => kind.kind === "data" && kind.isCues);
-    if (cues !== undefined) chosen.add(cues.stream);
-    if (cues?.stream.pid !== this.#cues?.pid) this.#cues = cues && { pid: cues.stream.pid, table: newTable() };
+    const dataOf = (what: "cues" | "tags") =>
+      known.find(({ kind }) => kind.kind === "data" && kind.holds === what)?.stream;
+    const [cues, tags] = [dataOf("cues"), dataOf("tags")];
+    for (const stream of [cues, tags]) if (stream !== undefined) chosen.add(stream);
+    if (cues?.pid !== this.#cues?.pid) this.#cues = cues && { pid: cues.pid, table: newTable() };
+    if (tags?.pid !== this.#tags?.pid) this.#tags = tags && new TagReader(tags.pid);
     const gone = this.#tracks.filter((track) => !tracks.includes(track));
     const items = gone.flatMap((track) => this.#read(track, track.pes.flush()));
     for (const track of gone) this.#leftOut += leftOutOf(track);

@@ -7,11 +7,13 @@ export type StreamKind =
   /** `layout`: the channel configuration of Opus in TS. */
   | { readonly kind: "audio"; readonly codec: "opus"; readonly layout: number }
   | { readonly kind: "video" | "audio"; readonly codec: undefined; readonly found: string }
-  /** Captions, timed metadata, anything private; or splice commands (SCTE-35). */
-  | { readonly kind: "data"; readonly isCues: boolean };
+  /** Splice commands (SCTE-35), timed metadata, or anything else. */
+  | { readonly kind: "data"; readonly holds: "cues" | "tags" | "other" };
 
 const PRIVATE_PES = 0x06;
 const SPLICE_COMMANDS = 0x86;
+/** Metadata in PES packets; whether it is ID3 its bytes tell. */
+const METADATA = 0x15;
 const REGISTRATION = 0x05;
 const EXTENSION = 0x7f;
 const OPUS_EXTENSION = 0x80;
@@ -67,13 +69,15 @@ const byDescriptor: Readonly<Record<number, StreamKind>> = {
 export function kindOf({ type, descriptors }: ElementaryStream): StreamKind {
   const known = byType[type];
   if (known !== undefined) return known;
-  if (type !== PRIVATE_PES) return { kind: "data", isCues: type === SPLICE_COMMANDS };
+  if (type === SPLICE_COMMANDS) return { kind: "data", holds: "cues" };
+  if (type === METADATA) return { kind: "data", holds: "tags" };
+  if (type !== PRIVATE_PES) return { kind: "data", holds: "other" };
   const letters = descriptors.filter(({ tag }) => tag === REGISTRATION).map(({ data }) => lettersOf(data));
   if (letters.includes("Opus")) return { kind: "audio", codec: "opus", layout: opusLayout(descriptors) };
   const named = letters.find((name) => Object.hasOwn(byLetters, name));
   if (named !== undefined) return byLetters[named]!;
   const described = descriptors.find(({ tag }) => Object.hasOwn(byDescriptor, tag));
-  return described === undefined ? { kind: "data", isCues: false } : byDescriptor[described.tag]!;
+  return described === undefined ? { kind: "data", holds: "other" } : byDescriptor[described.tag]!;
 }
 
 function opusLayout(descriptors: readonly Descriptor[]): number {

@@ -18,7 +18,7 @@ export function describeMedia(items: readonly DemuxedItem[]): PushedMedia {
   let [video, audio]: [VideoConfig | undefined, AudioConfig | undefined] = [undefined, undefined];
   const samples: TsSample[] = [];
   for (const item of items) {
-    if (item.type === "cue") continue;
+    if (item.type === "cue" || item.type === "tag") continue;
     if (item.type === "config") {
       // Sound whose configuration changes within a segment is answered up to there.
       if (item.config.kind === "video") video ??= item.config;

@@ -21,7 +21,7 @@ function judge(items: readonly DemuxedItem[], leftOut: number, maxMs: number): v
     throw new PushError({ code: "PUSH_KEY_FRAME_MISSING" });
   let [earliest, latest] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const item of items) {
-    if (item.type === "config" || item.type === "cue") continue;
+    if (item.type === "config" || item.type === "cue" || item.type === "tag") continue;
     earliest = Math.min(earliest, item.sample.dtsMs);
     latest = Math.max(latest, item.sample.dtsMs);
   }

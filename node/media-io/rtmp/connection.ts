@@ -14,6 +14,7 @@ import { enhancements } from "./enhanced.ts";
 import { RtmpError } from "./errors.ts";
 import { FlvDemuxer, type FlvItem } from "./flv.ts";
 import { MAX_STREAM_NAME } from "./limits.ts";
+import { readTimedData } from "./timed-data.ts";
 
 /** Says yes with a sink, no with a CodedError whose code the publisher is told. `key` is a secret. */
 export type Authorize = (key: string, info: PublishInfo) => Promise<PublishSink>;
@@ -147,6 +148,10 @@ export class RtmpConnection {
       case messageTypes.commandAmf3:
         // AMF3 commands carry AMF0 after one byte.
         return this.#command(decodeAmf(payload.subarray(1)));
+      case messageTypes.dataAmf0: {
+        const tag = this.#sink?.tag === undefined ? undefined : readTimedData(timestamp, payload);
+        return tag && this.#sink?.tag?.(tag);
+      }
       default:
         // Metadata says nothing that the bitstream does not say better.
         return;

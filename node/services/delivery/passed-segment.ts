@@ -5,6 +5,7 @@ import type {
   SegmentEndMessage,
   SegmentStartMessage,
 } from "@leat/node/wire/media/message.ts";
+import { frameSize } from "@leat/sdk/protocol/frame.ts";
 import { DeliveryError } from "./errors.ts";
 
 /** What a segment consists of between its start and the next one. */
@@ -30,7 +31,7 @@ export class PassedSegment {
 
   /** @throws DELIVERY_SEGMENT_TOO_LARGE */
   pass(message: InnerMessage): void {
-    if (message.type === "frame") this.#bytes += message.frame.data.length;
+    if (message.type === "frame") this.#bytes += frameSize(message.frame);
     if (this.#bytes <= this.#maxBytes) return;
     throw new DeliveryError({
       code: "DELIVERY_SEGMENT_TOO_LARGE",

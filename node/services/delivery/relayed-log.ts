@@ -277,10 +277,14 @@ function isApart({ frame }: FrameMessage, { config }: Head, { verified, open, is
 
 /** When a frame came to the origin is in no part. */
 function isSameFrame(left: FrameMessage, right: FrameMessage): boolean {
-  const { data, arrivalMs: _, ...facts } = left.frame;
+  const { data, tags = [], arrivalMs: _, ...facts } = left.frame;
   const other: Partial<FrameMessage["frame"]> = right.frame;
   const hasSameFacts = Object.entries(facts).every(([name, value]) => other[name as keyof typeof facts] === value);
-  return hasSameFacts && Buffer.compare(data, right.frame.data) === 0;
+  const theirs = right.frame.tags ?? [];
+  const haveSameTags =
+    tags.length === theirs.length &&
+    tags.every(({ pts, tag }, at) => theirs[at]?.pts === pts && Buffer.compare(tag, theirs[at].tag) === 0);
+  return hasSameFacts && haveSameTags && Buffer.compare(data, right.frame.data) === 0;
 }
 
 function isSameHead(left: Head | undefined, right: Head): boolean {

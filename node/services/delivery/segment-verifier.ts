@@ -2,7 +2,7 @@ import { MAX_PART_FRAMES, type Part, partTargetTicks, SegmentPackager } from "@l
 import { RunningHash } from "@leat/node/media/running-hash.ts";
 import type { PartMarkMessage, SegmentEndMessage, SegmentStartMessage } from "@leat/node/wire/media/message.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
-import type { Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import { type Frame, frameSize, type TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { type Address, bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
 import { partHashStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Statements } from "@leat/sdk/protocol/statements.ts";
@@ -77,7 +77,7 @@ export class SegmentVerifier implements IncomingSegment {
   }
 
   push(frame: Frame): PackedPart | undefined {
-    this.#bytes += frame.data.length;
+    this.#bytes += frameSize(frame);
     const { maxBytes } = this.#rules;
     if (this.#bytes > maxBytes) {
       throw new DeliveryError({ code: "DELIVERY_SEGMENT_TOO_LARGE", sizeBytes: this.#bytes, maxBytes });

@@ -6,6 +6,7 @@ import { AAC_RUNG, OPUS_RUNG, type RenditionInfo } from "@leat/sdk/protocol/stre
 import type { AudioInput } from "@leat/transcoder/engine.ts";
 import { AUDIO_SAMPLE_RATE } from "@leat/transcoder/presets.ts";
 import { type BegunSegment, SoundGroup, type SoundGroupOptions } from "./sound-group.ts";
+import type { PlacedTag } from "./sound-tags.ts";
 import { SoundWorkers, type StartAudio } from "./sound-workers.ts";
 
 export interface AudioGroupsOptions extends SoundGroupOptions {
@@ -113,6 +114,11 @@ export class AudioGroups {
     this.#fed += 1;
     if (this.#wanted !== undefined) this.#take({ type: "frame", frame });
     else this.#waiting.push(frame);
+  }
+
+  /** Every group carries it: a player plays one of them. */
+  addTag(tag: PlacedTag): void {
+    for (const group of this.#groups) group.addTag(tag);
   }
 
   boundary(boundary: Boundary, wallClockMs: number): void {

@@ -1,7 +1,7 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { MadeRendition, SegmentSink } from "@leat/node/media-io/publish-sink.ts";
 import type { SourceConfig, VideoCodec } from "@leat/sdk/protocol/frame.ts";
-import type { PublishedAudio, PublishedCue, PublishedVideo } from "@leat/sdk/protocol/published.ts";
+import type { PublishedAudio, PublishedCue, PublishedTag, PublishedVideo } from "@leat/sdk/protocol/published.ts";
 import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import { IngestError } from "./errors.ts";
 import { MadeSegments } from "./made-segments.ts";
@@ -50,6 +50,11 @@ export class Publisher implements SegmentSink {
   cue({ atMs, command }: PublishedCue): void {
     this.#assertCurrent();
     this.#origin.source.addCue(atMs, command);
+  }
+
+  tag({ atMs, tag }: PublishedTag): void {
+    this.#assertCurrent();
+    this.#origin.source.addTag(atMs, tag);
   }
 
   async endSegment(durationMs: number, codecs: readonly VideoCodec[]): Promise<readonly MadeRendition[]> {

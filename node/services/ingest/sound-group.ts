@@ -5,6 +5,7 @@ import { type AudioPacket, describeAudio, toFrame } from "@leat/transcoder/audio
 import { AUDIO_SAMPLE_RATE } from "@leat/transcoder/presets.ts";
 import { canPass, mayBeSound, PassingGroup } from "./passing-sound.ts";
 import type { PublishedLog } from "./published-log.ts";
+import { type PlacedTag, SoundTags } from "./sound-tags.ts";
 
 export interface SoundGroupOptions {
   /** Where packets go at once. */
@@ -31,6 +32,7 @@ export class SoundGroup {
   #config: AudioConfig | undefined;
   /** The segment that its packets go to. */
   #open: number | undefined;
+  readonly #tags = new SoundTags();
   /** Up to where its packets reach. */
   #end = { epoch: -1, pts: 0 };
 
@@ -96,6 +98,10 @@ export class SoundGroup {
     this.#takeSteps(this.#cutter.push(frame));
   }
 
+  addTag(tag: PlacedTag): void {
+    this.#tags.add(tag);
+  }
+
   begin(segment: BegunSegment): void {
     this.#segments.set(segment.boundary.sequence, segment);
     this.#takeSteps(this.#cutter.boundary(segment.boundary));
@@ -132,7 +138,7 @@ export class SoundGroup {
       log.open({ rung, sequence, epoch, firstFrame, discontinuity, wallClockMs, config: this.#config });
       this.#open = sequence;
     }
-    log.push(rung, frame);
+    log.push(rung, this.#tags.attach(frame));
   }
 
   #close(sequence: number): void {

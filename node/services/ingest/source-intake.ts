@@ -124,6 +124,12 @@ export class SourceIntake {
     if (place !== undefined) this.#parts.onCue({ ...place, command });
   }
 
+  /** The same. Sound carries it. */
+  addTag(atMs: number | undefined, tag: Uint8Array): void {
+    const place = this.#timeline.locate(atMs);
+    if (place !== undefined) this.#parts.audio.addTag({ ...place, tag });
+  }
+
   /** Another connection of the publisher: its clock is a new one. */
   reconnect(): void {
     for (const frame of this.#timeline.reconnect()) this.#takeVideo(frame);

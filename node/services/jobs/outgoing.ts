@@ -1,6 +1,7 @@
 import type { MediaConnection, MediaMessage } from "@leat/node/wire/media/message.ts";
+import { frameSize } from "@leat/sdk/protocol/frame.ts";
 
-const messageBytes = (message: MediaMessage) => (message.type === "frame" ? message.frame.data.length : 0) + 64;
+const messageBytes = (message: MediaMessage) => (message.type === "frame" ? frameSize(message.frame) : 0) + 64;
 
 /**
  * Sends in order what comes from callbacks that cannot wait. Whoever makes more output waits for `room` first, so what

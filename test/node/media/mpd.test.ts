@@ -115,6 +115,13 @@ describe("mpd", () => {
       "</SegmentTimeline></SegmentTemplate>",
       "</Representation>",
     ]);
+    const named = '<InbandEventStream schemeIdUri="https://aomedia.org/emsg/ID3" value=""/>';
+    assert.deepEqual(
+      lines.flatMap((line, index) => (line === named ? [lines[index - 1]!.slice(0, 39)] : [])),
+      ['<AdaptationSet id="5" contentType="audio', '<AdaptationSet id="6" contentType="audio'].map((line) =>
+        line.slice(0, 39),
+      ),
+    );
     assert.equal(window.segmentAt("240p", 0, 270_000)!.sequence, 1);
     assert.equal(window.segmentAt("240p", 1, 270_000), undefined);
   });

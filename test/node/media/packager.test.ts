@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { initSegment } from "@leat/node/media/mp4/init.ts";
 import { type Part, SegmentPackager } from "@leat/node/media/packager.ts";
 import { concatBytes } from "@leat/sdk/base/bytes.ts";
-import type { Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import type { AudioConfig, Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import fc from "fast-check";
 import { decodeFrames, encodeFragmented, probePackets } from "../../support/media/ffmpeg.ts";
 import { readBoxes, readTrack } from "../../support/media/mp4-reader.ts";
@@ -42,7 +42,65 @@ function packAll(config: TrackConfig, frames: readonly Frame[]): { file: Uint8Ar
   return { file: concatBytes([initSegment(config), ...parts.map((part) => part.bytes)]), parts };
 }
 
+/** Bytes of an `emsg`, field by field. */
+function readEvent(body: Uint8Array) {
+  const bytes = Buffer.from(body);
+  const [scheme = "", value = ""] = bytes.toString("latin1", 24).split("\0");
+  return {
+    version: bytes[0],
+    timescale: bytes.readUInt32BE(4),
+    time: Number(bytes.readBigUInt64BE(8)),
+    duration: bytes.readUInt32BE(16),
+    number: bytes.readUInt32BE(20),
+    scheme,
+    value,
+    tag: bytes.subarray(24 + scheme.length + value.length + 2),
+  };
+}
+
 describe("packager", () => {
+  it("puts what sound says of times before the part that it goes with, the same on every node", () => {
+    const shape = { sampleRate: 48_000, channels: 2, description: Uint8Array.of(0x11, 0x90) };
+    const config = { kind: "audio", codec: "aac", timescale: 48_000, ...shape } as AudioConfig;
+    const frames = Array.from({ length: 24 }, (_, index): Frame => {
+      const times = { dts: index * 1_024, pts: index * 1_024, duration: 1_024 };
+      return {
+        kind: "audio",
+        epoch: 0,
+        ...times,
+        key: true,
+        configVersion: 0,
+        arrivalMs: 0,
+        data: Buffer.alloc(9, index),
+      };
+    });
+    const tags = [
+      { pts: 13_000, tag: Buffer.from("ID3 one") },
+      { pts: 2 ** 32 + 7, tag: Buffer.from("ID3 two") },
+    ];
+    const tagged = frames.map((frame, index) => (index === 12 ? { ...frame, tags } : frame));
+    const [plain, some, again] = [frames, tagged, tagged].map((all) => packAll(config, all).parts);
+    assert.deepEqual(again, some);
+    assert.deepEqual([some!.length, some![0]], [3, plain![0]]);
+    const [part, without] = [some![1]!, plain![1]!];
+    const boxes = readBoxes(part.bytes);
+    assert.deepEqual(
+      boxes.map(({ type }) => type),
+      ["emsg", "emsg", "moof", "mdat"],
+    );
+    assert.deepEqual(Buffer.from(part.bytes.subarray(boxes[2]!.start)), Buffer.from(without.bytes));
+    assert.equal(part.headSizeBytes - without.headSizeBytes, boxes[2]!.start);
+    const common = { version: 1, timescale: 48_000, duration: 0xffff_ffff, value: "" };
+    const scheme = "https://aomedia.org/emsg/ID3";
+    assert.deepEqual(
+      boxes.slice(0, 2).map(({ body }) => readEvent(body)),
+      [
+        { ...common, time: 13_000, number: 13_000, scheme, tag: tags[0]!.tag },
+        { ...common, time: 2 ** 32 + 7, number: 7, scheme, tag: tags[1]!.tag },
+      ],
+    );
+  });
+
   for (const { name, input, output } of cases) {
     it(`packs ${name} so that the ffmpeg programs read the same packets and decode the same frames`, async () => {
       const made = await encodeFragmented(input, output);

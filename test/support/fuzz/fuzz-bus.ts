@@ -37,6 +37,11 @@ export class FuzzBus {
       assert.ok(Number.isFinite(atMs) && command.length <= 1_024);
       return;
     }
+    if (item.type === "tag") {
+      const { atMs = 0, tag } = item.tag;
+      assert.ok(Number.isFinite(atMs) && tag.length > 0 && tag.length <= sentBytes * 8 + 64);
+      return;
+    }
     const { dtsMs, data } = item.sample;
     const cts = item.type === "video" ? item.sample.ctsMs : 0;
     // Lengths grow from one byte to four, and no more.

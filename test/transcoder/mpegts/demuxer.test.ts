@@ -3,6 +3,7 @@ import { passItems } from "@leat/node/media-io/publish-sink.ts";
 import { decodeFrames, probePackets } from "../../support/media/ffmpeg.ts";
 import { packSegments, SegmentSink } from "../../support/segment-sink.ts";
 import { withSplices, writeSplice } from "../../support/splices.ts";
+import { withTags, writeTag } from "../../support/timed-tags.ts";
 import { type Demuxed, demux, H264, HEVC, makeTs, PICTURES, packetsOf, SOUND } from "../../support/ts-files.ts";
 
 const VIDEO_PID = 256;
@@ -182,6 +183,29 @@ describe("mpegts demuxer", function () {
     assert.deepEqual(cues, [{ command: insert, atMs: 500_000 / 90 }, { command: now }]);
     assert.equal(videos.length, 50);
     assert.equal(stats.ignored, demux(h264).stats.ignored);
+  });
+
+  it("gives timed metadata with its time, each tag of a packet, and nothing that is none or is damaged", () => {
+    const places = [10, 20, 30, 40].map((index) => packetsOf(h264, VIDEO_PID)[index]!);
+    const [first, second, long] = [writeTag("first"), writeTag("second"), writeTag("x".repeat(1_000))];
+    const { tags, videos, stats, ignored } = demux(
+      withTags(h264, [
+        { at: places[0]!, ticks: 500_000, payload: Buffer.concat([first, second]) },
+        { at: places[1]!, ticks: 600_000, payload: long },
+        { at: places[2]!, payload: first },
+        { at: places[3]!, ticks: 700_000, payload: Buffer.from("KLV, which is none") },
+        { at: places[3]!, ticks: 700_000, payload: first.subarray(0, -1) },
+      ]),
+    );
+    const atMs = 500_000 / 90;
+    assert.deepEqual(tags, [
+      { atMs, tag: first },
+      { atMs, tag: second },
+      { atMs: 600_000 / 90, tag: long },
+      { tag: first },
+    ]);
+    assert.equal(videos.length, 50);
+    assert.deepEqual([stats.ignored, ignored], [demux(h264).stats.ignored, []]);
   });
 
   it("goes on over the wrap of 33 bits", async () => {

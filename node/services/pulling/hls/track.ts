@@ -143,7 +143,7 @@ export class HlsTrack {
       if (isNew || this.#demuxer === undefined) this.#demuxer = createDemuxer(this.#parts.logger);
       // Segments hold whole pictures: nothing of one comes with the next. Cues stand in such playlists, if anywhere.
       const items = await demuxFile(this.#demuxer, bytes);
-      return items.filter((item) => item.type !== "cue");
+      return items.filter((item) => item.type !== "cue" && item.type !== "tag");
     }
     if (this.#mp4 === undefined) throw new PullError({ code: "PULL_SEGMENT_UNSUPPORTED" });
     return this.#mp4.read(bytes);

@@ -6,6 +6,7 @@ import type { PublishSink } from "@leat/node/media-io/publish-sink.ts";
 import { createRtmpServer, type RtmpServer, type RtmpServerOptions } from "@leat/node/media-io/rtmp/server.ts";
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import { type Logger, silentLogger } from "@leat/sdk/base/logger.ts";
+import type { PublishedTag } from "@leat/sdk/protocol/published.ts";
 import { encodeAmf } from "@leat/transcoder/rtmp/amf0.ts";
 import { writeMessage } from "@leat/transcoder/rtmp/chunk-writer.ts";
 import fc from "fast-check";
@@ -229,6 +230,30 @@ describe("rtmp server", () => {
     );
     for (const fourCc of ["fourCcList", "avc1", "hvc1", "vp09", "av01", "mp4a", "Opus"])
       assert.ok(answer.includes(fourCc));
+  });
+
+  it("hands on what a publisher says of a time, and nothing else of its data", async () => {
+    const tags: PublishedTag[] = [];
+    const sink = Object.assign(new RecorderSink(), { tag: (tag: PublishedTag) => void tags.push(tag) });
+    const { port } = await startServer(async () => sink);
+    const socket = await dial(port);
+    socket.resume();
+    const closed = once(socket, "close");
+    socket.end(
+      Buffer.concat([
+        Buffer.of(3),
+        Buffer.alloc(3072),
+        writeMessage(3, 20, 0, encodeAmf(["connect", 1, new Map([["app", "live"]])])),
+        writeMessage(3, 20, 0, encodeAmf(["createStream", 2, null])),
+        writeMessage(3, 20, 1, encodeAmf(["publish", 3, null, "key", "live"])),
+        writeMessage(4, 18, 1, encodeAmf(["@setDataFrame", "onMetaData", new Map([["width", 320]])])),
+        writeMessage(4, 18, 1, encodeAmf(["onTextData", new Map([["text", "goal"]])])),
+        writeMessage(4, 18, 1, Buffer.of(2, 0xff)),
+      ]),
+    );
+    await closed;
+    assert.equal(tags.length, 1);
+    assert.match(Buffer.from(tags[0]!.tag).toString(), /^ID3.*onTextData\0\{"text":"goal"\}$/s);
   });
 
   it("outlives random and corrupted bytes, and serves the next publisher", async () => {

@@ -283,6 +283,23 @@ describe("relayed log", () => {
     assert.deepEqual(handedOn, arrivals);
   });
 
+  const says = (text: string): FrameMessage => {
+    const { frame: plain, ...place } = frame(0);
+    return { ...place, frame: { ...plain, tags: [{ pts: 0, tag: Buffer.from(text) }] } };
+  };
+  for (const [what, first, second, told] of [
+    ["repeats no frame that says the same of its time", says("one"), says("one"), ["0=0"]],
+    ["takes one back that said something else", says("one"), says("two"), ["0=0", "restart", "0=0"]],
+    ["takes one back that said something", says("one"), frame(0), ["0=0", "restart", "0=0"]],
+    ["takes one back that said nothing", frame(0), says("one"), ["0=0", "restart", "0=0"]],
+  ] as const) {
+    it(what, async () => {
+      send(begin(), first);
+      part(begin(), 0, second);
+      assert.deepEqual(await read(), ["start 1", ...told, "mark 0"]);
+    });
+  }
+
   it("gives viewers by frames others in the place of those of an origin that is gone", () => {
     const lost = begin();
     part(lost, 0, frame(0));

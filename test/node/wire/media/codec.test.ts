@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
-import { MAX_CUE_BYTES, MAX_CUES, MAX_DATE_MS, MAX_FRAME_BYTES } from "@leat/sdk/protocol/limits.ts";
+import {
+  MAX_CUE_BYTES,
+  MAX_CUES,
+  MAX_DATE_MS,
+  MAX_FRAME_BYTES,
+  MAX_FRAME_TAGS,
+  MAX_TAG_BYTES,
+} from "@leat/sdk/protocol/limits.ts";
 import fc from "fast-check";
 import { decodeMediaMessage, encodeMediaMessage } from "../../../../node/wire/media/codec.ts";
 import type { MediaMessage } from "../../../../node/wire/media/message.ts";
@@ -38,8 +45,7 @@ const config = fc.oneof(
   }),
 );
 
-const frame = record({
-  kind: fc.constantFrom("video" as const, "audio" as const),
+const timed = {
   epoch: uint32,
   dts: timestamp,
   pts: timestamp,
@@ -48,7 +54,13 @@ const frame = record({
   configVersion: uint32,
   arrivalMs: fc.maxSafeNat(),
   data: fc.uint8Array({ maxLength: 300 }),
-});
+};
+const tag = record({ pts: fc.maxSafeNat(), tag: fc.uint8Array({ maxLength: 100 }) });
+const tags = fc.array(tag, { minLength: 1, maxLength: MAX_FRAME_TAGS });
+const frame = fc.oneof(
+  record({ kind: fc.constantFrom("video" as const, "audio" as const), ...timed }),
+  record({ kind: fc.constant("audio" as const), ...timed, tags }),
+);
 
 const place = { rung: uint32, sequence: uint32 };
 
@@ -224,6 +236,27 @@ describe("media messages", () => {
         () => encodeMediaMessage({ ...whole, frame: { ...whole.frame, ...wrong } }),
         codeIs("WIRE_MESSAGE_UNSENDABLE"),
       );
+    }
+  });
+
+  it("refuse tags of a picture, too many, too long and cut short", () => {
+    const tag = (size: number) => ({ pts: 7, tag: new Uint8Array(size) });
+    const sound = { ...whole.frame, kind: "audio" } as const;
+    const encode = (frame: object) => Buffer.concat(encodeMediaMessage({ ...whole, frame: { ...sound, ...frame } }));
+    for (const wrong of [
+      { kind: "video", tags: [tag(1)] },
+      { tags: Array.from({ length: MAX_FRAME_TAGS + 1 }, () => tag(1)) },
+      { tags: [tag(MAX_TAG_BYTES + 1)] },
+    ]) {
+      assert.throws(() => encode(wrong), codeIs("WIRE_MESSAGE_UNSENDABLE"));
+    }
+    const good = encode({ tags: [tag(3)], data: new Uint8Array() });
+    assert.equal(decodeMediaMessage(good).type, "frame");
+    // The byte of the type and the header stand before them.
+    const altered = (at: number, value: number) => Buffer.from(good).fill(value, at, at + 1);
+    const cut = Array.from({ length: good.length - 46 }, (_, index) => good.subarray(0, 46 + index));
+    for (const wrong of [altered(1, 4), altered(46, 0), altered(46, 9), altered(47, 0x80), altered(55, 1), ...cut]) {
+      assert.throws(() => decodeMediaMessage(wrong), codeIs("WIRE_MESSAGE_INVALID"));
     }
   });
 

@@ -59,7 +59,8 @@ describe("hls source", function () {
     const items: PublishItem[] = [];
     let isOver = false;
     const reading = (async () => {
-      for await (const some of await open(path, changes)) items.push(...some.filter((item) => item.type !== "cue"));
+      for await (const some of await open(path, changes))
+        items.push(...some.filter((item) => item.type !== "cue" && item.type !== "tag"));
     })().finally(() => {
       isOver = true;
     });
