@@ -59,7 +59,9 @@ function chooseSuites(options: { long?: boolean; only?: string }): Suite[] {
   const unit = list("test/**/*.test.ts")
     .filter((path) => !/^test\/(e2e|contracts)\//.test(path))
     .reverse();
-  const endToEnd = list("test/e2e/**/*.test.ts");
+  // A payee and its chain, without media that must keep up: they mind no neighbour.
+  const payees = list("test/e2e/faults/*.test.ts");
+  const endToEnd = list("test/e2e/*.test.ts");
   const long = options.long === true ? list("test/**/*.long.ts") : [];
   const contracts = list("test/contracts/**/*.{ts,sol}");
   return [
@@ -68,7 +70,7 @@ function chooseSuites(options: { long?: boolean; only?: string }): Suite[] {
     check("solidity lint", ["solhint", "-c", ".solhint.cjs", "--disc", "--noPoster", "-w", "0", "contracts/**/*.sol"]),
     ...(contracts.length > 0 ? [compileSuite(), contractSuite([])] : []),
     // Files in processes of their own, two at a time: a unit test shares nothing with another file.
-    ...(unit.length > 0 ? [mochaSuite("unit", ["--parallel", "--jobs", "2", ...unit], 14)] : []),
+    ...(unit.length > 0 ? [mochaSuite("unit", ["--parallel", "--jobs", "2", ...payees, ...unit], 14)] : []),
     // One after the other: they start real networks, whose media must keep up.
     ...(endToEnd.length > 0 ? [mochaSuite("end to end", endToEnd, 24)] : []),
     ...(long.length > 0 ? [mochaSuite("long", long, 240)] : []),
