@@ -143,9 +143,11 @@ export class JobKeeper {
     const end = { state: "failed", endSequence, endedAtMs: clock.nowMs(), endCode: code } as const;
     if (!(await jobs.endAttempt(live, live.attempt, end))) return;
     const isBad = code === "CHECK_FAILED";
-    if (isBad) await payer.forfeit(job, attempt);
+    // What an edge served is not checked before it passes: of one that lied nobody pays what is not vouchered yet.
+    const passedToo = live.row.primitive === "delivery";
+    if (isBad) await payer.forfeit(job, attempt, { passedToo });
     else await payer.release(job, attempt);
-    await payee.closeJob(job, attempt, { forfeit: isBad, passedToo: live.row.primitive === "delivery" });
+    await payee.closeJob(job, attempt, { forfeit: isBad, passedToo });
     if (!isBad) return;
     // Who lied in one of a stream's jobs gets none of its like: the other edge, the other family.
     for (const other of jobs.ofStream(live.row.stream)) {

@@ -95,8 +95,11 @@ export interface Payer {
   waiting(): Promise<WorkKey[]>;
   /** The attempt is over: what passed, or passes from now on, is payable at once. */
   release(job: Hex, attempt: number): Promise<void>;
-  /** The attempt is over for bad work: what still waits is never paid. Answers what was forfeited, exact. */
-  forfeit(job: Hex, attempt: number): Promise<bigint>;
+  /**
+   * The attempt is over for bad work: what still waits is never paid. Answers what was forfeited, exact. With `passedToo`
+   * nor is what passed and no voucher was signed over, as soon as none is on its way.
+   */
+  forfeit(job: Hex, attempt: number, options?: Pick<CloseOptions, "passedToo">): Promise<bigint>;
   /** Never pays this work, as far as it waits: nobody says any more that it is good, or another is paid for it. */
   refuse(channel: Channel, keys: readonly WorkKey[]): Promise<void>;
   /**

@@ -17,6 +17,7 @@ import { type Book, ChannelBooks, readWaiting } from "./channel-book.ts";
 import { PaymentError } from "./errors.ts";
 import type {
   ChannelStatus,
+  CloseOptions,
   CreditTerms,
   Payer,
   VoucherAnswer,
@@ -149,7 +150,11 @@ export class PayerService implements Payer, Startable {
     if (known !== undefined) await this.#makePayable(known.book, job, attempt, known.holdBack.release());
   }
 
-  async forfeit(job: Hex, attempt: number): Promise<bigint> {
+  async forfeit(
+    job: Hex,
+    attempt: number,
+    { passedToo = false }: Pick<CloseOptions, "passedToo"> = {},
+  ): Promise<bigint> {
     const { vouchers } = this.#components;
     const key = attemptKey(job, attempt);
     this.#close(job, attempt);
@@ -160,7 +165,7 @@ export class PayerService implements Payer, Startable {
     if (known === undefined) {
       // Forgotten, or never heard of: it may still have work that waits, in whichever channel it was.
       const isLost = (entry: LedgerEntry) =>
-        entry.attempt === attempt && entry.job === job && entry.state === "waiting";
+        entry.attempt === attempt && entry.job === job && (passedToo || entry.state === "waiting");
       const lost = await Promise.all(this.#books.all().map((book) => writeOff(vouchers, "issued", book, isLost)));
       return lost.reduce((sum, exact) => sum + exact, 0n);
     }
@@ -169,6 +174,11 @@ export class PayerService implements Payer, Startable {
     const keys = lost.seqs.map((seq) => ({ job, attempt, seq }));
     await vouchers.setEntries("issued", book.id, keys, "forfeited");
     book.ledger.forfeit(lost.exact);
+    // Not waited for: whoever is paid here may hold up the voucher that is on its way, and must not hold up the next one.
+    if (passedToo && !this.#tasks.signal.aborted) {
+      const isPassed = (entry: LedgerEntry) => entry.attempt === attempt && entry.job === job;
+      this.#tasks.run(async () => void (await writeOff(vouchers, "issued", book, isPassed)));
+    }
     return lost.exact;
   }
 

@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { workOf } from "../../../support/paying-market.ts";
+import { usePayingMarket } from "../../../support/paying-scene.ts";
+
+describe("an edge that a probe of its buyer finds lying", function () {
+  this.timeout(60_000);
+  const scene = usePayingMarket();
+  const { open, until, goLive, jobsOf } = scene;
+
+  it("is paid nothing that no voucher covers yet, by the cluster as by the buyer", async () => {
+    await open(6);
+    const { id, slug } = await goLive(10n ** 12n);
+    await scene.market.balancer.play(slug);
+    const edgeOf = () => jobsOf(id).find(({ terms }) => terms.spec.primitive === "delivery");
+    await until(() => edgeOf() !== undefined);
+    const { node, terms } = edgeOf()!;
+    const one = workOf(node, terms, await node.receipt(terms, 0, {}, 1n));
+    const { payer } = scene.books.cluster;
+    const statusOf = async () => (await payer.status()).find(({ channel }) => channel.payee === node.address)!;
+    const { vouchered } = await payer.settleNow(one.channel);
+    const { creditLimitExact, freeExact: free } = await statusOf();
+    const times = (creditLimitExact * 9n) / 100n / one.exact;
+    const served: Awaited<ReturnType<typeof node.receipt>>[] = [];
+    for (let seq = 0; seq < 5; seq += 1) {
+      const submit = await node.receipt(terms, seq, {}, times);
+      await scene.market.hub.ask(node, "receipt.submit", submit);
+      served.push(submit);
+    }
+    assert.equal((await statusOf()).freeExact, free - 5n * times * one.exact);
+    const probe = await scene.buyer.check(served[0]!.receipt.value, 2, 4);
+    await scene.market.hub.ask(scene.buyer, "check.submit", probe);
+    assert.equal((await payer.settleNow(one.channel)).vouchered, vouchered);
+    assert.equal((await statusOf()).freeExact, free);
+    const works = served.map((submit) => workOf(node, terms, submit));
+    assert.equal((await payer.unpaid(one.channel, works)).length, 5);
+  });
+});
