@@ -81,6 +81,7 @@ export class PayingBooks extends FakeBooks {
   readonly channels: MemoryChannelView;
   readonly #disks = new Map<string, Database>();
   readonly #parts: { stop(): Promise<void> }[] = [];
+  #samplingRate = 1;
   readonly #parties: { nodes: readonly PaidNode[]; buyer: PayingBuyer };
   cluster!: { payer: PayerService; payee: PayeeService };
   hub!: FakeHub;
@@ -102,8 +103,10 @@ export class PayingBooks extends FakeBooks {
     clock: ManualClock,
     decimals: number,
     parts: { nodes: readonly PaidNode[]; buyer: PayingBuyer },
+    samplingRate = 1,
   ): Promise<PayingBooks> {
     const books = new PayingBooks(await mkdtemp(join(tmpdir(), "leat-books-")), clock, decimals, parts);
+    books.#samplingRate = samplingRate;
     for (const node of parts.nodes) await books.openNode(node);
     parts.buyer.payer = await books.#openPayer("buyer", { signer: parts.buyer.signer });
     await books.openCluster();
@@ -160,7 +163,7 @@ export class PayingBooks extends FakeBooks {
   }
 
   async #openPayer(disk: string, own: Pick<PayerComponents, "signer" | "deliver">): Promise<PayerService> {
-    const settings = { voucherEveryMs: 10_000, samplingRate: 1, prepayLimit: "1000" };
+    const settings = { voucherEveryMs: 10_000, samplingRate: this.#samplingRate, prepayLimit: "1000" };
     return this.#start(new PayerService({ ...(await this.#quiet(disk)), ...own }, settings));
   }
 

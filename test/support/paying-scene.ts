@@ -52,7 +52,7 @@ export function usePayingMarket() {
     await emptyTables(scene.database);
   });
 
-  async function open(decimals: number) {
+  async function open(decimals: number, samplingRate = 1) {
     scene.clock = new ManualClock();
     scene.nodes = [
       new PaidNode(1, ["ingest", "delivery"]),
@@ -60,7 +60,7 @@ export function usePayingMarket() {
       new PaidNode(3, ["transcode", "delivery"]),
     ];
     scene.buyer = new PayingBuyer(4, ["buyer"]);
-    scene.books = await PayingBooks.open(scene.clock, decimals, scene);
+    scene.books = await PayingBooks.open(scene.clock, decimals, scene, samplingRate);
     await startAgain();
   }
   async function startAgain(jobStore = new JobStore(scene.database), options: Partial<BalancerOptions> = {}) {

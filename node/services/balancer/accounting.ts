@@ -20,7 +20,7 @@ import type { AttemptRanges } from "./attempt-ranges.ts";
 import type { CandidateBook } from "./candidates.ts";
 import type { DeliveryBudget } from "./delivery-budget.ts";
 import { BalancerError } from "./errors.ts";
-import type { JobBook } from "./job-book.ts";
+import { isRunning, type JobBook } from "./job-book.ts";
 import { MAX_SEQUENCE, originCheck, probeCheck } from "./limits.ts";
 import type { BalancerComponents } from "./ports.ts";
 import type { StreamBook } from "./stream-book.ts";
@@ -29,7 +29,7 @@ import type { UnpaidWork } from "./unpaid-work.ts";
 export interface AccountingParts {
   readonly streams: StreamBook;
   readonly candidates: CandidateBook;
-  readonly jobs: Pick<JobBook, "originAt">;
+  readonly jobs: Pick<JobBook, "originAt" | "find">;
   readonly unpaid: UnpaidWork;
   readonly ranges: AttemptRanges;
   readonly budget: Pick<DeliveryBudget, "spend">;
@@ -69,7 +69,10 @@ export class Accounting {
     for (const { job, attempt, seq } of [...(await payer.waiting()), ...(await payee.waiting())]) {
       const row = await jobStore.receiptAt(job, attempt, Number(seq));
       if (row?.writtenOff) await this.#parts.unpaid.closeBooks(row);
-      else if (row !== undefined) await this.#pass(row);
+      else if (row !== undefined) {
+        await this.#releaseOver(row);
+        await this.#pass(row);
+      }
     }
   }
 
@@ -229,6 +232,7 @@ export class Accounting {
     const toNode = hubChannel(clusterAccount, row.node, stream.token);
     const fromBuyer = hubChannel(stream.buyer, clusterAccount, stream.token);
     await payer.owe({ ...key, channel: toNode, exact: row.exact });
+    await this.#releaseOver(row);
     // What an edge served beyond its budget is worth nothing to the cluster: no buyer is asked for it.
     if (row.retailExact > 0n) await payee.earned({ ...key, channel: fromBuyer, exact: row.retailExact });
     // An edge's last receipts come after its end; the buyer that found it lying would refuse them, and all with them.
@@ -252,6 +256,15 @@ export class Accounting {
     await payer.passed(key);
     if (row.reported) await payee.passed(key);
     else if (row.kind === "transcode") this.#parts.onReceipt(row);
+  }
+
+  /** Of an attempt that ended before this was booked nobody releases it any more. */
+  async #releaseOver({ job, attempt }: ReceiptRow): Promise<void> {
+    const live = this.#parts.jobs.find(job);
+    if (live !== undefined && isRunning(live) && live.attempt.attempt === attempt) return;
+    const ended = await this.#components.jobStore.attempt(job, attempt);
+    if (ended === undefined || ended.state === "running" || ended.endCode === "CHECK_FAILED") return;
+    await this.#components.payer.release(job, attempt);
   }
 
   /** Ingest is paid unproven; delivery unless a probe found it wrong. */

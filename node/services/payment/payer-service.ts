@@ -137,7 +137,13 @@ export class PayerService implements Payer, Startable {
 
   async passed({ job, attempt, seq }: WorkKey): Promise<void> {
     const known = this.#attempts.find(job, attempt);
-    if (known !== undefined) await this.#makePayable(known.book, job, attempt, known.holdBack.pass(seq));
+    if (known !== undefined) return this.#makePayable(known.book, job, attempt, known.holdBack.pass(seq));
+    if (this.#forfeited.has(attemptKey(job, attempt))) return;
+    // Over and forgotten: nothing holds it back any more, in whichever channel it is.
+    const { vouchers } = this.#components;
+    for (const channel of await vouchers.channels("issued")) {
+      await vouchers.setEntries("issued", channel, [{ job, attempt, seq }], "payable");
+    }
   }
 
   waiting(): Promise<WorkKey[]> {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { JobTerms } from "@leat/sdk/protocol/job.ts";
 import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
+import { toBaseUnits } from "@leat/sdk/protocol/units.ts";
 import { balancerOptions } from "../../../../node/services/balancer/options.ts";
 import type { Work } from "../../../../node/services/payment/index.ts";
 import { JobStore } from "../../../../node/store/sql/job-store.ts";
@@ -161,5 +162,20 @@ describe("receipts of an attempt that is over", function () {
     scene.market.hub.join(origin(), origin().hello([]));
     await submit(origin(), first.terms, 4);
     await assert.rejects(submit(origin(), first.terms, 5), codeOf("RECEIPT_RANGE_WRONG"));
+  });
+
+  it("are paid although they came after the end, where most of the work is not checked", async () => {
+    await open(6, 0.05);
+    const { id, streamKey } = await create();
+    const { terms } = await publish(streamKey);
+    const { channel } = workOf(origin(), terms, await origin().receipt(terms, 0));
+    const ahead = await scene.books.vouchered(origin().payee, clusterAccount);
+    const end = { stream: id, clean: true, frames: 1_800, lastSequence: 29 };
+    await scene.market.hub.ask(origin(), "publish.end", end);
+    let exact = 0n;
+    for (let seq = 0; seq < 30; seq += 1) exact += (await work(origin(), terms, seq)).exact;
+    const wanted = toBaseUnits(exact, 6);
+    assert.ok(wanted > ahead, `${wanted} of which ${ahead} are paid ahead`);
+    assert.equal((await scene.books.cluster.payer.settleNow(channel)).vouchered, wanted);
   });
 });

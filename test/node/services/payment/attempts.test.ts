@@ -50,4 +50,17 @@ describe("attempts of a payer", () => {
       [0n, 2n],
     );
   });
+
+  it("are paid what passes also where they are not remembered, but for those that lied", async () => {
+    const store = await openStore();
+    const [payer, forgetful] = [await startPayer(store), await startPayer(store)];
+    const [job, bad] = [randomHash(), randomHash()];
+    for (const each of [job, bad]) await payer.owe(workOf(each, 0n, 3n * second));
+    await forgetful.openChannel(on.channel);
+    await forgetful.passed({ job, attempt: 1, seq: 0n });
+    await forgetful.forfeit(bad, 1);
+    await payer.owe(workOf(bad, 1n, 3n * second));
+    await forgetful.passed({ job: bad, attempt: 1, seq: 1n });
+    assert.equal(await store.totalExact("issued", channelId(on.channel)), 3n * second);
+  });
 });
