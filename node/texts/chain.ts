@@ -45,6 +45,14 @@ export const chainTexts = {
     happened: "the contract refused {method}: {reason}",
     todo: "docs/protocol/codes.md says why each is refused",
   },
+  CLIENT_DISPLACED: {
+    happened: "{method} did not happen: another transaction of the account, {by}, took the place of {transaction}",
+    todo: "if nobody meant it to, look who else has this key; else repeat the command, and let nothing else send by this key meanwhile",
+  },
+  CLIENT_UNCONFIRMED: {
+    happened: "{method} was sent as {transaction} and is in no block yet",
+    todo: "look that transaction up before you repeat the command: it may still happen, and then both would",
+  },
   CLIENT_BALANCE_SHORT: {
     happened: "the account has {found|token} {symbol}, and {wanted|token} are needed",
     todo: "send more to it, or name a smaller amount",

@@ -9,6 +9,8 @@ export interface LeatClient {
   readonly deployment: Deployment;
   /** Where the cluster's balancer answers, without a slash at its end; `""` is the page's own origin. */
   readonly clusterUrl: string;
+  /** How long a transaction may take to come into a block, milliseconds, before it is told as unconfirmed. */
+  readonly confirmMs: number;
 }
 
 export interface ClientSettings {
@@ -19,6 +21,8 @@ export interface ClientSettings {
   readonly account?: AccountLike | AccountSigner;
   /** How often viem looks for a receipt, milliseconds. */
   readonly pollMs?: number;
+  /** Default: three minutes. */
+  readonly confirmMs?: number;
   /** How long a call to the endpoint may take, milliseconds, and how often it is made again. Default: viem's own. */
   readonly callTimeoutMs?: number;
   readonly retries?: number;
@@ -26,7 +30,7 @@ export interface ClientSettings {
 
 /** Runs in Node and in a browser. */
 export function createClient(settings: ClientSettings): LeatClient {
-  const { rpcUrl, deployment, account, pollMs = 500, callTimeoutMs, retries } = settings;
+  const { rpcUrl, deployment, account, pollMs = 500, confirmMs = 180_000, callTimeoutMs, retries } = settings;
   const chain = defineChain({
     id: deployment.chainId,
     name: `chain ${deployment.chainId}`,
@@ -44,5 +48,6 @@ export function createClient(settings: ClientSettings): LeatClient {
     publicClient,
     deployment,
     clusterUrl: (settings.clusterUrl ?? "").replace(/\/+$/, ""),
+    confirmMs,
   };
 }

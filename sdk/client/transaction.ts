@@ -4,7 +4,9 @@ import {
   type ContractFunctionName,
   ContractFunctionRevertedError,
   encodeFunctionData,
+  type ReplacementReturnType,
   type TransactionReceipt,
+  WaitForTransactionReceiptTimeoutError,
 } from "viem";
 import { CodedError } from "../base/errors.ts";
 import type { Address, Hex } from "../protocol/hex.ts";
@@ -22,6 +24,10 @@ type ShortageCode =
 export class ClientError extends CodedError<
   | { code: "CLIENT_ACCOUNT_MISSING" }
   | { code: "CLIENT_REVERTED"; method: string; reason: string; transaction?: Hex }
+  /** Another transaction of the account took its place: nothing of this one happened. */
+  | { code: "CLIENT_DISPLACED"; method: string; transaction: Hex; by: Hex }
+  /** Sent, and in no block yet: it may still happen. */
+  | { code: "CLIENT_UNCONFIRMED"; method: string; transaction: Hex }
   | {
       code: ShortageCode;
       token: Address;
@@ -67,7 +73,11 @@ export interface Write<A extends Abi, N extends ContractFunctionName<A, "nonpaya
   readonly args: ContractFunctionArgs<A, "nonpayable" | "payable", N>;
 }
 
-/** Simulates, sends and waits. Throws CLIENT_REVERTED with the contract's own error name. */
+/**
+ * Simulates, sends and waits. The same call at a higher fee counts as this one.
+ *
+ * @throws ClientError CLIENT_REVERTED with the contract's own error name, CLIENT_DISPLACED, CLIENT_UNCONFIRMED
+ */
 export async function write<const A extends Abi, N extends ContractFunctionName<A, "nonpayable" | "payable">>(
   client: LeatClient,
   call: Write<A, N>,
@@ -78,12 +88,32 @@ export async function write<const A extends Abi, N extends ContractFunctionName<
   await publicClient.simulateContract({ ...plain, account: signer.address }).catch((cause) => {
     throw revertOf(cause, plain.functionName);
   });
-  const transaction = await signer.sendCall({ to: plain.address, data: encodeFunctionData(plain) });
-  const receipt = await publicClient.waitForTransactionReceipt({ hash: transaction });
+  const sent = await signer.sendCall({ to: plain.address, data: encodeFunctionData(plain) });
+  const receipt = await confirm(client, plain.functionName, sent);
+  const { transactionHash: transaction, blockNumber } = receipt;
   if (receipt.status !== "success") {
     throw new ClientError({ code: "CLIENT_REVERTED", method: plain.functionName, reason: "in its block", transaction });
   }
-  return { transaction, blockNumber: receipt.blockNumber, receipt };
+  return { transaction, blockNumber, receipt };
+}
+
+async function confirm(
+  { publicClient, confirmMs }: LeatClient,
+  method: string,
+  transaction: Hex,
+): Promise<TransactionReceipt> {
+  let replaced: ReplacementReturnType | undefined;
+  const onReplaced = (by: ReplacementReturnType) => {
+    replaced = by;
+  };
+  const receipt = await publicClient
+    .waitForTransactionReceipt({ hash: transaction, timeout: confirmMs, onReplaced })
+    .catch((cause) => {
+      if (!(cause instanceof WaitForTransactionReceiptTimeoutError)) throw cause;
+      throw new ClientError({ code: "CLIENT_UNCONFIRMED", method, transaction }, { cause });
+    });
+  if (replaced === undefined || replaced.reason === "repriced") return receipt;
+  throw new ClientError({ code: "CLIENT_DISPLACED", method, transaction, by: receipt.transactionHash });
 }
 
 function revertOf(error: unknown, method: string): unknown {

@@ -1,4 +1,4 @@
-import { erc20Abi } from "viem";
+import { erc20Abi, parseEventLogs } from "viem";
 import { clusterRegistryAbi } from "../../protocol/abi/cluster-registry.ts";
 import { operatorRegistryAbi } from "../../protocol/abi/operator-registry.ts";
 import { createDomain } from "../../protocol/eip712.ts";
@@ -183,8 +183,10 @@ export async function createCluster(
   );
   const [visibility, admission] = [input.listed === false ? 1 : 0, input.approval === true ? 1 : 0];
   const args = [input.terms, visibility, admission, input.sharePpm ?? 0, proofs] as const;
-  const { transaction, blockNumber } = await write(client, { ...contract, functionName: "create", args });
-  return { transaction, blockNumber, cluster, account: await getClusterAccount(client, cluster) };
+  const { transaction, blockNumber, receipt } = await write(client, { ...contract, functionName: "create", args });
+  // Without proofs nothing ties the transaction to the id that was expected.
+  const [created] = parseEventLogs({ abi: clusterRegistryAbi, eventName: "ClusterCreated", logs: receipt.logs });
+  return { transaction, blockNumber, cluster: created!.args.cluster, account: toAddress(created!.args.account) };
 }
 
 /** Clusters are numbered from 1 to this. */
