@@ -1,11 +1,12 @@
 import { type Address, isHex, toAddress, zeroAddress } from "@leat/sdk/protocol/hex.ts";
+import { readTypedAddress } from "@leat/sdk/protocol/typed-address.ts";
 import { UsageError } from "./output.ts";
 
 export function readAddress(text: string, name: string): Address {
   if (!isHex(text, 20) || toAddress(text) === zeroAddress) {
     throw new UsageError(`${name} is an address that is not zero, not ${text.slice(0, 80)}`);
   }
-  return toAddress(text);
+  return readTypedAddress(text);
 }
 
 /** Of `--to`, or the account that acts. */

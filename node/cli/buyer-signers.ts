@@ -18,6 +18,7 @@ import { type Address, isHex, toAddress } from "@leat/sdk/protocol/hex.ts";
 import { formatAmount, parsePayment } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
 import { openAccount } from "./account-client.ts";
+import { readAddress } from "./arguments.ts";
 import { askPayments } from "./node-answer.ts";
 import { printResult, UsageError } from "./output.ts";
 import { acceptSettings } from "./settings-flags.ts";
@@ -53,7 +54,7 @@ export function registerSigners(buyer: Command): void {
     .requiredOption("--for <account>", "the account that will allot it a channel")
     .action(async (flags: { readonly for: string }, command: Command) => {
       const { client, key } = await openAccount(command, 0);
-      const proof = await proveSigner(client, key.signer, parseAddress("--for", flags.for), PROOF_SECONDS);
+      const proof = await proveSigner(client, key.signer, readAddress(flags.for, "--for"), PROOF_SECONDS);
       printResult(command, proof, ({ validUntil, ...rest }) =>
         JSON.stringify({ ...rest, validUntil: `${validUntil}` }),
       );
@@ -165,7 +166,7 @@ export function showAllotments(
 async function readChannel(client: LeatClient, flags: ChannelFlags) {
   if (!/^[0-9]{1,78}$/.test(flags.cluster)) throw new UsageError(`--cluster is a number, not ${flags.cluster}`);
   const payee = await getClusterAccount(client, BigInt(flags.cluster));
-  return { payee, token: tokenAddress(client, flags.token), signer: parseAddress("--signer", flags.signer) };
+  return { payee, token: tokenAddress(client, flags.token), signer: readAddress(flags.signer, "--signer") };
 }
 
 async function readProof(path: string): Promise<SignerProof> {
@@ -186,9 +187,4 @@ function signsForCluster(client: LeatClient, cluster: string, signer: Address): 
     functionName: "isBalancer",
     args: [BigInt(cluster), signer],
   });
-}
-
-function parseAddress(flag: string, text: string): Address {
-  if (!isHex(text, 20)) throw new UsageError(`${flag} is an address, not ${text}`);
-  return toAddress(text);
 }

@@ -125,6 +125,10 @@ export const chainTexts = {
     todo: "choose the right account in it",
   },
   TOKEN_DOMAIN_UNKNOWN: saidByThrower,
+  ADDRESS_CHECKSUM_WRONG: {
+    happened: "{value} has a wrong digit: its letters in upper and lower case are a checksum, and do not fit it",
+    todo: "copy the address anew from where it came from",
+  },
   HEX_INVALID: {
     happened: "{value} is no hexadecimal text of the length that is wanted",
     todo: "write 0x and two digits for each byte",

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
-import { type Address, isHex, toAddress } from "../../sdk/protocol/hex.ts";
+import { type Address, isHex } from "../../sdk/protocol/hex.ts";
+import { readTypedAddress } from "../../sdk/protocol/typed-address.ts";
 import { DeployError } from "./errors.ts";
 
 export interface DeployCommand {
@@ -87,7 +88,7 @@ export function parseOptions(argv: readonly string[]): DeployCommand | "help" {
   };
   const address = (name: keyof typeof options, value: string): Address => {
     if (!isHex(value, 20) || BigInt(value) === 0n) throw invalid(name, "an address that is not zero", value);
-    return toAddress(value);
+    return readTypedAddress(value);
   };
   const network = required("network", "file or name of a network");
   const keyFile = required("key", "file of the deployer's key");

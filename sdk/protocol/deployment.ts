@@ -1,5 +1,6 @@
 import { CodedError } from "../base/errors.ts";
-import { type Address, isHex, toAddress } from "./hex.ts";
+import { type Address, isHex } from "./hex.ts";
+import { readTypedAddress } from "./typed-address.ts";
 
 export interface Tokens {
   /** Absent on a chain that has no official LPT. */
@@ -67,11 +68,11 @@ export function readObject(value: unknown, field: string): Record<string, unknow
   return value as Record<string, unknown>;
 }
 
-/** @throws DEPLOYMENT_INVALID */
+/** @throws DEPLOYMENT_INVALID, ADDRESS_CHECKSUM_WRONG */
 export function readAddress(source: Record<string, unknown>, field: string): Address {
   const value = source[field];
   if (!isHex(value, 20)) throw invalid(field, "an address: 0x and 40 hexadecimal digits", value);
-  return toAddress(value);
+  return readTypedAddress(value);
 }
 
 function readBlock(value: unknown): bigint {
