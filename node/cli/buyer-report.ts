@@ -2,6 +2,7 @@ import { formatTime } from "@leat/sdk/base/format-time.ts";
 import type { Balances, CollectStatus } from "@leat/sdk/client/actions/account.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import { formatAmount } from "@leat/sdk/protocol/units.ts";
+import type { ShownAllotment } from "./buyer-signers.ts";
 import { formatOpen, formatRunway } from "./channel-table.ts";
 import type { NodeAnswer, NodeChannel } from "./node-answer.ts";
 import { renderTable } from "./output.ts";
@@ -16,6 +17,7 @@ export interface BuyerMoney {
   readonly payer: Address;
   /** What payees are called: clusters by their numbers. */
   readonly names: ReadonlyMap<Address, string>;
+  readonly signers: readonly ShownAllotment[];
 }
 
 /** What a buyer has where: in its hands, free in the escrow, promised to whom, on its way back. */
@@ -65,14 +67,15 @@ function tellOpen(said: NodeChannel | undefined, decimals: number, { payments }:
   };
 }
 
-/** Most that may go for nothing: what is paid ahead and not checked yet; without its agent, what a signature reaches. */
-export function describeRisk({ tokens, reserves, agent, payer }: BuyerMoney): string {
+/**
+ * Most that may go for nothing: what is paid ahead and not checked yet, and what a payee signs itself; without the agent,
+ * what a signature reaches.
+ */
+export function describeRisk(money: BuyerMoney): string {
+  const { tokens, agent, payer } = money;
   const { payments, url, silence } = agent;
-  const held = tokens.map(({ token, pool }) => {
-    const own = reserves.filter(({ channel }) => channel.token === token);
-    return { token, total: own.reduce((sum, { reserve, thawing }) => sum + reserve + thawing, pool) };
-  });
   if (payments === undefined) {
+    const held = tokens.map(({ token }) => ({ token, total: heldOf(money, token) }));
     const most = held.filter(({ total }) => total > 0n).map(({ token, total }) => amount(tokens, token, total));
     return [
       `The agent at ${url} ${silence}: what stands above is the chain's.`,
@@ -89,7 +92,40 @@ export function describeRisk({ tokens, reserves, agent, payer }: BuyerMoney): st
       `Most that can be lost now: ${formatOpen(most, decimals)} ${name}, for what is paid ahead or not checked yet.`,
     ];
   });
+  lines.push(...describeOwnKeys(money));
   return lines.length === 0 ? "Nothing can be lost now: the agent has no channel yet." : lines.join("\n");
+}
+
+/** A cluster that signs for its buyer asks no agent whether the work was done. */
+function describeOwnKeys(money: BuyerMoney): string[] {
+  const { tokens, reserves, signers } = money;
+  const own = signers.filter(({ isCluster, ended }) => isCluster && !ended);
+  return tokens.flatMap(({ token }) => {
+    const held = heldOf(money, token);
+    let open = 0n;
+    const ofPayees = Map.groupBy(
+      own.filter((one) => one.token === token),
+      (one) => one.payee,
+    );
+    for (const [payee, keys] of ofPayees) {
+      const channel = reserves.find(({ channel: of }) => of.payee === payee && of.token === token);
+      // Several keys of one channel spend the same money.
+      let cap = channel?.collected ?? 0n;
+      const collected = cap;
+      for (const one of keys) if (one.cap > cap) cap = one.cap;
+      open += cap - collected;
+    }
+    const most = open > held ? held : open;
+    if (most === 0n) return [];
+    return [`What a cluster's own key may sign, it can take without work: ${amount(tokens, token, most)}.`];
+  });
+}
+
+/** All that the escrow holds of the buyer's. */
+function heldOf({ tokens, reserves }: BuyerMoney, token: Address): bigint {
+  const own = reserves.filter(({ channel }) => channel.token === token);
+  const pool = tokens.find((one) => one.token === token)?.pool ?? 0n;
+  return own.reduce((sum, { reserve, thawing }) => sum + reserve + thawing, pool);
 }
 
 function amount(tokens: BuyerMoney["tokens"], token: Address, baseUnits: bigint): string {

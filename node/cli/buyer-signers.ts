@@ -132,18 +132,24 @@ export interface ShownAllotment extends AllotmentStatus {
   readonly isCluster: boolean;
 }
 
-/** The keys that an account allotted its channel to a cluster, or any channel where none is named. */
-export async function readAllotments(client: LeatClient, payer: Address, cluster?: bigint): Promise<ShownAllotment[]> {
+/**
+ * The keys that an account allotted its channel to a payee, or any channel where none is named.
+ * @param clusters By their accounts.
+ */
+export async function readAllotments(
+  client: LeatClient,
+  payer: Address,
+  clusters: ReadonlyMap<Address, bigint>,
+  payee?: Address,
+): Promise<ShownAllotment[]> {
   const [all, { timestamp }] = await Promise.all([listAllotments(client, { payer }), client.publicClient.getBlock()]);
-  const payee = cluster === undefined ? undefined : await getClusterAccount(client, cluster);
+  const shown = all.filter((allotment) => payee === undefined || allotment.payee === payee);
   return Promise.all(
-    all
-      .filter((allotment) => payee === undefined || allotment.payee === payee)
-      .map(async (allotment) => ({
-        ...allotment,
-        ended: allotment.validUntil <= timestamp,
-        isCluster: cluster !== undefined && (await signsForCluster(client, String(cluster), allotment.signer)),
-      })),
+    shown.map(async (allotment) => {
+      const cluster = clusters.get(allotment.payee);
+      const isCluster = cluster !== undefined && (await signsForCluster(client, String(cluster), allotment.signer));
+      return { ...allotment, ended: allotment.validUntil <= timestamp, isCluster };
+    }),
   );
 }
 

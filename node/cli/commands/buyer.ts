@@ -73,11 +73,13 @@ export function register(program: Command): void {
           return { name, ...balances, channel };
         }),
       );
-      const [agent, names, all, signers] = await Promise.all([
+      const clusters = await listClusterAccounts(client);
+      if (payee !== undefined && cluster !== undefined) clusters.set(payee, cluster);
+      const names = new Map([...clusters].map(([account, id]) => [account, `cluster ${id}`]));
+      const [agent, all, signers] = await Promise.all([
         askPayments(settings),
-        nameClusters(client),
         listReserves(client, payer),
-        readAllotments(client, payer, cluster),
+        readAllotments(client, payer, clusters, payee),
       ]);
       const reserves = all.filter(({ channel }) => payee === undefined || channel.payee === payee);
       const channels = agent.payments?.channels.filter((channel) => channel.payer.toLowerCase() === payer);
@@ -85,7 +87,7 @@ export function register(program: Command): void {
       const told = { agent: presentAnswer(agent), channels: channels ?? null, totals: totals ?? null };
       printResult(command, { account: payer, cluster, tokens, reserves, signers, ...told }, () => {
         const keys = signers.length === 0 ? [] : [renderTable(showAllotments(signers, tokens))];
-        const money = { tokens, reserves, agent, payer, names };
+        const money = { tokens, reserves, agent, payer, names, signers };
         return [renderBuyer(money), ...keys, describeRisk(money)].join("\n\n");
       });
     });
@@ -94,10 +96,10 @@ export function register(program: Command): void {
 }
 
 /** Reckoned, not asked for: an account follows from its cluster's number. */
-async function nameClusters(client: LeatClient): Promise<ReadonlyMap<Address, string>> {
+async function listClusterAccounts(client: LeatClient): Promise<Map<Address, bigint>> {
   const count = Number(await countClusters(client));
   const ids = Array.from({ length: Math.min(count, MAX_NAMED) }, (_, index) => BigInt(index + 1));
-  return new Map(ids.map((id) => [clusterAccountOf(id), `cluster ${id}`]));
+  return new Map(ids.map((id) => [clusterAccountOf(id), id]));
 }
 
 function parseCluster({ cluster }: ClusterFlag): bigint | undefined {

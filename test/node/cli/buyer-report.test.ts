@@ -42,7 +42,7 @@ describe("report of a buyer's money", () => {
   const rowsOf = (text: string) => text.split("\n").map((line) => line.split(/ {2,}/));
 
   it("keeps the deposit apart from what is reserved for each payee and what thaws", () => {
-    const text = renderBuyer({ tokens, reserves, agent, payer, names });
+    const text = renderBuyer({ tokens, reserves, agent, payer, names, signers: [] });
     const rows = rowsOf(text);
     assert.deepEqual(rows[1], ["USDC", "3", "1.5"]);
     assert.deepEqual(rows[4]!.slice(0, 5), ["reserved for", "token", "reserved", "thawing", "collected"]);
@@ -50,19 +50,33 @@ describe("report of a buyer's money", () => {
     assert.deepEqual(rows[5], ["cluster 1", "USDC", "4", thawing, "0.25", "0.75", "0.001", "0.020001", "1 h 30 min"]);
     assert.deepEqual(rows[6], ["0x3333…3333", "USDC", "0", "0", "0.25", "0", "0", "0", "-"]);
     assert.equal(rows[7]![0], "--json shows addresses whole.");
-    const whole = renderBuyer({ tokens, reserves: reserves.slice(0, 1), agent, payer, names });
+    const whole = renderBuyer({ tokens, reserves: reserves.slice(0, 1), agent, payer, names, signers: [] });
     assert.doesNotMatch(whole, /--json/);
     for (const line of text.split("\n")) assert.ok(line.length <= 120, line);
-    assert.match(renderBuyer({ tokens, reserves: [], agent, payer, names }), /Nothing is reserved for anybody\.$/);
+    assert.match(
+      renderBuyer({ tokens, reserves: [], agent, payer, names, signers: [] }),
+      /Nothing is reserved for anybody\.$/,
+    );
   });
 
   it("says what can be lost at most now, and without the agent what cannot be known", () => {
-    const most = describeRisk({ tokens, reserves, agent, payer, names });
+    const most = describeRisk({ tokens, reserves, agent, payer, names, signers: [] });
     assert.equal(most, "Most that can be lost now: 0.020001 USDC, for what is paid ahead or not checked yet.");
-    const unknown = { tokens, reserves, agent: silent, payer, names };
+    const unknown = { tokens, reserves, agent: silent, payer, names, signers: [] };
     assert.deepEqual(rowsOf(renderBuyer(unknown))[5]!.slice(4), ["0.25", "?", "?", "?", "?"]);
     const said = describeRisk(unknown).split("\n");
     assert.match(said[0]!, /^The agent at http:\/\/127\.0\.0\.1:8080 did not answer within 3 s: /);
     assert.equal(said[2], "No more than what is deposited, reserved and thawing: 6 USDC.");
+  });
+
+  it("counts in what can be lost what a cluster's own key may sign, as far as there is money", () => {
+    const key = { signer: address("9"), payee: address("2"), token: usdc.token, validUntil: 1_800_000_000n };
+    const own = (cap: bigint, change = {}) => ({ ...key, cap, ended: false, isCluster: true, ...change });
+    const said = (...signers: ReturnType<typeof own>[]) =>
+      describeRisk({ tokens, reserves, agent, payer, names, signers }).split("\n").slice(1);
+    const most = (text: string) => [`What a cluster's own key may sign, it can take without work: ${text} USDC.`];
+    assert.deepEqual(said(own(2_500_000n), own(1_000_000n)), most("2.25"));
+    assert.deepEqual(said(own(100_000_000n)), most("6"));
+    assert.deepEqual(said(own(250_000n), own(2_500_000n, { ended: true }), own(2_500_000n, { isCluster: false })), []);
   });
 });

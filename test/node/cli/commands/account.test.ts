@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { erc20Abi } from "viem";
 import type { NodeKey } from "../../../../node/kernel/keys.ts";
 import { deposit, reserve, thaw } from "../../../../sdk/client/actions/account.ts";
@@ -149,8 +150,8 @@ describe("cli/commands buyer and operator", () => {
     assert.deepEqual([made.code, made.answer.cap, made.answer.isCluster], [0, "2500000", false]);
     const own = await allot("--signer", balancer.address, "--proof", await prove(balancer, "balancer"));
     assert.equal(own.answer.isCluster, true);
-    const shown = async () => {
-      const { answer } = await leat("buyer", "status", ...of);
+    const shown = async (flags = of) => {
+      const { answer } = await leat("buyer", "status", ...flags);
       return (answer.signers as Record<string, unknown>[]).map((one) => [
         one.signer,
         one.payee,
@@ -161,6 +162,7 @@ describe("cli/commands buyer and operator", () => {
     };
     const kept = [balancer.address, account, "2500000", false, true];
     assert.deepEqual(await shown(), [[agent.address, account, "2500000", false, false], kept]);
+    assert.ok((await shown([])).some((one) => isDeepStrictEqual(one, kept)));
     const revoked = await leat("buyer", "revoke", "--signer", agent.address, ...of);
     assert.equal(revoked.code, 0);
     assert.deepEqual(await shown(), [[agent.address, account, "2500000", true, false], kept]);
