@@ -122,8 +122,9 @@ export async function addBalancer(foundation: Foundation): Promise<() => Promise
   const { wrongKeysPerMinute } = config.ingest;
   await registerFrontDoor(http, { balancer, clock }, { ...limits, wrongKeysPerMinute });
   const idempotency = new SealedIdempotencyStore(new SqlIdempotencyStore(sql, clock), key.secret);
-  await registerStreamRoutes(http, { balancer, idempotency, domain, statements, delegates, clock }, limits);
-  await registerWebhookRoutes(http, { webhooks, domain, statements, delegates, clock }, limits);
+  const auth = { domain, cluster, statements, delegates, clock };
+  await registerStreamRoutes(http, { balancer, idempotency, ...auth }, limits);
+  await registerWebhookRoutes(http, { webhooks, ...auth }, limits);
   await addPages(http);
   const watch = addPaymentStatus(foundation, [
     { side: "payee", status: () => payee.status() },

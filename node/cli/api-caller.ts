@@ -9,12 +9,17 @@ export class ApiCallerError extends CodedError<{ code: "CLI_CLUSTER_MISSING" }> 
 /** Who asks the cluster's API: the command's account. The chain is not asked for that. @throws CLI_CLUSTER_MISSING */
 export async function openCaller(command: Command, operands: number) {
   const { client, key, settings } = await readAccount(command, operands);
-  const { clusterUrl, account } = settings.purchases;
+  const { clusterUrl, cluster, account } = settings.purchases;
   if (clusterUrl === "") {
     const message = "no cluster to buy from is known; set --purchases.clusterUrl or give --config";
     throw new ApiCallerError({ code: "CLI_CLUSTER_MISSING" }, { message });
   }
   const inName = account === "" ? {} : { account: toAddress(account) };
-  const caller: ApiCaller = { client: { ...client, clusterUrl }, signer: key.signer, ...inName };
+  const caller: ApiCaller = {
+    client: { ...client, clusterUrl },
+    cluster: BigInt(cluster),
+    signer: key.signer,
+    ...inName,
+  };
   return { caller, client: { ...client, clusterUrl } };
 }

@@ -109,6 +109,11 @@ export const purchaseOptions = Type.Object(
       pattern: "^(https?://[!-~]+)?$",
       description: "Where the cluster that streams are bought from answers",
     }),
+    cluster: Type.Integer({
+      default: 1,
+      minimum: 1,
+      description: "Which cluster that is: every call to it is signed for this one alone",
+    }),
     ceilings: Type.Array(priceListSchema, {
       default: [],
       maxItems: 8,

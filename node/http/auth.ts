@@ -14,6 +14,7 @@ export class AuthError extends CodedError<
   | { code: "AUTH_MISSING" }
   | { code: "AUTH_EXPIRED"; differenceSeconds: number }
   | { code: "AUTH_REQUEST_MISMATCH" }
+  | { code: "AUTH_CLUSTER_WRONG"; wanted: bigint; found: bigint }
   | { code: "AUTH_REPLAYED" }
   | { code: "AUTH_BUSY" }
   | { code: "AUTH_SIGNATURE_INVALID" }
@@ -30,6 +31,8 @@ declare module "fastify" {
 
 export interface AuthComponents {
   readonly domain: Domain;
+  /** Whose API this is. */
+  readonly cluster: bigint;
   readonly statements: Statements;
   /** Which keys act for an account besides its own. */
   readonly delegates: Delegates;
@@ -49,6 +52,7 @@ export function requireAccount(group: FastifyInstance, components: AuthComponent
     AUTH_MISSING: 401,
     AUTH_EXPIRED: 401,
     AUTH_REQUEST_MISMATCH: 401,
+    AUTH_CLUSTER_WRONG: 401,
     AUTH_REPLAYED: 401,
     AUTH_SIGNATURE_INVALID: 401,
     AUTH_SIGNATURE_WRONG: 401,
@@ -80,6 +84,12 @@ export function requireAccount(group: FastifyInstance, components: AuthComponent
     if (hashRequest(parts) !== signed.value.requestHash) {
       const message = "the signature is for another method, path or body";
       throw new AuthError({ code: "AUTH_REQUEST_MISMATCH" }, { message });
+    }
+    const { cluster: wanted } = components;
+    // Or whoever sees a request to one cluster could make it at all others.
+    if (signed.value.cluster !== wanted) {
+      const message = `the request is signed for cluster ${signed.value.cluster}; this is ${wanted}`;
+      throw new AuthError({ code: "AUTH_CLUSTER_WRONG", wanted, found: signed.value.cluster }, { message });
     }
     await verifySigner(components, signed);
     // Remembered only now: a nonce that nobody signed must take no room.

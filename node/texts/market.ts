@@ -13,6 +13,7 @@ export const marketTexts = {
   AUTH_MISSING: saidByThrower,
   AUTH_EXPIRED: saidByThrower,
   AUTH_REQUEST_MISMATCH: saidByThrower,
+  AUTH_CLUSTER_WRONG: { todo: "look at purchases.cluster and purchases.clusterUrl: they name different clusters" },
   AUTH_REPLAYED: { todo: "sign each request anew" },
   AUTH_BUSY: saidByThrower,
   AUTH_SIGNATURE_INVALID: { todo: "docs/protocol/second-client.md shows how a request is signed" },

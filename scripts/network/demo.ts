@@ -104,7 +104,12 @@ export function buyerOf(network: LocalNetwork): ApiCaller {
     clusterUrl: network.clusterUrl,
   });
   const { address, signer } = network.key("buyer");
-  return { client, signer, ...(network.buyer === address ? {} : { account: network.buyer }) };
+  return {
+    client,
+    cluster: network.economy.cluster,
+    signer,
+    ...(network.buyer === address ? {} : { account: network.buyer }),
+  };
 }
 
 /** What a cluster says whose nodes have not told of themselves: nobody takes streams in, or encodes what is asked for. */

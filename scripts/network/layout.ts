@@ -88,7 +88,7 @@ export function nodeConfig(input: ConfigInput): Record<string, unknown> {
       cluster: Number(cluster),
       ...(sells ? { prices: ["USDC", "LPT"].map((token) => ({ token, ...wholesale })) } : {}),
     },
-    ...(place.roles.includes("buyer") ? { purchases: { clusterUrl, account } } : {}),
+    ...(place.roles.includes("buyer") ? { purchases: { clusterUrl, cluster: Number(cluster), account } } : {}),
     ...(place.roles.includes("ingest") ? { rtmp: { port: place.rtmpPort } } : {}),
     // Of UDP, beside those of TCP.
     webrtc: { port: place.rtmpPort },

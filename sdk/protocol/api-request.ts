@@ -29,22 +29,26 @@ export function hashRequest(parts: RequestParts): Hex {
   return bytesToHex(keccak256(message));
 }
 
-/**
- * Signs one HTTP request for one account.
- * @param issuedAt Seconds since 1970; servers accept a few minutes of difference.
- * @param nonce 32 random bytes: a server answers each once.
- * @param account In whose name, where the signer is a key that it allotted a channel; default the signer itself.
- * @returns The value of the Authorization header.
- */
+/** What is signed beside the request. */
+export interface RequestFacts {
+  /** Whose balancer is asked. By the caller's own settings: a server that names it could pass the request on. */
+  readonly cluster: bigint;
+  /** Seconds since 1970; servers accept a few minutes of difference. */
+  readonly issuedAt: bigint;
+  /** 32 random bytes: a server answers each once. */
+  readonly nonce: Hex;
+  /** In whose name, where the signer is a key that it allotted a channel; default the signer itself. */
+  readonly account?: Address | undefined;
+}
+
+/** Signs one HTTP request for one account. Answers the value of the Authorization header. */
 export async function signApiRequest(
   signer: StatementSigner,
   domain: Domain,
   parts: RequestParts,
-  issuedAt: bigint,
-  nonce: Hex,
-  account: Address = signer.address,
+  { cluster, issuedAt, nonce, account = signer.address }: RequestFacts,
 ): Promise<string> {
-  const value: ApiRequest = { account, requestHash: hashRequest(parts), issuedAt, nonce };
+  const value: ApiRequest = { account, cluster, requestHash: hashRequest(parts), issuedAt, nonce };
   const signature = await signer.sign(apiRequestStructure, domain, value);
   const json = JSON.stringify({ ...valueToJson(apiRequestStructure, value), signature });
   return `${apiRequestScheme} ${toBase64Url(json)}`;

@@ -130,9 +130,11 @@ export type CheckResult = ValueOf<typeof checkResultStructure>;
 /** Values of CheckResult's `verdict`. */
 export const checkVerdicts = { passed: 1, failed: 2, unproven: 3 } as const;
 
-/** An account's signature under one HTTP call; `requestHash` covers method, path and body. */
+/** An account's signature under one HTTP call to one cluster; `requestHash` covers method, path and body. */
 export const apiRequestStructure = defineStructure("ApiRequest", {
   account: "address",
+  /** Whose balancer is asked: every other one refuses it. */
+  cluster: "uint256",
   requestHash: "bytes32",
   issuedAt: "uint64",
   nonce: "bytes32",

@@ -20,6 +20,8 @@ export class ApiError extends CodedError<
 /** Who asks: every call of a stream's owner is signed by its key, or by whatever signer the client was made with. */
 export interface ApiCaller {
   readonly client: Pick<LeatClient, "clusterUrl" | "deployment">;
+  /** Whose API answers at `clusterUrl`: no other cluster takes what is signed for this one. */
+  readonly cluster: bigint;
   readonly signer: StatementSigner | AccountSigner;
   /** In whose name, where the signer is a key that this account allotted; default the signer's own. */
   readonly account?: Address;
@@ -203,7 +205,7 @@ const noApi: ReadonlySet<string> = new Set(["ROUTE_UNKNOWN", "UNKNOWN"]);
 
 /** Calls the cluster's API as an account. `T` is what the route answers. @throws ApiError */
 export async function callApi<T>(
-  { client, signer, account }: ApiCaller,
+  { client, cluster, signer, account }: ApiCaller,
   method: "GET" | "POST",
   target: string,
   options: { readonly body?: unknown; readonly idempotencyKey?: string } = {},
@@ -218,9 +220,7 @@ export async function callApi<T>(
     toStatementSigner(signer),
     domain,
     { method, target, body },
-    issuedAt,
-    nonce,
-    account,
+    { cluster, issuedAt, nonce, account },
   );
   const url = `${client.clusterUrl}${target}`;
   let response: Response;

@@ -35,30 +35,40 @@ interface Changes {
 
 describe("http/auth", () => {
   let app: FastifyInstance;
+  /** Another cluster's, of the same deployment. */
+  let other: FastifyInstance;
   let clock: ManualClock;
   let chain: MemoryChannelView;
   beforeEach(async () => {
     clock = new ManualClock();
     chain = new MemoryChannelView(0n);
     const delegates = new AllottedDelegates({ chain, clock, payee: cluster, tokens: [usdc] });
-    app = await createServer(defaultsOf(httpOptions), { logger: silentLogger, metrics: silentMetrics });
-    await app.register(
-      async (group) => {
-        requireAccount(group, { domain, statements: nativeStatements, delegates, clock });
-        group.post("/streams", async (request) => ({ account: request.account }));
-        group.get("/streams", async (request) => ({ account: request.account }));
-      },
-      { prefix: "/v1" },
-    );
+    const serverOf = async (id: bigint) => {
+      const server = await createServer(defaultsOf(httpOptions), { logger: silentLogger, metrics: silentMetrics });
+      await server.register(
+        async (group) => {
+          requireAccount(group, { domain, cluster: id, statements: nativeStatements, delegates, clock });
+          group.post("/streams", async (request) => ({ account: request.account }));
+          group.get("/streams", async (request) => ({ account: request.account }));
+        },
+        { prefix: "/v1" },
+      );
+      return server;
+    };
+    app = await serverOf(7n);
+    other = await serverOf(8n);
   });
-  afterEach(() => app.close());
+  afterEach(async () => {
+    await app.close();
+    await other.close();
+  });
 
   async function post(changes: Changes = {}) {
     const { body = '{"a":1}', url = "/v1/streams?x=1", nonce = bytesToHex(randomBytes(32)) } = changes;
     const issuedAt = changes.issuedAt ?? BigInt(Math.floor(clock.nowMs() / 1_000));
     const signedFor = createDomain(changes.chainId ?? domain.chainId, domain.verifyingContract);
     const parts = { method: "POST", target: url, body: new TextEncoder().encode(body) };
-    const authorization = await signApiRequest(signer, signedFor, parts, issuedAt, nonce, changes.account);
+    const authorization = await signApiRequest(signer, signedFor, parts, { cluster: 7n, issuedAt, nonce, ...changes });
     return app.inject({
       method: "POST",
       url: changes.sentUrl ?? url,
@@ -77,10 +87,37 @@ describe("http/auth", () => {
     assert.deepEqual([response.statusCode, response.json()], [200, { account: signer.address }]);
   });
 
+  it("lets nobody make a request to one cluster again at another one", async () => {
+    const parts = { method: "POST", target: "/v1/streams", body: new TextEncoder().encode("{}") };
+    const issuedAt = BigInt(Math.floor(clock.nowMs() / 1_000));
+    const facts = { cluster: 7n, issuedAt, nonce: bytesToHex(randomBytes(32)) };
+    const authorization = await signApiRequest(signer, domain, parts, facts);
+    const headers = { authorization, "content-type": "application/json" };
+    const send = (server: FastifyInstance, changed = headers) =>
+      server.inject({ method: "POST", url: "/v1/streams", payload: "{}", headers: changed });
+    const answers = [await send(other), await send(app)];
+    assert.deepEqual(
+      answers.map((answer) => [answer.statusCode, answer.json().error?.code]),
+      [
+        [401, "AUTH_CLUSTER_WRONG"],
+        [200, undefined],
+      ],
+    );
+    // Nor by writing the other one's number over it.
+    const json = JSON.parse(Buffer.from(authorization.slice(5), "base64url").toString());
+    const forged = Buffer.from(JSON.stringify({ ...json, cluster: "8" })).toString("base64url");
+    const refused = await send(other, { ...headers, authorization: `Leat ${forged}` });
+    assert.deepEqual([refused.statusCode, refused.json().error.code], [401, "AUTH_SIGNATURE_WRONG"]);
+  });
+
   it("takes a signed request without a body", async () => {
     const parts = { method: "GET", target: "/v1/streams", body: new Uint8Array() };
     const issuedAt = BigInt(Math.floor(clock.nowMs() / 1_000));
-    const authorization = await signApiRequest(signer, domain, parts, issuedAt, bytesToHex(randomBytes(32)));
+    const authorization = await signApiRequest(signer, domain, parts, {
+      cluster: 7n,
+      issuedAt,
+      nonce: bytesToHex(randomBytes(32)),
+    });
     const response = await app.inject({ url: "/v1/streams", headers: { authorization } });
     assert.deepEqual(response.json(), { account: signer.address });
   });
@@ -120,7 +157,11 @@ describe("http/auth", () => {
   it("says of a malformed or malleable signature that it is one", async () => {
     const parts = { method: "GET", target: "/v1/streams", body: new Uint8Array() };
     const issuedAt = BigInt(Math.floor(clock.nowMs() / 1_000));
-    const good = await signApiRequest(signer, domain, parts, issuedAt, bytesToHex(randomBytes(32)));
+    const good = await signApiRequest(signer, domain, parts, {
+      cluster: 7n,
+      issuedAt,
+      nonce: bytesToHex(randomBytes(32)),
+    });
     const json = JSON.parse(Buffer.from(good.slice(5), "base64url").toString()) as { signature: string };
     const s = order - BigInt(`0x${json.signature.slice(66, 130)}`);
     const mirror = `${json.signature.slice(0, 66)}${s.toString(16).padStart(64, "0")}${json.signature.endsWith("1b") ? "1c" : "1b"}`;

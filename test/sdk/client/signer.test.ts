@@ -75,7 +75,8 @@ describe("signers of a buyer's own", () => {
       const nonce = `0x${"07".repeat(32)}` as Hex;
       const key = nobleStatements.createSigner(new Uint8Array(32).fill(1));
       const own = toStatementSigner(adapt(make(keyOf(0))));
-      const [ours, theirs] = await Promise.all([key, own].map((one) => signApiRequest(one, domain, parts, 9n, nonce)));
+      const facts = { cluster: 7n, issuedAt: 9n, nonce };
+      const [ours, theirs] = await Promise.all([key, own].map((one) => signApiRequest(one, domain, parts, facts)));
       assert.equal(theirs, ours);
     });
   }

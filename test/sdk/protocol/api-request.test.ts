@@ -7,13 +7,14 @@ import { nobleStatements } from "../../../sdk/protocol/statements.ts";
 
 const domain = createDomain(31337, `0x${"11".repeat(20)}`);
 const signer = nobleStatements.createSigner(new Uint8Array(32).fill(7));
+const facts = { cluster: 7n, issuedAt: 1_700_000_000n, nonce: `0x${"22".repeat(32)}` } as const;
 const parts = { method: "POST", target: "/v1/streams?x=1", body: new TextEncoder().encode('{"a":1}') };
 
 describe("a signed API request", () => {
   it("comes back from its header with the account that signed", async () => {
-    const header = await signApiRequest(signer, domain, parts, 1_700_000_000n, `0x${"22".repeat(32)}`);
+    const header = await signApiRequest(signer, domain, parts, facts);
     const parsed = parseApiRequest(header);
-    assert.equal(parsed.account, signer.address);
+    assert.deepEqual([parsed.account, parsed.value.cluster], [signer.address, 7n]);
     assert.equal(parsed.value.requestHash, hashRequest(parts));
     nobleStatements.verifySigned(apiRequestStructure, domain, parsed, signer.address);
   });

@@ -58,7 +58,7 @@ describe("rest", () => {
     const idempotency = new SqlIdempotencyStore(database, clock);
     const chain = new MemoryChannelView(0n);
     const delegates = new AllottedDelegates({ chain, clock, payee: clusterAccount, tokens: [usdc] });
-    const auth = { domain, statements: nativeStatements, delegates, clock };
+    const auth = { domain, cluster: 1n, statements: nativeStatements, delegates, clock };
     await registerStreamRoutes(app, { balancer, idempotency, ...auth }, limits);
     await registerMarketRoutes(app, { balancer }, limits);
     const resolve = async () => [{ address: "203.0.114.7", family: 4 }];
@@ -84,7 +84,11 @@ describe("rest", () => {
     const parts = { method, target: url, body: new TextEncoder().encode(payload) };
     const issuedAt = BigInt(Math.floor(market.clock.nowMs() / 1_000));
     const { signer } = options.as ?? buyer;
-    const authorization = await signApiRequest(signer, domain, parts, issuedAt, bytesToHex(randomBytes(32)));
+    const authorization = await signApiRequest(signer, domain, parts, {
+      cluster: 1n,
+      issuedAt,
+      nonce: bytesToHex(randomBytes(32)),
+    });
     return app.inject({
       method,
       url,

@@ -46,7 +46,7 @@ describe("stream actions", () => {
     const tokens = { LPT: other, USDC: other };
     const registries = { operatorRegistry: other, clusterRegistry: other, accessManager: other, stakeToken: other };
     const deployment = { chainId: 31337, escrow, ...registries, tokens, deployedAtBlock: 0n };
-    caller = { client: { clusterUrl, deployment }, signer };
+    caller = { client: { clusterUrl, deployment }, cluster: 7n, signer };
   });
 
   afterEach(() => new Promise((resolve) => server.close(resolve)));
@@ -60,6 +60,7 @@ describe("stream actions", () => {
     for (const { method, target, headers, body } of heard) {
       const signed = parseApiRequest(headers.authorization!);
       nobleStatements.verifySigned(apiRequestStructure, createDomain(31337, escrow), signed, signer.address);
+      assert.equal(signed.value.cluster, 7n);
       assert.equal(signed.value.requestHash, hashRequest({ method, target, body }));
       assert.equal(headers["idempotency-key"], "key-1");
       assert.equal(JSON.parse(body.toString()).unsignedBudgetBytes, "12");
