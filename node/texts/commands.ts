@@ -90,6 +90,10 @@ export const commandTexts = {
     happened: "the deployer {account} has {foundWei|ether} ether, and up to {wantedWei|ether} are needed",
     todo: "send the rest to it",
   },
+  DEPLOY_FEES_HIGH: {
+    happened: "gas costs {feeWei|gwei} gwei, and {step} may be signed at {ceilingWei|gwei} at most",
+    todo: "call again with the same options when it is cheaper, or with a higher --max-fee-gwei: it goes on where it is",
+  },
   DEPLOY_NOT_CONFIRMED: {
     happened: "nothing was deployed: nobody said yes",
     todo: "answer y, or give --yes where nobody can answer",

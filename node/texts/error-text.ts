@@ -21,7 +21,7 @@ export type ErrorTexts = Readonly<Record<string, ErrorText>>;
 /** Whoever throws the code knows more than a text could: its sentence holds all. */
 export const saidByThrower: ErrorText = {};
 
-const decimalsBy: Readonly<Record<string, number>> = { ether: 18, exact: 30 };
+const decimalsBy: Readonly<Record<string, number>> = { ether: 18, gwei: 9, exact: 30 };
 
 /** One sentence for people: what happened, then what to do. The code is not in it. */
 export function describeError(error: CodedError<ErrorDetail>, texts: ErrorTexts): string {

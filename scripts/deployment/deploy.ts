@@ -24,6 +24,8 @@ export interface Cost {
   readonly steps: number;
   readonly gas: bigint;
   readonly feeWei: bigint;
+  /** The highest price of gas that may be paid, where the price rises meanwhile. */
+  readonly ceilingWei: bigint;
   /** What a rollup takes for the data of all of them, beside gas. */
   readonly dataWei: bigint;
   readonly balanceWei: bigint;
@@ -48,6 +50,8 @@ export interface DeployResult {
 /** As often as a reorganisation may take transactions out of their blocks before something else must be wrong. */
 const maxRounds = 10;
 const pollMs = 500;
+/** Times the price that is shown: what no block takes is sent up to three times as dear. */
+const DEFAULT_CEILING = 4n;
 const decimalsOf = { USDC: 6, LPT: 18 } as const;
 
 /** Everything that `scripts/deploy` does. @throws DEPLOY_…, KEY_…, NETWORK_INVALID, CONFIG_FILE_UNREADABLE */
@@ -74,8 +78,9 @@ export async function deploy(command: DeployCommand, io: DeployIo): Promise<Depl
   if (existsSync(out) && !existsSync(journalPath)) throw new DeployError({ code: "DEPLOY_FILE_EXISTS", path: out });
   if (command.dryRun) {
     const journal = existsSync(journalPath) ? await FileJournal.open(journalPath) : new MemoryJournal();
-    const { plan, run } = await prepare({ command, network, publicClient, account, journal, journalPath, io });
-    const cost = await costOf(plan, run, network);
+    const work = { command, network, publicClient, account, journal, journalPath, io };
+    const { plan, run } = await prepare(work);
+    const cost = await costOf(plan, run, work);
     return { network: network.name, file: undefined, plan, cost, checks: 0 };
   }
   const unlock = await holdLockFile(`${journalPath}.pid`, (pid) => {
@@ -113,7 +118,7 @@ async function carryOut(work: Work, out: string): Promise<DeployResult> {
   if (existsSync(out) && (await readFile(out, "utf8")) !== text) {
     throw new DeployError({ code: "DEPLOY_FILE_EXISTS", path: out });
   }
-  const cost = await costOf(plan, run, network);
+  const cost = await costOf(plan, run, work);
   if (cost.steps > 0) {
     const wantedWei = cost.gas * cost.feeWei + cost.dataWei;
     if (cost.balanceWei < wantedWei) {
@@ -125,7 +130,8 @@ async function carryOut(work: Work, out: string): Promise<DeployResult> {
   if (journal.beginning === undefined) {
     await journal.begin({ planHash: plan.hash, firstNonce: plan.settings.firstNonce, deployedAtBlock });
   }
-  await runToDepth(plan, run, network.confirmedDepth, command.patienceMs);
+  const { ceilingWei } = cost;
+  await runToDepth(plan, { ...run, ceilingWei }, network.confirmedDepth, command.patienceMs);
   const { checks } = await verifyDeployment(publicClient, plan, deployedAtBlock);
   await writeFileAtomic(out, text);
   io.say(`${checks} facts read back from the chain; wrote ${out}`);
@@ -207,7 +213,8 @@ async function waitForDepth({ publicClient }: RunOptions, block: bigint, patienc
   return false;
 }
 
-async function costOf(plan: Plan, run: RunOptions, { dataFee = "included" }: Network): Promise<Cost> {
+async function costOf(plan: Plan, run: RunOptions, { network, command }: Work): Promise<Cost> {
+  const { dataFee = "included" } = network;
   const [{ gas, steps, dataBytes }, fees, balanceWei] = await Promise.all([
     estimateGas(plan, run),
     readFees(run.publicClient),
@@ -218,7 +225,9 @@ async function costOf(plan: Plan, run: RunOptions, { dataFee = "included" }: Net
     Promise.all(dataBytes.map((bytes) => dataFeeOf(run.publicClient, dataFee).of(bytes))),
   );
   const dataWei = dataFees.reduce((sum, fee) => sum + fee, 0n);
-  return { gas, steps, balanceWei, dataWei, feeWei: fees.type === "legacy" ? fees.gasPrice : fees.maxFeePerGas };
+  const feeWei = fees.type === "legacy" ? fees.gasPrice : fees.maxFeePerGas;
+  const ceilingWei = command.maxFeeWei ?? feeWei * DEFAULT_CEILING;
+  return { gas, steps, balanceWei, dataWei, feeWei, ceilingWei };
 }
 
 async function connect(network: Network, env: DeployIo["env"]): Promise<PublicClient> {

@@ -14,6 +14,8 @@ export class DeployError extends CodedError<
   | { code: "DEPLOY_CHAIN_WRONG"; wanted: number; found: number }
   | { code: "DEPLOY_TOKEN_WRONG"; token: Address; name: string; reason: string }
   | { code: "DEPLOY_GAS_SHORT"; account: Address; wantedWei: bigint; foundWei: bigint }
+  /** A price of gas, and the highest that may be paid. */
+  | { code: "DEPLOY_FEES_HIGH"; step: string; feeWei: bigint; ceilingWei: bigint }
   | { code: "DEPLOY_NOT_CONFIRMED" }
   | { code: "DEPLOY_JOURNAL_INVALID"; path: string; reason: string }
   | { code: "DEPLOY_PLAN_CHANGED"; path: string; wanted: Hex; found: Hex }

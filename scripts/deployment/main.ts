@@ -44,12 +44,13 @@ function describe({ network, file, plan, cost, checks }: DeployResult) {
   return { network, file, checks, firstNonce: plan.settings.firstNonce, deployment: plan.deployment, cost };
 }
 
-function showPlan(plan: Plan, { gas, steps, feeWei, dataWei, balanceWei }: Cost): string {
+function showPlan(plan: Plan, { gas, steps, feeWei, ceilingWei, dataWei, balanceWei }: Cost): string {
   const data = dataWei === 0n ? "" : ` and ${formatEther(dataWei)} ether for their data`;
   const lines = [
     `deployer ${plan.settings.deployer}, from nonce ${plan.settings.firstNonce}, on chain ${plan.settings.chainId}`,
     ...plan.steps.map((step, at) => `  ${at + 1} ${step.name}${step.creates ? ` at ${step.creates}` : ""}`),
     `${steps} transactions to send: at most ${gas} gas at ${formatGwei(feeWei)} gwei${data}, ${formatEther(gas * feeWei + dataWei)} of ${formatEther(balanceWei)} ether`,
+    `where the price of gas rises meanwhile, nothing is signed above ${formatGwei(ceilingWei)} gwei`,
   ];
   return `${lines.join("\n")}\n`;
 }

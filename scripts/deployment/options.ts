@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { parseGwei } from "viem";
 import { type Address, isHex } from "../../sdk/protocol/hex.ts";
 import { readTypedAddress } from "../../sdk/protocol/typed-address.ts";
 import { DeployError } from "./errors.ts";
@@ -15,6 +16,8 @@ export interface DeployCommand {
   readonly thawSeconds: bigint;
   readonly developmentTokens: boolean;
   readonly patienceMs: number;
+  /** No transaction is signed at a higher price of gas. Absent: four times the price that was shown. */
+  readonly maxFeeWei: bigint | undefined;
   readonly dryRun: boolean;
   readonly yes: boolean;
   readonly json: boolean;
@@ -34,6 +37,7 @@ export const usage = `Deploys all contracts to an EVM chain, checks them against
   --thaw N                 seconds of every wait for stakes and reserves, fixed for ever (default: 604800)
   --development-tokens     deploys tokens that anybody can mint; only for a network file without tokens
   --patience N             seconds until a transaction that is in no block is sent with a higher fee (default: 90)
+  --max-fee-gwei N         signs nothing at a higher price of gas (default: four times the price that it shows)
   --yes                    does not ask before it spends
   --dry-run                shows addresses, gas and cost, and sends nothing
   --json                   prints one JSON object on the last line
@@ -52,6 +56,7 @@ const options = {
   "governance-delay": { type: "string" },
   thaw: { type: "string" },
   patience: { type: "string" },
+  "max-fee-gwei": { type: "string" },
   "development-tokens": { type: "boolean" },
   yes: { type: "boolean" },
   "dry-run": { type: "boolean" },
@@ -92,6 +97,10 @@ export function parseOptions(argv: readonly string[]): DeployCommand | "help" {
   };
   const network = required("network", "file or name of a network");
   const keyFile = required("key", "file of the deployer's key");
+  const maxFee = text("max-fee-gwei");
+  if (maxFee !== undefined && !/^[0-9]{1,9}(\.[0-9]{1,9})?$/.test(maxFee)) {
+    throw invalid("max-fee-gwei", "gwei such as 30 or 0.05", maxFee);
+  }
   const governor = address("governor", required("governor", "address that governs"));
   return {
     network,
@@ -106,6 +115,7 @@ export function parseOptions(argv: readonly string[]): DeployCommand | "help" {
     thawSeconds: BigInt(seconds("thaw", text("thaw") ?? "604800", 3_600, 28 * 86_400)),
     developmentTokens: values["development-tokens"] === true,
     patienceMs: seconds("patience", text("patience") ?? "90", 1, 3_600) * 1_000,
+    maxFeeWei: maxFee === undefined ? undefined : parseGwei(maxFee),
     dryRun: values["dry-run"] === true,
     yes: values.yes === true,
     json: values.json === true,

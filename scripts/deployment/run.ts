@@ -4,6 +4,7 @@ import {
   keccak256,
   type LocalAccount,
   type PublicClient,
+  parseTransaction,
   size,
   type TransactionReceipt,
   TransactionReceiptNotFoundError,
@@ -24,6 +25,8 @@ export interface RunOptions {
   readonly patienceMs: number;
   /** How often it is sent with a higher fee before giving up. */
   readonly raises: number;
+  /** Nothing is signed at a higher price of gas. */
+  readonly ceilingWei?: bigint;
   readonly onStep?: (step: Step, at: number, receipt: TransactionReceipt) => void;
 }
 
@@ -37,7 +40,7 @@ const looksAfterNonce = 5;
  * Sends what is not in a block yet and waits for all of it. Killed anywhere and called again with the same plan and
  * journal, it goes on: a step's nonce is fixed, what was signed for it is sent again as it was, and a nonce is used once.
  * @throws DEPLOY_RPC_UNREACHABLE, DEPLOY_GAS_SHORT, DEPLOY_NONCE_TAKEN, DEPLOY_REVERTED, DEPLOY_REFUSED,
- * DEPLOY_NOT_CONFIRMED_IN_TIME
+ * DEPLOY_FEES_HIGH, DEPLOY_NOT_CONFIRMED_IN_TIME
  */
 export async function runPlan(plan: Plan, options: RunOptions): Promise<readonly TransactionReceipt[]> {
   const receipts: TransactionReceipt[] = [];
@@ -106,17 +109,20 @@ async function sign(plan: Plan, at: number, options: RunOptions, last: Attempt |
   const request = { to: step.to, data: step.data };
   const gas = atOnce ? step.gas : ((await estimateNow(step, options)) * gasMarginPercent) / 100n;
   const fees = await readFees(publicClient);
-  const lowest = last === undefined ? 0n : (last.feeWei * raisePercent) / 100n + 1n;
-  const raise = (fee: bigint) => (fee > lowest ? fee : lowest);
   const priced =
     fees.type === "legacy"
-      ? { type: "legacy" as const, gasPrice: raise(fees.gasPrice) }
+      ? { type: "legacy" as const, gasPrice: raise(fees.gasPrice, last?.feeWei) }
       : {
           type: "eip1559" as const,
-          maxFeePerGas: raise(fees.maxFeePerGas),
-          // The tip must rise as well, and never above the whole.
-          maxPriorityFeePerGas: last === undefined ? fees.maxPriorityFeePerGas : raise(fees.maxPriorityFeePerGas),
+          maxFeePerGas: raise(fees.maxFeePerGas, last?.feeWei),
+          // The tip must rise as well, from what it was: all above the base fee would go to the block's maker.
+          maxPriorityFeePerGas: raise(fees.maxPriorityFeePerGas, last && tipOf(last)),
         };
+  const feeWei = priced.type === "legacy" ? priced.gasPrice : priced.maxFeePerGas;
+  const { ceilingWei } = options;
+  if (ceilingWei !== undefined && feeWei > ceilingWei) {
+    throw new DeployError({ code: "DEPLOY_FEES_HIGH", step: step.name, feeWei, ceilingWei });
+  }
   const raw = (await account.signTransaction({
     ...request,
     ...priced,
@@ -124,10 +130,19 @@ async function sign(plan: Plan, at: number, options: RunOptions, last: Attempt |
     nonce,
     gas,
   })) as Hex;
-  const feeWei = priced.type === "legacy" ? priced.gasPrice : priced.maxFeePerGas;
   const attempt = { step: at, hash: keccak256(raw), raw, feeWei };
   await journal.add(attempt);
   return attempt;
+}
+
+/** What an endpoint takes in place of another transaction's fee. */
+function raise(feeWei: bigint, lastWei: bigint | undefined): bigint {
+  const lowest = lastWei === undefined ? 0n : (lastWei * raisePercent) / 100n + 1n;
+  return feeWei > lowest ? feeWei : lowest;
+}
+
+function tipOf({ raw }: Attempt): bigint | undefined {
+  return parseTransaction(raw).maxPriorityFeePerGas;
 }
 
 async function broadcast(plan: Plan, at: number, attempt: Attempt, options: RunOptions): Promise<void> {

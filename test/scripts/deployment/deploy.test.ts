@@ -5,7 +5,15 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createTestClient, createWalletClient, encodeFunctionData, http, publicActions, toHex } from "viem";
+import {
+  createTestClient,
+  createWalletClient,
+  encodeFunctionData,
+  http,
+  parseTransaction,
+  publicActions,
+  toHex,
+} from "viem";
 import { mnemonicToAccount, privateKeyToAccount } from "viem/accounts";
 import { foundry } from "viem/chains";
 import { type DeployIo, type DeployResult, deploy } from "../../../scripts/deployment/deploy.ts";
@@ -123,10 +131,23 @@ describe("scripts/deploy", function () {
     // The first transaction is sent, waits for a block that does not come, and is sent again.
     await rule.whenHit(2);
     const sent = proxy.calls.filter(({ method }) => method === "eth_sendRawTransaction").map(({ params }) => params[0]);
-    assert.notEqual(sent[0], sent[1]);
+    const [first, second] = sent.map((raw) => parseTransaction(raw as Hex));
+    assert.equal(second!.maxFeePerGas, (first!.maxFeePerGas! * 125n) / 100n + 1n);
+    assert.equal(second!.maxPriorityFeePerGas, (first!.maxPriorityFeePerGas! * 125n) / 100n + 1n);
     await chain().setAutomine(true);
     await chain().mine({ blocks: 1 });
     const { plan } = await done;
+    assert.equal(await chain().getTransactionCount({ address: deployer.address }), plan.steps.length);
+  });
+
+  it("signs nothing at a higher price than it may, and goes on when gas is cheaper", async () => {
+    const when = () => proxy.count("eth_sendRawTransaction") >= 2;
+    proxy.fault("eth_maxPriorityFeePerGas", { kind: "answer", result: () => toHex(10n ** 12n) }, { when });
+    await refuses(run(), { code: "DEPLOY_FEES_HIGH" });
+    assert.equal(await chain().getTransactionCount({ address: deployer.address }), 2);
+    proxy.heal();
+    await refuses(run("--max-fee-gwei", "0.0001"), { code: "DEPLOY_FEES_HIGH", ceilingWei: 100_000n });
+    const { plan } = await run();
     assert.equal(await chain().getTransactionCount({ address: deployer.address }), plan.steps.length);
   });
 
@@ -304,6 +325,7 @@ describe("scripts/deploy options", () => {
     for (const bad of [
       ["--governance-delay", "3599"],
       ["--thaw", "60"],
+      ["--max-fee-gwei", "many"],
       ["--thaw", "-1"],
       ["--treasury", "0x00"],
       ["--out"],
