@@ -15,7 +15,11 @@ contract DevelopmentUsdc is DevelopmentToken, IERC3009 {
         "TransferWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)"
     );
 
+    bytes32 private constant _CANCEL_TYPE_HASH =
+        keccak256("CancelAuthorization(address authorizer,bytes32 nonce)");
+
     event AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce);
+    event AuthorizationCanceled(address indexed authorizer, bytes32 indexed nonce);
 
     error DevelopmentUsdcCallerNotPayee(address payee);
     error DevelopmentUsdcAuthorizationTime(uint256 validAfter, uint256 validBefore);
@@ -70,6 +74,12 @@ contract DevelopmentUsdc is DevelopmentToken, IERC3009 {
         _useAuthorization(_TRANSFER_TYPE_HASH, from, to, value, validAfter, validBefore, nonce, v, r, s);
     }
 
+    /// @notice Ends what `authorizer` authorised and nobody used, by its signature; anybody may call.
+    function cancelAuthorization(address authorizer, bytes32 nonce, uint8 v, bytes32 r, bytes32 s) external {
+        _endNonce(keccak256(abi.encode(_CANCEL_TYPE_HASH, authorizer, nonce)), authorizer, nonce, v, r, s);
+        emit AuthorizationCanceled(authorizer, nonce);
+    }
+
     /// @dev The two kinds share their nonces, as in USDC, and the transfer's event follows that of the nonce.
     function _useAuthorization(
         bytes32 typeHash,
@@ -86,13 +96,18 @@ contract DevelopmentUsdc is DevelopmentToken, IERC3009 {
         if (block.timestamp <= validAfter || block.timestamp >= validBefore) {
             revert DevelopmentUsdcAuthorizationTime(validAfter, validBefore);
         }
-        if (authorizationState[from][nonce]) revert DevelopmentUsdcAuthorizationUsed(from, nonce);
-        bytes32 hash = keccak256(abi.encode(typeHash, from, to, value, validAfter, validBefore, nonce));
-        address signer = ECDSA.recover(_hashTypedDataV4(hash), v, r, s);
-        if (signer != from) revert DevelopmentUsdcAuthorizationSigner(from, signer);
-        authorizationState[from][nonce] = true;
+        _endNonce(
+            keccak256(abi.encode(typeHash, from, to, value, validAfter, validBefore, nonce)), from, nonce, v, r, s
+        );
         emit AuthorizationUsed(from, nonce);
         _transfer(from, to, value);
+    }
+
+    function _endNonce(bytes32 structHash, address from, bytes32 nonce, uint8 v, bytes32 r, bytes32 s) private {
+        if (authorizationState[from][nonce]) revert DevelopmentUsdcAuthorizationUsed(from, nonce);
+        address signer = ECDSA.recover(_hashTypedDataV4(structHash), v, r, s);
+        if (signer != from) revert DevelopmentUsdcAuthorizationSigner(from, signer);
+        authorizationState[from][nonce] = true;
     }
 
     function _update(address from, address to, uint256 value) internal override {

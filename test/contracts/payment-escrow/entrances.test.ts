@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { encodeAbiParameters, keccak256, stringToHex } from "viem";
+import { encodeAbiParameters, keccak256, parseAbi, parseEventLogs, stringToHex } from "viem";
 import { type Hex, toAddress } from "../../../sdk/protocol/hex.ts";
 import { permitTypes } from "../../../sdk/protocol/permit.ts";
 import { type Actor, assertReverts, day, never, useWorld } from "../support/world.ts";
@@ -14,6 +14,18 @@ const receiveTypes = {
     { name: "nonce", type: "bytes32" },
   ],
 } as const;
+const cancelTypes = {
+  CancelAuthorization: [
+    { name: "authorizer", type: "address" },
+    { name: "nonce", type: "bytes32" },
+  ],
+} as const;
+const cancelAbi = parseAbi([
+  "function cancelAuthorization(address authorizer, bytes32 nonce, uint8 v, bytes32 r, bytes32 s)",
+  "event AuthorizationCanceled(address indexed authorizer, bytes32 indexed nonce)",
+  "error DevelopmentUsdcAuthorizationUsed(address from, bytes32 nonce)",
+  "error DevelopmentUsdcAuthorizationSigner(address wanted, address found)",
+]);
 const salt = `0x${"5a".repeat(32)}` as Hex;
 const tagOf = (name: string) => keccak256(stringToHex(name));
 
@@ -159,6 +171,28 @@ describe("payment escrow: ways in", () => {
     assert.equal(await world().balance(buyer.address), 700n);
     await assert.rejects(deposit(authorization));
     assert.equal(await world().pool(buyer.address), 300n);
+  });
+
+  it("takes no authorised deposit that its signer has cancelled, which nobody else can", async () => {
+    const nonce = depositNonce(buyer.address);
+    const cancel = async (signer: Actor) => {
+      const message = { authorizer: buyer.address, nonce };
+      const { account } = signer.wallet;
+      const named = { domain: domainOf(), types: cancelTypes, primaryType: "CancelAuthorization" } as const;
+      const { v, r, s } = split(await signer.wallet.signTypedData({ account, ...named, message }));
+      const call = { address: world().usdc, abi: cancelAbi, functionName: "cancelAuthorization" } as const;
+      const hash = await anybody.wallet.writeContract({ ...call, args: [buyer.address, nonce, v, r, s] });
+      return world().chain.publicClient.waitForTransactionReceipt({ hash });
+    };
+    await assert.rejects(cancel(anybody), /DevelopmentUsdcAuthorizationSigner/);
+    const { logs } = await cancel(buyer);
+    assert.deepEqual(
+      parseEventLogs({ abi: cancelAbi, logs }).map(({ args }) => [toAddress(args.authorizer), args.nonce]),
+      [[buyer.address, nonce]],
+    );
+    await assert.rejects(cancel(buyer), /DevelopmentUsdcAuthorizationUsed/);
+    await assert.rejects(deposit(await authorize(nonce)), /DevelopmentUsdcAuthorizationUsed/);
+    assert.equal(await world().balance(buyer.address), 1_000n);
   });
 
   it("cannot be made to credit or reserve for another than was meant", async () => {
