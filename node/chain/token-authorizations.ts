@@ -1,7 +1,7 @@
 import type { TransferAuthorization } from "@leat/sdk/protocol/eip3009.ts";
 import { type Address, type Hex, hexToBytes, toAddress } from "@leat/sdk/protocol/hex.ts";
 import { toCompactSignature } from "@leat/sdk/protocol/statements.ts";
-import { type PublicClient, parseAbi, parseAbiItem, parseEventLogs } from "viem";
+import { encodeEventTopics, numberToHex, type PublicClient, parseAbi, parseEventLogs } from "viem";
 import { ChainError, reasonOf } from "./errors.ts";
 import type { ContractCall } from "./sender.ts";
 
@@ -14,11 +14,15 @@ const tokenAbi = parseAbi([
   "event Transfer(address indexed from, address indexed to, uint256 value)",
 ]);
 
-const usedEvent = parseAbiItem("event AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce)");
+/** What ends a nonce: its use, or its signer's word that there will be none. */
+const endAbi = parseAbi([
+  "event AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce)",
+  "event AuthorizationCanceled(address indexed authorizer, bytes32 indexed nonce)",
+]);
 
 /** Blocks searched at once: public endpoints refuse more than some thousands. */
 const PAGE_BLOCKS = 2_000n;
-/** Blocks before the noted one that are searched too: an endpoint that lags, or a reorganisation, may move a use there. */
+/** Blocks on either side that are searched too: an endpoint that lags, or a reorganisation, may move a use there. */
 const MARGIN_BLOCKS = 64n;
 
 /** Nonces that one query asks for. */
@@ -30,7 +34,7 @@ export interface WantedUse {
   readonly fromBlock: bigint;
 }
 
-/** How a nonce was used. */
+/** How a nonce was used. One that was cancelled is used for nothing. */
 export interface AuthorizationUse {
   readonly transaction: Hex;
   readonly blockNumber: bigint;
@@ -83,17 +87,20 @@ export class TokenAuthorizations {
     return (await this.findUses([wanted]))[0];
   }
 
-  /** Looks for the uses of many nonces with the queries of one; in the order asked for. */
-  async findUses(wanted: readonly WantedUse[]): Promise<(AuthorizationUse | undefined)[]> {
+  /**
+   * Looks for the uses of many nonces with the queries of one; in the order asked for. Of what has ended long ago only
+   * the time in which it could be used is searched: a cancellation after that is not found.
+   */
+  async findUses(wanted: readonly WantedUse[], signal?: AbortSignal): Promise<(AuthorizationUse | undefined)[]> {
     if (wanted.length === 0) return [];
     const uses: (AuthorizationUse | undefined)[] = [];
-    const { blockNumber: newest } = await this.head();
+    const newest = await this.head();
     for (let at = 0; at < wanted.length; at += NONCES_AT_ONCE) {
       const part = wanted.slice(at, at + NONCES_AT_ONCE);
-      const logs = await this.#findUsed(part, newest);
+      const logs = await this.#findEnds(part, newest, signal);
       for (const { authorization } of part) {
         const { from, nonce } = authorization;
-        const log = logs.find(({ args }) => args.nonce === nonce && toAddress(args.authorizer!) === from);
+        const log = logs.find(({ args }) => args.nonce === nonce && toAddress(args.authorizer) === from);
         uses.push(log && (await this.#readUse(log, authorization)));
       }
     }
@@ -117,25 +124,65 @@ export class TokenAuthorizations {
   }
 
   /** The queries match any of the owners with any of the nonces: what is not wanted of that is left out. */
-  async #findUsed(wanted: readonly WantedUse[], newest: bigint) {
+  async #findEnds(wanted: readonly WantedUse[], newest: ChainHead, signal?: AbortSignal): Promise<EndLog[]> {
     const pairs = new Set(wanted.map(({ authorization: { from, nonce } }) => `${from}/${nonce}`));
     const authorizer = [...new Set(wanted.map(({ authorization }) => authorization.from))];
     const nonce = [...new Set(wanted.map(({ authorization }) => authorization.nonce))];
     const earliest = wanted.map(({ fromBlock }) => fromBlock).reduce(min);
-    const found = [];
-    for (let first = earliest > MARGIN_BLOCKS ? earliest - MARGIN_BLOCKS : 0n; first <= newest; first += PAGE_BLOCKS) {
-      const range = { fromBlock: first, toBlock: min(first + PAGE_BLOCKS - 1n, newest) };
-      const query = { address: this.token, event: usedEvent, args: { authorizer, nonce }, ...range } as const;
-      const logs = await ask("eth_getLogs", this.#client.getLogs(query));
-      found.push(...logs.filter(({ args }) => pairs.has(`${toAddress(args.authorizer!)}/${args.nonce}`)));
+    const begin = earliest > MARGIN_BLOCKS ? earliest - MARGIN_BLOCKS : 0n;
+    const endSeconds = wanted.map(({ authorization }) => authorization.validBefore).reduce(max);
+    const end = await this.#findLastBlock(begin, newest, endSeconds, signal);
+    const found: EndLog[] = [];
+    for (let first = begin; first <= end; first += PAGE_BLOCKS) {
+      signal?.throwIfAborted();
+      const logs = await this.#readEnds(authorizer, nonce, first, min(first + PAGE_BLOCKS - 1n, end));
+      found.push(...logs.filter(({ args }) => pairs.has(`${toAddress(args.authorizer)}/${args.nonce}`)));
       if (found.length >= pairs.size) break;
     }
     return found;
   }
 
+  /** Where nothing that ends at `endSeconds` can be used any more, about a page late at most; the newest block before. */
+  async #findLastBlock(
+    begin: bigint,
+    { blockNumber, timestamp }: ChainHead,
+    endSeconds: bigint,
+    signal?: AbortSignal,
+  ): Promise<bigint> {
+    if (timestamp < endSeconds) return blockNumber;
+    let before = begin;
+    let after = blockNumber;
+    while (after - before > PAGE_BLOCKS) {
+      signal?.throwIfAborted();
+      const middle = (before + after) / 2n;
+      const block = await ask("eth_getBlockByNumber", this.#client.getBlock({ blockNumber: middle }));
+      if (block.timestamp < endSeconds) before = middle;
+      else after = middle;
+    }
+    return min(after + MARGIN_BLOCKS, blockNumber);
+  }
+
+  /** Both events by one query. */
+  async #readEnds(
+    authorizer: readonly Address[],
+    nonce: readonly Hex[],
+    first: bigint,
+    last: bigint,
+  ): Promise<EndLog[]> {
+    const args = { authorizer: [...authorizer], nonce: [...nonce] };
+    const [used, ...indexed] = encodeEventTopics({ abi: endAbi, eventName: "AuthorizationUsed", args });
+    const [cancelled] = encodeEventTopics({ abi: endAbi, eventName: "AuthorizationCanceled" });
+    const topics = [[used, cancelled] as Hex[], ...indexed];
+    const range = { fromBlock: numberToHex(first), toBlock: numberToHex(last) };
+    const params = [{ address: this.token, topics, ...range }] as const;
+    const logs = await ask("eth_getLogs", this.#client.request({ method: "eth_getLogs", params: [...params] }));
+    return parseEventLogs({ abi: endAbi, logs }) as EndLog[];
+  }
+
   /** What the transaction of that event did with the nonce. */
-  async #readUse(used: UsedLog, { from, to, value }: TransferAuthorization): Promise<AuthorizationUse> {
-    const { transactionHash: transaction, blockNumber, logIndex } = used;
+  async #readUse(end: EndLog, { from, to, value }: TransferAuthorization): Promise<AuthorizationUse> {
+    const { transactionHash: transaction, blockNumber, logIndex } = end;
+    if (end.eventName === "AuthorizationCanceled") return { transaction, blockNumber, paid: false };
     const receipt = await ask("eth_getTransactionReceipt", this.#client.getTransactionReceipt({ hash: transaction }));
     const transfers = parseEventLogs({ abi: tokenAbi, eventName: "Transfer", logs: receipt.logs });
     // The token announces the nonce and, directly after it, the transfer that it was used for.
@@ -151,7 +198,9 @@ export class TokenAuthorizations {
   }
 }
 
-interface UsedLog {
+interface EndLog {
+  readonly eventName: "AuthorizationUsed" | "AuthorizationCanceled";
+  readonly args: { readonly authorizer: Address; readonly nonce: Hex };
   readonly transactionHash: Hex;
   readonly blockNumber: bigint;
   readonly logIndex: number;
@@ -159,6 +208,10 @@ interface UsedLog {
 
 function min(left: bigint, right: bigint): bigint {
   return left < right ? left : right;
+}
+
+function max(left: bigint, right: bigint): bigint {
+  return left > right ? left : right;
 }
 
 /** Either form of a checked signature as EIP-3009 takes it. */

@@ -3,8 +3,10 @@ import { request } from "node:http";
 import { connect, createServer, type Socket } from "node:net";
 import type { NodeKey } from "@leat/node/kernel/keys.ts";
 import type { Database } from "@leat/node/store/database.ts";
+import { PrepaidStore } from "@leat/node/store/prepaid.ts";
 import type { LevelVoucherStore } from "@leat/node/store/vouchers.ts";
 import type { Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import { zeroHash } from "@leat/sdk/protocol/hex.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import { readMedia } from "@leat/transcoder/tools/media.ts";
 import { TestStream } from "./hls-stream.ts";
@@ -70,6 +72,15 @@ export function useX402() {
       const { stream, database, vouchers } = scene;
       const node = await startX402Node(scene.market, { stream, database, vouchers, ...changes });
       nodes.push(node);
+      return node;
+    },
+
+    /** Starts a node and waits until its first look at what is open is over: at its end it drops tokens that ended. */
+    async startAndLook(changes: Changes = {}): Promise<X402Node> {
+      const store = new PrepaidStore(scene.database, scene.market.anvil.deployment.tokens.USDC);
+      await store.putToken({ id: "ended", payer: scene.market.account, secretHash: zeroHash, expiresAt: 0 }, 1);
+      const node = await scene.start(changes);
+      await scene.until(async () => (await store.token("ended")) === undefined);
       return node;
     },
 

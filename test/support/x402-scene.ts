@@ -49,6 +49,7 @@ export interface X402NodeOptions {
   readonly sender?: (real: ChainSender) => Pick<ChainSender, "send">;
   /** Where the token is read; default: the market's chain. */
   readonly rpcUrl?: string;
+  readonly callTimeoutMs?: number;
   readonly clock?: Clock;
   /** Base units of USDC that an ether is worth. */
   readonly perNative?: bigint;
@@ -70,7 +71,8 @@ export async function startX402Node(market: MoneyMarket, options: X402NodeOption
   const { stream, database, vouchers, clock = systemClock } = options;
   const asset = deployment.tokens.USDC;
   const quiet = { clock, logger: silentLogger, metrics: silentMetrics };
-  const chainOptions = { confirmedDepth: CONFIRMED_DEPTH, pollMs: 50, callTimeoutMs: 2_000 };
+  const { callTimeoutMs = 2_000 } = options;
+  const chainOptions = { confirmedDepth: CONFIRMED_DEPTH, pollMs: 50, callTimeoutMs };
   const rpcUrls = [options.rpcUrl ?? anvil.rpcUrl];
   const { publicClient } = await connectChain({ ...chainOptions, rpcUrls }, deployment.chainId);
   const tokenDomain = await findTokenDomain(publicClient, deployment.chainId, asset);

@@ -43,6 +43,8 @@ const LEAST_SECONDS = 6n;
 const MAX_REFUSED = 4;
 /** Beyond what we ask for: clocks of clients are off by minutes. */
 const CLOCK_SKEW_SECONDS = BigInt(MAX_CLOCK_ERROR_SECONDS);
+/** An endpoint that lags gets so much longer to show how a nonce was used; for ever would be ever more blocks to search. */
+const LATE_LOGS_SECONDS = 900n;
 
 /**
  * Payments by `transferWithAuthorization`. Anybody who sees one may submit it, before us or instead of us: it pays this
@@ -158,14 +160,14 @@ export class ExactPayments {
   }
 
   /** Looks at every open payment that no request looks after: after a restart, all of them. */
-  async lookAtOpen(payer?: Address): Promise<void> {
+  async lookAtOpen(payer?: Address, signal?: AbortSignal): Promise<void> {
     const { store, tokens, confirmedDepth } = this.#components;
     const open = (await store.payments(payer)).filter(({ nonce }) => !this.#attended.has(nonce));
     if (open.length === 0) return;
     const confirmed = await tokens.head(confirmedDepth);
     // Together: what strangers leave open must not cost calls one by one.
     const watched = open.filter(({ state }) => state !== "credited");
-    const uses = await tokens.findUses(watched.map(wantedOf));
+    const uses = await tokens.findUses(watched.map(wantedOf), signal);
     for (const record of open) {
       const at = watched.indexOf(record);
       const isWatched = at >= 0;
@@ -173,8 +175,14 @@ export class ExactPayments {
       // It can still be used, or was counted just now, or is used in a block that is not confirmed.
       if (confirmed.timestamp < record.validBefore || use?.paid) continue;
       // Shown again by somebody, it must be refused as too old or as known: by our clock, which may be set back.
-      if (this.#nowSeconds() < record.validBefore + CLOCK_SKEW_SECONDS) continue;
-      if (isWatched && use === undefined && (await tokens.isUsed(record.payer, record.nonce))) continue;
+      const passed = this.#nowSeconds() - record.validBefore;
+      if (passed < CLOCK_SKEW_SECONDS) continue;
+      const mayCome = isWatched && use === undefined && passed < CLOCK_SKEW_SECONDS + LATE_LOGS_SECONDS;
+      if (mayCome && (await tokens.isUsed(record.payer, record.nonce))) {
+        // Cancelled after it had ended, or used in a block that the endpoint asked does not show: its payer may go on.
+        await store.refuse(record);
+        continue;
+      }
       await store.forget(record);
     }
   }

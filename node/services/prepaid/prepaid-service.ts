@@ -67,12 +67,12 @@ export class PrepaidService implements Prepaid, Startable {
   }
 
   async start(): Promise<void> {
-    const look = async () => {
-      await this.#exact.lookAtOpen();
+    const look = async (signal: AbortSignal) => {
+      await this.#exact.lookAtOpen(undefined, signal);
       await this.#components.store.dropTokens(Math.floor(this.#components.clock.nowMs() / 1_000));
     };
-    // What was on its way when this node was killed; a chain that is away must not keep it from starting.
-    await look().catch((error) => this.#components.logger.warn("Look at open payments failed", { error }));
+    // At once, for what was on its way when this node was killed; a chain that is slow must not keep it from starting.
+    this.#tasks.run(look);
     this.#tasks.every(this.#options.lookEveryMs, look);
     // Apart: a chain that takes nothing must not keep what has come from being counted.
     this.#tasks.every(this.#options.lookEveryMs, (signal) => this.#exact.submitOpen(signal));

@@ -20,8 +20,7 @@ describe("x402, clocks apart", function () {
     await on.market.anvil.testClient.increaseTime({ seconds: 400 });
     await on.market.anvil.mine(5);
     await first.stop();
-    // It looks at all that is open, and forgets what it may, before it serves.
-    const second = await on.start({ clock });
+    const second = await on.startAndLook({ clock });
     const again = await fetch(second.url("master.m3u8"), { headers });
     assert.equal(((await again.json()) as { error: { code: string } }).error.code, "X402_NONCE_USED");
   });

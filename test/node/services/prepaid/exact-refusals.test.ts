@@ -94,7 +94,7 @@ describe("x402, exact scheme, refusals and gas", function () {
     await scene.node.stop();
     const proxy = await openRpcProxy(on.market.anvil.rpcUrl);
     try {
-      scene.node = await on.start({ sender: fail, rpcUrl: proxy.url });
+      scene.node = await on.startAndLook({ sender: fail, rpcUrl: proxy.url });
       assert.equal(proxy.count("eth_getLogs"), 1);
     } finally {
       await scene.node.stop();

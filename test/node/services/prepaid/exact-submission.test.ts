@@ -7,6 +7,7 @@ import { zeroHash } from "@leat/sdk/protocol/hex.ts";
 import { typedFields } from "@leat/sdk/protocol/typed-data.ts";
 import { decodePaymentRequiredHeader, encodePaymentSignatureHeader } from "@x402/core/http";
 import { PREPAY, useExact } from "../../../support/exact-scene.ts";
+import { openRpcProxy } from "../../../support/rpc-proxy.ts";
 import { accountOf, payingFetch, standStill, usdcOf } from "../../../support/x402-scene.ts";
 
 describe("x402, exact scheme, submission", function () {
@@ -91,7 +92,7 @@ describe("x402, exact scheme, submission", function () {
     await on.market.anvil.mine(3);
     await scene.node.stop();
     await lost;
-    scene.node = await on.start();
+    scene.node = await on.startAndLook();
     assert.equal(await scene.node.prepaid.balance(scene.viewer.address), PREPAY);
     const before = await usdcOf(on.market, scene.viewer.address);
     const again = await payingFetch(on.market, scene.viewer)(scene.node.url("240p/0.m4s"));
@@ -202,6 +203,23 @@ describe("x402, exact scheme, submission", function () {
     const stranger = await on.market.sender(await on.market.anvil.key(80));
     await stranger.send(calls[0]!);
     await on.until(async () => (await scene.node.prepaid.balance(scene.viewer.address)) === PREPAY);
+  });
+
+  it("starts and serves while the chain does not say what became of payments", async () => {
+    await scene.node.stop();
+    scene.node = await on.start({ sender: standStill, settings: { settleWaitMs: 1_000 } });
+    assert.equal(await codeOf(await send(await sign())), "X402_PAYMENT_PENDING");
+    await scene.node.stop();
+    const proxy = await openRpcProxy(on.market.anvil.rpcUrl);
+    const silence = proxy.fault("eth_getLogs", { kind: "stall" });
+    try {
+      scene.node = await on.start({ rpcUrl: proxy.url, callTimeoutMs: 600_000 });
+      await silence.whenHit();
+      assert.equal((await fetch(scene.node.url("master.m3u8"))).status, 402);
+    } finally {
+      await proxy.close();
+      await scene.node.stop();
+    }
   });
 
   it("takes nothing while the chain is away", async () => {
