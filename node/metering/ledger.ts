@@ -13,7 +13,6 @@ export class Ledger {
   #bookedExact: bigint;
   #vouchered: bigint;
   #largestUnpaidExact: bigint;
-  #shortExact = 0n;
 
   constructor(state: { readonly decimals: number; readonly bookedExact: bigint; readonly vouchered: bigint }) {
     exactPerBaseUnit(state.decimals);
@@ -62,17 +61,6 @@ export class Ledger {
       });
     }
     this.#bookedExact -= exact;
-  }
-
-  /** What vouchers paid less than was booked for what they cover, as far as that was settled. */
-  get shortExact(): bigint {
-    return this.#shortExact;
-  }
-
-  /** A voucher covered work for less than was booked. */
-  takeLess(exact: bigint): void {
-    this.forfeit(exact);
-    this.#shortExact += exact;
   }
 
   /** Totals only grow. */

@@ -20,8 +20,6 @@ export const channelSchema = closedObject({
   /** Work done and not vouchered. */
   unpaidExact: amount,
   largestUnpaidExact: amount,
-  /** What vouchers paid less than was booked for the work that they cover; written off. */
-  shortExact: amount,
   creditLimitExact: amount,
   vouchered: amount,
   collected: amount,
@@ -74,7 +72,6 @@ function presentChannel(one: WatchedChannel): Static<typeof channelSchema> {
     channelId,
     unpaidExact: one.unpaidExact.toString(),
     largestUnpaidExact: one.largestUnpaidExact.toString(),
-    shortExact: one.shortExact.toString(),
     creditLimitExact: one.creditLimitExact.toString(),
     vouchered: one.vouchered.toString(),
     collected: one.collected.toString(),

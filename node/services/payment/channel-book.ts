@@ -46,8 +46,6 @@ export interface Book {
   /** Jobs that closed a moment ago: what they did is mostly not vouchered yet, and was done on their own credit. */
   readonly closedJobs: Map<Hex, ClosedJob>;
   readonly underWay: UnderWay;
-  /** The newest attempts, by job, of which a voucher covered work for less than was booked. */
-  readonly shortAttempts: Map<Hex, number>;
   /** The key that signs on this channel where it is not one of the payer's own. */
   key: AllottedKey | undefined;
   state: ChannelState;
@@ -238,7 +236,6 @@ export class ChannelBooks {
       channelId: book.id,
       unpaidExact,
       largestUnpaidExact: ledger.largestUnpaidExact,
-      shortExact: ledger.shortExact,
       creditLimitExact: limit,
       vouchered,
       collected,
@@ -288,7 +285,6 @@ export class ChannelBooks {
       openJobs: new Map(),
       closedJobs: new Map(),
       underWay: new UnderWay(),
-      shortAttempts: new Map(),
       key: signer === undefined ? undefined : await signers.allottedKey(channel, signer),
       state,
       readAtMs: this.#components.clock.nowMs(),

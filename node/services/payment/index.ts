@@ -59,8 +59,6 @@ export interface ChannelStatus {
   readonly unpaidExact: bigint;
   /** The largest it was since this process began. */
   readonly largestUnpaidExact: bigint;
-  /** What vouchers paid less than we booked for the work that they cover, written off since this process began. */
-  readonly shortExact: bigint;
   readonly creditLimitExact: bigint;
   readonly vouchered: bigint;
   readonly collected: bigint;

@@ -30,7 +30,6 @@ import type {
 } from "./index.ts";
 import { PayeeJobs } from "./payee-jobs.ts";
 import type { PayerJudgeComponents } from "./payer-judge.ts";
-import { ShortPay } from "./short-pay.ts";
 import { VoucherIntake } from "./voucher-intake.ts";
 import { VoucherRequests } from "./voucher-requests.ts";
 import { VoucherSigners } from "./voucher-signers.ts";
@@ -101,7 +100,6 @@ export class PayeeService implements Payee, Startable {
   readonly #options: Static<typeof payeeOptions>;
   readonly #books: ChannelBooks;
   readonly #intake: VoucherIntake;
-  readonly #shortPay: ShortPay;
   readonly #gate: CreditGate;
   readonly #requests: VoucherRequests;
   readonly #early: EarlyVouchers;
@@ -116,9 +114,7 @@ export class PayeeService implements Payee, Startable {
     const signers = new VoucherSigners(components);
     const signerOf = (newest: Signed<Voucher> | undefined) => newest && signers.find(newest);
     const books = new ChannelBooks("held", { ...components, signers, signerOf }, rules);
-    this.#shortPay = new ShortPay(components);
-    const onAccepted = (book: Book) => this.#accepted(book);
-    const intake = new VoucherIntake(components, { books, signers, shortPay: this.#shortPay, onAccepted });
+    const intake = new VoucherIntake(components, { books, signers, onAccepted: (book) => this.#accepted(book) });
     this.#books = books;
     this.#intake = intake;
     this.#gate = new CreditGate(components, options, { books, intake });
@@ -214,7 +210,6 @@ export class PayeeService implements Payee, Startable {
     const isLost = (entry: LedgerEntry) =>
       entry.job === job && entry.attempt === attempt && (passedToo || entry.state === "waiting");
     if (forfeit) await writeOff(this.#components.vouchers, "held", book, isLost);
-    await book.mutex.run(() => this.#shortPay.look(book));
     this.#tell(book);
   }
 

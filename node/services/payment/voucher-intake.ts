@@ -10,7 +10,6 @@ import { PaymentError } from "./errors.ts";
 import type { VoucherAnswer } from "./index.ts";
 import { backedTotal, checkBacked } from "./payable-work.ts";
 import type { PayeeComponents } from "./payee-service.ts";
-import type { ShortPay } from "./short-pay.ts";
 import type { VoucherSigners } from "./voucher-signers.ts";
 
 /** Vouchers of work that is done: their payers come every 10 to 30 s, and nothing of theirs waits for an answer. */
@@ -19,7 +18,6 @@ const USAGE_TURNS = { everyMs: 100, atOnce: 10, most: 256, crowd: { least: 4, ev
 export interface VoucherIntakeParts {
   readonly books: ChannelBooks;
   readonly signers: VoucherSigners;
-  readonly shortPay: Pick<ShortPay, "look">;
   /** A voucher is on disk. */
   readonly onAccepted: (book: Book) => void;
 }
@@ -29,7 +27,6 @@ export class VoucherIntake {
   readonly #components: Pick<PayeeComponents, "vouchers" | "chain" | "payee" | "tokens">;
   readonly #books: ChannelBooks;
   readonly #signers: VoucherSigners;
-  readonly #shortPay: Pick<ShortPay, "look">;
   readonly #onAccepted: (book: Book) => void;
   readonly #usageTurns = new Turns(USAGE_TURNS);
   readonly #accepted;
@@ -37,12 +34,11 @@ export class VoucherIntake {
 
   constructor(
     components: Pick<PayeeComponents, "vouchers" | "chain" | "payee" | "tokens" | "metrics">,
-    { books, signers, shortPay, onAccepted }: VoucherIntakeParts,
+    { books, signers, onAccepted }: VoucherIntakeParts,
   ) {
     this.#components = components;
     this.#books = books;
     this.#signers = signers;
-    this.#shortPay = shortPay;
     this.#onAccepted = onAccepted;
     this.#accepted = components.metrics.counter({
       name: "leat_payment_vouchers_accepted_total",
@@ -115,7 +111,6 @@ export class VoucherIntake {
     }
     book.ledger.book(adjustExact);
     book.ledger.cover(voucher.value.cumulative);
-    await this.#shortPay.look(book, covered);
     this.#accepted.add();
     this.#onAccepted(book);
     return acknowledge(book, voucher.value);
