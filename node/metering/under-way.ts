@@ -11,10 +11,16 @@ interface Progress {
 export class UnderWay {
   readonly #jobs = new Map<Hex, Progress>();
 
-  /** Segments `first` to `last` of a job were given to be worked on. Told as often as one likes. */
-  begun(job: Hex, first: bigint, last: bigint): void {
-    const { begun, booked } = this.#jobs.get(job) ?? { begun: first, booked: first };
+  /**
+   * Segments `first` to `last` of a job were given to be worked on. Told as often as one likes.
+   *
+   * @returns Takes it back, where called before anything else is told of the job.
+   */
+  begun(job: Hex, first: bigint, last: bigint): () => void {
+    const before = this.#jobs.get(job);
+    const { begun, booked } = before ?? { begun: first, booked: first };
     this.#jobs.set(job, { begun: begun > last ? begun : last + 1n, booked: booked > first ? booked : first });
+    return () => void (before === undefined ? this.#jobs.delete(job) : this.#jobs.set(job, before));
   }
 
   /** Work on a segment of a job is booked. Of a job whose beginning was not told it says nothing. */

@@ -157,7 +157,7 @@ export class FakeBooks {
     earned: async (work) => add(this.earnedWork, work),
     passed: async () => {},
     waiting: async () => [],
-    begun: () => {},
+    begun: () => () => {},
     mayWork: () => "ok",
     closeJob: async () => {},
     writeOff: async () => 0n,

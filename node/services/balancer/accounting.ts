@@ -231,11 +231,13 @@ export class Accounting {
     const key = { job, attempt, seq, receiptHash };
     const toNode = hubChannel(clusterAccount, row.node, stream.token);
     const fromBuyer = hubChannel(stream.buyer, clusterAccount, stream.token);
+    // An edge's last receipts come after its end, also after a restart that knows nothing of its lie.
+    if (await this.#isForfeited(row)) await payer.forfeit(job, attempt, { passedToo: true });
     await payer.owe({ ...key, channel: toNode, exact: row.exact });
     await this.#releaseOver(row);
     // What an edge served beyond its budget is worth nothing to the cluster: no buyer is asked for it.
     if (row.retailExact > 0n) await payee.earned({ ...key, channel: fromBuyer, exact: row.retailExact });
-    // An edge's last receipts come after its end; the buyer that found it lying would refuse them, and all with them.
+    // The buyer that found it lying would refuse them, and all with them.
     if (await this.#isForfeited(row)) await payee.closeJob(job, attempt, { forfeit: true, passedToo: true });
     await jobStore.markReceipt(row.hash, { booked: true });
     await this.#pass({ ...row, booked: true });

@@ -66,14 +66,16 @@ export class DeliveryBudget {
       const { grants, free } = await this.#read(stream);
       const own = grants.find((grant) => grant.job === job && grant.attempt === attempt);
       const { granted, paid } = own ?? { granted: 0n, paid: 0n };
-      const raised = raiseGrant(granted, paid + bytes, free);
+      // Of one that was found lying nothing is paid any more, nor taken from what others serve.
+      if (own?.endCode === "CHECK_FAILED") return pay({ mostBytes: 0n, paidBytes: sumPaid(grants) });
+      // What was paid beyond its grant, as of attempts from before there were grants, is in no free byte.
+      const raised = raiseGrant(granted > paid ? granted : paid, paid + bytes, free);
       const isRaised = live !== undefined && raised > granted && (await this.#parts.jobs.grant(live, attempt, raised));
       // One that is over is granted nothing more: what its grant does not cover is paid as far as it is nobody else's.
       const isOver = own === undefined || own.endedAtMs !== null;
       const left = own === undefined ? 0n : grantLeft(own, this.#components.clock.nowMs());
       const most = isRaised ? raised - paid : left + (isOver ? free : 0n);
-      const paidBytes = grants.reduce((sum, grant) => sum + grant.paid, 0n);
-      return pay({ mostBytes: most > 0n ? most : 0n, paidBytes });
+      return pay({ mostBytes: most > 0n ? most : 0n, paidBytes: sumPaid(grants) });
     });
     if (live !== undefined) this.#tellSoon(live);
     return result;
@@ -126,4 +128,8 @@ export class DeliveryBudget {
     const known = told?.attempt === attempt ? told.granted : spec.primitive === "delivery" && spec.unsignedBudgetBytes;
     return known !== grantedBytes;
   }
+}
+
+function sumPaid(grants: readonly { readonly paid: bigint }[]): bigint {
+  return grants.reduce((sum, { paid }) => sum + paid, 0n);
 }

@@ -270,20 +270,34 @@ export class Publishing {
   }
 
   /** Whatever of these segments has no receipt yet is being worked on, and will have to be paid. */
-  #begun(stream: Hex, sequence: number): void {
-    for (const live of this.#parts.jobs.ofStream(stream)) {
-      // An edge has no receipt of a segment that nobody watches.
-      if (!isRunning(live) || live.row.primitive === "delivery") continue;
-      const { job, startSequence } = live.attempt;
-      this.#components.payee.begun(job, BigInt(startSequence), BigInt(sequence));
-    }
+  #begun(stream: Hex, sequence: number): () => void {
+    const { payee } = this.#components;
+    const takeBack = this.#working(stream).map(({ attempt: { job, startSequence } }) =>
+      payee.begun(job, BigInt(startSequence), BigInt(sequence)),
+    );
+    return () => {
+      for (const back of takeBack) back();
+    };
   }
 
-  /** Whether the buyer's credit covers the stream up to and with this segment: beyond that a node's word counts for nothing. */
+  /**
+   * Whether the buyer's credit covers the stream up to and with this segment: beyond that a node's word counts for nothing,
+   * and is not noted, or it would stop all other streams of the buyer.
+   */
   #mayHaveBegun(stream: Hex, sequence: number): boolean {
-    this.#begun(stream, sequence);
-    const ingest = this.#parts.jobs.part(stream, "ingest");
-    return ingest === undefined || !isRunning(ingest) || this.#credit.stopOf(ingest.row.id) === undefined;
+    const takeBack = this.#begun(stream, sequence);
+    const working = this.#working(stream);
+    if (working.length > 0 && working.every(({ row }) => this.#credit.stopOf(row.id) === undefined)) return true;
+    takeBack();
+    return false;
+  }
+
+  /** Who works on every segment: an edge has no receipt of one that nobody watches. */
+  #working(stream: Hex): RunningLive[] {
+    return this.#parts.jobs
+      .ofStream(stream)
+      .filter(isRunning)
+      .filter(({ row }) => row.primitive !== "delivery");
   }
 
   /** One past the newest segment that anybody knows of. */
@@ -307,7 +321,10 @@ export class Publishing {
         }
       }),
     );
-    return Math.max(stream.nextSequence, ...known.map((sequence) => sequence + 1));
+    const most = Math.max(stream.nextSequence, ...known.map((sequence) => sequence + 1));
+    // One may have begun since it was told last; more of them only where the buyer's credit covers them.
+    const next = stream.nextSequence + 1;
+    return most <= next || this.#mayHaveBegun(stream.id, most - 1) ? most : next;
   }
 
   async #endIngest(live: RunningLive, endSequence: number): Promise<void> {

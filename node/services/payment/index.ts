@@ -156,8 +156,11 @@ export interface Payee {
   resumeJob(terms: CreditTerms, booked: bigint): Promise<void>;
   /** Books work that was done. False when it was booked before. */
   earned(work: Work): Promise<boolean>;
-  /** Segments `first` to `last` of an open job were given to be worked on: what of them is not booked yet is under way. */
-  begun(job: Hex, first: bigint, last: bigint): void;
+  /**
+   * Segments `first` to `last` of an open job were given to be worked on: what of them is not booked yet is under way.
+   * @returns Takes it back, where called at once.
+   */
+  begun(job: Hex, first: bigint, last: bigint): () => void;
   /**
    * Marks booked work as passed, so that `requestVoucher` asks for it (not needed where the payer decides alone). Where
    * half of the credit is used up, the payer is asked at once.

@@ -178,8 +178,8 @@ export class PayeeService implements Payee, Startable {
     return added;
   }
 
-  begun(job: Hex, first: bigint, last: bigint): void {
-    this.#jobs.find(job)?.underWay.begun(job, first, last);
+  begun(job: Hex, first: bigint, last: bigint): () => void {
+    return this.#jobs.find(job)?.underWay.begun(job, first, last) ?? (() => {});
   }
 
   async passed(key: WorkKey): Promise<void> {

@@ -19,6 +19,7 @@ export interface AttemptGrant {
   readonly paid: bigint;
   /** Null while it runs. */
   readonly endedAtMs: number | null;
+  readonly endCode: string | null;
 }
 
 /** Where a page of receipts ended. */
@@ -82,6 +83,7 @@ export class JobStore {
         granted: attempts.grantedBytes,
         paid: receiptTotals.paidUnits,
         endedAtMs: attempts.endedAtMs,
+        endCode: attempts.endCode,
       })
       .from(attempts)
       .innerJoin(jobs, eq(jobs.id, attempts.job))

@@ -24,6 +24,15 @@ describe("work under way", () => {
     assert.equal(work.segments(job), 0n);
   });
 
+  it("is as before where a beginning is taken back", () => {
+    const work = new UnderWay();
+    work.begun(job, 5n, 1_000n)();
+    assert.equal(work.segments(job), 0n);
+    work.begun(job, 5n, 6n);
+    work.begun(job, 5n, 1_000n)();
+    assert.equal(work.segments(job), 2n);
+  });
+
   it("begins anew where a job was moved, and says nothing of a job that nobody told of", () => {
     const work = new UnderWay();
     work.booked(job, 3n);

@@ -21,11 +21,13 @@ describe("an ingest node that claims more than came in", function () {
     await open(6);
     const { id, streamKey } = await create();
     const { terms } = await publish(streamKey);
-    return { id, terms };
+    return { id, terms, streamKey };
   }
   const submit = async (terms: JobTerms, seq: number) =>
     scene.market.hub.ask(node(), "receipt.submit", await node().receipt(terms, seq));
   const positionOf = async (stream: Hex) => (await new StreamStore(scene.database).find(stream))?.nextSequence;
+  const published = (stream: Hex, sequence: number) =>
+    scene.market.hub.ask(node(), "segment.published", { stream, rungs: [0], sequence });
   const end = (stream: Hex, lastSequence: number) =>
     scene.market.hub.ask(node(), "publish.end", { stream, clean: true, lastSequence, frames: 60 });
   /** The buyer's money for as much as its credit. */
@@ -53,14 +55,31 @@ describe("an ingest node that claims more than came in", function () {
   it("moves a stream no further than its buyer's credit, by whatever it says", async () => {
     const { id } = await goLiveAlone();
     await leaveLittle();
-    const published = (sequence: number) =>
-      scene.market.hub.ask(node(), "segment.published", { stream: id, rungs: [0], sequence });
-    await published(4);
+    await published(id, 4);
     assert.equal(await positionOf(id), 5);
-    await published(1_000_000);
+    await published(id, 1_000_000);
     assert.equal(await positionOf(id), 5);
     await end(id, 1_000_000);
     assert.equal(await positionOf(id), 6);
+  });
+
+  it("moves it no further when it is asked where it stands, as the next node takes it in", async () => {
+    const { id, streamKey } = await goLiveAlone();
+    await renew(id, 4);
+    await leaveLittle();
+    node().position = 1_000_000;
+    const { startSequence } = await publish(streamKey, scene.nodes[1]);
+    assert.equal(startSequence, 6);
+  });
+
+  it("stops no other stream of its buyer by that", async () => {
+    const { id } = await goLiveAlone();
+    const other = await create();
+    await publish(other.streamKey);
+    await leaveLittle();
+    await published(id, 1_000_000);
+    await renew(other.id, 1);
+    assert.equal(await positionOf(other.id), 2);
   });
 
   it("ends its stream by a renewal beyond that", async () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { JobStore } from "../../../../node/store/sql/job-store.ts";
 import { workOf } from "../../../support/paying-market.ts";
 import { usePayingMarket } from "../../../support/paying-scene.ts";
 
@@ -31,6 +32,12 @@ describe("an edge that a probe of its buyer finds lying", function () {
     await scene.market.hub.ask(scene.buyer, "check.submit", probe);
     assert.equal((await payer.settleNow(one.channel)).vouchered, vouchered);
     assert.equal((await statusOf()).freeExact, free);
+    // What it sends after that takes nothing from what others may serve.
+    const jobStore = new JobStore(scene.database);
+    const before = await jobStore.grantsOf(id);
+    await scene.market.hub.ask(node, "receipt.submit", await node.receipt(terms, 5, {}, 10n ** 11n));
+    assert.deepEqual(await jobStore.grantsOf(id), before);
+    assert.equal((await payer.settleNow(one.channel)).vouchered, vouchered);
     const works = served.map((submit) => workOf(node, terms, submit));
     assert.equal((await payer.unpaid(one.channel, works)).length, 5);
   });
