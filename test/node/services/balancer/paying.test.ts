@@ -186,6 +186,7 @@ describe("a balancer that is paid", function () {
     const { id } = await goLive();
     const worked: Work[] = [];
     const segment = async (seq: number) => {
+      await renew(id, seq);
       for (const { node, terms } of jobsOf(id)) worked.push(await work(node, terms, seq));
     };
     for (let seq = 0; seq < 12; seq += 1) await segment(seq);

@@ -27,6 +27,7 @@ describe("reports of a balancer to its buyer", () => {
     const left = async () => (await store.unreportedOf([scene.buyer.address], 10)).length;
     scene.market.hub.leave(scene.buyer);
     for (const seq of [0, 1]) {
+      await scene.renew(id, seq);
       for (const { node, terms } of jobsOf(id)) await work(node, terms, seq);
       await scene.clock.advance(2_000);
     }
