@@ -31,9 +31,9 @@ describe("an ingest node that claims more than came in", function () {
   const end = (stream: Hex, lastSequence: number) =>
     scene.market.hub.ask(node(), "publish.end", { stream, clean: true, lastSequence, frames: 60 });
   /** The buyer's money for as much as its credit. */
-  async function leaveLittle() {
+  async function leaveLittle(times = 1n) {
     const { channel, creditLimitExact } = await status();
-    const reserve = toBaseUnits(creditLimitExact, 6);
+    const reserve = toBaseUnits(creditLimitExact * times, 6);
     scene.books.channels.set(channel, { reserve });
     await scene.clock.advance(5_000);
     return reserve;
@@ -66,7 +66,7 @@ describe("an ingest node that claims more than came in", function () {
   it("moves it no further when it is asked where it stands, as the next node takes it in", async () => {
     const { id, streamKey } = await goLiveAlone();
     await renew(id, 4);
-    await leaveLittle();
+    await leaveLittle(2n);
     node().position = 1_000_000;
     const { startSequence } = await publish(streamKey, scene.nodes[1]);
     assert.equal(startSequence, 6);
