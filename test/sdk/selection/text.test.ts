@@ -10,7 +10,7 @@ describe("text", () => {
   })).any;
 
   it("reads back what it wrote", () => {
-    fc.assert(fc.property(value, (any) => assert.deepEqual(fromText(toText(any)), normalise(any))));
+    fc.assert(fc.property(value, (found) => assert.deepEqual(fromText(toText(found)), normalise(found))));
   });
 
   it("does not depend on the order of keys and leaves out what is absent", () => {
