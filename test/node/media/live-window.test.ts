@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { checkPlaylist } from "@leat/node/media/inspect/check-master.ts";
 import { checkDelta, checkReload } from "@leat/node/media/inspect/check-reload.ts";
-import type { LiveSegment } from "@leat/node/media/live-segment.ts";
+import type { LivePart, LiveSegment } from "@leat/node/media/live-segment.ts";
 import { LiveWindow } from "@leat/node/media/live-window.ts";
 import { PlaylistCache } from "@leat/node/media-io/hls/playlist-cache.ts";
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
@@ -42,7 +42,7 @@ function makeWindow(options = {}): LiveWindow {
 }
 
 function segmentOf(rung: number, sequence: number, facts: Partial<LiveSegment> = {}): LiveSegment {
-  const durationTicks = rung >= 100 ? 95_232 : 180_000;
+  const { durationTicks = rung >= 100 ? 95_232 : 180_000 } = facts;
   const wallClockMs = 1_700_000_000_000 + sequence * 2000;
   return {
     rung,
@@ -53,9 +53,15 @@ function segmentOf(rung: number, sequence: number, facts: Partial<LiveSegment> =
     frames: 60,
     durationTicks,
     sizeBytes: 250_000,
-    parts: [],
+    parts: [partOf(sequence * durationTicks, durationTicks)],
     ...facts,
   };
+}
+
+function partOf(startTicks: number, durationTicks: number): LivePart {
+  const sha256 = `0x${"00".repeat(32)}` as const;
+  const facts = { offset: 0, sizeBytes: 250_000, frames: 60, pixels: 0, independent: false, headSizeBytes: 1_000 };
+  return { ...facts, startTicks, durationTicks, sha256 };
 }
 
 function addAll(window: LiveWindow, sequence: number, facts: Partial<LiveSegment> = {}): void {
@@ -207,12 +213,25 @@ audio-aac/index.m3u8
 
   it("marks a sequence that a rung never got as a gap, for good", () => {
     const window = makeWindow();
-    for (const sequence of [0, 1, 2]) window.add(segmentOf(1, sequence, { durationTicks: 270_000 }));
-    window.add(segmentOf(3, 0));
-    window.add(segmentOf(3, 2));
-    assert.deepEqual(window.add(segmentOf(3, 1)), { added: false, evicted: [] });
+    const long = { durationTicks: 270_000 };
+    for (const sequence of [0, 1, 2]) window.add(segmentOf(1, sequence, long));
+    window.add(segmentOf(3, 0, long));
+    window.add(segmentOf(3, 2, long));
+    assert.deepEqual(window.add(segmentOf(3, 1, long)), { added: false, evicted: [] });
     assert.match(window.playlist("360p-vp9")!, /#EXT-X-GAP\n#EXTINF:3\.00000,\n1\.m4s/);
     assert.equal(linesOf(window.playlist("480p"), "#EXT-X-GAP").length, 0);
+  });
+
+  it("gives what no rung has the time that is between, so that what follows stands where it shows", () => {
+    const window = makeWindow();
+    for (const sequence of [0, 1]) for (const rung of [1, 2]) window.add(segmentOf(rung, sequence));
+    // One goes on with half a segment, and both come back after three.
+    window.add(segmentOf(2, 2, { durationTicks: 90_000, parts: [partOf(360_000, 90_000)] }));
+    for (const rung of [1, 2]) window.add(segmentOf(rung, 6));
+    const listed = window.playlist("480p")!;
+    const durations = linesOf(listed, "#EXTINF").map((line) => Number.parseFloat(line.slice("#EXTINF:".length)));
+    assert.deepEqual(durations, [2, 2, 1, 2.33333, 2.33333, 2.33333, 2]);
+    assert.deepEqual(checkPlaylist(listed), []);
   });
 
   it("marks epochs as discontinuities that all rungs count alike, and repeats the map when it changes", () => {

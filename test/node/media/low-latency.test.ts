@@ -22,7 +22,8 @@ const place = (rung: number, sequence: number, epoch = 0) => {
 
 function segmentOf(rung: number, sequence: number, parts: readonly LivePart[], epoch = 0): LiveSegment {
   const durationTicks = parts.reduce((sum, part) => sum + part.durationTicks, 0);
-  return { ...place(rung, sequence, epoch), frames: parts.length, durationTicks, sizeBytes: 80, parts };
+  const placed = parts.map((part) => ({ ...part, startTicks: sequence * 180_000 }));
+  return { ...place(rung, sequence, epoch), frames: parts.length, durationTicks, sizeBytes: 80, parts: placed };
 }
 
 function makeWindow(): LiveWindow {
@@ -134,6 +135,16 @@ describe("low-latency playlists", () => {
     for (const rung of [1, 2]) window.add(segmentOf(rung, 2, usual));
     const text = window.playlist("240p")!;
     assert.match(text, /#EXT-X-GAP\n#EXT-X-PART:DURATION=0.23333,URI="1.0.m4s",INDEPENDENT=YES,GAP=YES\n/);
+    assert.deepEqual(checkPlaylist(text), []);
+  });
+
+  it("lists no parts of a gap that lasts longer than they do", () => {
+    const window = makeWindow();
+    for (const rung of [1, 2]) window.add(segmentOf(rung, 0, usual));
+    window.add(segmentOf(2, 1, usual.slice(0, 4)));
+    for (const rung of [1, 2]) window.add(segmentOf(rung, 2, usual));
+    const text = window.playlist("240p")!;
+    assert.match(text, /#EXT-X-GAP\n#EXTINF:2.00000,\n1.m4s\n/);
     assert.deepEqual(checkPlaylist(text), []);
   });
 
