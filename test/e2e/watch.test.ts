@@ -9,6 +9,8 @@ const looped = {
   inputs: [{ pattern: { width: 640, height: 360, fps: 30, durationS: 10 } }],
   publish: { loop: true },
 } as const;
+/** A rung of each family: a browser that shows them shares the two cores with all that makes them. */
+const ladder = testLadder.filter(({ name }) => name === "360p" || name === "240p-vp9");
 const stallLimitMs = 3_000;
 
 describe("the watch page in a browser", function () {
@@ -32,7 +34,7 @@ describe("the watch page in a browser", function () {
       },
     });
     browser = await openBrowser();
-    stream = await network.publish({ ladder: testLadder, at: ["node-a"], ...looped });
+    stream = await network.publish({ ladder, at: ["node-a"], ...looped });
     await stream.playback();
   });
 
@@ -59,7 +61,7 @@ describe("the watch page in a browser", function () {
       await whenPlayed(page, 2);
       const picture = await readPicture(page);
       assertSeen(picture);
-      assert.ok([240, 180].includes(picture.height), `${picture.width}x${picture.height} is a VP9 rung`);
+      assert.equal(picture.height, 240, `${picture.width}x${picture.height} is the VP9 rung`);
       assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
     });
   }
