@@ -168,7 +168,8 @@ export class StreamPlayer {
     const DefaultLoader = Hls.DefaultConfig.loader as unknown as new (
       config: HlsConfig,
     ) => Loader<PlaylistLoaderContext>;
-    const enter = (playlist: string) => (resumeAt === undefined ? playlist : startAt(playlist, resumeAt.getTime()));
+    const enter = (playlist: string, isFirst: boolean) =>
+      resumeAt === undefined || !isFirst ? playlist : startAt(playlist, resumeAt.getTime());
     class PlaylistLoader extends DefaultLoader {
       override load(
         context: PlaylistLoaderContext,
@@ -177,7 +178,8 @@ export class StreamPlayer {
       ): void {
         const onSuccess: LoaderCallbacks<PlaylistLoaderContext>["onSuccess"] = (response, stats, loaded, details) => {
           const text = String(response.data ?? "");
-          const data = context.type === "manifest" ? player.#chooseFamily(text) : enter(text);
+          const data =
+            context.type === "manifest" ? player.#chooseFamily(text) : enter(text, context.deliveryDirectives === null);
           callbacks.onSuccess({ ...response, data }, stats, loaded, details);
         };
         super.load(context, config, { ...callbacks, onSuccess });
