@@ -1,16 +1,9 @@
 import assert from "node:assert/strict";
 import { checkPlaylist } from "@leat/node/media/inspect/check-master.ts";
-import { passItems } from "@leat/node/media-io/publish-sink.ts";
-import { FakeBalancer } from "../../support/fake-balancer.ts";
-import { MediaNode } from "../../support/media-network.ts";
-import { publishInfo, until } from "../../support/publish-items.ts";
+import type { MediaNode } from "../../support/media-network.ts";
 import { withSplices, writeSplice } from "../../support/splices.ts";
-import { demux, H264, makeTs, packetsOf } from "../../support/ts-files.ts";
-
-const seconds = 8;
-const pictures = ["-f", "lavfi", "-i", `testsrc2=size=96x64:rate=25:duration=${seconds}`];
-const sound = ["-f", "lavfi", "-i", `sine=frequency=500:sample_rate=48000:duration=${seconds}`];
-const VIDEO_PID = 256;
+import { demux } from "../../support/ts-files.ts";
+import { TsScene } from "../../support/ts-scene.ts";
 
 describe("the cues of a transport stream", function () {
   this.timeout(60_000);
@@ -19,20 +12,8 @@ describe("the cues of a transport stream", function () {
   after(() => Promise.all(nodes.map((node) => node.stop())));
 
   it("are ranges in every playlist of an edge, at the pictures that they mean, each once", async () => {
-    const balancer = new FakeBalancer([
-      { name: "64p", codec: "h264", height: 64, videoBitrate: 100_000, audioBitrate: 64_000 },
-    ]);
-    for (let index = 0; index < 3; index += 1) {
-      const node = new MediaNode(balancer);
-      nodes.push(node);
-      await node.start();
-    }
-    const [origin, transcoder, edge] = nodes as [MediaNode, MediaNode, MediaNode];
-    balancer.transcoders = [transcoder];
-    const bytes = await makeTs(...pictures, ...sound, ...H264, "-c:a", "aac");
-    const places = packetsOf(bytes, VIDEO_PID);
-    const [first] = demux(bytes).videos;
-    const firstTicks = Math.round((first!.dtsMs + first!.ctsMs) * 90);
+    const scene = await TsScene.start(nodes);
+    const { edge, bytes, places, firstTicks } = scene;
     const leave = writeSplice({ eventId: 5, isOut: true, ticks: firstTicks + 2 * 90_000, durationTicks: 3 * 90_000 });
     const enter = writeSplice({ eventId: 5, isOut: false, ticks: firstTicks + 5 * 90_000 });
     const { items } = demux(
@@ -42,14 +23,8 @@ describe("the cues of a transport stream", function () {
         { at: places[Math.floor(places.length / 2)]!, section: enter },
       ]),
     );
-    const sink = await origin.ingest.authorize(balancer.streamKey, publishInfo());
-    await passItems(sink, items.slice(0, 150));
-    await balancer.until(() => balancer.jobs.length > 0);
-    await balancer.assign(edge, balancer.deliverySpec());
-    await passItems(sink, items.slice(150));
-    await sink.end({ clean: true });
-    const { window } = edge.delivery.findStream(balancer.slug)!;
-    await until(() => window.ended);
+    const [served] = await scene.publish(items, [edge]);
+    const { window } = served!;
     const [zero] = window.held(1);
     for (const name of ["64p", "audio-aac"]) {
       const text = window.playlist(name)!;

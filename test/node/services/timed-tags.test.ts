@@ -1,17 +1,10 @@
 import assert from "node:assert/strict";
 import { ID3_SCHEME } from "@leat/node/media/mp4/event-message.ts";
-import { passItems } from "@leat/node/media-io/publish-sink.ts";
-import { FakeBalancer } from "../../support/fake-balancer.ts";
 import { readBoxes } from "../../support/media/mp4-reader.ts";
-import { MediaNode } from "../../support/media-network.ts";
-import { publishInfo, until } from "../../support/publish-items.ts";
+import type { MediaNode } from "../../support/media-network.ts";
 import { withTags, writeTag } from "../../support/timed-tags.ts";
-import { demux, H264, makeTs, packetsOf } from "../../support/ts-files.ts";
-
-const seconds = 8;
-const pictures = ["-f", "lavfi", "-i", `testsrc2=size=96x64:rate=25:duration=${seconds}`];
-const sound = ["-f", "lavfi", "-i", `sine=frequency=500:sample_rate=48000:duration=${seconds}`];
-const VIDEO_PID = 256;
+import { demux } from "../../support/ts-files.ts";
+import { TsScene } from "../../support/ts-scene.ts";
 
 interface TimedEvent {
   readonly atS: number;
@@ -37,20 +30,8 @@ describe("timed metadata of a transport stream", function () {
   after(() => Promise.all(nodes.map((node) => node.stop())));
 
   it("is in the parts of sound of every edge, the same bytes, at the pictures that it means", async () => {
-    const balancer = new FakeBalancer([
-      { name: "64p", codec: "h264", height: 64, videoBitrate: 100_000, audioBitrate: 64_000 },
-    ]);
-    for (let index = 0; index < 3; index += 1) {
-      const node = new MediaNode(balancer);
-      nodes.push(node);
-      await node.start();
-    }
-    const [origin, transcoder, edge] = nodes as [MediaNode, MediaNode, MediaNode];
-    balancer.transcoders = [transcoder];
-    const bytes = await makeTs(...pictures, ...sound, ...H264, "-c:a", "aac");
-    const places = packetsOf(bytes, VIDEO_PID);
-    const [first] = demux(bytes).videos;
-    const firstTicks = Math.round((first!.dtsMs + first!.ctsMs) * 90);
+    const scene = await TsScene.start(nodes);
+    const { origin, edge, bytes, places, firstTicks } = scene;
     const [early, late] = [writeTag("early"), writeTag("late")];
     const { items } = demux(
       withTags(bytes, [
@@ -58,16 +39,8 @@ describe("timed metadata of a transport stream", function () {
         { at: places[Math.floor(places.length / 2)]!, ticks: firstTicks + 5 * 90_000, payload: late },
       ]),
     );
-    const sink = await origin.ingest.authorize(balancer.streamKey, publishInfo());
-    await passItems(sink, items.slice(0, 150));
-    await balancer.until(() => balancer.jobs.length > 0);
     // The origin serves it too: from itself, where nothing is verified.
-    for (const node of [edge, origin]) await balancer.assign(node, balancer.deliverySpec());
-    await passItems(sink, items.slice(150));
-    await sink.end({ clean: true });
-    const streams = [edge, origin].map((node) => node.delivery.findStream(balancer.slug)!);
-    await until(() => streams.every(({ window }) => window.ended));
-    const [served, own] = streams;
+    const [served, own] = await scene.publish(items, [edge, origin]);
     const zeroS = served!.window.segment("64p", 0)!.parts[0]!.startTicks / 90_000;
     const { rung } = served!.window.rendition("audio-aac")!;
     const found = served!.window.held(rung).flatMap(({ sequence }) => {
