@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { JobTerms } from "@leat/sdk/protocol/job.ts";
+import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import { hashKey } from "../../node/services/balancer/ingest-ways.ts";
 import type { BalancerOptions } from "../../node/services/balancer/options.ts";
 import type { SqlDatabase } from "../../node/store/sql/database.ts";
@@ -98,11 +99,22 @@ export function usePayingMarket() {
     await until(() => jobsOf(created.id).length === 3);
     return created;
   }
-  /** One segment of a job, 2 s, with the origin's check where it is a transcode. */
+  /** The origin tells that a segment is there, as it does before anybody has made anything of it. */
+  async function begin(stream: Hex, sequence: number) {
+    const takesIn = ({ spec }: JobTerms) => spec.primitive === "ingest" && spec.stream === stream;
+    const origin = scene.nodes.find((node) => [...node.jobs.values()].some(takesIn));
+    if (origin !== undefined) {
+      const told = { stream, rungs: [SOURCE_RUNG], sequence };
+      // Nobody waits for an answer to it: its stream may be over.
+      await scene.market.hub.ask(origin, "segment.published", told).catch(() => {});
+    }
+  }
+  /** One segment of a job, 2 s, with the origin's word and check where it is a transcode. */
   async function work(node: PaidNode, terms: JobTerms, seq: number, verdict = 1, partBytes?: bigint) {
     const submit = await node.receipt(terms, seq, {}, partBytes);
     const worth = workOf(node, terms, submit);
     await node.payee.earned(worth);
+    if (submit.kind === "transcode") await begin(terms.spec.stream, seq);
     await scene.market.hub.ask(node, "receipt.submit", submit);
     if (submit.kind === "transcode") {
       await scene.market.hub.ask(
@@ -123,5 +135,5 @@ export function usePayingMarket() {
       published: [],
     });
 
-  return Object.assign(scene, { open, startAgain, until, create, publish, jobsOf, goLive, work, renew });
+  return Object.assign(scene, { open, startAgain, until, create, publish, jobsOf, goLive, begin, work, renew });
 }

@@ -38,9 +38,9 @@ export class AttemptRanges {
     if (next !== undefined) return sequence < next.startSequence;
     const live = this.#parts.jobs.find(job.id);
     const told = (await this.#parts.streams.find(job.stream))?.nextSequence ?? 0;
-    // It runs, or ended when its source did. What is made is for its origin to judge; who takes a source in is believed as
-    // far as its renewals told, which the buyer's credit is asked about, and for one segment that began since.
-    if (endSequence === null && (job.primitive === "transcode" || sequence <= told)) return true;
+    // It runs, or ended when its source did. What its origin tells is believed as far as the buyer's credit was asked
+    // about, and for one segment that began since: an origin and a transcoder may be one.
+    if (endSequence === null && sequence <= told) return true;
     const isMade = live !== undefined && job.primitive === "transcode";
     const reached = isMade ? await this.#parts.keeper.nextSequence(live) : told;
     if (sequence < reached) return true;

@@ -118,7 +118,7 @@ export class BalancerService implements Balancer, Startable {
     const candidates = new CandidateBook(components, parameters);
     const seeds = new SeedSource(components, options.seedChainLength);
     const log = new SelectionLog(components, candidates, seeds, parameters);
-    const progress = new StreamProgress(components);
+    const progress = new StreamProgress(components, streams);
     const tree = new EdgeTree(components, { jobs, tasks, progress, fanOut: options.edgeFanOut, parameters });
     this.#tree = tree;
     const budget = new DeliveryBudget(components, { jobs, streams, tasks });

@@ -103,7 +103,6 @@ export class Publishing {
     const lease = this.#leaseOf(from, body.stream);
     const { keeper } = this.#parts;
     if (body.isOver) keeper.sourceEnded(body.stream, body.sequence ?? -1);
-    keeper.heard(body.stream, body.published);
     const lastFrameAtMs = Math.max(lease.lastFrameAtMs, this.#components.clock.nowMs() - body.lastFrameAgeMs);
     await streams.putLease({ ...lease, lastFrameAtMs });
     const stream = await streams.find(body.stream);
@@ -117,6 +116,8 @@ export class Publishing {
     if (nextSequence !== stream.nextSequence || nextFrame !== stream.nextFrame) {
       await streams.change(body.stream, { nextSequence, nextFrame });
     }
+    // Jobs are placed by it, no further than the stream is known to have begun.
+    keeper.heard(body.stream, body.published);
   }
 
   async end(from: Address, { stream, clean, frames, lastSequence }: NodeRequest<"publish.end">): Promise<void> {

@@ -2,10 +2,12 @@ import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { RunningJob, TranscodeSpec } from "@leat/sdk/protocol/job.ts";
 import type { LiveJob } from "./job-book.ts";
 import type { BalancerComponents } from "./ports.ts";
+import type { StreamBook } from "./stream-book.ts";
 
 /** How far each stream came, as its origin tells. */
 export class StreamProgress {
   readonly #components: Pick<BalancerComponents, "jobStore">;
+  readonly #streams: Pick<StreamBook, "find">;
   /** Newest published segment per stream and rung. */
   readonly #published = new Map<Hex, Map<number, number>>();
   /** The last segment of each stream whose source is over, -1 where there was none. */
@@ -13,8 +15,9 @@ export class StreamProgress {
   /** Streams whose origin told what it has since this balancer started. */
   readonly #heard = new Set<Hex>();
 
-  constructor(components: Pick<BalancerComponents, "jobStore">) {
+  constructor(components: Pick<BalancerComponents, "jobStore">, streams: Pick<StreamBook, "find">) {
     this.#components = components;
+    this.#streams = streams;
   }
 
   /** True for the first word of a stream's origin. */
@@ -65,11 +68,20 @@ export class StreamProgress {
   /** Whether the source is over and every segment of the job is published. */
   async isWhole(live: LiveJob): Promise<boolean> {
     const last = this.#last.get(live.row.stream);
-    return last !== undefined && live.row.primitive === "transcode" && (await this.nextSequence(live)) > last;
+    return last !== undefined && live.row.primitive === "transcode" && (await this.#told(live)) > last;
   }
 
-  /** The first segment of a transcode job that is not published yet. */
+  /**
+   * The first segment of a transcode job that is not published yet. An origin is believed one segment beyond what its
+   * buyer's credit was asked about: it and a transcoder may be one.
+   */
   async nextSequence(live: LiveJob): Promise<number> {
+    const { stream } = live.row;
+    const begun = (await this.#streams.find(stream))?.nextSequence ?? 0;
+    return Math.min(await this.#told(live), begun + 1);
+  }
+
+  async #told(live: LiveJob): Promise<number> {
     const spec = live.row.spec as TranscodeSpec;
     const known = this.#published.get(live.row.stream);
     const newest = spec.rungs.map(({ rung }) => known?.get(rung) ?? -1);

@@ -270,6 +270,7 @@ describe("balancer, work and its pay", () => {
     await scene.market.balancer.play(live.slug);
     const terms = transcoders(live.id)[0]!;
     const { ingest } = live;
+    await scene.market.hub.ask(ingest, "segment.published", { stream: live.id, rungs: [0], sequence: 1 });
     const [unchecked, passed] = [await ownerOf(terms).receipt(terms, 0), await ownerOf(terms).receipt(terms, 1)];
     for (const submit of [unchecked, passed]) await scene.market.hub.ask(ownerOf(terms), "receipt.submit", submit);
     // What did not pass may say anything, and edges would be compared with it.
@@ -291,6 +292,7 @@ describe("balancer, work and its pay", () => {
     const worker = ownerOf(terms);
     const work = async (sequence: number) => {
       const submit = await worker.receipt(terms, sequence);
+      await scene.market.hub.ask(live.ingest, "segment.published", { stream: live.id, rungs: [0], sequence });
       await scene.market.hub.ask(worker, "receipt.submit", submit);
       await scene.market.hub.ask(live.ingest, "check.submit", await live.ingest.check(submit.receipt.value, 1));
     };

@@ -3,6 +3,7 @@ import { hubChannel } from "@leat/sdk/protocol/channel.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { JobTerms } from "@leat/sdk/protocol/job.ts";
 import { toBaseUnits, toExact } from "@leat/sdk/protocol/units.ts";
+import { JobStore } from "../../../../node/store/sql/job-store.ts";
 import { StreamStore } from "../../../../node/store/sql/stream-store.ts";
 import { usdc } from "../../../support/candidates.ts";
 import { codeOf } from "../../../support/fake-market.ts";
@@ -70,6 +71,25 @@ describe("an ingest node that claims more than came in", function () {
     node().position = 1_000_000;
     const { startSequence } = await publish(streamKey, scene.nodes[1]);
     assert.equal(startSequence, 6);
+  });
+
+  it("lets a transcoder that is one with it claim no more", async () => {
+    await open(6);
+    const { id } = await scene.goLive();
+    const { node: maker, terms } = scene.jobsOf(id).find((one) => one.terms.spec.primitive === "transcode")!;
+    const { spec, assignment } = terms;
+    assert.ok(spec.primitive === "transcode");
+    await leaveLittle();
+    const told = { stream: id, rungs: spec.rungs.map(({ rung }) => rung), sequence: 1_000_000 };
+    await scene.market.hub.ask(node(), "segment.published", told);
+    const claim = async () => scene.market.hub.ask(maker, "receipt.submit", await maker.receipt(terms, 500));
+    await assert.rejects(claim(), codeOf("ATTEMPT_END_UNKNOWN"));
+    const { job } = assignment.value;
+    const over = { job, attempt: 1, code: "TRANSCODING_TOO_LATE", sequence: null };
+    await scene.market.hub.ask(node(), "job.failed", over);
+    assert.equal((await new JobStore(scene.database).attempt(job, 1))?.endSequence, 1);
+    await assert.rejects(claim());
+    assert.equal((await status()).unpaidExact, 0n);
   });
 
   it("stops no other stream of its buyer by that", async () => {

@@ -8,7 +8,7 @@ describe("progress of a stream", () => {
   let progress: StreamProgress;
 
   beforeEach(() => {
-    progress = new StreamProgress({ jobStore: {} as never });
+    progress = new StreamProgress({ jobStore: {} as never }, { find: async () => undefined });
   });
 
   const isBehind = (sequence: number | null, late: number[] = []) => progress.isBehind(stream, { sequence, late }, 2);

@@ -20,7 +20,7 @@ type Check = Awaited<ReturnType<PaidNode["check"]>>;
 describe("work whose origin is gone", function () {
   this.timeout(60_000);
   const scene = usePayingMarket();
-  const { open, startAgain, until, publish, jobsOf, goLive, work, renew } = scene;
+  const { open, startAgain, until, publish, jobsOf, goLive, begin, work, renew } = scene;
   const reviews = new Map<PaidNode, WorkReview>();
   afterEach(async () => {
     for (const node of reviews.keys()) await away(node);
@@ -64,6 +64,7 @@ describe("work whose origin is gone", function () {
       const submit = await node.receipt(terms, seq);
       const worth = workOf(node, terms, submit);
       await node.payee.earned(worth);
+      await begin(stream, seq);
       await scene.market.hub.ask(node, "receipt.submit", submit);
       const receipt = submit.receipt.value;
       done.push({ node, worth, receipt, check: await origin().check(receipt, checkVerdicts.passed) });
