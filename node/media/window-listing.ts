@@ -32,6 +32,7 @@ const PARTS_LISTED_TARGETS = 3;
 /** The closed segments of a rung that are listed, oldest first, with gaps where it lacks one; parts where they are served. */
 export function listSegments(window: ListedWindow, rung: number, partTargetMs?: number): PlaylistSegment[] {
   const held = window.segments.get(rung);
+  const { targetDurationS } = window;
   const timescale = window.timescaleOf(rung);
   const last = window.lastOf(rung);
   const first = held === undefined ? undefined : [...held.keys()].find((sequence) => sequence >= window.firstListed());
@@ -51,17 +52,17 @@ export function listSegments(window: ListedWindow, rung: number, partTargetMs?: 
       if (ahead === undefined || ahead.sequence < sequence) ahead = findNext(window, held, sequence, last);
       const stand = ahead && { sequence: ahead.sequence, ...placeOf(ahead, scaleOf(ahead)) };
       const after = held.get(sequence + 1);
-      place = placeGap({ sequence, before: place, stand, after: after && placeOf(after, timescale), window });
+      place = placeGap({ sequence, before: place, stand, after: after && placeOf(after, timescale), targetDurationS });
     }
     const { epoch, wallClockMs, durationS } = place;
     const headSizeBytes = segment === undefined ? undefined : keyFrameSize(segment);
     const { configVersion } = own;
     const gap = segment === undefined;
     listed.push({ sequence, epoch, configVersion, durationS, wallClockMs, gap, headSizeBytes, parts: [] });
-    stands.push(segment ?? findElsewhere(window, sequence));
+    stands.push(segment ?? (ahead?.sequence === sequence ? ahead : undefined));
   }
   if (partTargetMs === undefined) return listed;
-  return withNewParts(listed, window.targetDurationS, (at, { gap, durationS }) => {
+  return withNewParts(listed, targetDurationS, (at, { gap, durationS }) => {
     const stand = stands[at];
     if (stand === undefined) return [];
     const isStretched = gap && Math.abs(durationS - stand.durationTicks / scaleOf(stand)) > STRETCHED_S;
@@ -85,10 +86,9 @@ function placeGap(gap: {
   readonly stand: (Place & { readonly sequence: number }) | undefined;
   /** The next one of the rung itself. */
   readonly after: Place | undefined;
-  readonly window: ListedWindow;
+  readonly targetDurationS: number;
 }): Place {
-  const { sequence, before, stand, after } = gap;
-  const { targetDurationS } = gap.window;
+  const { sequence, before, stand, after, targetDurationS } = gap;
   const bounded = (durationS: number) => Math.min(Math.max(durationS, SHORTEST_S), targetDurationS);
   const startS = before.startS + before.durationS;
   const wallClockMs = Math.round(before.wallClockMs + before.durationS * 1_000);
