@@ -5,12 +5,11 @@ import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { buyerOf, createSoon } from "../../scripts/network/demo.ts";
 import { type CreatedStream, endStream } from "../../sdk/client/actions/streams.ts";
-import { getPlayback } from "../../sdk/client/actions/watch.ts";
 import type { LadderRequest } from "../../sdk/protocol/job.ts";
 import { openBrowser } from "../support/browser.ts";
 import { makeCertificate, writeCertificate } from "../support/certificate.ts";
 import { TestNetwork } from "../support/e2e-network.ts";
-import { waitFor, whenListed } from "../support/e2e-stream.ts";
+import { waitFor, whenListed, whenPlayable } from "../support/e2e-stream.ts";
 import { dashJs, hlsJs, playInPage, shakaPlayer, whep } from "../support/interop/browser-players.ts";
 import { type Coming, type PatternFiles, shape, writePatternFiles } from "../support/interop/pattern.ts";
 import { type Player, playByFfmpeg, playByGstreamer } from "../support/interop/program-players.ts";
@@ -67,7 +66,7 @@ describe("programs of others, that publish and play", function () {
       const [created, url] = await createAt({ name, urlOf });
       const origin = `${network.clusterUrl}/healthz`;
       publishing = start({ url, files, coming: "first" });
-      const hls = await whenPlayable(created);
+      const hls = await whenBegun(created);
       players = await playEverywhere(hls, origin);
       await whenAllShown("first");
       await publishing.drop();
@@ -93,11 +92,8 @@ describe("programs of others, that publish and play", function () {
     });
   }
 
-  async function whenPlayable({ slug }: CreatedStream): Promise<string> {
-    const { hls } = await waitFor("the stream to be playable", 60_000, async () => {
-      const { primary } = await getPlayback(network, slug);
-      return (await fetch(primary.hls)).ok ? primary : undefined;
-    });
+  async function whenBegun(created: CreatedStream): Promise<string> {
+    const { hls } = (await whenPlayable(network, created)).primary;
     await whenListed(hls, 1);
     return hls;
   }

@@ -6,7 +6,7 @@ import { buyerOf, createSoon, demoLadder } from "../../scripts/network/demo.ts";
 import { createStream, endStream, getStream, listJobs } from "../../sdk/client/actions/streams.ts";
 import { getPlayback } from "../../sdk/client/actions/watch.ts";
 import { TestNetwork } from "../support/e2e-network.ts";
-import { waitFor, whenListed } from "../support/e2e-stream.ts";
+import { waitFor, whenListed, whenPlayable } from "../support/e2e-stream.ts";
 import { readMultipart } from "../support/multipart.ts";
 import { makeTsSegments } from "../support/push-server.ts";
 import { SourceServer } from "../support/source-server.ts";
@@ -47,10 +47,7 @@ describe("a network that is given video as transport streams", function () {
     assert.notEqual((await once(stranger, "exit"))[0], 0);
 
     const first = publishPattern(url);
-    const playback = await waitFor("the stream to be playable", 60_000, async () => {
-      const found = await getPlayback(network, created.slug);
-      return (await fetch(found.primary.hls)).ok ? found : undefined;
-    });
+    const playback = await whenPlayable(network, created);
     await whenListed(playback.primary.hls, 1);
     const { stdout } = await run("ffmpeg", [...quietly, "-i", playback.primary.srt!, ...someFrames]);
     assert.equal(stdout.split("\n").filter((line) => /^0,/.test(line)).length, 25);
@@ -105,8 +102,8 @@ describe("a network that is given video as transport streams", function () {
         ["240p", { video: { codec: "h264", width: 426, height: 240, frames: 25 } }],
       ]);
     }
-    const { slug, id } = created;
-    assert.ok((await fetch((await getPlayback(network, slug)).primary.hls)).ok);
+    const { id } = created;
+    await whenPlayable(network, created);
     await endStream(caller, id);
     const checked = await waitFor("the checks of what was pushed", 60_000, async () => {
       const made = (await listJobs(caller, id)).filter(({ primitive }) => primitive === "transcode");

@@ -2,11 +2,10 @@ import assert from "node:assert/strict";
 import type { Browser, Page } from "playwright-core";
 import { buyerOf, createSoon } from "../../scripts/network/demo.ts";
 import { createStream } from "../../sdk/client/actions/streams.ts";
-import { getPlayback } from "../../sdk/client/actions/watch.ts";
 import type { LadderRequest } from "../../sdk/protocol/job.ts";
 import { openBrowser, readPicture, whenPlayed } from "../support/browser.ts";
 import { TestNetwork } from "../support/e2e-network.ts";
-import { waitFor, whenListed } from "../support/e2e-stream.ts";
+import { waitFor, whenListed, whenPlayable } from "../support/e2e-stream.ts";
 import { playWhep, publishWhip } from "../support/webrtc-page.ts";
 
 /** One rung of each family: WebRTC plays the first. */
@@ -68,10 +67,7 @@ describe("webrtc in a browser", function () {
     const publisher = await open();
     // The browser follows to another origin, where its Authorization would not go along.
     const session = await publishWhip(publisher, `${network.clusterUrl}/ingest/${created.streamKey}`);
-    const hls = await waitFor("the stream to be playable", 60_000, async () => {
-      const playback = await getPlayback(network, created.slug);
-      return (await fetch(playback.primary.hls)).ok ? playback.primary.hls : undefined;
-    });
+    const { hls } = (await whenPlayable(network, created)).primary;
     await whenListed(hls, 1);
     const viewer = await open();
     await playWhep(viewer, whepOf(hls));

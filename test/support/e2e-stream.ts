@@ -60,13 +60,7 @@ export class TestStream {
 
   /** Where it plays, once `edges` edges answer. */
   playback(edges = 2, limitMs = 60_000): Promise<Playback> {
-    return waitFor("the stream to be playable", limitMs, async () => {
-      const playback = await getPlayback(this.#network, this.created.slug);
-      const all = [playback.primary, playback.fallback].filter((edge) => edge !== null);
-      if (all.length < edges) return undefined;
-      const answers = await Promise.all(all.map(({ hls }) => fetch(hls)));
-      return answers.every(({ ok }) => ok) ? playback : undefined;
-    });
+    return whenPlayable(this.#network, this.created, { edges, limitMs });
   }
 
   /** Plays every rung of an edge as ordinary viewers; resolves when its playlists have ended. */
@@ -103,6 +97,21 @@ export function nodeAt(network: LocalNetwork, url: string): NodeName {
   });
   if (name === undefined) throw new Error(`no node stands at port ${port}`);
   return name;
+}
+
+/** Where a stream plays, once `edges` edges answer: one that was just given it says that it is not ready yet. */
+export function whenPlayable(
+  network: LocalNetwork,
+  { slug }: Pick<CreatedStream, "slug">,
+  { edges = 1, limitMs = 60_000 } = {},
+): Promise<Playback> {
+  return waitFor("the stream to be playable", limitMs, async () => {
+    const playback = await getPlayback(network, slug);
+    const all = [playback.primary, playback.fallback].filter((edge) => edge !== null).slice(0, edges);
+    if (all.length < edges) return undefined;
+    const answers = await Promise.all(all.map(({ hls }) => fetch(hls)));
+    return answers.every(({ ok }) => ok) ? playback : undefined;
+  });
 }
 
 /** Resolves when every playlist of an edge lists a segment of at least this number. */
