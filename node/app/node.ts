@@ -1,12 +1,9 @@
 import type { NodeConfig } from "../config/sections.ts";
 import { HttpService } from "../http/server.ts";
 import { Lifecycle, type Startable } from "../kernel/lifecycle.ts";
-import { addBalancer } from "./balancer.ts";
-import { addBuyer } from "./buyer.ts";
 import { AppError } from "./errors.ts";
 import { type Foundation, lay } from "./foundation.ts";
-import { addOperator, honestWorkmanship, type Workmanship } from "./operator.ts";
-import { addWatchtower } from "./watchtower.ts";
+import type { Workmanship } from "./operator.ts";
 
 /** A whole node, made and not yet started. */
 export interface LeatNode extends Startable {
@@ -15,10 +12,11 @@ export interface LeatNode extends Startable {
 
 /**
  * Makes a node from its settings: what every node has, then what its roles add, then the HTTP server over all of it.
+ * What a role alone takes is loaded where a node has it.
  * @param work Tests pass something else to build a node that lies.
  * @throws APP_ROLES_MISSING, APP_NETWORK_MISSING, APP_RPC_MISSING, NETWORK_…, KEY_…, CHAIN_…, STORE_…, TOKEN_COST_…
  */
-export async function createNode(config: NodeConfig, work: Workmanship = honestWorkmanship): Promise<LeatNode> {
+export async function createNode(config: NodeConfig, work?: Workmanship): Promise<LeatNode> {
   const { roles } = config.node;
   if (roles.length === 0) {
     throw new AppError(
@@ -27,12 +25,13 @@ export async function createNode(config: NodeConfig, work: Workmanship = honestW
     );
   }
   const foundation = await lay(config);
-  const issued = roles.includes("balancer") ? await addBalancer(foundation) : undefined;
-  if (roles.includes("buyer")) await addBuyer(foundation);
+  const issued = roles.includes("balancer") ? await (await import("./balancer.ts")).addBalancer(foundation) : undefined;
+  if (roles.includes("buyer")) await (await import("./buyer.ts")).addBuyer(foundation);
   if (roles.some((role) => role === "ingest" || role === "transcode" || role === "delivery")) {
-    await addOperator(foundation, work);
+    const { addOperator, honestWorkmanship } = await import("./operator.ts");
+    await addOperator(foundation, work ?? honestWorkmanship);
   }
-  if (roles.includes("watchtower")) await addWatchtower(foundation, issued);
+  if (roles.includes("watchtower")) await (await import("./watchtower.ts")).addWatchtower(foundation, issued);
   foundation.parts.push({ name: "http", part: new HttpService(foundation.http, config.http) });
   const lifecycle = new Lifecycle(foundation.parts, foundation.logger);
   return { foundation, start: () => lifecycle.start(), stop: () => lifecycle.stop() };
