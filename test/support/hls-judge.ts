@@ -20,14 +20,14 @@ export interface JudgedRung {
 /** Fetches every rung that a master playlist names and reads the number in each frame. */
 export async function judgeMaster(masterUrl: string): Promise<JudgedRung[]> {
   const master = await fetchText(masterUrl);
-  const rungs: JudgedRung[] = [];
-  for (const { uri, attributes, isIframes } of inspectMaster(readLines(master, new Findings()), new Findings())
-    .variants) {
-    if (isIframes) continue;
-    const [width = 0, height = 0] = (attributes.get("RESOLUTION") ?? "").split("x").map(Number);
-    rungs.push(await judgeRung(new URL(uri, masterUrl).href, attributes.get("CODECS") ?? "", width, height));
-  }
-  return rungs;
+  const { variants } = inspectMaster(readLines(master, new Findings()), new Findings());
+  const shown = variants.filter(({ isIframes }) => !isIframes);
+  return Promise.all(
+    shown.map(({ uri, attributes }) => {
+      const [width = 0, height = 0] = (attributes.get("RESOLUTION") ?? "").split("x").map(Number);
+      return judgeRung(new URL(uri, masterUrl).href, attributes.get("CODECS") ?? "", width, height);
+    }),
+  );
 }
 
 async function judgeRung(playlistUrl: string, codecs: string, width: number, height: number): Promise<JudgedRung> {
@@ -55,20 +55,23 @@ export function segmentsOf(playlist: string): readonly ListedSegment[] {
 
 /** The barcode of every frame that the ffmpeg program decodes from one segment; -1 where none can be read. */
 export async function readNumbers(media: Buffer, width: number, height: number): Promise<number[]> {
-  const args = ["-hide_banner", "-loglevel", "error", "-i", "pipe:0", "-an", "-fps_mode", "passthrough"];
+  const args = ["-v", "error", "-threads", "1", "-i", "pipe:0", "-an", "-fps_mode", "passthrough"];
   const ffmpeg = spawn("ffmpeg", [...args, "-f", "rawvideo", "-pix_fmt", "gray", "pipe:1"]);
   const numbers: number[] = [];
-  const frameSize = width * height;
-  let pending = Buffer.alloc(0);
+  const frame = Buffer.alloc(width * height);
+  let filled = 0;
   let complaint = "";
   ffmpeg.stderr.on("data", (chunk: Buffer) => {
     complaint += chunk.toString();
   });
   ffmpeg.stdout.on("data", (chunk: Buffer) => {
-    pending = Buffer.concat([pending, chunk]);
-    while (pending.length >= frameSize) {
-      numbers.push(readBarcode(pending.subarray(0, frameSize), width, height) ?? -1);
-      pending = pending.subarray(frameSize);
+    for (let at = 0; at < chunk.length; ) {
+      const taken = chunk.copy(frame, filled, at);
+      at += taken;
+      filled += taken;
+      if (filled < frame.length) return;
+      numbers.push(readBarcode(frame, width, height) ?? -1);
+      filled = 0;
     }
   });
   ffmpeg.stdin.on("error", () => undefined);
