@@ -75,6 +75,7 @@ export function nodeConfig(input: ConfigInput): Record<string, unknown> {
     settlement: {
       // Somebody watches.
       lookEveryMs: 1_000,
+      memberGraceMs: 2_000,
       tokenCosts: ["USDC", "LPT"].map((token) => ({ token, perNative: "0", leastAmount: "0" })),
     },
     wire: {
