@@ -141,17 +141,22 @@ export class JobKeeper {
     const { job, attempt, node } = live.attempt;
     const endSequence = live.row.primitive === "transcode" ? await this.#progress.nextSequence(live) : null;
     const end = { state: "failed", endSequence, endedAtMs: clock.nowMs(), endCode: code } as const;
-    if (!(await jobs.endAttempt(live, live.attempt, end))) return;
     const isBad = code === "CHECK_FAILED";
+    // Before the job waits for a node: a viewer who asks in that moment would bring it back to who lied.
+    if (isBad) await this.#excludeLiar(live, node);
+    if (!(await jobs.endAttempt(live, live.attempt, end))) return;
     // What an edge served is not checked before it passes: of one that lied nobody pays what is not vouchered yet.
     const passedToo = live.row.primitive === "delivery";
     if (isBad) await payer.forfeit(job, attempt, { passedToo });
     else await payer.release(job, attempt);
     await payee.closeJob(job, attempt, { forfeit: isBad, passedToo });
-    if (!isBad) return;
-    // Who lied in one of a stream's jobs gets none of its like: the other edge, the other family.
-    for (const other of jobs.ofStream(live.row.stream)) {
-      if (other.row.primitive === live.row.primitive) await jobs.exclude(other, node, code);
+  }
+
+  /** Who lied in one of a stream's jobs gets none of its like: the other edge, the other family. */
+  async #excludeLiar({ row }: LiveJob, node: Address): Promise<void> {
+    const { jobs } = this.#parts;
+    for (const other of jobs.ofStream(row.stream)) {
+      if (other.row.primitive === row.primitive) await jobs.exclude(other, node, "CHECK_FAILED");
     }
   }
 

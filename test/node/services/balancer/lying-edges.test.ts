@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setImmediate } from "node:timers/promises";
 import { JobStore } from "../../../../node/store/sql/job-store.ts";
 import { workOf } from "../../../support/paying-market.ts";
 import { usePayingMarket } from "../../../support/paying-scene.ts";
@@ -41,5 +42,31 @@ describe("an edge that a probe of its buyer finds lying", function () {
     assert.equal((await payer.settleNow(one.channel)).vouchered, vouchered);
     const works = served.map((submit) => workOf(node, terms, submit));
     assert.equal((await payer.unpaid(one.channel, works)).length, 5);
+  });
+
+  it("does not get its job back from a viewer who asks while it is dropped", async () => {
+    await open(2);
+    const { id, slug } = await goLive(10n ** 12n);
+    await scene.market.balancer.play(slug);
+    const edges = () => jobsOf(id).filter(({ terms }) => terms.spec.primitive === "delivery");
+    await until(() => edges().length === 2);
+    const { node, terms } = edges()[0]!;
+    const served = await node.receipt(terms, 0, {}, 1n);
+    await scene.market.hub.ask(node, "receipt.submit", served);
+    const probe = await scene.buyer.check(served.receipt.value, 2, 4);
+    let isDropped = false;
+    const dropping = scene.market.hub.ask(scene.buyer, "check.submit", probe).finally(() => (isDropped = true));
+    while (!isDropped) {
+      await scene.market.balancer.play(slug);
+      await setImmediate();
+    }
+    await dropping;
+    await scene.market.balancer.play(slug);
+    const attempts = await new JobStore(scene.database).attemptsOf(terms.assignment.value.job);
+    const own = attempts.filter((one) => one.node === node.address);
+    assert.deepEqual(
+      own.map(({ endCode }) => endCode),
+      ["CHECK_FAILED"],
+    );
   });
 });
