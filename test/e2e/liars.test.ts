@@ -13,7 +13,8 @@ const liar = join(import.meta.dirname, "../support/lying-node.ts");
 const fps = 30;
 const durationS = 8;
 const frames = range(0, fps * durationS);
-const inputs = [{ pattern: { width: 640, height: 360, fps, durationS } }];
+const pattern = { width: 640, height: 360, fps, durationS };
+const inputs = [{ pattern }];
 const ladder = testLadder.filter(({ codec }) => codec === "h264");
 const names = ladder.map(({ name }) => name);
 
@@ -69,7 +70,9 @@ describe("a network with a node that lies", function () {
   it("drops an edge that alters bytes before pay, and plays the stream whole from others", async () => {
     await restart("altered-parts");
     const before = await channelOf("node-c");
-    const stream = await network.publish({ ladder, inputs, at: ["node-a"] });
+    // Its first segment tells, some seconds after it was shown: by then nobody may have gone home.
+    const longer = { ...pattern, durationS: 2 * durationS };
+    const stream = await network.publish({ ladder, inputs: [{ pattern: longer }], at: ["node-a"] });
     const first = await stream.playback();
     const edges = [first.primary.hls, first.fallback!.hls];
     const other = edges.find((hls) => nodeAt(network, hls) !== "node-c")!;
@@ -83,7 +86,7 @@ describe("a network with a node that lies", function () {
     assert.deepEqual(moved.sort(), ["node-a", "node-b"]);
     await stream.publisher.done;
     await viewing;
-    assertWhole(await judgeMaster(other), names, frames);
+    assertWhole(await judgeMaster(other), names, range(0, fps * longer.durationS));
     await settle(network, stream);
     await assertPaid(network);
     const jobs = (await stream.jobs()).filter(({ primitive }) => primitive === "delivery");
