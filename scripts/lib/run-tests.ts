@@ -70,7 +70,7 @@ function chooseSuites(options: { long?: boolean; only?: string }): Suite[] {
     check("types", ["tsc", "--noEmit", "--checkers", "1"]),
     check("solidity lint", ["solhint", "-c", ".solhint.cjs", "--disc", "--noPoster", "-w", "0", "contracts/**/*.sol"]),
     // Files in processes of their own, two at a time: a unit test shares nothing with another file.
-    ...(unit.length > 0 ? [mochaSuite("unit", ["--parallel", "--jobs", "2", ...payees, ...unit], 18)] : []),
+    ...(unit.length > 0 ? [mochaSuite("unit", ["--parallel", "--jobs", "2", ...payees, ...unit], 24)] : []),
     ...(contracts.length > 0 ? [compileSuite(), contractSuite([])] : []),
     // One after the other: they start real networks, whose media must keep up.
     ...(endToEnd.length > 0 ? [mochaSuite("end to end", endToEnd, 24)] : []),
