@@ -21,7 +21,7 @@ export function checkLeaves(receipt: Receipt, leaves: readonly PartLeaf[]): void
   if (merkleRoot(leaves.map(hashPartLeaf)) !== receipt.outputRoot) throw leavesWrong("outputRoot");
 }
 
-/** No segment has more pictures: 240 a second, as many as a rung may have, for as long as any segment lasts. */
+/** No segment has more pictures: 240 a second, as many as a rung may have, for as long as the longest segment lasts. */
 const MOST_FRAMES = 1_080;
 /** No rung has larger pictures: neither side is longer than 16,384. */
 const MOST_PICTURE_PIXELS = 16_384n * 16_384n;
@@ -39,7 +39,7 @@ export function checkPixels(receipt: Receipt, leaves: readonly PartLeaf[], rungs
   );
 }
 
-/** The same where the job's rungs are not known: all pictures of one are as large as its first, and as any may be. */
+/** The same where the job's rungs are not known: all pictures of one are as large as its first, no larger than allowed. */
 export function checkClaimedPixels(receipt: Receipt, leaves: readonly PartLeaf[]): void {
   const sizes = new Map<number, bigint>();
   for (const { rung, frames, pixels } of leaves) {
