@@ -4,7 +4,6 @@ import { once } from "node:events";
 import { promisify } from "node:util";
 import { buyerOf, createSoon, demoLadder } from "../../scripts/network/demo.ts";
 import { createStream, endStream, getStream, listJobs } from "../../sdk/client/actions/streams.ts";
-import { getPlayback } from "../../sdk/client/actions/watch.ts";
 import { TestNetwork } from "../support/e2e-network.ts";
 import { waitFor, whenListed, whenPlayable } from "../support/e2e-stream.ts";
 import { readMultipart } from "../support/multipart.ts";
@@ -134,9 +133,7 @@ describe("a network that is given video as transport streams", function () {
       });
       const created = await createSoon(caller, { ...request, pull: { url: source.url(), when: "viewers" } });
       assert.deepEqual(source.asked, []);
-      const playback = await waitFor("the source to be playable", 60_000, () =>
-        getPlayback(network, created.slug).catch(() => undefined),
-      );
+      const playback = await whenPlayable(network, created);
       await whenListed(playback.primary.hls, 2);
       assert.deepEqual(source.asked, ["/live.ts"]);
       const ended = await waitFor("the source's end", 60_000, async () => {
