@@ -103,7 +103,7 @@ function check(name: string, [program, ...args]: [string, ...string[]]): Suite {
 
 /**
  * The contracts' tests in Solidity: the set-up compiled the contracts alone. The compiler says nothing meanwhile, and
- * takes one processor for minutes: what runs before them has the other.
+ * takes one processor for minutes: it runs beside all that comes before them.
  */
 function compileSuite(): Suite {
   const limitMs = 9 * MINUTE_MS;
