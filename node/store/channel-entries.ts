@@ -6,49 +6,78 @@ import type { Database } from "./database.ts";
 /** Jobs of a channel of which the last entry is remembered: more than run at once. */
 const MAX_JOBS = 64;
 
+/** An open entry and the end of the key that it is kept under. */
+interface Open {
+  readonly entry: LedgerEntry;
+  readonly slot: string;
+}
+
 /**
  * The entries behind one side of one channel's vouchers. Open and closed ones stand apart, so that open ones are listed
  * fast. The total and the open ones are in memory as they are in the database: every voucher asks for them. Closed ones
  * that follow each other are one record, under the last of them: all that is asked of it is whether there was one.
+ *
+ * Open entries are kept under numbers, not under their names. One that is closed is left where it is until the next one
+ * needs the place, which spares a delete of each: that a closed record holds its name says that it is open no more.
  */
 export class ChannelEntries {
   readonly #path: string;
-  readonly #open: Map<string, LedgerEntry>;
+  readonly #open = new Map<string, Open>();
+  /** Places of closed entries, by the job of what still stands there. */
+  #free: { readonly slot: string; readonly job: Hex }[] = [];
+  #slots = 0;
   /** Whether open ones were added by name. */
   #isInOrder = true;
   /** The one that was added last. */
-  #newestOpen: string;
+  #newestOpen = "";
   #named: { readonly job: Hex; readonly attempt: number; readonly begin: string } | undefined;
   /** Undefined until there is one. */
   #total: bigint | undefined;
   /** Of a job the greatest name that was ever written, or more: what comes after it is new without a look. */
   readonly #last = new Map<Hex, string>();
 
-  private constructor(path: string, open: readonly LedgerEntry[], total: bigint | undefined) {
+  private constructor(path: string, total: bigint | undefined) {
     this.#path = path;
-    this.#open = new Map(open.map((entry) => [this.#nameOf(entry), entry]));
-    this.#newestOpen = [...this.#open.keys()].at(-1) ?? "";
     this.#total = total;
   }
 
   static async load(database: Database, side: VoucherSide, channel: Hex): Promise<ChannelEntries> {
     const path = `${side}/${channel}`;
     const [open, total] = await Promise.all([database.list(entryKey("open", path, "")), database.get(`total/${path}`)]);
-    const entries = open.map(([key, text]) => parseEntry(key, text));
-    return new ChannelEntries(path, entries, total === undefined ? undefined : BigInt(total));
+    const them = new ChannelEntries(path, total === undefined ? undefined : BigInt(total));
+    for (const [key, text] of open) {
+      const slot = key.slice(entryKey("open", path, "").length);
+      const { entry, name } = parseOpen(slot, text);
+      them.#slots = Math.max(them.#slots, Number(slot) + 1 || 0);
+      if (await them.#isDone(database, entry, name)) them.#free.push({ slot, job: entry.job });
+      else them.#setOpen(name, { entry, slot });
+    }
+    return them;
   }
 
   /** By job, attempt and segment. */
   open(): LedgerEntry[] {
-    if (this.#isInOrder) return [...this.#open.values()];
-    return [...this.#open].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, entry]) => entry);
+    const open = [...this.#open];
+    if (!this.#isInOrder) open.sort(([left], [right]) => (left < right ? -1 : 1));
+    return open.map(([, { entry }]) => entry);
   }
 
-  #setOpen(name: string, entry: LedgerEntry): void {
+  #setOpen(name: string, open: Open): void {
     if (this.#open.size === 0) this.#isInOrder = true;
     else if (name < this.#newestOpen) this.#isInOrder = false;
     this.#newestOpen = name;
-    this.#open.set(name, entry);
+    this.#open.set(name, open);
+  }
+
+  #putOpen(changes: Changes, name: string, { entry, slot }: Open): void {
+    changes.put(entryKey("open", this.#path, slot), openText(entry, name));
+  }
+
+  #nextSlot(): string {
+    const free = this.#free.pop();
+    if (free !== undefined) return free.slot;
+    this.#slots += 1;
+    return String(this.#slots - 1);
   }
 
   /** The name of an entry: most are of the attempt that was named last. */
@@ -93,9 +122,12 @@ export class ChannelEntries {
 
   #addNew(changes: Changes, entry: LedgerEntry, name: string, last: string): true {
     const isOpen = entry.state === "waiting" || entry.state === "payable";
-    changes.put(entryKey(isOpen ? "open" : "done", this.#path, name), entryText(entry));
     this.#addToTotal(changes, countedExact(entry));
-    if (isOpen) this.#setOpen(name, entry);
+    if (isOpen) {
+      const open = { entry, slot: this.#nextSlot() };
+      this.#putOpen(changes, name, open);
+      this.#setOpen(name, open);
+    } else changes.put(entryKey("done", this.#path, name), entryText(entry));
     if (name > last) this.#remember(entry.job, name);
     return true;
   }
@@ -113,14 +145,16 @@ export class ChannelEntries {
       const name = this.#nameOf(key);
       const before = this.#open.get(name);
       if (before === undefined) continue;
-      const after = { ...before, state };
-      difference += countedExact(after) - countedExact(before);
+      const { slot } = before;
+      const after = { ...before.entry, state };
+      difference += countedExact(after) - countedExact(before.entry);
       if (state === "payable") {
-        changes.put(entryKey("open", this.#path, name), entryText(after));
-        this.#open.set(name, after);
+        const open = { entry: after, slot };
+        this.#putOpen(changes, name, open);
+        this.#open.set(name, open);
       } else {
-        changes.delete(entryKey("open", this.#path, name));
         this.#open.delete(name);
+        this.#free.push({ slot, job: after.job });
         done.push(after);
       }
     }
@@ -134,7 +168,7 @@ export class ChannelEntries {
   }
 
   /** Whether there is a closed one of that key, by itself or within a run. */
-  async #isDone(changes: Changes, { job, attempt, seq }: EntryKey, name: string): Promise<boolean> {
+  async #isDone(changes: Pick<Changes, "firstFrom">, { job, attempt, seq }: EntryKey, name: string): Promise<boolean> {
     const key = entryKey("done", this.#path, name);
     const found = await changes.firstFrom(key, entryKey("done", this.#path, attemptName(job, attempt)));
     return found !== undefined && (found[0] === key || firstOf(found[1]) <= seq);
@@ -149,6 +183,9 @@ export class ChannelEntries {
 
   async forgetJob(changes: Changes, job: Hex): Promise<void> {
     for (const [key] of await changes.list(entryKey("done", this.#path, `${job}/`))) changes.delete(key);
+    // Without its closed record, what stands there would be open again.
+    for (const free of this.#free) if (free.job === job) changes.delete(entryKey("open", this.#path, free.slot));
+    this.#free = this.#free.filter((free) => free.job !== job);
   }
 
   /** The greatest name of a job's entries, open or closed; empty where it has none. */
@@ -213,8 +250,17 @@ function entryText(entry: LedgerEntry): string {
   return JSON.stringify([entry.exact.toString(), entry.receiptHash, entry.state]);
 }
 
-function parseEntry(key: string, text: string): LedgerEntry {
-  const [job, attempt, seq] = key.split("/").slice(-3) as [Hex, string, string];
-  const [exact, receiptHash, state] = JSON.parse(text) as [string, Hex, LedgerEntry["state"]];
-  return { job, attempt: Number(attempt), seq: BigInt(seq), exact: BigInt(exact), receiptHash, state };
+function openText({ exact, receiptHash, state }: LedgerEntry, name: string): string {
+  return JSON.stringify([exact.toString(), receiptHash, state, name]);
+}
+
+/** Older ones have no name within: they are kept under it. */
+function parseOpen(slot: string, text: string): { entry: LedgerEntry; name: string } {
+  type Parts = [exact: string, receiptHash: Hex, state: LedgerEntry["state"], name?: string];
+  const [exact, receiptHash, state, name = slot] = JSON.parse(text) as Parts;
+  const [job, attempt, seq] = name.split("/") as [Hex, string, string];
+  return {
+    entry: { job, attempt: Number(attempt), seq: BigInt(seq), exact: BigInt(exact), receiptHash, state },
+    name,
+  };
 }

@@ -129,6 +129,10 @@ export class Database {
     return new ChangesView(this.#ground).list(prefix);
   }
 
+  firstFrom(from: string, prefix: string): Promise<[key: string, value: string] | undefined> {
+    return new ChangesView(this.#ground).firstFrom(from, prefix);
+  }
+
   /** Waits for what is under way. Works twice. */
   async close(): Promise<void> {
     this.#isClosing = true;

@@ -7,6 +7,8 @@ import { bytesToHex, type Hex } from "../../sdk/protocol/hex.ts";
 export interface VoucherStoreFixture {
   readonly store: VoucherStore;
   reopen(): Promise<VoucherStore>;
+  /** Another store over what is open: it knows only what is kept. */
+  another(): VoucherStore;
   close(): Promise<void>;
 }
 
@@ -252,17 +254,19 @@ export function describeVoucherStore(name: string, open: () => Promise<VoucherSt
 
     it("agrees with a plain model after any sequence of changes", async () => {
       const step = fc.record({
-        kind: fc.constantFrom("add", "payable", "forfeited", "vouchered", "put" as const),
+        kind: fc.constantFrom("add", "payable", "forfeited", "vouchered", "put", "forget", "restart" as const),
         seq: fc.bigInt({ min: 0n, max: 5n }),
         exact: fc.bigInt({ min: 0n, max: 10n ** 42n }),
       });
       let run = 100;
       await fc.assert(
-        fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+        fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
           run += 1;
           const id = hexOf(32, run);
           const model = new Map<bigint, LedgerEntry>();
           let seq = 0n;
+          let forgottenExact = 0n;
+          const isCounted = ({ state }: LedgerEntry) => state === "payable" || state === "vouchered";
           for (const { kind, seq: at, exact } of steps) {
             const known = model.get(at);
             const isOpen = known?.state === "waiting" || known?.state === "payable";
@@ -274,6 +278,15 @@ export function describeVoucherStore(name: string, open: () => Promise<VoucherSt
               await store.put("issued", { record, expectedSeq: seq, covered: [keyOf({ seq: at })] });
               if (isOpen) model.set(at, { ...known, state: "vouchered" });
               seq += 1n;
+            } else if (kind === "forget") {
+              await store.forgetJob("issued", id, job);
+              for (const [of, entry] of model) {
+                if (entry.state === "waiting" || entry.state === "payable") continue;
+                if (isCounted(entry)) forgottenExact += entry.exact;
+                model.delete(of);
+              }
+            } else if (kind === "restart") {
+              store = fixture.another();
             } else {
               await store.setEntries("issued", id, [keyOf({ seq: at })], kind);
               if (isOpen) model.set(at, { ...known, state: kind });
@@ -281,11 +294,10 @@ export function describeVoucherStore(name: string, open: () => Promise<VoucherSt
           }
           const entries = [...model.values()].sort((left, right) => (left.seq < right.seq ? -1 : 1));
           const open = entries.filter(({ state }) => state === "waiting" || state === "payable");
-          const counted = entries.filter(({ state }) => state === "payable" || state === "vouchered");
           assert.deepEqual(await store.openEntries("issued", id), open);
           assert.equal(
             await store.totalExact("issued", id),
-            counted.reduce((sum, { exact }) => sum + exact, 0n),
+            entries.filter(isCounted).reduce((sum, { exact }) => sum + exact, forgottenExact),
           );
           assert.equal((await store.newest("issued", id))?.voucher.value.seq ?? 0n, seq);
         }),

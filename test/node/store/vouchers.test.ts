@@ -17,6 +17,7 @@ describeVoucherStore("level", async () => {
       database = await Database.open(location);
       return new LevelVoucherStore(database);
     },
+    another: () => new LevelVoucherStore(database),
     async close() {
       await database.close();
       await rm(location, { recursive: true, force: true });
@@ -24,7 +25,65 @@ describeVoucherStore("level", async () => {
   };
 });
 
+describe("a level voucher store", () => {
+  it("keeps open entries in as few places as there were at once, and closes them without a delete", async () => {
+    const location = await mkdtemp(join(tmpdir(), "leat-vouchers-"));
+    const database = await Database.open(location);
+    try {
+      const [channel, receiptHash] = [bytes32("1"), bytes32("3")];
+      for (const job of [bytes32("2"), bytes32("4")]) {
+        for (let seq = 1n; seq <= 9n; seq += 3n) {
+          // As after a restart each time.
+          const store = new LevelVoucherStore(database);
+          const row = [seq, seq + 1n, seq + 2n].map((seq) => ({ job, attempt: 1, seq }));
+          for (const key of row) {
+            await store.addEntry("held", channel, { ...key, exact: 5n, receiptHash, state: "payable" });
+          }
+          assert.equal(await store.countOpen("held", channel), 3);
+          await store.setEntries("held", channel, row, "vouchered");
+          assert.equal((await database.list("entry/open/")).length, 3);
+        }
+      }
+      const store = new LevelVoucherStore(database);
+      assert.deepEqual(await store.openEntries("held", channel), []);
+      // What still stands in those places is of the newer job.
+      await store.forgetJob("held", channel, bytes32("2"));
+      assert.equal((await database.list("entry/open/")).length, 3);
+      await store.forgetJob("held", channel, bytes32("4"));
+      assert.deepEqual(await database.list("entry/"), []);
+      assert.deepEqual(await new LevelVoucherStore(database).openEntries("held", channel), []);
+    } finally {
+      await database.close();
+      await rm(location, { recursive: true, force: true });
+    }
+  });
+});
+
 describe("a level voucher store of an older node", () => {
+  it("knows open entries that were kept under their names", async () => {
+    const location = await mkdtemp(join(tmpdir(), "leat-vouchers-"));
+    const database = await Database.open(location);
+    try {
+      const [channel, job, receiptHash] = [bytes32("1"), bytes32("2"), bytes32("3")];
+      const entry = { job, attempt: 1, seq: 7n, exact: 5n, receiptHash, state: "payable" as const };
+      const name = `${job}/${"1".padStart(10, "0")}/${"7".padStart(20, "0")}`;
+      await database.change((changes) => {
+        changes.put(`entry/open/held/${channel}/${name}`, JSON.stringify(["5", receiptHash, "payable"]));
+        changes.put(`total/held/${channel}`, "5");
+      });
+      assert.deepEqual(await new LevelVoucherStore(database).openEntries("held", channel), [entry]);
+      const store = new LevelVoucherStore(database);
+      await store.setEntries("held", channel, [entry], "vouchered");
+      assert.equal(await store.addEntry("held", channel, entry), false);
+      assert.deepEqual(await new LevelVoucherStore(database).openEntries("held", channel), []);
+      await store.forgetJob("held", channel, job);
+      assert.deepEqual(await database.list("entry/"), []);
+    } finally {
+      await database.close();
+      await rm(location, { recursive: true, force: true });
+    }
+  });
+
   it("knows closed entries that were kept one by one, and adds rows beside them", async () => {
     const location = await mkdtemp(join(tmpdir(), "leat-vouchers-"));
     const database = await Database.open(location);

@@ -26,6 +26,7 @@ describe("sql voucher store", () => {
       database = await SqlDatabase.open(folder);
       return new SqlVoucherStore(database);
     },
+    another: () => new SqlVoucherStore(database),
     async close() {
       await emptyTables(database);
     },
