@@ -97,6 +97,10 @@ export const chainTexts = {
     happened: "there is no cluster {cluster}: this network has {count}",
     todo: "clusters are numbered from 1; correct the number, or the network",
   },
+  CLIENT_RECIPIENT_KEYLESS: {
+    happened: "{recipient} is {what}: nobody could take out what is sent there",
+    todo: "name an account or a wallet that somebody has the key of: nothing was sent",
+  },
   CLIENT_CONTRACT_MISSING: {
     happened: "this network's file has no contract {contract}",
     todo: 'take the file that "scripts/deploy" of this version wrote',

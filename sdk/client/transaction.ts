@@ -45,6 +45,8 @@ export class ClientError extends CodedError<
   | { code: "CLIENT_NODE_UNKNOWN"; node: Address }
   | { code: "CLIENT_TOKEN_UNKNOWN"; token: string }
   | { code: "CLIENT_CLUSTER_UNKNOWN"; cluster: bigint; count: bigint }
+  /** `what`: of whom that address is. */
+  | { code: "CLIENT_RECIPIENT_KEYLESS"; recipient: Address; what: string }
   | { code: "CLIENT_CONTRACT_MISSING"; contract: string }
   | { code: "CLIENT_CONTRACT_ABSENT"; contract: string; address: Address }
 > {}

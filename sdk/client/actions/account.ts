@@ -4,6 +4,7 @@ import { type Channel, channelId, hubChannel } from "../../protocol/channel.ts";
 import { type Address, type Hex, isHex, toAddress } from "../../protocol/hex.ts";
 import { checkContracts } from "../contracts.ts";
 import type { LeatClient } from "../create-client.ts";
+import { assertRecipient } from "../recipient.ts";
 import { explainRefusal, nameToken } from "../refusals.ts";
 import { addressOf, ClientError, type Done, write } from "../transaction.ts";
 
@@ -81,12 +82,16 @@ export function release(client: LeatClient, input: Omit<ReserveInput, "amount">)
   return escrow(client, input.token, "release", [input.asCluster ?? 0n, input.payee, input.token, 0n, 0]);
 }
 
-/** Sends part of the pool to `to` (default: the caller). For a cluster only its owner may. @throws CLIENT_POOL_SHORT */
-export function withdraw(
+/**
+ * Sends part of the pool to `to` (default: the caller). For a cluster only its owner may.
+ * @throws CLIENT_POOL_SHORT, CLIENT_RECIPIENT_KEYLESS
+ */
+export async function withdraw(
   client: LeatClient,
   input: { readonly token: Address; readonly amount: bigint; readonly to?: Address; readonly asCluster?: bigint },
 ): Promise<Done> {
   const to = input.to ?? addressOf(client);
+  await assertRecipient(client, to);
   return escrow(client, input.token, "withdraw", [input.asCluster ?? 0n, input.token, input.amount, to]);
 }
 

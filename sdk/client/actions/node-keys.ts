@@ -3,6 +3,7 @@ import { operatorRegistryAbi } from "../../protocol/abi/operator-registry.ts";
 import { type Address, toAddress, zeroAddress } from "../../protocol/hex.ts";
 import type { StatementSigner } from "../../protocol/statements.ts";
 import type { LeatClient } from "../create-client.ts";
+import { assertRecipient } from "../recipient.ts";
 import { addressOf, ClientError, type Done, type Write, write } from "../transaction.ts";
 import { proveNode } from "./operator.ts";
 
@@ -47,12 +48,17 @@ export function setManager(client: LeatClient, manager: Address | undefined): Pr
   return call(client, "setManager", [manager ?? zeroAddress]);
 }
 
-/** Chooses who receives the calling operator's proceeds, by default itself, and whether they are sent or credited. */
-export function setPayout(
+/**
+ * Chooses who receives the calling operator's proceeds, by default itself, and whether they are sent or credited.
+ * @throws CLIENT_RECIPIENT_KEYLESS
+ */
+export async function setPayout(
   client: LeatClient,
   input: { readonly beneficiary?: Address; readonly pushPayouts: boolean },
 ): Promise<Done> {
-  return call(client, "setPayout", [input.beneficiary ?? zeroAddress, input.pushPayouts]);
+  const { beneficiary, pushPayouts } = input;
+  if (beneficiary !== undefined) await assertRecipient(client, beneficiary, pushPayouts ? "sent" : "credited");
+  return call(client, "setPayout", [beneficiary ?? zeroAddress, pushPayouts]);
 }
 
 /** The operator of a node key, revoked or not. @throws CLIENT_NODE_UNKNOWN */

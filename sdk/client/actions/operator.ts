@@ -5,7 +5,9 @@ import { createDomain } from "../../protocol/eip712.ts";
 import { type Address, toAddress, zeroAddress } from "../../protocol/hex.ts";
 import { balancerPossessionStructure, nodePossessionStructure } from "../../protocol/signed.ts";
 import { type StatementSigner, toCompactSignature } from "../../protocol/statements.ts";
+import { countClusters } from "../clusters.ts";
 import type { LeatClient } from "../create-client.ts";
+import { assertRecipient } from "../recipient.ts";
 import { nameToken } from "../refusals.ts";
 import { signPermit, soon } from "../token-signatures.ts";
 import { addressOf, ClientError, type Done, write } from "../transaction.ts";
@@ -30,13 +32,14 @@ export interface JoinInput {
 
 /**
  * One transaction: stakes by a signed permit, adds the first node, publishes its endpoint, accepts a cluster.
- * @throws CLIENT_BALANCE_SHORT, CLIENT_CLUSTER_UNKNOWN, CLIENT_JOIN_SHORT
+ * @throws CLIENT_BALANCE_SHORT, CLIENT_CLUSTER_UNKNOWN, CLIENT_JOIN_SHORT, CLIENT_RECIPIENT_KEYLESS
  */
 export async function joinOperator(client: LeatClient, input: JoinInput): Promise<Done> {
   const operator = addressOf(client);
   const token = client.deployment.stakeToken;
-  const { cluster = 0n } = input;
+  const { cluster = 0n, beneficiary = zeroAddress, pushPayouts = false } = input;
   if (cluster !== 0n) await getClusterAccount(client, cluster);
+  await assertRecipient(client, beneficiary, pushPayouts ? "sent" : "credited");
   await requireMinimum(client, input.stake);
   await requireBalance(client, token, input.stake);
   const node = await proveNode(client, operator, input.node);
@@ -44,8 +47,8 @@ export async function joinOperator(client: LeatClient, input: JoinInput): Promis
   const request = {
     stake: input.stake,
     permit,
-    beneficiary: input.beneficiary ?? zeroAddress,
-    pushPayouts: input.pushPayouts ?? false,
+    beneficiary,
+    pushPayouts,
     node,
     endpoint: input.endpoint,
     cluster,
@@ -187,12 +190,6 @@ export async function createCluster(
   // Without proofs nothing ties the transaction to the id that was expected.
   const [created] = parseEventLogs({ abi: clusterRegistryAbi, eventName: "ClusterCreated", logs: receipt.logs });
   return { transaction, blockNumber, cluster: created!.args.cluster, account: toAddress(created!.args.account) };
-}
-
-/** Clusters are numbered from 1 to this. */
-export function countClusters({ publicClient, deployment }: LeatClient): Promise<bigint> {
-  const call = { address: deployment.clusterRegistry, abi: clusterRegistryAbi, functionName: "clusterCount" } as const;
-  return publicClient.readContract(call);
 }
 
 /** The account that a cluster pays and is paid through. @throws CLIENT_CLUSTER_UNKNOWN */

@@ -2,6 +2,7 @@ import type { ContractFunctionName } from "viem";
 import { operatorRegistryAbi } from "../../protocol/abi/operator-registry.ts";
 import type { Address } from "../../protocol/hex.ts";
 import type { LeatClient } from "../create-client.ts";
+import { assertRecipient } from "../recipient.ts";
 import { explainRefusal } from "../refusals.ts";
 import { signPermit } from "../token-signatures.ts";
 import { addressOf, type Done, type Write, write } from "../transaction.ts";
@@ -53,8 +54,12 @@ export function cancelStakeThaw(client: LeatClient): Promise<Done> {
   return call(client, "cancelThaw", []);
 }
 
-/** Sends what thawed to `to`, by default the caller. @throws CLIENT_THAW_RUNNING, CLIENT_THAW_NONE */
-export function withdrawStake(client: LeatClient, to: Address = addressOf(client)): Promise<Done> {
+/**
+ * Sends what thawed to `to`, by default the caller.
+ * @throws CLIENT_THAW_RUNNING, CLIENT_THAW_NONE, CLIENT_RECIPIENT_KEYLESS
+ */
+export async function withdrawStake(client: LeatClient, to: Address = addressOf(client)): Promise<Done> {
+  await assertRecipient(client, to);
   return call(client, "withdraw", [to]);
 }
 
@@ -77,11 +82,14 @@ export function cancelSponsoredThaw(client: LeatClient, operator: Address): Prom
   return call(client, "cancelSponsoredThaw", [operator]);
 }
 
-export function withdrawSponsored(
+/** Sends the caller's stake that thawed to `to`, by default the caller. @throws CLIENT_RECIPIENT_KEYLESS */
+export async function withdrawSponsored(
   client: LeatClient,
   input: { readonly operator: Address; readonly to?: Address },
 ): Promise<Done> {
-  return call(client, "withdrawSponsored", [input.operator, input.to ?? addressOf(client)]);
+  const to = input.to ?? addressOf(client);
+  await assertRecipient(client, to);
+  return call(client, "withdrawSponsored", [input.operator, to]);
 }
 
 async function permitOf(client: LeatClient, amount: bigint) {

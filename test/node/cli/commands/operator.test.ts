@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { clusterAccountOf } from "@leat/sdk/protocol/cluster-account.ts";
 import type { NodeKey } from "../../../../node/kernel/keys.ts";
 import { formatTime } from "../../../../sdk/base/format-time.ts";
 import { deposit, reserve } from "../../../../sdk/client/actions/account.ts";
@@ -158,6 +159,9 @@ describe("cli/commands operator", function () {
     const second = ["--node.keyFile", fileOf("sponsor"), "--operator", owner!.address];
     assert.equal((await done("manager", "add-node", ...at, ...second)).node, sponsor!.address);
     await done("manager", "revoke", sponsor!.address);
+    await refused("CLIENT_RECIPIENT_KEYLESS", "owner", "set-payout", anvil.deployment.operatorRegistry);
+    await refused("CLIENT_RECIPIENT_KEYLESS", "owner", "set-payout", clusterAccountOf(1n), "--push");
+    await done("owner", "set-payout", clusterAccountOf(1n));
     await done("owner", "set-payout", manager!.address, "--push");
     await done("owner", "set-manager", "none");
     await refused("CLIENT_REVERTED", "manager", "revoke", fresh!.address);

@@ -69,8 +69,18 @@ describe("cli/commands buyer, the way back of money", function () {
     assert.deepEqual((await done("release", "USDC", ...of)).money, [usdc(1.5), "0", usdc(4.5)]);
     const { rest } = await done("withdraw", "4", "USDC");
     assert.deepEqual([rest.to, rest.amount, rest.wallet], [account, usdc(4), usdc(8)]);
-    const elsewhere = await done("withdraw", "0.25", "USDC", "--to", payee);
-    assert.deepEqual([elsewhere.money[2], elsewhere.rest.to, elsewhere.rest.wallet], [usdc(0.25), payee, usdc(8)]);
+    const wallet = `0x${"77".repeat(20)}`;
+    const elsewhere = await done("withdraw", "0.25", "USDC", "--to", wallet);
+    assert.deepEqual([elsewhere.money[2], elsewhere.rest.to, elsewhere.rest.wallet], [usdc(0.25), wallet, usdc(8)]);
+  });
+
+  it("sends nothing where nobody could take it out again", async () => {
+    const { escrow, tokens } = anvil.deployment;
+    const refusal = await refused("withdraw", "0.1", "USDC", "--to", payee);
+    assert.deepEqual([refusal.code, refusal.what], ["CLIENT_RECIPIENT_KEYLESS", "the account of cluster 1"]);
+    assert.match(String(refusal.message), /nobody could take out what is sent there; /);
+    assert.equal((await refused("withdraw", "0.1", "USDC", "--to", escrow)).what, "the contract escrow");
+    assert.equal((await refused("withdraw", "0.1", "USDC", "--to", tokens.USDC)).what, "the contract USDC");
   });
 
   it("says how much there is where more is asked for, and when nothing thaws", async () => {
