@@ -26,6 +26,7 @@ export class PaymentError extends CodedError<
   | { code: "VOUCHER_ANSWER_WRONG"; channel: Hex }
   | { code: "VOUCHER_CHAIN_UNKNOWN"; seq: bigint }
   | { code: "VOUCHER_RECEIPT_UNKNOWN"; receiptHash: Hex }
+  | { code: "VOUCHER_RECEIPT_REPEATED"; receiptHash: Hex }
   | { code: "VOUCHER_OVERPRICED"; asked: bigint; owed: bigint }
   | { code: "VOUCHER_PREPAY_REFUSED"; asked: bigint; allowed: bigint }
   | { code: "VOUCHER_CHANNEL_UNKNOWN"; channel: Hex }

@@ -2,7 +2,7 @@ import { fitEntries, nextCumulative } from "@leat/node/metering/ledger.ts";
 import { adoptedExtra, nextVoucher, sameChannel } from "@leat/node/metering/voucher-rules.ts";
 import type { LedgerEntry, VoucherRecord } from "@leat/node/metering/voucher-store.ts";
 import { channelOf } from "@leat/sdk/protocol/channel.ts";
-import { zeroHash } from "@leat/sdk/protocol/hex.ts";
+import { type Hex, zeroHash } from "@leat/sdk/protocol/hex.ts";
 import type { VoucherOffer } from "@leat/sdk/protocol/job.ts";
 import { merkleRoot } from "@leat/sdk/protocol/merkle.ts";
 import { type Voucher, voucherStructure } from "@leat/sdk/protocol/signed.ts";
@@ -138,6 +138,10 @@ export class Pen {
   /** Signs for what a payee asks: only receipts that we booked and did not refuse, at what they are worth to us. */
   async answer(book: Book, request: VoucherRequest, prepayLimit: string): Promise<AnsweredRequest> {
     const { vouchers } = this.#components;
+    // Each name would be paid for.
+    const named = new Set<Hex>();
+    const repeated = request.receiptHashes.find((hash) => named.size === named.add(hash).size);
+    if (repeated !== undefined) throw new PaymentError({ code: "VOUCHER_RECEIPT_REPEATED", receiptHash: repeated });
     const own = (await vouchers.newest("issued", book.id))?.voucher.value.seq ?? 0n;
     const { held } = request;
     // What we signed ourselves and do not know is from before our store was lost.

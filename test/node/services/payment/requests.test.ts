@@ -46,6 +46,8 @@ describe("vouchers that a payee asks for", () => {
     await assert.rejects(agent.answerRequest(unknown), { code: "VOUCHER_RECEIPT_UNKNOWN" });
     const dear = { ...ask, cumulative: 35n, receiptHashes: [works[1]!.receiptHash] };
     await assert.rejects(agent.answerRequest(dear), { code: "VOUCHER_OVERPRICED" });
+    const twice = { ...ask, cumulative: 44n, receiptHashes: [works[1]!.receiptHash, works[1]!.receiptHash] };
+    await assert.rejects(agent.answerRequest(twice), { code: "VOUCHER_RECEIPT_REPEATED" });
     const ahead = { ...ask, kind: "prepay" as const, cumulative: 30n, receiptHashes: [] };
     await assert.rejects(agent.answerRequest(ahead), { code: "VOUCHER_PREPAY_REFUSED" });
     const skipped = { ...ask, seq: 5n, cumulative: 33n, receiptHashes: [works[1]!.receiptHash] };
