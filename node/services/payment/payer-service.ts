@@ -129,6 +129,11 @@ export class PayerService implements Payer, Startable {
     const entry = { job, attempt, seq, exact, receiptHash, state };
     if (!(await this.#components.vouchers.addEntry("issued", book.id, entry))) return false;
     if (state === "forfeited") return true;
+    // Found bad while it was written: who wrote the others off did not see this one.
+    if (holdBack.state === "forfeited") {
+      await this.#components.vouchers.setEntries("issued", book.id, [entry], "forfeited");
+      return true;
+    }
     book.ledger.book(exact);
     book.rate.book(exact, this.#components.clock.nowMs());
     await this.#makePayable(book, job, attempt, holdBack.add(seq, exact));

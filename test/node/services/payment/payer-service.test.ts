@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setImmediate as immediate } from "node:timers/promises";
 import type { VoucherAnswer } from "../../../../node/services/payment/index.ts";
 import { silentLogger } from "../../../../sdk/base/logger.ts";
 import { channelId } from "../../../../sdk/protocol/channel.ts";
@@ -117,6 +118,21 @@ describe("payer", () => {
     assert.equal(await payer.owe(workOf(job, 31n)), true);
     await payer.release(job, 1);
     assert.equal((await payer.settleNow(on.channel)).vouchered, 20n);
+  });
+
+  it("never pays what was being booked while the attempt was found bad", async () => {
+    const { payer, job } = await openPair();
+    const first = workOf(job, 0n, 12n * second);
+    await payer.owe(first);
+    await payer.passed(first);
+    const booking = payer.owe(workOf(job, 1n, 12n * second));
+    await immediate();
+    await payer.forfeit(job, 1);
+    assert.equal(await booking, true);
+    assert.deepEqual(await payer.waiting(), []);
+    await payer.passed(workOf(job, 1n));
+    assert.equal((await payer.settleNow(on.channel)).vouchered, 12n);
+    assert.equal((await payer.status())[0]!.unpaidExact, 0n);
   });
 
   it("signs for a node that takes anything no more than its reserve holds, and goes on when it holds more", async () => {
