@@ -48,9 +48,9 @@ export function planTransactions(due: readonly Due[], members: readonly Due[], m
     const eachMost = Math.max(1, Math.floor(most / 2));
     const buyerParts = cut(buyers, Math.min(MOST_BUYERS, eachMost));
     const memberParts = cut(own, Math.min(MOST_MEMBERS, eachMost));
-    for (let at = 0; at < Math.max(buyerParts.length, memberParts.length); at += 1) {
-      const parts = { buyers: buyerParts[at] ?? [], members: memberParts[at] ?? [] };
-      plans.push({ kind: "collectFor", cluster, token, ...parts });
+    // Members that find no place here go with the next collection.
+    for (const [at, part] of buyerParts.entries()) {
+      plans.push({ kind: "collectFor", cluster, token, buyers: part, members: memberParts[at] ?? [] });
     }
   }
   for (const part of cut(

@@ -52,6 +52,10 @@ describe("settlement transactions", () => {
 
   it("sends no members alone, and no cluster's buyer in another cluster's name", () => {
     assert.deepEqual(planTransactions([], members(3, usdc), 50), []);
+    const sizes = planTransactions(buyers(1, usdc), members(30, usdc), 50).map(
+      (plan) => plan.kind === "collectFor" && [plan.buyers.length, plan.members.length],
+    );
+    assert.deepEqual(sizes, [[1, 20]]);
     const fromCluster = { ...due(address(5), account, usdc), payerCluster: 9n };
     assert.equal(planTransactions([fromCluster], members(3, usdc), 50)[0]!.kind, "collect");
   });
