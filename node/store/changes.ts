@@ -3,8 +3,8 @@ import type { DurableLevel } from "./durable-level.ts";
 /** What a change sees: everything written before it, also what is not on disk yet. */
 export interface Changes {
   get(key: string): Promise<string | undefined>;
-  /** Keys that begin with `prefix`, ascending. */
-  list(prefix: string): Promise<[key: string, value: string][]>;
+  /** Keys that begin with `prefix`, ascending, all or those from `from` on. */
+  list(prefix: string, from?: string): Promise<[key: string, value: string][]>;
   /** The greatest key that begins with `prefix`. */
   lastKey(prefix: string): Promise<string | undefined>;
   /** The least key from `from` on that begins with `prefix`, and what it holds. */
@@ -48,15 +48,15 @@ export class ChangesView implements Changes {
     return level.get(key);
   }
 
-  async list(prefix: string): Promise<[key: string, value: string][]> {
+  async list(prefix: string, from = prefix): Promise<[key: string, value: string][]> {
     this.#ground.assertOpen();
     // Layers first: what is moved to disk while the iterator runs must not be missed.
     const above = this.#above();
     const found = new Map(
-      await this.#ground.level.read((level) => level.iterator({ gte: prefix, lt: endOf(prefix) }).all()),
+      await this.#ground.level.read((level) => level.iterator({ gte: from, lt: endOf(prefix) }).all()),
     );
     for (const [key, value] of above) {
-      if (!key.startsWith(prefix)) continue;
+      if (!key.startsWith(prefix) || key < from) continue;
       if (value === undefined) found.delete(key);
       else found.set(key, value);
     }

@@ -6,6 +6,9 @@ import type { Database } from "./database.ts";
 /** Jobs of a channel of which the last entry is remembered: more than run at once. */
 const MAX_JOBS = 64;
 
+/** Places of closed entries that are kept to be used again: more than a channel has under way as a rule. */
+const MAX_FREE = 64;
+
 /** An open entry and the end of the key that it is kept under. */
 interface Open {
   readonly entry: LedgerEntry;
@@ -45,11 +48,11 @@ export class ChannelEntries {
     const path = `${side}/${channel}`;
     const [open, total] = await Promise.all([database.list(entryKey("open", path, "")), database.get(`total/${path}`)]);
     const them = new ChannelEntries(path, total === undefined ? undefined : BigInt(total));
-    for (const [key, text] of open) {
-      const slot = key.slice(entryKey("open", path, "").length);
-      const { entry, name } = parseOpen(slot, text);
+    const rows = open.map(([key, text]) => parseOpen(key.slice(entryKey("open", path, "").length), text));
+    const closed = await findClosed(database, path, rows);
+    for (const { slot, entry, name } of rows) {
       them.#slots = Math.max(them.#slots, Number(slot) + 1 || 0);
-      if (await them.#isDone(database, entry, name)) them.#free.push({ slot, job: entry.job });
+      if (closed.has(name)) them.#free.push({ slot, job: entry.job });
       else them.#setOpen(name, { entry, slot });
     }
     return them;
@@ -158,6 +161,7 @@ export class ChannelEntries {
         done.push(after);
       }
     }
+    while (this.#free.length > MAX_FREE) changes.delete(entryKey("open", this.#path, this.#free.pop()!.slot));
     for (const run of runsOf(done)) {
       changes.put(
         entryKey("done", this.#path, this.#nameOf(run.at(-1)!)),
@@ -168,10 +172,10 @@ export class ChannelEntries {
   }
 
   /** Whether there is a closed one of that key, by itself or within a run. */
-  async #isDone(changes: Pick<Changes, "firstFrom">, { job, attempt, seq }: EntryKey, name: string): Promise<boolean> {
+  async #isDone(changes: Changes, { job, attempt, seq }: EntryKey, name: string): Promise<boolean> {
     const key = entryKey("done", this.#path, name);
     const found = await changes.firstFrom(key, entryKey("done", this.#path, attemptName(job, attempt)));
-    return found !== undefined && (found[0] === key || firstOf(found[1]) <= seq);
+    return holds(found, key, seq);
   }
 
   /** Writes the total even when it stays: its key is also the list of channels. */
@@ -201,6 +205,25 @@ export class ChannelEntries {
     this.#last.set(job, name);
     if (this.#last.size > MAX_JOBS) this.#last.delete(this.#last.keys().next().value!);
   }
+}
+
+/** Names of those that have a closed record. What is closed of an attempt is read once, however many there are. */
+async function findClosed(database: Database, path: string, rows: readonly OpenRow[]): Promise<Set<string>> {
+  const closed = new Set<string>();
+  let [attempt, records, at]: [string, [key: string, value: string][], number] = ["", [], 0];
+  for (const { entry, name } of [...rows].sort((left, right) => (left.name < right.name ? -1 : 1))) {
+    const key = entryKey("done", path, name);
+    const begin = entryKey("done", path, attemptName(entry.job, entry.attempt));
+    if (begin !== attempt) [attempt, records, at] = [begin, await database.list(begin, key), 0];
+    while (at < records.length && records[at]![0] < key) at += 1;
+    if (holds(records[at], key, entry.seq)) closed.add(name);
+  }
+  return closed;
+}
+
+/** Whether the first closed record from an entry's key on is of that entry, by itself or within a run. */
+function holds(record: [key: string, value: string] | undefined, key: string, seq: bigint): boolean {
+  return record !== undefined && (record[0] === key || firstOf(record[1]) <= seq);
 }
 
 function countedExact(entry: LedgerEntry): bigint {
@@ -254,12 +277,17 @@ function openText({ exact, receiptHash, state }: LedgerEntry, name: string): str
   return JSON.stringify([exact.toString(), receiptHash, state, name]);
 }
 
+interface OpenRow extends Open {
+  readonly name: string;
+}
+
 /** Older ones have no name within: they are kept under it. */
-function parseOpen(slot: string, text: string): { entry: LedgerEntry; name: string } {
+function parseOpen(slot: string, text: string): OpenRow {
   type Parts = [exact: string, receiptHash: Hex, state: LedgerEntry["state"], name?: string];
   const [exact, receiptHash, state, name = slot] = JSON.parse(text) as Parts;
   const [job, attempt, seq] = name.split("/") as [Hex, string, string];
   return {
+    slot,
     entry: { job, attempt: Number(attempt), seq: BigInt(seq), exact: BigInt(exact), receiptHash, state },
     name,
   };

@@ -125,12 +125,8 @@ export class Database {
     return new ChangesView(this.#ground).get(key);
   }
 
-  list(prefix: string): Promise<[key: string, value: string][]> {
-    return new ChangesView(this.#ground).list(prefix);
-  }
-
-  firstFrom(from: string, prefix: string): Promise<[key: string, value: string] | undefined> {
-    return new ChangesView(this.#ground).firstFrom(from, prefix);
+  list(prefix: string, from?: string): Promise<[key: string, value: string][]> {
+    return new ChangesView(this.#ground).list(prefix, from);
   }
 
   /** Waits for what is under way. Works twice. */

@@ -28,8 +28,7 @@ export interface UsageBegin extends Pick<UsageJob, "stream" | "kind" | "isShared
 /**
  * What a payer has to remember of the work that it was shown, so that none is paid twice or dearer than it was quoted:
  * the first quote of each stream and how much of its budget is used up, and of each job which attempt is paid for which
- * segment. Every promise of a writing
- * method resolves when the change is on disk.
+ * segment. Every promise of a writing method resolves when the change is on disk.
  */
 export class LevelUsageStore {
   readonly #database: Pick<Database, "change" | "get" | "list">;

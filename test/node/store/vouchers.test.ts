@@ -59,6 +59,32 @@ describe("a level voucher store", () => {
   });
 });
 
+describe("a level voucher store of which much was open at once", () => {
+  it("gives up most of the places again, and knows after a restart which of the rest are open", async () => {
+    const location = await mkdtemp(join(tmpdir(), "leat-vouchers-"));
+    const database = await Database.open(location);
+    try {
+      const [channel, job, receiptHash] = [bytes32("1"), bytes32("2"), bytes32("3")];
+      const keys = Array.from({ length: 300 }, (_, at) => ({ job, attempt: at % 3, seq: BigInt(at) }));
+      const store = new LevelVoucherStore(database);
+      const entryOf = (key: (typeof keys)[0]) => ({ ...key, exact: 5n, receiptHash, state: "payable" as const });
+      await Promise.all(keys.map((key) => store.addEntry("held", channel, entryOf(key))));
+      const closed = keys.filter(({ seq }) => seq % 50n !== 0n);
+      await store.setEntries("held", channel, closed, "vouchered");
+      const open = keys.filter(({ seq }) => seq % 50n === 0n).map(entryOf);
+      const sorted = open.sort((left, right) => left.attempt - right.attempt || Number(left.seq - right.seq));
+      assert.equal((await database.list("entry/open/")).length, open.length + 64);
+      const again = new LevelVoucherStore(database);
+      assert.deepEqual(await again.openEntries("held", channel), sorted);
+      const added = await Promise.all(keys.map((key) => again.addEntry("held", channel, entryOf(key))));
+      assert.deepEqual(new Set(added), new Set([false]));
+    } finally {
+      await database.close();
+      await rm(location, { recursive: true, force: true });
+    }
+  });
+});
+
 describe("a level voucher store of an older node", () => {
   it("knows open entries that were kept under their names", async () => {
     const location = await mkdtemp(join(tmpdir(), "leat-vouchers-"));
