@@ -40,6 +40,10 @@ export interface EntryKey {
   readonly seq: bigint;
 }
 
+export function entryName({ job, attempt, seq }: EntryKey): string {
+  return `${job}/${attempt}/${seq}`;
+}
+
 /** What the chain confirmed of a channel. */
 export interface CollectedRecord {
   readonly channel: Hex;

@@ -3,7 +3,7 @@ import type { Clock } from "@leat/node/kernel/clock.ts";
 import { MeteringError } from "@leat/node/metering/errors.ts";
 import { addPaid, paidAttempt } from "@leat/node/metering/paid-runs.ts";
 import { checkClaimedPixels, checkLeaves, countUnits } from "@leat/node/metering/usage.ts";
-import type { EntryKey, LedgerEntry, VoucherStore } from "@leat/node/metering/voucher-store.ts";
+import { entryName, type LedgerEntry, type VoucherStore } from "@leat/node/metering/voucher-store.ts";
 import type { LevelUsageStore, UsageJob } from "@leat/node/store/usage.ts";
 import type { UsageReport } from "@leat/node/wire/session/messages.ts";
 import { channelId, hubChannel } from "@leat/sdk/protocol/channel.ts";
@@ -303,10 +303,6 @@ function recover(signer: () => Address): Address {
     if (!(cause instanceof StatementError)) throw cause;
     throw new BuyerError({ code: "USAGE_SIGNATURE_INVALID" }, { cause });
   }
-}
-
-function entryName({ job, attempt, seq }: EntryKey): string {
-  return `${job}/${attempt}/${seq}`;
 }
 
 function wrongJob(field: "job" | "attempt" | "node" | "quoteHash" | "stream" | "kind"): BuyerError {

@@ -82,6 +82,7 @@ export class Attempts {
   }
 }
 
-function attemptKey(job: Hex, attempt: number): string {
+/** Of one attempt at a job. */
+export function attemptKey(job: Hex, attempt: number): string {
   return `${job}/${attempt}`;
 }

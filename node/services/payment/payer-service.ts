@@ -3,7 +3,7 @@ import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import { defaultCreditRules, prepayBaseUnits } from "@leat/node/metering/credit.ts";
-import type { LedgerEntry, VoucherStore } from "@leat/node/metering/voucher-store.ts";
+import { entryName, type LedgerEntry, type VoucherStore } from "@leat/node/metering/voucher-store.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import { type Channel, channelId, channelOf } from "@leat/sdk/protocol/channel.ts";
@@ -12,7 +12,7 @@ import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { VoucherOffer } from "@leat/sdk/protocol/job.ts";
 import type { StatementSigner, Statements } from "@leat/sdk/protocol/statements.ts";
 import { type Static, Type } from "typebox";
-import { Attempts } from "./attempts.ts";
+import { Attempts, attemptKey } from "./attempts.ts";
 import { type Book, ChannelBooks, readWaiting } from "./channel-book.ts";
 import { PaymentError } from "./errors.ts";
 import type {
@@ -29,7 +29,7 @@ import type {
 import { PayableReader } from "./payable-work.ts";
 import { Pen } from "./pen.ts";
 import { VoucherSigners } from "./voucher-signers.ts";
-import { isWaitingOf, workName, writeOff } from "./write-off.ts";
+import { isWaitingOf, writeOff } from "./write-off.ts";
 
 export const payerOptions = Type.Object(
   {
@@ -215,8 +215,8 @@ export class PayerService implements Payer, Startable {
     return book.mutex.run(async () => {
       const newest = await vouchers.newest("issued", id);
       if (newest !== undefined && !newest.acknowledged) return [];
-      const open = new Set((await vouchers.openEntries("issued", id)).map(workName));
-      return keys.filter((key) => !open.has(workName(key)));
+      const open = new Set((await vouchers.openEntries("issued", id)).map(entryName));
+      return keys.filter((key) => !open.has(entryName(key)));
     });
   }
 
@@ -349,8 +349,4 @@ export class PayerService implements Payer, Startable {
       await this.#makePayable(book, entry.job, entry.attempt, holdBack.add(entry.seq, entry.exact));
     }
   }
-}
-
-function attemptKey(job: Hex, attempt: number): string {
-  return `${job}/${attempt}`;
 }

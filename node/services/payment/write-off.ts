@@ -1,4 +1,10 @@
-import type { EntryKey, LedgerEntry, VoucherSide, VoucherStore } from "@leat/node/metering/voucher-store.ts";
+import {
+  type EntryKey,
+  entryName,
+  type LedgerEntry,
+  type VoucherSide,
+  type VoucherStore,
+} from "@leat/node/metering/voucher-store.ts";
 import type { Book } from "./channel-book.ts";
 
 /** Open work of one side of a channel that will never be paid, but for what stands in a voucher that is on its way. Answers what it was worth, exact. */
@@ -24,10 +30,6 @@ export function writeOff(
 
 /** Whether an entry is one of these, and waits. */
 export function isWaitingOf(keys: readonly EntryKey[]): (entry: LedgerEntry) => boolean {
-  const names = new Set(keys.map(workName));
-  return (entry) => entry.state === "waiting" && names.has(workName(entry));
-}
-
-export function workName({ job, attempt, seq }: EntryKey): string {
-  return `${job}/${attempt}/${seq}`;
+  const names = new Set(keys.map(entryName));
+  return (entry) => entry.state === "waiting" && names.has(entryName(entry));
 }

@@ -4,8 +4,9 @@ import { type Channel, channelId, hubChannel } from "../../protocol/channel.ts";
 import { type Address, type Hex, isHex, toAddress } from "../../protocol/hex.ts";
 import { checkContracts } from "../contracts.ts";
 import type { LeatClient } from "../create-client.ts";
+import { callEscrow } from "../escrow-call.ts";
 import { assertRecipient } from "../recipient.ts";
-import { explainRefusal, nameToken } from "../refusals.ts";
+import { nameToken } from "../refusals.ts";
 import { addressOf, ClientError, type Done, write } from "../transaction.ts";
 
 /** The address of a token named `LPT` or `USDC`, or given as an address. */
@@ -51,7 +52,7 @@ export async function deposit(
   if (allowed < amount) {
     await write(client, { ...erc20, functionName: "approve", args: [deployment.escrow, amount] });
   }
-  return escrow(client, token, "deposit", [token, input.account ?? owner, amount]);
+  return callEscrow(client, token, "deposit", [token, input.account ?? owner, amount]);
 }
 
 export interface ReserveInput {
@@ -64,22 +65,24 @@ export interface ReserveInput {
 
 /** Promises part of the pool to one payee, on the channel of hub mode. @throws CLIENT_POOL_SHORT */
 export function reserve(client: LeatClient, input: ReserveInput): Promise<Done> {
-  return escrow(client, input.token, "reserve", [input.asCluster ?? 0n, input.payee, input.token, 0n, 0, input.amount]);
+  const { asCluster = 0n, payee, token, amount } = input;
+  return callEscrow(client, token, "reserve", [asCluster, payee, token, 0n, 0, amount]);
 }
 
 /** Starts to take part of a reserve back; an increase restarts the wait for all of it. @throws CLIENT_RESERVE_SHORT */
 export function thaw(client: LeatClient, input: ReserveInput): Promise<Done> {
-  return escrow(client, input.token, "thaw", [input.asCluster ?? 0n, input.payee, input.token, 0n, 0, input.amount]);
+  const { asCluster = 0n, payee, token, amount } = input;
+  return callEscrow(client, token, "thaw", [asCluster, payee, token, 0n, 0, amount]);
 }
 
 /** Returns all that thaws to the reserve. @throws CLIENT_THAW_NONE */
 export function cancelThaw(client: LeatClient, input: Omit<ReserveInput, "amount">): Promise<Done> {
-  return escrow(client, input.token, "cancelThaw", [input.asCluster ?? 0n, input.payee, input.token, 0n, 0]);
+  return callEscrow(client, input.token, "cancelThaw", [input.asCluster ?? 0n, input.payee, input.token, 0n, 0]);
 }
 
 /** Moves what has thawed into the pool. @throws CLIENT_THAW_RUNNING, CLIENT_THAW_NONE */
 export function release(client: LeatClient, input: Omit<ReserveInput, "amount">): Promise<Done> {
-  return escrow(client, input.token, "release", [input.asCluster ?? 0n, input.payee, input.token, 0n, 0]);
+  return callEscrow(client, input.token, "release", [input.asCluster ?? 0n, input.payee, input.token, 0n, 0]);
 }
 
 /**
@@ -92,7 +95,7 @@ export async function withdraw(
 ): Promise<Done> {
   const to = input.to ?? addressOf(client);
   await assertRecipient(client, to);
-  return escrow(client, input.token, "withdraw", [input.asCluster ?? 0n, input.token, input.amount, to]);
+  return callEscrow(client, input.token, "withdraw", [input.asCluster ?? 0n, input.token, input.amount, to]);
 }
 
 export interface Balances {
@@ -218,21 +221,4 @@ export async function listCollections(
     const place = { transaction: transactionHash, blockNumber };
     return [{ channelId: channel, ...known, amount, collected: total, ...place }];
   });
-}
-
-type EscrowWrite = "deposit" | "reserve" | "thaw" | "cancelThaw" | "release" | "withdraw";
-
-async function escrow<N extends EscrowWrite>(
-  client: LeatClient,
-  token: Address,
-  functionName: N,
-  args: Parameters<typeof write<typeof paymentEscrowAbi, N>>[1]["args"],
-): Promise<Done> {
-  const call = { address: client.deployment.escrow, abi: paymentEscrowAbi, functionName, args };
-  try {
-    const { transaction, blockNumber } = await write(client, call);
-    return { transaction, blockNumber };
-  } catch (error) {
-    throw await explainRefusal(client, token, error);
-  }
 }

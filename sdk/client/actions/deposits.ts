@@ -1,9 +1,10 @@
-import { paymentEscrowAbi } from "../../protocol/abi/payment-escrow.ts";
 import { depositNonce, reserveNonce } from "../../protocol/eip3009.ts";
 import { type Address, bytesToHex, type Hex } from "../../protocol/hex.ts";
 import type { LeatClient } from "../create-client.ts";
+import { callEscrow } from "../escrow-call.ts";
 import { signPermit, signReceive, soon } from "../token-signatures.ts";
-import { addressOf, type Done, write } from "../transaction.ts";
+import { addressOf, type Done } from "../transaction.ts";
+import { requireBalance } from "./operator.ts";
 
 /** What a payer authorised a token to hand to the escrow; its nonce says what for, so anybody may submit it. */
 export interface DepositAuthorization {
@@ -17,14 +18,18 @@ export interface DepositAuthorization {
   readonly s: Hex;
 }
 
-/** Moves `amount` base units into the pool of `account` (default: the caller's), with a signature in place of an allowance. */
+/**
+ * Moves `amount` base units into the pool of `account` (default: the caller's), with a signature in place of an allowance.
+ * @throws CLIENT_BALANCE_SHORT
+ */
 export async function depositWithPermit(
   client: LeatClient,
   input: { readonly token: Address; readonly amount: bigint; readonly account?: Address },
 ): Promise<Done> {
   const { token, amount, account = addressOf(client) } = input;
+  await requireBalance(client, token, amount);
   const permit = await signPermit(client, token, client.deployment.escrow, amount);
-  return escrow(client, "depositWithPermit", [token, account, amount, permit]);
+  return callEscrow(client, token, "depositWithPermit", [token, account, amount, permit]);
 }
 
 export interface AuthorizationInput {
@@ -60,7 +65,7 @@ export function depositWithAuthorization(
   input: { readonly token: Address; readonly account?: Address; readonly authorization: DepositAuthorization },
 ): Promise<Done> {
   const { token, authorization, account = authorization.from } = input;
-  return escrow(client, "depositWithAuthorization", [token, account, authorization]);
+  return callEscrow(client, token, "depositWithAuthorization", [token, account, authorization]);
 }
 
 /** Submits a reserve that `authorization.from` authorised. */
@@ -75,7 +80,7 @@ export function reserveWithAuthorization(
   },
 ): Promise<Done> {
   const { token, payee, authorization, cluster = 0n, clusterPpm = 0 } = input;
-  return escrow(client, "reserveWithAuthorization", [payee, token, cluster, clusterPpm, authorization]);
+  return callEscrow(client, token, "reserveWithAuthorization", [payee, token, cluster, clusterPpm, authorization]);
 }
 
 async function authorize(
@@ -88,14 +93,4 @@ async function authorize(
   const terms = { to: client.deployment.escrow, value: amount, validAfter: 0n, validBefore, nonce: nonceOf(salt) };
   const signature = await signReceive(client, token, terms);
   return { from: addressOf(client), amount, validAfter: 0n, validBefore, salt, ...signature };
-}
-
-async function escrow<N extends "depositWithPermit" | "depositWithAuthorization" | "reserveWithAuthorization">(
-  client: LeatClient,
-  functionName: N,
-  args: Parameters<typeof write<typeof paymentEscrowAbi, N>>[1]["args"],
-): Promise<Done> {
-  const call = { address: client.deployment.escrow, abi: paymentEscrowAbi, functionName, args };
-  const { transaction, blockNumber } = await write(client, call);
-  return { transaction, blockNumber };
 }

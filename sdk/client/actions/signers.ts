@@ -5,10 +5,10 @@ import { type Address, type Hex, toAddress } from "../../protocol/hex.ts";
 import { signerPossessionStructure } from "../../protocol/signed.ts";
 import { type StatementSigner, toCompactSignature } from "../../protocol/statements.ts";
 import type { LeatClient } from "../create-client.ts";
-import { explainRefusal } from "../refusals.ts";
+import { callEscrow } from "../escrow-call.ts";
 import { type AccountSigner, toStatementSigner } from "../signer.ts";
 import { soon } from "../token-signatures.ts";
-import { addressOf, type Done, write } from "../transaction.ts";
+import { addressOf, type Done } from "../transaction.ts";
 
 /** A key's consent to sign vouchers of one payer, as the escrow takes it. */
 export interface SignerProof {
@@ -48,18 +48,15 @@ export interface AllotInput extends AllottedChannel {
 }
 
 /** Lets a key sign vouchers on the caller's channel. While its vouchers count, the cap can only rise. @throws CLIENT_CAP_FELL */
-export async function allotSigner(client: LeatClient, input: AllotInput): Promise<Done> {
+export function allotSigner(client: LeatClient, input: AllotInput): Promise<Done> {
   const { payee, token, cap, validUntil, proof } = input;
-  try {
-    return await escrow(client, "allotSigner", [payee, token, 0n, 0, cap, validUntil, proof]);
-  } catch (error) {
-    throw await explainRefusal(client, token, error);
-  }
+  return callEscrow(client, token, "allotSigner", [payee, token, 0n, 0, cap, validUntil, proof]);
 }
 
 /** Ends an allotment now. What the key signed stays collectable for one thaw, up to its cap. */
 export function revokeSigner(client: LeatClient, input: AllottedChannel & { readonly signer: Address }): Promise<Done> {
-  return escrow(client, "revokeSigner", [input.payee, input.token, 0n, 0, input.signer]);
+  const { payee, token, signer } = input;
+  return callEscrow(client, token, "revokeSigner", [payee, token, 0n, 0, signer]);
 }
 
 export interface AllotmentStatus extends AllottedChannel {
@@ -104,14 +101,4 @@ export async function getAllotment(
     args: [channelId(hubChannel(payer, payee, token)), signer],
   });
   return { payee, token, signer, cap, validUntil };
-}
-
-async function escrow<N extends "allotSigner" | "revokeSigner">(
-  client: LeatClient,
-  functionName: N,
-  args: Parameters<typeof write<typeof paymentEscrowAbi, N>>[1]["args"],
-): Promise<Done> {
-  const call = { address: client.deployment.escrow, abi: paymentEscrowAbi, functionName, args };
-  const { transaction, blockNumber } = await write(client, call);
-  return { transaction, blockNumber };
 }
