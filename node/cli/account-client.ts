@@ -39,7 +39,8 @@ export async function readAccount(command: Command, operands: number, keyFile?: 
   const { values } = loadSettings(command, operands);
   const rpcUrl = values.chain.rpcUrls[0];
   if (rpcUrl === undefined) {
-    const message = "no endpoint of the chain is known; set --chain.rpcUrls or give --config or --network";
+    const message =
+      "no endpoint of the chain is known; set --chain.rpcUrls, here or in the file of --config or --network";
     throw new AccountError({ code: "CLI_RPC_MISSING" }, { message });
   }
   const key = await loadKeyFile(keyFile ?? values.node.keyFile);

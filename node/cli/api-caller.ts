@@ -11,7 +11,7 @@ export async function openCaller(command: Command, operands: number) {
   const { client, key, settings } = await readAccount(command, operands);
   const { clusterUrl, cluster, account } = settings.purchases;
   if (clusterUrl === "") {
-    const message = "no cluster to buy from is known; set --purchases.clusterUrl or give --config";
+    const message = "no cluster to buy from is known; set --purchases.clusterUrl, here or in the file of --config";
     throw new ApiCallerError({ code: "CLI_CLUSTER_MISSING" }, { message });
   }
   const inName = account === "" ? {} : { account: toAddress(account) };

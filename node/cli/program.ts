@@ -14,12 +14,22 @@ export async function runProgram(
     const called = entries.find((entry) => entry.name === argv.find((arg) => !arg.startsWith("-")));
     if (called !== undefined) (await called.load()).register(program);
     else for (const { name, summary } of entries) program.command(name).description(summary);
+    program.hook("preAction", (_, command) => assertValues(command));
     await program.parseAsync(argv, { from: "user" });
     return Number(process.exitCode ?? 0);
   } catch (error) {
     if (!(error instanceof CommanderError)) return reportError(error, json);
     if (error.exitCode === 0 || error.code === "commander.help") return error.exitCode;
     return reportError(new UsageError(error.message.replace(/^error: /, "")), json);
+  }
+}
+
+/** An option without its value takes the next option for it. */
+function assertValues(command: Command): void {
+  for (const [name, value] of Object.entries(command.opts())) {
+    if (typeof value !== "string" || !/^--[a-z]/i.test(value)) continue;
+    const option = command.options.find((one) => one.attributeName() === name);
+    throw new UsageError(`${option?.long ?? name} has no value: ${value.slice(0, 80)} stands in its place`);
   }
 }
 

@@ -4,6 +4,7 @@ export type ConfigSource = "default" | "network" | "file" | "environment" | "fla
 
 export class ConfigError extends CodedError<
   | { code: "CONFIG_KEY_UNKNOWN"; key: string; source: ConfigSource; nearest?: string }
+  | { code: "CONFIG_WORD_EXCESS"; found: string }
   /** `at`: which entry and field of it, where it has such: `[0].token`. */
   | { code: "CONFIG_VALUE_INVALID"; key: string; source: ConfigSource; at?: string; wanted: string; found: string }
   | { code: "CONFIG_VALUE_MISSING"; key: string; wanted: string }
@@ -18,6 +19,15 @@ export function unknownKey(name: string, source: ConfigSource, known: readonly s
   return new ConfigError(
     { code: "CONFIG_KEY_UNKNOWN", key: name, source, nearest },
     { message: `${file === undefined ? "" : `${file}: `}there is no setting ${name}; ${hint}` },
+  );
+}
+
+/** A word that no setting takes. */
+export function excess(word: string): ConfigError {
+  const found = word.slice(0, 200);
+  return new ConfigError(
+    { code: "CONFIG_WORD_EXCESS", found },
+    { message: `nothing takes "${found}"; a setting is given as --section.name value` },
   );
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describeFileReason, fileReason } from "@leat/sdk/base/file-reasons.ts";
-import { ConfigError, type ConfigSource, unknownKey } from "./errors.ts";
+import { ConfigError, type ConfigSource, excess, unknownKey } from "./errors.ts";
 import { findMisfit, type Misfit } from "./misfit.ts";
 import { type ConfigValues, describeWanted, listSettings, parseText, type Sections, type Setting } from "./settings.ts";
 
@@ -133,6 +133,7 @@ function readFlags(argv: readonly string[], settings: readonly Setting[], found:
     const setting = settings.find((one) => one.key === key);
     if (setting === undefined) {
       const name = argv[at]!.split("=")[0]!;
+      if (!name.startsWith("-")) throw excess(argv[at]!);
       throw unknownKey(
         name,
         "flag",

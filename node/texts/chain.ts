@@ -83,7 +83,10 @@ export const chainTexts = {
     happened: "what thaws is not free before {endsAt|time}",
     todo: "come back then",
   },
-  CLIENT_THAW_NONE: { happened: "nothing thaws there", todo: "begin with thaw, and come back when its wait is over" },
+  CLIENT_THAW_NONE: {
+    happened: "nothing thaws there",
+    todo: "thaw begins it; until then there is nothing to release or to cancel",
+  },
   CLIENT_NODE_KEY_MISSING: { happened: "no node key was given", todo: "make one with leat keys create" },
   CLIENT_NODE_UNKNOWN: {
     happened: "no operator has the node key {node}",

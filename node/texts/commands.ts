@@ -62,7 +62,7 @@ export const commandTexts = {
   UP_DATA_BROKEN: saidByThrower,
   DEPLOY_OPTION_UNKNOWN: { happened: "there is no option {option}", todo: '"scripts/deploy --help" lists all' },
   DEPLOY_OPTION_INVALID: { happened: "{option} is {found}", todo: "it takes {wanted}" },
-  DEPLOY_OPTION_MISSING: { happened: "{option} is not given", todo: "it takes the {wanted}" },
+  DEPLOY_OPTION_MISSING: { happened: "{option} is not given", todo: "give {wanted}" },
   DEPLOY_FILE_EXISTS: {
     happened: "{path} is there already, and a network's file is never written over",
     todo: "name another --out, or move it away",

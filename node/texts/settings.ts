@@ -18,6 +18,7 @@ export const settingTexts = {
     todo: "name a token of the network by its symbol, or correct the address",
   },
   CONFIG_KEY_UNKNOWN: saidByThrower,
+  CONFIG_WORD_EXCESS: saidByThrower,
   CONFIG_VALUE_INVALID: saidByThrower,
   CONFIG_VALUE_MISSING: saidByThrower,
   CONFIG_FILE_UNREADABLE: { todo: "correct the file, or name another" },

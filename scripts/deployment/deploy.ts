@@ -65,7 +65,7 @@ export async function deploy(command: DeployCommand, io: DeployIo): Promise<Depl
     throw new DeployError({
       code: "DEPLOY_OPTION_INVALID",
       option,
-      wanted: "not the deployer: it keeps no role",
+      wanted: "another address than the deployer's, which keeps no role",
       found: key.address,
     });
   }
@@ -251,20 +251,20 @@ async function connect(network: Network, env: DeployIo["env"]): Promise<PublicCl
 
 function requireTokens(network: Network, developmentTokens: boolean): void {
   if (network.tokens === undefined && !developmentTokens) {
-    const wanted = "tokens in the network file, or tokens that anybody can mint";
+    const wanted = "the network's tokens in its file, or this for tokens that anybody can mint";
     throw new DeployError({ code: "DEPLOY_OPTION_MISSING", option: "--development-tokens", wanted });
   }
   if (network.tokens !== undefined && developmentTokens) {
-    const wanted = "nothing: the network has tokens";
+    const wanted = "a network file without tokens";
     throw new DeployError({
       code: "DEPLOY_OPTION_INVALID",
       option: "--development-tokens",
       wanted,
-      found: network.name,
+      found: "given",
     });
   }
   if (network.tokens !== undefined && network.stake === undefined) {
-    const wanted = "stake in the network file";
+    const wanted = "a network file with its stake";
     throw new DeployError({ code: "DEPLOY_OPTION_MISSING", option: "--network", wanted });
   }
 }

@@ -95,13 +95,13 @@ export function parseOptions(argv: readonly string[]): DeployCommand | "help" {
     if (!isHex(value, 20) || BigInt(value) === 0n) throw invalid(name, "an address that is not zero", value);
     return readTypedAddress(value);
   };
-  const network = required("network", "file or name of a network");
-  const keyFile = required("key", "file of the deployer's key");
+  const network = required("network", "the file or the name of a network");
+  const keyFile = required("key", "the file of the deployer's key");
   const maxFee = text("max-fee-gwei");
-  if (maxFee !== undefined && !/^[0-9]{1,9}(\.[0-9]{1,9})?$/.test(maxFee)) {
-    throw invalid("max-fee-gwei", "gwei such as 30 or 0.05", maxFee);
+  if (maxFee !== undefined && (!/^[0-9]{1,9}(\.[0-9]{1,9})?$/.test(maxFee) || Number(maxFee) === 0)) {
+    throw invalid("max-fee-gwei", "gwei above 0 such as 30 or 0.05", maxFee);
   }
-  const governor = address("governor", required("governor", "address that governs"));
+  const governor = address("governor", required("governor", "the address that governs"));
   return {
     network,
     keyFile,

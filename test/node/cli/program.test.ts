@@ -76,6 +76,7 @@ describe("cli/program", function () {
       ["keys", "show", "--nonsense"],
       ["keys", "create", "--file", ""],
       ["--nonsense"],
+      ["buyer", "status", "--cluster", "--config", "leat.json"],
     ]) {
       const { stdout, stderr, exitCode } = await leat(args);
       assert.deepEqual([exitCode, stdout], [1, ""], args.join(" "));
@@ -118,6 +119,7 @@ describe("cli/program", function () {
     const refused = await leat(["config", "print", "--http.prot", "9"]);
     assert.equal(refused.exitCode, 1);
     assert.match(refused.stderr, /^CONFIG_KEY_UNKNOWN: .*--http\.port/);
+    assert.match((await leat(["config", "print", "9"])).stderr, /^CONFIG_WORD_EXCESS: nothing takes "9"; /);
     assert.match(
       (await leat(["config", "print"], { LEAT_HTTP_PROT: "9" })).stderr,
       /^CONFIG_KEY_UNKNOWN: .*LEAT_HTTP_PORT/,

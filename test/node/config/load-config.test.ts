@@ -85,7 +85,7 @@ describe("config/load-config", () => {
       [{ file }, "http.prot", "http.port", "file"],
       [{ env: { LEAT_HTTP_PRT: "1" } }, "LEAT_HTTP_PRT", "LEAT_HTTP_PORT", "environment"],
       [{ argv: ["--http.potr=1"] }, "--http.potr", "--http.port", "flag"],
-      [{ argv: ["stray"] }, "stray", undefined, "flag"],
+      [{ argv: ["--stray"] }, "--stray", undefined, "flag"],
     ] as const;
     for (const [given, key, nearest, source] of cases) {
       assert.throws(
@@ -96,6 +96,9 @@ describe("config/load-config", () => {
         },
       );
     }
+    assert.throws(() => loadConfig({ sections, argv: ["--http.port=1", "stray"] }), {
+      detail: { code: "CONFIG_WORD_EXCESS", found: "stray" },
+    });
   });
 
   it("refuses what is out of bounds or of another kind, with what it wanted", () => {

@@ -326,6 +326,7 @@ describe("scripts/deploy options", () => {
       ["--governance-delay", "3599"],
       ["--thaw", "60"],
       ["--max-fee-gwei", "many"],
+      ["--max-fee-gwei", "0.0"],
       ["--thaw", "-1"],
       ["--treasury", "0x00"],
       ["--out"],

@@ -112,7 +112,10 @@ async function assertCollectable(client: LeatClient, flags: PayeeFlags, { payee 
 
 async function readChannel(client: LeatClient, name: string, { cluster, payee }: PayeeFlags): Promise<Channel> {
   const token = tokenAddress(client, name);
-  if ((cluster === undefined) === (payee === undefined)) {
+  if (cluster !== undefined && payee !== undefined) {
+    throw new UsageError("--cluster and --payee are both given: it is reserved for one of them");
+  }
+  if (cluster === undefined && payee === undefined) {
     throw new UsageError("name whom it is reserved for: --cluster ID, or --payee ADDRESS");
   }
   if (payee !== undefined) return { token, payee: readAddress(payee, "--payee") };
