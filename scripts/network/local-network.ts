@@ -47,13 +47,15 @@ export class LocalNetwork {
 
   constructor(options: LocalNetworkOptions) {
     this.#options = options;
-    this.#processes = new ProcessGroup(join(options.dataDir, "logs"), (error) => options.onExit?.(error));
+    this.#processes = new ProcessGroup(options.dataDir, (error) => options.onExit?.(error));
     this.#places = new Map(placeNodes(options.dataDir, options.portBase).map((place) => [place.name, place]));
   }
 
   /** @throws UP_PORT_BUSY, UP_PROCESS_EXITED, and whatever the chain refuses. */
   async start(): Promise<void> {
     const { dataDir, portBase, onStep } = this.#options;
+    const ended = await this.#processes.endLeftovers();
+    if (ended.length > 0) onStep?.(`ended what a killed network left running: ${ended.join(", ")}`);
     await this.#requirePorts();
     for (const { name, dir } of this.#places.values()) {
       await makeFolder(dir, 0o700);

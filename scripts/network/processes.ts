@@ -4,6 +4,7 @@ import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { Leftovers } from "./leftovers.ts";
 import { NetworkError } from "./options.ts";
 
 export interface ProcessSpec {
@@ -37,6 +38,7 @@ const stopMs = 20_000;
 /** The real, separate processes of a local network. Logs go to files; whoever dies is named. */
 export class ProcessGroup {
   readonly #logDir: string;
+  readonly #leftovers: Leftovers;
   readonly #children = new Map<string, ChildProcess>();
   readonly #onExit: (error: NetworkError) => void;
   readonly #killed = new Set<ChildProcess>();
@@ -48,11 +50,17 @@ export class ProcessGroup {
   };
 
   /** @param onExit Hears of a process that ended although nobody stopped it. */
-  constructor(logDir: string, onExit: (error: NetworkError) => void) {
-    this.#logDir = logDir;
+  constructor(dataDir: string, onExit: (error: NetworkError) => void) {
+    this.#logDir = join(dataDir, "logs");
     this.#onExit = onExit;
-    mkdirSync(logDir, { recursive: true });
+    mkdirSync(this.#logDir, { recursive: true });
+    this.#leftovers = new Leftovers(join(dataDir, "processes.json"));
     process.on("exit", this.#killAll);
+  }
+
+  /** Ends what a group of the same folder left running when its own process was killed. Answers the names. */
+  endLeftovers(): Promise<string[]> {
+    return this.#leftovers.end(stopMs);
   }
 
   /** Resolves when the process says that it is usable. @throws UP_PROCESS_EXITED with the end of its log. */
@@ -65,13 +73,17 @@ export class ProcessGroup {
     });
     closeSync(logFd);
     this.#children.set(spec.name, child);
+    if (child.pid !== undefined) this.#leftovers.add(spec.name, child.pid);
     const exited = once(child, "exit").catch(() => ["failed to start", null]);
     const ready = Promise.withResolvers<string>();
     createInterface({ input: child.stdout! }).on("line", (line) => {
       if (spec.ready.test(line)) ready.resolve(line);
     });
     const failed = exited.then(([code, signal]) => {
-      if (this.#children.get(spec.name) === child) this.#children.delete(spec.name);
+      if (this.#children.get(spec.name) === child) {
+        this.#children.delete(spec.name);
+        this.#leftovers.remove(spec.name);
+      }
       const status = String(signal ?? code);
       return new NetworkError({ code: "UP_PROCESS_EXITED", process: spec.name, status, log: lastLine(log) });
     });

@@ -26,7 +26,7 @@ describe("chain of a local network", function () {
   });
 
   const start = async (port: number) => {
-    const group = new ProcessGroup(join(folder, "logs"), assert.ifError);
+    const group = new ProcessGroup(folder, assert.ifError);
     groups.push(group);
     const { rpcUrl } = await startChain(group, folder, port);
     const client = createTestClient({ mode: "anvil", chain: foundry, transport: http(rpcUrl), account })
