@@ -78,6 +78,12 @@ export function isCheapFor(amount: bigint, gas: bigint, weiPerGas: bigint, token
   return cost * ONE <= amount * BigInt(gasPpm);
 }
 
+/** The least amount that `isCheapFor` takes, base units. */
+export function leastWorth(gas: bigint, weiPerGas: bigint, token: TokenValue, gasPpm: number): bigint {
+  const ppm = BigInt(gasPpm);
+  return ((costInToken(gas, weiPerGas, token) ?? 0n) * ONE + ppm - 1n) / ppm;
+}
+
 /** What a transaction pays in one token, base units. */
 export interface Payment {
   readonly paid: bigint;

@@ -23,7 +23,7 @@ import {
 import type { Database } from "@leat/node/store/database.ts";
 import { PrepaidStore } from "@leat/node/store/prepaid.ts";
 import type { LevelVoucherStore } from "@leat/node/store/vouchers.ts";
-import { silentLogger } from "@leat/sdk/base/logger.ts";
+import { type Logger, silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import { findTokenDomain } from "@leat/sdk/client/token-domain.ts";
 import { bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
@@ -53,6 +53,7 @@ export interface X402NodeOptions {
   readonly clock?: Clock;
   /** Base units of USDC that an ether is worth. */
   readonly perNative?: bigint;
+  readonly logger?: Logger;
   /** Whole USDC for a byte. */
   readonly price?: string;
   /** Where jobs by HTTP keep their files; without it there are none. */
@@ -70,7 +71,7 @@ export async function startX402Node(market: MoneyMarket, options: X402NodeOption
   const { deployment } = anvil;
   const { stream, database, vouchers, clock = systemClock } = options;
   const asset = deployment.tokens.USDC;
-  const quiet = { clock, logger: silentLogger, metrics: silentMetrics };
+  const quiet = { clock, logger: options.logger ?? silentLogger, metrics: silentMetrics };
   const { callTimeoutMs = 2_000 } = options;
   const chainOptions = { confirmedDepth: CONFIRMED_DEPTH, pollMs: 50, callTimeoutMs };
   const rpcUrls = [options.rpcUrl ?? anvil.rpcUrl];

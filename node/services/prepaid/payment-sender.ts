@@ -3,7 +3,7 @@ import type { GasSource } from "@leat/node/chain/gas.ts";
 import type { ChainSender, ContractCall, SentTransaction } from "@leat/node/chain/sender.ts";
 import type { GasBudget } from "@leat/node/chain/transaction-book.ts";
 import type { Clock } from "@leat/node/kernel/clock.ts";
-import { isCheapFor, type TokenValue } from "@leat/node/metering/collect-rule.ts";
+import { isCheapFor, leastWorth, type TokenValue } from "@leat/node/metering/collect-rule.ts";
 import type { Abi, ContractFunctionName } from "viem";
 import { PrepaidError } from "./errors.ts";
 import { refusalOf } from "./refusal.ts";
@@ -52,6 +52,12 @@ export class PaymentSender {
     const { refusal, sinceMs } = this.#closed;
     if (Math.abs(this.#components.clock.nowMs() - sinceMs) < CLOSED_MS) throw refusal;
     this.#closed = undefined;
+  }
+
+  /** The least payment that is worth its gas now, base units. @throws what the chain's gas price is refused with */
+  async leastWorth(): Promise<bigint> {
+    const { tokenValue, gasPpm } = this.#gas;
+    return leastWorth(GAS_PER_PAYMENT, await this.#components.gas.gasPrice(), tokenValue, gasPpm);
   }
 
   /**

@@ -5,7 +5,7 @@ import { type TransferAuthorization, transferAuthorizationStructure } from "@lea
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import type { Voucher } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
-import { toBaseUnits } from "@leat/sdk/protocol/units.ts";
+import { formatAmount, toBaseUnits } from "@leat/sdk/protocol/units.ts";
 import { Balances } from "./balances.ts";
 import { type ChannelComponents, ChannelPayments } from "./channel-payments.ts";
 import { PrepaidError } from "./errors.ts";
@@ -15,6 +15,8 @@ import { LookLimit } from "./look-limit.ts";
 import { type PaymentGas, PaymentSender, type PaymentSenderComponents } from "./payment-sender.ts";
 import { type PayoutComponents, Payouts } from "./payouts.ts";
 import { requireSigner } from "./require-signer.ts";
+
+const GAS_LOOK_MS = 60_000;
 
 /** Payments of all payers at once. What waits for the chain stands in the way of what this node sends for itself. */
 const MAX_UNDER_WAY = 64;
@@ -36,8 +38,11 @@ export class PrepaidService implements Prepaid, Startable {
   readonly #exact: ExactPayments;
   readonly #channel: ChannelPayments;
   readonly #payouts: Payouts;
+  readonly #sender: PaymentSender;
+  readonly #isTooSmall;
   readonly #tasks: TaskGroup;
   #underWay = 0;
+  #wasTooSmall = false;
 
   constructor(components: PrepaidComponents, terms: PrepaidTerms, options: X402Options, gas: PaymentGas) {
     this.#components = components;
@@ -52,12 +57,17 @@ export class PrepaidService implements Prepaid, Startable {
       name: "leat_prepaid_payments_settled_total",
       help: "Payments of the exact scheme that were confirmed and counted",
     });
+    this.#isTooSmall = metrics.gauge({
+      name: "leat_prepaid_too_small",
+      help: "1 while what is prepaid is too little for its gas: payments of the exact scheme are refused",
+    });
     // While it stops, nothing is refunded any more: the rest of a request that was cut off stays spent.
     const run = (task: () => Promise<unknown>) => {
       if (!this.#tasks.signal.aborted) this.#tasks.run(task);
     };
     this.#balances = new Balances({ store, clock, run }, options.tokenSeconds);
     const sender = new PaymentSender(components, gas);
+    this.#sender = sender;
     const looks = new LookLimit(clock);
     const payouts = new Payouts(components, { holder: terms.payTo, maxHeld: terms.maxHeld, ...gas });
     const onSettled = () => settled.add();
@@ -77,6 +87,22 @@ export class PrepaidService implements Prepaid, Startable {
     // Apart: a chain that takes nothing must not keep what has come from being counted.
     this.#tasks.every(this.#options.lookEveryMs, (signal) => this.#exact.submitOpen(signal));
     this.#tasks.every(this.#options.lookEveryMs, (signal) => this.#payouts.look(signal));
+    this.#tasks.run(() => this.#lookAtGas());
+    this.#tasks.every(GAS_LOOK_MS, () => this.#lookAtGas());
+  }
+
+  /** Says when no payment would be worth its gas, which whoever pays is told of and the operator otherwise not. */
+  async #lookAtGas(): Promise<void> {
+    const { prepay, decimals } = this.terms;
+    const least = await this.#sender.leastWorth();
+    const isTooSmall = least > prepay;
+    this.#isTooSmall.set(isTooSmall ? 1 : 0);
+    if (isTooSmall === this.#wasTooSmall) return;
+    this.#wasTooSmall = isTooSmall;
+    const { logger } = this.#components;
+    const facts = { prepay: formatAmount(prepay, decimals), leastPrepay: formatAmount(least, decimals) };
+    if (isTooSmall) logger.warn("Refuse prepayments: gas costs more than settlement.gasShare of x402.prepay", facts);
+    else logger.info("Take prepayments again", facts);
   }
 
   async stop(): Promise<void> {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { ChainError } from "@leat/node/chain/errors.ts";
 import type { ChainSender } from "@leat/node/chain/sender.ts";
 import { systemClock } from "@leat/node/kernel/clock.ts";
+import { type LogFields, silentLogger } from "@leat/sdk/base/logger.ts";
 import { zeroHash } from "@leat/sdk/protocol/hex.ts";
 import { decodePaymentRequiredHeader } from "@x402/core/http";
 import { PREPAY, useExact } from "../../../support/exact-scene.ts";
@@ -34,6 +35,17 @@ describe("x402, exact scheme, refusals and gas", function () {
     assert.deepEqual(sent, []);
     assert.deepEqual(await records(), [], "what was not begun leaves no trace");
     assert.equal(await usdcOf(on.market, scene.viewer.address), 5n * PREPAY);
+  });
+
+  it("tells its operator when what is prepaid is not worth its gas, and what would be", async () => {
+    await scene.node.stop();
+    const warned = Promise.withResolvers<[string, LogFields | undefined]>();
+    const logger = { ...silentLogger, warn: (text: string, facts?: LogFields) => warned.resolve([text, facts]) };
+    scene.node = await on.start({ perNative: 10n ** 15n, logger });
+    const [text, facts] = await warned.promise;
+    assert.match(text, /^Refuse prepayments: gas costs more than settlement\.gasShare/);
+    assert.equal(facts?.prepay, "1");
+    assert.ok(Number(facts?.leastPrepay) > 1, String(facts?.leastPrepay));
   });
 
   it("asks the chain nothing of strangers while there is no gas to send their payments with", async () => {
