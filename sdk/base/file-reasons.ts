@@ -27,8 +27,10 @@ export function isFileReason(reason: string): boolean {
   return Object.hasOwn(words, reason);
 }
 
-/** The system's code of what went wrong with a file, or the first line of what was said. */
+/** The system's code of what went wrong with a file, or what was said: of what is no JSON, with a piece of it, one line. */
 export function fileReason(error: unknown): string {
   const { code, message } = error as { code?: unknown; message?: unknown };
-  return typeof code === "string" ? code : String(message ?? error).split("\n")[0]!;
+  if (typeof code === "string") return code;
+  if (error instanceof SyntaxError) return error.message.replace(/\s+/g, " ");
+  return String(message ?? error).split("\n")[0]!;
 }

@@ -21,7 +21,7 @@ import { readAllotments, registerSigners, showAllotments } from "../buyer-signer
 import { askPayments, presentAnswer } from "../node-answer.ts";
 import { printResult, renderTable } from "../output.ts";
 import { acceptSettings } from "../settings-flags.ts";
-import { registerTakeBack } from "./buyer/take-back.ts";
+import { acceptPayee, assertCollectable, type PayeeFlags, readChannel, registerTakeBack } from "./buyer/take-back.ts";
 
 interface ClusterFlag {
   readonly cluster?: string;
@@ -32,16 +32,19 @@ const MAX_NAMED = 1_000;
 
 export function register(program: Command): void {
   const buyer = program.command("buyer").description("pay for streams");
-  acceptSettings(buyer.command("deposit <amount> <token>"))
-    .description("put money into the escrow, and with --cluster promise it to that cluster")
-    .option("--cluster <id>", "cluster to reserve it for")
-    .action(async (amount: string, token: string, flags: ClusterFlag, command: Command) => {
+  acceptPayee(buyer.command("deposit <amount> <token>"))
+    .description("put money into the escrow, and with --cluster or --payee promise it at once")
+    .option("--force", "reserve also for a payee that is no operator's node")
+    .action(async (amount: string, token: string, flags: PayeeFlags, command: Command) => {
       const { client, key } = await openAccount(command, 2);
       const address = tokenAddress(client, token);
       const baseUnits = parsePayment(amount, await getDecimals(client, address));
+      const { cluster } = flags;
       // Before any money moves: a cluster that does not exist is a slip of the pen.
-      const cluster = parseCluster(flags);
-      const payee = cluster === undefined ? undefined : await getClusterAccount(client, cluster);
+      const isPromised = cluster !== undefined || flags.payee !== undefined;
+      const channel = isPromised ? await readChannel(client, token, flags) : undefined;
+      if (channel !== undefined) await assertCollectable(client, flags, channel);
+      const payee = channel?.payee;
       const deposited = await deposit(client, { token: address, amount: baseUnits });
       const reserved =
         payee === undefined ? undefined : await reserve(client, { payee, token: address, amount: baseUnits });
@@ -54,7 +57,8 @@ export function register(program: Command): void {
         payee,
       };
       const free = `, promised to nobody: "leat buyer reserve ${amount} ${token} --cluster ID" promises it`;
-      const purpose = payee === undefined ? free : `, reserved for cluster ${cluster}`;
+      const whom = cluster === undefined ? payee : `cluster ${cluster}`;
+      const purpose = payee === undefined ? free : `, reserved for ${whom}`;
       printResult(command, facts, () => `deposited ${amount} ${token}${purpose}`);
     });
   acceptSettings(buyer.command("status"))

@@ -25,7 +25,7 @@ import { acceptSettings } from "../../settings-flags.ts";
 
 export class PayeeError extends CodedError<{ code: "CLI_PAYEE_UNKNOWN"; payee: Address }> {}
 
-interface PayeeFlags {
+export interface PayeeFlags {
   readonly force?: boolean;
   readonly cluster?: string;
   readonly payee?: string;
@@ -74,7 +74,8 @@ export async function withdrawPool(
   });
 }
 
-function acceptPayee(command: Command): Command {
+/** For whom it is. */
+export function acceptPayee(command: Command): Command {
   return acceptSettings(command)
     .option("--cluster <id>", "the cluster that it is reserved for")
     .option("--payee <address>", "in place of a cluster: the node that it is reserved for");
@@ -102,7 +103,7 @@ function endThaw(act: (client: LeatClient, input: Channel) => Promise<Done>) {
 }
 
 /** What is reserved for an address that nobody sells under lies there until a thaw is over. */
-async function assertCollectable(client: LeatClient, flags: PayeeFlags, { payee }: Channel): Promise<void> {
+export async function assertCollectable(client: LeatClient, flags: PayeeFlags, { payee }: Channel): Promise<void> {
   if (flags.payee === undefined || flags.force === true) return;
   await getOperatorOf(client, payee).catch((error) => {
     if (!(error instanceof ClientError) || error.detail.code !== "CLIENT_NODE_UNKNOWN") throw error;
@@ -110,7 +111,7 @@ async function assertCollectable(client: LeatClient, flags: PayeeFlags, { payee 
   });
 }
 
-async function readChannel(client: LeatClient, name: string, { cluster, payee }: PayeeFlags): Promise<Channel> {
+export async function readChannel(client: LeatClient, name: string, { cluster, payee }: PayeeFlags): Promise<Channel> {
   const token = tokenAddress(client, name);
   if (cluster !== undefined && payee !== undefined) {
     throw new UsageError("--cluster and --payee are both given: it is reserved for one of them");

@@ -105,7 +105,11 @@ describe("cli/commands buyer, the way back of money", function () {
     assert.equal(await codeOf("thaw", "1", "USDC", "--payee", `0x${"0".repeat(40)}`), "CLI_USAGE");
     const stranger = `0x${"7".repeat(40)}`;
     assert.equal(await codeOf("reserve", "0.25", "USDC", "--payee", stranger), "CLI_PAYEE_UNKNOWN");
+    assert.equal(await codeOf("deposit", "0.25", "USDC", "--payee", stranger), "CLI_PAYEE_UNKNOWN");
     assert.equal((await done("reserve", "0.25", "USDC", "--payee", stranger, "--force")).money[0], usdc(0.25));
+    const direct = await done("deposit", "0.5", "USDC", "--payee", stranger, "--force");
+    assert.deepEqual([direct.rest.payee, direct.rest.amount], [stranger, usdc(0.5)]);
+    assert.equal((await done("thaw", "0.75", "USDC", "--payee", stranger)).money[1], usdc(0.75));
     assert.equal(await codeOf("release", "USDC", "--cluster", "7"), "CLIENT_CLUSTER_UNKNOWN");
     assert.equal(await codeOf("withdraw", "1", "EUR"), "CLIENT_TOKEN_UNKNOWN");
   });
