@@ -7,14 +7,24 @@ import { shorten, type TokenFacts, tokenOf } from "./tokens.ts";
 /** Digits behind the point that people are shown. */
 const MOST_DECIMALS = 6;
 
-/** Amounts in whole tokens. What is open is rounded up, what is certain down. */
+/**
+ * Amounts in whole tokens. What is open is rounded up, what is certain down.
+ * @param other Who stands on the other side. A cluster's balancer is paid and pays: there both sides are shown.
+ */
 export function renderChannels(
   channels: readonly NodeChannel[],
   tokens: readonly TokenFacts[],
   other: "payer" | "payee",
 ): string {
   if (channels.length === 0) return "No channel yet.";
-  return renderTable(channels.map((channel) => ({ [other]: shorten(channel[other]), ...amountsOf(channel, tokens) })));
+  const own = other === "payer" ? "payee" : "payer";
+  const shown = new Set(channels.map((channel) => channel[own])).size > 1 ? (["payer", "payee"] as const) : [other];
+  return renderTable(
+    channels.map((channel) => ({
+      ...Object.fromEntries(shown.map((side) => [side, shorten(channel[side])])),
+      ...amountsOf(channel, tokens),
+    })),
+  );
 }
 
 /** The sums over all counterparties, a line for each token. */

@@ -74,7 +74,9 @@ export function register(program: Command): void {
             "",
             payments === undefined
               ? describeSilence(answer)
-              : `${renderChannels(payments.channels, earned, "payer")}\n\n${renderTotals(payments.totals, earned)}`,
+              : [renderChannels(payments.channels, earned, "payer"), renderTotals(payments.totals, earned)]
+                  .filter((table) => table !== "")
+                  .join("\n\n"),
           ].join("\n"),
       );
     });

@@ -41,6 +41,14 @@ describe("table of channels", () => {
     ]);
   });
 
+  it("names both sides where a balancer is paid by its buyers and pays its members", () => {
+    const paying = { ...channel, payer: channel.payee, payee: `0x${"f4".repeat(20)}` };
+    const [titles, first, second] = renderChannels([channel, paying], [usdc], "payer").split("\n");
+    assert.deepEqual(titles!.split(/ {2,}/).slice(0, 3), ["payer", "payee", "token"]);
+    assert.deepEqual(first!.split(/ {2,}/).slice(0, 2), ["0xc1c1…c1c1", "0xd2d2…d2d2"]);
+    assert.deepEqual(second!.split(/ {2,}/).slice(0, 2), ["0xd2d2…d2d2", "0xf4f4…f4f4"]);
+  });
+
   it("fits 120 columns, with millions of a token of 18 digits too", () => {
     const much = "123456789123456789123456789";
     const rich = { ...channel, token: lpt.token, vouchered: much, collected: much, reserve: much };
