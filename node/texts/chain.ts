@@ -92,6 +92,10 @@ export const chainTexts = {
     happened: "no operator has the node key {node}",
     todo: "add it first with leat operator add-node",
   },
+  CLIENT_OPERATOR_UNKNOWN: {
+    happened: "{account} is no operator",
+    todo: "join first, or name the account that joined with --key",
+  },
   CLIENT_TOKEN_UNKNOWN: {
     happened: "this network has no token {token}",
     todo: "name USDC or LPT, where the network file has them",

@@ -43,6 +43,11 @@ export async function explainRefusal(client: LeatClient, token: Address, error: 
     case "PaymentEscrowThawNone":
     case "OperatorRegistryThawNone":
       return new ClientError({ code: "CLIENT_THAW_NONE" }, { cause: error });
+    case "OperatorRegistryNotJoined":
+      return new ClientError(
+        { code: "CLIENT_OPERATOR_UNKNOWN", account: toAddress(args[0] as string) },
+        { cause: error },
+      );
     default:
       return error;
   }

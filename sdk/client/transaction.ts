@@ -43,6 +43,7 @@ export class ClientError extends CodedError<
   | { code: "CLIENT_THAW_NONE" }
   | { code: "CLIENT_NODE_KEY_MISSING" }
   | { code: "CLIENT_NODE_UNKNOWN"; node: Address }
+  | { code: "CLIENT_OPERATOR_UNKNOWN"; account: Address }
   | { code: "CLIENT_TOKEN_UNKNOWN"; token: string }
   | { code: "CLIENT_CLUSTER_UNKNOWN"; cluster: bigint; count: bigint }
   /** `what`: of whom that address is. */

@@ -67,6 +67,8 @@ describe("cli/commands operator", function () {
     await refused("UNITS_AMOUNT_INVALID", "owner", "join", "a lot", "--endpoint", "https://n.example");
     await refused("CLIENT_BALANCE_SHORT", "owner", "join", "501", "--endpoint", "https://n.example");
     await refused("CLI_ENDPOINT_INVALID", "owner", "join", "150", "--endpoint", "nonsense");
+    const stranger = await refused("CLIENT_OPERATOR_UNKNOWN", "owner", "thaw", "1");
+    assert.equal(stranger.account, owner!.address);
     const joining = ["--endpoint", "https://n.example", "--cluster", "1", "--maximum-share", "12.5"];
     const joined = await done("owner", "join", "150", ...joining);
     assert.deepEqual([joined.operator, joined.node, joined.stake], [owner!.address, node!.address, lpt(150)]);
@@ -146,7 +148,7 @@ describe("cli/commands operator", function () {
     const at = ["--endpoint", "https://new.example"];
     const rotated = await done("manager", "rotate", node!.address, ...at, ...newKey);
     assert.deepEqual([rotated.lost, rotated.node], [node!.address, fresh!.address]);
-    await refused("CLIENT_REVERTED", "manager", "thaw", "1");
+    await refused("CLIENT_OPERATOR_UNKNOWN", "manager", "thaw", "1");
     await refused("CLIENT_NODE_UNKNOWN", "manager", "rotate", sponsor!.address, ...at, ...newKey);
     for (const command of [
       ["rotate", fresh!.address, "--endpoint", "nonsense", ...newKey],
