@@ -180,9 +180,9 @@ async function prepare(work: Work): Promise<{ plan: Plan; run: RunOptions; deplo
     pollMs,
     patienceMs: command.patienceMs,
     raises: 5,
-    onStep: (step, at, receipt) =>
+    onStep: ({ name, creates }, at, { gasUsed }, isOld) =>
       io.say(
-        `${at + 1}/${plan.steps.length} ${step.name}${step.creates ? ` at ${step.creates}` : ""} (${receipt.gasUsed} gas)`,
+        `${at + 1}/${plan.steps.length} ${name}${creates ? ` at ${creates}` : ""} (${gasUsed} gas${isOld ? ", sent before" : ""})`,
       ),
   };
   return { plan, run, deployedAtBlock: beginning?.deployedAtBlock ?? block };

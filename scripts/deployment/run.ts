@@ -27,7 +27,8 @@ export interface RunOptions {
   readonly raises: number;
   /** Nothing is signed at a higher price of gas. */
   readonly ceilingWei?: bigint;
-  readonly onStep?: (step: Step, at: number, receipt: TransactionReceipt) => void;
+  /** `isOld`: it was in a block already. */
+  readonly onStep?: (step: Step, at: number, receipt: TransactionReceipt, isOld: boolean) => void;
 }
 
 /** Most transactions take it whole, blocks differ a little between the estimate and the block. */
@@ -44,13 +45,14 @@ const looksAfterNonce = 5;
  */
 export async function runPlan(plan: Plan, options: RunOptions): Promise<readonly TransactionReceipt[]> {
   const receipts: TransactionReceipt[] = [];
+  const old = new Set<number>();
   const settle = async (at: number) => {
     const receipt = await waitFor(plan, at, options);
     receipts.push(receipt);
-    options.onStep?.(plan.steps[at]!, at, receipt);
+    options.onStep?.(plan.steps[at]!, at, receipt, old.has(at));
   };
   for (const at of plan.steps.keys()) {
-    await submit(plan, at, options);
+    if (!(await submit(plan, at, options))) old.add(at);
     if (!options.atOnce) await settle(at);
   }
   if (options.atOnce) for (const at of plan.steps.keys()) await settle(at);
@@ -88,11 +90,13 @@ export async function readFees(
   }
 }
 
-async function submit(plan: Plan, at: number, options: RunOptions): Promise<void> {
-  if ((await findReceipt(options, at)) !== undefined) return;
+/** Answers whether there was anything to send. */
+async function submit(plan: Plan, at: number, options: RunOptions): Promise<boolean> {
+  if ((await findReceipt(options, at)) !== undefined) return false;
   const attempts = options.journal.attempts(at);
   const attempt = attempts.at(-1) ?? (await sign(plan, at, options, undefined));
   await broadcast(plan, at, attempt, options);
+  return true;
 }
 
 /** The bytes are in the journal before anybody sees them. */

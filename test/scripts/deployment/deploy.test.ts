@@ -121,6 +121,7 @@ describe("scripts/deploy", function () {
     const again = await run();
     assert.equal(again.cost.steps, 0);
     assert.ok(again.checks > 40);
+    assert.equal(said.filter((line) => line.endsWith(" gas, sent before)")).length, plan.steps.length);
     assert.equal(await chain().getTransactionCount({ address: deployer.address }), plan.steps.length);
   });
 
