@@ -36,7 +36,7 @@ export interface AccountingParts {
   /** A receipt is on disk and waits to be reported. */
   readonly onReceipt: (row: ReceiptRow) => void;
   /** Somebody who may say so found bad work. */
-  readonly onBadWork: (job: Hex, attempt: number, sequence: number, code: string) => Promise<void>;
+  readonly onBadWork: (job: Hex, attempt: number) => Promise<void>;
 }
 
 /** Turns receipts and checks into what the cluster owes its nodes and its buyers owe the cluster. */
@@ -66,6 +66,11 @@ export class Accounting {
   async recover(): Promise<void> {
     const { jobStore, payer, payee } = this.#components;
     for (const row of await jobStore.unbooked()) await this.#book(row);
+    // Killed between the result and what follows from it: its checker was answered, or is not heard twice.
+    for (const { job, attempt, state } of await jobStore.badAttempts()) {
+      if (state === "running") await this.#parts.onBadWork(job, attempt);
+      else await this.#forfeit(job, attempt);
+    }
     for (const { job, attempt, seq } of [...(await payer.waiting()), ...(await payee.waiting())]) {
       const row = await jobStore.receiptAt(job, attempt, Number(seq));
       if (row?.writtenOff) await this.#parts.unpaid.closeBooks(row);
@@ -119,8 +124,7 @@ export class Accounting {
     if (verdict !== checkVerdicts.unproven) {
       await this.#parts.candidates.recordWork(node, verdict === checkVerdicts.passed);
     }
-    if (verdict === checkVerdicts.failed)
-      await this.#parts.onBadWork(job, attempt, Number(seq), code ?? "CHECK_FAILED");
+    if (verdict === checkVerdicts.failed) await this.#parts.onBadWork(job, attempt);
     else {
       // The receipt may have come since it was looked for: of the two that come last, one must see the other.
       const booked = await jobStore.receiptAt(job, attempt, Number(seq));
@@ -192,7 +196,7 @@ export class Accounting {
     if (!(await evidence.keep({ first: known.receipt, second: receipt }))) return;
     await this.#parts.candidates.recordWork(from, false);
     this.#parts.candidates.renew();
-    await this.#parts.onBadWork(known.job, known.attempt, known.seq, "NODE_EQUIVOCATED");
+    await this.#parts.onBadWork(known.job, known.attempt);
   }
 
   /** Cheap rules before costly ones, the signature last. */
@@ -273,6 +277,15 @@ export class Accounting {
   async #isRefused(row: ReceiptRow): Promise<boolean> {
     const checks = await this.#components.jobStore.checksAt(row.job, row.attempt, row.seq);
     return checks.some(({ verdict }) => verdict === checkVerdicts.failed) || this.#isForfeited(row);
+  }
+
+  /** Takes what an edge served before it was found lying out of both books, where that is not done. */
+  async #forfeit(job: Hex, attempt: number): Promise<void> {
+    const { jobStore, payer, payee } = this.#components;
+    const [jobRow, row] = await Promise.all([jobStore.job(job), jobStore.attempt(job, attempt)]);
+    if (jobRow?.primitive !== "delivery" || row?.endCode !== "CHECK_FAILED") return;
+    await payer.forfeit(job, attempt, { passedToo: true });
+    await payee.closeJob(job, attempt, { forfeit: true, passedToo: true });
   }
 
   /** Of an edge that was found lying: nothing that is not vouchered yet is paid. */

@@ -1,6 +1,6 @@
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
-import { and, asc, eq, exists, inArray, max, ne, or, sql } from "drizzle-orm";
+import { and, asc, eq, exists, gt, inArray, max, ne, or, sql } from "drizzle-orm";
 import type { SqlDatabase } from "./database.ts";
 import { attempts, checks, checkTotals, jobs, receipts, receiptTotals, streams } from "./schema.ts";
 import { type AttemptCost, readCosts } from "./work-costs.ts";
@@ -71,6 +71,18 @@ export class JobStore {
 
   async attemptsOf(job: Hex): Promise<AttemptRow[]> {
     return this.#database.sql.select().from(attempts).where(eq(attempts.job, job)).orderBy(asc(attempts.attempt));
+  }
+
+  /** Attempts at open jobs of which a check found something wrong, whatever was done about it. */
+  async badAttempts(): Promise<AttemptRow[]> {
+    const ofAttempt = and(eq(checkTotals.job, attempts.job), eq(checkTotals.attempt, attempts.attempt));
+    const rows = await this.#database.sql
+      .select({ attempt: attempts })
+      .from(attempts)
+      .innerJoin(jobs, eq(jobs.id, attempts.job))
+      .innerJoin(checkTotals, ofAttempt)
+      .where(and(ne(jobs.state, "ended"), gt(checkTotals.failed, 0)));
+    return rows.map(({ attempt }) => attempt);
   }
 
   /** What all edges that a stream ever had were granted of its budget, and paid. */

@@ -7,7 +7,7 @@ import { usePayingMarket } from "../../../support/paying-scene.ts";
 describe("an edge that a probe of its buyer finds lying", function () {
   this.timeout(60_000);
   const scene = usePayingMarket();
-  const { open, until, goLive, jobsOf } = scene;
+  const { open, startAgain, until, goLive, jobsOf } = scene;
 
   it("is paid nothing that no voucher covers yet, by the cluster as by the buyer", async () => {
     await open(6);
@@ -43,6 +43,42 @@ describe("an edge that a probe of its buyer finds lying", function () {
     const works = served.map((submit) => workOf(node, terms, submit));
     assert.equal((await payer.unpaid(one.channel, works)).length, 5);
   });
+
+  for (const [when, isEnded] of [
+    ["its attempt was ended", false],
+    ["its pay was taken back", true],
+  ] as const) {
+    it(`is paid nothing where the balancer was killed after the probe's result and before ${when}`, async () => {
+      await open(6);
+      const { id, slug } = await goLive(10n ** 12n);
+      await scene.market.balancer.play(slug);
+      const edgeOf = () => jobsOf(id).find(({ terms }) => terms.spec.primitive === "delivery");
+      await until(() => edgeOf() !== undefined);
+      const { node, terms } = edgeOf()!;
+      const { job, attempt } = terms.assignment.value;
+      const { payer } = scene.books.cluster;
+      const byte = workOf(node, terms, await node.receipt(terms, 0, {}, 1n));
+      const { vouchered } = await payer.settleNow(byte.channel);
+      const statusOf = async () => (await payer.status()).find(({ channel }) => channel.payee === node.address)!;
+      const { creditLimitExact, freeExact: free } = await statusOf();
+      const served = await node.receipt(terms, 0, {}, (creditLimitExact * 9n) / 100n / byte.exact);
+      await scene.market.hub.ask(node, "receipt.submit", served);
+      assert.ok((await statusOf()).freeExact < free);
+      await scene.market.balancer.stop();
+      // What it leaves on disk in either case.
+      const store = new JobStore(scene.database);
+      const { check: statement } = await scene.buyer.check(served.receipt.value, 2, 4);
+      const found = { job, attempt, seq: 0, check: 4, checker: scene.buyer.address, verdict: 2, code: null };
+      await store.addCheck({ ...found, statement, checkedAtMs: scene.clock.nowMs() });
+      const [jobRow, running] = [await store.job(job), await store.attempt(job, attempt)];
+      const end = { state: "failed", endedAtMs: scene.clock.nowMs(), endCode: "CHECK_FAILED" } as const;
+      if (isEnded) await store.putAttempt({ ...jobRow!, state: "waiting" }, { ...running!, ...end });
+      await startAgain();
+      assert.equal((await store.attempt(job, attempt))!.endCode, "CHECK_FAILED");
+      await until(async () => (await statusOf()).freeExact === free);
+      assert.equal((await payer.settleNow(byte.channel)).vouchered, vouchered);
+    });
+  }
 
   it("does not get its job back from a viewer who asks while it is dropped", async () => {
     await open(2);
