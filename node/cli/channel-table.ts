@@ -9,16 +9,12 @@ const MOST_DECIMALS = 6;
 
 /**
  * Amounts in whole tokens. What is open is rounded up, what is certain down.
- * @param other Who stands on the other side. A cluster's balancer is paid and pays: there both sides are shown.
+ * @param own Who looks: where it is the payee of all, its payers are named, and otherwise both sides, as at a balancer.
  */
-export function renderChannels(
-  channels: readonly NodeChannel[],
-  tokens: readonly TokenFacts[],
-  other: "payer" | "payee",
-): string {
+export function renderChannels(channels: readonly NodeChannel[], tokens: readonly TokenFacts[], own: string): string {
   if (channels.length === 0) return "No channel yet.";
-  const own = other === "payer" ? "payee" : "payer";
-  const shown = new Set(channels.map((channel) => channel[own])).size > 1 ? (["payer", "payee"] as const) : [other];
+  const isPaidAlone = channels.every(({ payee }) => payee.toLowerCase() === own.toLowerCase());
+  const shown = isPaidAlone ? (["payer"] as const) : (["payer", "payee"] as const);
   return renderTable(
     channels.map((channel) => ({
       ...Object.fromEntries(shown.map((side) => [side, shorten(channel[side])])),

@@ -145,7 +145,7 @@ function readFlags(argv: readonly string[], settings: readonly Setting[], found:
     let text = inline;
     if (text === undefined && setting.schema.type === "boolean" && next !== "true" && next !== "false") text = "true";
     if (text === undefined) {
-      if (next === undefined) throw invalid(setting, origin, "nothing");
+      if (next === undefined || /^--[a-z]/i.test(next)) throw invalid(setting, origin, "nothing");
       text = next;
       at += 1;
     }

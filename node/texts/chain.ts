@@ -94,7 +94,7 @@ export const chainTexts = {
   },
   CLIENT_OPERATOR_UNKNOWN: {
     happened: "{account} is no operator",
-    todo: "join first, or name the account that joined with --key",
+    todo: "correct its address; if it is your own account, join first or give the one that joined by --key",
   },
   CLIENT_TOKEN_UNKNOWN: {
     happened: "this network has no token {token}",

@@ -265,7 +265,7 @@ function requireTokens(network: Network, developmentTokens: boolean): void {
   }
   if (network.tokens !== undefined && network.stake === undefined) {
     const wanted = "a network file with its stake";
-    throw new DeployError({ code: "DEPLOY_OPTION_MISSING", option: "--network", wanted });
+    throw new DeployError({ code: "DEPLOY_OPTION_INVALID", option: "--network", wanted, found: network.name });
   }
 }
 

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** A process of a network, with what tells it from a later one of the same id. */
@@ -44,8 +44,15 @@ export class Leftovers {
     return left.map(({ name }) => name);
   }
 
+  /** Whole or as it was. Where it cannot be written, one that ended still stands in it: it is known to run no more. */
   #write(): void {
-    writeFileSync(this.#file, JSON.stringify([...this.#started.values()]));
+    const next = `${this.#file}.next`;
+    try {
+      writeFileSync(next, JSON.stringify([...this.#started.values()]));
+      renameSync(next, this.#file);
+    } catch {
+      rmSync(next, { force: true });
+    }
   }
 }
 

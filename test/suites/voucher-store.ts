@@ -292,6 +292,7 @@ export function describeVoucherStore(name: string, open: () => Promise<VoucherSt
               if (isOpen) model.set(at, { ...known, state: kind });
             }
           }
+          store = fixture.another();
           const entries = [...model.values()].sort((left, right) => (left.seq < right.seq ? -1 : 1));
           const open = entries.filter(({ state }) => state === "waiting" || state === "payable");
           assert.deepEqual(await store.openEntries("issued", id), open);

@@ -74,7 +74,7 @@ export function register(program: Command): void {
             "",
             payments === undefined
               ? describeSilence(answer)
-              : [renderChannels(payments.channels, earned, "payer"), renderTotals(payments.totals, earned)]
+              : [renderChannels(payments.channels, earned, key.address), renderTotals(payments.totals, earned)]
                   .filter((table) => table !== "")
                   .join("\n\n"),
           ].join("\n"),

@@ -1,3 +1,4 @@
+import { unlessAborted } from "@leat/node/kernel/abort.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
@@ -87,14 +88,14 @@ export class PrepaidService implements Prepaid, Startable {
     // Apart: a chain that takes nothing must not keep what has come from being counted.
     this.#tasks.every(this.#options.lookEveryMs, (signal) => this.#exact.submitOpen(signal));
     this.#tasks.every(this.#options.lookEveryMs, (signal) => this.#payouts.look(signal));
-    this.#tasks.run(() => this.#lookAtGas());
-    this.#tasks.every(GAS_LOOK_MS, () => this.#lookAtGas());
+    this.#tasks.run((signal) => this.#lookAtGas(signal));
+    this.#tasks.every(GAS_LOOK_MS, (signal) => this.#lookAtGas(signal));
   }
 
   /** Says when no payment would be worth its gas, which whoever pays is told of and the operator otherwise not. */
-  async #lookAtGas(): Promise<void> {
+  async #lookAtGas(signal: AbortSignal): Promise<void> {
     const { prepay, decimals } = this.terms;
-    const least = await this.#sender.leastWorth();
+    const least = await unlessAborted(this.#sender.leastWorth(), signal);
     const isTooSmall = least > prepay;
     this.#isTooSmall.set(isTooSmall ? 1 : 0);
     if (isTooSmall === this.#wasTooSmall) return;

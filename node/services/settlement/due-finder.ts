@@ -119,7 +119,7 @@ export class DueFinder {
     if (membersOf === undefined) return [];
     const paid = due.filter(({ record }) => record.voucher.value.payee === membersOf);
     const wanted = new Set(paid.map(({ record }) => record.voucher.value.token));
-    const members: Due[] = [];
+    const members: (Due & { readonly open: bigint })[] = [];
     for (const record of wanted.size === 0 ? [] : await vouchers.all("issued")) {
       const { value } = record.voucher;
       if (!record.acknowledged || value.payer !== membersOf || !wanted.has(value.token)) continue;
@@ -131,9 +131,11 @@ export class DueFinder {
       const asUsual = { now: price.now, usual: price.now };
       const token = tokens.of(value.token);
       const decision = decideToCollect(facts, MOST_MEMBERS, asUsual, token, await this.#rules());
-      if ("collect" in decision) members.push(this.#dueOf(record, "taken-along"));
+      if ("collect" in decision)
+        members.push({ ...this.#dueOf(record, "taken-along"), open: value.cumulative - collected });
     }
-    return members;
+    // Where not all find a place, those who wait most for it, or the same would be left out every time.
+    return members.sort((left, right) => (left.open > right.open ? -1 : 1));
   }
 
   async #rules(): Promise<CollectRules> {

@@ -1,10 +1,10 @@
-import type { ContractFunctionName } from "viem";
 import { operatorRegistryAbi } from "../../protocol/abi/operator-registry.ts";
 import { type Address, toAddress, zeroAddress } from "../../protocol/hex.ts";
 import type { StatementSigner } from "../../protocol/statements.ts";
 import type { LeatClient } from "../create-client.ts";
+import { callOperators } from "../operator-call.ts";
 import { assertRecipient } from "../recipient.ts";
-import { addressOf, ClientError, type Done, type Write, write } from "../transaction.ts";
+import { addressOf, ClientError, type Done } from "../transaction.ts";
 import { proveNode } from "./operator.ts";
 
 /** Adds one more node key to an operator: the calling one, or one that made the caller its manager. */
@@ -13,7 +13,7 @@ export async function addNode(
   input: { readonly node: StatementSigner; readonly endpoint: string; readonly operator?: Address },
 ): Promise<Done> {
   const operator = input.operator ?? addressOf(client);
-  return call(client, "addNode", [operator, await proveNode(client, operator, input.node), input.endpoint]);
+  return callOperators(client, "addNode", [operator, await proveNode(client, operator, input.node), input.endpoint]);
 }
 
 /**
@@ -27,12 +27,12 @@ export async function rotateNode(
 ): Promise<Done> {
   const operator = await getOperatorOf(client, input.lost);
   const proof = await proveNode(client, operator, input.node);
-  return call(client, "rotateNode", [input.lost, proof, input.endpoint]);
+  return callOperators(client, "rotateNode", [input.lost, proof, input.endpoint]);
 }
 
 /** For ever: the key can make no new promise. What it is owed stays collectable. */
 export function revokeNode(client: LeatClient, node: Address): Promise<Done> {
-  return call(client, "revokeNode", [node]);
+  return callOperators(client, "revokeNode", [node]);
 }
 
 /** Says anew where a node's signed offer is to be had. */
@@ -40,12 +40,12 @@ export function setNodeEndpoint(
   client: LeatClient,
   input: { readonly node: Address; readonly endpoint: string },
 ): Promise<Done> {
-  return call(client, "setEndpoint", [input.node, input.endpoint]);
+  return callOperators(client, "setEndpoint", [input.node, input.endpoint]);
 }
 
 /** Lets another account keep the calling operator's node keys; undefined: nobody but the operator. */
 export function setManager(client: LeatClient, manager: Address | undefined): Promise<Done> {
-  return call(client, "setManager", [manager ?? zeroAddress]);
+  return callOperators(client, "setManager", [manager ?? zeroAddress]);
 }
 
 /**
@@ -58,7 +58,7 @@ export async function setPayout(
 ): Promise<Done> {
   const { beneficiary, pushPayouts } = input;
   if (beneficiary !== undefined) await assertRecipient(client, beneficiary, pushPayouts ? "sent" : "credited");
-  return call(client, "setPayout", [beneficiary ?? zeroAddress, pushPayouts]);
+  return callOperators(client, "setPayout", [beneficiary ?? zeroAddress, pushPayouts]);
 }
 
 /** The operator of a node key, revoked or not. @throws CLIENT_NODE_UNKNOWN */
@@ -71,14 +71,4 @@ export async function getOperatorOf(client: LeatClient, node: Address): Promise<
   });
   if (found === zeroAddress) throw new ClientError({ code: "CLIENT_NODE_UNKNOWN", node });
   return toAddress(found);
-}
-
-async function call<N extends ContractFunctionName<typeof operatorRegistryAbi, "nonpayable">>(
-  client: LeatClient,
-  functionName: N,
-  args: Write<typeof operatorRegistryAbi, N>["args"],
-): Promise<Done> {
-  const registry = { address: client.deployment.operatorRegistry, abi: operatorRegistryAbi } as const;
-  const { transaction, blockNumber } = await write(client, { ...registry, functionName, args });
-  return { transaction, blockNumber };
 }

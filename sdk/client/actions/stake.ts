@@ -1,11 +1,10 @@
-import type { ContractFunctionName } from "viem";
 import { operatorRegistryAbi } from "../../protocol/abi/operator-registry.ts";
 import type { Address } from "../../protocol/hex.ts";
 import type { LeatClient } from "../create-client.ts";
+import { callOperators } from "../operator-call.ts";
 import { assertRecipient } from "../recipient.ts";
-import { explainRefusal } from "../refusals.ts";
 import { signPermit } from "../token-signatures.ts";
-import { addressOf, type Done, type Write, write } from "../transaction.ts";
+import { addressOf, type Done } from "../transaction.ts";
 import { requireBalance } from "./operator.ts";
 
 /** What stands behind an operator, stake token base units. */
@@ -39,7 +38,7 @@ export async function getSponsorship(
 
 /** Adds to the calling operator's stake, by a signed permit where the allowance does not suffice. */
 export async function topUpStake(client: LeatClient, amount: bigint): Promise<Done> {
-  return call(client, "topUp", [amount, await permitOf(client, amount)]);
+  return callOperators(client, "topUp", [amount, await permitOf(client, amount)]);
 }
 
 /**
@@ -47,11 +46,11 @@ export async function topUpStake(client: LeatClient, amount: bigint): Promise<Do
  * @throws CLIENT_STAKE_SHORT
  */
 export function thawStake(client: LeatClient, amount: bigint): Promise<Done> {
-  return call(client, "thaw", [amount]);
+  return callOperators(client, "thaw", [amount]);
 }
 
 export function cancelStakeThaw(client: LeatClient): Promise<Done> {
-  return call(client, "cancelThaw", []);
+  return callOperators(client, "cancelThaw", []);
 }
 
 /**
@@ -60,7 +59,7 @@ export function cancelStakeThaw(client: LeatClient): Promise<Done> {
  */
 export async function withdrawStake(client: LeatClient, to: Address = addressOf(client)): Promise<Done> {
   await assertRecipient(client, to);
-  return call(client, "withdraw", [to]);
+  return callOperators(client, "withdraw", [to]);
 }
 
 /** Puts the caller's stake behind an operator: the caller alone takes it out, and it is slashed like the operator's own. */
@@ -68,18 +67,18 @@ export async function sponsorOperator(
   client: LeatClient,
   input: { readonly operator: Address; readonly amount: bigint },
 ): Promise<Done> {
-  return call(client, "stakeFor", [input.operator, input.amount, await permitOf(client, input.amount)]);
+  return callOperators(client, "stakeFor", [input.operator, input.amount, await permitOf(client, input.amount)]);
 }
 
 export function thawSponsored(
   client: LeatClient,
   input: { readonly operator: Address; readonly amount: bigint },
 ): Promise<Done> {
-  return call(client, "thawSponsored", [input.operator, input.amount]);
+  return callOperators(client, "thawSponsored", [input.operator, input.amount]);
 }
 
 export function cancelSponsoredThaw(client: LeatClient, operator: Address): Promise<Done> {
-  return call(client, "cancelSponsoredThaw", [operator]);
+  return callOperators(client, "cancelSponsoredThaw", [operator]);
 }
 
 /** Sends the caller's stake that thawed to `to`, by default the caller. @throws CLIENT_RECIPIENT_KEYLESS */
@@ -89,7 +88,7 @@ export async function withdrawSponsored(
 ): Promise<Done> {
   const to = input.to ?? addressOf(client);
   await assertRecipient(client, to);
-  return call(client, "withdrawSponsored", [input.operator, to]);
+  return callOperators(client, "withdrawSponsored", [input.operator, to]);
 }
 
 async function permitOf(client: LeatClient, amount: bigint) {
@@ -100,17 +99,4 @@ async function permitOf(client: LeatClient, amount: bigint) {
 
 function registryOf({ deployment }: LeatClient) {
   return { address: deployment.operatorRegistry, abi: operatorRegistryAbi } as const;
-}
-
-async function call<N extends ContractFunctionName<typeof operatorRegistryAbi, "nonpayable">>(
-  client: LeatClient,
-  functionName: N,
-  args: Write<typeof operatorRegistryAbi, N>["args"],
-): Promise<Done> {
-  try {
-    const { transaction, blockNumber } = await write(client, { ...registryOf(client), functionName, args });
-    return { transaction, blockNumber };
-  } catch (error) {
-    throw await explainRefusal(client, client.deployment.stakeToken, error);
-  }
 }

@@ -107,6 +107,7 @@ describe("config/load-config", () => {
       [["--http.port=1.5"], "http.port", "integer from 1 to 65535"],
       [["--http.port="], "http.port", "integer from 1 to 65535"],
       [["--http.port"], "http.port", "integer from 1 to 65535"],
+      [["--http.port", "--http.cors"], "http.port", "integer from 1 to 65535"],
       [["--http.cors=yes"], "http.cors", "true or false"],
       [["--http.mode=slow"], "http.mode", "fast or safe"],
       [["--chain.pollEveryMs=1"], "chain.pollEveryMs", "number of at least 10"],
@@ -206,6 +207,8 @@ describe("config/load-config", () => {
     assert.throws(() => loadConfig({ sections, file }), { code: "CONFIG_FILE_UNREADABLE" });
     writeFileSync(file, "{");
     assert.throws(() => loadConfig({ sections, file }), { code: "CONFIG_FILE_UNREADABLE" });
+    writeFileSync(file, "# a page\n\nof text");
+    assert.throws(() => loadConfig({ sections, file }), /cannot be read as JSON: [^\n]*# a page of text[^\n]*$/);
     writeFileSync(file, '{"other":{}}');
     assert.throws(() => loadConfig({ sections, file }), { code: "CONFIG_KEY_UNKNOWN" });
     for (const [content, key, found] of [

@@ -9,6 +9,7 @@ import {
   decideTogether,
   gasOfClaim,
   isCheapFor,
+  leastWorth,
   reasonToCollect,
   usualPrice,
 } from "../../../node/metering/collect-rule.ts";
@@ -44,6 +45,25 @@ describe("collect rule", () => {
     const isCheap = (amount: bigint, token = usdc) => isCheapFor(amount, 80_000n, calm.now, token, rules.gasPpm);
     assert.deepEqual([isCheap(120_000n), isCheap(119_999n)], [true, false]);
     assert.equal(isCheapFor(0n, 80_000n, spike.now, free, rules.gasPpm), true);
+  });
+
+  it("names the least amount that gas is cheap for", () => {
+    const any = (max: bigint) => fc.bigInt({ min: 0n, max });
+    fc.assert(
+      fc.property(
+        any(10n ** 7n),
+        any(10n ** 12n),
+        any(10n ** 12n),
+        fc.integer({ min: 1_000, max: 10 ** 6 }),
+        (...of) => {
+          const [gas, weiPerGas, perNative, gasPpm] = of;
+          const token = { perNative, leastAmount: 0n };
+          const least = leastWorth(gas, weiPerGas, token, gasPpm);
+          assert.ok(isCheapFor(least, gas, weiPerGas, token, gasPpm));
+          assert.ok(least === 0n || !isCheapFor(least - 1n, gas, weiPerGas, token, gasPpm));
+        },
+      ),
+    );
   });
 
   it("waits while there is no reason", () => {

@@ -59,6 +59,23 @@ describe("a level voucher store", () => {
   });
 });
 
+describe("a level voucher store that is opened again and again", () => {
+  it("puts what is added over nothing that is open", async () => {
+    const location = await mkdtemp(join(tmpdir(), "leat-vouchers-"));
+    const database = await Database.open(location);
+    try {
+      const [channel, job, receiptHash] = [bytes32("1"), bytes32("2"), bytes32("3")];
+      const entryOf = (seq: bigint) => ({ job, attempt: 1, seq, exact: 5n, receiptHash, state: "payable" as const });
+      for (const seq of [1n, 2n, 3n]) await new LevelVoucherStore(database).addEntry("held", channel, entryOf(seq));
+      const open = await new LevelVoucherStore(database).openEntries("held", channel);
+      assert.deepEqual(open, [1n, 2n, 3n].map(entryOf));
+    } finally {
+      await database.close();
+      await rm(location, { recursive: true, force: true });
+    }
+  });
+});
+
 describe("a level voucher store of which much was open at once", () => {
   it("gives up most of the places again, and knows after a restart which of the rest are open", async () => {
     const location = await mkdtemp(join(tmpdir(), "leat-vouchers-"));

@@ -67,8 +67,13 @@ describe("cli/commands operator", function () {
     await refused("UNITS_AMOUNT_INVALID", "owner", "join", "a lot", "--endpoint", "https://n.example");
     await refused("CLIENT_BALANCE_SHORT", "owner", "join", "501", "--endpoint", "https://n.example");
     await refused("CLI_ENDPOINT_INVALID", "owner", "join", "150", "--endpoint", "nonsense");
-    const stranger = await refused("CLIENT_OPERATOR_UNKNOWN", "owner", "thaw", "1");
-    assert.equal(stranger.account, owner!.address);
+    for (const command of [
+      ["thaw", "1"],
+      ["set-payout", manager!.address],
+      ["set-manager", manager!.address],
+    ]) {
+      assert.equal((await refused("CLIENT_OPERATOR_UNKNOWN", "owner", ...command)).account, owner!.address);
+    }
     const joining = ["--endpoint", "https://n.example", "--cluster", "1", "--maximum-share", "12.5"];
     const joined = await done("owner", "join", "150", ...joining);
     assert.deepEqual([joined.operator, joined.node, joined.stake], [owner!.address, node!.address, lpt(150)]);
@@ -77,6 +82,7 @@ describe("cli/commands operator", function () {
     assert.deepEqual([thawing.stake, thawing.thawing, thawing.slashable], [lpt(100), lpt(50.5), lpt(150.5)]);
     assert.equal((await done("owner", "cancel-thaw")).stake, lpt(150.5));
     await done("owner", "thaw", "50.5");
+    await refused("CLIENT_RECIPIENT_KEYLESS", "owner", "withdraw", "--to", anvil.deployment.escrow);
     const early = await refused("CLIENT_THAW_RUNNING", "owner", "withdraw");
     assert.equal(early.message, `what thaws is not free before ${formatTime(BigInt(early.endsAt!))}; come back then`);
     await pass(3_601);

@@ -40,7 +40,10 @@ describe("x402, exact scheme, refusals and gas", function () {
   it("tells its operator when what is prepaid is not worth its gas, and what would be", async () => {
     await scene.node.stop();
     const warned = Promise.withResolvers<[string, LogFields | undefined]>();
-    const logger = { ...silentLogger, warn: (text: string, facts?: LogFields) => warned.resolve([text, facts]) };
+    const warn = (text: string, facts?: LogFields) => {
+      if (text.startsWith("Refuse prepayments")) warned.resolve([text, facts]);
+    };
+    const logger = { ...silentLogger, warn };
     scene.node = await on.start({ perNative: 10n ** 15n, logger });
     const [text, facts] = await warned.promise;
     assert.match(text, /^Refuse prepayments: gas costs more than settlement\.gasShare/);

@@ -101,6 +101,8 @@ describe("client actions with every kind of signer", () => {
 
       await deposit(client, { token, amount: 100n });
       await depositWithPermit(client, { token, amount: 50n });
+      const tooMuch = depositWithPermit(client, { token, amount: 10n ** 9n });
+      await assert.rejects(tooMuch, { code: "CLIENT_BALANCE_SHORT" });
       const paid = await authorizeDeposit(client, { token, amount: 30n });
       await depositWithAuthorization(anybody, { token, authorization: paid });
       const twice = depositWithAuthorization(anybody, { token, authorization: paid });
