@@ -21,7 +21,8 @@ import { readAllotments, registerSigners, showAllotments } from "../buyer-signer
 import { askPayments, presentAnswer } from "../node-answer.ts";
 import { printResult, renderTable } from "../output.ts";
 import { acceptSettings } from "../settings-flags.ts";
-import { acceptPayee, assertCollectable, type PayeeFlags, readChannel, registerTakeBack } from "./buyer/take-back.ts";
+import { acceptPayee, assertCollectable, type PayeeFlags, readChannel } from "./buyer/payee.ts";
+import { registerTakeBack } from "./buyer/take-back.ts";
 
 interface ClusterFlag {
   readonly cluster?: string;

@@ -67,9 +67,9 @@ export class Accounting {
     const { jobStore, payer, payee } = this.#components;
     for (const row of await jobStore.unbooked()) await this.#book(row);
     // Killed between the result and what follows from it: its checker was answered, or is not heard twice.
-    for (const { job, attempt, state } of await jobStore.badAttempts()) {
-      if (state === "running") await this.#parts.onBadWork(job, attempt);
-      else await this.#forfeit(job, attempt);
+    for (const row of await jobStore.badAttempts()) {
+      if (row.state === "running") await this.#parts.onBadWork(row.job, row.attempt);
+      else if (row.endCode === "CHECK_FAILED") await this.#forfeit(row);
     }
     for (const { job, attempt, seq } of [...(await payer.waiting()), ...(await payee.waiting())]) {
       const row = await jobStore.receiptAt(job, attempt, Number(seq));
@@ -280,10 +280,9 @@ export class Accounting {
   }
 
   /** Takes what an edge served before it was found lying out of both books, where that is not done. */
-  async #forfeit(job: Hex, attempt: number): Promise<void> {
+  async #forfeit({ job, attempt }: AttemptRow): Promise<void> {
     const { jobStore, payer, payee } = this.#components;
-    const [jobRow, row] = await Promise.all([jobStore.job(job), jobStore.attempt(job, attempt)]);
-    if (jobRow?.primitive !== "delivery" || row?.endCode !== "CHECK_FAILED") return;
+    if ((await jobStore.job(job))?.primitive !== "delivery") return;
     await payer.forfeit(job, attempt, { passedToo: true });
     await payee.closeJob(job, attempt, { forfeit: true, passedToo: true });
   }

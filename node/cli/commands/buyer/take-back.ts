@@ -1,4 +1,3 @@
-import { CodedError } from "@leat/sdk/base/errors.ts";
 import { formatTime } from "@leat/sdk/base/format-time.ts";
 import {
   cancelThaw,
@@ -11,27 +10,16 @@ import {
   tokenAddress,
   withdraw,
 } from "@leat/sdk/client/actions/account.ts";
-import { getOperatorOf } from "@leat/sdk/client/actions/node-keys.ts";
-import { getClusterAccount } from "@leat/sdk/client/actions/operator.ts";
 import type { LeatClient } from "@leat/sdk/client/create-client.ts";
-import { ClientError, type Done } from "@leat/sdk/client/transaction.ts";
+import type { Done } from "@leat/sdk/client/transaction.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import { formatAmount, parsePayment } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
 import { type AccountClient, openAccount } from "../../account-client.ts";
-import { readAddress, readCluster, readRecipient } from "../../arguments.ts";
-import { printResult, UsageError } from "../../output.ts";
+import { readRecipient } from "../../arguments.ts";
+import { printResult } from "../../output.ts";
 import { acceptSettings } from "../../settings-flags.ts";
-
-export class PayeeError extends CodedError<{ code: "CLI_PAYEE_UNKNOWN"; payee: Address }> {}
-
-export interface PayeeFlags {
-  readonly force?: boolean;
-  readonly cluster?: string;
-  readonly payee?: string;
-}
-
-type Channel = Omit<ReserveInput, "amount">;
+import { acceptPayee, assertCollectable, type Channel, type PayeeFlags, readChannel } from "./payee.ts";
 
 /** `leat buyer reserve`, `thaw`, `cancel-thaw`, `release` and `withdraw`: from the deposit to a payee and all the way back. */
 export function registerTakeBack(buyer: Command): void {
@@ -74,13 +62,6 @@ export async function withdrawPool(
   });
 }
 
-/** For whom it is. */
-export function acceptPayee(command: Command): Command {
-  return acceptSettings(command)
-    .option("--cluster <id>", "the cluster that it is reserved for")
-    .option("--payee <address>", "in place of a cluster: the node that it is reserved for");
-}
-
 type Check = (client: LeatClient, flags: PayeeFlags, channel: Channel) => Promise<void>;
 
 function changeBy(act: (client: LeatClient, input: ReserveInput) => Promise<Done>, check: Check = async () => {}) {
@@ -100,27 +81,6 @@ function endThaw(act: (client: LeatClient, input: Channel) => Promise<Done>) {
     const channel = await readChannel(account.client, name, flags);
     await report(command, account, { name, flags, channel, done: await act(account.client, channel) });
   };
-}
-
-/** What is reserved for an address that nobody sells under lies there until a thaw is over. */
-export async function assertCollectable(client: LeatClient, flags: PayeeFlags, { payee }: Channel): Promise<void> {
-  if (flags.payee === undefined || flags.force === true) return;
-  await getOperatorOf(client, payee).catch((error) => {
-    if (!(error instanceof ClientError) || error.detail.code !== "CLIENT_NODE_UNKNOWN") throw error;
-    throw new PayeeError({ code: "CLI_PAYEE_UNKNOWN", payee }, { cause: error });
-  });
-}
-
-export async function readChannel(client: LeatClient, name: string, { cluster, payee }: PayeeFlags): Promise<Channel> {
-  const token = tokenAddress(client, name);
-  if (cluster !== undefined && payee !== undefined) {
-    throw new UsageError("--cluster and --payee are both given: it is reserved for one of them");
-  }
-  if (cluster === undefined && payee === undefined) {
-    throw new UsageError("name whom it is reserved for: --cluster ID, or --payee ADDRESS");
-  }
-  if (payee !== undefined) return { token, payee: readAddress(payee, "--payee") };
-  return { token, payee: await getClusterAccount(client, readCluster(cluster!)) };
 }
 
 /** What stands after the transaction, not what was asked for. */

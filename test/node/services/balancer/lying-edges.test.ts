@@ -9,13 +9,17 @@ describe("an edge that a probe of its buyer finds lying", function () {
   const scene = usePayingMarket();
   const { open, startAgain, until, goLive, jobsOf } = scene;
 
-  it("is paid nothing that no voucher covers yet, by the cluster as by the buyer", async () => {
+  const openEdge = async () => {
     await open(6);
     const { id, slug } = await goLive(10n ** 12n);
     await scene.market.balancer.play(slug);
     const edgeOf = () => jobsOf(id).find(({ terms }) => terms.spec.primitive === "delivery");
     await until(() => edgeOf() !== undefined);
-    const { node, terms } = edgeOf()!;
+    return { id, ...edgeOf()! };
+  };
+
+  it("is paid nothing that no voucher covers yet, by the cluster as by the buyer", async () => {
+    const { id, node, terms } = await openEdge();
     const one = workOf(node, terms, await node.receipt(terms, 0, {}, 1n));
     const { payer } = scene.books.cluster;
     const statusOf = async () => (await payer.status()).find(({ channel }) => channel.payee === node.address)!;
@@ -49,12 +53,7 @@ describe("an edge that a probe of its buyer finds lying", function () {
     ["its pay was taken back", true],
   ] as const) {
     it(`is paid nothing where the balancer was killed after the probe's result and before ${when}`, async () => {
-      await open(6);
-      const { id, slug } = await goLive(10n ** 12n);
-      await scene.market.balancer.play(slug);
-      const edgeOf = () => jobsOf(id).find(({ terms }) => terms.spec.primitive === "delivery");
-      await until(() => edgeOf() !== undefined);
-      const { node, terms } = edgeOf()!;
+      const { node, terms } = await openEdge();
       const { job, attempt } = terms.assignment.value;
       const { payer } = scene.books.cluster;
       const byte = workOf(node, terms, await node.receipt(terms, 0, {}, 1n));
