@@ -29,7 +29,7 @@ import type { UnpaidWork } from "./unpaid-work.ts";
 export interface AccountingParts {
   readonly streams: StreamBook;
   readonly candidates: CandidateBook;
-  readonly jobs: Pick<JobBook, "originAt" | "find">;
+  readonly jobs: Pick<JobBook, "all" | "originAt" | "find">;
   readonly unpaid: UnpaidWork;
   readonly ranges: AttemptRanges;
   readonly budget: Pick<DeliveryBudget, "spend">;
@@ -64,8 +64,10 @@ export class Accounting {
 
   /** What a crash cut off: receipts on disk that the books do not have, and checks or reports not told to them. */
   async recover(): Promise<void> {
-    const { jobStore, payer, payee } = this.#components;
+    const { evidence, jobStore, payer, payee } = this.#components;
     for (const row of await jobStore.unbooked()) await this.#book(row);
+    const ran = this.#parts.jobs.all().flatMap(({ attempt }) => attempt?.node ?? []);
+    for (const node of new Set(ran)) if (evidence.isGuilty(node)) await this.#endAll(node);
     // Killed between the result and what follows from it: its checker was answered, or is not heard twice.
     for (const row of await jobStore.badAttempts()) {
       if (row.state === "running") await this.#parts.onBadWork(row.job, row.attempt);
@@ -189,14 +191,21 @@ export class Accounting {
     });
   }
 
-  /** Two receipts of one work: where both are the node's, it loses its work here at once, and its good name. */
+  /** Two receipts of one work: where both are the node's, it loses all its work here at once, and its good name. */
   async #accuse(from: Address, known: ReceiptRow, receipt: Signed<Receipt>): Promise<void> {
     const { evidence } = this.#components;
     if (known.node !== from || evidence.isGuilty(from)) return;
     if (!(await evidence.keep({ first: known.receipt, second: receipt }))) return;
     await this.#parts.candidates.recordWork(from, false);
     this.#parts.candidates.renew();
-    await this.#parts.onBadWork(known.job, known.attempt);
+    await this.#endAll(from);
+  }
+
+  /** Ends what a node does that was caught, whichever of its jobs it was caught at. */
+  async #endAll(node: Address): Promise<void> {
+    for (const live of this.#parts.jobs.all()) {
+      if (isRunning(live) && live.attempt.node === node) await this.#parts.onBadWork(live.row.id, live.attempt.attempt);
+    }
   }
 
   /** Cheap rules before costly ones, the signature last. */

@@ -113,7 +113,7 @@ describe("balancer, work and its pay", () => {
     assert.equal(scene.market.books.owed.length, 1);
   });
 
-  it("keeps two receipts of one work as evidence, drops the node at once and gives it nothing more", async () => {
+  const openEvidence = () => {
     const files = new EvidenceFiles(join(scene.folder, "faults"));
     const quiet = { clock: scene.market.clock, logger: silentLogger, metrics: silentMetrics };
     const evidence = new EvidenceService(
@@ -128,9 +128,18 @@ describe("balancer, work and its pay", () => {
       },
       defaultsOf(evidenceOptions),
     );
+    return { files, evidence };
+  };
+
+  const restartWith = async (evidence: EvidenceService) => {
     await scene.market.balancer.stop();
     scene.market = await startMarket(scene.database, { nodes: scene.nodes, evidence });
     for (const node of scene.nodes) scene.market.hub.join(node);
+  };
+
+  it("keeps two receipts of one work as evidence, drops the node at once and gives it nothing more", async () => {
+    const { files, evidence } = openEvidence();
+    await restartWith(evidence);
     const { id } = await goLive();
     const terms = transcoders(id)[0]!;
     const worker = ownerOf(terms);
@@ -144,6 +153,20 @@ describe("balancer, work and its pay", () => {
     await until(() => transcoders(id).some((other) => other.assignment.value.job === job && ownerOf(other) !== worker));
     // A node that did nothing wrong cannot be accused by a second receipt that somebody else signed.
     assert.equal(await evidence.keep({ first: first.receipt, second: first.receipt }), false);
+  });
+
+  it("takes from a node that it caught all that it does, also where it was killed right after it had the proof", async () => {
+    const { evidence } = openEvidence();
+    const { id } = await goLive();
+    const worker = ownerOf(transcoders(id)[0]!);
+    const had = transcoders(id).filter((terms) => ownerOf(terms) === worker);
+    const one = had[0]!;
+    const [first, second] = [await worker.receipt(one, 0), await worker.receipt(one, 0, { durationMs: 1 })];
+    await evidence.keep({ first: first.receipt, second: second.receipt });
+    await restartWith(evidence);
+    await until(() => transcoders(id).every((terms) => ownerOf(terms) !== worker));
+    const forfeited = had.map(({ assignment }) => `${assignment.value.job} 1`);
+    assert.deepEqual(scene.market.books.forfeited.toSorted(), forfeited.toSorted());
   });
 
   it("drops a transcoder whose work failed a check and places the rest elsewhere", async () => {
