@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import { formatTime } from "@leat/sdk/base/format-time.ts";
 import { getCollectStatus, getDecimals, tokenAddress } from "@leat/sdk/client/actions/account.ts";
-import { getClusterAccount } from "@leat/sdk/client/actions/operator.ts";
+import { getClusterAccount } from "@leat/sdk/client/actions/cluster.ts";
 import {
   type AllotmentStatus,
   allotSigner,

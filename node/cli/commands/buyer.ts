@@ -7,7 +7,7 @@ import {
   reserve,
   tokenAddress,
 } from "@leat/sdk/client/actions/account.ts";
-import { getClusterAccount } from "@leat/sdk/client/actions/operator.ts";
+import { getClusterAccount } from "@leat/sdk/client/actions/cluster.ts";
 import { countClusters } from "@leat/sdk/client/clusters.ts";
 import type { LeatClient } from "@leat/sdk/client/create-client.ts";
 import { clusterAccountOf } from "@leat/sdk/protocol/cluster-account.ts";

@@ -1,5 +1,6 @@
 import { getBalances, listCollections } from "@leat/sdk/client/actions/account.ts";
-import { getOperatorStatus, listMemberships } from "@leat/sdk/client/actions/operator.ts";
+import { listMemberships } from "@leat/sdk/client/actions/memberships.ts";
+import { getOperatorStatus } from "@leat/sdk/client/actions/operator.ts";
 import { toAddress } from "@leat/sdk/protocol/hex.ts";
 import { formatAmount } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";

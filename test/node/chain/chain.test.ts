@@ -15,14 +15,10 @@ import {
   thaw,
   withdraw,
 } from "../../../sdk/client/actions/account.ts";
+import { createCluster } from "../../../sdk/client/actions/cluster.ts";
+import { acceptCluster, acceptMember } from "../../../sdk/client/actions/memberships.ts";
 import { addNode } from "../../../sdk/client/actions/node-keys.ts";
-import {
-  acceptCluster,
-  acceptMember,
-  createCluster,
-  getOperatorStatus,
-  joinOperator,
-} from "../../../sdk/client/actions/operator.ts";
+import { getOperatorStatus, joinOperator } from "../../../sdk/client/actions/operator.ts";
 import { paymentEscrowAbi } from "../../../sdk/protocol/abi/payment-escrow.ts";
 import { channelId, hubChannel } from "../../../sdk/protocol/channel.ts";
 import { type AnvilChain, openAnvil } from "../../support/anvil-chain.ts";

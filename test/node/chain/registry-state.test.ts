@@ -8,15 +8,10 @@ import type { NodeKey } from "../../../node/kernel/keys.ts";
 import { silentLogger } from "../../../sdk/base/logger.ts";
 import { silentMetrics } from "../../../sdk/base/metrics.ts";
 import { deposit } from "../../../sdk/client/actions/account.ts";
+import { createCluster } from "../../../sdk/client/actions/cluster.ts";
+import { acceptCluster, acceptMember, leaveCluster, refuseMember } from "../../../sdk/client/actions/memberships.ts";
 import { revokeNode, rotateNode } from "../../../sdk/client/actions/node-keys.ts";
-import {
-  acceptCluster,
-  acceptMember,
-  createCluster,
-  joinOperator,
-  leaveCluster,
-  refuseMember,
-} from "../../../sdk/client/actions/operator.ts";
+import { joinOperator } from "../../../sdk/client/actions/operator.ts";
 import { sponsorOperator, thawSponsored, thawStake } from "../../../sdk/client/actions/stake.ts";
 import { write } from "../../../sdk/client/transaction.ts";
 import { clusterRegistryAbi } from "../../../sdk/protocol/abi/cluster-registry.ts";

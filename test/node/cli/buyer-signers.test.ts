@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NodeKey } from "@leat/node/kernel/keys.ts";
 import { deposit, getCollectStatus, reserve } from "@leat/sdk/client/actions/account.ts";
-import { createCluster, getClusterAccount } from "@leat/sdk/client/actions/operator.ts";
+import { createCluster, getClusterAccount } from "@leat/sdk/client/actions/cluster.ts";
 import { type AnvilChain, openAnvil } from "../../support/anvil-chain.ts";
 import { writeCliSettings } from "../../support/cli-settings.ts";
 import { collectVoucher } from "../../support/collect-voucher.ts";

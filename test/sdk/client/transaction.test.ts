@@ -3,7 +3,7 @@ import { createWalletClient, erc20Abi, http } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { foundry } from "viem/chains";
 import type { NodeKey } from "../../../node/kernel/keys.ts";
-import { createCluster } from "../../../sdk/client/actions/operator.ts";
+import { createCluster } from "../../../sdk/client/actions/cluster.ts";
 import { createClient } from "../../../sdk/client/create-client.ts";
 import { signerOf, write } from "../../../sdk/client/transaction.ts";
 import { clusterRegistryAbi } from "../../../sdk/protocol/abi/cluster-registry.ts";

@@ -1,7 +1,7 @@
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import { type ReserveInput, tokenAddress } from "@leat/sdk/client/actions/account.ts";
+import { getClusterAccount } from "@leat/sdk/client/actions/cluster.ts";
 import { getOperatorOf } from "@leat/sdk/client/actions/node-keys.ts";
-import { getClusterAccount } from "@leat/sdk/client/actions/operator.ts";
 import type { LeatClient } from "@leat/sdk/client/create-client.ts";
 import { ClientError } from "@leat/sdk/client/transaction.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";

@@ -1,6 +1,7 @@
 import { formatTime } from "@leat/sdk/base/format-time.ts";
 import { getDecimals } from "@leat/sdk/client/actions/account.ts";
-import type { Membership, OperatorStatus } from "@leat/sdk/client/actions/operator.ts";
+import type { Membership } from "@leat/sdk/client/actions/memberships.ts";
+import type { OperatorStatus } from "@leat/sdk/client/actions/operator.ts";
 import { formatAmount, parseAmount, parsePayment } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
 import { type AccountClient, openAccount } from "../../account-client.ts";

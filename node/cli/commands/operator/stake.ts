@@ -1,4 +1,5 @@
-import { acceptCluster, joinOperator, leaveCluster } from "@leat/sdk/client/actions/operator.ts";
+import { acceptCluster, leaveCluster } from "@leat/sdk/client/actions/memberships.ts";
+import { joinOperator } from "@leat/sdk/client/actions/operator.ts";
 import {
   cancelSponsoredThaw,
   cancelStakeThaw,

@@ -6,7 +6,7 @@ import { VoucherSigners } from "../../../../node/services/payment/voucher-signer
 import type { WatchtowerOptions } from "../../../../node/services/watchtower/options.ts";
 import { LevelWatchStore } from "../../../../node/store/watched-vouchers.ts";
 import { deposit, reserve } from "../../../../sdk/client/actions/account.ts";
-import { createCluster } from "../../../../sdk/client/actions/operator.ts";
+import { createCluster } from "../../../../sdk/client/actions/cluster.ts";
 import { allotSigner, proveSigner, revokeSigner } from "../../../../sdk/client/actions/signers.ts";
 import { write } from "../../../../sdk/client/transaction.ts";
 import { clusterRegistryAbi } from "../../../../sdk/protocol/abi/cluster-registry.ts";

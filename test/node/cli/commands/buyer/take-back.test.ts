@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatTime } from "@leat/sdk/base/format-time.ts";
-import { createCluster } from "@leat/sdk/client/actions/operator.ts";
+import { createCluster } from "@leat/sdk/client/actions/cluster.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import { type AnvilChain, openAnvil } from "../../../../support/anvil-chain.ts";
 import { writeCliSettings } from "../../../../support/cli-settings.ts";
