@@ -60,7 +60,7 @@ export const chainTexts = {
   CLIENT_POOL_SHORT: {
     happened:
       "the escrow holds {found|token} {symbol} of this account that are promised to nobody, and {wanted|token} are needed",
-    todo: "name a smaller amount; what is reserved comes back by a thaw (leat buyer thaw)",
+    todo: "name a smaller amount; what is reserved comes back by a thaw (leat buyer thaw, leat cluster thaw)",
   },
   CLIENT_RESERVE_SHORT: {
     happened: "{found|token} {symbol} are reserved there and do not thaw yet, and {wanted|token} were named",
@@ -99,10 +99,6 @@ export const chainTexts = {
   CLIENT_TOKEN_UNKNOWN: {
     happened: "this network has no token {token}",
     todo: "name USDC or LPT, where the network file has them",
-  },
-  CLIENT_CLUSTER_UNKNOWN: {
-    happened: "there is no cluster {cluster}: this network has {count}",
-    todo: "clusters are numbered from 1; correct the number, or the network",
   },
   CLIENT_RECIPIENT_KEYLESS: {
     happened: "{recipient} is {what}: nobody could take out what is sent there",

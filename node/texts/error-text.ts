@@ -6,7 +6,7 @@ import { formatAmount } from "@leat/sdk/protocol/units.ts";
 /**
  * What a person is told of one code. `{name}` stands for a fact of the error; `{name|ether}` is in wei, `{name|exact}`
  * in 10^-30 of a token, `{name|deposit}` the same rounded up to what can be put in, `{name|token}` in base units of the error's `decimals`, and all are shown as whole ones;
- * `{name|time}` is in seconds since 1970, `{name|file}` is the system's code for a file's failure, `{name|error}` another error's facts, in whose place its own
+ * `{name|percent}` is in millionths and shown in per cent; `{name|time}` is in seconds since 1970, `{name|file}` is the system's code for a file's failure, `{name|error}` another error's facts, in whose place its own
  * text stands.
  */
 export interface ErrorText {
@@ -21,7 +21,7 @@ export type ErrorTexts = Readonly<Record<string, ErrorText>>;
 /** Whoever throws the code knows more than a text could: its sentence holds all. */
 export const saidByThrower: ErrorText = {};
 
-const decimalsBy: Readonly<Record<string, number>> = { ether: 18, gwei: 9, exact: 30 };
+const decimalsBy: Readonly<Record<string, number>> = { ether: 18, gwei: 9, exact: 30, percent: 4 };
 
 /** One sentence for people: what happened, then what to do. The code is not in it. */
 export function describeError(error: CodedError<ErrorDetail>, texts: ErrorTexts): string {

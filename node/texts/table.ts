@@ -1,6 +1,7 @@
 import { CodedError, type ErrorDetail, isCodedError } from "@leat/sdk/base/errors.ts";
 import { isFileReason } from "@leat/sdk/base/file-reasons.ts";
 import { chainTexts } from "./chain.ts";
+import { clusterTexts } from "./clusters.ts";
 import { commandTexts } from "./commands.ts";
 import { describeError, type ErrorTexts } from "./error-text.ts";
 import { marketTexts } from "./market.ts";
@@ -15,6 +16,7 @@ export class FileError extends CodedError<{ code: "FILE_UNUSABLE"; path: string;
 export const errorTexts: ErrorTexts = {
   ...settingTexts,
   ...chainTexts,
+  ...clusterTexts,
   ...marketTexts,
   ...paymentTexts,
   ...mediaTexts,

@@ -48,8 +48,62 @@ export async function explainRefusal(client: LeatClient, token: Address, error: 
         { code: "CLIENT_OPERATOR_UNKNOWN", account: toAddress(args[0] as string) },
         { cause: error },
       );
+    case "PaymentEscrowNotOwner": {
+      const [owner, account] = args as readonly [string, string];
+      const facts = { owner: toAddress(owner), account: toAddress(account) };
+      return new ClientError({ code: "CLIENT_CLUSTER_NOT_OWNER", ...facts }, { cause: error });
+    }
+    case "PaymentEscrowNotBalancer": {
+      const [cluster, account] = args as readonly [bigint, string];
+      const facts = { cluster, account: toAddress(account) };
+      return new ClientError({ code: "CLIENT_CLUSTER_NOT_BALANCER", ...facts }, { cause: error });
+    }
     default:
       return error;
+  }
+}
+
+/** The same of the registry of clusters, which speaks of no token. */
+export function explainClusterRefusal(error: unknown): unknown {
+  const { name, args } = revertOf(error);
+  const detail = clusterRefusalOf(name, args);
+  return detail === undefined ? error : new ClientError(detail, { cause: error });
+}
+
+function clusterRefusalOf(name: string | undefined, args: readonly unknown[]): ClientError["detail"] | undefined {
+  const amounts = args as readonly bigint[];
+  const address = (at: number) => toAddress(args[at] as string);
+  switch (name) {
+    case "ClusterRegistryNotOwner":
+      return { code: "CLIENT_CLUSTER_NOT_OWNER", owner: address(0), account: address(1) };
+    case "ClusterRegistryNotOperator":
+      return { code: "CLIENT_OPERATOR_UNKNOWN", account: address(0) };
+    case "ClusterRegistryBalancersTooMany":
+      return { code: "CLIENT_BALANCERS_TOO_MANY", maximum: amounts[0]! };
+    case "ClusterRegistryBalancerUsed":
+      return { code: "CLIENT_BALANCER_USED", cluster: amounts[0]!, balancer: address(1) };
+    case "ClusterRegistryBalancerUnknown":
+      return { code: "CLIENT_BALANCER_UNKNOWN", cluster: amounts[0]!, balancer: address(1) };
+    case "ClusterRegistryShareTooLarge":
+      return { code: "CLIENT_SHARE_TOO_LARGE", maximumPpm: amounts[0]!, foundPpm: amounts[1]! };
+    case "ClusterRegistryShareAboveAccepted":
+      return { code: "CLIENT_SHARE_ABOVE_ACCEPTED", sharePpm: amounts[0]!, acceptedPpm: amounts[1]! };
+    case "ClusterRegistryTermsTooLong":
+      return { code: "CLIENT_TERMS_TOO_LONG", maximumBytes: amounts[0]!, foundBytes: amounts[1]! };
+    case "ClusterRegistryTransferNone":
+      return { code: "CLIENT_TRANSFER_NONE", cluster: amounts[0]! };
+    case "ClusterRegistryNotPendingOwner":
+      return { code: "CLIENT_TRANSFER_OF_ANOTHER", newOwner: address(0), account: address(1) };
+    case "ClusterRegistryTransferEarly":
+      return { code: "CLIENT_TRANSFER_EARLY", opensAt: amounts[0]! };
+    case "ClusterRegistryTransferLate":
+      return { code: "CLIENT_TRANSFER_LATE", endedAt: amounts[0]! };
+    case "ClusterRegistryMemberRefused":
+      return { code: "CLIENT_MEMBER_REFUSED", cluster: amounts[0]!, operator: address(1) };
+    case "ClusterRegistryNotMember":
+      return { code: "CLIENT_MEMBER_UNKNOWN", cluster: amounts[0]!, operator: address(1) };
+    default:
+      return undefined;
   }
 }
 

@@ -46,6 +46,24 @@ export class ClientError extends CodedError<
   | { code: "CLIENT_OPERATOR_UNKNOWN"; account: Address }
   | { code: "CLIENT_TOKEN_UNKNOWN"; token: string }
   | { code: "CLIENT_CLUSTER_UNKNOWN"; cluster: bigint; count: bigint }
+  | { code: "CLIENT_CLUSTER_NOT_OWNER"; owner: Address; account: Address }
+  /** Neither its owner nor a current balancer key. */
+  | { code: "CLIENT_CLUSTER_NOT_BALANCER"; cluster: bigint; account: Address }
+  | { code: "CLIENT_BALANCERS_TOO_MANY"; maximum: bigint }
+  /** It is, or was, a balancer key of that cluster. */
+  | { code: "CLIENT_BALANCER_USED"; cluster: bigint; balancer: Address }
+  | { code: "CLIENT_BALANCER_UNKNOWN"; cluster: bigint; balancer: Address }
+  /** Shares in millionths of a payment. */
+  | { code: "CLIENT_SHARE_TOO_LARGE"; maximumPpm: bigint; foundPpm: bigint }
+  | { code: "CLIENT_SHARE_ABOVE_ACCEPTED"; sharePpm: bigint; acceptedPpm: bigint }
+  | { code: "CLIENT_TERMS_TOO_LONG"; maximumBytes: bigint; foundBytes: bigint }
+  | { code: "CLIENT_TRANSFER_NONE"; cluster: bigint }
+  | { code: "CLIENT_TRANSFER_OF_ANOTHER"; newOwner: Address; account: Address }
+  /** Times in seconds since 1970. */
+  | { code: "CLIENT_TRANSFER_EARLY"; opensAt: bigint }
+  | { code: "CLIENT_TRANSFER_LATE"; endedAt: bigint }
+  | { code: "CLIENT_MEMBER_REFUSED"; cluster: bigint; operator: Address }
+  | { code: "CLIENT_MEMBER_UNKNOWN"; cluster: bigint; operator: Address }
   /** `what`: of whom that address is. */
   | { code: "CLIENT_RECIPIENT_KEYLESS"; recipient: Address; what: string }
   | { code: "CLIENT_CONTRACT_MISSING"; contract: string }

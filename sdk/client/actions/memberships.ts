@@ -1,8 +1,9 @@
 import { clusterRegistryAbi } from "../../protocol/abi/cluster-registry.ts";
-import type { Address } from "../../protocol/hex.ts";
+import { type Address, toAddress } from "../../protocol/hex.ts";
+import { changeCluster } from "../cluster-call.ts";
+import { assertCluster } from "../clusters.ts";
 import type { LeatClient } from "../create-client.ts";
-import { type Done, write } from "../transaction.ts";
-import { getClusterAccount } from "./cluster.ts";
+import type { Done } from "../transaction.ts";
 
 export interface Membership {
   readonly cluster: bigint;
@@ -12,66 +13,105 @@ export interface Membership {
   readonly maximumSharePpm: number;
 }
 
-/** The clusters that an operator accepts now. */
-export async function listMemberships(client: LeatClient, operator: Address): Promise<Membership[]> {
-  const { publicClient, deployment } = client;
-  const contract = { address: deployment.clusterRegistry, abi: clusterRegistryAbi } as const;
-  const logs = await publicClient.getContractEvents({
-    ...contract,
-    eventName: "MemberAccepted",
-    args: { operator },
-    fromBlock: deployment.deployedAtBlock,
-    strict: true,
-  });
-  const found = await Promise.all(
-    [...new Set(logs.map(({ args }) => args.cluster))].map(async (cluster) => {
-      const args = [cluster, operator] as const;
-      const membership = await publicClient.readContract({ ...contract, functionName: "membershipOf", args });
-      return { ...membership, cluster };
-    }),
-  );
-  return found
-    .filter(({ accepted }) => accepted)
-    .map(({ cluster, approved, acceptedPpm }) => ({ cluster, approved, maximumSharePpm: acceptedPpm }));
+export interface MembershipStatus extends Membership {
+  readonly operator: Address;
+  /** Whether the operator accepts the cluster now. It is a member when the cluster approves it too. */
+  readonly accepted: boolean;
+  /** Whether the owner keeps it out, open or not. */
+  readonly refused: boolean;
 }
 
-/** The calling operator accepts a cluster and the largest share that it lets it take. @throws CLIENT_CLUSTER_UNKNOWN */
-export async function acceptCluster(
+/** What an operator and a cluster agreed. @throws CLIENT_CLUSTER_UNKNOWN */
+export async function getMembership(
+  client: LeatClient,
+  input: { readonly cluster: bigint; readonly operator: Address },
+): Promise<MembershipStatus> {
+  await assertCluster(client, input.cluster);
+  return readMembership(client, input);
+}
+
+/** The clusters that an operator accepts now. */
+export async function listMemberships(client: LeatClient, operator: Address): Promise<Membership[]> {
+  const found = await listAccepted(client, { operator });
+  return found.map(({ cluster, approved, maximumSharePpm }) => ({ cluster, approved, maximumSharePpm }));
+}
+
+/** The operators that accept a cluster now: its members, and those that wait for its owner. @throws CLIENT_CLUSTER_UNKNOWN */
+export async function listMembers(client: LeatClient, cluster: bigint): Promise<MembershipStatus[]> {
+  await assertCluster(client, cluster);
+  return listAccepted(client, { cluster });
+}
+
+/**
+ * The calling operator accepts a cluster and the largest share that it lets it take.
+ * @throws CLIENT_CLUSTER_UNKNOWN, CLIENT_OPERATOR_UNKNOWN, CLIENT_SHARE_ABOVE_ACCEPTED, CLIENT_SHARE_TOO_LARGE, CLIENT_MEMBER_REFUSED
+ */
+export function acceptCluster(
   client: LeatClient,
   input: { readonly cluster: bigint; readonly maximumSharePpm: number },
 ): Promise<Done> {
-  await getClusterAccount(client, input.cluster);
-  return clusters(client, "accept", [input.cluster, input.maximumSharePpm]);
+  return changeCluster(client, input.cluster, "accept", [input.cluster, input.maximumSharePpm]);
 }
 
-/** The calling operator leaves a cluster. What it earned there stays collectable. @throws CLIENT_CLUSTER_UNKNOWN */
-export async function leaveCluster(client: LeatClient, cluster: bigint): Promise<Done> {
-  await getClusterAccount(client, cluster);
-  return clusters(client, "leaveCluster", [cluster]);
+/**
+ * The calling operator leaves a cluster. What it earned there stays collectable.
+ * @throws CLIENT_CLUSTER_UNKNOWN, CLIENT_MEMBER_UNKNOWN
+ */
+export function leaveCluster(client: LeatClient, cluster: bigint): Promise<Done> {
+  return changeCluster(client, cluster, "leaveCluster", [cluster]);
 }
 
-/** The calling owner of a cluster approves an operator, before or after it accepts. */
+/**
+ * The calling owner of a cluster approves an operator, before or after it accepts.
+ * @throws CLIENT_CLUSTER_UNKNOWN, CLIENT_CLUSTER_NOT_OWNER
+ */
 export function acceptMember(
   client: LeatClient,
   input: { readonly cluster: bigint; readonly operator: Address },
 ): Promise<Done> {
-  return clusters(client, "setApproval", [input.cluster, input.operator, true]);
+  return changeCluster(client, input.cluster, "setApproval", [input.cluster, input.operator, true]);
 }
 
-/** The calling owner of a cluster keeps an operator out, open or not, until it is approved. */
+/**
+ * The calling owner of a cluster keeps an operator out, open or not, until it is approved.
+ * @throws CLIENT_CLUSTER_UNKNOWN, CLIENT_CLUSTER_NOT_OWNER
+ */
 export function refuseMember(
   client: LeatClient,
   input: { readonly cluster: bigint; readonly operator: Address },
 ): Promise<Done> {
-  return clusters(client, "setApproval", [input.cluster, input.operator, false]);
+  return changeCluster(client, input.cluster, "setApproval", [input.cluster, input.operator, false]);
 }
 
-async function clusters<N extends "accept" | "leaveCluster" | "setApproval">(
+async function listAccepted(
   client: LeatClient,
-  functionName: N,
-  args: Parameters<typeof write<typeof clusterRegistryAbi, N>>[1]["args"],
-): Promise<Done> {
-  const call = { address: client.deployment.clusterRegistry, abi: clusterRegistryAbi, functionName, args };
-  const { transaction, blockNumber } = await write(client, call);
-  return { transaction, blockNumber };
+  filter: { readonly cluster?: bigint; readonly operator?: Address },
+): Promise<MembershipStatus[]> {
+  const { publicClient, deployment } = client;
+  const logs = await publicClient.getContractEvents({
+    address: deployment.clusterRegistry,
+    abi: clusterRegistryAbi,
+    eventName: "MemberAccepted",
+    args: filter,
+    fromBlock: deployment.deployedAtBlock,
+    strict: true,
+  });
+  const named = new Map(
+    logs.map(({ args: { cluster, operator } }) => [`${cluster} ${operator}`, { cluster, operator }]),
+  );
+  const found = await Promise.all([...named.values()].map((input) => readMembership(client, input)));
+  return found.filter(({ accepted }) => accepted);
+}
+
+async function readMembership(
+  { publicClient, deployment }: LeatClient,
+  { cluster, operator }: { readonly cluster: bigint; readonly operator: Address },
+): Promise<MembershipStatus> {
+  const { accepted, approved, refused, acceptedPpm } = await publicClient.readContract({
+    address: deployment.clusterRegistry,
+    abi: clusterRegistryAbi,
+    functionName: "membershipOf",
+    args: [cluster, operator],
+  });
+  return { cluster, operator: toAddress(operator), accepted, approved, refused, maximumSharePpm: acceptedPpm };
 }
