@@ -5,17 +5,7 @@ import type { OperatorStatus } from "@leat/sdk/client/actions/operator.ts";
 import { formatAmount, parseAmount, parsePayment } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
 import { type AccountClient, openAccount } from "../../account-client.ts";
-import { UsageError } from "../../output.ts";
-import { acceptSettings } from "../../settings-flags.ts";
-
-/** The operator's own account, its manager or a sponsor acts, never the node's key: stake stays off the machine. */
-export interface KeyFlag {
-  readonly key: string;
-}
-
-export function acceptKey(command: Command, whose: string): Command {
-  return acceptSettings(command).requiredOption("--key <file>", `key file of ${whose}`);
-}
+import type { KeyFlag } from "../../key-flag.ts";
 
 export interface Acting extends AccountClient {
   /** An amount that may be nothing. */
@@ -35,16 +25,6 @@ export async function openActing(command: Command, operands: number, { key }: Ke
     parsePayment: (amount) => parsePayment(amount, decimals),
     format: (baseUnits) => formatAmount(baseUnits, decimals),
   };
-}
-
-/** `12.5` is an eighth of a payment: millionths of it are what the chain knows. */
-export function readShare(percent: string): number {
-  const match = /^([0-9]{1,3})(?:\.([0-9]{1,4}))?$/.exec(percent);
-  const ppm = match === null ? Number.NaN : Number(match[1]) * 10_000 + Number((match[2] ?? "").padEnd(4, "0"));
-  if (!(ppm <= 1_000_000)) {
-    throw new UsageError(`a share is per cent from 0 to 100 with at most four digits after the point, not ${percent}`);
-  }
-  return ppm;
 }
 
 /** What stands and thaws, one line. */

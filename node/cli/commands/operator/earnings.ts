@@ -4,8 +4,8 @@ import type { Address } from "@leat/sdk/protocol/hex.ts";
 import type { Command } from "commander";
 import { openAccount } from "../../account-client.ts";
 import { readRecipient } from "../../arguments.ts";
+import { acceptKey, type KeyFlag } from "../../key-flag.ts";
 import { withdrawPool } from "../buyer/take-back.ts";
-import { acceptKey, type KeyFlag } from "./acting.ts";
 
 /** Amounts in base units. */
 export class EarningsError extends CodedError<{

@@ -11,8 +11,8 @@ import { loadKeyFile } from "../../../kernel/keys.ts";
 import { openAccount } from "../../account-client.ts";
 import { readAddress } from "../../arguments.ts";
 import { readEndpoint } from "../../endpoint.ts";
+import { acceptKey, type KeyFlag } from "../../key-flag.ts";
 import { printResult } from "../../output.ts";
-import { acceptKey, type KeyFlag } from "./acting.ts";
 
 interface EndpointFlag extends KeyFlag {
   readonly endpoint: string;

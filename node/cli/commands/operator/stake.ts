@@ -16,10 +16,11 @@ import type { Done } from "@leat/sdk/client/transaction.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import type { Command } from "commander";
 import { loadKeyFile } from "../../../kernel/keys.ts";
-import { readAddress, readCluster, readRecipient } from "../../arguments.ts";
+import { readAddress, readCluster, readRecipient, readShare } from "../../arguments.ts";
 import { readEndpoint } from "../../endpoint.ts";
+import { acceptKey, type KeyFlag } from "../../key-flag.ts";
 import { printResult } from "../../output.ts";
-import { type Acting, acceptKey, type KeyFlag, openActing, readShare, renderStake } from "./acting.ts";
+import { type Acting, openActing, renderStake } from "./acting.ts";
 
 interface JoinFlags extends KeyFlag {
   readonly endpoint: string;
