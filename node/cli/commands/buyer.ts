@@ -1,27 +1,19 @@
-import {
-  deposit,
-  getBalances,
-  getCollectStatus,
-  getDecimals,
-  listReserves,
-  reserve,
-  tokenAddress,
-} from "@leat/sdk/client/actions/account.ts";
+import { getBalances, getCollectStatus, listReserves, tokenAddress } from "@leat/sdk/client/actions/account.ts";
 import { getClusterAccount } from "@leat/sdk/client/actions/cluster.ts";
 import { countClusters } from "@leat/sdk/client/clusters.ts";
 import type { LeatClient } from "@leat/sdk/client/create-client.ts";
 import { clusterAccountOf } from "@leat/sdk/protocol/cluster-account.ts";
 import { type Address, toAddress } from "@leat/sdk/protocol/hex.ts";
-import { parsePayment } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
 import { openAccount } from "../account-client.ts";
 import { readCluster } from "../arguments.ts";
 import { describeRisk, renderBuyer } from "../buyer-report.ts";
 import { readAllotments, registerSigners, showAllotments } from "../buyer-signers.ts";
+import { depositMoney, ownPurse } from "../escrow-money.ts";
 import { askPayments, presentAnswer } from "../node-answer.ts";
 import { printResult, renderTable } from "../output.ts";
 import { acceptSettings } from "../settings-flags.ts";
-import { acceptPayee, assertCollectable, type PayeeFlags, readChannel } from "./buyer/payee.ts";
+import { acceptPayee, assertCollectable, type PayeeFlags, readPromised } from "./buyer/payee.ts";
 import { registerTakeBack } from "./buyer/take-back.ts";
 
 interface ClusterFlag {
@@ -37,30 +29,14 @@ export function register(program: Command): void {
     .description("put money into the escrow, and with --cluster or --payee promise it at once")
     .option("--force", "reserve also for a payee that is no operator's node")
     .action(async (amount: string, token: string, flags: PayeeFlags, command: Command) => {
-      const { client, key } = await openAccount(command, 2);
-      const address = tokenAddress(client, token);
-      const baseUnits = parsePayment(amount, await getDecimals(client, address));
-      const { cluster } = flags;
+      const purse = ownPurse(await openAccount(command, 2));
+      const { client } = purse;
       // Before any money moves: a cluster that does not exist is a slip of the pen.
-      const isPromised = cluster !== undefined || flags.payee !== undefined;
-      const channel = isPromised ? await readChannel(client, token, flags) : undefined;
-      if (channel !== undefined) await assertCollectable(client, flags, channel);
-      const payee = channel?.payee;
-      const deposited = await deposit(client, { token: address, amount: baseUnits });
-      const reserved =
-        payee === undefined ? undefined : await reserve(client, { payee, token: address, amount: baseUnits });
-      const facts = {
-        account: key.address,
-        token: address,
-        amount: baseUnits,
-        deposited: deposited.transaction,
-        reserved: reserved?.transaction,
-        payee,
-      };
-      const free = `, promised to nobody: "leat buyer reserve ${amount} ${token} --cluster ID" promises it`;
-      const whom = cluster === undefined ? payee : `cluster ${cluster}`;
-      const purpose = payee === undefined ? free : `, reserved for ${whom}`;
-      printResult(command, facts, () => `deposited ${amount} ${token}${purpose}`);
+      const isPromised = flags.cluster !== undefined || flags.payee !== undefined;
+      const promised = isPromised ? await readPromised(client, token, flags) : undefined;
+      if (promised !== undefined) await assertCollectable(client, flags, promised.channel);
+      const reserveBy = `leat buyer reserve ${amount} ${token} --cluster ID`;
+      await depositMoney(command, purse, { amount, token, promised, reserveBy });
     });
   acceptSettings(buyer.command("status"))
     .description("show the deposit, what is reserved for whom, what thaws, and what can be lost at most now")

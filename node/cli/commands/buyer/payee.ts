@@ -1,5 +1,5 @@
 import { CodedError } from "@leat/sdk/base/errors.ts";
-import { type ReserveInput, tokenAddress } from "@leat/sdk/client/actions/account.ts";
+import { tokenAddress } from "@leat/sdk/client/actions/account.ts";
 import { getClusterAccount } from "@leat/sdk/client/actions/cluster.ts";
 import { getOperatorOf } from "@leat/sdk/client/actions/node-keys.ts";
 import type { LeatClient } from "@leat/sdk/client/create-client.ts";
@@ -7,6 +7,7 @@ import { ClientError } from "@leat/sdk/client/transaction.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import type { Command } from "commander";
 import { readAddress, readCluster } from "../../arguments.ts";
+import type { Channel, Promised } from "../../escrow-money.ts";
 import { UsageError } from "../../output.ts";
 import { acceptSettings } from "../../settings-flags.ts";
 
@@ -18,8 +19,6 @@ export interface PayeeFlags {
   readonly payee?: string;
 }
 
-export type Channel = Omit<ReserveInput, "amount">;
-
 /** Lets a command name whom money is reserved for: a cluster, or a node. */
 export function acceptPayee(command: Command): Command {
   return acceptSettings(command)
@@ -28,7 +27,11 @@ export function acceptPayee(command: Command): Command {
 }
 
 /** What is reserved for an address that nobody sells under lies there until a thaw is over. */
-export async function assertCollectable(client: LeatClient, flags: PayeeFlags, { payee }: Channel): Promise<void> {
+export async function assertCollectable(
+  client: LeatClient,
+  flags: Pick<PayeeFlags, "payee" | "force">,
+  { payee }: Channel,
+): Promise<void> {
   if (flags.payee === undefined || flags.force === true) return;
   await getOperatorOf(client, payee).catch((error) => {
     if (!(error instanceof ClientError) || error.detail.code !== "CLIENT_NODE_UNKNOWN") throw error;
@@ -36,7 +39,16 @@ export async function assertCollectable(client: LeatClient, flags: PayeeFlags, {
   });
 }
 
-export async function readChannel(client: LeatClient, name: string, { cluster, payee }: PayeeFlags): Promise<Channel> {
+/** Whom the flags name. */
+export async function readPromised(client: LeatClient, name: string, flags: PayeeFlags): Promise<Promised> {
+  const { cluster } = flags;
+  const channel = await readChannel(client, name, flags);
+  const whom = cluster === undefined ? channel.payee : `cluster ${cluster}`;
+  const again = cluster === undefined ? `--payee ${channel.payee}` : `--cluster ${cluster}`;
+  return { channel, name, whom, releaseBy: `leat buyer release ${name} ${again}` };
+}
+
+async function readChannel(client: LeatClient, name: string, { cluster, payee }: PayeeFlags): Promise<Channel> {
   const token = tokenAddress(client, name);
   if (cluster !== undefined && payee !== undefined) {
     throw new UsageError("--cluster and --payee are both given: it is reserved for one of them");

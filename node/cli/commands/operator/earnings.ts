@@ -4,8 +4,8 @@ import type { Address } from "@leat/sdk/protocol/hex.ts";
 import type { Command } from "commander";
 import { openAccount } from "../../account-client.ts";
 import { readRecipient } from "../../arguments.ts";
+import { ownPurse, withdrawPool } from "../../escrow-money.ts";
 import { acceptKey, type KeyFlag } from "../../key-flag.ts";
-import { withdrawPool } from "../buyer/take-back.ts";
 
 /** Amounts in base units. */
 export class EarningsError extends CodedError<{
@@ -29,7 +29,7 @@ export function registerEarnings(operator: Command): void {
     .action(async (amount: string, token: string, flags: KeyFlag & { readonly to?: string }, command: Command) => {
       const to = readRecipient(flags.to);
       const account = await openAccount(command, 2, flags.key);
-      await withdrawPool(command, account, { amount, token, to }).catch((error) => {
+      await withdrawPool(command, ownPurse(account), { amount, token, to }).catch((error) => {
         throw asEarnings(error, account.key.address);
       });
     });
