@@ -36,18 +36,10 @@ async function checkChain({ publicClient, deployment }: LeatClient): Promise<voi
  * @throws CLI_RPC_MISSING, and what settings and key files are refused with
  */
 export async function readAccount(command: Command, operands: number, keyFile?: string): Promise<AccountClient> {
-  const { values } = loadSettings(command, operands);
-  const rpcUrl = values.chain.rpcUrls[0];
-  if (rpcUrl === undefined) {
-    const message =
-      "no endpoint of the chain is known; set --chain.rpcUrls, here or in the file of --config or --network";
-    throw new AccountError({ code: "CLI_RPC_MISSING" }, { message });
-  }
-  const key = await loadKeyFile(keyFile ?? values.node.keyFile);
-  const deployment = readDeployment(values);
+  const { settings, ...chain } = readChain(command, operands);
+  const key = await loadKeyFile(keyFile ?? settings.node.keyFile);
   const account = privateKeyToAccount(bytesToHex(key.secret));
-  const patience = { callTimeoutMs: CALL_TIMEOUT_MS, retries: RETRIES };
-  return { client: createClient({ rpcUrl, deployment, account, ...patience }), key, settings: values };
+  return { client: createClient({ ...chain, deployment: readDeployment(settings), account }), key, settings };
 }
 
 /** The same, of an endpoint that was found to be of the right chain, with the contracts. @throws CHAIN_WRONG, CLIENT_CONTRACT_ABSENT too */
@@ -55,4 +47,23 @@ export async function openAccount(command: Command, operands: number, keyFile?: 
   const account = await readAccount(command, operands, keyFile);
   await checkChain(account.client);
   return account;
+}
+
+/** The same without a key: what stands on chain is anybody's to read. */
+export async function openReader(command: Command, operands: number): Promise<Omit<AccountClient, "key">> {
+  const { settings, ...chain } = readChain(command, operands);
+  const client = createClient({ ...chain, deployment: readDeployment(settings) });
+  await checkChain(client);
+  return { client, settings };
+}
+
+function readChain(command: Command, operands: number) {
+  const { values: settings } = loadSettings(command, operands);
+  const rpcUrl = settings.chain.rpcUrls[0];
+  if (rpcUrl === undefined) {
+    const message =
+      "no endpoint of the chain is known; set --chain.rpcUrls, here or in the file of --config or --network";
+    throw new AccountError({ code: "CLI_RPC_MISSING" }, { message });
+  }
+  return { settings, rpcUrl, callTimeoutMs: CALL_TIMEOUT_MS, retries: RETRIES };
 }

@@ -6,7 +6,7 @@ import type { ShownAllotment } from "./buyer-signers.ts";
 import { formatOpen, formatRunway } from "./channel-table.ts";
 import type { NodeAnswer, NodeChannel } from "./node-answer.ts";
 import { renderTable } from "./output.ts";
-import { shorten, tokenOf } from "./tokens.ts";
+import { type NamedToken, shorten, tokenOf } from "./tokens.ts";
 
 export interface BuyerMoney {
   readonly tokens: readonly (Balances & { readonly name: string })[];
@@ -37,20 +37,32 @@ export function renderBuyer(money: BuyerMoney): string {
 
 function renderReserves({ tokens, reserves, agent, names }: BuyerMoney): string {
   return renderTable(
-    reserves.map(({ channel, channelId, reserve, thawing, thawEndsAt, collected }) => {
-      const { name, decimals } = tokenOf(tokens, channel.token);
-      const show = (baseUnits: bigint) => formatAmount(baseUnits, decimals);
-      const said = agent.payments?.channels.find((one) => one.channelId === channelId);
+    reserves.map((one) => {
+      const { decimals } = tokenOf(tokens, one.channel.token);
+      const said = agent.payments?.channels.find(({ channelId }) => channelId === one.channelId);
+      const { payee } = one.channel;
       return {
-        "reserved for": names.get(channel.payee) ?? shorten(channel.payee),
-        token: name,
-        reserved: show(reserve),
-        thawing: thawing === 0n ? "0" : `${show(thawing)} until ${formatTime(thawEndsAt)}`,
-        collected: show(collected),
+        "reserved for": names.get(payee) ?? shorten(payee),
+        ...showReserve(tokens, one),
         ...tellOpen(said, decimals, agent),
       };
     }),
   );
+}
+
+/** What the escrow holds of a channel, as the columns of a table. */
+export function showReserve(
+  tokens: readonly NamedToken[],
+  { channel, reserve, thawing, thawEndsAt, collected }: CollectStatus,
+): Record<string, string> {
+  const { name, decimals } = tokenOf(tokens, channel.token);
+  const show = (baseUnits: bigint) => formatAmount(baseUnits, decimals);
+  return {
+    token: name,
+    reserved: show(reserve),
+    thawing: thawing === 0n ? "0" : `${show(thawing)} until ${formatTime(thawEndsAt)}`,
+    collected: show(collected),
+  };
 }
 
 /** What only the agent knows. */

@@ -39,6 +39,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/operator.ts"),
   },
   {
+    name: "cluster",
+    summary: "make a cluster, say who is in, and move its money",
+    load: () => import("./commands/cluster.ts"),
+  },
+  {
     name: "fault",
     summary: "check and report what a node can be slashed for",
     load: () => import("./commands/fault.ts"),

@@ -26,7 +26,10 @@ export async function runProgram(
 
 /** An option without its value takes the next option for it. */
 function assertValues(command: Command): void {
-  for (const [name, value] of Object.entries(command.opts())) {
+  const given = Object.entries(command.opts()).flatMap(([name, value]) =>
+    [value].flat().map((one) => [name, one] as const),
+  );
+  for (const [name, value] of given) {
     if (typeof value !== "string" || !/^--[a-z]/i.test(value)) continue;
     const option = command.options.find((one) => one.attributeName() === name);
     throw new UsageError(`${option?.long ?? name} has no value: ${value.slice(0, 80)} stands in its place`);

@@ -33,6 +33,10 @@ export const commandTexts = {
     happened: "{endpoint} is no address of a node: wanted is {wanted}",
     todo: "name where this node answers, such as https://video.example",
   },
+  CLI_TERMS_INVALID: {
+    happened: "{terms} is no address of a cluster's terms: wanted is {wanted}",
+    todo: "name where they are to be read, such as https://video.example/terms",
+  },
   CLI_EXPLAIN_UNREACHABLE: { todo: "look at --url: the cluster's balancer answers there" },
   CLI_EXPLAIN_REFUSED: { todo: "look at the id, and whether --url is a balancer" },
   CLI_EXPLAIN_INPUT_INVALID: { todo: 'take an id from "scripts/leat stream show STREAM"' },

@@ -105,6 +105,8 @@ export async function addBalancer(
   client: LeatClient,
   input: { readonly cluster: bigint; readonly balancer: StatementSigner },
 ): Promise<Done> {
+  // First: what is no number of the chain cannot be signed for.
+  await assertCluster(client, input.cluster);
   const [proof] = await proveBalancers(client, input.cluster, [input.balancer]);
   return changeCluster(client, input.cluster, "addBalancer", [input.cluster, proof!]);
 }
