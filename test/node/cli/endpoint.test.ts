@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readEndpoint } from "@leat/node/cli/endpoint.ts";
+import { readEndpoint, readTerms } from "@leat/node/cli/endpoint.ts";
 
 describe("a node's endpoint", () => {
   const host = "https://n.example/";
@@ -23,5 +23,15 @@ describe("a node's endpoint", () => {
   ] as const;
   for (const [text, how] of bad) {
     it(`is refused when it is ${how}`, () => assert.throws(() => readEndpoint(text), { code: "CLI_ENDPOINT_INVALID" }));
+  }
+});
+
+describe("a cluster's terms", () => {
+  const host = "https://t.example/";
+  const longest = host + "a".repeat(512 - host.length);
+  it("may be an address of 512 bytes", () => assert.equal(readTerms(longest), longest));
+  for (const text of ["", "ipfs://x", "https://me:secret@t.example", `${longest}a`]) {
+    it(`are refused when they are ${text.slice(0, 40) || "nothing"}`, () =>
+      assert.throws(() => readTerms(text), { code: "CLI_TERMS_INVALID" }));
   }
 });
