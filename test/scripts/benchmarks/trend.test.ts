@@ -27,6 +27,14 @@ describe("trend of what a node holds", () => {
     assert.ok(Math.abs(perHour - 180) < 10, `${perHour}`);
   });
 
+  it("is a leak too where far more than it comes and goes meanwhile", () => {
+    const { isLeak, growth, noise } = judgeTrend(
+      samplesOf((atS) => 100 + atS / 20 + (random.next() < 0.5 ? 60 * random.next() : 0)),
+      "heldMb",
+    );
+    assert.ok(isLeak, `${growth} over ${noise}`);
+  });
+
   it("is none where it wanders, fills its caches first, or steps up once and stays", () => {
     for (const heldMb of [
       () => noisy(100, 10),

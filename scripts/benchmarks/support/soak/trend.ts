@@ -1,10 +1,10 @@
 import type { Figure, NodeSample } from "./node-samples.ts";
 
-/** A line through what a node held, once it was warm. */
+/** A line through the least that a node held in each stretch of time, once it was warm. */
 export interface Trend {
   /** How much more at the end than at the beginning, by the line. */
   readonly growth: number;
-  /** How far single samples are from the line: standard deviation. */
+  /** How far the least of a stretch is from the line: standard deviation. */
   readonly noise: number;
   readonly perHour: number;
   readonly isLeak: boolean;
@@ -12,14 +12,16 @@ export interface Trend {
 
 /** Caches fill and code is compiled in this part of the time. */
 const WARM_UP = 0.4;
+/** Samples of a stretch. What comes and goes within it says nothing of what is never let go, and would hide that. */
+const STRETCH = 4;
 /** A wandering level gives lines that rise by up to 3.5 of its deviations: a ramp has nothing else. */
 const NOISES = 5;
 /** Growth over the judged time that is nothing to worry about, whatever the noise. */
 const floors: Readonly<Record<Figure, number>> = { heldMb: 2, residentMb: 20, descriptors: 6, processes: 2 };
 
-/** Samples in their order, evenly spaced; at least 10. */
+/** Samples in their order, evenly spaced; at least 30. */
 export function judgeTrend(samples: readonly NodeSample[], figure: Figure): Trend {
-  const judged = samples.slice(Math.floor(samples.length * WARM_UP));
+  const judged = leastOfStretches(samples.slice(Math.floor(samples.length * WARM_UP)), figure);
   const [times, values] = [judged.map(({ atS }) => atS), judged.map((sample) => sample[figure])];
   const [meanTime, meanValue] = [mean(times), mean(values)];
   const spread = sum(times.map((time) => (time - meanTime) ** 2));
@@ -28,6 +30,13 @@ export function judgeTrend(samples: readonly NodeSample[], figure: Figure): Tren
   const noise = Math.sqrt(sum(residuals.map((one) => one ** 2)) / (residuals.length - 2));
   const growth = slope * (times.at(-1)! - times[0]!);
   return { growth, noise, perHour: slope * 3_600, isLeak: growth > floors[figure] && growth > NOISES * noise };
+}
+
+function leastOfStretches(samples: readonly NodeSample[], figure: Figure): NodeSample[] {
+  const stretches = Array.from({ length: Math.floor(samples.length / STRETCH) }, (_, at) =>
+    samples.slice(at * STRETCH, (at + 1) * STRETCH),
+  );
+  return stretches.map((stretch) => stretch.reduce((least, one) => (one[figure] < least[figure] ? one : least)));
 }
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
