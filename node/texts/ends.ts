@@ -30,6 +30,7 @@ export const endTexts: Readonly<Record<string, string>> = {
   JOB_CAPACITY_SHORT: "the node had no room",
   JOB_RESERVATION_MISSING: "the node did not keep the place that it had promised",
   CHECK_FAILED: "what it made is not what was sent: it is paid for none of it",
+  CHECK_CONTRADICTED: "the node signed two different receipts of one work: it does none here any more",
   NODE_LOST: "the node was away for too long",
   NODE_RESTARTED: "the node started anew and had forgotten it",
   SESSION_NODE_ABSENT: "the node is away",

@@ -12,6 +12,7 @@ import {
 } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import { Mutex } from "../../kernel/mutex.ts";
+import { isBadWork } from "../../market/bad-work.ts";
 import { retailPrices } from "../../market/pricing.ts";
 import { checkLeaves, checkPixels, countUnits, priceReceipt } from "../../metering/usage.ts";
 import type { AttemptRow, JobRow, ReceiptRow } from "../../store/sql/job-store.ts";
@@ -20,6 +21,7 @@ import type { AttemptRanges } from "./attempt-ranges.ts";
 import type { CandidateBook } from "./candidates.ts";
 import type { DeliveryBudget } from "./delivery-budget.ts";
 import { BalancerError } from "./errors.ts";
+import type { GuiltyNodes } from "./guilty-nodes.ts";
 import { isRunning, type JobBook } from "./job-book.ts";
 import { MAX_SEQUENCE, originCheck, probeCheck } from "./limits.ts";
 import type { BalancerComponents } from "./ports.ts";
@@ -29,10 +31,11 @@ import type { UnpaidWork } from "./unpaid-work.ts";
 export interface AccountingParts {
   readonly streams: StreamBook;
   readonly candidates: CandidateBook;
-  readonly jobs: Pick<JobBook, "all" | "originAt" | "find">;
+  readonly jobs: Pick<JobBook, "originAt" | "find">;
   readonly unpaid: UnpaidWork;
   readonly ranges: AttemptRanges;
   readonly budget: Pick<DeliveryBudget, "spend">;
+  readonly guilty: GuiltyNodes;
   /** A receipt is on disk and waits to be reported. */
   readonly onReceipt: (row: ReceiptRow) => void;
   /** Somebody who may say so found bad work. */
@@ -64,14 +67,14 @@ export class Accounting {
 
   /** What a crash cut off: receipts on disk that the books do not have, and checks or reports not told to them. */
   async recover(): Promise<void> {
-    const { evidence, jobStore, payer, payee } = this.#components;
+    const { jobStore, payer, payee } = this.#components;
+    // Before its receipts are booked: of one that lied they are worth nothing.
+    await this.#parts.guilty.recover();
     for (const row of await jobStore.unbooked()) await this.#book(row);
-    const ran = this.#parts.jobs.all().flatMap(({ attempt }) => attempt?.node ?? []);
-    for (const node of new Set(ran)) if (evidence.isGuilty(node)) await this.#endAll(node);
     // Killed between the result and what follows from it: its checker was answered, or is not heard twice.
     for (const row of await jobStore.badAttempts()) {
       if (row.state === "running") await this.#parts.onBadWork(row.job, row.attempt);
-      else if (row.endCode === "CHECK_FAILED") await this.#forfeit(row);
+      else if (isBadWork(row.endCode)) await this.#forfeit(row);
     }
     for (const { job, attempt, seq } of [...(await payer.waiting()), ...(await payee.waiting())]) {
       const row = await jobStore.receiptAt(job, attempt, Number(seq));
@@ -85,13 +88,19 @@ export class Accounting {
 
   /** A node's receipt; on disk and in both books when it resolves. The same one again is accepted again. */
   async accept(from: Address, submit: ReceiptSubmit): Promise<{ accepted: true }> {
+    const { guilty } = this.#parts;
     try {
+      // What was given to it while it was being caught.
+      await guilty.end(from);
       const row = await this.#mutex.run(() => this.#store(from, submit));
       if (!row.booked) await this.#book(row);
       this.#accepted.add(1, { kind: submit.kind });
       return { accepted: true };
     } catch (error) {
       this.#refused.add();
+      const isConflict = error instanceof BalancerError && error.code === "RECEIPT_CONFLICT";
+      // Not while others wait for their turn: who lied may take its time to answer.
+      if (isConflict) await this.#accuse(from, submit.receipt);
       throw error;
     }
   }
@@ -150,7 +159,6 @@ export class Accounting {
     const known = await jobStore.receiptAt(job, attempt, Number(seq));
     if (known !== undefined) {
       if (known.hash === hash) return known;
-      await this.#accuse(from, known, receipt);
       throw new BalancerError({ code: "RECEIPT_CONFLICT", job, seq });
     }
     await this.#checkReceipt(from, { receipt, leaves, kind }, jobRow, attemptRow);
@@ -191,21 +199,11 @@ export class Accounting {
     });
   }
 
-  /** Two receipts of one work: where both are the node's, it loses all its work here at once, and its good name. */
-  async #accuse(from: Address, known: ReceiptRow, receipt: Signed<Receipt>): Promise<void> {
-    const { evidence } = this.#components;
-    if (known.node !== from || evidence.isGuilty(from)) return;
-    if (!(await evidence.keep({ first: known.receipt, second: receipt }))) return;
-    await this.#parts.candidates.recordWork(from, false);
-    this.#parts.candidates.renew();
-    await this.#endAll(from);
-  }
-
-  /** Ends what a node does that was caught, whichever of its jobs it was caught at. */
-  async #endAll(node: Address): Promise<void> {
-    for (const live of this.#parts.jobs.all()) {
-      if (isRunning(live) && live.attempt.node === node) await this.#parts.onBadWork(live.row.id, live.attempt.attempt);
-    }
+  /** Two receipts of one work. */
+  async #accuse(from: Address, second: Signed<Receipt>): Promise<void> {
+    const { job, attempt, seq } = second.value;
+    const known = await this.#components.jobStore.receiptAt(job, attempt, Number(seq));
+    if (known?.node === from) await this.#parts.guilty.accuse(from, known.receipt, second);
   }
 
   /** Cheap rules before costly ones, the signature last. */
@@ -278,7 +276,7 @@ export class Accounting {
     const live = this.#parts.jobs.find(job);
     if (live !== undefined && isRunning(live) && live.attempt.attempt === attempt) return;
     const ended = await this.#components.jobStore.attempt(job, attempt);
-    if (ended === undefined || ended.state === "running" || ended.endCode === "CHECK_FAILED") return;
+    if (ended === undefined || ended.state === "running" || isBadWork(ended.endCode)) return;
     await this.#components.payer.release(job, attempt);
   }
 
@@ -299,7 +297,7 @@ export class Accounting {
   /** Of an edge that was found lying: nothing that is not vouchered yet is paid. */
   async #isForfeited({ job, attempt, kind }: ReceiptRow): Promise<boolean> {
     if (kind !== "delivery") return false;
-    return (await this.#components.jobStore.attempt(job, attempt))?.endCode === "CHECK_FAILED";
+    return isBadWork((await this.#components.jobStore.attempt(job, attempt))?.endCode ?? null);
   }
 
   async #mayCheck(from: Address, job: JobRow, kind: number, sequence: number): Promise<boolean> {

@@ -1,3 +1,4 @@
+import { isBadWork } from "../../market/bad-work.ts";
 import type { AttemptRow, JobRow } from "../../store/sql/job-store.ts";
 import { BalancerError } from "./errors.ts";
 import type { JobBook } from "./job-book.ts";
@@ -32,7 +33,7 @@ export class AttemptRanges {
     if (job.primitive === "delivery") return true;
     const { startSequence, endSequence, endCode } = attempt;
     if (sequence < startSequence) return false;
-    if (endCode === "CHECK_FAILED") return sequence < (endSequence ?? startSequence);
+    if (isBadWork(endCode)) return sequence < (endSequence ?? startSequence);
     if (endSequence !== null && sequence < endSequence) return true;
     const next = await this.#nextOf(job, attempt);
     if (next !== undefined) return sequence < next.startSequence;

@@ -8,6 +8,7 @@ import type { CandidateLeaf, CandidateTable } from "@leat/sdk/selection/table.ts
 import { createTable, proveCandidate } from "@leat/sdk/selection/table.ts";
 import type { Startable } from "../../kernel/lifecycle.ts";
 import { TaskGroup } from "../../kernel/task-group.ts";
+import { isBadWork } from "../../market/bad-work.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { NodeRequest } from "../../wire/session/messages.ts";
 import type { Hello, TableMark, Welcome } from "../../wire/session/presence.ts";
@@ -20,6 +21,7 @@ import { EdgeGrowth } from "./edge-growth.ts";
 import { EdgeTree } from "./edge-tree.ts";
 import { answerPublicly, BalancerError } from "./errors.ts";
 import { FrontDoor, type IngestRanking } from "./front-door.ts";
+import { GuiltyNodes } from "./guilty-nodes.ts";
 import { IngestNodes } from "./ingest-nodes.ts";
 import { isRunning, JobBook, type LiveJob } from "./job-book.ts";
 import { JobKeeper } from "./job-keeper.ts";
@@ -135,12 +137,14 @@ export class BalancerService implements Balancer, Startable {
     const keeping = { jobs, streams, progress, placement, tasks, onEdges, playback, news, refusals };
     const keeper = new JobKeeper(components, options, keeping);
     const unpaid = new UnpaidWork(components, streams);
+    const onLiar = (job: Hex, attempt: number) => keeper.fail(job, attempt, "CHECK_CONTRADICTED");
     const accounting = new Accounting(components, {
       streams,
       candidates,
       jobs,
       unpaid,
       budget,
+      guilty: new GuiltyNodes(components, { candidates, jobs, onLiar }),
       ranges: new AttemptRanges(components, { jobs, streams, keeper }),
       onReceipt: () => this.#reports.kick(),
       onBadWork: (job, attempt) => keeper.fail(job, attempt, "CHECK_FAILED"),
@@ -373,7 +377,7 @@ export class BalancerService implements Balancer, Startable {
     const isOrigin = live.row.primitive === "transcode" && this.#streamBook.lease(live.row.stream)?.node === from;
     if (!isOwn && !isOrigin) throw new BalancerError({ code: "JOB_NOT_YOURS", job });
     // Bad work is for others to say: a node that says it of itself only gives up. An origin says how the work was, no more.
-    const mayBeSaid = isOwn ? code !== "CHECK_FAILED" : originVerdicts.includes(code);
+    const mayBeSaid = isOwn ? !isBadWork(code) : originVerdicts.includes(code);
     await this.#keeper.fail(job, attempt, mayBeSaid ? code : "JOB_GIVEN_UP");
   }
 

@@ -2,6 +2,7 @@ import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import { Mutex } from "../../kernel/mutex.ts";
 import type { TaskGroup } from "../../kernel/task-group.ts";
+import { isBadWork } from "../../market/bad-work.ts";
 import { freeBytes, grantLeft, raiseGrant } from "../../metering/delivery-grants.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import { isRunning, type JobBook, type LiveJob } from "./job-book.ts";
@@ -67,7 +68,7 @@ export class DeliveryBudget {
       const own = grants.find((grant) => grant.job === job && grant.attempt === attempt);
       const { granted, paid } = own ?? { granted: 0n, paid: 0n };
       // Of one that was found lying nothing is paid any more, nor taken from what others serve.
-      if (own?.endCode === "CHECK_FAILED") return pay({ mostBytes: 0n, paidBytes: sumPaid(grants) });
+      if (own !== undefined && isBadWork(own.endCode)) return pay({ mostBytes: 0n, paidBytes: sumPaid(grants) });
       // What was paid beyond its grant, as of attempts from before there were grants, is in no free byte.
       const raised = raiseGrant(granted > paid ? granted : paid, paid + bytes, free);
       const isRaised = live !== undefined && raised > granted && (await this.#parts.jobs.grant(live, attempt, raised));

@@ -1,6 +1,7 @@
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { DeliverySpec, Origin, TranscodeSpec } from "@leat/sdk/protocol/job.ts";
 import type { TaskGroup } from "../../kernel/task-group.ts";
+import { isBadWork } from "../../market/bad-work.ts";
 import type { AttemptRow } from "../../store/sql/job-store.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { NodePresence } from "../session/hub.ts";
@@ -141,9 +142,9 @@ export class JobKeeper {
     const { job, attempt, node } = live.attempt;
     const endSequence = live.row.primitive === "transcode" ? await this.#progress.nextSequence(live) : null;
     const end = { state: "failed", endSequence, endedAtMs: clock.nowMs(), endCode: code } as const;
-    const isBad = code === "CHECK_FAILED";
+    const isBad = isBadWork(code);
     // Before the job waits for a node: a viewer who asks in that moment would bring it back to who lied.
-    if (isBad) await this.#excludeLiar(live, node);
+    if (isBad) await this.#excludeLiar(live, node, code);
     if (!(await jobs.endAttempt(live, live.attempt, end))) return;
     // What an edge served is not checked before it passes: of one that lied nobody pays what is not vouchered yet.
     const passedToo = live.row.primitive === "delivery";
@@ -153,10 +154,10 @@ export class JobKeeper {
   }
 
   /** Who lied in one of a stream's jobs gets none of its like: the other edge, the other family. */
-  async #excludeLiar({ row }: LiveJob, node: Address): Promise<void> {
+  async #excludeLiar({ row }: LiveJob, node: Address, code: string): Promise<void> {
     const { jobs } = this.#parts;
     for (const other of jobs.ofStream(row.stream)) {
-      if (other.row.primitive === row.primitive) await jobs.exclude(other, node, "CHECK_FAILED");
+      if (other.row.primitive === row.primitive) await jobs.exclude(other, node, code);
     }
   }
 

@@ -81,8 +81,12 @@ export class Publishing {
   /** @param isHolder The node itself knows that nobody publishes there: its own lease does not keep it waiting. */
   async #lend(from: Address, id: Hex, isHolder: boolean): Promise<PublishGrant> {
     const { clock } = this.#components;
+    const { evidence } = this.#components;
+    if (evidence.isGuilty(from)) throw new BalancerError({ code: "PUBLISH_NODE_WRONG", stream: id });
     const mayTake = (lease: LeaseRow) =>
-      (isHolder && lease.node === from) || this.#ageOf(lease) >= this.#options.leaseHoldMs;
+      (isHolder && lease.node === from) ||
+      evidence.isGuilty(lease.node) ||
+      this.#ageOf(lease) >= this.#options.leaseHoldMs;
     await this.#waitForLease(from, id, mayTake);
     return this.#parts.streams.exclusively(id, async () => {
       const stream = await this.#openStream(id);
@@ -361,7 +365,9 @@ export class Publishing {
 
   #leaseOf(from: Address, stream: Hex): LeaseRow {
     const lease = this.#parts.streams.lease(stream);
-    if (lease?.node !== from) throw new BalancerError({ code: "PUBLISH_LEASE_LOST", stream });
+    if (lease?.node !== from || this.#components.evidence.isGuilty(from)) {
+      throw new BalancerError({ code: "PUBLISH_LEASE_LOST", stream });
+    }
     return lease;
   }
 

@@ -1,6 +1,7 @@
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
 import { and, asc, eq, exists, gt, inArray, max, ne, or, sql } from "drizzle-orm";
+import { badWorkCodes } from "../../market/bad-work.ts";
 import type { SqlDatabase } from "./database.ts";
 import { attempts, checks, checkTotals, jobs, receipts, receiptTotals, streams } from "./schema.ts";
 import { type AttemptCost, readCosts } from "./work-costs.ts";
@@ -73,15 +74,15 @@ export class JobStore {
     return this.#database.sql.select().from(attempts).where(eq(attempts.job, job)).orderBy(asc(attempts.attempt));
   }
 
-  /** Attempts at open jobs of which a check found something wrong, whatever was done about it. */
+  /** Attempts at open jobs of which a check found something wrong, or that ended for a lie, whatever was done about it. */
   async badAttempts(): Promise<AttemptRow[]> {
     const ofAttempt = and(eq(checkTotals.job, attempts.job), eq(checkTotals.attempt, attempts.attempt));
     const rows = await this.#database.sql
       .select({ attempt: attempts })
       .from(attempts)
       .innerJoin(jobs, eq(jobs.id, attempts.job))
-      .innerJoin(checkTotals, ofAttempt)
-      .where(and(ne(jobs.state, "ended"), gt(checkTotals.failed, 0)));
+      .leftJoin(checkTotals, ofAttempt)
+      .where(and(ne(jobs.state, "ended"), or(gt(checkTotals.failed, 0), inArray(attempts.endCode, [...badWorkCodes]))));
     return rows.map(({ attempt }) => attempt);
   }
 

@@ -2,6 +2,7 @@ import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
 import { and, eq, inArray, sql } from "drizzle-orm";
 import { union } from "drizzle-orm/pg-core";
+import { badWorkCodes } from "../../market/bad-work.ts";
 import type { Sql, SqlDatabase } from "./database.ts";
 import { attempts, checks, ledgerEntries, receipts, receiptTotals } from "./schema.ts";
 
@@ -85,7 +86,7 @@ async function readUnpaid(database: Sql, stream: Hex, channel: Hex): Promise<Unp
   const isOfOver = and(
     eq(attempts.job, receipts.job),
     eq(attempts.attempt, receipts.attempt),
-    eq(attempts.endCode, "CHECK_FAILED"),
+    inArray(attempts.endCode, [...badWorkCodes]),
   );
   const doubtful = union(
     database

@@ -1,23 +1,16 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import { silentLogger } from "@leat/sdk/base/logger.ts";
-import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { DeliverySpec } from "@leat/sdk/protocol/job.ts";
 import { explain } from "@leat/sdk/selection/explain.ts";
 import { bodyFromText } from "@leat/sdk/selection/receipt.ts";
-import { nativeStatements } from "../../../../node/kernel/secp.ts";
-import { EvidenceService, evidenceOptions } from "../../../../node/services/faults/evidence-service.ts";
-import { EvidenceFiles } from "../../../../node/store/evidence.ts";
 import { JobStore } from "../../../../node/store/sql/job-store.ts";
 import { receipts } from "../../../../node/store/sql/schema.ts";
 import { WireError } from "../../../../node/wire/errors.ts";
 import type { BalancerRequest } from "../../../../node/wire/session/messages.ts";
 import { type EdgeOf, ladder, source, useBalancer } from "../../../support/balancer-scene.ts";
 import { usdc } from "../../../support/candidates.ts";
-import { defaultsOf } from "../../../support/defaults.ts";
-import { codeOf, randomHash, startMarket } from "../../../support/fake-market.ts";
-import { domain, FakeNode } from "../../../support/fake-node.ts";
+import { codeOf, randomHash } from "../../../support/fake-market.ts";
+import { FakeNode } from "../../../support/fake-node.ts";
 
 describe("balancer, work and its pay", () => {
   const scene = useBalancer();
@@ -111,62 +104,6 @@ describe("balancer, work and its pay", () => {
     await ask(worker, await worker.receipt(terms, 0));
     await assert.rejects(ask(worker, await worker.receipt(terms, 0, { durationMs: 1 })), codeOf("RECEIPT_CONFLICT"));
     assert.equal(scene.market.books.owed.length, 1);
-  });
-
-  const openEvidence = () => {
-    const files = new EvidenceFiles(join(scene.folder, "faults"));
-    const quiet = { clock: scene.market.clock, logger: silentLogger, metrics: silentMetrics };
-    const evidence = new EvidenceService(
-      {
-        files,
-        statements: nativeStatements,
-        domain,
-        faults: undefined,
-        sender: { send: () => assert.fail("nothing is reported unless it is set") },
-        reporter: usdc,
-        ...quiet,
-      },
-      defaultsOf(evidenceOptions),
-    );
-    return { files, evidence };
-  };
-
-  const restartWith = async (evidence: EvidenceService) => {
-    await scene.market.balancer.stop();
-    scene.market = await startMarket(scene.database, { nodes: scene.nodes, evidence });
-    for (const node of scene.nodes) scene.market.hub.join(node);
-  };
-
-  it("keeps two receipts of one work as evidence, drops the node at once and gives it nothing more", async () => {
-    const { files, evidence } = openEvidence();
-    await restartWith(evidence);
-    const { id } = await goLive();
-    const terms = transcoders(id)[0]!;
-    const worker = ownerOf(terms);
-    const { job } = terms.assignment.value;
-    const first = await worker.receipt(terms, 0);
-    const second = await worker.receipt(terms, 0, { durationMs: 1 });
-    await scene.market.hub.ask(worker, "receipt.submit", first);
-    await assert.rejects(scene.market.hub.ask(worker, "receipt.submit", second), codeOf("RECEIPT_CONFLICT"));
-    assert.deepEqual(await files.list(), [{ first: first.receipt, second: second.receipt }]);
-    assert.equal(evidence.isGuilty(worker.address), true);
-    await until(() => transcoders(id).some((other) => other.assignment.value.job === job && ownerOf(other) !== worker));
-    // A node that did nothing wrong cannot be accused by a second receipt that somebody else signed.
-    assert.equal(await evidence.keep({ first: first.receipt, second: first.receipt }), false);
-  });
-
-  it("takes from a node that it caught all that it does, also where it was killed right after it had the proof", async () => {
-    const { evidence } = openEvidence();
-    const { id } = await goLive();
-    const worker = ownerOf(transcoders(id)[0]!);
-    const had = transcoders(id).filter((terms) => ownerOf(terms) === worker);
-    const one = had[0]!;
-    const [first, second] = [await worker.receipt(one, 0), await worker.receipt(one, 0, { durationMs: 1 })];
-    await evidence.keep({ first: first.receipt, second: second.receipt });
-    await restartWith(evidence);
-    await until(() => transcoders(id).every((terms) => ownerOf(terms) !== worker));
-    const forfeited = had.map(({ assignment }) => `${assignment.value.job} 1`);
-    assert.deepEqual(scene.market.books.forfeited.toSorted(), forfeited.toSorted());
   });
 
   it("drops a transcoder whose work failed a check and places the rest elsewhere", async () => {
