@@ -29,6 +29,8 @@ export interface LiveFrames {
 
 interface RelayedRung {
   readonly followers: Set<FrameFollower>;
+  /** Ends what is followed elsewhere for them. */
+  leave: (() => void) | undefined;
   config: { readonly version: number; readonly config: TrackConfig } | undefined;
   /** Since the newest key frame. */
   group: { readonly frame: Frame; readonly sequence: number }[];
@@ -39,6 +41,7 @@ export class FrameRelay implements LiveFrames {
   readonly #rungs = new Map<number, RelayedRung>();
   readonly #onFault: (error: unknown) => void;
   readonly #onFollowers: () => void;
+  #source: LiveFrames | undefined;
   #ended = false;
 
   /** `onFollowers`: a rung got its first follower, or lost its last. */
@@ -59,10 +62,24 @@ export class FrameRelay implements LiveFrames {
     if (this.#ended) follower.end();
     else {
       followers.add(follower);
-      if (followers.size === 1) this.#onFollowers();
+      if (followers.size === 1) this.#heard(rung);
     }
     return () => {
-      if (followers.delete(follower) && followers.size === 0) this.#onFollowers();
+      if (followers.delete(follower) && followers.size === 0) this.#heard(rung);
+    };
+  }
+
+  /**
+   * Hands on what another relay of this process has, of rungs that somebody follows here, until what this gives back is
+   * called. Its end is not ours.
+   */
+  attach(source: LiveFrames): () => void {
+    this.#source = source;
+    for (const rung of this.#rungs.keys()) this.#turnTo(rung);
+    return () => {
+      if (this.#source !== source) return;
+      this.#source = undefined;
+      for (const rung of this.#rungs.keys()) this.#turnTo(rung);
     };
   }
 
@@ -71,20 +88,20 @@ export class FrameRelay implements LiveFrames {
     if (relayed.config?.version === version && relayed.config.config === config) return;
     relayed.config = { version, config };
     relayed.group = [];
-    this.#tell(relayed, (follower) => follower.config(version, config));
+    this.#tell(rung, relayed, (follower) => follower.config(version, config));
   }
 
   frame(rung: number, sequence: number, frame: Frame): void {
     const relayed = this.#rungOf(rung);
     if (frame.key || frame.kind === "audio") relayed.group = [];
     relayed.group.push({ frame, sequence });
-    this.#tell(relayed, (follower) => follower.frame(frame, sequence));
+    this.#tell(rung, relayed, (follower) => follower.frame(frame, sequence));
   }
 
   takeBack(rung: number, count: number): void {
     const relayed = this.#rungOf(rung);
     relayed.group.splice(Math.max(0, relayed.group.length - count));
-    this.#tell(relayed, (follower) => follower.takeBack(count));
+    this.#tell(rung, relayed, (follower) => follower.takeBack(count));
   }
 
   end(): void {
@@ -92,17 +109,41 @@ export class FrameRelay implements LiveFrames {
     for (const relayed of this.#rungs.values()) {
       const followers = [...relayed.followers];
       relayed.followers.clear();
+      relayed.leave?.();
+      relayed.leave = undefined;
       for (const follower of followers) this.#tellEnd(follower);
     }
   }
 
-  #tell({ followers }: RelayedRung, what: (follower: FrameFollower) => void): void {
+  /** The rung got its first follower, or lost its last. */
+  #heard(rung: number): void {
+    this.#turnTo(rung);
+    this.#onFollowers();
+  }
+
+  /** Follows the rung elsewhere while somebody does here, and while there is an elsewhere. */
+  #turnTo(rung: number): void {
+    const relayed = this.#rungOf(rung);
+    // What another relay had comes from there again, with the frames since its newest key frame.
+    if (relayed.leave !== undefined || this.#source !== undefined) relayed.group = [];
+    relayed.leave?.();
+    relayed.leave = undefined;
+    if (this.#source === undefined || relayed.followers.size === 0) return;
+    relayed.leave = this.#source.follow(rung, {
+      config: (version, config) => this.config(rung, version, config),
+      frame: (frame, sequence) => this.frame(rung, sequence, frame),
+      takeBack: (count) => this.takeBack(rung, count),
+      end: () => {},
+    });
+  }
+
+  #tell(rung: number, { followers }: RelayedRung, what: (follower: FrameFollower) => void): void {
     for (const follower of [...followers]) {
       try {
         what(follower);
       } catch (error) {
         followers.delete(follower);
-        if (followers.size === 0) this.#onFollowers();
+        if (followers.size === 0) this.#heard(rung);
         this.#onFault(error);
         this.#tellEnd(follower);
       }
@@ -118,7 +159,12 @@ export class FrameRelay implements LiveFrames {
   }
 
   #rungOf(rung: number): RelayedRung {
-    const known = this.#rungs.get(rung) ?? { followers: new Set(), config: undefined, group: [] };
+    const known = this.#rungs.get(rung) ?? {
+      followers: new Set<FrameFollower>(),
+      leave: undefined,
+      config: undefined,
+      group: [],
+    };
     this.#rungs.set(rung, known);
     return known;
   }

@@ -11,6 +11,7 @@ import type { DeliverySpec, Origin } from "@leat/sdk/protocol/job.ts";
 import type { Statements } from "@leat/sdk/protocol/statements.ts";
 import { isAltered } from "../jobs/altered.ts";
 import type { AssignedJob, JobChange } from "../jobs/job-desk.ts";
+import { OwnAccepted } from "../jobs/own-accepted.ts";
 import type { MediaDialer } from "../jobs/ports.ts";
 import type { ReceiptBook } from "../jobs/receipt-book.ts";
 import type { MayWork } from "../payment/index.ts";
@@ -21,6 +22,7 @@ import { DeliveryError, isUnpaid } from "./errors.ts";
 import { GrantedBytes } from "./granted-bytes.ts";
 import type { HolderReport } from "./holder-report.ts";
 import { HolderWishes } from "./holder-wishes.ts";
+import { OwnIntake } from "./own-intake.ts";
 import { Silence } from "./silence.ts";
 import { Sources } from "./sources.ts";
 
@@ -60,6 +62,7 @@ export class DeliveryJob {
   readonly #limits: DeliveryLimits;
   readonly #sources: Sources;
   readonly #feed: EdgeFeed;
+  readonly #frames: FrameRelay;
   readonly #granted: GrantedBytes;
   #connection: MediaConnection | undefined;
   /** Undefined while there is no holder to tell. */
@@ -80,12 +83,12 @@ export class DeliveryJob {
     const { origin, parents, stream: id, slug, playback: policy = { type: "public" } } = job.spec;
     this.#sources = new Sources(job.assignment.value.node, origin, parents);
     this.#granted = new GrantedBytes(job.spec.unsignedBudgetBytes);
-    const frames = new FrameRelay(
+    this.#frames = new FrameRelay(
       (error) => components.logger.warn("Follow frames failed", { error }),
       () => this.#wish(),
     );
-    this.#feed = new EdgeFeed(origin.node, components.clock, this.#limits, frames, () => this.#wish());
-    this.stream = new EdgeStream(components.keep, { id, slug, policy }, frames);
+    this.#feed = new EdgeFeed(origin.node, components.clock, this.#limits, this.#frames, () => this.#wish());
+    this.stream = new EdgeStream(components.keep, { id, slug, policy }, this.#frames);
     this.stream.describe(job.spec.renditions, job.spec.partTargetMs);
     this.stream.isUnbudgeted = this.#granted.isNone;
   }
@@ -227,15 +230,17 @@ export class DeliveryJob {
     const subscribe = { assignment, stream: spec.stream, fromSequence };
     const signed = isOrigin ? {} : { origin: origin.node };
     this.#connection = connection;
+    let leaveFrames = () => {};
     try {
       await connection.send({ type: "subscribe", role: "edge", ...subscribe, ...signed });
       // A connection that is lost is told by who reads it, and the next one hears it anew.
       const tell = (rungs: readonly number[]) => connection.send({ type: "wish", rungs }).catch(() => {});
       this.#wishes = new HolderWishes(this.stream, this.#components.clock, tell);
       this.#wish();
-      const intake = this.#intake(fromSequence, isOrigin);
+      const intake = this.#isOwn ? this.#ownIntake() : this.#intake(fromSequence, isOrigin);
       for await (const message of connection.messages) {
         silence.heard();
+        if (message instanceof OwnAccepted) leaveFrames = this.#frames.attach(message.frames);
         if (message.type === "accepted") {
           silence.maxMs = this.#limits.silenceMs;
           this.#components.report.accepted(holder.node);
@@ -252,9 +257,18 @@ export class DeliveryJob {
       }
       throw new DeliveryError({ code: "DELIVERY_ORIGIN_LOST" });
     } finally {
+      leaveFrames();
       this.#connection = undefined;
       this.#wishes = undefined;
     }
+  }
+
+  #ownIntake(): OwnIntake {
+    return new OwnIntake({
+      stream: this.stream,
+      onServed: (segments) => this.#settle(segments),
+      onSegment: () => this.#endSegment(true),
+    });
   }
 
   #intake(fromSequence: number, isOrigin: boolean): EdgeIntake {
@@ -263,7 +277,6 @@ export class DeliveryJob {
     return new EdgeIntake({
       spec: job.spec,
       origin: this.#sources.origin.node,
-      self: job.assignment.value.node,
       stream,
       fromSequence,
       maxCut: isOrigin ? Number.POSITIVE_INFINITY : CUT_PER_STEP * (job.spec.depth ?? 1),
@@ -273,11 +286,13 @@ export class DeliveryJob {
       maxBytes: this.#limits.segmentBytes,
       onPart: () => this.#feed.heard(),
       onServed: (segments) => this.#settle(segments),
-      onSegment: () => {
-        this.#requireCredit();
-        this.#requireWished(isOrigin);
-      },
+      onSegment: () => this.#endSegment(isOrigin),
     });
+  }
+
+  #endSegment(isOrigin: boolean): void {
+    this.#requireCredit();
+    this.#requireWished(isOrigin);
   }
 
   /** Has the holder bring what is made for viewers only, as long as there are some, here or at an edge that is fed. */

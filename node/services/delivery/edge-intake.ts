@@ -9,17 +9,14 @@ import type { VersionedConfig } from "../jobs/segment-log.ts";
 import { CutSegments } from "./cut-segments.ts";
 import type { EdgeStream, ServedSegment } from "./edge-stream.ts";
 import { DeliveryError } from "./errors.ts";
-import { OwnSegment } from "./own-segment.ts";
 import { type InnerMessage, PassedSegment } from "./passed-segment.ts";
 import type { RelayFeed } from "./relayed-log.ts";
-import { type IncomingSegment, SegmentVerifier } from "./segment-verifier.ts";
+import { SegmentVerifier } from "./segment-verifier.ts";
 
 export interface EdgeIntakeParts {
   readonly spec: DeliverySpec;
   /** Whose signature stands under every part. */
   readonly origin: Address;
-  /** Which node this is. */
-  readonly self: Address;
   readonly stream: EdgeStream;
   /** The first segment that the holder was asked for. */
   readonly fromSequence: number;
@@ -44,7 +41,7 @@ export class EdgeIntake {
   readonly #parts: EdgeIntakeParts;
   /** By rung, as it was told last. */
   readonly #configs = new Map<number, VersionedConfig>();
-  readonly #open = new Map<number, IncomingSegment | PassedSegment>();
+  readonly #open = new Map<number, SegmentVerifier | PassedSegment>();
   /** By rung: the newest segment that was begun, whether a part of it was marked, and whether its end is still to come. */
   readonly #begun = new Map<number, { readonly sequence: number; isMarked: boolean; isOpen: boolean }>();
   readonly #cut: CutSegments;
@@ -102,10 +99,8 @@ export class EdgeIntake {
     }
   }
 
-  /** What this node made itself, in this process, it need not check. */
-  #begin(start: SegmentStartMessage, config: TrackConfig): IncomingSegment {
-    const { spec, origin, self, statements, domain, maxBytes } = this.#parts;
-    if (origin === self) return new OwnSegment(start, config);
+  #begin(start: SegmentStartMessage, config: TrackConfig): SegmentVerifier {
+    const { spec, origin, statements, domain, maxBytes } = this.#parts;
     const { partTargetMs = PART_TARGET_MS } = spec;
     return new SegmentVerifier(start, config, {
       stream: spec.stream,
@@ -117,7 +112,7 @@ export class EdgeIntake {
     });
   }
 
-  #takeInner(segment: IncomingSegment, message: InnerMessage): void {
+  #takeInner(segment: SegmentVerifier, message: InnerMessage): void {
     const { feed } = this.#parts;
     switch (message.type) {
       case "frame":
@@ -140,7 +135,7 @@ export class EdgeIntake {
     }
   }
 
-  #takeFrame(verifier: IncomingSegment, frame: Frame): void {
+  #takeFrame(verifier: SegmentVerifier, frame: Frame): void {
     const { stream, feed, onServed } = this.#parts;
     const { start, config } = verifier;
     // Neither is in the part's bytes: what is signed is the segment's.
@@ -153,7 +148,7 @@ export class EdgeIntake {
     feed.verified(start.rung, part.bytes);
   }
 
-  #end(segment: IncomingSegment, message: SegmentEndMessage): void {
+  #end(segment: SegmentVerifier, message: SegmentEndMessage): void {
     const { stream, feed, onServed, onSegment } = this.#parts;
     const verified = segment.finish(message);
     const last = verified.parts.at(-1);

@@ -103,7 +103,7 @@ export class EdgeStream {
   }
 
   /** A segment is whole; answers the counts of those that leave for it. */
-  add({ start, parts }: VerifiedSegment, config: TrackConfig): ServedSegment[] {
+  add({ start, parts }: Pick<VerifiedSegment, "start" | "parts">, config: TrackConfig): ServedSegment[] {
     const { rung, sequence } = start;
     const left = this.#turnTo(start, config);
     // Its last part and its end are one step: a playlist between them would hint at a part that never comes.

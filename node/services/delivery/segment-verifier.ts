@@ -28,24 +28,11 @@ export interface VerifiedSegment {
   readonly sizeBytes: number;
 }
 
-/** A segment as it comes from an origin. */
-export interface IncomingSegment {
-  readonly start: SegmentStartMessage;
-  readonly config: TrackConfig;
-  /** Gives the part that is whole now and verified, if one is. */
-  push(frame: Frame): PackedPart | undefined;
-  /** The mark of a part comes after its last frame, and before the next part's first. */
-  mark(message: PartMarkMessage): void;
-  /** The frames since the newest mark are void; says how many. */
-  restartPart(): number;
-  finish(end: SegmentEndMessage): VerifiedSegment;
-}
-
 /**
  * Packages one segment anew from its frames and holds every part against the origin's signed running hash: bytes that
  * the origin did not publish are found within one part.
  */
-export class SegmentVerifier implements IncomingSegment {
+export class SegmentVerifier {
   readonly #start: SegmentStartMessage;
   readonly #config: TrackConfig;
   readonly #rules: VerifierRules;

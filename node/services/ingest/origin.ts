@@ -257,6 +257,7 @@ export class Origin {
       read: (fromSequence, signal) => this.#published.readFrom(fromSequence, signal, isOwn),
       isAlive: () => true,
       onWish,
+      frames: isOwn ? this.#published.frames : undefined,
     };
     const served = serveEdge(connection, subscribe, source, this.#tasks.signal);
     this.#edges.add(served);

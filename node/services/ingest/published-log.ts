@@ -109,7 +109,7 @@ export class PublishedLog {
     const open = this.#need(rung);
     const { sequence, config, packager } = open;
     const published = frame.configVersion === config.version ? frame : { ...frame, configVersion: config.version };
-    const packed = this.#mark(open, packager.push(published));
+    const packed = this.#mark(open, packager.push(published), false);
     const entry: LogEntry = { rung, sequence, message: { type: "frame", rung, sequence, frame: published } };
     open.openFrames.push(entry);
     this.#log.append(entry);
@@ -132,7 +132,7 @@ export class PublishedLog {
     const open = this.#need(rung);
     const { sequence, packager } = open;
     this.#open.delete(rung);
-    const packed = this.#mark(open, packager.finish());
+    const packed = this.#mark(open, packager.finish(), true);
     const { parts: part, ...totals } = packager.totals;
     const message = new OwnSegmentEnd({ rung, sequence, part, runningHash: open.chain.end() }, totals);
     this.#log.append({ rung, sequence, message });
@@ -152,10 +152,10 @@ export class PublishedLog {
 
   /**
    * The messages of all segments from `fromSequence` on, oldest first, then live ones. `isOwn`: for an edge of this very
-   * process, which gets parts along with their marks, and no signatures.
+   * process, which gets parts along with their marks, no frames and no signatures.
    */
   async *readFrom(fromSequence: number, signal: AbortSignal, isOwn = false): AsyncGenerator<MediaMessage, void> {
-    for await (const message of this.#log.readFrom(fromSequence, signal)) {
+    for await (const message of this.#log.readFrom(fromSequence, signal, isOwn)) {
       const isUnsigned = message instanceof OwnPartMark || message instanceof OwnSegmentEnd;
       yield isUnsigned && !isOwn ? await this.#sign(message) : message;
     }
@@ -176,12 +176,12 @@ export class PublishedLog {
     return open;
   }
 
-  #mark(open: OpenSegment, part: Part | undefined): PackedPart | undefined {
+  #mark(open: OpenSegment, part: Part | undefined, isLast: boolean): PackedPart | undefined {
     if (part === undefined) return undefined;
     const { rung, sequence, chain, openFrames } = open;
     const packed = hashPart(part);
     const runningHash = chain.add(packed.sha256);
-    const message = new OwnPartMark({ rung, sequence, runningHash }, packed);
+    const message = new OwnPartMark({ rung, sequence, runningHash }, packed, isLast);
     this.#log.append({ rung, sequence, message });
     open.openFrames = [];
     keepWithin(packed, openFrames);

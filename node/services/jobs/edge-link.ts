@@ -1,5 +1,7 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
+import type { LiveFrames } from "@leat/node/media/live-frames.ts";
 import type { MediaConnection, MediaMessage, SubscribeMessage } from "@leat/node/wire/media/message.ts";
+import { OwnAccepted } from "./own-accepted.ts";
 
 /** What an edge is served from: a stream's origin, or another edge of it. */
 export interface EdgeSource {
@@ -9,6 +11,8 @@ export interface EdgeSource {
   isAlive(): boolean;
   /** The edge has viewers of these rungs now. */
   onWish(rungs: readonly number[]): void;
+  /** For an edge of this process, which follows frames here: `read` gives it none. */
+  readonly frames?: LiveFrames | undefined;
 }
 
 /** A holder that has nothing to send says so that often: an edge takes one that says nothing for gone. */
@@ -36,7 +40,7 @@ export async function serveEdge(
   const over = new AbortController();
   const beating = sender.beat(source, AbortSignal.any([until, over.signal]));
   try {
-    await sender.send({ type: "accepted" });
+    await sender.send(source.frames === undefined ? { type: "accepted" } : new OwnAccepted(source.frames));
     for await (const message of source.read(subscribe.fromSequence, until)) await sender.send(message);
     over.abort();
     await sender.send({ type: "end", code: "STREAM_ENDED" });

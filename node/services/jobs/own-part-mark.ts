@@ -15,17 +15,21 @@ export class OwnPartMark implements PartMarkMessage {
   readonly part: number;
   readonly runningHash: Uint8Array;
   readonly signature = unsigned;
+  /** Its segment ends behind it, with nothing in between. */
+  readonly isLast: boolean;
   readonly #packed: PackedPart;
   #signed: Promise<PartMarkMessage> | undefined;
 
   constructor(
     { rung, sequence, runningHash }: Omit<PartMarkMessage, "type" | "part" | "signature">,
     packed: PackedPart,
+    isLast: boolean,
   ) {
     this.rung = rung;
     this.sequence = sequence;
     this.part = packed.index;
     this.runningHash = runningHash;
+    this.isLast = isLast;
     this.#packed = packed;
   }
 

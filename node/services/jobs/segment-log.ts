@@ -74,19 +74,23 @@ export class SegmentLog {
 
   /**
    * The messages of all segments from `fromSequence` on, oldest first, then live ones. A segment whose head is gone is
-   * left out whole.
+   * left out whole. `isOwn`: whoever reads in this process needs no frames, and is no reason to keep any for longer.
    */
-  async *readFrom(fromSequence: number, signal: AbortSignal): AsyncGenerator<MediaMessage, void> {
+  async *readFrom(fromSequence: number, signal: AbortSignal, isOwn = false): AsyncGenerator<MediaMessage, void> {
+    if (isOwn) {
+      yield* this.#read(fromSequence, signal, isOwn);
+      return;
+    }
     this.#readers += 1;
     try {
-      yield* this.#read(fromSequence, signal);
+      yield* this.#read(fromSequence, signal, isOwn);
     } finally {
       this.#readers -= 1;
       this.#unread = 0;
     }
   }
 
-  async *#read(fromSequence: number, signal: AbortSignal): AsyncGenerator<MediaMessage, void> {
+  async *#read(fromSequence: number, signal: AbortSignal, isOwn: boolean): AsyncGenerator<MediaMessage, void> {
     const told = new Map<number, VersionedConfig>();
     const begun = new Map<number, number>();
     let wanted = fromSequence;
@@ -96,7 +100,7 @@ export class SegmentLog {
       const timed = this.#log.at(index) ?? (await this.#log.read(index, signal));
       if (timed === undefined) return;
       const { rung, sequence, config, message } = timed.entry;
-      if (sequence < wanted) continue;
+      if (sequence < wanted || (isOwn && (message.type === "frame" || message.type === "partRestart"))) continue;
       if (index >= firstLive && sequence < this.#head && this.#isLate(timed)) {
         wanted = this.#head;
         continue;

@@ -66,6 +66,45 @@ describe("frame relay", () => {
     assert.deepEqual(told, ["frame 0 0", "end"]);
     assert.deepEqual(record(relay, 1), ["frame 0 0", "end"]);
   });
+
+  it("follows another relay while somebody follows here, and each rung once", () => {
+    const source = new FrameRelay();
+    const wished: boolean[] = [];
+    const relay = new FrameRelay(assert.ifError, () => wished.push(relay.isFollowed(1)));
+    relay.attach(source);
+    source.config(1, 0, config);
+    for (const pts of [0, 1, 2]) source.frame(1, 5, frameAt(pts, pts === 1));
+    assert.equal(source.isFollowed(1), false);
+    const [first, second] = [[] as string[], [] as string[]];
+    const leaveFirst = relay.follow(1, follower(first));
+    source.frame(1, 5, frameAt(3, false));
+    const leaveSecond = relay.follow(1, follower(second));
+    source.takeBack(1, 1);
+    const all = ["config 0", "frame 1 5", "frame 2 5", "frame 3 5", "back 1"];
+    assert.deepEqual([first, second], [all, all]);
+    leaveFirst();
+    assert.equal(source.isFollowed(1), true);
+    leaveSecond();
+    assert.equal(source.isFollowed(1), false);
+    assert.deepEqual(wished, [true, false]);
+    source.frame(1, 6, frameAt(9, true));
+    assert.deepEqual(record(relay, 1), ["config 0", "frame 9 6"]);
+  });
+
+  it("goes on with its own followers when it leaves the other relay, and hears of no end from it", () => {
+    const [source, relay] = [new FrameRelay(), new FrameRelay()];
+    const told = record(relay, 1);
+    const leave = relay.attach(source);
+    source.config(1, 0, config);
+    source.frame(1, 0, frameAt(0, true));
+    leave();
+    source.frame(1, 0, frameAt(1, false));
+    source.end();
+    relay.config(1, 1, config);
+    relay.frame(1, 1, frameAt(2, true));
+    relay.end();
+    assert.deepEqual(told, ["config 0", "frame 0 0", "config 1", "frame 2 1", "end"]);
+  });
 });
 
 function record(relay: FrameRelay, rung: number): string[] {

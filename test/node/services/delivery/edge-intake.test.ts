@@ -7,7 +7,6 @@ import { RelayedLog } from "@leat/node/services/delivery/relayed-log.ts";
 import { isAltered } from "@leat/node/services/jobs/altered.ts";
 import type { FrameMessage, MediaMessage, SegmentStartMessage } from "@leat/node/wire/media/message.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
-import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { DeliverySpec } from "@leat/sdk/protocol/job.ts";
 import type { Statements } from "@leat/sdk/protocol/statements.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
@@ -64,7 +63,7 @@ describe("edge intake", () => {
 
   /** What one holder sends, from its first word until it is gone or left: why, if it is left. */
   function pull(messages: readonly MediaMessage[], fromSequence = 0): string | undefined {
-    const rules = { spec, origin: signer.address, self: stream as Hex, statements, domain, fromSequence, maxCut };
+    const rules = { spec, origin: signer.address, statements, domain, fromSequence, maxCut };
     const parts = { ...rules, maxBytes: 10_000, onPart: () => {}, onServed: () => {}, onSegment: () => {} };
     const intake = new EdgeIntake({ ...parts, stream: served, feed: log.feed() } as never);
     try {
@@ -99,7 +98,7 @@ describe("edge intake", () => {
     const below = new EdgeStream(keepPart, { id: stream, slug: "slug-slug", policy: { type: "public" } });
     below.describe(spec.renditions, 250);
     const next = new RelayedLog(below.frames, { keptSegments: 20 });
-    const rules = { spec, origin: signer.address, self: stream, statements, domain, fromSequence: 0, maxCut };
+    const rules = { spec, origin: signer.address, statements, domain, fromSequence: 0, maxCut };
     const parts = { ...rules, maxBytes: 10_000, onPart: () => {}, onServed: () => {}, onSegment: () => {} };
     const intake = new EdgeIntake({ ...parts, stream: below, feed: next.feed() } as never);
     for await (const message of log.readFrom(0, new AbortController().signal)) intake.take(message);

@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
-import { OwnSegment } from "@leat/node/services/delivery/own-segment.ts";
-import { type IncomingSegment, SegmentVerifier } from "@leat/node/services/delivery/segment-verifier.ts";
+import { SegmentVerifier } from "@leat/node/services/delivery/segment-verifier.ts";
 import { PublishedLog } from "@leat/node/services/ingest/published-log.ts";
-import { OwnPartMark } from "@leat/node/services/jobs/own-part-mark.ts";
 import { packSegment } from "@leat/node/services/jobs/packed-segment.ts";
-import type { MediaMessage, SegmentEndMessage, SegmentStartMessage } from "@leat/node/wire/media/message.ts";
+import type { MediaMessage, SegmentEndMessage } from "@leat/node/wire/media/message.ts";
 import { createDomain } from "@leat/sdk/protocol/eip712.ts";
 import type { Frame } from "@leat/sdk/protocol/frame.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
@@ -27,7 +25,7 @@ const frames: Frame[] = Array.from({ length: 30 }, (_, index) => ({
   data: Uint8Array.of(index, 1, 2, 3),
 }));
 
-async function publishedMessages(isOwn = false): Promise<MediaMessage[]> {
+async function publishedMessages(): Promise<MediaMessage[]> {
   const log = new PublishedLog({
     stream,
     signer,
@@ -41,16 +39,15 @@ async function publishedMessages(isOwn = false): Promise<MediaMessage[]> {
   log.end(1);
   log.close();
   const messages: MediaMessage[] = [];
-  for await (const message of log.readFrom(0, new AbortController().signal, isOwn)) messages.push(message);
+  for await (const message of log.readFrom(0, new AbortController().signal)) messages.push(message);
   return messages;
 }
 
-function verify(messages: readonly MediaMessage[], origin = signer.address, isOwn = false) {
+function verify(messages: readonly MediaMessage[], origin = signer.address) {
   const rules = { stream, origin, statements: nativeStatements, domain, partTargetMs: 250, maxBytes: 1_000 };
-  let verifier: IncomingSegment | undefined;
+  let verifier: SegmentVerifier | undefined;
   for (const message of messages) {
-    if (message.type === "segmentStart")
-      verifier = isOwn ? new OwnSegment(message, config) : new SegmentVerifier(message, config, rules);
+    if (message.type === "segmentStart") verifier = new SegmentVerifier(message, config, rules);
     if (message.type === "frame") verifier!.push(message.frame);
     if (message.type === "partMark") verifier!.mark(message);
     if (message.type === "segmentEnd") return verifier!.finish(message);
@@ -121,46 +118,5 @@ describe("segment verifier", () => {
       const sent = [...messages.slice(0, at), markOf(part), ...messages.slice(at)];
       assert.throws(() => verify(sent), { code: "DELIVERY_PART_ALTERED" }, `${part} before ${behind}`);
     }
-  });
-
-  describe("of this node's own origin", () => {
-    it("takes the parts as their marks bring them, and packs none again", async () => {
-      const messages = await publishedMessages(true);
-      const marks = messages.filter((message) => message instanceof OwnPartMark);
-      const own = verify(messages, signer.address, true);
-      assert.equal(marks.length, 5);
-      for (const [at, { packed }] of marks.entries()) assert.equal(own.parts[at], packed);
-      assert.deepEqual(own, verify(await publishedMessages()));
-    });
-
-    it("gives a part once its next frame is there, as every edge does, and the last with the end", async () => {
-      const given = (isOwn: boolean, messages: readonly MediaMessage[]) => {
-        const [, first, ...rest] = messages as [MediaMessage, SegmentStartMessage, ...MediaMessage[]];
-        const rules = { stream, origin: signer.address, domain, partTargetMs: 250, maxBytes: 1_000 };
-        const segment = isOwn
-          ? new OwnSegment(first, config)
-          : new SegmentVerifier(first, config, { ...rules, statements: nativeStatements });
-        const steps: unknown[] = [];
-        for (const message of rest) {
-          if (message.type === "frame") steps.push(segment.push(message.frame)?.index);
-          if (message.type === "partMark") segment.mark(message);
-        }
-        return [...steps, segment.restartPart()];
-      };
-      const open = async (isOwn: boolean) => (await publishedMessages(isOwn)).slice(0, -2);
-      const seen = given(true, await open(true));
-      assert.deepEqual(seen, given(false, await open(false)));
-      assert.deepEqual([seen.filter((index) => index !== undefined), seen.at(-1)], [[0, 1, 2, 3, 2], 2]);
-    });
-
-    it("takes no mark that another process may have made, none out of turn, and no end too early", async () => {
-      const messages = await publishedMessages(true);
-      const isMark = (message: MediaMessage, part: number) => message.type === "partMark" && message.part === part;
-      const sent = messages.map((message) => (isMark(message, 4) ? ({ ...message } as MediaMessage) : message));
-      assert.throws(() => verify(sent, signer.address, true), { code: "DELIVERY_PART_ALTERED" });
-      const without = (part: number) => messages.filter((message) => !isMark(message, part));
-      assert.throws(() => verify(without(1), signer.address, true), { code: "DELIVERY_PART_ALTERED" });
-      assert.throws(() => verify(without(4), signer.address, true), { code: "DELIVERY_PART_UNMARKED" });
-    });
   });
 });
