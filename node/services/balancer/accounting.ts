@@ -1,4 +1,5 @@
 import { isCodedError } from "@leat/sdk/base/errors.ts";
+import { isBadWork } from "@leat/sdk/protocol/bad-work.ts";
 import { hubChannel } from "@leat/sdk/protocol/channel.ts";
 import { hashStatement } from "@leat/sdk/protocol/eip712.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
@@ -12,7 +13,6 @@ import {
 } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import { Mutex } from "../../kernel/mutex.ts";
-import { isBadWork } from "../../market/bad-work.ts";
 import { retailPrices } from "../../market/pricing.ts";
 import { checkLeaves, checkPixels, countUnits, priceReceipt } from "../../metering/usage.ts";
 import type { AttemptRow, JobRow, ReceiptRow } from "../../store/sql/job-store.ts";

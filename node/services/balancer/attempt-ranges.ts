@@ -1,4 +1,4 @@
-import { isBadWork } from "../../market/bad-work.ts";
+import { isBadWork } from "@leat/sdk/protocol/bad-work.ts";
 import type { AttemptRow, JobRow } from "../../store/sql/job-store.ts";
 import { BalancerError } from "./errors.ts";
 import type { JobBook } from "./job-book.ts";

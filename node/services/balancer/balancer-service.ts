@@ -1,3 +1,4 @@
+import { isBadWork } from "@leat/sdk/protocol/bad-work.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { PlaybackRequest } from "@leat/sdk/protocol/playback.ts";
 import type { RestreamTarget } from "@leat/sdk/protocol/restream.ts";
@@ -8,7 +9,6 @@ import type { CandidateLeaf, CandidateTable } from "@leat/sdk/selection/table.ts
 import { createTable, proveCandidate } from "@leat/sdk/selection/table.ts";
 import type { Startable } from "../../kernel/lifecycle.ts";
 import { TaskGroup } from "../../kernel/task-group.ts";
-import { isBadWork } from "../../market/bad-work.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { NodeRequest } from "../../wire/session/messages.ts";
 import type { Hello, TableMark, Welcome } from "../../wire/session/presence.ts";

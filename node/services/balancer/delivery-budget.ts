@@ -1,8 +1,8 @@
 import { isCodedError } from "@leat/sdk/base/errors.ts";
+import { isBadWork } from "@leat/sdk/protocol/bad-work.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import { Mutex } from "../../kernel/mutex.ts";
 import type { TaskGroup } from "../../kernel/task-group.ts";
-import { isBadWork } from "../../market/bad-work.ts";
 import { freeBytes, grantLeft, raiseGrant } from "../../metering/delivery-grants.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import { isRunning, type JobBook, type LiveJob } from "./job-book.ts";

@@ -1,7 +1,7 @@
+import { badWorkCodes } from "@leat/sdk/protocol/bad-work.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
 import { and, asc, eq, exists, gt, inArray, max, ne, or, sql } from "drizzle-orm";
-import { badWorkCodes } from "../../market/bad-work.ts";
 import type { SqlDatabase } from "./database.ts";
 import { attempts, checks, checkTotals, jobs, receipts, receiptTotals, streams } from "./schema.ts";
 import { type AttemptCost, readCosts } from "./work-costs.ts";

@@ -1,8 +1,8 @@
+import { badWorkCodes } from "@leat/sdk/protocol/bad-work.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
 import { and, eq, inArray, sql } from "drizzle-orm";
 import { union } from "drizzle-orm/pg-core";
-import { badWorkCodes } from "../../market/bad-work.ts";
 import type { Sql, SqlDatabase } from "./database.ts";
 import { attempts, checks, ledgerEntries, receipts, receiptTotals } from "./schema.ts";
 
