@@ -63,4 +63,8 @@ export const clusterTexts = {
     happened: "{operator} is not in cluster {cluster}",
     todo: "leat operator status lists the clusters that it is in",
   },
+  CLIENT_MEMBER_IS_NODE: {
+    happened: "{node} is a node, and {operator} is the operator whose it is",
+    todo: "name the operator: it is in or out with all of its nodes",
+  },
 } satisfies ErrorTexts;

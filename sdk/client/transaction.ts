@@ -64,6 +64,8 @@ export class ClientError extends CodedError<
   | { code: "CLIENT_TRANSFER_LATE"; endedAt: bigint }
   | { code: "CLIENT_MEMBER_REFUSED"; cluster: bigint; operator: Address }
   | { code: "CLIENT_MEMBER_UNKNOWN"; cluster: bigint; operator: Address }
+  /** Operators are members, their nodes are not. */
+  | { code: "CLIENT_MEMBER_IS_NODE"; node: Address; operator: Address }
   /** `what`: of whom that address is. */
   | { code: "CLIENT_RECIPIENT_KEYLESS"; recipient: Address; what: string }
   | { code: "CLIENT_CONTRACT_MISSING"; contract: string }

@@ -1,9 +1,10 @@
 import { clusterRegistryAbi } from "../../protocol/abi/cluster-registry.ts";
-import { type Address, toAddress } from "../../protocol/hex.ts";
+import { operatorRegistryAbi } from "../../protocol/abi/operator-registry.ts";
+import { type Address, toAddress, zeroAddress } from "../../protocol/hex.ts";
 import { changeCluster } from "../cluster-call.ts";
 import { assertCluster } from "../clusters.ts";
 import type { LeatClient } from "../create-client.ts";
-import type { Done } from "../transaction.ts";
+import { ClientError, type Done } from "../transaction.ts";
 
 export interface Membership {
   readonly cluster: bigint;
@@ -63,24 +64,36 @@ export function leaveCluster(client: LeatClient, cluster: bigint): Promise<Done>
 
 /**
  * The calling owner of a cluster approves an operator, before or after it accepts.
- * @throws CLIENT_CLUSTER_UNKNOWN, CLIENT_CLUSTER_NOT_OWNER
+ * @throws CLIENT_CLUSTER_UNKNOWN, CLIENT_CLUSTER_NOT_OWNER, CLIENT_MEMBER_IS_NODE
  */
-export function acceptMember(
+export async function acceptMember(
   client: LeatClient,
   input: { readonly cluster: bigint; readonly operator: Address },
 ): Promise<Done> {
+  await assertNoNode(client, input.operator);
   return changeCluster(client, input.cluster, "setApproval", [input.cluster, input.operator, true]);
 }
 
 /**
  * The calling owner of a cluster keeps an operator out, open or not, until it is approved.
- * @throws CLIENT_CLUSTER_UNKNOWN, CLIENT_CLUSTER_NOT_OWNER
+ * @throws CLIENT_CLUSTER_UNKNOWN, CLIENT_CLUSTER_NOT_OWNER, CLIENT_MEMBER_IS_NODE
  */
-export function refuseMember(
+export async function refuseMember(
   client: LeatClient,
   input: { readonly cluster: bigint; readonly operator: Address },
 ): Promise<Done> {
+  await assertNoNode(client, input.operator);
   return changeCluster(client, input.cluster, "setApproval", [input.cluster, input.operator, false]);
+}
+
+/** A node's address stands everywhere, and the registry takes any: its operator would stay in, or out. */
+async function assertNoNode({ publicClient, deployment }: LeatClient, account: Address): Promise<void> {
+  const contract = { address: deployment.operatorRegistry, abi: operatorRegistryAbi } as const;
+  const operator = toAddress(
+    await publicClient.readContract({ ...contract, functionName: "operatorOf", args: [account] }),
+  );
+  if (operator === zeroAddress || operator === account) return;
+  throw new ClientError({ code: "CLIENT_MEMBER_IS_NODE", node: account, operator });
 }
 
 async function listAccepted(

@@ -62,8 +62,17 @@ export function renderMoney(
     })),
   );
   if (reserves.length === 0) return `${pools}\n\nNothing is reserved for anybody.`;
-  const rows = reserves.map((one) => ({ "reserved for": one.channel.payee, ...showReserve(tokens, one) }));
+  const rows = reserves.map((one) => ({
+    "reserved for": one.channel.payee,
+    "and a share for": renderThird(one.channel),
+    ...showReserve(tokens, one),
+  }));
   return `${pools}\n\n${renderTable(rows)}`;
+}
+
+/** Balancers promise without one. Whoever has the key of one may promise otherwise. */
+function renderThird({ cluster, clusterPpm }: CollectStatus["channel"]): string {
+  return cluster === 0n ? "-" : `cluster ${cluster}, ${percent(clusterPpm)}`;
 }
 
 function percent(ppm: number): string {

@@ -131,6 +131,10 @@ describe("cli/commands cluster", function () {
     assert.deepEqual([out.approved, out.refused], [false, true]);
     const kept = (await accept("operator", "1")).error!;
     assert.deepEqual([kept.code, kept.operator], ["CLIENT_MEMBER_REFUSED", operator!.address]);
+    for (const way of ["approve", "refuse"]) {
+      const { operator: whose } = await refused("CLIENT_MEMBER_IS_NODE", "owner", way, "1", node!.address);
+      assert.equal(whose, operator!.address);
+    }
     const early = await done("owner", "approve", "1", heir!.address);
     assert.deepEqual([early.accepted, early.approved], [false, true]);
     const { owner: whose, account } = await refused("CLIENT_CLUSTER_NOT_OWNER", "heir", "approve", "1", heir!.address);
