@@ -248,7 +248,7 @@ describe("cli/commands cluster", function () {
     const { stdout } = await runLeat(...withSettings(words));
     assert.ok(stdout.includes(`(then "leat cluster release 1 USDC --payee ${node!.address}")`), stdout);
     await refused("CLIENT_THAW_RUNNING", "owner", "release", "1", "USDC", ...to);
-    assert.match(await told(), new RegExp(`^USDC +3\n\n.*\n${node!.address} +USDC +1 +2 until .* +0$`, "m"));
+    assert.match(await told(), new RegExp(`^USDC +3\n\n.*\n${node!.address} +- +USDC +1 +2 until .* +0$`, "m"));
     await pass(HOUR + 1);
     assert.deepEqual(await money("balancer", "release", "1", "USDC"), [usdc(1), "0", usdc(5)]);
     await refused("CLIENT_CLUSTER_NOT_OWNER", "balancer", "withdraw", "1", "1", "USDC");
