@@ -31,7 +31,7 @@ const STREAMS = 10;
 const crowdSize: SoakCrowdArguments = { hlsViewers: 24, whepViewers: 6 };
 /** So often the oldest stream ends and another begins. */
 const TURN_OVER_MS = 20_000;
-const SAMPLES = 60;
+const SAMPLES = 120;
 const nodeNames: readonly NodeName[] = ["balancer", "node-a", "node-b", "node-c", "buyer"];
 const leat = join(import.meta.dirname, "../../../../node/cli/main.ts");
 

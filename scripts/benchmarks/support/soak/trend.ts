@@ -13,13 +13,13 @@ export interface Trend {
 /** Caches fill and code is compiled in this part of the time. */
 const WARM_UP = 0.4;
 /** Samples of a stretch. What comes and goes within it says nothing of what is never let go, and would hide that. */
-const STRETCH = 4;
-/** A wandering level gives lines that rise by up to 3.5 of its deviations: a ramp has nothing else. */
-const NOISES = 5;
+const STRETCH = 8;
+/** A level that steps up once gives lines that rise by up to seven of their deviations: a ramp has nothing else. */
+const NOISES = 7;
 /** Growth over the judged time that is nothing to worry about, whatever the noise. */
 const floors: Readonly<Record<Figure, number>> = { heldMb: 2, residentMb: 20, descriptors: 6, processes: 2 };
 
-/** Samples in their order, evenly spaced; at least 30. */
+/** Samples in their order, evenly spaced; a hundred and more. */
 export function judgeTrend(samples: readonly NodeSample[], figure: Figure): Trend {
   const judged = leastOfStretches(samples.slice(Math.floor(samples.length * WARM_UP)), figure);
   const [times, values] = [judged.map(({ atS }) => atS), judged.map((sample) => sample[figure])];
