@@ -46,7 +46,7 @@ export const ingestOptions = Type.Object(
       default: 6,
       minimum: 3,
       maximum: 200,
-      description: "The same while no edge takes the stream: the first to come begins with so many",
+      description: "The same while no edge of another node takes the stream: the first to come begins with so many",
     }),
     audioWaitMs: Type.Integer({
       default: 500,
