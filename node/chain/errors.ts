@@ -4,6 +4,8 @@ import { BaseError, ContractFunctionRevertedError, InsufficientFundsError, Respo
 
 export class ChainError extends CodedError<
   | { code: "CHAIN_UNREACHABLE"; method: string; reason: string }
+  /** It answered, and will not do it. */
+  | { code: "CHAIN_CALL_REFUSED"; method: string; reason: string }
   | { code: "CHAIN_WRONG"; wanted: number; found: number }
   | { code: "CHAIN_REVERTED"; method: string; reason: string; transaction?: Hex }
   | { code: "CHAIN_GAS_MISSING"; address: Address; balance?: bigint; needed?: bigint }

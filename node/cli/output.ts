@@ -78,6 +78,8 @@ export function reportError(error: unknown, json: boolean): number {
 
 /** By name: whoever asks for help must not wait until viem is loaded. */
 const endpointFailures = ["HttpRequestError", "TimeoutError", "RpcRequestError"];
+/** It answered. */
+const ANSWERED = "RpcRequestError";
 
 /** What the chain's endpoint did, where it did not answer as one. Its address may hold a key and is left out. */
 function endpointFailureOf(error: unknown): CodedError<ErrorDetail> | undefined {
@@ -87,7 +89,11 @@ function endpointFailureOf(error: unknown): CodedError<ErrorDetail> | undefined 
   const { body, details } = at as { body?: { method?: string }; details?: string };
   const said = (details ?? at.message).split("\n")[0]!.replace(/\b[a-z]{2,5}:\/\/\S+/g, "URL");
   return new CodedError(
-    { code: "CHAIN_UNREACHABLE", method: body?.method ?? "a call", reason: said },
+    {
+      code: at.name === ANSWERED ? "CHAIN_CALL_REFUSED" : "CHAIN_UNREACHABLE",
+      method: body?.method ?? "a call",
+      reason: said,
+    },
     { cause: error },
   );
 }

@@ -6,6 +6,10 @@ export const chainTexts = {
     happened: "no endpoint of the chain answers {method} ({reason})",
     todo: "look at chain.rpcUrls, and name a second endpoint there",
   },
+  CHAIN_CALL_REFUSED: {
+    happened: "the chain's endpoint refuses {method}: {reason}",
+    todo: "ask another one by chain.rpcUrls if that looks wrong",
+  },
   CHAIN_WRONG: {
     happened: "the endpoint is of chain {found}, and the network file is of chain {wanted}",
     todo: "correct chain.rpcUrls or name another --network",
@@ -48,6 +52,14 @@ export const chainTexts = {
   CLIENT_DISPLACED: {
     happened: "{method} did not happen: another transaction of the account, {by}, took the place of {transaction}",
     todo: "if nobody meant it to, look who else has this key; else repeat the command, and let nothing else send by this key meanwhile",
+  },
+  CLIENT_GAS_MISSING: {
+    happened: "{account} has too little of the chain's own token to pay for {method}: nothing was sent",
+    todo: "send some to it, and repeat the command",
+  },
+  CLIENT_KEY_BUSY: {
+    happened: "another transaction by the key of {account} came in between: {method} was not sent",
+    todo: "repeat the command once the other one is done",
   },
   CLIENT_UNCONFIRMED: {
     happened: "{method} was sent as {transaction} and is in no block yet",

@@ -23,6 +23,10 @@ export const clusterTexts = {
       "{balancer} is a balancer of cluster {cluster} or was one before, and a key that was removed cannot come back",
     todo: "name each key once; make another with leat keys create",
   },
+  CLIENT_BALANCER_TWICE: {
+    happened: "{balancer} is named twice",
+    todo: "name each key once",
+  },
   CLIENT_BALANCER_UNKNOWN: {
     happened: "{balancer} is no balancer of cluster {cluster} now",
     todo: "leat cluster show lists those that are",

@@ -27,7 +27,7 @@ export const commandTexts = {
   CLI_PAYEE_UNKNOWN: {
     happened:
       "{payee} is no operator's node, so nobody could collect what is reserved for it, and it comes back by a thaw alone",
-    todo: "correct --payee, or name a cluster by --cluster; --force reserves all the same",
+    todo: 'correct --payee ("leat buyer" takes a cluster too, by --cluster); --force reserves all the same',
   },
   CLI_ENDPOINT_INVALID: {
     happened: "{endpoint} is no address of a node: wanted is {wanted}",

@@ -26,6 +26,10 @@ export class ClientError extends CodedError<
   | { code: "CLIENT_REVERTED"; method: string; reason: string; transaction?: Hex }
   /** Another transaction of the account took its place: nothing of this one happened. */
   | { code: "CLIENT_DISPLACED"; method: string; transaction: Hex; by: Hex }
+  /** The account cannot pay the network for it: nothing was sent. */
+  | { code: "CLIENT_GAS_MISSING"; account: Address; method: string }
+  /** Something else sends by the account at this moment: nothing was sent. */
+  | { code: "CLIENT_KEY_BUSY"; account: Address; method: string }
   /** Sent, and in no block yet: it may still happen. */
   | { code: "CLIENT_UNCONFIRMED"; method: string; transaction: Hex }
   | {
@@ -52,6 +56,7 @@ export class ClientError extends CodedError<
   | { code: "CLIENT_BALANCERS_TOO_MANY"; maximum: bigint }
   /** It is, or was, a balancer key of that cluster. */
   | { code: "CLIENT_BALANCER_USED"; cluster: bigint; balancer: Address }
+  | { code: "CLIENT_BALANCER_TWICE"; balancer: Address }
   | { code: "CLIENT_BALANCER_UNKNOWN"; cluster: bigint; balancer: Address }
   /** Shares in millionths of a payment. */
   | { code: "CLIENT_SHARE_TOO_LARGE"; maximumPpm: bigint; foundPpm: bigint }
@@ -99,7 +104,8 @@ export interface Write<A extends Abi, N extends ContractFunctionName<A, "nonpaya
 /**
  * Simulates, sends and waits. The same call at a higher fee counts as this one.
  *
- * @throws ClientError CLIENT_REVERTED with the contract's own error name, CLIENT_DISPLACED, CLIENT_UNCONFIRMED
+ * @throws ClientError CLIENT_REVERTED with the contract's own error name, CLIENT_GAS_MISSING, CLIENT_KEY_BUSY,
+ * CLIENT_DISPLACED, CLIENT_UNCONFIRMED
  */
 export async function write<const A extends Abi, N extends ContractFunctionName<A, "nonpayable" | "payable">>(
   client: LeatClient,
@@ -111,7 +117,10 @@ export async function write<const A extends Abi, N extends ContractFunctionName<
   await publicClient.simulateContract({ ...plain, account: signer.address }).catch((cause) => {
     throw revertOf(cause, plain.functionName);
   });
-  const sent = await signer.sendCall({ to: plain.address, data: encodeFunctionData(plain) });
+  const toSend = { to: plain.address, data: encodeFunctionData(plain) };
+  const sent = await signer.sendCall(toSend).catch((cause) => {
+    throw sendingFailureOf(cause, signer.address, plain.functionName);
+  });
   const receipt = await confirm(client, plain.functionName, sent);
   const { transactionHash: transaction, blockNumber } = receipt;
   if (receipt.status !== "success") {
@@ -137,6 +146,22 @@ async function confirm(
     });
   if (replaced === undefined || replaced.reason === "repriced") return receipt;
   throw new ClientError({ code: "CLIENT_DISPLACED", method, transaction, by: receipt.transactionHash });
+}
+
+/** What an endpoint says when it takes no transaction, as viem and ethers hand it on: it has words for it, and no code. */
+function sendingFailureOf(error: unknown, account: Address, method: string): unknown {
+  const said: string[] = [];
+  for (let at = error; at instanceof Error; at = at.cause) {
+    said.push(at.message, String((at as { code?: unknown }).code), String((at as { details?: unknown }).details));
+  }
+  const all = said.join("\n");
+  if (/insufficient[ _]funds/i.test(all)) {
+    return new ClientError({ code: "CLIENT_GAS_MISSING", account, method }, { cause: error });
+  }
+  if (/underpriced|nonce too low|nonce_expired|nonce has already been used/i.test(all)) {
+    return new ClientError({ code: "CLIENT_KEY_BUSY", account, method }, { cause: error });
+  }
+  return error;
 }
 
 function revertOf(error: unknown, method: string): unknown {

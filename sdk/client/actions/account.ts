@@ -1,4 +1,10 @@
-import { erc20Abi } from "viem";
+import {
+  AbiDecodingDataSizeTooSmallError,
+  BaseError,
+  ContractFunctionRevertedError,
+  ContractFunctionZeroDataError,
+  erc20Abi,
+} from "viem";
 import { paymentEscrowAbi } from "../../protocol/abi/payment-escrow.ts";
 import { type Channel, channelId, hubChannel } from "../../protocol/channel.ts";
 import { type Address, type Hex, isHex, toAddress } from "../../protocol/hex.ts";
@@ -18,9 +24,17 @@ export function tokenAddress(client: LeatClient, token: string): Address {
   return toAddress(token);
 }
 
+/** @throws CLIENT_TOKEN_UNKNOWN where there is no token at that address */
 export async function getDecimals(client: LeatClient, token: Address): Promise<number> {
-  return client.publicClient.readContract({ address: token, abi: erc20Abi, functionName: "decimals" });
+  const call = { address: token, abi: erc20Abi, functionName: "decimals" } as const;
+  return client.publicClient.readContract(call).catch((cause) => {
+    const isNone = cause instanceof BaseError && cause.walk(isNoAnswer) !== null;
+    throw isNone ? new ClientError({ code: "CLIENT_TOKEN_UNKNOWN", token }, { cause }) : cause;
+  });
 }
+
+const noAnswers = [ContractFunctionZeroDataError, ContractFunctionRevertedError, AbiDecodingDataSizeTooSmallError];
+const isNoAnswer = (error: unknown) => noAnswers.some((kind) => error instanceof kind);
 
 export async function balanceShort(
   client: LeatClient,

@@ -9,7 +9,7 @@ import { callClusters, changeCluster } from "../cluster-call.ts";
 import { assertCluster, countClusters } from "../clusters.ts";
 import type { LeatClient } from "../create-client.ts";
 import { soon } from "../token-signatures.ts";
-import { addressOf, type Done } from "../transaction.ts";
+import { addressOf, ClientError, type Done } from "../transaction.ts";
 
 /** Who finds a cluster, and who comes in. */
 export interface ClusterAccess {
@@ -30,13 +30,16 @@ export interface ClusterInput extends Partial<ClusterAccess> {
 
 /**
  * Creates a cluster owned by the caller: listed and open unless the input says otherwise.
- * @throws CLIENT_SHARE_TOO_LARGE, CLIENT_TERMS_TOO_LONG, CLIENT_BALANCERS_TOO_MANY, CLIENT_BALANCER_USED
+ * @throws CLIENT_SHARE_TOO_LARGE, CLIENT_TERMS_TOO_LONG, CLIENT_BALANCERS_TOO_MANY, CLIENT_BALANCER_TWICE
  */
 export async function createCluster(
   client: LeatClient,
   input: ClusterInput,
 ): Promise<Done & { readonly cluster: bigint; readonly account: Address }> {
   const { terms, balancers, listed = true, approval = false, sharePpm = 0 } = input;
+  const addresses = balancers.map(({ address }) => address);
+  const twice = addresses.find((address, at) => addresses.indexOf(address) !== at);
+  if (twice !== undefined) throw new ClientError({ code: "CLIENT_BALANCER_TWICE", balancer: twice });
   // A proof names the id that it is for; where somebody else is faster the transaction fails and can be repeated.
   const expected = (await countClusters(client)) + 1n;
   const proofs = await proveBalancers(client, expected, balancers);

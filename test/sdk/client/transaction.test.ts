@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { JsonRpcProvider, Wallet } from "ethers";
 import { createWalletClient, erc20Abi, http } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { foundry } from "viem/chains";
@@ -103,5 +104,25 @@ describe("transactions of the client", () => {
       owners.map(toAddress),
       creators.map(({ address }) => address),
     );
+  });
+
+  it("says who lacks gas, and that the key is busy, where an endpoint takes no transaction", async () => {
+    const key = await anvil.key(1);
+    const account = privateKeyToAccount(bytesToHex(key.secret));
+    const client = createClient({ rpcUrl: proxy.url, deployment: anvil.deployment, account, pollMs: 20 });
+    for (const message of ["replacement transaction underpriced", "nonce too low"]) {
+      const rule = proxy.fault("eth_sendRawTransaction", { kind: "error", code: -32_000, message });
+      await assert.rejects(approve(client), {
+        detail: { code: "CLIENT_KEY_BUSY", account: key.address, method: "approve" },
+      });
+      rule.remove();
+    }
+    await anvil.testClient.setBalance({ address: key.address, value: 0n });
+    const poor = { detail: { code: "CLIENT_GAS_MISSING", account: key.address, method: "approve" } };
+    await assert.rejects(approve(client), poor);
+    const wallet = new Wallet(bytesToHex(key.secret), new JsonRpcProvider(proxy.url));
+    const byEthers = createClient({ rpcUrl: proxy.url, deployment: anvil.deployment, account: wallet, pollMs: 20 });
+    await assert.rejects(approve(byEthers), poor);
+    wallet.provider!.destroy();
   });
 });

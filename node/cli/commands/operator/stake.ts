@@ -12,6 +12,7 @@ import {
   withdrawSponsored,
   withdrawStake,
 } from "@leat/sdk/client/actions/stake.ts";
+import { assertCluster } from "@leat/sdk/client/clusters.ts";
 import type { Done } from "@leat/sdk/client/transaction.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import type { Command } from "commander";
@@ -71,6 +72,8 @@ function registerOwn(operator: Command): void {
       const maximumSharePpm = readShare(flags.maximumShare);
       const beneficiary = flags.beneficiary === undefined ? undefined : readAddress(flags.beneficiary, "--beneficiary");
       const { client, key, settings, parse } = await openActing(command, 1, flags);
+      // One that was named: 0 is none, and nobody joins twice.
+      if (cluster !== undefined) await assertCluster(client, cluster);
       const node = await loadKeyFile(settings.node.keyFile);
       const stake = parse(amount);
       const { push: pushPayouts = false } = flags;

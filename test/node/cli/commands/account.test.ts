@@ -95,6 +95,26 @@ describe("cli/commands buyer and operator", () => {
     }
   });
 
+  it("takes no address for a token's where none answers as one", async () => {
+    for (const token of [`0x${"11".repeat(20)}`, anvil.deployment.escrow]) {
+      const { code, answer } = await leat("buyer", "deposit", "1", token);
+      const error = answer.error as Record<string, unknown>;
+      assert.deepEqual([code, error.code, error.token], [1, "CLIENT_TOKEN_UNKNOWN", token]);
+    }
+  });
+
+  it("says what the chain's endpoint refuses, and does not call that away", async () => {
+    const proxy = await openRpcProxy(anvil.rpcUrl);
+    try {
+      proxy.fault("eth_getLogs", { kind: "error", code: -32_602, message: "query returns too much" });
+      const { code, answer } = await leat("buyer", "status", "--chain.rpcUrls", proxy.url);
+      const { code: said, reason } = answer.error as Record<string, unknown>;
+      assert.deepEqual([code, said, reason], [1, "CHAIN_CALL_REFUSED", "query returns too much"]);
+    } finally {
+      await proxy.close();
+    }
+  });
+
   it("says that the chain does not answer, or is another, in a line without the endpoint's address", async function () {
     this.timeout(30_000);
     const gone = await leat("buyer", "status", "--chain.rpcUrls", "http://127.0.0.1:1/key-of-mine");

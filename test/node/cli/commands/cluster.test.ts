@@ -78,7 +78,7 @@ describe("cli/commands cluster", function () {
     await refused("KEY_FILE_MISSING", "owner", "create", ...terms, "--balancer-key", fileOf("nobody"));
     await refused("CLI_USAGE", "owner", "create", ...terms, "--balancer-key", "--approval");
     const twice = ["--balancer-key", fileOf("balancer"), "--balancer-key", fileOf("balancer")];
-    const used = await refused("CLIENT_BALANCER_USED", "owner", "create", ...terms, ...twice);
+    const used = await refused("CLIENT_BALANCER_TWICE", "owner", "create", ...terms, ...twice);
     assert.equal(used.balancer, balancer!.address);
     const { stdout: none } = await runLeat(...withSettings(["cluster", "show", "1"]), "--json");
     assert.deepEqual([JSON.parse(none).error.code, JSON.parse(none).error.count], ["CLIENT_CLUSTER_UNKNOWN", "0"]);

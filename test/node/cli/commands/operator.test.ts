@@ -68,6 +68,8 @@ describe("cli/commands operator", function () {
     await refused("UNITS_AMOUNT_INVALID", "owner", "join", "a lot", "--endpoint", "https://n.example");
     await refused("CLIENT_BALANCE_SHORT", "owner", "join", "501", "--endpoint", "https://n.example");
     await refused("CLI_ENDPOINT_INVALID", "owner", "join", "150", "--endpoint", "nonsense");
+    const joiningNone = ["150", "--endpoint", "https://n.example", "--cluster", "0"];
+    await refused("CLIENT_CLUSTER_UNKNOWN", "owner", "join", ...joiningNone);
     for (const command of [
       ["thaw", "1"],
       ["set-payout", manager!.address],
