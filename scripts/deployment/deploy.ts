@@ -131,7 +131,7 @@ async function carryOut(work: Work, out: string): Promise<DeployResult> {
     await journal.begin({ planHash: plan.hash, firstNonce: plan.settings.firstNonce, deployedAtBlock });
   }
   const { ceilingWei } = cost;
-  await runToDepth(plan, { ...run, ceilingWei }, network.confirmedDepth, command.patienceMs);
+  await runToDepth(plan, { ...run, ceilingWei }, network.confirmedDepth, command.patienceMs, io.say);
   const { checks } = await verifyDeployment(publicClient, plan, deployedAtBlock);
   await writeFileAtomic(out, text);
   io.say(`${checks} facts read back from the chain; wrote ${out}`);
@@ -189,14 +189,23 @@ async function prepare(work: Work): Promise<{ plan: Plan; run: RunOptions; deplo
 }
 
 /** Until all of it stands so deep that it stays: what a reorganisation took out is sent again. */
-async function runToDepth(plan: Plan, run: RunOptions, depth: number, patienceMs: number): Promise<void> {
+async function runToDepth(
+  plan: Plan,
+  run: RunOptions,
+  depth: number,
+  patienceMs: number,
+  say: (text: string) => void,
+): Promise<void> {
   let silent = run;
   for (let round = 0; round < maxRounds; round += 1) {
     const receipts = await runPlan(plan, silent);
     const newest = receipts.at(-1)!;
-    if (await waitForDepth(run, newest.blockNumber + BigInt(depth), patienceMs)) {
-      const block = await ask("eth_getBlockByNumber", run.publicClient.getBlock({ blockNumber: newest.blockNumber }));
-      if (block.hash === newest.blockHash) return;
+    const block = newest.blockNumber + BigInt(depth);
+    // A chain of one's own may make none by itself.
+    if (round === 0 && depth > 0) say(`wait for block ${block}, ${depth} behind the last step's`);
+    if (await waitForDepth(run, block, patienceMs)) {
+      const found = await ask("eth_getBlockByNumber", run.publicClient.getBlock({ blockNumber: newest.blockNumber }));
+      if (found.hash === newest.blockHash) return;
     }
     silent = { ...run, onStep: undefined };
   }
