@@ -90,8 +90,10 @@ async function run(options: NetworkOptions): Promise<number> {
     }
     return exitCode;
   } finally {
+    say("stop");
     await network.stop();
     await unlock();
+    say(`stopped; what it was is kept in ${options.dataDir}`);
   }
 }
 
