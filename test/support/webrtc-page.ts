@@ -19,10 +19,26 @@ export async function playWhep(page: Page, url: string): Promise<void> {
   }, url);
 }
 
-/** Publishes the browser's camera and microphone by WHIP, candidates after the offer; gives the session's address. */
-export function publishWhip(page: Page, url: string): Promise<string> {
+/** What a server says to an offer: where the session is, or why there is none. */
+export type Answered =
+  | { readonly session: string }
+  | { readonly session: undefined; readonly status: number; readonly reason: string };
+
+/** Publishes the browser's camera and microphone by WHIP; gives the session's address. */
+export async function publishWhip(page: Page, url: string): Promise<string> {
+  await page.evaluate(async () => {
+    const wanted = { video: { width: 640, height: 360 }, audio: true };
+    Object.assign(window, { media: await navigator.mediaDevices.getUserMedia(wanted) });
+  });
+  const answered = await publishMedia(page, url);
+  if (answered.session === undefined) throw new Error(`${answered.status} ${answered.reason}`);
+  return answered.session;
+}
+
+/** Publishes what the page calls `media` by WHIP, candidates after the offer. */
+export function publishMedia(page: Page, url: string): Promise<Answered> {
   return page.evaluate(async (address) => {
-    const media = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 360 }, audio: true });
+    const { media } = window as unknown as { media: MediaStream };
     const peer = new RTCPeerConnection();
     const candidates: string[] = [];
     const gathered = new Promise<void>((resolve) => {
@@ -39,7 +55,10 @@ export function publishWhip(page: Page, url: string): Promise<string> {
       body: offer.sdp!,
     });
     const sdp = await response.text();
-    if (response.status !== 201) throw new Error(`${response.status} ${sdp}`);
+    if (response.status !== 201) {
+      peer.close();
+      return { session: undefined, status: response.status, reason: sdp };
+    }
     const session = new URL(response.headers.get("location")!, address).href;
     await peer.setLocalDescription(offer);
     await peer.setRemoteDescription({ type: "answer", sdp });
@@ -51,6 +70,6 @@ export function publishWhip(page: Page, url: string): Promise<string> {
     const patched = await fetch(session, { method: "PATCH", headers, body: fragment });
     if (patched.status !== 204) throw new Error(`${patched.status} ${await patched.text()}`);
     Object.assign(window, { peer });
-    return session;
+    return { session };
   }, url);
 }

@@ -1,4 +1,6 @@
+import { execFile } from "node:child_process";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { writePattern } from "@leat/transcoder/tools/media.ts";
 
 /** What every publisher of the matrix shows: each picture carries its number, and a flash and a beep come together. */
@@ -12,17 +14,35 @@ export const SECOND = 90_000;
 /** A publisher comes, drops, and comes back. */
 export type Coming = "first" | "second";
 
-export type PatternFiles = Readonly<Record<Coming, string>>;
+/** The same pattern in two files. */
+export interface PatternFile {
+  /** As encoders make it by themselves: pictures refer to later ones. With AAC. */
+  readonly flv: string;
+  /** As calls have it: no picture refers to a later one. With Opus. */
+  readonly mp4: string;
+}
+
+export type PatternFiles = Readonly<Record<Coming, PatternFile>>;
+
+const run = promisify(execFile);
 
 export async function writePatternFiles(directory: string): Promise<PatternFiles> {
-  const { width, height, fps, flashEveryS } = shape;
-  const pattern = { width, height, fps, flashEveryS, durationS: LONGEST_S, videoBitrate: 600_000 };
-  const files = { first: join(directory, "first.flv"), second: join(directory, "second.flv") };
-  await Promise.all([
-    writePattern(files.first, pattern),
-    writePattern(files.second, { ...pattern, firstNumber: SECOND }),
+  const [first, second] = await Promise.all([
+    writePatternFile(join(directory, "first"), 0),
+    writePatternFile(join(directory, "second"), SECOND),
   ]);
-  return files;
+  return { first, second };
+}
+
+async function writePatternFile(path: string, firstNumber: number): Promise<PatternFile> {
+  const { width, height, fps, flashEveryS } = shape;
+  const pattern = { width, height, fps, flashEveryS, firstNumber, durationS: LONGEST_S, videoBitrate: 600_000 };
+  const [flv, plain, mp4] = [`${path}.flv`, `${path}-plain.flv`, `${path}.mp4`];
+  await writePattern(flv, pattern);
+  await writePattern(plain, { ...pattern, bFrames: 0 });
+  const copied = ["-c:v", "copy", "-c:a", "libopus", "-b:a", "96k", "-movflags", "faststart", mp4];
+  await run("ffmpeg", ["-v", "error", "-nostdin", "-y", "-i", plain, ...copied]);
+  return { flv, mp4 };
 }
 
 /** How far a picture is from the newest flash that began at or before it, or the next one where that is nearer, ms. */

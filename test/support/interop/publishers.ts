@@ -7,6 +7,8 @@ import { type Coming, type PatternFiles, shape } from "./pattern.ts";
 export interface Publishing {
   /** Rejects where it has no more to send. */
   readonly spent: Promise<never>;
+  /** How many pictures of its file it did not send so far, by its own count. */
+  leftOut(): Promise<number>;
   /** Cuts it off as a lost network or a crash would: without a word. */
   drop(): Promise<void>;
 }
@@ -18,10 +20,10 @@ export interface PublishScene {
 }
 
 /** A program of others, and one of the ways in. */
-export interface Way {
+export interface Way<Scene extends PublishScene = PublishScene> {
   readonly name: string;
   readonly urlOf: (created: CreatedStream) => string | undefined;
-  readonly start: (scene: PublishScene) => Publishing;
+  readonly start: (scene: Scene) => Publishing;
 }
 
 const encoded = [
@@ -31,6 +33,7 @@ const encoded = [
 const rtmp = (scheme: string) => (created: CreatedStream) =>
   created.ingestUrls.find((url) => url.startsWith(`${scheme}:`));
 const srt = ({ srtUrls }: CreatedStream) => srtUrls[0];
+export const whip = ({ whipUrls }: CreatedStream) => whipUrls[0];
 
 export const ways: readonly Way[] = [
   { name: "ffmpeg by RTMP", urlOf: rtmp("rtmp"), start: byFfmpeg("flv") },
@@ -47,7 +50,7 @@ export const ways: readonly Way[] = [
 /** The ffmpeg program, with its encoder's own pictures that refer to later ones. */
 function byFfmpeg(format: "flv" | "mpegts") {
   return ({ url, coming, files }: PublishScene) =>
-    keepRunning("ffmpeg", ["-v", "error", "-nostdin", "-re", "-i", files[coming], ...encoded, "-f", format, url]);
+    keepRunning("ffmpeg", ["-v", "error", "-nostdin", "-re", "-i", files[coming].flv, ...encoded, "-f", format, url]);
 }
 
 /** Paced by its sink: a muxer that is given pictures late puts them where the sound has come to. */
@@ -55,7 +58,7 @@ function byGstreamer(sink: string) {
   return ({ url, coming, files }: PublishScene) => {
     const patient = "queue max-size-time=3000000000 max-size-buffers=0 max-size-bytes=0";
     const pipeline = [
-      `-q filesrc location=${files[coming]} ! decodebin name=from`,
+      `-q filesrc location=${files[coming].flv} ! decodebin name=from`,
       `from. ! queue ! videoconvert ! videorate ! video/x-raw,framerate=${shape.fps}/1`,
       `! x264enc speed-preset=veryfast key-int-max=30 bitrate=600 ! h264parse ! ${patient} ! to.`,
       `from. ! queue ! audioconvert ! audioresample ! avenc_aac ! aacparse ! ${patient} ! to.`,
@@ -82,6 +85,7 @@ function keepRunning(program: string, flags: readonly string[]): Publishing {
   })();
   return {
     spent: spent.promise,
+    leftOut: async () => 0,
     async drop() {
       isOver = true;
       child.kill("SIGKILL");
