@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { fileURLToPath } from "node:url";
 import type { CreatedStream } from "../../../sdk/client/actions/streams.ts";
 import { type Coming, type PatternFiles, shape } from "./pattern.ts";
 
@@ -34,6 +35,7 @@ const rtmp = (scheme: string) => (created: CreatedStream) =>
   created.ingestUrls.find((url) => url.startsWith(`${scheme}:`));
 const srt = ({ srtUrls }: CreatedStream) => srtUrls[0];
 export const whip = ({ whipUrls }: CreatedStream) => whipUrls[0];
+const whipMuxer = fileURLToPath(new URL("../whip-publisher.ts", import.meta.url));
 
 export const ways: readonly Way[] = [
   { name: "ffmpeg by RTMP", urlOf: rtmp("rtmp"), start: byFfmpeg("flv") },
@@ -45,6 +47,7 @@ export const ways: readonly Way[] = [
     start: byGstreamer("flvmux name=to streamable=true ! rtmp2sink location"),
   },
   { name: "GStreamer by SRT", urlOf: srt, start: byGstreamer("mpegtsmux name=to alignment=7 ! srtsink uri") },
+  { name: "FFmpeg 8's muxer by WHIP", urlOf: whip, start: byWhipMuxer },
 ];
 
 /** The ffmpeg program, with its encoder's own pictures that refer to later ones. */
@@ -66,6 +69,10 @@ function byGstreamer(sink: string) {
     ];
     return keepRunning("gst-launch-1.0", pipeline.join(" ").split(" "));
   };
+}
+
+function byWhipMuxer({ url, coming, files }: PublishScene): Publishing {
+  return keepRunning(process.execPath, [whipMuxer, files[coming].mp4, url]);
 }
 
 function keepRunning(program: string, flags: readonly string[]): Publishing {
