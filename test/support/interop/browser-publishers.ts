@@ -1,6 +1,9 @@
+import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { waitFor } from "../e2e-stream.ts";
 import { publishMedia } from "../webrtc-page.ts";
+import { players } from "./browser-page.ts";
+import { bundleScript } from "./bundle-script.ts";
 import { shape } from "./pattern.ts";
 import { type Publishing, type PublishScene, type Way, whip } from "./publishers.ts";
 
@@ -11,25 +14,69 @@ export interface PageScene extends PublishScene {
 
 export type PageWay = Way<PageScene>;
 
-/** Says whether the server took it: whoever was there before holds the stream for three seconds after its last picture. */
-type Publish = (page: Page, url: string) => Promise<boolean>;
+/** Whoever publishes a page's `media`, and leaves its connection there as `peer`. */
+interface Publisher {
+  /** What the page needs of it. */
+  readonly script?: () => Promise<string>;
+  /** Says whether the server took it: whoever was there before holds the stream for three seconds after its last picture. */
+  readonly publish: (page: Page, url: string) => Promise<boolean>;
+}
 
 const HELD = 409;
 const LIMIT_MS = 30_000;
+const clientFile = join(players, "@eyevinn/whip-web-client/dist/whip-client.modern.js");
 
 /** What publishes from a page of Chromium. */
 export const pageWays: readonly PageWay[] = [
-  { name: "Chromium by WHIP", urlOf: whip, start: fromPage(publishByBrowser) },
+  { name: "Chromium by WHIP", urlOf: whip, start: fromPage({ publish: publishByBrowser }) },
+  {
+    name: "whip-web-client by WHIP",
+    urlOf: whip,
+    start: fromPage({ script: () => bundleScript(clientFile, "whipWebClient"), publish: publishByClient }),
+  },
 ];
 
 async function publishByBrowser(page: Page, url: string): Promise<boolean> {
   const answered = await publishMedia(page, url);
-  if (answered.session !== undefined) return true;
-  if (answered.status === HELD) return false;
-  throw new Error(`${answered.status} ${answered.reason}`);
+  return answered.session !== undefined || isHeld(answered.status, answered.reason);
 }
 
-function fromPage(publish: Publish) {
+/** The key goes beside the address. The client itself tells refusals to the console alone. */
+async function publishByClient(page: Page, url: string): Promise<boolean> {
+  const [, endpoint, authkey] = /^(.*)\/([^/]+)$/.exec(url)!;
+  const isAnswer = page.waitForResponse((one) => one.url() === endpoint && one.request().method() === "POST");
+  const ingest = page.evaluate(
+    async ({ endpoint, authkey }) => {
+      type Loaded = {
+        media: MediaStream;
+        peer?: RTCPeerConnection;
+        whipWebClient: { WHIPClient: new (how: object) => { ingest(media: MediaStream): Promise<void> } };
+      };
+      const page = window as unknown as Loaded;
+      page.peer?.close();
+      const peerConnectionFactory = (configuration: RTCConfiguration) => {
+        page.peer = new RTCPeerConnection(configuration);
+        return page.peer;
+      };
+      const client = new page.whipWebClient.WHIPClient({
+        endpoint,
+        opts: { authkey, iceServers: [] },
+        peerConnectionFactory,
+      });
+      await client.ingest(page.media);
+    },
+    { endpoint: endpoint!, authkey: authkey! },
+  );
+  const [answer] = await Promise.all([isAnswer, ingest]);
+  return answer.status() === 201 || isHeld(answer.status(), answer.statusText());
+}
+
+function isHeld(status: number, reason: string): false {
+  if (status === HELD) return false;
+  throw new Error(`${status} ${reason}`);
+}
+
+function fromPage({ script, publish }: Publisher) {
   return ({ url, coming, files, openPage }: PageScene): Publishing => {
     const opening = openPage();
     const spent = Promise.withResolvers<never>();
@@ -37,6 +84,7 @@ function fromPage(publish: Publish) {
     spent.promise.catch(() => undefined);
     const run = async () => {
       const page = await opening;
+      if (script !== undefined) await page.addScriptTag({ content: await script() });
       await captureFile(page, files[coming].mp4);
       await waitFor("the stream to be free", LIMIT_MS, async () => (await publish(page, url)) || undefined);
       await playToEnd(page);
