@@ -25,6 +25,11 @@ export interface Way<Scene extends PublishScene = PublishScene> {
   readonly name: string;
   readonly urlOf: (created: CreatedStream) => string | undefined;
   readonly start: (scene: Scene) => Publishing;
+  /**
+   * When it has said at the latest how its sound and its pictures belong together. Before, a node can but put them by
+   * when they came, and the first picture of an encoder takes its time.
+   */
+  readonly settledS?: number;
 }
 
 const encoded = [

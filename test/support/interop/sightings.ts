@@ -75,12 +75,15 @@ export interface Judgement {
   readonly skewsMs: readonly [first: readonly number[], second: readonly number[]];
 }
 
-export function judge({ pictures, beepsAtMs }: Pick<Sightings, "pictures" | "beepsAtMs">): Judgement {
+/** @param settledS Beeps of so many first seconds of either coming are left out. */
+export function judge({ pictures, beepsAtMs }: Pick<Sightings, "pictures" | "beepsAtMs">, settledS = 0): Judgement {
   const read = pictures.filter((sight): sight is Sight & { number: number } => sight.number !== null);
   const steps = read.slice(1).map(({ number }, index) => number - read[index]!.number);
   const resumedAt = read.findIndex(({ number }) => number >= SECOND);
   const second = read[resumedAt];
-  const skews = beepsAtMs.flatMap((atMs) => skewOf(atMs, read));
+  const skews = beepsAtMs
+    .flatMap((atMs) => skewOf(atMs, read))
+    .filter(({ number }) => number % SECOND >= settledS * shape.fps);
   return {
     pictures: pictures.length,
     unread: pictures.length - read.length,
