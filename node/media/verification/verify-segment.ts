@@ -68,8 +68,7 @@ function verifyRung(
     if (!(error instanceof BitstreamError)) throw error;
     return failed("CHECK_BITSTREAM", { found: error.message });
   }
-  const longestFrame = source.frames.reduce((longest, frame) => Math.max(longest, frame.duration), 0);
-  const slack = Math.max(longestFrame * DURATION_SLACK_FRAMES, DURATION_SLACK_TICKS);
+  const slack = Math.max(longestStep(source.frames) * DURATION_SLACK_FRAMES, DURATION_SLACK_TICKS);
   if (Math.abs(packed.totals.durationTicks - source.durationTicks) > slack) {
     return failed("CHECK_DURATION", { wanted: `${source.durationTicks}`, found: `${packed.totals.durationTicks}` });
   }
@@ -90,6 +89,16 @@ function findTimestampFault(source: readonly Frame[], frames: readonly Frame[]):
   if (at >= 0) return `pts ${found[at]} for ${wanted[at]}`;
   const strange = frames.find((frame) => frame.epoch !== source[0]?.epoch);
   return strange === undefined ? undefined : `epoch ${strange.epoch}`;
+}
+
+/**
+ * The longest that a picture stands, by its own word or until the next one shows: of a source that was cut off in the
+ * middle of pictures that refer to a later one, that one came and those before it did not.
+ */
+function longestStep(frames: readonly Frame[]): number {
+  const shown = shownTimes(frames);
+  const steps = shown.slice(1).map((pts, at) => pts - shown[at]!);
+  return Math.max(...steps, ...frames.map(({ duration }) => duration));
 }
 
 function shownTimes(frames: readonly Frame[]): number[] {
