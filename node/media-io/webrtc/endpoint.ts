@@ -179,8 +179,8 @@ class NdcPeer implements Peer {
   readonly #peer: NativePeer;
   readonly #track: NativeTrack;
   readonly #mid: string;
-  readonly #events: PeerEvents;
-  #closed = false;
+  /** Undefined once it is closed: the library holds its callbacks for ever, and all that they reach. */
+  #events: PeerEvents | undefined;
 
   constructor({ PeerConnection, Video }: Native, { name, host, port, mid, events }: NdcOptions) {
     this.#events = events;
@@ -200,12 +200,8 @@ class NdcPeer implements Peer {
     const media = new Video(mid, "SendRecv");
     media.addH264Codec(96);
     this.#track = this.#peer.addTrack(media);
-    this.#track.onOpen(() => {
-      if (!this.#closed) events.open();
-    });
-    this.#track.onMessage((bytes) => {
-      if (!this.#closed) events.packet(bytes);
-    });
+    this.#track.onOpen(() => this.#events?.open());
+    this.#track.onMessage((bytes) => this.#events?.packet(bytes));
   }
 
   async answer(offer: Offer): Promise<Transport> {
@@ -229,11 +225,11 @@ class NdcPeer implements Peer {
   }
 
   addCandidate(candidate: string): void {
-    if (!this.#closed) this.#peer.addRemoteCandidate(candidate, this.#mid);
+    if (this.#events !== undefined) this.#peer.addRemoteCandidate(candidate, this.#mid);
   }
 
   send(packet: Uint8Array): boolean {
-    if (this.#closed || !this.#track.isOpen()) return false;
+    if (this.#events === undefined || !this.#track.isOpen()) return false;
     try {
       return this.#track.sendMessageBinary(packet as Buffer);
     } catch {
@@ -243,10 +239,11 @@ class NdcPeer implements Peer {
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    const events = this.#events;
+    if (events === undefined) return;
+    this.#events = undefined;
     this.#peer.close();
-    this.#events.closed();
+    events.closed();
   }
 }
 

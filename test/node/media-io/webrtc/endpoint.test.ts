@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { WebrtcEndpoint } from "@leat/node/media-io/webrtc/endpoint.ts";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { type PeerEvents, WebrtcEndpoint } from "@leat/node/media-io/webrtc/endpoint.ts";
+import { parseOffer } from "@leat/node/media-io/webrtc/sdp-offer.ts";
 import type { CodedError } from "@leat/sdk/base/errors.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
+import { WebrtcClient } from "../../../support/webrtc-client.ts";
 
 describe("webrtc endpoint", () => {
   it("lets go of the native library where its port is taken: its threads would keep the process alive", async () => {
@@ -18,5 +22,33 @@ describe("webrtc endpoint", () => {
     await endpoint.stop();
     assert.deepEqual(calls, ["preload", "cleanup"]);
     taken.close();
+  });
+
+  it("holds nothing of whom it told, once a connection is closed", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const options = { enabled: true, host: "127.0.0.1", port: 0, publicAddresses: [] };
+    const endpoint = new WebrtcEndpoint(options, silentLogger);
+    await endpoint.start();
+    const client = new WebrtcClient("SendOnly");
+    try {
+      const offer = parseOffer((await client.offer()).sdp);
+      const connect = async () => {
+        const closed = Promise.withResolvers<void>();
+        const events: PeerEvents = { open: () => {}, packet: () => {}, closed: () => closed.resolve() };
+        const peer = await endpoint.connect(offer, events);
+        peer.close();
+        await closed.promise;
+        return new WeakRef(events);
+      };
+      const events = await connect();
+      // A reference that was looked into stands until the end of its turn.
+      await new Promise(setImmediate);
+      collect();
+      assert.equal(events.deref(), undefined);
+    } finally {
+      client.close();
+      await endpoint.stop();
+    }
   });
 });
