@@ -21,7 +21,7 @@ export const clusterTexts = {
   CLIENT_BALANCER_USED: {
     happened:
       "{balancer} is a balancer of cluster {cluster} or was one before, and a key that was removed cannot come back",
-    todo: "name each key once; make another with leat keys create",
+    todo: "make another with leat keys create",
   },
   CLIENT_BALANCER_TWICE: {
     happened: "{balancer} is named twice",
