@@ -9,8 +9,8 @@ const MAX_PENDING = 2_048;
 
 export type AudioStep =
   | { readonly type: "frame"; readonly sequence: number; readonly frame: Frame }
-  /** The segment gets no more packets; one that got none is a gap. */
-  | { readonly type: "close"; readonly sequence: number };
+  /** The segment gets no more packets, and one may have got none. `endPts`: where it ends, as far as was shown, at 90 kHz. */
+  | { readonly type: "close"; readonly sequence: number; readonly endPts: number };
 
 interface Slot {
   readonly boundary: Boundary;
@@ -29,9 +29,11 @@ export class AudioCutter {
   #pending: Frame[] = [];
   #epoch = -1;
   #shownPts = -1;
-  /** By epoch that is over: the last time at which its packets are still taken. */
+  /** By epoch that is over: the last time that was shown. */
   #ends = new Map<number, number>();
   #dropped = 0;
+  /** No more video comes. */
+  #isOver = false;
 
   /** `timescale`: that of the audio packets. */
   constructor(timescale: number) {
@@ -47,7 +49,7 @@ export class AudioCutter {
   boundary(boundary: Boundary): AudioStep[] {
     this.#slots.push({ boundary, closed: false });
     if (boundary.epoch !== this.#epoch) {
-      if (this.#epoch >= 0) this.#ends.set(this.#epoch, this.#shownPts + LONGEST_TAIL_TICKS);
+      if (this.#epoch >= 0) this.#ends.set(this.#epoch, this.#shownPts);
       this.#epoch = boundary.epoch;
       this.#shownPts = boundary.pts - 1;
     }
@@ -73,11 +75,11 @@ export class AudioCutter {
   /** No more video and no more audio: hands out what waits and closes every segment. */
   finish(): AudioStep[] {
     const steps = this.#drain();
-    this.#shownPts += LONGEST_TAIL_TICKS;
+    this.#isOver = true;
     steps.push(...this.#drain());
     this.#dropped += this.#pending.length;
     this.#pending = [];
-    for (const slot of this.#slots) if (!slot.closed) steps.push({ type: "close", sequence: slot.boundary.sequence });
+    for (const slot of this.#slots) this.#close(slot, steps);
     this.#slots = [];
     return steps;
   }
@@ -107,8 +109,10 @@ export class AudioCutter {
     const slot = ofEpoch.findLast((item) => item.boundary.pts <= ticks);
     if (slot === undefined || slot.closed) return "drop";
     if (slot !== ofEpoch.at(-1)) return slot;
-    if (frame.epoch < this.#epoch) return ticks <= (this.#ends.get(frame.epoch) ?? -1) ? slot : "drop";
-    return ticks <= this.#shownPts ? slot : "wait";
+    if (frame.epoch < this.#epoch) {
+      return ticks <= (this.#ends.get(frame.epoch) ?? -1) + LONGEST_TAIL_TICKS ? slot : "drop";
+    }
+    return ticks <= this.#shownPts + (this.#isOver ? LONGEST_TAIL_TICKS : 0) ? slot : "wait";
   }
 
   #closeBefore(sequence: number, steps: AudioStep[]): void {
@@ -132,8 +136,13 @@ export class AudioCutter {
   }
 
   #close(slot: Slot, steps: AudioStep[]): void {
-    if (!slot.closed) steps.push({ type: "close", sequence: slot.boundary.sequence });
+    if (!slot.closed) steps.push({ type: "close", sequence: slot.boundary.sequence, endPts: this.#endOf(slot) });
     slot.closed = true;
+  }
+
+  #endOf({ boundary: { sequence, epoch } }: Slot): number {
+    const next = this.#slots.find(({ boundary }) => boundary.sequence > sequence && boundary.epoch === epoch);
+    return next?.boundary.pts ?? this.#ends.get(epoch) ?? this.#shownPts;
   }
 
   #forget(): void {

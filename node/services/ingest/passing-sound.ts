@@ -99,7 +99,7 @@ export class PassingGroup {
  * Packets that hold nothing but that there is nothing. AAC: one channel, or a pair, without a band, and the end. Opus:
  * 20 ms of the full band, for which its decoder is told to hear nothing new.
  */
-const silentPackets = {
+export const silentPackets = {
   aac: (channels: number) => ({
     duration: 1_024,
     data: channels === 1 ? Uint8Array.of(0, 0, 0, 0x07) : Uint8Array.of(0x21, 0, 0, 0, 0, 0x1c),

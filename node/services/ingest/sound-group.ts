@@ -1,9 +1,15 @@
 import { AudioCutter, type AudioStep } from "@leat/node/media/audio-cutter.ts";
-import type { AudioConfig, Boundary, Frame, SourceAudioConfig } from "@leat/sdk/protocol/frame.ts";
+import {
+  type AudioConfig,
+  type Boundary,
+  type Frame,
+  type SourceAudioConfig,
+  VIDEO_TIMESCALE,
+} from "@leat/sdk/protocol/frame.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import { type AudioPacket, describeAudio, toFrame } from "@leat/transcoder/audio-packet.ts";
 import { AUDIO_SAMPLE_RATE } from "@leat/transcoder/presets.ts";
-import { canPass, mayBeSound, PassingGroup } from "./passing-sound.ts";
+import { canPass, mayBeSound, PassingGroup, silentPackets } from "./passing-sound.ts";
 import type { PublishedLog } from "./published-log.ts";
 import { type PlacedTag, SoundTags } from "./sound-tags.ts";
 
@@ -32,9 +38,12 @@ export class SoundGroup {
   #config: AudioConfig | undefined;
   /** The segment that its packets go to. */
   #open: number | undefined;
+  /** The newest that had sound. */
+  #heard: number | undefined;
   readonly #tags = new SoundTags();
-  /** Up to where its packets reach. */
+  /** Up to where its packets reach that came, and those that went out. */
   #end = { epoch: -1, pts: 0 };
+  #shown = { epoch: -1, pts: 0 };
 
   constructor(rung: number, codec: "aac" | "opus", options: SoundGroupOptions) {
     this.rung = rung;
@@ -122,8 +131,13 @@ export class SoundGroup {
 
   #takeSteps(steps: readonly AudioStep[]): void {
     for (const step of steps) {
-      if (step.type === "frame") this.#publish(step.sequence, step.frame);
-      else this.#close(step.sequence);
+      if (step.type === "frame") {
+        this.#heard = step.sequence;
+        this.#publish(step.sequence, step.frame);
+      } else {
+        this.#fill(step.sequence, step.endPts);
+        this.#close(step.sequence);
+      }
     }
   }
 
@@ -139,6 +153,24 @@ export class SoundGroup {
       this.#open = sequence;
     }
     log.push(rung, this.#tags.attach(frame));
+    this.#shown = { epoch: frame.epoch, pts: frame.pts + frame.duration };
+  }
+
+  /**
+   * A segment behind one with sound that got none, as where a publisher is cut off a moment after a key frame, is silent.
+   * Not all players know what a gap is.
+   */
+  #fill(sequence: number, endPts: number): void {
+    const segment = this.#segments.get(sequence);
+    if (segment === undefined || this.#heard !== sequence - 1) return;
+    const { epoch, pts: startPts } = segment.boundary;
+    const [from, until] = [startPts, endPts].map((pts) => Math.round((pts * AUDIO_SAMPLE_RATE) / VIDEO_TIMESCALE));
+    const { duration, data } = silentPackets[this.codec](this.channels);
+    let pts = epoch === this.#shown.epoch ? Math.max(from!, this.#shown.pts) : from!;
+    do {
+      this.#publish(sequence, toFrame({ epoch, pts, duration, data }, segment.wallClockMs));
+      pts += duration;
+    } while (pts < until!);
   }
 
   #close(sequence: number): void {
