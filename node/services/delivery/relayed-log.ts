@@ -248,9 +248,7 @@ export class RelayFeed {
   #tellFrame(known: RelayedRung, { frame: taken, ...message }: FrameMessage): void {
     const { rung, sequence } = message;
     const frame = { ...taken, arrivalMs: arrivalAt(known.place, taken.pts, known.head!.config.config.timescale) };
-    const entry: LogEntry = { rung, sequence, message: { ...message, frame } };
-    known.open.push(entry);
-    this.#log.append(entry);
+    known.open.push(this.#log.append({ rung, sequence, message: { ...message, frame } }));
     this.#frames.frame(rung, sequence, frame);
   }
 

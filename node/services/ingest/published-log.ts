@@ -110,9 +110,8 @@ export class PublishedLog {
     const { sequence, config, packager } = open;
     const published = frame.configVersion === config.version ? frame : { ...frame, configVersion: config.version };
     const packed = this.#mark(open, packager.push(published), false);
-    const entry: LogEntry = { rung, sequence, message: { type: "frame", rung, sequence, frame: published } };
-    open.openFrames.push(entry);
-    this.#log.append(entry);
+    const message = { type: "frame", rung, sequence, frame: published } as const;
+    open.openFrames.push(this.#log.append({ rung, sequence, message }));
     this.#relay.frame(rung, sequence, published);
     return packed;
   }

@@ -3,17 +3,14 @@ import { CodedError } from "@leat/sdk/base/errors.ts";
 /** The reader asked for something that was dropped already: it is slower than what is kept for it. */
 export class ReplayLogError extends CodedError<{ code: "INGEST_READER_BEHIND"; wanted: number; first: number }> {}
 
-interface Entry<T> {
-  readonly item: T;
-  readonly sizeBytes: number;
-}
-
 /**
  * One writer, any number of readers, each at its own place. The writer never waits: what readers have not taken when it
  * is dropped is gone for them, and they are told.
  */
 export class ReplayLog<T> {
-  #entries: Entry<T>[] = [];
+  readonly #items: T[] = [];
+  /** Of each. */
+  readonly #sizes: number[] = [];
   #first = 0;
   #sizeBytes = 0;
   #closed = false;
@@ -28,7 +25,7 @@ export class ReplayLog<T> {
 
   /** Number that the next item gets. */
   get next(): number {
-    return this.#first + this.#entries.length;
+    return this.#first + this.#items.length;
   }
 
   get sizeBytes(): number {
@@ -37,8 +34,7 @@ export class ReplayLog<T> {
 
   /** Of what is held from item `index` on. */
   sizeFrom(index: number): number {
-    const entries = this.#entries.slice(Math.max(0, index - this.#first));
-    return entries.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    return this.#sizes.slice(Math.max(0, index - this.#first)).reduce((sum, sizeBytes) => sum + sizeBytes, 0);
   }
 
   get closed(): boolean {
@@ -48,20 +44,22 @@ export class ReplayLog<T> {
   /** Gives back the item's number. */
   append(item: T, sizeBytes = 0): number {
     const index = this.next;
-    this.#entries.push({ item, sizeBytes });
+    this.#items.push(item);
+    this.#sizes.push(sizeBytes);
     this.#sizeBytes += sizeBytes;
     this.#wake();
     return index;
   }
 
   at(index: number): T | undefined {
-    return this.#entries[index - this.#first]?.item;
+    return this.#items[index - this.#first];
   }
 
   dropBefore(index: number): void {
-    const count = Math.min(Math.max(0, index - this.#first), this.#entries.length);
+    const count = Math.min(Math.max(0, index - this.#first), this.#items.length);
     if (count === 0) return;
-    for (const { sizeBytes } of this.#entries.splice(0, count)) this.#sizeBytes -= sizeBytes;
+    this.#items.splice(0, count);
+    for (const sizeBytes of this.#sizes.splice(0, count)) this.#sizeBytes -= sizeBytes;
     this.#first += count;
   }
 
@@ -77,8 +75,8 @@ export class ReplayLog<T> {
       signal.throwIfAborted();
       if (index < this.#first)
         throw new ReplayLogError({ code: "INGEST_READER_BEHIND", wanted: index, first: this.#first });
-      const entry = this.#entries[index - this.#first];
-      if (entry !== undefined) return entry.item;
+      const item = this.#items[index - this.#first];
+      if (item !== undefined) return item;
       if (this.#closed) return undefined;
       await this.#waitForMore(signal);
     }

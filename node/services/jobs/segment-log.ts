@@ -1,7 +1,8 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
-import type { MediaMessage } from "@leat/node/wire/media/message.ts";
+import type { FrameMessage, MediaMessage } from "@leat/node/wire/media/message.ts";
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import type { PackedPart } from "./packed-segment.ts";
+import { PartFrames } from "./part-frames.ts";
 import { ReplayLog } from "./replay-log.ts";
 
 export interface VersionedConfig {
@@ -10,12 +11,46 @@ export interface VersionedConfig {
 }
 
 /** One message of a rung's segment, as edges get it. */
-export interface LogEntry {
+export interface NewEntry {
   readonly rung: number;
   readonly sequence: number;
-  message: MediaMessage;
+  readonly message: MediaMessage;
   /** Of a segment that starts. */
   readonly config?: VersionedConfig;
+}
+
+/** The same, as a log holds it. */
+export class LogEntry {
+  readonly rung: number;
+  readonly sequence: number;
+  readonly config: VersionedConfig | undefined;
+  /** When it became known, milliseconds since its log began. */
+  readonly atMs: number;
+  /** A frame of a part that is whole is held with the others of that. */
+  #held: MediaMessage | PartFrames;
+  #place = 0;
+
+  constructor({ rung, sequence, message, config }: NewEntry, atMs: number) {
+    this.rung = rung;
+    this.sequence = sequence;
+    this.config = config;
+    this.atMs = atMs;
+    this.#held = message;
+  }
+
+  get message(): MediaMessage {
+    return this.#held instanceof PartFrames ? this.#held.messageAt(this.#place) : this.#held;
+  }
+
+  /** Whether it says nothing to those who get whole parts. */
+  get isOfFrames(): boolean {
+    return this.#held instanceof PartFrames || this.#held.type === "frame" || this.#held.type === "partRestart";
+  }
+
+  keepWithin(part: PartFrames, place: number): void {
+    this.#held = part;
+    this.#place = place;
+  }
 }
 
 export interface SegmentLogOptions {
@@ -27,15 +62,11 @@ export interface SegmentLogOptions {
   readonly lag?: { readonly clock: Pick<Clock, "nowMs">; readonly maxMs: number };
 }
 
-interface TimedEntry {
-  readonly entry: LogEntry;
-  readonly atMs: number;
-}
-
 /** Messages of all rungs in the order in which they became known: an origin's, and those that an edge hands on. */
 export class SegmentLog {
-  readonly #log = new ReplayLog<TimedEntry>();
+  readonly #log = new ReplayLog<LogEntry>();
   readonly #options: SegmentLogOptions;
+  readonly #beganMs: number;
   #head = 0;
   #readers = 0;
   /** Segments that began since the last reader left. */
@@ -43,6 +74,7 @@ export class SegmentLog {
 
   constructor(options: SegmentLogOptions) {
     this.#options = options;
+    this.#beganMs = options.lag?.clock.nowMs() ?? 0;
   }
 
   /** Messages that are held for edges. */
@@ -54,16 +86,21 @@ export class SegmentLog {
     return this.#log.closed;
   }
 
-  append(entry: LogEntry): void {
-    this.#log.append({ entry, atMs: this.#options.lag?.clock.nowMs() ?? 0 });
-    if (entry.sequence <= this.#head) return;
-    this.#head = entry.sequence;
+  append(added: NewEntry): LogEntry {
+    const entry = new LogEntry(added, Math.round(this.#nowMs()));
+    this.#log.append(entry);
+    if (entry.sequence > this.#head) this.#begin(entry.sequence);
+    return entry;
+  }
+
+  #begin(sequence: number): void {
+    this.#head = sequence;
     this.#unread += 1;
     const { keptSegments, unwatchedSegments = keptSegments } = this.#options;
     const isWatched = this.#readers > 0 || this.#unread < keptSegments;
     const oldest = this.#head - (isWatched ? keptSegments : Math.min(unwatchedSegments, keptSegments)) + 1;
     let first = this.#log.first;
-    while ((this.#log.at(first)?.entry.sequence ?? oldest) < oldest) first += 1;
+    while ((this.#log.at(first)?.sequence ?? oldest) < oldest) first += 1;
     this.#log.dropBefore(first);
   }
 
@@ -97,11 +134,11 @@ export class SegmentLog {
     // What was there before is history, however old it is.
     const firstLive = this.#log.next;
     for (let index = this.#log.first; ; index += 1) {
-      const timed = this.#log.at(index) ?? (await this.#log.read(index, signal));
-      if (timed === undefined) return;
-      const { rung, sequence, config, message } = timed.entry;
-      if (sequence < wanted || (isOwn && (message.type === "frame" || message.type === "partRestart"))) continue;
-      if (index >= firstLive && sequence < this.#head && this.#isLate(timed)) {
+      const entry = this.#log.at(index) ?? (await this.#log.read(index, signal));
+      if (entry === undefined) return;
+      const { rung, sequence, config } = entry;
+      if (sequence < wanted || (isOwn && entry.isOfFrames)) continue;
+      if (index >= firstLive && sequence < this.#head && this.#isLate(entry)) {
         wanted = this.#head;
         continue;
       }
@@ -112,25 +149,33 @@ export class SegmentLog {
       if (config !== undefined) begun.set(rung, sequence);
       // The head of a late rung's segment may have been dropped already where the reader begins.
       if (begun.get(rung) !== sequence) continue;
-      yield message;
+      yield entry.message;
     }
   }
 
-  #isLate({ atMs }: TimedEntry): boolean {
+  #isLate({ atMs }: LogEntry): boolean {
     const { lag } = this.#options;
-    return lag !== undefined && lag.clock.nowMs() - atMs > lag.maxMs;
+    return lag !== undefined && this.#nowMs() - atMs > lag.maxMs;
+  }
+
+  #nowMs(): number {
+    return (this.#options.lag?.clock.nowMs() ?? 0) - this.#beganMs;
   }
 }
 
-/** From now on the frames' bytes are those within their part, where they stand last: they are not held twice. */
+/** From now on the frames of these entries are pieces of their part: their bytes are held once, and they as few numbers. */
 export function keepWithin({ bytes }: Pick<PackedPart, "bytes">, entries: readonly LogEntry[]): void {
-  let end = bytes.length;
-  for (const entry of entries.toReversed()) {
-    // What stands before it is void, and in no part.
-    if (entry.message.type !== "frame") return;
-    const { frame } = entry.message;
-    const data = bytes.subarray(end - frame.data.length, end);
-    end -= frame.data.length;
-    entry.message = { ...entry.message, frame: { ...frame, data } };
-  }
+  const messages = entries.map(({ message }) => message);
+  // What stands before a frame that was taken back is void, and in no part.
+  const first = messages.findLastIndex(({ type }) => type !== "frame") + 1;
+  const frames = messages.slice(first) as FrameMessage[];
+  if (frames.length === 0) return;
+  const { rung, sequence } = frames[0]!;
+  const part = new PartFrames(
+    rung,
+    sequence,
+    frames.map(({ frame }) => frame),
+    bytes,
+  );
+  for (const [place, entry] of entries.slice(first).entries()) entry.keepWithin(part, place);
 }
