@@ -8,6 +8,7 @@ import {
 } from "@x402/core/http";
 import type { PaymentPayload } from "@x402/core/types";
 import { useX402 } from "./use-x402.ts";
+import { wholeSegment } from "./whole-segment.ts";
 import { publicClientOf, type X402Node } from "./x402-scene.ts";
 
 export const PREPAY = 1_000_000n;
@@ -28,7 +29,7 @@ export function useExact() {
   };
   const codeOf = async (answer: Response) => ((await answer.json()) as { error: { code: string } }).error.code;
   const records = () => new PrepaidStore(on.database, on.market.anvil.deployment.tokens.USDC).payments();
-  const size = (sequence: number) => BigInt(on.stream.bytes(1, sequence)!.length);
+  const size = (sequence: number) => BigInt(wholeSegment(on.stream, 1, sequence)!.length);
   const balanceOf = (answer: Response) => BigInt(answer.headers.get(BALANCE_HEADER)!);
   /** A payment as the public client makes it, not sent yet. */
   const sign = async (key = parties.viewer, path = "240p/0.m4s"): Promise<PaymentPayload> => {

@@ -17,8 +17,9 @@ export class TestStream implements HlsStream {
   readonly open = new Map<string, Uint8Array[]>();
   readonly counted: [rung: number, sequence: number, from: number, to: number][] = [];
 
-  bytes(rung: number, sequence: number) {
-    return this.held.get(`${rung}/${sequence}`);
+  pieces(rung: number, sequence: number) {
+    const whole = this.held.get(`${rung}/${sequence}`);
+    return whole && [whole];
   }
   partBytes(rung: number, sequence: number, part: number) {
     const name = this.window.renditions.find((info) => info.rung === rung)!.name;
@@ -26,7 +27,7 @@ export class TestStream implements HlsStream {
     if (placed === undefined) return undefined;
     const open = this.open.get(`${rung}/${sequence}`);
     if (open !== undefined) return open[part];
-    return this.bytes(rung, sequence)?.subarray(placed.offset, placed.offset + placed.sizeBytes);
+    return this.held.get(`${rung}/${sequence}`)?.subarray(placed.offset, placed.offset + placed.sizeBytes);
   }
   count(rung: number, sequence: number, from: number, to: number) {
     this.counted.push([rung, sequence, from, to]);

@@ -9,6 +9,7 @@ import { FakeBalancer } from "./fake-balancer.ts";
 import { readNumbers } from "./hls-judge.ts";
 import { MediaNode, type NodeFaults } from "./media-network.ts";
 import { publishInfo, publishItems, until } from "./publish-items.ts";
+import { wholeSegment } from "./whole-segment.ts";
 
 export const ladder: Ladder = [
   { name: "240p", codec: "h264", height: 240, videoBitrate: 300_000, audioBitrate: 64_000 },
@@ -87,7 +88,7 @@ async function judge(stream: EdgeStream, wanted?: readonly number[]): Promise<nu
     const own: number[] = [];
     for (const { sequence, configVersion } of stream.window.held(rung)) {
       const init = initSegment(stream.window.config(name, configVersion)!);
-      const media = Buffer.concat([init, stream.bytes(rung, sequence)!]);
+      const media = Buffer.concat([init, wholeSegment(stream, rung, sequence)!]);
       const numbers = await readNumbers(media, width!, height!);
       const other = known.get(sequence) ?? numbers;
       const [short, long] = numbers.length < other.length ? [numbers, other] : [other, numbers];

@@ -10,14 +10,15 @@ const SLICE_BYTES = 262_144;
  * slice needs no stream.
  */
 export function countedBody(
-  bytes: Uint8Array,
+  pieces: readonly Uint8Array[],
   offset: number,
   response: ServerResponse,
   count: (from: number, to: number) => void,
 ): Readable | Buffer {
-  if (bytes.length <= SLICE_BYTES) {
-    response.once("finish", () => count(offset, offset + bytes.length));
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const [first] = pieces;
+  if (pieces.length === 1 && first!.length <= SLICE_BYTES) {
+    response.once("finish", () => count(offset, offset + first!.length));
+    return Buffer.from(first!.buffer, first!.byteOffset, first!.byteLength);
   }
   let sent = 0;
   let given = 0;
@@ -25,20 +26,33 @@ export function countedBody(
     if (until > sent) count(offset + sent, offset + until);
     sent = Math.max(sent, until);
   };
+  const slices = sliceAll(pieces);
   response.once("finish", () => settle(given));
   return new Readable({
     highWaterMark: 0,
     read() {
       // Asked for more: what was given before has drained.
       settle(given);
-      if (given === bytes.length) {
-        this.push(null);
-        return;
-      }
-      const next = Math.min(given + SLICE_BYTES, bytes.length);
-      const slice = bytes.subarray(given, next);
-      given = next;
-      this.push(slice);
+      const { value: slice, done } = slices.next();
+      if (done !== true) given += slice.length;
+      this.push(slice ?? null);
     },
   });
+}
+
+/** Bytes `from` to `to`, the end not included, of what these make together. */
+export function selectBytes(pieces: readonly Uint8Array[], from: number, to: number): Uint8Array[] {
+  let at = 0;
+  return pieces.flatMap((piece) => {
+    const start = at;
+    at += piece.length;
+    const [first, end] = [Math.max(from, start), Math.min(to, at)];
+    return first < end ? [piece.subarray(first - start, end - start)] : [];
+  });
+}
+
+function* sliceAll(pieces: readonly Uint8Array[]): Generator<Uint8Array, undefined> {
+  for (const piece of pieces) {
+    for (let at = 0; at < piece.length; at += SLICE_BYTES) yield piece.subarray(at, at + SLICE_BYTES);
+  }
 }

@@ -9,7 +9,7 @@ import { addViewerGuard } from "../access/guard.ts";
 import type { ViewerAccess } from "../access/viewer-access.ts";
 import { sendMissing, sendRefused } from "./answers.ts";
 import { Audiences } from "./audience.ts";
-import { countedBody } from "./counted-body.ts";
+import { countedBody, selectBytes } from "./counted-body.ts";
 import { durationOf, findOpen, findSegment } from "./named-segment.ts";
 import { OpenBodies } from "./open-body.ts";
 import { type Document, etagOf, PlaylistCache } from "./playlist-cache.ts";
@@ -206,7 +206,7 @@ export async function hlsRoutes(
       const config = stream.window.config(info.name, Number(init[1]));
       if (config === undefined) return sendMissing(reply, "HLS_FILE_UNKNOWN");
       const body = initSegment(config);
-      return sendBytes(request, reply, stream, { body, type, etag: etagOf(body), count: undefined });
+      return sendBytes(request, reply, stream, { pieces: [body], type, etag: etagOf(body), count: undefined });
     }
     const part = /^(\d{1,15})\.(\d{1,9})\.m4s$/.exec(file);
     if (part !== null)
@@ -216,15 +216,15 @@ export async function hlsRoutes(
     // What a segment costs is known once it is whole.
     if (open !== undefined) await openBodies.untilWhole(stream.window, info.name, open.sequence, request.raw);
     const segment = findSegment(stream.window, info.name, file);
-    const body = segment === undefined ? undefined : stream.bytes(info.rung, segment.sequence);
-    if (segment === undefined || body === undefined) return sendMissing(reply, "HLS_FILE_UNKNOWN");
+    const pieces = segment === undefined ? undefined : stream.pieces(info.rung, segment.sequence);
+    if (segment === undefined || pieces === undefined) return sendMissing(reply, "HLS_FILE_UNKNOWN");
     const { sequence } = segment;
     const audience = audiences.of(stream);
     const durationS = durationOf(stream.window, info, segment.durationTicks);
     const count = (from: number, to: number) => stream.count(info.rung, sequence, from, to);
     const onSent = (bytes: number) => audience.sent(bytes, (durationS * bytes) / segment.sizeBytes);
     const etag = `"${sequence}-${segment.parts.at(-1)?.sha256.slice(2, 18) ?? segment.sizeBytes}"`;
-    return sendBytes(request, reply, stream, { body, type, etag, count, onSent });
+    return sendBytes(request, reply, stream, { pieces, type, etag, count, onSent });
   }
 
   /** A segment that is being written goes out part by part, as those come. Its length and hash are known to nobody. */
@@ -266,18 +266,20 @@ export async function hlsRoutes(
     const count = (from: number, to: number) => stream.count(info.rung, sequence, offset + from, offset + to);
     const onSent = (bytes: number) => audience.sent(bytes, (durationS * bytes) / sizeBytes);
     const type = info.kind === "video" ? "video/mp4" : "audio/mp4";
-    return sendBytes(request, reply, stream, { body, type, etag: `"${sha256.slice(2, 24)}"`, count, onSent });
+    const etag = `"${sha256.slice(2, 24)}"`;
+    return sendBytes(request, reply, stream, { pieces: [body], type, etag, count, onSent });
   }
 
   async function sendBytes(
     request: FastifyRequest,
     reply: FastifyReply,
     stream: HlsStream,
-    { body, type, etag, count, onSent: note }: Served,
+    { pieces, type, etag, count, onSent: note }: Served,
   ): Promise<FastifyReply> {
     const isKnown = request.headers["if-none-match"] === etag;
-    const range = isKnown ? undefined : parseRange(request.headers.range, body.length);
-    const { from, to } = range === undefined || range === "unsatisfiable" ? { from: 0, to: body.length } : range;
+    const sizeBytes = pieces.reduce((sum, { length }) => sum + length, 0);
+    const range = isKnown ? undefined : parseRange(request.headers.range, sizeBytes);
+    const { from, to } = range === undefined || range === "unsatisfiable" ? { from: 0, to: sizeBytes } : range;
     const hasBody = !isKnown && range !== "unsatisfiable" && request.method !== "HEAD";
     const charge = await enter(request, reply, stream, hasBody && count !== undefined ? to - from : 0);
     if (charge === "refused") return reply;
@@ -285,10 +287,10 @@ export async function hlsRoutes(
     reply.header("etag", etag).header("accept-ranges", "bytes");
     if (isKnown) return reply.code(304).send();
     if (range === "unsatisfiable") {
-      reply.header("content-range", `bytes */${body.length}`).header("cache-control", "no-store");
+      reply.header("content-range", `bytes */${sizeBytes}`).header("cache-control", "no-store");
       return reply.code(416).send();
     }
-    if (range !== undefined) reply.code(206).header("content-range", `bytes ${from}-${to - 1}/${body.length}`);
+    if (range !== undefined) reply.code(206).header("content-range", `bytes ${from}-${to - 1}/${sizeBytes}`);
     reply.type(type).header("content-length", to - from);
     if (!hasBody) return reply.send();
     const onSent = (first: number, end: number) => {
@@ -299,7 +301,7 @@ export async function hlsRoutes(
       if (charge === "free") count(first, end);
       else charge.sentBytes += end - first;
     };
-    return reply.send(countedBody(body.subarray(from, to), from, reply.raw, onSent));
+    return reply.send(countedBody(selectBytes(pieces, from, to), from, reply.raw, onSent));
   }
 
   async function sendPlaylist(
@@ -339,7 +341,8 @@ export async function hlsRoutes(
 }
 
 interface Served {
-  readonly body: Uint8Array;
+  /** The whole body, in order. */
+  readonly pieces: readonly Uint8Array[];
   readonly type: string;
   readonly etag: string;
   /** Undefined for what is not media: it is sold to nobody. */

@@ -57,8 +57,8 @@ export interface HlsStream {
   readonly window: HlsWindow;
   /** Who may watch it; absent: everybody. */
   readonly guarded?: Guarded;
-  /** The bytes of a segment, one buffer for all viewers. */
-  bytes(rung: number, sequence: number): Uint8Array | undefined;
+  /** The bytes of a segment, in order. */
+  pieces(rung: number, sequence: number): readonly Uint8Array[] | undefined;
   /** The same of a part. */
   partBytes(rung: number, sequence: number, part: number): Uint8Array | undefined;
   /** The buyer pays for no viewers. */

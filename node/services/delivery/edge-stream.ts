@@ -55,6 +55,7 @@ export class EdgeStream {
   readonly #keep: KeepPart;
   /** By sequence and rung: the parts of a segment, or once it was asked for whole, that alone. */
   readonly #bytes = new Map<number, Map<number, readonly Uint8Array[]>>();
+  readonly #asked = new WeakSet<readonly Uint8Array[]>();
   readonly #open = new Map<number, OpenSegment>();
   readonly #facts = new Map<number, Facts>();
   readonly #served = new ServedBytes();
@@ -177,14 +178,18 @@ export class EdgeStream {
     return left;
   }
 
-  bytes(rung: number, sequence: number): Uint8Array | undefined {
+  /** Of a segment: its parts, until it is asked for again; from then on one buffer for all viewers. */
+  pieces(rung: number, sequence: number): readonly Uint8Array[] | undefined {
     const rungs = this.#bytes.get(sequence);
     const pieces = rungs?.get(rung);
-    if (rungs === undefined || pieces === undefined) return undefined;
-    if (pieces.length === 1) return pieces[0];
-    // Most segments of most rungs are fetched by nobody, or part by part.
-    const whole = Buffer.concat(pieces);
-    rungs.set(rung, [whole]);
+    if (rungs === undefined || pieces === undefined || pieces.length === 1) return pieces;
+    // Most segments of most rungs are fetched by nobody, part by part, or once, by who samples what is served.
+    if (!this.#asked.has(pieces)) {
+      this.#asked.add(pieces);
+      return pieces;
+    }
+    const whole = [Buffer.concat(pieces)];
+    rungs.set(rung, whole);
     return whole;
   }
 

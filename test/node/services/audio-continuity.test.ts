@@ -10,6 +10,7 @@ import { FakeBalancer } from "../../support/fake-balancer.ts";
 import { readTrack } from "../../support/media/mp4-reader.ts";
 import { MediaNode } from "../../support/media-network.ts";
 import { publishInfo, publishItems, until } from "../../support/publish-items.ts";
+import { wholeSegment } from "../../support/whole-segment.ts";
 
 /** Fewer packets than an origin queues for its encoder: they are published faster than they were heard. */
 const seconds = 10;
@@ -86,7 +87,7 @@ function tracksOf(stream: EdgeStream, rung: number) {
   const { name } = stream.window.renditions.find((info) => info.rung === rung)!;
   return stream.window.held(rung).map(({ sequence, configVersion }) => {
     const init = initSegment(stream.window.config(name, configVersion)!);
-    return { sequence, ...readTrack(Buffer.concat([init, stream.bytes(rung, sequence)!])) };
+    return { sequence, ...readTrack(Buffer.concat([init, wholeSegment(stream, rung, sequence)!])) };
   });
 }
 

@@ -21,6 +21,7 @@ import { encodeSound, soundOf, toInputs } from "../../support/sound.ts";
 import { WebrtcClient } from "../../support/webrtc-client.ts";
 import { WhepServer } from "../../support/whep-server.ts";
 import { WhepViewer } from "../../support/whep-viewer.ts";
+import { wholeSegment } from "../../support/whole-segment.ts";
 
 /** How far a flash and its beep may be apart wherever they are seen and heard. */
 const LIMIT_MS = 80;
@@ -197,7 +198,7 @@ function trackOf(stream: EdgeStream, rung: number) {
   const { name } = window.renditions.find((info) => info.rung === rung)!;
   const held = window.held(rung);
   const init = initSegment(window.config(name, held[0]!.configVersion)!);
-  const media = held.map(({ sequence }) => stream.bytes(rung, sequence)!);
+  const media = held.map(({ sequence }) => wholeSegment(stream, rung, sequence)!);
   return readTrack(Buffer.concat([init, ...media]));
 }
 

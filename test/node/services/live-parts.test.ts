@@ -11,6 +11,7 @@ import { FakeBalancer } from "../../support/fake-balancer.ts";
 import { fetchFile, readNumbers } from "../../support/hls-judge.ts";
 import { MediaNode } from "../../support/media-network.ts";
 import { publishInfo, publishItems, until } from "../../support/publish-items.ts";
+import { wholeSegment } from "../../support/whole-segment.ts";
 
 const ladder: Ladder = [
   { name: "240p", codec: "h264", height: 240, videoBitrate: 300_000, audioBitrate: 64_000 },
@@ -121,7 +122,7 @@ async function numbersOf(stream: EdgeStream, name: string): Promise<number[]> {
   const numbers: number[] = [];
   for (const { sequence, configVersion } of stream.window.held(rung)) {
     const init = initSegment(stream.window.config(name, configVersion)!);
-    numbers.push(...(await readNumbers(Buffer.concat([init, stream.bytes(rung, sequence)!]), width!, height!)));
+    numbers.push(...(await readNumbers(Buffer.concat([init, wholeSegment(stream, rung, sequence)!]), width!, height!)));
   }
   return numbers;
 }

@@ -17,6 +17,7 @@ import { until } from "../../support/publish-items.ts";
 import { RtspSource, recordRtsp } from "../../support/rtsp-source.ts";
 import { SourceServer } from "../../support/source-server.ts";
 import { makeTs } from "../../support/ts-files.ts";
+import { wholeSegment } from "../../support/whole-segment.ts";
 
 const bye = Uint8Array.of(0x81, 203, 0, 1, 0, 0, 0, 1);
 const ladder: Ladder = [{ name: "120p", codec: "h264", height: 120, videoBitrate: 150_000, audioBitrate: 64_000 }];
@@ -129,7 +130,7 @@ describe("pulled sources, from the source to an edge", function () {
       for (const { name, rung, codec } of heard) {
         const held = stream.window.held(rung);
         const init = initSegment(stream.window.config(name, held[0]!.configVersion)!);
-        const file = Buffer.concat([init, ...held.map(({ sequence }) => stream.bytes(rung, sequence)!)]);
+        const file = Buffer.concat([init, ...held.map(({ sequence }) => wholeSegment(stream, rung, sequence)!)]);
         const { seconds, meanDb } = await listen(file);
         assert.ok(Math.abs(seconds - 6) < 0.25, `${codec}: ${seconds} s`);
         assert.ok(meanDb > -35, `${codec}: ${meanDb} dB`);

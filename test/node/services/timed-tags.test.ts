@@ -5,6 +5,7 @@ import type { MediaNode } from "../../support/media-network.ts";
 import { withTags, writeTag } from "../../support/timed-tags.ts";
 import { demux } from "../../support/ts-files.ts";
 import { TsScene } from "../../support/ts-scene.ts";
+import { wholeSegment } from "../../support/whole-segment.ts";
 
 interface TimedEvent {
   readonly atS: number;
@@ -44,8 +45,8 @@ describe("timed metadata of a transport stream", function () {
     const zeroS = served!.window.segment("64p", 0)!.parts[0]!.startTicks / 90_000;
     const { rung } = served!.window.rendition("audio-aac")!;
     const found = served!.window.held(rung).flatMap(({ sequence }) => {
-      const whole = served!.bytes(rung, sequence)!;
-      assert.deepEqual(Buffer.from(whole), Buffer.from(own!.bytes(rung, sequence)!));
+      const whole = wholeSegment(served!, rung, sequence)!;
+      assert.deepEqual(Buffer.from(whole), Buffer.from(wholeSegment(own!, rung, sequence)!));
       return eventsOf(whole);
     });
     assert.deepEqual(
@@ -55,6 +56,6 @@ describe("timed metadata of a transport stream", function () {
     for (const [index, atS] of [2, 5].entries()) {
       assert.ok(Math.abs(found[index]!.atS - zeroS - atS) <= 0.1, `${found[index]!.atS} after ${zeroS}`);
     }
-    assert.deepEqual(eventsOf(served!.bytes(1, 1)!), []);
+    assert.deepEqual(eventsOf(wholeSegment(served!, 1, 1)!), []);
   });
 });

@@ -13,6 +13,7 @@ import { fetchFile } from "../../../support/hls-judge.ts";
 import { sha256, TestStream } from "../../../support/hls-stream.ts";
 import { decodeFrames, encodeFragmented } from "../../../support/media/ffmpeg.ts";
 import { readTrack } from "../../../support/media/mp4-reader.ts";
+import { wholeSegment } from "../../../support/whole-segment.ts";
 
 const renditions: RenditionInfo[] = [
   { rung: 1, name: "240p", kind: "video", codec: "h264", family: "h264", width: 320, height: 240, bitrate: 300_000 },
@@ -86,7 +87,8 @@ describe("hls routes", () => {
       assert.equal(sound.complaints, "");
       assert.ok(sound.checksums.length > 250);
       const rung = family === "h264" ? 1 : 2;
-      for (const sequence of [0, 1, 2]) assert.ok(total(rung, sequence) >= stream.bytes(rung, sequence)!.length);
+      for (const sequence of [0, 1, 2])
+        assert.ok(total(rung, sequence) >= wholeSegment(stream, rung, sequence)!.length);
     });
   }
 
@@ -98,7 +100,8 @@ describe("hls routes", () => {
       const { checksums, complaints } = await decodeFrames(`${base}/manifest.mpd`, ["-map", map]);
       assert.equal(complaints, "");
       assert.equal(new Set(checksums).size, 180);
-      for (const sequence of [0, 1, 2]) assert.ok(total(rung, sequence) >= stream.bytes(rung, sequence)!.length);
+      for (const sequence of [0, 1, 2])
+        assert.ok(total(rung, sequence) >= wholeSegment(stream, rung, sequence)!.length);
     });
   }
 
@@ -108,7 +111,7 @@ describe("hls routes", () => {
     assert.equal(mpd.headers.get("cache-control"), "public, max-age=1");
     const segment = stream.window.segment("audio-aac", 1)!;
     const named = await app.inject({ url: `/live/stream-slug/audio-aac/0-${segment.parts[0]!.startTicks}.m4s` });
-    assert.deepEqual(named.rawPayload, stream.bytes(100, 1));
+    assert.deepEqual(named.rawPayload, wholeSegment(stream, 100, 1));
     assert.equal((await app.inject({ url: "/live/stream-slug/audio-aac/0-1.m4s" })).statusCode, 404);
     const time = await app.inject({ url: "/live/stream-slug/time" });
     assert.match(time.body, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
@@ -173,7 +176,7 @@ describe("hls routes", () => {
   it("answers HEAD and a known etag without bytes and counts none", async () => {
     const head = await fetch(`${base}/240p/1.m4s`, { method: "HEAD" });
     assert.equal(head.status, 200);
-    assert.equal(head.headers.get("content-length"), String(stream.bytes(1, 1)!.length));
+    assert.equal(head.headers.get("content-length"), String(wholeSegment(stream, 1, 1)!.length));
     const known = await fetch(`${base}/240p/1.m4s`, { headers: { "if-none-match": head.headers.get("etag")! } });
     assert.equal(known.status, 304);
     const init = await fetch(`${base}/audio-aac/init-0.mp4`);

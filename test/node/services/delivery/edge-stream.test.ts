@@ -8,6 +8,7 @@ import type { SegmentStartMessage } from "@leat/node/wire/media/message.ts";
 import type { VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import { fastify } from "fastify";
+import { wholeSegment } from "../../../support/whole-segment.ts";
 
 const config = { kind: "video", codec: "h264", timescale: 90_000, width: 64, height: 48 } as VideoConfig;
 const rendition: RenditionInfo = { rung: 1, name: "240p", kind: "video", codec: "h264", family: "h264", bitrate: 1 };
@@ -42,12 +43,17 @@ describe("edge stream", () => {
     stream.addPart(startOf(1), parts[1]!, config);
     assert.match(stream.window.playlist("240p")!, /URI="1\.1\.m4s"\n#EXT-X-PRELOAD-HINT:TYPE=PART,URI="1\.2\.m4s"/);
     assert.deepEqual(stream.partBytes(1, 1, 1), parts[1]!.bytes);
-    assert.deepEqual([stream.bytes(1, 1), stream.partBytes(1, 1, 2)], [undefined, undefined]);
+    assert.deepEqual([wholeSegment(stream, 1, 1), stream.partBytes(1, 1, 2)], [undefined, undefined]);
     stream.count(1, 1, 100, 200);
     stream.add(segmentOf(1, parts), config);
     const part = Buffer.from(stream.partBytes(1, 1, 1)!);
-    assert.deepEqual(part, stream.bytes(1, 1)!.subarray(100, 200));
-    // Once it was asked for whole, a part is a piece of that.
+    assert.deepEqual(
+      stream.pieces(1, 1),
+      parts.map(({ bytes }) => bytes),
+    );
+    // Once it was asked for again, there is one buffer, and a part is a piece of that.
+    assert.equal(stream.pieces(1, 1)!.length, 1);
+    assert.deepEqual(part, wholeSegment(stream, 1, 1)!.subarray(100, 200));
     assert.deepEqual(stream.partBytes(1, 1, 1), part);
     stream.count(1, 1, 0, 300);
     const [, closed] = [stream.end(), stream.closeCounts()];
@@ -75,7 +81,7 @@ describe("edge stream", () => {
         const answer = app.inject({ url: "/live/slug/240p/0-42000.m4s" });
         await app.inject({ url: "/live/slug/time" });
         leave();
-        assert.deepEqual((await answer).rawPayload, Buffer.from(stream.bytes(1, 1)!));
+        assert.deepEqual((await answer).rawPayload, Buffer.from(wholeSegment(stream, 1, 1)!));
       } finally {
         await app.close();
       }
@@ -97,7 +103,10 @@ describe("edge stream", () => {
     stream.addPart(startOf(1), partOf(0, 3), config);
     stream.add(segmentOf(1, [partOf(0, 3)]), config);
     stream.add(segmentOf(2, [partOf(0, 5)]), config);
-    assert.deepEqual([stream.bytes(1, 1), stream.partBytes(1, 2, 0)![0], stream.nextSequence], [undefined, 5, 3]);
+    assert.deepEqual(
+      [wholeSegment(stream, 1, 1), stream.partBytes(1, 2, 0)![0], stream.nextSequence],
+      [undefined, 5, 3],
+    );
   });
 
   it("believes of a segment's start what a part was verified under, and nothing before", () => {
@@ -128,7 +137,7 @@ describe("edge stream", () => {
     for (const part of before) stream.addPart(startOf(1), part, config);
     stream.addPart(startOf(2), partOf(0, 5), config);
     assert.equal(stream.window.segment("240p", 1)!.durationTicks, 42_000);
-    assert.deepEqual(stream.bytes(1, 1), Buffer.concat(before.map(({ bytes }) => bytes)));
+    assert.deepEqual(wholeSegment(stream, 1, 1), Buffer.concat(before.map(({ bytes }) => bytes)));
     assert.equal(stream.nextSequence, 2);
     stream.count(1, 2, 0, 50);
     stream.end();

@@ -4,6 +4,7 @@ import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import { between, useEdgeTree } from "../../../support/edge-tree-scene.ts";
 import type { MediaNode } from "../../../support/media-network.ts";
 import { until } from "../../../support/publish-items.ts";
+import { wholeSegment } from "../../../support/whole-segment.ts";
 
 describe("edges that feed edges", function () {
   this.timeout(60_000);
@@ -28,7 +29,7 @@ describe("edges that feed edges", function () {
     for (const stream of streams) {
       assert.deepEqual(parts(stream), origins);
       for (const { sequence } of streams[0]!.window.held(SOURCE_RUNG)) {
-        assert.deepEqual(stream.bytes(SOURCE_RUNG, sequence), streams[0]!.bytes(SOURCE_RUNG, sequence));
+        assert.deepEqual(wholeSegment(stream, SOURCE_RUNG, sequence), wholeSegment(streams[0]!, SOURCE_RUNG, sequence));
       }
     }
     // What was sent on is in nobody's receipt.

@@ -34,6 +34,7 @@ import { privateKeyToAccount } from "viem/accounts";
 import { collectAny } from "../../../support/collect-any.ts";
 import { defaultsOf } from "../../../support/defaults.ts";
 import { useX402 } from "../../../support/use-x402.ts";
+import { wholeSegment } from "../../../support/whole-segment.ts";
 import { accountOf, standStill, usdcOf, type X402Node } from "../../../support/x402-scene.ts";
 
 const TOP_UP = 1_000_000n;
@@ -49,7 +50,7 @@ describe("x402, channel scheme", function () {
     node = await on.start();
   });
 
-  const size = (sequence: number) => BigInt(on.stream.bytes(1, sequence)!.length);
+  const size = (sequence: number) => BigInt(wholeSegment(on.stream, 1, sequence)!.length);
   const codeOf = async (answer: Response) => ((await answer.json()) as { error: { code: string } }).error.code;
   const channel = () => hubChannel(viewer.address, on.market.node.address, on.market.anvil.deployment.tokens.USDC);
   const heldTotal = async () => (await on.vouchers.newest("held", channelId(channel())))?.voucher.value.cumulative;
@@ -112,7 +113,7 @@ describe("x402, channel scheme", function () {
     const pay = wrapFetchWithPayment(fetch, clientOf());
     const first = await pay(node.url("240p/0.m4s"));
     assert.equal(first.status, 200);
-    assert.deepEqual(new Uint8Array(await first.arrayBuffer()), Uint8Array.from(on.stream.bytes(1, 0)!));
+    assert.deepEqual(new Uint8Array(await first.arrayBuffer()), Uint8Array.from(wholeSegment(on.stream, 1, 0)!));
     const settled = decodePaymentResponseHeader(first.headers.get("payment-response")!);
     assert.match(settled.transaction, /^0x[0-9a-f]{64}$/);
     assert.equal(settled.amount, size(0).toString());

@@ -4,6 +4,7 @@ import { BALANCE_HEADER } from "@leat/sdk/protocol/x402.ts";
 import { decodePaymentRequiredHeader, decodePaymentResponseHeader } from "@x402/core/http";
 import { PREPAY, useExact } from "../../../support/exact-scene.ts";
 import { LARGE_BYTES } from "../../../support/use-x402.ts";
+import { wholeSegment } from "../../../support/whole-segment.ts";
 import { payingFetch, usdcOf } from "../../../support/x402-scene.ts";
 
 describe("x402, exact scheme", function () {
@@ -15,7 +16,7 @@ describe("x402, exact scheme", function () {
     const before = await usdcOf(on.market, on.market.node.address);
     const answer = await payingFetch(on.market, scene.viewer)(scene.node.url("240p/0.m4s"));
     assert.equal(answer.status, 200);
-    assert.deepEqual(new Uint8Array(await answer.arrayBuffer()), Uint8Array.from(on.stream.bytes(1, 0)!));
+    assert.deepEqual(new Uint8Array(await answer.arrayBuffer()), Uint8Array.from(wholeSegment(on.stream, 1, 0)!));
     const settled = decodePaymentResponseHeader(answer.headers.get("payment-response")!);
     assert.equal(settled.success, true);
     assert.equal(settled.payer, scene.viewer.address);
