@@ -33,7 +33,8 @@ export interface LocalNetworkOptions {
 
 /** All that talk to the balancer, and to each other only when there is work. */
 const clientNames = [...operatorNames, "buyer"] as const;
-const leat = join(import.meta.dirname, "../../node/cli/main.ts");
+/** What a node is. */
+export const leatProgram = join(import.meta.dirname, "../../node/cli/main.ts");
 
 /** A chain, a cluster with its balancer, three operators and a buyer's agent, each a process of its own. */
 export class LocalNetwork {
@@ -102,7 +103,7 @@ export class LocalNetwork {
     await this.#processes.start({
       name,
       command: process.execPath,
-      args: [...(programOf?.(name) ?? [leat, "start"]), "--config", file],
+      args: [...(programOf?.(name) ?? [leatProgram, "start"]), "--config", file],
       ready: /"ready":true/,
     });
   }

@@ -2,6 +2,8 @@ import { cp, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TestNetwork } from "../../../test/support/e2e-network.ts";
+import { nodeFlags } from "../../lib/node-flags.ts";
+import { leatProgram } from "../../network/local-network.ts";
 import type { BenchOptions } from "../case.ts";
 
 /** Works with a network of its own. Where that fails, what its nodes logged is kept and named. */
@@ -11,7 +13,9 @@ export async function withNetwork<T>(
   work: (network: TestNetwork) => Promise<T>,
 ): Promise<T> {
   log("start a network");
-  const network = await TestNetwork.start(adjust === undefined ? {} : { adjust });
+  // As an operator's run: those of a network of tests have less memory.
+  const programOf = () => [...nodeFlags, leatProgram, "start"];
+  const network = await TestNetwork.start({ programOf, ...(adjust !== undefined && { adjust }) });
   try {
     return await work(network);
   } catch (error) {

@@ -11,13 +11,12 @@ import { merkleRoot } from "@leat/sdk/protocol/merkle.ts";
 import { type Voucher, voucherStructure } from "@leat/sdk/protocol/signed.ts";
 import type { StatementSigner } from "@leat/sdk/protocol/statements.ts";
 import { exactPerBaseUnit } from "@leat/sdk/protocol/units.ts";
+import { nodeFlags } from "../../lib/node-flags.ts";
 import { FramedSocket } from "./framed-socket.ts";
 import type { Done, PayeeAnswer, PayeeArguments, PayeeCost } from "./voucher-payee.ts";
 
 export const TOKEN_DECIMALS = 6;
 const SEGMENT_MS = 2_000;
-/** As the program of a node runs. */
-const NODE_FLAGS = ["--max-semi-space-size=16", "--no-memory-reducer"];
 /** Base units a receipt is worth. */
 const RECEIPT_WORTH = 2n;
 
@@ -44,7 +43,7 @@ export class PayeeProcess {
     server.listen(given.socket);
     await once(server, "listening");
     const script = new URL("./voucher-payee.ts", import.meta.url);
-    const child = fork(script, [JSON.stringify(given)], { execArgv: NODE_FLAGS });
+    const child = fork(script, [JSON.stringify(given)], { execArgv: [...nodeFlags] });
     const socket = await Promise.race([
       once(server, "connection").then(([socket]) => socket as Socket),
       once(child, "exit").then(() => undefined),

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { writePattern } from "@leat/transcoder/tools/media.ts";
 import { TestNetwork } from "../../../../test/support/e2e-network.ts";
 import type { NodeName } from "../../../network/layout.ts";
+import { leatProgram } from "../../../network/local-network.ts";
 import type { SoakCrowdArguments, SoakCrowdMessage } from "./crowd.ts";
 import { type NodeSample, probeFlags, sampleNode } from "./node-samples.ts";
 import { SoakStream } from "./streams.ts";
@@ -33,7 +34,6 @@ const crowdSize: SoakCrowdArguments = { hlsViewers: 24, whepViewers: 6 };
 const TURN_OVER_MS = 20_000;
 const SAMPLES = 120;
 const nodeNames: readonly NodeName[] = ["balancer", "node-a", "node-b", "node-c", "buyer"];
-const leat = join(import.meta.dirname, "../../../../node/cli/main.ts");
 
 /** A network with ten streams, of which one after the other is replaced, and viewers that come and go. */
 export async function soak({ durationMs, log, signal, flagsOf }: SoakOptions): Promise<SoakRun> {
@@ -42,7 +42,7 @@ export async function soak({ durationMs, log, signal, flagsOf }: SoakOptions): P
   await writePattern(file, { width: 256, height: 144, fps: 15, durationS: 60, flashEveryS: 2, videoBitrate: 200_000 });
   log("start a network");
   const network = await TestNetwork.start({
-    programOf: (name) => [...probeFlags(folder), ...(flagsOf?.(name) ?? []), leat, "start"],
+    programOf: (name) => [...probeFlags(folder), ...(flagsOf?.(name) ?? []), leatProgram, "start"],
     // All viewers have one address here.
     adjust: (_name, config) => ({ ...config, http: { ...Object(config.http), requestsPerMinute: 1_000_000 } }),
   });
