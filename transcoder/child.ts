@@ -3,12 +3,15 @@ import { spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { TranscodeError } from "./errors.ts";
+import { giveWay } from "./give-way.ts";
 import { encodeMessage, MessageReader } from "./ipc.ts";
 
 export interface ChildOptions {
   readonly entry: URL;
   /** libuv threads: blocking FFmpeg calls hold one each. */
   readonly threads: number;
+  /** To what serves viewers, where processors are short. */
+  readonly givesWay?: boolean;
   onMessage(message: unknown): void;
   onExit(error: TranscodeError | undefined): void;
 }
@@ -35,6 +38,7 @@ export class Child {
       detached: true,
       env: { ...process.env, UV_THREADPOOL_SIZE: String(options.threads), NODE_OPTIONS: "" },
     });
+    if (options.givesWay === true && this.#process.pid !== undefined) giveWay(this.#process.pid);
     const { stdin, stdout, stderr } = this.#process as { stdin: Writable; stdout: Readable; stderr: Readable };
     this.#input = stdin;
     // A write to a dead child fails here; its exit tells the story.

@@ -62,6 +62,7 @@ function runStored(spec: StoredSpec, options: StoredOptions): Promise<{ result: 
     let cpuMs = 0;
     let told: TranscodeError | undefined;
     const child = new Child({
+      givesWay: true,
       entry: WORKER,
       // One for each rung's scaling and encoding, one for decoding, one for Node itself.
       threads: spec.ladder.length + 2,

@@ -83,6 +83,7 @@ class Supervisor<Input extends LiveInput | AudioInput> implements LiveWorker<Inp
 
   constructor(start: ToWorker, threads: number, events: EndEvents, onOutput: (message: FromWorker) => void) {
     this.#child = new Child({
+      givesWay: true,
       entry: WORKER,
       threads,
       onMessage: (raw) => {

@@ -11,7 +11,7 @@ import { withNetwork } from "./support/bench-network.ts";
 import { compareWithSendfile } from "./support/bytes-per-core.ts";
 import type { CrowdFigures } from "./support/hls-crowd.ts";
 import { cpuMsOf, readMetric, waitedMsOf } from "./support/process-cost.ts";
-import { ViewerProcess } from "./support/viewer-process.ts";
+import { letGoFirst, ViewerProcess } from "./support/viewer-process.ts";
 
 /** LL-HLS and WHEP viewers of each row; the first row is what the JSON's own fields tell. */
 const CROWDS = [
@@ -47,7 +47,8 @@ const source = [
 /**
  * What an edge costs that serves one 1.5 Mb/s stream, its viewers in a process of their own: CPU of the whole edge node
  * (receipts, access, metrics and vouchers in), share of requests that were answered, how far the last viewer had a part
- * behind the first, and the delay of the edge's event loop. Publisher, transcoder and viewers share the machine with it.
+ * behind the first, and the delay of the edge's event loop. Publisher, transcoder and viewers share the machine with it,
+ * publisher and viewers at a lower priority, since they are other machines.
  * `loopWaitedPercent` is the part of the time in which that loop had to wait for a CPU: what is late by that is late by the
  * machine. And how many bytes of HLS a second of its CPU serves, beside nginx.
  */
@@ -64,6 +65,7 @@ async function runAll(network: TestNetwork, log: BenchOptions["log"], signal: Ab
     );
     const url = created.ingestUrls.find((one) => one.startsWith("rtmp:"))!;
     publisher = spawn("ffmpeg", [...source, url], { stdio: ["ignore", "ignore", "inherit"] });
+    letGoFirst(publisher);
     const playback = await waitFor("the stream to be playable", PLAYABLE_MS, async () => {
       const found = await getPlayback(network, created.slug);
       return (await fetch(found.primary.hls)).ok ? found : undefined;

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { LiveInput, LiveSpec } from "@leat/transcoder/engine.ts";
+import { WORKER_NICENESS } from "@leat/transcoder/give-way.ts";
 import { resolveLadder } from "@leat/transcoder/ladder.ts";
 import type { LiveTranscode } from "@leat/transcoder/supervisor.ts";
 import { startLiveTranscode } from "@leat/transcoder/supervisor.ts";
@@ -50,6 +52,13 @@ describe("transcoder/supervisor", () => {
     await assert.rejects(pushing, isLost);
     assert.ok(isLost(await exit));
     await assert.rejects(live.end(), isLost);
+  });
+
+  it("lets whoever serves viewers go first, with every thread and with its session", async () => {
+    const niceness = Promise.withResolvers<readonly string[]>();
+    const { live } = start({ onFrame: () => niceness.resolve(readNiceness(live.pid!)) });
+    for (const input of inputs) await live.push(input);
+    assert.deepEqual([...new Set(await niceness.promise)], [String(WORKER_NICENESS)]);
   });
 
   it("ends without an error when all of it came out", async () => {
@@ -118,4 +127,14 @@ function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** Of each thread of a process, and of its session where the kernel weighs those. Linux. */
+function readNiceness(pid: number): string[] {
+  const threads = readdirSync(`/proc/${pid}/task`).map((thread) => {
+    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]!;
+  });
+  const session = `/proc/${pid}/autogroup`;
+  return existsSync(session) ? [...threads, readFileSync(session, "utf8").trim().split(" ").at(-1)!] : threads;
 }
