@@ -1,8 +1,9 @@
 import { writeFileSync } from "node:fs";
-import { setPriority } from "node:os";
+import { getPriority, setPriority } from "node:os";
 
-/** Of 19, the lowest: a third of the weight of what has the usual priority, 0. */
+/** How much nicer than what started it: a third of its weight. */
 export const WORKER_NICENESS = 5;
+const NICEST = 19;
 
 /**
  * Lets others go first where processors are short for a moment: a loop that serves viewers is late at once, and work that
@@ -11,7 +12,7 @@ export const WORKER_NICENESS = 5;
  */
 export function giveWay(pid: number): void {
   for (const yieldIt of [
-    () => setPriority(pid, WORKER_NICENESS),
+    () => setPriority(pid, Math.min(NICEST, getPriority(pid) + WORKER_NICENESS)),
     () => writeFileSync(`/proc/${pid}/autogroup`, String(WORKER_NICENESS)),
   ]) {
     try {
