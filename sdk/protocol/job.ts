@@ -139,6 +139,8 @@ export const deliverySpecSchema = closedObject({
   parents: Type.Optional(parentsSchema),
   /** Steps to the origin by the first of them; absent: one. */
   depth: Type.Optional(uint32Schema),
+  /** The newest segment that its origin had published when the job was given: who brings older ones alone is late. */
+  published: Type.Optional(uint32Schema),
   renditions: renditionsSchema,
   /** PART-TARGET of its parts, milliseconds, fixed for the stream's life; absent: 250. */
   partTargetMs: Type.Optional(partTargetSchema),

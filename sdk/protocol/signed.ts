@@ -91,6 +91,18 @@ export const partHashStructure = defineStructure("PartHash", {
 });
 export type PartHash = ValueOf<typeof partHashStructure>;
 
+/** How far a stream is at its origin: the newest segment of any rung, and how many parts of it are published. */
+export const progressStructure = defineStructure("Progress", {
+  stream: "bytes32",
+  /** Milliseconds on a count of the origin's own that only goes up: it tells how long ago, and no time of day. */
+  atMs: "uint64",
+  rung: "uint32",
+  seq: "uint64",
+  /** 0 while nothing is published. */
+  parts: "uint32",
+});
+export type Progress = ValueOf<typeof progressStructure>;
+
 /** A balancer's commitment to an epoch's hash chain of `length` seeds, whose end is `anchor`. */
 export const seedCommitStructure = defineStructure("SeedCommit", {
   cluster: "uint256",

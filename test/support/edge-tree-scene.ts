@@ -10,17 +10,17 @@ import { at } from "./media-path-scene.ts";
 import { publishInfo, publishItems, until } from "./publish-items.ts";
 
 /** A process that stands still for a moment leaves nobody for it. */
-export const calmDelivery = { silenceMs: 20_000, holderWaitMs: 20_000 };
+export const calmDelivery = { silenceMs: 20_000, holderWaitMs: 20_000, behindMs: 20_000 };
 export const fps = 10;
 const pattern = { width: 160, height: 120, fps, durationS: 12, keyframeEveryS: 2, bFrames: 0 };
 
 /** A source that is delivered as it comes, at an origin and edges that a test names parents for. */
-export function useEdgeTree() {
+export function useEdgeTree(changes: { readonly audio?: false } = {}) {
   const nodes: MediaNode[] = [];
   let items: readonly MediaItem[];
 
   before(async () => {
-    items = await readMedia({ pattern });
+    items = await readMedia({ pattern: { ...pattern, ...changes } });
   });
 
   beforeEach(() => {

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
 import { PublishedLog } from "@leat/node/services/ingest/published-log.ts";
-import type { MediaMessage } from "@leat/node/wire/media/message.ts";
+import type { MediaMessage, ProgressMessage } from "@leat/node/wire/media/message.ts";
 import { createDomain } from "@leat/sdk/protocol/eip712.ts";
 import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
-import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import { type Hex, hexToBytes } from "@leat/sdk/protocol/hex.ts";
+import { progressStructure } from "@leat/sdk/protocol/signed.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import { plainConfig } from "./plain-config.ts";
 
@@ -46,4 +47,11 @@ export async function publishSegments(
     if (message.type !== "config") sent.at(-1)!.push(message);
   }
   return sent;
+}
+
+/** What the origin says at `atMs` of its own count: so many parts of the segment are published. */
+export async function progressOf(sequence: number, parts: number, atMs: number): Promise<ProgressMessage> {
+  const value = { stream, atMs: BigInt(atMs), rung: 1, seq: BigInt(sequence), parts };
+  const signature = hexToBytes(await signer.sign(progressStructure, domain, value));
+  return { type: "progress", atMs, rung: 1, sequence, parts, signature };
 }

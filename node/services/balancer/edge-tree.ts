@@ -16,7 +16,7 @@ import type { StreamProgress } from "./stream-progress.ts";
 export interface EdgeTreeParts {
   readonly jobs: JobBook;
   readonly tasks: TaskGroup;
-  readonly progress: Pick<StreamProgress, "isBehind">;
+  readonly progress: Pick<StreamProgress, "isBehind" | "newest">;
   readonly fanOut: number;
   readonly parameters: SelectionParameters;
 }
@@ -62,7 +62,9 @@ export class EdgeTree {
     this.#forget(live.row.id);
     const choice = this.#choose(live, node, {});
     this.#log(live, node, choice);
-    return this.#specOf(live.row.spec, choice);
+    const { published: _, ...spec } = live.row.spec;
+    const published = this.#parts.progress.newest(live.row.stream);
+    return this.#specOf(published === undefined ? spec : { ...spec, published }, choice);
   }
 
   /** An edge told from whom it has its stream, and who failed it. */

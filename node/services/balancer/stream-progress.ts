@@ -38,14 +38,20 @@ export class StreamProgress {
     this.#published.set(stream, known);
   }
 
+  /** The newest segment that its origin published, of any rung; undefined before the first. */
+  newest(stream: Hex): number | undefined {
+    const published = this.#published.get(stream);
+    return published && Math.max(...published.values());
+  }
+
   /**
    * Whether who serves a stream is more than `segments` behind what its origin published, in all of it or in a rung that
    * it says stands, and that its origin goes on with.
    */
   isBehind(stream: Hex, served: Pick<RunningJob, "sequence" | "late">, segments: number): boolean {
     const published = this.#published.get(stream);
-    if (published === undefined) return false;
-    const newest = Math.max(...published.values());
+    const newest = this.newest(stream);
+    if (published === undefined || newest === undefined) return false;
     if (newest - (served.sequence ?? -1) > segments) return true;
     return (served.late ?? []).some((rung) => newest - (published.get(rung) ?? -1) <= 1);
   }

@@ -1,12 +1,10 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import { FrameRelay } from "@leat/node/media/live-frames.ts";
 import { PART_TARGET_MS } from "@leat/node/media/packager.ts";
-import { findOnWish } from "@leat/node/media/playable.ts";
 import type { MediaConnection, SubscribeMessage } from "@leat/node/wire/media/message.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
-import { zeroHash } from "@leat/sdk/protocol/hex.ts";
 import type { DeliverySpec, Origin } from "@leat/sdk/protocol/job.ts";
 import type { Statements } from "@leat/sdk/protocol/statements.ts";
 import { isAltered } from "../jobs/altered.ts";
@@ -15,16 +13,20 @@ import { OwnAccepted } from "../jobs/own-accepted.ts";
 import type { MediaDialer } from "../jobs/ports.ts";
 import type { ReceiptBook } from "../jobs/receipt-book.ts";
 import type { MayWork } from "../payment/index.ts";
+import { CreditWait } from "./credit-wait.ts";
 import { EdgeFeed, type FeedLimits } from "./edge-feed.ts";
 import { EdgeIntake } from "./edge-intake.ts";
-import { EdgeStream, type KeepPart, type ServedSegment } from "./edge-stream.ts";
+import { EdgeStream, type KeepPart } from "./edge-stream.ts";
 import { DeliveryError, isUnpaid } from "./errors.ts";
 import { GrantedBytes } from "./granted-bytes.ts";
 import type { HolderReport } from "./holder-report.ts";
-import { HolderWishes } from "./holder-wishes.ts";
+import { HolderWatch } from "./holder-watch.ts";
+import { lateAfterMs } from "./lateness.ts";
+import { OriginTime } from "./origin-time.ts";
 import { OwnIntake } from "./own-intake.ts";
-import { Silence } from "./silence.ts";
+import { ServedReceipts } from "./served-receipts.ts";
 import { Sources } from "./sources.ts";
+import { WishedRungs } from "./wished-rungs.ts";
 
 export interface DeliveryJobComponents {
   readonly media: MediaDialer;
@@ -43,6 +45,7 @@ export interface DeliveryLimits extends FeedLimits {
   readonly originRetryMs: number;
   readonly originRetryMaxMs: number;
   readonly holderWaitMs: number;
+  readonly behindMs: number;
   readonly creditWaitMs: number;
 }
 
@@ -51,6 +54,8 @@ export interface DeliveryOutcome {
   readonly code: string | undefined;
 }
 
+/** How far back from the newest segment an edge begins at most: what was signed before is of no use, and may be very old. */
+const HISTORY_SEGMENTS = 20;
 /** Of a rung's newest 20 segments, for each step to the origin: those nearer to it are to leave who cuts them first. */
 const CUT_PER_STEP = 2;
 
@@ -63,16 +68,16 @@ export class DeliveryJob {
   readonly #sources: Sources;
   readonly #feed: EdgeFeed;
   readonly #frames: FrameRelay;
+  readonly #wishes: WishedRungs;
   readonly #granted: GrantedBytes;
+  readonly #receipts: ServedReceipts;
+  readonly #credit: CreditWait;
+  readonly #originTime: OriginTime;
   #connection: MediaConnection | undefined;
-  /** Undefined while there is no holder to tell. */
-  #wishes: HolderWishes | undefined;
-  /** Rungs that the origin itself did not bring when they were wished for, with the newest segment of each by then. */
-  readonly #unmade = new Map<number, number>();
   #changed = new AbortController();
   #stopped = false;
-  #creditLostAt: number | undefined;
-  #receipts: Promise<void> = Promise.resolve();
+  /** The newest segment that its origin had published by then, as the balancer said; 0 where that did not know. */
+  #published: number;
 
   constructor(job: AssignedJob<DeliverySpec>, components: DeliveryJobComponents, limits: DeliveryLimits) {
     this.job = job;
@@ -83,14 +88,21 @@ export class DeliveryJob {
     const { origin, parents, stream: id, slug, playback: policy = { type: "public" } } = job.spec;
     this.#sources = new Sources(job.assignment.value.node, origin, parents);
     this.#granted = new GrantedBytes(job.spec.unsignedBudgetBytes);
+    this.#receipts = new ServedReceipts(job, this.#granted, components);
+    this.#credit = new CreditWait(components, limits.creditWaitMs);
+    this.#originTime = new OriginTime(components.clock);
+    this.#published = job.spec.published ?? 0;
     this.#frames = new FrameRelay(
       (error) => components.logger.warn("Follow frames failed", { error }),
-      () => this.#wish(),
+      () => this.#wishes.look(),
     );
-    this.#feed = new EdgeFeed(origin.node, components.clock, this.#limits, this.#frames, () => this.#wish());
+    this.#feed = new EdgeFeed(origin.node, components.clock, this.#limits, this.#frames, () => this.#wishes.look());
     this.stream = new EdgeStream(components.keep, { id, slug, policy }, this.#frames);
     this.stream.describe(job.spec.renditions, job.spec.partTargetMs);
     this.stream.isUnbudgeted = this.#granted.isNone;
+    const isWished = (rung: number) => this.#feed.isWished(rung);
+    const { clock } = components;
+    this.#wishes = new WishedRungs({ stream: this.stream, clock, depth: job.spec.depth ?? 1, isWished });
   }
 
   /** The newest segment of which viewers have anything: nobody may give that number to another. */
@@ -114,7 +126,7 @@ export class DeliveryJob {
       const { current } = this.#sources;
       try {
         await this.#pull(current);
-        this.#settle(this.stream.end());
+        this.#receipts.settle(this.stream.end());
         this.#feed.end();
         return { code: undefined };
       } catch (error) {
@@ -154,9 +166,9 @@ export class DeliveryJob {
     this.#changed.abort();
     this.#connection?.abort(reason);
     this.#feed.stop(reason);
-    this.#settle(this.stream.end());
-    this.#settle(this.stream.closeCounts());
-    await this.#receipts;
+    this.#receipts.settle(this.stream.end());
+    this.#receipts.settle(this.stream.closeCounts());
+    await this.#receipts.issued;
   }
 
   get #isOwn(): boolean {
@@ -170,8 +182,10 @@ export class DeliveryJob {
     if (!isElsewhere) return;
     this.#connection?.abort(new DeliveryError({ code: "DELIVERY_ORIGIN_CHANGED" }));
     this.#feed.restart(origin.node);
+    this.#originTime.forget();
+    this.#published = 0;
     // Another origin cannot go on with it: frames that it never had are in it.
-    this.#settle(this.stream.closeShort());
+    this.#receipts.settle(this.stream.closeShort());
   }
 
   #moveTo(parents: readonly Origin[]): void {
@@ -199,34 +213,35 @@ export class DeliveryJob {
 
   async #pull(holder: Origin): Promise<void> {
     const { clock, media } = this.#components;
-    const silence = new Silence(clock, this.#limits.holderWaitMs);
+    const { silenceMs, holderWaitMs: answerMs, behindMs } = this.#limits;
+    const maxMs = lateAfterMs(behindMs, this.job.spec.depth ?? 1);
+    const watch = new HolderWatch(clock, this.#originTime, { answerMs, silenceMs, maxMs, firstMs: answerMs + maxMs });
+    const { signal: lost } = watch;
     // Where there is nobody else to ask, whoever is slow is better than none.
-    const watching = this.#sources.hasOthers ? silence.watch() : undefined;
+    if (this.#sources.hasOthers) watch.start(holder.node === this.#sources.origin.node);
     let connection: MediaConnection | undefined;
-    const leave = () => connection?.abort(silence.signal.reason);
-    silence.signal.addEventListener("abort", leave, { once: true });
+    const leave = () => connection?.abort(lost.reason);
+    lost.addEventListener("abort", leave, { once: true });
     try {
       const changed = this.#changed.signal;
-      const signal = AbortSignal.any([changed, silence.signal]);
-      connection = await media.openMedia(holder.multiaddrs, holder.node, { signal });
-      silence.signal.throwIfAborted();
+      connection = await media.openMedia(holder.multiaddrs, holder.node, { signal: AbortSignal.any([changed, lost]) });
+      lost.throwIfAborted();
       if (this.#stopped || changed.aborted) throw new DeliveryError({ code: "DELIVERY_ORIGIN_CHANGED" });
-      await this.#read(connection, holder, silence);
+      await this.#read(connection, holder, watch);
     } catch (error) {
       connection?.abort(error as Error);
-      throw silence.signal.aborted ? silence.signal.reason : error;
+      throw lost.aborted ? lost.reason : error;
     } finally {
-      silence.stop();
-      await watching;
+      await watch.stop();
     }
   }
 
   /** Resolves with the stream's end. */
-  async #read(connection: MediaConnection, holder: Origin, silence: Silence): Promise<void> {
+  async #read(connection: MediaConnection, holder: Origin, watch: HolderWatch): Promise<void> {
     const { origin } = this.#sources;
     const isOrigin = holder.node === origin.node;
     const { assignment, spec } = this.job;
-    const fromSequence = this.stream.nextSequence;
+    const fromSequence = Math.max(this.stream.nextSequence, this.#published - HISTORY_SEGMENTS + 1);
     const subscribe = { assignment, stream: spec.stream, fromSequence };
     const signed = isOrigin ? {} : { origin: origin.node };
     this.#connection = connection;
@@ -234,19 +249,12 @@ export class DeliveryJob {
     try {
       await connection.send({ type: "subscribe", role: "edge", ...subscribe, ...signed });
       // A connection that is lost is told by who reads it, and the next one hears it anew.
-      const tell = (rungs: readonly number[]) => connection.send({ type: "wish", rungs }).catch(() => {});
-      this.#wishes = new HolderWishes(this.stream, this.#components.clock, tell);
-      this.#wish();
-      const intake = this.#isOwn ? this.#ownIntake() : this.#intake(fromSequence, isOrigin);
+      this.#wishes.begin((rungs) => connection.send({ type: "wish", rungs }).catch(() => {}));
+      const intake = this.#isOwn ? this.#ownIntake() : this.#intake(fromSequence, isOrigin, watch);
       for await (const message of connection.messages) {
-        silence.heard();
+        watch.heard();
         if (message instanceof OwnAccepted) leaveFrames = this.#frames.attach(message.frames);
-        if (message.type === "accepted") {
-          silence.maxMs = this.#limits.silenceMs;
-          this.#components.report.accepted(holder.node);
-          if (isOrigin) this.#feed.heard();
-          else this.#feed.promised();
-        }
+        if (message.type === "accepted") this.#accepted(holder, isOrigin, watch);
         if (message.type === "end") {
           await connection.close();
           if (isOrigin) return;
@@ -259,21 +267,32 @@ export class DeliveryJob {
     } finally {
       leaveFrames();
       this.#connection = undefined;
-      this.#wishes = undefined;
+      this.#wishes.end();
     }
+  }
+
+  #accepted(holder: Origin, isOrigin: boolean, watch: HolderWatch): void {
+    watch.served();
+    this.#components.report.accepted(holder.node);
+    if (isOrigin) {
+      this.#feed.heard();
+      // Its own words come without a delay, whatever others took for one.
+      this.#originTime.forget();
+    } else this.#feed.promised();
   }
 
   #ownIntake(): OwnIntake {
     return new OwnIntake({
       stream: this.stream,
-      onServed: (segments) => this.#settle(segments),
+      onServed: (segments) => this.#receipts.settle(segments),
       onSegment: () => this.#endSegment(true),
     });
   }
 
-  #intake(fromSequence: number, isOrigin: boolean): EdgeIntake {
+  #intake(fromSequence: number, isOrigin: boolean, watch: HolderWatch): EdgeIntake {
     const { job, stream } = this;
     const { statements, domain } = this.#components;
+    let { newest } = stream;
     return new EdgeIntake({
       spec: job.spec,
       origin: this.#sources.origin.node,
@@ -284,64 +303,23 @@ export class DeliveryJob {
       statements,
       domain,
       maxBytes: this.#limits.segmentBytes,
-      onPart: () => this.#feed.heard(),
-      onServed: (segments) => this.#settle(segments),
+      published: this.#published,
+      onPart: () => {
+        this.#feed.heard();
+        if (stream.newest > newest) watch.caughtUp();
+        newest = stream.newest;
+      },
+      onProgress: (progress) => {
+        watch.told(progress.atMs);
+        this.#feed.tell(progress);
+      },
+      onServed: (segments) => this.#receipts.settle(segments),
       onSegment: () => this.#endSegment(isOrigin),
     });
   }
 
   #endSegment(isOrigin: boolean): void {
-    this.#requireCredit();
-    this.#requireWished(isOrigin);
-  }
-
-  /** Has the holder bring what is made for viewers only, as long as there are some, here or at an edge that is fed. */
-  #wish(): void {
-    const rungs = findOnWish(this.stream.window.renditions)
-      .map(({ rung }) => rung)
-      .filter((rung) => this.stream.frames.isFollowed(rung) || this.#feed.isWished(rung));
-    this.#wishes?.set(rungs);
-  }
-
-  /** Heartbeats tell of no rung that is made on wish alone: who keeps one back is left, unless its origin brings none. */
-  #requireWished(isOrigin: boolean): void {
-    const standing = this.#wishes?.standing(this.job.spec.depth ?? 1) ?? [];
-    if (isOrigin) {
-      for (const rung of standing) this.#unmade.set(rung, this.stream.newestOf(rung));
-      return;
-    }
-    const rung = standing.find((wished) => this.#unmade.get(wished) !== this.stream.newestOf(wished));
-    if (rung !== undefined) throw new DeliveryError({ code: "DELIVERY_RUNG_WITHHELD", rung });
-  }
-
-  /** Work stops at the credit limit; a voucher that is on its way may still come. */
-  #requireCredit(): void {
-    const { mayWork, clock } = this.#components;
-    const verdict = mayWork();
-    if (verdict === "ok") {
-      this.#creditLostAt = undefined;
-      return;
-    }
-    this.#creditLostAt ??= clock.nowMs();
-    if (clock.nowMs() - this.#creditLostAt >= this.#limits.creditWaitMs) {
-      throw new DeliveryError({ code: verdict });
-    }
-  }
-
-  /** One receipt for each segment of which anything was served; what was granted caps what of it is booked as earned. */
-  #settle(segments: readonly ServedSegment[]): void {
-    const { receipts, logger } = this.#components;
-    for (const { sequence, firstFrame, durationMs, leaves } of segments) {
-      const served = leaves.reduce((sum, leaf) => sum + leaf.sizeBytes, 0n);
-      const units = this.#granted.take(served);
-      const work = { sequence, inputHash: zeroHash, leaves, firstFrame, frames: 0, durationMs, units };
-      this.#receipts = this.#receipts.then(async () => {
-        try {
-          await receipts.issue(this.job, work);
-        } catch (error) {
-          logger.error("Issue delivery receipt failed", { sequence, error });
-        }
-      });
-    }
+    this.#credit.require();
+    this.#wishes.require(isOrigin);
   }
 }

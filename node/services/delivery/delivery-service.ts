@@ -49,6 +49,13 @@ export const deliveryOptions = Type.Object(
       description:
         "How long the edge that feeds this one may say nothing, before the next is asked, milliseconds, two parts where that is longer; it says every 200 ms that it is there",
     }),
+    behindMs: Type.Integer({
+      default: 1_000,
+      minimum: 400,
+      maximum: 60_000,
+      description:
+        "How far the stream may fall behind its origin's word below another edge, before the next is asked, milliseconds at the second step from the origin, and 800 more at each further one",
+    }),
     feeds: Type.Integer({
       default: 4,
       minimum: 0,

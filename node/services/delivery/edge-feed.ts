@@ -1,6 +1,6 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { FrameRelay } from "@leat/node/media/live-frames.ts";
-import type { MediaConnection, SubscribeMessage } from "@leat/node/wire/media/message.ts";
+import type { MediaConnection, ProgressMessage, SubscribeMessage } from "@leat/node/wire/media/message.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import { type EdgeSource, serveEdge } from "../jobs/edge-link.ts";
 import { DeliveryError } from "./errors.ts";
@@ -65,7 +65,16 @@ export class EdgeFeed {
     return this.#log.feed();
   }
 
-  /** The stream comes in: its origin answers, or another holder brought some of it. That one is there says nothing. */
+  /** What its origin says of the stream came in, and all that it says that there is. */
+  tell(progress: ProgressMessage): void {
+    this.#log.tell(progress);
+    this.heard();
+  }
+
+  /**
+   * The stream comes in: its origin answers, or another holder brought some of it, or a new word of the origin. That one
+   * is there says nothing.
+   */
   heard(): void {
     this.#cutOffAtMs = undefined;
     this.#isPromised = false;

@@ -1,10 +1,17 @@
 import { PART_TARGET_MS } from "@leat/node/media/packager.ts";
-import type { MediaMessage, SegmentEndMessage, SegmentStartMessage } from "@leat/node/wire/media/message.ts";
+import type {
+  MediaMessage,
+  ProgressMessage,
+  SegmentEndMessage,
+  SegmentStartMessage,
+} from "@leat/node/wire/media/message.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
 import type { Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
-import type { Address } from "@leat/sdk/protocol/hex.ts";
+import { type Address, bytesToHex } from "@leat/sdk/protocol/hex.ts";
 import type { DeliverySpec } from "@leat/sdk/protocol/job.ts";
+import { progressStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Statements } from "@leat/sdk/protocol/statements.ts";
+import { ALIVE_MS } from "../jobs/progress-count.ts";
 import type { VersionedConfig } from "../jobs/segment-log.ts";
 import { CutSegments } from "./cut-segments.ts";
 import type { EdgeStream, ServedSegment } from "./edge-stream.ts";
@@ -27,8 +34,12 @@ export interface EdgeIntakeParts {
   readonly statements: Statements;
   readonly domain: Domain;
   readonly maxBytes: number;
+  /** The newest segment that was published before this edge was asked to serve; 0 where nobody knows. */
+  readonly published: number;
   /** Some of it was verified. */
   readonly onPart: () => void;
+  /** A new word of the origin how far the stream is, and all that it names is here. */
+  readonly onProgress: (progress: ProgressMessage) => void;
   readonly onServed: (segments: readonly ServedSegment[]) => void;
   readonly onSegment: () => void;
 }
@@ -48,6 +59,8 @@ export class EdgeIntake {
   /** By rung: parts that were begun since the newest that was verified. */
   readonly #attempts = new Map<number, number>();
   readonly #rungs: ReadonlySet<number>;
+  /** When the newest word of the origin was given, on its own count. */
+  #toldAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(parts: EdgeIntakeParts) {
     this.#parts = parts;
@@ -82,6 +95,9 @@ export class EdgeIntake {
         feed.start(message, config);
         return;
       }
+      case "progress":
+        this.#takeProgress(message);
+        return;
       case "frame":
       case "partRestart":
       case "partMark":
@@ -97,6 +113,20 @@ export class EdgeIntake {
       default:
         throw unexpected(message.type);
     }
+  }
+
+  /** A holder may repeat old words, and give the newest one before what it names: neither says how far the stream is. */
+  #takeProgress(message: ProgressMessage): void {
+    const { spec, origin, stream, statements, domain, published, onProgress } = this.#parts;
+    const { atMs, rung, sequence, parts, signature } = message;
+    // Nor does it cost a check: the origin gives no two within that time.
+    if (atMs < this.#toldAtMs + ALIVE_MS / 2) return;
+    const value = { stream: spec.stream, atMs: BigInt(atMs), rung, seq: BigInt(sequence), parts };
+    statements.verifySigned(progressStructure, domain, { value, signature: bytesToHex(signature) }, origin);
+    this.#toldAtMs = atMs;
+    // The newest part is checked once a frame stands behind it.
+    const isHere = parts === 0 || stream.has(rung, sequence, Math.max(1, parts - 1));
+    if (isHere && sequence >= published) onProgress(message);
   }
 
   #begin(start: SegmentStartMessage, config: TrackConfig): SegmentVerifier {

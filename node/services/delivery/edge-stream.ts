@@ -118,6 +118,12 @@ export class EdgeStream {
     return sequence < this.#nextOf(rung);
   }
 
+  /** So many parts of the segment are served, or were. */
+  has(rung: number, sequence: number, parts: number): boolean {
+    const open = this.#open.get(rung);
+    return this.hasPassed(rung, sequence) || (open?.start.sequence === sequence && open.parts.length >= parts);
+  }
+
   /** The newest segment of the rung of which a part is served, -1 before the first. */
   newestOf(rung: number): number {
     return this.#open.get(rung)?.start.sequence ?? this.#last.get(rung) ?? -1;

@@ -9,7 +9,7 @@ export class DeliveryError extends CodedError<
   | { code: "DELIVERY_PART_ALTERED"; rung: number; sequence: number; part: number }
   | { code: "DELIVERY_SEGMENT_TOO_LARGE"; sizeBytes: number; maxBytes: number }
   | { code: "DELIVERY_RUNG_WITHHELD" | "DELIVERY_SEGMENTS_CUT"; rung: number }
-  | { code: "DELIVERY_PARENT_SILENT" | "DELIVERY_PARENT_CHANGED" | "DELIVERY_PARENT_ENDED" }
+  | { code: "DELIVERY_PARENT_SILENT" | "DELIVERY_PARENT_LATE" | "DELIVERY_PARENT_CHANGED" | "DELIVERY_PARENT_ENDED" }
   | { code: "DELIVERY_FEEDS_FULL" | "DELIVERY_ORIGIN_OTHER" | "DELIVERY_ASKED_AGAIN" }
   | { code: "DELIVERY_ENDED" }
   | { code: "CREDIT_EXHAUSTED" | "CREDIT_SIGNER_SPENT" | "CREDIT_RESERVE_SPENT" }

@@ -3,6 +3,7 @@ import type {
   FrameMessage,
   MediaMessage,
   PartMarkMessage,
+  ProgressMessage,
   SegmentEndMessage,
   SegmentStartMessage,
 } from "@leat/node/wire/media/message.ts";
@@ -16,6 +17,7 @@ import {
   type SegmentLogOptions,
   type VersionedConfig,
 } from "../jobs/segment-log.ts";
+import { isSameFrame } from "./same-frame.ts";
 import { arrivalAt, type SignedPlace } from "./signed-place.ts";
 
 interface Head {
@@ -81,6 +83,11 @@ export class RelayedLog {
   /** The stream is over: readers get what is there and then the end. */
   close(): void {
     this.#log.close();
+  }
+
+  /** How far its origin says that the stream is, which is all here. */
+  tell(progress: ProgressMessage): void {
+    this.#log.tell(progress);
   }
 
   /** Takes what one connection brings. Of two feeds the newer one counts. */
@@ -271,18 +278,6 @@ function isApart({ frame }: FrameMessage, { config }: Head, { verified, open, is
   const endsAt = Math.max(frame.dts, frame.pts) + frame.duration;
   const isFar = endsAt - verified.dts > (config.config.timescale * FAR_MS) / 1000;
   return isFar || (frame.pts < before.pts && !isReordered);
-}
-
-/** When a frame came to the origin is in no part. */
-function isSameFrame(left: FrameMessage, right: FrameMessage): boolean {
-  const { data, tags = [], arrivalMs: _, ...facts } = left.frame;
-  const other: Partial<FrameMessage["frame"]> = right.frame;
-  const hasSameFacts = Object.entries(facts).every(([name, value]) => other[name as keyof typeof facts] === value);
-  const theirs = right.frame.tags ?? [];
-  const haveSameTags =
-    tags.length === theirs.length &&
-    tags.every(({ pts, tag }, at) => theirs[at]?.pts === pts && Buffer.compare(tag, theirs[at].tag) === 0);
-  return hasSameFacts && haveSameTags && Buffer.compare(data, right.frame.data) === 0;
 }
 
 function isSameHead(left: Head | undefined, right: Head): boolean {

@@ -1,5 +1,5 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
-import { ALIVE_MS } from "../jobs/edge-link.ts";
+import { ALIVE_MS } from "../jobs/progress-count.ts";
 import { DeliveryError } from "./errors.ts";
 
 /** Notices that nothing is heard any more of a holder, which would say that it is there. */

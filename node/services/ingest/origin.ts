@@ -256,6 +256,7 @@ export class Origin {
       clock: this.#components.clock,
       read: (fromSequence, signal) => this.#published.readFrom(fromSequence, signal, isOwn),
       isAlive: () => true,
+      onBeat: () => this.#published.tellProgress(this.#components.clock.nowMs()),
       onWish,
       frames: isOwn ? this.#published.frames : undefined,
     };

@@ -6,11 +6,13 @@ import type { Cue } from "@leat/sdk/protocol/cue.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
 import { type Frame, isSameConfig, type TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { bytesToHex, type Hex, hexToBytes } from "@leat/sdk/protocol/hex.ts";
-import { partHashStructure } from "@leat/sdk/protocol/signed.ts";
+import { partHashStructure, progressStructure } from "@leat/sdk/protocol/signed.ts";
 import type { StatementSigner } from "@leat/sdk/protocol/statements.ts";
 import { OwnPartMark } from "../jobs/own-part-mark.ts";
+import { OwnProgress } from "../jobs/own-progress.ts";
 import { OwnSegmentEnd } from "../jobs/own-segment-end.ts";
 import { hashPart, type PackedPart, sha256 } from "../jobs/packed-segment.ts";
+import { ProgressCount } from "../jobs/progress-count.ts";
 import { hashHead } from "../jobs/segment-head.ts";
 import {
   keepWithin,
@@ -63,6 +65,8 @@ export class PublishedLog {
   readonly #open = new Map<number, OpenSegment>();
   readonly #configs = new Map<number, VersionedConfig>();
   readonly #relay: FrameRelay;
+  readonly #count = new ProgressCount();
+  #newest = { rung: 0, sequence: 0, parts: 0 };
   #failed = false;
 
   constructor(options: PublishedLogOptions) {
@@ -138,6 +142,13 @@ export class PublishedLog {
     return packed;
   }
 
+  /** Says to edges how far it is; to those alone that read all of that. Whoever needs it asks often enough. */
+  tellProgress(nowMs: number): void {
+    if (!this.closed && this.#count.advance(nowMs)) {
+      this.#log.tell(new OwnProgress({ atMs: this.#count.ms, ...this.#newest }));
+    }
+  }
+
   /** Nothing more of the rung's segment comes, and nothing of it was published. */
   abandon(rung: number): void {
     this.#open.delete(rung);
@@ -155,8 +166,7 @@ export class PublishedLog {
    */
   async *readFrom(fromSequence: number, signal: AbortSignal, isOwn = false): AsyncGenerator<MediaMessage, void> {
     for await (const message of this.#log.readFrom(fromSequence, signal, isOwn)) {
-      const isUnsigned = message instanceof OwnPartMark || message instanceof OwnSegmentEnd;
-      yield isUnsigned && !isOwn ? await this.#sign(message) : message;
+      yield isOwn ? message : await this.#asSigned(message);
     }
   }
 
@@ -184,13 +194,23 @@ export class PublishedLog {
     this.#log.append({ rung, sequence, message });
     open.openFrames = [];
     keepWithin(packed, openFrames);
+    const parts = packed.index + 1;
+    const { sequence: newest, parts: known } = this.#newest;
+    if (sequence > newest || (sequence === newest && parts > known)) this.#newest = { rung, sequence, parts };
     return packed;
   }
 
   /** Nobody gets what stands behind a mark that cannot be signed. */
-  async #sign(message: OwnPartMark | OwnSegmentEnd): Promise<MediaMessage> {
+  async #asSigned(message: MediaMessage): Promise<MediaMessage> {
     const { signer, domain, stream, onFault } = this.#options;
     try {
+      if (message instanceof OwnProgress) {
+        return await message.signed(async ({ atMs, rung, sequence, parts }) => {
+          const value = { stream, atMs: BigInt(atMs), rung, seq: BigInt(sequence), parts };
+          return hexToBytes(await signer.sign(progressStructure, domain, value));
+        });
+      }
+      if (!(message instanceof OwnPartMark || message instanceof OwnSegmentEnd)) return message;
       return await message.signed(async ({ rung, sequence, part, runningHash }) => {
         const value = { stream, rung, seq: BigInt(sequence), part, runningHash: bytesToHex(runningHash) };
         return hexToBytes(await signer.sign(partHashStructure, domain, value));

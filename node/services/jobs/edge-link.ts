@@ -2,6 +2,7 @@ import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { LiveFrames } from "@leat/node/media/live-frames.ts";
 import type { MediaConnection, MediaMessage, SubscribeMessage } from "@leat/node/wire/media/message.ts";
 import { OwnAccepted } from "./own-accepted.ts";
+import { ALIVE_MS } from "./progress-count.ts";
 
 /** What an edge is served from: a stream's origin, or another edge of it. */
 export interface EdgeSource {
@@ -11,12 +12,11 @@ export interface EdgeSource {
   isAlive(): boolean;
   /** The edge has viewers of these rungs now. */
   onWish(rungs: readonly number[]): void;
+  /** An edge is to hear how far the stream is: of its origin, which says it to all of them. */
+  onBeat?(): void;
   /** For an edge of this process, which follows frames here: `read` gives it none. */
   readonly frames?: LiveFrames | undefined;
 }
-
-/** A holder that has nothing to send says so that often: an edge takes one that says nothing for gone. */
-export const ALIVE_MS = 200;
 
 /**
  * Serves one edge: what is kept from the segment it asks for, then live segments, then the end. Each edge reads at its
@@ -77,13 +77,15 @@ class Sender {
   }
 
   /** Says that the holder is there, whenever it says nothing else. Resolves after the abort. */
-  async beat({ clock, isAlive }: EdgeSource, signal: AbortSignal): Promise<void> {
+  async beat(source: EdgeSource, signal: AbortSignal): Promise<void> {
     let before = this.#sent;
     while (!signal.aborted) {
-      await clock.sleep(ALIVE_MS, signal).catch(() => {});
+      await source.clock.sleep(ALIVE_MS, signal).catch(() => {});
       if (signal.aborted) return;
+      source.onBeat?.();
       // A link that is broken is told by who sends the stream.
-      if (this.#sending === 0 && this.#sent === before && isAlive()) await this.send({ type: "alive" }).catch(() => {});
+      if (this.#sending === 0 && this.#sent === before && source.isAlive())
+        await this.send({ type: "alive" }).catch(() => {});
       before = this.#sent;
     }
   }

@@ -47,7 +47,7 @@ export class ReplayLog<T> {
     this.#items.push(item);
     this.#sizes.push(sizeBytes);
     this.#sizeBytes += sizeBytes;
-    this.#wake();
+    this.wake();
     return index;
   }
 
@@ -66,7 +66,21 @@ export class ReplayLog<T> {
   /** Nothing more comes; readers get what is held and then the end. */
   close(): void {
     this.#closed = true;
-    this.#wake();
+    this.wake();
+  }
+
+  /** Resolves when there may be news: another item, the end, or what somebody woke the readers for. */
+  async change(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    await this.#waitForMore(signal);
+    signal.throwIfAborted();
+  }
+
+  /** Lets all who wait look again. */
+  wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const done of waiting) done();
   }
 
   /** Waits for item `index`. Undefined when the log closed before it came. */
@@ -86,14 +100,8 @@ export class ReplayLog<T> {
     // One listener for all that a reader waits for: each of its waits is short, and there are hundreds a second.
     if (!this.#heard.has(signal)) {
       this.#heard.add(signal);
-      signal.addEventListener("abort", () => this.#wake(), { once: true });
+      signal.addEventListener("abort", () => this.wake(), { once: true });
     }
     return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  #wake(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const done of waiting) done();
   }
 }

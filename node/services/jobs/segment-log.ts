@@ -1,5 +1,5 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
-import type { FrameMessage, MediaMessage } from "@leat/node/wire/media/message.ts";
+import type { FrameMessage, MediaMessage, ProgressMessage } from "@leat/node/wire/media/message.ts";
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import type { PackedPart } from "./packed-segment.ts";
 import { PartFrames } from "./part-frames.ts";
@@ -62,12 +62,20 @@ export interface SegmentLogOptions {
   readonly lag?: { readonly clock: Pick<Clock, "nowMs">; readonly maxMs: number };
 }
 
+/** What the origin says of all that stands before an entry. */
+interface Told {
+  readonly message: ProgressMessage;
+  readonly before: number;
+}
+
 /** Messages of all rungs in the order in which they became known: an origin's, and those that an edge hands on. */
 export class SegmentLog {
   readonly #log = new ReplayLog<LogEntry>();
   readonly #options: SegmentLogOptions;
   readonly #beganMs: number;
   #head = 0;
+  /** The newest alone: who is told of a place has it, whatever was said of earlier ones. */
+  #told: Told | undefined;
   #readers = 0;
   /** Segments that began since the last reader left. */
   #unread = Number.POSITIVE_INFINITY;
@@ -104,6 +112,12 @@ export class SegmentLog {
     this.#log.dropBefore(first);
   }
 
+  /** How far the stream is, by its origin, now that all of that is here. Readers are told once they have read it. */
+  tell(message: ProgressMessage): void {
+    this.#told = { message, before: this.#log.next };
+    this.#log.wake();
+  }
+
   /** Nothing more comes; readers get what is there and then the end. */
   close(): void {
     this.#log.close();
@@ -128,22 +142,37 @@ export class SegmentLog {
   }
 
   async *#read(fromSequence: number, signal: AbortSignal, isOwn: boolean): AsyncGenerator<MediaMessage, void> {
-    const told = new Map<number, VersionedConfig>();
+    const configs = new Map<number, VersionedConfig>();
+    let heard: Told | undefined;
     const begun = new Map<number, number>();
     let wanted = fromSequence;
     // What was there before is history, however old it is.
     const firstLive = this.#log.next;
-    for (let index = this.#log.first; ; index += 1) {
+    for (let next = this.#log.first; ; ) {
+      if (this.#told !== heard && this.#told !== undefined && next >= this.#told.before) {
+        heard = this.#told;
+        const { message } = heard;
+        // It reads, or had before, what this is about.
+        const isAbout = message.sequence < fromSequence || (begun.get(message.rung) ?? -1) >= message.sequence;
+        if (!isOwn && (isAbout || message.parts === 0)) yield message;
+        continue;
+      }
+      if (next === this.#log.next && !this.#log.closed) {
+        await this.#log.change(signal);
+        continue;
+      }
+      const index = next;
       const entry = this.#log.at(index) ?? (await this.#log.read(index, signal));
       if (entry === undefined) return;
+      next += 1;
       const { rung, sequence, config } = entry;
       if (sequence < wanted || (isOwn && entry.isOfFrames)) continue;
       if (index >= firstLive && sequence < this.#head && this.#isLate(entry)) {
         wanted = this.#head;
         continue;
       }
-      if (config !== undefined && told.get(rung) !== config) {
-        told.set(rung, config);
+      if (config !== undefined && configs.get(rung) !== config) {
+        configs.set(rung, config);
         yield { type: "config", rung, ...config };
       }
       if (config !== undefined) begun.set(rung, sequence);

@@ -157,6 +157,10 @@ const bodies = {
   partRestart: { byte: 14, schema: closedObject(place) },
   wish: { byte: 15, schema: closedObject({ rungs: listSchema(uint32Schema, MAX_RENDITIONS) }) },
   alive: { byte: 16, schema: closedObject({}) },
+  progress: {
+    byte: 17,
+    schema: closedObject({ atMs: countSchema, ...place, parts: uint32Schema, signature: bytesSchema(65, 65) }),
+  },
 } satisfies Record<Exclude<MediaMessageType, "frame">, { byte: number; schema: TSchema }>;
 
 const FRAME_BYTE = 7;

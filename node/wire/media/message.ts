@@ -23,6 +23,7 @@ export type MediaMessage =
   | { readonly type: "partRestart"; readonly rung: number; readonly sequence: number }
   | SegmentStartMessage
   | SegmentEndMessage
+  | ProgressMessage
   /** Transcoder to origin: one for all rungs of the job, per segment. */
   | { readonly type: "receipt"; readonly receipt: Signed<Receipt>; readonly leaves: readonly PartLeaf[] }
   /** Edge to its holder, whenever that changes: rungs with viewers of those that are not made without one. */
@@ -110,6 +111,23 @@ export interface SegmentEndMessage {
    * running hash goes over 32 zero bytes in the place of a part's hash. Edges hand it on as it came.
    */
   readonly signature?: Uint8Array;
+}
+
+/**
+ * How far the stream is at its origin, signed: whoever is behind, or keeps some of it back, has no new one that fits what
+ * it sent. Edges hand it on as it came, once they have what it names.
+ */
+export interface ProgressMessage {
+  readonly type: "progress";
+  /** Milliseconds on a count of the origin's own, which only goes up. */
+  readonly atMs: number;
+  readonly rung: number;
+  /** The newest segment of any rung. */
+  readonly sequence: number;
+  /** How many parts of it are published; 0 while nothing is. */
+  readonly parts: number;
+  /** 65 bytes over a Progress. */
+  readonly signature: Uint8Array;
 }
 
 /** One media stream with one peer, framed, bounded and with backpressure. */

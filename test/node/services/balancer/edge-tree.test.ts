@@ -99,6 +99,19 @@ describe("balancer, who feeds an edge", () => {
     assert.equal(partTargetMs, 250);
   });
 
+  it("names the newest segment that the origin published by then, so that nobody brings an old one", async () => {
+    const publishedOf = ({ terms }: EdgeOf) => (terms.spec as DeliverySpec).published;
+    const { above, below } = await play();
+    assert.deepEqual([publishedOf(above), publishedOf(below)], [undefined, undefined]);
+    const { id, slug } = await goLive();
+    for (const sequence of [0, 1, 2]) {
+      await scene.market.hub.ask(scene.nodes[0], "segment.published", { stream: id, rungs: [1], sequence });
+    }
+    await scene.market.hub.ask(scene.nodes[0], "segment.published", { stream: id, rungs: [2], sequence: 1 });
+    await scene.market.balancer.play(slug);
+    assert.deepEqual(edgesOf(id).map(publishedOf), [2, 2]);
+  });
+
   it("lets the origin stand in for one that fell silent, and names that one again after a minute", async () => {
     const { above, below } = await play();
     await tell(below, scene.nodes[0], [{ node: above.node.address, code: "DELIVERY_PARENT_SILENT" }]);

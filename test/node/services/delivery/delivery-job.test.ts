@@ -8,8 +8,11 @@ import type { MediaMessage } from "@leat/node/wire/media/message.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import type { Frame } from "@leat/sdk/protocol/frame.ts";
 import { defaultsOf } from "../../../support/defaults.ts";
+import { HolderLine } from "../../../support/holder-line.ts";
+import { LinedEdge, type LinedEdgeOptions } from "../../../support/lined-edge.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
 import { plainConfig as config } from "../../../support/plain-config.ts";
+import { progressOf, publishSegments, signer } from "../../../support/published-segments.ts";
 
 describe("delivery job", () => {
   const limits = {
@@ -76,6 +79,128 @@ describe("delivery job", () => {
     await clock.advance(200);
     assert.deepEqual(failed, [["0xholder", "DELIVERY_PARENT_SILENT"]]);
     assert.deepEqual(await running, { code: undefined });
+  });
+
+  describe("below another edge", () => {
+    let published: readonly (readonly MediaMessage[])[];
+    let edge: LinedEdge;
+    let fed: HolderLine;
+    let nowMs: number;
+
+    before(async () => {
+      published = await publishSegments(40);
+    });
+
+    afterEach(() => edge.stop());
+
+    async function begin(options: LinedEdgeOptions = {}): Promise<void> {
+      edge = new LinedEdge(["0xfirst", "0xsecond"], options);
+      [fed, nowMs] = [new HolderLine(), 0];
+      const subscribe = { role: "edge", origin: signer.address, assignment: { value: { job: "0x" } }, fromSequence: 0 };
+      edge.job.hold(fed.connection, subscribe as never);
+      await edge.clock.advance(0);
+    }
+
+    /** Time passes, during which the origin says every 200 ms that the stream is there, and whoever is asked tells it on. */
+    async function pass(ms: number, sequence: number): Promise<void> {
+      for (let left = ms; left > 0; left -= 200) {
+        edge.current.line.say(await progressOf(sequence, 2, nowMs));
+        await edge.clock.advance(200);
+        nowMs += 200;
+      }
+    }
+
+    /** What the edge that it feeds heard of it since then. */
+    const heard = (from: number) => fed.told.slice(from).map((message) => message.type);
+    const holders = () => edge.lines.map(({ holder }) => holder);
+
+    it("stays a holder of others when its own is lost while the source pauses", async () => {
+      await begin();
+      edge.current.line.say(...published[0]!, ...published[1]!);
+      await pass(5_000, 1);
+      edge.current.line.breakOff();
+      await edge.clock.advance(0);
+      assert.deepEqual(holders(), ["0xfirst", "0xsecond"]);
+      for (let round = 0; round < 20; round += 1) {
+        const from = fed.told.length;
+        await pass(400, 1);
+        assert.ok(heard(from).includes("progress"), `${round}`);
+      }
+      const { told } = fed;
+      edge.current.line.say(...published[2]!);
+      await pass(200, 2);
+      const sequences = told.flatMap((message) => (message.type === "segmentStart" ? [message.sequence] : []));
+      assert.deepEqual([sequences, holders().length], [[0, 1, 2], 2]);
+    });
+
+    it("says no more that it is there when the one that feeds it only says so of itself", async () => {
+      await begin({ limits: { behindMs: 60_000 } });
+      edge.current.line.say(...published[0]!);
+      await pass(1_000, 0);
+      edge.current.line.breakOff();
+      for (let beats = 0; beats < 10; beats += 1) {
+        edge.current.line.say({ type: "alive" });
+        await edge.clock.advance(200);
+      }
+      const from = fed.told.length;
+      edge.current.line.say({ type: "alive" });
+      await edge.clock.advance(400);
+      assert.deepEqual([heard(from), holders()], [[], ["0xfirst", "0xsecond"]]);
+    });
+
+    /** A segment of 400 ms is published every 400 ms, and comes in as often as that. */
+    async function trickle(everyMs: number, words: (sequence: number, atMs: number) => Promise<MediaMessage>) {
+      for (let sequence = 0; sequence < 40; sequence += 1) {
+        if (holders().length > 1) return sequence;
+        edge.current.line.say(...published[sequence]!, await words(sequence, sequence * 400));
+        for (let left = everyMs; left > 0; left -= 100) {
+          edge.current.line.say({ type: "alive" });
+          await edge.clock.advance(100);
+        }
+      }
+      return 40;
+    }
+
+    it("leaves one that brings the stream at half its speed a second after it is behind, and stays with one in time", async () => {
+      await begin();
+      assert.equal(await trickle(400, (sequence, atMs) => progressOf(sequence, 2, atMs)), 40);
+      await edge.stop();
+      await begin();
+      // At 1,600 ms the newest word is of 400.
+      const at = await trickle(800, (sequence, atMs) => progressOf(sequence, 2, atMs));
+      assert.deepEqual([at, edge.failed], [2, [["0xfirst", "DELIVERY_PARENT_LATE"]]]);
+    });
+
+    it("leaves as soon one that tells in time how far the stream is, and brings it late", async () => {
+      await begin();
+      const at = await trickle(800, (sequence, atMs) => progressOf(sequence * 2, 2, atMs * 2));
+      // At 1,200 ms it lacks what the origin said at 800, and at 0 it lacked nothing.
+      assert.deepEqual([at, edge.failed], [2, [["0xfirst", "DELIVERY_PARENT_LATE"]]]);
+    });
+
+    it("takes no old stretch of the stream when it is new to it", async () => {
+      await begin({ published: 30 });
+      const subscribed = edge.current.line.told[0]!;
+      assert.equal(subscribed.type === "subscribe" && subscribed.fromSequence, 11);
+      edge.current.line.say(...published[10]!);
+      await edge.clock.advance(0);
+      assert.deepEqual(edge.failed, [["0xfirst", "DELIVERY_MESSAGE_UNEXPECTED"]]);
+      assert.equal(edge.job.sequence, null);
+    });
+
+    it("leaves one that begins where it may and goes on as at that time, with the words that were right then", async () => {
+      await begin({ published: 30 });
+      for (let sequence = 11; edge.failed.length === 0; sequence += 1) {
+        assert.ok(sequence < 20);
+        edge.current.line.say(...published[sequence]!);
+        // Its segments last two seconds.
+        for (let beats = 0; beats < 10; beats += 1) {
+          edge.current.line.say(await progressOf(sequence, 2, sequence * 2_000 + beats * 200));
+          await edge.clock.advance(200);
+        }
+      }
+      assert.deepEqual([edge.failed, edge.job.sequence], [[["0xfirst", "DELIVERY_PARENT_LATE"]], 12]);
+    });
   });
 
   it("says of its stream whether the buyer pays for viewers, as that changes", () => {

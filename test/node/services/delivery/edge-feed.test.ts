@@ -41,6 +41,18 @@ describe("edge feed", () => {
     return sent.slice(before).filter(({ type }) => type === "alive").length;
   }
 
+  it("is there again with each new word of the origin, behind a holder that brings nothing else", async () => {
+    await clock.advance(2_000);
+    assert.equal(await beats(1_000), 0);
+    const told = { type: "progress", atMs: 1, rung: 0, sequence: 0, parts: 0, signature: new Uint8Array(65) } as const;
+    feed.tell(told);
+    assert.ok((await beats(1_000)) >= 4);
+    assert.ok(sent.includes(told));
+    feed.cutOff();
+    await clock.advance(600);
+    assert.equal(await beats(1_000), 0);
+  });
+
   it("is there for as long behind a holder's word as behind the end of the one before, and once", async () => {
     // By the first beat it has said something else.
     await clock.advance(200);

@@ -5,7 +5,12 @@ import { EdgeIntake } from "@leat/node/services/delivery/edge-intake.ts";
 import { EdgeStream, keepPart } from "@leat/node/services/delivery/edge-stream.ts";
 import { RelayedLog } from "@leat/node/services/delivery/relayed-log.ts";
 import { isAltered } from "@leat/node/services/jobs/altered.ts";
-import type { FrameMessage, MediaMessage, SegmentStartMessage } from "@leat/node/wire/media/message.ts";
+import type {
+  FrameMessage,
+  MediaMessage,
+  ProgressMessage,
+  SegmentStartMessage,
+} from "@leat/node/wire/media/message.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { DeliverySpec } from "@leat/sdk/protocol/job.ts";
 import type { Statements } from "@leat/sdk/protocol/statements.ts";
@@ -15,6 +20,7 @@ import {
   domain,
   frameOf,
   framesPerSegment,
+  progressOf,
   publishSegments,
   rendition,
   signer,
@@ -31,6 +37,9 @@ describe("edge intake", () => {
   let log: RelayedLog;
   /** Of what a viewer by frames was told, what was not taken back: segment and number of each frame. */
   let seen: string[];
+  /** When the origin said what was believed of how far the stream is, on its own count. */
+  let believed: number[];
+  let published = 0;
   /** Signatures that were checked. */
   let checked = 0;
   const statements: Statements = {
@@ -46,7 +55,7 @@ describe("edge intake", () => {
     const frames = new FrameRelay();
     served = createStream(frames);
     log = new RelayedLog(frames, { keptSegments: 20 });
-    seen = [];
+    [seen, believed, published] = [[], [], 0];
     frames.follow(1, {
       config: () => {},
       frame: ({ data }) => seen.push([...data].join(".")),
@@ -63,8 +72,9 @@ describe("edge intake", () => {
 
   /** What one holder sends, from its first word until it is gone or left: why, if it is left. */
   function pull(messages: readonly MediaMessage[], fromSequence = 0): string | undefined {
-    const rules = { spec, origin: signer.address, statements, domain, fromSequence, maxCut };
-    const parts = { ...rules, maxBytes: 10_000, onPart: () => {}, onServed: () => {}, onSegment: () => {} };
+    const rules = { spec, origin: signer.address, statements, domain, fromSequence, maxCut, published };
+    const hooks = { onProgress: ({ atMs }: ProgressMessage) => believed.push(atMs) };
+    const parts = { ...rules, ...hooks, maxBytes: 10_000, onPart: () => {}, onServed: () => {}, onSegment: () => {} };
     const intake = new EdgeIntake({ ...parts, stream: served, feed: log.feed() } as never);
     try {
       for (const message of messages) intake.take(message);
@@ -167,6 +177,41 @@ describe("edge intake", () => {
     assert.equal(pull([...until(3, 9), startOf(3)]), old);
     assert.equal(pull(honest[3]!), undefined);
     await assertWhole();
+  });
+
+  it("believes the origin how far the stream is once it has all of that, each word once", async () => {
+    const told = (sequence: number, parts: number, atMs: number) => progressOf(sequence, parts, atMs);
+    assert.equal(pull([await told(0, 0, 100), ...honest[0]!, await told(1, 1, 300), await told(0, 2, 500)]), undefined);
+    assert.deepEqual(believed, [100, 500]);
+    // With the first frame of its second part; the newest part alone may still be on its way to be checked.
+    believed = [];
+    assert.equal(pull([...until(1, 7), await told(1, 1, 700), await told(1, 3, 900)], 1), undefined);
+    assert.deepEqual(believed, []);
+    assert.equal(
+      pull([...until(1, 8), await told(1, 1, 1_100), await told(1, 2, 1_300), await told(1, 3, 1_500)], 1),
+      undefined,
+    );
+    assert.deepEqual(believed, [1_100, 1_300]);
+    checked = 0;
+    const old = await told(0, 2, 1_000);
+    assert.equal(
+      pull([await told(0, 2, 1_099), old, await told(0, 2, 1_198), { ...old, signature: new Uint8Array(65) }]),
+      undefined,
+    );
+    assert.deepEqual([believed.slice(2), checked], [[1_099], 1]);
+  });
+
+  it("believes nothing older than what was published before it came", async () => {
+    published = 2;
+    const words = [await progressOf(0, 0, 100), await progressOf(1, 2, 300), await progressOf(2, 2, 500)];
+    assert.equal(pull([...honest.slice(0, 3).flat(), ...words]), undefined);
+    assert.deepEqual(believed, [500]);
+  });
+
+  it("leaves a holder that makes up how far the stream is", async () => {
+    const made = { ...(await progressOf(0, 2, 100)), atMs: 60_000 };
+    const code = pull([...honest[0]!, made])!;
+    assert.deepEqual([code, isAltered(code), believed], ["STATEMENT_SIGNER_WRONG", true, []]);
   });
 
   it("looks at nothing of a segment that it has, which comes since another rung lacks it", async () => {

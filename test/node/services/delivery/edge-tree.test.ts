@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { systemClock } from "@leat/node/kernel/clock.ts";
 import type { MediaConnection, MediaMessage } from "@leat/node/wire/media/message.ts";
 import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import { between, useEdgeTree } from "../../../support/edge-tree-scene.ts";
@@ -207,6 +208,35 @@ describe("edges that feed edges", function () {
     for (const stream of streams) assert.deepEqual(parts(stream), published());
   });
 
+  it("leaves a parent that trickles, and lacks no part", async () => {
+    const onLink = (link: MediaConnection): MediaConnection => {
+      let last = Promise.resolve();
+      const send = (message: MediaMessage) => {
+        // Ten pictures a second, in as many seconds.
+        if (message.type === "frame" && message.sequence > 0) last = last.then(() => systemClock.sleep(300));
+        last = last.then(() => link.send(message));
+        return last;
+      };
+      return { ...between(link, (message) => message), send };
+    };
+    const [origin, slow] = [await startNode(), await startNode({ onLink })];
+    // Before that one lets it go on with the newest, as one that is six seconds behind.
+    const deliveryOptions = { behindMs: 1_000, holderWaitMs: 2_000 };
+    const [b, c] = [await startNode({ deliveryOptions }), await startNode()];
+    const sink = await begin(origin, 3);
+    const streams = [await watch(slow), await watch(b, [slow]), await watch(c, [b])];
+    await publish(sink, 3, 6);
+    await scene.balancer.until(() => holders(b).length === 2);
+    assert.deepEqual(
+      [holders(b), failures(b)],
+      [[slow.address, origin.address], [[slow.address, "DELIVERY_PARENT_LATE"]]],
+    );
+    await publishRest(sink, 6);
+    await ended(streams.slice(1));
+    for (const stream of streams.slice(1)) assert.deepEqual(parts(stream), published());
+    assert.deepEqual([holders(c)[0], failures(c)], [b.address, []]);
+  });
+
   it("feeds no more than it would, and nobody without a job", async () => {
     const deliveryOptions = { feeds: 2 };
     const [origin, a] = [await startNode(), await startNode({ deliveryOptions })];
@@ -241,7 +271,9 @@ describe("edges that feed edges", function () {
   it("says of itself that it is there once it has some of the stream, whatever the one above it says", async () => {
     const deliveryOptions = { silenceMs: 600 };
     const isWord = ({ type }: MediaMessage) => type === "accepted" || type === "alive";
-    const onLink = (link: MediaConnection) => between(link, (message) => (isWord(message) ? message : undefined));
+    // In the place of all that it should send it says that it is there.
+    const alive = { type: "alive" } as const;
+    const onLink = (link: MediaConnection) => between(link, (message) => (isWord(message) ? message : alive));
     const [origin, liar] = [await startNode(), await startNode({ onLink })];
     const [b, c] = [await startNode({ deliveryOptions }), await startNode({ deliveryOptions })];
     const sink = await begin(origin, 3);
@@ -294,6 +326,41 @@ describe("edges that feed edges", function () {
     await publishRest(sink, 3);
     await ended(streams);
     assert.deepEqual([holders(b)[1], failures(b)], [a.address, []]);
+    for (const stream of streams) assert.deepEqual(parts(stream), published());
+  });
+});
+
+describe("edges that feed edges a stream of pictures alone", function () {
+  this.timeout(60_000);
+  const scene = useEdgeTree({ audio: false });
+  const { startNode, begin, publishRest, watch, holders, ended, parts, published } = scene;
+
+  it("stay with one that changes its holder while the source pauses", async () => {
+    const deliveryOptions = { silenceMs: 600, behindMs: 2_000 };
+    const mute = new Set<MediaNode>();
+    const onLink = (link: MediaConnection) => between(link, (message) => (mute.has(witness) ? undefined : message));
+    const witness: MediaNode = await startNode({ onLink });
+    const [origin, a, other] = [await startNode(), await startNode(), await startNode()];
+    const [b, c] = [await startNode({ deliveryOptions }), await startNode({ deliveryOptions })];
+    const others = [];
+    while (others.length < 4) others.push(await startNode({ deliveryOptions }));
+    // Pictures of a segment have come, and no part: nobody who is asked for it has anything that is signed.
+    const sink = await begin(origin, 4.2);
+    await watch(a);
+    const streams = [await watch(other), await watch(b, [a, other]), await watch(c, [b]), await watch(witness)];
+    await until(() => streams.every((stream) => stream.nextSequence === 2));
+    await a.crash();
+    await scene.balancer.until(() => holders(b).length === 2);
+    // Edges in turn leave one that says nothing any more: as long as that takes, four times, nobody leaves this one.
+    for (const edge of others) {
+      mute.delete(witness);
+      streams.push(await watch(edge, [witness]));
+      mute.add(witness);
+      await scene.balancer.until(() => holders(edge).length === 2);
+    }
+    assert.deepEqual([holders(b), holders(c)], [[a.address, other.address], [b.address]]);
+    await publishRest(sink, 4.2);
+    await ended(streams);
     for (const stream of streams) assert.deepEqual(parts(stream), published());
   });
 });

@@ -6,6 +6,8 @@ import { decodeMediaMessage, encodeMediaMessage } from "@leat/node/wire/media/co
 import type { MediaMessage } from "@leat/node/wire/media/message.ts";
 import { createDomain } from "@leat/sdk/protocol/eip712.ts";
 import type { Frame } from "@leat/sdk/protocol/frame.ts";
+import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
+import { progressStructure } from "@leat/sdk/protocol/signed.ts";
 import type { StatementSigner } from "@leat/sdk/protocol/statements.ts";
 import { plainConfig as config } from "../../../support/plain-config.ts";
 
@@ -90,6 +92,45 @@ describe("published log", () => {
     assert.ok(first.every((mark, at) => mark === second[at]));
     for (const mark of first)
       assert.deepEqual(decodeMediaMessage(Buffer.concat(encodeMediaMessage(mark))).type, "partMark");
+  });
+
+  it("tells edges of other nodes how far the newest rung is, signed once, and nobody once it is over", async () => {
+    signings = 10;
+    log.tellProgress(0);
+    const told: MediaMessage[] = [];
+    const read = async (isOwn: boolean) => {
+      for await (const message of log.readFrom(0, never, isOwn)) if (message.type === "progress") told.push(message);
+    };
+    const readers = [read(false), read(false), read(true)];
+    await new Promise(setImmediate);
+    assert.deepEqual(
+      told.map((message) => message.type === "progress" && [message.sequence, message.parts]),
+      [
+        [0, 0],
+        [0, 0],
+      ],
+    );
+    publish(0);
+    log.open({ ...place, rung: 2, sequence: 1 });
+    for (let at = 0; at < 16; at += 1) log.push(2, frameAt(at, at === 0));
+    publish(1);
+    log.tellProgress(100);
+    log.tellProgress(200);
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    log.close();
+    log.tellProgress(400);
+    await Promise.all(readers);
+    const [first, second, ...rest] = told.slice(2);
+    assert.equal(first, second);
+    assert.deepEqual(rest, []);
+    assert.ok(first?.type === "progress");
+    const { atMs, rung, sequence, parts, signature } = first;
+    assert.deepEqual([atMs, rung, sequence, parts], [200, 2, 1, 2]);
+    const value = { stream: `0x${"5e".repeat(32)}` as const, atMs: 200n, rung: 2, seq: 1n, parts: 2 };
+    const domain = createDomain(31_337, `0x${"e5".repeat(20)}`);
+    const signed = { value, signature: bytesToHex(signature) };
+    nativeStatements.verifySigned(progressStructure, domain, signed, honest.address);
   });
 
   it("keeps little while nobody reads, and more until nobody has for as long", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { SegmentLog } from "@leat/node/services/jobs/segment-log.ts";
-import type { MediaMessage, SegmentStartMessage } from "@leat/node/wire/media/message.ts";
+import type { MediaMessage, ProgressMessage, SegmentStartMessage } from "@leat/node/wire/media/message.ts";
 import { plainConfig as config } from "../../../support/plain-config.ts";
 
 const facts = { epoch: 0, configVersion: 0, firstFrame: 0, discontinuity: false, wallClockMs: 0 };
@@ -50,6 +50,42 @@ describe("segment log", () => {
     assert.deepEqual([await next(reader), await next(reader)], ["segmentStart 5", "segmentEnd 5"]);
     log.close();
     assert.equal(await next(reader), "end");
+  });
+
+  it("tells a reader how far the stream is once it has read all of that, or had it before, and the newest alone", async () => {
+    const told = (sequence: number, atMs: number): ProgressMessage => {
+      return { type: "progress", atMs, rung: 1, sequence, parts: 1, signature: new Uint8Array(65) };
+    };
+    begin(0);
+    log.tell(told(0, 100));
+    begin(1);
+    log.tell(told(1, 200));
+    const reader = log.readFrom(0, never)[Symbol.asyncIterator]();
+    assert.deepEqual(
+      [await next(reader), await next(reader), await next(reader)],
+      ["segmentStart 0", "segmentStart 1", "progress 1"],
+    );
+    const waiting = next(reader);
+    log.tell(told(1, 300));
+    assert.equal(await waiting, "progress 1");
+    // It asked for what follows: that is all that there is.
+    const early = log.readFrom(2, never)[Symbol.asyncIterator]();
+    assert.equal(await next(early), "progress 1");
+    const own = log.readFrom(2, never, true)[Symbol.asyncIterator]();
+    const first = next(own);
+    begin(2);
+    assert.deepEqual([await next(early), await first], ["segmentStart 2", "segmentStart 2"]);
+    // Nothing of the segment that began is published yet.
+    log.tell(told(1, 350));
+    assert.deepEqual([await next(reader), await next(reader)], ["segmentStart 2", "progress 1"]);
+    // The start of what this is about was not sent to it.
+    const late = log.readFrom(3, never)[Symbol.asyncIterator]();
+    log.tell(told(3, 400));
+    const more = next(late);
+    begin(3);
+    assert.equal(await more, "segmentStart 3");
+    log.close();
+    assert.equal(await next(late), "end");
   });
 
   it("passes nothing over for a reader that is in time", async () => {

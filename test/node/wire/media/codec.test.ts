@@ -83,6 +83,14 @@ const values: fc.Arbitrary<MediaMessage> = fc.oneof(
     fromSequence: uint32,
   }),
   record({ type: of("accepted") }),
+  record({ type: of("alive") }),
+  record({
+    type: of("progress"),
+    atMs: fc.maxSafeNat(),
+    ...place,
+    parts: uint32,
+    signature: fc.uint8Array({ minLength: 65, maxLength: 65 }),
+  }),
   record({ type: of("wish"), rungs: fc.array(uint32, { maxLength: 40 }) }),
   record({ type: of("refused"), code }),
   record({
