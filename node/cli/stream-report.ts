@@ -5,6 +5,7 @@ import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { formatAmount } from "@leat/sdk/protocol/units.ts";
 import { describeEnd } from "../texts/ends.ts";
 import { type DrawnOrder, describePlaces } from "./decision-order.ts";
+import { describeTree } from "./feed-report.ts";
 import { formatCost, formatCosts } from "./format-cost.ts";
 import { renderTable } from "./output.ts";
 import { findToken, type NamedToken, tokenOf } from "./tokens.ts";
@@ -20,7 +21,7 @@ type ShownStream = Pick<
   StreamInfo,
   "slug" | "state" | "token" | "frames" | "segments" | "pull" | "targets" | "health" | "endCode" | "refusals"
 >;
-type ShownJob = Pick<JobInfo, "part"> & { readonly attempts: readonly ShownAttempt[] };
+type ShownJob = Pick<JobInfo, "part"> & Partial<Pick<JobInfo, "feed">> & { readonly attempts: readonly ShownAttempt[] };
 type ShownAttempt = Pick<AttemptInfo, "node" | "state" | "endCode" | "checked" | "failed" | "selection" | "cost">;
 
 /** What a stream costs its buyer, by the receipts of its jobs. 10^-30 of a whole token. */
@@ -70,6 +71,7 @@ export function renderStream(
     // Last: mostly nothing stands in it.
     why: attempt.endCode ?? "",
   }));
+  const tree = describeTree(jobs);
   return [
     `stream ${slug} is ${state}: ${frames} frames in ${segments} segments`,
     ...(endCode === null ? [] : [`${state === "ended" ? "it ended" : "it is ending"} with ${describeEnd(endCode)}`]),
@@ -85,6 +87,7 @@ export function renderStream(
           aboutChecks,
           ['"leat explain SELECTION" tells why that node', ...describePlaces(jobs, orders)].join("\n"),
         ]),
+    ...(tree.length === 0 ? [] : [tree.join("\n")]),
     ...refusals.map(
       ({ part, code, atMs }) =>
         `nobody does ${part}, last tried ${formatTime(BigInt(Math.floor(atMs / 1_000)))}: ${describeEnd(code)}`,

@@ -33,6 +33,12 @@ export interface ParentRequest {
 /** Why a holder is not asked. `BELOW`: it is no nearer to the origin than the edge, or may ask that itself. */
 export type ParentFault = "SELF" | "REFUSED" | "BELOW" | "FULL";
 
+/**
+ * Why the first one is. `NEAREST`: of all that have room. `KEPT`: the edge has it, and nothing speaks against that.
+ * `LAST_RESORT`: nobody has room, so the origin. `OWN`: the edge is the origin.
+ */
+export type ParentReason = "NEAREST" | "KEPT" | "LAST_RESORT" | "OWN";
+
 export interface ParentTerms {
   readonly rtt: number;
   readonly distance: number;
@@ -53,8 +59,17 @@ export interface ParentChoice {
   readonly depth: number;
   /** Nobody has room: the origin feeds it beyond what it should, until somebody does. */
   readonly isLastResort: boolean;
+  readonly reason: ParentReason;
   /** All holders, the cheapest first. */
   readonly weighed: readonly WeighedHolder[];
+}
+
+/** A choice as it is kept and shown: of many holders those that were chosen, and the cheapest. */
+export interface ParentSummary {
+  readonly reason: ParentReason;
+  readonly weighed: readonly WeighedHolder[];
+  /** How many are left out. */
+  readonly more: number;
 }
 
 /** A step more to the origin weighs as much as 50 ms of round trip. */
@@ -75,7 +90,7 @@ export function chooseParents(
   parameters: Pick<SelectionParameters, "pointsPerRttMs" | "pointsPerDistance">,
 ): ParentChoice {
   // The origin serves viewers, too: it has the stream.
-  if (request.node === origin.node) return { parents: [], depth: 1, isLastResort: false, weighed: [] };
+  if (request.node === origin.node) return { parents: [], depth: 1, isLastResort: false, reason: "OWN", weighed: [] };
   const below = findBelow(request.node, edges);
   const weighed = [origin, ...edges.filter(({ node }) => node !== origin.node)]
     .map((holder) => ({ holder, ...weigh(request, origin, holder, below, parameters) }))
@@ -88,6 +103,7 @@ export function chooseParents(
     parents: parents.map(({ node }) => node),
     depth: first.depth + 1,
     isLastResort: open.length === 0,
+    reason: open.length === 0 ? "LAST_RESORT" : first === open[0] ? "NEAREST" : "KEPT",
     weighed: weighed.map(({ holder, terms, cost, fault }) => ({
       node: holder.node,
       terms,
@@ -95,6 +111,15 @@ export function chooseParents(
       ...(fault === undefined ? {} : { fault }),
     })),
   };
+}
+
+/** `most`: of the cheapest; those that were chosen are among them. */
+export function summarizeParents(
+  { parents, reason, weighed }: Pick<ParentChoice, "parents" | "reason" | "weighed">,
+  most: number,
+): ParentSummary {
+  const shown = weighed.filter(({ node }, place) => place < most || parents.includes(node));
+  return { reason, weighed: shown, more: weighed.length - shown.length };
 }
 
 function weigh(

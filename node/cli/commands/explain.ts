@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { CodedError } from "@leat/sdk/base/errors.ts";
+import type { FeedInfo } from "@leat/sdk/client/actions/streams.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import { isHex, zeroAddress } from "@leat/sdk/protocol/hex.ts";
 import type { SeedCommit, SelectionReceipt } from "@leat/sdk/protocol/signed.ts";
@@ -13,6 +14,7 @@ import { createTable } from "@leat/sdk/selection/table.ts";
 import { fromText } from "@leat/sdk/selection/text.ts";
 import type { Command } from "commander";
 import { nameOrdinal } from "../decision-order.ts";
+import { describeFeed } from "../feed-report.ts";
 import { printResult, UsageError } from "../output.ts";
 import { describePayer, type PayerReport, recomputeScore } from "../payer-report.ts";
 
@@ -28,6 +30,8 @@ interface Published {
   readonly receipt: Signed<SelectionReceipt>;
   readonly body: string;
   readonly commit?: Signed<SeedCommit>;
+  /** Of an edge that serves its stream now: who feeds it. */
+  readonly feed?: FeedInfo;
   /** In a file that was written by `--json`: then nothing is fetched. */
   readonly rows?: readonly string[];
 }
@@ -96,6 +100,7 @@ export function register(program: Command): void {
         [
           describe(published.id, receipt, body, explanation, filtered),
           ...(node === undefined ? [] : [describeNode(node, body, rows, filtered)]),
+          ...(published.feed === undefined ? [] : describeFeed(published.feed)),
         ].join("\n"),
       );
     });

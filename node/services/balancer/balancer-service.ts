@@ -17,6 +17,7 @@ import { Accounting } from "./accounting.ts";
 import { AttemptRanges } from "./attempt-ranges.ts";
 import { CandidateBook } from "./candidates.ts";
 import { DeliveryBudget } from "./delivery-budget.ts";
+import type { EdgeFeed } from "./edge-feed.ts";
 import { EdgeGrowth } from "./edge-growth.ts";
 import { EdgeTree } from "./edge-tree.ts";
 import { answerPublicly, BalancerError } from "./errors.ts";
@@ -64,7 +65,8 @@ export interface Balancer {
   rankIngest(streamKey: string): Promise<IngestRanking>;
   /** Where to post a WHIP offer instead: for seconds, once. */
   sendWhip(streamKey: string): Promise<string>;
-  selection(id: Hex): Promise<PublishedSelection>;
+  /** With who feeds it, where it gave a stream the edge that it has now. */
+  selection(id: Hex): Promise<PublishedSelection & { readonly feed: EdgeFeed | undefined }>;
   /** The rows of a table that a decision was made from. */
   candidates(tableRoot: Hex): Promise<readonly Candidate[]>;
   candidate(tableRoot: Hex, node: Address): Promise<CandidateLeaf>;
@@ -184,7 +186,7 @@ export class BalancerService implements Balancer, Startable {
     this.#reports = new Reports(components, options, { streams, accounting, tasks });
     const ending = { streams, jobs, keeper, play: this.#play, pulls, health, refusals, reports: this.#reports };
     this.#ends = new StreamEnds(components, ending);
-    this.views = new Views(components, this.#streams, candidates, { health, refusals });
+    this.views = new Views(components, this.#streams, candidates, { health, refusals, tree });
     this.#handleCalls();
   }
 
@@ -315,8 +317,11 @@ export class BalancerService implements Balancer, Startable {
     if (row !== undefined) await news.tell(refusedNews(row, { node, refusals, nowMs: clock.nowMs() }));
   }
 
-  selection(id: Hex): Promise<PublishedSelection> {
-    return this.#log.find(id);
+  async selection(id: Hex): Promise<PublishedSelection & { readonly feed: EdgeFeed | undefined }> {
+    const found = await this.#log.find(id);
+    const { job, attempt } = found.receipt.value;
+    const isNow = this.#jobs.find(job)?.attempt?.attempt === attempt;
+    return { ...found, feed: isNow ? this.#tree.feedOf(job) : undefined };
   }
 
   candidates(tableRoot: Hex): Promise<readonly Candidate[]> {

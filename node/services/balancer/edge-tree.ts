@@ -2,10 +2,11 @@ import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { DeliverySpec, JobSpec, Origin } from "@leat/sdk/protocol/job.ts";
 import type { SelectionParameters } from "@leat/sdk/selection/parameters.ts";
-import { chooseParents, type ParentChoice, type StreamHolder } from "@leat/sdk/selection/parents.ts";
+import { chooseParents, type ParentChoice, type StreamHolder, summarizeParents } from "@leat/sdk/selection/parents.ts";
 import type { TaskGroup } from "../../kernel/task-group.ts";
 import type { NodeRequest } from "../../wire/session/messages.ts";
 import type { NodePresence } from "../session/hub.ts";
+import type { EdgeFeed } from "./edge-feed.ts";
 import { BalancerError } from "./errors.ts";
 import { isRunning, type JobBook, type LiveJob, type RunningLive } from "./job-book.ts";
 import { PendingLooks } from "./pending-looks.ts";
@@ -31,6 +32,8 @@ interface Behind {
 
 /** What an edge that is fed has of the newest segments, or gets within a moment. */
 const MAX_BEHIND = 2;
+/** Of those that were weighed so many are kept to be shown: there may be hundreds, for each of hundreds of edges. */
+const MOST_SHOWN = 8;
 /** One that came a moment ago catches up in less. */
 const BEHIND_MS = 10_000;
 
@@ -49,6 +52,8 @@ export class EdgeTree {
   /** Whom a job's edge was told to ask since it confirmed whom it asks. */
   readonly #told = new Map<Hex, readonly Address[]>();
   readonly #behind = new Map<Hex, Behind>();
+  /** Why a job's edge was told to ask whom it was told. */
+  readonly #choices = new Map<Hex, NonNullable<EdgeFeed["choice"]>>();
 
   constructor(components: Pick<BalancerComponents, "hub" | "chain" | "clock" | "logger">, parts: EdgeTreeParts) {
     this.#components = components;
@@ -61,10 +66,26 @@ export class EdgeTree {
     if (!isEdge(live)) return live.row.spec;
     this.#forget(live.row.id);
     const choice = this.#choose(live, node, {});
-    this.#log(live, node, choice);
+    this.#note(live, node, choice);
     const { published: _, ...spec } = live.row.spec;
     const published = this.#parts.progress.newest(live.row.stream);
     return this.#specOf(published === undefined ? spec : { ...spec, published }, choice);
+  }
+
+  /** Who feeds the edge of a job; undefined where none runs. */
+  feedOf(job: Hex): EdgeFeed | undefined {
+    const live = this.#parts.jobs.find(job);
+    if (live === undefined || !isRunning(live) || !isEdge(live)) return undefined;
+    const { origin, parents = [] } = live.row.spec;
+    return {
+      origin: origin.node,
+      holder: this.#holderOf(live),
+      isConfirmed: this.#holders.has(job),
+      parents: parents.map(({ node }) => node),
+      depth: depthOf(live),
+      choice: this.#choices.get(job),
+      refused: this.#refused.list(job, this.#components.clock.nowMs()),
+    };
   }
 
   /** An edge told from whom it has its stream, and who failed it. */
@@ -124,7 +145,7 @@ export class EdgeTree {
       if (isRunning(live)) await this.#review(live);
     }
     this.#refused.keepOnly((job) => jobs.find(job) !== undefined);
-    for (const known of [this.#holders, this.#told, this.#behind]) {
+    for (const known of [this.#holders, this.#told, this.#behind, this.#choices]) {
       for (const job of known.keys()) if (jobs.find(job) === undefined) known.delete(job);
     }
     const open = this.#edgesOf(stream).map(({ row }) => row.id);
@@ -145,6 +166,7 @@ export class EdgeTree {
     const move = (from: DeliverySpec) => ({ ...this.#specOf(from, choice), ...(choice.isLastResort ? { depth } : {}) });
     const next = move(spec);
     const isSame = sameNodes(next.parents, spec.parents) && held === firstOf(next);
+    if (isSame) this.#keep(id, choice);
     // With nobody nearer to the origin it stays where it is.
     if (isSame || choice.depth > depth || !hub.nodes.has(node)) return;
     // It may hold them already when its answer is lost.
@@ -152,7 +174,7 @@ export class EdgeTree {
       id,
       (next.parents ?? []).map((parent) => parent.node),
     );
-    this.#log(live, node, choice);
+    this.#note(live, node, choice);
     try {
       await hub.call(node, "job.update", { job, attempt, parents: [...(next.parents ?? [])] });
     } catch (error) {
@@ -220,7 +242,7 @@ export class EdgeTree {
 
   #forget(job: Hex): void {
     this.#refused.forget(job);
-    for (const known of [this.#holders, this.#told, this.#behind]) known.delete(job);
+    for (const known of [this.#holders, this.#told, this.#behind, this.#choices]) known.delete(job);
   }
 
   /** Whom an edge may ask before the origin, as it confirmed or as it was told since. */
@@ -236,14 +258,21 @@ export class EdgeTree {
     return this.#parts.jobs.ofStream(stream).filter(isEdge);
   }
 
+  #keep(job: Hex, choice: ParentChoice): void {
+    this.#choices.set(job, { ...summarizeParents(choice, MOST_SHOWN), chosenAtMs: this.#components.clock.nowMs() });
+  }
+
   /** Why this one: all that had the stream, with what each of them costs. */
-  #log({ row: { id, stream } }: LiveJob, node: Address, { parents, depth, weighed }: ParentChoice): void {
+  #note({ row: { id, stream } }: LiveJob, node: Address, choice: ParentChoice): void {
+    const { parents, depth, reason, weighed } = choice;
+    this.#keep(id, choice);
     this.#components.logger.info("Name parents of edge", {
       jobId: id,
       streamId: stream,
       node,
       parents,
       depth,
+      reason,
       weighed,
     });
   }

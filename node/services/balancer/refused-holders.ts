@@ -6,6 +6,14 @@ interface Refused {
   readonly untilMs: number;
 }
 
+/** Who is not named to an edge, and why. */
+export interface RefusedHolder {
+  readonly node: Address;
+  readonly code: string;
+  /** Milliseconds since 1970; null: never again. */
+  readonly untilMs: number | null;
+}
+
 /** One that did not serve may do so later: its machine was busy, or it had no room. */
 const REFUSED_MS = 60_000;
 /** One that said it serves, and did not, has a reason, or is none to rely on. */
@@ -41,7 +49,14 @@ export class RefusedHolders {
 
   /** Those that are not named to this edge now. */
   of(job: Hex, nowMs: number): Address[] {
-    return [...(this.#known.get(job) ?? [])].filter(([, { untilMs }]) => untilMs > nowMs).map(([node]) => node);
+    return this.list(job, nowMs).map(({ node }) => node);
+  }
+
+  /** The same with the reasons. */
+  list(job: Hex, nowMs: number): RefusedHolder[] {
+    return [...(this.#known.get(job) ?? [])]
+      .filter(([, { untilMs }]) => untilMs > nowMs)
+      .map(([node, { code, untilMs }]) => ({ node, code, untilMs: Number.isFinite(untilMs) ? untilMs : null }));
   }
 
   /** Those that edges of two operators say alter the stream. Whose an edge is must be known. */

@@ -6,6 +6,8 @@ import type { StreamPlace, StreamRow } from "../../store/sql/stream-store.ts";
 import type { AttemptCost } from "../../store/sql/work-costs.ts";
 import type { ChannelStatus } from "../payment/index.ts";
 import type { CandidateBook } from "./candidates.ts";
+import type { EdgeFeed } from "./edge-feed.ts";
+import type { EdgeTree } from "./edge-tree.ts";
 import type { BalancerComponents } from "./ports.ts";
 import type { Refusal, Refusals } from "./refusals.ts";
 import type { HeardHealth, StreamHealth } from "./stream-health.ts";
@@ -16,6 +18,8 @@ export interface JobView {
   readonly attempts: readonly AttemptRow[];
   readonly checks: readonly CheckTotal[];
   readonly costs: readonly AttemptCost[];
+  /** Of an edge that runs: who feeds it. */
+  readonly feed: EdgeFeed | undefined;
 }
 
 export interface ClusterView {
@@ -54,6 +58,7 @@ export interface StreamViews {
 interface LiveFacts {
   readonly health: StreamHealth;
   readonly refusals: Refusals;
+  readonly tree: Pick<EdgeTree, "feedOf">;
 }
 
 export class Views implements StreamViews {
@@ -98,6 +103,7 @@ export class Views implements StreamViews {
         attempts: await jobStore.attemptsOf(job.id),
         checks: await jobStore.checkTotalsOf(job.id),
         costs: costs.filter((cost) => cost.job === job.id),
+        feed: this.#live.tree.feedOf(job.id),
       })),
     );
   }

@@ -9,6 +9,7 @@ import type { PullRequest, PullWhen } from "../../protocol/pull.ts";
 import type { RestreamTarget } from "../../protocol/restream.ts";
 import type { StatementSigner } from "../../protocol/statements.ts";
 import type { RenditionInfo } from "../../protocol/stream.ts";
+import type { ParentSummary } from "../../selection/parents.ts";
 import type { LeatClient } from "../create-client.ts";
 import { type AccountSigner, toStatementSigner } from "../signer.ts";
 
@@ -175,6 +176,25 @@ export interface JobInfo {
   readonly part: string;
   readonly state: string;
   readonly attempts: readonly AttemptInfo[];
+  /** Of an edge that serves the stream now: who feeds it; null else. */
+  readonly feed: FeedInfo | null;
+}
+
+/** Who feeds an edge, and why that one. */
+export interface FeedInfo {
+  readonly origin: Address;
+  /** From whom it has the stream: as it said, or until then whom it was told to ask first. */
+  readonly holder: Address;
+  /** It said so itself. */
+  readonly isConfirmed: boolean;
+  /** Whom it may ask, in this order, before the origin. */
+  readonly parents: readonly Address[];
+  /** Steps to the origin. */
+  readonly depth: number;
+  /** What that was chosen by: the cheapest of those that had the stream, in points; null where the balancer started since. */
+  readonly choice: (ParentSummary & { readonly chosenAtMs: number }) | null;
+  /** Who is not named to it, since it did not serve it; `untilMs` null: never again. */
+  readonly refused: readonly { readonly node: Address; readonly code: string; readonly untilMs: number | null }[];
 }
 
 export interface ReceiptInfo {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import { defaultParameters } from "@leat/sdk/selection/parameters.ts";
-import { chooseParents, type ParentRequest, type StreamHolder } from "@leat/sdk/selection/parents.ts";
+import { chooseParents, type ParentRequest, type StreamHolder, summarizeParents } from "@leat/sdk/selection/parents.ts";
 import fc from "fast-check";
 
 const nodeOf = (number: number): Address => `0x${`${number}`.padStart(40, "0")}`;
@@ -35,17 +35,18 @@ describe("parents of an edge", () => {
         [other.node, 1_700, undefined],
       ],
     );
+    assert.equal(choice.reason, "NEAREST");
     // The origin is asked last by everybody and stands in no list.
     assert.deepEqual(choose({}, [near]).parents, []);
   });
 
   it("are none at the origin itself, and the origin where nobody else has room or is believed", () => {
     assert.deepEqual(choose({ node: origin.node }, [holder(1)]), {
-      ...{ parents: [], depth: 1, isLastResort: false, weighed: [] },
+      ...{ parents: [], depth: 1, isLastResort: false, reason: "OWN", weighed: [] },
     });
     const crowded = { ...origin, feeds: 7 };
     const last = choose({}, [holder(1, { feeds: 2 })], crowded);
-    assert.deepEqual([last.parents, last.isLastResort], [[], true]);
+    assert.deepEqual([last.parents, last.isLastResort, last.reason], [[], true, "LAST_RESORT"]);
     assert.equal(choose({}, [holder(1, { feeds: 2 })]).isLastResort, false);
     const refused = new Set([nodeOf(1), origin.node]);
     assert.deepEqual(choose({ refused }, [holder(1)], crowded).parents, []);
@@ -54,6 +55,8 @@ describe("parents of an edge", () => {
 
   it("stay as they are while nothing speaks against it, and are nearer to the origin than the edge", () => {
     const edges = [holder(1, { region: "ap" }), holder(2), holder(3, { depth: 2 })];
+    const reasonFor = (held: number) => choose({ depth: 2, held: nodeOf(held) }, edges, { ...origin, feeds: 2 }).reason;
+    assert.deepEqual([reasonFor(1), reasonFor(2)], ["KEPT", "NEAREST"]);
     assert.equal(choose({ depth: 2, held: nodeOf(2) }, edges, { ...origin, feeds: 2 }).parents[0], nodeOf(2));
     const below = choose({ depth: 2, held: nodeOf(3) }, edges, { ...origin, feeds: 2 });
     assert.deepEqual(below.parents, [nodeOf(2), nodeOf(1)]);
@@ -70,6 +73,19 @@ describe("parents of an edge", () => {
     assert.deepEqual(
       [child, grandchild].map(({ node }) => choice.weighed.find((one) => one.node === node)!.fault),
       ["BELOW", "BELOW"],
+    );
+  });
+
+  it("are shown with the cheapest of those that were weighed, and those that were chosen", () => {
+    const edges = Array.from({ length: 9 }, (_, at) =>
+      holder(at + 1, { node: nodeOf(at + 10), rttMs: 20 + at, feeds: 2 }),
+    );
+    const held = holder(8, { rttMs: 500 });
+    const choice = choose({ held: held.node }, [...edges, held], { ...origin, feeds: 2 });
+    const { reason, weighed, more } = summarizeParents(choice, 3);
+    assert.deepEqual(
+      [reason, weighed.map(({ node }) => node), more],
+      ["NEAREST", [origin.node, nodeOf(10), nodeOf(11), held.node], 7],
     );
   });
 

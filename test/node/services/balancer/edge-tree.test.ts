@@ -112,6 +112,45 @@ describe("balancer, who feeds an edge", () => {
     assert.deepEqual(edgesOf(id).map(publishedOf), [2, 2]);
   });
 
+  it("shows who feeds each edge, by whose word, what that was chosen by and who is refused", async () => {
+    const { above, below, id } = await play();
+    const [ingest] = scene.nodes;
+    const feedOf = async ({ terms }: EdgeOf) => {
+      const { job } = terms.assignment.value;
+      const views = await scene.market.balancer.views.jobs(scene.nodes[3].address, id);
+      const { feed } = views.find((view) => view.job.id === job)!;
+      assert.deepEqual((await scene.market.balancer.selection(terms.selection)).feed, feed);
+      return feed!;
+    };
+    const first = await feedOf(below);
+    assert.deepEqual(
+      [first.origin, first.holder, first.isConfirmed, first.parents, first.depth, first.refused],
+      [ingest.address, above.node.address, false, [above.node.address], 2, []],
+    );
+    const { reason, weighed, more, chosenAtMs } = first.choice!;
+    assert.deepEqual([reason, more, chosenAtMs], ["NEAREST", 0, scene.market.clock.nowMs()]);
+    assert.deepEqual(
+      weighed.map(({ node, fault }) => [node, fault]).toSorted(),
+      [
+        [ingest.address, "FULL"],
+        [above.node.address, undefined],
+      ].toSorted(),
+    );
+    assert.deepEqual((await feedOf(above)).parents, []);
+    await tell(below, above.node, []);
+    assert.equal((await feedOf(below)).isConfirmed, true);
+    await tell(below, ingest, [{ node: above.node.address, code: "DELIVERY_PARENT_SILENT" }]);
+    const { holder, refused } = await feedOf(below);
+    const untilMs = scene.market.clock.nowMs() + refusedMs;
+    assert.deepEqual(
+      [holder, refused],
+      [ingest.address, [{ node: above.node.address, code: "DELIVERY_PARENT_SILENT", untilMs }]],
+    );
+    // No edge of it is fed, nor by the decision that put it elsewhere.
+    const views = await scene.market.balancer.views.jobs(scene.nodes[3].address, id);
+    assert.ok(views.every(({ job, feed }) => (job.primitive === "delivery") === (feed !== undefined)));
+  });
+
   it("lets the origin stand in for one that fell silent, and names that one again after a minute", async () => {
     const { above, below } = await play();
     await tell(below, scene.nodes[0], [{ node: above.node.address, code: "DELIVERY_PARENT_SILENT" }]);
