@@ -1,3 +1,4 @@
+import type { CodecSpeed } from "../protocol/encoding-load.ts";
 import type { VideoCodec } from "../protocol/frame.ts";
 import type { Address } from "../protocol/hex.ts";
 import type { Prices, Primitive } from "../protocol/job.ts";
@@ -15,7 +16,7 @@ export interface CandidatePrices {
 
 /**
  * Free capacity as the node measured it, in the primitive's unit of flow: streams for ingest, pixels a second for
- * transcode, bytes for storage, bytes a second for delivery.
+ * transcode (of H.264: jobs of other codecs count as more), bytes for storage, bytes a second for delivery.
  */
 export type Capacity = Readonly<Record<Primitive, number>>;
 
@@ -27,6 +28,8 @@ export interface Candidate {
   readonly primitives: readonly Primitive[];
   /** Codecs that the node proved it can encode. */
   readonly codecs: readonly VideoCodec[];
+  /** How fast its encoder of each is, by which a job counts: see `encodingLoad`. Absent: all alike. */
+  readonly speeds?: readonly CodecSpeed[];
   readonly prices: readonly CandidatePrices[];
   readonly free: Capacity;
   /** The operator's stake that does not thaw, in LPT base units. It backs all of the operator's nodes together. */
@@ -48,7 +51,7 @@ export interface SelectionRequest {
   readonly primitive: Primitive;
   readonly codecs: readonly VideoCodec[];
   readonly token: Address;
-  /** Capacity that the job will hold, in the primitive's unit of flow. */
+  /** Capacity that the job will hold, in the primitive's unit of flow: of transcoding output pixels of its codec. */
   readonly units: number;
   /** Only nodes of this region. */
   readonly region?: string;

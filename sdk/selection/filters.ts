@@ -1,3 +1,4 @@
+import { encodingLoad } from "../protocol/encoding-load.ts";
 import type { Address } from "../protocol/hex.ts";
 import { type PriceUnit, pixelUnits } from "../protocol/job.ts";
 import type { Candidate, SelectionRequest, VettingStage } from "./candidate.ts";
@@ -142,10 +143,15 @@ export function failedFilter(
   if (row.draining) return "draining";
   if (row.overloaded) return "load";
   const reserved = wanted.reserved.get(row.node) ?? 0;
-  if (weigh(row, backed, request, reserved) < 1 || row.free[request.primitive] - reserved < request.units) {
+  if (weigh(row, backed, request, reserved) < 1 || row.free[request.primitive] - reserved < loadOf(row, request)) {
     return "capacity";
   }
   return undefined;
+}
+
+/** What the job counts of the node's capacity: of several codecs by that which counts most. */
+function loadOf({ speeds = [] }: Candidate, { codecs, units }: SelectionRequest): number {
+  return codecs.length === 0 ? units : Math.max(...codecs.map((codec) => encodingLoad(speeds, codec, units)));
 }
 
 /** The dearest of the prices that the job would pay in its token; undefined when one of them is not offered. */

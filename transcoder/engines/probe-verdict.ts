@@ -1,4 +1,5 @@
 import type { Frame, VideoCodec } from "@leat/sdk/protocol/frame.ts";
+import { isChip, kindOf } from "../encoders.ts";
 import type { EncoderReport, ProbeSpec } from "../probe.ts";
 
 /** 30 pictures a second. */
@@ -15,6 +16,14 @@ export interface ProbeFigures {
   /** What so many of them took. */
   readonly timed: number;
   readonly seconds: number;
+}
+
+/**
+ * What encoding took. Where others hold the processor an encoder in software waits for it, which is no fault of its speed:
+ * its own processor time is what it costs. A chip's is not there, and several threads take more of it than passes.
+ */
+export function encodingSeconds(encoder: string, passed: number, ofProcessor: number): number {
+  return isChip(kindOf(encoder)) || ofProcessor <= 0 ? passed : Math.min(passed, ofProcessor);
 }
 
 /** What the pictures that came out say of their encoder. */

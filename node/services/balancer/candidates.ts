@@ -1,4 +1,6 @@
 import { canonicalText } from "@leat/sdk/protocol/canonical.ts";
+import { encodingLoad } from "@leat/sdk/protocol/encoding-load.ts";
+import type { VideoCodec } from "@leat/sdk/protocol/frame.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { Primitive } from "@leat/sdk/protocol/job.ts";
 import type { OfferBody } from "@leat/sdk/protocol/offer-body.ts";
@@ -115,7 +117,10 @@ export class CandidateBook {
     return { leaf: canonicalText({ index: leaf.index, row: leaf.row }), proof: leaf.proof };
   }
 
-  reserve(node: Address, job: Hex, primitive: Primitive, units: number): void {
+  /** `codec`: of a transcode job, which counts by how fast the node is with it. */
+  reserve(node: Address, job: Hex, primitive: Primitive, wanted: number, codec?: VideoCodec): void {
+    const speeds = this.#components.hub.nodes.get(node)?.hello.offer?.body.codecs ?? [];
+    const units = codec === undefined ? wanted : encodingLoad(speeds, codec, wanted);
     const list = (this.#reservations.get(node) ?? []).filter((entry) => entry.job !== job);
     this.#reservations.set(node, [...list, { job, primitive, units, atMs: this.#components.clock.nowMs() }]);
   }
@@ -150,6 +155,8 @@ export class CandidateBook {
     const state = operator === undefined ? undefined : chain.operator(operator);
     if (operator === undefined || state === undefined || state.nodes.get(node)?.revoked === true) return undefined;
     const standing = this.#standings.get(node) ?? { ...noReputation, passed: 0, failed: 0 };
+    const measured = body.codecs.filter(({ pixelsPerSecond }) => pixelsPerSecond > 0);
+    const speeds = measured.map(({ codec, pixelsPerSecond }) => ({ codec, pixelsPerSecond }));
     return Object.freeze({
       node,
       operator,
@@ -157,7 +164,8 @@ export class CandidateBook {
       primitives: body.primitives
         .map(({ primitive }) => primitive)
         .filter((primitive) => primitive !== "storage" && hello.roles.includes(primitive)),
-      codecs: body.codecs.filter(({ pixelsPerSecond }) => pixelsPerSecond > 0).map(({ codec }) => codec),
+      codecs: speeds.map(({ codec }) => codec),
+      ...(speeds.length === 0 ? {} : { speeds }),
       prices: body.prices.map(({ token, prices }) => ({ token, prices })),
       free: freeCapacity(body, heartbeat),
       stake: state.stake,

@@ -212,7 +212,7 @@ export class Placement {
       units,
     });
     if (!answer.granted) throw new Refused({ code: answer.code });
-    this.#candidates.reserve(node, job, primitive, units);
+    this.#candidates.reserve(node, job, primitive, units, codecs[0]);
   }
 
   /** The node's price, checked against everything that the balancer asked for. */

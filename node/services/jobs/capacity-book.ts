@@ -8,7 +8,8 @@ export const capacityOptions = Type.Object(
     transcodePixelsPerSecond: Type.Integer({
       default: 60_000_000,
       minimum: 0,
-      description: "Output pixels a second that this node encodes: 1280x720 at 30 frames are 27,648,000",
+      description:
+        "Output pixels a second that this node encodes, of H.264: 1280x720 at 30 frames are 27,648,000; another codec counts by how much slower its encoder was measured",
     }),
     deliveryBytesPerSecond: Type.Integer({
       default: 125_000_000,
@@ -28,7 +29,10 @@ export type SoldPrimitive = "ingest" | "transcode" | "delivery";
 
 interface Reservation {
   readonly primitive: SoldPrimitive;
+  /** Of work each second, which is paid. */
   readonly units: number;
+  /** What that counts of the capacity. */
+  readonly load: number;
   /** Undefined once the job was given. */
   readonly expiresAt: number | undefined;
 }
@@ -49,12 +53,17 @@ export class CapacityBook {
   }
 
   /** When the reservation ends, or undefined where there is no room. Asking again for a job changes its units. */
-  reserve(job: Hex, primitive: SoldPrimitive, units: number, nowMs: number): number | undefined {
+  reserve(
+    job: Hex,
+    primitive: SoldPrimitive,
+    { units, load = units }: { readonly units: number; readonly load?: number },
+    nowMs: number,
+  ): number | undefined {
     const held = this.#reservations.get(job);
-    const own = held?.primitive === primitive ? held.units : 0;
-    if (units > this.#free(primitive, nowMs) + own) return undefined;
+    const own = held?.primitive === primitive ? held.load : 0;
+    if (load > this.#free(primitive, nowMs) + own) return undefined;
     const expiresAt = nowMs + this.#options.reservationMs;
-    this.#reservations.set(job, { primitive, units, expiresAt });
+    this.#reservations.set(job, { primitive, units, load, expiresAt });
     return expiresAt;
   }
 
@@ -64,8 +73,9 @@ export class CapacityBook {
 
   /** The job was given: its reservation stands until `release`. */
   confirm(job: Hex, primitive: SoldPrimitive): void {
-    const units = this.#reservations.get(job)?.units ?? (primitive === "ingest" ? 1 : 0);
-    this.#reservations.set(job, { primitive, units, expiresAt: undefined });
+    const none = primitive === "ingest" ? 1 : 0;
+    const { units, load } = this.#reservations.get(job) ?? { units: none, load: none };
+    this.#reservations.set(job, { primitive, units, load, expiresAt: undefined });
   }
 
   release(job: Hex): void {
@@ -93,7 +103,7 @@ export class CapacityBook {
     let free: number = this.#options[capacityNames[primitive]];
     for (const [job, reservation] of this.#reservations) {
       if (reservation.expiresAt !== undefined && reservation.expiresAt <= nowMs) this.#reservations.delete(job);
-      else if (reservation.primitive === primitive) free -= reservation.units;
+      else if (reservation.primitive === primitive) free -= reservation.load;
     }
     return free;
   }

@@ -8,6 +8,7 @@ import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import { type Channel, hubChannel } from "@leat/sdk/protocol/channel.ts";
 import { type Domain, hashStatement } from "@leat/sdk/protocol/eip712.ts";
+import type { VideoCodec } from "@leat/sdk/protocol/frame.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import {
   hashJobSpec,
@@ -73,6 +74,8 @@ export type JobChange = Omit<BalancerRequest<"job.update">, "job" | "attempt">;
 /** A service that does the jobs of one primitive. */
 export interface JobRunner {
   readonly primitive: SoldPrimitive;
+  /** What so many units a second count of the capacity; undefined where they are more than it can do. Absent: what they are. */
+  loadOf?(units: number, codec: VideoCodec | undefined): number | undefined;
   /** Begins the work and returns; throws a CodedError where it cannot. */
   begin(job: AssignedJob): void;
   change(job: Hex, attempt: number, change: JobChange): void;
@@ -250,12 +253,13 @@ export class JobDeskService implements JobDesk, Startable {
   }
 
   #reserve(request: BalancerRequest<"job.reserve">): BalancerResponse<"job.reserve"> {
-    const { job, primitive, units } = request;
+    const { job, primitive, units, codec } = request;
     if (this.#draining) return { granted: false, code: "JOB_DRAINING" };
-    if (primitive === "storage" || !this.#runners.has(primitive)) {
-      return { granted: false, code: "JOB_PRIMITIVE_UNSUPPORTED" };
-    }
-    const expiresAt = this.#book.reserve(job, primitive, units, this.#components.clock.nowMs());
+    const runner = this.#runners.get(primitive);
+    if (primitive === "storage" || runner === undefined) return { granted: false, code: "JOB_PRIMITIVE_UNSUPPORTED" };
+    const load = runner.loadOf === undefined ? units : runner.loadOf(units, codec);
+    const nowMs = this.#components.clock.nowMs();
+    const expiresAt = load === undefined ? undefined : this.#book.reserve(job, primitive, { units, load }, nowMs);
     return expiresAt === undefined ? { granted: false, code: "JOB_CAPACITY_SHORT" } : { granted: true, expiresAt };
   }
 

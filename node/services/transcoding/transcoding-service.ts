@@ -4,6 +4,8 @@ import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
+import { encodingLoad, speedOf } from "@leat/sdk/protocol/encoding-load.ts";
+import type { VideoCodec } from "@leat/sdk/protocol/frame.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { TranscodeSpec } from "@leat/sdk/protocol/job.ts";
 import type { ChosenEngine, EngineChoice } from "@leat/transcoder/choose-engine.ts";
@@ -155,6 +157,17 @@ export class TranscodingService implements JobRunner, Startable {
   async stop(): Promise<void> {
     for (const { job } of this.#jobs.values()) job.end();
     await this.#tasks.close();
+  }
+
+  /**
+   * A live worker of this engine encodes all rungs of a job one after the other: what its encoder makes in a second is
+   * the most that it can, however much room there is beside it.
+   */
+  loadOf(units: number, codec: VideoCodec | undefined): number | undefined {
+    if (codec === undefined) return units;
+    const isInTurn = this.#chosen?.engine === "node-av";
+    if (isInTurn && units > (speedOf(this.encoders, codec) ?? units)) return undefined;
+    return encodingLoad(this.encoders, codec, units);
   }
 
   begin(assigned: AssignedJob): void {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { speedOf } from "../../../sdk/protocol/encoding-load.ts";
 import type { Hex } from "../../../sdk/protocol/hex.ts";
 import type { Candidate } from "../../../sdk/selection/candidate.ts";
 import { type FilterName, filterNames, listFiltered } from "../../../sdk/selection/filters.ts";
@@ -7,12 +8,16 @@ import { defaultParameters, nextOverloaded } from "../../../sdk/selection/parame
 import { select } from "../../../sdk/selection/selection.ts";
 import { createTable } from "../../../sdk/selection/table.ts";
 import { addressOf, lpt, makeCandidate, makeRequest, usdc } from "../../support/candidates.ts";
+import { measuredSpeeds as speeds } from "../../support/measured-speeds.ts";
 
 const seedOf = (number: number): Hex => `0x${number.toString(16).padStart(64, "0")}`;
 
 function choose(rows: readonly Candidate[], changes = {}, seed = seedOf(1), parameters = defaultParameters) {
   return select({ table: createTable(rows, parameters), request: makeRequest(changes), seed, parameters });
 }
+
+/** Of VP9, in a capacity for 100,000,000 of H.264. */
+const fittingVp9 = Math.floor((100_000_000 * speedOf(speeds, "vp9")!) / speedOf(speeds, "h264")!);
 
 describe("selection", () => {
   const cases: readonly [FilterName, Partial<Candidate>, object?][] = [
@@ -27,6 +32,7 @@ describe("selection", () => {
     ["load", { overloaded: true }],
     ["capacity", { free: { ingest: 0, transcode: 999_999, storage: 0, delivery: 0 } }],
     ["capacity", {}, { reserved: [{ node: addressOf(1), units: 99_000_001 }] }],
+    ["capacity", { speeds }, { codecs: ["vp9"], units: fittingVp9 + 1 }],
   ];
   for (const [name, row, request] of cases) {
     it(`counts a node with ${describeCase(row, request)} under "${name}" and gives it nothing`, () => {
@@ -36,6 +42,15 @@ describe("selection", () => {
       assert.deepEqual(found.filterCounts, wanted);
     });
   }
+
+  it("takes a ladder of VP9 where one of so many pixels of H.264 that take as long fits, and no more", () => {
+    const found = choose([makeCandidate(1, { speeds })], { codecs: ["vp9"], units: fittingVp9 });
+    assert.equal(found.winner, addressOf(1));
+    assert.equal(choose([makeCandidate(1, { speeds })], { units: 100_000_000 }).winner, addressOf(1));
+    // Of the same pixels of both codecs those of VP9 count.
+    const both = choose([makeCandidate(1, { speeds })], { codecs: ["h264", "vp9"], units: fittingVp9 + 1 });
+    assert.equal(both.filterCounts.capacity, 1);
+  });
 
   function describeCase(row: object, request: object = {}): string {
     return Object.keys({ ...row, ...request }).join(", ");

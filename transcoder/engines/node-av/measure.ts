@@ -4,7 +4,7 @@ import type { KnownEncoder } from "../../encoders.ts";
 import type { LiveSink } from "../../engine.ts";
 import { isCoded } from "../../errors.ts";
 import type { EncoderReport, ProbeSpec } from "../../probe.ts";
-import { judgeProbe, PROBE_TICKS, probeSequence } from "../probe-verdict.ts";
+import { encodingSeconds, judgeProbe, PROBE_TICKS, probeSequence } from "../probe-verdict.ts";
 import { openVideoDecoder } from "./codec.ts";
 import { LiveRung } from "./rung.ts";
 import { newPicture } from "./scaler.ts";
@@ -54,14 +54,17 @@ export function encodePattern(
     rung = new LiveRung(0, target, 30, sink, { encoder, mayFallBack: false });
     const pictures = Array.from({ length: spec.frames }, (_, index) => paint(index, spec));
     let started = 0;
+    let before = process.cpuUsage();
     for (const [index, picture] of pictures.entries()) {
       // The first opens the encoder, which takes a chip long and happens once a job.
-      if (index === 1) started = performance.now();
+      if (index === 1) [started, before] = [performance.now(), process.cpuUsage()];
       encodeOne(rung, index, picture, spec.frames);
       picture.free();
     }
     rung.end();
-    return { config, frames, seconds: (performance.now() - started) / 1000 };
+    const { user, system } = process.cpuUsage(before);
+    const passed = (performance.now() - started) / 1000;
+    return { config, frames, seconds: encodingSeconds(encoder, passed, (user + system) / 1_000_000) };
   } finally {
     rung?.close();
   }

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
+import { encodingLoad } from "@leat/sdk/protocol/encoding-load.ts";
+import type { VideoCodec } from "@leat/sdk/protocol/frame.ts";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { chooseEngine } from "@leat/transcoder/choose-engine.ts";
 import { TranscodeError } from "@leat/transcoder/errors.ts";
 import { startLiveTranscode } from "@leat/transcoder/supervisor.ts";
 import { readMedia } from "@leat/transcoder/tools/media.ts";
 import { FakeBalancer } from "../../../support/fake-balancer.ts";
 import { GatewayServer } from "../../../support/gateway-server.ts";
+import { ladderPixels, measuredSpeeds } from "../../../support/measured-speeds.ts";
 import { MediaNode, type NodeFaults } from "../../../support/media-network.ts";
 import { publishInfo, publishItems } from "../../../support/publish-items.ts";
 
@@ -70,6 +74,41 @@ describe("node/services/transcoding", function () {
     } finally {
       await gateway.stop();
     }
+  });
+
+  describe("of a node whose encoders were measured", () => {
+    const encoders = measuredSpeeds.map((speed) => ({ ...speed, encoder: "software", works: true }));
+    const reserve = (node: MediaNode, codec: VideoCodec, units: number, digit: string) => {
+      const job: Hex = `0x${digit.repeat(64)}`;
+      return balancer.ask(node, "job.reserve", { job, attempt: 1, primitive: "transcode", codec, units });
+    };
+    const freeOf = (node: MediaNode) => node.desk.capacity().transcodePixelsPerSecond.free;
+    const short = { granted: false, code: "JOB_CAPACITY_SHORT" };
+
+    it("sells what the very encoder of a job can do", async () => {
+      const node = await startNode({ chooseEngine: async () => ({ engine: "node-av", encoders }) });
+      const total = freeOf(node);
+      const [vp9, h264] = [encodingLoad(measuredSpeeds, "vp9", ladderPixels), ladderPixels];
+      assert.equal((await reserve(node, "vp9", ladderPixels, "1")).granted, true);
+      assert.equal(freeOf(node), total - vp9);
+      assert.equal((await reserve(node, "h264", ladderPixels, "2")).granted, true);
+      assert.equal(freeOf(node), total - vp9 - h264);
+      // Its pixels would fit; what they take does not.
+      const left = freeOf(node);
+      assert.ok(ladderPixels * 2 < left && encodingLoad(measuredSpeeds, "av1", ladderPixels * 2) > left);
+      assert.deepEqual(await reserve(node, "av1", ladderPixels * 2, "3"), short);
+      assert.equal((await reserve(node, "h264", ladderPixels * 2, "3")).granted, true);
+    });
+
+    it("takes no job that one worker cannot do in time, where its rungs are encoded one after the other", async () => {
+      // Of a machine a few times slower: there is room for more than one of its workers can do.
+      const slow = [{ codec: "h264", pixelsPerSecond: 20_000_000, encoder: "libx264", works: true }] as const;
+      const inTurn = await startNode({ chooseEngine: async () => ({ engine: "node-av", encoders: slow }) });
+      const beside = await startNode({ chooseEngine: async () => ({ engine: "ffmpeg", encoders: slow }) });
+      assert.deepEqual(await reserve(inTurn, "h264", 20_000_001, "1"), short);
+      assert.equal((await reserve(inTurn, "h264", 20_000_000, "1")).granted, true);
+      assert.equal((await reserve(beside, "h264", 20_000_001, "1")).granted, true);
+    });
   });
 
   it("does its jobs with the engine that was chosen", async () => {
