@@ -147,7 +147,7 @@ export class BuyerAgentService implements Startable {
     });
     session.handle("stream.watch", async ({ stream, edges, passthrough }) => {
       this.#edges.watch(stream, edges, passthrough);
-      if (edges.length === 0) await this.#release(this.#attempts.end(stream));
+      if (edges.length === 0) await this.#end(stream);
       return {};
     });
     this.#tasks.run(() => this.forgetIdle());
@@ -184,7 +184,7 @@ export class BuyerAgentService implements Startable {
         await this.#release(this.#attempts.note(stream, { job, attempt }, kind === "delivery"));
       }
       this.#reports.add(1, { verdict: "accepted" });
-      if (kind === "delivery") this.#edges.noteDelivery(job, attempt, seq, receiptHash);
+      if (kind === "delivery") this.#edges.noteDelivery({ job, attempt }, seq, receiptHash);
       if (kind !== "delivery") this.#edges.compareWith(stream, { ...report, receiptHash, seq });
     } catch (error) {
       this.#reports.add(1, { verdict: "refused" });
@@ -225,6 +225,15 @@ export class BuyerAgentService implements Startable {
   async #refuse(stream: Hex, { job, attempt }: OpenAttempt): Promise<void> {
     await this.#book.refuse(stream, job, attempt);
     await this.#components.payer.forfeit(job, attempt);
+  }
+
+  async #end(stream: Hex): Promise<void> {
+    const over = this.#attempts.end(stream);
+    for (const attempt of over) {
+      this.#book.forget(attempt);
+      this.#edges.forget(attempt);
+    }
+    await this.#release(over);
   }
 
   async #release(over: readonly OpenAttempt[]): Promise<void> {

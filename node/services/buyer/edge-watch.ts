@@ -11,6 +11,8 @@ import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import type { Outbox } from "../jobs/outbox.ts";
 import { EdgeProbe, type Reference } from "./edge-probe.ts";
 import { createFetcher } from "./hls-reader.ts";
+import { NewestOfAttempts } from "./newest-of-attempts.ts";
+import type { OpenAttempt } from "./open-attempts.ts";
 
 /** Check 4 of DESIGN section 6: delivery, fetched as a viewer. */
 const deliveryCheck = 4;
@@ -19,8 +21,6 @@ const MAX_WAITING = 1_000;
 /** Newest segments of a stream whose receipts are compared with: more than any live window holds. */
 const MAX_REFERENCES = 64;
 const MAX_STREAMS = 1_000;
-/** Delivery receipts that are remembered for checks that come after them. */
-const MAX_DELIVERIES = 10_000;
 export interface EdgeWatchComponents {
   /** An edge served what its transcoder did not sign. */
   readonly onAltered: (stream: Hex, edge: WatchedEdge) => Promise<void>;
@@ -57,7 +57,7 @@ export class EdgeWatch {
   readonly #options: EdgeWatchOptions;
   readonly #probe: EdgeProbe;
   readonly #streams = new Map<Hex, Watched>();
-  readonly #deliveries = new Map<string, Hex>();
+  readonly #deliveries = new NewestOfAttempts<Hex>();
   #waiting: { stream: Hex; edge: WatchedEdge; key: string; reference: Reference }[] = [];
   #probing = 0;
   readonly #probes;
@@ -83,9 +83,13 @@ export class EdgeWatch {
   }
 
   /** An edge's own receipt: checks that come after it name it. */
-  noteDelivery(job: Hex, attempt: number, seq: bigint, receiptHash: Hex): void {
-    this.#deliveries.set(deliveryKey(job, attempt, seq), receiptHash);
-    if (this.#deliveries.size > MAX_DELIVERIES) this.#deliveries.delete(this.#deliveries.keys().next().value!);
+  noteDelivery(attempt: OpenAttempt, seq: bigint, receiptHash: Hex): void {
+    this.#deliveries.set(attempt, seq, receiptHash);
+  }
+
+  /** The attempt is over. */
+  forget(attempt: OpenAttempt): void {
+    this.#deliveries.forget(attempt);
   }
 
   /** All edges that serve the stream now. @param passthrough They serve the source as it came in, too. */
@@ -185,7 +189,7 @@ export class EdgeWatch {
       attempt,
       // The edge signs its own receipt when the segment leaves its window; until then the transcoder's stands, with
       // which its bytes were compared.
-      receiptHash: this.#deliveries.get(deliveryKey(job, attempt, BigInt(reference.sequence))) ?? reference.receiptHash,
+      receiptHash: this.#deliveries.get(edge, BigInt(reference.sequence)) ?? reference.receiptHash,
       check: deliveryCheck,
       verdict: code === undefined ? checkVerdicts.passed : checkVerdicts.failed,
       checkedAt: BigInt(Math.floor(clock.nowMs() / 1_000)),
@@ -195,10 +199,6 @@ export class EdgeWatch {
     const body = code === undefined ? { check } : { check, code };
     await outbox.post(`check/${job}/${place}`, { method: "check.submit", body });
   }
-}
-
-function deliveryKey(job: Hex, attempt: number, seq: bigint): string {
-  return `${job}/${attempt}/${seq}`;
 }
 
 function edgeKey(edge: WatchedEdge): string {

@@ -16,6 +16,8 @@ import type { Signed, Statements } from "@leat/sdk/protocol/statements.ts";
 import { costExact } from "@leat/sdk/protocol/units.ts";
 import type { Evidence } from "../faults/evidence-service.ts";
 import { BuyerError } from "./errors.ts";
+import { NewestOfAttempts } from "./newest-of-attempts.ts";
+import type { OpenAttempt } from "./open-attempts.ts";
 
 export interface UsageBookComponents {
   readonly statements: Pick<Statements, "recoverSigner">;
@@ -46,8 +48,6 @@ export interface UnpaidWork {
   readonly superseded: readonly LedgerEntry[];
 }
 
-/** Receipts that a second one of the same work is compared with. */
-const MAX_SEEN = 100_000;
 export interface UsageLimits {
   /** Jobs whose paid segments are remembered. */
   readonly mostJobs: number;
@@ -65,8 +65,8 @@ const MAX_REFUSED = 1_000;
 export class UsageBook {
   readonly #components: UsageBookComponents;
   readonly #limits: UsageLimits;
-  /** The first receipt seen of each job, segment and attempt: evidence, not what keeps a second one from being paid. */
-  readonly #seen = new Map<string, Signed<Receipt>>();
+  /** The first receipts of attempts' newest segments: evidence, not what keeps a second one from being paid. */
+  readonly #seen = new NewestOfAttempts<Signed<Receipt>>();
 
   constructor(components: UsageBookComponents, limits: UsageLimits) {
     this.#components = components;
@@ -107,6 +107,11 @@ export class UsageBook {
     if (paid !== undefined && paid !== attempt) throw new BuyerError({ code: "USAGE_PAID_TWICE", receiptHash });
     if (paid !== undefined) return { receiptHash, owedExact: 0n };
     return { receiptHash, owedExact: (await this.#spend(report, clusterAccount)) ? exact : 0n };
+  }
+
+  /** The attempt is over: a second receipt of its work would be long overdue. */
+  forget(attempt: OpenAttempt): void {
+    this.#seen.forget(attempt);
   }
 
   /** The work of a report that was checked was not booked after all. */
@@ -226,11 +231,9 @@ export class UsageBook {
   /** A node that signs two receipts of one work is told on; the second is never paid. */
   async #compare(receipt: Signed<Receipt>, receiptHash: Hex): Promise<void> {
     const { job, seq, attempt } = receipt.value;
-    const key = `${job}/${attempt}/${seq}`;
-    const first = this.#seen.get(key);
+    const first = this.#seen.get({ job, attempt }, seq);
     if (first === undefined) {
-      this.#seen.set(key, receipt);
-      if (this.#seen.size > MAX_SEEN) this.#seen.delete(this.#seen.keys().next().value!);
+      this.#seen.set({ job, attempt }, seq, receipt);
       return;
     }
     if (hashStatement(receiptStructure, this.#components.domain, first.value) === receiptHash) return;
