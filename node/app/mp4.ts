@@ -5,7 +5,7 @@ import { mp4Routes } from "../media-io/mp4/routes.ts";
 import type { Delivery } from "../services/delivery/delivery-service.ts";
 import type { Foundation } from "./foundation.ts";
 
-/** Adds endless MP4 files to a node that delivers streams: the same policy, audience and pay as for its other files. */
+/** Adds MP4 files to a node that delivers streams: the same policy, audience and pay as for its other files. */
 export async function addMp4(
   foundation: Foundation,
   delivery: Delivery,

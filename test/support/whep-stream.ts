@@ -1,16 +1,16 @@
 import { EventEmitter } from "node:events";
 import { FrameRelay } from "../../node/media/live-frames.ts";
-import type { PlayedStream } from "../../node/media-io/playout/stream.ts";
+import type { KeptStream } from "../../node/media-io/mp4/whole-file.ts";
 import type { AudioConfig, Frame } from "../../sdk/protocol/frame.ts";
 import type { RenditionInfo } from "../../sdk/protocol/stream.ts";
 import type { CodedTrack } from "./coded-track.ts";
 
-/** A stream whose frames a test hands on by hand; counts what goes out. */
-export class RelayedStream implements PlayedStream {
+/** A stream whose frames a test hands on by hand; counts what goes out. Nothing of it is kept. */
+export class RelayedStream implements KeptStream {
   readonly relay = new FrameRelay();
   /** Tells "follow" and "unfollow". */
   readonly follows = new EventEmitter();
-  readonly frames: PlayedStream["frames"] = {
+  readonly frames: KeptStream["frames"] = {
     follow: (rung, follower) => {
       const unfollow = this.relay.follow(rung, follower);
       this.#following.add(follower);
@@ -22,9 +22,9 @@ export class RelayedStream implements PlayedStream {
       };
     },
   };
-  readonly window: { renditions: RenditionInfo[] } = { renditions: [] };
+  readonly window = { renditions: [] as RenditionInfo[], ended: false, held: () => [], config: () => undefined };
   readonly counted: { rung: number; sequence: number; pts: number; bytes: number }[] = [];
-  guarded?: NonNullable<PlayedStream["guarded"]>;
+  guarded?: NonNullable<KeptStream["guarded"]>;
   isUnbudgeted = false;
   readonly #following = new Set<unknown>();
 
@@ -55,6 +55,10 @@ export class RelayedStream implements PlayedStream {
       this.relay.frame(rung, sequence, { ...frame, dts, pts, duration, arrivalMs: Date.now() });
     }
   }
+
+  partBytes(): undefined {}
+
+  count(): void {}
 
   countFrame(rung: number, sequence: number, { pts, data }: Pick<Frame, "pts" | "data">): void {
     this.counted.push({ rung, sequence, pts, bytes: data.length });

@@ -1,19 +1,23 @@
 import type { ServerResponse } from "node:http";
+import type { Readable } from "node:stream";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import { type MetricsRegister, silentMetrics } from "@leat/sdk/base/metrics.ts";
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { type Clock, systemClock } from "../../kernel/clock.ts";
 import type { Startable } from "../../kernel/lifecycle.ts";
 import { TaskGroup } from "../../kernel/task-group.ts";
+import type { ByteRange } from "../hls/range.ts";
 import { chooseTracks } from "../playout/choose-tracks.ts";
 import { PlayoutError } from "../playout/errors.ts";
-import type { PlayedStream, PlayedStreams, StreamAudience } from "../playout/stream.ts";
+import type { PlayedStream, StreamAudience } from "../playout/stream.ts";
+import { FileTransfer } from "./file-transfer.ts";
 import { Mp4Viewer, type Mp4ViewerParts } from "./mp4-viewer.ts";
 import type { Mp4Track } from "./mp4-writer.ts";
 import type { Mp4Options } from "./options.ts";
+import { type KeptStream, type KeptStreams, makeWholeFile, type WholeFile } from "./whole-file.ts";
 
 export interface Mp4Components {
-  readonly streams: PlayedStreams;
+  readonly streams: KeptStreams;
   readonly audienceOf?: (stream: PlayedStream) => StreamAudience;
   /** Viewers pay for it, which they cannot here. */
   readonly isPaid?: (stream: PlayedStream) => boolean;
@@ -22,22 +26,29 @@ export interface Mp4Components {
   readonly clock?: Clock;
 }
 
-export interface Mp4Choice {
+/** A file without an end, of a stream that is live. */
+export interface LiveChoice {
   readonly stream: PlayedStream;
   readonly tracks: readonly [Mp4Track, ...Mp4Track[]];
 }
+
+export type Mp4Choice = (LiveChoice & { readonly file?: undefined }) | { readonly file: WholeFile };
+
+type Mp4Place = Pick<Mp4ViewerParts, "viewer" | "mayWatch">;
 
 /** Asks for the best rung, where none has this name. */
 const BEST = "best";
 const TICK_MS = 1_000;
 
-/** Plays streams as MP4 files without an end, by HTTP. */
+/** Plays streams as MP4 files, by HTTP: without an end while they are live, whole for as long as they are kept after it. */
 export class Mp4Service implements Startable {
   readonly #components: Mp4Components;
   readonly #options: Mp4Options;
   readonly #clock: Clock;
   readonly #tasks: TaskGroup;
-  readonly #viewers = new Set<Mp4Viewer>();
+  readonly #viewers = new Set<Mp4Viewer | FileTransfer>();
+  /** Of streams that are over, by their rungs. */
+  readonly #files = new WeakMap<KeptStream, Map<string, WholeFile>>();
   readonly #served;
 
   constructor(components: Mp4Components, options: Mp4Options) {
@@ -74,6 +85,10 @@ export class Mp4Service implements Startable {
     const { renditions } = stream.window;
     const rung = name === BEST && !renditions.some((one) => one.name === BEST) ? undefined : name;
     const { video, audio } = chooseTracks(renditions, rung, () => true);
+    if (stream.window.ended) {
+      const [first, ...more] = [video, audio].filter((one) => one !== undefined);
+      return { file: this.#findFile(stream, [first!, ...more]) };
+    }
     const found = [video, audio].flatMap((one) => {
       const config = one === undefined ? undefined : configOf(stream, one);
       return one === undefined || config === undefined ? [] : [{ rung: one, config }];
@@ -93,30 +108,46 @@ export class Mp4Service implements Startable {
   }
 
   /** Writes the file into `response`, whose head has been written. */
-  play(
-    { stream, tracks }: Mp4Choice,
-    response: ServerResponse,
-    who: Pick<Mp4ViewerParts, "viewer" | "mayWatch">,
-  ): void {
+  play({ stream, tracks }: LiveChoice, response: ServerResponse, who: Mp4Place): void {
+    const onEnd = () => this.#viewers.delete(viewer);
+    const viewer = new Mp4Viewer({ ...this.#partsOf(stream, who), stream, tracks, response, onEnd });
+    this.#viewers.add(viewer);
+    viewer.begin();
+  }
+
+  /** The bytes of a whole file, to be sent by `response`. */
+  send(file: WholeFile, range: ByteRange, response: ServerResponse, who: Mp4Place): Readable {
+    const onEnd = () => this.#viewers.delete(transfer);
+    const transfer = new FileTransfer({ ...this.#partsOf(file.stream, who), file, range, response, onEnd });
+    this.#viewers.add(transfer);
+    return transfer.body;
+  }
+
+  #partsOf(stream: PlayedStream, { viewer, mayWatch }: Mp4Place) {
     const { audienceOf, logger } = this.#components;
-    const viewer = new Mp4Viewer({
-      stream,
-      tracks,
-      response,
-      viewer: who.viewer,
+    return {
+      viewer,
       audience: audienceOf?.(stream),
       mayWatch: async () => {
         this.#refusePaid(stream);
-        await who.mayWatch();
+        await mayWatch();
       },
       recheckMs: this.#options.recheckMs,
       nowMs: () => this.#clock.nowMs(),
       logger,
-      onSent: (bytes) => this.#served.add(bytes),
-      onEnd: () => this.#viewers.delete(viewer),
-    });
-    this.#viewers.add(viewer);
-    viewer.begin();
+      onSent: (bytes: number) => this.#served.add(bytes),
+    };
+  }
+
+  /** @throws PLAYOUT_STREAM_ENDED, PLAYOUT_CONFIG_CHANGED */
+  #findFile(stream: KeptStream, rungs: readonly [number, ...number[]]): WholeFile {
+    const files = this.#files.get(stream) ?? new Map<string, WholeFile>();
+    this.#files.set(stream, files);
+    const key = rungs.join(" ");
+    const file = files.get(key) ?? makeWholeFile(stream, rungs);
+    if (file === undefined) throw new PlayoutError({ code: "PLAYOUT_STREAM_ENDED" });
+    files.set(key, file);
+    return file;
   }
 
   #refusePaid(stream: PlayedStream): void {

@@ -1,5 +1,4 @@
 import type { ServerResponse } from "node:http";
-import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import { isSameConfig } from "@leat/sdk/protocol/frame.ts";
 import type { Piece } from "../playout/piece.ts";
@@ -7,6 +6,7 @@ import { SentCount } from "../playout/sent-count.ts";
 import type { PlayedStream, StreamAudience } from "../playout/stream.ts";
 import { ViewerQueue } from "../playout/viewer-queue.ts";
 import { WatchCheck } from "../playout/watch-check.ts";
+import { askAgain } from "./ask-again.ts";
 import { type Mp4Track, Mp4Writer } from "./mp4-writer.ts";
 
 export interface Mp4ViewerParts {
@@ -77,12 +77,7 @@ export class Mp4Viewer {
       return;
     }
     audience?.see(viewer);
-    if (!this.#check.isDue(nowMs())) return;
-    mayWatch().catch((error: unknown) => {
-      if (isCodedError(error)) logger.debug("Viewer may watch no more", { code: error.code });
-      else logger.error("Ask about MP4 viewer failed", { error });
-      this.end();
-    });
+    if (this.#check.isDue(nowMs())) askAgain(mayWatch, this, logger);
   }
 
   /** Ends the file where it is. */

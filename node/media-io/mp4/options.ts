@@ -1,13 +1,13 @@
 import { type Static, Type } from "typebox";
 
-/** What a person sets about endless MP4 files. */
+/** What a person sets about MP4 files of streams. */
 export const mp4Options = Type.Object(
   {
     maxViewers: Type.Integer({
       default: 200,
       minimum: 0,
       maximum: 100_000,
-      description: "Viewers of endless MP4 files at once; 0 offers none",
+      description: "Viewers of MP4 files of streams at once; 0 offers none",
     }),
     recheckMs: Type.Integer({
       default: 10_000,

@@ -13,14 +13,17 @@ const videoEntries = {
   av1: { entry: "av01", configuration: "av1C" },
 } as const;
 
-export function sampleEntry(config: TrackConfig): Uint8Array {
-  return config.kind === "video" ? visualEntry(config) : audioEntry(config);
+/** Where sets stand with the pictures as well. */
+const inBandEntries: Partial<Record<VideoConfig["codec"], string>> = { h264: "avc3", hevc: "hev1" };
+
+export function sampleEntry(config: TrackConfig, inBand = false): Uint8Array {
+  return config.kind === "video" ? visualEntry(config, inBand) : audioEntry(config);
 }
 
-function visualEntry(config: VideoConfig): Uint8Array {
+function visualEntry(config: VideoConfig, inBand: boolean): Uint8Array {
   const { entry, configuration } = videoEntries[config.codec];
   return box(
-    entry,
+    (inBand ? inBandEntries[config.codec] : undefined) ?? entry,
     zeros(6),
     uint16(1), // data reference index
     zeros(16),
