@@ -102,7 +102,7 @@ export class TcpRelay {
         if (aheadBytes <= MOST_AHEAD_BYTES) from.resume();
       }, dueAt - Date.now());
     });
-    from.on("end", () => setTimeout(() => to.end(), dueAt - Date.now()));
+    from.on("end", () => setTimeout(() => to.end(), Math.max(0, dueAt - Date.now())));
   }
 
   /** Until the last packet of so many bytes is there, milliseconds. */
