@@ -69,7 +69,7 @@ contract VectorsTest is Test {
             )
         );
         string[] memory names = vm.parseJsonKeys(json, ".statements");
-        assertEq(names.length, 14);
+        assertEq(names.length, 15);
         for (uint256 i = 0; i < names.length; ++i) {
             string memory path = string.concat(".statements.", names[i]);
             bytes memory encodedType = bytes(vm.parseJsonString(json, string.concat(path, ".encodedType")));
