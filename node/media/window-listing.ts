@@ -26,8 +26,12 @@ interface Place {
 const SHORTEST_S = 0.001;
 /** By so little the segments of two rungs differ, as frames of sound do not end with pictures. */
 const STRETCHED_S = 0.02;
-/** Parts are listed this many target durations back from the end; older ones a player fetches as whole segments. */
-const PARTS_LISTED_TARGETS = 3;
+/**
+ * Parts are listed this many target durations back from the end; older ones a player fetches as whole segments. Three are
+ * the most; some players (hls.js) take parts one after the other wherever they are listed, and one that fell behind over
+ * a bad way, where each takes about as long as it lasts, would never come to have anything in hand.
+ */
+const PARTS_LISTED_TARGETS = 1;
 
 /** The closed segments of a rung that are listed, oldest first, with gaps where it lacks one; parts where they are served. */
 export function listSegments(window: ListedWindow, rung: number, partTargetMs?: number): PlaylistSegment[] {
