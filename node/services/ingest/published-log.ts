@@ -3,11 +3,8 @@ import { type Part, partTargetTicks, SegmentPackager } from "@leat/node/media/pa
 import { RunningHash } from "@leat/node/media/running-hash.ts";
 import type { MediaMessage } from "@leat/node/wire/media/message.ts";
 import type { Cue } from "@leat/sdk/protocol/cue.ts";
-import type { Domain } from "@leat/sdk/protocol/eip712.ts";
 import { type Frame, isSameConfig, type TrackConfig } from "@leat/sdk/protocol/frame.ts";
-import { bytesToHex, type Hex, hexToBytes } from "@leat/sdk/protocol/hex.ts";
-import { partHashStructure, progressStructure } from "@leat/sdk/protocol/signed.ts";
-import type { StatementSigner } from "@leat/sdk/protocol/statements.ts";
+import { type OriginSigning, OwnMessage } from "../jobs/own-message.ts";
 import { OwnPartMark } from "../jobs/own-part-mark.ts";
 import { OwnProgress } from "../jobs/own-progress.ts";
 import { OwnSegmentEnd } from "../jobs/own-segment-end.ts";
@@ -44,10 +41,7 @@ interface OpenSegment {
   openFrames: LogEntry[];
 }
 
-export interface PublishedLogOptions extends SegmentLogOptions {
-  readonly stream: Hex;
-  readonly signer: StatementSigner;
-  readonly domain: Domain;
+export interface PublishedLogOptions extends SegmentLogOptions, OriginSigning {
   /** Asked when there is something to publish. */
   readonly partTargetMs: () => number;
   /** Whom it hands frames to as they are published. */
@@ -166,7 +160,7 @@ export class PublishedLog {
    */
   async *readFrom(fromSequence: number, signal: AbortSignal, isOwn = false): AsyncGenerator<MediaMessage, void> {
     for await (const message of this.#log.readFrom(fromSequence, signal, isOwn)) {
-      yield isOwn ? message : await this.#asSigned(message);
+      yield message instanceof OwnMessage && !isOwn ? await this.#sign(message) : message;
     }
   }
 
@@ -201,22 +195,11 @@ export class PublishedLog {
   }
 
   /** Nobody gets what stands behind a mark that cannot be signed. */
-  async #asSigned(message: MediaMessage): Promise<MediaMessage> {
-    const { signer, domain, stream, onFault } = this.#options;
+  async #sign(message: OwnMessage<MediaMessage>): Promise<MediaMessage> {
     try {
-      if (message instanceof OwnProgress) {
-        return await message.signed(async ({ atMs, rung, sequence, parts }) => {
-          const value = { stream, atMs: BigInt(atMs), rung, seq: BigInt(sequence), parts };
-          return hexToBytes(await signer.sign(progressStructure, domain, value));
-        });
-      }
-      if (!(message instanceof OwnPartMark || message instanceof OwnSegmentEnd)) return message;
-      return await message.signed(async ({ rung, sequence, part, runningHash }) => {
-        const value = { stream, rung, seq: BigInt(sequence), part, runningHash: bytesToHex(runningHash) };
-        return hexToBytes(await signer.sign(partHashStructure, domain, value));
-      });
+      return await message.signed(this.#options);
     } catch (error) {
-      if (!this.#failed) onFault(error);
+      if (!this.#failed) this.#options.onFault(error);
       this.#failed = true;
       throw error;
     }

@@ -1,30 +1,34 @@
 import type { ProgressMessage } from "@leat/node/wire/media/message.ts";
+import { progressStructure } from "@leat/sdk/protocol/signed.ts";
+import { type OriginSigning, OwnMessage } from "./own-message.ts";
 
 const unsigned = new Uint8Array(0);
 
-/** An origin's progress within its process. Its signature is made for other nodes, when the first of them reads it. */
-export class OwnProgress implements ProgressMessage {
+/** An origin's progress within its process. */
+export class OwnProgress extends OwnMessage<ProgressMessage> implements ProgressMessage {
   readonly type = "progress";
   readonly atMs: number;
   readonly rung: number;
   readonly sequence: number;
   readonly parts: number;
   readonly signature = unsigned;
-  #signed: Promise<ProgressMessage> | undefined;
 
   constructor({ atMs, rung, sequence, parts }: Omit<ProgressMessage, "type" | "signature">) {
+    super();
     this.atMs = atMs;
     this.rung = rung;
     this.sequence = sequence;
     this.parts = parts;
   }
 
-  /** As other nodes get it. `sign` is called once, whatever comes of it. */
-  signed(sign: (progress: ProgressMessage) => Promise<Uint8Array>): Promise<ProgressMessage> {
-    this.#signed ??= sign(this).then((signature) => {
-      const { type, atMs, rung, sequence, parts } = this;
-      return { type, atMs, rung, sequence, parts, signature };
-    });
-    return this.#signed;
+  protected sign({ stream, signer, domain }: OriginSigning) {
+    const { atMs, rung, sequence, parts } = this;
+    const value = { stream, atMs: BigInt(atMs), rung, seq: BigInt(sequence), parts };
+    return signer.sign(progressStructure, domain, value);
+  }
+
+  protected withSignature(signature: Uint8Array): ProgressMessage {
+    const { type, atMs, rung, sequence, parts } = this;
+    return { type, atMs, rung, sequence, parts, signature };
   }
 }
