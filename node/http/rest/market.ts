@@ -5,7 +5,6 @@ import { findToken, originOf } from "../../media-io/access/carried-token.ts";
 import type { Balancer } from "../../services/balancer/balancer-service.ts";
 import { addRateLimit } from "../plugins/rate-limit.ts";
 import { declareBalancerErrors } from "./errors.ts";
-import { presentFeed } from "./presenters.ts";
 import {
   candidateParams,
   type OffsetQuery,
@@ -49,10 +48,7 @@ export async function registerMarketRoutes(
     group.get<{ Params: { id: Hex } }>(
       "/v1/selections/:id",
       { schema: { params: selectionParams } },
-      async ({ params }) => {
-        const { feed, ...selection } = await balancer.selection(params.id);
-        return { ...selection, ...(feed === undefined ? {} : { feed: presentFeed(feed) }) };
-      },
+      async ({ params }) => balancer.selection(params.id),
     );
     // Rows as text: what was hashed must reach the reader as it was.
     group.get<{ Params: { tableRoot: Hex }; Querystring: OffsetQuery }>(

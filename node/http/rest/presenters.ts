@@ -2,7 +2,6 @@ import type { PlaybackPolicy } from "@leat/sdk/protocol/playback.ts";
 import type { RestreamTarget } from "@leat/sdk/protocol/restream.ts";
 import { maskSource } from "../../media-io/pull/source-url.ts";
 import { maskTarget } from "../../media-io/restream/target-url.ts";
-import type { EdgeFeed } from "../../services/balancer/edge-feed.ts";
 import type { Refusal } from "../../services/balancer/refusals.ts";
 import type { HeardHealth } from "../../services/balancer/stream-health.ts";
 import type { JobView } from "../../services/balancer/views.ts";
@@ -76,13 +75,8 @@ export function presentJob({ job, attempts, checks, costs, feed }: JobView) {
     state: job.state,
     excluded: job.excluded,
     attempts: attempts.map((attempt) => presentAttempt(attempt, checks, costs)),
-    feed: feed === undefined ? null : presentFeed(feed),
+    feed: feed ?? null,
   };
-}
-
-/** Who feeds an edge, and why: the choice is null where it was made before the balancer started. */
-export function presentFeed({ choice, ...feed }: EdgeFeed) {
-  return { ...feed, choice: choice ?? null };
 }
 
 export function presentReceipt(row: ReceiptRow) {

@@ -1,3 +1,4 @@
+import type { FeedInfo } from "@leat/sdk/client/actions/streams.ts";
 import { isBadWork } from "@leat/sdk/protocol/bad-work.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { PlaybackRequest } from "@leat/sdk/protocol/playback.ts";
@@ -17,7 +18,6 @@ import { Accounting } from "./accounting.ts";
 import { AttemptRanges } from "./attempt-ranges.ts";
 import { CandidateBook } from "./candidates.ts";
 import { DeliveryBudget } from "./delivery-budget.ts";
-import type { EdgeFeed } from "./edge-feed.ts";
 import { EdgeGrowth } from "./edge-growth.ts";
 import { EdgeTree } from "./edge-tree.ts";
 import { answerPublicly, BalancerError } from "./errors.ts";
@@ -66,7 +66,7 @@ export interface Balancer {
   /** Where to post a WHIP offer instead: for seconds, once. */
   sendWhip(streamKey: string): Promise<string>;
   /** With who feeds it, where it gave a stream the edge that it has now. */
-  selection(id: Hex): Promise<PublishedSelection & { readonly feed: EdgeFeed | undefined }>;
+  selection(id: Hex): Promise<PublishedSelection & { readonly feed: FeedInfo | undefined }>;
   /** The rows of a table that a decision was made from. */
   candidates(tableRoot: Hex): Promise<readonly Candidate[]>;
   candidate(tableRoot: Hex, node: Address): Promise<CandidateLeaf>;
@@ -317,7 +317,7 @@ export class BalancerService implements Balancer, Startable {
     if (row !== undefined) await news.tell(refusedNews(row, { node, refusals, nowMs: clock.nowMs() }));
   }
 
-  async selection(id: Hex): Promise<PublishedSelection & { readonly feed: EdgeFeed | undefined }> {
+  async selection(id: Hex): Promise<PublishedSelection & { readonly feed: FeedInfo | undefined }> {
     const found = await this.#log.find(id);
     const { job, attempt } = found.receipt.value;
     const isNow = this.#jobs.find(job)?.attempt?.attempt === attempt;

@@ -1,4 +1,5 @@
 import { isCodedError } from "@leat/sdk/base/errors.ts";
+import type { FeedInfo } from "@leat/sdk/client/actions/streams.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { DeliverySpec, JobSpec, Origin } from "@leat/sdk/protocol/job.ts";
 import type { SelectionParameters } from "@leat/sdk/selection/parameters.ts";
@@ -6,7 +7,6 @@ import { chooseParents, type ParentChoice, type StreamHolder, summarizeParents }
 import type { TaskGroup } from "../../kernel/task-group.ts";
 import type { NodeRequest } from "../../wire/session/messages.ts";
 import type { NodePresence } from "../session/hub.ts";
-import type { EdgeFeed } from "./edge-feed.ts";
 import { BalancerError } from "./errors.ts";
 import { isRunning, type JobBook, type LiveJob, type RunningLive } from "./job-book.ts";
 import { PendingLooks } from "./pending-looks.ts";
@@ -53,7 +53,7 @@ export class EdgeTree {
   readonly #told = new Map<Hex, readonly Address[]>();
   readonly #behind = new Map<Hex, Behind>();
   /** Why a job's edge was told to ask whom it was told. */
-  readonly #choices = new Map<Hex, NonNullable<EdgeFeed["choice"]>>();
+  readonly #choices = new Map<Hex, NonNullable<FeedInfo["choice"]>>();
 
   constructor(components: Pick<BalancerComponents, "hub" | "chain" | "clock" | "logger">, parts: EdgeTreeParts) {
     this.#components = components;
@@ -73,7 +73,7 @@ export class EdgeTree {
   }
 
   /** Who feeds the edge of a job; undefined where none runs. */
-  feedOf(job: Hex): EdgeFeed | undefined {
+  feedOf(job: Hex): FeedInfo | undefined {
     const live = this.#parts.jobs.find(job);
     if (live === undefined || !isRunning(live) || !isEdge(live)) return undefined;
     const { origin, parents = [] } = live.row.spec;
@@ -83,7 +83,7 @@ export class EdgeTree {
       isConfirmed: this.#holders.has(job),
       parents: parents.map(({ node }) => node),
       depth: depthOf(live),
-      choice: this.#choices.get(job),
+      choice: this.#choices.get(job) ?? null,
       refused: this.#refused.list(job, this.#components.clock.nowMs()),
     };
   }

@@ -1,3 +1,4 @@
+import type { FeedInfo } from "@leat/sdk/client/actions/streams.ts";
 import { channelId, hubChannel } from "@leat/sdk/protocol/channel.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { Candidate } from "@leat/sdk/selection/candidate.ts";
@@ -6,7 +7,6 @@ import type { StreamPlace, StreamRow } from "../../store/sql/stream-store.ts";
 import type { AttemptCost } from "../../store/sql/work-costs.ts";
 import type { ChannelStatus } from "../payment/index.ts";
 import type { CandidateBook } from "./candidates.ts";
-import type { EdgeFeed } from "./edge-feed.ts";
 import type { EdgeTree } from "./edge-tree.ts";
 import type { BalancerComponents } from "./ports.ts";
 import type { Refusal, Refusals } from "./refusals.ts";
@@ -19,7 +19,7 @@ export interface JobView {
   readonly checks: readonly CheckTotal[];
   readonly costs: readonly AttemptCost[];
   /** Of an edge that runs: who feeds it. */
-  readonly feed: EdgeFeed | undefined;
+  readonly feed: FeedInfo | undefined;
 }
 
 export interface ClusterView {
