@@ -12,7 +12,7 @@ import type { Outbox } from "../jobs/outbox.ts";
 import { EdgeProbe, type Reference } from "./edge-probe.ts";
 import { createFetcher } from "./hls-reader.ts";
 import { NewestOfAttempts } from "./newest-of-attempts.ts";
-import type { OpenAttempt } from "./open-attempts.ts";
+import { attemptKey, type OpenAttempt } from "./open-attempts.ts";
 
 /** Check 4 of DESIGN section 6: delivery, fetched as a viewer. */
 const deliveryCheck = 4;
@@ -96,13 +96,13 @@ export class EdgeWatch {
   watch(stream: Hex, edges: readonly WatchedEdge[], passthrough: boolean): void {
     const watched = this.#streamOf(stream);
     watched.passthrough = passthrough;
-    const known = new Set(watched.edges.map(edgeKey));
+    const known = new Set(watched.edges.map(attemptKey));
     watched.edges = edges;
     if (edges.length === 0) this.#streams.delete(stream);
     this.#waiting = this.#waiting.filter((item) => item.stream !== stream || edges.some(isSameEdge(item.edge)));
     // An edge that joined has the newest segments of the window too.
     for (const edge of edges) {
-      if (known.has(edgeKey(edge))) continue;
+      if (known.has(attemptKey(edge))) continue;
       for (const [key, reference] of [...watched.references].slice(-2)) this.#queue({ stream, edge, key, reference });
     }
   }
@@ -201,10 +201,6 @@ export class EdgeWatch {
   }
 }
 
-function edgeKey(edge: WatchedEdge): string {
-  return `${edge.job}/${edge.attempt}`;
-}
-
 function isSameEdge(edge: WatchedEdge): (other: WatchedEdge) => boolean {
-  return (other) => edgeKey(other) === edgeKey(edge);
+  return (other) => attemptKey(other) === attemptKey(edge);
 }

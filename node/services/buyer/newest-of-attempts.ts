@@ -1,4 +1,4 @@
-import type { OpenAttempt } from "./open-attempts.ts";
+import { attemptKey, type OpenAttempt } from "./open-attempts.ts";
 
 export interface NewestOptions {
   /** Kept of one attempt. */
@@ -28,11 +28,11 @@ export class NewestOfAttempts<T> {
   }
 
   get(attempt: OpenAttempt, seq: bigint): T | undefined {
-    return this.#attempts.get(nameOf(attempt))?.get(seq);
+    return this.#attempts.get(attemptKey(attempt))?.get(seq);
   }
 
   set(attempt: OpenAttempt, seq: bigint, value: T): void {
-    const name = nameOf(attempt);
+    const name = attemptKey(attempt);
     const known = this.#attempts.get(name) ?? new Map<bigint, T>();
     this.#attempts.delete(name);
     this.#attempts.set(name, known);
@@ -47,15 +47,11 @@ export class NewestOfAttempts<T> {
 
   /** The attempt is over. */
   forget(attempt: OpenAttempt): void {
-    this.#forget(nameOf(attempt));
+    this.#forget(attemptKey(attempt));
   }
 
   #forget(name: string): void {
     this.#size -= this.#attempts.get(name)?.size ?? 0;
     this.#attempts.delete(name);
   }
-}
-
-function nameOf({ job, attempt }: OpenAttempt): string {
-  return `${job}/${attempt}`;
 }

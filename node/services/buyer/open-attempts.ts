@@ -32,9 +32,9 @@ export class OpenAttempts {
     // Late work of one that is over opens nothing again.
     if (others.some((other) => other.attempt > attempt.attempt)) return [attempt];
     const over = others.filter((other) => other.attempt < attempt.attempt);
-    for (const one of over) attempts.delete(keyOf(one));
-    attempts.delete(keyOf(attempt));
-    attempts.set(keyOf(attempt), attempt);
+    for (const one of over) attempts.delete(attemptKey(one));
+    attempts.delete(attemptKey(attempt));
+    attempts.set(attemptKey(attempt), attempt);
     if (attempts.size > this.#maxAttempts) over.push(takeOldest(attempts));
     if (this.#streams.size > this.#maxStreams) over.push(...takeOldest(this.#streams).values());
     return over;
@@ -54,6 +54,7 @@ function takeOldest<T>(map: Map<unknown, T>): T {
   return value;
 }
 
-function keyOf({ job, attempt }: OpenAttempt): string {
+/** One name for it. */
+export function attemptKey({ job, attempt }: OpenAttempt): string {
   return `${job}/${attempt}`;
 }
