@@ -1,8 +1,8 @@
 import type { ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 
-/** Large enough that a slice costs little beside its bytes, small enough to count by. */
-const SLICE_BYTES = 262_144;
+/** What goes out in one: large enough to cost little beside its bytes, small enough to count by. */
+export const SLICE_BYTES = 262_144;
 
 /**
  * A body that tells what of it went out: `count(from, to)` is called for a slice once the operating system has taken

@@ -1,29 +1,18 @@
 import type { ServerResponse } from "node:http";
 import { Readable } from "node:stream";
-import type { Logger } from "@leat/sdk/base/logger.ts";
+import { SLICE_BYTES } from "../hls/counted-body.ts";
 import type { ByteRange } from "../hls/range.ts";
-import type { StreamAudience } from "../playout/stream.ts";
 import { WatchCheck } from "../playout/watch-check.ts";
 import { askAgain } from "./ask-again.ts";
+import type { FileTaker } from "./mp4-viewer.ts";
 import type { FileSlice, WholeFile } from "./whole-file.ts";
 
-export interface FileTransferParts {
+export interface FileTransferParts extends FileTaker {
   readonly file: WholeFile;
   readonly range: ByteRange;
   readonly response: Pick<ServerResponse, "once">;
-  readonly viewer: { readonly ip: string; readonly headers: { readonly "user-agent"?: string | undefined } };
-  readonly audience: StreamAudience | undefined;
-  /** Whether the viewer may still have it: rejects where it may not. */
-  readonly mayWatch: () => Promise<void>;
-  readonly recheckMs: number;
-  readonly nowMs: () => number;
-  readonly logger: Logger;
-  readonly onSent: (bytes: number) => void;
-  readonly onEnd: () => void;
 }
 
-/** What is held for one viewer; large enough that a slice costs little beside its bytes, small enough to count by. */
-const SLICE_BYTES = 262_144;
 /** Who takes none of them for so long holds a place and does not watch. */
 const STALLED_MS = 30_000;
 

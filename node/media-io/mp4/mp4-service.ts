@@ -11,7 +11,7 @@ import { chooseTracks } from "../playout/choose-tracks.ts";
 import { PlayoutError } from "../playout/errors.ts";
 import type { PlayedStream, StreamAudience } from "../playout/stream.ts";
 import { FileTransfer } from "./file-transfer.ts";
-import { Mp4Viewer, type Mp4ViewerParts } from "./mp4-viewer.ts";
+import { type FileTaker, Mp4Viewer } from "./mp4-viewer.ts";
 import type { Mp4Track } from "./mp4-writer.ts";
 import type { Mp4Options } from "./options.ts";
 import { type KeptStream, type KeptStreams, makeWholeFile, type WholeFile } from "./whole-file.ts";
@@ -34,7 +34,7 @@ export interface LiveChoice {
 
 export type Mp4Choice = (LiveChoice & { readonly file?: undefined }) | { readonly file: WholeFile };
 
-type Mp4Place = Pick<Mp4ViewerParts, "viewer" | "mayWatch">;
+type Mp4Place = Pick<FileTaker, "viewer" | "mayWatch">;
 
 /** Asks for the best rung, where none has this name. */
 const BEST = "best";

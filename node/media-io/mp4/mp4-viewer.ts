@@ -9,10 +9,8 @@ import { WatchCheck } from "../playout/watch-check.ts";
 import { askAgain } from "./ask-again.ts";
 import { type Mp4Track, Mp4Writer } from "./mp4-writer.ts";
 
-export interface Mp4ViewerParts {
-  readonly stream: PlayedStream;
-  readonly tracks: readonly [Mp4Track, ...Mp4Track[]];
-  readonly response: ServerResponse;
+/** Who takes a file, and who is told of it. */
+export interface FileTaker {
   readonly viewer: { readonly ip: string; readonly headers: { readonly "user-agent"?: string | undefined } };
   readonly audience: StreamAudience | undefined;
   /** Whether the viewer may still watch: rejects where it may not. */
@@ -22,6 +20,12 @@ export interface Mp4ViewerParts {
   readonly logger: Logger;
   readonly onSent: (bytes: number) => void;
   readonly onEnd: () => void;
+}
+
+export interface Mp4ViewerParts extends FileTaker {
+  readonly stream: PlayedStream;
+  readonly tracks: readonly [Mp4Track, ...Mp4Track[]];
+  readonly response: ServerResponse;
 }
 
 /** Who does not take the rest of a file that is over is let go of. */
