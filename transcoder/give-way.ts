@@ -11,14 +11,10 @@ const NICEST = 19;
  * Linux schedules sessions against each other before processes, where no control groups do; a worker is one of its own.
  */
 export function giveWay(pid: number): void {
-  for (const yieldIt of [
-    () => setPriority(pid, Math.min(NICEST, getPriority(pid) + WORKER_NICENESS)),
-    () => writeFileSync(`/proc/${pid}/autogroup`, String(WORKER_NICENESS)),
-  ]) {
-    try {
-      yieldIt();
-    } catch {
-      // It works as well without, as on a system that has no such thing.
-    }
+  try {
+    setPriority(pid, Math.min(NICEST, getPriority(pid) + WORKER_NICENESS));
+    writeFileSync(`/proc/${pid}/autogroup`, String(WORKER_NICENESS));
+  } catch {
+    // It works as well without, as on a system that has no such thing.
   }
 }

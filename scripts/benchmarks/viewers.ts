@@ -11,7 +11,7 @@ import { withNetwork } from "./support/bench-network.ts";
 import { compareWithSendfile } from "./support/bytes-per-core.ts";
 import type { CrowdFigures } from "./support/hls-crowd.ts";
 import { cpuMsOf, readMetric, waitedMsOf } from "./support/process-cost.ts";
-import { letGoFirst, ViewerProcess } from "./support/viewer-process.ts";
+import { lowerPriority, ViewerProcess } from "./support/viewer-process.ts";
 
 /** LL-HLS and WHEP viewers of each row; the first row is what the JSON's own fields tell. */
 const CROWDS = [
@@ -65,7 +65,7 @@ async function runAll(network: TestNetwork, log: BenchOptions["log"], signal: Ab
     );
     const url = created.ingestUrls.find((one) => one.startsWith("rtmp:"))!;
     publisher = spawn("ffmpeg", [...source, url], { stdio: ["ignore", "ignore", "inherit"] });
-    letGoFirst(publisher);
+    lowerPriority(publisher);
     const playback = await waitFor("the stream to be playable", PLAYABLE_MS, async () => {
       const found = await getPlayback(network, created.slug);
       return (await fetch(found.primary.hls)).ok ? found : undefined;

@@ -53,8 +53,9 @@ export class EdgeStream {
   /** Who may watch, as the balancer last said. */
   guarded: Guarded;
   readonly #keep: KeepPart;
-  /** By sequence and rung: the parts of a segment, or once it was asked for whole, that alone. */
+  /** By sequence and rung: the parts of a segment, or once it was asked for again, all in one. */
   readonly #bytes = new Map<number, Map<number, readonly Uint8Array[]>>();
+  /** What was asked for once. */
   readonly #asked = new WeakSet<readonly Uint8Array[]>();
   readonly #open = new Map<number, OpenSegment>();
   readonly #facts = new Map<number, Facts>();

@@ -7,7 +7,7 @@ import type { CrowdAnswer, CrowdArguments } from "./viewer-crowd.ts";
 const NICENESS = 10;
 
 /** Stands for another machine: it has the processors that those which are measured leave. */
-export function letGoFirst({ pid }: ChildProcess): void {
+export function lowerPriority({ pid }: ChildProcess): void {
   if (pid !== undefined) setPriority(pid, NICENESS);
 }
 
@@ -22,7 +22,7 @@ export class ViewerProcess {
   /** Resolves when all watch. */
   static async start(given: CrowdArguments): Promise<ViewerProcess> {
     const child = fork(new URL("./viewer-crowd.ts", import.meta.url), [JSON.stringify(given)]);
-    letGoFirst(child);
+    lowerPriority(child);
     const [first] = await Promise.race([once(child, "message"), once(child, "exit")]);
     if (first !== "ready") throw new Error(`the viewers by ${given.way} ended before they watched`);
     return new ViewerProcess(child);
