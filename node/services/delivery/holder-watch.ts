@@ -1,4 +1,5 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
+import type { DeliveryError } from "./errors.ts";
 import { Lateness, type LatenessLimits } from "./lateness.ts";
 import type { OriginTime } from "./origin-time.ts";
 import { Silence } from "./silence.ts";
@@ -15,6 +16,7 @@ export class HolderWatch {
   readonly #silence: Silence;
   readonly #lateness: Lateness;
   readonly #silenceMs: number;
+  readonly #lost = new AbortController();
   #watching: Promise<unknown> = Promise.resolve();
 
   constructor(clock: Clock, origin: OriginTime, limits: HolderLimits) {
@@ -25,12 +27,13 @@ export class HolderWatch {
 
   /** Aborts with DELIVERY_PARENT_SILENT or DELIVERY_PARENT_LATE. */
   get signal(): AbortSignal {
-    return AbortSignal.any([this.#silence.signal, this.#lateness.signal]);
+    return this.#lost.signal;
   }
 
   /** `isOrigin`: who signs what the stream is falls behind nothing. */
   start(isOrigin: boolean): void {
-    this.#watching = Promise.all([this.#silence.watch(), ...(isOrigin ? [] : [this.#lateness.watch()])]);
+    const watches = [this.#silence.watch(), ...(isOrigin ? [] : [this.#lateness.watch()])];
+    this.#watching = Promise.all(watches.map((watch) => watch.then((reason) => this.#lose(reason))));
   }
 
   heard(): void {
@@ -55,5 +58,9 @@ export class HolderWatch {
     this.#silence.stop();
     this.#lateness.stop();
     await this.#watching;
+  }
+
+  #lose(reason: DeliveryError | undefined): void {
+    if (reason !== undefined) this.#lost.abort(reason);
   }
 }

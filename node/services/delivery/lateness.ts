@@ -29,7 +29,6 @@ export class Lateness {
   readonly #origin: OriginTime;
   readonly #limits: LatenessLimits;
   readonly #over = new AbortController();
-  readonly #late = new AbortController();
   #isServed = false;
   #patienceMs: number;
   #toldAtMs: number | undefined;
@@ -39,11 +38,6 @@ export class Lateness {
     this.#origin = origin;
     this.#limits = limits;
     this.#patienceMs = limits.firstMs;
-  }
-
-  /** Aborts with DELIVERY_PARENT_LATE. */
-  get signal(): AbortSignal {
-    return this.#late.signal;
   }
 
   /** The holder answered that it serves. */
@@ -62,15 +56,14 @@ export class Lateness {
     this.#toldAtMs = atMs;
   }
 
-  /** Resolves when it was noticed, or stopped. */
-  async watch(): Promise<void> {
+  /** Resolves with DELIVERY_PARENT_LATE when it was noticed, or with nothing when stopped. */
+  async watch(): Promise<DeliveryError | undefined> {
     const { signal } = this.#over;
     for (;;) {
       await this.#clock.sleep(ALIVE_MS, signal).catch(() => {});
-      if (signal.aborted) return;
-      if (this.#isLate()) break;
+      if (signal.aborted) return undefined;
+      if (this.#isLate()) return new DeliveryError({ code: "DELIVERY_PARENT_LATE" });
     }
-    this.#late.abort(new DeliveryError({ code: "DELIVERY_PARENT_LATE" }));
   }
 
   stop(): void {

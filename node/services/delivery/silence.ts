@@ -8,7 +8,6 @@ export class Silence {
   maxMs: number;
   readonly #clock: Clock;
   readonly #over = new AbortController();
-  readonly #silent = new AbortController();
   #heard = 0;
 
   constructor(clock: Clock, maxMs: number) {
@@ -16,26 +15,21 @@ export class Silence {
     this.maxMs = maxMs;
   }
 
-  /** Aborts with DELIVERY_PARENT_SILENT. */
-  get signal(): AbortSignal {
-    return this.#silent.signal;
-  }
-
   heard(): void {
     this.#heard += 1;
   }
 
-  /** Resolves when it was noticed, or stopped. */
-  async watch(): Promise<void> {
+  /** Resolves with DELIVERY_PARENT_SILENT when it was noticed, or with nothing when stopped. */
+  async watch(): Promise<DeliveryError | undefined> {
     const { signal } = this.#over;
     // Step by step: while this process itself stands still, nothing that is sent meanwhile can be heard.
     for (let quietMs = 0; quietMs < this.maxMs; ) {
       const before = this.#heard;
       await this.#clock.sleep(ALIVE_MS, signal).catch(() => {});
-      if (signal.aborted) return;
+      if (signal.aborted) return undefined;
       quietMs = this.#heard === before ? quietMs + ALIVE_MS : 0;
     }
-    this.#silent.abort(new DeliveryError({ code: "DELIVERY_PARENT_SILENT" }));
+    return new DeliveryError({ code: "DELIVERY_PARENT_SILENT" });
   }
 
   stop(): void {

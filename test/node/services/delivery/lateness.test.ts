@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { DeliveryError } from "@leat/node/services/delivery/errors.ts";
 import { Lateness, lateAfterMs } from "@leat/node/services/delivery/lateness.ts";
 import { OriginTime } from "@leat/node/services/delivery/origin-time.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
@@ -7,17 +8,21 @@ describe("lateness of a holder", () => {
   let clock: ManualClock;
   let lateness: Lateness;
   let startMs: number;
+  let reason: DeliveryError | undefined;
 
   beforeEach(() => {
     clock = new ManualClock();
     startMs = clock.nowMs();
     lateness = new Lateness(clock, new OriginTime(clock), { maxMs: 1_000, firstMs: 3_000 });
-    void lateness.watch();
+    reason = undefined;
+    void lateness.watch().then((noticed) => {
+      reason = noticed;
+    });
   });
 
   afterEach(() => lateness.stop());
 
-  const isLate = () => lateness.signal.aborted;
+  const isLate = () => reason !== undefined;
   /** Until it is found late: how long that took. */
   async function lateAfter(): Promise<number> {
     const fromMs = clock.nowMs();
@@ -33,7 +38,7 @@ describe("lateness of a holder", () => {
     }
     assert.equal(isLate(), false);
     assert.equal(await lateAfter(), 1_000);
-    assert.deepEqual(lateness.signal.reason.code, "DELIVERY_PARENT_LATE");
+    assert.equal(reason?.code, "DELIVERY_PARENT_LATE");
   });
 
   it("is found where words come one by one, each later than the last", async () => {
