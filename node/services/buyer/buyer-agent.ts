@@ -131,7 +131,7 @@ export class BuyerAgentService implements Startable {
     const { session, logger, payer, usage } = this.#components;
     for (const { job, attempt } of await payer.waiting()) {
       const known = await usage.job(job);
-      if (known !== undefined) await this.#release(this.#attempts.note(known.stream, { job, attempt }, known.isShared));
+      if (known !== undefined) await this.#close(this.#attempts.note(known.stream, { job, attempt }, known.isShared));
     }
     session.handle("usage.report", async (report) => {
       await this.#report(report);
@@ -147,7 +147,8 @@ export class BuyerAgentService implements Startable {
     });
     session.handle("stream.watch", async ({ stream, edges, passthrough }) => {
       this.#edges.watch(stream, edges, passthrough);
-      if (edges.length === 0) await this.#end(stream);
+      if (edges.length === 0) await this.#close(this.#attempts.end(stream));
+      else this.#attempts.begin(stream);
       return {};
     });
     this.#tasks.run(() => this.forgetIdle());
@@ -179,11 +180,13 @@ export class BuyerAgentService implements Startable {
       const { job, attempt, stream, kind } = report;
       const { seq } = report.receipt.value;
       const channel = hubChannel(account, cluster, report.token);
-      if (exact > 0n) {
-        await this.#owe(report, { job, attempt, seq, channel, exact, receiptHash });
-        await this.#release(this.#attempts.note(stream, { job, attempt }, kind === "delivery"));
+      const hasEnded = this.#attempts.hasEnded(stream);
+      if (exact > 0n) await this.#owe(report, { job, attempt, seq, channel, exact, receiptHash });
+      if (exact > 0n || hasEnded) {
+        await this.#close(this.#attempts.note(stream, { job, attempt }, kind === "delivery"));
       }
       this.#reports.add(1, { verdict: "accepted" });
+      if (hasEnded) return;
       if (kind === "delivery") this.#edges.noteDelivery({ job, attempt }, seq, receiptHash);
       if (kind !== "delivery") this.#edges.compareWith(stream, { ...report, receiptHash, seq });
     } catch (error) {
@@ -227,17 +230,13 @@ export class BuyerAgentService implements Startable {
     await this.#components.payer.forfeit(job, attempt);
   }
 
-  async #end(stream: Hex): Promise<void> {
-    const over = this.#attempts.end(stream);
+  /** They are over: nothing of them is kept back any more, and nothing remembered. */
+  async #close(over: readonly OpenAttempt[]): Promise<void> {
     for (const attempt of over) {
       this.#book.forget(attempt);
       this.#edges.forget(attempt);
+      await this.#components.payer.release(attempt.job, attempt.attempt);
     }
-    await this.#release(over);
-  }
-
-  async #release(over: readonly OpenAttempt[]): Promise<void> {
-    for (const { job, attempt } of over) await this.#components.payer.release(job, attempt);
   }
 
   #clusterAccount(): Address {

@@ -11,12 +11,14 @@ const MAX_STREAMS = 1_000;
 
 /**
  * Which attempts are under way, as far as reports tell. Nobody tells an agent that one is over: it is when another one
- * goes on with its job, when its stream ends, or when too many others are newer.
+ * goes on with its job, when no edge serves its stream any more, or when too many others are newer.
  */
 export class OpenAttempts {
   readonly #maxAttempts: number;
   readonly #maxStreams: number;
   readonly #streams = new Map<Hex, Map<string, OpenAttempt>>();
+  /** Those whose last receipts still come: edges sign them as segments leave their windows. */
+  readonly #ended = new Set<Hex>();
 
   constructor({ maxAttempts = MAX_ATTEMPTS, maxStreams = MAX_STREAMS } = {}) {
     this.#maxAttempts = maxAttempts;
@@ -25,6 +27,7 @@ export class OpenAttempts {
 
   /** Work of an attempt came. Answers those that are over by it. `isShared`: other attempts at the job go on beside it. */
   note(stream: Hex, attempt: OpenAttempt, isShared: boolean): OpenAttempt[] {
+    if (this.#ended.has(stream)) return [attempt];
     const attempts = this.#streams.get(stream) ?? new Map<string, OpenAttempt>();
     this.#streams.delete(stream);
     this.#streams.set(stream, attempts);
@@ -40,8 +43,21 @@ export class OpenAttempts {
     return over;
   }
 
-  /** The stream is over, and with it its attempts. */
+  /** No edge serves the stream: it is over, or nobody watches it. */
+  hasEnded(stream: Hex): boolean {
+    return this.#ended.has(stream);
+  }
+
+  /** Edges serve the stream. */
+  begin(stream: Hex): void {
+    this.#ended.delete(stream);
+  }
+
+  /** No edge serves it any more. Its attempts are over, and so is whatever work of them comes late. */
   end(stream: Hex): OpenAttempt[] {
+    this.#ended.delete(stream);
+    this.#ended.add(stream);
+    if (this.#ended.size > this.#maxStreams) this.#ended.delete(this.#ended.values().next().value!);
     const attempts = this.#streams.get(stream);
     this.#streams.delete(stream);
     return [...(attempts?.values() ?? [])];

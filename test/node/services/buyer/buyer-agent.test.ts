@@ -190,6 +190,21 @@ describe("buyer's agent", () => {
     }
   });
 
+  it("keeps nothing of work that comes once no edge serves its stream any more", async () => {
+    const hls = await serveEdge((bytes) => bytes);
+    await call("stream.watch", { stream, slug, edges: [], passthrough: false });
+    await call("usage.report", await reportOf({ sequence: 4 }));
+    const edges = [{ job: edgeJob, attempt: 1, node: on.node.address, hls }];
+    await call("stream.watch", { stream, slug, edges, passthrough: false });
+    for (const sequence of [5, 6]) {
+      const next = nextCheck();
+      await call("usage.report", await reportOf({ sequence }));
+      await next;
+    }
+    const looked = on.checks.map((item) => (item.method === "check.submit" ? item.body.check.value.seq : undefined));
+    assert.deepEqual(looked, [5n, 6n]);
+  });
+
   it("compares the source with what its ingest node signed, where edges serve it", async () => {
     const hls = await serveEdge((bytes) => bytes);
     const edges = [{ job: edgeJob, attempt: 1, node: on.node.address, hls }];

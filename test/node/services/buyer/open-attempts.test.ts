@@ -17,6 +17,19 @@ describe("attempts that an agent holds open", () => {
     assert.deepEqual(open.end(stream), []);
   });
 
+  it("are none of a stream that no edge serves, whatever work of it comes late, until edges serve it again", () => {
+    const open = new OpenAttempts({ maxStreams: 1 });
+    open.end(stream);
+    assert.equal(open.hasEnded(stream), true);
+    assert.deepEqual(open.note(stream, at(1), true), [at(1)]);
+    assert.deepEqual(open.end(stream), []);
+    open.begin(stream);
+    assert.deepEqual(open.note(stream, at(1), true), []);
+    assert.deepEqual(open.end(stream), [at(1)]);
+    open.end(other);
+    assert.equal(open.hasEnded(stream), false);
+  });
+
   it("are so many of a stream, and of so many streams: the one that was quiet longest gives way", () => {
     const open = new OpenAttempts({ maxAttempts: 2, maxStreams: 1 });
     for (const attempt of [1, 2, 1]) open.note(stream, at(attempt, edge), true);
