@@ -48,6 +48,8 @@ export type MarkItem =
 
 /** Of one publisher's connection: each new configuration starts a segment and an encoder. */
 export const MAX_CONFIG_CHANGES = 1_000;
+/** Cues and tags of one segment that comes as a file: a few a second are many. Those beyond go. */
+export const MAX_SEGMENT_MARKS = 256;
 
 /** Whether it is something to be seen or heard. */
 export function isSample({ type }: DemuxedItem): boolean {

@@ -1,13 +1,10 @@
+import { readId3Tags } from "@leat/sdk/protocol/bitstream/id3.ts";
 import type { PublishedTag } from "@leat/sdk/protocol/published.ts";
 import { Continuity } from "./continuity.ts";
 import { MpegTsError } from "./errors.ts";
 import type { TsPacket } from "./packet-reader.ts";
 import { type PesPacket, PesReader } from "./pes.ts";
 import { type TsClock, toMs } from "./ts-clock.ts";
-
-const HEAD_BYTES = 10;
-const FOOTER = 0x10;
-const letters = [0x49, 0x44, 0x33] as const;
 
 /** Timed metadata of a transport stream: ID3 tags in PES packets. What is none, or cannot be read, is left out. */
 export class TagReader {
@@ -43,21 +40,5 @@ export class TagReader {
 
 function readTags({ pts, data }: PesPacket, clock: TsClock): PublishedTag[] {
   const time = pts === undefined ? {} : { atMs: toMs(clock.unwrap(pts)) };
-  const tags: PublishedTag[] = [];
-  let rest = data;
-  for (let size = tagSize(rest); size !== undefined && size <= rest.length; size = tagSize(rest)) {
-    tags.push({ ...time, tag: Uint8Array.from(rest.subarray(0, size)) });
-    rest = rest.subarray(size);
-  }
-  return tags;
-}
-
-/** Of the ID3 tag that bytes begin with, its head and footer too. */
-function tagSize(bytes: Uint8Array): number | undefined {
-  const size = bytes.subarray(6, HEAD_BYTES);
-  const isTag =
-    letters.every((letter, at) => bytes[at] === letter) && size.length === 4 && size.every((one) => one < 128);
-  if (!isTag) return undefined;
-  const body = size.reduce((sum, one) => sum * 128 + one, 0);
-  return HEAD_BYTES + body + ((bytes[5]! & FOOTER) === 0 ? 0 : HEAD_BYTES);
+  return readId3Tags(data).map((tag) => ({ ...time, tag }));
 }

@@ -7,6 +7,9 @@ export interface Box {
   readonly start: number;
 }
 
+/** Of one segment: of ten seconds, with a fragment for each picture and each packet of sound, there are 15,000. */
+export const MAX_SEGMENT_BOXES = 50_000;
+
 /** Reads boxes, and no more of them than it may: eight bytes are one, and each takes an object and a moment. */
 export class BoxReader {
   readonly #limit: number;

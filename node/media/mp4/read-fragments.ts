@@ -1,5 +1,5 @@
 import { Mp4Error } from "./errors.ts";
-import { type Box, BoxReader } from "./read-boxes.ts";
+import { type Box, BoxReader, MAX_SEGMENT_BOXES } from "./read-boxes.ts";
 import type { Mp4Defaults, Mp4Track } from "./read-init.ts";
 
 export interface Mp4Sample {
@@ -15,8 +15,6 @@ export interface Mp4Sample {
 
 /** Samples of one segment: a quarter of an hour of sound. Those of no bytes need none in the file. */
 const MAX_SAMPLES = 50_000;
-/** Of one segment: of ten seconds, with a fragment for each picture and each packet of sound, there are 15,000. */
-const MAX_BOXES = 50_000;
 const NOT_KEY = 0x10000;
 /** Some count from 1970: three centuries of it. */
 const LONGEST_TIME_S = 1e10;
@@ -24,7 +22,7 @@ const LONGEST_TIME_S = 1e10;
 /** Samples of a segment's fragments in the order of the file; of tracks that are not named none. @throws Mp4Error */
 export function readFragments(bytes: Uint8Array, tracks: readonly Mp4Track[]): Mp4Sample[] {
   const samples: Mp4Sample[] = [];
-  const reader = new BoxReader(MAX_BOXES);
+  const reader = new BoxReader(MAX_SEGMENT_BOXES);
   for (const fragment of reader.boxes(bytes)) {
     if (fragment.type !== "moof") continue;
     for (const { type, body } of reader.boxes(fragment.body)) {

@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import { ID3_SCHEME } from "@leat/node/media/mp4/event-message.ts";
+import { FakeBalancer } from "../../support/fake-balancer.ts";
+import { makeHls, serveFiles } from "../../support/hls-files.ts";
 import { readBoxes } from "../../support/media/mp4-reader.ts";
-import type { MediaNode } from "../../support/media-network.ts";
+import { MediaNode } from "../../support/media-network.ts";
+import { writeEvent } from "../../support/mp4-tags.ts";
+import { until } from "../../support/publish-items.ts";
+import { SourceServer } from "../../support/source-server.ts";
 import { withTags, writeTag } from "../../support/timed-tags.ts";
-import { demux } from "../../support/ts-files.ts";
+import { demux, H264 } from "../../support/ts-files.ts";
 import { TsScene } from "../../support/ts-scene.ts";
 import { wholeSegment } from "../../support/whole-segment.ts";
 
@@ -28,7 +33,7 @@ describe("timed metadata of a transport stream", function () {
   this.timeout(60_000);
   const nodes: MediaNode[] = [];
 
-  after(() => Promise.all(nodes.map((node) => node.stop())));
+  afterEach(() => Promise.all(nodes.splice(0).map((node) => node.stop())));
 
   it("is in the parts of sound of every edge, the same bytes, at the pictures that it means", async () => {
     const scene = await TsScene.start(nodes);
@@ -57,5 +62,72 @@ describe("timed metadata of a transport stream", function () {
       assert.ok(Math.abs(found[index]!.atS - zeroS - atS) <= 0.1, `${found[index]!.atS} after ${zeroS}`);
     }
     assert.deepEqual(eventsOf(wholeSegment(served!, 1, 1)!), []);
+  });
+});
+
+describe("timed metadata of segments", function () {
+  this.timeout(60_000);
+  const ladder = [{ name: "64p", codec: "h264", height: 64, videoBitrate: 100_000, audioBitrate: 64_000 }] as const;
+  const pictures = ["-f", "lavfi", "-i", "testsrc2=size=96x64:rate=25:duration=6"];
+  const sound = ["-f", "lavfi", "-i", "sine=frequency=500:sample_rate=48000:duration=6"];
+  const media = [...pictures, ...sound, ...H264, "-bf", "0", "-c:a", "aac"];
+  let balancer: FakeBalancer;
+  let node: MediaNode;
+
+  beforeEach(async () => {
+    balancer = new FakeBalancer(ladder);
+    node = new MediaNode(balancer);
+    await node.start();
+    balancer.transcoders = [node];
+  });
+  afterEach(() => node.stop());
+
+  /** When its sound says which tags, from the first picture on, once so many came. */
+  async function heard(count: number): Promise<TimedEvent[]> {
+    const stream = node.delivery.findStream(balancer.slug)!;
+    const { window } = stream;
+    const events = () => {
+      const found = window.rendition("audio-aac");
+      if (found === undefined) return [];
+      return window.held(found.rung).flatMap(({ sequence }) => eventsOf(wholeSegment(stream, found.rung, sequence)!));
+    };
+    await until(() => window.ended || events().length >= count);
+    await until(() => window.segment("64p", 0) !== undefined);
+    const zeroS = window.segment("64p", 0)!.parts[0]!.startTicks / 90_000;
+    return events().map(({ atS, tag }) => ({ atS: atS - zeroS, tag }));
+  }
+
+  /** Within a picture: sound may begin a little before the first one. */
+  function checkTimes(events: readonly TimedEvent[], expectedS: readonly number[]): void {
+    assert.equal(events.length, expectedS.length);
+    for (const [index, atS] of expectedS.entries()) {
+      assert.ok(Math.abs(events[index]!.atS - atS) <= 0.1, `${events[index]!.atS} for ${atS}`);
+    }
+  }
+
+  it("that are pulled is in the parts of sound, at the pictures that it means", async () => {
+    const server = await SourceServer.open();
+    try {
+      const files = await makeHls(...media, "-hls_time", "2", "-hls_segment_type", "fmp4");
+      const [early, late] = [writeTag("early"), writeTag("late")];
+      for (const [name, atS, tag] of [
+        ["live0.m4s", 0.5, early],
+        ["live2.m4s", 4.5, late],
+      ] as const) {
+        files.set(name, Buffer.concat([writeEvent(atS * 90_000, 90_000, tag), files.get(name)!]));
+      }
+      serveFiles(server, files);
+      await balancer.ask(node, "pull.begin", { stream: balancer.stream, url: server.url("/live.m3u8") });
+      await balancer.until(() => balancer.renditions.length > 0);
+      await balancer.assign(node, balancer.deliverySpec());
+      const events = await heard(2);
+      assert.deepEqual(
+        events.map(({ tag }) => tag),
+        [early, late].map((tag) => Buffer.from(tag)),
+      );
+      checkTimes(events, [0.5, 4.5]);
+    } finally {
+      server.close();
+    }
   });
 });

@@ -9,7 +9,9 @@ import {
 import { Fmp4Reader } from "@leat/node/services/pulling/hls/fmp4-reader.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import { makeHls } from "../hls-files.ts";
+import { writeEvent, writeRelativeEvent } from "../mp4-tags.ts";
 import { randomFrom, type SeededRandom } from "../seeded-random.ts";
+import { writeTag } from "../timed-tags.ts";
 import { H264, HEVC } from "../ts-files.ts";
 import { FuzzBus } from "./fuzz-bus.ts";
 import { mutate, pick, pickOne } from "./mutate.ts";
@@ -119,7 +121,7 @@ export async function fuzzFragments(cases: number, seed: number): Promise<PullFu
 /** More often in the boxes at the front than in the media. */
 function mutateNear(random: SeededRandom, bytes: Uint8Array, other: Uint8Array): Uint8Array {
   if (random.next() < 0.3) return mutate(random, bytes, other);
-  const boxes = Math.min(bytes.length, 700);
+  const boxes = Math.min(bytes.length, 1_000);
   return Buffer.concat([mutate(random, bytes.subarray(0, boxes), other.subarray(0, boxes)), bytes.subarray(boxes)]);
 }
 
@@ -133,10 +135,12 @@ async function makeSeeds(): Promise<readonly { readonly init: Uint8Array; readon
     [...sound, "-c:a", "aac"],
     [...pictures, "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"],
   ];
+  const events = [writeEvent(9_000, 90_000, writeTag("at")), writeRelativeEvent(100, 1_000, writeTag("after"))];
   return Promise.all(
     codecs.map(async (flags) => {
       const files = await makeHls(...flags, "-strict", "-2", "-hls_segment_type", "fmp4");
-      return { init: Uint8Array.from(files.get("init.mp4")!), segment: Uint8Array.from(files.get("live0.m4s")!) };
+      const segment = Buffer.concat([...events, files.get("live0.m4s")!]);
+      return { init: Uint8Array.from(files.get("init.mp4")!), segment: Uint8Array.from(segment) };
     }),
   );
 }

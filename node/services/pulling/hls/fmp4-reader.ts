@@ -1,12 +1,13 @@
 import { Mp4Error } from "@leat/node/media/mp4/errors.ts";
 import { type Mp4Sample, readFragments } from "@leat/node/media/mp4/read-fragments.ts";
 import { type Mp4Track, readTracks } from "@leat/node/media/mp4/read-init.ts";
+import { readTags } from "@leat/node/media/mp4/read-tags.ts";
 import { PullError } from "@leat/node/media-io/pull/errors.ts";
 import { audioReaders } from "@leat/node/media-io/rtmp/audio-readers.ts";
 import { videoReaders } from "@leat/node/media-io/rtmp/video-readers.ts";
 import { isSameConfig, type SourceConfig } from "@leat/sdk/protocol/frame.ts";
 import { MAX_CONFIG_BYTES, MAX_FRAME_BYTES } from "@leat/sdk/protocol/limits.ts";
-import type { PublishItem } from "@leat/sdk/protocol/published.ts";
+import type { DemuxedItem, PublishItem } from "@leat/sdk/protocol/published.ts";
 
 /** Sample entries, by the letters under which the same record and frames travel elsewhere. */
 const entries: Readonly<Record<string, string>> = {
@@ -27,7 +28,7 @@ interface TakenTrack {
   readonly read: (sample: Mp4Sample) => PublishItem[];
 }
 
-/** Fragmented MP4 becomes what a publish sink takes: its first video and first audio. */
+/** Fragmented MP4 becomes what a publish sink takes: its first video and first audio, and its timed metadata. */
 export class Fmp4Reader {
   #taken: TakenTrack[] = [];
   readonly #configs = new Map<SourceConfig["kind"], SourceConfig>();
@@ -43,8 +44,8 @@ export class Fmp4Reader {
     this.#fresh = this.#taken.flatMap(({ config }) => (config === undefined ? [] : this.#configure(config)));
   }
 
-  /** @throws MP4_…, BITSTREAM_… */
-  read(bytes: Uint8Array): PublishItem[] {
+  /** Tags come first, as in most files. @throws MP4_…, BITSTREAM_… */
+  read(bytes: Uint8Array): DemuxedItem[] {
     const samples = readFragments(
       bytes,
       this.#taken.map(({ track }) => track),
@@ -55,6 +56,7 @@ export class Fmp4Reader {
     this.#fresh = [];
     return [
       ...fresh,
+      ...tagsOf(bytes, samples),
       ...timed.flatMap(({ sample }) => {
         const items = this.#taken.find(({ track }) => track === sample.track)!.read(sample);
         return items.flatMap((item) => (item.type === "config" ? this.#configure(item.config) : item));
@@ -85,8 +87,7 @@ function takeVideo(track: Mp4Track): TakenTrack {
       const picture = reader.read(sample.data);
       if (picture === undefined) return [];
       requireSize(picture.data);
-      const ctsMs = (sample.cts * 1_000) / track.timescale;
-      const video = { dtsMs: msOf(sample), ctsMs, key: picture.key, data: picture.data };
+      const video = { dtsMs: msOf(sample), ctsMs: ctsMsOf(sample), key: picture.key, data: picture.data };
       return [
         ...(picture.config === undefined ? [] : [{ type: "config", config: picture.config } as const]),
         { type: "video", sample: video },
@@ -117,6 +118,23 @@ function requireSize({ length }: Uint8Array): void {
 
 function msOf({ dts, track }: Mp4Sample): number {
   return (dts * 1_000) / track.timescale;
+}
+
+function ctsMsOf({ cts, track }: Mp4Sample): number {
+  return (cts * 1_000) / track.timescale;
+}
+
+/** None where there is no sample, whose time theirs may count from. */
+function tagsOf(bytes: Uint8Array, samples: readonly Mp4Sample[]): DemuxedItem[] {
+  if (samples.length === 0) return [];
+  const startMs = samples.reduce(
+    (first, sample) => Math.min(first, msOf(sample) + ctsMsOf(sample)),
+    Number.POSITIVE_INFINITY,
+  );
+  return readTags(bytes).map(({ time, tag }) => {
+    const atMs = "atS" in time ? time.atS * 1_000 : startMs + time.afterS * 1_000;
+    return { type: "tag", tag: { atMs, tag } };
+  });
 }
 
 /** dOps in the byte order, and behind the magic word, of Opus's own head. */

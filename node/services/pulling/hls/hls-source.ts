@@ -1,6 +1,8 @@
 import { chooseVariant, PlaylistError, readPulledPlaylist } from "@leat/node/media/pulled-playlist.ts";
+import { placeTags } from "@leat/node/media-io/place-tags.ts";
 import { resolveAddress } from "@leat/node/media-io/pull/outbound.ts";
 import type { PulledMedia } from "@leat/node/media-io/pull/ts-source.ts";
+import { KnownTags } from "./known-tags.ts";
 import { mergeTracks } from "./merge.ts";
 import { HlsTrack, type HlsTrackParts, type SegmentMedia } from "./track.ts";
 
@@ -11,8 +13,9 @@ const READ_AHEAD = 2;
 export async function* readHls(bytes: Uint8Array, base: URL, { signal, ...parts }: HlsTrackParts): PulledMedia {
   const left = new AbortController();
   const own = { ...parts, signal: AbortSignal.any([signal, left.signal]) };
+  const known = new KnownTags();
   const track = (url: URL, first?: Parameters<HlsTrack["read"]>[1]) =>
-    readAhead(new HlsTrack(own).read(url, first), READ_AHEAD);
+    readAhead(new HlsTrack(own, known).read(url, first), READ_AHEAD);
   try {
     const playlist = readPulledPlaylist(bytes);
     if (playlist.type === "media") {
@@ -30,7 +33,7 @@ export async function* readHls(bytes: Uint8Array, base: URL, { signal, ...parts 
 }
 
 async function* itemsOf(media: AsyncIterable<SegmentMedia>): PulledMedia {
-  for await (const { items } of media) yield items;
+  for await (const { items } of media) yield placeTags(items);
 }
 
 /** The same, with the next ones under way while one is used. */

@@ -1,4 +1,5 @@
-import type { PublishItem } from "@leat/sdk/protocol/published.ts";
+import { placeTags } from "@leat/node/media-io/place-tags.ts";
+import type { DemuxedItem } from "@leat/sdk/protocol/published.ts";
 import type { SegmentMedia } from "./track.ts";
 
 type Kind = "video" | "audio";
@@ -6,8 +7,8 @@ type Kind = "video" | "audio";
 interface Side {
   readonly kind: Kind;
   readonly media: AsyncGenerator<SegmentMedia, void>;
-  /** Of one segment; a configuration stands with what follows it. */
-  items: PublishItem[];
+  /** Of one segment; a configuration stands with what follows it, a tag with what it follows. */
+  items: DemuxedItem[];
   discontinuity: number;
   isOver: boolean;
 }
@@ -19,7 +20,7 @@ interface Side {
 export async function* mergeTracks(
   video: AsyncGenerator<SegmentMedia, void>,
   audio: AsyncGenerator<SegmentMedia, void>,
-): AsyncGenerator<PublishItem[], void> {
+): AsyncGenerator<DemuxedItem[], void> {
   const side = (kind: Kind, media: Side["media"]): Side => ({
     kind,
     media,
@@ -42,14 +43,19 @@ async function fill(side: Side): Promise<void> {
     if (done === true) side.isOver = true;
     else {
       side.discontinuity = value.discontinuity;
-      side.items = value.items.filter((item) => (item.type === "config" ? item.config.kind : item.type) === side.kind);
+      side.items = placeTags(value.items.filter((item) => isOf(item, side.kind)));
     }
   }
 }
 
+/** Tags are of both. */
+function isOf(item: DemuxedItem, kind: Kind): boolean {
+  return item.type === "tag" || (item.type === "config" ? item.config.kind : item.type) === kind;
+}
+
 /** As much as can be told: until one of them has to be read on. */
-function takeUntilEmpty(left: Side, right: Side): PublishItem[] {
-  const taken: PublishItem[] = [];
+function takeUntilEmpty(left: Side, right: Side): DemuxedItem[] {
+  const taken: DemuxedItem[] = [];
   const order = [left, right] as const;
   const at = new Map<Side, number>([
     [left, 0],
@@ -73,8 +79,8 @@ function compare(left: Side, leftAt: number, right: Side, rightAt: number): numb
   return left.discontinuity - right.discontinuity || timeOf(left, leftAt) - timeOf(right, rightAt);
 }
 
-/** A configuration comes before all that could need it. */
+/** A configuration comes before all that could need it, and a tag with its own side. */
 function timeOf({ items }: Side, at: number): number {
   const item = items[at]!;
-  return item.type === "config" ? Number.NEGATIVE_INFINITY : item.sample.dtsMs;
+  return "sample" in item ? item.sample.dtsMs : Number.NEGATIVE_INFINITY;
 }

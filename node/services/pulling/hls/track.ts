@@ -12,11 +12,12 @@ import type { PullOptions } from "@leat/node/media-io/pull/options.ts";
 import { createDemuxer } from "@leat/node/media-io/pull/ts-source.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
-import { isSample, type PublishItem } from "@leat/sdk/protocol/published.ts";
+import { type DemuxedItem, isSample } from "@leat/sdk/protocol/published.ts";
 import { demuxFile } from "@leat/transcoder/mpegts/demux-file.ts";
 import type { TsDemuxer } from "@leat/transcoder/mpegts/demuxer.ts";
 import type { Fetcher } from "./fetcher.ts";
 import { Fmp4Reader } from "./fmp4-reader.ts";
+import type { KnownTags } from "./known-tags.ts";
 
 export interface HlsTrackParts {
   readonly fetcher: Fetcher;
@@ -28,7 +29,7 @@ export interface HlsTrackParts {
 
 /** What one segment brought. */
 export interface SegmentMedia {
-  readonly items: readonly PublishItem[];
+  readonly items: readonly DemuxedItem[];
   /** Rises where the source's clock begins anew. */
   readonly discontinuity: number;
 }
@@ -44,6 +45,7 @@ const SYNC = 0x47;
 /** Reads one media playlist again and again, and what its segments hold. */
 export class HlsTrack {
   readonly #parts: HlsTrackParts;
+  readonly #known: KnownTags;
   #demuxer: TsDemuxer | undefined;
   #mp4: Fmp4Reader | undefined;
   #map = "";
@@ -52,8 +54,10 @@ export class HlsTrack {
   #restarts = 0;
   #missing = 0;
 
-  constructor(parts: HlsTrackParts) {
+  /** @param known Of all tracks of the source. */
+  constructor(parts: HlsTrackParts, known: KnownTags) {
     this.#parts = parts;
+    this.#known = known;
   }
 
   /** Ends with the playlist's end. @throws PullError, PlaylistError, and what its media is refused for */
@@ -114,7 +118,8 @@ export class HlsTrack {
       const bytes = await fetcher.segment(segment.uri, base, segment.range);
       this.#missing = 0;
       const discontinuity = this.#restarts + segment.discontinuity;
-      yield { items: await this.#demux(bytes, map, discontinuity), discontinuity };
+      const items = await this.#demux(bytes, map, discontinuity);
+      yield { items: this.#known.takeNew(items, discontinuity), discontinuity };
     } catch (error) {
       signal.throwIfAborted();
       this.#missing += 1;
@@ -132,7 +137,7 @@ export class HlsTrack {
     return bytes;
   }
 
-  async #demux(bytes: Uint8Array, map: Uint8Array | undefined, discontinuity: number): Promise<PublishItem[]> {
+  async #demux(bytes: Uint8Array, map: Uint8Array | undefined, discontinuity: number): Promise<DemuxedItem[]> {
     const isNew = discontinuity !== this.#discontinuity;
     this.#discontinuity = discontinuity;
     if (map !== undefined) {
@@ -143,7 +148,7 @@ export class HlsTrack {
       if (isNew || this.#demuxer === undefined) this.#demuxer = createDemuxer(this.#parts.logger);
       // Segments hold whole pictures: nothing of one comes with the next. Cues stand in such playlists, if anywhere.
       const items = await demuxFile(this.#demuxer, bytes);
-      return items.filter((item) => item.type !== "cue" && item.type !== "tag");
+      return items.filter((item) => item.type !== "cue");
     }
     if (this.#mp4 === undefined) throw new PullError({ code: "PULL_SEGMENT_UNSUPPORTED" });
     return this.#mp4.read(bytes);
