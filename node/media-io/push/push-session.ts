@@ -3,6 +3,7 @@ import { isSameConfig } from "@leat/sdk/protocol/frame.ts";
 import { type DemuxedItem, MAX_CONFIG_CHANGES } from "@leat/sdk/protocol/published.ts";
 import { TsClock } from "@leat/transcoder/mpegts/ts-clock.ts";
 import type { Clock } from "../../kernel/clock.ts";
+import { placeTags } from "../place-tags.ts";
 import { passItems, type SegmentSink } from "../publish-sink.ts";
 import { PushError } from "./errors.ts";
 import type { PushOptions } from "./options.ts";
@@ -153,7 +154,7 @@ export class PushSession {
     const media = describeMedia(items);
     let made: TakenSegment["made"];
     try {
-      await passItems(sink, items);
+      await passItems(sink, placeTags(items));
       made = sink.endSegment(media.durationMs, tsCodecs);
     } catch (error) {
       this.end(error);

@@ -6,9 +6,10 @@ import { readBoxes } from "../../support/media/mp4-reader.ts";
 import { MediaNode } from "../../support/media-network.ts";
 import { writeEvent } from "../../support/mp4-tags.ts";
 import { until } from "../../support/publish-items.ts";
+import { makeTsSegments, PushServer } from "../../support/push-server.ts";
 import { SourceServer } from "../../support/source-server.ts";
 import { withTags, writeTag } from "../../support/timed-tags.ts";
-import { demux, H264 } from "../../support/ts-files.ts";
+import { demux, H264, packetsOf } from "../../support/ts-files.ts";
 import { TsScene } from "../../support/ts-scene.ts";
 import { wholeSegment } from "../../support/whole-segment.ts";
 
@@ -128,6 +129,38 @@ describe("timed metadata of segments", function () {
       checkTimes(events, [0.5, 4.5]);
     } finally {
       server.close();
+    }
+  });
+
+  it("that are pushed is in the parts of sound, that of the first segment too", async () => {
+    const segments = await makeTsSegments(...media);
+    const server = await PushServer.start((key, info) => node.ingest.authorize(key, info));
+    try {
+      const [first] = demux(Uint8Array.from(segments[0]!)).videos;
+      const firstTicks = Math.round((first!.dtsMs + first!.ctsMs) * 90);
+      // The last segment's sound stays open for what may follow.
+      const tags = segments.slice(0, -1).map((_, number) => writeTag(`of ${number}`));
+      for (const [number, bytes] of segments.entries()) {
+        const ticks = firstTicks + (number + 0.5) * 90_000;
+        const [at] = packetsOf(bytes, 256);
+        const payload = tags[number];
+        const tagged = withTags(bytes, payload === undefined ? [] : [{ at: at!, ticks, payload }]);
+        assert.equal((await server.push(`/live/${balancer.streamKey}/${number}.ts`, tagged)).status, 200);
+        if (number !== 0) continue;
+        await balancer.until(() => balancer.renditions.length > 0);
+        await balancer.assign(node, balancer.deliverySpec());
+      }
+      const events = await heard(tags.length);
+      assert.deepEqual(
+        events.map(({ tag }) => tag),
+        tags.map((tag) => Buffer.from(tag)),
+      );
+      checkTimes(
+        events,
+        tags.map((_, number) => number + 0.5),
+      );
+    } finally {
+      await server.stop();
     }
   });
 });
