@@ -12,11 +12,12 @@ const node: Hex = `0x${"11".repeat(20)}`;
 const edge = { job: zeroHash, attempt: 1, node, hls };
 const never = new AbortController().signal;
 
-/** Parts 0 to 3 of a segment. */
+/** Parts 0 to 3 of a segment: before the last two stand events. */
 const partsOf = (sequence: number) =>
-  [0, 1, 2, 3].map((part) =>
-    Buffer.concat([box("moof", Uint8Array.of(sequence, part)), box("mdat", new Uint8Array(9))]),
-  );
+  [0, 1, 2, 3].map((part) => {
+    const events = Array.from({ length: Math.max(0, part - 1) }, () => box("emsg", new Uint8Array(7)));
+    return Buffer.concat([...events, box("moof", Uint8Array.of(sequence, part)), box("mdat", new Uint8Array(9))]);
+  });
 const leavesOf = (sequence: number): PartLeaf[] =>
   partsOf(sequence).map((bytes, part) => ({
     rung: 1,
