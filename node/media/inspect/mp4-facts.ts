@@ -2,6 +2,9 @@ import { type Box, findBox, readBoxes } from "@leat/node/media/mp4/read-boxes.ts
 
 /** What an inspector needs to know of fragmented MP4, of any maker. */
 
+/** May stand before a fragment. */
+const preludes = new Set(["styp", "sidx", "prft", "emsg"]);
+
 export interface InitFacts {
   /** RFC 6381 as far as the file tells: `avc1.64001f`, `mp4a`. */
   readonly codec: string;
@@ -65,9 +68,8 @@ export function readFirstSample(bytes: Uint8Array): { key: boolean } | undefined
   return before + 4 > header.length ? undefined : { key: isKey(headerView.getUint32(before)) };
 }
 
-/** The first box, which may be followed by one that is cut short; a styp or sidx may stand before it. */
+/** The first box behind what may stand before a fragment; it may be followed by one that is cut short. */
 function readFirstBox(bytes: Uint8Array, type: string): Uint8Array | undefined {
-  const boxes = readBoxes(bytes);
-  const index = boxes.findIndex((item) => item.type !== "styp" && item.type !== "sidx" && item.type !== "prft");
-  return boxes[index]?.type === type ? boxes[index].body : undefined;
+  const first = readBoxes(bytes).find((item) => !preludes.has(item.type));
+  return first?.type === type ? first.body : undefined;
 }

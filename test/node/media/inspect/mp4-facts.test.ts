@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFirstSample, readInit } from "@leat/node/media/inspect/mp4-facts.ts";
 import { box, fullBox } from "@leat/node/media/mp4/box.ts";
-import { uint32 } from "@leat/sdk/base/bytes.ts";
+import { concatBytes, uint32 } from "@leat/sdk/base/bytes.ts";
 
 /** A fragment with these tables, as long as they may be. */
 const fragmentOf = (header: Uint8Array, run: Uint8Array) => box("moof", box("traf", header, run));
@@ -39,6 +39,15 @@ describe("facts of MP4", () => {
       }
     });
   }
+
+  it("finds the first sample behind what stands before a fragment, events too", () => {
+    const header = fullBox("tfhd", 0, 0x020020, uint32(1, key));
+    const whole = fragmentOf(header, fullBox("trun", 0, 0, uint32(1)));
+    for (const type of ["styp", "sidx", "prft", "emsg"]) {
+      assert.deepEqual(readFirstSample(concatBytes([box(type), box(type), whole])), { key: true });
+    }
+    assert.equal(readFirstSample(concatBytes([box("mdat"), whole])), undefined);
+  });
 
   it("takes no media for an init segment", () => {
     assert.equal(readInit(box("moov")), undefined);
