@@ -120,14 +120,16 @@ export function writeMpd(mpd: Mpd): string {
 function writePeriod(period: MpdPeriod, events: readonly string[], partTargetMs: number | undefined): string[] {
   const { id, startMs, sets } = period;
   const lines = [`<Period id="${id}" start="${seconds(startMs)}">`, ...events];
+  const hasSound = sets.some(({ tracks }) => tracks[0]?.config.kind === "audio");
   for (const set of sets) {
     const [first] = set.tracks;
     if (first === undefined) continue;
     const { kind } = first.config;
     lines.push(
       `<AdaptationSet id="${set.id}" contentType="${kind}" mimeType="${kind}/mp4" segmentAlignment="true" startWithSAP="1">`,
-      // Whether any comes nobody knows; players look into segments for what is named here alone.
-      ...(kind === "audio" ? [`<InbandEventStream schemeIdUri="${ID3_SCHEME}" value=""/>`] : []),
+      // Sound carries it, pictures where there is none. Whether any comes nobody knows; players look into segments for
+      // what is named here alone.
+      ...(kind === "audio" || !hasSound ? [`<InbandEventStream schemeIdUri="${ID3_SCHEME}" value=""/>`] : []),
       ...(partTargetMs === undefined ? [] : [writeReference(set)]),
       '<Role schemeIdUri="urn:mpeg:dash:role:2011" value="main"/>',
       ...set.tracks.flatMap((track) => writeTrack(track, period, partTargetMs)),

@@ -84,7 +84,10 @@ export interface Frame {
   /** Wall clock of the ingest node when the frame arrived, milliseconds since 1970. */
   readonly arrivalMs: number;
   readonly data: Uint8Array;
-  /** What the publisher says of a time near it. Packets of sound carry them, from the origin on, and nothing else does. */
+  /**
+   * What the publisher says of a time near it. Packets of sound carry them, from the origin on, and of a stream without
+   * sound the source's own pictures; no frame to or from a transcoder does.
+   */
   readonly tags?: readonly TimedTag[];
 }
 

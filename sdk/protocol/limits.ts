@@ -38,7 +38,7 @@ export const MAX_CUE_BYTES = 512;
 export const MAX_CUES = 8;
 /** A tag of timed metadata is a line of text or a small object; one with a picture in it belongs elsewhere. */
 export const MAX_TAG_BYTES = 4_096;
-/** Tags of one packet of sound, which lasts 20 ms. */
+/** Tags of one frame: a packet of sound lasts 20 ms, a picture 40. */
 export const MAX_FRAME_TAGS = 4;
 /** The last moment whose year has four digits: what playlists can name. */
 export const MAX_DATE_MS = 253_402_300_799_999;

@@ -12,7 +12,7 @@ const VIDEO_PID = 256;
 
 /** A transport stream of eight seconds, and three nodes: who takes it in, who makes a rung of it, who serves it. */
 export class TsScene {
-  readonly #balancer: FakeBalancer;
+  readonly balancer: FakeBalancer;
   readonly origin: MediaNode;
   readonly edge: MediaNode;
   readonly bytes: Uint8Array;
@@ -22,7 +22,7 @@ export class TsScene {
   readonly firstTicks: number;
 
   private constructor(balancer: FakeBalancer, [origin, , edge]: readonly MediaNode[], bytes: Uint8Array) {
-    this.#balancer = balancer;
+    this.balancer = balancer;
     this.origin = origin!;
     this.edge = edge!;
     this.bytes = bytes;
@@ -32,22 +32,24 @@ export class TsScene {
   }
 
   /** @param nodes Gets the nodes as they start, to be stopped whatever happens. */
-  static async start(nodes: MediaNode[]): Promise<TsScene> {
-    const balancer = new FakeBalancer([
-      { name: "64p", codec: "h264", height: 64, videoBitrate: 100_000, audioBitrate: 64_000 },
-    ]);
+  static async start(nodes: MediaNode[], { hasSound = true, passthrough = false } = {}): Promise<TsScene> {
+    const balancer = new FakeBalancer(
+      [{ name: "64p", codec: "h264", height: 64, videoBitrate: 100_000, audioBitrate: 64_000 }],
+      { passthrough },
+    );
     for (let index = 0; index < 3; index += 1) {
       const node = new MediaNode(balancer);
       nodes.push(node);
       await node.start();
     }
     balancer.transcoders = [nodes[1]!];
-    return new TsScene(balancer, nodes, await makeTs(...pictures, ...sound, ...H264, "-c:a", "aac"));
+    const media = hasSound ? [...pictures, ...sound, ...H264, "-c:a", "aac"] : [...pictures, ...H264];
+    return new TsScene(balancer, nodes, await makeTs(...media));
   }
 
   /** Publishes all of it; what each of these nodes serves of it, to its end. */
   async publish(items: readonly DemuxedItem[], servers: readonly MediaNode[]) {
-    const balancer = this.#balancer;
+    const { balancer } = this;
     const sink = await this.origin.ingest.authorize(balancer.streamKey, publishInfo());
     await passItems(sink, items.slice(0, 150));
     await balancer.until(() => balancer.jobs.length > 0);

@@ -6,8 +6,8 @@ import { AAC_RUNG, OPUS_RUNG, type RenditionInfo } from "@leat/sdk/protocol/stre
 import type { AudioInput } from "@leat/transcoder/engine.ts";
 import { AUDIO_SAMPLE_RATE } from "@leat/transcoder/presets.ts";
 import { type BegunSegment, SoundGroup, type SoundGroupOptions } from "./sound-group.ts";
-import type { PlacedTag } from "./sound-tags.ts";
 import { SoundWorkers, type StartAudio } from "./sound-workers.ts";
+import type { PlacedTag } from "./waiting-tags.ts";
 
 export interface AudioGroupsOptions extends SoundGroupOptions {
   readonly startAudio: StartAudio;

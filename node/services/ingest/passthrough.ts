@@ -44,6 +44,11 @@ export class Passthrough {
     this.#options = options;
   }
 
+  /** Whether somebody gets what comes now, as far as it is known yet. */
+  get isWanted(): boolean {
+    return this.#waiting !== undefined || this.#info !== undefined;
+  }
+
   /** What the stream becomes is known: what came until now goes out, or is forgotten. */
   setRenditions(renditions: readonly RenditionInfo[]): void {
     const waiting = this.#waiting ?? [];

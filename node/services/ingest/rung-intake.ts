@@ -42,6 +42,8 @@ export class RungIntake {
     if (config === undefined || frame.kind !== "video") {
       throw new IngestError({ code: "INGEST_MESSAGE_UNEXPECTED", found: "frame without config" });
     }
+    // Viewers would take them for the publisher's.
+    if (frame.tags !== undefined) throw new IngestError({ code: "INGEST_MESSAGE_UNEXPECTED", found: "tags" });
     const segment = this.#segments.get(sequence) ?? { rungs: new Map<number, OpenRung>(), bytes: 0 };
     this.#segments.set(sequence, segment);
     segment.bytes += frame.data.length;

@@ -11,7 +11,7 @@ import { type AudioPacket, describeAudio, toFrame } from "@leat/transcoder/audio
 import { AUDIO_SAMPLE_RATE } from "@leat/transcoder/presets.ts";
 import { canPass, mayBeSound, PassingGroup, silentPackets } from "./passing-sound.ts";
 import type { PublishedLog } from "./published-log.ts";
-import { type PlacedTag, SoundTags } from "./sound-tags.ts";
+import { type PlacedTag, WaitingTags } from "./waiting-tags.ts";
 
 export interface SoundGroupOptions {
   /** Where packets go at once. */
@@ -40,7 +40,7 @@ export class SoundGroup {
   #open: number | undefined;
   /** The newest that had sound. */
   #heard: number | undefined;
-  readonly #tags = new SoundTags();
+  readonly #tags = new WaitingTags(AUDIO_SAMPLE_RATE);
   /** Up to where its packets reach that came, and those that went out. */
   #end = { epoch: -1, pts: 0 };
   #shown = { epoch: -1, pts: 0 };

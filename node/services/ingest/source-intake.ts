@@ -3,13 +3,21 @@ import { SoundBoundaryMaker, soundTicks } from "@leat/node/media/sound-boundarie
 import { HealthMeter } from "@leat/node/media/source-health.ts";
 import { type RawSample, Timeline } from "@leat/node/media/timeline.ts";
 import { WallClock } from "@leat/node/media/wall-clock.ts";
-import type { Boundary, Frame, SourceAudioConfig, SourceConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import {
+  type Boundary,
+  type Frame,
+  type SourceAudioConfig,
+  type SourceConfig,
+  VIDEO_TIMESCALE,
+  type VideoConfig,
+} from "@leat/sdk/protocol/frame.ts";
 import type { SourceSummary } from "@leat/sdk/protocol/job.ts";
 import type { AudioGroups } from "./audio-groups.ts";
 import type { PlacedCue } from "./cue-book.ts";
 import type { Passthrough } from "./passthrough.ts";
 import type { SourceBuffer } from "./source-buffer.ts";
 import type { SourceSegments } from "./source-segments.ts";
+import { WaitingTags } from "./waiting-tags.ts";
 
 export interface SourceStart {
   readonly startSequence: number;
@@ -48,6 +56,7 @@ export class SourceIntake {
   readonly #timeline: Timeline;
   readonly #boundaries: BoundaryMaker;
   readonly #wallClock = new WallClock();
+  readonly #pictureTags = new WaitingTags(VIDEO_TIMESCALE);
   readonly #videoConfigs = new Map<number, VideoConfig>();
   readonly #audioConfigs = new Map<number, SourceAudioConfig>();
   #video: { readonly version: number; readonly config: VideoConfig } | undefined;
@@ -97,6 +106,11 @@ export class SourceIntake {
     };
   }
 
+  /** No sound is known, and somebody gets the pictures as they came in. */
+  get #hasTagsInPictures(): boolean {
+    return this.#audioConfigs.size === 0 && this.#parts.passthrough.isWanted;
+  }
+
   configure(config: SourceConfig): void {
     const version = this.#timeline.configure(config);
     if (config.kind === "video") this.#videoConfigs.set(version, config);
@@ -124,10 +138,12 @@ export class SourceIntake {
     if (place !== undefined) this.#parts.onCue({ ...place, command });
   }
 
-  /** The same. Sound carries it. */
+  /** The same. Sound carries it or, where none is known, the pictures as they came in. */
   addTag(atMs: number | undefined, tag: Uint8Array): void {
     const place = this.#timeline.locate(atMs);
-    if (place !== undefined) this.#parts.audio.addTag({ ...place, tag });
+    if (place === undefined) return;
+    this.#parts.audio.addTag({ ...place, tag });
+    if (this.#hasTagsInPictures) this.#pictureTags.add({ ...place, tag });
   }
 
   /** Another connection of the publisher: its clock is a new one. */
@@ -177,8 +193,10 @@ export class SourceIntake {
     if (sequence === undefined) return;
     onPicture(sequence, frame);
     buffer.add(sequence, frame);
-    passthrough.addVideo(sequence, frame);
-    segments.addVideo(sequence, frame);
+    // Not those that transcoders get: what they make, sign and are checked by knows of no tags.
+    const told = this.#hasTagsInPictures ? this.#pictureTags.attach(frame) : frame;
+    passthrough.addVideo(sequence, told);
+    segments.addVideo(sequence, told);
     segments.advance(frame.epoch, this.#boundaries.highestPts);
     audio.advance(frame.epoch, this.#boundaries.highestPts);
   }

@@ -16,7 +16,7 @@ export interface SourceFacts {
   readonly config: VideoConfig;
   /** In decode order, without their data. */
   readonly frames: readonly Frame[];
-  /** SHA-256 of the packaged source: only who checks a rendition needs it. */
+  /** SHA-256 of the packaged source without its tags, as transcoders have it: only who checks a rendition needs it. */
   readonly inputHash: () => Hex;
   readonly durationTicks: number;
   readonly wallClockMs: number;
@@ -109,6 +109,9 @@ export class SourceSegments {
       return;
     }
     const packed = this.#packPictures(boundary.sequence, config, frames);
+    const plain = frames.map(withoutTags);
+    const hasTags = plain.some((frame, at) => frame !== frames[at]);
+    const input = hasTags ? this.#pack(boundary.sequence, config, plain) : packed;
     const rung = passthrough.isWhole(boundary.sequence) ? SOURCE_RUNG : SOURCE_WITHHELD_RUNG;
     // Edges are compared with them.
     segment.leaves = partLeaves(packed).map((leaf) => ({ ...leaf, rung }));
@@ -116,8 +119,8 @@ export class SourceSegments {
       boundary,
       config,
       wallClockMs,
-      frames: frames.map((frame) => ({ ...frame, data: noBytes })),
-      inputHash: hashOnce(packed),
+      frames: plain.map((frame) => ({ ...frame, data: noBytes })),
+      inputHash: hashOnce(input),
       durationTicks: packed.totals.durationTicks,
     };
     frames.length = 0;
@@ -127,12 +130,15 @@ export class SourceSegments {
 
   /** As edges have them, where they have all: every node packs the same of the same frames. */
   #packPictures(sequence: number, config: VideoConfig, frames: readonly Frame[]): PackedSegment {
-    const { pack, passthrough } = this.#options;
-    const partTargetMs = this.#options.partTargetMs();
-    const passed = passthrough.complete(sequence) ?? [];
+    const passed = this.#options.passthrough.complete(sequence) ?? [];
     const count = passed.reduce((sum, part) => sum + part.frames, 0);
     if (count === frames.length) return packedRange(SOURCE_RUNG, sequence, passed, count);
-    return pack({ rung: SOURCE_RUNG, sequence, config, frames, partTargetMs });
+    return this.#pack(sequence, config, frames);
+  }
+
+  #pack(sequence: number, config: VideoConfig, frames: readonly Frame[]): PackedSegment {
+    const { pack, partTargetMs } = this.#options;
+    return pack({ rung: SOURCE_RUNG, sequence, config, frames, partTargetMs: partTargetMs() });
   }
 
   /** No more audio of this configuration comes. At the end, call after the last `completeVideo`. */
@@ -190,6 +196,12 @@ export class SourceSegments {
       });
     }
   }
+}
+
+function withoutTags(frame: Frame): Frame {
+  if (frame.tags === undefined) return frame;
+  const { tags: _, ...plain } = frame;
+  return plain;
 }
 
 function hashOnce(packed: PackedSegment): () => Hex {

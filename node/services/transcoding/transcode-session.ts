@@ -184,6 +184,8 @@ export class TranscodeSession {
     if (config === undefined) {
       throw new TranscodingError({ code: "TRANSCODING_MESSAGE_UNEXPECTED", found: "frame before its config" });
     }
+    // What is signed for is packed without any.
+    if (frame.tags !== undefined) throw new TranscodingError({ code: "TRANSCODING_MESSAGE_UNEXPECTED", found: "tags" });
     this.#segments.get(sequence)?.addSource(frame, config);
     await this.#outgoing.room();
     await this.#needWorker().push({ type: "frame", frame });

@@ -6,7 +6,7 @@ import type { FrameMessage } from "./message.ts";
 /**
  * A frame on the wire, big-endian, then its tags where it has some, then its data:
  *
- *     0  uint8   flags: 1 audio, 2 key, 4 tags (of audio alone)
+ *     0  uint8   flags: 1 audio, 2 key, 4 tags
  *     1  uint32  rung
  *     5  uint32  sequence
  *     9  uint32  epoch
@@ -27,7 +27,7 @@ const TAG_HEAD_BYTES = 10;
 export function encodeFrame({ rung, sequence, frame }: FrameMessage): [header: Uint8Array, data: Uint8Array] {
   if (frame.data.byteLength > MAX_FRAME_BYTES) throw unsendable(`data of ${frame.data.byteLength} bytes`);
   const tags = frame.tags ?? [];
-  const header = new Uint8Array(HEADER_BYTES + tagsSize(frame.kind, tags));
+  const header = new Uint8Array(HEADER_BYTES + tagsSize(tags));
   const view = new DataView(header.buffer);
   const flags = (frame.kind === "audio" ? AUDIO : 0) | (frame.key ? KEY : 0);
   view.setUint8(0, flags | (tags.length > 0 ? TAGS : 0));
@@ -50,7 +50,7 @@ export function decodeFrame(bytes: Uint8Array): FrameMessage {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const flags = view.getUint8(0);
   if (flags > (AUDIO | KEY | TAGS)) throw invalid("unknown frame flags");
-  const { tags, end } = (flags & TAGS) === 0 ? { tags: undefined, end: HEADER_BYTES } : readTags(bytes, flags);
+  const { tags, end } = (flags & TAGS) === 0 ? { tags: undefined, end: HEADER_BYTES } : readTags(bytes);
   if (bytes.byteLength - end > MAX_FRAME_BYTES) {
     throw new WireError({ code: "WIRE_MESSAGE_TOO_LARGE", sizeBytes: bytes.byteLength, maxBytes: MAX_FRAME_BYTES });
   }
@@ -75,10 +75,10 @@ export function decodeFrame(bytes: Uint8Array): FrameMessage {
   };
 }
 
-function tagsSize(kind: "video" | "audio", tags: readonly TimedTag[]): number {
+function tagsSize(tags: readonly TimedTag[]): number {
   if (tags.length === 0) return 0;
   const isLong = tags.some(({ tag }) => tag.length > MAX_TAG_BYTES);
-  if (kind !== "audio" || tags.length > MAX_FRAME_TAGS || isLong) throw unsendable(`${tags.length} tags of ${kind}`);
+  if (tags.length > MAX_FRAME_TAGS || isLong) throw unsendable(`${tags.length} tags`);
   return tags.reduce((sum, { tag }) => sum + TAG_HEAD_BYTES + tag.length, 1);
 }
 
@@ -94,9 +94,8 @@ function writeTags(header: Uint8Array, tags: readonly TimedTag[]): void {
   }
 }
 
-function readTags(bytes: Uint8Array, flags: number): { readonly tags: readonly TimedTag[]; readonly end: number } {
+function readTags(bytes: Uint8Array): { readonly tags: readonly TimedTag[]; readonly end: number } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if ((flags & AUDIO) === 0) throw invalid("tags of a picture");
   if (bytes.byteLength === HEADER_BYTES) throw invalid("tags cut short");
   const count = view.getUint8(HEADER_BYTES);
   if (count === 0 || count > MAX_FRAME_TAGS) throw invalid(`${count} tags`);

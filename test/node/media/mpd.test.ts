@@ -126,6 +126,19 @@ describe("mpd", () => {
     assert.equal(window.segmentAt("240p", 1, 270_000), undefined);
   });
 
+  it("names timed metadata in pictures where no sound carries it", () => {
+    const seen = renditions.filter(({ kind }) => kind === "video");
+    window = new LiveWindow({ windowMs: 20_000 });
+    window.describe(seen);
+    for (const info of seen) window.setConfig(info.rung, 0, configOf(info));
+    add(0, { lack: [100, 101] });
+    const named = /<AdaptationSet id="(\d)" [^>]*>\n<InbandEventStream schemeIdUri="([^"]*)"/g;
+    assert.deepEqual(
+      all(named),
+      [1, 3].map((id) => `${id} https://aomedia.org/emsg/ID3`),
+    );
+  });
+
   it("keeps a period's start while its segments leave, and counts the wall clock from it", () => {
     for (let sequence = 0; sequence < 30; sequence += 1) {
       add(sequence);

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { ID3_SCHEME } from "@leat/node/media/mp4/event-message.ts";
+import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
+import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import { FakeBalancer } from "../../support/fake-balancer.ts";
 import { makeHls, serveFiles } from "../../support/hls-files.ts";
 import { readBoxes } from "../../support/media/mp4-reader.ts";
@@ -63,6 +65,50 @@ describe("timed metadata of a transport stream", function () {
       assert.ok(Math.abs(found[index]!.atS - zeroS - atS) <= 0.1, `${found[index]!.atS} after ${zeroS}`);
     }
     assert.deepEqual(eventsOf(wholeSegment(served!, 1, 1)!), []);
+  });
+
+  it("is in the pictures as they came in where there is no sound, and changes nothing of what is made of them", async () => {
+    const scene = await TsScene.start(nodes, { hasSound: false, passthrough: true });
+    const { balancer, origin, edge, bytes, places, firstTicks } = scene;
+    const tags = [2, 5].map((atS) => ({ atS, payload: writeTag(`at ${atS}`) }));
+    const { items } = demux(
+      withTags(
+        bytes,
+        tags.map(({ atS, payload }) => ({
+          at: places[Math.floor((places.length * atS) / 8)]!,
+          ticks: firstTicks + atS * 90_000,
+          payload,
+        })),
+      ),
+    );
+    const [served, own] = await scene.publish(items, [edge, origin]);
+    const { window } = served!;
+    const zeroS = window.segment("source", 0)!.parts[0]!.startTicks / 90_000;
+    const found = window.held(SOURCE_RUNG).flatMap(({ sequence }) => {
+      const whole = wholeSegment(served!, SOURCE_RUNG, sequence)!;
+      assert.deepEqual(Buffer.from(whole), Buffer.from(wholeSegment(own!, SOURCE_RUNG, sequence)!));
+      return eventsOf(whole);
+    });
+    assert.deepEqual(
+      found.map(({ atS, tag }) => ({ atS: Math.round((atS - zeroS) * 1_000), tag })),
+      tags.map(({ atS, payload }) => ({ atS: atS * 1_000, tag: Buffer.from(payload) })),
+    );
+    const { rung } = window.rendition("64p")!;
+    const made = window.held(rung);
+    assert.ok(made.length >= 3, `${made.length} segments were made`);
+    for (const { sequence } of made) assert.deepEqual(eventsOf(wholeSegment(served!, rung, sequence)!), []);
+    await balancer.until(() => balancer.of("publish.end").length > 0);
+    // What edges serve is what the origin signed for, and what was made is judged by the source without tags.
+    const receipts = balancer.of("receipt.submit").map(({ body }) => body);
+    const signed = receipts.filter(({ kind }) => kind === "ingest").flatMap(({ leaves }) => leaves);
+    assert.deepEqual(
+      window.held(SOURCE_RUNG).flatMap(({ parts }) => parts.map(({ sha256 }) => sha256)),
+      signed.filter((leaf) => leaf.rung === SOURCE_RUNG).map(({ sha256 }) => sha256),
+    );
+    assert.ok(receipts.filter(({ kind }) => kind === "transcode").length >= made.length);
+    await balancer.until(() => balancer.of("check.submit").length > 0);
+    const verdicts = balancer.of("check.submit").map(({ body }) => body.check.value.verdict);
+    assert.deepEqual(new Set(verdicts), new Set([checkVerdicts.passed]));
   });
 });
 

@@ -80,9 +80,12 @@ describe("passthrough", () => {
       add(sequence, sequence * 100);
     }
     assert.equal(since(), "");
+    assert.equal(passthrough.isWanted, true);
     passthrough.setRenditions([info]);
+    assert.equal(passthrough.isWanted, true);
     assert.equal(since(), "open 1, 100, end, whole 1, open 2, 200, end, whole 2, open 3, 300");
     passthrough.finish();
+    assert.equal(passthrough.isWanted, false);
     assert.equal(since(), "end, whole 3");
     begin(4);
     add(4, 400);
@@ -93,6 +96,7 @@ describe("passthrough", () => {
     begin(0);
     add(0, 0);
     passthrough.setRenditions([{ ...info, rung: 1 }]);
+    assert.equal(passthrough.isWanted, false);
     begin(1);
     add(1, 100);
     passthrough.finish();

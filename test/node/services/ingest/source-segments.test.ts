@@ -115,6 +115,25 @@ describe("source segments", () => {
     assert.deepEqual(new Set(works[0]!.leaves.map(({ rung }) => rung)), new Set([SOURCE_WITHHELD_RUNG]));
   });
 
+  it("are signed for with their tags as edges have them, and compared without as transcoders have them", () => {
+    passthrough.setRenditions([{ ...info, rung: SOURCE_RUNG }]);
+    const plain = Array.from({ length: 120 }, (_, index) => frameAt(index, index % 60 === 0, 0));
+    const tags = [{ pts: 210_001, tag: Uint8Array.of(7) }];
+    const tagged = plain.map((frame, index) => (index === 70 ? { ...frame, tags } : frame));
+    for (const frame of tagged) push(frame);
+    finish();
+    assert.deepEqual(packed, [1]);
+    const pack = (frames: readonly Frame[]) =>
+      packSegment({ rung: SOURCE_RUNG, sequence: 1, config, frames: frames.slice(60), partTargetMs: 250 });
+    assert.deepEqual(
+      works[1]!.leaves.map(({ sha256 }) => sha256),
+      pack(tagged).parts.map(({ sha256 }) => bytesToHex(sha256)),
+    );
+    assert.equal(facts[1]!.inputHash(), bytesToHex(hashSegment(pack(plain))));
+    assert.notDeepEqual(hashSegment(pack(tagged)), hashSegment(pack(plain)));
+    assert.ok(facts[1]!.frames.every((frame) => frame.tags === undefined));
+  });
+
   it("hold no picture twice once its part is whole", async () => {
     passthrough.setRenditions([{ ...info, rung: SOURCE_RUNG }]);
     const frames = publish();

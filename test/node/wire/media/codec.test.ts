@@ -59,7 +59,7 @@ const tag = record({ pts: fc.maxSafeNat(), tag: fc.uint8Array({ maxLength: 100 }
 const tags = fc.array(tag, { minLength: 1, maxLength: MAX_FRAME_TAGS });
 const frame = fc.oneof(
   record({ kind: fc.constantFrom("video" as const, "audio" as const), ...timed }),
-  record({ kind: fc.constant("audio" as const), ...timed, tags }),
+  record({ kind: fc.constantFrom("video" as const, "audio" as const), ...timed, tags }),
 );
 
 const place = { rung: uint32, sequence: uint32 };
@@ -247,12 +247,11 @@ describe("media messages", () => {
     }
   });
 
-  it("refuse tags of a picture, too many, too long and cut short", () => {
+  it("refuse tags that are too many, too long and cut short", () => {
     const tag = (size: number) => ({ pts: 7, tag: new Uint8Array(size) });
     const sound = { ...whole.frame, kind: "audio" } as const;
     const encode = (frame: object) => Buffer.concat(encodeMediaMessage({ ...whole, frame: { ...sound, ...frame } }));
     for (const wrong of [
-      { kind: "video", tags: [tag(1)] },
       { tags: Array.from({ length: MAX_FRAME_TAGS + 1 }, () => tag(1)) },
       { tags: [tag(MAX_TAG_BYTES + 1)] },
     ]) {
@@ -263,7 +262,7 @@ describe("media messages", () => {
     // The byte of the type and the header stand before them.
     const altered = (at: number, value: number) => Buffer.from(good).fill(value, at, at + 1);
     const cut = Array.from({ length: good.length - 46 }, (_, index) => good.subarray(0, 46 + index));
-    for (const wrong of [altered(1, 4), altered(46, 0), altered(46, 9), altered(47, 0x80), altered(55, 1), ...cut]) {
+    for (const wrong of [altered(46, 0), altered(46, 9), altered(47, 0x80), altered(55, 1), ...cut]) {
       assert.throws(() => decodeMediaMessage(wrong), codeIs("WIRE_MESSAGE_INVALID"));
     }
   });

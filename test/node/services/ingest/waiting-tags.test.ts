@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { SoundTags } from "@leat/node/services/ingest/sound-tags.ts";
+import { WaitingTags } from "@leat/node/services/ingest/waiting-tags.ts";
 import type { Frame } from "@leat/sdk/protocol/frame.ts";
 import { MAX_FRAME_TAGS, MAX_TAG_BYTES } from "@leat/sdk/protocol/limits.ts";
 
@@ -13,11 +13,11 @@ function packet(index: number, epoch = 0): Frame {
 const at = (sample: number) => (sample * 90_000) / 48_000;
 const tag = Uint8Array.of(1, 2, 3);
 
-describe("timed metadata in sound", () => {
-  let tags: SoundTags;
+describe("timed metadata that waits for its frame", () => {
+  let tags: WaitingTags;
 
   beforeEach(() => {
-    tags = new SoundTags();
+    tags = new WaitingTags(48_000);
   });
   const timesOf = (frame: Frame) => tags.attach(frame).tags?.map(({ pts }) => pts);
 
