@@ -31,9 +31,9 @@ export class WaitingTags {
     this.#timescale = timescale;
   }
 
-  /** One that is too long to be handed on goes. */
+  /** One that is too long to be handed on goes, and one that was over before the stream began. */
   add({ epoch, pts, tag }: PlacedTag): void {
-    if (tag.length === 0 || tag.length > MAX_TAG_BYTES) return;
+    if (tag.length === 0 || tag.length > MAX_TAG_BYTES || pts < -LATEST_S * VIDEO_TIMESCALE) return;
     let at = Math.max(0, Math.round((pts * this.#timescale) / VIDEO_TIMESCALE));
     // Players tell events apart by their times.
     const isTaken = (time: number) => this.#waiting.some((other) => other.epoch === epoch && other.pts === time);

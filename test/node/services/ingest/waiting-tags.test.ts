@@ -37,6 +37,13 @@ describe("timed metadata that waits for its frame", () => {
     assert.equal(timesOf(packet(0)), undefined);
   });
 
+  it("is not told at the beginning where it was over before, as a source says again what it said an hour ago", () => {
+    tags.add({ epoch: 0, pts: -180_001, tag });
+    assert.equal(timesOf(packet(-40)), undefined);
+    tags.add({ epoch: 0, pts: -180_000, tag });
+    assert.deepEqual(timesOf(packet(-40)), [0]);
+  });
+
   it("waits for its epoch, and ends with it", () => {
     tags.add({ epoch: 1, pts: at(48_000), tag });
     assert.equal(timesOf(packet(5, 0)), undefined);
