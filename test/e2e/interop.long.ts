@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
@@ -33,6 +33,7 @@ const BEEPS = 2;
 describe("programs of others, that publish and play", function () {
   this.timeout(290_000);
   let directory: string;
+  let eventLogs: string;
   let network: TestNetwork;
   let browser: Browser;
   let files: PatternFiles;
@@ -49,7 +50,9 @@ describe("programs of others, that publish and play", function () {
       // One node takes RTMP in as it is, the other one over TLS.
       adjust: (name, config) => (name === "node-a" ? { ...config, rtmp: { ...Object(config.rtmp), tls } } : config),
     });
-    browser = await openBrowser();
+    eventLogs = join(directory, "events");
+    await mkdir(eventLogs);
+    browser = await openBrowser(eventLogs);
   });
   after(async () => {
     await browser?.close();
@@ -83,6 +86,7 @@ describe("programs of others, that publish and play", function () {
       await whenAllShown("second");
       leftOut += await publishing.leftOut();
       assert.ok(leftOut <= MOST_LEFT_OUT, `${name} left out ${leftOut} pictures`);
+      await Promise.all(players.map((player) => player.settle()));
       await endStream(buyerOf(network), created.id);
       for (const player of players) assertSeen(player, judge(player.seen, settledS), leftOut);
     });
@@ -111,14 +115,14 @@ describe("programs of others, that publish and play", function () {
 
   async function playEverywhere(hls: string, origin: string): Promise<Player[]> {
     const mpd = new URL("manifest.mpd", hls).href;
-    const sources = [hlsJs(hls), shakaPlayer(mpd), dashJs(mpd), whep(new URL("whep", hls).href)];
+    const sources = [hlsJs(hls), shakaPlayer(mpd), dashJs(mpd), whep(new URL("whep", hls).href, eventLogs)];
     const pages = await Promise.all(sources.map((source) => playInPage(browser, origin, source)));
     return [playByFfmpeg("ffmpeg", hls), playByGstreamer("GStreamer", hls), ...pages];
   }
 });
 
 function assertSeen({ name, isComplete, isLive }: Player, found: Judgement, leftOut: number): void {
-  const { pictures, unread, backwards, mixed, missing, resumedAt, wrongLight, skewsMs } = found;
+  const { pictures, unread, backwards, mixed, missing, resumedAt, wrongLight, skewsMs, lateMs } = found;
   assert.deepEqual({ name, mixed, wrongLight }, { name, mixed: 0, wrongLight: 0 });
   // A player that gets no pictures for long asks for the newest key frame, and shows what it had anew.
   if (isLive) assert.ok(unread <= pictures / 100, `${name}: ${unread} unread`);
@@ -128,10 +132,14 @@ function assertSeen({ name, isComplete, isLive }: Player, found: Judgement, left
   if (isComplete) assert.ok(resumedAt! <= 2 * shape.fps, `${name}: goes on with ${resumedAt}`);
   if (isComplete) assert.ok(missing <= LOST_AT_DROP + leftOut, `${name}: ${missing} missing`);
   for (const skews of skewsMs) {
-    assert.ok(skews.length >= BEEPS || isLive, `${name}: ${skews.length} beeps`);
-    // Pictures and sound of calls are brought together by the machine's clock, which says nothing on a busy one.
-    assert.ok(isLive || skews.every((skew) => Math.abs(skew) <= LIMIT_MS), `${name}: ${skews}`);
+    assert.ok(skews.length >= BEEPS, `${name}: ${skews.length} beeps`);
+    assert.ok(
+      skews.every((skew) => Math.abs(skew) <= LIMIT_MS),
+      `${name}: ${skews}`,
+    );
   }
+  // It says so of tracks alone that it plays by one clock. How near it comes to it is a matter of the machine.
+  if (isLive) assert.ok(lateMs.flat().length > 0, `${name}: pictures and sound are not played by one clock`);
 }
 
 function tell(players: readonly Player[], leftOut: number): void {
@@ -140,7 +148,12 @@ function tell(players: readonly Player[], leftOut: number): void {
 }
 
 function describeFound({ name }: Player, found: Judgement): string {
-  const { pictures, missing, backwards, resumedAt, skewsMs } = found;
-  const skews = skewsMs.map((all) => `${Math.min(...all)} to ${Math.max(...all)} ms (${all.length})`);
-  return `${name}: ${pictures} pictures, ${missing} left out, ${backwards} back, again from ${resumedAt}, beeps ${skews.join(", then ")}`;
+  const { pictures, missing, backwards, resumedAt, skewsMs, lateMs } = found;
+  const told = `${name}: ${pictures} pictures, ${missing} left out, ${backwards} back, again from ${resumedAt}`;
+  const played = lateMs.flat().length === 0 ? "" : `, sound played late by ${describeRanges(lateMs)}`;
+  return `${told}, beeps ${describeRanges(skewsMs)}${played}`;
+}
+
+function describeRanges(ofComings: readonly (readonly number[])[]): string {
+  return ofComings.map((all) => `${Math.min(...all)} to ${Math.max(...all)} ms (${all.length})`).join(", then ");
 }

@@ -15,12 +15,16 @@ const flags = [
   "--autoplay-policy=no-user-gesture-required",
 ];
 
-/** The system's own Chromium, without a window. */
-export function openBrowser(): Promise<Browser> {
+/**
+ * The system's own Chromium, without a window.
+ * @param eventLogs A folder where it writes what comes and goes by WebRTC, a file for each connection.
+ */
+export function openBrowser(eventLogs?: string): Promise<Browser> {
   const folders = (process.env.PATH ?? "").split(delimiter);
   const executablePath = folders.map((folder) => join(folder, "chromium")).find(existsSync);
   if (executablePath === undefined) throw new Error("no chromium is installed: apt-get install chromium");
-  return chromium.launch({ executablePath, args: flags, headless: true });
+  const args = eventLogs === undefined ? flags : [...flags, `--webrtc-event-logging=${eventLogs}`];
+  return chromium.launch({ executablePath, args, headless: true });
 }
 
 /** Resolves when the page's player has reached this state, as the page itself says. */

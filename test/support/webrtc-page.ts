@@ -1,14 +1,25 @@
 import type { Page } from "playwright-core";
 
-/** Plays a stream by WHEP in the page's one video. */
-export async function playWhep(page: Page, url: string): Promise<void> {
-  await page.evaluate(async (address) => {
+/**
+ * Plays a stream by WHEP in the page's one video.
+ * @param tap A worker's script, through whose `onrtctransform` the sound goes before it is decoded. Its worker stands in
+ *   the page as `tap`.
+ */
+export async function playWhep(page: Page, url: string, tap?: string): Promise<void> {
+  const given = [url, tap] as const;
+  await page.evaluate(async ([address, script]) => {
     const peer = new RTCPeerConnection();
     const video = document.querySelector("video") ?? document.body.appendChild(document.createElement("video"));
     Object.assign(video, { muted: true, autoplay: true, srcObject: new MediaStream() });
     peer.ontrack = ({ track }) => (video.srcObject as MediaStream).addTrack(track);
     peer.addTransceiver("video", { direction: "recvonly" });
-    peer.addTransceiver("audio", { direction: "recvonly" });
+    const { receiver } = peer.addTransceiver("audio", { direction: "recvonly" });
+    if (script !== undefined) {
+      const tap = new Worker(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
+      // Before there is an offer: what is set once the answer is there is passed by.
+      Object.assign(receiver, { transform: new RTCRtpScriptTransform(tap) });
+      Object.assign(window, { tap });
+    }
     await peer.setLocalDescription();
     const headers = { "content-type": "application/sdp" };
     const response = await fetch(address, { method: "POST", headers, body: peer.localDescription!.sdp });
@@ -16,7 +27,7 @@ export async function playWhep(page: Page, url: string): Promise<void> {
     if (response.status !== 201) throw new Error(`${response.status} ${sdp}`);
     await peer.setRemoteDescription({ type: "answer", sdp });
     Object.assign(window, { peer });
-  }, url);
+  }, given);
 }
 
 /** What a server says to an offer: where the session is, or why there is none. */

@@ -9,10 +9,12 @@ export interface Player {
   readonly seen: Sightings;
   /** It shows every picture that it got, however long that takes. */
   readonly isComplete: boolean;
-  /** It shows pictures as they come: its clock is the machine's, and what is lost is asked for anew. */
+  /** It shows pictures as they come, and what is lost is asked for anew. */
   readonly isLive: boolean;
   /** What it said of itself, last words last. */
   readonly words: readonly string[];
+  /** Brings what it showed and let hear to one clock, where that is not so from the beginning. */
+  settle(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -93,6 +95,7 @@ function decode(name: string, input: readonly string[], before: ChildProcess | u
     isComplete: true,
     isLive: false,
     words: complaints,
+    settle: async () => {},
     async stop() {
       isStopped = true;
       for (const child of children) child.kill("SIGKILL");

@@ -14,6 +14,11 @@ export interface Sound {
   readonly beepAtMs: number;
 }
 
+/** How much later than its picture a player lets sound be heard now, as it says itself. */
+export interface Apart {
+  readonly soundLateMs: number;
+}
+
 const FRAME_MS = 1_000 / shape.fps;
 /** Pictures around a beep tell when it should have come, where the player's clock did not stand meanwhile. */
 const AROUND_MS = 250;
@@ -23,13 +28,26 @@ const UNSTEADY_MS = 30;
 export class Sightings {
   readonly pictures: Sight[] = [];
   readonly beepsAtMs: number[] = [];
+  /** By the number of the newest picture, each. */
+  readonly apart: (Apart & { readonly number: number })[] = [];
   readonly #waiting = new Set<() => void>();
   #failure: Error | undefined;
+  #isSettled = false;
 
-  add(noted: Sight | Sound): void {
+  add(noted: Sight | Sound | Apart): void {
+    if (this.#isSettled) return;
     if ("beepAtMs" in noted) this.beepsAtMs.push(noted.beepAtMs);
+    else if ("soundLateMs" in noted) this.#addApart(noted);
     else this.pictures.push(noted);
     for (const look of this.#waiting) look();
+  }
+
+  /** Brings pictures and beeps, that each came with times of a clock of their own, to one. What comes later is left out. */
+  settle(pictureMs: (atMs: number) => number, soundMs: (atMs: number) => number): void {
+    this.#isSettled = true;
+    const pictures = this.pictures.splice(0);
+    this.pictures.push(...pictures.map((sight) => ({ ...sight, atMs: pictureMs(sight.atMs) })));
+    this.beepsAtMs.push(...this.beepsAtMs.splice(0).map(soundMs));
   }
 
   /** Nothing comes any more, and nobody wanted that. */
@@ -55,6 +73,11 @@ export class Sightings {
       look();
     });
   }
+
+  #addApart({ soundLateMs }: Apart): void {
+    const number = this.pictures.findLast((sight) => sight.number !== null)?.number;
+    if (number !== undefined && number !== null) this.apart.push({ soundLateMs, number });
+  }
 }
 
 export interface Judgement {
@@ -73,17 +96,22 @@ export interface Judgement {
   readonly wrongLight: number;
   /** How much later than its flash each beep came, of the publisher's first and second coming. */
   readonly skewsMs: readonly [first: readonly number[], second: readonly number[]];
+  /** How much later than pictures sound was played, of both comings, by the player's own word where it gives one. */
+  readonly lateMs: readonly [first: readonly number[], second: readonly number[]];
 }
 
 /** @param settledS Beeps of so many first seconds of either coming are left out. */
-export function judge({ pictures, beepsAtMs }: Pick<Sightings, "pictures" | "beepsAtMs">, settledS = 0): Judgement {
+export function judge(
+  { pictures, beepsAtMs, apart }: Pick<Sightings, "pictures" | "beepsAtMs" | "apart">,
+  settledS = 0,
+): Judgement {
   const read = pictures.filter((sight): sight is Sight & { number: number } => sight.number !== null);
   const steps = read.slice(1).map(({ number }, index) => number - read[index]!.number);
   const resumedAt = read.findIndex(({ number }) => number >= SECOND);
   const second = read[resumedAt];
-  const skews = beepsAtMs
-    .flatMap((atMs) => skewOf(atMs, read))
-    .filter(({ number }) => number % SECOND >= settledS * shape.fps);
+  const isSettled = ({ number }: { readonly number: number }) => number % SECOND >= settledS * shape.fps;
+  const skews = beepsAtMs.flatMap((atMs) => skewOf(atMs, read)).filter(isSettled);
+  const late = apart.filter(isSettled).map(({ number, soundLateMs }) => ({ number, skewMs: Math.round(soundLateMs) }));
   return {
     pictures: pictures.length,
     unread: pictures.length - read.length,
@@ -92,21 +120,28 @@ export function judge({ pictures, beepsAtMs }: Pick<Sightings, "pictures" | "bee
     missing: steps.filter((step) => step > 1 && step < SECOND / 2).reduce((sum, step) => sum + step - 1, 0),
     resumedAt: second === undefined ? undefined : second.number - SECOND,
     wrongLight: read.filter(({ number, isWhite }) => isWhite !== isFlash(number)).length,
-    skewsMs: [
-      skews.filter(({ number }) => number < SECOND).map(({ skewMs }) => skewMs),
-      skews.filter(({ number }) => number >= SECOND).map(({ skewMs }) => skewMs),
-    ],
+    skewsMs: byComing(skews),
+    lateMs: byComing(late),
   };
+}
+
+function byComing(
+  all: readonly { readonly number: number; readonly skewMs: number }[],
+): readonly [first: number[], second: number[]] {
+  return [
+    all.filter(({ number }) => number < SECOND).map(({ skewMs }) => skewMs),
+    all.filter(({ number }) => number >= SECOND).map(({ skewMs }) => skewMs),
+  ];
 }
 
 /** Where no steady pictures are around a beep, nobody can tell. */
 function skewOf(beepAtMs: number, pictures: readonly { number: number; atMs: number }[]) {
   const around = pictures.filter(({ atMs }) => Math.abs(atMs - beepAtMs) <= AROUND_MS);
   const [first, last] = [around[0], around.at(-1)];
-  if (first === undefined || last === undefined || first.atMs > beepAtMs || last.atMs < beepAtMs) return [];
+  if (first === undefined || last === undefined || first.atMs > beepAtMs || last.atMs <= beepAtMs) return [];
   const origins = around.map(({ number, atMs }) => atMs - number * FRAME_MS);
   const isSteady = Math.max(...origins) - Math.min(...origins) <= UNSTEADY_MS;
-  if (!isSteady || around.length < 4) return [];
+  if (!isSteady) return [];
   const origin = origins.sort((left, right) => left - right)[Math.floor(origins.length / 2)]!;
   return [{ number: first.number, skewMs: Math.round(sinceFlashMs((beepAtMs - origin) / FRAME_MS)) }];
 }
