@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { buyerOf, createSoon } from "../../scripts/network/demo.ts";
 import { createStream } from "../../sdk/client/actions/streams.ts";
@@ -6,6 +9,9 @@ import type { LadderRequest } from "../../sdk/protocol/job.ts";
 import { openBrowser, readPicture, whenPlayed } from "../support/browser.ts";
 import { TestNetwork } from "../support/e2e-network.ts";
 import { waitFor, whenListed, whenPlayable } from "../support/e2e-stream.ts";
+import { playInPage, whep } from "../support/interop/browser-players.ts";
+import { shape } from "../support/interop/pattern.ts";
+import { judge } from "../support/interop/sightings.ts";
 import { playWhep, publishWhip } from "../support/webrtc-page.ts";
 
 /** One rung of each family: WebRTC plays the first. */
@@ -13,25 +19,40 @@ const ladder: LadderRequest = [
   { name: "240p", codec: "h264", height: 240, videoBitrate: 500_000, audioBitrate: 64_000 },
   { name: "180p-vp9", codec: "vp9", height: 180, videoBitrate: 250_000, audioBitrate: 64_000 },
 ];
+/** Four flashes. */
+const LISTENED_S = 8;
+const LIMIT_MS = 80;
 
 describe("webrtc in a browser", function () {
   this.timeout(120_000);
+  let eventLogs: string;
   let network: TestNetwork;
   let browser: Browser;
   let pages: Page[] = [];
 
   before(async () => {
     network = await TestNetwork.start();
-    browser = await openBrowser();
+    eventLogs = await mkdtemp(join(tmpdir(), "leat-webrtc-"));
+    browser = await openBrowser(eventLogs);
   });
   after(async () => {
     await browser?.close();
     await network?.stop();
+    await rm(eventLogs, { recursive: true, force: true });
   });
   afterEach(async () => {
     await Promise.all(pages.map((page) => page.close()));
     pages = [];
   });
+
+  function publishFlashes() {
+    const { fps, flashEveryS } = shape;
+    return network.publish({
+      ladder: ladder.slice(0, 1),
+      inputs: [{ pattern: { width: 640, height: 360, fps, flashEveryS, durationS: 40 } }],
+      publish: { loop: true },
+    });
+  }
 
   async function open(): Promise<Page> {
     const page = await browser.newPage();
@@ -42,11 +63,7 @@ describe("webrtc in a browser", function () {
   }
 
   it("plays by WHEP what is published by RTMP, with sound where all rungs are H.264, counted with who watches files", async () => {
-    const stream = await network.publish({
-      ladder: ladder.slice(0, 1),
-      inputs: [{ pattern: { width: 640, height: 360, fps: 30, durationS: 20 } }],
-      publish: { loop: true },
-    });
+    const stream = await publishFlashes();
     const { primary } = await stream.playback(1);
     const page = await open();
     await playWhep(page, whepOf(primary.hls));
@@ -59,6 +76,20 @@ describe("webrtc in a browser", function () {
       viewers: number;
     };
     assert.ok(figures.servedBytes > 100_000 && figures.viewers >= 1, JSON.stringify(figures));
+  });
+
+  it("has a flash and its beep together, by what the browser gets, decodes and shows", async () => {
+    const { primary } = await (await publishFlashes()).playback(1);
+    const player = await playInPage(browser, `${network.clusterUrl}/healthz`, whep(whepOf(primary.hls), eventLogs));
+    await player.seen.whenShown("first", LISTENED_S);
+    await player.settle();
+    await player.stop();
+    const { wrongLight, skewsMs, lateMs } = judge(player.seen);
+    const [[skews], [late]] = [skewsMs, lateMs];
+    assert.equal(wrongLight, 0);
+    assert.ok(skews.length >= 2 && skews.every((skew) => Math.abs(skew) <= LIMIT_MS), `${skews}`);
+    // It says so of tracks alone that it plays by one clock. How near it comes to it is a matter of the machine.
+    assert.ok(late.length > 0);
   });
 
   it("publishes by WHIP through the front door: renditions come out, by files and by WHEP, and a goodbye ends the stream", async () => {
