@@ -3,7 +3,11 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { writePattern } from "@leat/transcoder/tools/media.ts";
 
-/** What every publisher of the matrix shows: each picture carries its number, and a flash and a beep come together. */
+/**
+ * What every publisher of the matrix shows: each picture carries its number, and a flash and a beep come together. It is
+ * encoded before it is published, since each program plays it from a file: the number is the media's clock, and there is
+ * no wall clock in it. How old pictures are when they are shown is measured by `scripts/benchmarks/latency.ts`.
+ */
 export const shape = { width: 320, height: 180, fps: 15, flashEveryS: 2, flashS: 0.1 } as const;
 /** Longer than any cell lasts on a slow machine. */
 const LONGEST_S = 150;
