@@ -149,7 +149,7 @@ export function register(program: Command): void {
     });
   acceptSettings(stream.command("rotate-key <stream>"))
     .description("make a new key to publish with; it is shown this once")
-    .option("--revoke-old", "end every other key of the stream: whoever publishes with one cannot come back", false)
+    .option("--revoke-old", "end every other key of the stream, and whoever publishes with one", false)
     .action(async (name: string, { revokeOld }: { readonly revokeOld: boolean }, command: Command) => {
       checkName(name);
       const { caller } = await openCaller(command, 1);

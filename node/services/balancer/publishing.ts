@@ -17,7 +17,7 @@ import type { PublishTickets } from "./publish-tickets.ts";
 import type { Pulls } from "./pulls.ts";
 import type { Refusals } from "./refusals.ts";
 import { planRenditions } from "./renditions.ts";
-import type { StreamBook } from "./stream-book.ts";
+import { NOBODY, type StreamBook } from "./stream-book.ts";
 import type { StreamHealth } from "./stream-health.ts";
 
 export interface PublishingParts {
@@ -85,6 +85,7 @@ export class Publishing {
     if (evidence.isGuilty(from)) throw new BalancerError({ code: "PUBLISH_NODE_WRONG", stream: id });
     const mayTake = (lease: LeaseRow) =>
       (isHolder && lease.node === from) ||
+      lease.node === NOBODY ||
       evidence.isGuilty(lease.node) ||
       this.#ageOf(lease) >= this.#options.leaseHoldMs;
     await this.#waitForLease(from, id, mayTake);

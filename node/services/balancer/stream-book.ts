@@ -1,6 +1,9 @@
-import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import { type Hex, zeroAddress } from "@leat/sdk/protocol/hex.ts";
 import { Mutex } from "../../kernel/mutex.ts";
 import type { LeaseRow, StreamRow, StreamStore } from "../../store/sql/stream-store.ts";
+
+/** Holds a lease that was taken away, until somebody publishes again. */
+export const NOBODY = zeroAddress;
 
 /** Streams that are not over, and their leases: in memory for speed, on disk before anybody is told. */
 export class StreamBook {
@@ -58,6 +61,12 @@ export class StreamBook {
   async putLease(lease: LeaseRow): Promise<void> {
     this.#leases.set(lease.stream, lease);
     await this.#store.putLease(lease);
+  }
+
+  /** Whoever publishes is to go on no more: it hears so when it renews, and who comes next gets the lease at once. */
+  async vacateLease(stream: Hex, nowMs: number): Promise<void> {
+    const lease = this.#leases.get(stream);
+    if (lease !== undefined) await this.putLease({ ...lease, node: NOBODY, lastFrameAtMs: nowMs });
   }
 
   async dropLease(stream: Hex): Promise<void> {

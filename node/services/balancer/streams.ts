@@ -227,7 +227,7 @@ export class Streams {
     return this.find(buyer, row.id);
   }
 
-  /** A second key beside the first; `revokeOld` ends the others. */
+  /** A second key beside the first; `revokeOld` ends the others, and with them whoever publishes. */
   async rotateKey(buyer: Address, name: string, revokeOld: boolean): Promise<RotatedKey> {
     const { streamStore, clock } = this.#components;
     const { id } = await this.find(buyer, name);
@@ -237,7 +237,11 @@ export class Streams {
       if (row.state === "ended" || row.endCode !== null) throw new BalancerError({ code: "STREAM_ENDED", stream: id });
       const streamKey = randomBytes(32).toString("base64url");
       await streamStore.addKey(id, hashKey(streamKey), clock.nowMs());
-      if (revokeOld) await streamStore.revokeKeys(id, hashKey(streamKey), clock.nowMs());
+      if (revokeOld) {
+        await streamStore.revokeKeys(id, hashKey(streamKey), clock.nowMs());
+        // A source that is fetched has no key.
+        if (row.pull === null) await this.#parts.streams.vacateLease(id, clock.nowMs());
+      }
       return { streamKey, srtUrls: this.#urls(row.ingestNodes, "srt", streamKey) };
     });
   }
