@@ -136,7 +136,7 @@ export class Publishing {
     const most = this.#mayHaveBegun(stream, last) ? last + 1 : Math.min(last + 1, told + 1);
     const nextSequence = Math.max(told, most);
     await this.#parts.streams.change(stream, { nextFrame: BigInt(frames), nextSequence });
-    if (isLost(row, clean)) await this.#parts.onPause(stream);
+    if (mayComeBack(row && { ...row, nextSequence }, clean)) await this.#parts.onPause(stream);
     else await this.#parts.onEnd(stream, row?.endCode ?? (clean ? "STREAM_ENDED" : "PUBLISHER_LOST"));
   }
 
@@ -193,7 +193,7 @@ export class Publishing {
       const patienceMs = this.#components.hub.nodes.has(lease.node) ? graceMs + DRAIN_MS : graceMs;
       if (this.#ageOf(lease) <= patienceMs) continue;
       const { stream } = lease;
-      if (isLost(await this.#parts.streams.find(stream), false)) await this.#parts.onPause(stream);
+      if (mayComeBack(await this.#parts.streams.find(stream), false)) await this.#parts.onPause(stream);
       else await this.#parts.onEnd(stream, "PUBLISHER_LOST");
     }
   }
@@ -385,7 +385,11 @@ export class Publishing {
   }
 }
 
-/** A publisher that does not come back ends its stream. A source that is fetched comes when it can, or is wanted. */
-function isLost(stream: StreamRow | undefined, clean: boolean): boolean {
-  return stream !== undefined && stream.pull !== null && stream.endCode === null && !clean;
+/**
+ * A publisher that does not come back ends its stream, unless nothing of it was ever published: it may have been set up
+ * wrong. A source that is fetched comes when it can, or is wanted.
+ */
+function mayComeBack(stream: StreamRow | undefined, clean: boolean): boolean {
+  if (stream === undefined || stream.endCode !== null) return false;
+  return stream.pull === null ? stream.nextSequence === 0 : !clean;
 }

@@ -180,7 +180,7 @@ describe("balancer", () => {
 
   it("ends a stream once, whoever says it at the same time", async () => {
     const live = await goLive();
-    const end = { stream: live.id, clean: true, lastSequence: null, frames: 0 };
+    const end = { stream: live.id, clean: true, lastSequence: 0, frames: 50 };
     await Promise.all([
       scene.market.hub.ask(live.ingest, "publish.end", end),
       scene.market.hub.ask(live.ingest, "publish.end", end),
@@ -204,6 +204,45 @@ describe("balancer", () => {
     assert.equal((await publish(scene.nodes[0], third)).stream, id);
     await scene.market.balancer.endStream(address, id);
     await assert.rejects(scene.market.balancer.rotateKey(address, id, false), codeOf("STREAM_ENDED"));
+  });
+
+  it("lets whoever publishes with a revoked key go on no more, and the next one in at once", async () => {
+    const { id, slug, streamKey } = await create();
+    const { address } = scene.nodes[3];
+    await publish(scene.nodes[0], streamKey);
+    const renewal = { stream: id, lastFrameAgeMs: 0, frames: 250, isOver: false, published: [] };
+    const renew = (at: number) => scene.market.hub.ask(scene.nodes[at]!, "publish.renew", { ...renewal, sequence: 4 });
+    await renew(0);
+    await scene.market.hub.ask(scene.nodes[0], "source.ready", { stream: id, source, partTargetMs: 250 });
+    const { streamKey: next } = await scene.market.balancer.rotateKey(address, id, true);
+    await assert.rejects(renew(0), codeOf("PUBLISH_LEASE_LOST"));
+    // Nobody is sent to where nothing comes in.
+    assert.deepEqual([(await scene.market.balancer.play(slug)).primary, edgesOf(id).length], [null, 0]);
+    const grant = await publish(scene.nodes[1], next);
+    assert.deepEqual([grant.startSequence, grant.discontinuity], [5, true]);
+    await renew(1);
+    const { streamKey: last } = await scene.market.balancer.rotateKey(address, id, true);
+    await scene.market.clock.advance(120_000);
+    await assert.rejects(publish(scene.nodes[1], last), codeOf("STREAM_ENDED"));
+  });
+
+  it("keeps a stream of which nothing was published when whoever tried is gone, and ends it else", async () => {
+    const { id, streamKey } = await create();
+    const state = async () => (await scene.market.balancer.views.stream(scene.nodes[3].address, id)).state;
+    const end = { stream: id, clean: false, lastSequence: null, frames: 0 };
+    for (const clean of [false, true]) {
+      await publish(scene.nodes[0], streamKey);
+      await scene.market.hub.ask(scene.nodes[0], "publish.end", { ...end, clean });
+      assert.equal(await state(), "created");
+    }
+    await publish(scene.nodes[0], streamKey);
+    scene.market.hub.leave(scene.nodes[0]);
+    await scene.market.clock.advance(120_000);
+    assert.equal(await state(), "created");
+    scene.market.hub.join(scene.nodes[0]);
+    await publish(scene.nodes[0], streamKey);
+    await scene.market.hub.ask(scene.nodes[0], "publish.end", { ...end, lastSequence: 0, frames: 50 });
+    assert.equal(await state(), "ended");
   });
 
   it("delays a takeover until the frames of a holder without session are old, then moves jobs to the new origin", async () => {
