@@ -30,17 +30,28 @@ export interface MadeSegment {
   readonly frames: readonly Frame[];
 }
 
-/** What one rung of a stream's ladder made of what was published. */
-export interface MadeRendition {
+/** What a rung of a stream's ladder is for its source. */
+export interface RungShape {
   readonly name: string;
   readonly codec: VideoCodec;
   readonly width: number;
   readonly height: number;
+}
+
+/** What one rung of a stream's ladder made of what was published. */
+export interface MadeRendition extends RungShape {
   readonly segments: readonly MadeSegment[];
 }
 
+export type PictureSize = Pick<RungShape, "width" | "height">;
+
 /** Where the media of a publisher goes that sends whole segments. */
 export interface SegmentSink extends PublishSink {
+  /**
+   * What the next segment would be made into, of these codecs, if its pictures are so large; none where nobody knows
+   * yet. May name more rungs than are made then, and never fewer.
+   */
+  foresee(picture: PictureSize, codecs: readonly VideoCodec[]): readonly RungShape[];
   /**
    * What came since the last call, which lasts so long and came all in one turn, is whole: its renditions are made
    * without waiting for what follows, which begins with a key frame. Resolves with those of these codecs, the same

@@ -1,4 +1,4 @@
-import type { MadeRendition, SegmentSink } from "@leat/node/media-io/publish-sink.ts";
+import type { MadeRendition, RungShape, SegmentSink } from "@leat/node/media-io/publish-sink.ts";
 import type { SourceConfig } from "@leat/sdk/protocol/frame.ts";
 import type { PublishedAudio, PublishedVideo } from "@leat/sdk/protocol/published.ts";
 
@@ -43,6 +43,11 @@ export class RecorderSink implements SegmentSink {
   audio(sample: PublishedAudio) {
     this.audios.push(sample);
     this.#tell();
+  }
+  /** What it says that is made. */
+  foreseen: readonly RungShape[] = [];
+  foresee() {
+    return this.foreseen;
   }
   endSegment(durationMs: number) {
     this.segmentsMs.push(durationMs);

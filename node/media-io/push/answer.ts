@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { TsMuxer, type TsSample } from "@leat/transcoder/mpegts/muxer.ts";
-import type { MadeRendition } from "../publish-sink.ts";
+import type { MadeRendition, RungShape } from "../publish-sink.ts";
 import { PushError } from "./errors.ts";
 import type { PushedMedia } from "./pushed-media.ts";
 import type { WantedProfile } from "./transcode-configuration.ts";
@@ -12,14 +12,14 @@ export interface PushAnswer {
   readonly body: Buffer;
 }
 
-export interface NamedRendition {
+export interface NamedRendition<R extends RungShape = MadeRendition> {
   readonly name: string;
-  readonly rendition: MadeRendition;
+  readonly rendition: R;
 }
 
-export interface ChoiceParts {
-  readonly media: PushedMedia;
-  readonly renditions: readonly MadeRendition[];
+export interface ChoiceParts<R extends RungShape> {
+  readonly media: Pick<PushedMedia, "picture">;
+  readonly renditions: readonly R[];
   readonly profiles: readonly WantedProfile[] | undefined;
 }
 
@@ -61,7 +61,11 @@ export async function writeAnswer(number: number, { media, chosen, hold }: Answe
  * short side; one larger than the source is as large as the source, as in every ladder.
  * @throws PUSH_PROFILE_UNSOLD, PUSH_RENDITIONS_NONE
  */
-export function chooseRenditions({ media: { picture }, renditions, profiles }: ChoiceParts): NamedRendition[] {
+export function chooseRenditions<R extends RungShape>({
+  media: { picture },
+  renditions,
+  profiles,
+}: ChoiceParts<R>): NamedRendition<R>[] {
   if (picture === undefined || profiles?.length === 0) return [];
   if (renditions.length === 0) throw new PushError({ code: "PUSH_RENDITIONS_NONE" });
   if (profiles === undefined) return renditions.map((rendition) => ({ name: rendition.name, rendition }));

@@ -47,7 +47,10 @@ const ownMeanings: Readonly<Record<Exclude<PushCode, "PUSH_UPLOAD_CUT" | "PUSH_I
   PUSH_SEGMENT_LATE: [422, "later segments were taken already"],
   PUSH_SEGMENT_CHANGED: [422, "another segment of this number was taken already"],
   PUSH_PROFILE_UNSOLD: [422, "the stream's ladder has no rung like one of the profiles: make a stream that has"],
-  PUSH_RENDITIONS_NONE: [422, "no rung of the stream's ladder goes into a transport stream: make a stream with H.264"],
+  PUSH_RENDITIONS_NONE: [
+    422,
+    "the segment is taken, and no rung of the ladder goes into a transport stream: make a stream with H.264",
+  ],
   PUSH_RENDITIONS_LATE: [
     503,
     "the segment is taken, and its renditions are not made in time: send the same segment again under its number",

@@ -10,7 +10,7 @@ import { PushError } from "./errors.ts";
 import { HeldBytes } from "./held-bytes.ts";
 import { KeysAsked } from "./keys-asked.ts";
 import type { PushOptions } from "./options.ts";
-import { PushSession } from "./push-session.ts";
+import { type PushJudge, PushSession } from "./push-session.ts";
 import type { PushedMedia } from "./pushed-media.ts";
 import type { TakenSegment } from "./taken-segments.ts";
 import { UploadReader } from "./upload-reader.ts";
@@ -29,6 +29,8 @@ export interface PushRequest {
   readonly number: number;
   readonly address: string;
   readonly body: AsyncIterable<Uint8Array>;
+  /** Asked before the segment is taken, where it is known what it would be made into. */
+  readonly judge: PushJudge;
   /** The client left. */
   readonly gone: AbortSignal;
 }
@@ -113,12 +115,12 @@ export class PushService implements Startable {
    * Takes the segment, and gives what was made of it; a client that is gone waits for nothing.
    * @throws PushError, and whatever `authorize` or the stream's sink says
    */
-  async push({ key, number, address, body, gone }: PushRequest): Promise<PushedSegment> {
+  async push({ key, number, address, body, judge, gone }: PushRequest): Promise<PushedSegment> {
     if (this.#stopped) throw new PushError({ code: "PUSH_STOPPED" });
     const session = await this.#find(key, address);
     let taken: TakenSegment;
     try {
-      taken = await this.#uploads.use(body, (upload) => session.push(number, upload));
+      taken = await this.#uploads.use(body, (upload) => session.push(number, upload, judge));
     } catch (error) {
       // A publisher that sent nothing of use must not keep others away.
       if (session.isEmpty && session.idleSinceMs !== undefined) session.end(error);

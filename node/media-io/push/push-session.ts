@@ -4,10 +4,10 @@ import { type DemuxedItem, MAX_CONFIG_CHANGES } from "@leat/sdk/protocol/publish
 import { TsClock } from "@leat/transcoder/mpegts/ts-clock.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { placeTags } from "../place-tags.ts";
-import { passItems, type SegmentSink } from "../publish-sink.ts";
+import { passItems, type RungShape, type SegmentSink } from "../publish-sink.ts";
 import { PushError } from "./errors.ts";
 import type { PushOptions } from "./options.ts";
-import { describeMedia } from "./pushed-media.ts";
+import { describeMedia, type PushedMedia } from "./pushed-media.ts";
 import { readSegment } from "./segment-reader.ts";
 import { type SegmentName, type TakenSegment, TakenSegments } from "./taken-segments.ts";
 
@@ -16,6 +16,9 @@ export interface Upload {
   /** SHA-256, as hex. */
   readonly digest: string;
 }
+
+/** Throws where what the segment would be made into is not what its client asks for. */
+export type PushJudge = (media: PushedMedia, rungs: readonly RungShape[]) => void;
 
 export interface PushSessionParts {
   readonly sink: SegmentSink;
@@ -70,8 +73,11 @@ export class PushSession {
     return this.#taken.newest === undefined;
   }
 
-  /** Takes what `upload` gives in its turn. Resolves when it is handed on. @throws PushError, and what ended the stream */
-  async push(number: number, upload: () => Promise<Upload>): Promise<TakenSegment> {
+  /**
+   * Takes what `upload` gives in its turn, where `judge` has nothing against it. Resolves when it is handed on.
+   * @throws PushError, and what ended the stream
+   */
+  async push(number: number, upload: () => Promise<Upload>, judge: PushJudge = () => {}): Promise<TakenSegment> {
     this.#assertOpen();
     if (this.#hands.size >= MAX_IN_HAND) throw new PushError({ code: "PUSH_SEGMENTS_WAITING", limit: MAX_IN_HAND });
     const hand = { number };
@@ -81,7 +87,7 @@ export class PushSession {
       await this.#takeTurn(hand);
       try {
         this.#assertOpen();
-        return await this.#take({ number, digest }, bytes);
+        return await this.#take({ number, digest }, bytes, judge);
       } finally {
         this.#isTaking = false;
       }
@@ -143,15 +149,18 @@ export class PushSession {
     this.#changed = Promise.withResolvers<void>();
   }
 
-  async #take(segment: SegmentName, bytes: Uint8Array): Promise<TakenSegment> {
+  async #take(segment: SegmentName, bytes: Uint8Array, judge: PushJudge): Promise<TakenSegment> {
     const known = this.#taken.find(segment, this.#parts.clock.nowMs());
     if (known !== undefined) return known;
     const clock = this.#clock.fork();
     const items = await readSegment(bytes, clock, this.#options.maxSegmentMs);
-    this.#countConfigs(items);
-    this.#assertOpen();
     const { sink } = this.#parts;
     const media = describeMedia(items);
+    // Before anything is paid for.
+    const foreseen = media.picture === undefined ? [] : sink.foresee(media.picture, tsCodecs);
+    if (foreseen.length > 0) judge(media, foreseen);
+    this.#countConfigs(items);
+    this.#assertOpen();
     let made: TakenSegment["made"];
     try {
       await passItems(sink, placeTags(items));

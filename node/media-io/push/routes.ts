@@ -1,9 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { answerRefusals } from "../http-refusals.ts";
+import type { RungShape } from "../publish-sink.ts";
 import { chooseRenditions, writeAnswer } from "./answer.ts";
 import { PushError, pushMeanings } from "./errors.ts";
 import type { PushOptions } from "./options.ts";
 import type { PushService } from "./push-service.ts";
+import type { PushedMedia } from "./pushed-media.ts";
 import { parseTranscodeConfiguration } from "./transcode-configuration.ts";
 
 export interface PushRoutesParts {
@@ -62,11 +64,13 @@ export async function pushRoutes(app: FastifyInstance, { service, options }: Pus
       closed.abort();
       if (!reply.raw.writableFinished) gone.abort();
     });
-    const pushed = await service.push({ key, number: Number(number), address, body, gone: gone.signal });
-    reply.header("cache-control", "no-store").code(200);
     const wantsAnswer = /\bmultipart\/mixed\b/i.test(headers.accept ?? "");
     // A client that names profiles hears of one that nobody sells, also where it fetches the renditions elsewhere.
-    const chosen = wantsAnswer || profiles !== undefined ? chooseRenditions({ ...pushed, profiles }) : [];
+    const choose = <R extends RungShape>(media: PushedMedia, renditions: readonly R[]) =>
+      wantsAnswer || profiles !== undefined ? chooseRenditions({ media, renditions, profiles }) : [];
+    const pushed = await service.push({ key, number: Number(number), address, body, judge: choose, gone: gone.signal });
+    reply.header("cache-control", "no-store").code(200);
+    const chosen = choose(pushed.media, pushed.renditions);
     if (!wantsAnswer) return reply.send();
     const hold = (bytes: number) => pushed.holdAnswer(bytes, closed.signal, () => reply.raw.destroy());
     const answer = await writeAnswer(Number(number), { media: pushed.media, chosen, hold });

@@ -2,11 +2,14 @@ import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import { TARGET_DURATION_S } from "@leat/node/media/boundaries.ts";
 import { FrameRelay, type LiveFrames } from "@leat/node/media/live-frames.ts";
 import { partTargetOf } from "@leat/node/media/part-target.ts";
+import type { PictureSize, RungShape } from "@leat/node/media-io/publish-sink.ts";
 import type { DescriptionMessage, MediaConnection, SubscribeMessage } from "@leat/node/wire/media/message.ts";
 import type { PublishGrant } from "@leat/node/wire/session/messages.ts";
 import type { Boundary } from "@leat/sdk/protocol/frame.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { type RenditionInfo, SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
+import { TranscodeError } from "@leat/transcoder/errors.ts";
+import { resolveLadder } from "@leat/transcoder/ladder.ts";
 import { type EdgeSource, serveEdge } from "../jobs/edge-link.ts";
 import type { AssignedJob } from "../jobs/job-desk.ts";
 import type { Work } from "../jobs/receipt-book.ts";
@@ -180,6 +183,21 @@ export class Origin {
     await this.#ready.promise;
     if (this.#stopped !== undefined) throw this.#stopped;
     return this.#renditions;
+  }
+
+  /** What pictures of this size would become; none where that is not known. The source itself is not made. */
+  foresee({ width, height }: PictureSize): readonly RungShape[] {
+    if (this.#renditions.length > 0) return this.#renditions.filter(isMade);
+    const { ladder, partTargetMs } = this.#grant;
+    // What came before was planned for its own size, and only the balancer knows for which.
+    if (this.sequence !== null || partTargetMs !== undefined) return [];
+    try {
+      // Without a frame rate no rung is the twin of another that would not be one with it.
+      return resolveLadder(ladder, { width, height }).rungs;
+    } catch (error) {
+      if (error instanceof TranscodeError) return [];
+      throw error;
+    }
   }
 
   /** What came so far is whole segments. Gives the pictures of each that began with `from` or later, by number. */
@@ -398,4 +416,10 @@ export class Origin {
     await waitForEdges(this.#edges, clock, this.#limits.edgeDrainMs, signal);
     this.#over.resolve({ code: undefined });
   }
+}
+
+/** Of the ladder: not the source itself, and no sound. */
+function isMade(info: RenditionInfo): info is RenditionInfo & RungShape {
+  const { kind, rung, width, height } = info;
+  return kind === "video" && rung !== SOURCE_RUNG && width !== undefined && height !== undefined;
 }

@@ -1,5 +1,5 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
-import type { MadeRendition, SegmentSink } from "@leat/node/media-io/publish-sink.ts";
+import type { MadeRendition, PictureSize, RungShape, SegmentSink } from "@leat/node/media-io/publish-sink.ts";
 import type { SourceConfig, VideoCodec } from "@leat/sdk/protocol/frame.ts";
 import type { PublishedAudio, PublishedCue, PublishedTag, PublishedVideo } from "@leat/sdk/protocol/published.ts";
 import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
@@ -55,6 +55,10 @@ export class Publisher implements SegmentSink {
   tag({ atMs, tag }: PublishedTag): void {
     this.#assertCurrent();
     this.#origin.source.addTag(atMs, tag);
+  }
+
+  foresee(picture: PictureSize, codecs: readonly VideoCodec[]): readonly RungShape[] {
+    return this.#origin.foresee(picture).filter(({ codec }) => codecs.includes(codec));
   }
 
   async endSegment(durationMs: number, codecs: readonly VideoCodec[]): Promise<readonly MadeRendition[]> {

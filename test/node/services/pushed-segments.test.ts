@@ -147,6 +147,29 @@ describe("segments pushed to an origin", function () {
     assert.deepEqual([plain.status, await plain.text()], [200, ""]);
   });
 
+  it("are not taken, the first of them neither, where a profile is asked for that the ladder lacks", async () => {
+    const origin = await startNode();
+    server = await PushServer.start((key, info) => origin.ingest.authorize(key, info));
+    const ask = (number: number, width: number, height: number) => {
+      const profiles = [{ name: "wanted", width, height }];
+      return push(number, { "livepeer-transcode-configuration": JSON.stringify({ profiles }) });
+    };
+    const refused = async (response: Response) => [response.status, await codeOf(response)];
+    assert.deepEqual(await refused(await ask(0, 192, 144)), [422, "PUSH_PROFILE_UNSOLD"]);
+    assert.equal(origin.ingest.positionOf(balancer.stream), null);
+    assert.equal(balancer.of("source.ready").length, 0);
+    // Nobody transcodes here.
+    const taken = ask(0, 160, 120);
+    await balancer.until(() => {
+      const ready = balancer.told.findIndex(({ method }) => method === "source.ready");
+      return ready >= 0 && balancer.told.slice(ready).filter(({ method }) => method === "publish.renew").length >= 2;
+    });
+    assert.deepEqual(await refused(await ask(1, 192, 144)), [422, "PUSH_PROFILE_UNSOLD"]);
+    assert.equal(origin.ingest.positionOf(balancer.stream), 0);
+    await server.service.stop();
+    assert.equal((await taken).status, 503);
+  });
+
   it("are answered whole where the source's own rung leaves out what follows a forced boundary", async () => {
     balancer = new FakeBalancer(ladder, { passthrough: true });
     const [origin, transcoder] = [await startNode(), await startNode()];

@@ -149,6 +149,24 @@ describe("segments pushed by HTTP, in bounds", () => {
     assert.equal((await made.push(`/live/${KEY}/0.ts`, on.segments[0]!)).status, 200, "who names nothing");
   });
 
+  it("are not taken where it is known that a profile is not sold, and are once they name another", async () => {
+    const made = await start();
+    const { segments: _, ...rung } = renditionOf(on.segments[0]!);
+    on.sink.make = async () => [renditionOf(on.segments[0]!)];
+    const push = (number: number, profile: object) => {
+      const named = { "livepeer-transcode-configuration": JSON.stringify({ profiles: [profile] }) };
+      return made.push(`/live/${KEY}/${number}.ts`, on.segments[number]!, named);
+    };
+    const tiny = { name: "tiny", width: 0, height: 8 };
+    on.sink.foreseen = [rung];
+    assert.deepEqual(await refusal(await push(0, tiny)), [422, "PUSH_PROFILE_UNSOLD"]);
+    assert.deepEqual([on.sink.configs.length, on.sink.videos.length, on.sink.segmentsMs.length], [0, 0, 0]);
+    assert.equal((await push(0, { ...rung })).status, 200, "the same segment");
+    assert.deepEqual(await refusal(await push(1, tiny)), [422, "PUSH_PROFILE_UNSOLD"]);
+    assert.deepEqual([on.sink.videos.length, on.sink.segmentsMs.length], [25, 1]);
+    assert.equal((await made.push(`/live/${KEY}/2.ts`, on.segments[2]!)).status, 200, "who names nothing");
+  });
+
   it("whose answers are not read hold what others may, and for so long as an upload may take", async () => {
     const clock = new ManualClock();
     const made = await start({ uploadMs: 20_000, maxHeldBytes: 20_000_000 }, { clock });

@@ -24,6 +24,7 @@ function echoSink(): SegmentSink {
     },
     audio() {},
     end() {},
+    foresee: () => [],
     endSegment(): Promise<readonly MadeRendition[]> {
       const segments = [{ config: config!, frames }];
       frames = [];
