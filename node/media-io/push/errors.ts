@@ -35,7 +35,7 @@ export type PushCode = PushError["detail"]["code"];
  * helps is 422.
  */
 const ownMeanings: Readonly<Record<Exclude<PushCode, "PUSH_UPLOAD_CUT" | "PUSH_IDLE">, Meanings[string]>> = {
-  PUSH_NAME_INVALID: [400, "a segment is at /live/STREAM/NUMBER.ts"],
+  PUSH_NAME_INVALID: [400, "a segment is at /live/KEY/NUMBER.ts"],
   PUSH_KEY_INVALID: [403, "a stream key has up to 256 letters"],
   PUSH_HEADER_INVALID: [400, "Content-Duration is in milliseconds, Content-Resolution is WIDTHxHEIGHT"],
   PUSH_CONFIGURATION_INVALID: [400, "Livepeer-Transcode-Configuration cannot be read"],
