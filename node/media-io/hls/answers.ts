@@ -8,7 +8,7 @@ const messages: Readonly<Record<MissingCode | RefusedCode, string>> = {
   HLS_RENDITION_UNKNOWN: "the stream has no such rendition",
   HLS_FILE_UNKNOWN: "no such file, or not any more",
   HLS_NOT_READY: "the stream has not begun; ask again in a second",
-  HLS_DIRECTIVE_INVALID: "_HLS_msn is a segment number, _HLS_part stands beside it, _HLS_skip is YES or v2",
+  HLS_DIRECTIVE_INVALID: "_HLS_msn is a segment number, _HLS_part stands beside it, _HLS_skip is YES or v2, each once",
   HLS_RELOAD_TOO_FAR: "_HLS_msn is more than two segments ahead",
 };
 

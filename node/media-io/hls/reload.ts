@@ -17,12 +17,15 @@ export interface Reload {
 export const LONGEST_WAIT_MS = 6_000;
 /** The standard lets a player ask for two segments more than there are. */
 const FURTHEST_AHEAD = 2;
+const directives = ["_HLS_msn", "_HLS_part", "_HLS_skip"];
 const count = /^\d{1,15}$/;
 
 /** Undefined for directives that mean nothing. Others that may come later are let through, as the standard wants. */
 export function readReload(url: string): Reload | undefined {
   const query = new URLSearchParams(url.split("?")[1] ?? "");
-  const [sequence, part, skip] = ["_HLS_msn", "_HLS_part", "_HLS_skip"].map((name) => query.get(name));
+  // Which of two is meant nobody knows, a cache in front neither.
+  if (directives.some((name) => query.getAll(name).length > 1)) return undefined;
+  const [sequence, part, skip] = directives.map((name) => query.get(name));
   const isWhole = [sequence, part].every((value) => value == null || count.test(value));
   if (!isWhole || (part != null && sequence == null)) return undefined;
   if (skip != null && skip !== "YES" && skip !== "v2") return undefined;

@@ -210,7 +210,9 @@ describe("hls routes", () => {
     assert.ok(total(1, 3) < size / 2);
   });
 
-  for (const query of ["_HLS_msn=x", "_HLS_part=0", "_HLS_msn=-1", "_HLS_skip=NO", "_HLS_msn=1&_HLS_part=1.5"]) {
+  const meaningless = ["_HLS_msn=x", "_HLS_part=0", "_HLS_msn=-1", "_HLS_skip=NO", "_HLS_msn=1&_HLS_part=1.5"];
+  const twice = ["_HLS_msn=1&_HLS_msn=2", "_HLS_msn=1&_HLS_part=0&_HLS_part=0", "_HLS_skip=YES&_HLS_skip=v2"];
+  for (const query of [...meaningless, ...twice]) {
     it(`refuses the directives ${query}`, async () => {
       const answer = await app.inject({ url: `/live/stream-slug/240p/index.m3u8?${query}` });
       assert.deepEqual([answer.statusCode, answer.json().error.code], [400, "HLS_DIRECTIVE_INVALID"]);
