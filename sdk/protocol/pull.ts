@@ -31,5 +31,4 @@ export const pullGivenBack: ReadonlySet<string> = new Set([
   "PULL_NOT_YOURS",
   "STREAM_ENDED",
   "STREAM_UNKNOWN",
-  "INGEST_STREAM_ENDED",
 ]);

@@ -89,7 +89,6 @@ export const pushMeanings: Meanings = {
   ...ownMeanings,
   // As a gateway refuses what its webhook refuses.
   STREAM_KEY_UNKNOWN: [403, "nobody has this stream key: take the stream's own, or have its owner make another"],
-  INGEST_STREAM_ENDED: [410, "the stream has ended: make another"],
   INGEST_RENDITIONS_SHORT: [422, "the segment is taken and its renditions could not be made whole"],
   INGEST_LEASE_LOST: [503, "the stream was taken from this node; try again"],
 };

@@ -3,7 +3,7 @@ import { CodedError } from "@leat/sdk/base/errors.ts";
 /** Codes of an origin; those that a peer is told are public. */
 export class IngestError extends CodedError<
   | { code: "INGEST_STREAM_NOT_READY" }
-  | { code: "INGEST_STREAM_ENDED" }
+  | { code: "STREAM_ENDED" }
   | { code: "INGEST_STREAM_PUBLISHED" }
   | { code: "INGEST_LEASE_LOST"; reason: string }
   | { code: "INGEST_STOPPED" }

@@ -149,7 +149,7 @@ export class Origin {
 
   /** Why a publisher may send nothing more. */
   get stopped(): IngestError | undefined {
-    return this.#stopped ?? (this.#ending ? new IngestError({ code: "INGEST_STREAM_ENDED" }) : undefined);
+    return this.#stopped ?? (this.#ending ? new IngestError({ code: "STREAM_ENDED" }) : undefined);
   }
 
   /** The newest segment begun; null before the first. */

@@ -73,7 +73,7 @@ export class Publisher implements SegmentSink {
   end({ clean }: { readonly clean: boolean }): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#left.abort(new IngestError({ code: "INGEST_STREAM_ENDED" }));
+    this.#left.abort(new IngestError({ code: "STREAM_ENDED" }));
     this.#onEnd();
     if (!this.#replaced) this.#origin.left(clean);
   }
@@ -89,7 +89,7 @@ export class Publisher implements SegmentSink {
     const over = AbortSignal.any([this.#left.signal, origin.signal]);
     const close = () => {
       const { reason } = this.#left.signal;
-      segments.close(origin.stopped ?? reason ?? new IngestError({ code: "INGEST_STREAM_ENDED" }));
+      segments.close(origin.stopped ?? reason ?? new IngestError({ code: "STREAM_ENDED" }));
     };
     if (over.aborted) close();
     else over.addEventListener("abort", close, { once: true });

@@ -170,6 +170,19 @@ describe("segments pushed to an origin", function () {
     assert.equal((await taken).status, 503);
   });
 
+  it("of a stream that its owner ended are refused as those of one that ended long ago", async () => {
+    const origin = await startNode();
+    server = await PushServer.start((key, info) => origin.ingest.authorize(key, info));
+    // Nobody transcodes here.
+    const taken = push(0);
+    await balancer.until(() => balancer.of("source.ready").length === 1);
+    await origin.ingest.end(origin.desk.runningJobs()[0]!.job, 1, "STREAM_ENDED");
+    const ended = await push(1);
+    assert.deepEqual([ended.status, await codeOf(ended)], [410, "STREAM_ENDED"]);
+    const first = await taken;
+    assert.deepEqual([first.status, await codeOf(first)], [410, "STREAM_ENDED"]);
+  });
+
   it("are answered whole where the source's own rung leaves out what follows a forced boundary", async () => {
     balancer = new FakeBalancer(ladder, { passthrough: true });
     const [origin, transcoder] = [await startNode(), await startNode()];

@@ -334,7 +334,7 @@ describe("pulled streams at the balancer", () => {
     it("go to nobody else while they end", async () => {
       const { id, node, other } = await live();
       await scene.market.balancer.endStream(scene.nodes[3].address, id);
-      await ask(node, "pull.state", { stream: id, code: "INGEST_STREAM_ENDED" });
+      await ask(node, "pull.state", { stream: id, code: "STREAM_ENDED" });
       await pass(5);
       assert.deepEqual([begun(node).length, begun(other).length, (await row(id)).state], [1, 0, "live"]);
     });
