@@ -55,7 +55,7 @@ export function renderStream(
   tokens: readonly NamedToken[],
   orders: ReadonlyMap<Hex, DrawnOrder> = new Map(),
 ): string {
-  const { slug, state, frames, segments, pull, targets, health, endCode, refusals } = stream;
+  const { slug, state, frames, segments, pull, health, endCode, refusals } = stream;
   // Exact amounts are of whole tokens, also of one that this network does not name.
   const token = findToken(tokens, stream.token)?.name ?? `whole tokens of ${stream.token}`;
   const all = jobs.flatMap(({ part, attempts: ofPart }) => ofPart.map((attempt) => ({ part, attempt })));
@@ -79,7 +79,7 @@ export function renderStream(
       ? []
       : [`pulled from ${pull.url}${pull.code === null ? "" : `, of which nothing comes: ${pull.code}`}`]),
     ...(health === null ? [] : [describeHealth(health)]),
-    ...targets.map(({ name, url, code }) => `sent on to ${name} at ${url}${code === null ? "" : `, not now: ${code}`}`),
+    ...describeTargets(stream),
     ...(attempts.length === 0
       ? ["nobody works for it"]
       : [
@@ -95,6 +95,17 @@ export function renderStream(
     describeCost(sumCost(jobs), token),
     ...renderChannels(channels, tokens),
   ].join("\n\n");
+}
+
+/** Where it is sent on to; of a stream that has ended, where it was. */
+function describeTargets({ targets, state, frames }: ShownStream): string[] {
+  const isOver = state === "ended";
+  // Nothing was sent of what never came.
+  if (isOver && frames === "0") return [];
+  const [sent, not] = isOver ? ["was sent on", "not in the end"] : ["sent on", "not now"];
+  return targets.map(
+    ({ name, url, code }) => `${sent} to ${name} at ${url}${code === null ? "" : `, ${not}: ${code}`}`,
+  );
 }
 
 /** What the column "why" says, each code once. */

@@ -156,6 +156,11 @@ describe("report of a stream", () => {
     const sentOn = renderStream({ ...stream, targets }, [], [], [usdc]);
     assert.match(sentOn, /sent on to one at rtmp:\/\/live.example\/\*\*\*\n/);
     assert.match(sentOn, /sent on to two at .*, not now: RESTREAM_LOST/);
+    const over = { ...stream, targets, state: "ended", endCode: "STREAM_ENDED" } as const;
+    const ended = renderStream(over, [], [], [usdc]);
+    assert.match(ended, /^was sent on to one at rtmp:\/\/live.example\/\*\*\*$/m);
+    assert.match(ended, /^was sent on to two at .*, not in the end: RESTREAM_LOST$/m);
+    assert.doesNotMatch(renderStream({ ...over, frames: "0" }, [], [], [usdc]), /sent on/, "nothing came");
     const lost = renderStream({ ...stream, pull: { ...pull, code: "PULL_IDLE" } }, [], [], [usdc]);
     assert.match(lost, /live.ts, of which nothing comes: PULL_IDLE$/m);
   });
