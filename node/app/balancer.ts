@@ -104,6 +104,7 @@ export async function addBalancer(foundation: Foundation): Promise<() => Promise
       selectionStore: new SelectionStore(sql),
       evidence: addEvidence(foundation),
       access: foundation.access,
+      judgeOwner: foundation.judgeOwner,
       news: webhooks,
       statements,
       signer,

@@ -18,6 +18,7 @@ import type { NamedPart } from "../kernel/lifecycle.ts";
 import { createLogger } from "../kernel/logger.ts";
 import { createMetrics, type Metrics } from "../kernel/metrics.ts";
 import type { PlaybackCode } from "../media-io/access/errors.ts";
+import type { JudgeOwner } from "../media-io/access/policy.ts";
 import { RefusalBook } from "../media-io/access/refusals.ts";
 import { PolicyAccess, type ViewerAccess } from "../media-io/access/viewer-access.ts";
 import { WebhookAsker } from "../media-io/access/webhook.ts";
@@ -46,6 +47,8 @@ export interface Foundation {
   readonly http: FastifyInstance;
   /** Who may watch, for a node that tells viewers where a stream plays, or plays it. */
   readonly access: ViewerAccess;
+  /** Whether owners of streams can be asked at an address. */
+  readonly judgeOwner: JudgeOwner;
   /** Whom it turned away. */
   readonly refusals: RefusalBook;
   /** Conditions of `/readyz`; roles add theirs. */
@@ -109,6 +112,7 @@ export async function lay(config: NodeConfig): Promise<Foundation> {
     sender,
     http,
     access: new PolicyAccess({ owners, clock, metrics, onRefused }),
+    judgeOwner: (url) => owners.judge(url),
     refusals,
     readiness,
     httpUrl: config.node.httpUrl || `http://${config.http.host}:${config.http.port}`,

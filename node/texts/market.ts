@@ -121,6 +121,14 @@ export const marketTexts = {
   PLAYBACK_KEY_TWICE: { todo: "give each a kid of its own" },
   PLAYBACK_KEY_ALGORITHM_WRONG: saidByThrower,
   PLAYBACK_WEBHOOK_URL_INVALID: saidByThrower,
+  PLAYBACK_WEBHOOK_SCHEME_REFUSED: {
+    happened: "nobody is asked about viewers by {scheme}",
+    todo: "give an https address, or have the cluster set access.allowPrivateWebhooks for a network of one's own",
+  },
+  PLAYBACK_WEBHOOK_ADDRESS_REFUSED: {
+    happened: "{host} is in a private network, on a node's own machine, or nobody's address: no viewer would get in",
+    todo: "give one that anybody on the internet can reach, or have the cluster set access.allowPrivateWebhooks",
+  },
   PLAYBACK_TOKEN_MISSING: {
     happened: "the stream is not public",
     todo: "ask its owner for a token and add ?token=TOKEN to the address",

@@ -6,6 +6,7 @@ import type { Clock } from "../../node/kernel/clock.ts";
 import { nativeStatements } from "../../node/kernel/secp.ts";
 import { PlaybackError } from "../../node/media-io/access/errors.ts";
 import { type OwnerAsker, PolicyAccess, type ViewerAccess } from "../../node/media-io/access/viewer-access.ts";
+import { accessOptions, WebhookAsker } from "../../node/media-io/access/webhook.ts";
 import { BalancerService } from "../../node/services/balancer/balancer-service.ts";
 import { type BalancerOptions, balancerOptions } from "../../node/services/balancer/options.ts";
 import type { BalancerComponents } from "../../node/services/balancer/ports.ts";
@@ -269,6 +270,7 @@ export function balancerComponents(
     selectionStore: new SelectionStore(database),
     evidence: { keep: async () => false, isGuilty: () => false },
     access: new PolicyAccess({ owners: nobodyToAsk, clock, metrics: silentMetrics }),
+    judgeOwner: (url) => new WebhookAsker({ clock, logger: silentLogger }, defaultsOf(accessOptions)).judge(url),
     news: { tell: async (item) => parts.tell?.(item) },
     statements: nativeStatements,
     signer: nativeStatements.createSigner(new Uint8Array(32).fill(200)),

@@ -13,12 +13,17 @@ export class PolicyError extends CodedError<
   | { code: "PLAYBACK_KEY_INVALID" | "PLAYBACK_KEY_PRIVATE" | "PLAYBACK_KEY_TWICE"; kid: string }
   | { code: "PLAYBACK_KEY_ALGORITHM_WRONG"; kid: string; wanted: string }
   | { code: "PLAYBACK_WEBHOOK_URL_INVALID" }
+  | { code: "PLAYBACK_WEBHOOK_SCHEME_REFUSED"; scheme: string }
+  | { code: "PLAYBACK_WEBHOOK_ADDRESS_REFUSED"; host: string }
 > {}
 
 const curves = { ES256: "P-256", EdDSA: "Ed25519" } as const;
 
+/** Refuses an owner's server that no viewer could ever be asked about at. @throws PolicyError */
+export type JudgeOwner = (url: URL) => Promise<void>;
+
 /** The policy as it is kept: every key as its bare public point. @throws PolicyError */
-export function readPolicy(request: PlaybackRequest): PlaybackPolicy {
+export async function readPolicy(request: PlaybackRequest, judgeOwner: JudgeOwner): Promise<PlaybackPolicy> {
   switch (request.type) {
     case "public":
       return request;
@@ -36,6 +41,7 @@ export function readPolicy(request: PlaybackRequest): PlaybackPolicy {
         const message = "the webhook's address cannot be read, or has a name, a password or a fragment in it";
         throw new PolicyError({ code: "PLAYBACK_WEBHOOK_URL_INVALID" }, { message });
       }
+      await judgeOwner(url);
       return { ...request, url: url.href, keys: [] };
     }
   }

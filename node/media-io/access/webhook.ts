@@ -6,9 +6,10 @@ import { Value } from "typebox/value";
 import type { Clock } from "../../kernel/clock.ts";
 import { AddressRate } from "../../kernel/net/address-rate.ts";
 import { OutboundError } from "../../kernel/net/pinned-address.ts";
-import { type PinnedRequestOptions, postPinned } from "../../kernel/net/pinned-request.ts";
+import { judgeTarget, type PinnedRequestOptions, postPinned } from "../../kernel/net/pinned-request.ts";
 import { signWebhook } from "../../kernel/net/webhook-signature.ts";
 import { PlaybackError } from "./errors.ts";
+import { PolicyError } from "./policy.ts";
 import type { Guarded, OwnerAsker, ViewerRequest } from "./viewer-access.ts";
 
 export const accessOptions = Type.Object(
@@ -90,6 +91,23 @@ export class WebhookAsker implements OwnerAsker {
     if (verdict === "refused") throw new PlaybackError({ code: "PLAYBACK_WEBHOOK_REFUSED" });
     if (verdict === "unreachable" && policy.failOpen !== true) {
       throw new PlaybackError({ code: "PLAYBACK_WEBHOOK_UNREACHABLE" });
+    }
+  }
+
+  /** Refuses what would shut every viewer out. @throws PLAYBACK_WEBHOOK_SCHEME_REFUSED, PLAYBACK_WEBHOOK_ADDRESS_REFUSED */
+  async judge(url: URL): Promise<void> {
+    try {
+      await judgeTarget(url, { allowPrivate: this.#options.allowPrivateWebhooks });
+    } catch (error) {
+      if (!(error instanceof OutboundError)) throw error;
+      const { detail } = error;
+      if (detail.code === "OUTBOUND_SCHEME_REFUSED") {
+        throw new PolicyError({ code: "PLAYBACK_WEBHOOK_SCHEME_REFUSED", scheme: detail.scheme });
+      }
+      if (detail.code === "OUTBOUND_ADDRESS_REFUSED") {
+        throw new PolicyError({ code: "PLAYBACK_WEBHOOK_ADDRESS_REFUSED", host: detail.host });
+      }
+      throw error;
     }
   }
 

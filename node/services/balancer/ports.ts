@@ -7,6 +7,7 @@ import type { ChannelView } from "../../chain/channel-view.ts";
 import type { DecodedLog } from "../../chain/event-reader.ts";
 import type { ClusterState, OperatorState } from "../../chain/registry-state.ts";
 import type { Clock } from "../../kernel/clock.ts";
+import type { JudgeOwner } from "../../media-io/access/policy.ts";
 import type { ViewerAccess } from "../../media-io/access/viewer-access.ts";
 import type { JobStore } from "../../store/sql/job-store.ts";
 import type { SelectionStore } from "../../store/sql/selection-store.ts";
@@ -70,6 +71,7 @@ export interface BalancerComponents {
   readonly evidence: Evidence;
   /** Decides who is told where a stream plays. */
   readonly access: ViewerAccess;
+  readonly judgeOwner: JudgeOwner;
   /** Tells buyers what happens to their streams. */
   readonly news: NewsDesk;
   readonly statements: Statements;

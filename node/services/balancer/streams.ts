@@ -111,7 +111,7 @@ export class Streams {
     const { ladder, passthrough = false, token, nonce, unsignedBudgetBytes, priceCeilings = {} } = request;
     if (!tokens.includes(token)) throw new BalancerError({ code: "STREAM_TOKEN_UNKNOWN", token });
     checkWanted({ ladder, passthrough });
-    const playback = readPolicy(request.playback ?? { type: "public" });
+    const playback = await readPolicy(request.playback ?? { type: "public" }, this.#components.judgeOwner);
     const pull = readPull(request.pull);
     const { targets = [] } = request;
     checkTargets(targets);
@@ -249,7 +249,7 @@ export class Streams {
   /** Takes effect at every edge at once: also for those who watch. */
   async setPlayback(buyer: Address, name: string, request: PlaybackRequest): Promise<StreamRow> {
     const { streams, playback, onEdges } = this.#parts;
-    const policy = readPolicy(request);
+    const policy = await readPolicy(request, this.#components.judgeOwner);
     const { id } = await this.find(buyer, name);
     // Nobody is given the stream meanwhile with the policy from before.
     return streams.exclusively(id, async () => {

@@ -164,6 +164,9 @@ describe("rest", () => {
     assert.equal((await call("POST", url, { body: { type: "public" }, as: nodes[0]! })).statusCode, 404);
     assert.equal((await call("POST", url, { body: { type: "secret" } })).statusCode, 400);
     assert.equal((await call("POST", url, { body: { type: "jwt", keys: [] } })).statusCode, 400);
+    const inner = await call("POST", url, { body: { ...playback, url: "https://127.0.0.1/x" } });
+    assert.deepEqual([inner.statusCode, inner.json().error.code], [400, "PLAYBACK_WEBHOOK_ADDRESS_REFUSED"]);
+    assert.equal((await call("GET", `/v1/streams/${made.slug}`)).json().playback.url, "https://owner.test/may");
     assert.deepEqual((await call("POST", url, { body: { type: "public" } })).json().playback, { type: "public" });
     assert.equal((await app.inject({ url: `/v1/play/${made.slug}` })).statusCode, 200);
     assert.equal((await call("POST", `/v1/streams/${made.slug}/end`, { body: {} })).statusCode, 200);

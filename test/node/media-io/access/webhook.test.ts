@@ -136,6 +136,19 @@ describe("playback webhook", () => {
     assert.equal(asked.length, 0);
   });
 
+  it("judges an address as it would be asked there, and no name", async () => {
+    const judge = (url: string, options = {}) => makeAsker(options).judge(new URL(url));
+    const refused = { code: "PLAYBACK_WEBHOOK_ADDRESS_REFUSED" };
+    for (const url of ["https://127.0.0.1/x", "https://10.0.0.1/", "https://[::1]/x", "https://0x7f000001/"]) {
+      await assert.rejects(judge(url, { allowPrivateWebhooks: false }), refused, url);
+      await judge(url);
+    }
+    await judge("https://localhost/", { allowPrivateWebhooks: false });
+    await judge("http://owner.test/");
+    const inClear = judge("http://owner.test/", { allowPrivateWebhooks: false });
+    await assert.rejects(inClear, { code: "PLAYBACK_WEBHOOK_SCHEME_REFUSED" });
+  });
+
   it("asks once for viewers who come together, and a few at a time", async () => {
     const asker = makeAsker({ webhooksAtOnce: 16 });
     const { promise: full, resolve: isFull } = Promise.withResolvers<void>();

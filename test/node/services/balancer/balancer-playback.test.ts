@@ -93,8 +93,16 @@ describe("balancer, who may watch", () => {
       [{ type: "jwt", keys: [{ ...key.key, publicKey: "no key" }] }, "PLAYBACK_KEY_INVALID"],
       [{ type: "jwt", keys: [key.key, key.key] }, "PLAYBACK_KEY_TWICE"],
       [{ type: "webhook", url: "https://user:word@owner.test/", secret }, "PLAYBACK_WEBHOOK_URL_INVALID"],
+      [{ type: "webhook", url: "http://owner.test/", secret }, "PLAYBACK_WEBHOOK_SCHEME_REFUSED"],
+      [{ type: "webhook", url: "https://127.0.0.1/x", secret }, "PLAYBACK_WEBHOOK_ADDRESS_REFUSED"],
+      [{ type: "webhook", url: "https://[::1]/x", secret, failOpen: true }, "PLAYBACK_WEBHOOK_ADDRESS_REFUSED"],
     ];
-    for (const [playback, code] of wrong) await assert.rejects(create({ playback }), codeOf(code), code);
+    const open = await create({});
+    const { address } = scene.nodes[3];
+    for (const [playback, code] of wrong) {
+      await assert.rejects(create({ playback }), codeOf(code), code);
+      await assert.rejects(scene.market.balancer.setPlayback(address, open.id, playback as never), codeOf(code), code);
+    }
     const spki = createPublicKey(key.privateKey).export({ type: "spki", format: "pem" });
     const { id } = await create({ playback: { type: "jwt", keys: [{ ...key.key, publicKey: spki }] } });
     const { playback } = await scene.market.balancer.views.stream(scene.nodes[3].address, id);
