@@ -25,8 +25,8 @@ export const marketTexts = {
   IDEMPOTENCY_KEY_MISSING: saidByThrower,
   IDEMPOTENCY_KEY_INVALID: saidByThrower,
   STREAM_UNKNOWN: {
-    happened: "you have no stream {stream}",
-    todo: '"scripts/leat stream list" shows yours',
+    // Anybody may ask where a stream plays: what its owner can do, who looks for one of its own says.
+    happened: "there is no stream {stream}; look at the address, or ask whoever gave it",
   },
   FRONT_DOOR_KEY_MISSING: {
     happened: "the request has no stream key",

@@ -199,7 +199,10 @@ export class Streams {
   async find(buyer: Address, name: string): Promise<StreamRow> {
     const { streams } = this.#parts;
     const row = name.startsWith("0x") ? await streams.find(name as Hex) : await streams.findBySlug(name);
-    if (row?.buyer !== buyer) throw new BalancerError({ code: "STREAM_UNKNOWN", stream: name });
+    if (row?.buyer !== buyer) {
+      const message = `you have no stream ${name}; "scripts/leat stream list" shows yours`;
+      throw new BalancerError({ code: "STREAM_UNKNOWN", stream: name }, { message });
+    }
     return row;
   }
 

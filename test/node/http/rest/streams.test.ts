@@ -266,7 +266,17 @@ describe("rest", () => {
     assert.deepEqual([unfunded.statusCode, unfunded.json().error.code], [402, "BUYER_UNFUNDED"]);
     assert.match(unfunded.json().error.message, /whole tokens of USDC, and /);
     assert.equal((await app.inject({ url: "/v1/streams" })).statusCode, 401);
-    assert.equal((await app.inject({ url: "/v1/play/unknown-stream" })).statusCode, 404);
+    const viewer = await app.inject({ url: "/v1/play/unknown-stream" });
+    const owner = await call("GET", "/v1/streams/unknown-stream");
+    for (const { statusCode, json } of [viewer, owner]) {
+      assert.deepEqual([statusCode, json().error.code], [404, "STREAM_UNKNOWN"]);
+    }
+    // Who watches has no list of streams, and may be no owner.
+    assert.match(viewer.json().error.message, /^there is no stream unknown-stream; look at the address/);
+    assert.match(
+      owner.json().error.message,
+      /^you have no stream unknown-stream; "scripts\/leat stream list" shows yours$/,
+    );
   });
 
   it("shows a stream, its jobs, receipts and payments to its owner alone, and ends it", async () => {
