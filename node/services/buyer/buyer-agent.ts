@@ -180,13 +180,12 @@ export class BuyerAgentService implements Startable {
       const { job, attempt, stream, kind } = report;
       const { seq } = report.receipt.value;
       const channel = hubChannel(account, cluster, report.token);
-      const hasEnded = this.#attempts.hasEnded(stream);
       if (exact > 0n) await this.#owe(report, { job, attempt, seq, channel, exact, receiptHash });
-      if (exact > 0n || hasEnded) {
+      if (exact > 0n || this.#attempts.hasEnded(stream)) {
         await this.#close(this.#attempts.note(stream, { job, attempt }, kind === "delivery"));
       }
       this.#reports.add(1, { verdict: "accepted" });
-      if (hasEnded) return;
+      if (this.#attempts.hasEnded(stream)) return;
       if (kind === "delivery") this.#edges.noteDelivery({ job, attempt }, seq, receiptHash);
       if (kind !== "delivery") this.#edges.compareWith(stream, { ...report, receiptHash, seq });
     } catch (error) {
