@@ -5,7 +5,10 @@ import type { TsDemuxer } from "./demuxer.ts";
 /** A piece is taken apart within a few milliseconds: those who watch at this node are served in between. */
 const PIECE_BYTES = 262_144;
 
-/** All that a file of whole pictures holds, but for marks beyond a segment's. The bytes are the demuxer's from now on. @throws as `TsDemuxer.push` does */
+/**
+ * All that a file of whole pictures holds, but for marks beyond a segment's. The bytes are the demuxer's from now on.
+ * @throws as `TsDemuxer.push` does
+ */
 export async function demuxFile(demuxer: TsDemuxer, bytes: Uint8Array): Promise<DemuxedItem[]> {
   const items: DemuxedItem[] = [];
   let marks = 0;

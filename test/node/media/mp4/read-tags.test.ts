@@ -51,7 +51,7 @@ describe("tags of fragmented MP4", () => {
   it("are so many of a segment and no more, however many boxes and tags in one there are", () => {
     const tag = writeTag("");
     const full = writeEvent(0, 1, Buffer.concat(Array<Uint8Array>(100_000).fill(tag)));
-    assert.ok(readTags(full).length < 10);
+    assert.equal(readTags(full).length, 8);
     const tags = readTags(Buffer.concat(Array<Buffer>(1_000).fill(writeEvent(0, 1, Buffer.concat([tag, tag, tag])))));
     assert.equal(tags.length, MAX_SEGMENT_MARKS);
   });
