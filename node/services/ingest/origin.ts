@@ -61,6 +61,7 @@ export class Origin {
   #partTarget: number | undefined;
   #creditLostAt: number | undefined;
   #ending = false;
+  #isEndTold = false;
   #stopped: IngestError | undefined;
 
   constructor(grant: PublishGrant, job: AssignedJob, components: OriginComponents, limits: OriginLimits) {
@@ -377,6 +378,8 @@ export class Origin {
   }
 
   async #renew(): Promise<void> {
+    // The lease is given back: it may be somebody else's now, at this node too.
+    if (this.#isEndTold) return;
     const health = this.source.health.read(this.#components.clock.nowMs());
     const reason = await this.#line.renew({
       stream: this.stream,
@@ -410,7 +413,12 @@ export class Origin {
     await this.#receipts;
     const end = { stream: this.stream, clean, lastSequence, frames: this.source.frames };
     await this.#line.ask("publish.end", end, signal);
+    this.#isEndTold = true;
     desk.finish(this.#job);
+    if (lastSequence === null) {
+      this.#over.resolve({ code: undefined });
+      return;
+    }
     // Late edges get the whole end meanwhile.
     await clock.sleep(this.#limits.lingerMs, signal);
     await waitForEdges(this.#edges, clock, this.#limits.edgeDrainMs, signal);
