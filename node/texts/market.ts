@@ -69,7 +69,7 @@ export const marketTexts = {
     todo: "stop it first",
   },
   PUBLISH_LEASE_LOST: {
-    happened: "another publisher took the stream {stream} over",
+    happened: "another publisher took the stream {stream} over, or the key was revoked with which it was published",
     todo: "let one program publish with a key",
   },
   PUBLISH_NODE_WRONG: {

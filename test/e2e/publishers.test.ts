@@ -1,17 +1,22 @@
 import assert from "node:assert/strict";
 import { buyerOf, createSoon } from "../../scripts/network/demo.ts";
 import { type CreatedStream, getStream, rotateStreamKey } from "../../sdk/client/actions/streams.ts";
+import type { LadderRequest } from "../../sdk/protocol/job.ts";
 import { PublishError } from "../../transcoder/tools/publish-error.ts";
 import { type Publisher, publish } from "../../transcoder/tools/publisher.ts";
 import { RtmpPublisher } from "../../transcoder/tools/rtmp-client.ts";
 import { TestNetwork } from "../support/e2e-network.ts";
-import { waitFor, whenPlayable } from "../support/e2e-stream.ts";
+import { waitFor, whenListed, whenPlayable } from "../support/e2e-stream.ts";
 
 const GRACE_MS = 6_000;
 const LIMIT_MS = 30_000;
 /** The first byte of a picture of Sorenson's codec, a key frame. */
 const SORENSON = 0x12;
 const VIDEO = 9;
+
+const ladder: LadderRequest = [
+  { name: "120p", codec: "h264", height: 120, videoBitrate: 150_000, audioBitrate: 64_000 },
+];
 
 describe("publishers of a network", function () {
   this.timeout(120_000);
@@ -30,7 +35,7 @@ describe("publishers of a network", function () {
   after(() => network?.stop());
   beforeEach(async () => {
     const token = network.economy.deployment.tokens.USDC;
-    const request = { ladder: [], passthrough: true, token, unsignedBudgetBytes: 1_000_000_000n };
+    const request = { ladder, passthrough: true, token, unsignedBudgetBytes: 1_000_000_000n };
     created = await createSoon(buyerOf(network), request);
   });
   afterEach(() => publisher?.kill());
@@ -46,6 +51,18 @@ describe("publishers of a network", function () {
     });
     publisher = begin(created.ingestUrls);
     await whenPlayable(network, created);
+  });
+
+  it("may stop before anything came, and begin at once at the same node", async () => {
+    const [url] = created.ingestUrls;
+    const early = await RtmpPublisher.open(url!);
+    await early.unpublish();
+    publisher = begin([url!]);
+    await publisher.started;
+    const { primary } = await whenPlayable(network, created);
+    const { renditions } = await getStream(buyerOf(network), created.id);
+    assert.ok(renditions.some(({ name }) => name === "120p"));
+    await whenListed(primary.hls, 1);
   });
 
   it("are cut off where their key is revoked, and make room for one who has the new one", async () => {

@@ -243,7 +243,7 @@ export class BalancerService implements Balancer, Startable {
     this.#growth.start();
     // Killed after its buyer had ended it and before it was over: no node has anything to end any more.
     for (const { id, endCode } of this.#streamBook.open()) {
-      if (endCode !== null && this.#streamBook.lease(id) === undefined) await this.#ends.end(id, endCode);
+      if (endCode !== null && this.#streamBook.holder(id) === undefined) await this.#ends.end(id, endCode);
     }
     this.#tasks.every(SWEEP_MS, () => this.#publishing.sweep());
     this.#tasks.every(SWEEP_MS, () => this.#writeOffs.sweep());
@@ -379,7 +379,7 @@ export class BalancerService implements Balancer, Startable {
     const live = this.#jobs.find(job);
     if (live?.attempt === undefined) return;
     const isOwn = live.attempt.node === from;
-    const isOrigin = live.row.primitive === "transcode" && this.#streamBook.lease(live.row.stream)?.node === from;
+    const isOrigin = live.row.primitive === "transcode" && this.#streamBook.holder(live.row.stream) === from;
     if (!isOwn && !isOrigin) throw new BalancerError({ code: "JOB_NOT_YOURS", job });
     // Bad work is for others to say: a node that says it of itself only gives up. An origin says how the work was, no more.
     const mayBeSaid = isOwn ? !isBadWork(code) : originVerdicts.includes(code);

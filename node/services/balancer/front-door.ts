@@ -104,7 +104,7 @@ export class FrontDoor {
   #rankNodes(stream: StreamRow, streamKey: string): RankedIngest[] {
     const { candidates, streams, parameters } = this.#parts;
     const { rows, indexOf } = candidates.table();
-    const holder = streams.lease(stream.id)?.node;
+    const holder = streams.holder(stream.id);
     const request: SelectionRequest = {
       primitive: "ingest",
       codecs: [],

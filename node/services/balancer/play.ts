@@ -12,7 +12,7 @@ import type { PlaybackDesk } from "./playback.ts";
 import type { BalancerComponents } from "./ports.ts";
 import type { PullDemand } from "./pull-demand.ts";
 import type { Pulls } from "./pulls.ts";
-import { NOBODY, type StreamBook } from "./stream-book.ts";
+import type { StreamBook } from "./stream-book.ts";
 
 /** Where one edge plays it: the master playlist, and the address for players of SRT where the edge has that. */
 export interface PlayedAt {
@@ -141,15 +141,15 @@ export class Play {
 
   /** What an edge of the stream is given to do; undefined while it has no origin. */
   specOf(stream: StreamRow): DeliverySpec | undefined {
-    const lease = this.#parts.streams.lease(stream.id);
-    if (lease === undefined || lease.node === NOBODY || stream.renditions === null) return undefined;
+    const node = this.#parts.streams.holder(stream.id);
+    if (node === undefined || stream.renditions === null) return undefined;
     const { id, slug, renditions, partTargetMs } = stream;
-    const multiaddrs = this.#components.hub.nodes.get(lease.node)?.hello.multiaddrs ?? [];
+    const multiaddrs = this.#components.hub.nodes.get(node)?.hello.multiaddrs ?? [];
     return {
       stream: id,
       slug,
       primitive: "delivery",
-      origin: { node: lease.node, multiaddrs },
+      origin: { node, multiaddrs },
       renditions,
       ...(partTargetMs === null ? {} : { partTargetMs }),
       // It is granted its part when a node takes it.

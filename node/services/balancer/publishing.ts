@@ -64,32 +64,37 @@ export class Publishing {
   }
 
   async #lendByKey(from: Address, keyHash: Hex): Promise<PublishGrant> {
-    const { streamStore } = this.#components;
-    const found = await streamStore.findByKey(keyHash);
+    return this.#lend(from, await this.#streamOf(keyHash), keyHash);
+  }
+
+  async #streamOf(keyHash: Hex): Promise<Hex> {
+    const found = await this.#components.streamStore.findByKey(keyHash);
     if (found === undefined || !timingSafeEqual(hexToBytes(found.keyHash), hexToBytes(keyHash))) {
       throw new BalancerError({ code: "STREAM_KEY_UNKNOWN" });
     }
-    return this.#lend(from, found.stream, false);
+    return found.stream;
   }
 
   /** For a source that this balancer gave to the node. */
   async requestPulled(from: Address, { stream }: NodeRequest<"publish.pulled">): Promise<PublishGrant> {
     this.#parts.pulls.requirePuller(stream, from);
-    return this.#lend(from, stream, true);
+    return this.#lend(from, stream, undefined);
   }
 
-  /** @param isHolder The node itself knows that nobody publishes there: its own lease does not keep it waiting. */
-  async #lend(from: Address, id: Hex, isHolder: boolean): Promise<PublishGrant> {
+  /** Without a key the node fetches it, and knows that nobody publishes there: its own lease does not keep it waiting. */
+  async #lend(from: Address, id: Hex, keyHash: Hex | undefined): Promise<PublishGrant> {
     const { clock } = this.#components;
     const { evidence } = this.#components;
     if (evidence.isGuilty(from)) throw new BalancerError({ code: "PUBLISH_NODE_WRONG", stream: id });
     const mayTake = (lease: LeaseRow) =>
-      (isHolder && lease.node === from) ||
+      (keyHash === undefined && lease.node === from) ||
       lease.node === NOBODY ||
       evidence.isGuilty(lease.node) ||
       this.#ageOf(lease) >= this.#options.leaseHoldMs;
     await this.#waitForLease(from, id, mayTake);
     return this.#parts.streams.exclusively(id, async () => {
+      // It may have been revoked while this waited.
+      if (keyHash !== undefined) await this.#streamOf(keyHash);
       const stream = await this.#openStream(id);
       const lease = this.#parts.streams.lease(id);
       // Two that waited for one lease: the first has it now.
@@ -98,7 +103,8 @@ export class Publishing {
       const grant = await this.#tryGrant(from, stream, lease);
       const nowMs = clock.nowMs();
       const { job } = grant.terms.assignment.value;
-      await this.#parts.streams.putLease({ stream: id, node: from, job, grantedAtMs: nowMs, lastFrameAtMs: nowMs });
+      const granted = { stream: id, node: from, job, grantedAtMs: nowMs, lastFrameAtMs: nowMs };
+      await this.#parts.streams.lend(granted, keyHash !== undefined);
       return grant;
     });
   }
@@ -129,14 +135,15 @@ export class Publishing {
     const row = await this.#parts.streams.find(stream);
     // Told again by a node that did not hear our answer.
     if (row?.state === "ended") return;
-    this.#leaseOf(from, stream);
+    const lease = this.#leaseOf(from, stream);
     const told = row?.nextSequence ?? 0;
     const last = lastSequence ?? -1;
     // It ends either way: of what its buyer could not pay for, one segment may have begun since the last renewal.
     const most = this.#mayHaveBegun(stream, last) ? last + 1 : Math.min(last + 1, told + 1);
     const nextSequence = Math.max(told, most);
     await this.#parts.streams.change(stream, { nextFrame: BigInt(frames), nextSequence });
-    if (mayComeBack(row && { ...row, nextSequence }, clean)) await this.#parts.onPause(stream);
+    if (row !== undefined && hasNothing({ ...row, nextSequence })) await this.#giveBack(lease);
+    else if (isLost(row, clean)) await this.#parts.onPause(stream);
     else await this.#parts.onEnd(stream, row?.endCode ?? (clean ? "STREAM_ENDED" : "PUBLISHER_LOST"));
   }
 
@@ -193,9 +200,24 @@ export class Publishing {
       const patienceMs = this.#components.hub.nodes.has(lease.node) ? graceMs + DRAIN_MS : graceMs;
       if (this.#ageOf(lease) <= patienceMs) continue;
       const { stream } = lease;
-      if (mayComeBack(await this.#parts.streams.find(stream), false)) await this.#parts.onPause(stream);
-      else await this.#parts.onEnd(stream, "PUBLISHER_LOST");
+      const row = await this.#parts.streams.find(stream);
+      if (row !== undefined && hasNothing(row)) await this.#giveBack(lease);
+      else if (isLost(row, false)) await this.#parts.onPause(stream);
+      else await this.#parts.onEnd(stream, row?.endCode ?? "PUBLISHER_LOST");
     }
+  }
+
+  /** Who had the lease published nothing: the stream is as it was made. */
+  async #giveBack({ stream, grantedAtMs }: LeaseRow): Promise<void> {
+    const { streams, jobs } = this.#parts;
+    await streams.exclusively(stream, async () => {
+      // Somebody else was let in meanwhile.
+      if (streams.lease(stream)?.grantedAtMs !== grantedAtMs) return;
+      const live = jobs.part(stream, "ingest");
+      if (live !== undefined && isRunning(live)) await this.#endIngest(live, 0);
+      await streams.change(stream, { state: "created" });
+      await streams.dropLease(stream);
+    });
   }
 
   /** A live holder is believed at once; a holder whose session is gone gets until its frames are old. */
@@ -385,11 +407,12 @@ export class Publishing {
   }
 }
 
-/**
- * A publisher that does not come back ends its stream, unless nothing of it was ever published: it may have been set up
- * wrong. A source that is fetched comes when it can, or is wanted.
- */
-function mayComeBack(stream: StreamRow | undefined, clean: boolean): boolean {
-  if (stream === undefined || stream.endCode !== null) return false;
-  return stream.pull === null ? stream.nextSequence === 0 : !clean;
+/** Nothing of it was ever published: whoever tried may have been set up wrong, and may try again. */
+function hasNothing({ pull, endCode, renditions, nextSequence }: StreamRow): boolean {
+  return pull === null && endCode === null && renditions === null && nextSequence === 0;
+}
+
+/** A publisher that does not come back ends its stream. A source that is fetched comes when it can, or is wanted. */
+function isLost(stream: StreamRow | undefined, clean: boolean): boolean {
+  return stream !== undefined && stream.pull !== null && stream.endCode === null && !clean;
 }

@@ -71,11 +71,11 @@ export class Pulls {
   start(): void {
     const { streams, tasks } = this.#parts;
     for (const { id } of this.#open()) {
-      const lease = streams.lease(id);
-      if (lease === undefined) continue;
+      const node = streams.holder(id);
+      if (node === undefined) continue;
       // Who watches is heard of again within that time.
       this.#parts.demand.want(id);
-      this.#given.set(id, { node: lease.node, isTold: false, lostAtMs: undefined });
+      this.#given.set(id, { node, isTold: false, lostAtMs: undefined });
     }
     tasks.every(LOOK_MS, () => this.look());
   }

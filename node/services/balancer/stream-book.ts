@@ -1,4 +1,4 @@
-import { type Hex, zeroAddress } from "@leat/sdk/protocol/hex.ts";
+import { type Address, type Hex, zeroAddress } from "@leat/sdk/protocol/hex.ts";
 import { Mutex } from "../../kernel/mutex.ts";
 import type { LeaseRow, StreamRow, StreamStore } from "../../store/sql/stream-store.ts";
 
@@ -10,6 +10,8 @@ export class StreamBook {
   readonly #store: StreamStore;
   readonly #streams = new Map<Hex, StreamRow>();
   readonly #leases = new Map<Hex, LeaseRow>();
+  /** Whose holder fetches it, as far as this process knows: no key has to do with that. */
+  readonly #fetched = new Set<Hex>();
   readonly #mutexes = new Map<Hex, Mutex>();
 
   constructor(store: StreamStore) {
@@ -54,8 +56,20 @@ export class StreamBook {
     return this.#leases.get(stream);
   }
 
+  /** Who publishes the stream, or did a moment ago. */
+  holder(stream: Hex): Address | undefined {
+    const node = this.#leases.get(stream)?.node;
+    return node === NOBODY ? undefined : node;
+  }
+
   leases(): LeaseRow[] {
     return [...this.#leases.values()];
+  }
+
+  async lend(lease: LeaseRow, isByKey: boolean): Promise<void> {
+    if (isByKey) this.#fetched.delete(lease.stream);
+    else this.#fetched.add(lease.stream);
+    await this.putLease(lease);
   }
 
   async putLease(lease: LeaseRow): Promise<void> {
@@ -63,14 +77,16 @@ export class StreamBook {
     await this.#store.putLease(lease);
   }
 
-  /** Whoever publishes is to go on no more: it hears so when it renews, and who comes next gets the lease at once. */
+  /** Whoever publishes by a key is to go on no more: it hears so when it renews, and who comes next gets the lease at once. */
   async vacateLease(stream: Hex, nowMs: number): Promise<void> {
     const lease = this.#leases.get(stream);
-    if (lease !== undefined) await this.putLease({ ...lease, node: NOBODY, lastFrameAtMs: nowMs });
+    if (lease === undefined || this.#fetched.has(stream)) return;
+    await this.putLease({ ...lease, node: NOBODY, lastFrameAtMs: nowMs });
   }
 
   async dropLease(stream: Hex): Promise<void> {
     this.#leases.delete(stream);
+    this.#fetched.delete(stream);
     await this.#store.dropLease(stream);
   }
 

@@ -215,9 +215,9 @@ export class Streams {
     const { streams, jobs, onEnd } = this.#parts;
     const row = await this.find(buyer, name);
     if (row.state === "ended") return row;
-    const lease = streams.lease(row.id);
+    const holder = streams.holder(row.id);
     const ingest = jobs.part(row.id, "ingest");
-    if (lease === undefined || ingest === undefined || !isRunning(ingest)) {
+    if (holder === undefined || ingest === undefined || !isRunning(ingest)) {
       await onEnd(row.id, "STREAM_ENDED");
       return this.find(buyer, row.id);
     }
@@ -241,9 +241,9 @@ export class Streams {
       const streamKey = randomBytes(32).toString("base64url");
       await streamStore.addKey(id, hashKey(streamKey), clock.nowMs());
       if (revokeOld) {
+        // First: whoever is cut off and has no key any more does not come back, whatever happens in between.
+        await this.#parts.streams.vacateLease(id, clock.nowMs());
         await streamStore.revokeKeys(id, hashKey(streamKey), clock.nowMs());
-        // A source that is fetched has no key.
-        if (row.pull === null) await this.#parts.streams.vacateLease(id, clock.nowMs());
       }
       return { streamKey, srtUrls: this.#urls(row.ingestNodes, "srt", streamKey) };
     });

@@ -343,8 +343,8 @@ export function setTargets(caller: ApiCaller, id: string, targets: readonly Rest
 }
 
 /**
- * A new key to publish with, beside the old ones or, with `revokeOld`, in their place. Whoever publishes now goes on:
- * a key is asked for where a connection begins.
+ * A new key to publish with, beside the old ones or, with `revokeOld`, in their place. Whoever publishes now goes on,
+ * and with `revokeOld` is cut off.
  */
 export function rotateStreamKey(caller: ApiCaller, id: string, revokeOld: boolean): Promise<RotatedKey> {
   return callApi(caller, "POST", `${pathOf(id)}/keys`, { body: { revokeOld } });

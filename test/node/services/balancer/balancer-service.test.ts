@@ -226,6 +226,29 @@ describe("balancer", () => {
     await assert.rejects(publish(scene.nodes[1], last), codeOf("STREAM_ENDED"));
   });
 
+  it("lets nobody in whose key is revoked while it waits, and ends a stream at once that nobody publishes any more", async () => {
+    const { id, streamKey } = await create();
+    const { address } = scene.nodes[3];
+    await publish(scene.nodes[0], streamKey);
+    await scene.market.hub.ask(scene.nodes[0], "publish.renew", {
+      stream: id,
+      lastFrameAgeMs: 0,
+      sequence: 1,
+      frames: 60,
+      isOver: false,
+      published: [],
+    });
+    scene.market.hub.leave(scene.nodes[0]);
+    const waiting = assert.rejects(publish(scene.nodes[1], streamKey), codeOf("STREAM_KEY_UNKNOWN"));
+    await until(async () => scene.market.clock.isSlept(3_000));
+    await scene.market.balancer.rotateKey(address, id, true);
+    await scene.market.clock.advance(3_000);
+    await waiting;
+    await scene.market.balancer.endStream(address, id);
+    const { state, endCode } = await scene.market.balancer.views.stream(address, id);
+    assert.deepEqual([state, endCode], ["ended", "STREAM_ENDED"]);
+  });
+
   it("keeps a stream of which nothing was published when whoever tried is gone, and ends it else", async () => {
     const { id, streamKey } = await create();
     const state = async () => (await scene.market.balancer.views.stream(scene.nodes[3].address, id)).state;
@@ -235,10 +258,14 @@ describe("balancer", () => {
       await scene.market.hub.ask(scene.nodes[0], "publish.end", { ...end, clean });
       assert.equal(await state(), "created");
     }
+    // Whoever tries again and again makes no job and no decision.
+    const decisions = await countDecisions();
     await publish(scene.nodes[0], streamKey);
     scene.market.hub.leave(scene.nodes[0]);
     await scene.market.clock.advance(120_000);
-    assert.equal(await state(), "created");
+    await until(async () => (await state()) === "created");
+    const jobs = await scene.market.balancer.views.jobs(scene.nodes[3].address, id);
+    assert.deepEqual([jobs.length, await countDecisions()], [1, decisions]);
     scene.market.hub.join(scene.nodes[0]);
     await publish(scene.nodes[0], streamKey);
     await scene.market.hub.ask(scene.nodes[0], "publish.end", { ...end, lastSequence: 0, frames: 50 });
