@@ -77,7 +77,7 @@ export class StreamBook {
     await this.#store.putLease(lease);
   }
 
-  /** Whoever publishes by a key is to go on no more: it hears so when it renews, and who comes next gets the lease at once. */
+  /** Whoever publishes by a key is to go on no more: it hears so when it renews, and the next one gets the lease at once. */
   async vacateLease(stream: Hex, nowMs: number): Promise<void> {
     const lease = this.#leases.get(stream);
     if (lease === undefined || this.#fetched.has(stream)) return;

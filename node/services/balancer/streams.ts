@@ -241,7 +241,7 @@ export class Streams {
       const streamKey = randomBytes(32).toString("base64url");
       await streamStore.addKey(id, hashKey(streamKey), clock.nowMs());
       if (revokeOld) {
-        // First: whoever is cut off and has no key any more does not come back, whatever happens in between.
+        // First: killed in between, it must not have revoked a key with which somebody is still on air.
         await this.#parts.streams.vacateLease(id, clock.nowMs());
         await streamStore.revokeKeys(id, hashKey(streamKey), clock.nowMs());
       }
