@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { judgeSuite, type TestCount } from "./test-count.ts";
+import { failuresIn, judgeSuite, type TestCount } from "./test-count.ts";
 
 export interface Suite {
   readonly name: string;
@@ -14,17 +14,27 @@ export interface Suite {
   readonly early?: boolean;
 }
 
+export interface SuiteResult {
+  readonly count: TestCount;
+  /** What it said of what failed; empty where nothing did. */
+  readonly failures: string;
+}
+
 /** Runs a suite with its output passed on as it comes. Never rejects: what goes wrong is a failed test. */
-export function runSuite(suite: Suite, cwd: string, print: (text: string) => void): Promise<TestCount> {
+export function runSuite(suite: Suite, cwd: string, print: (text: string) => void): Promise<SuiteResult> {
   return new Promise((resolve) => {
     const [program, ...args] = suite.command;
     // Its own process group, so that a hung suite goes with all that it started.
     const child = spawn(program, args, { cwd, detached: true, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
     let hung = false;
+    const say = (text: string) => {
+      output += text;
+      print(text);
+    };
     const kill = (reason: string) => {
       hung = true;
-      print(`\nSuite ${suite.name} hangs: ${reason}. It is killed.\n`);
+      say(`\nSuite ${suite.name} hangs: ${reason}. It is killed.\n`);
       killGroup(child.pid);
     };
     const limit = setTimeout(() => kill(`it ran for ${suite.limitMs / 60_000} minutes`), suite.limitMs);
@@ -34,8 +44,7 @@ export function runSuite(suite: Suite, cwd: string, print: (text: string) => voi
     const hear = (chunk: string) => {
       clearTimeout(silence);
       silence = beSilent();
-      output += chunk;
-      print(chunk);
+      say(chunk);
     };
     const passOnInterrupt = () => killGroup(child.pid);
     process.once("SIGINT", passOnInterrupt);
@@ -47,12 +56,13 @@ export function runSuite(suite: Suite, cwd: string, print: (text: string) => voi
       process.off("SIGTERM", passOnInterrupt);
       // What the suite left running would disturb the next one.
       killGroup(child.pid);
-      resolve(judgeSuite(output, hung ? null : exitCode, suite.counted));
+      const count = judgeSuite(output, hung ? null : exitCode, suite.counted);
+      resolve({ count, failures: count.failed > 0 ? failuresIn(output) : "" });
     };
     child.stdout.setEncoding("utf8").on("data", hear);
     child.stderr.setEncoding("utf8").on("data", hear);
     child.on("error", (error) => {
-      print(`Suite ${suite.name} does not start: ${error.message}\n`);
+      say(`Suite ${suite.name} does not start: ${error.message}\n`);
       end(null);
     });
     // "exit", not "close": a grandchild that keeps the pipe open must not keep us.
@@ -61,13 +71,13 @@ export function runSuite(suite: Suite, cwd: string, print: (text: string) => voi
 }
 
 /** Runs a suite beside others. @returns Tells what it said in one piece, when it is over and its turn has come. */
-export function runAhead(suite: Suite, cwd: string): (print: (text: string) => void) => Promise<TestCount> {
+export function runAhead(suite: Suite, cwd: string): (print: (text: string) => void) => Promise<SuiteResult> {
   const held: string[] = [];
   const running = runSuite(suite, cwd, (text) => held.push(text));
   return async (print) => {
-    const count = await running;
+    const result = await running;
     print(held.join(""));
-    return count;
+    return result;
   };
 }
 

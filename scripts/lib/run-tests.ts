@@ -21,6 +21,7 @@ process.exitCode = await main();
 
 async function main(): Promise<number> {
   let count = noTests;
+  const failures: string[] = [];
   try {
     const { values } = parseArgs({
       options: {
@@ -42,13 +43,17 @@ async function main(): Promise<number> {
     const ahead = new Map(suites.filter(({ early }) => early === true).map((suite) => [suite, runAhead(suite, root)]));
     for (const suite of suites) {
       print(`\n== ${suite.name}\n`);
-      count = addCounts(count, await (ahead.get(suite)?.(print) ?? runSuite(suite, root, print)));
+      const result = await (ahead.get(suite)?.(print) ?? runSuite(suite, root, print));
+      count = addCounts(count, result.count);
+      if (result.failures !== "") failures.push(`\n== what failed in ${suite.name}\n\n${result.failures}\n`);
     }
   } catch (error) {
     print(`${error instanceof Error ? error.message : String(error)}\n`);
     count = addCounts(count, { ...noTests, failed: 1 });
   }
   if (count.passed + count.failed === 0) count = { ...count, failed: 1 };
+  // Once more where a reader of the end of a long log finds it.
+  print(failures.join(""));
   print(`\n${describeCount(count)}\n`);
   return count.failed === 0 ? 0 : 1;
 }

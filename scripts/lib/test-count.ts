@@ -14,6 +14,9 @@ const hardhatPattern = /\((?:(\d+) solidity)?(?:, )?(?:\d+ mocha)?\)/;
 const colourPattern = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, "g");
 const nameOf = { passing: "passed", failing: "failed", pending: "skipped", skipped: "skipped" } as const;
 
+const failuresPattern = /^\s*\d+ failing\b/;
+const FAILURES_MAX_CHARS = 12_000;
+
 /** Sums the summaries in an output. A test whose own name looks like a summary line would count: none may. */
 export function countTests(output: string): TestCount {
   const count = { passed: 0, failed: 0, skipped: 0 };
@@ -48,4 +51,15 @@ export function judgeSuite(output: string, exitCode: number | null, counted: boo
   const count = countTests(output);
   const fails = exitCode !== 0 || count.passed + count.skipped === 0;
   return fails && count.failed === 0 ? { ...count, failed: 1 } : count;
+}
+
+/**
+ * What an output tells of the tests that failed, to be told once more at the end of a run: all from the first summary
+ * with failures on, or else its end, where a suite broke off or is not one of counted tests.
+ */
+export function failuresIn(output: string): string {
+  const lines = output.replaceAll(colourPattern, "").trimEnd().split("\n");
+  const start = lines.findIndex((line) => failuresPattern.test(line));
+  if (start < 0) return lines.join("\n").slice(-FAILURES_MAX_CHARS);
+  return lines.slice(start).join("\n").slice(0, FAILURES_MAX_CHARS);
 }

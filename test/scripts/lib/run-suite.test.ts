@@ -5,10 +5,10 @@ import { runAhead, runSuite, type Suite } from "../../../scripts/lib/run-suite.t
 
 async function run(script: string, limits: Partial<Suite> = {}) {
   let printed = "";
-  const count = await runSuite({ ...suiteOf(script), ...limits }, process.cwd(), (text) => {
+  const { count, failures } = await runSuite({ ...suiteOf(script), ...limits }, process.cwd(), (text) => {
     printed += text;
   });
-  return { count, printed };
+  return { count, failures, printed };
 }
 
 function suiteOf(script: string): Suite {
@@ -23,16 +23,25 @@ function suiteOf(script: string): Suite {
 
 describe("scripts/run-suite", () => {
   it("passes the output on and counts it", async () => {
-    const { count, printed } = await run("console.log('  3 passing (1ms)'); console.error('noise')");
+    const { count, failures, printed } = await run("console.log('  3 passing (1ms)'); console.error('noise')");
     assert.deepEqual(count, { passed: 3, failed: 0, skipped: 0 });
+    assert.equal(failures, "");
     assert.match(printed, /3 passing/);
     assert.match(printed, /noise/);
   });
 
+  it("tells what failed apart from the rest", async () => {
+    const { failures } = await run(
+      "console.log('noise\\n  3 passing (1ms)\\n  1 failing\\n\\n  1) a test:\\n'); process.exit(1)",
+    );
+    assert.equal(failures, "  1 failing\n\n  1) a test:");
+  });
+
   it("kills a suite that never ends, says so and counts a failure", async () => {
     const script = "console.log('  3 passing (1ms)'); setInterval(() => {}, 1000)";
-    const { count, printed } = await run(script, { limitMs: 300 });
+    const { count, failures, printed } = await run(script, { limitMs: 300 });
     assert.equal(count.failed, 1);
+    assert.match(failures, /sample hangs/);
     assert.match(printed, /sample hangs/);
   });
 
@@ -62,7 +71,7 @@ describe("scripts/run-suite", () => {
     server.close();
     const { printed } = await run(first!);
     let told = printed;
-    const count = await tell((text) => {
+    const { count } = await tell((text) => {
       told += text;
     });
     assert.deepEqual(count, { passed: 3, failed: 0, skipped: 0 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { addCounts, countTests, describeCount, judgeSuite } from "../../../scripts/lib/test-count.ts";
+import { addCounts, countTests, describeCount, failuresIn, judgeSuite } from "../../../scripts/lib/test-count.ts";
 
 const green = "  a\n    ✔ does one thing\n\n\n  12 passing (3s)\n  2 pending\n";
 const red = "\u001b[92m \u001b[0m\u001b[32m 5 passing\u001b[0m (1s)\n\u001b[31m  3 failing\u001b[0m\n\n  1) b\n";
@@ -35,6 +35,13 @@ describe("scripts/test-count", () => {
   it("counts a check as one", () => {
     assert.equal(describeCount(judgeSuite("12 failing", 0, false)), "1 passed, 0 failed");
     assert.equal(describeCount(judgeSuite("", 1, false)), "0 passed, 1 failed");
+  });
+
+  it("finds what failed, or where a suite broke off", () => {
+    assert.equal(failuresIn(`${green}${red}`), "  3 failing\n\n  1) b");
+    assert.equal(failuresIn("compiling\nerror: no\n"), "compiling\nerror: no");
+    assert.ok(failuresIn(`${"x".repeat(100_000)}end`).endsWith("end"));
+    assert.ok(failuresIn(`${"x\n".repeat(50_000)}end`).length <= 12_000);
   });
 
   it("names what was skipped", () => {
