@@ -1,3 +1,4 @@
+import type { Beat } from "@leat/node/kernel/beat.ts";
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
@@ -21,6 +22,8 @@ export interface OriginComponents {
   readonly signer: StatementSigner;
   readonly domain: Domain;
   readonly clock: Clock;
+  /** By which all origins of a node renew their leases: in one message after the other. */
+  readonly beat: Beat;
   readonly logger: Logger;
 }
 

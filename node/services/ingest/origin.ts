@@ -210,8 +210,12 @@ export class Origin {
 
   /** Runs until the stream is over here; resolves with the reason. */
   async run(): Promise<OriginOutcome> {
-    this.#startedAtMs = this.#components.clock.nowMs();
-    this.#tasks.every(this.#grant.leaseRenewMs, () => this.#renew());
+    const { clock, beat } = this.#components;
+    this.#startedAtMs = clock.nowMs();
+    this.#tasks.every(
+      (signal) => beat.next(this.#grant.leaseRenewMs, signal),
+      () => this.#renew(),
+    );
     const outcome = await this.#over.promise;
     await this.#tasks.close();
     await this.#receipts;
@@ -360,7 +364,7 @@ export class Origin {
     this.#ready.resolve();
   }
 
-  /** Edges see it first; then the balancer is told, in the same order. */
+  /** Edges see it first; then the balancer is told. */
   #tellPublished(rungs: readonly number[], sequence: number): void {
     for (const rung of rungs) this.#newest.set(rung, Math.max(this.#newest.get(rung) ?? 0, sequence));
     this.#line.tell("segment.published", { stream: this.stream, rungs: [...rungs], sequence });

@@ -208,6 +208,7 @@ export const nodeMethods = defineMethods({
       sequence: uint32Schema,
     }),
     response: nothing,
+    isPatient: true,
   },
   "receipt.submit": {
     request: receiptSubmitSchema,
