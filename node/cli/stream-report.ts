@@ -117,6 +117,8 @@ function describeCodes(jobs: readonly ShownJob[]): string[] {
 const faultTexts: Readonly<Record<HealthFault, string>> = {
   silent: "nothing comes",
   slow: "less comes than real time needs: viewers will run dry",
+  "pictures-stopped": "sound comes and no pictures",
+  "sound-stopped": "pictures come and no sound",
   "pictures-missing": "pictures are missing",
   "keys-rare": "key frames are more than four seconds apart",
 };

@@ -43,14 +43,16 @@ export class HealthMeter {
   #lastPicture: Place | undefined;
   #lastArrivalMs: number | undefined;
   #epoch: number | undefined;
+  /** How far each track of this clock came, by its own times. */
+  #untilMs: { video?: number; audio?: number } = {};
   /** How late media came in the first second of its clock. */
   #lateAtFirst: number | undefined;
 
   /** A picture, with how long it stands known. */
   video(frame: Timed): void {
     const mediaMs = toMs(frame.dts, VIDEO_TIMESCALE);
-    const bucket = this.#enter(frame, mediaMs);
     const durationMs = toMs(frame.duration, VIDEO_TIMESCALE);
+    const bucket = this.#enter("video", frame, mediaMs, durationMs);
     bucket.videoBytes += frame.data.length;
     bucket.videoMs += durationMs;
     bucket.pictures += 1;
@@ -66,9 +68,10 @@ export class HealthMeter {
   }
 
   audio(frame: Timed, timescale: number): void {
-    const bucket = this.#enter(frame, toMs(frame.dts, timescale));
+    const durationMs = toMs(frame.duration, timescale);
+    const bucket = this.#enter("audio", frame, toMs(frame.dts, timescale), durationMs);
     bucket.audioBytes += frame.data.length;
-    bucket.audioMs += toMs(frame.duration, timescale);
+    bucket.audioMs += durationMs;
   }
 
   /** Undefined before anything came. */
@@ -96,10 +99,12 @@ export class HealthMeter {
       driftMs: this.#driftMs(),
       missingPictures: sum(({ missing }) => missing),
       silentMs,
+      videoBehindMs: this.#behindMs("video"),
+      audioBehindMs: this.#behindMs("audio"),
     };
   }
 
-  #enter({ epoch, arrivalMs }: Timed, mediaMs: number): Bucket {
+  #enter(track: "video" | "audio", { epoch, arrivalMs }: Timed, mediaMs: number, durationMs: number): Bucket {
     // A track that comes after the other into a new clock says nothing of the old one any more.
     const isOld = epoch < (this.#epoch ?? epoch);
     if (!isOld && epoch !== this.#epoch) {
@@ -107,7 +112,9 @@ export class HealthMeter {
       this.#lateAtFirst = undefined;
       this.#lastKeyMs = undefined;
       this.#steps = [];
+      this.#untilMs = {};
     }
+    if (!isOld) this.#untilMs[track] = Math.max(this.#untilMs[track] ?? 0, mediaMs + durationMs);
     this.#lastArrivalMs = Math.max(arrivalMs, this.#lastArrivalMs ?? 0);
     const place = { mediaMs, arrivalMs };
     const lateMs = lateOf(place);
@@ -154,6 +161,11 @@ export class HealthMeter {
     const mostLateMs = own.reduce((most, bucket) => Math.max(most, bucket.mostLateMs), Number.NEGATIVE_INFINITY);
     const aheadMs = last === undefined ? 0 : Math.max(0, mostLateMs - lateOf(last));
     return Math.max(0, Math.round(nowMs - lastArrivalMs - aheadMs));
+  }
+
+  #behindMs(track: "video" | "audio"): number | null {
+    const { [track]: untilMs, video = 0, audio = 0 } = this.#untilMs;
+    return untilMs === undefined ? null : Math.round(Math.max(video, audio) - untilMs);
   }
 
   /** Of the clock that goes on now. */

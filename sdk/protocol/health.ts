@@ -18,13 +18,24 @@ export const sourceHealthSchema = closedObject({
   missingPictures: countSchema,
   /** Since the media that came is over. */
   silentMs: countSchema,
+  /** How far the pictures are behind the sound, and the sound behind the pictures, by their own times; null where none of one clock came. */
+  videoBehindMs: Type.Union([countSchema, Type.Null()]),
+  audioBehindMs: Type.Union([countSchema, Type.Null()]),
 });
 export type SourceHealth = Static<typeof sourceHealthSchema>;
 
-export const healthFaults = ["silent", "slow", "pictures-missing", "keys-rare"] as const;
+export const healthFaults = [
+  "silent",
+  "slow",
+  "pictures-stopped",
+  "sound-stopped",
+  "pictures-missing",
+  "keys-rare",
+] as const;
 export type HealthFault = (typeof healthFaults)[number];
 
 const SILENT_MS = 3_000;
+const STOPPED_MS = 3_000;
 /** A publisher that sends less than this of real time falls behind its viewers. */
 const LEAST_PACE = 0.95;
 /** Of all pictures of ten seconds. */
@@ -35,14 +46,17 @@ const WINDOW_S = 10;
 
 /**
  * What is wrong with a source; empty: nothing. `silent`: nothing came for three seconds. `slow`: less than 95 % of real
- * time arrives. `pictures-missing`: more than a twentieth did not come. `keys-rare`: more than four seconds between key
+ * time arrives. `pictures-stopped`, `sound-stopped`: one of the two came and is three seconds behind the other.
+ * `pictures-missing`: more than a twentieth did not come. `keys-rare`: more than four seconds between key
  * frames. A source that is silent is told as nothing else.
  */
 export function findHealthFaults(health: SourceHealth): HealthFault[] {
-  const { silentMs, pace, missingPictures, frameRate, keyIntervalMs } = health;
+  const { silentMs, pace, videoBehindMs, audioBehindMs, missingPictures, frameRate, keyIntervalMs } = health;
   if (silentMs >= SILENT_MS) return ["silent"];
   const faults: HealthFault[] = [];
   if (pace !== null && pace < LEAST_PACE) faults.push("slow");
+  if (videoBehindMs !== null && videoBehindMs >= STOPPED_MS) faults.push("pictures-stopped");
+  if (audioBehindMs !== null && audioBehindMs >= STOPPED_MS) faults.push("sound-stopped");
   if (missingPictures > MOST_MISSING * (missingPictures + frameRate * WINDOW_S)) faults.push("pictures-missing");
   if (keyIntervalMs !== null && keyIntervalMs > MOST_KEY_INTERVAL_MS) faults.push("keys-rare");
   return faults;

@@ -132,17 +132,20 @@ describe("report of a stream", () => {
       driftMs: -3,
       missingPictures: 0,
       silentMs: 20,
+      videoBehindMs: 0,
+      audioBehindMs: 12,
       heardAtMs: 1,
       state: "good",
       faults: [],
     } as const;
-    const show = (health: typeof good | (Omit<typeof good, "faults"> & { readonly faults: readonly ["slow"] })) =>
+    const show = (health: Omit<typeof good, "faults"> & { readonly faults: readonly ("slow" | "sound-stopped")[] }) =>
       renderStream({ ...stream, health }, [], [], [usdc]);
     const numbers = "29.97 pictures a second at 2650 kb/s, sound at 128 kb/s, a key frame every 2.0 s";
     assert.ok(show(good).includes(`what comes in is good: ${numbers}, 3 ms earlier than at first`));
     const late = renderStream({ ...stream, health: { ...good, driftMs: 17 } }, [], [], [usdc]);
     assert.ok(late.includes("17 ms later than at first"));
     assert.match(show({ ...good, faults: ["slow"] }), /^what comes in is poor, less comes than real time needs/m);
+    assert.match(show({ ...good, faults: ["sound-stopped"] }), /^what comes in is poor, pictures come and no sound:/m);
   });
 
   it("says where a pulled stream comes from, and why nothing does", () => {

@@ -103,6 +103,34 @@ describe("health of a source", () => {
     assert.deepEqual(findHealthFaults(pushed.read(lastMs + 9_500)!), ["silent"]);
   });
 
+  it("finds which of the two has stopped, and begins anew with another clock", () => {
+    const hear = (meter: HealthMeter, epoch: number, fromMs: number, untilMs: number) => {
+      for (let dtsMs = fromMs; dtsMs < untilMs; dtsMs += 20) {
+        const frame = { epoch, dts: 48 * (1_000 + dtsMs), duration: 960, key: true, data: new Uint8Array(200) };
+        meter.audio({ ...frame, arrivalMs: startMs + dtsMs }, 48_000);
+      }
+    };
+    const quiet = new HealthMeter();
+    hear(quiet, 0, 0, 7_200);
+    const nowMs = send(quiet, { pictures: 250 });
+    const health = quiet.read(nowMs)!;
+    assert.deepEqual([health.videoBehindMs, health.audioBehindMs, health.silentMs], [0, 2_800, 0]);
+    assert.deepEqual(findHealthFaults(health), []);
+    send(quiet, { from: 250, pictures: 10 });
+    assert.deepEqual(findHealthFaults(quiet.read(nowMs + 400)!), ["sound-stopped"]);
+    // Who comes back without sound has none.
+    send(quiet, { pictures: 250, epoch: 1, comesAt: (_, due) => 20_000 + due });
+    const back = quiet.read(startMs + 30_000)!;
+    assert.deepEqual([back.audioBehindMs, findHealthFaults(back)], [null, []]);
+    const blind = new HealthMeter();
+    send(blind, { pictures: 100, keyEvery: 25 });
+    hear(blind, 0, 0, 9_000);
+    assert.deepEqual(findHealthFaults(blind.read(startMs + 9_000)!), ["pictures-stopped"]);
+    const alone = new HealthMeter();
+    hear(alone, 0, 0, 9_000);
+    assert.deepEqual(findHealthFaults(alone.read(startMs + 9_000)!), []);
+  });
+
   it("is sent whatever a publisher sends", () => {
     const codec = createCodec(sourceHealthSchema, 1_024);
     const frame = fc.record({

@@ -149,6 +149,8 @@ describe("balancer", () => {
       driftMs: 4,
       missingPictures: 0,
       silentMs: 12,
+      videoBehindMs: 0,
+      audioBehindMs: null,
     };
     const slow = { ...good, pace: 0.7 };
     const { views } = scene.market.balancer;
