@@ -1,4 +1,9 @@
-import type { CreatedStream, StreamEstimate, StreamWarning } from "@leat/sdk/client/actions/streams.ts";
+import type {
+  CreatedStream,
+  PublishAddresses,
+  StreamEstimate,
+  StreamWarning,
+} from "@leat/sdk/client/actions/streams.ts";
 import { formatCost, formatCosts } from "./format-cost.ts";
 import { renderTable } from "./output.ts";
 
@@ -76,15 +81,14 @@ function describeWarning(warning: StreamWarning, token: string): string {
   ].join(" ");
 }
 
-function listIngest({ ingestUrls, whipUrls, pushUrls, srtUrls }: CreatedStream): string[] {
+/** A line for each address, the best of each protocol first. */
+export function listIngest({ ingestUrls, whipUrls, pushUrls, srtUrls }: PublishAddresses): string[] {
+  const list = (first: string, urls: readonly string[]) =>
+    urls.map((url, at) => `${at === 0 ? first : "or, if that fails, to"} ${url}`);
   return [
-    ...ingestUrls.map((url, at) => `${at === 0 ? "publish to" : "or, if that fails, to"} ${url}`),
-    ...whipUrls.map((url, at) => `${at === 0 ? "by WHIP to" : "or, if that fails, to"} ${url}`),
-    ...pushUrls.map((url, at) => `${at === 0 ? "by HTTP push to" : "or, if that fails, to"} ${url}`),
-    ...listSrt(srtUrls),
+    ...list("publish to", ingestUrls),
+    ...list("by WHIP to", whipUrls),
+    ...list("by HTTP push to", pushUrls),
+    ...list("by SRT to", srtUrls),
   ];
-}
-
-export function listSrt(urls: readonly string[]): string[] {
-  return urls.map((url, at) => `${at === 0 ? "by SRT to" : "or, if that fails, to"} ${url}`);
 }

@@ -23,7 +23,7 @@ import { parsePrice } from "@leat/sdk/protocol/units.ts";
 import type { Command } from "commander";
 import { Value } from "typebox/value";
 import { openCaller } from "../api-caller.ts";
-import { costsOf, listSrt, renderCreated } from "../created-report.ts";
+import { costsOf, listIngest, renderCreated } from "../created-report.ts";
 import { fetchOrders } from "../decision-order.ts";
 import { readJsonFile } from "../json-file.ts";
 import { printResult, UsageError, wantsJson } from "../output.ts";
@@ -154,8 +154,8 @@ export function register(program: Command): void {
       checkName(name);
       const { caller } = await openCaller(command, 1);
       const rotated = await rotateStreamKey(caller, name, revokeOld);
-      printResult(command, { ...rotated, revokeOld }, ({ streamKey, srtUrls }) =>
-        [`key ${streamKey}`, ...listSrt(srtUrls)].join("\n"),
+      printResult(command, { ...rotated, revokeOld }, () =>
+        [`key ${rotated.streamKey}`, ...listIngest(rotated)].join("\n"),
       );
     });
   acceptSettings(stream.command("end <stream>"))
@@ -168,8 +168,10 @@ export function register(program: Command): void {
     });
 }
 
-/** What pays on this network, by name. */
-/** The chain alone knows decimals; where it does not answer, what the cluster told is shown all the same. */
+/**
+ * What pays on this network, by name. The chain alone knows decimals; where it does not answer, what the cluster told is
+ * shown all the same.
+ */
 function listTokens(client: LeatClient): Promise<NamedToken[]> {
   return Promise.all(
     Object.keys(client.deployment.tokens).map(async (name) => {

@@ -47,7 +47,7 @@ import { StreamBook } from "./stream-book.ts";
 import { StreamEnds } from "./stream-ends.ts";
 import { StreamHealth } from "./stream-health.ts";
 import { StreamProgress } from "./stream-progress.ts";
-import { type CreatedStream, type CreateStream, type RotatedKey, Streams } from "./streams.ts";
+import { type CreatedStream, type CreateStream, type PublishAddresses, Streams } from "./streams.ts";
 import { buyerToppedUp } from "./top-ups.ts";
 import { UnpaidWork } from "./unpaid-work.ts";
 import { type StreamViews, Views } from "./views.ts";
@@ -57,7 +57,7 @@ import { WriteOffs } from "./write-offs.ts";
 export interface Balancer {
   createStream(buyer: Address, request: CreateStream): Promise<CreatedStream>;
   endStream(buyer: Address, stream: string): Promise<void>;
-  rotateKey(buyer: Address, stream: string, revokeOld: boolean): Promise<RotatedKey>;
+  rotateKey(buyer: Address, stream: string, revokeOld: boolean): Promise<PublishAddresses>;
   setPlayback(buyer: Address, stream: string, policy: PlaybackRequest): Promise<void>;
   setTargets(buyer: Address, stream: string, targets: readonly RestreamTarget[]): Promise<void>;
   play(slug: string, viewer?: PlayViewer): Promise<Playback>;
@@ -286,7 +286,7 @@ export class BalancerService implements Balancer, Startable {
     await this.#streams.end(buyer, stream);
   }
 
-  rotateKey(buyer: Address, stream: string, revokeOld: boolean): Promise<RotatedKey> {
+  rotateKey(buyer: Address, stream: string, revokeOld: boolean): Promise<PublishAddresses> {
     return this.#streams.rotateKey(buyer, stream, revokeOld);
   }
 

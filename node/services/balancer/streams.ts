@@ -47,27 +47,25 @@ export interface CreateStream {
   readonly pull?: PullRequest;
 }
 
-export interface CreatedStream {
-  readonly id: Hex;
-  readonly slug: string;
+/** Where to publish with a key: at each node that may take the stream in, by each protocol that it takes. */
+export interface PublishAddresses {
   /** Shown this once; only its hash is kept. */
   readonly streamKey: string;
   readonly ingestUrls: readonly string[];
-  /** The same nodes for WHIP, as far as they take it. */
   readonly whipUrls: readonly string[];
-  /** The same nodes for segments by HTTP push, as far as they take it: what stands before `/NUMBER.ts`. */
+  /** For segments by HTTP push: what stands before `/NUMBER.ts`. */
   readonly pushUrls: readonly string[];
-  /** The same nodes for SRT, as far as they take it; each with a passphrase of its own. */
+  /** Each with a passphrase of its own. */
   readonly srtUrls: readonly string[];
+}
+
+export interface CreatedStream extends PublishAddresses {
+  readonly id: Hex;
+  readonly slug: string;
   readonly playbackUrl: string;
   readonly quote: { readonly prices: Prices; readonly signed: Signed<Quote> };
   readonly estimate: CostEstimate;
   readonly warnings: readonly StreamWarning[];
-}
-
-export interface RotatedKey {
-  readonly streamKey: string;
-  readonly srtUrls: readonly string[];
 }
 
 type QuotedStream = Pick<StreamRow, "id" | "buyer" | "token" | "ladder" | "nonce" | "retail" | "unsignedBudgetBytes">;
@@ -170,11 +168,7 @@ export class Streams {
     return {
       id: row.id,
       slug: row.slug,
-      streamKey,
-      ingestUrls: this.#urls(nodes, "rtmp", streamKey),
-      whipUrls: this.#urls(nodes, "whip", streamKey),
-      pushUrls: this.#urls(nodes, "push", streamKey),
-      srtUrls: this.#urls(nodes, "srt", streamKey),
+      ...this.#addressesOf(nodes, streamKey),
       playbackUrl: `/play/${row.slug}`,
       quote: { prices: retail, signed: quote },
       estimate,
@@ -231,7 +225,7 @@ export class Streams {
   }
 
   /** A second key beside the first; `revokeOld` ends the others, and with them whoever publishes. */
-  async rotateKey(buyer: Address, name: string, revokeOld: boolean): Promise<RotatedKey> {
+  async rotateKey(buyer: Address, name: string, revokeOld: boolean): Promise<PublishAddresses> {
     const { streamStore, clock } = this.#components;
     const { id } = await this.find(buyer, name);
     return this.#parts.streams.exclusively(id, async () => {
@@ -245,7 +239,7 @@ export class Streams {
         await this.#parts.streams.vacateLease(id, clock.nowMs());
         await streamStore.revokeKeys(id, hashKey(streamKey), clock.nowMs());
       }
-      return { streamKey, srtUrls: this.#urls(row.ingestNodes, "srt", streamKey) };
+      return this.#addressesOf(row.ingestNodes, streamKey);
     });
   }
 
@@ -288,9 +282,17 @@ export class Streams {
     return pulls.requireTaken(await nodes.choose(row, live, parseSource(url).scheme), url);
   }
 
-  #urls(nodes: readonly Address[], wanted: IngestWay["protocol"], streamKey: string): string[] {
+  #addressesOf(nodes: readonly Address[], streamKey: string): PublishAddresses {
     const ways = nodes.flatMap((node) => listWays(this.#components.hub.nodes.get(node)?.hello, streamKey));
-    return ways.filter(({ protocol }) => protocol === wanted).map(({ url }) => url);
+    const by = (wanted: IngestWay["protocol"]) =>
+      ways.filter(({ protocol }) => protocol === wanted).map(({ url }) => url);
+    return {
+      streamKey,
+      ingestUrls: by("rtmp"),
+      whipUrls: by("whip"),
+      pushUrls: by("push"),
+      srtUrls: by("srt"),
+    };
   }
 
   async #signQuote(row: QuotedStream): Promise<Signed<Quote>> {

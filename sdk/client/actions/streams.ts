@@ -47,12 +47,11 @@ export interface StreamRequest {
   readonly targets?: readonly RestreamTarget[];
 }
 
-export interface CreatedStream {
-  readonly id: Hex;
-  readonly slug: string;
+/** Where to publish with a key. A publisher tries the next address when one fails. */
+export interface PublishAddresses {
   /** Shown this once. */
   readonly streamKey: string;
-  /** The key is in them. A publisher tries the next when one fails. */
+  /** By RTMP. The key is in them. */
   readonly ingestUrls: readonly string[];
   /** The same by WHIP, where a browser or a program without RTMP publishes. */
   readonly whipUrls: readonly string[];
@@ -60,6 +59,11 @@ export interface CreatedStream {
   readonly pushUrls: readonly string[];
   /** The same by SRT, each with its passphrase. The key is in none of them, but whoever has one can publish. */
   readonly srtUrls: readonly string[];
+}
+
+export interface CreatedStream extends PublishAddresses {
+  readonly id: Hex;
+  readonly slug: string;
   readonly playbackUrl: string;
   readonly estimate: StreamEstimate;
   /** What was taken all the same, and may not be what was meant. */
@@ -85,12 +89,6 @@ export type StreamWarning =
   | { readonly code: "STREAM_BUDGET_ABOVE_RESERVE"; readonly budgetExact: string; readonly reserveExact: string }
   /** Nobody is connected who signs vouchers for the account: no publisher is let in before somebody is. */
   | { readonly code: "STREAM_AGENT_ABSENT" };
-
-export interface RotatedKey {
-  /** Shown this once. */
-  readonly streamKey: string;
-  readonly srtUrls: readonly string[];
-}
 
 /** A stream as its owner reads it. Integers that may pass 2^53 are decimal text. */
 export interface StreamInfo {
@@ -346,7 +344,7 @@ export function setTargets(caller: ApiCaller, id: string, targets: readonly Rest
  * A new key to publish with, beside the old ones or, with `revokeOld`, in their place. Whoever publishes now goes on,
  * and with `revokeOld` is cut off.
  */
-export function rotateStreamKey(caller: ApiCaller, id: string, revokeOld: boolean): Promise<RotatedKey> {
+export function rotateStreamKey(caller: ApiCaller, id: string, revokeOld: boolean): Promise<PublishAddresses> {
   return callApi(caller, "POST", `${pathOf(id)}/keys`, { body: { revokeOld } });
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { costsOf, renderCreated } from "@leat/node/cli/created-report.ts";
+import { costsOf, listIngest, renderCreated } from "@leat/node/cli/created-report.ts";
 
 const exact = (millionths: bigint) => (millionths * 10n ** 24n).toString();
 const created = {
@@ -43,6 +43,15 @@ describe("report of a stream that was made", () => {
       .split("\n")
       .at(-1)!;
     assert.match(unpaid, /and at most nothing: without --budget people can watch, and you pay for none of them: /);
+  });
+
+  it("lists every way to publish, each with what to try next", () => {
+    assert.deepEqual(listIngest({ ...created, whipUrls: ["http://a.example/whip/key"] }), [
+      "publish to rtmp://a.example/live/key",
+      "or, if that fails, to rtmp://b.example/live/key",
+      "by WHIP to http://a.example/whip/key",
+      "by SRT to srt://a.example:9000?streamid=x",
+    ]);
   });
 
   it("shows parts that add up to what is shown together", () => {

@@ -197,10 +197,11 @@ describe("balancer", () => {
     const { streamKey: second } = await scene.market.balancer.rotateKey(address, id, false);
     await publish(scene.nodes[0], streamKey);
     await assert.rejects(publish(scene.nodes[0], second), codeOf("PUBLISH_LEASE_HELD"));
-    const { streamKey: third, srtUrls } = await scene.market.balancer.rotateKey(address, id, true);
+    const { streamKey: third, ingestUrls, srtUrls } = await scene.market.balancer.rotateKey(address, id, true);
     for (const old of [streamKey, second]) {
       await assert.rejects(publish(scene.nodes[0], old), codeOf("STREAM_KEY_UNKNOWN"));
     }
+    assert.ok(ingestUrls.length === 2 && ingestUrls.every((url) => url.endsWith(`/${third}`)));
     assert.ok(srtUrls.length === 2 && srtUrls.every((url) => url.includes(nameOfHash(hashKey(third)))));
     await scene.market.clock.advance(60_000);
     assert.equal((await publish(scene.nodes[0], third)).stream, id);
