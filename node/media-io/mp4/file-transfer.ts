@@ -42,7 +42,7 @@ export class FileTransfer {
   tick(): void {
     const { audience, viewer, mayWatch, nowMs, logger } = this.#parts;
     if (nowMs() - this.#givenMs > STALLED_MS) {
-      this.end();
+      this.cut();
       return;
     }
     audience?.see(viewer);
@@ -50,7 +50,7 @@ export class FileTransfer {
   }
 
   /** Cuts it off: its length was told, so nobody takes it for the whole. */
-  end(): void {
+  cut(): void {
     this.body.destroy();
   }
 

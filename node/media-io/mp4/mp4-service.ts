@@ -68,12 +68,12 @@ export class Mp4Service implements Startable {
   }
 
   async stop(): Promise<void> {
-    this.endAll();
+    this.cutAll();
     await this.#tasks.close();
   }
 
-  endAll(): void {
-    for (const viewer of this.#viewers) viewer.end();
+  cutAll(): void {
+    for (const viewer of this.#viewers) viewer.cut();
   }
 
   /** What a viewer gets who names this rung. @throws PlayoutError */

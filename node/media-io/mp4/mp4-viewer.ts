@@ -64,12 +64,12 @@ export class Mp4Viewer {
 
   begin(): void {
     const { stream, tracks, response } = this.#parts;
-    response.once("close", () => this.end());
+    response.once("close", () => this.cut());
     response.write(this.#writer.init);
     this.tick();
     for (const track of tracks) this.#unfollow.push(stream.frames.follow(track.rung, this.#followerOf(track)));
     this.#beginning = false;
-    if (this.#over) this.#leave();
+    if (this.#over) this.#unfollowAll();
   }
 
   /** To be called about once a second. */
@@ -77,22 +77,16 @@ export class Mp4Viewer {
     const { audience, viewer, mayWatch, nowMs, logger } = this.#parts;
     if (this.#over) return;
     if (this.#queue.isStalled(nowMs())) {
-      this.end();
+      this.cut();
       return;
     }
     audience?.see(viewer);
     if (this.#check.isDue(nowMs())) askAgain(mayWatch, this, logger);
   }
 
-  /** Ends the file where it is. */
-  end(): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#leave();
-    const { response } = this.#parts;
-    response.setTimeout(LINGER_MS, () => response.destroy());
-    response.end();
-    this.#parts.onEnd();
+  /** Cuts it off, so that nobody takes it for all of the stream: the response has no end. */
+  cut(): void {
+    if (this.#leave()) this.#parts.response.destroy();
   }
 
   #followerOf({ rung, config: known }: Mp4Track): Parameters<PlayedStream["frames"]["follow"]>[1] {
@@ -124,10 +118,22 @@ export class Mp4Viewer {
     if (this.#over) return;
     for (const piece of this.#writer.finish()) this.#push(piece);
     this.#queue.finish();
-    this.end();
+    this.#leave();
+    const { response } = this.#parts;
+    response.setTimeout(LINGER_MS, () => response.destroy());
+    response.end();
   }
 
-  #leave(): void {
+  /** False where it has left before. */
+  #leave(): boolean {
+    if (this.#over) return false;
+    this.#over = true;
+    this.#unfollowAll();
+    this.#parts.onEnd();
+    return true;
+  }
+
+  #unfollowAll(): void {
     for (const unfollow of this.#unfollow.splice(0)) unfollow();
   }
 }

@@ -24,7 +24,7 @@ export async function mp4Routes(app: FastifyInstance, { service, access, find }:
   const guardedBy = ({ params }: FastifyRequest) => find((params as { slug: string }).slug);
   answerRefusals(app, playoutMeanings);
   // Whoever watches would hold the server's end up.
-  app.addHook("preClose", async () => service.endAll());
+  app.addHook("preClose", async () => service.cutAll());
   app.addHook("onRequest", async (_request, reply) => {
     reply.header("access-control-allow-origin", "*").header("cache-control", "no-store");
   });
