@@ -5,7 +5,10 @@ import type { Browser, Page } from "playwright-core";
 import { openBrowser, whenState } from "../../test/support/browser.ts";
 import type { TestNetwork } from "../../test/support/e2e-network.ts";
 import { nodeAt, waitFor } from "../../test/support/e2e-stream.ts";
+import { openPage, playersFolder } from "../../test/support/interop/browser-page.ts";
+import { dashJs } from "../../test/support/interop/browser-players.ts";
 import { playWhep } from "../../test/support/webrtc-page.ts";
+import { ensurePlayers } from "../lib/test-players.ts";
 import { buyerOf } from "../network/demo.ts";
 import type { BenchCase, BenchOptions, BenchResult } from "./case.ts";
 import { withNetwork } from "./support/bench-network.ts";
@@ -53,6 +56,7 @@ const roles: Readonly<Record<string, readonly string[]>> = { "node-c": ["deliver
 /** How the picture comes in, and how a viewer gets it, under the name that the table and the JSON have. */
 const ways: Readonly<Record<string, Way>> = {
   "ll-hls": { publish: publishByRtmp, watch: watchPage },
+  dash: { publish: publishByRtmp, watch: watchDash },
   "rtmp-whep": { publish: publishByRtmp, watch: watchWhep },
   "whip-whep": { publish: publishByWhip, watch: watchWhep },
   "rtmp-whep-source": { publish: publishByRtmp, watch: watchWhep, passthrough: true },
@@ -65,6 +69,7 @@ const ways: Readonly<Record<string, Way>> = {
  * the cluster chose.
  */
 export const run: BenchCase = async ({ log, signal }) => {
+  ensurePlayers(playersFolder, log);
   const chosen = await withNetwork(log, adjust, (network) => runAll(network, log, signal));
   const hops = await withNetwork(log, adjustHops, (network) => runHops(network, log, signal));
   return join([chosen, hops]);
@@ -186,10 +191,28 @@ async function watchPage({ network, browser, slug }: Scene): Promise<Page> {
   const page = await browser.newPage({ viewport: { width: 900, height: 640 } });
   await page.goto(`${network.clusterUrl}/play/${slug}`);
   await whenState(page, "playing");
+  await settle(page);
+  return page;
+}
+
+/** A page with nothing but dash.js as it comes, which keeps to what the manifest says of latency. */
+async function watchDash({ network, browser, slug }: Scene): Promise<Page> {
+  const { primary } = await getPlayback(network, slug);
+  const player = dashJs(new URL("manifest.mpd", primary.hls).href);
+  const page = await openPage(browser, `${network.clusterUrl}/play/${slug}`);
+  await page.addScriptTag({ path: player.script! });
+  await page.evaluate(() => {
+    document.body.replaceChildren(Object.assign(document.createElement("video"), { autoplay: true, muted: true }));
+  });
+  await player.start(page);
+  await settle(page);
+  return page;
+}
+
+async function settle(page: Page): Promise<void> {
   const settled = (seconds: number) =>
     document.querySelector("video")!.played.length > 0 && performance.now() > seconds * 1_000;
   await page.waitForFunction(settled, SETTLE_S, { timeout: limitMs });
-  return page;
 }
 
 /** A page with nothing but a player by WHEP, at the edge that the cluster chose. */

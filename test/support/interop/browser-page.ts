@@ -5,8 +5,9 @@ import type { Browser, Page } from "playwright-core";
 import { shape } from "./pattern.ts";
 
 export const root = join(import.meta.dirname, "../../..");
-/** Where the long suite's own packages stand. */
-export const players = join(root, "test/players/node_modules");
+/** Where the long suite's own packages are brought to. */
+export const playersFolder = join(root, "test/players");
+export const players = join(playersFolder, "node_modules");
 const barcode = join(root, "transcoder/tools/barcode.ts");
 
 /** A page of its own at an address: sound is heard in pages of an origin alone. */
