@@ -118,14 +118,18 @@ export class PushSession {
   /** The turn is taken in the moment in which it is free: others wait for the same. */
   async #takeTurn(hand: Hand): Promise<void> {
     const { clock } = this.#parts;
-    const untilMs = clock.nowMs() + this.#options.reorderMs;
     const done = new AbortController();
+    let isLate = false;
+    // Not by the clock: a timer may go off before the clock shows its time, and nothing would wake this again.
     const patience = clock.sleep(this.#options.reorderMs, done.signal).then(
-      () => this.#tellChange(),
+      () => {
+        isLate = true;
+        this.#tellChange();
+      },
       () => {},
     );
     try {
-      while (!this.#isTurnOf(hand, clock.nowMs() >= untilMs)) await this.#changed.promise;
+      while (!this.#isTurnOf(hand, isLate)) await this.#changed.promise;
       this.#isTaking = true;
     } finally {
       done.abort();

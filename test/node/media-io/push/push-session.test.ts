@@ -57,4 +57,20 @@ describe("a pushed stream", function () {
       { numRuns: 60 },
     );
   });
+
+  it("waits no longer for one that does not come, also where a timer goes off before the clock shows its time", async () => {
+    const sink = new RecorderSink();
+    const clock = new ManualClock();
+    const startMs = clock.nowMs();
+    const early = {
+      nowMs: () => Math.max(startMs, clock.nowMs() - 1),
+      sleep: (ms: number, signal?: AbortSignal) => clock.sleep(ms, signal),
+    };
+    const session = new PushSession({ sink, clock: early, onOver: () => {} }, defaultsOf(pushOptions));
+    await session.push(0, async () => uploads[0]!);
+    const next = session.push(2, async () => uploads[2]!);
+    while (clock.sleeping === 0) await new Promise((resolve) => setImmediate(resolve));
+    await clock.advance(defaultsOf(pushOptions).reorderMs);
+    assert.equal((await next).number, 2);
+  });
 });
