@@ -73,7 +73,10 @@ function readMediaPlaylist(lines: readonly Line[], findings: Findings): PulledMe
   const key = read.tags.find((tag) => tag.name === "EXT-X-KEY" && tag.attributes.get("METHOD") !== "NONE");
   if (key !== undefined) throw new PlaylistError({ code: "PULL_PLAYLIST_UNSUPPORTED", feature: "EXT-X-KEY" });
   if (read.iframesOnly) throw new PlaylistError({ code: "PULL_PLAYLIST_UNSUPPORTED", feature: "EXT-X-I-FRAMES-ONLY" });
-  if (read.skipped > 0) throw new PlaylistError({ code: "PULL_PLAYLIST_UNSUPPORTED", feature: "EXT-X-SKIP" });
+  // Also one that does not say how many: nobody asked for it.
+  if (read.tags.some(({ name }) => name === "EXT-X-SKIP")) {
+    throw new PlaylistError({ code: "PULL_PLAYLIST_UNSUPPORTED", feature: "EXT-X-SKIP" });
+  }
   return {
     type: "media",
     targetDurationS: targetDurationS ?? 0,

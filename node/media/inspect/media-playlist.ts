@@ -95,6 +95,13 @@ const nothing = (): Gathered => ({
   parts: [],
 });
 
+function readSkipped(tag: Tag | undefined, findings: Findings): number {
+  const text = tag?.attributes.get("SKIPPED-SEGMENTS") ?? "0";
+  if (integer.test(text)) return Number(text);
+  findings.add("attribute-value", tag?.line, `SKIPPED-SEGMENTS=${text}`);
+  return 0;
+}
+
 /** Reads a media playlist; what is not as it must be is found and read as far as it goes. */
 export function readMedia(lines: readonly Line[], findings: Findings): ReadMedia {
   const tags = lines.filter(isTag);
@@ -126,7 +133,7 @@ export function readMedia(lines: readonly Line[], findings: Findings): ReadMedia
   };
 
   const mediaSequence = integerOf("EXT-X-MEDIA-SEQUENCE") ?? 0;
-  const skipped = Number(first("EXT-X-SKIP")?.attributes.get("SKIPPED-SEGMENTS") ?? 0);
+  const skipped = readSkipped(first("EXT-X-SKIP"), findings);
   let gathered = nothing();
   let map: ListedMap | undefined;
   let discontinuities = 0;
@@ -150,7 +157,7 @@ export function readMedia(lines: readonly Line[], findings: Findings): ReadMedia
     switch (name) {
       case "EXTINF": {
         if (gathered.duration !== undefined) findings.add("segment-uri-missing", gathered.duration.line, "EXTINF");
-        const match = /^(\d+(?:\.\d+)?)(?:,.*)?$/.exec(value);
+        const match = /^(\d{1,15}(?:\.\d+)?)(?:,.*)?$/.exec(value);
         if (match === null) findings.add("tag-value", line, `EXTINF:${value}`);
         gathered.duration = item;
         gathered.durationS = Number(match?.[1] ?? 0);

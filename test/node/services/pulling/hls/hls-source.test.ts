@@ -325,6 +325,8 @@ describe("hls source", function () {
     const bad = [
       ['#EXT-X-KEY:METHOD=AES-128,URI="key"', "PULL_PLAYLIST_UNSUPPORTED"],
       ["#EXT-X-I-FRAMES-ONLY", "PULL_PLAYLIST_UNSUPPORTED"],
+      ["#EXT-X-SKIP:SKIPPED-SEGMENTS=3", "PULL_PLAYLIST_UNSUPPORTED"],
+      ["#EXT-X-SKIP:SKIPPED-SEGMENTS=few", "PULL_PLAYLIST_UNSUPPORTED"],
     ] as const;
     for (const [tag, code] of bad) {
       serveFiles(server, ts, (name) =>
