@@ -118,10 +118,11 @@ export class PushSession {
   /** The turn is taken in the moment in which it is free: others wait for the same. */
   async #takeTurn(hand: Hand): Promise<void> {
     const { clock } = this.#parts;
+    const { reorderMs } = this.#options;
     const done = new AbortController();
-    let isLate = false;
+    let isLate = reorderMs === 0;
     // Not by the clock: a timer may go off before the clock shows its time, and nothing would wake this again.
-    const patience = clock.sleep(this.#options.reorderMs, done.signal).then(
+    const patience = clock.sleep(reorderMs, done.signal).then(
       () => {
         isLate = true;
         this.#tellChange();
