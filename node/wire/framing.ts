@@ -3,7 +3,13 @@ import type { Stream } from "@libp2p/interface";
 import { Mutex } from "../kernel/mutex.ts";
 import { WireError } from "./errors.ts";
 import type { FramingLimits, FramingMetrics } from "./framing-limits.ts";
-import { type ByteRuns, frameMessages, MessageAssembler, type OutgoingMessage } from "./message-assembler.ts";
+import {
+  type ByteRuns,
+  frameMessages,
+  HEADER_BYTES,
+  MessageAssembler,
+  type OutgoingMessage,
+} from "./message-assembler.ts";
 
 /**
  * The one file that touches raw libp2p streams.
@@ -106,7 +112,7 @@ export class FramedStream {
   }
 
   #joinRow(message: OutgoingMessage): Row {
-    const { sizeBytes } = message;
+    const sizeBytes = HEADER_BYTES + message.sizeBytes;
     if (this.#row !== undefined && this.#row.sizeBytes + sizeBytes <= ROW_BYTES) {
       this.#row.messages.push(message);
       this.#row.sizeBytes += sizeBytes;

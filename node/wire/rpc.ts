@@ -196,7 +196,7 @@ export class RpcConnection<Out extends MethodTable> {
   }
 
   async #send(method: string, body: unknown, caller: Caller): Promise<void> {
-    if (this.#outgoing.get(method)?.tail !== undefined) await this.#sends.next();
+    if (this.#outgoing.get(method)?.tail !== undefined && !this.#isOver) await this.#sends.next();
     while (this.#pending.size >= MAX_CALLS_IN_FLIGHT && !this.#isOver) await this.#waitForTurn();
     if (this.#isOver) throw new WireError({ code: "WIRE_STREAM_CLOSED" });
     if (caller.isGone()) {

@@ -18,7 +18,7 @@ const refusalsTaken = 5;
 export class BalancerLine {
   readonly #components: BalancerLineComponents;
   readonly #retryMs: number;
-  readonly #telling = new Set<Promise<void>>();
+  #telling: Promise<void> = Promise.resolve();
   #isAway = false;
 
   constructor(components: BalancerLineComponents, retryMs: number) {
@@ -51,15 +51,21 @@ export class BalancerLine {
     }
   }
 
-  /** Tells once, and waits for no answer before it tells the next: whoever missed it learns it from the next one. */
+  /** Tells once, in the order of the calls: whoever missed it learns it from the next one. */
   tell<M extends NodeMethod>(method: M, body: NodeRequest<M>): void {
-    const telling: Promise<void> = this.#tell(method, body).finally(() => this.#telling.delete(telling));
-    this.#telling.add(telling);
+    const { logger } = this.#components;
+    this.#telling = this.#telling.then(async () => {
+      try {
+        await this.#call(method, body);
+      } catch (error) {
+        logger.debug("Tell balancer failed", { method, error });
+      }
+    });
   }
 
   /** Resolves when all that was told is answered or lost. */
   async told(): Promise<void> {
-    await Promise.all(this.#telling);
+    await this.#telling;
   }
 
   /** The code by which the balancer took the lease away, if it did. Anything else is no reason to stop a stream. */
@@ -72,14 +78,6 @@ export class BalancerLine {
       if (isUnsendable(error)) this.#components.logger.error("Renew publish lease failed", { error });
     }
     return undefined;
-  }
-
-  async #tell<M extends NodeMethod>(method: M, body: NodeRequest<M>): Promise<void> {
-    try {
-      await this.#call(method, body);
-    } catch (error) {
-      this.#components.logger.debug("Tell balancer failed", { method, error });
-    }
   }
 
   /** A refusal is an answer too. */

@@ -22,7 +22,7 @@ export interface OriginComponents {
   readonly signer: StatementSigner;
   readonly domain: Domain;
   readonly clock: Clock;
-  /** By which all origins of a node renew their leases: in one message after the other. */
+  /** By which all origins of a node renew their leases in one moment. */
   readonly beat: Beat;
   readonly logger: Logger;
 }

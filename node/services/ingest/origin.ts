@@ -364,7 +364,7 @@ export class Origin {
     this.#ready.resolve();
   }
 
-  /** Edges see it first; then the balancer is told. */
+  /** Edges see it first; then the balancer is told, in the same order. */
   #tellPublished(rungs: readonly number[], sequence: number): void {
     for (const rung of rungs) this.#newest.set(rung, Math.max(this.#newest.get(rung) ?? 0, sequence));
     this.#line.tell("segment.published", { stream: this.stream, rungs: [...rungs], sequence });

@@ -208,7 +208,6 @@ export const nodeMethods = defineMethods({
       sequence: uint32Schema,
     }),
     response: nothing,
-    isPatient: true,
   },
   "receipt.submit": {
     request: receiptSubmitSchema,

@@ -36,6 +36,21 @@ describe("kernel/beat", () => {
     assert.equal(clock.sleeping, 0);
   });
 
+  it("comes once at a time, also where a timer goes off before the clock shows its time", async () => {
+    const clock = new ManualClock();
+    const startMs = clock.nowMs();
+    const late = {
+      nowMs: () => Math.max(startMs, clock.nowMs() - 1),
+      sleep: (ms: number, signal?: AbortSignal) => clock.sleep(ms, signal),
+    };
+    const beat = new Beat(late);
+    void beat.next(1_000);
+    await clock.advance(1_000);
+    void beat.next(1_000);
+    assert.ok(clock.isSlept(1_001));
+    await clock.advance(1_001);
+  });
+
   it("waits no longer than one pause where the clock was set back", async () => {
     const clock = new ManualClock();
     let offsetMs = 0;
