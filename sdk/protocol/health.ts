@@ -18,8 +18,9 @@ export const sourceHealthSchema = closedObject({
   missingPictures: countSchema,
   /** Since the media that came is over. */
   silentMs: countSchema,
-  /** How far the pictures are behind the sound, and the sound behind the pictures, by their own times; null where none of one clock came. */
+  /** How far the pictures are behind the sound, by the times of both; null where none of this clock came. */
   videoBehindMs: Type.Union([countSchema, Type.Null()]),
+  /** The same of the sound behind the pictures. */
   audioBehindMs: Type.Union([countSchema, Type.Null()]),
 });
 export type SourceHealth = Static<typeof sourceHealthSchema>;
@@ -47,8 +48,8 @@ const WINDOW_S = 10;
 /**
  * What is wrong with a source; empty: nothing. `silent`: nothing came for three seconds. `slow`: less than 95 % of real
  * time arrives. `pictures-stopped`, `sound-stopped`: one of the two came and is three seconds behind the other.
- * `pictures-missing`: more than a twentieth did not come. `keys-rare`: more than four seconds between key
- * frames. A source that is silent is told as nothing else.
+ * `pictures-missing`: more than a twentieth did not come. `keys-rare`: more than four seconds between key frames. A source
+ * that is silent is told as nothing else.
  */
 export function findHealthFaults(health: SourceHealth): HealthFault[] {
   const { silentMs, pace, videoBehindMs, audioBehindMs, missingPictures, frameRate, keyIntervalMs } = health;

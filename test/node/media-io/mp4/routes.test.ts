@@ -200,8 +200,9 @@ describe("mp4 without an end", function () {
     await clock.advance(400_000);
     while (stream.followed > 0) await once(stream.follows, "unfollow");
     // Not as a file ends.
-    await assert.rejects(inPath.arrayBuffer(), /terminated/);
-    await assert.rejects(inHeader.arrayBuffer(), /terminated/);
+    const isCut = ({ cause }: Error) => (cause as { code?: string }).code === "UND_ERR_SOCKET";
+    await assert.rejects(inPath.arrayBuffer(), isCut);
+    await assert.rejects(inHeader.arrayBuffer(), isCut);
   });
 
   it("lets go of who takes nothing, and holds little for it meanwhile", async () => {
