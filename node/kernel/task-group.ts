@@ -40,15 +40,11 @@ export class TaskGroup {
     this.#running.add(done);
   }
 
-  /**
-   * Calls `round` again and again, `pause` after the last one ended: milliseconds, or what is waited for. A failing round
-   * is reported and the next one comes.
-   */
-  every(pause: number | ((signal: AbortSignal) => Promise<void>), round: (signal: AbortSignal) => unknown): void {
-    const rest = typeof pause === "number" ? (signal: AbortSignal) => this.#clock.sleep(pause, signal) : pause;
+  /** Calls `round` again and again, `ms` after the last one ended. A failing round is reported and the next one comes. */
+  every(ms: number, round: (signal: AbortSignal) => unknown): void {
     this.run(async (signal) => {
       while (!signal.aborted) {
-        await rest(signal);
+        await this.#clock.sleep(ms, signal);
         await this.#guard(async () => round(signal));
       }
     });

@@ -3,13 +3,7 @@ import type { Stream } from "@libp2p/interface";
 import { Mutex } from "../kernel/mutex.ts";
 import { WireError } from "./errors.ts";
 import type { FramingLimits, FramingMetrics } from "./framing-limits.ts";
-import {
-  type ByteRuns,
-  frameMessages,
-  HEADER_BYTES,
-  MessageAssembler,
-  type OutgoingMessage,
-} from "./message-assembler.ts";
+import { type ByteRuns, frameMessage, MessageAssembler } from "./message-assembler.ts";
 
 /**
  * The one file that touches raw libp2p streams.
@@ -25,16 +19,6 @@ interface Reader {
   reject(error: unknown): void;
 }
 
-/** Messages that go out together. */
-interface Row {
-  readonly messages: OutgoingMessage[];
-  readonly sent: Promise<void>;
-  sizeBytes: number;
-}
-
-/** What is in a row is copied and sealed at once: the most that may join one. */
-const ROW_BYTES = 65_536;
-
 export class FramedStream {
   /** Proven by the peer's key in the handshake. */
   readonly remoteAddress: Address;
@@ -46,8 +30,6 @@ export class FramedStream {
   readonly #metrics: FramingMetrics | undefined;
   readonly #assembler: MessageAssembler;
   readonly #sending = new Mutex();
-  /** The last one, while it waits and what is sent now may join it. */
-  #row: Row | undefined;
   readonly #settle: (error: Error | undefined) => void;
   #failure: Error | undefined;
   #isOver = false;
@@ -97,44 +79,25 @@ export class FramedStream {
     return { [Symbol.asyncIterator]: () => ({ next: () => this.#next() }) };
   }
 
-  /**
-   * Sends one message, given whole or in pieces. Resolves when there is room for the next. Keeps the order of calls.
-   * What is sent in one moment, or waits for room, goes out together: most of what a message costs is its own packet.
-   */
+  /** Sends one message, given whole or in pieces. Resolves when there is room for the next. Keeps the order of calls. */
   send(message: Uint8Array | readonly Uint8Array[]): Promise<void> {
     const pieces = message instanceof Uint8Array ? [message] : message;
-    const sizeBytes = pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
-    if (sizeBytes > this.#limits.maxMessageBytes || sizeBytes === 0) {
-      const reason = `${sizeBytes} bytes, 1 to ${this.#limits.maxMessageBytes} wanted`;
+    const size = pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
+    if (size > this.#limits.maxMessageBytes || size === 0) {
+      const reason = `${size} bytes, 1 to ${this.#limits.maxMessageBytes} wanted`;
       return Promise.reject(new WireError({ code: "WIRE_MESSAGE_UNSENDABLE", reason }));
     }
-    return this.#joinRow({ pieces, sizeBytes }).sent;
-  }
-
-  #joinRow(message: OutgoingMessage): Row {
-    const sizeBytes = HEADER_BYTES + message.sizeBytes;
-    if (this.#row !== undefined && this.#row.sizeBytes + sizeBytes <= ROW_BYTES) {
-      this.#row.messages.push(message);
-      this.#row.sizeBytes += sizeBytes;
-      return this.#row;
-    }
-    const messages = [message];
-    const sent = this.#sending.run(() => this.#sendRow(messages));
-    this.#row = { messages, sent, sizeBytes };
-    return this.#row;
-  }
-
-  async #sendRow(messages: readonly OutgoingMessage[]): Promise<void> {
-    await this.#waitForRoom();
-    if (this.#row?.messages === messages) this.#row = undefined;
-    this.#refuseIfOver();
-    try {
-      for (const run of frameMessages(messages)) this.#stream.send(run);
-    } catch (cause) {
-      throw this.#failure ?? new WireError({ code: "WIRE_STREAM_CLOSED" }, { cause });
-    }
-    for (const { sizeBytes } of messages) this.#metrics?.sent.add(sizeBytes, { protocol: this.protocol });
-    await this.#waitForRoom();
+    return this.#sending.run(async () => {
+      await this.#waitForRoom();
+      this.#refuseIfOver();
+      try {
+        for (const run of frameMessage(pieces, size)) this.#stream.send(run);
+      } catch (cause) {
+        throw this.#failure ?? new WireError({ code: "WIRE_STREAM_CLOSED" }, { cause });
+      }
+      this.#metrics?.sent.add(size, { protocol: this.protocol });
+      await this.#waitForRoom();
+    });
   }
 
   /**

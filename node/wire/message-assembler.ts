@@ -9,35 +9,13 @@ const COPY_BYTES = 16_384;
 /** A byte run as streams give it: whole, or a list of runs. */
 export type ByteRuns = Uint8Array | (Iterable<Uint8Array> & { readonly byteLength: number });
 
-/** A message that is to be sent, in pieces of `sizeBytes` together. */
-export interface OutgoingMessage {
-  readonly pieces: readonly Uint8Array[];
-  readonly sizeBytes: number;
-}
-
-/** What to write for messages in a row: their lengths and contents in as few runs as can be, large pieces uncopied. */
-export function frameMessages(messages: readonly OutgoingMessage[]): Uint8Array[] {
-  const runs: Uint8Array[] = [];
-  let small: Uint8Array[] = [];
-  const join = () => {
-    if (small.length > 0) runs.push(Buffer.concat(small));
-    small = [];
-  };
-  for (const { pieces, sizeBytes } of messages) {
-    const header = new Uint8Array(HEADER_BYTES);
-    new DataView(header.buffer).setUint32(0, sizeBytes);
-    small.push(header);
-    for (const piece of pieces) {
-      if (piece.byteLength < COPY_BYTES) {
-        small.push(piece);
-        continue;
-      }
-      join();
-      runs.push(piece);
-    }
-  }
-  join();
-  return runs;
+/** What to write for one message: its length and content, the last piece uncopied where it is large. */
+export function frameMessage(pieces: readonly Uint8Array[], sizeBytes: number): Uint8Array[] {
+  const header = new Uint8Array(HEADER_BYTES);
+  new DataView(header.buffer).setUint32(0, sizeBytes);
+  const last = pieces.at(-1);
+  if (last === undefined || last.byteLength < COPY_BYTES) return [Buffer.concat([header, ...pieces])];
+  return [Buffer.concat([header, ...pieces.slice(0, -1)]), last];
 }
 
 /** Cuts a byte stream into messages. Holds at most one message and what arrived behind it. */

@@ -4,7 +4,7 @@ import type { Static, TSchema } from "typebox";
 export interface MethodSchemas {
   readonly request: TSchema;
   readonly response: TSchema;
-  /** Many come, and nobody waits for the answer of one: they are sent in rows, and a busy host takes them so. */
+  /** Many come, and nobody waits for the answer of one: a busy host takes them in rows. */
   readonly isPatient?: boolean;
 }
 

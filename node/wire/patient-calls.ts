@@ -8,9 +8,6 @@ import { encodeValue } from "./cbor.ts";
  */
 export const patientTurns: TurnsOptions = { everyMs: 20, atOnce: 10, most: 64, crowd: { least: 2, everyMs: 500 } };
 
-/** So they are sent in rows, too: what is sent in one moment is one packet, and so may be what is answered to it. */
-export const patientSends: TurnsOptions = { everyMs: 20, atOnce: 10, most: 64, crowd: { least: 2, everyMs: 250 } };
-
 /**
  * What a call of the method ends with: of its keys, `method` is the last as it is encoded here. Whoever orders them
  * otherwise is taken at once, and whoever ends another message so waits: it decides about nothing else.

@@ -4,13 +4,13 @@ import type { Address } from "@leat/sdk/protocol/hex.ts";
 import { MAX_CALLS_IN_FLIGHT, MAX_SESSION_MESSAGE_BYTES } from "@leat/sdk/protocol/limits.ts";
 import { publicCodeSchema } from "@leat/sdk/protocol/schemas.ts";
 import { Type } from "typebox";
-import { Turns, type TurnsOptions } from "../kernel/turns.ts";
+import type { Turns } from "../kernel/turns.ts";
 import { type Checker, createChecker, decodeValue, encodeValue } from "./cbor.ts";
 import { RemoteError, WireError } from "./errors.ts";
 import type { FramedStream } from "./framing.ts";
 import { defaultFramingLimits, type FramingLimits } from "./framing-limits.ts";
 import type { MethodTable, RequestOf, ResponseOf } from "./methods.ts";
-import { PatientCalls, patientSends, tailOf } from "./patient-calls.ts";
+import { PatientCalls, tailOf } from "./patient-calls.ts";
 import type { PeerScores } from "./peer-scores.ts";
 
 /** Calls both ways over one framed stream. A message is CBOR {id, kind, method?, body?, code?}. */
@@ -30,8 +30,6 @@ export interface RpcOptions {
   readonly maxWaitingCalls: number;
   /** Bad messages before the connection ends. One may be a version's misunderstanding, many are not. */
   readonly maxBadMessages: number;
-  /** When calls of patient methods are sent. */
-  readonly patientSends: TurnsOptions;
 }
 
 export const defaultRpcOptions: RpcOptions = {
@@ -39,7 +37,6 @@ export const defaultRpcOptions: RpcOptions = {
   stuckMs: 60_000,
   maxWaitingCalls: 4_096,
   maxBadMessages: 8,
-  patientSends,
 };
 
 /** Answers a call, or throws: a coded error is answered by its code, anything else by INTERNAL. */
@@ -118,7 +115,6 @@ export class RpcConnection<Out extends MethodTable> {
   readonly #pending = new Map<number, PendingCall>();
   readonly #waiting: (() => void)[] = [];
   readonly #patient: PatientCalls;
-  readonly #sends: Turns;
   #nextId = 0;
   #answering = 0;
   #badMessages = 0;
@@ -140,7 +136,6 @@ export class RpcConnection<Out extends MethodTable> {
     this.#options = options;
     const tails = [...methods.incoming.values()].flatMap(({ tail }) => tail ?? []);
     this.#patient = new PatientCalls(tails, components.patience);
-    this.#sends = new Turns(options.patientSends);
     this.ended = this.#read();
   }
 
@@ -196,7 +191,6 @@ export class RpcConnection<Out extends MethodTable> {
   }
 
   async #send(method: string, body: unknown, caller: Caller): Promise<void> {
-    if (this.#outgoing.get(method)?.tail !== undefined && !this.#isOver) await this.#sends.next();
     while (this.#pending.size >= MAX_CALLS_IN_FLIGHT && !this.#isOver) await this.#waitForTurn();
     if (this.#isOver) throw new WireError({ code: "WIRE_STREAM_CLOSED" });
     if (caller.isGone()) {

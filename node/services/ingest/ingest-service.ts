@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { Beat } from "@leat/node/kernel/beat.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { AddressRate } from "@leat/node/kernel/net/address-rate.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
@@ -101,7 +100,7 @@ export const ingestOptions = Type.Object(
   { default: {}, additionalProperties: false },
 );
 
-export interface IngestComponents extends Omit<OriginComponents, "beat"> {
+export interface IngestComponents extends OriginComponents {
   readonly session: Pick<JobSession, "call" | "handle">;
   readonly desk: Pick<JobDesk, "register" | "admit" | "finish" | "mayWork">;
   readonly metrics: MetricsRegister;
@@ -133,7 +132,6 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
   readonly #components: IngestComponents;
   readonly #options: Static<typeof ingestOptions>;
   readonly #tasks: TaskGroup;
-  readonly #beat: Beat;
   readonly #running = new Map<Hex, Running>();
   readonly #wrongKeys: AddressRate;
 
@@ -141,7 +139,6 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
     this.#components = components;
     this.#options = options;
     this.#tasks = new TaskGroup({ clock: components.clock });
-    this.#beat = new Beat(components.clock);
     const burst = options.wrongKeysPerMinute;
     this.#wrongKeys = new AddressRate(components.clock, { burst, refillMs: 60_000, maxAddresses: 10_000 });
     components.metrics.gauge({
@@ -256,7 +253,7 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
 
   #open(grant: PublishGrant, job: AssignedJob): Running {
     const { logger } = this.#components;
-    const components = { ...this.#components, beat: this.#beat, logger: logger.child({ streamId: grant.stream }) };
+    const components = { ...this.#components, logger: logger.child({ streamId: grant.stream }) };
     const origin = new Origin(grant, job, components, this.#options);
     const { promise: done, resolve } = Promise.withResolvers<void>();
     const running: Running = { origin, publisher: undefined, done };

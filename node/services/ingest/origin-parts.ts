@@ -1,4 +1,3 @@
-import type { Beat } from "@leat/node/kernel/beat.ts";
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
@@ -22,8 +21,6 @@ export interface OriginComponents {
   readonly signer: StatementSigner;
   readonly domain: Domain;
   readonly clock: Clock;
-  /** By which all origins of a node renew their leases in one moment. */
-  readonly beat: Beat;
   readonly logger: Logger;
 }
 

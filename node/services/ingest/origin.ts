@@ -210,12 +210,8 @@ export class Origin {
 
   /** Runs until the stream is over here; resolves with the reason. */
   async run(): Promise<OriginOutcome> {
-    const { clock, beat } = this.#components;
-    this.#startedAtMs = clock.nowMs();
-    this.#tasks.every(
-      (signal) => beat.next(this.#grant.leaseRenewMs, signal),
-      () => this.#renew(),
-    );
+    this.#startedAtMs = this.#components.clock.nowMs();
+    this.#tasks.every(this.#grant.leaseRenewMs, () => this.#renew());
     const outcome = await this.#over.promise;
     await this.#tasks.close();
     await this.#receipts;

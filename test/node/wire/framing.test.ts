@@ -48,25 +48,6 @@ describe("framing", () => {
     await sending;
   });
 
-  it("writes what is sent in one moment as one piece, within bounds", async () => {
-    const { near, dialer } = await connect();
-    const written: number[] = [];
-    const streams = dialer.node.getConnections().flatMap((connection) => connection.streams);
-    const stream = streams.find(({ protocol }) => protocol === PROTOCOL)!;
-    const send = stream.send.bind(stream);
-    stream.send = (data) => {
-      written.push(data.byteLength);
-      return send(data);
-    };
-    await Promise.all(Array.from({ length: 10 }, (_, at) => near.send(new Uint8Array(100 + at))));
-    assert.deepEqual(written.splice(0), [10 * 104 + 45]);
-    await Promise.all(Array.from({ length: 10 }, () => near.send(new Uint8Array(16_000))));
-    assert.deepEqual(written.splice(0), [4 * 16_004, 4 * 16_004, 2 * 16_004]);
-    await near.send(Uint8Array.of(1));
-    await near.send(Uint8Array.of(1));
-    assert.deepEqual(written, [5, 5]);
-  });
-
   it("knows both peers by their addresses", async () => {
     const { near, far, dialer, listener } = await connect();
     assert.equal(near.remoteAddress, listener.address);

@@ -114,22 +114,6 @@ describe("calls", () => {
     assert.deepEqual(order, ["double", "wait", "note", "note", "note"]);
   });
 
-  it("of patient methods are sent in rows, and no other waits for them", async () => {
-    const order: string[] = [];
-    const answer: RpcHandler = async (method, body) => {
-      order.push(method === "note" ? (body as { text: string }).text : method);
-      return method === "double" ? double(method, body) : {};
-    };
-    const patientSends = { everyMs: 86_400_000, atOnce: 1, most: 3 };
-    const { left } = await connect(answer, answer, { ...defaultRpcOptions, patientSends });
-    await left.call("note", { text: "a" });
-    const notes = ["b", "c"].map((text) => left.call("note", { text }));
-    await left.call("double", { amount: 1n });
-    assert.deepEqual(order, ["a", "double"]);
-    await Promise.all([...notes, left.call("note", { text: "d" })]);
-    assert.deepEqual(order, ["a", "double", "b", "c", "d"]);
-  });
-
   it("keep no more than the allowed number in flight, the rest wait", async () => {
     let running = 0;
     let most = 0;
