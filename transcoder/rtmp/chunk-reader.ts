@@ -56,6 +56,8 @@ const headerSizes = [11, 7, 3, 0] as const;
 const EXTENDED = 0xffffff;
 /** Most pictures are no larger: they are copied once. */
 const SMALLEST_BODY = 65_536;
+/** A message that is a smaller fraction of what was read is copied: it must not keep all of that in memory. */
+const COPIED_BELOW = 64;
 const empty = new Uint8Array(0);
 
 /** Puts messages together from chunks. Holds no more than `MAX_BUFFERED_BYTES`, whatever comes. */
@@ -98,6 +100,13 @@ export class ChunkReader {
       }
       const stream: ChunkStream = this.#current!;
       const size = Math.min(this.#missing, data.length - offset);
+      if (size === stream.size && size * COPIED_BELOW >= data.length) {
+        // All of it at once, as most pictures and packets are.
+        this.#current = undefined;
+        offset += size;
+        yield messageOf(stream, data.subarray(offset - size, offset));
+        continue;
+      }
       this.#append(stream, data.subarray(offset, offset + size));
       this.#missing -= size;
       offset += size;
@@ -127,7 +136,7 @@ export class ChunkReader {
   #complete(stream: ChunkStream): RtmpMessage {
     const payload = stream.body.subarray(0, stream.size);
     this.#discard(stream);
-    return { type: stream.type, streamId: stream.streamId, timestamp: stream.timestamp, payload };
+    return messageOf(stream, payload);
   }
 
   #discard(stream: ChunkStream): void {
@@ -202,4 +211,8 @@ export class ChunkReader {
     this.#streams.set(id, stream);
     return stream;
   }
+}
+
+function messageOf({ type, streamId, timestamp }: ChunkStream, payload: Uint8Array): RtmpMessage {
+  return { type, streamId, timestamp, payload };
 }

@@ -72,6 +72,18 @@ describe("rtmp chunks", () => {
     );
   });
 
+  it("copies a message that came whole only where it would keep much else in memory", () => {
+    const reader = new ChunkReader();
+    reader.setChunkSize(65_536);
+    const picture = chunk(4, 0, 20_000, 9, new Uint8Array(20_000).fill(1));
+    const packet = chunk(5, 0, 300, 8, new Uint8Array(300).fill(2));
+    const bytes = Buffer.concat([picture, packet]);
+    const isPiece = (read: RtmpMessage[]) => read.map(({ payload }) => payload.buffer === bytes.buffer);
+    assert.deepEqual(isPiece(readAll(reader, bytes)), [true, false]);
+    assert.deepEqual(isPiece(readAll(reader, bytes, [picture.length])), [true, true]);
+    assert.deepEqual(isPiece(readAll(reader, bytes, [picture.length - 1])), [false, true]);
+  });
+
   it("holds a bounded amount, whatever is begun and never finished", () => {
     const reader = new ChunkReader();
     const large = 7 * 2 ** 20;
