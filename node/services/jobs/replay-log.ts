@@ -3,6 +3,8 @@ import { CodedError } from "@leat/sdk/base/errors.ts";
 /** The reader asked for something that was dropped already: it is slower than what is kept for it. */
 export class ReplayLogError extends CodedError<{ code: "INGEST_READER_BEHIND"; wanted: number; first: number }> {}
 
+type Waiting = (index: number) => void;
+
 /**
  * One writer, any number of readers, each at its own place. The writer never waits: what readers have not taken when it
  * is dropped is gone for them, and they are told.
@@ -14,7 +16,10 @@ export class ReplayLog<T> {
   #first = 0;
   #sizeBytes = 0;
   #closed = false;
-  #waiting: (() => void)[] = [];
+  /** Told where the news is. */
+  #waiting: Waiting[] = [];
+  /** The same, not woken by what is minor. */
+  #patient: Waiting[] = [];
   /** Signals whose abort wakes those who wait. */
   readonly #heard = new WeakSet<AbortSignal>();
 
@@ -41,13 +46,14 @@ export class ReplayLog<T> {
     return this.#closed;
   }
 
-  /** Gives back the item's number. */
-  append(item: T, sizeBytes = 0): number {
+  /** Gives back the item's number. `isMinor`: it is no news to patient readers. */
+  append(item: T, sizeBytes = 0, isMinor = false): number {
     const index = this.next;
     this.#items.push(item);
     this.#sizes.push(sizeBytes);
     this.#sizeBytes += sizeBytes;
-    this.wake();
+    this.#waiting = wakeAll(this.#waiting, index);
+    if (!isMinor) this.#patient = wakeAll(this.#patient, index);
     return index;
   }
 
@@ -69,18 +75,21 @@ export class ReplayLog<T> {
     this.wake();
   }
 
-  /** Resolves when there may be news: another item, the end, or what somebody woke the readers for. */
-  async change(signal: AbortSignal): Promise<void> {
+  /**
+   * Resolves when there may be news: another item, the end, or what somebody woke the readers for. `isPatient`: a minor
+   * item is none. Gives the number of the item that is, or that the next one gets: all that came before it was none.
+   */
+  async change(signal: AbortSignal, isPatient = false): Promise<number> {
     signal.throwIfAborted();
-    await this.#waitForMore(signal);
+    const index = await this.#waitForMore(signal, isPatient);
     signal.throwIfAborted();
+    return index;
   }
 
   /** Lets all who wait look again. */
   wake(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const done of waiting) done();
+    this.#waiting = wakeAll(this.#waiting, this.next);
+    this.#patient = wakeAll(this.#patient, this.next);
   }
 
   /** Waits for item `index`. Undefined when the log closed before it came. */
@@ -92,16 +101,24 @@ export class ReplayLog<T> {
       const item = this.#items[index - this.#first];
       if (item !== undefined) return item;
       if (this.#closed) return undefined;
-      await this.#waitForMore(signal);
+      await this.#waitForMore(signal, false);
     }
   }
 
-  #waitForMore(signal: AbortSignal): Promise<void> {
+  #waitForMore(signal: AbortSignal, isPatient: boolean): Promise<number> {
     // One listener for all that a reader waits for: each of its waits is short, and there are hundreds a second.
     if (!this.#heard.has(signal)) {
       this.#heard.add(signal);
       signal.addEventListener("abort", () => this.wake(), { once: true });
     }
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    const waiting = isPatient ? this.#patient : this.#waiting;
+    return new Promise((resolve) => waiting.push(resolve));
   }
+}
+
+/** Gives the list of those who wait from then on. */
+function wakeAll(waiting: Waiting[], index: number): Waiting[] {
+  if (waiting.length === 0) return waiting;
+  for (const done of waiting) done(index);
+  return [];
 }

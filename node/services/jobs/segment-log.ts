@@ -96,7 +96,7 @@ export class SegmentLog {
 
   append(added: NewEntry): LogEntry {
     const entry = new LogEntry(added, Math.round(this.#nowMs()));
-    this.#log.append(entry);
+    this.#log.append(entry, 0, entry.isOfFrames);
     if (entry.sequence > this.#head) this.#begin(entry.sequence);
     return entry;
   }
@@ -158,7 +158,8 @@ export class SegmentLog {
         continue;
       }
       if (next === this.#log.next && !this.#log.closed) {
-        await this.#log.change(signal);
+        // Frames are nothing to who gets whole parts, and those are most of what comes.
+        next = await this.#log.change(signal, isOwn);
         continue;
       }
       const index = next;

@@ -35,6 +35,23 @@ describe("replay log", () => {
     assert.equal(await log.read(2, never), "c");
   });
 
+  it("wakes patient readers for what is not minor, and says where that is", async () => {
+    const log = new ReplayLog<string>();
+    const woken: string[] = [];
+    const eager = log.change(never).then((index) => woken.push(`eager ${index}`));
+    const patient = log.change(never, true).then((index) => woken.push(`patient ${index}`));
+    log.append("a", 0, true);
+    await eager;
+    log.append("b", 0, true);
+    log.append("c");
+    await patient;
+    const next = log.change(never, true);
+    log.append("d", 0, true);
+    log.close();
+    assert.deepEqual(woken, ["eager 0", "patient 2"]);
+    assert.equal(await next, 4);
+  });
+
   it("stops waiting when the reader leaves", async () => {
     const log = new ReplayLog<string>();
     const leaving = new AbortController();
