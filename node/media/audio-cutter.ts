@@ -59,7 +59,7 @@ export class AudioCutter {
   /** The video has shown `pts`: no boundary of this epoch will ever stand at or before it. */
   advance(epoch: number, pts: number): AudioStep[] {
     if (epoch !== this.#epoch) return [];
-    this.#shownPts = Math.max(this.#shownPts, pts);
+    if (pts > this.#shownPts) this.#shownPts = pts;
     return this.#drain();
   }
 
@@ -86,11 +86,11 @@ export class AudioCutter {
 
   #drain(): AudioStep[] {
     const steps: AudioStep[] = [];
-    while (this.#pending.length > 0) {
-      const frame = this.#pending[0]!;
+    let taken = 0;
+    for (const frame of this.#pending) {
       const place = this.#placeOf(frame);
       if (place === "wait") break;
-      this.#pending.shift();
+      taken += 1;
       if (place === "drop") {
         this.#dropped += 1;
         continue;
@@ -98,6 +98,7 @@ export class AudioCutter {
       this.#closeBefore(place.boundary.sequence, steps);
       steps.push({ type: "frame", sequence: place.boundary.sequence, frame });
     }
+    if (taken > 0) this.#pending.splice(0, taken);
     this.#closeLagging(steps);
     return steps;
   }
@@ -105,10 +106,16 @@ export class AudioCutter {
   #placeOf(frame: Frame): Slot | "wait" | "drop" {
     if (frame.epoch > this.#epoch) return "wait";
     const ticks = Math.floor((frame.pts / this.#timescale) * VIDEO_TIMESCALE);
-    const ofEpoch = this.#slots.filter((item) => item.boundary.epoch === frame.epoch);
-    const slot = ofEpoch.findLast((item) => item.boundary.pts <= ticks);
+    let newest: Slot | undefined;
+    let slot: Slot | undefined;
+    for (let at = this.#slots.length - 1; at >= 0 && slot === undefined; at -= 1) {
+      const { epoch, pts } = this.#slots[at]!.boundary;
+      if (epoch !== frame.epoch) continue;
+      newest ??= this.#slots[at];
+      if (pts <= ticks) slot = this.#slots[at];
+    }
     if (slot === undefined || slot.closed) return "drop";
-    if (slot !== ofEpoch.at(-1)) return slot;
+    if (slot !== newest) return slot;
     if (frame.epoch < this.#epoch) {
       return ticks <= (this.#ends.get(frame.epoch) ?? -1) + LONGEST_TAIL_TICKS ? slot : "drop";
     }
@@ -125,9 +132,9 @@ export class AudioCutter {
 
   /** Closes the segments whose successor began so long ago that their packets will not come. */
   #closeLagging(steps: AudioStep[]): void {
-    for (const [index, slot] of this.#slots.entries()) {
-      const next = this.#slots[index + 1]?.boundary;
-      if (next === undefined) break;
+    for (let index = 0; index + 1 < this.#slots.length; index += 1) {
+      const slot = this.#slots[index]!;
+      const next = this.#slots[index + 1]!.boundary;
       const reference = next.epoch === this.#epoch ? next.pts : this.#slots.at(-1)!.boundary.pts;
       if (this.#shownPts - reference < LONGEST_LAG_TICKS) break;
       this.#close(slot, steps);
@@ -147,6 +154,7 @@ export class AudioCutter {
 
   #forget(): void {
     while (this.#slots.length > 1 && this.#slots[0]!.closed && this.#slots[1]!.closed) this.#slots.shift();
+    if (this.#ends.size === 0) return;
     for (const epoch of this.#ends.keys()) {
       if (!this.#slots.some((slot) => slot.boundary.epoch === epoch)) this.#ends.delete(epoch);
     }

@@ -93,7 +93,7 @@ export class FrameRelay implements LiveFrames {
 
   frame(rung: number, sequence: number, frame: Frame): void {
     const relayed = this.#rungOf(rung);
-    if (frame.key || frame.kind === "audio") relayed.group = [];
+    if (frame.key || frame.kind === "audio") relayed.group.length = 0;
     relayed.group.push({ frame, sequence });
     this.#tell(rung, relayed, (follower) => follower.frame(frame, sequence));
   }
@@ -138,6 +138,7 @@ export class FrameRelay implements LiveFrames {
   }
 
   #tell(rung: number, { followers }: RelayedRung, what: (follower: FrameFollower) => void): void {
+    if (followers.size === 0) return;
     for (const follower of [...followers]) {
       try {
         what(follower);
@@ -159,13 +160,10 @@ export class FrameRelay implements LiveFrames {
   }
 
   #rungOf(rung: number): RelayedRung {
-    const known = this.#rungs.get(rung) ?? {
-      followers: new Set<FrameFollower>(),
-      leave: undefined,
-      config: undefined,
-      group: [],
-    };
-    this.#rungs.set(rung, known);
-    return known;
+    const known = this.#rungs.get(rung);
+    if (known !== undefined) return known;
+    const made = { followers: new Set<FrameFollower>(), leave: undefined, config: undefined, group: [] };
+    this.#rungs.set(rung, made);
+    return made;
   }
 }

@@ -8,6 +8,8 @@ const STEPS = 16;
 /** Of them as many must be alike: else pictures come as they please, and none is missing. */
 const STEADY_STEPS = 12;
 const STEADY = 0.1;
+/** From so many usual steps on one picture at least is missing. */
+const LONG = 1.5;
 /** Media of one clock that must have come before its pace says anything, milliseconds. */
 const LEAST_SPAN_MS = 3_000;
 
@@ -143,15 +145,22 @@ export class HealthMeter {
 
   /** Pictures that would have had their place before the next one. */
   #missingAfter(stepMs: number): number {
-    const usual = [...this.#steps].sort((left, right) => left - right)[STEPS >> 1];
     let missing = 0;
-    if (usual !== undefined && this.#steps.length === STEPS) {
+    if (this.#steps.length === STEPS && this.#isLong(stepMs)) {
+      const usual = [...this.#steps].sort((left, right) => left - right)[STEPS >> 1]!;
       const alike = this.#steps.filter((step) => Math.abs(step - usual) <= usual * STEADY + 1).length;
       if (alike >= STEADY_STEPS) missing = Math.max(0, Math.round(stepMs / usual) - 1);
     }
     this.#steps.push(stepMs);
     if (this.#steps.length > STEPS) this.#steps.shift();
     return missing;
+  }
+
+  /** Whether a picture would have had its place behind one that stands so long: mostly none, and this is asked of each. */
+  #isLong(stepMs: number): boolean {
+    let longer = 0;
+    for (const step of this.#steps) if (step * LONG > stepMs) longer += 1;
+    return longer < STEPS >> 1;
   }
 
   /** What comes segment by segment is not over when its last byte came: it came ahead of its time. */

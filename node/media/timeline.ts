@@ -85,7 +85,8 @@ export class Timeline {
   /** Where the last frame of all epochs ends, in seconds; undefined before the first. */
   #endS: number | undefined;
   #lastArrivalMs = 0;
-  #held: Frame | undefined;
+  /** Whose duration is not known yet. */
+  #held: (Frame & { duration: number }) | undefined;
   readonly #video = newTrack();
   readonly #audio = newTrack();
 
@@ -170,7 +171,7 @@ export class Timeline {
       arrivalMs,
       data,
     };
-    return [...flushed, ...released];
+    return isFirst ? flushed : released;
   }
 
   audio(sample: RawSample, arrivalMs: number): Frame[] {
@@ -210,7 +211,8 @@ export class Timeline {
     this.#held = undefined;
     const track = this.#video;
     if (nextDts !== undefined) track.lastDuration = nextDts - held.dts;
-    return [{ ...held, duration: track.lastDuration || VIDEO_TIMESCALE / 30 }];
+    held.duration = track.lastDuration || VIDEO_TIMESCALE / 30;
+    return [held];
   }
 
   /** Unwraps the raw time and decides which epoch the sample stands in; opens one where none fits. */

@@ -58,10 +58,12 @@ export class Unpublished {
 
   /** A picture of the source came: mostly the one that shows last. */
   addPicture(sequence: number, pts: number): void {
-    const shownAt = this.#begun.get(sequence)?.shownAt ?? [];
+    const shownAt = this.#begun.get(sequence)?.shownAt;
+    if (shownAt === undefined) return;
     let at = shownAt.length;
     while (at > 0 && shownAt[at - 1]! > pts) at -= 1;
-    shownAt.splice(at, 0, pts);
+    if (at === shownAt.length) shownAt.push(pts);
+    else shownAt.splice(at, 0, pts);
   }
 
   addFacts(facts: SourceFacts): void {
