@@ -122,11 +122,7 @@ export class Publishing {
     const nowMs = this.#components.clock.nowMs();
     if (body.health !== undefined) await this.#parts.health.hear(stream, body.health, nowMs);
     await this.#credit.check(stream);
-    const nextSequence = Math.max(stream.nextSequence, (body.sequence ?? -1) + 1);
-    const nextFrame = BigInt(body.frames) > stream.nextFrame ? BigInt(body.frames) : stream.nextFrame;
-    if (nextSequence !== stream.nextSequence || nextFrame !== stream.nextFrame) {
-      await streams.change(body.stream, { nextSequence, nextFrame });
-    }
+    await streams.advance(body.stream, (body.sequence ?? -1) + 1, BigInt(body.frames));
     // Jobs are placed by it, no further than the stream is known to have begun.
     keeper.heard(body.stream, body.published);
   }
@@ -185,10 +181,8 @@ export class Publishing {
     const { streams, keeper } = this.#parts;
     const { stream, rungs, sequence } = body;
     keeper.published(stream, rungs, sequence);
-    const row = await streams.find(stream);
-    if (row === undefined || row.state === "ended" || sequence < row.nextSequence) return;
     // Nothing hears an answer to this: where it is more than the buyer can pay for, the next renewal ends the stream.
-    if (this.#mayHaveBegun(stream, sequence)) await streams.change(stream, { nextSequence: sequence + 1 });
+    if (this.#mayHaveBegun(stream, sequence)) await streams.advance(stream, sequence + 1);
   }
 
   /** Ends streams whose publisher and ingest node never came back. */

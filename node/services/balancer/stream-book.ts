@@ -52,6 +52,18 @@ export class StreamBook {
     }
   }
 
+  /** How far a stream that is not over came: never less far than it was, whoever says so and however late. */
+  async advance(id: Hex, nextSequence: number, nextFrame = 0n): Promise<void> {
+    const held = this.#streams.get(id);
+    if (held === undefined || held.state === "ended") return;
+    const isFurther = nextFrame > held.nextFrame;
+    if (nextSequence <= held.nextSequence && !isFurther) return;
+    await this.change(id, {
+      nextSequence: Math.max(held.nextSequence, nextSequence),
+      nextFrame: isFurther ? nextFrame : held.nextFrame,
+    });
+  }
+
   lease(stream: Hex): LeaseRow | undefined {
     return this.#leases.get(stream);
   }
