@@ -3,6 +3,7 @@ import { RemoteError, WireError } from "@leat/node/wire/errors.ts";
 import type { NodeMethod, NodeRequest, NodeResponse } from "@leat/node/wire/session/messages.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { JobSession } from "../jobs/ports.ts";
 
 export interface BalancerLineComponents {
@@ -18,7 +19,12 @@ const refusalsTaken = 5;
 export class BalancerLine {
   readonly #components: BalancerLineComponents;
   readonly #retryMs: number;
-  #telling: Promise<void> = Promise.resolve();
+  /** By rung: the newest segment of which the balancer was not told yet. */
+  readonly #untold = new Map<number, number>();
+  #telling: Promise<void> | undefined;
+  #said = 0;
+  /** The newest of what was said that came to an end, well or not. */
+  #ended = 0;
   #isAway = false;
 
   constructor(components: BalancerLineComponents, retryMs: number) {
@@ -51,21 +57,33 @@ export class BalancerLine {
     }
   }
 
-  /** Tells once, in the order of the calls: whoever missed it learns it from the next one. */
-  tell<M extends NodeMethod>(method: M, body: NodeRequest<M>): void {
-    const { logger } = this.#components;
-    this.#telling = this.#telling.then(async () => {
-      try {
-        await this.#call(method, body);
-      } catch (error) {
-        logger.debug("Tell balancer failed", { method, error });
-      }
+  /**
+   * Tells of each segment once, one after the other. Of those that come while an answer is waited for, the newest of each
+   * rung: it says the others too, and so does the next one, or a renewal, where it is lost.
+   */
+  tellPublished(stream: Hex, rungs: readonly number[], sequence: number): void {
+    for (const rung of rungs) this.#untold.set(rung, Math.max(this.#untold.get(rung) ?? 0, sequence));
+    this.#telling ??= this.#tellAll(stream).finally(() => {
+      this.#telling = undefined;
     });
   }
 
   /** Resolves when all that was told is answered or lost. */
   async told(): Promise<void> {
     await this.#telling;
+  }
+
+  async #tellAll(stream: Hex): Promise<void> {
+    while (this.#untold.size > 0) {
+      const sequence = Math.min(...this.#untold.values());
+      const rungs = [...this.#untold].filter(([, newest]) => newest === sequence).map(([rung]) => rung);
+      for (const rung of rungs) this.#untold.delete(rung);
+      try {
+        await this.#call("segment.published", { stream, rungs, sequence });
+      } catch (error) {
+        this.#components.logger.debug("Tell balancer failed", { method: "segment.published", error });
+      }
+    }
   }
 
   /** The code by which the balancer took the lease away, if it did. Anything else is no reason to stop a stream. */
@@ -82,14 +100,23 @@ export class BalancerLine {
 
   /** A refusal is an answer too. */
   async #call<M extends NodeMethod>(method: M, body: NodeRequest<M>): Promise<NodeResponse<M>> {
+    this.#said += 1;
+    const said = this.#said;
     try {
       const answer = await this.#components.session.call(method, body);
-      this.#isAway = false;
+      this.#hear(said, false);
       return answer;
     } catch (error) {
-      this.#isAway = !(error instanceof RemoteError || isUnsendable(error));
+      this.#hear(said, !(error instanceof RemoteError || isUnsendable(error)));
       throw error;
     }
+  }
+
+  /** What was given up at last says nothing where something that was said later is answered. */
+  #hear(said: number, isAway: boolean): void {
+    if (said < this.#ended) return;
+    this.#ended = said;
+    this.#isAway = isAway;
   }
 }
 

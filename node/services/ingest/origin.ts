@@ -363,7 +363,7 @@ export class Origin {
   /** Edges see it first; then the balancer is told, in the same order. */
   #tellPublished(rungs: readonly number[], sequence: number): void {
     for (const rung of rungs) this.#newest.set(rung, Math.max(this.#newest.get(rung) ?? 0, sequence));
-    this.#line.tell("segment.published", { stream: this.stream, rungs: [...rungs], sequence });
+    this.#line.tellPublished(this.stream, rungs, sequence);
   }
 
   #receipt(work: Work): void {

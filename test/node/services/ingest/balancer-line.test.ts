@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { setImmediate as turn } from "node:timers/promises";
+import { systemClock } from "@leat/node/kernel/clock.ts";
+import { BalancerLine } from "@leat/node/services/ingest/balancer-line.ts";
+import { WireError } from "@leat/node/wire/errors.ts";
+import { silentLogger } from "@leat/sdk/base/logger.ts";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
+
+const stream: Hex = `0x${"11".repeat(32)}`;
+
+interface Said {
+  readonly method: string;
+  readonly body: Record<string, unknown>;
+  readonly answer: PromiseWithResolvers<unknown>;
+}
+
+describe("an origin's line to its balancer", () => {
+  let said: Said[];
+  let line: BalancerLine;
+
+  beforeEach(() => {
+    said = [];
+    const call = (method: string, body: Record<string, unknown>) => {
+      const answer = Promise.withResolvers<unknown>();
+      said.push({ method, body, answer });
+      return answer.promise;
+    };
+    line = new BalancerLine({ session: { call } as never, clock: systemClock, logger: silentLogger }, 10);
+  });
+
+  const rungsSaid = () => said.map(({ body: { rungs, sequence } }) => [rungs, sequence]);
+
+  it("tells a balancer that is slow of the newest segment of each rung, and holds no more", async () => {
+    line.tellPublished(stream, [1, 2], 0);
+    for (let sequence = 1; sequence <= 1_000; sequence += 1) {
+      line.tellPublished(stream, [1], sequence);
+      if (sequence <= 998) line.tellPublished(stream, [2, 3], sequence);
+    }
+    assert.deepEqual(rungsSaid(), [[[1, 2], 0]]);
+    said[0]!.answer.resolve({});
+    await turn();
+    assert.deepEqual(rungsSaid().slice(1), [[[2, 3], 998]]);
+    said[1]!.answer.reject(new WireError({ code: "WIRE_CALL_TIMEOUT", method: "segment.published" }));
+    await turn();
+    assert.deepEqual(rungsSaid().slice(2), [[[1], 1_000]]);
+    const told = line.told();
+    said[2]!.answer.resolve({});
+    await told;
+    line.tellPublished(stream, [1], 1_001);
+    assert.deepEqual(rungsSaid().slice(3), [[[1], 1_001]]);
+  });
+
+  it("is away by what was said last, however late something from before is given up", async () => {
+    const body = { stream, lastFrameAgeMs: 0, sequence: 0, frames: 0, isOver: false, published: [] };
+    const renewals = [line.renew(body), line.renew(body)];
+    const timeout = new WireError({ code: "WIRE_CALL_TIMEOUT", method: "publish.renew" });
+    said[1]!.answer.resolve({});
+    await renewals[1];
+    said[0]!.answer.reject(timeout);
+    await renewals[0];
+    assert.equal(line.isAway, false);
+    const last = line.renew(body);
+    said[2]!.answer.reject(timeout);
+    await last;
+    assert.equal(line.isAway, true);
+  });
+});
