@@ -63,9 +63,7 @@ export class BalancerLine {
    */
   tellPublished(stream: Hex, rungs: readonly number[], sequence: number): void {
     for (const rung of rungs) this.#untold.set(rung, Math.max(this.#untold.get(rung) ?? 0, sequence));
-    this.#telling ??= this.#tellAll(stream).finally(() => {
-      this.#telling = undefined;
-    });
+    if (this.#untold.size > 0) this.#telling ??= this.#tellAll(stream);
   }
 
   /** Resolves when all that was told is answered or lost. */
@@ -84,6 +82,7 @@ export class BalancerLine {
         this.#components.logger.debug("Tell balancer failed", { method: "segment.published", error });
       }
     }
+    this.#telling = undefined;
   }
 
   /** The code by which the balancer took the lease away, if it did. Anything else is no reason to stop a stream. */

@@ -46,6 +46,7 @@ describe("an origin's line to its balancer", () => {
     const told = line.told();
     said[2]!.answer.resolve({});
     await told;
+    line.tellPublished(stream, [], 1_001);
     line.tellPublished(stream, [1], 1_001);
     assert.deepEqual(rungsSaid().slice(3), [[[1], 1_001]]);
   });
