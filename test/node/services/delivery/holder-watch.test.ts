@@ -38,10 +38,13 @@ describe("watch over a holder", () => {
       await holder.stop();
       return new WeakRef(listener);
     };
-    const listener = await watch();
+    const listeners: WeakRef<() => void>[] = [];
+    while (listeners.length < 16) listeners.push(await watch());
     // A reference that was looked into stands until the end of its turn.
     await new Promise(setImmediate);
     collect();
-    assert.equal(listener.deref(), undefined);
+    // The engine's compiler, at work on a thread of its own, may hold one for a moment: what leaks holds them all.
+    const held = listeners.filter((listener) => listener.deref() !== undefined);
+    assert.ok(held.length < listeners.length / 2, `${held.length} of ${listeners.length} are held`);
   });
 });
