@@ -198,8 +198,8 @@ export class FakeBalancer {
         this.#partTargetMs = body.partTargetMs;
         return this.#place(body.source);
       case "segment.published": {
-        const family = this.renditions.find(({ rung }) => rung !== SOURCE_RUNG && rung === body.rungs[0])?.family;
-        if (family !== undefined) this.published.set(family, body.sequence);
+        const told = this.renditions.filter(({ rung }) => rung !== SOURCE_RUNG && body.rungs.includes(rung));
+        for (const { family } of told) if (family !== undefined) this.published.set(family, body.sequence);
         return {};
       }
       case "receipt.submit":

@@ -73,7 +73,8 @@ export class BalancerLine {
 
   async #tellAll(stream: Hex): Promise<void> {
     while (this.#untold.size > 0) {
-      const sequence = Math.min(...this.#untold.values());
+      // The rung that waits longest, so that one which others are behind is told of too.
+      const [sequence = 0] = this.#untold.values();
       const rungs = [...this.#untold].filter(([, newest]) => newest === sequence).map(([rung]) => rung);
       for (const rung of rungs) this.#untold.delete(rung);
       try {

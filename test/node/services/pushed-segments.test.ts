@@ -59,7 +59,7 @@ describe("segments pushed to an origin", function () {
     const isPassed = (number: number) =>
       balancer
         .of("segment.published")
-        .some(({ body: { rungs, sequence } }) => rungs[0] === SOURCE_RUNG && sequence === number);
+        .some(({ body: { rungs, sequence } }) => rungs.includes(SOURCE_RUNG) && sequence >= number);
     const answers: MultipartPart[][] = [];
     for (let number = 0; number < 4; number += 1) {
       const response = await push(number);

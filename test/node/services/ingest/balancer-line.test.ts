@@ -39,16 +39,33 @@ describe("an origin's line to its balancer", () => {
     assert.deepEqual(rungsSaid(), [[[1, 2], 0]]);
     said[0]!.answer.resolve({});
     await turn();
-    assert.deepEqual(rungsSaid().slice(1), [[[2, 3], 998]]);
+    assert.deepEqual(rungsSaid().slice(1), [[[1], 1_000]]);
     said[1]!.answer.reject(new WireError({ code: "WIRE_CALL_TIMEOUT", method: "segment.published" }));
     await turn();
-    assert.deepEqual(rungsSaid().slice(2), [[[1], 1_000]]);
+    assert.deepEqual(rungsSaid().slice(2), [[[2, 3], 998]]);
     const told = line.told();
     said[2]!.answer.resolve({});
     await told;
     line.tellPublished(stream, [], 1_001);
     line.tellPublished(stream, [1], 1_001);
     assert.deepEqual(rungsSaid().slice(3), [[[1], 1_001]]);
+  });
+
+  it("tells of every rung in its turn, also where one is always behind", async () => {
+    line.tellPublished(stream, [1], 0);
+    for (let sequence = 1; sequence <= 4; sequence += 1) {
+      line.tellPublished(stream, [2], sequence - 1);
+      line.tellPublished(stream, [1], sequence);
+      said.at(-1)!.answer.resolve({});
+      await turn();
+    }
+    assert.deepEqual(rungsSaid(), [
+      [[1], 0],
+      [[2], 0],
+      [[1], 2],
+      [[2], 2],
+      [[1], 4],
+    ]);
   });
 
   it("is away by what was said last, however late something from before is given up", async () => {
