@@ -57,7 +57,7 @@ const EXTENDED = 0xffffff;
 /** Most pictures are no larger: they are copied once. */
 const SMALLEST_BODY = 65_536;
 /** A message that is a smaller fraction of what was read is copied: it must not keep all of that in memory. */
-const COPIED_BELOW = 64;
+const COPIED_BELOW = 4;
 const empty = new Uint8Array(0);
 
 /** Puts messages together from chunks. Holds no more than `MAX_BUFFERED_BYTES`, whatever comes. */

@@ -76,12 +76,15 @@ describe("rtmp chunks", () => {
     const reader = new ChunkReader();
     reader.setChunkSize(65_536);
     const picture = chunk(4, 0, 20_000, 9, new Uint8Array(20_000).fill(1));
-    const packet = chunk(5, 0, 300, 8, new Uint8Array(300).fill(2));
-    const bytes = Buffer.concat([picture, packet]);
-    const isPiece = (read: RtmpMessage[]) => read.map(({ payload }) => payload.buffer === bytes.buffer);
-    assert.deepEqual(isPiece(readAll(reader, bytes)), [true, false]);
-    assert.deepEqual(isPiece(readAll(reader, bytes, [picture.length])), [true, true]);
-    assert.deepEqual(isPiece(readAll(reader, bytes, [picture.length - 1])), [false, true]);
+    const packetOf = (size: number) => chunk(5, 0, size, 8, new Uint8Array(size).fill(2));
+    const arePieces = (size: number, cuts: readonly number[] = []) => {
+      const bytes = Buffer.concat([picture, packetOf(size)]);
+      return readAll(reader, bytes, cuts).map(({ payload }) => payload.buffer === bytes.buffer);
+    };
+    assert.deepEqual(arePieces(6_600), [true, false]);
+    assert.deepEqual(arePieces(6_700), [true, true]);
+    assert.deepEqual(arePieces(300, [picture.length]), [true, true]);
+    assert.deepEqual(arePieces(300, [picture.length - 1]), [false, true]);
   });
 
   it("holds a bounded amount, whatever is begun and never finished", () => {
