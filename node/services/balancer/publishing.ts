@@ -181,6 +181,8 @@ export class Publishing {
     const { streams, keeper } = this.#parts;
     const { stream, rungs, sequence } = body;
     keeper.published(stream, rungs, sequence);
+    const row = await streams.find(stream);
+    if (row === undefined || row.state === "ended" || sequence < row.nextSequence) return;
     // Nothing hears an answer to this: where it is more than the buyer can pay for, the next renewal ends the stream.
     if (this.#mayHaveBegun(stream, sequence)) await streams.advance(stream, sequence + 1);
   }

@@ -52,7 +52,7 @@ export class StreamBook {
     }
   }
 
-  /** How far a stream that is not over came: never less far than it was, whoever says so and however late. */
+  /** A stream that is not over came so far, or further: what is told late takes nothing back. */
   async advance(id: Hex, nextSequence: number, nextFrame = 0n): Promise<void> {
     const held = this.#streams.get(id);
     if (held === undefined || held.state === "ended") return;
