@@ -88,6 +88,39 @@ describe("segment log", () => {
     assert.equal(await next(late), "end");
   });
 
+  it("wakes who gets whole parts for no frame, and loses nobody where frames went that it never looked at", async () => {
+    log = new SegmentLog({ keptSegments: 2 });
+    const frame = { kind: "video", epoch: 0, dts: 0, pts: 0, duration: 1, key: true, configVersion: 0 } as const;
+    const addFrame = (sequence: number) => {
+      const message = {
+        type: "frame",
+        rung: 1,
+        sequence,
+        frame: { ...frame, arrivalMs: 0, data: new Uint8Array(1) },
+      } as const;
+      log.append({ rung: 1, sequence, message });
+    };
+    begin(0);
+    const leaving = new AbortController();
+    const own = log.readFrom(0, never, true)[Symbol.asyncIterator]();
+    const other = log.readFrom(0, leaving.signal, true)[Symbol.asyncIterator]();
+    assert.deepEqual([await next(own), await next(other)], ["segmentStart 0", "segmentStart 0"]);
+    const first = next(own);
+    const left = next(other);
+    for (let count = 0; count < 10; count += 1) addFrame(0);
+    leaving.abort();
+    await assert.rejects(left, { name: "AbortError" });
+    begin(5);
+    assert.equal(await first, "segmentStart 5");
+    addFrame(5);
+    end(5);
+    assert.equal(await next(own), "segmentEnd 5");
+    const last = next(own);
+    addFrame(5);
+    log.close();
+    assert.equal(await last, "end");
+  });
+
   it("passes nothing over for a reader that is in time", async () => {
     const reader = log.readFrom(0, never)[Symbol.asyncIterator]();
     for (const sequence of [0, 1, 2]) {
