@@ -59,7 +59,7 @@ export class AudioCutter {
   /** The video has shown `pts`: no boundary of this epoch will ever stand at or before it. */
   advance(epoch: number, pts: number): AudioStep[] {
     if (epoch !== this.#epoch) return [];
-    if (pts > this.#shownPts) this.#shownPts = pts;
+    this.#shownPts = Math.max(this.#shownPts, pts);
     return this.#drain();
   }
 

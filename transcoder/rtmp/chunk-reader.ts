@@ -54,7 +54,7 @@ interface ChunkStream {
 const DEFAULT_CHUNK_BYTES = 128;
 const headerSizes = [11, 7, 3, 0] as const;
 const EXTENDED = 0xffffff;
-/** Most pictures are no larger: they are copied once. */
+/** Most pictures that come in pieces are no larger: they are copied once. */
 const SMALLEST_BODY = 65_536;
 /** A message that is a smaller fraction of what was read is copied: it must not keep all of that in memory. */
 const COPIED_BELOW = 4;

@@ -15,8 +15,9 @@ export interface BalancerLineComponents {
 /** A balancer that just started may refuse what it will know in a moment. */
 const refusalsTaken = 5;
 
-/** What an origin says to its balancer. The stream goes on while there is no answer. */
+/** What one stream's origin says to its balancer. The stream goes on while there is no answer. */
 export class BalancerLine {
+  readonly #stream: Hex;
   readonly #components: BalancerLineComponents;
   readonly #retryMs: number;
   /** By rung: the newest segment of which the balancer was not told yet. */
@@ -27,7 +28,8 @@ export class BalancerLine {
   #ended = 0;
   #isAway = false;
 
-  constructor(components: BalancerLineComponents, retryMs: number) {
+  constructor(stream: Hex, components: BalancerLineComponents, retryMs: number) {
+    this.#stream = stream;
     this.#components = components;
     this.#retryMs = retryMs;
   }
@@ -61,9 +63,9 @@ export class BalancerLine {
    * Tells of each segment once, one after the other. Of those that come while an answer is waited for, the newest of each
    * rung: it says the others too, and so does the next one, or a renewal, where it is lost.
    */
-  tellPublished(stream: Hex, rungs: readonly number[], sequence: number): void {
+  tellPublished(rungs: readonly number[], sequence: number): void {
     for (const rung of rungs) this.#untold.set(rung, Math.max(this.#untold.get(rung) ?? 0, sequence));
-    if (this.#untold.size > 0) this.#telling ??= this.#tellAll(stream);
+    if (this.#untold.size > 0) this.#telling ??= this.#tellAll();
   }
 
   /** Resolves when all that was told is answered or lost. */
@@ -71,14 +73,13 @@ export class BalancerLine {
     await this.#telling;
   }
 
-  async #tellAll(stream: Hex): Promise<void> {
-    while (this.#untold.size > 0) {
-      // The rung that waits longest, so that one which others are behind is told of too.
-      const [sequence = 0] = this.#untold.values();
+  async #tellAll(): Promise<void> {
+    // The rung that waits longest comes first, so that one which others are behind is told of too.
+    for (const sequence of this.#untold.values()) {
       const rungs = [...this.#untold].filter(([, newest]) => newest === sequence).map(([rung]) => rung);
       for (const rung of rungs) this.#untold.delete(rung);
       try {
-        await this.#call("segment.published", { stream, rungs, sequence });
+        await this.#call("segment.published", { stream: this.#stream, rungs, sequence });
       } catch (error) {
         this.#components.logger.debug("Tell balancer failed", { method: "segment.published", error });
       }

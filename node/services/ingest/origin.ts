@@ -81,7 +81,7 @@ export class Origin {
     });
     this.#buffer = new SourceBuffer({ maxBytes: limits.sourceBytes, maxMs: limits.sourceMs });
     this.#unpublished = new Unpublished(this.#buffer, (sequence) => this.#transcoders.isShown(sequence));
-    this.#line = new BalancerLine(components, limits.retryMs);
+    this.#line = new BalancerLine(grant.stream, components, limits.retryMs);
     const { keptSegments, unwatchedSegments } = limits;
     this.#published = new PublishedLog({
       stream: grant.stream,
@@ -360,10 +360,10 @@ export class Origin {
     this.#ready.resolve();
   }
 
-  /** Edges see it first; then the balancer is told, in the same order. */
+  /** Edges see it first; then the balancer is told. */
   #tellPublished(rungs: readonly number[], sequence: number): void {
     for (const rung of rungs) this.#newest.set(rung, Math.max(this.#newest.get(rung) ?? 0, sequence));
-    this.#line.tellPublished(this.stream, rungs, sequence);
+    this.#line.tellPublished(rungs, sequence);
   }
 
   #receipt(work: Work): void {

@@ -25,16 +25,16 @@ describe("an origin's line to its balancer", () => {
       said.push({ method, body, answer });
       return answer.promise;
     };
-    line = new BalancerLine({ session: { call } as never, clock: systemClock, logger: silentLogger }, 10);
+    line = new BalancerLine(stream, { session: { call } as never, clock: systemClock, logger: silentLogger }, 10);
   });
 
   const rungsSaid = () => said.map(({ body: { rungs, sequence } }) => [rungs, sequence]);
 
   it("tells a balancer that is slow of the newest segment of each rung, and holds no more", async () => {
-    line.tellPublished(stream, [1, 2], 0);
+    line.tellPublished([1, 2], 0);
     for (let sequence = 1; sequence <= 1_000; sequence += 1) {
-      line.tellPublished(stream, [1], sequence);
-      if (sequence <= 998) line.tellPublished(stream, [2, 3], sequence);
+      line.tellPublished([1], sequence);
+      if (sequence <= 998) line.tellPublished([2, 3], sequence);
     }
     assert.deepEqual(rungsSaid(), [[[1, 2], 0]]);
     said[0]!.answer.resolve({});
@@ -46,16 +46,16 @@ describe("an origin's line to its balancer", () => {
     const told = line.told();
     said[2]!.answer.resolve({});
     await told;
-    line.tellPublished(stream, [], 1_001);
-    line.tellPublished(stream, [1], 1_001);
+    line.tellPublished([], 1_001);
+    line.tellPublished([1], 1_001);
     assert.deepEqual(rungsSaid().slice(3), [[[1], 1_001]]);
   });
 
   it("tells of every rung in its turn, also where one is always behind", async () => {
-    line.tellPublished(stream, [1], 0);
+    line.tellPublished([1], 0);
     for (let sequence = 1; sequence <= 4; sequence += 1) {
-      line.tellPublished(stream, [2], sequence - 1);
-      line.tellPublished(stream, [1], sequence);
+      line.tellPublished([2], sequence - 1);
+      line.tellPublished([1], sequence);
       said.at(-1)!.answer.resolve({});
       await turn();
     }
