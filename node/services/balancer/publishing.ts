@@ -95,18 +95,34 @@ export class Publishing {
     return this.#parts.streams.exclusively(id, async () => {
       // It may have been revoked while this waited.
       if (keyHash !== undefined) await this.#streamOf(keyHash);
-      const stream = await this.#openStream(id);
+      const { ingestNodes } = await this.#openStream(id);
       const lease = this.#parts.streams.lease(id);
       // Two that waited for one lease: the first has it now.
       if (lease !== undefined && !mayTake(lease)) throw this.#held(lease);
-      if (!stream.ingestNodes.includes(from)) throw new BalancerError({ code: "PUBLISH_NODE_WRONG", stream: id });
-      const grant = await this.#tryGrant(from, stream, lease);
+      if (!ingestNodes.includes(from)) throw new BalancerError({ code: "PUBLISH_NODE_WRONG", stream: id });
+      const grant = await this.#deafTo(lease, from, async () =>
+        this.#tryGrant(from, await this.#openStream(id), lease),
+      );
       const nowMs = clock.nowMs();
       const { job } = grant.terms.assignment.value;
       const granted = { stream: id, node: from, job, grantedAtMs: nowMs, lastFrameAtMs: nowMs };
       await this.#parts.streams.lend(granted, keyHash !== undefined);
       return grant;
     });
+  }
+
+  /** Who had the lease says nothing more of the stream, which begins anew where it is found; where it does not, he may. */
+  async #deafTo<T>(lease: LeaseRow | undefined, from: Address, begin: () => Promise<T>): Promise<T> {
+    if (lease === undefined || lease.node === from || lease.node === NOBODY) return begin();
+    const { streams } = this.#parts;
+    await streams.putLease({ ...lease, node: NOBODY, lastFrameAtMs: this.#components.clock.nowMs() });
+    try {
+      return await begin();
+    } catch (error) {
+      // Without one the stream is over.
+      if (streams.lease(lease.stream) !== undefined) await streams.putLease(lease);
+      throw error;
+    }
   }
 
   async renew(from: Address, body: NodeRequest<"publish.renew">): Promise<void> {
@@ -122,6 +138,7 @@ export class Publishing {
     const nowMs = this.#components.clock.nowMs();
     if (body.health !== undefined) await this.#parts.health.hear(stream, body.health, nowMs);
     await this.#credit.check(stream);
+    this.#leaseOf(from, body.stream);
     await streams.advance(body.stream, (body.sequence ?? -1) + 1, BigInt(body.frames));
     // Jobs are placed by it, no further than the stream is known to have begun.
     keeper.heard(body.stream, body.published);
@@ -137,7 +154,7 @@ export class Publishing {
     // It ends either way: of what its buyer could not pay for, one segment may have begun since the last renewal.
     const most = this.#mayHaveBegun(stream, last) ? last + 1 : Math.min(last + 1, told + 1);
     const nextSequence = Math.max(told, most);
-    await this.#parts.streams.change(stream, { nextFrame: BigInt(frames), nextSequence });
+    await this.#parts.streams.advance(stream, nextSequence, BigInt(frames));
     if (row !== undefined && hasNothing({ ...row, nextSequence })) await this.#giveBack(lease);
     else if (isLost(row, clean)) await this.#parts.onPause(stream);
     else await this.#parts.onEnd(stream, row?.endCode ?? (clean ? "STREAM_ENDED" : "PUBLISHER_LOST"));
@@ -177,11 +194,11 @@ export class Publishing {
   }
 
   async segmentPublished(from: Address, body: NodeRequest<"segment.published">): Promise<void> {
-    this.#leaseOf(from, body.stream);
     const { streams, keeper } = this.#parts;
     const { stream, rungs, sequence } = body;
-    keeper.published(stream, rungs, sequence);
     const row = await streams.find(stream);
+    this.#leaseOf(from, stream);
+    keeper.published(stream, rungs, sequence);
     if (row === undefined || row.state === "ended" || sequence < row.nextSequence) return;
     // Nothing hears an answer to this: where it is more than the buyer can pay for, the next renewal ends the stream.
     if (this.#mayHaveBegun(stream, sequence)) await streams.advance(stream, sequence + 1);

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { nameOfHash } from "@leat/node/media-io/srt/stream-id.ts";
+import { StreamStore } from "@leat/node/store/sql/stream-store.ts";
+import type { CodedError } from "@leat/sdk/base/errors.ts";
 import { type Hex, zeroAddress } from "@leat/sdk/protocol/hex.ts";
 import { MAX_CLOCK_ERROR_SECONDS } from "@leat/sdk/protocol/limits.ts";
 import { sql } from "drizzle-orm";
@@ -79,6 +81,46 @@ describe("balancer", () => {
       }),
       codeOf("PUBLISH_LEASE_LOST"),
     );
+  });
+
+  it("hears nothing more of a stream from who had it, while another node is let in", async () => {
+    const { streamKey, id } = await create();
+    const [first, second] = scene.nodes;
+    await publish(first, streamKey);
+    const renew = (sequence: number) =>
+      scene.market.hub.ask(first, "publish.renew", {
+        stream: id,
+        lastFrameAgeMs: 0,
+        sequence,
+        frames: sequence * 50,
+        isOver: false,
+        published: [],
+      });
+    await renew(4);
+    await scene.market.clock.advance(3_000);
+    const renewals: Promise<unknown>[] = [];
+    // It comes back in the moment in which it is asked how far it came.
+    Object.defineProperty(first, "position", { get: () => void renewals.push(renew(9).catch((error) => error)) ?? 4 });
+    const grant = await publish(second, streamKey);
+    assert.equal(grant.startSequence, 5);
+    const refused = await Promise.all(renewals);
+    assert.deepEqual(
+      refused.map((error) => (error as CodedError).code),
+      ["PUBLISH_LEASE_LOST"],
+    );
+    const row = await new StreamStore(scene.database).find(id);
+    assert.deepEqual([row?.nextSequence, row?.nextFrame], [5, 200n]);
+  });
+
+  it("lets who had a stream go on with it, where nobody else could be let in", async () => {
+    const { streamKey, id } = await create();
+    const [first, second] = scene.nodes;
+    await publish(first, streamKey);
+    await scene.market.clock.advance(3_000);
+    second.refusals.set("quote.request", "QUOTE_REFUSED");
+    await assert.rejects(publish(second, streamKey));
+    const body = { stream: id, lastFrameAgeMs: 0, sequence: 4, frames: 250, isOver: false, published: [] };
+    await scene.market.hub.ask(first, "publish.renew", body);
   });
 
   it("names the decision that drew the node by which a stream comes in, not a later one without it", async () => {
