@@ -26,6 +26,7 @@ export const endTexts: Readonly<Record<string, string>> = {
   JOB_REPLACED: "another took the work over",
   JOB_ORIGIN_CHANGED: "the stream comes in at another node now",
   EDGE_SPARE: "the others serve the viewers that there are",
+  EDGE_UNWATCHED: "nobody has watched for long; edges are placed anew for whoever comes",
   JOB_GIVEN_UP: "the node gave the work up",
   JOB_CAPACITY_SHORT: "the node had no room",
   JOB_RESERVATION_MISSING: "the node did not keep the place that it had promised",

@@ -9,6 +9,7 @@ import type { JobKeeper } from "./job-keeper.ts";
 import type { BalancerOptions } from "./options.ts";
 import type { BalancerComponents } from "./ports.ts";
 import type { StreamBook } from "./stream-book.ts";
+import type { ViewerDemand } from "./viewer-demand.ts";
 
 /** Every stream that is watched has these two. */
 export const edgeParts = ["primary", "fallback"] as const;
@@ -18,6 +19,8 @@ export interface EdgeGrowthParts {
   readonly jobs: JobBook;
   readonly keeper: JobKeeper;
   readonly tasks: TaskGroup;
+  /** Who watches, or asked where it plays, for so long as edges stay. */
+  readonly demand: ViewerDemand;
   /** What an edge of the stream is given to do; undefined while it has no origin. */
   readonly specOf: (stream: StreamRow) => DeliverySpec | undefined;
   /** Whether the buyer's agent, which looks at edges as a viewer does, looks at this one. */
@@ -29,7 +32,10 @@ const LOOK_MS = 1_000;
 /** Viewers go to the first edge until it is busier than the next by so much of what it can do, thousandths. */
 const SPREAD_PERMILLE = 100;
 
-/** Streams that are watched by more than two edges can serve get more of them, and fewer when the viewers have left. */
+/**
+ * Streams that are watched by more than two edges can serve get more of them, and fewer when the viewers have left; none
+ * when nobody has watched for long.
+ */
 export class EdgeGrowth {
   readonly #components: Pick<BalancerComponents, "hub" | "clock" | "logger">;
   readonly #options: BalancerOptions;
@@ -57,10 +63,11 @@ export class EdgeGrowth {
 
   /** Decides anew for each stream that has edges. */
   look(): void {
-    const { jobs, streams, tasks } = this.#parts;
+    const { jobs, streams, tasks, demand } = this.#parts;
     const edges = jobs.all().filter(({ row }) => row.primitive === "delivery");
     const watched = Map.groupBy(edges, ({ row }) => row.stream);
     for (const stream of this.#demands.keys()) if (!watched.has(stream)) this.#demands.delete(stream);
+    demand.retain(new Set(streams.open().map(({ id }) => id)));
     for (const known of [this.#spare, this.#named]) {
       for (const job of known.keys()) if (jobs.find(job) === undefined) known.delete(job);
     }
@@ -78,6 +85,11 @@ export class EdgeGrowth {
     }
   }
 
+  /** Somebody asked where it plays. */
+  wanted({ id, state }: StreamRow): void {
+    if (state === "live") this.#parts.demand.want(id);
+  }
+
   /** The two edges that a viewer who comes now is sent to: of those that are about as busy, the older one first. */
   choose(stream: StreamRow): LiveJob[] {
     const open = this.#runningOf(stream.id).filter((live) => !this.#spare.has(live.row.id));
@@ -93,6 +105,7 @@ export class EdgeGrowth {
   async #decide(stream: StreamRow, all: readonly LiveJob[]): Promise<void> {
     const { clock, logger } = this.#components;
     const { edgesPerStream, edgeCalmMs, edgeSettleMs } = this.#options;
+    if (!this.#isWanted(stream)) return this.#endUnwatched(stream);
     const kept = all.filter(({ row }) => !this.#spare.has(row.id));
     const before = this.#demands.get(stream.id) ?? { edges: Math.max(edgeParts.length, kept.length) };
     const running = kept.filter(isRunning).map((live) => this.#readUse(stream, live));
@@ -116,6 +129,26 @@ export class EdgeGrowth {
       this.#spare.set(surplus[0].row.id, { emptySinceMs: undefined });
     if (kept.length < demand.edges && kept.length >= edgeParts.length) await this.#add(stream, all);
     await this.#endEmpty(stream, all);
+  }
+
+  /** Edges that were there before this balancer was stay as long as others; and what is sent on is sent by an edge. */
+  #isWanted(stream: StreamRow): boolean {
+    const { demand } = this.#parts;
+    if (!this.#demands.has(stream.id) || stream.targets.length > 0) demand.want(stream.id);
+    return demand.isWanted(stream);
+  }
+
+  /** Whoever comes has edges placed anew. */
+  async #endUnwatched(stream: StreamRow): Promise<void> {
+    const { streams, jobs, keeper, demand } = this.#parts;
+    this.#components.logger.info("End edges that nobody watches at", { streamId: stream.id });
+    await streams.exclusively(stream.id, async () => {
+      for (const live of jobs.ofStream(stream.id)) {
+        // Somebody asked for it meanwhile.
+        if (demand.knows(stream.id)) return;
+        if (live.row.primitive === "delivery") await keeper.retire(live, "EDGE_UNWATCHED");
+      }
+    });
   }
 
   /** One that is spare already comes first: it has the stream. */

@@ -110,6 +110,12 @@ export const balancerOptions = Type.Object(
       description:
         "Pause after a stream got one edge more, before it gets the next; and how long nobody may watch at one that is too many, before it ends, milliseconds",
     }),
+    edgeIdleMs: Type.Integer({
+      default: 300_000,
+      minimum: 30_000,
+      maximum: 86_400_000,
+      description: "How long after its last viewer a stream keeps its edges, milliseconds",
+    }),
     edgeFanOut: Type.Integer({
       default: 4,
       minimum: 1,

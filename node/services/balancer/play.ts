@@ -10,7 +10,6 @@ import { isRunning, type JobBook, type LiveJob } from "./job-book.ts";
 import type { JobKeeper } from "./job-keeper.ts";
 import type { PlaybackDesk } from "./playback.ts";
 import type { BalancerComponents } from "./ports.ts";
-import type { PullDemand } from "./pull-demand.ts";
 import type { Pulls } from "./pulls.ts";
 import type { StreamBook } from "./stream-book.ts";
 
@@ -44,8 +43,9 @@ export interface PlayParts {
   readonly keeper: JobKeeper;
   readonly playback: PlaybackDesk;
   readonly pulls: Pick<Pulls, "wanted">;
-  readonly demand: Pick<PullDemand, "isAgentAway">;
-  readonly growth: Pick<EdgeGrowth, "choose">;
+  /** Whether the buyer's agent is to look away, so that others can be told from it. */
+  readonly isAgentAway: (stream: Hex) => boolean;
+  readonly growth: Pick<EdgeGrowth, "choose" | "wanted">;
 }
 
 /** Brings viewers to edges: two at least for each stream that somebody watches, none for the others. */
@@ -67,6 +67,7 @@ export class Play {
     const { id, playback: policy } = stream;
     await this.#components.access.admit({ id, slug, policy }, { ...viewer, protocol: "play" });
     this.#parts.pulls.wanted(stream);
+    this.#parts.growth.wanted(stream);
     const found = await this.#find(stream);
     const { token } = viewer;
     if (token === undefined || policy.type === "public") return found;
@@ -94,13 +95,13 @@ export class Play {
 
   isAgentAt(stream: StreamRow, live: LiveJob): boolean {
     const { hub } = this.#components;
-    return hub.nodes.has(stream.buyer) && !this.#parts.demand.isAgentAway(stream.id) && this.#placeOf(live) !== null;
+    return hub.nodes.has(stream.buyer) && !this.#parts.isAgentAway(stream.id) && this.#placeOf(live) !== null;
   }
 
   /** Edges of a stream that serve now, as the buyer's agent gets in. */
   edges(stream: StreamRow): WatchedEdge[] {
-    const { playback, demand } = this.#parts;
-    if (demand.isAgentAway(stream.id)) return [];
+    const { playback, isAgentAway } = this.#parts;
+    if (isAgentAway(stream.id)) return [];
     const ticket = playback.ticketOf(stream);
     return this.#parts.jobs.ofStream(stream.id).flatMap((live) => {
       if (live.row.primitive !== "delivery" || !isRunning(live)) return [];

@@ -11,16 +11,16 @@ import type { IngestNodes } from "./ingest-nodes.ts";
 import type { JobBook } from "./job-book.ts";
 import type { BalancerOptions } from "./options.ts";
 import type { BalancerComponents } from "./ports.ts";
-import type { PullDemand } from "./pull-demand.ts";
 import { PullOffers } from "./pull-offers.ts";
 import type { StreamBook } from "./stream-book.ts";
+import type { ViewerDemand } from "./viewer-demand.ts";
 
 export interface PullsParts {
   readonly streams: StreamBook;
   readonly jobs: JobBook;
   readonly nodes: IngestNodes;
   readonly tasks: TaskGroup;
-  readonly demand: PullDemand;
+  readonly demand: ViewerDemand;
 }
 
 type PulledStream = StreamRow & { readonly pull: PullSetting };

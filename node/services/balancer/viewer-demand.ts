@@ -4,7 +4,7 @@ import type { StreamRow } from "../../store/sql/stream-store.ts";
 import { isRunning, type JobBook } from "./job-book.ts";
 import type { BalancerComponents } from "./ports.ts";
 
-/** How long before a source is let go of the buyer's agent is asked to look away. */
+/** How long before a stream is let go of the buyer's agent is asked to look away. */
 const LOOK_AWAY_MS = 20_000;
 /** An agent that looks away is counted for so long, and its last look may take a moment. */
 const COUNTED_MS = GONE_AFTER_MS + 3_000;
@@ -16,11 +16,11 @@ interface Demand {
 }
 
 /**
- * Who wants a source that is fetched for viewers: whoever asked where its stream plays, and whoever its edges say is
- * watching. The buyer's agent looks at edges as a viewer does and cannot be told from one; so where nobody but it could
- * be there, it looks away for the last seconds, and only who is seen then keeps the source.
+ * Who wants a stream: whoever asked where it plays, and whoever its edges say is watching, until `idleMs` after them. The
+ * buyer's agent looks at edges as a viewer does and cannot be told from one; so where nobody but it could be there, it
+ * looks away for the last seconds, and only who is seen then counts.
  */
-export class PullDemand {
+export class ViewerDemand {
   readonly #components: Pick<BalancerComponents, "hub" | "clock">;
   readonly #idleMs: number;
   readonly #jobs: JobBook;
@@ -43,6 +43,11 @@ export class PullDemand {
     const wasAway = this.isAgentAway(stream);
     this.#demands.set(stream, { untilMs: this.#components.clock.nowMs() + this.#idleMs, awaySinceMs: undefined });
     if (wasAway) this.#onEdges(stream);
+  }
+
+  /** Whether anybody asked for it, or was seen, not too long ago. */
+  knows(stream: Hex): boolean {
+    return this.#demands.has(stream);
   }
 
   isAgentAway(stream: Hex): boolean {
