@@ -82,6 +82,7 @@ export class SourceIntake {
     return this.#boundaries.nextFrame;
   }
 
+  /** When the newest picture or sound came. */
   get lastArrivalMs(): number | undefined {
     return this.#lastArrivalMs;
   }
@@ -128,7 +129,8 @@ export class SourceIntake {
   }
 
   addAudio(sample: RawSample, arrivalMs: number): void {
-    if (this.#video === undefined) this.#lastArrivalMs = arrivalMs;
+    // A publisher whose pictures alone have stopped is there all the same.
+    this.#lastArrivalMs = arrivalMs;
     for (const frame of this.#timeline.audio(sample, arrivalMs)) this.#takeAudio(frame);
   }
 
