@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { runAhead, runSuite, type Suite } from "./run-suite.ts";
 import { addCounts, describeCount, noTests } from "./test-count.ts";
 import { ensurePlayers } from "./test-players.ts";
-import { ensurePrograms, longPrograms, usualPrograms } from "./test-programs.ts";
+import { ensurePrograms, testPrograms } from "./test-programs.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const MINUTE_MS = 60_000;
@@ -34,9 +34,8 @@ async function main(): Promise<number> {
       print(usage);
       return 0;
     }
-    if (values.only === undefined) await ensurePrograms(usualPrograms, print);
-    if (values.long || values.only?.includes("interop")) {
-      await ensurePrograms(longPrograms, print);
+    if (values.only === undefined || values.only.includes("interop")) {
+      await ensurePrograms(testPrograms, print);
       ensurePlayers(join(root, "test/players"), print);
     }
     const suites = chooseSuites(values);

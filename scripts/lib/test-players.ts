@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { findMissing, type LockedPackage } from "./installed-packages.ts";
 
 /**
- * Brings what a folder's lockfile names, where it is not there yet. Players of others take 200 MB, for the long suite
- * alone: no other command waits for them.
+ * Brings what a folder's lockfile names, where it is not there yet. Players of others take 200 MB, for tests alone: no
+ * other command waits for them.
  */
 export function ensurePlayers(folder: string, print: (text: string) => void): void {
   const wanted = readPackages(join(folder, "package-lock.json"));
@@ -14,7 +14,7 @@ export function ensurePlayers(folder: string, print: (text: string) => void): vo
   print("Bring players and publishers of others\n");
   const flags = ["ci", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund"];
   const { status } = spawnSync("npm", flags, { stdio: ["ignore", "ignore", "inherit"] });
-  if (status !== 0) throw new Error(`the long tests need players: run "npm ci --prefix test/players --ignore-scripts"`);
+  if (status !== 0) throw new Error(`the tests need players: run "npm ci --prefix test/players --ignore-scripts"`);
 }
 
 function readPackages(path: string): Record<string, LockedPackage> {

@@ -8,10 +8,8 @@ export interface TestProgram {
   readonly packages?: readonly string[];
 }
 
-export const usualPrograms: readonly TestProgram[] = ["chromium", "ffmpeg", "curl"].map((program) => ({ program }));
-
-/** What the long suite takes beside them. */
-export const longPrograms: readonly TestProgram[] = [
+export const testPrograms: readonly TestProgram[] = [
+  ...["chromium", "ffmpeg", "curl"].map((program) => ({ program })),
   {
     program: "gst-launch-1.0",
     packages: ["tools", "plugins-base", "plugins-good", "plugins-bad", "plugins-ugly", "libav"].map(

@@ -5,7 +5,7 @@ import type { Browser, Page } from "playwright-core";
 import { shape } from "./pattern.ts";
 
 export const root = join(import.meta.dirname, "../../..");
-/** Where the long suite's own packages are brought to. */
+/** Where the packages of others are brought to. */
 export const playersFolder = join(root, "test/players");
 export const players = join(playersFolder, "node_modules");
 const barcode = join(root, "transcoder/tools/barcode.ts");
