@@ -56,7 +56,10 @@ export function register(program: Command): void {
   const stream = program.command("stream").description("create, list and end streams");
   acceptSettings(stream.command("create"))
     .description("make a stream: prints where to publish (the key is shown this once) and where it plays")
-    .option("--ladder <file>", "JSON file of the ladder")
+    .option(
+      "--ladder <file>",
+      "JSON file of the ladder; or h264, hevc, vp9, av1 or several as h264+vp9, in the usual sizes",
+    )
     .option("--passthrough", "deliver the picture as it comes in, too, or alone where no ladder is given", false)
     .option("--token <name>", "what it is paid in", "USDC")
     .option("--budget <bytes>", "most bytes that are paid for viewers that cannot sign", "0")

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import { describeFileReason, fileReason } from "@leat/sdk/base/file-reasons.ts";
+import { findNamedLadder } from "@leat/sdk/protocol/named-ladders.ts";
 import type { StoredEngineName } from "@leat/transcoder/engine.ts";
 import { TranscodeError } from "@leat/transcoder/errors.ts";
 import { type Ladder, parseLadder } from "@leat/transcoder/ladder.ts";
@@ -23,7 +24,10 @@ export function register(program: Command): void {
     .command("transcode")
     .description("turn a file into one MP4 for each rung of a ladder, and report")
     .argument("<input>", "media file")
-    .requiredOption("--ladder <file>", "JSON array of rungs: name, codec, height, videoBitrate, audioBitrate, fps")
+    .requiredOption(
+      "--ladder <file>",
+      "JSON array of rungs: name, codec, height, videoBitrate, audioBitrate, fps; or h264, hevc, vp9, av1 or several as h264+vp9",
+    )
     .requiredOption("--out <dir>", "folder for the renditions")
     .addOption(new Option("--engine <name>", "what encodes").choices(["node-av", "ffmpeg"]))
     .action(async (input: string, { ladder, out, engine }: TranscodeFlags, command: Command) => {
@@ -41,7 +45,10 @@ export function register(program: Command): void {
     });
 }
 
+/** A name, or the file at `path`. */
 export async function readLadder(path: string): Promise<Ladder> {
+  const named = findNamedLadder(path);
+  if (named !== undefined) return named;
   let content: unknown;
   try {
     content = JSON.parse(await readFile(path, "utf8"));

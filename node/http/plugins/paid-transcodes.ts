@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import type { Prices } from "@leat/sdk/protocol/job.ts";
+import { findNamedLadder } from "@leat/sdk/protocol/named-ladders.ts";
 import { BALANCE_HEADER } from "@leat/sdk/protocol/x402.ts";
 import { type Ladder, parseLadder } from "@leat/transcoder/ladder.ts";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
@@ -140,9 +141,10 @@ function readNumber(query: Record<string, unknown>, field: string, low: number, 
 function readLadder(text: unknown): Ladder {
   if (typeof text !== "string" || text.length > 4_096) throw invalid("ladder");
   try {
-    return parseLadder(JSON.parse(text));
+    return findNamedLadder(text) ?? parseLadder(JSON.parse(text));
   } catch (cause) {
-    const message = cause instanceof CodedError ? cause.message : "the ladder is a JSON array of rungs";
+    const message =
+      cause instanceof CodedError ? cause.message : "the ladder is a JSON array of rungs, or a name such as h264+vp9";
     throw new StoredJobError({ code: "STORED_JOB_INVALID", field: "ladder" }, { cause, message });
   }
 }

@@ -1,5 +1,6 @@
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { ladderSchema, type Prices, priceUnits } from "@leat/sdk/protocol/job.ts";
+import { ladderNamePattern } from "@leat/sdk/protocol/named-ladders.ts";
 import { regionSchema } from "@leat/sdk/protocol/offer-body.ts";
 import { MAX_PLAYBACK_TOKEN, playbackRequestSchema } from "@leat/sdk/protocol/playback.ts";
 import { pullRequestSchema } from "@leat/sdk/protocol/pull.ts";
@@ -12,7 +13,7 @@ import type { StreamPlace } from "../../store/sql/stream-store.ts";
 const decimal = (digits: number) => Type.String({ pattern: `^[0-9]{1,${digits}}$` });
 
 export const createStreamSchema = closedObject({
-  ladder: ladderSchema,
+  ladder: Type.Union([ladderSchema, Type.String({ pattern: ladderNamePattern })]),
   passthrough: Type.Optional(Type.Boolean()),
   token: addressSchema,
   nonce: hashSchema,

@@ -1,3 +1,4 @@
+import { findNamedLadder } from "@leat/sdk/protocol/named-ladders.ts";
 import { type PlaybackRequest, playbackRequestSchema } from "@leat/sdk/protocol/playback.ts";
 import type { FastifyInstance } from "fastify";
 import type { Balancer } from "../../services/balancer/balancer-service.ts";
@@ -53,9 +54,10 @@ export async function registerStreamRoutes(
         "/v1/streams",
         { schema: { body: createStreamSchema } },
         async (request, reply) => {
-          const { unsignedBudgetBytes = "0", priceCeilings, ...rest } = request.body;
+          const { ladder, unsignedBudgetBytes = "0", priceCeilings, ...rest } = request.body;
           const created = await balancer.createStream(request.account, {
             ...rest,
+            ladder: typeof ladder === "string" ? findNamedLadder(ladder)! : ladder,
             unsignedBudgetBytes: BigInt(unsignedBudgetBytes),
             priceCeilings: readPrices(priceCeilings),
           });

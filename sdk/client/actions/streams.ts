@@ -29,7 +29,8 @@ export interface ApiCaller {
 }
 
 export interface StreamRequest {
-  readonly ladder: LadderRequest;
+  /** Or the name of one: codecs joined by "+", as `h264+vp9`, each in the usual sizes. */
+  readonly ladder: LadderRequest | string;
   /** Deliver the picture as it comes in, too, beside the ladder or with an empty one. */
   readonly passthrough?: boolean;
   /** What everything is paid in. */

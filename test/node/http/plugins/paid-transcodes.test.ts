@@ -187,6 +187,8 @@ describe("transcode jobs by HTTP", function () {
       [jobUrl({ fps: "1e3" }), "STORED_JOB_INVALID", 400],
       [jobUrl({ ladder: "[]" }), "STORED_JOB_INVALID", 400],
       [jobUrl({ ladder: "{" }), "STORED_JOB_INVALID", 400],
+      [jobUrl({ ladder: "h265" }), "STORED_JOB_INVALID", 400],
+      [jobUrl({ ladder: "vp9" }), "STORED_JOB_CODEC_UNSOLD", 400],
       [jobUrl({ seconds: "61" }), "STORED_JOB_TOO_LONG", 400],
       [jobUrl({ ladder: JSON.stringify([{ ...ladder[0], codec: "av1", height: 48 }]) }), "LADDER_RUNGS_TOO_SMALL", 400],
       [jobUrl({ ladder: JSON.stringify([{ ...ladder[0], codec: "vp9" }]) }), "STORED_JOB_CODEC_UNSOLD", 400],

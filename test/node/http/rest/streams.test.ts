@@ -19,6 +19,7 @@ import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import { signApiRequest } from "@leat/sdk/protocol/api-request.ts";
 import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
+import { findNamedLadder } from "@leat/sdk/protocol/named-ladders.ts";
 import type { Candidate } from "@leat/sdk/selection/candidate.ts";
 import { defaultParameters } from "@leat/sdk/selection/parameters.ts";
 import { createTable, verifyCandidate } from "@leat/sdk/selection/table.ts";
@@ -111,6 +112,22 @@ describe("rest", () => {
       streams.map(({ id }: { id: string }) => id),
       [first.json().id],
     );
+  });
+
+  it("makes streams of a ladder by its name, and refuses one that nothing is called", async () => {
+    const as = { as: new FakeNode(11, ["buyer"]) };
+    const make = (ladder: unknown, key: string) =>
+      call("POST", "/v1/streams", { ...as, body: { ...order, ladder }, key });
+    const made = await make("h264+vp9", "named");
+    assert.equal(made.statusCode, 201, made.body);
+    const { ladder } = (await call("GET", `/v1/streams/${made.json().id}`, as)).json();
+    assert.deepEqual(ladder, findNamedLadder("h264+vp9"));
+    const alone = await make(order.ladder, "rung");
+    assert.equal(alone.statusCode, 201, alone.body);
+    assert.deepEqual((await call("GET", `/v1/streams/${alone.json().id}`, as)).json().ladder, order.ladder);
+    for (const wrong of ["h265", "", [{ name: "h264" }], "h264+", 264]) {
+      assert.equal((await make(wrong, `wrong-${typeof wrong}-${String(wrong).length}`)).statusCode, 400, String(wrong));
+    }
   });
 
   it("lists streams of one millisecond over pages, each once", async () => {
