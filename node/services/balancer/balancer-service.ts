@@ -19,6 +19,7 @@ import { AttemptRanges } from "./attempt-ranges.ts";
 import { CandidateBook } from "./candidates.ts";
 import { DeliveryBudget } from "./delivery-budget.ts";
 import { EdgeGrowth } from "./edge-growth.ts";
+import { EdgeOrigins } from "./edge-origins.ts";
 import { EdgeTree } from "./edge-tree.ts";
 import { answerPublicly, BalancerError } from "./errors.ts";
 import { FrontDoor, type IngestRanking } from "./front-door.ts";
@@ -136,7 +137,8 @@ export class BalancerService implements Balancer, Startable {
     const playback = new PlaybackDesk(components, { streams, jobs, tasks }, options.placeRetryMs);
     const news = new PlaceNews(clock);
     const refusals = new Refusals(clock);
-    const keeping = { jobs, streams, progress, placement, tasks, onEdges, playback, news, refusals };
+    const origins = new EdgeOrigins(components, { jobs, tasks }, options.placeRetryMs);
+    const keeping = { jobs, streams, progress, placement, tasks, onEdges, playback, origins, news, refusals };
     const keeper = new JobKeeper(components, options, keeping);
     const unpaid = new UnpaidWork(components, streams);
     const onLiar = (job: Hex, attempt: number) => keeper.fail(job, attempt, "CHECK_CONTRADICTED");

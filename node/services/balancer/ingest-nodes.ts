@@ -35,6 +35,7 @@ export class IngestNodes {
       const { nodes } = await this.#placement.rank({
         stream,
         live,
+        spec: live.row.spec,
         units: 1,
         codecs: [],
         startSequence: 0,

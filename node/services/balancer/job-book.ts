@@ -84,6 +84,11 @@ export class JobBook {
     return this.#mutex.run(() => this.#change(live, change));
   }
 
+  /** Of what is asked by then, whatever was changed before. */
+  changeSpec(live: LiveJob, change: (spec: JobSpec) => JobSpec): Promise<void> {
+    return this.#mutex.run(() => this.#change(live, { spec: change(live.row.spec) }));
+  }
+
   exclude(live: LiveJob, node: Address, reason: string): Promise<void> {
     return this.#mutex.run(async () => {
       if (live.row.excluded.some((entry) => entry.node === node)) return;
@@ -92,14 +97,15 @@ export class JobBook {
   }
 
   /**
-   * A new attempt, on disk together with its job.
+   * A new attempt, on disk together with its job. `specOf`: what is asked, of what is asked by then.
    * @throws STREAM_ENDED where its stream ended while nodes were asked: nobody must be given it now
    */
-  begin(live: LiveJob, attempt: AttemptRow, spec: JobSpec = live.row.spec): Promise<void> {
+  begin(live: LiveJob, attempt: AttemptRow, specOf: (spec: JobSpec) => JobSpec = (spec) => spec): Promise<void> {
     return this.#mutex.run(async () => {
       if (this.#jobs.get(live.row.id) !== live) {
         throw new BalancerError({ code: "STREAM_ENDED", stream: live.row.stream });
       }
+      const spec = specOf(live.row.spec);
       await this.#put(live, { ...live.row, spec, attempt: attempt.attempt, state: "running" }, attempt);
     });
   }

@@ -5,6 +5,7 @@ import type { TaskGroup } from "../../kernel/task-group.ts";
 import type { AttemptRow } from "../../store/sql/job-store.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { NodePresence } from "../session/hub.ts";
+import { type EdgeOrigins, isSameOrigin } from "./edge-origins.ts";
 import { BalancerError } from "./errors.ts";
 import { isRunning, type JobBook, type LiveJob, type RunningLive } from "./job-book.ts";
 import { type Avoided, JobPlacer } from "./job-placer.ts";
@@ -26,6 +27,7 @@ export interface JobKeeperParts {
   /** An edge of the stream came, went or moved. */
   readonly onEdges: (stream: Hex) => void;
   readonly playback: PlaybackDesk;
+  readonly origins: EdgeOrigins;
   /** Told of what may let a job be placed that nobody does. */
   readonly news: PlaceNews;
   readonly refusals: Refusals;
@@ -204,6 +206,7 @@ export class JobKeeper {
       if (reported.has(live.row.id) || live.attempt.startedAtMs > joinedAtMs) continue;
       await this.fail(live.row.id, live.attempt.attempt, "NODE_RESTARTED");
     }
+    await this.#parts.origins.joined(node);
     await this.#parts.playback.joined(node);
   }
 
@@ -230,21 +233,21 @@ export class JobKeeper {
       const { spec } = live.row;
       if (spec.primitive === "ingest" || isAt(spec, origin, startSequence)) continue;
       if (spec.primitive === "transcode") {
-        const ran = isRunning(live) ? live.attempt : undefined;
-        if (isRunning(live)) await this.#close(live, "JOB_ORIGIN_CHANGED", startSequence);
-        await jobs.change(live, { spec: { ...spec, origin, startSequence } });
-        if (ran !== undefined) await this.#tell(ran, "JOB_ORIGIN_CHANGED");
+        const close = async () => {
+          const ran = isRunning(live) ? live.attempt : undefined;
+          if (isRunning(live)) await this.#close(live, "JOB_ORIGIN_CHANGED", startSequence);
+          return ran;
+        };
+        const ran = await close();
+        await jobs.changeSpec(live, (now) => ({ ...(now as TranscodeSpec), origin, startSequence }));
+        // It may have begun meanwhile, as it was.
+        const began = await close();
+        for (const attempt of [ran, began]) if (attempt !== undefined) await this.#tell(attempt, "JOB_ORIGIN_CHANGED");
         this.keep(live);
         continue;
       }
-      await jobs.change(live, { spec: { ...spec, origin } });
-      if (!isRunning(live)) continue;
-      const { job, attempt } = live.attempt;
-      const { parents = [] } = spec;
-      const moved = { job, attempt, origin, ...(parents.length > 0 && { parents: [...parents] }) };
-      await this.#components.hub.call(live.attempt.node, "job.update", moved).catch((error) => {
-        this.#components.logger.warn("Move edge failed", { jobId: job, error });
-      });
+      await jobs.changeSpec(live, (now) => ({ ...(now as DeliverySpec), origin }));
+      await this.#parts.origins.tell(live);
     }
     this.#parts.onEdges(stream);
   }
@@ -295,10 +298,5 @@ function depthOf({ row: { spec } }: LiveJob): number {
 }
 
 function isAt(spec: TranscodeSpec | DeliverySpec, origin: Origin, startSequence: number): boolean {
-  const isThere = spec.origin.node === origin.node && sameList(spec.origin.multiaddrs, origin.multiaddrs);
-  return isThere && (spec.primitive === "delivery" || spec.startSequence >= startSequence);
-}
-
-function sameList(left: readonly string[], right: readonly string[]): boolean {
-  return left.length === right.length && left.every((item, index) => item === right[index]);
+  return isSameOrigin(spec.origin, origin) && (spec.primitive === "delivery" || spec.startSequence >= startSequence);
 }

@@ -1,11 +1,12 @@
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
-import type { JobSpec } from "@leat/sdk/protocol/job.ts";
+import type { JobSpec, JobTerms } from "@leat/sdk/protocol/job.ts";
 import type { TaskGroup } from "../../kernel/task-group.ts";
 import { pixelsPerSecond } from "../../metering/usage.ts";
 import type { AttemptRow } from "../../store/sql/job-store.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { NodePresence } from "../session/hub.ts";
+import type { EdgeOrigins } from "./edge-origins.ts";
 import { BalancerError } from "./errors.ts";
 import { isRunning, type JobBook, type LiveJob } from "./job-book.ts";
 import type { BalancerOptions } from "./options.ts";
@@ -27,6 +28,7 @@ export interface JobPlacerParts {
   readonly refusals: Refusals;
   readonly tasks: TaskGroup;
   readonly playback: PlaybackDesk;
+  readonly origins: Pick<EdgeOrigins, "taken">;
   /** An edge of the stream came, went or moved. */
   readonly onEdges: (stream: Hex) => void;
   readonly tellEnd: (attempt: AttemptRow, code: string) => Promise<void>;
@@ -107,9 +109,9 @@ export class JobPlacer {
     }
     this.#placing.add(live.row.id);
     try {
-      await this.#parts.placement.place(await this.#inputOf(stream, live));
+      const terms = await this.#parts.placement.place(await this.#inputOf(stream, live));
       this.#parts.refusals.placed(stream.id, live.row.part);
-      await this.#placedEdge(live);
+      await this.#placedEdge(live, terms);
       return true;
     } catch (error) {
       if (!isCodedError(error)) throw error;
@@ -151,9 +153,9 @@ export class JobPlacer {
         look = () => this.#look(stream, input);
         before = look();
         spec = live.row.spec;
-        await placement.place({ ...input, excluded: [...input.excluded, ...failed] });
+        const terms = await placement.place({ ...input, excluded: [...input.excluded, ...failed] });
         this.#parts.refusals.placed(streamId, part);
-        if (primitive === "delivery") await this.#placedEdge(live);
+        if (primitive === "delivery") await this.#placedEdge(live, terms);
         // The stream may have ended while the node was asked.
         if (jobs.find(id) !== live && live.attempt !== undefined) {
           await this.#parts.tellEnd(live.attempt, "STREAM_ENDED");
@@ -205,9 +207,10 @@ export class JobPlacer {
     return [...now].some(([node, presence]) => presence !== undefined && before.get(node) !== presence);
   }
 
-  async #placedEdge(live: LiveJob): Promise<void> {
+  async #placedEdge(live: LiveJob, terms: JobTerms): Promise<void> {
     this.#parts.onEdges(live.row.stream);
-    // The policy may have changed while the job was on its way.
+    // Either may have changed while the job was on its way.
+    await this.#parts.origins.taken(live, terms);
     await this.#parts.playback.tell(live);
   }
 
@@ -220,7 +223,7 @@ export class JobPlacer {
       await jobs.change(live, { spec: { ...spec, startSequence } });
       const units = Number(pixelsPerSecond(spec.rungs, spec.source.video?.fps ?? USUAL_FPS));
       const excluded = [{ node: spec.origin.node, reason: "ORIGIN" }];
-      return { ...common, units, codecs: [spec.family], startSequence, excluded };
+      return { ...common, spec: live.row.spec, units, codecs: [spec.family], startSequence, excluded };
     }
     if (spec.primitive !== "delivery") throw new BalancerError({ code: "JOB_UNKNOWN", job: live.row.id });
     const { playback: _, ...rest } = spec;
@@ -230,7 +233,7 @@ export class JobPlacer {
       .ofStream(stream.id)
       .filter((other) => other !== live && other.row.primitive === "delivery" && isRunning(other))
       .map((other) => ({ node: other.attempt!.node, reason: "OTHER_EDGE" }));
-    return { ...common, units, codecs: [], startSequence: stream.nextSequence, excluded };
+    return { ...common, spec: live.row.spec, units, codecs: [], startSequence: stream.nextSequence, excluded };
   }
 
   #hasOrigin({ row: { spec } }: LiveJob): boolean {

@@ -31,6 +31,8 @@ import type { SelectionLog } from "./selection-log.ts";
 export interface PlaceInput {
   readonly stream: StreamRow;
   readonly live: LiveJob;
+  /** What is asked, as it stands in the job. */
+  readonly spec: JobSpec;
   /** Capacity to reserve, in the primitive's unit of flow. */
   readonly units: number;
   readonly codecs: readonly VideoCodec[];
@@ -41,6 +43,8 @@ export interface PlaceInput {
   readonly holders: readonly Address[];
 }
 
+/** What is asked is another thing since it was asked. */
+const ORIGIN_CHANGED = "JOB_ORIGIN_CHANGED";
 /** Decisions in a row that may come to nothing before the caller has to wait. */
 const MAX_ROUNDS = 4;
 /** A week: longer than the longest stream. */
@@ -121,7 +125,10 @@ export class Placement {
     };
   }
 
-  /** Throws PLACEMENT_NOBODY when no node can or wants to, BUYER_UNFUNDED when the buyer cannot pay. */
+  /**
+   * Throws PLACEMENT_NOBODY when no node can or wants to, BUYER_UNFUNDED when the buyer cannot pay, JOB_ORIGIN_CHANGED
+   * when the job is another one by now.
+   */
   async place(input: PlaceInput): Promise<JobTerms> {
     const refused: { node: Address; reason: string }[] = [...input.excluded];
     const nobody = new BalancerError({ code: "PLACEMENT_NOBODY", primitive: input.live.row.primitive });
@@ -180,7 +187,7 @@ export class Placement {
       await hub.call(node, "job.assign", terms);
       return terms;
     } catch (error) {
-      if (!isCodedError(error) || refusesBuyer(error.code)) throw error;
+      if (!isCodedError(error) || isOfNoNode(error.code)) throw error;
       logger.info("Place job elsewhere", { jobId: live.row.id, node, code: error.code });
       // What took us longer than a reservation stands is no refusal of the node's.
       const isLate = error.code === "JOB_RESERVATION_MISSING" && !isSecond;
@@ -287,7 +294,7 @@ export class Placement {
         endedAtMs: null,
         endCode: null,
       };
-      const spec = await this.#begin(stream, live, begun, placed);
+      const spec = await this.#begin(input, begun, placed);
       return { assignment, quote, prices, spec, selection, ...(prepay === undefined ? {} : { prepay }) };
     } catch (error) {
       // A job that did not come about must not stay open in the books: what it kept from settling would wait for ever.
@@ -298,12 +305,16 @@ export class Placement {
   }
 
   /** What the node is told to do: an edge also, what it is granted of the budget. */
-  async #begin(stream: StreamRow, live: LiveJob, begun: BegunAttempt, placed: JobSpec): Promise<JobSpec> {
+  async #begin({ stream, live, spec: asked }: PlaceInput, begun: BegunAttempt, placed: JobSpec): Promise<JobSpec> {
     let spec = placed;
-    const begin = async (grantedBytes: bigint) => {
-      if (placed.primitive === "delivery") spec = { ...placed, unsignedBudgetBytes: grantedBytes };
-      await this.#jobs.begin(live, { ...begun, grantedBytes }, spec);
-    };
+    const begin = (grantedBytes: bigint) =>
+      this.#jobs.begin(live, { ...begun, grantedBytes }, (now) => {
+        // The stream may come in at another node since this one was asked: an edge follows, a transcoder begins anew.
+        if (placed.primitive === "delivery" && now.primitive === "delivery") {
+          spec = { ...placed, origin: now.origin, unsignedBudgetBytes: grantedBytes };
+        } else if (now !== asked) throw new Refused({ code: ORIGIN_CHANGED });
+        return spec;
+      });
     await (placed.primitive === "delivery" ? this.#budget.open(stream, begin) : begin(0n));
     return spec;
   }
@@ -362,6 +373,6 @@ export function flowPerSecond({ row }: LiveJob, units: number): number {
 }
 
 /** Another node would not change it. */
-function refusesBuyer(code: string): boolean {
-  return ["BUYER_UNFUNDED", "BUYER_AGENT_ABSENT", "BUYER_REPUTATION_LOW"].includes(code);
+function isOfNoNode(code: string): boolean {
+  return ["BUYER_UNFUNDED", "BUYER_AGENT_ABSENT", "BUYER_REPUTATION_LOW", ORIGIN_CHANGED].includes(code);
 }

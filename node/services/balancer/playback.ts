@@ -8,6 +8,7 @@ import type { TaskGroup } from "../../kernel/task-group.ts";
 import { signToken } from "../../media-io/access/token.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import { isRunning, type JobBook, type LiveJob } from "./job-book.ts";
+import { keepTrying } from "./keep-trying.ts";
 import type { BalancerComponents } from "./ports.ts";
 import type { StreamBook } from "./stream-book.ts";
 
@@ -81,11 +82,8 @@ export class PlaybackDesk {
 
   /** Nothing where the edge's spec has the newest. Resolves after the first try: what is left of it goes on by itself. */
   async tell(live: LiveJob): Promise<void> {
-    if ((await this.#try(live)) || this.#parts.tasks.signal.aborted) return;
-    this.#parts.tasks.run(async (signal) => {
-      do await this.#components.clock.sleep(this.#retryMs, signal);
-      while (!(await this.#try(live)));
-    });
+    const { clock } = this.#components;
+    await keepTrying({ clock, tasks: this.#parts.tasks, pauseMs: this.#retryMs }, () => this.#try(live));
   }
 
   /** True when the edge has the newest policy, or is none any more, or will be told when it comes back. */

@@ -271,6 +271,7 @@ export class Publishing {
     const input = {
       stream,
       live,
+      spec: live.row.spec,
       units: 1,
       codecs: [],
       startSequence,
