@@ -4,14 +4,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { buyerOf, createSoon } from "../../scripts/network/demo.ts";
-import { createStream } from "../../sdk/client/actions/streams.ts";
+import { createStream, setPlayback } from "../../sdk/client/actions/streams.ts";
+import { getPlayback } from "../../sdk/client/actions/watch.ts";
 import type { LadderRequest } from "../../sdk/protocol/job.ts";
 import { openBrowser, readPicture, whenPlayed } from "../support/browser.ts";
 import { TestNetwork } from "../support/e2e-network.ts";
 import { waitFor, whenListed, whenPlayable } from "../support/e2e-stream.ts";
+import { codeOf } from "../support/fake-market.ts";
 import { playInPage, whep } from "../support/interop/browser-players.ts";
 import { shape } from "../support/interop/pattern.ts";
 import { judge } from "../support/interop/sightings.ts";
+import { makePlaybackSigner } from "../support/playback-keys.ts";
 import { playWhep, publishWhip } from "../support/webrtc-page.ts";
 
 /** One rung of each family: WebRTC plays the first. */
@@ -90,6 +93,35 @@ describe("webrtc in a browser", function () {
     assert.ok(skews.length >= 2 && skews.every((skew) => Math.abs(skew) <= LIMIT_MS), `${skews}`);
     // It says so of tracks alone that it plays by one clock. How near it comes to it is a matter of the machine.
     assert.ok(late.length > 0);
+  });
+
+  it("shows a stream to who has a token, by files and by WHEP, and no more once the token's key is taken out", async () => {
+    const [signer, next] = [makePlaybackSigner("ES256", "one"), makePlaybackSigner("EdDSA", "two")];
+    const stream = await publishFlashes();
+    const { created, caller } = stream;
+    const bare = (await stream.playback(1)).primary.hls;
+    const codeAt = async (url: string) => ((await (await fetch(url)).json()) as { error: { code: string } }).error.code;
+    await setPlayback(caller, created.id, { type: "jwt", keys: [signer.key] });
+    assert.equal(await codeAt(bare), "PLAYBACK_TOKEN_MISSING");
+    assert.equal(await codeAt(`${network.clusterUrl}/v1/play/${created.slug}`), "PLAYBACK_TOKEN_MISSING");
+    const exp = Math.floor(Date.now() / 1_000) + 3_600;
+    const foreign = next.sign({ sub: created.slug, exp });
+    await assert.rejects(getPlayback(network, created.slug, foreign), codeOf("WATCH_REFUSED"));
+    const { hls } = (await getPlayback(network, created.slug, signer.sign({ sub: created.slug, exp }))).primary;
+    await whenListed(hls, 1);
+    const viewer = await open();
+    await playWhep(viewer, whepOf(hls));
+    await whenPlayed(viewer, 4);
+    await assert.rejects(playWhep(await open(), whepOf(bare)), /401 .*PLAYBACK_TOKEN_MISSING/);
+    await setPlayback(caller, created.id, { type: "jwt", keys: [next.key] });
+    assert.equal(await codeAt(hls), "PLAYBACK_TOKEN_KEY_UNKNOWN");
+    await viewer.waitForFunction(() =>
+      ["closed", "failed", "disconnected"].includes(
+        (window as unknown as { peer: RTCPeerConnection }).peer.connectionState,
+      ),
+    );
+    const later = (await getPlayback(network, created.slug, next.sign({ sub: created.id, exp }))).primary.hls;
+    await whenListed(later, 1);
   });
 
   it("publishes by WHIP through the front door: renditions come out, by files and by WHEP, and a goodbye ends the stream", async () => {
