@@ -59,10 +59,25 @@ interface Known {
   readonly untilMs: number;
 }
 
+/** What the owner is told of a viewer. */
+interface Told {
+  readonly stream: string;
+  readonly slug: string;
+  readonly token: string | null;
+  readonly address: string | null;
+  readonly origin: string | null;
+  readonly protocol: string;
+}
+
 /** Where the owner names none. */
 const USUAL_TTL_SECONDS = 30;
 /** How long a server that did not answer is left alone: a viewer's player asks again every second. */
 const FAILED_TTL_MS = 2_000;
+/**
+ * How long an answer stands after its time while there is no place to ask anew: whoever watches would be thrown out by
+ * a rush of others, and nothing was said against it.
+ */
+const BUSY_TTL_MS = 60_000;
 /** Answers remembered, some 500 bytes each. */
 const MAX_KNOWN = 20_000;
 /** An answer has two fields. */
@@ -114,16 +129,27 @@ export class WebhookAsker implements OwnerAsker {
   async #find(policy: WebhookPolicy, guarded: Guarded, viewer: ViewerRequest): Promise<Verdict> {
     const { clock } = this.#components;
     const { address = null, origin = null, token = null, protocol } = viewer;
-    // All that the owner is told: what it says of one is said of no other.
-    const key = JSON.stringify([policy.url, policy.secret, guarded.id, token, address, origin, protocol]);
+    const told: Told = { stream: guarded.id, slug: guarded.slug, token, address, origin, protocol };
+    // What the owner says of one is said of no other.
+    const key = JSON.stringify([policy.url, policy.secret, told]);
     const known = this.#known.get(key);
     if (known !== undefined && known.untilMs > clock.nowMs()) return known.verdict;
-    const asked = this.#asking.get(key);
-    if (asked !== undefined) return asked;
+    try {
+      return await (this.#asking.get(key) ?? this.#askNow(key, policy, told));
+    } catch (error) {
+      const isBusy = error instanceof PlaybackError && error.code === "PLAYBACK_WEBHOOK_BUSY";
+      if (!isBusy || known === undefined || known.untilMs + BUSY_TTL_MS <= clock.nowMs()) throw error;
+      if (known.verdict === "refused") throw error;
+      return known.verdict;
+    }
+  }
+
+  async #askNow(key: string, policy: WebhookPolicy, told: Told): Promise<Verdict> {
+    const { clock } = this.#components;
+    const { address } = told;
     if (address !== null && !this.#rate.take(address)) throw new PlaybackError({ code: "PLAYBACK_WEBHOOK_BUSY" });
     const asking = this.#inLine(policy.url, async () => {
-      const body = JSON.stringify({ stream: guarded.id, slug: guarded.slug, token, address, origin, protocol });
-      const { verdict, ttlMs } = await this.#post(policy, body);
+      const { verdict, ttlMs } = await this.#post(policy, JSON.stringify(told));
       this.#known.delete(key);
       this.#known.set(key, { verdict, untilMs: clock.nowMs() + ttlMs });
       if (this.#known.size > MAX_KNOWN) this.#known.delete(this.#known.keys().next().value!);

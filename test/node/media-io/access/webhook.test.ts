@@ -176,4 +176,40 @@ describe("playback webhook", () => {
     await ask(asker, { token: "c", address: "192.0.2.9" });
     assert.equal(asked.length, 3);
   });
+
+  it("lets whom the owner let in stay while there is no place to ask again, for a minute and nobody else", async () => {
+    const asker = makeAsker({ webhooksAtOnce: 1 });
+    const busy = { code: "PLAYBACK_WEBHOOK_BUSY" };
+    say({ allow: true, ttlSeconds: 10 });
+    await ask(asker, { token: "in" });
+    say({ allow: false, ttlSeconds: 10 });
+    await assert.rejects(ask(asker, { token: "out" }), { code: "PLAYBACK_WEBHOOK_REFUSED" });
+    await clock.advance(10_000);
+    const held = await holdPlace(asker);
+    await Promise.all([ask(asker, { token: "in" }), ask(asker, { token: "in" })]);
+    await assert.rejects(ask(asker, { token: "out" }), busy);
+    await assert.rejects(ask(asker, { token: "new" }), busy);
+    await clock.advance(59_999);
+    await ask(asker, { token: "in" });
+    await clock.advance(1);
+    await assert.rejects(ask(asker, { token: "in" }), busy);
+    await held.leave();
+    await assert.rejects(ask(asker, { token: "in" }), { code: "PLAYBACK_WEBHOOK_REFUSED" });
+  });
+
+  /** A viewer of another owner is asked about until it leaves. */
+  async function holdPlace(asker: WebhookAsker) {
+    const { promise, resolve } = Promise.withResolvers<Asked>();
+    const before = answer;
+    answer = resolve;
+    const other = { ...policy, url: policy.url.replace("/may", "/other") };
+    const asking = asker.ask(other, { id: "0xother", slug: "other", policy: other }, viewer);
+    const held = await promise;
+    answer = before;
+    const leave = async () => {
+      held.response.writeHead(200).end(JSON.stringify({ allow: true }));
+      await asking;
+    };
+    return { leave };
+  }
 });
