@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { closedObject, listSchema } from "./schemas.ts";
+import { addressSchema, closedObject, listSchema } from "./schemas.ts";
 
 /** Who may watch a stream: set by its buyer, kept by the balancer, given to every edge with the job. */
 
@@ -46,6 +46,8 @@ export const playbackPolicySchema = Type.Union([
     secret: webhookSecretSchema,
     /** Tokens signed by these need no webhook. */
     keys: keysSchema,
+    /** Whose stream it is, as the balancer says: all of a buyer's streams share the places at which owners are asked. */
+    buyer: Type.Optional(addressSchema),
     /** Whether viewers get in while the webhook cannot be asked; they do not where it is absent. */
     failOpen: Type.Optional(Type.Boolean()),
   }),

@@ -24,7 +24,7 @@ export const accessOptions = Type.Object(
       default: 64,
       minimum: 1,
       maximum: 1_000,
-      description: "Questions to owners of streams at one time; an eighth of them, or one, to the owner of one stream",
+      description: "Questions to owners of streams at one time; an eighth of them, or one, about streams of one buyer",
     }),
     webhooksPerMinute: Type.Integer({
       default: 120,
@@ -82,7 +82,7 @@ const BUSY_TTL_MS = 60_000;
 const MAX_KNOWN = 20_000;
 /** An answer has two fields. */
 const MAX_ANSWER_BYTES = 4_096;
-const MAX_WAITING_PER_OWNER = 64;
+const MAX_WAITING_PER_BUYER = 64;
 
 /** Asks a stream's owner about each viewer once, for a while. Who cannot be asked has not agreed. */
 export class WebhookAsker implements OwnerAsker {
@@ -148,7 +148,7 @@ export class WebhookAsker implements OwnerAsker {
     const { clock } = this.#components;
     const { address } = told;
     if (address !== null && !this.#rate.take(address)) throw new PlaybackError({ code: "PLAYBACK_WEBHOOK_BUSY" });
-    const asking = this.#inLine(policy.url, async () => {
+    const asking = this.#inLine(policy.buyer ?? told.stream, async () => {
       const { verdict, ttlMs } = await this.#post(policy, JSON.stringify(told));
       this.#known.delete(key);
       this.#known.set(key, { verdict, untilMs: clock.nowMs() + ttlMs });
@@ -185,13 +185,16 @@ export class WebhookAsker implements OwnerAsker {
     return { verdict: "unreachable", ttlMs: FAILED_TTL_MS };
   }
 
-  /** An owner that is slow holds up its own viewers and nobody else's. */
-  async #inLine<T>(owner: string, work: () => Promise<T>): Promise<T> {
+  /**
+   * A buyer whose server is slow holds up its own viewers; it takes eight of them to hold up others'. Streams and
+   * addresses cost a buyer little: their number brings it no more places.
+   */
+  async #inLine<T>(buyer: string, work: () => Promise<T>): Promise<T> {
     const most = this.#options.webhooksAtOnce;
-    const line = this.#lines.get(owner) ?? { running: 0, waiting: [] };
-    this.#lines.set(owner, line);
+    const line = this.#lines.get(buyer) ?? { running: 0, waiting: [] };
+    this.#lines.set(buyer, line);
     if (line.running >= Math.max(1, Math.floor(most / 8))) {
-      if (line.waiting.length >= MAX_WAITING_PER_OWNER) throw new PlaybackError({ code: "PLAYBACK_WEBHOOK_BUSY" });
+      if (line.waiting.length >= MAX_WAITING_PER_BUYER) throw new PlaybackError({ code: "PLAYBACK_WEBHOOK_BUSY" });
       // Woken with the place of the one that left.
       await new Promise<void>((resolve) => line.waiting.push(resolve));
     } else {
@@ -207,7 +210,7 @@ export class WebhookAsker implements OwnerAsker {
       else {
         line.running -= 1;
         this.#running -= 1;
-        if (line.running === 0) this.#lines.delete(owner);
+        if (line.running === 0) this.#lines.delete(buyer);
       }
     }
   }

@@ -64,7 +64,8 @@ export class Play {
   async play(slug: string, viewer: PlayViewer = {}): Promise<Playback> {
     const stream = await this.#parts.streams.findBySlug(slug);
     if (stream === undefined) throw new BalancerError({ code: "STREAM_UNKNOWN", stream: slug });
-    const { id, playback: policy } = stream;
+    const { id } = stream;
+    const policy = this.#parts.playback.policyOf(stream);
     await this.#components.access.admit({ id, slug, policy }, { ...viewer, protocol: "play" });
     this.#parts.pulls.wanted(stream);
     this.#parts.growth.wanted(stream);

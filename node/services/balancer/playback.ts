@@ -45,16 +45,19 @@ export class PlaybackDesk {
     this.#key = { kid, alg: "EdDSA", publicKey: { kty: "OKP", crv: "Ed25519", x } };
   }
 
-  /** The policy as edges get it. */
-  policyOf({ playback }: Pick<StreamRow, "playback">): PlaybackPolicy {
+  /** The policy as whoever decides about viewers gets it. */
+  policyOf({ playback, buyer }: Pick<StreamRow, "playback" | "buyer">): PlaybackPolicy {
     if (playback.type === "public") return playback;
-    const known = this.#withKey.get(playback) ?? { ...playback, keys: [...playback.keys, this.#key] };
-    this.#withKey.set(playback, known);
-    return known;
+    const known = this.#withKey.get(playback);
+    if (known !== undefined) return known;
+    const keys = [...playback.keys, this.#key];
+    const policy = playback.type === "webhook" ? { ...playback, keys, buyer } : { ...playback, keys };
+    this.#withKey.set(playback, policy);
+    return policy;
   }
 
   /** What a delivery job says of it: nothing for a public stream, so that nodes that know no policies serve it. */
-  specOf(stream: Pick<StreamRow, "playback">): { readonly playback?: PlaybackPolicy } {
+  specOf(stream: Pick<StreamRow, "playback" | "buyer">): { readonly playback?: PlaybackPolicy } {
     const playback = this.policyOf(stream);
     return playback.type === "public" ? {} : { playback };
   }

@@ -167,6 +167,26 @@ describe("playback webhook", () => {
     assert.equal(asked.length, 66);
   });
 
+  it("asks about the streams of one buyer at so many places, whatever addresses it names", async () => {
+    const asker = makeAsker({ webhooksAtOnce: 16 });
+    const [slow, other] = [`0x${"aa".repeat(20)}`, `0x${"bb".repeat(20)}`] as const;
+    const { promise: full, resolve: isFull } = Promise.withResolvers<void>();
+    answer = () => {
+      if (asked.length === 2) isFull();
+    };
+    const askOf = (buyer: typeof slow, at: number) => {
+      const its = { ...policy, url: `${policy.url}/${at}`, buyer };
+      return asker.ask(its, { id: `0x${at}`, slug: `slug-${at}`, policy: its }, viewer);
+    };
+    const slows = Array.from({ length: 16 }, (_, at) => askOf(slow, at));
+    await full;
+    say({ allow: true });
+    await askOf(other, 16);
+    assert.equal(asked.length, 3);
+    for (const one of asked.slice(0, 2)) answer?.(one);
+    await Promise.all(slows);
+  });
+
   it("asks no more than a number of times a minute because of one address", async () => {
     const asker = makeAsker({ webhooksPerMinute: 2 });
     await ask(asker, { token: "a" });

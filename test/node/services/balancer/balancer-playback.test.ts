@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import type { PlaybackPolicy } from "@leat/sdk/protocol/playback.ts";
 import { checkClaims, readToken } from "../../../../node/media-io/access/token.ts";
 import { type EdgeOf, useBalancer } from "../../../support/balancer-scene.ts";
 import { codeOf } from "../../../support/fake-market.ts";
@@ -80,6 +81,19 @@ describe("balancer, who may watch", () => {
       // And not by what the buyer's own server knows.
       assert.throws(() => readToken(ticket, [key.key]), { code: "PLAYBACK_TOKEN_KEY_UNKNOWN" });
     }
+  });
+
+  it("says whose stream it is to whoever asks the buyer's server", async () => {
+    const secret = "sixteen-characters-and-more";
+    const playback = { type: "webhook" as const, url: "https://owner.test/", secret };
+    const live = await goLive(scene.nodes[0], { playback });
+    const told: PlaybackPolicy[] = [];
+    scene.market.access.admit = async ({ policy }) => void told.push(policy);
+    await scene.market.balancer.play(live.slug);
+    told.push(...edgesOf(live.id).map(({ terms }) => policyOf(terms)));
+    const { address } = scene.nodes[3];
+    const buyers = told.map((policy) => policy.type === "webhook" && policy.buyer);
+    assert.deepEqual(buyers, [address, address, address]);
   });
 
   it("refuses a policy that cannot be one", async () => {
