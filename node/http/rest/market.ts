@@ -42,6 +42,7 @@ export async function registerMarketRoutes(
         return balancer.play(request.params.slug, {
           token: findToken(request)?.token,
           origin: originOf(request.headers),
+          from: request.ip,
         });
       },
     );

@@ -30,7 +30,7 @@ export const accessOptions = Type.Object(
       default: 120,
       minimum: 1,
       maximum: 100_000,
-      description: "New questions to owners in a minute for which viewers of one address are the reason",
+      description: "New questions to owners in a minute for which one address is the reason",
     }),
     allowPrivateWebhooks: Type.Boolean({
       default: false,
@@ -128,14 +128,14 @@ export class WebhookAsker implements OwnerAsker {
 
   async #find(policy: WebhookPolicy, guarded: Guarded, viewer: ViewerRequest): Promise<Verdict> {
     const { clock } = this.#components;
-    const { address = null, origin = null, token = null, protocol } = viewer;
+    const { address = null, origin = null, token = null, protocol, from = address } = viewer;
     const told: Told = { stream: guarded.id, slug: guarded.slug, token, address, origin, protocol };
     // What the owner says of one is said of no other.
     const key = JSON.stringify([policy.url, policy.secret, told]);
     const known = this.#known.get(key);
     if (known !== undefined && known.untilMs > clock.nowMs()) return known.verdict;
     try {
-      return await (this.#asking.get(key) ?? this.#askNow(key, policy, told));
+      return await (this.#asking.get(key) ?? this.#askNow(key, policy, told, from));
     } catch (error) {
       const isBusy = error instanceof PlaybackError && error.code === "PLAYBACK_WEBHOOK_BUSY";
       if (!isBusy || known === undefined || known.untilMs + BUSY_TTL_MS <= clock.nowMs()) throw error;
@@ -144,10 +144,9 @@ export class WebhookAsker implements OwnerAsker {
     }
   }
 
-  async #askNow(key: string, policy: WebhookPolicy, told: Told): Promise<Verdict> {
+  async #askNow(key: string, policy: WebhookPolicy, told: Told, from: string | null): Promise<Verdict> {
     const { clock } = this.#components;
-    const { address } = told;
-    if (address !== null && !this.#rate.take(address)) throw new PlaybackError({ code: "PLAYBACK_WEBHOOK_BUSY" });
+    if (from !== null && !this.#rate.take(from)) throw new PlaybackError({ code: "PLAYBACK_WEBHOOK_BUSY" });
     const asking = this.#inLine(policy.buyer ?? told.stream, async () => {
       const { verdict, ttlMs } = await this.#post(policy, JSON.stringify(told));
       this.#known.delete(key);

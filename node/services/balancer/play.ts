@@ -32,6 +32,8 @@ export interface PlayViewer {
   readonly token?: string | undefined;
   /** Not compared with the token's: the edge, which sends the media, does that. */
   readonly origin?: string | undefined;
+  /** The address that asks. */
+  readonly from?: string | undefined;
 }
 
 /** Ended streams whose edges a viewer may still be sent to. */

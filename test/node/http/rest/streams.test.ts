@@ -9,6 +9,7 @@ import { registerStreamRoutes } from "@leat/node/http/rest/streams.ts";
 import { registerWebhookRoutes } from "@leat/node/http/rest/webhooks.ts";
 import { createServer } from "@leat/node/http/server.ts";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
+import type { ViewerRequest } from "@leat/node/media-io/access/viewer-access.ts";
 import { AllottedDelegates } from "@leat/node/services/payment/delegates.ts";
 import { WebhookService, webhookOptions } from "@leat/node/services/webhooks/webhook-service.ts";
 import type { SqlDatabase } from "@leat/node/store/sql/database.ts";
@@ -175,7 +176,14 @@ describe("rest", () => {
     const shown = await call("GET", `/v1/streams/${made.slug}`);
     assert.deepEqual(shown.json().playback, { type: "webhook", url: "https://owner.test/may", failOpen: false });
     assert.ok(!shown.body.includes(secret));
-    const asked = await app.inject({ url: `/v1/play/${made.slug}?token=t` });
+    const admit = market.access.admit.bind(market.access);
+    const viewers: ViewerRequest[] = [];
+    market.access.admit = (guarded, viewer) => {
+      viewers.push(viewer);
+      return admit(guarded, viewer);
+    };
+    const asked = await app.inject({ url: `/v1/play/${made.slug}?token=t`, remoteAddress: "192.0.2.7" });
+    assert.deepEqual(viewers, [{ token: "t", origin: undefined, from: "192.0.2.7", protocol: "play" }]);
     assert.deepEqual([asked.statusCode, asked.json().error.code], [503, "PLAYBACK_WEBHOOK_UNREACHABLE"]);
     const url = `/v1/streams/${made.slug}/playback`;
     assert.equal((await call("POST", url, { body: { type: "public" }, as: nodes[0]! })).statusCode, 404);

@@ -195,6 +195,13 @@ describe("playback webhook", () => {
     await ask(asker, { token: "a" });
     await ask(asker, { token: "c", address: "192.0.2.9" });
     assert.equal(asked.length, 3);
+    // Where the viewer's own address is not known, that of the one that asks for it counts, and is told to nobody.
+    const askFrom = (token: string) => asker.ask(policy, guarded(), { token, protocol: "play", from: "192.0.2.7" });
+    await askFrom("a");
+    await askFrom("b");
+    await assert.rejects(askFrom("c"), { code: "PLAYBACK_WEBHOOK_BUSY" });
+    assert.equal(JSON.parse(asked.at(-1)!.body).address, null);
+    assert.ok(!asked.at(-1)!.body.includes("192.0.2.7"));
   });
 
   it("lets whom the owner let in stay while there is no place to ask again, for a minute and nobody else", async () => {
