@@ -235,29 +235,32 @@ export class WebhookService implements Webhooks, NewsDesk, Startable {
     live.isStale = true;
     if (live.isTelling || this.#tasks.signal.aborted || live.removed.signal.aborted) return;
     live.isTelling = true;
+    const { clock, logger } = this.#components;
     this.#tasks.run(async (stopped) => {
-      try {
-        await this.#tellAll(live, AbortSignal.any([stopped, live.removed.signal]));
-      } catch (error) {
-        if (!live.removed.signal.aborted) throw error;
-      } finally {
-        live.isTelling = false;
+      const signal = AbortSignal.any([stopped, live.removed.signal]);
+      // Nothing can come between the last look and the end: both are in one step.
+      while (live.isStale && !signal.aborted) {
+        try {
+          await this.#tellAll(live, signal);
+        } catch (error) {
+          if (signal.aborted) break;
+          logger.error("Tell event failed", { endpoint: live.row.id, error });
+          live.isStale = true;
+          await clock.sleep(this.#options.retryMinMs, signal).catch(() => {});
+        }
       }
+      live.isTelling = false;
     });
   }
 
-  /** One after the other: the next is told when the one before was acknowledged, or given up. */
+  /** One after the other: the next is told when the one before was acknowledged, or given up. Rejects where the disk fails. */
   async #tellAll(live: Live, signal: AbortSignal): Promise<void> {
     const { store, clock, logger } = this.#components;
     const { giveUpMs } = this.#options;
     while (!signal.aborted) {
       live.isStale = false;
       const event = await store.next(live.row.id);
-      if (event === undefined) {
-        // Nothing can come between this look and the end of the loop: both are in one step.
-        if (live.isStale) continue;
-        return;
-      }
+      if (event === undefined) return;
       const nowMs = clock.nowMs();
       if (event.createdAtMs + giveUpMs <= nowMs) {
         logger.warn("Give event up", { endpoint: live.row.id, type: event.type, attempts: event.attempts });

@@ -166,6 +166,22 @@ describe("webhooks", () => {
     assert.equal(Number(receiver.received[2]!.timestamp) - Number(receiver.received[0]!.timestamp), 15);
   });
 
+  it("go on by themselves after a pause where the disk fails, and tell again what was not noted as told", async () => {
+    await add();
+    for (const [at, method] of (["next", "finish", "postpone"] as const).entries()) {
+      store[method] = async () => {
+        Reflect.deleteProperty(store, method);
+        throw new Error("no space left on device");
+      };
+      if (method === "postpone") receiver.answers.push(500);
+      await tell(method);
+      await untilWaiting();
+      await clock.advance(5_000);
+      await untilDone(at + 1);
+    }
+    assert.deepEqual(receiver.ids, ["next", "finish", "finish", "postpone", "postpone"]);
+  });
+
   it("give an event up after a day, and go on with the next", async () => {
     await service.stop();
     await begin({ retryMinMs: 3_600_000, retryMaxMs: 36_000_000 });
