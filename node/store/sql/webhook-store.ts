@@ -1,5 +1,5 @@
 import type { Address } from "@leat/sdk/protocol/hex.ts";
-import { and, asc, count, eq, isNotNull, isNull, lt } from "drizzle-orm";
+import { and, asc, count, eq, isNotNull, isNull, lt, notInArray, or } from "drizzle-orm";
 import type { SqlDatabase } from "./database.ts";
 import { webhookEndpoints, webhookEvents } from "./schema.ts";
 
@@ -64,10 +64,12 @@ export class WebhookStore {
     await this.#database.sql.update(webhookEvents).set({ doneCode, doneAtMs }).where(isEvent(endpoint, id));
   }
 
-  /** Events that were done before a time. */
+  /** Events that were done before a time, and those that were put when their endpoint was gone already. */
   async forget(beforeMs: number): Promise<void> {
+    const { sql } = this.#database;
     const isOld = and(isNotNull(webhookEvents.doneAtMs), lt(webhookEvents.doneAtMs, beforeMs));
-    await this.#database.sql.delete(webhookEvents).where(isOld);
+    const endpoints = sql.select({ id: webhookEndpoints.id }).from(webhookEndpoints);
+    await sql.delete(webhookEvents).where(or(isOld, notInArray(webhookEvents.endpoint, endpoints)));
   }
 }
 

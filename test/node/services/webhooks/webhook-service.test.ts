@@ -257,6 +257,25 @@ describe("webhooks", () => {
     assert.deepEqual(receiver.ids, ["a", "a"]);
   });
 
+  it("forget what was still put for an endpoint that was removed meanwhile", async () => {
+    const { id } = await add();
+    await add(undefined, other);
+    const { promise: isRemoved, resolve: removed } = Promise.withResolvers<void>();
+    store.put = async (...event) => {
+      Reflect.deleteProperty(store, "put");
+      await isRemoved;
+      return store.put(...event);
+    };
+    const telling = tell("a");
+    await service.remove(account, id);
+    removed();
+    await telling;
+    receiver.answers.push(undefined);
+    await tell("b", "stream.started", other);
+    await store.forget(0);
+    assert.deepEqual(await database.sql.execute(sql`select id from webhook_events`), [{ id: "b" }]);
+  });
+
   it("do not reach into this machine's network", async () => {
     // Taken while it was allowed: it is judged again with each event.
     await add();
