@@ -75,7 +75,8 @@ export class PaymentWatch implements Startable {
   readonly #options: Static<typeof runwayOptions>;
   readonly #tasks: TaskGroup;
   readonly #pools = new Map<string, bigint>();
-  readonly #low = new Set<string>();
+  /** The worst that was told of each that runs out, until it has money again. */
+  readonly #low = new Map<string, "low" | "dry">();
   readonly #listeners = new Set<(channel: WatchedChannel) => void>();
   readonly #tell: (channels: readonly WatchedChannel[]) => void;
 
@@ -97,7 +98,7 @@ export class PaymentWatch implements Startable {
     await this.#tasks.close();
   }
 
-  /** Called once each time that a channel's money begins to end. Answers how to stop. */
+  /** Called once each time that a channel's money begins to end, and once more when it has. Answers how to stop. */
   onLow(listener: (channel: WatchedChannel) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -143,10 +144,12 @@ export class PaymentWatch implements Startable {
       }
       return;
     }
-    if (this.#low.has(key)) return;
-    this.#low.add(key);
+    const told = this.#low.get(key);
+    if (told === "dry" || told === runwayState) return;
+    this.#low.set(key, runwayState);
     const runway = channel.runwaySeconds;
-    const facts = { side, channel: channelId, payer: channel.channel.payer, runwaySeconds: runway, reserve, pool };
+    const { payer } = channel.channel;
+    const facts = { side, channel: channelId, payer, state: runwayState, runwaySeconds: runway, reserve, pool };
     this.#components.logger.warn("Payer runs out of money", facts);
     for (const listener of this.#listeners) listener(channel);
   }

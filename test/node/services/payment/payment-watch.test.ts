@@ -37,10 +37,10 @@ describe("payment watch", () => {
     return { ...pair, watch, warned, metrics };
   }
 
-  it("measures how long each payer's money lasts, and warns once before it ends", async () => {
+  it("measures how long each payer's money lasts, and warns once before it ends and once when it has", async () => {
     const { payee, payer, job, watch, warned, metrics } = await openWatch(7_200n);
-    const low: bigint[] = [];
-    watch.onLow(({ runwaySeconds }) => low.push(runwaySeconds!));
+    const low: string[] = [];
+    watch.onLow(({ side, runwayState }) => low.push(`${side} ${runwayState}`));
     on.chain.set(on.channel, { reserve: 4_000n });
     for (let seq = 0n; seq < 30n; seq += 1n) {
       const work = workOf(job, seq, 2n * second);
@@ -70,7 +70,7 @@ describe("payment watch", () => {
     await watch.look();
     await watch.look();
     // Both sides are told, once.
-    assert.equal(low.length, 2);
+    assert.deepEqual(low, ["payee low", "payer low"]);
     assert.equal(warned.length, 2);
     assert.deepEqual([warned[0]!.side, warned[0]!.channel, warned[0]!.reserve], ["payee", asPayee!.channelId, 660n]);
     const text = await metrics.render();
@@ -80,6 +80,14 @@ describe("payment watch", () => {
     on.chain.set(on.channel, { reserve: 60n });
     await on.clock.advance(1_000);
     assert.equal((await watch.report()).channels[0]!.runwayState, "dry");
+    await watch.look();
+    on.chain.set(on.channel, { reserve: 660n });
+    await on.clock.advance(1_000);
+    await watch.look();
+    on.chain.set(on.channel, { reserve: 60n });
+    await on.clock.advance(1_000);
+    await watch.look();
+    assert.deepEqual(low, ["payee low", "payer low", "payee dry", "payer dry"]);
   });
 
   it("says from the first receipts on what a payer that knows no job can lose, and nothing when it is over", async () => {
