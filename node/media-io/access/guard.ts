@@ -5,7 +5,7 @@ import type { Guarded, ViewerAccess } from "./viewer-access.ts";
 
 export interface GuardOptions {
   readonly access: ViewerAccess;
-  readonly protocol: string;
+  readonly protocolOf: (request: FastifyRequest) => string;
   /** What the request is about; undefined: nothing of anybody's. */
   readonly find: (request: FastifyRequest) => Guarded | undefined;
 }
@@ -14,7 +14,7 @@ export interface GuardOptions {
  * Stands before every route of `app`: whoever may not watch gets a code. A playlist that is asked for with `?token=` is
  * answered with the address that carries the token on.
  */
-export function addViewerGuard(app: FastifyInstance, { access, protocol, find }: GuardOptions): void {
+export function addViewerGuard(app: FastifyInstance, { access, protocolOf, find }: GuardOptions): void {
   const guarded = new WeakSet<FastifyRequest>();
 
   app.addHook("preHandler", async (request, reply) => {
@@ -24,7 +24,8 @@ export function addViewerGuard(app: FastifyInstance, { access, protocol, find }:
     guarded.add(request);
     const found = findToken(request);
     try {
-      const viewer = { token: found?.token, address: request.ip, origin: originOf(request.headers), protocol };
+      const { ip: address, headers } = request;
+      const viewer = { token: found?.token, address, origin: originOf(headers), protocol: protocolOf(request) };
       await access.admit(about, viewer);
     } catch (error) {
       if (!(error instanceof PlaybackError)) throw error;

@@ -16,7 +16,7 @@ export interface ViewerRequest extends Viewer {
   readonly token?: string | undefined;
   /** Who asks, where that may be another than who watches: bounds the questions, and is neither told nor compared. */
   readonly from?: string | undefined;
-  /** `hls`, `dash`, `whep`, …: told to the owner's webhook. */
+  /** `hls`, `dash`, `whep`, `srt`, `mp4` or `play`: told to the owner's webhook. */
   readonly protocol: string;
 }
 

@@ -1,6 +1,13 @@
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import type { HlsSegment, HlsWindow } from "./stream.ts";
 
+const namedByTime = /^(\d{1,15})-(\d{1,15})\.m4s$/;
+
+/** As manifests of DASH name segments, and no playlist of HLS does. */
+export function isNamedByTime(file: string): boolean {
+  return namedByTime.test(file);
+}
+
 /** `<sequence>.m4s`, or `<epoch>-<start>.m4s`. */
 export function findSegment(window: HlsWindow, name: string, file: string): HlsSegment | undefined {
   const [, first, start] = /^(\d{1,15})(?:-(\d{1,15}))?\.m4s$/.exec(file) ?? [];
@@ -12,7 +19,7 @@ export function findSegment(window: HlsWindow, name: string, file: string): HlsS
 
 /** The same of one that is being written, which DASH alone asks for: players of HLS have its parts. */
 export function findOpen(window: HlsWindow, name: string, file: string): Pick<HlsSegment, "sequence"> | undefined {
-  const [, epoch, start] = /^(\d{1,15})-(\d{1,15})\.m4s$/.exec(file) ?? [];
+  const [, epoch, start] = namedByTime.exec(file) ?? [];
   return epoch === undefined ? undefined : window.openAt(name, Number(epoch), Number(start));
 }
 

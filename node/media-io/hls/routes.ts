@@ -10,7 +10,7 @@ import type { ViewerAccess } from "../access/viewer-access.ts";
 import { sendMissing, sendRefused } from "./answers.ts";
 import { Audiences } from "./audience.ts";
 import { countedBody, selectBytes } from "./counted-body.ts";
-import { durationOf, findOpen, findSegment } from "./named-segment.ts";
+import { durationOf, findOpen, findSegment, isNamedByTime } from "./named-segment.ts";
 import { OpenBodies } from "./open-body.ts";
 import { type Document, etagOf, PlaylistCache } from "./playlist-cache.ts";
 import { parseRange } from "./range.ts";
@@ -49,8 +49,11 @@ const nobody: ViewerAccess = {
 };
 const PLAYLIST_TYPE = "application/vnd.apple.mpegurl";
 const MPD_TYPE = "application/dash+xml";
+const MPD_FILE = "manifest.mpd";
 /** Where a DASH player sets its clock; the manifest names it. */
 const TIME_FILE = "time";
+/** What players of DASH alone ask for: the first file of a rung is one for HLS and DASH. */
+const isOfDash = (file: string) => file === MPD_FILE || file === TIME_FILE || isNamedByTime(file);
 /** How many watch, and what they got: this node's viewers alone. */
 const AUDIENCE_FILE = "audience";
 /** Segments never change under their name, and are gone in minutes. */
@@ -98,7 +101,8 @@ export async function hlsRoutes(
     done();
   });
   const find = ({ params }: FastifyRequest) => provider.findStream((params as { slug: string }).slug)?.guarded;
-  addViewerGuard(app, { access, protocol: "hls", find });
+  const protocolOf = ({ params }: FastifyRequest) => (isOfDash((params as { file: string }).file) ? "dash" : "hls");
+  addViewerGuard(app, { access, protocolOf, find });
 
   app.route<{ Params: { slug: string; file: string } }>({
     method: ["GET", "HEAD"],
@@ -117,7 +121,7 @@ export async function hlsRoutes(
         return reply.header("cache-control", "public, max-age=1").send(audiences.of(stream).figures());
       }
       audiences.of(stream).see(request);
-      if (file === "manifest.mpd") {
+      if (file === MPD_FILE) {
         const document = playlists.get(stream.window, file, stream.window.revision, () => stream.window.mpd());
         return document === undefined
           ? sendMissing(reply, "HLS_NOT_READY")

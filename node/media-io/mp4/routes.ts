@@ -28,7 +28,7 @@ export async function mp4Routes(app: FastifyInstance, { service, access, find }:
   app.addHook("onRequest", async (_request, reply) => {
     reply.header("access-control-allow-origin", "*").header("cache-control", "no-store");
   });
-  addViewerGuard(app, { access, protocol: "mp4", find: guardedBy });
+  addViewerGuard(app, { access, protocolOf: () => "mp4", find: guardedBy });
 
   app.route<{ Params: { slug: string; rung: string } }>({
     method: ["GET", "HEAD"],

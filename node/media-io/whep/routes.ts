@@ -21,7 +21,7 @@ export async function whepRoutes(app: FastifyInstance, { service, access, find }
     const { slug } = params as { slug?: string };
     return slug === undefined ? undefined : find(slug);
   };
-  addViewerGuard(app, { access, protocol: "whep", find: guardedBy });
+  addViewerGuard(app, { access, protocolOf: () => "whep", find: guardedBy });
   app.post<{ Params: { slug: string } }>(url, async (request, reply): Promise<FastifyReply> => {
     const offer = readBody(request.body, request.headers["content-type"], OFFER_TYPE);
     const { rung } = request.query as { rung?: unknown };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { httpOptions } from "@leat/node/http/options.ts";
 import { createServer } from "@leat/node/http/server.ts";
 import { carryToken } from "@leat/node/media-io/access/carried-token.ts";
-import { PolicyAccess } from "@leat/node/media-io/access/viewer-access.ts";
+import { type OwnerAsker, PolicyAccess } from "@leat/node/media-io/access/viewer-access.ts";
 import { addLive } from "@leat/node/media-io/hls/routes.ts";
 import type { HlsStream } from "@leat/node/media-io/hls/stream.ts";
 import { type LogFields, type Logger, silentLogger } from "@leat/sdk/base/logger.ts";
@@ -32,6 +32,7 @@ describe("viewer guard", () => {
   let clock: ManualClock;
   let policy: PlaybackPolicy;
   let lines: string[];
+  let asked: string[];
   const signer = makePlaybackSigner("ES256");
   const claims = () => ({ sub: "slug-slug", exp: clock.nowMs() / 1_000 + 600 });
 
@@ -58,7 +59,13 @@ describe("viewer guard", () => {
     const note = (message: string, fields?: LogFields) => void lines.push(JSON.stringify([message, fields]));
     const logger: Logger = { ...silentLogger, debug: note, info: note, warn: note, error: note, child: () => logger };
     app = await createServer(defaultsOf(httpOptions), { logger, metrics: silentMetrics });
-    const owners = { ask: async () => assert.fail("nobody is asked") };
+    asked = [];
+    const owners: OwnerAsker = {
+      ask: async (_policy, _guarded, { protocol }) => {
+        assert.equal(policy.type, "webhook", "nobody is asked");
+        asked.push(protocol);
+      },
+    };
     const access = new PolicyAccess({ owners, clock, metrics: silentMetrics });
     await addLive(app, { findStream: (slug) => (slug === "slug-slug" ? found : undefined) }, { access });
   });
@@ -126,6 +133,25 @@ describe("viewer guard", () => {
     policy = { type: "public" };
     const open = await get("/live/slug-slug/audio-aac/0.m4s");
     assert.deepEqual([open.statusCode, open.headers["cache-control"]], [200, "public, max-age=600, immutable"]);
+  });
+
+  it("tells an owner by which protocol a file is asked for, where the file is of one alone", async () => {
+    policy = { type: "webhook", url: "https://owner.test/", secret: "sixteen-characters-and-more", keys: [] };
+    const byFile: [string, string][] = [
+      ["master.m3u8", "hls"],
+      ["audio-aac/index.m3u8", "hls"],
+      ["audio-aac/init-0.mp4", "hls"],
+      ["audio-aac/0.m4s", "hls"],
+      ["audio-aac/0.0.m4s", "hls"],
+      ["manifest.mpd", "dash"],
+      ["time", "dash"],
+      ["audio-aac/0-0.m4s", "dash"],
+    ];
+    for (const [file] of byFile) assert.equal((await get(`/live/slug-slug/${file}`)).statusCode, 200, file);
+    assert.deepEqual(
+      asked,
+      byFile.map(([, protocol]) => protocol),
+    );
   });
 
   it("writes no token into its log", async () => {
