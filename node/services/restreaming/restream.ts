@@ -116,7 +116,9 @@ export class Restream {
     });
     const queue = new FrameQueue(stream, tracks, () => clock.nowMs());
     try {
-      await this.#send(stream, queue, publisher, signal);
+      const to = new RtmpTarget(publisher);
+      await to.describe(stream.window.renditions, tracks);
+      await this.#send(stream, queue, { publisher, to }, signal);
       await this.#leave(publisher);
     } finally {
       queue.close();
@@ -139,9 +141,13 @@ export class Restream {
     }
   }
 
-  async #send(stream: PlayedStream, queue: FrameQueue, publisher: RtmpPublisher, signal: AbortSignal): Promise<void> {
+  async #send(
+    stream: PlayedStream,
+    queue: FrameQueue,
+    { publisher, to }: { readonly publisher: RtmpPublisher; readonly to: RtmpTarget },
+    signal: AbortSignal,
+  ): Promise<void> {
     const { timeoutMs } = this.#parts.options;
-    const to = new RtmpTarget(publisher);
     const count = new SentCount({ stream, audience: undefined, onSent: this.#parts.onSent });
     for (;;) {
       const next = await queue.take(signal);
