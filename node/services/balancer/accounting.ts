@@ -12,7 +12,7 @@ import {
   receiptStructure,
 } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
-import { Mutex } from "../../kernel/mutex.ts";
+import { KeyedMutex } from "../../kernel/keyed-mutex.ts";
 import { retailPrices } from "../../market/pricing.ts";
 import { checkLeaves, checkPixels, countUnits, priceReceipt } from "../../metering/usage.ts";
 import type { AttemptRow, JobRow, ReceiptRow } from "../../store/sql/job-store.ts";
@@ -46,8 +46,8 @@ export interface AccountingParts {
 export class Accounting {
   readonly #components: BalancerComponents;
   readonly #parts: AccountingParts;
-  /** Of several receipts of one segment the first one stands. */
-  readonly #mutex = new Mutex();
+  /** Of several receipts of one segment the first one stands: those of one job are taken one after the other. */
+  readonly #mutex = new KeyedMutex<Hex>();
   readonly #accepted;
   readonly #refused;
 
@@ -92,7 +92,7 @@ export class Accounting {
     try {
       // What was given to it while it was being caught.
       await guilty.end(from);
-      const row = await this.#mutex.run(() => this.#store(from, submit));
+      const row = await this.#mutex.run(submit.receipt.value.job, () => this.#store(from, submit));
       if (!row.booked) await this.#book(row);
       this.#accepted.add(1, { kind: submit.kind });
       return { accepted: true };
@@ -109,7 +109,7 @@ export class Accounting {
   async check(from: Address, check: Signed<CheckResult>, code: string | undefined): Promise<void> {
     const { hub, jobStore, statements, domain, clock } = this.#components;
     const { job, attempt, seq, check: kind, verdict } = check.value;
-    const jobRow = await jobStore.job(job);
+    const jobRow = await this.#findJob(job);
     if (jobRow === undefined) throw new BalancerError({ code: "JOB_UNKNOWN", job });
     if (!(await this.#mayCheck(from, jobRow, kind, Number(seq))))
       throw new BalancerError({ code: "CHECK_NOT_YOURS", job });
@@ -118,7 +118,7 @@ export class Accounting {
     if (statements.recoverSigner(checkResultStructure, domain, check.value, check.signature) !== signer) {
       throw new BalancerError({ code: "CHECK_SIGNER_WRONG", job });
     }
-    const node = (await jobStore.attempt(job, attempt))?.node;
+    const node = (await this.#findAttempt(job, attempt))?.node;
     if (node === undefined || seq >= MAX_SEQUENCE) throw new BalancerError({ code: "JOB_UNKNOWN", job });
     const row = {
       job,
@@ -153,7 +153,7 @@ export class Accounting {
     const { jobStore, domain, clock } = this.#components;
     const { value } = receipt;
     const { job, attempt, seq } = value;
-    const [jobRow, attemptRow] = await Promise.all([jobStore.job(job), jobStore.attempt(job, attempt)]);
+    const [jobRow, attemptRow] = await Promise.all([this.#findJob(job), this.#findAttempt(job, attempt)]);
     if (jobRow === undefined || attemptRow === undefined) throw new BalancerError({ code: "JOB_UNKNOWN", job });
     const hash = hashStatement(receiptStructure, domain, value);
     const known = await jobStore.receiptAt(job, attempt, Number(seq));
@@ -275,7 +275,7 @@ export class Accounting {
   async #releaseOver({ job, attempt }: ReceiptRow): Promise<void> {
     const live = this.#parts.jobs.find(job);
     if (live !== undefined && isRunning(live) && live.attempt.attempt === attempt) return;
-    const ended = await this.#components.jobStore.attempt(job, attempt);
+    const ended = await this.#findAttempt(job, attempt);
     if (ended === undefined || ended.state === "running" || isBadWork(ended.endCode)) return;
     await this.#components.payer.release(job, attempt);
   }
@@ -297,7 +297,17 @@ export class Accounting {
   /** Of an edge that was found lying: nothing that is not vouchered yet is paid. */
   async #isForfeited({ job, attempt, kind }: ReceiptRow): Promise<boolean> {
     if (kind !== "delivery") return false;
-    return isBadWork((await this.#components.jobStore.attempt(job, attempt))?.endCode ?? null);
+    return isBadWork((await this.#findAttempt(job, attempt))?.endCode ?? null);
+  }
+
+  /** Jobs that are not over are in memory: few receipts are of others. */
+  async #findJob(job: Hex): Promise<JobRow | undefined> {
+    return this.#parts.jobs.find(job)?.row ?? this.#components.jobStore.job(job);
+  }
+
+  async #findAttempt(job: Hex, attempt: number): Promise<AttemptRow | undefined> {
+    const newest = this.#parts.jobs.find(job)?.attempt;
+    return newest?.attempt === attempt ? newest : this.#components.jobStore.attempt(job, attempt);
   }
 
   async #mayCheck(from: Address, job: JobRow, kind: number, sequence: number): Promise<boolean> {

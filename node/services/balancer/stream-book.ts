@@ -1,5 +1,5 @@
 import { type Address, type Hex, zeroAddress } from "@leat/sdk/protocol/hex.ts";
-import { Mutex } from "../../kernel/mutex.ts";
+import { KeyedMutex } from "../../kernel/keyed-mutex.ts";
 import type { LeaseRow, StreamRow, StreamStore } from "../../store/sql/stream-store.ts";
 
 /** Holds a lease that was taken away, until somebody publishes again. */
@@ -12,7 +12,7 @@ export class StreamBook {
   readonly #leases = new Map<Hex, LeaseRow>();
   /** Whose holder fetches it, as far as this process knows: no key has to do with that. */
   readonly #fetched = new Set<Hex>();
-  readonly #mutexes = new Map<Hex, Mutex>();
+  readonly #mutex = new KeyedMutex<Hex>();
 
   constructor(store: StreamStore) {
     this.#store = store;
@@ -46,10 +46,7 @@ export class StreamBook {
     const held = this.#streams.get(id);
     if (held !== undefined) this.#streams.set(id, { ...held, ...change });
     await this.#store.update(id, change);
-    if (change.state === "ended") {
-      this.#streams.delete(id);
-      this.#mutexes.delete(id);
-    }
+    if (change.state === "ended") this.#streams.delete(id);
   }
 
   /** A stream that is not over came so far, or further: what is told late takes nothing back. */
@@ -104,11 +101,6 @@ export class StreamBook {
 
   /** One change of a stream's lease, origin or edges at a time. */
   exclusively<T>(stream: Hex, work: () => Promise<T>): Promise<T> {
-    let mutex = this.#mutexes.get(stream);
-    if (mutex === undefined) {
-      mutex = new Mutex();
-      this.#mutexes.set(stream, mutex);
-    }
-    return mutex.run(work);
+    return this.#mutex.run(stream, work);
   }
 }

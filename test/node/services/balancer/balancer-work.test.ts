@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
-import type { DeliverySpec } from "@leat/sdk/protocol/job.ts";
+import type { DeliverySpec, JobTerms } from "@leat/sdk/protocol/job.ts";
 import { explain } from "@leat/sdk/selection/explain.ts";
 import { bodyFromText } from "@leat/sdk/selection/receipt.ts";
 import { JobStore } from "../../../../node/store/sql/job-store.ts";
@@ -37,6 +37,30 @@ describe("balancer, work and its pay", () => {
       assert.ok(explanation.agrees);
       assert.equal(explanation.selection.winner, terms.assignment.value.node);
     }
+  });
+
+  it("takes receipts of a job while those of another wait for the disk", async () => {
+    const live = await goLive();
+    const [slow, other] = transcoders(live.id) as [JobTerms, JobTerms];
+    const submit = async (terms: JobTerms) =>
+      scene.market.hub.ask(ownerOf(terms), "receipt.submit", await ownerOf(terms).receipt(terms, 0));
+    const { addReceipt } = JobStore.prototype;
+    const goOn = Promise.withResolvers<void>();
+    const written: Hex[] = [];
+    JobStore.prototype.addReceipt = async function (row) {
+      if (row.job === slow.assignment.value.job) await goOn.promise;
+      written.push(row.job);
+      return addReceipt.call(this, row);
+    };
+    try {
+      const first = submit(slow);
+      await submit(other);
+      goOn.resolve();
+      await first;
+    } finally {
+      JobStore.prototype.addReceipt = addReceipt;
+    }
+    assert.deepEqual(written, [other.assignment.value.job, slow.assignment.value.job]);
   });
 
   it("places no transcode for a stream of sound alone, and plays it from edges", async () => {

@@ -61,6 +61,8 @@ describe("an attempt whose node and balancer were killed at once", function () {
     await startAgain();
     const store = new JobStore(scene.database);
     await until(async () => (await store.attempt(job, 1))?.endSequence === 2);
+    // What the disk has the balancer knows by the next answer of it.
+    await store.attempt(job, 1);
     // The node is there before the origin is, which alone can tell how far the attempt came.
     await assert.rejects(submit(node, made[0]!), codeOf("ATTEMPT_END_UNKNOWN"));
     const { spec } = terms;
