@@ -20,6 +20,11 @@ export interface PublishSink {
   cue?(cue: PublishedCue): Promise<void> | void;
   /** The same. */
   tag?(tag: PublishedTag): Promise<void> | void;
+  /**
+   * The publisher was told to begin anew over another connection: for so long, the next one with the same key and
+   * protocol takes its place, whether or not this one still sends. Absent where nobody would hear of it.
+   */
+  offerPlace?(forMs: number): void;
   /** `clean`: the publisher said goodbye; otherwise its connection was lost, and it may come back. */
   end(how: { readonly clean: boolean }): Promise<void> | void;
 }

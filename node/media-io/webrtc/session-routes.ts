@@ -35,6 +35,7 @@ export function addSessionRoutes(app: FastifyInstance, url: string, sessions: Se
     const session = sessions.match(request.params.id, request.headers["if-match"]);
     const { ice, candidates } = parseFragment(readBody(request.body, request.headers["content-type"], FRAGMENT_TYPE));
     if (ice !== undefined && ice.ufrag !== session.clientUfrag) {
+      session.refuseRestart?.();
       throw new WebrtcError({ code: "WEBRTC_ICE_RESTART_UNSUPPORTED" });
     }
     session.addCandidates(candidates);

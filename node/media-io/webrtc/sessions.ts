@@ -5,6 +5,8 @@ import { WebrtcError } from "./errors.ts";
 export interface Session {
   addCandidates(candidates: readonly string[]): void;
   readonly clientUfrag: string;
+  /** The client was told to post a new offer instead. */
+  refuseRestart?(): void;
   /** The client said goodbye. */
   end(): void;
 }

@@ -28,6 +28,8 @@ const OUR_SSRC = 1;
 const REPORT_MS = 1_000;
 /** A key frame takes a while to come: asked for more often it costs the publisher bits and brings nothing. */
 const ASK_KEY_MS = 400;
+/** As long as a stream waits for a publisher whose connection was lost. */
+const PLACE_MS = 30_000;
 /** A minute of pictures that a sink did not take. */
 const MAX_PENDING = 4_096;
 
@@ -40,6 +42,8 @@ export class WhipSession implements Session, PeerEvents {
   readonly #intake: MediaIntake;
   readonly #startedMs: number;
   #over = false;
+  /** Its publisher was told to post anew, which takes until then. */
+  #restartUntilMs = Number.NEGATIVE_INFINITY;
   #openedMs: number | undefined;
   #lastReportMs = 0;
   #lastAskMs = Number.NEGATIVE_INFINITY;
@@ -66,9 +70,16 @@ export class WhipSession implements Session, PeerEvents {
     return this.#over;
   }
 
-  /** The publisher said goodbye. */
+  /** Only this publisher knows the session's address: that is how a restart differs from a second publisher. */
+  refuseRestart(): void {
+    if (this.#over) return;
+    this.#restartUntilMs = this.#parts.nowMs() + PLACE_MS;
+    this.#parts.sink.offerPlace?.(PLACE_MS);
+  }
+
+  /** The publisher said goodbye: to this session alone, where it was told to post anew. */
   end(): void {
-    this.#finish(true, undefined);
+    this.#finish(this.#parts.nowMs() >= this.#restartUntilMs, undefined);
   }
 
   /** Ended from here: the publisher may come back. */

@@ -54,17 +54,20 @@ export class Publishing {
     this.#credit = new BuyerCredit(components, options, parts);
   }
 
-  request(from: Address, { keyHash }: NodeRequest<"publish.request">): Promise<PublishGrant> {
-    return this.#lendByKey(from, keyHash);
+  request(from: Address, { keyHash, replaces }: NodeRequest<"publish.request">): Promise<PublishGrant> {
+    return this.#lendByKey(from, keyHash, replaces === true);
   }
 
   /** For a publisher that the front door sent to this node. */
-  async requestByTicket(from: Address, { slug, ticket }: NodeRequest<"publish.ticket">): Promise<PublishGrant> {
-    return this.#lendByKey(from, this.#parts.tickets.redeem(ticket, from, slug));
+  async requestByTicket(
+    from: Address,
+    { slug, ticket, replaces }: NodeRequest<"publish.ticket">,
+  ): Promise<PublishGrant> {
+    return this.#lendByKey(from, this.#parts.tickets.redeem(ticket, from, slug), replaces === true);
   }
 
-  async #lendByKey(from: Address, keyHash: Hex): Promise<PublishGrant> {
-    return this.#lend(from, await this.#streamOf(keyHash), keyHash);
+  async #lendByKey(from: Address, keyHash: Hex, replaces: boolean): Promise<PublishGrant> {
+    return this.#lend(from, await this.#streamOf(keyHash), keyHash, replaces);
   }
 
   async #streamOf(keyHash: Hex): Promise<Hex> {
@@ -78,16 +81,19 @@ export class Publishing {
   /** For a source that this balancer gave to the node. */
   async requestPulled(from: Address, { stream }: NodeRequest<"publish.pulled">): Promise<PublishGrant> {
     this.#parts.pulls.requirePuller(stream, from);
-    return this.#lend(from, stream, undefined);
+    return this.#lend(from, stream, undefined, true);
   }
 
-  /** Without a key the node fetches it, and knows that nobody publishes there: its own lease does not keep it waiting. */
-  async #lend(from: Address, id: Hex, keyHash: Hex | undefined): Promise<PublishGrant> {
+  /**
+   * Without a key the node fetches the stream. With `replaces` its own lease does not keep it waiting: it knows that
+   * nobody publishes there, or that who does is to be replaced.
+   */
+  async #lend(from: Address, id: Hex, keyHash: Hex | undefined, replaces: boolean): Promise<PublishGrant> {
     const { clock } = this.#components;
     const { evidence } = this.#components;
     if (evidence.isGuilty(from)) throw new BalancerError({ code: "PUBLISH_NODE_WRONG", stream: id });
     const mayTake = (lease: LeaseRow) =>
-      (keyHash === undefined && lease.node === from) ||
+      (replaces && lease.node === from) ||
       lease.node === NOBODY ||
       evidence.isGuilty(lease.node) ||
       this.#ageOf(lease) >= this.#options.leaseHoldMs;

@@ -120,9 +120,17 @@ export interface Ingest {
 /** What a balancer answers to keys and tickets that were made up. */
 const guesses: ReadonlySet<string> = new Set(["STREAM_KEY_UNKNOWN", "PUBLISH_TICKET_INVALID"]);
 
+/** What a publisher showed: the hash of its key or, with a ticket, the stream's name. */
+interface Shown {
+  readonly name: string;
+  readonly protocol: PublishInfo["protocol"];
+}
+
 interface Running {
   readonly origin: Origin;
   publisher: Publisher | undefined;
+  /** Until when its publisher's place is for who shows the same. */
+  place: (Shown & { readonly untilMs: number }) | undefined;
   readonly done: Promise<void>;
 }
 
@@ -166,13 +174,13 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
   }
 
   authorizeHash(keyHash: Hex, info: PublishInfo): Promise<SegmentSink> {
-    const { protocol } = info;
-    return this.#request(info, () => this.#components.session.call("publish.request", { keyHash, protocol }));
+    return this.#request(keyHash, info, (how) => this.#components.session.call("publish.request", { keyHash, ...how }));
   }
 
   authorizeTicket(slug: string, ticket: string, info: PublishInfo): Promise<SegmentSink> {
-    const { protocol } = info;
-    return this.#request(info, () => this.#components.session.call("publish.ticket", { slug, ticket, protocol }));
+    return this.#request(slug, info, (how) =>
+      this.#components.session.call("publish.ticket", { slug, ticket, ...how }),
+    );
   }
 
   async authorizePulled(stream: Hex, signal: AbortSignal): Promise<PublishSink> {
@@ -184,16 +192,18 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
     return this.#publish(await this.#ask(() => this.#components.session.call("publish.pulled", { stream })));
   }
 
-  async #publish(grant: PublishGrant): Promise<SegmentSink> {
+  async #publish(grant: PublishGrant, shown?: Shown): Promise<SegmentSink> {
     const held = this.#running.get(grant.stream);
     if (held !== undefined && !held.origin.ended) {
+      const job = await this.#jobOf(held.origin.job, grant);
+      // In one go: of two that come at the same time, one replaces the other.
       held.publisher?.replace();
-      held.origin.resume(await this.#jobOf(held.origin.job, grant));
-      return this.#attach(held);
+      held.origin.resume(job);
+      return this.#attach(held, shown);
     }
     await held?.done;
     const job = await this.#components.desk.admit(grant.terms);
-    return this.#attach(this.#open(grant, job));
+    return this.#attach(this.#open(grant, job), shown);
   }
 
   hold(connection: MediaConnection, subscribe: SubscribeMessage): Promise<void> | undefined {
@@ -224,17 +234,31 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
     return this.#running.get(stream)?.origin.sequence ?? null;
   }
 
-  async #request({ address }: PublishInfo, call: () => Promise<PublishGrant>): Promise<SegmentSink> {
+  async #request(
+    name: string,
+    { address, protocol }: PublishInfo,
+    call: (how: { protocol: string; replaces?: true }) => Promise<PublishGrant>,
+  ): Promise<SegmentSink> {
     if (!this.#wrongKeys.isLeft(address)) throw new IngestError({ code: "INGEST_KEYS_LIMITED" });
+    const shown = { name, protocol };
+    const how = { protocol, ...(this.#hasPlace(shown) && { replaces: true as const }) };
     let grant: PublishGrant;
     try {
-      grant = await this.#ask(call);
+      grant = await this.#ask(() => call(how));
     } catch (error) {
       // Known only now: whoever tries many at once pays for all of them.
       if (isCodedError(error) && guesses.has(error.code)) this.#wrongKeys.charge(address);
       throw error;
     }
-    return this.#publish(grant);
+    return this.#publish(grant, shown);
+  }
+
+  /** A publisher here was told to begin anew, and showed the same. */
+  #hasPlace({ name, protocol }: Shown): boolean {
+    const nowMs = this.#components.clock.nowMs();
+    return [...this.#running.values()].some(
+      ({ place }) => place?.name === name && place.protocol === protocol && nowMs < place.untilMs,
+    );
   }
 
   async #ask(call: () => Promise<PublishGrant>): Promise<PublishGrant> {
@@ -256,7 +280,7 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
     const components = { ...this.#components, logger: logger.child({ streamId: grant.stream }) };
     const origin = new Origin(grant, job, components, this.#options);
     const { promise: done, resolve } = Promise.withResolvers<void>();
-    const running: Running = { origin, publisher: undefined, done };
+    const running: Running = { origin, publisher: undefined, place: undefined, done };
     this.#running.set(grant.stream, running);
     this.#tasks.run(async () => {
       try {
@@ -273,11 +297,18 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
     return running;
   }
 
-  #attach(running: Running): SegmentSink {
-    const publisher = new Publisher(running.origin, this.#components.clock, () => {
-      if (running.publisher === publisher) running.publisher = undefined;
+  #attach(running: Running, shown: Shown | undefined): SegmentSink {
+    const { clock } = this.#components;
+    const publisher = new Publisher(running.origin, clock, {
+      onEnd: () => {
+        if (running.publisher === publisher) running.publisher = undefined;
+      },
+      onPlace: (forMs) => {
+        if (shown !== undefined) running.place = { ...shown, untilMs: clock.nowMs() + forMs };
+      },
     });
     running.publisher = publisher;
+    running.place = undefined;
     return publisher;
   }
 }

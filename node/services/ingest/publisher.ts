@@ -7,11 +7,17 @@ import { IngestError } from "./errors.ts";
 import { MadeSegments } from "./made-segments.ts";
 import type { Origin } from "./origin.ts";
 
+export interface PublisherEvents {
+  onEnd(): void;
+  /** For so long its place may be taken by another connection of the same publisher. */
+  onPlace(forMs: number): void;
+}
+
 /** One publisher's connection as its origin sees it. */
 export class Publisher implements SegmentSink {
   readonly #origin: Origin;
   readonly #clock: Clock;
-  readonly #onEnd: () => void;
+  readonly #events: PublisherEvents;
   readonly #left = new AbortController();
   /** The first segment that is this publisher's and not ended. */
   #nextSequence: number;
@@ -19,10 +25,10 @@ export class Publisher implements SegmentSink {
   #replaced = false;
   #ended = false;
 
-  constructor(origin: Origin, clock: Clock, onEnd: () => void) {
+  constructor(origin: Origin, clock: Clock, events: PublisherEvents) {
     this.#origin = origin;
     this.#clock = clock;
-    this.#onEnd = onEnd;
+    this.#events = events;
     this.#nextSequence = (origin.sequence ?? -1) + 1;
   }
 
@@ -70,11 +76,15 @@ export class Publisher implements SegmentSink {
     return (await this.#made).take(pictures);
   }
 
+  offerPlace(forMs: number): void {
+    if (!this.#replaced && !this.#ended) this.#events.onPlace(forMs);
+  }
+
   end({ clean }: { readonly clean: boolean }): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#left.abort(new IngestError({ code: "STREAM_ENDED" }));
-    this.#onEnd();
+    this.#events.onEnd();
     if (!this.#replaced) this.#origin.left(clean);
   }
 

@@ -54,6 +54,12 @@ export const SESSION_PROTOCOL = "/leat/session/1.0.0";
 export const SESSION_VERSION = 1;
 
 const nothing = closedObject({});
+/** How a publisher came. */
+const publishProtocol = {
+  protocol: Type.String({ pattern: "^[a-z]{2,8}$" }),
+  /** It was told by this node to begin anew: the node's own lease does not keep it waiting. */
+  replaces: Type.Optional(Type.Literal(true)),
+};
 const sequenceOrNull = Type.Union([uint32Schema, Type.Null()]);
 const durationMs = Type.Integer({ minimum: 0, maximum: 3_600_000 });
 
@@ -143,7 +149,7 @@ export const nodeMethods = defineMethods({
     response: closedObject({ leaf: Type.String({ maxLength: 16_384 }), proof: listSchema(hashSchema, 64) }),
   },
   "publish.request": {
-    request: closedObject({ keyHash: hashSchema, protocol: Type.String({ pattern: "^[a-z]{2,8}$" }) }),
+    request: closedObject({ keyHash: hashSchema, ...publishProtocol }),
     response: publishGrantSchema,
   },
   /** The same right for the source of a stream, which the balancer had this node fetch. */
@@ -158,7 +164,7 @@ export const nodeMethods = defineMethods({
     request: closedObject({
       slug: slugSchema,
       ticket: Type.String({ pattern: "^[A-Za-z0-9_-]{1,256}$" }),
-      protocol: Type.String({ pattern: "^[a-z]{2,8}$" }),
+      ...publishProtocol,
     }),
     response: publishGrantSchema,
   },

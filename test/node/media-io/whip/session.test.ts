@@ -7,13 +7,17 @@ import { RecorderSink } from "../../../support/recorder-sink.ts";
 import { packetsOf } from "../../../support/rtp-packets.ts";
 
 describe("whip session", () => {
-  it("ends where no media comes, whatever else does", async () => {
-    const packets = packetsOf(await codedTrack("h264")).flat();
-    let nowMs = 0;
+  let nowMs: number;
+  let sink: RecorderSink;
+  let session: WhipSession;
+
+  beforeEach(() => {
+    nowMs = 0;
+    sink = new RecorderSink();
     const video = { name: "H264", payloadType: 96, clockRate: 90_000, channels: 1, parameters: "", feedback: [] };
-    const session = new WhipSession(
+    session = new WhipSession(
       {
-        sink: new RecorderSink(),
+        sink,
         codecs: { video, audio: undefined },
         clientUfrag: "ufrag",
         nowMs: () => nowMs,
@@ -23,6 +27,10 @@ describe("whip session", () => {
       { connectTimeoutMs: 15_000, idleMs: 10_000, keyFrameMs: 2_000, maxBitrate: 1_000_000 },
     );
     session.open();
+  });
+
+  it("ends where no media comes, whatever else does", async () => {
+    const packets = packetsOf(await codedTrack("h264")).flat();
     const report = writeSenderReport({ ssrc: 7, wallMs: 1, timestamp: 1, packets: 1, bytes: 1 });
     const unknown = Uint8Array.from(packets[0]!);
     unknown[1] = 100;
@@ -38,4 +46,16 @@ describe("whip session", () => {
     step(report);
     assert.equal(session.isOver, true);
   });
+
+  for (const [waitedMs, clean] of [
+    [29_999, false],
+    [30_000, true],
+  ] as const) {
+    it(`is told goodbye ${waitedMs} ms after a refused restart, which ${clean ? "ends" : "does not end"} the publish`, async () => {
+      session.refuseRestart();
+      nowMs += waitedMs;
+      session.end();
+      assert.deepEqual(await sink.ended.promise, { clean });
+    });
+  }
 });

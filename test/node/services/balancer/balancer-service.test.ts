@@ -82,6 +82,31 @@ describe("balancer", () => {
     );
   });
 
+  it("lets a node replace a publisher of its own while frames are young, and none of another's", async () => {
+    const { streamKey, id } = await create();
+    const [first, second] = scene.nodes;
+    const replace = (node: typeof first) =>
+      scene.market.hub.ask(node, "publish.request", {
+        keyHash: hashKey(streamKey),
+        protocol: "whip",
+        replaces: true,
+      });
+    await publish(first, streamKey);
+    await scene.market.hub.ask(first, "publish.renew", {
+      stream: id,
+      lastFrameAgeMs: 0,
+      sequence: 4,
+      frames: 250,
+      isOver: false,
+      published: [],
+    });
+    await assert.rejects(publish(first, streamKey), codeOf("PUBLISH_LEASE_HELD"));
+    await assert.rejects(replace(second), codeOf("PUBLISH_LEASE_HELD"));
+    first.position = 4;
+    const grant = await replace(first);
+    assert.deepEqual([grant.stream, grant.startSequence, grant.startEpoch], [id, 5, 1]);
+  });
+
   it("hears nothing more of a stream from who had it, while another node is let in", async () => {
     const { streamKey, id } = await create();
     const [first, second] = scene.nodes;
