@@ -25,6 +25,8 @@ export interface LiveFrames {
    * called. A rung that has no frame yet, or never gets one, is followed all the same.
    */
   follow(rung: number, follower: FrameFollower): () => void;
+  /** Pictures of the rung's configuration refer to later ones, as one that passed has shown. */
+  isReordered(rung: number): boolean;
 }
 
 interface RelayedRung {
@@ -34,6 +36,9 @@ interface RelayedRung {
   config: { readonly version: number; readonly config: TrackConfig } | undefined;
   /** Since the newest key frame. */
   group: { readonly frame: Frame; readonly sequence: number }[];
+  /** The newest picture of its configuration that stands. */
+  newest: Pick<Frame, "epoch" | "pts"> | undefined;
+  isReordered: boolean;
 }
 
 /** Hands frames on to whoever follows them. A follower that throws is told the end, and does no other any harm. */
@@ -69,6 +74,10 @@ export class FrameRelay implements LiveFrames {
     };
   }
 
+  isReordered(rung: number): boolean {
+    return this.#rungs.get(rung)?.isReordered === true || this.#source?.isReordered(rung) === true;
+  }
+
   /**
    * Hands on what another relay of this process has, of rungs that somebody follows here, until what this gives back is
    * called. Its end is not ours.
@@ -88,6 +97,8 @@ export class FrameRelay implements LiveFrames {
     if (relayed.config?.version === version && relayed.config.config === config) return;
     relayed.config = { version, config };
     relayed.group = [];
+    relayed.newest = undefined;
+    relayed.isReordered = false;
     this.#tell(rung, relayed, (follower) => follower.config(version, config));
   }
 
@@ -95,12 +106,16 @@ export class FrameRelay implements LiveFrames {
     const relayed = this.#rungOf(rung);
     if (frame.key || frame.kind === "audio") relayed.group.length = 0;
     relayed.group.push({ frame, sequence });
+    const { newest } = relayed;
+    relayed.isReordered ||= newest?.epoch === frame.epoch && frame.pts < newest.pts;
+    relayed.newest = frame;
     this.#tell(rung, relayed, (follower) => follower.frame(frame, sequence));
   }
 
   takeBack(rung: number, count: number): void {
     const relayed = this.#rungOf(rung);
     relayed.group.splice(Math.max(0, relayed.group.length - count));
+    relayed.newest = relayed.group.at(-1)?.frame;
     this.#tell(rung, relayed, (follower) => follower.takeBack(count));
   }
 
@@ -125,7 +140,10 @@ export class FrameRelay implements LiveFrames {
   #turnTo(rung: number): void {
     const relayed = this.#rungOf(rung);
     // What another relay had comes from there again, with the frames since its newest key frame.
-    if (relayed.leave !== undefined || this.#source !== undefined) relayed.group = [];
+    if (relayed.leave !== undefined || this.#source !== undefined) {
+      relayed.group = [];
+      relayed.newest = undefined;
+    }
     relayed.leave?.();
     relayed.leave = undefined;
     if (this.#source === undefined || relayed.followers.size === 0) return;
@@ -162,7 +180,8 @@ export class FrameRelay implements LiveFrames {
   #rungOf(rung: number): RelayedRung {
     const known = this.#rungs.get(rung);
     if (known !== undefined) return known;
-    const made = { followers: new Set<FrameFollower>(), leave: undefined, config: undefined, group: [] };
+    const followers = new Set<FrameFollower>();
+    const made = { followers, leave: undefined, config: undefined, group: [], newest: undefined, isReordered: false };
     this.#rungs.set(rung, made);
     return made;
   }

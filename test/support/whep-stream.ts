@@ -21,6 +21,7 @@ export class RelayedStream implements KeptStream {
         this.follows.emit("unfollow");
       };
     },
+    isReordered: (rung) => this.relay.isReordered(rung),
   };
   readonly window = { renditions: [] as RenditionInfo[], ended: false, held: () => [], config: () => undefined };
   readonly counted: { rung: number; sequence: number; pts: number; bytes: number }[] = [];

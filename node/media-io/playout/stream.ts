@@ -14,8 +14,12 @@ export interface StreamFollower {
 /** A stream whose frames pass this node: what viewers by frames, not by files, are given. */
 export interface PlayedStream {
   readonly window: { readonly renditions: readonly RenditionInfo[] };
-  /** Begins with the frames since the newest key frame, all at once, until what this gives is called. */
-  readonly frames: { follow(rung: number, follower: StreamFollower): () => void };
+  readonly frames: {
+    /** Begins with the frames since the newest key frame, all at once, until what this gives is called. */
+    follow(rung: number, follower: StreamFollower): () => void;
+    /** Pictures of the rung refer to later ones, as far as one has shown it. */
+    isReordered(rung: number): boolean;
+  };
   /** Who may watch it; absent: everybody. */
   readonly guarded?: Guarded;
   readonly isUnbudgeted?: boolean;

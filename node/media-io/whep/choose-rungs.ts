@@ -18,7 +18,7 @@ export interface WhepChoice {
   readonly answered: readonly AnsweredMedia[];
 }
 
-/** What a rung's newest frames show. */
+/** What a rung's frames show. */
 export interface RungLook {
   /** RFC 6381, of a rung whose configuration is known. */
   readonly codecString: string | undefined;

@@ -12,7 +12,7 @@ import type { WebrtcOptions } from "../webrtc/options.ts";
 import { writeAnswer } from "../webrtc/sdp-answer.ts";
 import { type Offer, parseOffer } from "../webrtc/sdp-offer.ts";
 import { type OpenSession, Sessions } from "../webrtc/sessions.ts";
-import { chooseRungs, type RungLook } from "./choose-rungs.ts";
+import { type ChosenTrack, chooseRungs, type RungLook, type WhepChoice } from "./choose-rungs.ts";
 import { WhepError } from "./errors.ts";
 import { FrameCutter } from "./frame-cutter.ts";
 import { ViewerPlaces } from "./viewer-places.ts";
@@ -95,10 +95,10 @@ export class WhepService implements Startable {
     };
     refusePaid();
     const offer = parseOffer(sdp);
-    const { renditions } = stream.window;
     const ssrcs = { video: randomInt(2, 2 ** 32 - 1), audio: randomInt(2, 2 ** 32 - 1) };
     const look = (one: number) => lookAt(stream, one);
-    const { video, audio, answered } = chooseRungs({ offer, renditions, rung, look, ssrcs });
+    const choose = () => chooseRungs({ offer, renditions: stream.window.renditions, rung, look, ssrcs });
+    const { video, audio, answered } = choose();
     const audience = audienceOf?.(stream);
     const place = this.#places.take(who.viewer.ip);
     const session: WhepSession = new WhepSession({
@@ -117,6 +117,7 @@ export class WhepService implements Startable {
       connectTimeoutMs: this.#options.connectTimeoutMs,
       recheckMs: this.#options.recheckMs,
       logger,
+      findOther: () => findSame(choose, video),
       onOpen: () => place.open(),
       onSent: (bytes) => this.#served.add(bytes),
       onEnd: () => {
@@ -148,21 +149,28 @@ export class WhepService implements Startable {
   }
 }
 
-/** What a rung's frames since its newest key frame show. */
-function lookAt(stream: PlayedStream, rung: number): RungLook {
+/** The rung that would be chosen now, in the codec that was answered. */
+function findSame(choose: () => Pick<WhepChoice, "video">, answered: ChosenTrack | undefined): number | undefined {
+  try {
+    const { video } = choose();
+    return video?.codec.name === answered?.codec.name ? video?.rung : undefined;
+  } catch (error) {
+    if (error instanceof WhepError) return undefined;
+    throw error;
+  }
+}
+
+/** What a rung's frames have shown until now. */
+function lookAt({ frames }: PlayedStream, rung: number): RungLook {
   let codecString: string | undefined;
-  let [isReordered, last] = [false, -1];
-  const unfollow = stream.frames.follow(rung, {
+  const unfollow = frames.follow(rung, {
     config: (_, config) => {
       codecString = config.codecString;
     },
-    frame: ({ pts }) => {
-      isReordered ||= pts < last;
-      last = pts;
-    },
+    frame: () => {},
     takeBack: () => {},
     end: () => {},
   });
   unfollow();
-  return { codecString, isReordered };
+  return { codecString, isReordered: frames.isReordered(rung) };
 }

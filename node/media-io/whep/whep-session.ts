@@ -31,6 +31,8 @@ export interface WhepSessionParts {
   /** Whether the viewer may still watch: rejects where it may not. Asked again so often. */
   readonly mayWatch: () => Promise<void>;
   readonly recheckMs: number;
+  /** The rung to go on with where pictures of the chosen one turn out to refer to later ones. */
+  readonly findOther: () => number | undefined;
   readonly logger: Logger;
   /** The viewer connected; throws where there is no place for it any more. */
   readonly onOpen: () => void;
@@ -61,6 +63,8 @@ export class WhepSession implements Session, PeerEvents {
   readonly #pacer: Pacer;
   readonly #video: RtpSender | undefined;
   readonly #audio: RtpSender | undefined;
+  /** Which pictures are sent. */
+  #rung: number | undefined;
   #config: VideoConfig | undefined;
   #primer: { frame: Frame; sequence: number }[] | undefined;
   #needsKey = true;
@@ -79,6 +83,7 @@ export class WhepSession implements Session, PeerEvents {
     this.#parts = parts;
     this.clientUfrag = parts.clientUfrag;
     this.#startedMs = parts.nowMs();
+    this.#rung = parts.choice.video?.rung;
     this.#sent = new SentCount(parts);
     this.#check = new WatchCheck(parts.stream, parts.recheckMs, this.#startedMs);
     this.#video = parts.choice.video && this.#senderOf(parts.choice.video, VIDEO_TIMESCALE);
@@ -165,11 +170,10 @@ export class WhepSession implements Session, PeerEvents {
 
   /** Follows the picture from its newest key frame on. */
   #begin(): void {
-    const { stream, choice } = this.#parts;
-    if (choice.video === undefined) return;
+    if (this.#rung === undefined) return;
     this.#primer = [];
     this.#dropToKey();
-    const unfollow = stream.frames.follow(choice.video.rung, this.#pictureFollower());
+    const unfollow = this.#parts.stream.frames.follow(this.#rung, this.#pictureFollower());
     this.#unfollow.push(unfollow);
     const primer = this.#primer;
     this.#primer = undefined;
@@ -203,10 +207,22 @@ export class WhepSession implements Session, PeerEvents {
         this.#dropToKey();
         return;
       }
+      if (error instanceof WhepError && error.code === "WHEP_PICTURES_REORDERED" && this.#moveOn()) return;
       if (isCodedError(error)) logger.info("End WHEP session", { code: error.code });
       else logger.error("Serve WHEP viewer failed", { error });
       this.end();
     }
+  }
+
+  /** A rung's first pictures do not show that others refer to later ones. False where no rung is known without them. */
+  #moveOn(): boolean {
+    const other = this.#parts.findOther();
+    if (other === undefined || other === this.#rung) return false;
+    this.#unfollow.pop()?.();
+    this.#rung = other;
+    this.#config = undefined;
+    this.#begin();
+    return true;
   }
 
   #soundFollower(): StreamFollower {
@@ -250,7 +266,8 @@ export class WhepSession implements Session, PeerEvents {
   }
 
   #queue(frame: Frame, sequence: number, timestamp: number): void {
-    if (this.#config === undefined) return;
+    const rung = this.#rung;
+    if (this.#config === undefined || rung === undefined) return;
     if (frame.epoch === this.#last?.epoch && frame.pts < this.#last.pts) {
       throw new WhepError({ code: "WHEP_PICTURES_REORDERED" });
     }
@@ -262,7 +279,7 @@ export class WhepSession implements Session, PeerEvents {
     const onSent = (wentOut: boolean) => {
       left -= 1;
       isWhole &&= wentOut;
-      if (left === 0 && isWhole) this.#sent.add(this.#parts.choice.video!.rung, frame, sequence);
+      if (left === 0 && isWhole) this.#sent.add(rung, frame, sequence);
     };
     const last = packets.length - 1;
     const paced = packets.map(

@@ -33,6 +33,41 @@ describe("frame relay", () => {
     assert.deepEqual(record(relay, 1), ["config 1"]);
   });
 
+  it("remembers of a rung that its pictures refer to later ones, as long as its configuration stands", () => {
+    const relay = new FrameRelay();
+    relay.config(1, 0, config);
+    for (const pts of [0, 2]) relay.frame(1, 0, frameAt(pts, pts === 0));
+    assert.equal(relay.isReordered(1), false);
+    relay.frame(1, 0, frameAt(1, false));
+    for (const pts of [3, 4]) relay.frame(1, 1, frameAt(pts, pts === 3));
+    assert.deepEqual(
+      [1, 2].map((rung) => relay.isReordered(rung)),
+      [true, false],
+    );
+    relay.config(1, 1, { ...config, width: 2 });
+    for (const pts of [5, 6]) relay.frame(1, 2, frameAt(pts, pts === 5));
+    assert.equal(relay.isReordered(1), false);
+  });
+
+  it("takes pictures that are made anew, and a clock that begins anew, for no other order", () => {
+    const relay = new FrameRelay();
+    relay.config(1, 0, config);
+    for (const pts of [0, 1, 2]) relay.frame(1, 0, frameAt(pts, pts === 0));
+    relay.takeBack(1, 2);
+    relay.frame(1, 0, frameAt(1, true));
+    relay.frame(1, 1, { ...frameAt(0, true), epoch: 1 });
+    assert.equal(relay.isReordered(1), false);
+  });
+
+  it("knows the order of pictures that another relay has, whoever follows them", () => {
+    const [source, relay] = [new FrameRelay(), new FrameRelay()];
+    for (const pts of [0, 2, 1, 3]) source.frame(1, 0, frameAt(pts, pts === 0 || pts === 3));
+    const detach = relay.attach(source);
+    assert.equal(relay.isReordered(1), true);
+    detach();
+    assert.equal(relay.isReordered(1), false);
+  });
+
   it("ends a follower that throws, and goes on for the others", () => {
     const faults: unknown[] = [];
     const relay = new FrameRelay((error) => faults.push(error));

@@ -295,6 +295,48 @@ describe("whep", () => {
     assert.deepEqual(new Set(stream.counted.map(({ rung }) => rung)), new Set([1]));
   });
 
+  it("remembers that a rung's pictures refer to later ones, where its newest do not show it", async () => {
+    const [small, large] = await Promise.all([codedTrack("h264"), codedTrack("h264", "640x360")]);
+    stream.add(1, "180p", small);
+    stream.add(2, "360p", large);
+    const [key, next, later] = large.frames;
+    stream.pass(2, 0, [key!, { ...later!, dts: next!.dts }, { ...next!, dts: later!.dts }, large.frames[15]!]);
+    stream.pass(1, 0, small.frames.slice(0, 3));
+    server = await WhepServer.start(stream);
+    const receive = browserOffer({ direction: "recvonly" });
+    assert.equal(await codeOf(await server.post("/live/slug/whep?rung=360p", receive)), "WHEP_PICTURES_REORDERED");
+    await watch();
+    await until(() => stream.counted.length > 0);
+    assert.deepEqual(new Set(stream.counted.map(({ rung }) => rung)), new Set([1]));
+  });
+
+  it("goes on with a smaller rung where the largest shows only later that its pictures refer to later ones", async () => {
+    const [small, large] = await Promise.all([codedTrack("h264"), codedTrack("h264", "640x360")]);
+    stream.add(1, "180p", small);
+    stream.add(2, "360p", large);
+    const [key, next, later] = large.frames;
+    stream.pass(2, 0, [key!]);
+    stream.pass(1, 0, small.frames.slice(0, 1));
+    server = await WhepServer.start(stream);
+    const viewer = await watch();
+    await until(() => stream.counted.length === 1);
+    await watch("h264", "/live/slug/whep?rung=360p");
+    await until(() => stream.counted.length === 2);
+    stream.pass(2, 0, [
+      { ...later!, dts: next!.dts },
+      { ...next!, dts: later!.dts },
+    ]);
+    stream.pass(1, 0, small.frames.slice(1, 3));
+    await until(() => viewer.pictures.length >= 4);
+    // Who asked for that rung gets no other.
+    assert.deepEqual([server.service.sessions.size, stream.followed], [1, 1]);
+    await until(() => viewer.pictures.length === 5);
+    assert.deepEqual(
+      stream.counted.map(({ rung }) => rung),
+      [2, 2, 2, 2, 1, 1, 1],
+    );
+  });
+
   it("counts a viewer and what it got with those who watch files", async () => {
     const track = await codedTrack("h264");
     stream.add(1, "180p", track);

@@ -17,6 +17,7 @@ describe("whep session", () => {
   let nowMs: number;
   let ends: number;
   let asked: number;
+  let other: number | undefined;
   /** What goes out; false loses it here. */
   let takes: () => boolean;
   let media: Uint8Array[];
@@ -28,7 +29,7 @@ describe("whep session", () => {
   beforeEach(() => {
     stream = new RelayedStream();
     stream.add(1, "180p", track);
-    [nowMs, ends, asked, media, takes] = [1_000, 0, 0, [], () => true];
+    [nowMs, ends, asked, media, takes, other] = [1_000, 0, 0, [], () => true, undefined];
     session = new WhepSession({
       stream,
       choice: { video: { rung: 1, ssrc, codec: codecOf("H264", 102, 90_000) }, audio: undefined },
@@ -43,6 +44,7 @@ describe("whep session", () => {
         asked += 1;
       },
       recheckMs: 10_000,
+      findOther: () => other,
       logger: silentLogger,
       onOpen: () => {},
       onSent: () => {},
@@ -138,7 +140,27 @@ describe("whep session", () => {
     assert.equal(stream.counted.length, 2);
   });
 
-  it("ends where pictures begin to refer to later ones", () => {
+  it("goes on with another rung where pictures begin to refer to later ones", () => {
+    stream.add(2, "90p", track);
+    stream.pass(2, 0, track.frames.slice(0, 2));
+    other = 2;
+    session.open();
+    pass(track.frames.slice(0, 2));
+    const [, , third, fourth] = track.frames;
+    pass([
+      { ...fourth!, dts: third!.dts },
+      { ...third!, dts: fourth!.dts },
+    ]);
+    stream.pass(2, 0, track.frames.slice(2, 3));
+    pass(track.frames.slice(15, 17));
+    assert.deepEqual([session.isOver, ends, stream.followed], [false, 0, 1]);
+    assert.deepEqual(
+      stream.counted.map(({ rung, pts }) => [rung, pts]),
+      [...[0, 1, 3].map((at) => [1, track.frames[at]!.pts]), ...[0, 1, 2].map((at) => [2, track.frames[at]!.pts])],
+    );
+  });
+
+  it("ends where pictures begin to refer to later ones, and of no other rung the pictures do not", () => {
     session.open();
     pass(track.frames.slice(0, 2));
     const [, , third, fourth] = track.frames;
