@@ -1,4 +1,4 @@
-import { parseRtp, type RtpPacket, writeRtpHead } from "../../node/media-io/webrtc/rtp.ts";
+import { parseRtp, RTP_HEAD_BYTES, type RtpPacket, writeRtpHead } from "../../node/media-io/webrtc/rtp.ts";
 import { createPacketizer } from "../../node/media-io/whep/packetizers.ts";
 import type { CodedTrack } from "./coded-track.ts";
 
@@ -23,6 +23,17 @@ export function packetsOf({ config, frames }: CodedTrack, start: PacketStart = {
       return writeRtpHead(packet, { payloadType, marker, sequence: number, timestamp: timestamp + frame.pts, ssrc });
     });
   });
+}
+
+/** A packet without media, as senders use them to find out what a connection takes. */
+export function paddingAlone(sequence: number, timestamp: number, { payloadType = 96, ssrc = 7 }: PacketStart = {}) {
+  const packet = writeRtpHead(new Uint8Array(RTP_HEAD_BYTES + 255), {
+    ...{ payloadType, ssrc, sequence, timestamp },
+    marker: false,
+  });
+  packet[0]! |= 0x20;
+  packet[packet.length - 1] = 255;
+  return packet;
 }
 
 export function parsed(packets: readonly Uint8Array[]): RtpPacket[] {

@@ -88,7 +88,10 @@ export class RtspIntake {
     const packet = parseRtp(bytes);
     if (packet === undefined || packet.payloadType !== this.#tracks[kind]?.payloadType) return [];
     const isLost = this.#next.get(kind) !== undefined && this.#next.get(kind) !== packet.sequence;
+    // Padding alone: what is missing before it is told by the next packet of media.
+    if (packet.payload.length === 0 && isLost) return [];
     this.#next.set(kind, (packet.sequence + 1) & 0xffff);
+    if (packet.payload.length === 0) return [];
     if (kind === "video") return this.#pushVideo(packet, isLost, nowMs);
     return this.#pushAudio(packet, isLost, nowMs);
   }

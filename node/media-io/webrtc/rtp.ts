@@ -18,7 +18,7 @@ export function isRtcp(bytes: Uint8Array): boolean {
   return bytes.length >= 4 && bytes[1]! >= 192 && bytes[1]! <= 223;
 }
 
-/** Undefined for what is no packet of RTP, or none with a payload. */
+/** Undefined for what is no packet of RTP. One of padding alone has an empty payload, and a number like any other. */
 export function parseRtp(bytes: Uint8Array): RtpPacket | undefined {
   if (bytes.length < RTP_FIXED_BYTES || bytes[0]! >> 6 !== 2) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -29,7 +29,7 @@ export function parseRtp(bytes: Uint8Array): RtpPacket | undefined {
   }
   const padding = (bytes[0]! & 0x20) === 0 ? 0 : bytes.at(-1)!;
   const end = bytes.length - padding;
-  if (start >= end) return undefined;
+  if (start > end) return undefined;
   return {
     payloadType: bytes[1]! & 0x7f,
     sequence: view.getUint16(2),

@@ -82,7 +82,7 @@ export class MediaIntake {
       this.#malformed += 1;
       return [];
     }
-    this.#lastMediaMs = nowMs;
+    if (packet.payload.length > 0) this.#lastMediaMs = nowMs;
     return this.#takeAll(track, this[track].push(packet, nowMs), nowMs);
   }
 
@@ -111,6 +111,7 @@ export class MediaIntake {
 
   #takeAll(track: "video" | "audio", packets: readonly (RtpPacket | "lost")[], nowMs: number): PublishItem[] {
     return packets.flatMap((packet) => {
+      if (packet !== "lost" && packet.payload.length === 0) return [];
       if (track === "audio") return packet === "lost" ? [] : this.#takeAudio(packet, nowMs);
       if (packet !== "lost")
         return this.#depacketizer.push(packet).flatMap((picture) => this.#takePicture(picture, nowMs));

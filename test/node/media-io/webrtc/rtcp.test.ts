@@ -9,6 +9,7 @@ import {
 } from "@leat/node/media-io/webrtc/rtcp.ts";
 import { isRtcp, parseRtp, RTP_HEAD_BYTES, Unwrapper, writeRtpHead } from "@leat/node/media-io/webrtc/rtp.ts";
 import fc from "fast-check";
+import { paddingAlone } from "../../../support/rtp-packets.ts";
 
 describe("rtp and rtcp", () => {
   it("reads the head that it writes, and the payload behind extensions and padding", () => {
@@ -24,12 +25,15 @@ describe("rtp and rtcp", () => {
     const extended = Uint8Array.from([...packet.subarray(0, 12), 0xbe, 0xde, 0, 1, 1, 2, 3, 4, 7, 8, 0, 2]);
     extended[0]! |= 0x30;
     assert.deepEqual(parseRtp(extended)?.payload, Uint8Array.of(7, 8));
+    const padding = { payloadType: 102, ssrc: 9 };
+    const alone = { ...padding, marker: false, sequence: 4, timestamp: 5, payload: new Uint8Array() };
+    assert.deepEqual(parseRtp(paddingAlone(4, 5, padding)), alone);
   });
 
   it("takes nothing that is cut short for a packet", () => {
     const room = new Uint8Array(RTP_HEAD_BYTES + 8);
     const packet = writeRtpHead(room, { payloadType: 96, marker: false, sequence: 1, timestamp: 1, ssrc: 1 });
-    for (let size = 0; size <= 12; size += 1) assert.equal(parseRtp(packet.subarray(0, size)), undefined);
+    for (let size = 0; size < 12; size += 1) assert.equal(parseRtp(packet.subarray(0, size)), undefined);
     packet[0] = 0xb0;
     packet[14] = 0xff;
     assert.equal(parseRtp(packet), undefined);

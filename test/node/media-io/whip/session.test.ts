@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
-import { writeSenderReport } from "@leat/node/media-io/webrtc/rtcp.ts";
+import { parseRtcp, writeSenderReport } from "@leat/node/media-io/webrtc/rtcp.ts";
 import { WhipSession } from "@leat/node/media-io/whip/whip-session.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { codedTrack } from "../../../support/coded-track.ts";
 import { RecorderSink } from "../../../support/recorder-sink.ts";
-import { packetsOf } from "../../../support/rtp-packets.ts";
+import { packetsOf, paddingAlone } from "../../../support/rtp-packets.ts";
 
 describe("whip session", () => {
   let nowMs: number;
   let sink: RecorderSink;
   let session: WhipSession;
+  /** What the publisher is told. */
+  let told: Uint8Array[];
 
   beforeEach(() => {
     nowMs = 0;
@@ -26,7 +28,50 @@ describe("whip session", () => {
       },
       { connectTimeoutMs: 15_000, idleMs: 10_000, keyFrameMs: 2_000, maxBitrate: 1_000_000 },
     );
+    told = [];
+    session.attach({
+      transport: { ice: { ufrag: "", pwd: "" }, fingerprint: "", setup: "", candidates: [] },
+      addCandidate: () => {},
+      send: (packet) => {
+        told.push(packet);
+        return true;
+      },
+      close: () => {},
+    });
     session.open();
+  });
+
+  const asksFor = (type: "nack" | "keyFrame") => told.flatMap(parseRtcp).filter((item) => item.type === type).length;
+
+  it("misses nothing where packets of padding alone stand between those of pictures", async () => {
+    const track = await codedTrack("h264");
+    const pictures = track.frames.length;
+    let sequence = 0;
+    for (const frame of track.frames) {
+      nowMs += 33;
+      const packets = packetsOf({ ...track, frames: [frame] }, { sequence }).flat();
+      sequence += packets.length;
+      for (const packet of packets) session.packet(packet);
+      for (let padding = 0; padding < 3; padding += 1) {
+        session.packet(paddingAlone(sequence, frame.pts));
+        sequence += 1;
+      }
+      session.tick(nowMs);
+    }
+    await session.done;
+    assert.equal(asksFor("nack"), 0);
+    assert.deepEqual([sink.videos.length, sink.videos.filter(({ key }) => key).length], [pictures, 4]);
+  });
+
+  it("ends where nothing but padding comes", async () => {
+    const packets = packetsOf(await codedTrack("h264")).flat();
+    session.packet(packets[0]!);
+    for (let second = 1; second <= 10; second += 1) {
+      nowMs += 1_000;
+      session.packet(paddingAlone(second, 0));
+      session.tick(nowMs);
+    }
+    assert.equal(session.isOver, true);
   });
 
   it("ends where no media comes, whatever else does", async () => {
