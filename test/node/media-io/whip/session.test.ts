@@ -63,6 +63,26 @@ describe("whip session", () => {
     assert.deepEqual([sink.videos.length, sink.videos.filter(({ key }) => key).length], [pictures, 4]);
   });
 
+  it("asks for a key frame as soon as the newest is two seconds old, and again until one comes", async () => {
+    const track = await codedTrack("h264");
+    let sequence = 0;
+    const asked: number[] = [];
+    // Pictures come ten times a second, each a little later, and only the first and the one at 3 s are key frames.
+    for (nowMs = 0; nowMs <= 6_000; nowMs += 100) {
+      const isKey = nowMs === 0 || nowMs === 3_000;
+      const frame = track.frames[isKey ? 0 : 1]!;
+      const packets = packetsOf({ ...track, frames: [{ ...frame, pts: nowMs * 90 }] }, { sequence }).flat();
+      sequence += packets.length;
+      for (const packet of packets) session.packet(packet);
+      told = [];
+      session.tick(nowMs);
+      if (asksFor("keyFrame") > 0) asked.push(nowMs);
+    }
+    await session.done;
+    assert.equal(sink.videos.length, 61);
+    assert.deepEqual(asked, [2_000, 2_400, 2_800, 5_000, 5_400, 5_800]);
+  });
+
   it("ends where nothing but padding comes", async () => {
     const packets = packetsOf(await codedTrack("h264")).flat();
     session.packet(packets[0]!);
