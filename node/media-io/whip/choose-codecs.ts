@@ -7,6 +7,9 @@ import type { MediaCodecs } from "./media-intake.ts";
 /** Chromium begins with a tenth of that and takes half a minute to find out that more fits. */
 const START_KBPS = 2_500;
 
+/** Browsers send one channel unless they are asked for two (RFC 7587, 7.1). */
+const wishes = { video: `x-google-start-bitrate=${START_KBPS}`, audio: "stereo=1" } as const;
+
 export interface WhipChoice extends MediaCodecs {
   readonly answered: readonly AnsweredMedia[];
 }
@@ -22,8 +25,12 @@ export function chooseCodecs({ media }: Offer): WhipChoice {
   const codecOf = (kind: string) => [...chosen].find(([one]) => one.kind === kind)?.[1];
   const answered = media.map((one): AnsweredMedia => {
     const codec = chosen.get(one);
-    const answer = one.kind === "video" && codec !== undefined ? forPublisher(codec) : codec;
-    return { kind: one.kind, mid: one.mid, codec: answer, direction: "recvonly" };
+    return {
+      kind: one.kind,
+      mid: one.mid,
+      codec: codec && forPublisher(codec, wishes[one.kind]),
+      direction: "recvonly",
+    };
   });
   return { video: codecOf("video"), audio: codecOf("audio"), answered };
 }
@@ -50,9 +57,11 @@ function findAudio({ codecs }: OfferedMedia): OfferedCodec {
   return found ?? refuse("audio", codecs);
 }
 
-function forPublisher(codec: OfferedCodec): OfferedCodec {
-  const kept = codec.parameters.split(";").filter((one) => one !== "" && !/^\s*sprop-/.test(one));
-  return { ...codec, parameters: [...kept, `x-google-start-bitrate=${START_KBPS}`].join(";") };
+/** The offer's own parameters, without what they say of what is sent or wished for there, and what we wish for. */
+function forPublisher(codec: OfferedCodec, wish: string): OfferedCodec {
+  const offered = codec.parameters.split(";").map((one) => one.trim());
+  const kept = offered.filter((one) => one !== "" && !/^(sprop-|stereo=)/.test(one));
+  return { ...codec, parameters: [...kept, wish].join(";") };
 }
 
 function refuse(kind: "video" | "audio", codecs: readonly OfferedCodec[]): never {

@@ -142,6 +142,18 @@ describe("choice of a publisher's codecs", () => {
     assert.equal(codeOf({ direction: "recvonly" }), "WHIP_NOTHING_SENT");
   });
 
+  it("asks for two channels of sound, whatever the publisher would rather hear itself", () => {
+    const answerTo = (parameters: string) => {
+      const audio = audioLines.map((line) => line.replace(/^a=fmtp:111 .*/, `a=fmtp:111 ${parameters}`));
+      return choose({ audio }).answered.find(({ kind }) => kind === "audio")?.codec?.parameters;
+    };
+    const plain = "minptime=10;useinbandfec=1;stereo=1";
+    assert.equal(answerTo("minptime=10;useinbandfec=1"), plain);
+    assert.equal(answerTo("minptime=10; stereo=0;sprop-stereo=1;useinbandfec=1"), plain);
+    const silent = choose({ audio: audioLines.filter((line) => !line.startsWith("a=fmtp")) });
+    assert.equal(silent.answered[1]?.codec?.parameters, "stereo=1");
+  });
+
   it("takes sound alone and pictures alone", () => {
     const session = ["v=0", "o=- 1 1 IN IP4 0.0.0.0", "s=-", "t=0 0"];
     const pictures = choose({ audio: undefined, session });
