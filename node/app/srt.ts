@@ -1,4 +1,5 @@
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import type { ReadinessCheck } from "../http/plugins/health.ts";
 import type { Audiences } from "../media-io/hls/audience.ts";
 import type { HlsDoor } from "../media-io/hls/routes.ts";
 import type { PlayedStream } from "../media-io/playout/stream.ts";
@@ -29,7 +30,7 @@ export function addSrt(
   foundation: Foundation,
   { ingest, delivery, audiences, door }: SrtRoles,
 ): { readonly service: SrtService; readonly describe: () => SrtHello | undefined } {
-  const { access, clock, config, key, logger, metrics, parts } = foundation;
+  const { access, clock, config, key, logger, metrics, parts, readiness } = foundation;
   const srtSecret = deriveSrtSecret(key.secret);
   // A hash is believed: libsrt let in only who has its passphrase.
   const authorize: AuthorizeSrt | undefined =
@@ -45,7 +46,21 @@ export function addSrt(
   const does = { ...(authorize === undefined ? {} : { authorize }), ...(playout === undefined ? {} : { playout }) };
   const service = new SrtService({ ...does, secret: srtSecret, clock, logger, metrics }, config.srt);
   parts.push({ name: "srt", part: service });
-  const describe = () =>
-    service.fault === undefined ? { srtUrl: config.node.srtUrl || service.url, srtSecret } : undefined;
+  readiness.push(checkSrt(service));
+  const describe = () => (isSpoken(service) ? { srtUrl: config.node.srtUrl || service.url, srtSecret } : undefined);
   return { service, describe };
+}
+
+/** Who goes without SRT, by its settings or for want of the library, can do its work all the same. */
+export function checkSrt(service: Pick<SrtService, "fault">): ReadinessCheck {
+  return { name: "srt", check: () => (isLost(service) ? "SRT_THREAD_LOST" : undefined) };
+}
+
+/** What is lost comes back at the same address in a moment, and balancers hear of it only when a session begins. */
+export function isSpoken(service: Pick<SrtService, "fault">): boolean {
+  return service.fault === undefined || isLost(service);
+}
+
+function isLost({ fault }: Pick<SrtService, "fault">): boolean {
+  return fault?.code === "SRT_THREAD_LOST";
 }

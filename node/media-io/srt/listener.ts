@@ -65,7 +65,7 @@ export class SrtListener {
   #socket = -1;
   #poll = -1;
   #unhook: (() => void) | undefined;
-  #nextId = 1;
+  #nextId: number;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
@@ -76,6 +76,7 @@ export class SrtListener {
   ) {
     this.#library = library;
     this.#data = data;
+    this.#nextId = data.firstId;
     this.#send = send;
     this.#events = Buffer.alloc(EVENT_BYTES * (data.maxConnections + data.maxViewers + BACKLOG));
   }

@@ -17,6 +17,8 @@ export interface SrtThreadData {
   readonly encryptedOnly: boolean;
   readonly secret: Hex;
   readonly libraries: readonly string[];
+  /** Of connections that come: no number is given again, whichever thread gave it. */
+  readonly firstId: number;
 }
 
 /** A connection to be made to a server. */

@@ -4,6 +4,7 @@ import { type Counter, type MetricsRegister, silentMetrics } from "@leat/sdk/bas
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { type Clock, systemClock } from "../../kernel/clock.ts";
 import type { Startable } from "../../kernel/lifecycle.ts";
+import { TaskGroup } from "../../kernel/task-group.ts";
 import { PullError } from "../pull/errors.ts";
 import { SrtError } from "./errors.ts";
 import type { FromSrtThread, SrtDial, SrtThreadData, ToSrtThread } from "./messages.ts";
@@ -26,10 +27,21 @@ export interface SrtComponents {
   readonly clock?: Clock;
   /** Names of the library, the best first. */
   readonly libraries?: readonly string[];
+  readonly openThread?: (workerData: SrtThreadData) => Worker;
 }
 
 /** As Debian and its relatives name it, by the cryptography that it was built with. */
 export const srtLibraries = ["libsrt-gnutls.so.1.5", "libsrt-openssl.so.1.5", "libsrt.so.1.5", "libsrt.so.1"];
+
+/** A thread that is lost comes back after so long, the second time in a row after twice as long, and so on. */
+const RESTART_MS = 1_000;
+const MAX_RESTART_MS = 60_000;
+/** One that stood for so long is lost for the first time. */
+const STEADY_MS = 600_000;
+
+export function openSrtThread(workerData: SrtThreadData): Worker {
+  return new Worker(new URL("./thread.ts", import.meta.url), { workerData });
+}
 
 /** Takes publishers by SRT and plays to viewers, at one port. Where libsrt is not installed the node says so once and goes on without. */
 export class SrtService implements Startable {
@@ -41,11 +53,16 @@ export class SrtService implements Startable {
   readonly #running = new Set<Promise<void>>();
   readonly #viewers: SrtViewers | undefined;
   readonly #pushes = new SrtPushes((message) => this.#say(message));
+  readonly #clock: Clock;
+  readonly #tasks: TaskGroup;
   readonly #accepted: Counter;
   readonly #refused: Counter;
   #worker: Worker | undefined;
   #exited: Promise<void> | undefined;
   #port: number;
+  #lastOpened = 0;
+  #listensSinceMs = 0;
+  #restartMs = RESTART_MS;
   #stopping = false;
   #fault: SrtError | undefined = new SrtError({ code: "SRT_STOPPED" });
 
@@ -54,6 +71,8 @@ export class SrtService implements Startable {
     this.#options = options;
     this.#port = options.port;
     const { clock = systemClock, logger, metrics = silentMetrics, playout } = components;
+    this.#clock = clock;
+    this.#tasks = new TaskGroup({ clock, onError: (error) => logger.error("Open SRT thread failed", { error }) });
     this.#accepted = metrics.counter({ name: "leat_srt_connections_total", help: "SRT connections accepted" });
     this.#refused = metrics.counter({ name: "leat_srt_refused_total", help: "SRT handshakes refused" });
     metrics.gauge({ name: "leat_srt_publishers", help: "SRT connections now", collect: () => this.#sessions.size });
@@ -115,26 +134,14 @@ export class SrtService implements Startable {
 
   /** @throws SRT_PORT_BUSY, SRT_ADDRESS_UNUSABLE */
   async start(): Promise<void> {
-    const { enabled, host, port, latencyMs, idleMs, maxConnections, maxViewers, encryptedOnly } = this.#options;
-    const { authorize, playout, secret, libraries = srtLibraries, logger } = this.#components;
+    const { enabled, host, port } = this.#options;
+    const { libraries = srtLibraries, logger } = this.#components;
     if (!enabled) return;
-    const bounds = { latencyMs, idleMs, maxConnections, maxViewers, encryptedOnly };
-    const does = { takes: authorize !== undefined, plays: playout !== undefined };
-    const workerData: SrtThreadData = { host, port, ...bounds, ...does, secret, libraries };
-    const worker = new Worker(new URL("./thread.ts", import.meta.url), { workerData });
-    this.#worker = worker;
-    worker.on("error", (error) => logger.error("Hold SRT library failed", { error }));
-    this.#exited = new Promise((resolve) => worker.once("exit", () => resolve()));
-    const started = await this.#hear(worker);
+    const started = await this.#listen();
     if (started?.type === "listening") {
-      this.#port = started.port;
-      this.#fault = undefined;
       this.#viewers?.start();
-      logger.info("Listen for SRT", { host, port: this.#port, libsrt: started.version });
       return;
     }
-    await this.#exited;
-    this.#worker = undefined;
     if (started === undefined) throw new SrtError({ code: "SRT_THREAD_LOST" });
     if (started.why === "busy") throw new SrtError({ code: "SRT_PORT_BUSY", host, port });
     if (started.why === "address") {
@@ -148,12 +155,57 @@ export class SrtService implements Startable {
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#fault = new SrtError({ code: "SRT_STOPPED" });
+    await this.#tasks.close();
     await this.#viewers?.stop();
     this.#say({ type: "stop" });
     await this.#exited;
     this.#worker = undefined;
     this.#endAll(new SrtError({ code: "SRT_STOPPED" }));
     await Promise.all(this.#running);
+  }
+
+  /** Opens a thread that listens; undefined where it was lost before. */
+  async #listen(): Promise<Extract<FromSrtThread, { type: "listening" | "failed" }> | undefined> {
+    const { host, latencyMs, idleMs, maxConnections, maxViewers, encryptedOnly } = this.#options;
+    const {
+      authorize,
+      playout,
+      secret,
+      libraries = srtLibraries,
+      logger,
+      openThread = openSrtThread,
+    } = this.#components;
+    const bounds = { latencyMs, idleMs, maxConnections, maxViewers, encryptedOnly };
+    const does = { takes: authorize !== undefined, plays: playout !== undefined };
+    const place = { host, port: this.#port, firstId: this.#lastOpened + 1 };
+    const worker = openThread({ ...place, ...bounds, ...does, secret, libraries });
+    this.#worker = worker;
+    worker.on("error", (error) => logger.error("Hold SRT library failed", { error }));
+    this.#exited = new Promise((resolve) => worker.once("exit", () => resolve()));
+    const started = await this.#hear(worker);
+    if (started?.type !== "listening") {
+      await this.#exited;
+      this.#worker = undefined;
+    } else if (!this.#stopping) {
+      this.#port = started.port;
+      this.#fault = undefined;
+      this.#listensSinceMs = this.#clock.nowMs();
+      logger.info("Listen for SRT", { host, port: this.#port, libsrt: started.version });
+    }
+    return started;
+  }
+
+  /** At the same port, which publishers and viewers know. */
+  async #listenAgain(signal: AbortSignal): Promise<void> {
+    const { logger } = this.#components;
+    while (!signal.aborted && this.#fault?.code === "SRT_THREAD_LOST") {
+      const pauseMs = this.#restartMs;
+      this.#restartMs = Math.min(2 * pauseMs, MAX_RESTART_MS);
+      logger.warn("Open SRT thread again", { pauseMs });
+      await this.#clock.sleep(pauseMs, signal);
+      const started = await this.#listen();
+      if (started?.type === "failed") logger.warn("Open SRT thread failed", { reason: started.reason });
+    }
   }
 
   /** The first that it says; undefined where it ends before. */
@@ -167,7 +219,10 @@ export class SrtService implements Startable {
         resolve(undefined);
         if (this.#stopping || this.#fault !== undefined) return;
         this.#fault = new SrtError({ code: "SRT_THREAD_LOST" });
+        this.#worker = undefined;
         this.#endAll(this.#fault);
+        if (this.#clock.nowMs() - this.#listensSinceMs >= STEADY_MS) this.#restartMs = RESTART_MS;
+        this.#tasks.run((signal) => this.#listenAgain(signal));
       });
     });
   }
@@ -199,6 +254,7 @@ export class SrtService implements Startable {
   #open({ id, address, target }: Extract<FromSrtThread, { type: "opened" }>): void {
     const { authorize, logger } = this.#components;
     this.#accepted.add();
+    this.#lastOpened = id;
     if (target.type === "play") {
       this.#viewers?.open(id, address, target);
       return;

@@ -10,7 +10,7 @@ describe("srt listener", () => {
   const data = {
     ...{ host: "127.0.0.1", port: 0, latencyMs: 120, idleMs: 10_000, maxConnections: 4, encryptedOnly: false },
     ...{ maxViewers: 4, takes: true, plays: true },
-    ...{ secret: deriveSrtSecret(new Uint8Array(32).fill(7)), libraries: srtLibraries },
+    ...{ secret: deriveSrtSecret(new Uint8Array(32).fill(7)), libraries: srtLibraries, firstId: 1 },
   };
 
   /** The library as it is, but for what is given. */

@@ -2,16 +2,20 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { EventEmitter, once } from "node:events";
+import type { Worker } from "node:worker_threads";
 import { createLogger } from "@leat/node/kernel/logger.ts";
 import type { PublishSink } from "@leat/node/media-io/publish-sink.ts";
+import type { SrtThreadData } from "@leat/node/media-io/srt/messages.ts";
 import type { SrtOptions } from "@leat/node/media-io/srt/options.ts";
 import { deriveSrtSecret, passphraseOf, srtAddress } from "@leat/node/media-io/srt/passphrase.ts";
-import { SrtService } from "@leat/node/media-io/srt/srt-service.ts";
+import { openSrtThread, SrtService } from "@leat/node/media-io/srt/srt-service.ts";
 import type { AuthorizeSrt } from "@leat/node/media-io/srt/srt-session.ts";
 import { nameOfHash, type SrtTarget } from "@leat/node/media-io/srt/stream-id.ts";
 import { IngestError } from "@leat/node/services/ingest/errors.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
+import { until } from "../../../support/publish-items.ts";
 import { RecorderSink } from "../../../support/recorder-sink.ts";
 import { callSrt, publishPattern, startCaller, stopCaller } from "../../../support/srt-caller.ts";
 import { H264, makeTs, PICTURES } from "../../../support/ts-files.ts";
@@ -234,6 +238,85 @@ describe("srt service", function () {
     next.close();
   });
 
+  it("begins anew at its port when its thread is lost, later each time, and takes publishers again", async () => {
+    const clock = new ManualClock();
+    const threads: Worker[] = [];
+    const openThread = (workerData: SrtThreadData) => {
+      threads.push(openSrtThread(workerData));
+      return threads.at(-1)!;
+    };
+    service = new SrtService({ authorize: take, secret, clock, openThread, logger: silentLogger }, usual);
+    await service.start();
+    const { port } = service;
+    for (const [lost, pauseMs] of [1_000, 2_000, 4_000].entries()) {
+      const call = await callSrt(port, "key");
+      const sink = await sinkAt(lost);
+      await lose(threads.at(-1)!);
+      assert.deepEqual([await sink.ended.promise, service.fault?.detail.code], [{ clean: false }, "SRT_THREAD_LOST"]);
+      await until(() => clock.isSlept(pauseMs));
+      assert.equal(threads.length, lost + 1);
+      await clock.advance(pauseMs);
+      await until(() => service!.fault === undefined);
+      assert.deepEqual([service.port, threads.length], [port, lost + 2]);
+      call.close();
+    }
+    // What was lost after it stood for long is no worse than the first time.
+    await clock.advance(600_000);
+    await lose(threads.at(-1)!);
+    await until(() => clock.isSlept(1_000));
+  });
+
+  it("takes nobody who comes after its thread was lost for one who came before", async () => {
+    const clock = new ManualClock();
+    const threads: Worker[] = [];
+    const openThread = (workerData: SrtThreadData) => {
+      threads.push(openSrtThread(workerData));
+      return threads.at(-1)!;
+    };
+    const [asked, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<never>()];
+    const authorize = (target: SrtTarget) => {
+      if (threads.length > 1) return take(target);
+      asked.resolve();
+      return answered.promise;
+    };
+    service = new SrtService({ authorize, secret, clock, openThread, logger: silentLogger }, usual);
+    await service.start();
+    const early = await callSrt(service.port, "key");
+    await asked.promise;
+    await lose(threads[0]!);
+    await until(() => clock.isSlept(1_000));
+    await clock.advance(1_000);
+    await until(() => service!.fault === undefined);
+    const late = await callSrt(service.port, "key");
+    const sink = await sinkAt(0);
+    answered.reject(new IngestError({ code: "INGEST_BALANCER_AWAY" }));
+    await new Promise((resolve) => setImmediate(resolve));
+    const bytes = await makeTs(...PICTURES, ...H264);
+    for (let at = 0; at < bytes.length; at += 1_316) late.send(bytes.subarray(at, at + 1_316));
+    await sink.firstVideo.promise;
+    early.close();
+    late.close();
+  });
+
+  it("tries on where its thread cannot come back at once, and stops at the node's word", async () => {
+    const clock = new ManualClock();
+    const threads: Worker[] = [];
+    const openThread = (workerData: SrtThreadData) => {
+      const libraries = threads.length === 1 ? ["libno.so.1"] : workerData.libraries;
+      threads.push(openSrtThread({ ...workerData, libraries }));
+      return threads.at(-1)!;
+    };
+    service = new SrtService({ authorize: take, secret, clock, openThread, logger: silentLogger }, usual);
+    await service.start();
+    await lose(threads[0]!);
+    await until(() => clock.isSlept(1_000));
+    await clock.advance(1_000);
+    await until(() => clock.isSlept(2_000));
+    assert.deepEqual([threads.length, service.fault?.detail.code], [2, "SRT_THREAD_LOST"]);
+    await service.stop();
+    assert.deepEqual([clock.sleeping, service.fault?.detail.code], [0, "SRT_STOPPED"]);
+  });
+
   it("goes on without the library where that is missing", async () => {
     service = new SrtService({ authorize: take, secret, logger: silentLogger, libraries: ["libno.so.1"] }, usual);
     await service.start();
@@ -251,3 +334,10 @@ describe("srt service", function () {
     socket.close();
   });
 });
+
+/** It throws at what it does not know. */
+async function lose(thread: Worker): Promise<void> {
+  const gone = once(thread, "exit");
+  thread.postMessage({});
+  await gone;
+}
