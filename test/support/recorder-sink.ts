@@ -1,12 +1,13 @@
 import type { MadeRendition, RungShape, SegmentSink } from "@leat/node/media-io/publish-sink.ts";
 import type { SourceConfig } from "@leat/sdk/protocol/frame.ts";
-import type { PublishedAudio, PublishedVideo } from "@leat/sdk/protocol/published.ts";
+import type { PublishedAudio, PublishedTag, PublishedVideo } from "@leat/sdk/protocol/published.ts";
 
 /** Keeps all that a publisher sent. */
 export class RecorderSink implements SegmentSink {
   readonly configs: SourceConfig[] = [];
   readonly videos: PublishedVideo[] = [];
   readonly audios: PublishedAudio[] = [];
+  readonly tags: PublishedTag[] = [];
   readonly ended = Promise.withResolvers<{ clean: boolean }>();
   readonly firstVideo = Promise.withResolvers<void>();
   ends = 0;
@@ -42,6 +43,10 @@ export class RecorderSink implements SegmentSink {
   }
   audio(sample: PublishedAudio) {
     this.audios.push(sample);
+    this.#tell();
+  }
+  tag(tag: PublishedTag) {
+    this.tags.push(tag);
     this.#tell();
   }
   /** What it says that is made. */

@@ -7,6 +7,7 @@ import { RtmpWireError } from "@leat/transcoder/rtmp/errors.ts";
 import { KnownConfigs } from "../known-configs.ts";
 import { enhancements } from "../rtmp/enhanced.ts";
 import { FlvDemuxer } from "../rtmp/flv.ts";
+import { readTimedData } from "../rtmp/timed-data.ts";
 import { Deadline } from "./deadline.ts";
 import { PullError } from "./errors.ts";
 import { MessageQueue } from "./message-queue.ts";
@@ -124,14 +125,16 @@ async function* readMessages(queue: MessageQueue<RtmpMessage>, logger: Logger): 
 
 function demux(demuxer: FlvDemuxer, { type, timestamp, payload }: RtmpMessage): readonly DemuxedItem[] {
   if (type === messageTypes.video) return demuxer.video(timestamp, payload);
-  return type === messageTypes.audio ? demuxer.audio(timestamp, payload) : [];
+  if (type === messageTypes.audio) return demuxer.audio(timestamp, payload);
+  const tag = type === messageTypes.dataAmf0 ? readTimedData(timestamp, payload) : undefined;
+  return tag === undefined ? [] : [{ type: "tag", tag }];
 }
 
 function isStreamEnd({ type, payload }: RtmpMessage): boolean {
   return type === messageTypes.userControl && payload.length >= 2 && payload[0] === 0 && payload[1] === STREAM_END;
 }
 
-/** What was recorded is over. What servers say in data is read no further than for this: it may hold anything. */
+/** What was recorded is over. Of what servers say in data only this and timed metadata is heard: it may hold anything. */
 function isComplete({ type, payload }: RtmpMessage): boolean {
   if (type !== messageTypes.dataAmf0) return false;
   const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString("latin1");

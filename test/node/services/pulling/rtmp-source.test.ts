@@ -100,6 +100,35 @@ describe("rtmp source", function () {
     }
   });
 
+  it("tells what its server says to be heard of at its time, by itself or among others, and nothing else", async () => {
+    const say = (...values: AmfValue[]) => encodeAmf(values);
+    const said = [
+      [1_500, say("onTextData", new Map([["text", "one"]]))],
+      [1_600, say("onMetaData", new Map([["width", 96]]))],
+      [1_700, Uint8Array.of(2, 0, 10, 111, 110)],
+    ] as const;
+    server.onPlay = (player) => {
+      send(player, 1_000);
+      for (const [timeMs, payload] of said) player.send(messageTypes.dataAmf0, payload, timeMs);
+      const cue = say("onCuePoint", new Map([["name", "two"]]));
+      const tag = Buffer.concat([Buffer.alloc(11), cue, Buffer.alloc(4)]);
+      tag[0] = messageTypes.dataAmf0;
+      tag.writeUIntBE(cue.length, 1, 3);
+      player.send(messageTypes.aggregate, tag, 1_800);
+      player.socket.end();
+    };
+    void scene.pull(server.url());
+    const sink = await scene.sink();
+    await sink.ended.promise;
+    assert.deepEqual(
+      sink.tags.map(({ atMs, tag }) => [atMs, Buffer.from(tag.subarray(21)).toString()]),
+      [
+        [1_500, 'onTextData\0{"text":"one"}'],
+        [1_800, 'onCuePoint\0{"name":"two"}'],
+      ],
+    );
+  });
+
   it("asks for the stream by all of its name, and keeps it and every word of the server out of what is told", async () => {
     server.onPlay = (player) => {
       send(player);
