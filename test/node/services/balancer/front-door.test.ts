@@ -20,8 +20,8 @@ describe("the front door of a cluster", () => {
     const node = scene.nodes.find(({ number }) => number === Number(port))!;
     return { location, node, slug: slug!, ticket: ticket! };
   }
-  const redeem = (node: FakeNode, slug: string, ticket: string) =>
-    scene.market.hub.ask(node, "publish.ticket", { slug, ticket, protocol: "whip" });
+  const redeem = (node: FakeNode, slug: string, ticket: string, how: { readonly replaces?: true } = {}) =>
+    scene.market.hub.ask(node, "publish.ticket", { slug, ticket, protocol: "whip", ...how });
   async function beat(node: FakeNode, load: number, draining: boolean) {
     const presence = scene.market.hub.nodes.get(node.address)!;
     const capacity = { ingestStreams: free, transcodePixelsPerSecond: free, deliveryBytesPerSecond: free };
@@ -84,6 +84,17 @@ describe("the front door of a cluster", () => {
       ["live", scene.nodes[0].address, true],
     );
     assert.equal((await send(streamKey)).node, scene.nodes[0]);
+  });
+
+  it("sends who was told to begin anew to the same node, where its ticket takes its own place alone", async () => {
+    const { streamKey } = await create();
+    const first = await send(streamKey);
+    await redeem(first.node, first.slug, first.ticket);
+    const [refused, again] = [await send(streamKey), await send(streamKey)];
+    assert.deepEqual([refused.node, again.node], [first.node, first.node]);
+    await assert.rejects(redeem(refused.node, refused.slug, refused.ticket), codeOf("PUBLISH_LEASE_HELD"));
+    const grant = await redeem(again.node, again.slug, again.ticket, { replaces: true });
+    assert.deepEqual([grant.slug, grant.startEpoch], [first.slug, 1]);
   });
 
   it("leaves out who is gone, and finds others when all are, who may take the stream from then on", async () => {
