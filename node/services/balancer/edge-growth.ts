@@ -9,6 +9,7 @@ import type { JobKeeper } from "./job-keeper.ts";
 import type { BalancerOptions } from "./options.ts";
 import type { BalancerComponents } from "./ports.ts";
 import type { StreamBook } from "./stream-book.ts";
+import type { ViewerCount } from "./viewer-count.ts";
 import type { ViewerDemand } from "./viewer-demand.ts";
 
 /** Every stream that is watched has these two. */
@@ -23,8 +24,7 @@ export interface EdgeGrowthParts {
   readonly demand: ViewerDemand;
   /** What an edge of the stream is given to do; undefined while it has no origin. */
   readonly specOf: (stream: StreamRow) => DeliverySpec | undefined;
-  /** Whether the buyer's agent, which looks at edges as a viewer does, looks at this one. */
-  readonly isAgentAt: (stream: StreamRow, live: LiveJob) => boolean;
+  readonly viewers: Pick<ViewerCount, "at">;
 }
 
 /** How often it is looked how many edges streams need. */
@@ -176,7 +176,7 @@ export class EdgeGrowth {
       const spare = this.#spare.get(live.row.id);
       // It may have ended meanwhile, with its stream.
       if (spare === undefined || this.#parts.jobs.find(live.row.id) !== live) continue;
-      if (isRunning(live) && this.#countViewers(stream, live) > 0) spare.emptySinceMs = undefined;
+      if (isRunning(live) && this.#parts.viewers.at(stream, live) > 0) spare.emptySinceMs = undefined;
       else spare.emptySinceMs ??= nowMs;
       const isOver = spare.emptySinceMs !== undefined && nowMs - spare.emptySinceMs >= this.#options.edgeSettleMs;
       if (isOver || !isRunning(live)) await this.#parts.keeper.retire(live, "EDGE_SPARE");
@@ -185,7 +185,7 @@ export class EdgeGrowth {
 
   /** Those with the fewest viewers go first; one that nobody does yet, before them. */
   #worthOf(stream: StreamRow, live: LiveJob): number {
-    return isRunning(live) ? this.#countViewers(stream, live) : -1;
+    return isRunning(live) ? this.#parts.viewers.at(stream, live) : -1;
   }
 
   #runningOf(stream: Hex): RunningLive[] {
@@ -204,18 +204,11 @@ export class EdgeGrowth {
   #readUse(stream: StreamRow, live: RunningLive): EdgeUse {
     const heartbeat = this.#components.hub.nodes.get(live.attempt.node)?.heartbeat;
     return {
-      viewers: this.#countViewers(stream, live),
+      viewers: this.#parts.viewers.at(stream, live),
       loadPermille: Math.round((heartbeat?.load ?? 0) * 1_000),
       // A node that was given the job and has not told yet has room.
       bytesPerSecond: heartbeat?.capacity.deliveryBytesPerSecond.total ?? Number.MAX_SAFE_INTEGER,
     };
-  }
-
-  /** Without the buyer's agent. */
-  #countViewers(stream: StreamRow, live: RunningLive): number {
-    const { nodes } = this.#components.hub;
-    const told = nodes.get(live.attempt.node)?.heartbeat?.jobs.find(({ job }) => job === live.row.id);
-    return Math.max(0, (told?.viewers ?? 0) - (this.#parts.isAgentAt(stream, live) ? 1 : 0));
   }
 
   #noteNamed({ row, attempt }: LiveJob): void {

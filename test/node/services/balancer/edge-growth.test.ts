@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { EdgeGrowth } from "@leat/node/services/balancer/edge-growth.ts";
 import { hashKey } from "@leat/node/services/balancer/ingest-ways.ts";
+import { ViewerCount } from "@leat/node/services/balancer/viewer-count.ts";
 import type { MediaConnection } from "@leat/node/wire/media/message.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import { readMedia } from "@leat/transcoder/tools/media.ts";
 import { calmDelivery } from "../../../support/edge-tree-scene.ts";
 import { absentBuyer, LiveCluster } from "../../../support/live-cluster.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
 import { type MediaNode, testToken } from "../../../support/media-network.ts";
 import { at } from "../../../support/media-path-scene.ts";
 import { publishInfo, publishItems, until } from "../../../support/publish-items.ts";
@@ -27,8 +29,10 @@ describe("edges that viewers are sent to", () => {
     }));
     const stream = { id: "0xid", renditions: [{ kind: "video", bitrate: 8_000 }] };
     const firstOf = (isAgentAt: boolean) => {
-      const parts = { jobs: { ofStream: () => edges }, isAgentAt: () => isAgentAt };
-      const growth = new EdgeGrowth({ hub: { nodes } } as never, {} as never, parts as never);
+      const jobs = { ofStream: () => edges } as never;
+      const components = { hub: { nodes }, clock: new ManualClock() } as never;
+      const viewers = new ViewerCount(components, { jobs, isAgentAt: () => isAgentAt });
+      const growth = new EdgeGrowth(components, {} as never, { jobs, viewers } as never);
       return growth.choose(stream as never)[0]!.row.part;
     };
     assert.deepEqual([firstOf(true), firstOf(false)], ["primary", "fallback"]);
