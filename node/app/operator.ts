@@ -181,7 +181,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
   let door: HlsDoor | undefined;
   const audiences = new Audiences(clock);
   if (roles.includes("delivery")) {
-    const countViewers = (stream: EdgeStream) => audiences.of(stream).figures().viewers;
+    const audienceOf = (stream: EdgeStream) => audiences.of(stream).figures();
     delivery = new DeliveryService(
       {
         desk,
@@ -191,7 +191,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
         statements,
         domain,
         keep: work.keepPart,
-        countViewers,
+        audienceOf,
         ...shared,
       },
       config.delivery,

@@ -250,6 +250,14 @@ export const jobTermsSchema = closedObject({
 export type JobTerms = Static<typeof jobTermsSchema>;
 
 /** A job as its node sees it: what a returning balancer adopts jobs from. */
+/** What viewers of one attempt at delivery got in all: it only grows. */
+export const servedTotalsSchema = closedObject({
+  /** Of the stream that went out, all viewers together. */
+  watchedMs: countSchema,
+  bytes: countSchema,
+});
+export type ServedTotals = Static<typeof servedTotalsSchema>;
+
 export const runningJobSchema = closedObject({
   job: hashSchema,
   attempt: uint32Schema,
@@ -259,6 +267,8 @@ export const runningJobSchema = closedObject({
   sequence: Type.Union([uint32Schema, Type.Null()]),
   /** Of delivery: how many watch now; absent where nobody does. */
   viewers: Type.Optional(uint32Schema),
+  /** Of delivery: what they got since the attempt began; absent before the first. */
+  served: Type.Optional(servedTotalsSchema),
   /** Of delivery: rungs that are more than two segments behind the newest; absent where none is. */
   late: Type.Optional(listSchema(uint32Schema, MAX_RENDITIONS)),
 });

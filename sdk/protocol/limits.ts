@@ -19,7 +19,7 @@ export const MAX_VOUCHER_RECEIPTS = 4_096;
 export const MAX_REVIEWED_WORK = 256;
 /** Rungs and audio groups of one stream: rung numbers end at 102. */
 export const MAX_RENDITIONS = 40;
-/** Jobs of one node at once, as told in a heartbeat; 1,000 take 200 KB. */
+/** Jobs of one node at once, as told in a heartbeat; 1,000 take 250 KB. */
 export const MAX_NODE_JOBS = 1_024;
 /** Addresses of one node: a few networks, two families, TCP alone. */
 export const MAX_MULTIADDRS = 16;

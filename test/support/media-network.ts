@@ -4,11 +4,12 @@ import { systemClock } from "@leat/node/kernel/clock.ts";
 import { createNodeKey, type NodeKey } from "@leat/node/kernel/keys.ts";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
 import { findFault } from "@leat/node/media/verification/verify-segment.ts";
+import { type AudienceFigures, Audiences } from "@leat/node/media-io/hls/audience.ts";
 import { pullOptions } from "@leat/node/media-io/pull/options.ts";
 import { CheckingService } from "@leat/node/services/checking/checking-service.ts";
 import type { SegmentEvidence } from "@leat/node/services/checking/index.ts";
 import { DeliveryService, deliveryOptions } from "@leat/node/services/delivery/delivery-service.ts";
-import { type KeepPart, keepPart } from "@leat/node/services/delivery/edge-stream.ts";
+import { type EdgeStream, type KeepPart, keepPart } from "@leat/node/services/delivery/edge-stream.ts";
 import { IngestService, ingestOptions } from "@leat/node/services/ingest/ingest-service.ts";
 import { JobDeskService, jobDeskOptions } from "@leat/node/services/jobs/job-desk.ts";
 import { MediaDoor } from "@leat/node/services/jobs/media-door.ts";
@@ -95,8 +96,9 @@ export class MediaNode {
   readonly earned: Work[] = [];
   readonly workers: { readonly pid: number | undefined; kill(): void }[] = [];
   mayWork: MayWork = "ok";
-  /** Of each stream that it delivers. */
+  /** Of each stream that it delivers, besides those that fetch it. */
   viewers = 0;
+  readonly audiences = new Audiences(systemClock);
   readonly #faults: NodeFaults;
   readonly #closed = new EventEmitter();
   #stopped = false;
@@ -170,12 +172,17 @@ export class MediaNode {
       defaultsOf(transcodingOptions, { originRetryMs: 50, creditWaitMs: 200, ...faults.transcoding }),
     );
     this.delivery = new DeliveryService(
-      { ...shared, keep: faults.keep ?? keepPart, countViewers: () => this.viewers },
+      { ...shared, keep: faults.keep ?? keepPart, audienceOf: (stream) => this.#audienceOf(stream) },
       defaultsOf(deliveryOptions, { originRetryMs: 20, originRetryMaxMs: 100, ...faults.deliveryOptions }),
     );
     this.media = new MediaDoor({ ...common, session });
     this.media.register(this.ingest);
     this.media.register(this.delivery);
+  }
+
+  #audienceOf(stream: EdgeStream): AudienceFigures {
+    const figures = this.audiences.of(stream).figures();
+    return { ...figures, viewers: figures.viewers + this.viewers };
   }
 
   /** Resolves when the account of a job is closed next. */

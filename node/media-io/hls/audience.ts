@@ -4,7 +4,7 @@ import type { Clock } from "../../kernel/clock.ts";
 /** Who has asked for nothing so long does not watch any more: three target durations. */
 export const GONE_AFTER_MS = 12_000;
 /** Beyond it viewers are counted no higher; a machine has no ports for more at one address. */
-const MAX_VIEWERS = 65_536;
+export const MAX_VIEWERS = 65_536;
 /** How often those who left are looked for, at most: it takes a look at all. */
 const SWEEP_MS = 1_000;
 

@@ -1,6 +1,7 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
+import type { AudienceFigures } from "@leat/node/media-io/hls/audience.ts";
 import type { MediaConnection, SubscribeMessage } from "@leat/node/wire/media/message.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
@@ -10,7 +11,7 @@ import type { DeliverySpec } from "@leat/sdk/protocol/job.ts";
 import type { Statements } from "@leat/sdk/protocol/statements.ts";
 import { type Static, Type } from "typebox";
 import { JobError } from "../jobs/assignment.ts";
-import type { AssignedJob, JobChange, JobDesk, JobRunner } from "../jobs/job-desk.ts";
+import type { AssignedJob, JobAudience, JobChange, JobDesk, JobRunner } from "../jobs/job-desk.ts";
 import type { MediaHolder } from "../jobs/media-door.ts";
 import type { JobSession, MediaDialer } from "../jobs/ports.ts";
 import type { ReceiptBook } from "../jobs/receipt-book.ts";
@@ -103,8 +104,8 @@ export interface DeliveryComponents {
   readonly statements: Statements;
   readonly domain: Domain;
   readonly keep: KeepPart;
-  /** How many watch a stream here, by whatever protocol. */
-  readonly countViewers?: (stream: EdgeStream) => number;
+  /** How many watch a stream here and what they got, by whatever protocol. */
+  readonly audienceOf?: (stream: EdgeStream) => AudienceFigures;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: MetricsRegister;
@@ -212,9 +213,12 @@ export class DeliveryService implements Delivery, JobRunner, MediaHolder, Starta
     return this.#jobs.get(job)?.delivery.sequence ?? null;
   }
 
-  viewersOf(job: Hex): number | undefined {
+  audienceOf(job: Hex): JobAudience | undefined {
     const delivery = this.#jobs.get(job)?.delivery;
-    return delivery && this.#components.countViewers?.(delivery.stream);
+    const figures = delivery && this.#components.audienceOf?.(delivery.stream);
+    if (figures === undefined) return undefined;
+    const { viewers, watchedSeconds, servedBytes } = figures;
+    return { viewers, served: { watchedMs: Math.round(watchedSeconds * 1_000), bytes: servedBytes } };
   }
 
   lateOf(job: Hex): readonly number[] {

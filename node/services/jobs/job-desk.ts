@@ -19,6 +19,7 @@ import {
   type Prices,
   priceUnitOf,
   type RunningJob,
+  type ServedTotals,
 } from "@leat/sdk/protocol/job.ts";
 import { type Assignment, quoteStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Signed, StatementSigner, Statements } from "@leat/sdk/protocol/statements.ts";
@@ -71,6 +72,11 @@ export interface AssignedJob<S extends JobSpec = JobSpec> {
 
 export type JobChange = Omit<BalancerRequest<"job.update">, "job" | "attempt">;
 
+export interface JobAudience {
+  readonly viewers: number;
+  readonly served: ServedTotals;
+}
+
 /** A service that does the jobs of one primitive. */
 export interface JobRunner {
   readonly primitive: SoldPrimitive;
@@ -83,8 +89,8 @@ export interface JobRunner {
   end(job: Hex, attempt: number, code: string): Promise<void>;
   /** The newest segment begun; null before the first. */
   sequenceOf(job: Hex): number | null;
-  /** How many watch what it does now, where it is something to watch. */
-  viewersOf?(job: Hex): number | undefined;
+  /** How many watch what it does now, and what they got since it began, where it is something to watch. */
+  audienceOf?(job: Hex): JobAudience | undefined;
   /** Rungs of what is delivered that stand while others go on. */
   lateOf?(job: Hex): readonly number[];
   /** The newest segment of a stream that this service knows. */
@@ -160,8 +166,8 @@ export class JobDeskService implements JobDesk, Startable {
       return {};
     });
     session.handle("job.end", async ({ job, attempt, code }) => {
-      await this.#end(job, attempt, code);
-      return {};
+      const served = await this.#end(job, attempt, code);
+      return isNothing(served) ? {} : { served };
     });
     session.handle("stream.position", async ({ stream }) => {
       const known = [...this.#runners.values()].map((runner) => runner.positionOf(stream)).filter((at) => at !== null);
@@ -193,7 +199,7 @@ export class JobDeskService implements JobDesk, Startable {
   runningJobs(): RunningJob[] {
     const known = new Map([...this.#untold, ...this.#running]);
     return [...known.values()].map(({ job: { job, attempt, spec }, runner }) => {
-      const viewers = runner?.viewersOf?.(job) ?? 0;
+      const { viewers = 0, served } = runner?.audienceOf?.(job) ?? {};
       const late = runner?.lateOf?.(job) ?? [];
       return {
         job,
@@ -202,6 +208,7 @@ export class JobDeskService implements JobDesk, Startable {
         stream: spec.stream,
         sequence: runner?.sequenceOf(job) ?? null,
         ...(viewers === 0 ? {} : { viewers }),
+        ...(isNothing(served) ? {} : { served }),
         ...(late.length === 0 ? {} : { late: [...late] }),
       };
     });
@@ -302,9 +309,12 @@ export class JobDeskService implements JobDesk, Startable {
     return { accepted: true };
   }
 
-  async #end(job: Hex, attempt: number, code: string): Promise<void> {
+  /** Answers what its viewers got until now: no heartbeat tells it any more. */
+  async #end(job: Hex, attempt: number, code: string): Promise<ServedTotals | undefined> {
     const held = this.#running.get(job);
+    let served: ServedTotals | undefined;
     if (held !== undefined && held.job.attempt === attempt) {
+      served = held.runner?.audienceOf?.(job)?.served;
       await held.runner?.end(job, attempt, code);
       this.#forget(job, attempt);
       // An origin goes on until its last segment is out, and then finishes by itself.
@@ -312,6 +322,7 @@ export class JobDeskService implements JobDesk, Startable {
     }
     // Bad work is written off; what else is owed waits for the balancer's last voucher.
     await this.#components.payee.closeJob(job, attempt, { forfeit: code.startsWith("CHECK_") });
+    return served;
   }
 
   #check(terms: JobTerms): AssignedJob {
@@ -383,6 +394,10 @@ function findQuoteFault(terms: JobTerms, node: Address, payer: Address, domain: 
   if (quote.value.pricesHash !== hashPrices(prices)) return "pricesHash";
   if (quote.value.specHash !== hashJobSpec(spec)) return "specHash";
   return assignment.value.quoteHash === hashStatement(quoteStructure, domain, quote.value) ? undefined : "quoteHash";
+}
+
+function isNothing(served: ServedTotals | undefined): served is undefined {
+  return served === undefined || (served.bytes === 0 && served.watchedMs === 0);
 }
 
 const minimum = (left: bigint, right: bigint) => (left < right ? left : right);

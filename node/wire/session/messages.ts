@@ -10,6 +10,7 @@ import {
   pricesSchema,
   primitiveSchema,
   renditionsSchema,
+  servedTotalsSchema,
   slugSchema,
   sourceSummarySchema,
   urlSchema,
@@ -301,7 +302,11 @@ export const balancerMethods = defineMethods({
     /** Results of its checks that are not delivered yet. */
     response: closedObject({ waiting: countSchema }),
   },
-  "job.end": { request: closedObject({ ...jobAttempt, code: publicCodeSchema }), response: nothing },
+  "job.end": {
+    request: closedObject({ ...jobAttempt, code: publicCodeSchema }),
+    /** Of delivery that ran until now: what it came to, where anybody got anything. */
+    response: closedObject({ served: Type.Optional(servedTotalsSchema) }),
+  },
   /** Whether this node would fetch a source; its refusal is the buyer's to read. */
   "pull.check": { request: closedObject({ url: pullUrlSchema }), response: nothing },
   /** Fetches a stream's source until `pull.end`. Asked again, it goes on and tells how it does. */
