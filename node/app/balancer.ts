@@ -19,6 +19,7 @@ import { SettlementService } from "../services/settlement/settlement-service.ts"
 import { VoucherLeaver } from "../services/watchtower/voucher-leaver.ts";
 import { lowNews } from "../services/webhooks/low-news.ts";
 import { WebhookService } from "../services/webhooks/webhook-service.ts";
+import { AudienceStore } from "../store/sql/audience-store.ts";
 import { SqlDatabase } from "../store/sql/database.ts";
 import { SqlIdempotencyStore } from "../store/sql/idempotency.ts";
 import { JobStore } from "../store/sql/job-store.ts";
@@ -99,6 +100,7 @@ export async function addBalancer(foundation: Foundation): Promise<() => Promise
       chain: registry,
       payer,
       payee,
+      audienceStore: new AudienceStore(sql),
       streamStore: new StreamStore(sql),
       jobStore: new JobStore(sql),
       selectionStore: new SelectionStore(sql),

@@ -14,6 +14,7 @@ import type { Evidence } from "../../node/services/faults/evidence-service.ts";
 import type { Work } from "../../node/services/payment/index.ts";
 import { type NodePresence, type SessionHub, SessionHubError } from "../../node/services/session/hub.ts";
 import type { NewsItem } from "../../node/services/webhooks/webhook-service.ts";
+import { AudienceStore } from "../../node/store/sql/audience-store.ts";
 import type { SqlDatabase } from "../../node/store/sql/database.ts";
 import { JobStore } from "../../node/store/sql/job-store.ts";
 import { SelectionStore } from "../../node/store/sql/selection-store.ts";
@@ -265,6 +266,7 @@ export function balancerComponents(
     },
     payer: books.payer,
     payee: books.payee,
+    audienceStore: new AudienceStore(database),
     streamStore: new StreamStore(database),
     jobStore: new JobStore(database),
     selectionStore: new SelectionStore(database),

@@ -34,6 +34,8 @@ export class FakeNode {
   readonly signer;
   readonly calls: { method: string; body: unknown }[] = [];
   readonly jobs = new Map<Hex, JobTerms>();
+  /** What it tells of viewers, by job: in heartbeats, and of what they got when the job ends. */
+  readonly audiences = new Map<Hex, Pick<RunningJob, "viewers" | "served">>();
   /** Answers a call with this code instead. */
   refusals = new Map<string, string>();
   position: number | null = null;
@@ -112,6 +114,7 @@ export class FakeNode {
       primitive: spec.primitive,
       stream: spec.stream,
       sequence: null,
+      ...this.audiences.get(assignment.value.job),
     }));
   }
 
@@ -129,9 +132,12 @@ export class FakeNode {
         this.jobs.set(terms.assignment.value.job, terms);
         return { accepted: true };
       }
-      case "job.end":
-        this.jobs.delete((body as BalancerRequest<"job.end">).job);
-        return {};
+      case "job.end": {
+        const { job } = body as BalancerRequest<"job.end">;
+        const { served } = this.audiences.get(job) ?? {};
+        this.jobs.delete(job);
+        return served === undefined ? {} : { served };
+      }
       case "pull.begin":
         return { code: null };
       case "stream.position":

@@ -2,6 +2,7 @@ import type { PlaybackPolicy } from "@leat/sdk/protocol/playback.ts";
 import type { RestreamTarget } from "@leat/sdk/protocol/restream.ts";
 import { maskSource } from "../../media-io/pull/source-url.ts";
 import { maskTarget } from "../../media-io/restream/target-url.ts";
+import type { StreamAudience } from "../../services/balancer/audience-book.ts";
 import type { Refusal } from "../../services/balancer/refusals.ts";
 import type { HeardHealth } from "../../services/balancer/stream-health.ts";
 import type { JobView } from "../../services/balancer/views.ts";
@@ -12,11 +13,14 @@ import type { AttemptCost } from "../../store/sql/work-costs.ts";
 
 /** Rows as they are shown: bigints become decimal text in the server's serializer. */
 
-/** @param live What stands in no row of it. */
-export function presentStream(
-  row: StreamRow,
-  { health, refusals = [] }: { readonly health?: HeardHealth | undefined; readonly refusals?: readonly Refusal[] },
-) {
+/** What is known of a stream and stands in no row of it. */
+interface StreamFacts {
+  readonly health: HeardHealth | undefined;
+  readonly refusals: readonly Refusal[];
+  readonly audience: StreamAudience;
+}
+
+export function presentStream(row: StreamRow, { health, refusals, audience }: StreamFacts) {
   const { id, slug, state, token, ladder, passthrough, renditions, source, region, createdAtMs, endedAtMs, endCode } =
     row;
   return {
@@ -40,6 +44,7 @@ export function presentStream(
     targets: row.targets.map((target) => presentTarget(target, row)),
     health: health === undefined ? null : presentHealth(health),
     refusals,
+    audience,
     createdAtMs,
     endedAtMs,
     endCode,

@@ -41,8 +41,18 @@ export async function registerStreamRoutes(
 ): Promise<void> {
   const { balancer, idempotency } = components;
   const { views } = balancer;
-  const show = (row: StreamRow) =>
-    presentStream(row, { health: views.health(row.id), refusals: views.refusals(row.id) });
+  const showAll = async (rows: readonly StreamRow[]) => {
+    const audiences = await views.audiences(rows.map(({ id }) => id));
+    return rows.map((row) => {
+      const { id } = row;
+      return presentStream(row, {
+        health: views.health(id),
+        refusals: views.refusals(id),
+        audience: audiences.get(id)!,
+      });
+    });
+  };
+  const show = async (row: StreamRow) => (await showAll([row]))[0]!;
   declareBalancerErrors(app);
   await app.register(async (group) => {
     await addRateLimit(group, options);
@@ -70,7 +80,7 @@ export async function registerStreamRoutes(
       "/v1/streams",
       { schema: { querystring: pageQuery } },
       async ({ account, query }) => ({
-        streams: (await views.streams(account, query.limit, readPlace(query.before))).map(show),
+        streams: await showAll(await views.streams(account, query.limit, readPlace(query.before))),
       }),
     );
     group.get<OneStream>("/v1/streams/:stream", { schema: { params: streamParams } }, async ({ account, params }) =>

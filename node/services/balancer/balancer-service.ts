@@ -16,6 +16,7 @@ import type { Hello, TableMark, Welcome } from "../../wire/session/presence.ts";
 import type { NodePresence } from "../session/hub.ts";
 import { Accounting } from "./accounting.ts";
 import { AttemptRanges } from "./attempt-ranges.ts";
+import { AudienceBook } from "./audience-book.ts";
 import { CandidateBook } from "./candidates.ts";
 import { DeliveryBudget } from "./delivery-budget.ts";
 import { EdgeGrowth } from "./edge-growth.ts";
@@ -106,6 +107,7 @@ export class BalancerService implements Balancer, Startable {
   readonly #reports: Reports;
   readonly #unpaid: UnpaidWork;
   readonly #writeOffs: WriteOffs;
+  readonly #audiences: AudienceBook;
   readonly #news: PlaceNews;
   readonly #strays: StrayJobs;
   readonly #stopHearing: (() => void)[] = [];
@@ -139,7 +141,12 @@ export class BalancerService implements Balancer, Startable {
     const news = new PlaceNews(clock);
     const refusals = new Refusals(clock);
     const origins = new EdgeOrigins(components, { jobs, tasks }, options.placeRetryMs);
-    const keeping = { jobs, streams, progress, placement, tasks, onEdges, playback, origins, news, refusals };
+    const isAgentAt = (stream: StreamRow, live: LiveJob) => this.#play.isAgentAt(stream, live);
+    const viewers = new ViewerCount(components, { jobs, isAgentAt });
+    const audiences = new AudienceBook(components, { streams, jobs, viewers, tasks });
+    this.#audiences = audiences;
+    const told = { origins, news, refusals, audiences };
+    const keeping = { jobs, streams, progress, placement, tasks, onEdges, playback, ...told };
     const keeper = new JobKeeper(components, options, keeping);
     const unpaid = new UnpaidWork(components, streams);
     const onLiar = (job: Hex, attempt: number) => keeper.fail(job, attempt, "CHECK_CONTRADICTED");
@@ -166,8 +173,6 @@ export class BalancerService implements Balancer, Startable {
     this.#accounting = accounting;
     this.#unpaid = unpaid;
     const nodes = new IngestNodes(components, placement);
-    const isAgentAt = (stream: StreamRow, live: LiveJob) => this.#play.isAgentAt(stream, live);
-    const viewers = new ViewerCount(components, { jobs, isAgentAt });
     const fetched = new ViewerDemand(components, { idleMs: options.pullIdleMs, viewers, onEdges });
     const served = new ViewerDemand(components, { idleMs: options.edgeIdleMs, viewers, onEdges });
     const pulls = new Pulls(components, options, { streams, jobs, nodes, tasks, demand: fetched });
@@ -191,9 +196,10 @@ export class BalancerService implements Balancer, Startable {
     const place = (stream: StreamRow) => this.#play.place(stream);
     this.#restreams = new Restreams(components, { streams, jobs, tasks, place });
     this.#reports = new Reports(components, options, { streams, accounting, tasks });
-    const ending = { streams, jobs, keeper, play: this.#play, pulls, health, refusals, reports: this.#reports };
+    const reports = this.#reports;
+    const ending = { streams, jobs, keeper, play: this.#play, pulls, health, refusals, reports, audiences };
     this.#ends = new StreamEnds(components, ending);
-    this.views = new Views(components, this.#streams, candidates, { health, refusals, tree });
+    this.views = new Views(components, this.#streams, candidates, { health, refusals, tree, audiences });
     this.#handleCalls();
   }
 
@@ -205,6 +211,7 @@ export class BalancerService implements Balancer, Startable {
     await this.#candidates.load();
     await this.#streamBook.load();
     await this.#jobs.load();
+    await this.#audiences.load();
     // What a holder did while this balancer was away is not known: its lease stands until it could have told.
     const lastFrameAtMs = clock.nowMs();
     for (const lease of this.#streamBook.leases()) await this.#streamBook.putLease({ ...lease, lastFrameAtMs });
@@ -248,6 +255,7 @@ export class BalancerService implements Balancer, Startable {
     this.#writeOffs.start();
     this.#restreams.start();
     this.#growth.start();
+    this.#audiences.start();
     // Killed after its buyer had ended it and before it was over: no node has anything to end any more.
     for (const { id, endCode } of this.#streamBook.open()) {
       if (endCode !== null && this.#streamBook.holder(id) === undefined) await this.#ends.end(id, endCode);
@@ -259,6 +267,7 @@ export class BalancerService implements Balancer, Startable {
   async stop(): Promise<void> {
     for (const stop of this.#stopHearing.splice(0)) stop();
     await this.#tasks.close();
+    await this.#audiences.close();
   }
 
   /** For the hub: who may have a session. Throws a coded error for who may not. */
@@ -397,6 +406,7 @@ export class BalancerService implements Balancer, Startable {
     this.#candidates.heard(presence);
     this.#strays.heard(presence);
     this.#tree.beat(presence);
+    this.#audiences.heard(presence);
     // What it has free now may be what a job waits for.
     if (!this.#news.isAwaited || this.#candidates.table() === this.#lastTable) return;
     this.#lastTable = this.#candidates.table();

@@ -5,6 +5,7 @@ import type { TaskGroup } from "../../kernel/task-group.ts";
 import type { AttemptRow } from "../../store/sql/job-store.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { NodePresence } from "../session/hub.ts";
+import type { AudienceBook } from "./audience-book.ts";
 import { type EdgeOrigins, isSameOrigin } from "./edge-origins.ts";
 import { BalancerError } from "./errors.ts";
 import { isRunning, type JobBook, type LiveJob, type RunningLive } from "./job-book.ts";
@@ -31,6 +32,7 @@ export interface JobKeeperParts {
   /** Told of what may let a job be placed that nobody does. */
   readonly news: PlaceNews;
   readonly refusals: Refusals;
+  readonly audiences: Pick<AudienceBook, "ended">;
 }
 
 /** Keeps every job of every running stream on a node, and ends them when their stream does. */
@@ -199,7 +201,7 @@ export class JobKeeper {
         continue;
       }
       const code = live === undefined ? "STREAM_ENDED" : "JOB_REPLACED";
-      await this.#components.hub.call(node, "job.end", { job, attempt, code }).catch(() => {});
+      await this.#tell({ job, attempt, node }, code);
     }
     for (const live of jobs.all()) {
       if (!isRunning(live) || live.attempt.node !== node || live.row.primitive === "ingest") continue;
@@ -286,10 +288,13 @@ export class JobKeeper {
     await payee.closeJob(job, attempt, { forfeit: false });
   }
 
-  async #tell({ job, attempt, node }: AttemptRow, code: string): Promise<void> {
-    await this.#components.hub.call(node, "job.end", { job, attempt, code }).catch((error) => {
+  async #tell({ job, attempt, node }: Pick<AttemptRow, "job" | "attempt" | "node">, code: string): Promise<void> {
+    try {
+      const { served } = await this.#components.hub.call(node, "job.end", { job, attempt, code });
+      if (served !== undefined) this.#parts.audiences.ended({ job, attempt, node }, served);
+    } catch (error) {
       this.#components.logger.debug("Tell end of job failed", { jobId: job, error });
-    });
+    }
   }
 }
 

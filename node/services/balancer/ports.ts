@@ -9,6 +9,7 @@ import type { ClusterState, OperatorState } from "../../chain/registry-state.ts"
 import type { Clock } from "../../kernel/clock.ts";
 import type { JudgeOwner } from "../../media-io/access/policy.ts";
 import type { ViewerAccess } from "../../media-io/access/viewer-access.ts";
+import type { AudienceStore } from "../../store/sql/audience-store.ts";
 import type { JobStore } from "../../store/sql/job-store.ts";
 import type { SelectionStore } from "../../store/sql/selection-store.ts";
 import type { StreamStore } from "../../store/sql/stream-store.ts";
@@ -64,6 +65,7 @@ export interface BalancerComponents {
   >;
   /** Refuses a buyer by its public reputation (PAYER_REPUTATION_LOW); without it all are taken. */
   readonly judgeBuyer?: (buyer: Address) => Promise<void>;
+  readonly audienceStore: AudienceStore;
   readonly streamStore: StreamStore;
   readonly jobStore: JobStore;
   readonly selectionStore: SelectionStore;

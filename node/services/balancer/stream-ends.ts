@@ -1,4 +1,5 @@
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import type { AudienceBook } from "./audience-book.ts";
 import type { JobBook } from "./job-book.ts";
 import type { JobKeeper } from "./job-keeper.ts";
 import { endedNews } from "./news.ts";
@@ -19,6 +20,7 @@ export interface StreamEndsParts {
   readonly health: Pick<StreamHealth, "forget">;
   readonly refusals: Pick<Refusals, "forget">;
   readonly reports: Pick<Reports, "settle">;
+  readonly audiences: Pick<AudienceBook, "settle">;
 }
 
 /** Ends streams, and pauses those whose source may come back: each once, whoever says it. */
@@ -56,7 +58,7 @@ export class StreamEnds {
 
   async #end(stream: Hex, code: string): Promise<void> {
     const { clock, logger, news } = this.#components;
-    const { streams, keeper, play, pulls, health, refusals, reports } = this.#parts;
+    const { streams, keeper, play, pulls, health, refusals, reports, audiences } = this.#parts;
     // Else it would begin a job for what is over. Where it failed the stream ends all the same.
     await this.#pausing.get(stream)?.catch(() => {});
     const row = await streams.find(stream);
@@ -71,6 +73,7 @@ export class StreamEnds {
     refusals.forget(stream);
     reports.settle(stream);
     pulls.look();
+    await audiences.settle(stream);
   }
 
   async #pause(stream: Hex): Promise<void> {

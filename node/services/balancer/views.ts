@@ -6,6 +6,7 @@ import type { AttemptRow, CheckTotal, JobRow, ReceiptPosition, ReceiptRow } from
 import type { StreamPlace, StreamRow } from "../../store/sql/stream-store.ts";
 import type { AttemptCost } from "../../store/sql/work-costs.ts";
 import type { ChannelStatus } from "../payment/index.ts";
+import type { AudienceBook, StreamAudience } from "./audience-book.ts";
 import type { CandidateBook } from "./candidates.ts";
 import type { EdgeTree } from "./edge-tree.ts";
 import type { BalancerComponents } from "./ports.ts";
@@ -46,6 +47,8 @@ export interface StreamViews {
   health(stream: Hex): HeardHealth | undefined;
   /** Why nobody does a part of it, as far as it was tried. Of a row that was read above. */
   refusals(stream: Hex): readonly Refusal[];
+  /** Who watches and what viewers got, as edges say. Of rows that were read above. */
+  audiences(streams: readonly Hex[]): Promise<ReadonlyMap<Hex, StreamAudience>>;
   jobs(buyer: Address, name: string): Promise<JobView[]>;
   receipts(buyer: Address, name: string, limit: number, after?: ReceiptPosition): Promise<ReceiptRow[]>;
   /** The buyer's channel to the cluster, and the cluster's to every node that worked for the stream. */
@@ -54,11 +57,12 @@ export interface StreamViews {
   nodes(): NodeView[];
 }
 
-/** What is known of open streams and stands in no table. */
+/** What is known of streams and stands in no row of them. */
 interface LiveFacts {
   readonly health: StreamHealth;
   readonly refusals: Refusals;
   readonly tree: Pick<EdgeTree, "feedOf">;
+  readonly audiences: Pick<AudienceBook, "of">;
 }
 
 export class Views implements StreamViews {
@@ -88,6 +92,10 @@ export class Views implements StreamViews {
 
   refusals(stream: Hex): readonly Refusal[] {
     return this.#live.refusals.of(stream);
+  }
+
+  audiences(streams: readonly Hex[]): Promise<ReadonlyMap<Hex, StreamAudience>> {
+    return this.#live.audiences.of(streams);
   }
 
   async jobs(buyer: Address, name: string): Promise<JobView[]> {

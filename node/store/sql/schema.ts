@@ -193,6 +193,27 @@ export const receiptTotals = pgTable(
   (table) => [primaryKey({ columns: [table.job, table.attempt] }), index("receipt_totals_stream").on(table.stream)],
 );
 
+/** What viewers got of an edge's attempt, as its node said. */
+export const audienceTotals = pgTable(
+  "audience_totals",
+  {
+    stream: hex("stream").notNull(),
+    job: hex("job").notNull(),
+    attempt: count("attempt").notNull(),
+    /** Milliseconds of the stream, all viewers together. */
+    watchedMs: wide("watched_ms").notNull(),
+    servedBytes: wide("served_bytes").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.job, table.attempt] }), index("audience_totals_stream").on(table.stream)],
+);
+
+/** The most that watched a stream at once, at all its edges. */
+export const audiencePeaks = pgTable("audience_peaks", {
+  stream: hex("stream").primaryKey(),
+  viewers: count("viewers").notNull(),
+  atMs: timeMs("at_ms").notNull(),
+});
+
 export const checks = pgTable(
   "checks",
   {

@@ -108,6 +108,8 @@ export interface StreamInfo {
   readonly health: HealthInfo | null;
   /** Why nobody does a part of it, as far as that was tried since the balancer started. */
   readonly refusals: readonly RefusalInfo[];
+  /** Who watches, and what viewers got, as its edges say: nobody is paid by it. */
+  readonly audience: AudienceInfo;
   readonly renditions: readonly RenditionInfo[];
   /** What is published; null before the first time. */
   readonly source: SourceSummary | null;
@@ -118,6 +120,19 @@ export interface StreamInfo {
   readonly createdAtMs: number;
   /** Why it ended; null before. */
   readonly endCode: string | null;
+}
+
+/** All edges of a stream together, since it was made. */
+export interface AudienceInfo {
+  readonly viewers: number;
+  /** The most at once. */
+  readonly peakViewers: number;
+  /** Milliseconds since 1970; null where nobody ever watched. */
+  readonly peakAtMs: number | null;
+  /** Of the stream, all viewers together, milliseconds as decimal text. */
+  readonly watchedMs: string;
+  /** As decimal text. */
+  readonly servedBytes: string;
 }
 
 export interface RefusalInfo {

@@ -12,6 +12,7 @@ import { nativeStatements } from "@leat/node/kernel/secp.ts";
 import type { ViewerRequest } from "@leat/node/media-io/access/viewer-access.ts";
 import { AllottedDelegates } from "@leat/node/services/payment/delegates.ts";
 import { WebhookService, webhookOptions } from "@leat/node/services/webhooks/webhook-service.ts";
+import { AudienceStore } from "@leat/node/store/sql/audience-store.ts";
 import type { SqlDatabase } from "@leat/node/store/sql/database.ts";
 import { SqlIdempotencyStore } from "@leat/node/store/sql/idempotency.ts";
 import { StreamStore } from "@leat/node/store/sql/stream-store.ts";
@@ -313,6 +314,25 @@ describe("rest", () => {
     assert.equal((await app.inject({ url: `/v1/play/${slug}` })).json().state, "created");
     const ended = await call("POST", `/v1/streams/${id}/end`, { body: {} });
     assert.equal(ended.json().state, "ended", ended.body);
+  });
+
+  it("shows to its owner who watches a stream and what viewers got, in lists and when it has ended too", async () => {
+    const made = (await call("POST", "/v1/streams", { body: order, key: "watched" })).json();
+    const none = { viewers: 0, peakViewers: 0, peakAtMs: null, watchedMs: "0", servedBytes: "0" };
+    const url = `/v1/streams/${made.slug}`;
+    assert.deepEqual((await call("GET", url)).json().audience, none);
+    assert.equal((await call("POST", `${url}/end`, { body: {} })).json().state, "ended");
+    const totals = { stream: made.id, watchedMs: 2n ** 60n, servedBytes: 70n };
+    const attempts = [1, 2].map((attempt) => ({ ...totals, job: randomHash(77), attempt }));
+    await new AudienceStore(database).put(attempts, [{ stream: made.id, viewers: 12, atMs: 1_700_000_000_001 }]);
+    const watchedMs = (2n ** 61n).toString();
+    const all = { viewers: 0, peakViewers: 12, peakAtMs: 1_700_000_000_001, watchedMs, servedBytes: "140" };
+    assert.deepEqual((await call("GET", url)).json().audience, all);
+    const { streams } = (await call("GET", "/v1/streams")).json();
+    const listed = new Map(streams.map(({ id, audience }: { id: string; audience: object }) => [id, audience]));
+    assert.deepEqual(listed.get(made.id), all);
+    assert.deepEqual([...new Set([...listed.values()].map((one) => JSON.stringify(one)))].length, 2);
+    assert.equal((await call("GET", url, { as: nodes[0]! })).statusCode, 404);
   });
 
   it("publishes decisions with their tables, so that a row can be proved", async () => {

@@ -65,7 +65,10 @@ describe("streams that are sent on, at the balancer", () => {
 
   it("show how each target does, and never its key", async () => {
     const { id, edge } = await live(target, other);
-    const shown = async () => presentStream(await row(id), {}).targets;
+    const { views } = scene.market.balancer;
+    const audience = (await views.audiences([id])).get(id)!;
+    const show = async () => presentStream(await row(id), { health: undefined, refusals: [], audience });
+    const shown = async () => (await show()).targets;
     const url = "rtmp://live.example/***";
     assert.deepEqual((await shown())[0], { name: "one", url, rung: null, code: "RESTREAM_WAITING" });
     await scene.market.hub.ask(edge, "restream.state", { stream: id, name: "one", code: "RESTREAM_REFUSED" });
@@ -74,7 +77,7 @@ describe("streams that are sent on, at the balancer", () => {
       { name: "one", url, rung: null, code: "RESTREAM_REFUSED" },
       { name: "two", url: "rtmps://live.example:444/***", rung: "240p", code: null },
     ]);
-    assert.ok(!JSON.stringify(presentStream(await row(id), {}), (_, value) => `${value}`).includes("s3cr3t"));
+    assert.ok(!JSON.stringify(await show(), (_, value) => `${value}`).includes("s3cr3t"));
     const stranger = scene.nodes.find((node) => node !== edge && node !== scene.nodes[3])!;
     const lie = { stream: id, name: "one", code: null };
     await assert.rejects(scene.market.hub.ask(stranger, "restream.state", lie), codeOf("RESTREAM_NOT_YOURS"));
