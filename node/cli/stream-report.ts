@@ -4,6 +4,7 @@ import type { HealthFault } from "@leat/sdk/protocol/health.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { formatAmount } from "@leat/sdk/protocol/units.ts";
 import { describeEnd } from "../texts/ends.ts";
+import { describeAudience } from "./audience-report.ts";
 import { type DrawnOrder, describePlaces } from "./decision-order.ts";
 import { describeTree } from "./feed-report.ts";
 import { formatCost, formatCosts } from "./format-cost.ts";
@@ -19,7 +20,17 @@ const aboutChecks = [
 
 type ShownStream = Pick<
   StreamInfo,
-  "slug" | "state" | "token" | "frames" | "segments" | "pull" | "targets" | "health" | "endCode" | "refusals"
+  | "slug"
+  | "state"
+  | "token"
+  | "frames"
+  | "segments"
+  | "pull"
+  | "targets"
+  | "health"
+  | "endCode"
+  | "refusals"
+  | "audience"
 >;
 type ShownJob = Pick<JobInfo, "part"> & Partial<Pick<JobInfo, "feed">> & { readonly attempts: readonly ShownAttempt[] };
 type ShownAttempt = Pick<AttemptInfo, "node" | "state" | "endCode" | "checked" | "failed" | "selection" | "cost">;
@@ -80,6 +91,7 @@ export function renderStream(
       : [`pulled from ${pull.url}${pull.code === null ? "" : `, of which nothing comes: ${pull.code}`}`]),
     ...(health === null ? [] : [describeHealth(health)]),
     ...describeTargets(stream),
+    ...describeAudience(stream),
     ...(attempts.length === 0
       ? ["nobody works for it"]
       : [

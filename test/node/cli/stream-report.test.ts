@@ -14,6 +14,7 @@ const stream = {
   health: null,
   endCode: null,
   refusals: [],
+  audience: { viewers: 0, peakViewers: 0, peakAtMs: null, watchedMs: "0", servedBytes: "0" },
 } as const;
 const payment = {
   payer: address("1"),
@@ -108,6 +109,16 @@ describe("report of a stream", () => {
     assert.ok(refused.includes(said), refused);
     const later = renderStream({ ...over, endCode: "LATER_CODE" }, [], [], [usdc]);
     assert.match(later, /^it ended with LATER_CODE$/m);
+  });
+
+  it("says what came of its viewers", () => {
+    const audience = { viewers: 2, peakViewers: 3, peakAtMs: 1, watchedMs: "61000", servedBytes: "5" };
+    const text = renderStream({ ...stream, audience }, [], [], [usdc]);
+    assert.match(
+      text,
+      /^by the word of its edges, .*: 2 watching now, 3 at most at .*, 0:01:01 watched, 5 bytes served$/m,
+    );
+    assert.doesNotMatch(renderStream(stream, [], [], [usdc]), /watching/);
   });
 
   it("says which of the drawn order took a stream in, and why", () => {
