@@ -55,8 +55,8 @@ export const rooms: readonly Room[] = [
     ),
   ),
   room("node/services", belowServices),
-  // Declared above and needed by the settings below: files without any import of ours.
-  ...ownOptions.map((name) => ({ name, path: `${name}.ts`, below: [] })),
+  // Declared above and needed by the settings below: files that use nothing of ours but the kernel.
+  ...ownOptions.map((name) => ({ name, path: `${name}.ts`, below: ["node/kernel"] })),
   room("node/config", [...belowServices, "node/services", ...ownOptions]),
   // What codes mean to people: whoever talks to them needs it, and it needs nobody.
   room("node/texts", ["sdk/base", "sdk/protocol"], { pure: true }),
