@@ -4,6 +4,7 @@ import { chooseEngine } from "@leat/transcoder/choose-engine.ts";
 import { probeEncoders } from "@leat/transcoder/probe.ts";
 import { rememberProbe } from "@leat/transcoder/remembered-probe.ts";
 import { startAudioEncode, startLiveTranscode } from "@leat/transcoder/supervisor.ts";
+import { isCertificateNamed } from "../kernel/certificate-options.ts";
 import { fileBeside } from "../kernel/file-witness.ts";
 import { ProcessLoad } from "../kernel/process-load.ts";
 import { nativeStatements } from "../kernel/secp.ts";
@@ -230,10 +231,9 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     taking = ingest;
     media.register(ingest);
     const { tls, ...plain } = config.rtmp;
-    const isSecure = tls.certFile !== "" || tls.keyFile !== "";
     rtmp = createRtmpServer({
       ...plain,
-      tls: isSecure ? tls : undefined,
+      tls: isCertificateNamed(tls) ? tls : undefined,
       authorize: (streamKey, info) => ingest.authorize(streamKey, info),
       ...shared,
     });

@@ -1,4 +1,5 @@
 import { type Static, Type } from "typebox";
+import { certificateOptions } from "../kernel/certificate-options.ts";
 
 const roleSchema = Type.Union([
   Type.Literal("balancer"),
@@ -142,14 +143,7 @@ export const rtmpOptions = Type.Object(
           maximum: 65_535,
           description: "Port of RTMPS, which is served once both files are named; 0 takes any free one",
         }),
-        certFile: Type.String({
-          default: "",
-          description: "File of the certificate and its chain in PEM; read again when it changes",
-        }),
-        keyFile: Type.String({
-          default: "",
-          description: "File of the certificate's key in PEM, without a passphrase",
-        }),
+        ...certificateOptions,
       },
       { default: {}, additionalProperties: false },
     ),
