@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import { constants, Http2ServerResponse } from "node:http2";
 import { Readable } from "node:stream";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
@@ -15,7 +15,6 @@ export const LONGEST_TRANSFER_MS = 30_000;
 export interface OpenTransfer {
   readonly info: RenditionInfo;
   readonly sequence: number;
-  readonly request: IncomingMessage;
   readonly response: ServerResponse | Http2ServerResponse;
   /** The part went out. */
   readonly onSent: (part: HlsPart) => void;
@@ -36,7 +35,7 @@ export class OpenBodies {
    * that it takes. It ends with the segment, also with one that ends early or with its stream. Where that, or the viewer,
    * takes too long, it is cut off, which no cache takes for the whole.
    */
-  of(stream: HlsStream, { info, sequence, request, response, onSent }: OpenTransfer): Readable {
+  of(stream: HlsStream, { info, sequence, response, onSent }: OpenTransfer): Readable {
     const { window } = stream;
     const over = new AbortController();
     let next = 0;
@@ -48,7 +47,7 @@ export class OpenBodies {
     const advance = async () => {
       // Asked for more: what was given before has drained.
       settle();
-      await this.#untilPart(window, info.name, { sequence, part: next }, { request, body });
+      await this.#untilPart(window, info.name, { sequence, part: next }, { response, body });
       if (body.destroyed) return;
       const part = window.part(info.name, sequence, next);
       const bytes = part === undefined ? undefined : stream.partBytes(info.rung, sequence, next);
@@ -76,16 +75,16 @@ export class OpenBodies {
     window: HlsWindow,
     name: string,
     { sequence, part }: { readonly sequence: number; readonly part: number },
-    { request, body }: { readonly request: IncomingMessage; readonly body: Readable },
+    { response, body }: { readonly response: OpenTransfer["response"]; readonly body: Readable },
   ): Promise<void> {
     const isSettled = () => window.part(name, sequence, part) !== undefined || !window.isOpen(name, sequence);
     while (!isSettled() && !body.destroyed && !this.#waiters.isClosed) {
-      await this.#waiters.until(window, `${name} ${sequence}+${part}`, isSettled, request);
+      await this.#waiters.until(window, `${name} ${sequence}+${part}`, isSettled, response);
     }
   }
 
   /** Resolves when the segment is whole, the viewer has gone, the server closes, or after a while. */
-  untilWhole(window: HlsWindow, name: string, sequence: number, request: IncomingMessage): Promise<void> {
-    return this.#waiters.until(window, `${name} ${sequence} whole`, () => !window.isOpen(name, sequence), request);
+  untilWhole(window: HlsWindow, name: string, sequence: number, response: ServerResponse): Promise<void> {
+    return this.#waiters.until(window, `${name} ${sequence} whole`, () => !window.isOpen(name, sequence), response);
   }
 }

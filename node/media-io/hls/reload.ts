@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import type { ServerResponse } from "node:http";
 import type { Clock } from "../../kernel/clock.ts";
 import type { HlsWindow } from "./stream.ts";
 
@@ -48,6 +48,8 @@ const SHARED_MS = 1_000;
 /** So many are answered in one turn of the event loop: a crowd waits for the same part, and others must not wait for it. */
 const ANSWERED_A_TURN = 16;
 
+type Closing = Pick<ServerResponse, "once" | "removeListener">;
+
 /** Those who wait for one thing: one look at every change for all of them, and one timer. */
 interface Group {
   readonly over: AbortController;
@@ -77,14 +79,15 @@ export class Waiters {
 
   /**
    * Resolves when it is there, the viewer has gone, the server closes, or after a while. @param what Names what is
-   * waited for: all who name the same must mean the same by `isHere`.
+   * waited for: all who name the same must mean the same by `isHere`. @param response Its end tells that the viewer
+   * has gone: a connection may go on without it.
    */
-  until(window: HlsWindow, what: string, isHere: () => boolean, { socket }: IncomingMessage): Promise<void> {
+  until(window: HlsWindow, what: string, isHere: () => boolean, response: Closing): Promise<void> {
     if (isHere() || this.#isClosed) return Promise.resolve();
     const group = this.#groupOf(window, what, isHere);
     return new Promise((resolve) => {
       const leave = () => {
-        socket.removeListener("close", gone);
+        response.removeListener("close", gone);
         resolve();
       };
       const gone = () => {
@@ -93,7 +96,7 @@ export class Waiters {
         if (group.leave.size === 0) group.over.abort();
       };
       group.leave.add(leave);
-      socket.once("close", gone);
+      response.once("close", gone);
     });
   }
 

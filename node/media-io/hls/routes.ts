@@ -188,7 +188,7 @@ export async function hlsRoutes(
     if (isTooFar(window, name, reload)) return sendRefused(reply, "HLS_RELOAD_TOO_FAR");
     const { sequence, part } = reload;
     const what = `${name} ${sequence} ${part}`;
-    await waiters.until(window, what, () => isThere(window, name, reload), request.raw);
+    await waiters.until(window, what, () => isThere(window, name, reload), reply.raw);
     const key = `${name}/${reload.skip ? "skip" : ""}`;
     const write = () => window.playlist(name, { skip: reload.skip });
     const document = playlists.get(window, key, window.revisionOf(name), write);
@@ -218,7 +218,7 @@ export async function hlsRoutes(
     const open = findOpen(stream.window, info.name, file);
     if (open !== undefined && door?.isPaid(stream) !== true) return sendOpen(request, reply, stream, info, open);
     // What a segment costs is known once it is whole.
-    if (open !== undefined) await openBodies.untilWhole(stream.window, info.name, open.sequence, request.raw);
+    if (open !== undefined) await openBodies.untilWhole(stream.window, info.name, open.sequence, reply.raw);
     const segment = findSegment(stream.window, info.name, file);
     const pieces = segment === undefined ? undefined : stream.pieces(info.rung, segment.sequence);
     if (segment === undefined || pieces === undefined) return sendMissing(reply, "HLS_FILE_UNKNOWN");
@@ -247,7 +247,7 @@ export async function hlsRoutes(
     };
     reply.header("cache-control", FIXED).type(info.kind === "video" ? "video/mp4" : "audio/mp4");
     if (request.method === "HEAD") return reply.send();
-    return reply.send(openBodies.of(stream, { info, sequence, request: request.raw, response: reply.raw, onSent }));
+    return reply.send(openBodies.of(stream, { info, sequence, response: reply.raw, onSent }));
   }
 
   /** A part that is hinted is answered when it is there: a player asks for it ahead. */
@@ -260,7 +260,7 @@ export async function hlsRoutes(
   ): Promise<FastifyReply> {
     const { window } = stream;
     const isHere = () => !window.isNextPart(info.name, sequence, part);
-    await waiters.until(window, `${info.name} ${sequence}.${part}`, isHere, request.raw);
+    await waiters.until(window, `${info.name} ${sequence}.${part}`, isHere, reply.raw);
     const found = window.part(info.name, sequence, part);
     const body = stream.partBytes(info.rung, sequence, part);
     if (found === undefined || body === undefined) return sendMissing(reply, "HLS_FILE_UNKNOWN");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
-import { type IncomingMessage, request } from "node:http";
+import { request, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { checkDelta } from "@leat/node/media/inspect/check-reload.ts";
 import { LONGEST_WAIT_MS, Waiters } from "@leat/node/media-io/hls/reload.ts";
@@ -74,16 +74,16 @@ describe("blocking reload", () => {
     const waiters = new Waiters(clock);
     let isHere = false;
     let answered = 0;
-    const sockets: EventEmitter[] = [];
+    const responses: EventEmitter[] = [];
     for (let viewer = 0; viewer < 40; viewer += 1) {
-      const socket = new EventEmitter();
-      const waiting = waiters.until(stream.window, "part", () => isHere, { socket } as unknown as IncomingMessage);
+      const response = new EventEmitter();
+      const waiting = waiters.until(stream.window, "part", () => isHere, response as ServerResponse);
       void waiting.then(() => {
         answered += 1;
         // One who was not told yet leaves.
-        if (viewer === 0) sockets[39]!.emit("close");
+        if (viewer === 0) responses[39]!.emit("close");
       });
-      sockets.push(socket);
+      responses.push(response);
     }
     isHere = true;
     add();
