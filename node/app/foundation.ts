@@ -9,6 +9,7 @@ import { gasOf } from "../chain/gas.ts";
 import { RegistryView } from "../chain/registry-view.ts";
 import { ChainSender, defaultSenderOptions } from "../chain/sender.ts";
 import type { NodeConfig } from "../config/sections.ts";
+import { listenerUrl } from "../http/options.ts";
 import { addHealth, type ReadinessCheck } from "../http/plugins/health.ts";
 import { addMetrics } from "../http/plugins/metrics.ts";
 import { createServer } from "../http/server.ts";
@@ -115,7 +116,7 @@ export async function lay(config: NodeConfig): Promise<Foundation> {
     judgeOwner: (url) => owners.judge(url),
     refusals,
     readiness,
-    httpUrl: config.node.httpUrl || `http://${config.http.host}:${config.http.port}`,
+    httpUrl: config.node.httpUrl || listenerUrl(config.http),
     parts: [
       { name: "metrics", part: { start: async () => {}, stop: async () => metrics.close() } },
       { name: "store", part: { start: async () => {}, stop: () => database.close() } },

@@ -32,7 +32,7 @@ export async function createNode(config: NodeConfig, work?: Workmanship): Promis
     await addOperator(foundation, work ?? honestWorkmanship);
   }
   if (roles.includes("watchtower")) await (await import("./watchtower.ts")).addWatchtower(foundation, issued);
-  foundation.parts.push({ name: "http", part: new HttpService(foundation.http, config.http) });
+  foundation.parts.push({ name: "http", part: new HttpService(foundation.http, config.http, foundation) });
   const lifecycle = new Lifecycle(foundation.parts, foundation.logger);
   return { foundation, start: () => lifecycle.start(), stop: () => lifecycle.stop() };
 }

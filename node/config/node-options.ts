@@ -36,7 +36,8 @@ export const nodeOptions = Type.Object(
     httpUrl: Type.String({
       default: "",
       pattern: "^(https?://[!-~]+)?$",
-      description: "Where others reach this node's HTTP server; empty: the address that it listens on",
+      description:
+        "Where others reach this node's HTTP server; empty: the address that it listens on, over TLS where it can",
     }),
     rtmpUrl: Type.String({
       default: "",

@@ -1,4 +1,5 @@
 import { type Static, Type } from "typebox";
+import { certificateOptions, isCertificateNamed } from "../kernel/certificate-options.ts";
 
 /** What a person sets about the HTTP server. A file of its own, so that the settings know it without loading a server. */
 export const httpOptions = Type.Object(
@@ -21,8 +22,26 @@ export const httpOptions = Type.Object(
       default: [],
       description: "Addresses or networks whose X-Forwarded-For is believed",
     }),
+    tls: Type.Object(
+      {
+        port: Type.Integer({
+          default: 8443,
+          minimum: 0,
+          maximum: 65_535,
+          description: "Port of HTTPS, which is served once both files are named; 0 takes any free one",
+        }),
+        ...certificateOptions,
+      },
+      { default: {}, additionalProperties: false },
+    ),
   },
   { default: {}, additionalProperties: false },
 );
 
 export type HttpOptions = Static<typeof httpOptions>;
+
+/** Where the server answers on its own machine; over TLS where it has a certificate. */
+export function listenerUrl({ host, port, tls }: Pick<HttpOptions, "host" | "port" | "tls">): string {
+  const name = host.includes(":") ? `[${host}]` : host;
+  return isCertificateNamed(tls) ? `https://${name}:${tls.port}` : `http://${name}:${port}`;
+}

@@ -3,9 +3,12 @@ import helmet from "@fastify/helmet";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import { type FastifyInstance, type FastifyReply, fastify } from "fastify";
+import { isCertificateNamed } from "../kernel/certificate-options.ts";
 import type { Startable } from "../kernel/lifecycle.ts";
 import { takeCarriedToken } from "../media-io/access/carried-token.ts";
-import { addErrorHandling, HttpError } from "./errors.ts";
+import { addErrorHandling } from "./errors.ts";
+import { HttpsListener, type HttpsListenerComponents } from "./https-listener.ts";
+import { answerUnreadable, explainListening, REQUEST_MS } from "./listening.ts";
 import type { HttpOptions } from "./options.ts";
 
 declare module "fastify" {
@@ -36,19 +39,10 @@ export async function createServer(options: HttpOptions, components: ServerCompo
       const anyReply = reply as unknown as FastifyReply;
       anyReply.code(400).send({ error: { code: "HTTP_URL_INVALID", message: "the address cannot be read" } });
     },
-    clientErrorHandler: (error, socket) => {
-      if (error.code === "ECONNRESET" || !socket.writable) return;
-      const isTooLong = error.code === "HPE_HEADER_OVERFLOW";
-      const [status, code] = isTooLong
-        ? ["431 Too Large", "HTTP_HEADERS_TOO_LARGE"]
-        : ["400 Bad Request", "HTTP_INVALID"];
-      const body = JSON.stringify({ error: { code, message: "the request cannot be read" } });
-      const head = [`HTTP/1.1 ${status}`, "Content-Type: application/json", `Content-Length: ${body.length}`];
-      socket.end(`${[...head, "Connection: close"].join("\r\n")}\r\n\r\n${body}`);
-    },
+    clientErrorHandler: answerUnreadable,
     // A viewer's idle connection must not hold up a stop.
     forceCloseConnections: true,
-    requestTimeout: 30_000,
+    requestTimeout: REQUEST_MS,
     routerOptions: { maxParamLength: 256 },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: "array", allErrors: false } },
   });
@@ -59,8 +53,10 @@ export async function createServer(options: HttpOptions, components: ServerCompo
   );
   addRequestMetrics(app, components);
   await app.register(helmet, {
-    // Served without TLS of its own, and media is made to be shown elsewhere.
+    // Off over TLS too: a browser that saw it once asks every port of this name by TLS, the plain listener's and those of
+    // whatever else stands there. A proxy that has the name for itself may add it.
     strictTransportSecurity: false,
+    // Media is made to be shown elsewhere.
     crossOriginResourcePolicy: { policy: "cross-origin" },
     crossOriginOpenerPolicy: false,
     originAgentCluster: false,
@@ -87,10 +83,12 @@ export async function createServer(options: HttpOptions, components: ServerCompo
 export class HttpService implements Startable {
   readonly #app: FastifyInstance;
   readonly #options: HttpOptions;
+  readonly #secure: HttpsListener | undefined;
 
-  constructor(app: FastifyInstance, options: HttpOptions) {
+  constructor(app: FastifyInstance, options: HttpOptions, components: HttpsListenerComponents) {
     this.#app = app;
     this.#options = options;
+    if (isCertificateNamed(options.tls)) this.#secure = new HttpsListener(app, options, components);
   }
 
   /** The port that it listens on, also where the setting is 0. */
@@ -99,26 +97,22 @@ export class HttpService implements Startable {
     return typeof address === "object" && address !== null ? address.port : this.#options.port;
   }
 
+  /** That of HTTPS; undefined without it. */
+  get tlsPort(): number | undefined {
+    return this.#secure?.port;
+  }
+
   async start(): Promise<void> {
     const { host, port } = this.#options;
-    try {
-      await this.#app.listen({ host, port });
-    } catch (cause) {
-      const reason = (cause as NodeJS.ErrnoException).code ?? "";
-      if (reason === "EADDRINUSE") {
-        const message = `another program listens on ${host} port ${port}; stop it or set --http.port`;
-        throw new HttpError({ code: "HTTP_PORT_BUSY", host, port }, { cause, message });
-      }
-      if (["EACCES", "EADDRNOTAVAIL", "ENOTFOUND", "EAI_AGAIN"].includes(reason)) {
-        const message = `cannot listen on ${host} port ${port} (${reason}); set --http.host and --http.port`;
-        throw new HttpError({ code: "HTTP_ADDRESS_UNUSABLE", host, port, reason }, { cause, message });
-      }
-      throw cause;
-    }
+    // First, so that a certificate that cannot be used leaves nothing listening.
+    await this.#secure?.start();
+    await explainListening({ host, port, setting: "http.port" }, this.#app.listen({ host, port }));
   }
 
   async stop(): Promise<void> {
+    // What is held back is let go of first.
     await this.#app.close();
+    await this.#secure?.stop();
   }
 }
 

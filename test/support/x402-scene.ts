@@ -132,7 +132,7 @@ export async function startX402Node(market: MoneyMarket, options: X402NodeOption
   const prices = new Map([[asset, { deliveredByte: parsePrice(options.price ?? PRICE) }]]);
   const playback = createPlaybackDoor(door, prices, { token: asset, playback: settings.playback });
   await addLive(app, { findStream: (slug) => (slug === "slug" ? stream : undefined) }, { door: playback });
-  const http = new HttpService(app, httpSettings);
+  const http = new HttpService(app, httpSettings, quiet);
   const parts: Startable[] = [payee, prepaid];
   if (options.jobs !== undefined) {
     const { folder, pixelPrice, settings: own, transcode = transcodeFile } = options.jobs;

@@ -1,5 +1,4 @@
 import type { ServerResponse } from "node:http";
-import { constants, Http2ServerResponse } from "node:http2";
 import { Readable } from "node:stream";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import type { Clock } from "../../kernel/clock.ts";
@@ -15,7 +14,7 @@ export const LONGEST_TRANSFER_MS = 30_000;
 export interface OpenTransfer {
   readonly info: RenditionInfo;
   readonly sequence: number;
-  readonly response: ServerResponse | Http2ServerResponse;
+  readonly response: ServerResponse;
   /** The part went out. */
   readonly onSent: (part: HlsPart) => void;
 }
@@ -56,17 +55,15 @@ export class OpenBodies {
         next += 1;
         body.push(bytes);
       } else if (part === undefined && window.segment(info.name, sequence) !== undefined) body.push(null);
-      else cut();
-    };
-    const cut = () => {
-      // One of HTTP/2 that is destroyed without a reason looks whole to its client.
-      if (response instanceof Http2ServerResponse) response.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-      body.destroy();
+      else body.destroy();
     };
     const body = new Readable({ highWaterMark: 0, read: () => void advance().catch((error) => body.destroy(error)) });
     body.once("close", () => over.abort());
     response.once("finish", settle);
-    this.#clock.sleep(LONGEST_TRANSFER_MS, over.signal).then(cut, () => {});
+    this.#clock.sleep(LONGEST_TRANSFER_MS, over.signal).then(
+      () => body.destroy(),
+      () => {},
+    );
     return body;
   }
 
@@ -75,7 +72,7 @@ export class OpenBodies {
     window: HlsWindow,
     name: string,
     { sequence, part }: { readonly sequence: number; readonly part: number },
-    { response, body }: { readonly response: OpenTransfer["response"]; readonly body: Readable },
+    { response, body }: { readonly response: ServerResponse; readonly body: Readable },
   ): Promise<void> {
     const isSettled = () => window.part(name, sequence, part) !== undefined || !window.isOpen(name, sequence);
     while (!isSettled() && !body.destroyed && !this.#waiters.isClosed) {

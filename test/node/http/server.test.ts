@@ -9,8 +9,10 @@ import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import type { FastifyInstance, InjectOptions } from "fastify";
 import { Type } from "typebox";
 import { defaultsOf } from "../../support/defaults.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 
 const options = defaultsOf(httpOptions, { port: 0, bodyLimitBytes: 1_024 });
+const components = { clock: new ManualClock(), logger: silentLogger, metrics: silentMetrics };
 
 describe("http/server", () => {
   let app: FastifyInstance;
@@ -94,7 +96,7 @@ describe("http/server", () => {
   });
 
   it("listens from start to stop", async () => {
-    const service = new HttpService(app, options);
+    const service = new HttpService(app, options, components);
     await service.start();
     const response = await fetch(`http://127.0.0.1:${service.port}/short`);
     assert.equal(response.status, 402);
@@ -109,14 +111,14 @@ describe("http/server", () => {
     try {
       await new Promise((resolve) => other.once("listening", resolve));
       const { port } = other.address() as { port: number };
-      await assert.rejects(new HttpService(app, { ...options, port }).start(), { code: "HTTP_PORT_BUSY" });
+      await assert.rejects(new HttpService(app, { ...options, port }, components).start(), { code: "HTTP_PORT_BUSY" });
     } finally {
       other.close();
     }
   });
 
   it("says that its address is not of this machine", async () => {
-    const service = new HttpService(app, { ...options, host: "192.0.2.1" });
+    const service = new HttpService(app, { ...options, host: "192.0.2.1" }, components);
     await assert.rejects(service.start(), { code: "HTTP_ADDRESS_UNUSABLE" });
   });
 
@@ -125,7 +127,7 @@ describe("http/server", () => {
   });
 
   it("answers what no route ever sees in the shape of every other refusal", async () => {
-    const service = new HttpService(app, options);
+    const service = new HttpService(app, options, components);
     await service.start();
     const base = `http://127.0.0.1:${service.port}`;
     try {

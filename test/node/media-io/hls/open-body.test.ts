@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request as httpRequest, type IncomingMessage } from "node:http";
-import { connect, constants } from "node:http2";
 import type { AddressInfo } from "node:net";
 import type { Part } from "@leat/node/media/packager.ts";
 import { PolicyAccess } from "@leat/node/media-io/access/viewer-access.ts";
@@ -187,33 +186,6 @@ describe("a segment that is being written, over HTTP", () => {
     await closed;
     assert.deepEqual([response.complete, Buffer.concat(chunks).length], [false, 100]);
     await until(() => clock.sleeping === 0);
-  });
-
-  it("does all that over HTTP/2 too", async () => {
-    await app.close();
-    const both = fastify({ http2: true });
-    app = both as unknown as FastifyInstance;
-    await addLive(app, { findStream: () => stream }, { clock });
-    await app.listen({ host: "127.0.0.1", port: 0 });
-    const session = connect(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}`);
-    stream.addPart(1, 1, part(0));
-    const whole = session.request({ ":path": `/live/slug-slug/240p/0-${START}.m4s` });
-    assert.equal((await once(whole, "data"))[0].length, 100);
-    stream.addPart(1, 1, part(1));
-    assert.equal((await once(whole, "data"))[0].length, 101);
-    stream.addSegment(1, 1, [part(0), part(1)], 42_000);
-    await once(whole, "close");
-    assert.equal(whole.rstCode, constants.NGHTTP2_NO_ERROR);
-    stream.addPart(1, 2, partOf(0, { at: 2 * START }));
-    const half = session.request({ ":path": `/live/slug-slug/240p/0-${2 * START}.m4s` });
-    const error = once(half, "error");
-    await once(half, "data");
-    await until(() => clock.isSlept(LONGEST_TRANSFER_MS));
-    await clock.advance(LONGEST_TRANSFER_MS);
-    await error;
-    assert.equal(half.rstCode, constants.NGHTTP2_INTERNAL_ERROR);
-    await until(() => clock.sleeping === 0);
-    session.close();
   });
 
   it("keeps nothing of a viewer that goes away", async () => {

@@ -1,0 +1,103 @@
+import { once } from "node:events";
+import { type IncomingMessage, maxHeaderSize, type ServerResponse } from "node:http";
+import { constants, createSecureServer, type ServerHttp2Stream } from "node:http2";
+import type { Server } from "node:tls";
+import type { FastifyInstance } from "fastify";
+import type { Clock } from "../kernel/clock.ts";
+import { HANDSHAKE_MS, TlsGate } from "../kernel/net/tls-gate.ts";
+import { Http2Request, Http2Response } from "./http2-messages.ts";
+import { answerUnreadable, explainListening, IDLE_MS, REQUEST_MS } from "./listening.ts";
+import type { HttpOptions } from "./options.ts";
+import type { ServerComponents } from "./server.ts";
+
+/** As few as the standard advises: a player asks for five things at once. */
+const MAX_STREAMS = 100;
+/** All streams of a session with the 256 KiB each that an answer puts into its queue. */
+const MAX_SESSION_MB = 32;
+
+export interface HttpsListenerComponents extends ServerComponents {
+  readonly clock: Clock;
+}
+
+/**
+ * The routes of the plain listener over TLS: by HTTP/2, and by HTTP/1.1 for who knows no other. Against floods of resets,
+ * settings, pings and wrong frames stand the limits that Node has by itself.
+ */
+export class HttpsListener {
+  readonly #app: FastifyInstance;
+  readonly #options: HttpOptions;
+  readonly #components: HttpsListenerComponents;
+  readonly #server: Server;
+  readonly #gate: TlsGate;
+
+  constructor(app: FastifyInstance, options: HttpOptions, components: HttpsListenerComponents) {
+    this.#app = app;
+    this.#options = options;
+    this.#components = components;
+    const { clock, logger, metrics } = components;
+    const server = createSecureServer(
+      {
+        allowHTTP1: true,
+        Http2ServerRequest: Http2Request,
+        Http2ServerResponse: Http2Response,
+        handshakeTimeout: HANDSHAKE_MS,
+        maxSessionMemory: MAX_SESSION_MB,
+        noDelay: true,
+        settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: maxHeaderSize },
+      },
+      (request, response) => this.#serve(request, response),
+    );
+    server.on("session", (session) => session.setTimeout(IDLE_MS, () => session.close()));
+    server.on("clientError", answerUnreadable);
+    // Of HTTP/1; its types name neither.
+    Object.assign(server, { keepAliveTimeout: IDLE_MS, requestTimeout: REQUEST_MS });
+    this.#server = server;
+    const handshakesFailed = metrics.counter({
+      name: "leat_http_handshakes_failed_total",
+      help: "TLS handshakes that failed",
+    });
+    this.#gate = new TlsGate(this.#server, options.tls, { clock, logger, handshakesFailed });
+  }
+
+  /** The port that it listens on, also where the setting is 0. */
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === "object" && address !== null ? address.port : this.#options.tls.port;
+  }
+
+  /** @throws CertificateError, HTTP_PORT_BUSY, HTTP_ADDRESS_UNUSABLE */
+  async start(): Promise<void> {
+    const { host, tls } = this.#options;
+    const { logger } = this.#components;
+    await this.#gate.open();
+    await this.#app.ready();
+    const listening = once(this.#server.listen(tls.port, host), "listening");
+    await explainListening({ host, port: tls.port, setting: "http.tls.port" }, listening);
+    this.#server.on("error", (error) => logger.error("Accept HTTPS connection failed", { error }));
+    logger.info("Listen for HTTPS", { host, port: this.port });
+  }
+
+  /** Whoever is connected is cut off. */
+  stop(): Promise<void> {
+    return this.#gate.close();
+  }
+
+  #serve(request: Http2Request | IncomingMessage, response: Http2Response | ServerResponse): void {
+    if (request instanceof Http2Request && !request.stream.endAfterHeaders) this.#boundBody(request.stream);
+    this.#app.routing(request as IncomingMessage, response as ServerResponse);
+  }
+
+  /** HTTP/1 has both by itself: an end to a body that does not come, and to one that nobody wants any more. */
+  #boundBody(stream: ServerHttp2Stream): void {
+    const over = new AbortController();
+    stream.once("end", () => over.abort());
+    stream.once("close", () => over.abort());
+    this.#components.clock.sleep(REQUEST_MS, over.signal).then(
+      () => stream.close(constants.NGHTTP2_CANCEL),
+      () => {},
+    );
+    stream.once("finish", () => {
+      if (!stream.readableEnded) stream.close();
+    });
+  }
+}
