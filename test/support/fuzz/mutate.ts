@@ -28,6 +28,31 @@ export function mutate(random: SeededRandom, seed: Uint8Array, other: Uint8Array
   return bytes.subarray(0, MAX_BYTES);
 }
 
+/** Lines of several, since most of a playlist's faults are between lines that are well by themselves. */
+export function mixLines(random: SeededRandom, seeds: readonly Uint8Array[]): Uint8Array {
+  const lines = new TextDecoder().decode(pickOne(random, seeds)).split("\n");
+  for (let edits = pick(random, 3); edits > 0; edits -= 1) {
+    const other = new TextDecoder().decode(pickOne(random, seeds)).split("\n");
+    lines.splice(
+      1 + pick(random, lines.length),
+      pick(random, 3),
+      ...(random.next() < 0.7 ? [pickOne(random, other)] : []),
+    );
+  }
+  return new TextEncoder().encode(lines.join("\n"));
+}
+
+/** In pieces as a connection may bring them. */
+export function cutUp(random: SeededRandom, bytes: Uint8Array, mostBytes = 5_000): Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  for (let offset = 0; offset < bytes.length; ) {
+    const size = 1 + pick(random, 1 + pick(random, mostBytes));
+    pieces.push(bytes.subarray(offset, offset + size));
+    offset += size;
+  }
+  return pieces;
+}
+
 function changeOnce(random: SeededRandom, bytes: Uint8Array, other: Uint8Array): Uint8Array {
   const at = placeIn(random, bytes);
   const size = 1 + pick(random, 1 + pick(random, 40));

@@ -7,44 +7,19 @@ import {
   readPulledPlaylist,
 } from "@leat/node/media/pulled-playlist.ts";
 import { Fmp4Reader } from "@leat/node/services/pulling/hls/fmp4-reader.ts";
-import { isCodedError } from "@leat/sdk/base/errors.ts";
 import { makeHls } from "../hls-files.ts";
 import { writeEvent, writeRelativeEvent } from "../mp4-tags.ts";
-import { randomFrom, type SeededRandom } from "../seeded-random.ts";
+import type { SeededRandom } from "../seeded-random.ts";
 import { writeTag } from "../timed-tags.ts";
 import { H264, HEVC } from "../ts-files.ts";
 import { FuzzBus } from "./fuzz-bus.ts";
-import { mutate, pick, pickOne } from "./mutate.ts";
-
-export interface PullFuzzReport {
-  readonly read: number;
-  readonly refused: ReadonlyMap<string, number>;
-  /** Segments that playlists brought, or items that came onto the bus. */
-  readonly brought: number;
-}
-
-/** Throws an error that names seed and case for anything but what is of use, or a coded refusal. */
-async function fuzz(cases: number, seed: number, run: (random: SeededRandom) => number): Promise<PullFuzzReport> {
-  const refused = new Map<string, number>();
-  let [read, brought] = [0, 0];
-  for (let index = 0; index < cases; index += 1) {
-    // Of its own seed, so that one case can be had again without those before it.
-    const random = randomFrom((seed + index * 2_654_435_761) >>> 0);
-    try {
-      brought += run(random);
-      read += 1;
-    } catch (error) {
-      if (!isCodedError(error)) throw new Error(`case ${index} of seed ${seed}`, { cause: error });
-      refused.set(error.code, (refused.get(error.code) ?? 0) + 1);
-    }
-  }
-  return { read, refused, brought };
-}
+import { type FuzzCasesReport, fuzzCases } from "./fuzz-cases.ts";
+import { mixLines, mutate, pick, pickOne } from "./mutate.ts";
 
 /** A source's playlist as it is loaded again and again, each time another one. */
-export function fuzzPlaylists(cases: number, seed: number): Promise<PullFuzzReport> {
+export function fuzzPlaylists(cases: number, seed: number): Promise<FuzzCasesReport> {
   const seeds = playlists.map((text) => new TextEncoder().encode(text));
-  return fuzz(cases, seed, (random) => {
+  return fuzzCases(cases, seed, (random) => {
     let position: Position | undefined;
     let brought = 0;
     for (let load = 0; load < 3; load += 1) {
@@ -76,20 +51,6 @@ function follow(playlist: PulledMediaPlaylist, before: Position | undefined): nu
   return segments.length;
 }
 
-/** Lines of several, since most of a playlist's faults are between lines that are well by themselves. */
-function mixLines(random: SeededRandom, seeds: readonly Uint8Array[]): Uint8Array {
-  const lines = new TextDecoder().decode(pickOne(random, seeds)).split("\n");
-  for (let edits = pick(random, 3); edits > 0; edits -= 1) {
-    const other = new TextDecoder().decode(pickOne(random, seeds)).split("\n");
-    lines.splice(
-      1 + pick(random, lines.length),
-      pick(random, 3),
-      ...(random.next() < 0.7 ? [pickOne(random, other)] : []),
-    );
-  }
-  return new TextEncoder().encode(lines.join("\n"));
-}
-
 const playlists = [
   "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:7\n#EXTINF:2.0,\na7.ts\n#EXTINF:2,\na8.ts\n#EXTINF:2,\na9.ts\n#EXTINF:2,\na10.ts\n",
   '#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:6\n#EXT-X-MEDIA-SEQUENCE:90\n#EXT-X-DISCONTINUITY-SEQUENCE:3\n#EXT-X-MAP:URI="i.mp4"\n#EXTINF:6,\n90.m4s\n#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI="j.mp4",BYTERANGE="700@0"\n#EXTINF:5.5,\n91.m4s\n#EXT-X-GAP\n#EXTINF:6,\n92.m4s\n#EXT-X-ENDLIST\n',
@@ -100,9 +61,9 @@ const playlists = [
 ];
 
 /** Fragmented MP4: an init segment and a segment behind it, of several makers. */
-export async function fuzzFragments(cases: number, seed: number): Promise<PullFuzzReport> {
+export async function fuzzFragments(cases: number, seed: number): Promise<FuzzCasesReport> {
   const seeds = await makeSeeds();
-  return fuzz(cases, seed, (random) => {
+  return fuzzCases(cases, seed, (random) => {
     const made = pickOne(random, seeds);
     const other = pickOne(random, seeds);
     // Of either one is whole, so that the other is reached.

@@ -10,7 +10,7 @@ import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { defaultsOf } from "../defaults.ts";
 import { randomFrom, type SeededRandom } from "../seeded-random.ts";
 import { FuzzBus } from "./fuzz-bus.ts";
-import { pick } from "./mutate.ts";
+import { cutUp } from "./mutate.ts";
 
 export interface SourceFuzzReport {
   /** Why sources were given up, by code. */
@@ -33,7 +33,7 @@ class SentBytes extends Duplex {
 
   constructor(random: SeededRandom, parts: readonly Uint8Array[]) {
     super({ allowHalfOpen: false });
-    this.#pieces = parts.flatMap((bytes) => [...cut(random, bytes), new Uint8Array(0)]);
+    this.#pieces = parts.flatMap((bytes) => [...cutUp(random, bytes), new Uint8Array(0)]);
   }
 
   override _read(): void {
@@ -47,16 +47,6 @@ class SentBytes extends Duplex {
   override _write(_chunk: unknown, _encoding: string, done: () => void): void {
     done();
   }
-}
-
-function cut(random: SeededRandom, bytes: Uint8Array): Uint8Array[] {
-  const pieces: Uint8Array[] = [];
-  for (let offset = 0; offset < bytes.length; ) {
-    const size = 1 + pick(random, 1 + pick(random, 5_000));
-    pieces.push(bytes.subarray(offset, offset + size));
-    offset += size;
-  }
-  return pieces;
 }
 
 /**
