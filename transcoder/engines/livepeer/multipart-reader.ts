@@ -12,6 +12,8 @@ export interface MultipartLimits {
 }
 
 const MAX_HEAD_BYTES = 8_192;
+/** A piece of a connection is at most as long. */
+const FIRST_ROOM_BYTES = 65_536;
 const HEAD_END = Buffer.from("\r\n\r\n");
 const CLOSING = Buffer.from("--");
 
@@ -66,50 +68,52 @@ function readHeaders(head: Buffer): ReadonlyMap<string, string> {
 /** What came and was not read yet. */
 class Input {
   readonly #source: AsyncIterator<Buffer>;
-  #held: Buffer = Buffer.alloc(0);
+  /** Grows by doubling: a list of what came would hold far more than its bytes where pieces are small. */
+  #room = Buffer.allocUnsafeSlow(FIRST_ROOM_BYTES);
+  #start = 0;
+  #end = 0;
 
   constructor(source: AsyncIterable<Buffer>) {
     this.#source = source[Symbol.asyncIterator]();
   }
 
   async read(size: number): Promise<Buffer> {
-    while (this.#held.length < size) this.#held = Buffer.concat([this.#held, await this.#next()]);
+    while (this.#end - this.#start < size) await this.#fetch();
     return this.#take(size, size);
   }
 
   /** What stands before the mark, which is read too. */
   async readUntil(mark: Buffer, limit: number): Promise<Buffer> {
-    let chunks = [this.#held];
-    let size = this.#held.length;
-    // The mark may begin at the end of one chunk and go on in the next.
-    let tail = this.#held;
-    let before = 0;
-    for (let at = tail.indexOf(mark); ; at = tail.indexOf(mark)) {
-      if (at >= 0) {
-        this.#held = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
-        if (before + at > limit) throw tooLarge("bytes", limit);
-        return this.#take(before + at, before + at + mark.length);
-      }
-      if (size > limit + mark.length) throw tooLarge("bytes", limit);
-      const next = await this.#next();
-      const rest = tail.subarray(Math.max(0, tail.length - mark.length + 1));
-      chunks = [...chunks, next];
-      before = size - rest.length;
-      size += next.length;
-      tail = Buffer.concat([rest, next]);
+    for (let looked = 0; ; ) {
+      const held = this.#room.subarray(this.#start, this.#end);
+      const at = held.indexOf(mark, looked);
+      if (at > limit || (at < 0 && held.length > limit + mark.length)) throw tooLarge("bytes", limit);
+      if (at >= 0) return this.#take(at, at + mark.length);
+      // The mark may begin at the end of what is here and go on in what comes next.
+      looked = Math.max(0, held.length - mark.length + 1);
+      await this.#fetch();
     }
   }
 
+  /** The bytes stay where they are: what comes later is written behind them, or into other room. */
   #take(size: number, read: number): Buffer {
-    const taken = this.#held.subarray(0, size);
-    this.#held = this.#held.subarray(read);
+    const taken = this.#room.subarray(this.#start, this.#start + size);
+    this.#start += read;
     return taken;
   }
 
-  async #next(): Promise<Buffer> {
+  async #fetch(): Promise<void> {
     const { value, done } = await this.#source.next();
     if (done === true) throw new TranscodeError({ code: "TRANSCODE_GATEWAY_ANSWER_CUT" });
-    return value;
+    if (this.#end + value.length > this.#room.length) {
+      const held = this.#room.subarray(this.#start, this.#end);
+      this.#room = Buffer.allocUnsafeSlow(Math.max(FIRST_ROOM_BYTES, (held.length + value.length) * 2));
+      this.#room.set(held);
+      this.#start = 0;
+      this.#end = held.length;
+    }
+    this.#room.set(value, this.#end);
+    this.#end += value.length;
   }
 }
 
