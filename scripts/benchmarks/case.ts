@@ -1,3 +1,5 @@
+import type { BenchError } from "./support/bench-error.ts";
+
 export interface BenchOptions {
   /** Progress for people; never on stdout. */
   readonly log: (line: string) => void;
@@ -12,6 +14,8 @@ export interface BenchResult {
   readonly rows: readonly Readonly<Record<string, string | number>>[];
   /** What `--json` prints. */
   readonly json: unknown;
+  /** What it found must not be: said once all is printed, and `scripts/bench` ends with 1. */
+  readonly shortfall?: BenchError;
 }
 
 /** A file `scripts/benchmarks/<name>.ts` exports this as `run`; with `isLong` true it runs only when it is named. */

@@ -2,7 +2,8 @@ import { globSync } from "node:fs";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import type { BenchCase, BenchResult } from "./case.ts";
+import type { BenchCase } from "./case.ts";
+import { runCases } from "./support/run-cases.ts";
 
 const names = globSync("*.ts", { cwd: import.meta.dirname })
   .map((file) => basename(file, ".ts"))
@@ -33,35 +34,18 @@ async function main(): Promise<number> {
   }
   const controller = new AbortController();
   process.once("SIGINT", () => controller.abort());
-  const chosen = positionals.length > 0 ? positionals : names;
-  const results: [string, BenchResult][] = [];
-  for (const name of chosen) {
+  const cases = new Map<string, BenchCase>();
+  for (const name of positionals.length > 0 ? positionals : names) {
     const { run, isLong = false } = (await import(
       pathToFileURL(join(import.meta.dirname, `${name}.ts`)).href
     )) as BenchFile;
-    if (isLong && positionals.length === 0) continue;
-    const log = (line: string) => process.stderr.write(`${name}: ${line}\n`);
-    const result = await run({ log, signal: controller.signal, ...(minutes === undefined ? {} : { minutes }) });
-    process.stdout.write(`\n${name}\n${renderTable(result.rows)}\n`);
-    results.push([name, result]);
+    if (!isLong || positionals.length > 0) cases.set(name, run);
   }
-  if (values.json) {
-    // One benchmark is its own object; all of them stand under their names.
-    const json =
-      positionals.length === 1 ? results[0]?.[1].json : Object.fromEntries(results.map(([n, r]) => [n, r.json]));
-    process.stdout.write(`${JSON.stringify(json)}\n`);
-  }
-  return 0;
-}
-
-function renderTable(rows: BenchResult["rows"]): string {
-  const columns = Object.keys(rows[0] ?? {});
-  const lines = [columns, ...rows.map((row) => columns.map((column) => renderCell(row[column])))];
-  const widths = columns.map((_, at) => Math.max(...lines.map((line) => line[at]!.length)));
-  return lines.map((line) => line.map((cell, at) => cell.padStart(widths[at]!)).join("  ")).join("\n");
-}
-
-function renderCell(value: string | number | undefined): string {
-  if (typeof value !== "number") return value ?? "";
-  return Number.isInteger(value) ? String(value) : value.toPrecision(4);
+  const json = positionals.length === 1 ? "one" : "named";
+  const options = { signal: controller.signal, ...(minutes === undefined ? {} : { minutes }) };
+  return runCases(
+    cases,
+    { ...options, json: values.json ? json : undefined },
+    { result: (text) => void process.stdout.write(text), notes: (text) => void process.stderr.write(text) },
+  );
 }

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { figures } from "../../scripts/benchmarks/support/soak/node-samples.ts";
 import { type SoakRun, soak } from "../../scripts/benchmarks/support/soak/soak.ts";
-import { judgeTrend } from "../../scripts/benchmarks/support/soak/trend.ts";
+import { judgeNodes, listRising } from "../../scripts/benchmarks/support/soak/verdicts.ts";
 
 const DURATION_MS = 600_000;
 /** Of ten streams one is replaced every 20 s. */
@@ -12,14 +11,13 @@ const LEAST_VISITS = { hls: 500, whep: 100 };
 describe("ten streams with viewers who come and go, for ten minutes", function () {
   this.timeout(2 * DURATION_MS);
   const log = (line: string) => process.stdout.write(`      ${line}\n`);
-  const report = ({ nodes }: SoakRun): string[] =>
-    [...nodes].flatMap(([node, samples]) =>
-      figures.flatMap((figure) => {
-        const { growth, noise, isLeak } = judgeTrend(samples, figure);
-        log(`${node} ${figure}: ${growth.toFixed(1)} more, give or take ${noise.toFixed(1)}`);
-        return isLeak ? [`${node} ${figure}`] : [];
-      }),
-    );
+  const report = ({ nodes }: SoakRun): string[] => {
+    const verdicts = judgeNodes(nodes);
+    for (const { node, figure, growth, noise } of verdicts) {
+      log(`${node} ${figure}: ${growth.toFixed(1)} more, give or take ${noise.toFixed(1)}`);
+    }
+    return listRising(verdicts);
+  };
 
   it("leave no node with more memory, descriptors or processes than it had", async () => {
     const run = await soak({ durationMs: DURATION_MS, log });

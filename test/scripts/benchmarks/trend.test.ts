@@ -1,19 +1,9 @@
 import assert from "node:assert/strict";
-import type { NodeSample } from "../../../scripts/benchmarks/support/soak/node-samples.ts";
 import { judgeTrend } from "../../../scripts/benchmarks/support/soak/trend.ts";
 import { randomFrom } from "../../support/seeded-random.ts";
+import { soakSamples } from "../../support/soak-samples.ts";
 
-/** Samples every five seconds, ten minutes. */
-function samplesOf(heldMb: (atS: number) => number): NodeSample[] {
-  return Array.from({ length: 120 }, (_, at) => ({
-    atS: at * 5,
-    heldMb: heldMb(at * 5),
-    residentMb: 0,
-    descriptors: 0,
-    processes: 1,
-  }));
-}
-
+const samplesOf = (heldMb: (atS: number) => number) => soakSamples((atS) => ({ heldMb: heldMb(atS) }));
 const DRAWS = 300;
 
 describe("trend of what a node holds", () => {
