@@ -8,6 +8,8 @@ import { createRtmpServer, type RtmpServer } from "@leat/node/media-io/rtmp/serv
 import { type Logger, silentLogger } from "@leat/sdk/base/logger.ts";
 import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
 import type { Ladder } from "@leat/transcoder/ladder.ts";
+import { FlvWriter } from "@leat/transcoder/tools/flv.ts";
+import { readMedia } from "@leat/transcoder/tools/media.ts";
 import { RtmpPublisher } from "@leat/transcoder/tools/rtmp-client.ts";
 import { publishEnhanced } from "../../support/enhanced-files.ts";
 import { FakeBalancer } from "../../support/fake-balancer.ts";
@@ -17,6 +19,28 @@ import { pattern, strangePictures, tone, x264 } from "../../support/strange-pict
 
 const run = promisify(execFile);
 const ladder: Ladder = [{ name: "90p", codec: "h264", height: 90, videoBitrate: 150_000, audioBitrate: 64_000 }];
+
+const twoSeconds = { width: 160, height: 120, fps: 25, durationS: 2, keyframeEveryS: 1 };
+const HOUR_MS = 3_600_000;
+/** Where a tag stands on a publisher's clock that does what encoders' clocks do, after a second. */
+const clocks: readonly { name: string; clock: (timeMs: number) => number; epochs: number }[] = [
+  { name: "a clock that begins anew at 32 bits", clock: (timeMs) => (timeMs + 2 ** 32 - 1_000) % 2 ** 32, epochs: 1 },
+  {
+    name: "a clock that jumps ahead by an hour",
+    clock: (timeMs) => timeMs + (timeMs < 1_000 ? 0 : HOUR_MS),
+    epochs: 2,
+  },
+  {
+    name: "a clock that goes back by an hour",
+    clock: (timeMs) => timeMs + (timeMs < 1_000 ? HOUR_MS : 0),
+    epochs: 2,
+  },
+  {
+    name: "a clock that goes back by an hour between key frames",
+    clock: (timeMs) => timeMs + (timeMs < 1_500 ? HOUR_MS : 0),
+    epochs: 2,
+  },
+];
 
 describe("strange publishers by RTMP", function () {
   this.timeout(60_000);
@@ -56,26 +80,46 @@ describe("strange publishers by RTMP", function () {
     return `${server.url}/${balancer.streamKey}`;
   }
 
+  /** What an edge has of all that somebody published, every picture of it. */
+  async function playAll(frames: number, publishTo: (url: string) => Promise<unknown>) {
+    const [origin, transcoder, edge] = [await startNode(), await startNode(), await startNode()];
+    balancer.transcoders = [transcoder];
+    await publishTo(await startServer(origin));
+    await balancer.until(() => balancer.renditions.length > 0);
+    await balancer.assign(edge, balancer.deliverySpec());
+    const stream = edge.delivery.findStream(balancer.slug)!;
+    await balancer.until(() => balancer.of("publish.end").length > 0);
+    await until(() => stream.window.ended);
+    const held = stream.window.held(1);
+    assert.equal(
+      held.reduce((sum, segment) => sum + segment.frames, 0),
+      frames,
+    );
+    assert.equal(balancer.of("publish.end")[0]!.body.frames, frames);
+    assert.ok(balancer.of("check.submit").every(({ body }) => body.check.value.verdict === checkVerdicts.passed));
+    assert.ok(held.every(({ durationTicks }) => Math.round(durationTicks / 90_000) <= 4));
+    return held;
+  }
+
   for (const { name, flags, frames, segments } of strangePictures) {
     it(`${name}: every frame arrives, in every segment`, async () => {
-      const [origin, transcoder, edge] = [await startNode(), await startNode(), await startNode()];
-      balancer.transcoders = [transcoder];
-      const url = await startServer(origin);
-      await run("ffmpeg", ["-v", "error", "-nostdin", ...flags, "-f", "flv", url]);
-      await balancer.until(() => balancer.renditions.length > 0);
-      await balancer.assign(edge, balancer.deliverySpec());
-      const stream = edge.delivery.findStream(balancer.slug)!;
-      await balancer.until(() => balancer.of("publish.end").length > 0);
-      await until(() => stream.window.ended);
-      const held = stream.window.held(1);
-      assert.equal(held.length, segments);
-      assert.equal(
-        held.reduce((sum, segment) => sum + segment.frames, 0),
-        frames,
+      const held = await playAll(frames, (url) =>
+        run("ffmpeg", ["-v", "error", "-nostdin", ...flags, "-f", "flv", url]),
       );
-      assert.equal(balancer.of("publish.end")[0]!.body.frames, frames);
-      assert.ok(balancer.of("check.submit").every(({ body }) => body.check.value.verdict === checkVerdicts.passed));
-      assert.ok(held.every(({ durationTicks }) => Math.round(durationTicks / 90_000) <= 4));
+      assert.equal(held.length, segments);
+    });
+  }
+
+  for (const { name, clock, epochs } of clocks) {
+    it(`${name}: every frame arrives, in ${epochs === 1 ? "one epoch" : "another epoch from there on"}`, async () => {
+      const writer = new FlvWriter();
+      const tags = (await readMedia({ pattern: twoSeconds })).flatMap((item) => writer.write(item));
+      const held = await playAll(2 * twoSeconds.fps, async (url) => {
+        const publisher = await RtmpPublisher.open(url);
+        for (const { type, timeMs, body } of tags) await publisher.send(type, clock(timeMs), body);
+        await publisher.unpublish();
+      });
+      assert.equal(new Set(held.map(({ epoch }) => epoch)).size, epochs);
     });
   }
 
