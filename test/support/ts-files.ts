@@ -16,6 +16,12 @@ export const HEVC = [
   ...["-x265-params", "log-level=none:keyint=25:min-keyint=25"],
 ];
 
+/** A file of another format with nothing coded anew, or a transport stream as it is. */
+export async function readAsTs(path: string): Promise<Uint8Array> {
+  if (path.endsWith(".ts")) return Uint8Array.from(await readFile(path));
+  return makeTs("-i", path, "-map", "0:v:0", "-map", "0:a:0?", "-c", "copy");
+}
+
 /** A transport stream as the ffmpeg program writes it. */
 export async function makeTs(...flags: readonly string[]): Promise<Uint8Array> {
   return withDirectory(async (directory) => {

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import type { Ladder } from "@leat/transcoder/ladder.ts";
 import { FakeBalancer } from "../../support/fake-balancer.ts";
@@ -8,9 +7,12 @@ import { MediaNode } from "../../support/media-network.ts";
 import { readMultipart } from "../../support/multipart.ts";
 import { codeOf, PushServer } from "../../support/push-server.ts";
 import { pattern, tone, x264 } from "../../support/strange-pictures.ts";
-import { demux, makeTs, probeTs } from "../../support/ts-files.ts";
+import { demux, makeTs, probeTs, readAsTs } from "../../support/ts-files.ts";
 
 const ladder: Ladder = [{ name: "90p", codec: "h264", height: 90, videoBitrate: 150_000, audioBitrate: 64_000 }];
+/** Of a clock of 90 kHz. */
+const beforeWrap = ["-muxdelay", "0", "-output_ts_offset", `${2 ** 33 / 90_000 - 0.5}`];
+
 interface Case {
   readonly name: string;
   readonly make: () => Promise<Uint8Array>;
@@ -21,7 +23,7 @@ const made: readonly Case[] = [
   ["a picture of 16x4000", ...pattern("16x4000", 10, 1), ...x264()],
   ["a picture every two seconds", ...pattern("160x120", 0.5, 10), ...x264("-g", "1")],
   ["120 pictures a second", ...pattern("160x120", 120, 1), ...x264("-g", "120")],
-  ["one key frame in 15 seconds", ...pattern("160x120", 5, 15), ...x264("-g", "9999", "-sc_threshold", "0")],
+  ["one key frame in 31 seconds", ...pattern("160x120", 5, 31), ...x264("-g", "9999", "-sc_threshold", "0")],
   [
     "many B-frames, ten bits, 4:2:2",
     ...pattern("160x120", 25, 2),
@@ -42,12 +44,11 @@ const made: readonly Case[] = [
     "-ac",
     "1",
   ],
+  ["a clock that begins anew at 33 bits", ...pattern("160x120", 25, 1), ...x264(), ...beforeWrap],
   ["sound alone", ...tone(48_000, 1), "-c:a", "aac"],
 ].map(([name, ...flags]) => ({ name: name!, make: () => makeTs(...flags) }));
 
-const real: readonly Case[] = listMediaFiles()
-  .filter((file) => file.endsWith(".ts"))
-  .map((file) => ({ name: basename(file), make: async () => Uint8Array.from(await readFile(file)) }));
+const real: readonly Case[] = listMediaFiles().map((file) => ({ name: basename(file), make: () => readAsTs(file) }));
 
 describe("strange segments, one after the other", function () {
   this.timeout(120_000);
@@ -65,7 +66,10 @@ describe("strange segments, one after the other", function () {
     }
     const [origin, transcoder] = nodes as [MediaNode, MediaNode];
     balancer.transcoders = [transcoder];
-    server = await PushServer.start((key, info) => origin.ingest.authorize(key, info), { answerMs: 60_000 });
+    server = await PushServer.start((key, info) => origin.ingest.authorize(key, info), {
+      answerMs: 60_000,
+      maxSegmentMs: 40_000,
+    });
   });
 
   after(async () => {

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
-import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import type { PublishSink } from "@leat/node/media-io/publish-sink.ts";
 import { srtOptions } from "@leat/node/media-io/srt/options.ts";
@@ -13,9 +12,10 @@ import { FakeBalancer } from "../../support/fake-balancer.ts";
 import { listMediaFiles } from "../../support/media-files.ts";
 import { MediaNode } from "../../support/media-network.ts";
 import { until } from "../../support/publish-items.ts";
-import { callSrt, startCaller, stopCaller } from "../../support/srt-caller.ts";
-import { pattern, strangePictures, x264 } from "../../support/strange-pictures.ts";
-import { demux, HEVC, makeTs } from "../../support/ts-files.ts";
+import { PMT_PID } from "../../support/splices.ts";
+import { callSrt, type SrtCall, startCaller, stopCaller } from "../../support/srt-caller.ts";
+import { pattern, strangePictures, tone, x264 } from "../../support/strange-pictures.ts";
+import { demux, HEVC, makeTs, packetsOf, readAsTs } from "../../support/ts-files.ts";
 
 const ladder: Ladder = [{ name: "90p", codec: "h264", height: 90, videoBitrate: 150_000, audioBitrate: 64_000 }];
 /** Whole packets of a transport stream, as many as one of SRT holds. */
@@ -34,9 +34,7 @@ const at = (seconds: number) => ["-muxdelay", "0", "-output_ts_offset", `${secon
 const WRAP_S = 2 ** 33 / 90_000;
 
 const cases: readonly Case[] = [
-  ...listMediaFiles()
-    .filter((file) => file.endsWith(".ts"))
-    .map((file) => ({ name: basename(file), make: async () => Uint8Array.from(await readFile(file)) })),
+  ...listMediaFiles().map((file) => ({ name: basename(file), make: () => readAsTs(file) })),
   ...strangePictures.map(({ name, flags }) => ({ name, make: () => makeTs(...flags, ...sized) })),
   { name: "a clock that begins anew at 33 bits", make: () => makeTs(...second, ...x264(), ...at(WRAP_S - 0.5)) },
   {
@@ -53,15 +51,15 @@ describe("strange publishers by SRT", function () {
   let service: SrtService | undefined;
   let balancer: FakeBalancer;
   const nodes: MediaNode[] = [];
-  /** Pictures that the node has had. */
-  let taken = 0;
+  /** Pictures and packets of sound that the node has had. */
+  let taken = { video: 0, audio: 0 };
   const news = new EventEmitter();
 
   before(() => startCaller());
   after(() => stopCaller());
   beforeEach(() => {
     balancer = new FakeBalancer(ladder);
-    taken = 0;
+    taken = { video: 0, audio: 0 };
   });
   afterEach(async () => {
     await service?.stop();
@@ -75,10 +73,9 @@ describe("strange publishers by SRT", function () {
       const [origin, transcoder, edge] = [await startNode(), await startNode(), await startNode()];
       balancer.transcoders = [transcoder];
       const caller = await callSrt(await serve(origin), balancer.streamKey);
-      for (let sent = 0; sent < bytes.length; sent += MESSAGE_BYTES)
-        caller.send(bytes.slice(sent, sent + MESSAGE_BYTES));
+      sendAll(caller, bytes);
       // Who goes takes along what it has not delivered. The last of several pictures is whole when nothing follows.
-      while (taken < Math.max(1, frames - 1)) await once(news, "video");
+      while (taken.video < Math.max(1, frames - 1)) await once(news, "taken");
       caller.close();
       await balancer.until(() => balancer.renditions.length > 0);
       await balancer.assign(edge, balancer.deliverySpec());
@@ -92,6 +89,40 @@ describe("strange publishers by SRT", function () {
       );
       assert.equal(balancer.of("publish.end")[0]!.body.frames, frames);
       assert.ok(balancer.of("check.submit").every(({ body }) => body.check.value.verdict === checkVerdicts.passed));
+    });
+  }
+
+  it("sound alone: plays as such, as long as it was", async () => {
+    const bytes = await makeTs(...tone(48_000, 6), "-c:a", "aac");
+    const { audios } = demux(Uint8Array.from(bytes));
+    const caller = await callSrt(await serve(await startNode()), balancer.streamKey);
+    sendAll(caller, bytes);
+    while (taken.audio < audios.length - 1) await once(news, "taken");
+    caller.close();
+    await balancer.until(() => balancer.of("publish.end").length > 0);
+    const end = balancer.of("publish.end")[0]!.body;
+    assert.equal(end.frames, 0);
+    await balancer.until(() => balancer.of("receipt.submit").length > end.lastSequence!);
+    const receipts = balancer.of("receipt.submit").map(({ body }) => body.receipt.value);
+    assert.ok(receipts.every(({ frames }) => frames === 0));
+    const heardMs = receipts.reduce((sum, { durationMs }) => sum + durationMs, 0);
+    assert.ok(Math.abs(heardMs - (audios.length * 1_024) / 48) < 100, `${heardMs} ms of ${audios.length} packets`);
+  });
+
+  for (const [name, pids] of [
+    ["nothing at all", []],
+    ["tables and no frame", [0, PMT_PID]],
+  ] as const) {
+    it(`${name}: the stream ends, with nothing`, async () => {
+      const made = await makeTs(...second, ...x264());
+      const caller = await callSrt(await serve(await startNode()), balancer.streamKey);
+      await balancer.until(() => balancer.of("publish.request").length > 0);
+      const places = pids.flatMap((pid) => packetsOf(made, pid));
+      if (places.length > 0) sendAll(caller, Buffer.concat(places.map((place) => made.subarray(place, place + 188))));
+      caller.close();
+      await balancer.until(() => balancer.of("publish.end").length > 0);
+      const { frames, lastSequence } = balancer.of("publish.end")[0]!.body;
+      assert.deepEqual([frames, lastSequence], [0, null]);
     });
   }
 
@@ -126,16 +157,24 @@ describe("strange publishers by SRT", function () {
       config: (kind, config) => sink.config(kind, config),
       async video(sample) {
         await sink.video(sample);
-        taken += 1;
-        news.emit("video");
+        taken.video += 1;
+        news.emit("taken");
       },
-      audio: (sample) => sink.audio(sample),
+      async audio(sample) {
+        await sink.audio(sample);
+        taken.audio += 1;
+        news.emit("taken");
+      },
       cue: (cue) => sink.cue?.(cue),
       // SRT has no goodbye: the stream would wait for its publisher.
       end: () => sink.end({ clean: true }),
     };
   }
 });
+
+function sendAll(caller: SrtCall, bytes: Uint8Array): void {
+  for (let sent = 0; sent < bytes.length; sent += MESSAGE_BYTES) caller.send(bytes.slice(sent, sent + MESSAGE_BYTES));
+}
 
 /** One stream after the other, as an encoder that is set otherwise on the way would send them. */
 async function joined(...parts: (readonly string[])[]): Promise<Uint8Array> {
