@@ -8,6 +8,8 @@ import { PublishError } from "./publish-error.ts";
 const MEDIA_CHANNEL = 6;
 const DEFAULT_PORTS = { rtmp: 1935, rtmps: 443 } as const;
 const ANSWER_TIMEOUT_MS = 10_000;
+/** For a server that never closes its half: as long as it may take to read what lies between us. */
+const HANG_UP_MS = 5_000;
 
 interface Target extends RtmpPlace {
   readonly scheme: keyof typeof DEFAULT_PORTS;
@@ -105,9 +107,13 @@ export class RtmpPublisher {
     const closed = new Promise<void>((resolve) => this.#socket.once("close", () => resolve()));
     this.#client.leave("unpublished");
     this.#socket.end();
-    // A server that never closes its half is not waited for once ours was sent.
-    this.#socket.once("finish", () => this.#socket.destroySoon());
+    // Where we close first, what the server still writes makes our system take back all that it has not read yet.
+    let timer: NodeJS.Timeout | undefined;
+    this.#socket.once("finish", () => {
+      timer = setTimeout(() => this.#socket.destroy(), HANG_UP_MS);
+    });
     await closed;
+    clearTimeout(timer);
   }
 
   /** Drops the connection without a word, as a publisher does whose network is gone. */
