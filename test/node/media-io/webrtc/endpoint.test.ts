@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { type PeerEvents, WebrtcEndpoint } from "@leat/node/media-io/webrtc/endpoint.ts";
 import { parseOffer } from "@leat/node/media-io/webrtc/sdp-offer.ts";
 import type { CodedError } from "@leat/sdk/base/errors.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
+import { collectGarbage } from "../../../support/held-memory.ts";
 import { WebrtcClient } from "../../../support/webrtc-client.ts";
 
 describe("webrtc endpoint", () => {
@@ -25,8 +24,6 @@ describe("webrtc endpoint", () => {
   });
 
   it("holds nothing of whom it told, once a connection is closed", async () => {
-    setFlagsFromString("--expose-gc");
-    const collect = runInNewContext("gc") as () => void;
     const options = { enabled: true, host: "127.0.0.1", port: 0, publicAddresses: [] };
     const endpoint = new WebrtcEndpoint(options, silentLogger);
     await endpoint.start();
@@ -45,7 +42,7 @@ describe("webrtc endpoint", () => {
       while (told.length < 4) told.push(await connect());
       // A reference that was looked into stands until the end of its turn.
       await new Promise(setImmediate);
-      collect();
+      collectGarbage();
       // The engine's compiler, at work on a thread of its own, may hold one for a moment: what leaks holds them all.
       const held = told.filter((events) => events.deref() !== undefined);
       assert.ok(held.length < told.length / 2, `${held.length} of ${told.length} are held`);

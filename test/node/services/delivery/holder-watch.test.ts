@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { HolderWatch } from "@leat/node/services/delivery/holder-watch.ts";
 import { OriginTime } from "@leat/node/services/delivery/origin-time.ts";
+import { collectGarbage } from "../../../support/held-memory.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
 
 const limits = { answerMs: 2_000, silenceMs: 1_000, maxMs: 1_000, firstMs: 3_000 };
@@ -28,8 +27,6 @@ describe("watch over a holder", () => {
   });
 
   it("holds nobody who listened once it stops", async () => {
-    setFlagsFromString("--expose-gc");
-    const collect = runInNewContext("gc") as () => void;
     const watch = async () => {
       const holder = new HolderWatch(clock, new OriginTime(clock), limits);
       const listener = () => {};
@@ -42,7 +39,7 @@ describe("watch over a holder", () => {
     while (listeners.length < 16) listeners.push(await watch());
     // A reference that was looked into stands until the end of its turn.
     await new Promise(setImmediate);
-    collect();
+    collectGarbage();
     // The engine's compiler, at work on a thread of its own, may hold one for a moment: what leaks holds them all.
     const held = listeners.filter((listener) => listener.deref() !== undefined);
     assert.ok(held.length < listeners.length / 2, `${held.length} of ${listeners.length} are held`);
