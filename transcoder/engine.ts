@@ -3,6 +3,7 @@ import type {
   Boundary,
   Frame,
   SourceAudioConfig,
+  SourceVideoConfig,
   VideoCodec,
   VideoConfig,
 } from "@leat/sdk/protocol/frame.ts";
@@ -23,7 +24,7 @@ export interface GatewaySettings {
 
 /** One stream in, the rungs of one ladder or family out. */
 export interface LiveSpec {
-  readonly source: VideoConfig;
+  readonly source: SourceVideoConfig;
   readonly rungs: readonly ResolvedRung[];
   readonly engine?: EngineName;
   /** Of the engine that needs one. */
@@ -34,7 +35,7 @@ export interface LiveSpec {
 
 export type LiveInput =
   | { readonly type: "frame"; readonly frame: Frame }
-  | { readonly type: "config"; readonly version: number; readonly config: VideoConfig }
+  | { readonly type: "config"; readonly version: number; readonly config: SourceVideoConfig }
   | { readonly type: "boundary"; readonly boundary: Boundary }
   /** What came so far is all of its segments: it comes out before anything follows, which begins with a key frame. */
   | { readonly type: "segmentEnd" };

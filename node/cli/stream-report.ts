@@ -25,6 +25,8 @@ type ShownStream = Pick<
   | "token"
   | "frames"
   | "segments"
+  | "passthrough"
+  | "source"
   | "pull"
   | "targets"
   | "health"
@@ -90,6 +92,7 @@ export function renderStream(
       ? []
       : [`pulled from ${pull.url}${pull.code === null ? "" : `, of which nothing comes: ${pull.code}`}`]),
     ...(health === null ? [] : [describeHealth(health)]),
+    ...describeSource(stream),
     ...describeTargets(stream),
     ...describeAudience(stream),
     ...(attempts.length === 0
@@ -107,6 +110,12 @@ export function renderStream(
     describeCost(sumCost(jobs), token),
     ...renderChannels(channels, tokens),
   ].join("\n\n");
+}
+
+/** What was asked for and cannot be had. */
+function describeSource({ passthrough, source }: ShownStream): string[] {
+  if (!passthrough || source?.video?.codec !== "vp8") return [];
+  return ["STREAM_SOURCE_LEFT_OUT: the picture comes in as VP8, of which players get the rungs of the ladder alone"];
 }
 
 /** Where it is sent on to; of a stream that has ended, where it was. */

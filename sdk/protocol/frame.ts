@@ -38,6 +38,14 @@ export interface AudioConfig {
 
 export type TrackConfig = VideoConfig | AudioConfig;
 
+/** What a source may bring its pictures in: VP8 travels to transcoders, and no further. */
+export type SourceVideoCodec = VideoCodec | "vp8";
+
+/** As `VideoConfig`. VP8: frames are raw, and there is no description. */
+export interface SourceVideoConfig extends Omit<VideoConfig, "codec"> {
+  readonly codec: SourceVideoCodec;
+}
+
 /** What a source may bring its sound in: G.711 is encoded anew where it comes in, and travels no further. */
 export type SourceAudioCodec = AudioCodec | "pcma" | "pcmu";
 
@@ -46,11 +54,11 @@ export interface SourceAudioConfig extends Omit<AudioConfig, "codec"> {
   readonly codec: SourceAudioCodec;
 }
 
-export type SourceConfig = VideoConfig | SourceAudioConfig;
+export type SourceConfig = SourceVideoConfig | SourceAudioConfig;
 
 /** Whether it travels as it is. */
 export function isTrackConfig(config: SourceConfig): config is TrackConfig {
-  return config.codec !== "pcma" && config.codec !== "pcmu";
+  return config.codec !== "pcma" && config.codec !== "pcmu" && config.codec !== "vp8";
 }
 
 /** Whether a decoder set up for one can go on with the other. */

@@ -34,6 +34,8 @@ export const videoCodecSchema = Type.Union([
   Type.Literal("vp9"),
   Type.Literal("av1"),
 ]);
+/** What a source may come in: VP8 is no rung's. */
+export const sourceVideoCodecSchema = Type.Union([videoCodecSchema, Type.Literal("vp8")]);
 export const audioCodecSchema = Type.Union([Type.Literal("aac"), Type.Literal("opus")]);
 
 const bitrateSchema = Type.Integer({ minimum: 1, maximum: 1_000_000_000 });
@@ -87,7 +89,7 @@ export const jobRungSchema = closedObject({
 export type JobRung = Static<typeof jobRungSchema>;
 
 export const videoSummarySchema = closedObject({
-  codec: videoCodecSchema,
+  codec: sourceVideoCodecSchema,
   codecString: codecStringSchema,
   width: sideSchema,
   height: sideSchema,

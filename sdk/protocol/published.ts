@@ -6,8 +6,8 @@ export interface PublishedVideo {
   /** Presentation minus decode time; may be negative. */
   readonly ctsMs: number;
   /**
-   * Decoding can begin here. H.264: a true IDR, a recovery point is none. HEVC: IDR, CRA, BLA. VP9 and AV1: a key frame
-   * that is shown.
+   * Decoding can begin here. H.264: a true IDR, a recovery point is none. HEVC: IDR, CRA, BLA. VP8, VP9 and AV1: a key
+   * frame that is shown.
    */
   readonly key: boolean;
   /** As in `Frame.data`. */

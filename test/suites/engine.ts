@@ -13,6 +13,7 @@ import { readBarcodes, readMedia, readSight, writePattern } from "@leat/transcod
 import type { MediaItem, PatternOptions } from "@leat/transcoder/tools/media-item.ts";
 import type { RungOutput } from "../support/live-run.ts";
 import { EventedLive, runLive, videoConfigs, videoFrames, withBoundaries } from "../support/live-run.ts";
+import { encodeVp8 } from "../support/media/ivf.ts";
 import { readBoxes } from "../support/media/mp4-reader.ts";
 
 const PATTERN: PatternOptions = { width: 320, height: 240, fps: 30, durationS: 4, keyframeEveryS: 2 };
@@ -203,6 +204,37 @@ export function describeEngine(engine: StoredEngineName): void {
     });
   }
 
+  it("gives every picture of a source in VP8 once, also where its size changes", async function () {
+    this.timeout(60_000);
+    const [small, large] = await Promise.all([makeVp8(directory, 320, 0), makeVp8(directory, 426, 500)]);
+    const cut = small.frames.findLastIndex(({ key }) => key);
+    assert.deepEqual([small.frames.length, cut], [30, 15]);
+    const later = large.frames.map((frame) => ({ ...frame, epoch: 1, configVersion: 2 }));
+    const inputs: LiveInput[] = [
+      ...withBoundaries(small.frames, [cut]),
+      { type: "config", version: 2, config: large.config },
+      ...withBoundaries(later, [], 2),
+    ];
+    for (const codec of ["h264", "vp9"] as const) {
+      const rungs = ladderFor(codec, 320, 240).slice(1);
+      const output = await runLive({ source: small.config, rungs, engine }, inputs);
+      const [rung] = output.rungs;
+      assertWhole(rung!, inputs);
+      assert.deepEqual(
+        rung!.segments.map(({ summary }) => summary.concealed),
+        [0, 0, 0],
+      );
+      const numbers = await readBarcodes(
+        rung!.configs[0]!,
+        rung!.frames.map(({ frame }) => frame),
+      );
+      assert.deepEqual(
+        numbers,
+        Array.from({ length: 60 }, (_, at) => (at < 30 ? at : 470 + at)),
+      );
+    }
+  });
+
   it("goes on through a new epoch and another source size", async function () {
     this.timeout(60_000);
     const other = await readMedia({ pattern: { ...PATTERN, width: 426, height: 240, durationS: 1, firstNumber: 500 } });
@@ -248,6 +280,25 @@ export function describeEngine(engine: StoredEngineName): void {
       assertWhole(rung, inputs);
       assert.ok(rung.segments[0]!.summary.concealed >= 1);
     }
+  });
+
+  it("shows the picture before where one of VP8 is not to be shown, and counts it", async function () {
+    this.timeout(60_000);
+    const { config, frames } = await makeVp8(directory, 320, 0);
+    const isShown = 0x10;
+    const hidden = frames.map((frame, at) => {
+      return at === 10 ? { ...frame, data: frame.data.with(0, frame.data[0]! & ~isShown) } : frame;
+    });
+    const inputs = withBoundaries(hidden, []);
+    const rungs = ladderFor("h264", 320, 240).slice(1);
+    const [rung] = (await runLive({ source: config, rungs, engine }, inputs)).rungs;
+    assertWhole(rung!, inputs);
+    assert.equal(rung!.segments[0]!.summary.concealed, 1);
+    const numbers = await readBarcodes(
+      rung!.configs[0]!,
+      rung!.frames.map(({ frame }) => frame),
+    );
+    assert.deepEqual(numbers.slice(8, 13), [8, 9, 9, 11, 12]);
   });
 
   it("writes one whole MP4 for each rung of a file, and names what it dropped", async function () {
@@ -301,6 +352,13 @@ export function describeEngine(engine: StoredEngineName): void {
     );
     assert.deepEqual(await readdir(outDir), []);
   });
+}
+
+/** A second of the pattern in VP8, with two key frames. */
+async function makeVp8(directory: string, width: number, firstNumber: number) {
+  const input = join(directory, `for-vp8-${width}.flv`);
+  await writePattern(input, { ...PATTERN, width, durationS: 1, firstNumber, audio: false });
+  return encodeVp8(["-i", input], PATTERN.fps, 15);
 }
 
 /** Where the key frame number `shown` stands in decoding order. */

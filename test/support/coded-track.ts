@@ -1,5 +1,6 @@
 import type { AudioConfig, Frame, VideoConfig } from "../../sdk/protocol/frame.ts";
 import { encodeFragmented } from "./media/ffmpeg.ts";
+import { encodeVp8, type Vp8Track } from "./media/ivf.ts";
 import { readTrack } from "./media/mp4-reader.ts";
 
 export interface CodedTrack {
@@ -15,13 +16,23 @@ const encoders = {
 } as const;
 type Coded = keyof typeof encoders;
 
+const picturesOf = (size: string) => ["-f", "lavfi", "-i", `testsrc2=size=${size}:rate=30:duration=2`];
+
 const made = new Map<string, Promise<CodedTrack>>();
+const madeVp8 = new Map<string, Promise<Vp8Track>>();
 
 /** Pictures as a real encoder makes them for a call: two seconds, four key frames, none that refers to a later one. */
 export function codedTrack(codec: Coded, size = "320x180"): Promise<CodedTrack> {
   const key = `${codec} ${size}`;
   const known = made.get(key) ?? make(codec, size);
   made.set(key, known);
+  return known;
+}
+
+/** The same in VP8, which no rung has. */
+export function codedVp8(size = "320x180"): Promise<Vp8Track> {
+  const known = madeVp8.get(size) ?? encodeVp8(picturesOf(size), 30, 15);
+  madeVp8.set(size, known);
   return known;
 }
 
@@ -33,7 +44,6 @@ export async function codedSound(): Promise<{ readonly config: AudioConfig; read
 }
 
 async function make(codec: Coded, size: string): Promise<CodedTrack> {
-  const pictures = ["-f", "lavfi", "-i", `testsrc2=size=${size}:rate=30:duration=2`];
   const flags = [
     ...encoders[codec],
     "-g",
@@ -42,6 +52,6 @@ async function make(codec: Coded, size: string): Promise<CodedTrack> {
     "yuv420p",
     ...(codec === "hevc" ? ["-tag:v", "hvc1"] : []),
   ];
-  const { config, frames } = readTrack(await encodeFragmented(pictures, flags));
+  const { config, frames } = readTrack(await encodeFragmented(picturesOf(size), flags));
   return { config: config as VideoConfig, frames };
 }

@@ -1,8 +1,8 @@
-import type { VideoCodec } from "@leat/sdk/protocol/frame.ts";
+import type { SourceVideoCodec } from "@leat/sdk/protocol/frame.ts";
 import { joinLengthPrefixed, nalType, splitLengthPrefixed } from "./h264.ts";
 
 /** Supplemental information before a picture, as H.264 and HEVC number it, and how long their NAL units' heads are. */
-const SEI: Partial<Record<VideoCodec, { readonly type: number; readonly headBytes: number }>> = {
+const SEI: Partial<Record<SourceVideoCodec, { readonly type: number; readonly headBytes: number }>> = {
   h264: { type: 6, headBytes: 1 },
   hevc: { type: 39, headBytes: 2 },
 };
@@ -16,7 +16,7 @@ const LAST_SLICE = 5;
 const STOP_BIT = 0x80;
 
 /** What a picture carries of CEA-608 and CEA-708 captions. What is no caption, or none as they are made, is left out. */
-export function readCaptions(codec: VideoCodec, frame: Uint8Array): Uint8Array[] {
+export function readCaptions(codec: SourceVideoCodec, frame: Uint8Array): Uint8Array[] {
   const sei = SEI[codec];
   if (sei === undefined) return [];
   const typeOf = (unit: Uint8Array) => (codec === "h264" ? nalType(unit) : ((unit[0] ?? 0) >> 1) & 0x3f);

@@ -1,4 +1,4 @@
-import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Frame, SourceVideoConfig } from "@leat/sdk/protocol/frame.ts";
 
 const TAG_VIDEO = 9;
 
@@ -30,7 +30,7 @@ export class FlvTag {
 }
 
 /** The configuration of an H.264 track. */
-export function flvVideoHeader(config: VideoConfig, timeMs: number): FlvTag {
+export function flvVideoHeader(config: SourceVideoConfig, timeMs: number): FlvTag {
   return new FlvTag(TAG_VIDEO, timeMs, Buffer.concat([Buffer.from([0x17, 0, 0, 0, 0]), config.description]));
 }
 

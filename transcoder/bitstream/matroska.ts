@@ -1,4 +1,4 @@
-import type { Frame, VideoCodec, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Frame, SourceVideoCodec, SourceVideoConfig } from "@leat/sdk/protocol/frame.ts";
 
 const id = {
   header: [0x1a, 0x45, 0xdf, 0xa3],
@@ -31,15 +31,16 @@ const MILLISECOND_NANOS = 1_000_000;
 const VIDEO_TRACK = 1;
 const KEY = 0x80;
 
-const codecIds: Readonly<Record<VideoCodec, string>> = {
+const codecIds: Readonly<Record<SourceVideoCodec, string>> = {
   h264: "V_MPEG4/ISO/AVC",
   hevc: "V_MPEGH/ISO/HEVC",
   vp9: "V_VP9",
   av1: "V_AV1",
+  vp8: "V_VP8",
 };
 
 /** The beginning of a live Matroska stream with one video track. */
-export function matroskaHeader({ codec, width, height, description }: VideoConfig): Buffer {
+export function matroskaHeader({ codec, width, height, description }: SourceVideoConfig): Buffer {
   return Buffer.concat([
     element(
       id.header,
@@ -63,8 +64,8 @@ export function matroskaHeader({ codec, width, height, description }: VideoConfi
         number(id.trackUid, 1),
         number(id.trackType, VIDEO_TRACK),
         element(id.codecId, text(codecIds[codec])),
-        // VP9 has no configuration that a decoder would take.
-        codec === "vp9" ? Buffer.alloc(0) : element(id.codecPrivate, Buffer.from(description)),
+        // VP8 and VP9 have no configuration that a decoder would take.
+        codec === "vp8" || codec === "vp9" ? Buffer.alloc(0) : element(id.codecPrivate, Buffer.from(description)),
         element(id.video, number(id.pixelWidth, width), number(id.pixelHeight, height)),
       ),
     ),

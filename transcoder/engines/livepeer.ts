@@ -1,7 +1,6 @@
 import type { LiveEngine } from "../engine.ts";
 import { TranscodeError } from "../errors.ts";
-import { isTsCodec } from "../mpegts/track-writers.ts";
-import { LivepeerVideo, missing } from "./livepeer/video.ts";
+import { LivepeerVideo, needTs } from "./livepeer/video.ts";
 
 /**
  * A running go-livepeer gateway, whose orchestrator's worker is LPMS. It takes what a transport stream carries, and makes
@@ -12,11 +11,11 @@ export const livepeerEngine: LiveEngine = {
   openVideo(spec, sink) {
     const { source, rungs, gateway } = spec;
     if (gateway === undefined) throw new TranscodeError({ code: "TRANSCODE_GATEWAY_UNSET" });
-    if (!isTsCodec(source)) throw missing(source);
+    const carried = needTs(source);
     const other = rungs.find(({ codec }) => codec !== "h264");
     if (other !== undefined) {
       throw new TranscodeError({ code: "TRANSCODE_ENCODER_MISSING", codec: other.codec, engine: "livepeer" });
     }
-    return new LivepeerVideo(spec, gateway, sink);
+    return new LivepeerVideo({ ...spec, source: carried }, gateway, sink);
   },
 };

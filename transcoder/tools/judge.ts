@@ -1,4 +1,4 @@
-import type { AudioConfig, Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { AudioConfig, Frame, SourceVideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { AV_FRAME_DATA_A53_CC } from "node-av/constants";
 import { Packet, Frame as Picture } from "node-av/lib";
 import { openAudioDecoder, openVideoDecoder } from "../engines/node-av/codec.ts";
@@ -14,14 +14,14 @@ const SILENCE_LEVEL = 0.01;
 const FLASH_LEVEL = 190;
 
 /** The barcodes that a decoder sees, in the order in which it shows them. Native code: in forked processes only. */
-export function judge(config: VideoConfig, frames: readonly Frame[]): (number | null)[] {
+export function judge(config: SourceVideoConfig, frames: readonly Frame[]): (number | null)[] {
   const numbers: (number | null)[] = [];
   decodePictures(config, frames, (picture) => numbers.push(readLuma(picture) ?? null));
   return numbers;
 }
 
 /** What else a decoder sees of the pictures. Native code: in forked processes only. */
-export function look(config: VideoConfig, frames: readonly Frame[]): Sight {
+export function look(config: SourceVideoConfig, frames: readonly Frame[]): Sight {
   const flashesAtMs: number[] = [];
   const captions: string[] = [];
   let isWhite = false;
@@ -34,7 +34,11 @@ export function look(config: VideoConfig, frames: readonly Frame[]): Sight {
   return { flashesAtMs, captions };
 }
 
-function decodePictures(config: VideoConfig, frames: readonly Frame[], onPicture: (picture: Picture) => void): void {
+function decodePictures(
+  config: SourceVideoConfig,
+  frames: readonly Frame[],
+  onPicture: (picture: Picture) => void,
+): void {
   const decoder = openVideoDecoder(config, 0);
   const packet = new Packet();
   packet.alloc();

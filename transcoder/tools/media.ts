@@ -1,4 +1,4 @@
-import type { AudioConfig, Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { AudioConfig, Frame, SourceVideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { Child } from "../child.ts";
 import type { TranscodeErrorDetail } from "../errors.ts";
 import { TranscodeError } from "../errors.ts";
@@ -6,8 +6,8 @@ import type { MediaInput, MediaItem, PatternOptions } from "./media-item.ts";
 
 export type ToMediaChild =
   | { readonly type: "read"; readonly input: MediaInput }
-  | { readonly type: "judge"; readonly config: VideoConfig; readonly frames: readonly Frame[] }
-  | { readonly type: "look"; readonly config: VideoConfig; readonly frames: readonly Frame[] }
+  | { readonly type: "judge"; readonly config: SourceVideoConfig; readonly frames: readonly Frame[] }
+  | { readonly type: "look"; readonly config: SourceVideoConfig; readonly frames: readonly Frame[] }
   | { readonly type: "listen"; readonly config: AudioConfig; readonly frames: readonly Frame[] }
   | { readonly type: "write"; readonly input: MediaInput; readonly path: string };
 
@@ -47,7 +47,7 @@ export async function readMedia(input: MediaInput): Promise<MediaItem[]> {
 }
 
 /** The barcodes that a decoder sees in these frames, in the order in which it shows them. */
-export async function readBarcodes(config: VideoConfig, frames: readonly Frame[]): Promise<(number | null)[]> {
+export async function readBarcodes(config: SourceVideoConfig, frames: readonly Frame[]): Promise<(number | null)[]> {
   let numbers: readonly (number | null)[] = [];
   await runChild({ type: "judge", config, frames }, (message) => {
     if (message.type === "numbers") ({ numbers } = message);
@@ -56,7 +56,7 @@ export async function readBarcodes(config: VideoConfig, frames: readonly Frame[]
 }
 
 /** What else a decoder sees in these frames. */
-export async function readSight(config: VideoConfig, frames: readonly Frame[]): Promise<Sight> {
+export async function readSight(config: SourceVideoConfig, frames: readonly Frame[]): Promise<Sight> {
   let sight: Sight = { flashesAtMs: [], captions: [] };
   await runChild({ type: "look", config, frames }, (message) => {
     if (message.type === "seen") ({ sight } = message);

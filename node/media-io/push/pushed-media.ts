@@ -21,8 +21,9 @@ export function describeMedia(items: readonly DemuxedItem[]): PushedMedia {
     if (item.type === "cue" || item.type === "tag") continue;
     if (item.type === "config") {
       // Sound whose configuration changes within a segment is answered up to there.
+      if (!isTrackConfig(item.config)) continue;
       if (item.config.kind === "video") video ??= item.config;
-      else if (isTrackConfig(item.config)) audio ??= item.config;
+      else audio ??= item.config;
       continue;
     }
     const { dtsMs, data } = item.sample;

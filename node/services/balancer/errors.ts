@@ -10,6 +10,7 @@ export class BalancerError extends CodedError<
   | { code: "STREAM_CREDIT_EXHAUSTED" | "STREAM_SIGNER_SPENT" | "STREAM_RESERVE_SPENT"; stream: Hex }
   | { code: "STREAM_LADDER_INVALID"; reason: string }
   | { code: "LADDER_CODEC_UNSOLD"; codec: string }
+  | { code: "STREAM_LADDER_MISSING"; codec: string }
   | { code: "STREAM_TOKEN_UNKNOWN"; token: string }
   | { code: "STREAM_PULLS_EXCEEDED"; limit: number }
   | { code: "PULL_NOT_YOURS"; stream: Hex }

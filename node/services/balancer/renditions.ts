@@ -40,11 +40,15 @@ const SOUND_BITRATE = 128_000;
 
 /**
  * The ladder for one source: rungs numbered from 1 in the ladder's order, the source itself behind them where it is
- * wanted, and its sound in AAC and in Opus.
+ * wanted, and its sound in AAC and in Opus. @throws LADDER_RUNGS_TOO_SMALL, STREAM_LADDER_MISSING where nothing is left
  */
 export function planRenditions(wanted: WantedRenditions, source: SourceSummary): RenditionPlan {
   const { ladder, passthrough } = wanted;
-  const rungs = source.video === undefined ? [] : resolveRungs(wanted, source.video);
+  const own = passthrough && source.video !== undefined ? sourceRendition(source.video) : undefined;
+  const rungs = source.video === undefined ? [] : resolveRungs(ladder, source.video, own !== undefined);
+  if (source.video !== undefined && rungs.length === 0 && own === undefined) {
+    throw new BalancerError({ code: "STREAM_LADDER_MISSING", codec: source.video.codec });
+  }
   const families = new Map<Family, JobRung[]>();
   for (const rung of rungs) families.set(rung.codec, [...(families.get(rung.codec) ?? []), rung]);
   const video = rungs.map(
@@ -59,7 +63,7 @@ export function planRenditions(wanted: WantedRenditions, source: SourceSummary):
       bitrate: rung.videoBitrate,
     }),
   );
-  if (passthrough && source.video !== undefined) video.push(sourceRendition(source.video));
+  if (own !== undefined) video.push(own);
   if (source.audio === undefined) return { renditions: video, families };
   const named = source.video === undefined ? ladder : rungs;
   const audio = liveSound(named.length > 0 ? named : [{ codec: "h264", audioBitrate: SOUND_BITRATE }]).map(
@@ -74,26 +78,32 @@ export function planRenditions(wanted: WantedRenditions, source: SourceSummary):
   return { renditions: [...video, ...audio], families };
 }
 
-/** None where all are too small for their encoders and the source itself is wanted too. @throws LADDER_RUNGS_TOO_SMALL */
-function resolveRungs(wanted: WantedRenditions, source: NonNullable<SourceSummary["video"]>): JobRung[] {
+/** None where all are too small for their encoders and the source itself is delivered. @throws LADDER_RUNGS_TOO_SMALL */
+function resolveRungs(
+  ladder: LadderRequest,
+  source: NonNullable<SourceSummary["video"]>,
+  isPassedThrough: boolean,
+): JobRung[] {
   const { width, height, fps } = source;
   try {
     const shape = { width, height, ...(fps === undefined ? {} : { fps }) };
-    const { rungs } = resolveLadder(wanted.ladder as Ladder, shape);
+    const { rungs } = resolveLadder(ladder as Ladder, shape);
     return rungs.map((rung, index): JobRung => ({ rung: index + 1, ...rung }));
   } catch (error) {
     const isTooSmall = error instanceof TranscodeError && error.code === "LADDER_RUNGS_TOO_SMALL";
-    if (isTooSmall && wanted.passthrough) return [];
+    if (isTooSmall && isPassedThrough) return [];
     throw error;
   }
 }
 
+/** None of VP8, which is packaged for no player. */
 function sourceRendition({
   codec,
   width,
   height,
   fps = USUAL_FPS,
-}: NonNullable<SourceSummary["video"]>): RenditionInfo {
+}: NonNullable<SourceSummary["video"]>): RenditionInfo | undefined {
+  if (codec === "vp8") return undefined;
   const bitrate = Math.ceil(width * height * fps * SOURCE_BITS_PER_PIXEL);
   return { rung: SOURCE_RUNG, name: SOURCE_NAME, kind: "video", codec, family: codec, width, height, bitrate };
 }

@@ -1,4 +1,4 @@
-import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Frame, SourceVideoConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
 import type { Receipt } from "@leat/sdk/protocol/signed.ts";
@@ -24,7 +24,7 @@ export interface SegmentEvidence {
   readonly source: {
     /** In decode order; data is not needed. */
     readonly frames: readonly Frame[];
-    readonly config: VideoConfig;
+    readonly config: SourceVideoConfig;
     readonly firstFrame: number;
     readonly inputHash: Hex;
     readonly durationTicks: number;

@@ -6,7 +6,7 @@ import type {
   SegmentStartMessage,
 } from "@leat/node/wire/media/message.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
-import type { Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import { type Frame, isTrackConfig, type TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { type Address, bytesToHex } from "@leat/sdk/protocol/hex.ts";
 import type { DeliverySpec } from "@leat/sdk/protocol/job.ts";
 import { progressStructure } from "@leat/sdk/protocol/signed.ts";
@@ -80,6 +80,7 @@ export class EdgeIntake {
       case "config":
         // What a stream consists of is told with the job.
         if (!this.#rungs.has(message.rung)) throw unexpected("rung that nobody named");
+        if (!isTrackConfig(message.config)) throw unexpected("codec that no rung has");
         this.#configs.set(message.rung, { version: message.version, config: message.config });
         return;
       case "segmentStart": {

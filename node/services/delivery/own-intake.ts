@@ -1,5 +1,5 @@
 import type { MediaMessage, SegmentEndMessage, SegmentStartMessage } from "@leat/node/wire/media/message.ts";
-import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import { isTrackConfig, type TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { OwnPartMark } from "../jobs/own-part-mark.ts";
 import type { PackedPart } from "../jobs/packed-segment.ts";
 import type { EdgeStream, ServedSegment } from "./edge-stream.ts";
@@ -38,7 +38,7 @@ export class OwnIntake {
       case "refused":
         throw new DeliveryError({ code: "DELIVERY_ORIGIN_REFUSED", reason: message.code });
       case "config":
-        this.#configs.set(message.rung, message.config);
+        if (isTrackConfig(message.config)) this.#configs.set(message.rung, message.config);
         return;
       case "segmentStart":
         this.#begin(message);

@@ -1,5 +1,11 @@
 import type { Logger } from "@leat/sdk/base/logger.ts";
-import type { Boundary, Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import {
+  type Boundary,
+  type Frame,
+  isTrackConfig,
+  type SourceVideoConfig,
+  type VideoConfig,
+} from "@leat/sdk/protocol/frame.ts";
 import { type RenditionInfo, SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import type { PackedPart } from "../jobs/packed-segment.ts";
 import type { PublishedLog } from "./published-log.ts";
@@ -13,8 +19,13 @@ export interface PassthroughOptions {
 
 interface BegunSegment {
   readonly boundary: Boundary;
-  readonly config: VideoConfig;
+  readonly config: SourceVideoConfig;
   readonly wallClockMs: number;
+}
+
+/** One that may go out. */
+interface PassedSegment extends BegunSegment {
+  readonly config: VideoConfig;
 }
 
 /** Segments that are kept until it is known whether the source is delivered at all. */
@@ -31,7 +42,7 @@ export class Passthrough {
   #waiting: (BegunSegment & { readonly frames: Frame[]; isWhole: boolean })[] | undefined = [];
   #info: RenditionInfo | undefined;
   /** Begun; published with its first picture. */
-  #next: BegunSegment | undefined;
+  #next: PassedSegment | undefined;
   #openSequence: number | undefined;
   /** What went out of segments that may still get pictures. */
   readonly #parts = new Map<number, PackedPart[]>();
@@ -62,7 +73,7 @@ export class Passthrough {
     }
   }
 
-  begin(boundary: Boundary, config: VideoConfig, wallClockMs: number): void {
+  begin(boundary: Boundary, config: SourceVideoConfig, wallClockMs: number): void {
     const begun = { boundary, config, wallClockMs };
     if (this.#waiting === undefined) {
       this.#begin(begun);
@@ -120,10 +131,10 @@ export class Passthrough {
     this.#end();
     const { boundary, config } = begun;
     if (this.#info === undefined || boundary.forced || config.codec !== this.#info.codec) return;
-    this.#next = begun;
+    if (isTrackConfig(config)) this.#next = { ...begun, config };
   }
 
-  #open({ boundary, config, wallClockMs }: BegunSegment): void {
+  #open({ boundary, config, wallClockMs }: PassedSegment): void {
     const { sequence, epoch, firstFrame } = boundary;
     this.#next = undefined;
     const isGap = this.#lastSequence !== undefined && sequence !== this.#lastSequence + 1;

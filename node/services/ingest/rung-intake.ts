@@ -1,5 +1,5 @@
 import type { FrameMessage, MediaMessage } from "@leat/node/wire/media/message.ts";
-import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import { type Frame, isTrackConfig, type VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { IngestError } from "./errors.ts";
 import type { MadeFrame } from "./made-range.ts";
 
@@ -33,7 +33,9 @@ export class RungIntake {
   }
 
   takeConfig({ rung, version, config }: Extract<MediaMessage, { type: "config" }>): void {
-    if (config.kind !== "video") throw new IngestError({ code: "INGEST_MESSAGE_UNEXPECTED", found: "audio config" });
+    if (config.kind !== "video" || !isTrackConfig(config)) {
+      throw new IngestError({ code: "INGEST_MESSAGE_UNEXPECTED", found: `${config.codec} config` });
+    }
     this.#configs.set(rung, { version, config });
   }
 

@@ -1,9 +1,9 @@
 import type { CompletedSegment } from "@leat/node/media/boundaries.ts";
-import type { Boundary, Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Boundary, Frame, SourceVideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { ReplayLog } from "../jobs/replay-log.ts";
 
 export type SourceEntry =
-  | { readonly type: "config"; readonly version: number; readonly config: VideoConfig }
+  | { readonly type: "config"; readonly version: number; readonly config: SourceVideoConfig }
   | {
       readonly type: "boundary";
       readonly boundary: Boundary;
@@ -38,7 +38,7 @@ interface Start {
   /** Where a decoder must begin to show this segment's first picture. */
   readonly index: number;
   /** The configuration that holds there. */
-  readonly config: { readonly version: number; readonly config: VideoConfig };
+  readonly config: { readonly version: number; readonly config: SourceVideoConfig };
   readonly arrivalMs: number;
 }
 
@@ -79,7 +79,7 @@ export class SourceBuffer {
     return (this.#starts.find(isInside) ?? this.#starts.at(-1))?.sequence;
   }
 
-  setConfig(version: number, config: VideoConfig): void {
+  setConfig(version: number, config: SourceVideoConfig): void {
     this.#config = { version, config };
     this.#log.append({ type: "config", version, config });
   }

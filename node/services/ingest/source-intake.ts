@@ -8,8 +8,8 @@ import {
   type Frame,
   type SourceAudioConfig,
   type SourceConfig,
+  type SourceVideoConfig,
   VIDEO_TIMESCALE,
-  type VideoConfig,
 } from "@leat/sdk/protocol/frame.ts";
 import type { SourceSummary } from "@leat/sdk/protocol/job.ts";
 import type { AudioGroups } from "./audio-groups.ts";
@@ -57,9 +57,9 @@ export class SourceIntake {
   readonly #boundaries: BoundaryMaker;
   readonly #wallClock = new WallClock();
   readonly #pictureTags = new WaitingTags(VIDEO_TIMESCALE);
-  readonly #videoConfigs = new Map<number, VideoConfig>();
+  readonly #videoConfigs = new Map<number, SourceVideoConfig>();
   readonly #audioConfigs = new Map<number, SourceAudioConfig>();
-  #video: { readonly version: number; readonly config: VideoConfig } | undefined;
+  #video: { readonly version: number; readonly config: SourceVideoConfig } | undefined;
   #audioVersion: number | undefined;
   /** Packets from before it is known whether there is a picture. */
   #early: Frame[] | undefined = [];
@@ -203,7 +203,7 @@ export class SourceIntake {
     audio.advance(frame.epoch, this.#boundaries.highestPts);
   }
 
-  #begin(boundary: Boundary, config: VideoConfig | undefined, arrivalMs: number): void {
+  #begin(boundary: Boundary, config: SourceVideoConfig | undefined, arrivalMs: number): void {
     const wallClockMs = this.#wallClock.tell(boundary.epoch, boundary.pts, arrivalMs);
     this.#parts.segments.begin(boundary, config, wallClockMs);
     if (config !== undefined) this.#parts.passthrough.begin(boundary, config, wallClockMs);
@@ -256,7 +256,7 @@ export class SourceIntake {
   }
 }
 
-function summarizeVideo({ codec, codecString, width, height }: VideoConfig): SourceSummary["video"] {
+function summarizeVideo({ codec, codecString, width, height }: SourceVideoConfig): SourceSummary["video"] {
   return { codec, codecString, width, height };
 }
 

@@ -1,7 +1,7 @@
 import { AudioCutter, type AudioStep } from "@leat/node/media/audio-cutter.ts";
 import type { CompletedSegment } from "@leat/node/media/boundaries.ts";
 import { ingestUnits } from "@leat/node/metering/usage.ts";
-import type { Boundary, Frame, SourceAudioConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Boundary, Frame, SourceAudioConfig, SourceVideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { bytesToHex, type Hex, zeroHash } from "@leat/sdk/protocol/hex.ts";
 import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
 import { SOURCE_AUDIO_RUNG, SOURCE_RUNG, SOURCE_WITHHELD_RUNG } from "@leat/sdk/protocol/stream.ts";
@@ -13,7 +13,7 @@ import type { Passthrough } from "./passthrough.ts";
 /** What a rung's segment is compared with, once its source is complete. */
 export interface SourceFacts {
   readonly boundary: Boundary;
-  readonly config: VideoConfig;
+  readonly config: SourceVideoConfig;
   /** In decode order, without their data. */
   readonly frames: readonly Frame[];
   /** SHA-256 of the packaged source without its tags, as transcoders have it: only who checks a rendition needs it. */
@@ -25,7 +25,7 @@ export interface SourceFacts {
 interface OpenSegment {
   readonly boundary: Boundary;
   /** None where the stream is sound alone. */
-  readonly config: VideoConfig | undefined;
+  readonly config: SourceVideoConfig | undefined;
   readonly wallClockMs: number;
   readonly frames: Frame[];
   readonly audio: Frame[];
@@ -59,7 +59,7 @@ export class SourceSegments {
     this.#options = options;
   }
 
-  begin(boundary: Boundary, config: VideoConfig | undefined, wallClockMs: number): void {
+  begin(boundary: Boundary, config: SourceVideoConfig | undefined, wallClockMs: number): void {
     this.#open.set(boundary.sequence, {
       boundary,
       config,
@@ -129,14 +129,14 @@ export class SourceSegments {
   }
 
   /** As edges have them, where they have all: every node packs the same of the same frames. */
-  #packPictures(sequence: number, config: VideoConfig, frames: readonly Frame[]): PackedSegment {
+  #packPictures(sequence: number, config: SourceVideoConfig, frames: readonly Frame[]): PackedSegment {
     const passed = this.#options.passthrough.complete(sequence) ?? [];
     const count = passed.reduce((sum, part) => sum + part.frames, 0);
     if (count === frames.length) return packedRange(SOURCE_RUNG, sequence, passed, count);
     return this.#pack(sequence, config, frames);
   }
 
-  #pack(sequence: number, config: VideoConfig, frames: readonly Frame[]): PackedSegment {
+  #pack(sequence: number, config: SourceVideoConfig, frames: readonly Frame[]): PackedSegment {
     const { pack, partTargetMs } = this.#options;
     return pack({ rung: SOURCE_RUNG, sequence, config, frames, partTargetMs: partTargetMs() });
   }

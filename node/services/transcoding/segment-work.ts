@@ -1,4 +1,4 @@
-import type { Boundary, Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Boundary, Frame, SourceVideoConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
 import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
 import { hashSegment, type PackSegment, partLeaves } from "../jobs/packed-segment.ts";
@@ -17,7 +17,7 @@ export class SegmentWork {
   readonly #source: Frame[] = [];
   readonly #rungs: readonly RungWork[];
   readonly #firstPart: number;
-  #sourceConfig: VideoConfig | undefined;
+  #sourceConfig: SourceVideoConfig | undefined;
 
   /** `firstPart`: the number of its first part, where what stands before the boundary is published already. */
   constructor(boundary: Boundary, rungs: readonly number[], firstPart = 0) {
@@ -26,7 +26,7 @@ export class SegmentWork {
     this.#rungs = rungs.map((rung) => ({ rung, config: undefined, frames: [], ended: false }));
   }
 
-  addSource(frame: Frame, config: VideoConfig): void {
+  addSource(frame: Frame, config: SourceVideoConfig): void {
     // Of a segment that another began it only feeds the decoder.
     if (frame.pts < this.boundary.pts) return;
     this.#sourceConfig ??= config;

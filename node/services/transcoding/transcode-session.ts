@@ -3,7 +3,7 @@ import { PART_TARGET_MS } from "@leat/node/media/packager.ts";
 import type { MayWork } from "@leat/node/services/payment/index.ts";
 import type { BoundaryMessage, MediaConnection, MediaMessage } from "@leat/node/wire/media/message.ts";
 import { CodedError } from "@leat/sdk/base/errors.ts";
-import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Frame, SourceVideoConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type { TranscodeSpec } from "@leat/sdk/protocol/job.ts";
 import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import type { LiveSpec } from "@leat/transcoder/engine.ts";
@@ -67,7 +67,7 @@ export class TranscodeSession {
   readonly #outgoing: Outgoing;
   readonly #segments = new Map<number, SegmentWork>();
   readonly #made = new Map<number, MediaMessage[]>();
-  readonly #sourceConfigs = new Map<number, VideoConfig>();
+  readonly #sourceConfigs = new Map<number, SourceVideoConfig>();
   readonly #configs = new Map<number, { version: number; config: VideoConfig }>();
   #worker: LiveTranscode | undefined;
   #workerGone: Promise<void> = Promise.resolve();
@@ -165,7 +165,7 @@ export class TranscodeSession {
     }
   }
 
-  async #takeConfig(version: number, config: VideoConfig): Promise<void> {
+  async #takeConfig(version: number, config: SourceVideoConfig): Promise<void> {
     this.#sourceConfigs.set(version, config);
     if (this.#worker === undefined) this.#startWorker(config);
     else await this.#worker.push({ type: "config", version, config });
@@ -209,7 +209,7 @@ export class TranscodeSession {
     }
   }
 
-  #startWorker(source: VideoConfig): void {
+  #startWorker(source: SourceVideoConfig): void {
     const { rungs } = this.#job.spec;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#workerGone = promise;

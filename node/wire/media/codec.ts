@@ -3,7 +3,7 @@ import {
   codecStringSchema,
   partLeafSchema,
   renditionsSchema,
-  videoCodecSchema,
+  sourceVideoCodecSchema,
 } from "@leat/sdk/protocol/job.ts";
 import {
   MAX_CONFIG_BYTES,
@@ -39,7 +39,7 @@ const sideSchema = Type.Integer({ minimum: 1, maximum: 16_384 });
 
 const videoConfigSchema = closedObject({
   kind: Type.Literal("video"),
-  codec: videoCodecSchema,
+  codec: sourceVideoCodecSchema,
   timescale: Type.Literal(90_000),
   width: sideSchema,
   height: sideSchema,

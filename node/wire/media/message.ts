@@ -1,5 +1,5 @@
 import type { Cue } from "@leat/sdk/protocol/cue.ts";
-import type { Boundary, Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Boundary, Frame, SourceVideoConfig, TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
 import type { Assignment, Receipt } from "@leat/sdk/protocol/signed.ts";
@@ -15,7 +15,7 @@ export type MediaMessage =
   /** A public code: why the holder does not serve. */
   | { readonly type: "refused"; readonly code: string }
   | DescriptionMessage
-  | { readonly type: "config"; readonly rung: number; readonly version: number; readonly config: TrackConfig }
+  | ConfigMessage
   | BoundaryMessage
   | FrameMessage
   | PartMarkMessage
@@ -53,6 +53,14 @@ export interface DescriptionMessage {
   readonly partTargetMs: number;
   readonly targetDurationS: number;
   readonly ended: boolean;
+}
+
+/** Of a source's own pictures, to transcoders, it may be in a codec that no rung has. */
+export interface ConfigMessage {
+  readonly type: "config";
+  readonly rung: number;
+  readonly version: number;
+  readonly config: TrackConfig | SourceVideoConfig;
 }
 
 export interface BoundaryMessage {

@@ -111,6 +111,8 @@ export interface StreamInfo {
   /** Who watches, and what viewers got, as its edges say: nobody is paid by it. */
   readonly audience: AudienceInfo;
   readonly renditions: readonly RenditionInfo[];
+  /** Whether the picture as it comes in was asked for: of VP8 there is no such rung. */
+  readonly passthrough: boolean;
   /** What is published; null before the first time. */
   readonly source: SourceSummary | null;
   /** Pictures and segments that came in. */

@@ -9,6 +9,8 @@ const stream = {
   state: "live",
   frames: "360",
   segments: 6,
+  passthrough: false,
+  source: null,
   pull: null,
   targets: [],
   health: null,
@@ -86,6 +88,19 @@ describe("report of a stream", () => {
     assert.match(unknown, new RegExp(`base units of ${address("9")} +1250001 +1000000$`));
     const unasked = renderStream(stream, [], [payment], [{ ...usdc, decimals: undefined }]);
     assert.match(unasked, /base units of USDC +1250001 +1000000$/);
+  });
+
+  it("says why the picture as it came in is no rung, where that was asked for", () => {
+    const linesOf = (codec: "h264" | "vp8", passthrough: boolean) => {
+      const source = { video: { codec, codecString: codec, width: 64, height: 48 } };
+      return renderStream({ ...stream, passthrough, source }, [], [], [usdc]).split("\n");
+    };
+    const isSaid = (lines: readonly string[]) => lines.some((line) => line.startsWith("STREAM_SOURCE_LEFT_OUT: "));
+    assert.deepEqual([linesOf("vp8", true), linesOf("vp8", false), linesOf("h264", true)].map(isSaid), [
+      true,
+      false,
+      false,
+    ]);
   });
 
   it("says what is checked wherever it shows how much", () => {

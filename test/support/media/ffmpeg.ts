@@ -23,12 +23,17 @@ export async function withDirectory<T>(work: (directory: string) => Promise<T>):
   }
 }
 
+/** Writes over what is there. */
+export async function runFfmpeg(args: readonly string[]): Promise<void> {
+  await run("ffmpeg", ["-v", "error", "-nostdin", "-y", ...args]);
+}
+
 /** Encodes a generated source to one-track fragmented MP4. */
 export async function encodeFragmented(input: string[], output: string[]): Promise<Uint8Array> {
   return withDirectory(async (directory) => {
     const file = join(directory, "made.mp4");
     const flags = ["-movflags", "empty_moov+default_base_moof+frag_keyframe+delay_moov"];
-    await run("ffmpeg", ["-v", "error", "-nostdin", "-y", ...input, ...output, ...flags, file]);
+    await runFfmpeg([...input, ...output, ...flags, file]);
     return Uint8Array.from(await readFile(file));
   });
 }

@@ -234,8 +234,10 @@ describe("transcoder/engines/livepeer", function () {
     assert.equal(await codeOf({ source: source!, rungs, engine: "livepeer" }), "TRANSCODE_GATEWAY_UNSET");
     const vp9 = { ...rungs[0]!, codec: "vp9" } as const;
     assert.equal(await codeOf({ source: source!, rungs: [vp9], ...settings }), "TRANSCODE_ENCODER_MISSING");
-    const other = { ...source!, codec: "vp9" } as const;
-    assert.equal(await codeOf({ source: other, rungs, ...settings }), "TRANSCODE_DECODER_MISSING");
+    for (const codec of ["vp8", "vp9"] as const) {
+      const other = { ...source!, codec };
+      assert.equal(await codeOf({ source: other, rungs, ...settings }), "TRANSCODE_DECODER_MISSING");
+    }
     assert.equal(gateway.requests.length, 0);
   });
 

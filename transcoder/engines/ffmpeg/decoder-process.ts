@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
-import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Frame, SourceVideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { FLV_HEADER, flvVideoFrame, flvVideoHeader } from "../../bitstream/flv.ts";
 import { matroskaFrame, matroskaHeader } from "../../bitstream/matroska.ts";
 import type { ResolvedRung } from "../../ladder.ts";
@@ -17,7 +17,7 @@ export type OnPicture = (id: number, planes: readonly Buffer[]) => void;
 /** How frames reach the program. Both clocks count milliseconds, and carry our ticks as if they were. */
 interface Container {
   readonly name: string;
-  header(config: VideoConfig): Uint8Array;
+  header(config: SourceVideoConfig): Uint8Array;
   frame(frame: Frame): Uint8Array;
 }
 
@@ -50,7 +50,7 @@ export class DecoderProcess {
   #log = "";
   #origin: number | undefined;
 
-  constructor(config: VideoConfig, rungs: readonly ResolvedRung[], onPicture: OnPicture) {
+  constructor(config: SourceVideoConfig, rungs: readonly ResolvedRung[], onPicture: OnPicture) {
     this.#container = config.codec === "h264" ? flv : matroska;
     this.#onPicture = onPicture;
     this.#planes = rungs.map(() => []);

@@ -1,4 +1,4 @@
-import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Frame, SourceVideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
 import { readCaptions } from "../../bitstream/captions.ts";
 import type { LiveInput, LiveSink, LiveSpec, LiveVideo } from "../../engine.ts";
@@ -17,7 +17,7 @@ export class FfmpegVideo implements LiveVideo {
   readonly #spec: LiveSpec;
   readonly #sink: LiveSink;
   readonly #timeline = new LiveTimeline<readonly Buffer[]>();
-  #config: VideoConfig;
+  #config: SourceVideoConfig;
   #decoder: DecoderProcess | undefined;
   #rungs: FfmpegRung[] = [];
   #epoch: number | undefined;

@@ -1,5 +1,5 @@
 import { CodedError } from "@leat/sdk/base/errors.ts";
-import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import { type Frame, isTrackConfig, type VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { TranscodeError } from "../../errors.ts";
 import type { ResolvedRung } from "../../ladder.ts";
 import { demuxFile } from "../../mpegts/demux-file.ts";
@@ -87,7 +87,7 @@ async function demux(body: Buffer, rendition: string): Promise<{ config: VideoCo
   const [config, ...others] = configs;
   const { gaps, leftOut } = demuxer.stats;
   if (config === undefined) throw invalid("no pictures");
-  if (config.codec !== "h264") throw invalid(`it is ${config.codec}`);
+  if (!isTrackConfig(config) || config.codec !== "h264") throw invalid(`it is ${config.codec}`);
   if (others.length > 0) throw invalid("its configuration changes within the segment");
   if (gaps + leftOut > 0) throw invalid(`${gaps} gaps, ${leftOut} broken pictures`);
   if (!pictures[0]!.key) throw invalid("it does not begin with a key frame");

@@ -1,6 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { CodedError } from "@leat/sdk/base/errors.ts";
-import { type Frame, isSameConfig, VIDEO_TIMESCALE, type VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import {
+  type Frame,
+  isSameConfig,
+  isTrackConfig,
+  type SourceVideoConfig,
+  VIDEO_TIMESCALE,
+  type VideoConfig,
+} from "@leat/sdk/protocol/frame.ts";
 import { insertCaptions, readCaptions } from "../../bitstream/captions.ts";
 import type { GatewaySettings, LiveInput, LiveSink, LiveSpec, LiveVideo } from "../../engine.ts";
 import { TranscodeError } from "../../errors.ts";
@@ -36,7 +43,7 @@ export class LivepeerVideo implements LiveVideo {
   #work: Promise<void> = Promise.resolve();
   #fault: unknown;
 
-  constructor(spec: LiveSpec, gateway: GatewaySettings, sink: LiveSink) {
+  constructor(spec: LiveSpec & { readonly source: VideoConfig }, gateway: GatewaySettings, sink: LiveSink) {
     this.#spec = spec;
     this.#sink = sink;
     // Letters and digits alone, and never used again: a gateway holds on to what it knows of a name.
@@ -52,8 +59,7 @@ export class LivepeerVideo implements LiveVideo {
       case "boundary":
         return this.#enqueue(this.#cutter.announce(input.boundary));
       case "config":
-        if (!isTsCodec(input.config)) throw missing(input.config);
-        return this.#enqueue(this.#cutter.configure(input.config));
+        return this.#enqueue(this.#cutter.configure(needTs(input.config)));
       case "frame":
         return this.#enqueue(this.#cutter.add(input.frame));
       case "segmentEnd":
@@ -166,9 +172,10 @@ function mux(config: VideoConfig, frames: readonly Frame[]): Uint8Array {
   }
 }
 
-/** A source that no transport stream carries. */
-export function missing({ codec }: VideoConfig): TranscodeError {
-  return new TranscodeError({ code: "TRANSCODE_DECODER_MISSING", codec, engine: "livepeer" });
+/** @throws TRANSCODE_DECODER_MISSING for a source that no transport stream carries */
+export function needTs(config: SourceVideoConfig): VideoConfig {
+  if (isTrackConfig(config) && isTsCodec(config)) return config;
+  throw new TranscodeError({ code: "TRANSCODE_DECODER_MISSING", codec: config.codec, engine: "livepeer" });
 }
 
 /** Encoders that know captions carry them through themselves. */

@@ -1,4 +1,10 @@
-import { isTrackConfig, type SourceAudioConfig, type VideoCodec, type VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import {
+  isTrackConfig,
+  type SourceAudioConfig,
+  type SourceVideoCodec,
+  type SourceVideoConfig,
+  type VideoCodec,
+} from "@leat/sdk/protocol/frame.ts";
 import type { AVCodecID } from "node-av/constants";
 import {
   AV_CHANNEL_LAYOUT_MONO,
@@ -11,6 +17,7 @@ import {
   AV_CODEC_ID_OPUS,
   AV_CODEC_ID_PCM_ALAW,
   AV_CODEC_ID_PCM_MULAW,
+  AV_CODEC_ID_VP8,
   AV_CODEC_ID_VP9,
   AVMEDIA_TYPE_AUDIO,
   AVMEDIA_TYPE_VIDEO,
@@ -22,11 +29,12 @@ import type { VideoPreset } from "../../presets.ts";
 import { targetSpace } from "./scaler.ts";
 import { pixelFormatOf, type Upload } from "./upload.ts";
 
-const VIDEO_IDS: Readonly<Record<VideoCodec, AVCodecID>> = {
+const VIDEO_IDS: Readonly<Record<SourceVideoCodec, AVCodecID>> = {
   h264: AV_CODEC_ID_H264,
   hevc: AV_CODEC_ID_HEVC,
   vp9: AV_CODEC_ID_VP9,
   av1: AV_CODEC_ID_AV1,
+  vp8: AV_CODEC_ID_VP8,
 };
 
 export function describeFault(code: number): string {
@@ -50,7 +58,7 @@ export function openDecoder(parameters: CodecParameters, name: string, threads =
 }
 
 /** `reorderFrames` is how many pictures the decoder must hold back where the bitstream does not say. */
-export function openVideoDecoder(config: VideoConfig, reorderFrames: number): CodecContext {
+export function openVideoDecoder(config: SourceVideoConfig, reorderFrames: number): CodecContext {
   const parameters = new CodecParameters();
   parameters.alloc();
   try {

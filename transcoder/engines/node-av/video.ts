@@ -1,4 +1,4 @@
-import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Frame, SourceVideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
 import type { CodecContext } from "node-av/lib";
 import { Packet, Frame as Picture } from "node-av/lib";
@@ -18,7 +18,7 @@ export class NodeAvVideo implements LiveVideo {
   readonly #timeline = new LiveTimeline<Picture>();
   readonly #packet = new Packet();
   readonly #picture = new Picture();
-  #config: VideoConfig;
+  #config: SourceVideoConfig;
   #decoder: CodecContext | undefined;
   #rungs: LiveRung[] = [];
   #epoch: number | undefined;

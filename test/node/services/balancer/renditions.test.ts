@@ -17,6 +17,18 @@ describe("the renditions of a source", () => {
     assert.equal(families.size, 0);
   });
 
+  it("are the ladder's alone of VP8, and none where it has no rung for it: that is said by code", () => {
+    const vp8 = { video: { codec: "vp8", codecString: "vp8", width: 640, height: 360 } } as const;
+    const { renditions } = planRenditions({ ladder, passthrough: true }, vp8);
+    assert.deepEqual(
+      renditions.map(({ name }) => name),
+      ["small"],
+    );
+    assert.throws(() => planRenditions({ ladder: [], passthrough: true }, vp8), { code: "STREAM_LADDER_MISSING" });
+    const small = { video: { ...vp8.video, width: 32, height: 16 } };
+    assert.throws(() => planRenditions({ ladder, passthrough: true }, small), { code: "LADDER_RUNGS_TOO_SMALL" });
+  });
+
   it("are none where the source is not wanted: that is said by code", () => {
     assert.throws(() => planRenditions({ ladder, passthrough: false }, tiny), { code: "LADDER_RUNGS_TOO_SMALL" });
   });

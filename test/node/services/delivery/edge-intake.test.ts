@@ -155,6 +155,11 @@ describe("edge intake", () => {
     assert.equal(pull([...honest[0]!, rung]), "DELIVERY_MESSAGE_UNEXPECTED");
   });
 
+  it("leaves a holder at a codec that no rung has", () => {
+    const vp8 = { ...configOf(1), config: { ...config, codec: "vp8" } } as MediaMessage;
+    assert.equal(pull([...honest[0]!, vp8]), "DELIVERY_MESSAGE_UNEXPECTED");
+  });
+
   it("leaves a holder whose frames, marks or ends are of another segment than the one that it began", () => {
     const [, start, ...inner] = honest[1]!;
     for (const type of ["frame", "partMark", "segmentEnd"]) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Passthrough } from "@leat/node/services/ingest/passthrough.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
-import type { Boundary, Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Boundary, Frame, SourceVideoConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 
 const info: RenditionInfo = {
@@ -53,7 +53,7 @@ describe("passthrough", () => {
     });
   });
 
-  const begin = (sequence: number, more: Partial<Boundary> = {}, other: VideoConfig = config) => {
+  const begin = (sequence: number, more: Partial<Boundary> = {}, other: SourceVideoConfig = config) => {
     const boundary = { sequence, epoch: 0, pts: sequence * 100, forced: false, discontinuity: false, firstFrame: 0 };
     passthrough.begin({ ...boundary, ...more }, other, 0);
   };
@@ -114,6 +114,20 @@ describe("passthrough", () => {
     begin(3);
     add(3, 300);
     assert.equal(since(), "open 0, 0, end, whole 0, open 3 apart, 300");
+  });
+
+  it("leaves out VP8, before it is known whether the source is wanted and after", () => {
+    const vp8 = { ...config, codec: "vp8", codecString: "vp8" } as const;
+    begin(0, {}, vp8);
+    add(0, 0);
+    begin(1);
+    add(1, 100);
+    passthrough.setRenditions([info]);
+    begin(2, {}, vp8);
+    add(2, 200);
+    begin(3);
+    add(3, 300);
+    assert.equal(since(), "open 1, 100, end, whole 1, open 3 apart, 300");
   });
 
   it("gives up a source with pictures that show before the key frame they follow, until it changes", () => {

@@ -5,6 +5,12 @@ import { codeOf } from "../../../support/fake-market.ts";
 import { plainConfig } from "../../../support/plain-config.ts";
 
 describe("what a transcoder sends", () => {
+  it("is in no codec that sources alone have", () => {
+    const config = { ...plainConfig, codec: "vp8" } as const;
+    const take = () => new RungIntake(1_000).takeConfig({ type: "config", rung: 1, version: 0, config });
+    assert.throws(take, codeOf("INGEST_MESSAGE_UNEXPECTED"));
+  });
+
   it("has no tags: they would pass for the publisher's", () => {
     const intake = new RungIntake(1_000);
     intake.takeConfig({ type: "config", rung: 1, version: 0, config: plainConfig });

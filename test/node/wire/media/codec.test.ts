@@ -27,7 +27,7 @@ const of = <K extends MediaMessage["type"]>(type: K) => fc.constant(type);
 const config = fc.oneof(
   record({
     kind: fc.constant("video" as const),
-    codec: fc.constantFrom("h264" as const, "vp9" as const),
+    codec: fc.constantFrom("h264" as const, "vp8" as const, "vp9" as const),
     timescale: fc.constant(90_000 as const),
     width: fc.integer({ min: 1, max: 4_096 }),
     height: fc.integer({ min: 1, max: 4_096 }),

@@ -3,9 +3,11 @@ import { parseAudioSpecificConfig } from "@leat/sdk/protocol/bitstream/aac.ts";
 import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
 import { hasIdr, parseAvcConfiguration, parseSps } from "@leat/sdk/protocol/bitstream/h264.ts";
 import { joinNals, splitNals } from "@leat/sdk/protocol/bitstream/nal.ts";
+import { parseVp8Header } from "@leat/sdk/protocol/bitstream/vp8.ts";
 import { parseVp9Header, splitSuperframe } from "@leat/sdk/protocol/bitstream/vp9.ts";
 import fc from "fast-check";
 import { encodeFragmented } from "../../../support/media/ffmpeg.ts";
+import { encodeVp8 } from "../../../support/media/ivf.ts";
 import { readTrack } from "../../../support/media/mp4-reader.ts";
 
 const x264 = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "10"];
@@ -69,6 +71,18 @@ describe("bitstream", () => {
     });
   }
 
+  it("reads the headers of VP8, whose size stands in key frames alone", async () => {
+    const { frames } = await encodeVp8(pictures("374x666"), 25, 10);
+    const headers = frames.map(({ data }) => parseVp8Header(data));
+    assert.deepEqual(
+      headers.flatMap(({ key }, at) => (key ? [at] : [])),
+      [0, 10, 20],
+    );
+    for (const { key, shown, size } of headers) {
+      assert.deepEqual([shown, size], [true, key ? { width: 374, height: 666 } : undefined]);
+    }
+  });
+
   it("reads audio configurations", () => {
     assert.deepEqual(parseAudioSpecificConfig(Uint8Array.of(0x12, 0x10)), {
       objectType: 2,
@@ -84,6 +98,8 @@ describe("bitstream", () => {
     const parsers = [
       parseAvcConfiguration,
       parseAudioSpecificConfig,
+      parseVp8Header,
+      (bytes: Uint8Array) => parseVp8Header(Uint8Array.of(0x10, 0, 0, 0x9d, 0x01, 0x2a, ...bytes)),
       parseVp9Header,
       splitSuperframe,
       splitNals,

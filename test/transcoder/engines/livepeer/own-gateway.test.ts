@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { MadeRendition, SegmentSink } from "@leat/node/media-io/publish-sink.ts";
-import type { Frame, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import { type Frame, isTrackConfig, type VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { resolveLadder } from "@leat/transcoder/ladder.ts";
 import { readMedia } from "@leat/transcoder/tools/media.ts";
 import { runLive, videoConfigs, videoFrames, withBoundaries } from "../../../support/live-run.ts";
@@ -15,7 +15,7 @@ function echoSink(): SegmentSink {
   let frames: Frame[] = [];
   return {
     config(_kind, given) {
-      if (given.kind === "video") config = given;
+      if (given.kind === "video" && isTrackConfig(given)) config = given;
     },
     video({ dtsMs, ctsMs, key, data }) {
       const [dts, pts] = [Math.round(dtsMs * 90), Math.round((dtsMs + ctsMs) * 90)];
