@@ -20,6 +20,7 @@ export const publishMeanings: Meanings = {
   PUBLISH_LEASE_HELD: [409, "somebody publishes this stream now"],
   PUBLISH_NODE_WRONG: [421, "the stream is published at another node"],
   INGEST_KEYS_LIMITED: [429, "too many wrong keys came from this address"],
+  INGEST_LADDER_MISSING: [422, "VP8 is only made into rungs, and the stream has none: publish H.264 or VP9"],
   INGEST_BALANCER_AWAY: [503, "the cluster's balancer does not answer; try again"],
   INGEST_STOPPED: [503, "this node is stopping"],
   INGEST_PUBLISHER_REPLACED: [409, "another publisher took this one's place"],

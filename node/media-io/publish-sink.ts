@@ -1,4 +1,4 @@
-import type { Frame, SourceConfig, VideoCodec, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { Frame, SourceConfig, SourceVideoCodec, VideoCodec, VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type {
   DemuxedItem,
   PublishedAudio,
@@ -82,4 +82,6 @@ export interface PublishInfo {
   /** Where the publisher's connection comes from. */
   readonly address: string;
   readonly signal: AbortSignal;
+  /** What its pictures will come in, where that is known before they do. */
+  readonly videoCodec?: SourceVideoCodec;
 }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { buyerOf, createSoon } from "../../scripts/network/demo.ts";
-import { createStream, setPlayback } from "../../sdk/client/actions/streams.ts";
+import { createStream, getStream, setPlayback } from "../../sdk/client/actions/streams.ts";
 import { getPlayback } from "../../sdk/client/actions/watch.ts";
 import type { LadderRequest } from "../../sdk/protocol/job.ts";
 import { openBrowser, readPicture, whenPlayed } from "../support/browser.ts";
@@ -143,6 +143,34 @@ describe("webrtc in a browser", function () {
       const list = await (await fetch(new URL("240p/index.m3u8", hls))).text();
       return list.includes("#EXT-X-ENDLIST") ? true : undefined;
     });
+  });
+
+  it("makes every rung of what is published by WHIP in VP8 alone, and refuses it where there is no ladder", async () => {
+    const common = { token: network.economy.deployment.tokens.USDC, unsignedBudgetBytes: 1_000_000_000n };
+    const created = await createSoon(buyerOf(network), { ...common, ladder, passthrough: true });
+    const publisher = await open();
+    const session = await publishWhip(publisher, `${network.clusterUrl}/ingest/${created.streamKey}`, "video/VP8");
+    const { hls } = (await whenPlayable(network, created)).primary;
+    await whenListed(hls, 1);
+    const { renditions, source } = await getStream(buyerOf(network), created.id);
+    assert.deepEqual(
+      renditions.flatMap(({ kind, name }) => (kind === "video" ? [name] : [])),
+      ladder.map(({ name }) => name),
+    );
+    assert.deepEqual([source!.video!.codec, source!.audio!.codec], ["vp8", "opus"]);
+    for (const { name, height } of ladder) {
+      const viewer = await open();
+      await playWhep(viewer, `${whepOf(hls)}?rung=${name}`);
+      await whenPlayed(viewer, 2);
+      const picture = await readPicture(viewer);
+      assert.deepEqual([picture.height, picture.brightest > 150 && picture.darkest < 100], [height, true], name);
+    }
+    assert.equal((await fetch(session, { method: "DELETE" })).status, 200);
+
+    const bare = await createSoon(buyerOf(network), { ...common, ladder: [], passthrough: true });
+    const other = await open();
+    const refused = publishWhip(other, `${network.clusterUrl}/ingest/${bare.streamKey}`, "video/VP8");
+    await assert.rejects(refused, /422 .*INGEST_LADDER_MISSING/);
   });
 
   it("refuses a key that nobody has", async () => {

@@ -1,6 +1,11 @@
 import { parseRtp, RTP_HEAD_BYTES, type RtpPacket, writeRtpHead } from "../../node/media-io/webrtc/rtp.ts";
 import { createPacketizer } from "../../node/media-io/whep/packetizers.ts";
-import type { CodedTrack } from "./coded-track.ts";
+import { type Frame, isTrackConfig, type SourceVideoConfig } from "../../sdk/protocol/frame.ts";
+
+export interface SourceTrack {
+  readonly config: SourceVideoConfig;
+  readonly frames: readonly Frame[];
+}
 
 export interface PacketStart {
   readonly payloadType?: number;
@@ -9,10 +14,28 @@ export interface PacketStart {
   readonly timestamp?: number;
 }
 
+/** What fits beside the heads of an internet packet. */
+const MAX_PAYLOAD = 1_100;
+/** The beginning of the first partition. */
+const BEGINS = 0x10;
+
+/** VP8 with the least that RFC 7741 asks for. Room for the head of RTP stands before each. */
+function packetizeVp8({ data }: Frame): Uint8Array[] {
+  const packets: Uint8Array[] = [];
+  for (let at = 0; at < data.length; at += MAX_PAYLOAD) {
+    const piece = data.subarray(at, at + MAX_PAYLOAD);
+    const packet = new Uint8Array(RTP_HEAD_BYTES + 1 + piece.length);
+    packet[RTP_HEAD_BYTES] = at === 0 ? BEGINS : 0;
+    packet.set(piece, RTP_HEAD_BYTES + 1);
+    packets.push(packet);
+  }
+  return packets;
+}
+
 /** A track's frames as packets of RTP. Sequence numbers and times wrap as they do on the wire. */
-export function packetsOf({ config, frames }: CodedTrack, start: PacketStart = {}): Uint8Array[][] {
+export function packetsOf({ config, frames }: SourceTrack, start: PacketStart = {}): Uint8Array[][] {
   const { payloadType = 96, ssrc = 7, sequence = 0, timestamp = 0 } = start;
-  const packetize = createPacketizer(config)!;
+  const packetize = isTrackConfig(config) ? createPacketizer(config)! : packetizeVp8;
   let next = sequence;
   return frames.map((frame) => {
     const packets = packetize(frame);

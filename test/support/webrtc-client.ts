@@ -10,7 +10,7 @@ export class WebrtcClient {
   readonly #peer: NativePeer;
   readonly #open = Promise.withResolvers<void>();
 
-  constructor(direction: "SendOnly" | "RecvOnly", codec: "h264" | "vp9" | "av1" = "h264") {
+  constructor(direction: "SendOnly" | "RecvOnly", codec: "h264" | "vp8" | "vp9" | "av1" = "h264") {
     this.#peer = new PeerConnection("client", {
       iceServers: [],
       bindAddress: "127.0.0.1",
@@ -19,6 +19,7 @@ export class WebrtcClient {
     });
     const video = new Video("0", direction);
     if (codec === "h264") video.addH264Codec(clientVideo.payloadType, "packetization-mode=1;profile-level-id=42e01f");
+    else if (codec === "vp8") video.addVP8Codec(clientVideo.payloadType);
     else if (codec === "vp9") video.addVP9Codec(clientVideo.payloadType);
     else video.addAV1Codec(clientVideo.payloadType);
     const audio = new Audio("1", direction);

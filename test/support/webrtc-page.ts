@@ -35,20 +35,24 @@ export type Answered =
   | { readonly session: string }
   | { readonly session: undefined; readonly status: number; readonly reason: string };
 
-/** Publishes the browser's camera and microphone by WHIP; gives the session's address. */
-export async function publishWhip(page: Page, url: string): Promise<string> {
+/**
+ * Publishes the browser's camera and microphone by WHIP; gives the session's address.
+ * @param only The one codec that the browser offers for pictures, as `video/VP8`; undefined: all that it has.
+ */
+export async function publishWhip(page: Page, url: string, only?: string): Promise<string> {
   await page.evaluate(async () => {
     const wanted = { video: { width: 640, height: 360 }, audio: true };
     Object.assign(window, { media: await navigator.mediaDevices.getUserMedia(wanted) });
   });
-  const answered = await publishMedia(page, url);
+  const answered = await publishMedia(page, url, only);
   if (answered.session === undefined) throw new Error(`${answered.status} ${answered.reason}`);
   return answered.session;
 }
 
 /** Publishes what the page calls `media` by WHIP, candidates after the offer. */
-export function publishMedia(page: Page, url: string): Promise<Answered> {
-  return page.evaluate(async (address) => {
+export function publishMedia(page: Page, url: string, only?: string): Promise<Answered> {
+  const given = [url, only] as const;
+  return page.evaluate(async ([address, codec]) => {
     const { media } = window as unknown as { media: MediaStream };
     const peer = new RTCPeerConnection();
     const candidates: string[] = [];
@@ -58,7 +62,12 @@ export function publishMedia(page: Page, url: string): Promise<Answered> {
         else if (candidate.candidate !== "") candidates.push(`a=${candidate.candidate}`);
       };
     });
-    for (const track of media.getTracks()) peer.addTransceiver(track, { direction: "sendonly", streams: [media] });
+    for (const track of media.getTracks()) {
+      const transceiver = peer.addTransceiver(track, { direction: "sendonly", streams: [media] });
+      if (codec === undefined || track.kind !== "video") continue;
+      const { codecs } = RTCRtpSender.getCapabilities("video")!;
+      transceiver.setCodecPreferences(codecs.filter(({ mimeType }) => mimeType === codec));
+    }
     const offer = await peer.createOffer();
     const response = await fetch(address, {
       method: "POST",
@@ -82,5 +91,5 @@ export function publishMedia(page: Page, url: string): Promise<Answered> {
     if (patched.status !== 204) throw new Error(`${patched.status} ${await patched.text()}`);
     Object.assign(window, { peer });
     return { session };
-  }, url);
+  }, given);
 }

@@ -31,7 +31,7 @@ export const webrtcMeanings: Readonly<Partial<Record<WebrtcCode, readonly [statu
   WEBRTC_SDP_TOO_LARGE: [413, "the description is longer than any real one"],
   WEBRTC_SDP_INVALID: [400, "the description cannot be read"],
   WEBRTC_MEDIA_UNSUPPORTED: [422, "one video and one audio are taken, bundled, each over DTLS"],
-  WEBRTC_CODEC_UNSUPPORTED: [422, "no codec of the offer is known here: video H.264 or VP9, audio Opus"],
+  WEBRTC_CODEC_UNSUPPORTED: [422, "no codec of the offer is known here: video H.264, VP9 or VP8, audio Opus"],
   WEBRTC_SESSIONS_EXCEEDED: [503, "this node has as many sessions as it takes"],
   WEBRTC_SESSION_UNKNOWN: [404, "no such session, or not any more"],
   WEBRTC_ETAG_MISSING: [428, "candidates name their session's ETag in If-Match"],

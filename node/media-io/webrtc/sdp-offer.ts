@@ -5,7 +5,7 @@ import { MAX_CANDIDATES, MAX_FORMATS, MAX_SDP_BYTES, MAX_SDP_LINES } from "./lim
 /** One payload type of an offer. */
 export interface OfferedCodec {
   readonly payloadType: number;
-  /** In capitals: `H264`, `VP9`, `OPUS`. */
+  /** In capitals: `H264`, `VP8`, `OPUS`. */
   readonly name: string;
   readonly clockRate: number;
   readonly channels: number;

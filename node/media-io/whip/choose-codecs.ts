@@ -1,3 +1,4 @@
+import type { SourceVideoCodec } from "@leat/sdk/protocol/frame.ts";
 import { WebrtcError } from "../webrtc/errors.ts";
 import type { AnsweredMedia } from "../webrtc/sdp-answer.ts";
 import type { Offer, OfferedCodec, OfferedMedia } from "../webrtc/sdp-offer.ts";
@@ -15,8 +16,9 @@ export interface WhipChoice extends MediaCodecs {
 }
 
 /**
- * What is taken of a publisher's offer: H.264 before VP9, since every rung's transcoder and most viewers know it, and
- * Opus. @throws WHIP_NOTHING_SENT, WEBRTC_CODEC_UNSUPPORTED
+ * What is taken of a publisher's offer: H.264 before VP9, since every rung's transcoder and most viewers know it, VP8,
+ * which no viewer gets as it came in, where there is nothing else; and Opus.
+ * @throws WHIP_NOTHING_SENT, WEBRTC_CODEC_UNSUPPORTED
  */
 export function chooseCodecs({ media }: Offer): WhipChoice {
   const sent = media.filter(({ sends }) => sends);
@@ -35,6 +37,12 @@ export function chooseCodecs({ media }: Offer): WhipChoice {
   return { video: codecOf("video"), audio: codecOf("audio"), answered };
 }
 
+/** What a codec of the choice is called in all that follows. */
+export function sourceCodecOf({ name }: OfferedCodec): SourceVideoCodec {
+  if (name === "VP8") return "vp8";
+  return name === "VP9" ? "vp9" : "h264";
+}
+
 export function h264Mode({ parameters }: OfferedCodec): number {
   return Number(/(?:^|;)\s*packetization-mode=(\d)/.exec(parameters)?.[1] ?? 0);
 }
@@ -48,7 +56,8 @@ function findVideo({ codecs }: OfferedMedia): OfferedCodec {
   const found =
     h264.find((codec) => h264Mode(codec) === 1) ??
     h264.find((codec) => h264Mode(codec) === 0) ??
-    codecs.find((codec) => codec.name === "VP9" && codec.clockRate === 90_000 && vp9Profile(codec) === 0);
+    codecs.find((codec) => codec.name === "VP9" && codec.clockRate === 90_000 && vp9Profile(codec) === 0) ??
+    codecs.find(({ name, clockRate }) => name === "VP8" && clockRate === 90_000);
   return found ?? refuse("video", codecs);
 }
 

@@ -1,4 +1,4 @@
-import type { VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { SourceVideoConfig } from "@leat/sdk/protocol/frame.ts";
 import type { RtpPacket } from "../webrtc/rtp.ts";
 
 /** One picture out of its packets. */
@@ -7,7 +7,7 @@ export interface DepacketizedPicture {
   readonly key: boolean;
   readonly data: Uint8Array;
   /** Where it brings a new one. */
-  readonly config: VideoConfig | undefined;
+  readonly config: SourceVideoConfig | undefined;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { OPUS_SAMPLE_RATE, opusPacketSamples, parseOpusHead } from "@leat/sdk/protocol/bitstream/opus.ts";
-import { type AudioConfig, isSameConfig, type TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import { type AudioConfig, isSameConfig, type SourceConfig } from "@leat/sdk/protocol/frame.ts";
 import { MAX_CONFIG_CHANGES, type PublishItem } from "@leat/sdk/protocol/published.ts";
 import { parseRtcp } from "../webrtc/rtcp.ts";
 import { isRtcp, parseRtp, type RtpPacket } from "../webrtc/rtp.ts";
@@ -9,6 +9,7 @@ import { WhipError } from "./errors.ts";
 import { H264Depacketizer } from "./h264-depacketizer.ts";
 import { MediaClock } from "./media-clock.ts";
 import { Reception } from "./reception.ts";
+import { Vp8Depacketizer } from "./vp8-depacketizer.ts";
 import { Vp9Depacketizer } from "./vp9-depacketizer.ts";
 
 export interface MediaCodecs {
@@ -35,7 +36,7 @@ export class MediaIntake {
   readonly #codecs: MediaCodecs;
   readonly #depacketizer: VideoDepacketizer;
   readonly #clock = new MediaClock();
-  readonly #configs = new Map<TrackConfig["kind"], TrackConfig>();
+  readonly #configs = new Map<SourceConfig["kind"], SourceConfig>();
   #configChanges = 0;
   #lastDtsMs = Number.NEGATIVE_INFINITY;
   #turns = 0;
@@ -45,8 +46,7 @@ export class MediaIntake {
 
   constructor(codecs: MediaCodecs, nowMs: number) {
     this.#codecs = codecs;
-    this.#depacketizer =
-      codecs.video?.name === "VP9" ? new Vp9Depacketizer() : new H264Depacketizer(codecs.video?.parameters);
+    this.#depacketizer = createDepacketizer(codecs.video);
     this.video = new Reception({ maxPackets: MAX_PACKETS, waitMs: VIDEO_WAIT_MS }, 90_000, nowMs);
     this.audio = new Reception({ maxPackets: MAX_PACKETS, waitMs: AUDIO_WAIT_MS }, OPUS_SAMPLE_RATE, nowMs);
   }
@@ -142,7 +142,7 @@ export class MediaIntake {
     return [...this.#configure(opusConfig), { type: "audio", sample: { dtsMs, data: Uint8Array.from(payload) } }];
   }
 
-  #configure(config: TrackConfig | undefined): PublishItem[] {
+  #configure(config: SourceConfig | undefined): PublishItem[] {
     if (config === undefined) return [];
     const before = this.#configs.get(config.kind);
     if (before === config || (before !== undefined && isSameConfig(before, config))) return [];
@@ -153,6 +153,11 @@ export class MediaIntake {
     }
     return [{ type: "config", config }];
   }
+}
+
+function createDepacketizer(codec: OfferedCodec | undefined): VideoDepacketizer {
+  if (codec?.name === "VP8") return new Vp8Depacketizer();
+  return codec?.name === "VP9" ? new Vp9Depacketizer() : new H264Depacketizer(codec?.parameters);
 }
 
 /** RTP says nothing of how many channels a packet has: decoders of two play those of one on both. */

@@ -11,7 +11,7 @@ import type { WebrtcOptions } from "../webrtc/options.ts";
 import { writeAnswer } from "../webrtc/sdp-answer.ts";
 import { parseOffer } from "../webrtc/sdp-offer.ts";
 import { type OpenSession, Sessions } from "../webrtc/sessions.ts";
-import { chooseCodecs } from "./choose-codecs.ts";
+import { chooseCodecs, sourceCodecOf } from "./choose-codecs.ts";
 import { WhipSession } from "./whip-session.ts";
 
 export interface WhipComponents {
@@ -85,7 +85,12 @@ export class WhipService implements Startable {
     try {
       const lost = new AbortController();
       const signal = AbortSignal.any([gone, lost.signal]);
-      const sink = await this.#authorize(who, { protocol: "whip", address, signal });
+      const sink = await this.#authorize(who, {
+        protocol: "whip",
+        address,
+        signal,
+        ...(video !== undefined && { videoCodec: sourceCodecOf(video) }),
+      });
       const session: WhipSession = new WhipSession(
         {
           sink,

@@ -1,4 +1,5 @@
 import { CodedError } from "@leat/sdk/base/errors.ts";
+import type { SourceVideoCodec } from "@leat/sdk/protocol/frame.ts";
 
 /** Codes of an origin; those that a peer is told are public. */
 export class IngestError extends CodedError<
@@ -10,6 +11,7 @@ export class IngestError extends CodedError<
   | { code: "INGEST_PUBLISHER_REPLACED" }
   | { code: "INGEST_BALANCER_AWAY" }
   | { code: "INGEST_KEYS_LIMITED" }
+  | { code: "INGEST_LADDER_MISSING"; codec: SourceVideoCodec }
   | { code: "INGEST_MESSAGE_UNEXPECTED"; found: string }
   | { code: "INGEST_OUTPUT_TOO_LARGE"; sizeBytes: number; maxBytes: number }
   | { code: "INGEST_PEER_NOT_READING"; sizeBytes: number; maxBytes: number }

@@ -8,6 +8,7 @@ import type { MediaConnection, SubscribeMessage } from "@leat/node/wire/media/me
 import type { PublishGrant } from "@leat/node/wire/session/messages.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
+import type { SourceVideoCodec } from "@leat/sdk/protocol/frame.ts";
 import { bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
 import { type Static, Type } from "typebox";
 import { JobError } from "../jobs/assignment.ts";
@@ -192,7 +193,11 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
     return this.#publish(await this.#ask(() => this.#components.session.call("publish.pulled", { stream })));
   }
 
-  async #publish(grant: PublishGrant, shown?: Shown): Promise<SegmentSink> {
+  async #publish(grant: PublishGrant, shown?: Shown, videoCodec?: SourceVideoCodec): Promise<SegmentSink> {
+    // No player gets it as it came in, and nothing is made of it.
+    if (videoCodec === "vp8" && grant.ladder.length === 0) {
+      throw new IngestError({ code: "INGEST_LADDER_MISSING", codec: videoCodec });
+    }
     const held = this.#running.get(grant.stream);
     if (held !== undefined && !held.origin.ended) {
       const job = await this.#jobOf(held.origin.job, grant);
@@ -236,7 +241,7 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
 
   async #request(
     name: string,
-    { address, protocol }: PublishInfo,
+    { address, protocol, videoCodec }: PublishInfo,
     call: (how: { protocol: string; replaces?: true }) => Promise<PublishGrant>,
   ): Promise<SegmentSink> {
     if (!this.#wrongKeys.isLeft(address)) throw new IngestError({ code: "INGEST_KEYS_LIMITED" });
@@ -250,7 +255,7 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
       if (isCodedError(error) && guesses.has(error.code)) this.#wrongKeys.charge(address);
       throw error;
     }
-    return this.#publish(grant, shown);
+    return this.#publish(grant, shown, videoCodec);
   }
 
   /** A publisher here was told to begin anew, and showed the same. */

@@ -18,7 +18,7 @@ import { isCodedError } from "@leat/sdk/base/errors.ts";
 import { isTrackConfig } from "@leat/sdk/protocol/frame.ts";
 import type { PublishItem } from "@leat/sdk/protocol/published.ts";
 import { browserOffer, pwd, ufrag } from "../browser-offer.ts";
-import { codedTrack } from "../coded-track.ts";
+import { codedTrack, codedVp8 } from "../coded-track.ts";
 import { packetsOf } from "../rtp-packets.ts";
 import { randomFrom, type SeededRandom } from "../seeded-random.ts";
 import { mutate, pick, pickOne } from "./mutate.ts";
@@ -29,7 +29,7 @@ interface Seeds {
   readonly fragments: readonly Uint8Array[];
   readonly reports: readonly Uint8Array[];
   /** By codec, packets of a publisher in order. */
-  readonly streams: readonly { readonly codec: "H264" | "VP9"; readonly packets: readonly Uint8Array[] }[];
+  readonly streams: readonly { readonly codec: "H264" | "VP8" | "VP9"; readonly packets: readonly Uint8Array[] }[];
 }
 
 /** One way in: makes a hostile input and feeds it. Gives how many things came out. */
@@ -59,7 +59,11 @@ export async function fuzzWebrtc(cases: number, seed: number): Promise<FuzzRepor
 }
 
 async function makeSeeds(): Promise<Seeds> {
-  const [h264, vp9] = await Promise.all([codedTrack("h264", "160x96"), codedTrack("vp9", "160x96")]);
+  const [h264, vp8, vp9] = await Promise.all([
+    codedTrack("h264", "160x96"),
+    codedVp8("160x96"),
+    codedTrack("vp9", "160x96"),
+  ]);
   const report = { ssrc: 7, fractionLost: 0.5, lost: 1, highest: 9, jitter: 3, lastReport: 1, sinceLastReport: 2 };
   const bytes = (text: string) => Uint8Array.from(Buffer.from(text));
   const credentials = `a=ice-ufrag:${ufrag}\r\na=ice-pwd:${pwd}\r\n`;
@@ -75,6 +79,7 @@ async function makeSeeds(): Promise<Seeds> {
     ],
     streams: [
       { codec: "H264", packets: packetsOf(h264).slice(0, 20).flat() },
+      { codec: "VP8", packets: packetsOf(vp8).slice(0, 20).flat() },
       { codec: "VP9", packets: packetsOf(vp9).slice(0, 20).flat() },
     ],
   };
@@ -168,10 +173,12 @@ class Bus {
 
   #use(item: PublishItem): void {
     if (item.type === "config") {
-      assert.ok(isTrackConfig(item.config));
-      const version = this.#timeline.configure(item.config);
-      decodeMediaMessage(Buffer.concat(encodeMediaMessage({ type: "config", rung: 0, version, config: item.config })));
-      initSegment(item.config);
+      const { config } = item;
+      const version = this.#timeline.configure(config);
+      if (isTrackConfig(config)) initSegment(config);
+      else assert.equal(config.codec, "vp8");
+      assert.ok(config.kind === "video" || isTrackConfig(config));
+      decodeMediaMessage(Buffer.concat(encodeMediaMessage({ type: "config", rung: 0, version, config })));
       return;
     }
     const { dtsMs, data } = item.sample;

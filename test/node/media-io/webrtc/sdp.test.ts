@@ -118,14 +118,14 @@ describe("offers", () => {
 describe("choice of a publisher's codecs", () => {
   const choose = (parts: OfferParts) => chooseCodecs(parseOffer(browserOffer(parts)));
 
-  it("takes H.264 in mode 1 before mode 0 before VP9, and Opus", () => {
+  it("takes H.264 in mode 1 before mode 0 before VP9 before VP8, and Opus", () => {
     const all = choose({});
     assert.deepEqual([all.video?.payloadType, all.audio?.payloadType], [102, 111]);
     const without = (...names: string[]) => choose({ video: withoutTypes(...names) }).video?.payloadType;
-    assert.deepEqual([without("102"), without("102", "104")], [104, 98]);
+    assert.deepEqual([without("102"), without("102", "104"), without("102", "104", "98")], [104, 98, 96]);
   });
 
-  it("refuses an offer of VP8 alone, of sound that it does not know, and of nothing", () => {
+  it("refuses an offer of pictures and of sound that it does not know, and of nothing", () => {
     const codeOf = (parts: OfferParts) => {
       try {
         choose(parts);
@@ -134,7 +134,7 @@ describe("choice of a publisher's codecs", () => {
       }
       return undefined;
     };
-    assert.equal(codeOf({ video: withoutTypes("102", "104", "98") }), "WEBRTC_CODEC_UNSUPPORTED");
+    assert.equal(codeOf({ video: withoutTypes("102", "104", "98", "96") }), "WEBRTC_CODEC_UNSUPPORTED");
     assert.equal(
       codeOf({ audio: audioLines.filter((line) => !line.includes("111 ")).with(0, "m=audio 9 UDP/TLS/RTP/SAVPF 0") }),
       "WEBRTC_CODEC_UNSUPPORTED",

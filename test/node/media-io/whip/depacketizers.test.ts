@@ -2,20 +2,44 @@ import assert from "node:assert/strict";
 import { MAX_FRAME_UNITS } from "@leat/node/media-io/webrtc/limits.ts";
 import type { VideoDepacketizer } from "@leat/node/media-io/whip/depacketizer.ts";
 import { H264Depacketizer } from "@leat/node/media-io/whip/h264-depacketizer.ts";
+import { Vp8Depacketizer } from "@leat/node/media-io/whip/vp8-depacketizer.ts";
 import { Vp9Depacketizer } from "@leat/node/media-io/whip/vp9-depacketizer.ts";
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import { splitNals } from "@leat/sdk/protocol/bitstream/nal.ts";
 import { MAX_FRAME_BYTES } from "@leat/sdk/protocol/limits.ts";
-import { type CodedTrack, codedTrack } from "../../../support/coded-track.ts";
-import { packetsOf, parsed } from "../../../support/rtp-packets.ts";
+import { codedTrack, codedVp8 } from "../../../support/coded-track.ts";
+import { packetsOf, parsed, type SourceTrack } from "../../../support/rtp-packets.ts";
 
-const makers = { h264: () => new H264Depacketizer(), vp9: () => new Vp9Depacketizer() } as const;
+const makers = {
+  h264: () => new H264Depacketizer(),
+  vp8: () => new Vp8Depacketizer(),
+  vp9: () => new Vp9Depacketizer(),
+} as const;
+type Taken = keyof typeof makers;
+const codecStrings: Readonly<Record<Taken, RegExp>> = {
+  h264: /^avc1\.[0-9a-f]{6}$/,
+  vp8: /^vp8$/,
+  vp9: /^vp09\.00\.\d\d\.08$/,
+};
+/** The head of a packet in which a picture begins that goes on, and of those that follow. */
+const endless: Readonly<Record<Taken, readonly [first: readonly number[], rest: readonly number[]]>> = {
+  h264: [
+    [28, 0x85],
+    [28, 0x05],
+  ],
+  vp8: [[0x10], [0x00]],
+  vp9: [[0x08], [0x00]],
+};
 
-for (const codec of ["h264", "vp9"] as const) {
+function encoded(codec: Taken, size?: string): Promise<SourceTrack> {
+  return codec === "vp8" ? codedVp8(size) : codedTrack(codec, size);
+}
+
+for (const codec of ["h264", "vp8", "vp9"] as const) {
   describe(`${codec} depacketizer`, () => {
-    let track: CodedTrack;
+    let track: SourceTrack;
     before(async () => {
-      track = await codedTrack(codec);
+      track = await encoded(codec);
     });
 
     it("gives back every picture of a real encoder, its key frames and one configuration", () => {
@@ -30,7 +54,7 @@ for (const codec of ["h264", "vp9"] as const) {
       assert.equal(configs.length, 1);
       const { width, height, codecString } = configs[0]!;
       assert.deepEqual([width, height], [320, 180]);
-      assert.match(codecString, codec === "h264" ? /^avc1\.[0-9a-f]{6}$/ : /^vp09\.00\.\d\d\.08$/);
+      assert.match(codecString, codecStrings[codec]);
       if (codec === "h264") assert.deepEqual(configs[0]!.description, Uint8Array.from(track.config.description));
     });
 
@@ -57,7 +81,7 @@ for (const codec of ["h264", "vp9"] as const) {
 
     it("tells a new configuration with the key frame that brings it", async () => {
       const depacketizer = makers[codec]();
-      const other = await codedTrack(codec, "160x96");
+      const other = await encoded(codec, "160x96");
       feed(depacketizer, packetsOf(track).flat());
       const pictures = feed(depacketizer, packetsOf(other, { timestamp: 900_000 }).flat());
       assert.deepEqual([pictures[0]!.config?.width, pictures[0]!.config?.height], [160, 96]);
@@ -77,12 +101,11 @@ for (const codec of ["h264", "vp9"] as const) {
       const depacketizer = makers[codec]();
       const payload = new Uint8Array(60_000).fill(1);
       const packet = { payloadType: 96, sequence: 0, timestamp: 0, ssrc: 1, marker: false, payload };
-      // A fragment that goes on and on, and a frame that does.
-      payload[0] = codec === "h264" ? 28 : 0x08;
-      payload[1] = 0x85;
+      const [first, rest] = endless[codec];
+      payload.set(first);
       const push = () => {
         depacketizer.push(packet);
-        payload[codec === "h264" ? 1 : 0] = codec === "h264" ? 0x05 : 0x00;
+        payload.set(rest);
         for (let index = 0; index < 200; index += 1) depacketizer.push(packet);
       };
       assert.throws(push, (error: CodedError<{ code: string }>) => error.code === "WHIP_FRAME_TOO_LARGE");
@@ -212,6 +235,87 @@ describe("vp9 depacketizer, what others send", () => {
   });
 });
 
+describe("vp8 depacketizer, what others send", () => {
+  it("reads every field that may stand before the picture", async () => {
+    const { frames, config } = await codedVp8();
+    const packets = parsed(packetsOf({ config, frames: frames.slice(0, 3) }).flat());
+    // Which fields follow, and they: a number of 7 bits and of 15, a place among layers of time, a layer, a group.
+    const extensions = [[0x00], [0x80, 0x12], [0xf0, 0x81, 0x23, 7, 0xa3], [0x50, 7, 0x05], [0x20, 0x60]];
+    for (const extension of extensions) {
+      const depacketizer = new Vp8Depacketizer();
+      const out = packets.flatMap((packet) => {
+        const payload = Uint8Array.from([packet.payload[0]! | 0xa0, ...extension, ...packet.payload.subarray(1)]);
+        return depacketizer.push({ ...packet, payload });
+      });
+      assert.deepEqual(
+        out.map(({ data }) => Uint8Array.from(data)),
+        frames.slice(0, 3).map(({ data }) => data),
+      );
+    }
+  });
+
+  it("takes the beginning of another partition for no picture's", async () => {
+    const { frames, config } = await codedVp8();
+    const packets = parsed(packetsOf({ config, frames: frames.slice(0, 1) })[0]!);
+    assert.ok(packets.length > 2);
+    const other = packets[1]!.payload;
+    other[0] = 0x13;
+    const depacketizer = new Vp8Depacketizer();
+    const [picture] = packets.flatMap((packet) => depacketizer.push(packet));
+    assert.deepEqual(Uint8Array.from(picture!.data), frames[0]!.data);
+  });
+
+  it("counts what cannot be put together, once for each picture, and goes on at the next key frame", async () => {
+    const { frames, config } = await codedVp8();
+    const packets = packetsOf({ config, frames }).map(parsed);
+    const depacketizer = new Vp8Depacketizer();
+    packets[0]!.map((packet) => depacketizer.push(packet));
+    // Without a beginning, with two of them, and with nothing behind the head.
+    const middle = { ...packets[1]![0]!, marker: false, payload: Uint8Array.of(0x00, 1) };
+    const begin = { ...middle, payload: Uint8Array.of(0x10, 1) };
+    const bare = { ...middle, payload: Uint8Array.of(0x90, 0x80, 1) };
+    for (const [at, broken] of [[middle, middle], [begin, begin, middle], [bare]].entries()) {
+      for (const packet of broken) depacketizer.push({ ...packet, timestamp: 1_000_000 + at });
+      assert.deepEqual([depacketizer.malformed, depacketizer.needsKey], [at + 1, true]);
+    }
+    const second = frames.findIndex(({ key }, index) => index > 0 && key);
+    const shown = packets.slice(1).flatMap((one) => one.flatMap((packet) => depacketizer.push(packet)));
+    assert.equal(shown[0]!.timestamp, frames[second]!.pts);
+  });
+
+  it("shows no picture whose beginning was lost with the end of the one before", async () => {
+    const { frames, config } = await codedVp8();
+    const [first, next, ...others] = packetsOf({ config, frames }).map(parsed);
+    const depacketizer = new Vp8Depacketizer();
+    first!.map((packet) => depacketizer.push(packet));
+    depacketizer.lose();
+    const end = { ...next!.at(-1)!, payload: Uint8Array.of(0x00, 1, 2, 3), marker: true };
+    assert.deepEqual(depacketizer.push(end), []);
+    assert.deepEqual([depacketizer.needsKey, depacketizer.malformed], [true, 0]);
+    const [shown] = others.flatMap((one) => one.flatMap((packet) => depacketizer.push(packet)));
+    assert.equal(shown!.key, true);
+  });
+
+  it("refuses what is no VP8", () => {
+    const key = [0x10, 0x10, 0x02, 0x00, 0x9d, 0x01, 0x2a, 64, 0, 48, 0, 1, 2];
+    const push = (...bytes: number[]) => new Vp8Depacketizer().push({ ...rtp(0, bytes), marker: true });
+    assert.equal(push(...key.with(1, 0x10).with(2, 0)).length, 1);
+    const codeOf = (bytes: readonly number[]) => {
+      try {
+        push(...bytes);
+      } catch (error) {
+        return (error as CodedError<{ code: string }>).code;
+      }
+      return undefined;
+    };
+    assert.equal(codeOf(key), "BITSTREAM_TRUNCATED");
+    assert.equal(codeOf(key.slice(0, 3)), "BITSTREAM_TRUNCATED");
+    assert.equal(codeOf(key.with(2, 0).with(1, 0x18)), "BITSTREAM_INVALID");
+    assert.equal(codeOf(key.with(2, 0).with(4, 0)), "BITSTREAM_INVALID");
+    assert.equal(codeOf(key.with(2, 0).with(7, 0)), "BITSTREAM_INVALID");
+  });
+});
+
 function rtp(timestamp: number, payload: readonly number[]) {
   return { payloadType: 96, sequence: 0, timestamp, ssrc: 1, marker: false, payload: Uint8Array.from(payload) };
 }
@@ -221,7 +325,7 @@ function feed(depacketizer: VideoDepacketizer, packets: readonly Uint8Array[]) {
 }
 
 /** What a decoder shows: parameter sets may stand elsewhere. */
-function slicesOf(codec: "h264" | "vp9", data: Uint8Array): Uint8Array {
-  if (codec === "vp9") return data;
+function slicesOf(codec: Taken, data: Uint8Array): Uint8Array {
+  if (codec !== "h264") return data;
   return Buffer.concat(splitNals(data).filter((unit) => (unit[0]! & 0x1f) <= 6));
 }

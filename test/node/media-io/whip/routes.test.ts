@@ -8,7 +8,7 @@ import { isRtcp } from "@leat/node/media-io/webrtc/rtp.ts";
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { browserOffer, pwd, ufrag } from "../../../support/browser-offer.ts";
-import { codedTrack } from "../../../support/coded-track.ts";
+import { codedTrack, codedVp8 } from "../../../support/coded-track.ts";
 import { withDirectory } from "../../../support/media/ffmpeg.ts";
 import { RecorderSink } from "../../../support/recorder-sink.ts";
 import { packetsOf } from "../../../support/rtp-packets.ts";
@@ -40,13 +40,15 @@ describe("whip", () => {
     server = undefined;
   });
 
-  function connect(codec: "h264" | "vp9" = "h264"): WebrtcClient {
+  function connect(codec: "h264" | "vp8" | "vp9" = "h264"): WebrtcClient {
     const client = new WebrtcClient("SendOnly", codec);
     clients.push(client);
     return client;
   }
 
-  async function publish(codec: "h264" | "vp9" = "h264"): Promise<{ client: WebrtcClient; response: Response }> {
+  async function publish(
+    codec: "h264" | "vp8" | "vp9" = "h264",
+  ): Promise<{ client: WebrtcClient; response: Response }> {
     const client = connect(codec);
     // Nothing comes before the client has its answer.
     const { bare } = await client.offer();
@@ -57,20 +59,20 @@ describe("whip", () => {
     return { client, response };
   }
 
-  for (const codec of ["h264", "vp9"] as const) {
+  for (const codec of ["h264", "vp8", "vp9"] as const) {
     it(`takes ${codec} and Opus from a publisher, and its goodbye`, async () => {
       const keys: string[] = [];
-      server = await WhipServer.start(async (key, { protocol, address }) => {
-        keys.push(`${key} ${protocol} ${address}`);
+      server = await WhipServer.start(async (key, { protocol, address, videoCodec }) => {
+        keys.push(`${key} ${protocol} ${address} ${videoCodec}`);
         return sink;
       });
       const { client, response } = await publish(codec);
-      const track = await codedTrack(codec);
+      const track = codec === "vp8" ? await codedVp8() : await codedTrack(codec);
       const opus = soundPackets(10);
       client.send("audio", opus);
       client.send("video", packetsOf(track, { ...clientVideo, sequence: 65_530, timestamp: 2 ** 32 - 9_000 }).flat());
       await sink.until(() => sink.videos.length === track.frames.length && sink.audios.length === opus.length);
-      assert.deepEqual(keys, ["KEY whip 127.0.0.1"]);
+      assert.deepEqual(keys, [`KEY whip 127.0.0.1 ${codec}`]);
       assert.deepEqual(
         sink.videos.map(({ key }) => key),
         track.frames.map(({ key }) => key),

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { FakeBalancer } from "../../../support/fake-balancer.ts";
+import { codeOf } from "../../../support/fake-market.ts";
+import { MediaNode } from "../../../support/media-network.ts";
+import { publishInfo } from "../../../support/publish-items.ts";
+
+const ladder = [{ name: "90p", codec: "h264", height: 90, videoBitrate: 150_000, audioBitrate: 64_000 }] as const;
+
+describe("a publisher whose codec is only made into rungs", () => {
+  let node: MediaNode | undefined;
+
+  afterEach(() => node?.stop());
+
+  async function start(balancer: FakeBalancer): Promise<MediaNode> {
+    node = new MediaNode(balancer);
+    await node.start();
+    return node;
+  }
+
+  const of = (videoCodec: "h264" | "vp8") => ({ ...publishInfo(), videoCodec });
+
+  it("is refused where the stream has none, and no other publisher of the stream", async () => {
+    const balancer = new FakeBalancer([], { passthrough: true });
+    const { ingest } = await start(balancer);
+    await assert.rejects(ingest.authorize(balancer.streamKey, of("vp8")), codeOf("INGEST_LADDER_MISSING"));
+    const sink = await ingest.authorize(balancer.streamKey, of("h264"));
+    // Nor does it take the place of who publishes.
+    await assert.rejects(ingest.authorize(balancer.streamKey, of("vp8")), codeOf("INGEST_LADDER_MISSING"));
+    await sink.audio({ dtsMs: 0, data: Uint8Array.of(1) });
+    await sink.end({ clean: true });
+  });
+
+  it("is let in where the stream has some", async () => {
+    const balancer = new FakeBalancer(ladder, { passthrough: true });
+    const { ingest } = await start(balancer);
+    await (await ingest.authorize(balancer.streamKey, of("vp8"))).end({ clean: true });
+  });
+});
