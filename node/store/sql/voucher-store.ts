@@ -43,7 +43,9 @@ export class SqlVoucherStore implements VoucherStore {
         .values({ side, channel, ...values })
         .onConflictDoUpdate({ target: [vouchers.side, vouchers.channel], set: values });
       await moveEntries(tx, side, channel, change.covered, "vouchered");
-      if (change.adjustExact !== undefined) await addToTotal(tx, side, channel, change.adjustExact);
+      const { adjustExact: exact } = change;
+      if (exact !== undefined)
+        await tx.insert(channelTotals).values({ side, channel, exact }).onConflictDoUpdate(addToTotal);
       return { stored: true };
     });
   }
@@ -55,17 +57,24 @@ export class SqlVoucherStore implements VoucherStore {
       .where(and(eq(vouchers.side, "issued"), eq(vouchers.channel, channel), eq(vouchers.seq, seq)));
   }
 
-  addEntry(side: VoucherSide, channel: Hex, entry: LedgerEntry): Promise<boolean> {
-    return this.#database.transaction(async (tx) => {
-      const added = await tx
-        .insert(ledgerEntries)
-        .values({ side, channel, ...entry })
-        .onConflictDoNothing()
-        .returning({ seq: ledgerEntries.seq });
-      if (added.length === 0) return false;
-      if (counts(entry.state)) await addToTotal(tx, side, channel, entry.exact);
-      return true;
-    });
+  async addEntry(side: VoucherSide, channel: Hex, entry: LedgerEntry): Promise<boolean> {
+    const database = this.#database.sql;
+    const inserting = database
+      .insert(ledgerEntries)
+      .values({ side, channel, ...entry })
+      .onConflictDoNothing();
+    if (!counts(entry.state)) return (await inserting.returning({ seq: ledgerEntries.seq })).length > 0;
+    const { exact } = ledgerEntries;
+    const added = database
+      .$with("added")
+      .as(inserting.returning({ side: ledgerEntries.side, channel: ledgerEntries.channel, exact }));
+    const counted = await database
+      .with(added)
+      .insert(channelTotals)
+      .select(database.select().from(added))
+      .onConflictDoUpdate(addToTotal)
+      .returning({ exact: channelTotals.exact });
+    return counted.length > 0;
   }
 
   setEntries(
@@ -74,7 +83,7 @@ export class SqlVoucherStore implements VoucherStore {
     keys: readonly EntryKey[],
     state: "payable" | "vouchered" | "forfeited",
   ): Promise<void> {
-    return this.#database.transaction((tx) => moveEntries(tx, side, channel, keys, state));
+    return moveEntries(this.#database.sql, side, channel, keys, state);
   }
 
   countOpen(side: VoucherSide, channel: Hex): Promise<number> {
@@ -162,43 +171,45 @@ function toRecord(row: typeof vouchers.$inferSelect): VoucherRecord {
   return { channel, voucher, receiptsRoot, receiptHashes, acknowledged };
 }
 
-/** Entries that are settled already stay as they are; what begins to count, or stops, moves the total. */
+/**
+ * Entries that are settled already stay as they are; what begins to count, or stops, moves the total. One statement for
+ * all of them: while a transaction has its turns between two threads, no other may run.
+ */
 async function moveEntries(
-  tx: Sql,
+  database: Sql,
   side: VoucherSide,
   channel: Hex,
   keys: readonly EntryKey[],
   state: "payable" | "vouchered" | "forfeited",
 ): Promise<void> {
-  let moved = 0n;
-  for (const { job, attempt, seq } of keys) {
-    const entry = and(
-      ofChannel(side, channel),
-      eq(ledgerEntries.job, job),
-      eq(ledgerEntries.attempt, attempt),
-      eq(ledgerEntries.seq, seq),
-    );
-    const [before] = await tx
-      .select({ state: ledgerEntries.state, exact: ledgerEntries.exact })
-      .from(ledgerEntries)
-      .where(entry);
-    if (before === undefined || before.state === "vouchered" || before.state === "forfeited") continue;
-    await tx.update(ledgerEntries).set({ state }).where(entry);
-    if (counts(state) && !counts(before.state)) moved += before.exact;
-    if (!counts(state) && counts(before.state)) moved -= before.exact;
-  }
-  if (moved !== 0n) await addToTotal(tx, side, channel, moved);
+  if (keys.length === 0) return;
+  const named = JSON.stringify(keys.map(({ job, attempt, seq }) => ({ job, attempt, seq: seq.toString() })));
+  const change = counts(state)
+    ? sql`case when was = 'waiting' then exact else 0 end`
+    : sql`case when was = 'payable' then -exact else 0 end`;
+  await database.execute(sql`
+    with named as (
+      select * from jsonb_to_recordset(${named}::jsonb) as named (job text, attempt integer, seq numeric)
+    ), open as (
+      select entry.job, entry.attempt, entry.seq, entry.state as was
+      from ${ledgerEntries} entry join named using (job, attempt, seq)
+      where entry.side = ${side} and entry.channel = ${channel} and entry.state in ('waiting', 'payable')
+      for update of entry
+    ), moved as (
+      update ${ledgerEntries} entry set state = ${state} from open
+      where entry.side = ${side} and entry.channel = ${channel}
+        and entry.job = open.job and entry.attempt = open.attempt and entry.seq = open.seq
+      returning open.was, entry.exact
+    )
+    insert into ${channelTotals} (side, channel, exact)
+    select ${side}, ${channel}, sum(${change}) from moved having sum(${change}) <> 0
+    on conflict (side, channel) do update set exact = ${channelTotals}.exact + excluded.exact`);
 }
 
-async function addToTotal(tx: Sql, side: VoucherSide, channel: Hex, exact: bigint): Promise<void> {
-  await tx
-    .insert(channelTotals)
-    .values({ side, channel, exact })
-    .onConflictDoUpdate({
-      target: [channelTotals.side, channelTotals.channel],
-      set: { exact: sql`${channelTotals.exact} + excluded.exact` },
-    });
-}
+const addToTotal = {
+  target: [channelTotals.side, channelTotals.channel],
+  set: { exact: sql`${channelTotals.exact} + excluded.exact` },
+};
 
 function ofChannel(side: VoucherSide, channel: Hex) {
   return and(eq(ledgerEntries.side, side), eq(ledgerEntries.channel, channel));
