@@ -31,7 +31,7 @@ import type { UnpaidWork } from "./unpaid-work.ts";
 export interface AccountingParts {
   readonly streams: StreamBook;
   readonly candidates: CandidateBook;
-  readonly jobs: Pick<JobBook, "originAt" | "find">;
+  readonly jobs: Pick<JobBook, "originAt" | "find" | "job" | "attempt">;
   readonly unpaid: UnpaidWork;
   readonly ranges: AttemptRanges;
   readonly budget: Pick<DeliveryBudget, "spend">;
@@ -109,7 +109,7 @@ export class Accounting {
   async check(from: Address, check: Signed<CheckResult>, code: string | undefined): Promise<void> {
     const { hub, jobStore, statements, domain, clock } = this.#components;
     const { job, attempt, seq, check: kind, verdict } = check.value;
-    const jobRow = await this.#findJob(job);
+    const jobRow = await this.#parts.jobs.job(job);
     if (jobRow === undefined) throw new BalancerError({ code: "JOB_UNKNOWN", job });
     if (!(await this.#mayCheck(from, jobRow, kind, Number(seq))))
       throw new BalancerError({ code: "CHECK_NOT_YOURS", job });
@@ -118,7 +118,7 @@ export class Accounting {
     if (statements.recoverSigner(checkResultStructure, domain, check.value, check.signature) !== signer) {
       throw new BalancerError({ code: "CHECK_SIGNER_WRONG", job });
     }
-    const node = (await this.#findAttempt(job, attempt))?.node;
+    const node = (await this.#parts.jobs.attempt(job, attempt))?.node;
     if (node === undefined || seq >= MAX_SEQUENCE) throw new BalancerError({ code: "JOB_UNKNOWN", job });
     const row = {
       job,
@@ -153,7 +153,7 @@ export class Accounting {
     const { jobStore, domain, clock } = this.#components;
     const { value } = receipt;
     const { job, attempt, seq } = value;
-    const [jobRow, attemptRow] = await Promise.all([this.#findJob(job), this.#findAttempt(job, attempt)]);
+    const [jobRow, attemptRow] = await Promise.all([this.#parts.jobs.job(job), this.#parts.jobs.attempt(job, attempt)]);
     if (jobRow === undefined || attemptRow === undefined) throw new BalancerError({ code: "JOB_UNKNOWN", job });
     const hash = hashStatement(receiptStructure, domain, value);
     const known = await jobStore.receiptAt(job, attempt, Number(seq));
@@ -275,13 +275,14 @@ export class Accounting {
   async #releaseOver({ job, attempt }: ReceiptRow): Promise<void> {
     const live = this.#parts.jobs.find(job);
     if (live !== undefined && isRunning(live) && live.attempt.attempt === attempt) return;
-    const ended = await this.#findAttempt(job, attempt);
+    const ended = await this.#parts.jobs.attempt(job, attempt);
     if (ended === undefined || ended.state === "running" || isBadWork(ended.endCode)) return;
     await this.#components.payer.release(job, attempt);
   }
 
   /** Ingest is paid unproven; delivery unless a probe found it wrong. */
   async #isRefused(row: ReceiptRow): Promise<boolean> {
+    if (row.kind === "ingest") return false;
     const checks = await this.#components.jobStore.checksAt(row.job, row.attempt, row.seq);
     return checks.some(({ verdict }) => verdict === checkVerdicts.failed) || this.#isForfeited(row);
   }
@@ -297,17 +298,7 @@ export class Accounting {
   /** Of an edge that was found lying: nothing that is not vouchered yet is paid. */
   async #isForfeited({ job, attempt, kind }: ReceiptRow): Promise<boolean> {
     if (kind !== "delivery") return false;
-    return isBadWork((await this.#findAttempt(job, attempt))?.endCode ?? null);
-  }
-
-  /** Jobs that are not over are in memory: few receipts are of others. */
-  async #findJob(job: Hex): Promise<JobRow | undefined> {
-    return this.#parts.jobs.find(job)?.row ?? this.#components.jobStore.job(job);
-  }
-
-  async #findAttempt(job: Hex, attempt: number): Promise<AttemptRow | undefined> {
-    const newest = this.#parts.jobs.find(job)?.attempt;
-    return newest?.attempt === attempt ? newest : this.#components.jobStore.attempt(job, attempt);
+    return isBadWork((await this.#parts.jobs.attempt(job, attempt))?.endCode ?? null);
   }
 
   async #mayCheck(from: Address, job: JobRow, kind: number, sequence: number): Promise<boolean> {

@@ -195,7 +195,7 @@ export class BalancerService implements Balancer, Startable {
     this.#writeOffs = new WriteOffs(components, options, { jobs, unpaid });
     const place = (stream: StreamRow) => this.#play.place(stream);
     this.#restreams = new Restreams(components, { streams, jobs, tasks, place });
-    this.#reports = new Reports(components, options, { streams, accounting, tasks });
+    this.#reports = new Reports(components, options, { streams, jobs, accounting, tasks });
     const reports = this.#reports;
     const ending = { streams, jobs, keeper, play: this.#play, pulls, health, refusals, reports, audiences };
     this.#ends = new StreamEnds(components, ending);

@@ -39,6 +39,17 @@ export class JobBook {
     return this.#jobs.get(job);
   }
 
+  /** Also one that is over, from disk: few ask of those. */
+  async job(id: Hex): Promise<JobRow | undefined> {
+    return this.#jobs.get(id)?.row ?? this.#store.job(id);
+  }
+
+  /** Also one before the newest, from disk. */
+  async attempt(job: Hex, attempt: number): Promise<AttemptRow | undefined> {
+    const newest = this.#jobs.get(job)?.attempt;
+    return newest?.attempt === attempt ? newest : this.#store.attempt(job, attempt);
+  }
+
   ofStream(stream: Hex): LiveJob[] {
     return this.all().filter(({ row }) => row.stream === stream);
   }

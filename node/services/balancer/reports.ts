@@ -8,6 +8,7 @@ import type { ReceiptRow } from "../../store/sql/job-store.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import { RemoteError } from "../../wire/errors.ts";
 import type { Accounting } from "./accounting.ts";
+import type { JobBook } from "./job-book.ts";
 import type { BalancerOptions } from "./options.ts";
 import type { BalancerComponents } from "./ports.ts";
 import type { StreamBook } from "./stream-book.ts";
@@ -27,6 +28,7 @@ export class Reports {
   readonly #components: BalancerComponents;
   readonly #options: BalancerOptions;
   readonly #streams: StreamBook;
+  readonly #jobs: Pick<JobBook, "job" | "attempt">;
   readonly #accounting: Accounting;
   readonly #tasks: TaskGroup;
   /** Buyers that are being told. */
@@ -39,11 +41,17 @@ export class Reports {
   constructor(
     components: BalancerComponents,
     options: BalancerOptions,
-    parts: { readonly streams: StreamBook; readonly accounting: Accounting; readonly tasks: TaskGroup },
+    parts: {
+      readonly streams: StreamBook;
+      readonly jobs: Pick<JobBook, "job" | "attempt">;
+      readonly accounting: Accounting;
+      readonly tasks: TaskGroup;
+    },
   ) {
     this.#components = components;
     this.#options = options;
     this.#streams = parts.streams;
+    this.#jobs = parts.jobs;
     this.#accounting = parts.accounting;
     this.#tasks = parts.tasks;
   }
@@ -168,8 +176,9 @@ export class Reports {
   }
 
   async #send(row: ReceiptRow, streamRow: StreamRow): Promise<void> {
-    const { hub, jobStore } = this.#components;
-    const [attempt, jobRow] = await Promise.all([jobStore.attempt(row.job, row.attempt), jobStore.job(row.job)]);
+    const { hub } = this.#components;
+    const jobs = this.#jobs;
+    const [attempt, jobRow] = await Promise.all([jobs.attempt(row.job, row.attempt), jobs.job(row.job)]);
     if (attempt === undefined || jobRow === undefined) return;
     const unit = priceUnitOf(jobRow.spec);
     const { buyer, token, quote, retail, marginBps } = streamRow;
