@@ -36,7 +36,7 @@ export const webrtcMeanings: Readonly<Partial<Record<WebrtcCode, readonly [statu
   WEBRTC_SESSION_UNKNOWN: [404, "no such session, or not any more"],
   WEBRTC_ETAG_MISSING: [428, "candidates name their session's ETag in If-Match"],
   WEBRTC_ETAG_WRONG: [412, "the session has another ETag"],
-  WEBRTC_ICE_RESTART_UNSUPPORTED: [422, "sessions are not restarted: post a new offer, without a DELETE before it"],
+  WEBRTC_ICE_RESTART_UNSUPPORTED: [422, "sessions are not restarted: post a new offer"],
   WEBRTC_CANDIDATES_EXCEEDED: [422, "the session has more candidates than any real one"],
   WEBRTC_STOPPED: [503, "this node is stopping"],
   WEBRTC_CONNECTION_LOST: [503, "the connection ended before it began; post the offer again"],

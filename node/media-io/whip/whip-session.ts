@@ -70,7 +70,7 @@ export class WhipSession implements Session, PeerEvents {
     return this.#over;
   }
 
-  /** Only this publisher knows the session's address: that is how a restart differs from a second publisher. */
+  /** Only this publisher knows the session's address. Its place is for the next offer with the same key, whosever it is. */
   refuseRestart(): void {
     if (this.#over) return;
     this.#restartUntilMs = this.#parts.nowMs() + PLACE_MS;

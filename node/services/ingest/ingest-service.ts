@@ -196,11 +196,13 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
   async #publish(grant: PublishGrant, shown?: Shown, videoCodec?: SourceVideoCodec): Promise<SegmentSink> {
     // No player gets it as it came in, and nothing is made of it.
     if (videoCodec === "vp8" && grant.ladder.length === 0) {
+      await this.#giveBack(grant);
       throw new IngestError({ code: "INGEST_LADDER_MISSING", codec: videoCodec });
     }
     const held = this.#running.get(grant.stream);
     if (held !== undefined && !held.origin.ended) {
       const job = await this.#jobOf(held.origin.job, grant);
+      if (held.origin.ended) throw new IngestError({ code: "INGEST_STOPPED" });
       // In one go: of two that come at the same time, one replaces the other.
       held.publisher?.replace();
       held.origin.resume(job);
@@ -209,6 +211,13 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
     await held?.done;
     const job = await this.#components.desk.admit(grant.terms);
     return this.#attach(this.#open(grant, job), shown);
+  }
+
+  /** Nothing was begun with it: whoever publishes next need not wait for it. */
+  async #giveBack({ stream, startSequence }: PublishGrant): Promise<void> {
+    if (startSequence > 0 || this.#running.has(stream)) return;
+    const end = { stream, clean: false, frames: 0, lastSequence: null };
+    await this.#components.session.call("publish.end", end).catch(() => {});
   }
 
   hold(connection: MediaConnection, subscribe: SubscribeMessage): Promise<void> | undefined {

@@ -23,9 +23,12 @@ describe("a publisher whose codec is only made into rungs", () => {
     const balancer = new FakeBalancer([], { passthrough: true });
     const { ingest } = await start(balancer);
     await assert.rejects(ingest.authorize(balancer.streamKey, of("vp8")), codeOf("INGEST_LADDER_MISSING"));
+    const ends = () => balancer.of("publish.end").map(({ body }) => [body.clean, body.lastSequence]);
+    assert.deepEqual(ends(), [[false, null]]);
     const sink = await ingest.authorize(balancer.streamKey, of("h264"));
     // Nor does it take the place of who publishes.
     await assert.rejects(ingest.authorize(balancer.streamKey, of("vp8")), codeOf("INGEST_LADDER_MISSING"));
+    assert.equal(ends().length, 1);
     await sink.audio({ dtsMs: 0, data: Uint8Array.of(1) });
     await sink.end({ clean: true });
   });
