@@ -14,6 +14,10 @@ export const mediaTexts = {
     happened: "no node of this cluster encodes {codec} and has a price for it in this token",
     todo: "leave its rungs out, or ask again when a node that encodes it has joined",
   },
+  STREAM_LADDER_MISSING: {
+    happened: "{codec} is made into rungs only, and the stream has none",
+    todo: "make a stream with a ladder, or publish H.264",
+  },
   LADDER_SOURCE_INVALID: { happened: "a picture of {width}x{height} has no ladder", todo: anotherFile },
   LADDER_RUNGS_TOO_SMALL: {
     happened: "no rung of the ladder is as large as its encoder needs ({codecs}, of a picture of {width}x{height})",

@@ -251,7 +251,6 @@ export const jobTermsSchema = closedObject({
 });
 export type JobTerms = Static<typeof jobTermsSchema>;
 
-/** A job as its node sees it: what a returning balancer adopts jobs from. */
 /** What viewers of one attempt at delivery got in all: it only grows. */
 export const servedTotalsSchema = closedObject({
   /** Of the stream that went out, all viewers together. */
@@ -260,6 +259,7 @@ export const servedTotalsSchema = closedObject({
 });
 export type ServedTotals = Static<typeof servedTotalsSchema>;
 
+/** A job as its node sees it: what a returning balancer adopts jobs from. */
 export const runningJobSchema = closedObject({
   job: hashSchema,
   attempt: uint32Schema,

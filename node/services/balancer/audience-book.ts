@@ -47,6 +47,8 @@ interface Told {
   servedBytes: number;
   /** It was over when that was looked at last: its node has had time for its last words. */
   isOver: boolean;
+  /** Its stream's sums are on disk alone. */
+  isSettled: boolean;
 }
 
 const nobody: StreamAudience = { viewers: 0, peakViewers: 0, peakAtMs: null, watchedMs: 0n, servedBytes: 0n };
@@ -126,7 +128,14 @@ export class AudienceBook {
 
   #toldOf(stream: Hex, attempt: AttemptRow): Told {
     const key = keyOf(attempt);
-    const told = this.#told.get(key) ?? { stream, attempt, watchedMs: 0, servedBytes: 0, isOver: false };
+    const told = this.#told.get(key) ?? {
+      stream,
+      attempt,
+      watchedMs: 0,
+      servedBytes: 0,
+      isOver: false,
+      isSettled: false,
+    };
     this.#told.set(key, told);
     return told;
   }
@@ -138,9 +147,12 @@ export class AudienceBook {
     const watchedMs = Math.max(told.watchedMs, Math.min(served.watchedMs, most.watchedMs));
     const servedBytes = Math.max(told.servedBytes, Math.min(served.bytes, most.bytes));
     if (watchedMs === told.watchedMs && servedBytes === told.servedBytes) return;
-    const entry = this.#entryOf(stream);
-    entry.watchedMs += BigInt(watchedMs - told.watchedMs);
-    entry.servedBytes += BigInt(servedBytes - told.servedBytes);
+    // Of a stream that is settled the sums are on disk alone.
+    const entry = told.isSettled ? this.#entries.get(stream) : this.#entryOf(stream);
+    if (entry !== undefined) {
+      entry.watchedMs += BigInt(watchedMs - told.watchedMs);
+      entry.servedBytes += BigInt(servedBytes - told.servedBytes);
+    }
     Object.assign(told, { watchedMs, servedBytes });
     const sums = { watchedMs: BigInt(watchedMs), servedBytes: BigInt(servedBytes) };
     this.#unwrittenTotals.set(keyOf(attempt), { stream, job: attempt.job, attempt: attempt.attempt, ...sums });
@@ -210,6 +222,7 @@ export class AudienceBook {
     for (const stream of over) {
       this.#over.delete(stream);
       this.#entries.delete(stream);
+      for (const told of this.#told.values()) if (told.stream === stream) told.isSettled = true;
     }
     for (const [key, told] of this.#told) {
       const live = this.#parts.jobs.find(told.attempt.job);

@@ -3,6 +3,7 @@ import { isBadWork } from "@leat/sdk/protocol/bad-work.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { PlaybackRequest } from "@leat/sdk/protocol/playback.ts";
 import type { RestreamTarget } from "@leat/sdk/protocol/restream.ts";
+import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import { parseAmount } from "@leat/sdk/protocol/units.ts";
 import type { Candidate } from "@leat/sdk/selection/candidate.ts";
 import { defaultParameters } from "@leat/sdk/selection/parameters.ts";
@@ -417,7 +418,9 @@ export class BalancerService implements Balancer, Startable {
     this.#background(async () => {
       const row = await this.#streamBook.find(stream);
       if (row === undefined || !this.#components.hub.nodes.has(row.buyer)) return;
-      const { buyer, slug, passthrough } = row;
+      const { buyer, slug, renditions } = row;
+      // Not by what was asked for: some sources have no rung of their own.
+      const passthrough = renditions?.some(({ rung }) => rung === SOURCE_RUNG) === true;
       await this.#components.hub
         .call(buyer, "stream.watch", { stream, slug, edges: this.#play.edges(row), passthrough })
         .catch((error) => this.#components.logger.debug("Tell edges failed", { streamId: stream, error }));

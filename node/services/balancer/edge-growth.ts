@@ -141,14 +141,19 @@ export class EdgeGrowth {
   /** Whoever comes has edges placed anew. */
   async #endUnwatched(stream: StreamRow): Promise<void> {
     const { streams, jobs, keeper, demand } = this.#parts;
-    this.#components.logger.info("End edges that nobody watches at", { streamId: stream.id });
-    await streams.exclusively(stream.id, async () => {
-      for (const live of jobs.ofStream(stream.id)) {
+    const { id } = stream;
+    this.#components.logger.info("End edges that nobody watches at", { streamId: id });
+    const telling: (() => Promise<void>)[] = [];
+    await streams.exclusively(id, async () => {
+      // It may be sent on by now.
+      if ((await streams.find(id))?.targets.length !== 0) return;
+      for (const live of jobs.ofStream(id)) {
         // Somebody asked for it meanwhile.
-        if (demand.knows(stream.id)) return;
-        if (live.row.primitive === "delivery") await keeper.retire(live, "EDGE_UNWATCHED");
+        if (demand.knows(id)) return;
+        if (live.row.primitive === "delivery") telling.push(await keeper.letGo(live, "EDGE_UNWATCHED"));
       }
     });
+    await Promise.all(telling.map((tell) => tell()));
   }
 
   /** One that is spare already comes first: it has the stream. */

@@ -16,6 +16,8 @@ export class EdgeOrigins {
   readonly #pauseMs: number;
   /** What the newest attempt of a job was told; nothing of one that began before this process did. */
   readonly #told = new WeakMap<LiveJob, { readonly attempt: number; readonly origin: Origin }>();
+  /** Those that are told again and again until they have heard. */
+  readonly #telling = new WeakSet<LiveJob>();
 
   constructor(
     components: Pick<BalancerComponents, "hub" | "clock" | "logger">,
@@ -40,9 +42,15 @@ export class EdgeOrigins {
   }
 
   /** Nothing where the edge knows. Resolves after the first try: what is left of it goes on by itself. */
-  tell(live: LiveJob): Promise<void> {
+  async tell(live: LiveJob): Promise<void> {
     const { clock } = this.#components;
-    return keepTrying({ clock, tasks: this.#parts.tasks, pauseMs: this.#pauseMs }, () => this.#try(live));
+    if (this.#telling.has(live)) return void (await this.#try(live));
+    this.#telling.add(live);
+    await keepTrying({ clock, tasks: this.#parts.tasks, pauseMs: this.#pauseMs }, async () => {
+      const isDone = await this.#try(live);
+      if (isDone) this.#telling.delete(live);
+      return isDone;
+    });
   }
 
   /** True when the edge knows, or is none any more, or will be told when it comes back. */

@@ -184,7 +184,7 @@ export class EdgeTree {
     }
     // Its origin may have moved meanwhile.
     if (isRunning(live) && live.attempt.attempt === attempt) {
-      await this.#parts.jobs.change(live, { spec: move((live as EdgeLive).row.spec) });
+      await this.#parts.jobs.changeSpec(live, (now) => move(now as DeliverySpec));
       this.#told.delete(id);
     }
   }

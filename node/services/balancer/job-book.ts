@@ -91,11 +91,7 @@ export class JobBook {
     return live;
   }
 
-  change(live: LiveJob, change: Partial<JobRow>): Promise<void> {
-    return this.#mutex.run(() => this.#change(live, change));
-  }
-
-  /** Of what is asked by then, whatever was changed before. */
+  /** What is asked, of what is asked by then, whatever was changed before. */
   changeSpec(live: LiveJob, change: (spec: JobSpec) => JobSpec): Promise<void> {
     return this.#mutex.run(() => this.#change(live, { spec: change(live.row.spec) }));
   }

@@ -181,14 +181,22 @@ export class JobKeeper {
     this.#parts.onEdges(live.row.stream);
   }
 
-  /** Nobody needs the job any more, though its stream goes on. */
+  /** Nobody needs the job any more, though its stream goes on. Resolves when its node was told. */
   async retire(live: LiveJob, code: string): Promise<void> {
-    const { refusals, onEdges } = this.#parts;
+    await (await this.letGo(live, code))();
+  }
+
+  /** The same, of which the telling is left to do: a node that hangs holds nobody up. Nothing where the job is over. */
+  async letGo(live: LiveJob, code: string): Promise<() => Promise<void>> {
+    const { refusals, onEdges, jobs } = this.#parts;
+    if (jobs.find(live.row.id) !== live) return async () => {};
     const ran = await this.#end(live, code);
     refusals.placed(live.row.stream, live.row.part);
     this.#parts.news.tell(live.row.id);
     onEdges(live.row.stream);
-    if (ran !== undefined) await this.#tell(ran, code);
+    return async () => {
+      if (ran !== undefined) await this.#tell(ran, code);
+    };
   }
 
   /** Takes over what the node is still doing, stops what it should not, and moves what it forgot. */

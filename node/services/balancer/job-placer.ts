@@ -1,6 +1,6 @@
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
-import type { JobSpec, JobTerms } from "@leat/sdk/protocol/job.ts";
+import type { DeliverySpec, JobSpec, JobTerms } from "@leat/sdk/protocol/job.ts";
 import type { TaskGroup } from "../../kernel/task-group.ts";
 import { pixelsPerSecond } from "../../metering/usage.ts";
 import type { AttemptRow } from "../../store/sql/job-store.ts";
@@ -220,14 +220,18 @@ export class JobPlacer {
     const common = { stream, live, firstFrame: 0n, holders: this.#holders(stream.id) };
     if (spec.primitive === "transcode") {
       const startSequence = await progress.nextSequence(live);
-      await jobs.change(live, { spec: { ...spec, startSequence } });
+      // Its origin may have moved since that was looked for, and said where to begin.
+      const isMoved = () => live.row.spec !== spec;
+      await jobs.changeSpec(live, (now) => (isMoved() ? now : { ...spec, startSequence }));
       const units = Number(pixelsPerSecond(spec.rungs, spec.source.video?.fps ?? USUAL_FPS));
       const excluded = [{ node: spec.origin.node, reason: "ORIGIN" }];
       return { ...common, spec: live.row.spec, units, codecs: [spec.family], startSequence, excluded };
     }
     if (spec.primitive !== "delivery") throw new BalancerError({ code: "JOB_UNKNOWN", job: live.row.id });
-    const { playback: _, ...rest } = spec;
-    await jobs.change(live, { spec: { ...rest, ...playback.specOf(stream) } });
+    await jobs.changeSpec(live, (now) => {
+      const { playback: _, ...rest } = now as DeliverySpec;
+      return { ...rest, ...playback.specOf(stream) };
+    });
     const units = bytesPerSecond(spec.renditions) * this.#options.deliveryViewers;
     const excluded = jobs
       .ofStream(stream.id)

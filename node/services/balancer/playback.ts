@@ -100,8 +100,10 @@ export class PlaybackDesk {
     if (spec.playback === newest.playback || !hub.nodes.has(node)) return true;
     try {
       await hub.call(node, "job.update", { job, attempt, playback: this.policyOf(stream) });
-      const { playback: _, ...rest } = live.row.spec as DeliverySpec;
-      await this.#parts.jobs.change(live, { spec: { ...rest, ...newest } });
+      await this.#parts.jobs.changeSpec(live, (now) => {
+        const { playback: _, ...rest } = now as DeliverySpec;
+        return { ...rest, ...newest };
+      });
       return true;
     } catch (error) {
       if (!isCodedError(error)) throw error;

@@ -106,7 +106,7 @@ export class Publishing {
       // Two that waited for one lease: the first has it now.
       if (lease !== undefined && !mayTake(lease)) throw this.#held(lease);
       if (!ingestNodes.includes(from)) throw new BalancerError({ code: "PUBLISH_NODE_WRONG", stream: id });
-      const grant = await this.#deafTo(lease, from, async () =>
+      const grant = await this.#silenceHolder(lease, from, async () =>
         this.#tryGrant(from, await this.#openStream(id), lease),
       );
       const nowMs = clock.nowMs();
@@ -117,8 +117,8 @@ export class Publishing {
     });
   }
 
-  /** Who had the lease says nothing more of the stream, which begins anew where it is found; where it does not, he may. */
-  async #deafTo<T>(lease: LeaseRow | undefined, from: Address, begin: () => Promise<T>): Promise<T> {
+  /** What had the lease says nothing more of the stream, which begins anew where it is found; where it does not, it may. */
+  async #silenceHolder<T>(lease: LeaseRow | undefined, from: Address, begin: () => Promise<T>): Promise<T> {
     if (lease === undefined || lease.node === from || lease.node === NOBODY) return begin();
     const { streams } = this.#parts;
     await streams.putLease({ ...lease, node: NOBODY, lastFrameAtMs: this.#components.clock.nowMs() });
@@ -161,6 +161,8 @@ export class Publishing {
     const most = this.#mayHaveBegun(stream, last) ? last + 1 : Math.min(last + 1, told + 1);
     const nextSequence = Math.max(told, most);
     await this.#parts.streams.advance(stream, nextSequence, BigInt(frames));
+    // Somebody else may have been let in meanwhile.
+    if (this.#leaseOf(from, stream).grantedAtMs !== lease.grantedAtMs) return;
     if (row !== undefined && hasNothing({ ...row, nextSequence })) await this.#giveBack(lease);
     else if (isLost(row, clean)) await this.#parts.onPause(stream);
     else await this.#parts.onEnd(stream, row?.endCode ?? (clean ? "STREAM_ENDED" : "PUBLISHER_LOST"));

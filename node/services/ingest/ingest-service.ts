@@ -271,7 +271,8 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
   #hasPlace({ name, protocol }: Shown): boolean {
     const nowMs = this.#components.clock.nowMs();
     return [...this.#running.values()].some(
-      ({ place }) => place?.name === name && place.protocol === protocol && nowMs < place.untilMs,
+      ({ place, origin }) =>
+        !origin.ended && place?.name === name && place.protocol === protocol && nowMs < place.untilMs,
     );
   }
 

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { isRunning } from "@leat/node/services/balancer/job-book.ts";
 import { balancerOptions } from "@leat/node/services/balancer/options.ts";
+import { StreamProgress } from "@leat/node/services/balancer/stream-progress.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { JobTerms } from "@leat/sdk/protocol/job.ts";
 import type { BalancerRequest } from "../../../../node/wire/session/messages.ts";
@@ -112,6 +114,39 @@ describe("jobs of a stream whose source moves to another node", () => {
     await scene.until(() => found() !== undefined);
     const { spec } = found()!;
     assert.equal(spec.primitive === "delivery" && spec.origin.node, scene.nodes[1].address);
+  });
+
+  it("begin there where a transcoder's next segment is still looked for meanwhile", async () => {
+    const stream = await live();
+    const [terms] = scene.transcoders(stream.id) as [JobTerms];
+    const { job } = terms.assignment.value;
+    const { nextSequence } = StreamProgress.prototype;
+    const [reached, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    StreamProgress.prototype.nextSequence = async function (live) {
+      const found = await nextSequence.call(this, live);
+      // When it ended that was looked for too.
+      if (live.row.id !== job || isRunning(live)) return found;
+      reached.resolve();
+      await goOn.promise;
+      return found;
+    };
+    try {
+      const failing = fail({ node: scene.ownerOf(terms), terms });
+      await reached.promise;
+      await move(stream);
+      goOn.resolve();
+      await failing;
+    } finally {
+      StreamProgress.prototype.nextSequence = nextSequence;
+      goOn.resolve();
+    }
+    const found = () => scene.transcoders(stream.id).find(({ assignment }) => assignment.value.job === job);
+    await scene.until(async () => {
+      await scene.market.clock.advance(options.placeRetryMs);
+      return found() !== undefined;
+    });
+    const { spec } = found()!;
+    assert.equal(spec.primitive === "transcode" && spec.origin.node, scene.nodes[1].address);
   });
 
   it("are told to an edge until it has heard", async () => {

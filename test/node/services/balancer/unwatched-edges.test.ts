@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { balancerOptions } from "@leat/node/services/balancer/options.ts";
+import { StreamBook } from "@leat/node/services/balancer/stream-book.ts";
+import { ViewerDemand } from "@leat/node/services/balancer/viewer-demand.ts";
 import { useBalancer } from "../../../support/balancer-scene.ts";
 import { defaultsOf } from "../../../support/defaults.ts";
 
 const idleS = defaultsOf(balancerOptions).edgeIdleMs / 1_000;
+
+const target = { name: "one", url: "rtmp://live.example/app/s3cr3t" };
 
 describe("edges that nobody watches at", () => {
   const scene = useBalancer();
@@ -56,8 +60,65 @@ describe("edges that nobody watches at", () => {
     assert.deepEqual(scene.transcoders(id).length, 2);
   }).timeout(60_000);
 
+  it("stay where somebody asks, or has the stream sent on, in the moment in which they end", async () => {
+    scene.market.hub.leave(scene.nodes[3]);
+    const { id, play, pass, edges } = await served();
+    const { exclusively } = StreamBook.prototype;
+    const asks = async () => {
+      const asked = Promise.withResolvers<void>();
+      const { want } = ViewerDemand.prototype;
+      ViewerDemand.prototype.want = function (stream) {
+        want.call(this, stream);
+        asked.resolve();
+      };
+      void play();
+      await asked.promise;
+      ViewerDemand.prototype.want = want;
+    };
+    const meanwhile = [asks, () => scene.market.balancer.setTargets(scene.nodes[3].address, id, [target])];
+    try {
+      for (const act of meanwhile) {
+        let isReached = false;
+        const goOn = Promise.withResolvers<void>();
+        await pass(idleS - 10, 0);
+        StreamBook.prototype.exclusively = async function (stream, work) {
+          StreamBook.prototype.exclusively = exclusively;
+          isReached = true;
+          await goOn.promise;
+          return exclusively.call(this, stream, work) as never;
+        };
+        while (!isReached) await pass(1, 0);
+        await act();
+        goOn.resolve();
+        await pass(4, 0);
+        assert.equal(edges(), 2);
+      }
+    } finally {
+      StreamBook.prototype.exclusively = exclusively;
+    }
+  }).timeout(60_000);
+
+  it("keep nobody waiting whose node hangs when it is told to end", async () => {
+    scene.market.hub.leave(scene.nodes[3]);
+    const { id, play, pass, edges } = await served();
+    const [{ node }] = scene.edgesOf(id) as [ReturnType<typeof scene.edgesOf>[0]];
+    const { answer } = node;
+    const [reached, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    node.answer = async (method, body) => {
+      if (method === "job.end") reached.resolve();
+      if (method === "job.end") await goOn.promise;
+      return answer.call(node, method, body);
+    };
+    await pass(idleS + 2, 0);
+    await reached.promise;
+    for (const one of scene.nodes.slice(0, 3)) scene.market.hub.beat(one);
+    assert.ok((await play()).primary !== null);
+    goOn.resolve();
+    await scene.until(() => edges() === 2);
+  }).timeout(60_000);
+
   it("stay where the stream is sent on", async () => {
-    const { pass, edges } = await served({ targets: [{ name: "one", url: "rtmp://live.example/app/s3cr3t" }] });
+    const { pass, edges } = await served({ targets: [target] });
     await pass(idleS + 10, 0);
     assert.equal(edges(), 2);
   }).timeout(60_000);
