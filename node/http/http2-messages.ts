@@ -17,7 +17,7 @@ export class Http2Request extends Http2ServerRequest {
     rawHeaders: readonly string[],
   ) {
     super(stream, headers, options, rawHeaders);
-    Object.defineProperty(this, "socket", { value: peerOf(stream.session as ServerHttp2Session) });
+    Object.defineProperty(this, "socket", { value: peerOf(stream.session) });
   }
 }
 
@@ -56,7 +56,10 @@ Object.defineProperty(Http2Response.prototype, "writableFinished", {
   },
 });
 
-function peerOf(session: ServerHttp2Session): Peer {
+/** Of nobody where the stream or its session is gone: what throws here, outside of every route, ends the node. */
+function peerOf(session: ServerHttp2Session | undefined): Peer {
+  if (session === undefined || session.destroyed)
+    return { remoteAddress: undefined, remotePort: undefined, encrypted: true };
   const known = peers.get(session);
   if (known !== undefined) return known;
   const { remoteAddress, remotePort } = session.socket;

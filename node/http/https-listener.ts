@@ -83,7 +83,11 @@ export class HttpsListener {
   }
 
   #serve(request: Http2Request | IncomingMessage, response: Http2Response | ServerResponse): void {
-    if (request instanceof Http2Request && !request.stream.endAfterHeaders) this.#boundBody(request.stream);
+    if (request instanceof Http2Request) {
+      // Nobody is left to be answered.
+      if (request.stream.destroyed) return;
+      if (!request.stream.endAfterHeaders) this.#boundBody(request.stream);
+    }
     this.#app.routing(request as IncomingMessage, response as ServerResponse);
   }
 

@@ -4,7 +4,8 @@ import { writeFile } from "node:fs/promises";
 import { constants } from "node:http2";
 import { request as requestHttps } from "node:https";
 import { connect, createServer as createTcpServer } from "node:net";
-import { connect as connectTls } from "node:tls";
+import { connect as connectTls, type Server } from "node:tls";
+import { Http2Request } from "@leat/node/http/http2-messages.ts";
 import { REQUEST_MS } from "@leat/node/http/listening.ts";
 import { listenerUrl } from "@leat/node/http/options.ts";
 import { LONGEST_TRANSFER_MS } from "@leat/node/media-io/hls/open-body.ts";
@@ -61,6 +62,20 @@ describe("http over tls", function () {
   const withResolvers = () => Promise.withResolvers<void>();
   const until = async (isTrue: () => boolean) => {
     while (!isTrue()) await new Promise((resolve) => setImmediate(resolve));
+  };
+  /** Node's own server, which a client of HTTP/1.1 leads to. */
+  const addServerProbe = (app: FastifyInstance): Promise<Server> =>
+    new Promise((resolve) => {
+      app.get("/server", async ({ raw }) => {
+        resolve((raw.socket as unknown as { readonly server: Server }).server);
+        return {};
+      });
+    });
+  const askByHttp1 = async (path: string) => {
+    const outgoing = requestHttps({ port: on.service.tlsPort, path, ca: on.files.cert, agent: false });
+    outgoing.end();
+    const [answer] = await once(outgoing, "response");
+    answer.resume();
   };
   /** Sleepers beside the watch over the certificate. */
   const sleeping = () => on.clock.sleeping - 1;
@@ -261,6 +276,37 @@ describe("http over tls", function () {
     goOn.resolve();
     await until(() => seen.length === 1);
     assert.equal(seen[0], near.ip);
+  });
+
+  it("drops what is gone before it is served", async () => {
+    let asked: Http2Request[] = [];
+    const goOn = withResolvers();
+    let server: Promise<Server> | undefined;
+    await start((app) => {
+      server = addServerProbe(app);
+      app.get("/one", async (request) => {
+        asked.push(request.raw as unknown as Http2Request);
+        await goOn.promise;
+        return {};
+      });
+    });
+    await askByHttp1("/server");
+    const secure = await server!;
+    const sessions = [await dial(), await dial()];
+    for (const session of sessions) open(session, "/one");
+    await until(() => asked.length === 2);
+    const [one, other] = asked.map(({ stream }) => stream);
+    asked = [];
+    one!.destroy();
+    other!.session!.destroy();
+    for (const stream of [one!, other!]) {
+      const gone = new Http2Request(stream, {}, {}, []);
+      assert.equal(gone.socket.remoteAddress, undefined);
+      secure.emit("stream", stream, { ":method": "GET", ":path": "/one" }, 0, []);
+    }
+    assert.equal(asked.length, 0);
+    goOn.resolve();
+    assert.equal((await readAnswer(open(await dial(), "/one"))).status, 200);
   });
 
   it("shows a renewed certificate to those who come after it, and goes on with those who are there", async () => {
