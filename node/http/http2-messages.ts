@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
+import type { Http2Session, IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { constants, Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { ReadableOptions } from "node:stream";
 import type { TLSSocket } from "node:tls";
@@ -6,7 +6,7 @@ import type { TLSSocket } from "node:tls";
 /** What routes read of a socket. */
 type Peer = Pick<TLSSocket, "remoteAddress" | "remotePort" | "encrypted">;
 
-const peers = new WeakMap<ServerHttp2Session, Peer>();
+const peers = new WeakMap<Http2Session, Peer>();
 
 /** Its `socket` is one for all of a connection and keeps its address: Node's own forgets it with the stream. */
 export class Http2Request extends Http2ServerRequest {
@@ -57,7 +57,7 @@ Object.defineProperty(Http2Response.prototype, "writableFinished", {
 });
 
 /** Of nobody where the stream or its session is gone: what throws here, outside of every route, ends the node. */
-function peerOf(session: ServerHttp2Session | undefined): Peer {
+function peerOf(session: Http2Session | undefined): Peer {
   if (session === undefined || session.destroyed)
     return { remoteAddress: undefined, remotePort: undefined, encrypted: true };
   const known = peers.get(session);

@@ -1,11 +1,12 @@
 import { once } from "node:events";
 import { type IncomingMessage, maxHeaderSize, type ServerResponse } from "node:http";
-import { constants, createSecureServer, type ServerHttp2Stream } from "node:http2";
-import type { Server } from "node:tls";
+import { constants, createSecureServer, type Http2Session, type ServerHttp2Stream } from "node:http2";
+import type { Server, TLSSocket } from "node:tls";
 import type { FastifyInstance } from "fastify";
 import type { Clock } from "../kernel/clock.ts";
 import { HANDSHAKE_MS, TlsGate } from "../kernel/net/tls-gate.ts";
 import { Http2Request, Http2Response } from "./http2-messages.ts";
+import { IdleBound } from "./idle-bound.ts";
 import { answerUnreadable, explainListening, IDLE_MS, REQUEST_MS } from "./listening.ts";
 import type { HttpOptions } from "./options.ts";
 import type { ServerComponents } from "./server.ts";
@@ -14,6 +15,8 @@ import type { ServerComponents } from "./server.ts";
 const MAX_STREAMS = 100;
 /** All streams of a session with the 256 KiB each that an answer puts into its queue. */
 const MAX_SESSION_MB = 32;
+/** More viewers than a line of 10 Gbit/s feeds; without an end they would take every file that the node may open. */
+const MAX_CONNECTIONS = 4_096;
 
 export interface HttpsListenerComponents extends ServerComponents {
   readonly clock: Clock;
@@ -29,6 +32,7 @@ export class HttpsListener {
   readonly #components: HttpsListenerComponents;
   readonly #server: Server;
   readonly #gate: TlsGate;
+  readonly #idleBounds = new WeakMap<Http2Session, IdleBound>();
 
   constructor(app: FastifyInstance, options: HttpOptions, components: HttpsListenerComponents) {
     this.#app = app;
@@ -47,7 +51,13 @@ export class HttpsListener {
       },
       (request, response) => this.#serve(request, response),
     );
-    server.on("session", (session) => session.setTimeout(IDLE_MS, () => session.close()));
+    // A session does not give its socket away; Node makes the one as soon as it has the other.
+    let socket: TLSSocket;
+    server.prependListener("secureConnection", (accepted) => {
+      socket = accepted;
+    });
+    server.on("session", (session) => this.#idleBounds.set(session, new IdleBound(session, socket, clock)));
+    server.maxConnections = MAX_CONNECTIONS;
     server.on("clientError", answerUnreadable);
     // Of HTTP/1; its types name neither.
     Object.assign(server, { keepAliveTimeout: IDLE_MS, requestTimeout: REQUEST_MS });
@@ -84,9 +94,11 @@ export class HttpsListener {
 
   #serve(request: Http2Request | IncomingMessage, response: Http2Response | ServerResponse): void {
     if (request instanceof Http2Request) {
+      const { stream } = request;
       // Nobody is left to be answered.
-      if (request.stream.destroyed) return;
-      if (!request.stream.endAfterHeaders) this.#boundBody(request.stream);
+      if (stream.destroyed) return;
+      this.#idleBounds.get(stream.session!)?.use(stream);
+      if (!stream.endAfterHeaders) this.#boundBody(stream);
     }
     this.#app.routing(request as IncomingMessage, response as ServerResponse);
   }

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
-import { constants } from "node:http2";
+import { type ClientHttp2Stream, constants } from "node:http2";
 import { request as requestHttps } from "node:https";
 import { connect, createServer as createTcpServer } from "node:net";
 import { connect as connectTls, type Server } from "node:tls";
 import { Http2Request } from "@leat/node/http/http2-messages.ts";
-import { REQUEST_MS } from "@leat/node/http/listening.ts";
+import { IDLE_MS, REQUEST_MS } from "@leat/node/http/listening.ts";
 import { listenerUrl } from "@leat/node/http/options.ts";
+import { SLICE_BYTES } from "@leat/node/media-io/hls/counted-body.ts";
 import { LONGEST_TRANSFER_MS } from "@leat/node/media-io/hls/open-body.ts";
 import { addLive, type HlsDoor } from "@leat/node/media-io/hls/routes.ts";
 import type { VideoConfig } from "@leat/sdk/protocol/frame.ts";
@@ -77,8 +78,8 @@ describe("http over tls", function () {
     const [answer] = await once(outgoing, "response");
     answer.resume();
   };
-  /** Sleepers beside the watch over the certificate. */
-  const sleeping = () => on.clock.sleeping - 1;
+  /** Sleepers beside the watch over the certificate and those over sessions. */
+  const sleeping = () => on.clock.sleeping - 1 - on.sessions.length;
 
   it("serves what the plain listener serves, by HTTP/2 and by HTTP/1.1", async () => {
     await start(live);
@@ -430,6 +431,82 @@ describe("http over tls", function () {
     whole.end("{}");
     assert.equal((await readAnswer(whole)).status, 200);
     await until(() => sleeping() === 0);
+  });
+
+  it("closes a session on which nothing is asked, whatever pings it sends", async () => {
+    await start(live);
+    const session = await dial();
+    assert.equal((await readAnswer(open(session, "/live/slug/master.m3u8"))).status, 200);
+    await on.clock.advance(IDLE_MS);
+    assert.equal((await readAnswer(open(session, "/live/slug/master.m3u8"))).status, 200);
+    await on.clock.advance(IDLE_MS);
+    const closed = once(session, "close");
+    await new Promise<void>((resolve) => session.ping(() => resolve()));
+    await on.clock.advance(IDLE_MS);
+    await closed;
+  });
+
+  it("ends a session that takes nothing of what it asked for, and leaves those that take it slowly", async () => {
+    await start((app) => {
+      live(app);
+      app.get("/whole", (_request, reply) => {
+        reply.hijack();
+        reply.raw.writeHead(200);
+        reply.raw.end(Buffer.alloc(LARGE / 2));
+      });
+    });
+    add(LARGE);
+    const [idle, sliced, whole] = [await dial(), await dial(), await dial()];
+    // As browsers do: what it takes of an answer comes long before it widens the window of all.
+    whole.setLocalWindowSize(LARGE);
+    const stalled = Array.from({ length: 100 }, () => open(idle, "/live/slug/240p/1.m4s"));
+    const taken = [open(sliced, "/live/slug/240p/1.m4s"), open(whole, "/whole")];
+    await Promise.all([...stalled, ...taken].map((one) => once(one, "response")));
+    const take = async (stream: ClientHttp2Stream, sizeBytes: number) => {
+      for (let size = 0; size < sizeBytes; ) {
+        const chunk = stream.read();
+        if (chunk === null) await once(stream, "readable");
+        else size += chunk.length;
+      }
+    };
+    const ended = once(idle, "close");
+    for (let period = 0; period < 4; period += 1) {
+      await Promise.all([take(taken[0]!, 2 * SLICE_BYTES), take(taken[1]!, SLICE_BYTES)]);
+      if (!idle.destroyed) idle.ping(() => {});
+      await on.clock.advance(IDLE_MS);
+    }
+    await ended;
+    for (const session of [sliced, whole]) {
+      assert.equal((await readAnswer(open(session, "/live/slug/master.m3u8"))).status, 200);
+    }
+  });
+
+  it("ends the connection of one who does not even read", async () => {
+    await start((app) => app.get("/", async (_request, reply) => reply.send(Buffer.alloc(LARGE / 2))));
+    const deaf = connectTls({ port: on.service.tlsPort!, ca: on.files.cert, ALPNProtocols: ["h2"] });
+    deaf.on("error", () => {});
+    await once(deaf, "secureConnect");
+    const frame = (type: number, flags: number, id: number, ...body: number[]) =>
+      Buffer.from([0, 0, body.length, type, flags, 0, 0, 0, id, ...body]);
+    // Windows without an end for a stream and for all; GET / of the authority "a".
+    const wide = [frame(4, 0, 0, 0, 4, 0x7f, 0xff, 0xff, 0xff), frame(8, 0, 0, 0x7f, 0, 0, 0)];
+    const ask = frame(1, 5, 1, 0x82, 0x87, 0x84, 0x41, 1, 0x61);
+    deaf.write(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), ...wide, ask]));
+    await once(deaf, "data");
+    deaf.pause();
+    for (let period = 0; period < 4; period += 1) await on.clock.advance(IDLE_MS);
+    await until(() => on.clock.sleeping === 1);
+    deaf.destroy();
+  });
+
+  it("bounds connections", async () => {
+    let server: Promise<Server> | undefined;
+    await start((app) => {
+      server = addServerProbe(app);
+    });
+    await askByHttp1("/server");
+    const secure = await server!;
+    assert.equal(secure.maxConnections, 4_096);
   });
 
   it("outlives those who speak no TLS, and answers what is no HTTP as everywhere", async () => {
