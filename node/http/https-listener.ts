@@ -59,8 +59,8 @@ export class HttpsListener {
     server.on("session", (session) => this.#idleBounds.set(session, new IdleBound(session, socket, clock)));
     server.maxConnections = MAX_CONNECTIONS;
     server.on("clientError", answerUnreadable);
-    // Of HTTP/1; its types name neither.
-    Object.assign(server, { keepAliveTimeout: IDLE_MS, requestTimeout: REQUEST_MS });
+    // Of HTTP/1; its types name none of them. Node takes the longer of the last two for a whole request.
+    Object.assign(server, { keepAliveTimeout: IDLE_MS, headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS });
     this.#server = server;
     const handshakesFailed = metrics.counter({
       name: "leat_http_handshakes_failed_total",
