@@ -35,10 +35,14 @@ export class Http2Response extends Http2ServerResponse {
   }
 
   /** Routes may end a connection of HTTP/1 with their answer; here Node would warn of the header. */
+  override setHeader(name: string, value: number | string | readonly string[]): void {
+    if (!isOfConnection(name)) super.setHeader(name, value);
+  }
+
+  /** Takes headers in every form that HTTP/1 takes. A phrase beside the status has no place here. */
   override writeHead(statusCode: number, ...rest: unknown[]): this {
-    const headers = { ...(rest.at(-1) as OutgoingHttpHeaders | undefined) };
-    delete headers.connection;
-    return super.writeHead(statusCode, headers);
+    const headers = pairsOf(rest.at(-1)).filter(([name]) => !isOfConnection(name));
+    return super.writeHead(statusCode, headers as unknown as OutgoingHttpHeaders);
   }
 
   /** A client takes what ends without a reason for the whole. */
@@ -66,4 +70,16 @@ function peerOf(session: Http2Session | undefined): Peer {
   const peer: Peer = { remoteAddress, remotePort, encrypted: true };
   peers.set(session, peer);
   return peer;
+}
+
+function isOfConnection(name: string): boolean {
+  return name.toLowerCase() === "connection";
+}
+
+/** Of an object, of pairs, or of names and values in turn. */
+function pairsOf(headers: unknown): [name: string, value: unknown][] {
+  if (typeof headers !== "object" || headers === null) return [];
+  if (!Array.isArray(headers)) return Object.entries(headers);
+  if (Array.isArray(headers[0])) return headers;
+  return headers.flatMap((name, at) => (at % 2 === 0 ? [[name, headers[at + 1]]] : []));
 }

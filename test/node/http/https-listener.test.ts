@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
-import type { Server as PlainServer } from "node:http";
+import type { OutgoingHttpHeaders, Server as PlainServer } from "node:http";
 import { type ClientHttp2Stream, constants } from "node:http2";
 import { request as requestHttps } from "node:https";
 import { connect, createServer as createTcpServer } from "node:net";
+import { Readable } from "node:stream";
 import { connect as connectTls, type Server } from "node:tls";
 import { Http2Request } from "@leat/node/http/http2-messages.ts";
 import { IDLE_MS, REQUEST_MS } from "@leat/node/http/listening.ts";
@@ -248,6 +249,34 @@ describe("http over tls", function () {
     on.app.server.emit("cut");
     await untilClosed(answer);
     assert.equal(answer.rstCode, constants.NGHTTP2_INTERNAL_ERROR);
+  });
+
+  it("leaves out what only connections of HTTP/1 have, however a route says it", async () => {
+    await start((app) => {
+      app.get("/stream", (_request, reply) => reply.header("connection", "close").send(Readable.from(["all"])));
+      app.get<{ Querystring: { form: string } }>("/raw", (request, reply) => {
+        reply.hijack();
+        if (request.query.form === "none") reply.raw.writeHead(200, "OK");
+        if (request.query.form === "flat") reply.raw.writeHead(200, ["Connection", "close", "x-a", "1", "x-b", "2"]);
+        const pairs: unknown = [
+          ["x-a", "1"],
+          ["Connection", "close"],
+          ["x-b", "2"],
+        ];
+        if (request.query.form === "pairs") reply.raw.writeHead(200, pairs as OutgoingHttpHeaders);
+        reply.raw.end("all");
+      });
+    });
+    const session = await dial();
+    const ask = async (path: string) => {
+      const { status, headers, body } = await readAnswer(open(session, path));
+      assert.deepEqual([status, String(body), headers.connection], [200, "all", undefined]);
+      return [headers["x-a"], headers["x-b"], headers["0"]];
+    };
+    await ask("/stream");
+    assert.deepEqual(await ask("/raw?form=flat"), ["1", "2", undefined]);
+    assert.deepEqual(await ask("/raw?form=pairs"), ["1", "2", undefined]);
+    assert.deepEqual(await ask("/raw?form=none"), [undefined, undefined, undefined]);
   });
 
   it("knows a viewer's address, behind a proxy that is trusted too, also when the viewer has gone", async () => {
