@@ -66,7 +66,7 @@ export class HttpsListener {
       name: "leat_http_handshakes_failed_total",
       help: "TLS handshakes that failed",
     });
-    this.#gate = new TlsGate(this.#server, options.tls, { clock, logger, handshakesFailed });
+    this.#gate = new TlsGate(this.#server, options.tls, { clock, logger, handshakesFailed, listener: "https" });
   }
 
   /** The port that it listens on, also where the setting is 0. */

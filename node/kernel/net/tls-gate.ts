@@ -12,6 +12,8 @@ export interface TlsGateComponents {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly handshakesFailed: Counter;
+  /** What it is called in the log. */
+  readonly listener: "https" | "rtmps";
 }
 
 /** Certificate and connections of a server. A renewed certificate is for those who come after it; who is connected stays. */
@@ -21,7 +23,11 @@ export class TlsGate {
   /** Connections of TCP, those in their handshake too. */
   readonly #raw = new Set<Socket>();
 
-  constructor(server: Server, files: CertificateFiles, { clock, logger, handshakesFailed }: TlsGateComponents) {
+  constructor(
+    server: Server,
+    files: CertificateFiles,
+    { clock, logger, handshakesFailed, listener }: TlsGateComponents,
+  ) {
     this.#server = server;
     server.on("connection", (socket: Socket) => {
       this.#raw.add(socket);
@@ -29,7 +35,7 @@ export class TlsGate {
     });
     server.on("tlsClientError", (error: NodeJS.ErrnoException) => {
       handshakesFailed.add();
-      logger.debug("TLS handshake failed", { code: error.code });
+      logger.debug("Complete TLS handshake failed", { listener, code: error.code });
     });
     this.#certificate = new CertificateWatch(files, { clock, logger }, ({ cert, key }) => {
       server.setSecureContext({ cert, key });

@@ -40,7 +40,7 @@ export class TlsListener {
     this.#server = createServer({ handshakeTimeout: HANDSHAKE_MS, noDelay: true });
     this.#server.maxConnections = options.maxConnections;
     this.#server.on("secureConnection", onConnection);
-    this.#gate = new TlsGate(this.#server, options, { clock, logger, handshakesFailed });
+    this.#gate = new TlsGate(this.#server, options, { clock, logger, handshakesFailed, listener: "rtmps" });
   }
 
   /** Resolves with the port. */

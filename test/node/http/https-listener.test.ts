@@ -542,11 +542,16 @@ describe("http over tls", function () {
   });
 
   it("outlives those who speak no TLS, and answers what is no HTTP as everywhere", async () => {
-    await start(live);
+    const lines: string[] = [];
+    await start(live, { logger: noteInto(lines) });
     const rude = connect(on.service.tlsPort!, "127.0.0.1");
     rude.on("error", () => {});
     rude.write("GET / HTTP/1.1\r\n\r\n");
     await once(rude.resume(), "close");
+    assert.match(
+      lines.join("\n"),
+      /^debug Complete TLS handshake failed .*"listener":"https","code":"ERR_SSL_HTTP_REQUEST"/m,
+    );
     const strange = connectTls({ port: on.service.tlsPort!, ca: on.files.cert });
     await once(strange, "secureConnect");
     strange.write("what is this\r\n\r\n");

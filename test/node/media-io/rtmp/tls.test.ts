@@ -8,12 +8,13 @@ import { join } from "node:path";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import type { PublishInfo } from "@leat/node/media-io/publish-sink.ts";
 import { createRtmpServer, type RtmpServer } from "@leat/node/media-io/rtmp/server.ts";
-import { silentLogger } from "@leat/sdk/base/logger.ts";
+import { type Logger, silentLogger } from "@leat/sdk/base/logger.ts";
 import { encodeAmf } from "@leat/transcoder/rtmp/amf0.ts";
 import { writeMessage } from "@leat/transcoder/rtmp/chunk-writer.ts";
 import { RtmpPublisher } from "@leat/transcoder/tools/rtmp-client.ts";
 import { makeCertificate, type WrittenCertificate, writeCertificate } from "../../../support/certificate.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
+import { noteInto } from "../../../support/noting-logger.ts";
 import { RecorderSink } from "../../../support/recorder-sink.ts";
 
 describe("rtmp over tls", () => {
@@ -39,7 +40,9 @@ describe("rtmp over tls", () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  async function startServer(options: { port?: number; tlsPort?: number; maxConnections?: number } = {}) {
+  async function startServer(
+    options: { port?: number; tlsPort?: number; maxConnections?: number; logger?: Logger } = {},
+  ) {
     const { port = 0, tlsPort = 0, ...more } = options;
     server = createRtmpServer({
       host: "127.0.0.1",
@@ -142,12 +145,14 @@ describe("rtmp over tls", () => {
   });
 
   it("outlives those who speak no TLS, and stops at once with some in their handshake", async () => {
-    const { tlsPort } = await startServer();
+    const lines: string[] = [];
+    const { tlsPort } = await startServer({ logger: noteInto(lines) });
     const rude = connect(tlsPort, "127.0.0.1");
     rude.on("error", () => {});
     rude.write(Buffer.concat([Buffer.of(3), Buffer.alloc(3072)]));
     rude.resume();
     await once(rude, "close");
+    assert.match(lines.join("\n"), /^debug Complete TLS handshake failed .*"listener":"rtmps"/m);
     const silent = connect(tlsPort, "127.0.0.1");
     silent.on("error", () => {});
     await once(silent, "connect");
