@@ -49,7 +49,7 @@ export class IdleBound {
 
   #wasUsed(): boolean {
     // Only bytes that go out make it smaller; a client can widen it for nothing, so that says nothing.
-    const { remoteWindowSize: windowBytes = 0 } = this.#session.state;
+    const { remoteWindowSize: windowBytes = this.#windowBytes } = this.#session.state;
     const wasUsed = this.#isUsed || windowBytes < this.#windowBytes;
     this.#isUsed = false;
     this.#windowBytes = windowBytes;

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type OutgoingHttpHeaders } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { type HttpOptions, httpOptions } from "@leat/node/http/options.ts";
 import { createServer, HttpService } from "@leat/node/http/server.ts";
@@ -79,7 +80,7 @@ export function useHttps() {
 }
 
 /** Resolves when it is over, whole or not. */
-export function untilClosed(stream: ClientHttp2Stream): Promise<void> {
+export function untilClosed(stream: Duplex): Promise<void> {
   return new Promise((resolve) => stream.once("close", () => resolve()));
 }
 

@@ -6,7 +6,7 @@ import { type ClientHttp2Stream, constants } from "node:http2";
 import { request as requestHttps } from "node:https";
 import { connect, createServer as createTcpServer } from "node:net";
 import { Readable } from "node:stream";
-import { connect as connectTls, type Server } from "node:tls";
+import { connect as connectTls, type Server, type TLSSocket } from "node:tls";
 import { Http2Request } from "@leat/node/http/http2-messages.ts";
 import { IDLE_MS, REQUEST_MS } from "@leat/node/http/listening.ts";
 import { listenerUrl } from "@leat/node/http/options.ts";
@@ -66,19 +66,21 @@ describe("http over tls", function () {
   const until = async (isTrue: () => boolean) => {
     while (!isTrue()) await new Promise((resolve) => setImmediate(resolve));
   };
-  /** Node's own server, which a client of HTTP/1.1 leads to. */
-  const addServerProbe = (app: FastifyInstance): Promise<Server> =>
-    new Promise((resolve) => {
+  /** Resolves with Node's own server, which a client of HTTP/1.1 leads to. */
+  const startProbed = async (add: (app: FastifyInstance) => unknown): Promise<Server> => {
+    const found = Promise.withResolvers<Server>();
+    await start((app) => {
       app.get("/server", async ({ raw }) => {
-        resolve((raw.socket as unknown as { readonly server: Server }).server);
+        found.resolve((raw.socket as unknown as { readonly server: Server }).server);
         return {};
       });
+      return add(app);
     });
-  const askByHttp1 = async (path: string) => {
-    const outgoing = requestHttps({ port: on.service.tlsPort, path, ca: on.files.cert, agent: false });
+    const outgoing = requestHttps({ port: on.service.tlsPort, path: "/server", ca: on.files.cert, agent: false });
     outgoing.end();
     const [answer] = await once(outgoing, "response");
-    answer.resume();
+    await once(answer.resume(), "end");
+    return found.promise;
   };
   /** Sleepers beside the watch over the certificate and those over sessions. */
   const sleeping = () => on.clock.sleeping - 1 - on.sessions.length;
@@ -312,17 +314,13 @@ describe("http over tls", function () {
   it("drops what is gone before it is served", async () => {
     let asked: Http2Request[] = [];
     const goOn = withResolvers();
-    let server: Promise<Server> | undefined;
-    await start((app) => {
-      server = addServerProbe(app);
+    const server = await startProbed((app) => {
       app.get("/one", async (request) => {
         asked.push(request.raw as unknown as Http2Request);
         await goOn.promise;
         return {};
       });
     });
-    await askByHttp1("/server");
-    const secure = await server!;
     const sessions = [await dial(), await dial()];
     for (const session of sessions) open(session, "/one");
     await until(() => asked.length === 2);
@@ -333,7 +331,7 @@ describe("http over tls", function () {
     for (const stream of [one!, other!]) {
       const gone = new Http2Request(stream, {}, {}, []);
       assert.equal(gone.socket.remoteAddress, undefined);
-      secure.emit("stream", stream, { ":method": "GET", ":path": "/one" }, 0, []);
+      server.emit("stream", stream, { ":method": "GET", ":path": "/one" }, 0, []);
     }
     assert.equal(asked.length, 0);
     goOn.resolve();
@@ -512,7 +510,10 @@ describe("http over tls", function () {
   });
 
   it("ends the connection of one who does not even read", async () => {
-    await start((app) => app.get("/", async (_request, reply) => reply.send(Buffer.alloc(LARGE / 2))));
+    const server = await startProbed((app) => {
+      app.get("/", async (_request, reply) => reply.send(Buffer.alloc(LARGE / 2)));
+    });
+    const accepted = once(server, "secureConnection") as Promise<[TLSSocket]>;
     const deaf = connectTls({ port: on.service.tlsPort!, ca: on.files.cert, ALPNProtocols: ["h2"] });
     deaf.on("error", () => {});
     await once(deaf, "secureConnect");
@@ -524,18 +525,44 @@ describe("http over tls", function () {
     deaf.write(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), ...wide, ask]));
     await once(deaf, "data");
     deaf.pause();
+    const cutOff = untilClosed((await accepted)[0]);
     for (let period = 0; period < 4; period += 1) await on.clock.advance(IDLE_MS);
-    await until(() => on.clock.sleeping === 1);
+    await cutOff;
     deaf.destroy();
   });
 
+  it("ends the connection of one who answers no farewell", async () => {
+    const server = await startProbed(live);
+    const accepted = once(server, "secureConnection") as Promise<[TLSSocket]>;
+    // What either side says passes, that it hangs up does not.
+    const relay = createTcpServer({ allowHalfOpen: true }, (near) => {
+      const far = connect({ port: on.service.tlsPort!, host: "127.0.0.1", allowHalfOpen: true });
+      for (const socket of [near, far]) socket.on("error", () => {});
+      near.on("data", (data) => far.write(data));
+      far.on("data", (data) => near.write(data));
+      near.once("close", () => far.destroy());
+    }).listen(0, "127.0.0.1");
+    await once(relay, "listening");
+    const { port } = relay.address() as { port: number };
+    const client = connectTls({ port, ca: on.files.cert, ALPNProtocols: ["h2"] });
+    try {
+      client.on("error", () => {});
+      await once(client, "secureConnect");
+      client.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0");
+      await once(client, "data");
+      client.pause();
+      const cutOff = untilClosed((await accepted)[0]);
+      await on.clock.advance(2 * IDLE_MS);
+      await cutOff;
+    } finally {
+      client.destroy();
+      relay.close();
+    }
+  });
+
   it("bounds connections, and requests of HTTP/1.1 as the plain listener does", async () => {
-    let server: Promise<Server> | undefined;
-    await start((app) => {
-      server = addServerProbe(app);
-    });
-    await askByHttp1("/server");
-    const secure = (await server!) as Server & Pick<PlainServer, "headersTimeout" | "requestTimeout">;
+    const server = await startProbed(() => {});
+    const secure = server as Server & Pick<PlainServer, "headersTimeout" | "requestTimeout">;
     // Node takes the longer of the two for a whole request.
     assert.deepEqual([secure.headersTimeout, secure.requestTimeout], [REQUEST_MS, REQUEST_MS]);
     assert.equal(secure.maxConnections, 4_096);
