@@ -8,7 +8,7 @@ import { PublishError } from "./publish-error.ts";
 const MEDIA_CHANNEL = 6;
 const DEFAULT_PORTS = { rtmp: 1935, rtmps: 443 } as const;
 const ANSWER_TIMEOUT_MS = 10_000;
-/** For a server that never closes its half: as long as it may take to read what lies between us. */
+/** How long a server may take to read what waits here, and as long again for what lies between us, before it closes. */
 const HANG_UP_MS = 5_000;
 
 interface Target extends RtmpPlace {
@@ -108,10 +108,8 @@ export class RtmpPublisher {
     this.#client.leave("unpublished");
     this.#socket.end();
     // Where we close first, what the server still writes makes our system take back all that it has not read yet.
-    let timer: NodeJS.Timeout | undefined;
-    this.#socket.once("finish", () => {
-      timer = setTimeout(() => this.#socket.destroy(), HANG_UP_MS);
-    });
+    const timer = setTimeout(() => this.#socket.destroy(), HANG_UP_MS);
+    this.#socket.once("finish", () => timer.refresh());
     await closed;
     clearTimeout(timer);
   }

@@ -39,9 +39,6 @@ export interface RestreamParts {
   readonly onSent: (bytes: number) => void;
 }
 
-/** How long a server is waited for to hear our goodbye. */
-const GOODBYE_MS = 2_000;
-
 /** One stream towards one server, again and again until the stream is over or nobody wants it any more. */
 export class Restream {
   readonly #parts: RestreamParts;
@@ -119,7 +116,7 @@ export class Restream {
       const to = new RtmpTarget(publisher);
       await to.describe(stream.window.renditions, tracks);
       await this.#send(stream, queue, { publisher, to }, signal);
-      await this.#leave(publisher);
+      await publisher.unpublish();
     } finally {
       queue.close();
       publisher.abort();
@@ -167,15 +164,6 @@ export class Restream {
       }
       count.add(next.rung, next.frame, next.sequence);
       this.#tell(null);
-    }
-  }
-
-  async #leave(publisher: RtmpPublisher): Promise<void> {
-    const timer = setTimeout(() => publisher.abort(), GOODBYE_MS);
-    try {
-      await publisher.unpublish();
-    } finally {
-      clearTimeout(timer);
     }
   }
 

@@ -16,6 +16,7 @@ import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { type CodedTrack, codedSound, codedTrack } from "../../../support/coded-track.ts";
 import { defaultsOf } from "../../../support/defaults.ts";
+import { HaltingRelay } from "../../../support/halting-relay.ts";
 import { decodeFrames } from "../../../support/media/ffmpeg.ts";
 import { noteInto } from "../../../support/noting-logger.ts";
 import { RecorderSink } from "../../../support/recorder-sink.ts";
@@ -25,6 +26,12 @@ import { RelayedStream } from "../../../support/whep-stream.ts";
 const run = promisify(execFile);
 const id: Hex = `0x${"5e".repeat(32)}`;
 const KEY = "s3cr3t-key";
+/** Filling data, which every decoder leaves out, with its length before it: 1 MiB. */
+const FILLING = Buffer.concat([
+  Buffer.from([0, 0x0f, 0xff, 0xfc, 0x0c]),
+  Buffer.alloc(2 ** 20 - 6, 0xff),
+  Buffer.of(0x80),
+]);
 const secret = deriveSrtSecret(new Uint8Array(32).fill(7));
 
 describe("restreaming service", function () {
@@ -328,5 +335,29 @@ describe("restreaming service", function () {
     await send({ name: "one", url: `rtmp://127.0.0.1:${port}/live/${KEY}` });
     await state(() => states.includes("one RESTREAM_TIMEOUT"));
     for (const socket of sockets) socket.destroy();
+  });
+
+  it("leaves the end of a stream to a server that reads it three seconds late", async () => {
+    const { port, sinks } = await listen();
+    const relay = await HaltingRelay.start(port);
+    try {
+      await start();
+      await send({ name: "one", url: `rtmp://127.0.0.1:${relay.port}/live/${KEY}` });
+      await followed();
+      passAll();
+      await state(() => states.includes("one null"));
+      await sinks[0]!.until(() => sinks[0]!.videos.length === track.frames.length);
+      relay.halt();
+      // More than lies between the two without being read.
+      const large = track.frames.slice(0, 4).map((frame) => ({ ...frame, data: Buffer.concat([frame.data, FILLING]) }));
+      stream.pass(1, 4, large, 4 * 90_000);
+      stream.relay.end();
+      await new Promise((resolve) => setTimeout(resolve, 3_000));
+      relay.goOn();
+      assert.deepEqual(await sinks[0]!.ended.promise, { clean: true });
+      assert.equal(sinks[0]!.videos.length, track.frames.length + large.length);
+    } finally {
+      relay.close();
+    }
   });
 });
