@@ -114,7 +114,7 @@ export class Restream {
     const queue = new FrameQueue(stream, tracks, () => clock.nowMs());
     try {
       const to = new RtmpTarget(publisher);
-      await to.describe(stream.window.renditions, tracks);
+      await this.#within(signal, (until) => unlessAborted(to.describe(stream.window.renditions, tracks), until));
       await this.#send(stream, queue, { publisher, to }, signal);
       await publisher.unpublish();
     } finally {

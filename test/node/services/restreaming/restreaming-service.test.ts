@@ -10,6 +10,7 @@ import { srtOptions } from "@leat/node/media-io/srt/options.ts";
 import { deriveSrtSecret } from "@leat/node/media-io/srt/passphrase.ts";
 import { SrtService } from "@leat/node/media-io/srt/srt-service.ts";
 import { RestreamingService } from "@leat/node/services/restreaming/restreaming-service.ts";
+import { RtmpTarget } from "@leat/node/services/restreaming/rtmp-target.ts";
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
@@ -335,6 +336,19 @@ describe("restreaming service", function () {
     await send({ name: "one", url: `rtmp://127.0.0.1:${port}/live/${KEY}` });
     await state(() => states.includes("one RESTREAM_TIMEOUT"));
     for (const socket of sockets) socket.destroy();
+  });
+
+  it("gives up a server that takes no description of the stream", async () => {
+    const { port } = await listen();
+    const { describe: usual } = RtmpTarget.prototype;
+    RtmpTarget.prototype.describe = () => new Promise(() => {});
+    try {
+      await start({ timeoutMs: 200 });
+      await send({ name: "one", url: `rtmp://127.0.0.1:${port}/live/${KEY}` });
+      await state(() => states.includes("one RESTREAM_TIMEOUT"));
+    } finally {
+      RtmpTarget.prototype.describe = usual;
+    }
   });
 
   it("leaves the end of a stream to a server that reads it three seconds late", async () => {
