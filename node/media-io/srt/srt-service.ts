@@ -203,8 +203,13 @@ export class SrtService implements Startable {
       this.#restartMs = Math.min(2 * pauseMs, MAX_RESTART_MS);
       logger.warn("Open SRT thread again", { pauseMs });
       await this.#clock.sleep(pauseMs, signal);
-      const started = await this.#listen();
-      if (started?.type === "failed") logger.warn("Open SRT thread failed", { reason: started.reason });
+      try {
+        const started = await this.#listen();
+        if (started?.type === "failed") logger.warn("Open SRT thread failed", { reason: started.reason });
+      } catch (error) {
+        // The system may have no memory or no file for one now, and have it later.
+        logger.warn("Open SRT thread failed", { error });
+      }
     }
   }
 

@@ -15,6 +15,7 @@ import { IngestError } from "@leat/node/services/ingest/errors.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
+import { noteInto } from "../../../support/noting-logger.ts";
 import { until } from "../../../support/publish-items.ts";
 import { RecorderSink } from "../../../support/recorder-sink.ts";
 import { callSrt, publishPattern, startCaller, stopCaller } from "../../../support/srt-caller.ts";
@@ -315,6 +316,30 @@ describe("srt service", function () {
     assert.deepEqual([threads.length, service.fault?.detail.code], [2, "SRT_THREAD_LOST"]);
     await service.stop();
     assert.deepEqual([clock.sleeping, service.fault?.detail.code], [0, "SRT_STOPPED"]);
+  });
+
+  it("tries on where the system gives it no thread, and says so", async () => {
+    const clock = new ManualClock();
+    const said: string[] = [];
+    const threads: Worker[] = [];
+    let asked = 0;
+    const openThread = (workerData: SrtThreadData) => {
+      asked += 1;
+      if (asked === 2) throw new Error("EMFILE");
+      threads.push(openSrtThread(workerData));
+      return threads.at(-1)!;
+    };
+    service = new SrtService({ authorize: take, secret, clock, openThread, logger: noteInto(said) }, usual);
+    await service.start();
+    await lose(threads[0]!);
+    await until(() => clock.isSlept(1_000));
+    await clock.advance(1_000);
+    await until(() => clock.isSlept(2_000));
+    assert.deepEqual([asked, service.fault?.detail.code], [2, "SRT_THREAD_LOST"]);
+    assert.equal(said.filter((line) => line.startsWith("warn Open SRT thread failed")).length, 1);
+    await clock.advance(2_000);
+    await until(() => service!.fault === undefined);
+    assert.equal(threads.length, 2);
   });
 
   it("goes on without the library where that is missing", async () => {
