@@ -51,9 +51,12 @@ export function addSrt(
   return { service, describe };
 }
 
-/** Who goes without SRT, by its settings or for want of the library, can do its work all the same. */
+/**
+ * Who goes without SRT, by its settings or for want of the library, can do its work all the same. So can who lost its
+ * thread: what it plays by HLS and WHEP is not to be taken out of a load balancer for that.
+ */
 export function checkSrt(service: Pick<SrtService, "fault">): ReadinessCheck {
-  return { name: "srt", check: () => (isLost(service) ? "SRT_THREAD_LOST" : undefined) };
+  return { name: "srt", decides: false, check: () => (isLost(service) ? "SRT_THREAD_LOST" : undefined) };
 }
 
 /** What is lost comes back at the same address in a moment, and balancers hear of it only when a session begins. */

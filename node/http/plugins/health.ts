@@ -1,8 +1,10 @@
 import type { FastifyInstance } from "fastify";
 
-/** One condition of being ready. `check` gives undefined when it holds, otherwise why not, in a few words. */
+/** One condition of `/readyz`. `check` gives undefined when it holds, otherwise why not, in a few words. */
 export interface ReadinessCheck {
   readonly name: string;
+  /** False for what is shown and leaves the node ready: most of its work goes on. */
+  readonly decides?: false;
   check(): string | undefined | Promise<string | undefined>;
 }
 
@@ -12,10 +14,10 @@ const CHECK_LIMIT_MS = 2_000;
 export function addHealth(app: FastifyInstance, checks: readonly ReadinessCheck[]): void {
   app.get("/healthz", async () => ({ status: "ok" }));
   app.get("/readyz", async (_request, reply) => {
-    const results = await Promise.all(checks.map(async (one) => [one.name, await runCheck(one)] as const));
-    const ready = results.every(([, reason]) => reason === undefined);
+    const results = await Promise.all(checks.map(async (one) => [one, await runCheck(one)] as const));
+    const ready = results.every(([{ decides }, reason]) => reason === undefined || decides === false);
     reply.code(ready ? 200 : 503);
-    return { ready, checks: Object.fromEntries(results.map(([name, reason]) => [name, reason ?? "ok"])) };
+    return { ready, checks: Object.fromEntries(results.map(([{ name }, reason]) => [name, reason ?? "ok"])) };
   });
 }
 

@@ -13,4 +13,8 @@ describe("srt of a node", () => {
       assert.deepEqual([checkSrt({ fault }).check(), isSpoken({ fault })], [check, spoken]);
     });
   }
+
+  it("leaves the node ready, whose other ways go on", () => {
+    assert.equal(checkSrt({ fault: new SrtError({ code: "SRT_THREAD_LOST" }) }).decides, false);
+  });
 });

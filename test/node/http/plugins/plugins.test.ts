@@ -41,6 +41,16 @@ describe("http/plugins", () => {
     assert.deepEqual([ready.statusCode, ready.json().ready], [200, true]);
   });
 
+  it("health: shows a condition that does not decide, and is ready without it", async () => {
+    addHealth(app, [
+      { name: "store", check: () => undefined },
+      { name: "srt", decides: false, check: () => "SRT_THREAD_LOST" },
+    ]);
+    const answer = await app.inject("/readyz");
+    const shown = { ready: true, checks: { store: "ok", srt: "SRT_THREAD_LOST" } };
+    assert.deepEqual([answer.statusCode, answer.json()], [200, shown]);
+  });
+
   it("metrics: counts requests by route pattern, never by what was asked for", async () => {
     addMetrics(app, metrics);
     app.get("/item/:id", async () => ({}));
