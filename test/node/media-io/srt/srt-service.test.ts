@@ -241,11 +241,7 @@ describe("srt service", function () {
 
   it("begins anew at its port when its thread is lost, later each time, and takes publishers again", async () => {
     const clock = new ManualClock();
-    const threads: Worker[] = [];
-    const openThread = (workerData: SrtThreadData) => {
-      threads.push(openSrtThread(workerData));
-      return threads.at(-1)!;
-    };
+    const { threads, openThread } = noteThreads();
     service = new SrtService({ authorize: take, secret, clock, openThread, logger: silentLogger }, usual);
     await service.start();
     const { port } = service;
@@ -269,11 +265,7 @@ describe("srt service", function () {
 
   it("takes nobody who comes after its thread was lost for one who came before", async () => {
     const clock = new ManualClock();
-    const threads: Worker[] = [];
-    const openThread = (workerData: SrtThreadData) => {
-      threads.push(openSrtThread(workerData));
-      return threads.at(-1)!;
-    };
+    const { threads, openThread } = noteThreads();
     const [asked, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<never>()];
     const authorize = (target: SrtTarget) => {
       if (threads.length > 1) return take(target);
@@ -301,12 +293,9 @@ describe("srt service", function () {
 
   it("tries on where its thread cannot come back at once, and stops at the node's word", async () => {
     const clock = new ManualClock();
-    const threads: Worker[] = [];
-    const openThread = (workerData: SrtThreadData) => {
-      const libraries = threads.length === 1 ? ["libno.so.1"] : workerData.libraries;
-      threads.push(openSrtThread({ ...workerData, libraries }));
-      return threads.at(-1)!;
-    };
+    const { threads, openThread } = noteThreads((workerData, opened) => {
+      return opened === 1 ? { ...workerData, libraries: ["libno.so.1"] } : workerData;
+    });
     service = new SrtService({ authorize: take, secret, clock, openThread, logger: silentLogger }, usual);
     await service.start();
     await lose(threads[0]!);
@@ -321,14 +310,12 @@ describe("srt service", function () {
   it("tries on where the system gives it no thread, and says so", async () => {
     const clock = new ManualClock();
     const said: string[] = [];
-    const threads: Worker[] = [];
     let asked = 0;
-    const openThread = (workerData: SrtThreadData) => {
+    const { threads, openThread } = noteThreads((workerData) => {
       asked += 1;
       if (asked === 2) throw new Error("EMFILE");
-      threads.push(openSrtThread(workerData));
-      return threads.at(-1)!;
-    };
+      return workerData;
+    });
     service = new SrtService({ authorize: take, secret, clock, openThread, logger: noteInto(said) }, usual);
     await service.start();
     await lose(threads[0]!);
@@ -359,6 +346,17 @@ describe("srt service", function () {
     socket.close();
   });
 });
+
+/** The threads of a service in their order. `prepare` may change what the next is given, by how many there were, or throw. */
+function noteThreads(prepare = (workerData: SrtThreadData, _opened: number) => workerData) {
+  const threads: Worker[] = [];
+  const openThread = (workerData: SrtThreadData): Worker => {
+    const thread = openSrtThread(prepare(workerData, threads.length));
+    threads.push(thread);
+    return thread;
+  };
+  return { threads, openThread };
+}
 
 /** It throws at what it does not know. */
 async function lose(thread: Worker): Promise<void> {
