@@ -1,6 +1,6 @@
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
-import type { DeliverySpec, JobSpec, JobTerms } from "@leat/sdk/protocol/job.ts";
+import type { DeliverySpec, JobSpec, JobTerms, TranscodeSpec } from "@leat/sdk/protocol/job.ts";
 import type { TaskGroup } from "../../kernel/task-group.ts";
 import { pixelsPerSecond } from "../../metering/usage.ts";
 import type { AttemptRow } from "../../store/sql/job-store.ts";
@@ -219,13 +219,13 @@ export class JobPlacer {
     const { spec } = live.row;
     const common = { stream, live, firstFrame: 0n, holders: this.#holders(stream.id) };
     if (spec.primitive === "transcode") {
-      const startSequence = await progress.nextSequence(live);
-      // Its origin may have moved since that was looked for, and said where to begin.
-      const isMoved = () => live.row.spec !== spec;
-      await jobs.changeSpec(live, (now) => (isMoved() ? now : { ...spec, startSequence }));
-      const units = Number(pixelsPerSecond(spec.rungs, spec.source.video?.fps ?? USUAL_FPS));
-      const excluded = [{ node: spec.origin.node, reason: "ORIGIN" }];
-      return { ...common, spec: live.row.spec, units, codecs: [spec.family], startSequence, excluded };
+      const next = await progress.nextSequence(live);
+      // Its origin may have moved since, and said where to begin.
+      await jobs.changeSpec(live, (now) => (now === spec ? { ...spec, startSequence: next } : now));
+      const asked = live.row.spec as TranscodeSpec;
+      const units = Number(pixelsPerSecond(asked.rungs, asked.source.video?.fps ?? USUAL_FPS));
+      const excluded = [{ node: asked.origin.node, reason: "ORIGIN" }];
+      return { ...common, spec: asked, units, codecs: [asked.family], startSequence: asked.startSequence, excluded };
     }
     if (spec.primitive !== "delivery") throw new BalancerError({ code: "JOB_UNKNOWN", job: live.row.id });
     await jobs.changeSpec(live, (now) => {

@@ -88,6 +88,18 @@ describe("jobs of a stream whose source moves to another node", () => {
     return job;
   }
 
+  /** Another node makes it of what comes in there, from where that begins. */
+  async function beginsAtSecond(stream: Hex, job: Hex): Promise<void> {
+    const found = () => scene.transcoders(stream).find(({ assignment }) => assignment.value.job === job);
+    await scene.until(async () => {
+      await scene.market.clock.advance(options.placeRetryMs);
+      return found() !== undefined;
+    });
+    const { spec, assignment } = found()!;
+    assert.equal(spec.primitive === "transcode" && spec.origin.node, scene.nodes[1].address);
+    assert.equal(assignment.value.node, scene.nodes[2].address);
+  }
+
   it("reach edges there that are given the job meanwhile", async () => {
     const stream = await live();
     const known = watchOrigins();
@@ -140,13 +152,7 @@ describe("jobs of a stream whose source moves to another node", () => {
       StreamProgress.prototype.nextSequence = nextSequence;
       goOn.resolve();
     }
-    const found = () => scene.transcoders(stream.id).find(({ assignment }) => assignment.value.job === job);
-    await scene.until(async () => {
-      await scene.market.clock.advance(options.placeRetryMs);
-      return found() !== undefined;
-    });
-    const { spec } = found()!;
-    assert.equal(spec.primitive === "transcode" && spec.origin.node, scene.nodes[1].address);
+    await beginsAtSecond(stream.id, job);
   });
 
   it("are told to an edge until it has heard", async () => {
@@ -192,12 +198,6 @@ describe("jobs of a stream whose source moves to another node", () => {
     await reached;
     await move(stream);
     goOn();
-    const found = () => scene.transcoders(stream.id).find(({ assignment }) => assignment.value.job === job);
-    await scene.until(async () => {
-      await scene.market.clock.advance(options.placeRetryMs);
-      return found() !== undefined;
-    });
-    const { spec } = found()!;
-    assert.equal(spec.primitive === "transcode" && spec.origin.node, scene.nodes[1].address);
+    await beginsAtSecond(stream.id, job);
   });
 });
