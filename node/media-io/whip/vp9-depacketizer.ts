@@ -1,108 +1,31 @@
-import { findVp9Key, type Vp9Header, writeVp9Record } from "@leat/sdk/protocol/bitstream/vp9.ts";
-import { VIDEO_TIMESCALE, type VideoConfig } from "@leat/sdk/protocol/frame.ts";
-import { MAX_FRAME_BYTES } from "@leat/sdk/protocol/limits.ts";
-import { MAX_FRAME_UNITS } from "../webrtc/limits.ts";
-import type { RtpPacket } from "../webrtc/rtp.ts";
-import type { DepacketizedPicture, VideoDepacketizer } from "./depacketizer.ts";
+import { findVp9Key, writeVp9Record } from "@leat/sdk/protocol/bitstream/vp9.ts";
+import { VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
 import { WhipError } from "./errors.ts";
+import { VpxDepacketizer, type VpxFormat, type VpxPicture, type VpxPiece } from "./vpx-depacketizer.ts";
 
-interface Descriptor {
-  readonly begins: boolean;
-  readonly ends: boolean;
-  readonly layer: number;
-  readonly data: Uint8Array;
-}
+const vp9: VpxFormat = {
+  readPiece,
+  readPicture,
+  shapeOf: ({ width, height, description }) => `${width}x${height} ${Buffer.from(description).toString("hex")}`,
+};
 
 /** VP9 (RFC 9628) of one spatial layer. */
-export class Vp9Depacketizer implements VideoDepacketizer {
-  #timestamp: number | undefined;
-  #pieces: Uint8Array[] = [];
-  #bytes = 0;
-  #open = false;
-  #ended = false;
-  #needsKey = true;
-  #malformed = 0;
-  #shape = "";
-
-  get needsKey(): boolean {
-    return this.#needsKey;
-  }
-
-  get malformed(): number {
-    return this.#malformed;
-  }
-
-  push({ timestamp, marker, payload }: RtpPacket): DepacketizedPicture[] {
-    const pictures: DepacketizedPicture[] = [];
-    if (this.#timestamp !== undefined && timestamp !== this.#timestamp) pictures.push(...this.#finish());
-    this.#timestamp = timestamp;
-    const descriptor = readDescriptor(payload);
-    if (descriptor === undefined) this.#spoil();
-    else this.#take(descriptor);
-    if (marker) pictures.push(...this.#finish());
-    return pictures;
-  }
-
-  lose(): void {
-    this.#needsKey = true;
-    this.#drop();
-  }
-
-  #take({ begins, ends, layer, data }: Descriptor): void {
-    // A decoder needs all layers as one picture of several sizes, which no rendition here is.
-    if (layer > 0) throw new WhipError({ code: "WHIP_LAYERS_UNSUPPORTED", layer });
-    if (begins === this.#open || this.#pieces.length >= MAX_FRAME_UNITS) {
-      this.#spoil();
-      return;
-    }
-    this.#open = true;
-    this.#bytes += data.length;
-    if (this.#bytes > MAX_FRAME_BYTES) throw new WhipError({ code: "WHIP_FRAME_TOO_LARGE", limit: MAX_FRAME_BYTES });
-    this.#pieces.push(data);
-    this.#ended = ends;
-  }
-
-  #spoil(): void {
-    this.#malformed += 1;
-    this.#needsKey = true;
-    this.#drop();
-  }
-
-  #drop(): void {
-    this.#pieces = [];
-    this.#bytes = 0;
-    this.#open = false;
-    this.#ended = false;
-  }
-
-  #finish(): DepacketizedPicture[] {
-    const timestamp = this.#timestamp!;
-    const isWhole = this.#ended;
-    const data = Buffer.concat(this.#pieces);
-    this.#timestamp = undefined;
-    this.#drop();
-    if (!isWhole || data.length === 0) {
-      this.#needsKey = true;
-      return [];
-    }
-    const header = findVp9Key(data);
-    const key = header !== undefined;
-    if (this.#needsKey && !key) return [];
-    this.#needsKey = false;
-    return [{ timestamp, key, data, config: header === undefined ? undefined : this.#configure(header) }];
-  }
-
-  #configure(header: Vp9Header): VideoConfig | undefined {
-    const { width = 0, height = 0 } = header;
-    const shape = `${width}x${height} ${header.profile} ${header.bitDepth}`;
-    if (shape === this.#shape) return undefined;
-    this.#shape = shape;
-    return { kind: "video", codec: "vp9", timescale: VIDEO_TIMESCALE, width, height, ...writeVp9Record(header) };
+export class Vp9Depacketizer extends VpxDepacketizer {
+  constructor() {
+    super(vp9);
   }
 }
 
-/** The payload descriptor and what stands behind it; undefined where it is cut short. */
-function readDescriptor(payload: Uint8Array): Descriptor | undefined {
+function readPicture(data: Uint8Array): VpxPicture {
+  const header = findVp9Key(data);
+  if (header === undefined) return { key: false, config: undefined };
+  const { width = 0, height = 0 } = header;
+  const config = { kind: "video", codec: "vp9", timescale: VIDEO_TIMESCALE, width, height } as const;
+  return { key: true, config: { ...config, ...writeVp9Record(header) } };
+}
+
+/** What stands behind the payload descriptor; undefined where that is cut short. @throws WHIP_LAYERS_UNSUPPORTED */
+function readPiece(payload: Uint8Array): VpxPiece | undefined {
   const first = payload[0]!;
   const has = (bit: number) => (first & bit) !== 0;
   const isFlexible = has(0x10);
@@ -127,7 +50,9 @@ function readDescriptor(payload: Uint8Array): Descriptor | undefined {
     offset = end;
   }
   if (offset >= payload.length) return undefined;
-  return { begins: has(0x08), ends: has(0x04), layer, data: payload.subarray(offset) };
+  // A decoder needs all layers as one picture of several sizes, which no rendition here is.
+  if (layer > 0) throw new WhipError({ code: "WHIP_LAYERS_UNSUPPORTED", layer });
+  return { begins: has(0x08), ends: has(0x04), data: payload.subarray(offset) };
 }
 
 /** Where the scalability structure ends. */
