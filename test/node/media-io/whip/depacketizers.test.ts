@@ -211,6 +211,21 @@ describe("vp9 depacketizer, what others send", () => {
     assert.equal(depacketizer.malformed, 5);
   });
 
+  it("gives no picture whose last packet does not end it, and none that refers to it", async () => {
+    const track = await codedTrack("vp9");
+    const [first = [], second = []] = packetsOf(track).map(parsed);
+    const endless = first.map(({ payload, ...packet }) => ({
+      ...packet,
+      payload: Uint8Array.from([payload[0]! & ~0x04, ...payload.subarray(1)]),
+    }));
+    const depacketizer = new Vp9Depacketizer();
+    assert.deepEqual(
+      [...endless, ...second].flatMap((packet) => depacketizer.push(packet)),
+      [],
+    );
+    assert.ok(depacketizer.needsKey);
+  });
+
   it("reads every field that may stand before the picture", async () => {
     const track = await codedTrack("vp9");
     // Number of 15 bits, layer and its picture, a structure of one size and two pictures; then in flexible mode.
