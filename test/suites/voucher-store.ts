@@ -17,7 +17,7 @@ const hexOf = (sizeBytes: number, number: number): Hex => {
   new DataView(bytes.buffer).setUint32(sizeBytes - 4, number);
   return bytesToHex(bytes);
 };
-const channel = hexOf(32, 1);
+export const channel = hexOf(32, 1);
 const other = hexOf(32, 2);
 const job = hexOf(32, 9);
 
@@ -43,7 +43,7 @@ export function voucherRecord(seq: bigint, cumulative: bigint, of: Hex = channel
   };
 }
 
-function entry(seq: bigint, exact: bigint, state: LedgerEntry["state"] = "waiting"): LedgerEntry {
+export function entry(seq: bigint, exact: bigint, state: LedgerEntry["state"] = "waiting"): LedgerEntry {
   return { job, attempt: 1, seq, exact, receiptHash: hexOf(32, Number(seq)), state };
 }
 

@@ -173,7 +173,8 @@ function toRecord(row: typeof vouchers.$inferSelect): VoucherRecord {
 
 /**
  * Entries that are settled already stay as they are; what begins to count, or stops, moves the total. One statement for
- * all of them: while a transaction has its turns between two threads, no other may run.
+ * all of them: while a transaction has its turns between two threads, no other may run. Each entry is found by its key,
+ * one by one, whatever the planner thinks of the table: joined, it reads the whole channel until it has been counted.
  */
 async function moveEntries(
   database: Sql,
@@ -188,18 +189,19 @@ async function moveEntries(
     ? sql`case when was = 'waiting' then exact else 0 end`
     : sql`case when was = 'payable' then -exact else 0 end`;
   await database.execute(sql`
-    with named as (
-      select * from jsonb_to_recordset(${named}::jsonb) as named (job text, attempt integer, seq numeric)
-    ), open as (
-      select entry.job, entry.attempt, entry.seq, entry.state as was
-      from ${ledgerEntries} entry join named using (job, attempt, seq)
-      where entry.side = ${side} and entry.channel = ${channel} and entry.state in ('waiting', 'payable')
-      for update of entry
-    ), moved as (
-      update ${ledgerEntries} entry set state = ${state} from open
-      where entry.side = ${side} and entry.channel = ${channel}
-        and entry.job = open.job and entry.attempt = open.attempt and entry.seq = open.seq
-      returning open.was, entry.exact
+    with moved as (
+      update ${ledgerEntries} set state = ${state}
+      where state in ('waiting', 'payable') and ctid = any (array(
+        select found.ctid
+        from jsonb_to_recordset(${named}::jsonb) as named (job text, attempt integer, seq numeric)
+        cross join lateral (
+          select entry.ctid from ${ledgerEntries} entry
+          where entry.side = ${side} and entry.channel = ${channel}
+            and entry.job = named.job and entry.attempt = named.attempt and entry.seq = named.seq
+          offset 0
+        ) found
+      ))
+      returning old.state as was, ${ledgerEntries.exact}
     )
     insert into ${channelTotals} (side, channel, exact)
     select ${side}, ${channel}, sum(${change}) from moved having sum(${change}) <> 0

@@ -1,9 +1,11 @@
+import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { sql } from "drizzle-orm";
 import { SqlDatabase } from "../../../../node/store/sql/database.ts";
 import { SqlVoucherStore } from "../../../../node/store/sql/voucher-store.ts";
-import { describeVoucherStore } from "../../../suites/voucher-store.ts";
+import { channel, describeVoucherStore, entry } from "../../../suites/voucher-store.ts";
 import { emptyTables, openEmptyDatabase } from "../../../support/empty-database.ts";
 
 describe("sql voucher store", () => {
@@ -31,4 +33,31 @@ describe("sql voucher store", () => {
       await emptyTables(database);
     },
   }));
+
+  it("reads no more than it changes, however much a channel has, also of a table that was never counted", async function () {
+    this.timeout(30_000);
+    const store = new SqlVoucherStore(database);
+    const seqs = Array.from({ length: 3_000 }, (_, index) => BigInt(index));
+    await Promise.all(seqs.map((seq) => store.addEntry("held", channel, entry(seq, 1n))));
+    const before = await rowsRead();
+    await store.setEntries(
+      "held",
+      channel,
+      seqs.slice(500, 510).map((seq) => ({ ...entry(seq, 1n) })),
+      "payable",
+    );
+    assert.equal(await store.totalExact("held", channel), 10n);
+    const read = (await rowsRead()) - before;
+    assert.ok(read < 100, `${read} rows were read`);
+    await emptyTables(database);
+  });
+
+  /** Of the entries' table and its indexes, since the database was made. */
+  async function rowsRead(): Promise<number> {
+    await database.sql.execute(sql`select pg_stat_force_next_flush()`);
+    const rows = await database.sql.execute(sql`
+      select (select coalesce(seq_tup_read, 0) from pg_stat_user_tables where relname = 'ledger_entries')
+        + (select sum(idx_tup_read) from pg_stat_user_indexes where relname = 'ledger_entries') as read`);
+    return Number(rows[0]!.read);
+  }
 });
