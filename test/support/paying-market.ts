@@ -10,6 +10,7 @@ import { type JobTerms, priceUnitOf } from "@leat/sdk/protocol/job.ts";
 import { receiptStructure } from "@leat/sdk/protocol/signed.ts";
 import { costExact } from "@leat/sdk/protocol/units.ts";
 import { nativeStatements } from "../../node/kernel/secp.ts";
+import type { VoucherStore } from "../../node/metering/voucher-store.ts";
 import { GrantedBytes } from "../../node/services/delivery/granted-bytes.ts";
 import type { Work } from "../../node/services/payment/index.ts";
 import { type PayeeComponents, PayeeService } from "../../node/services/payment/payee-service.ts";
@@ -82,6 +83,8 @@ export class PayingBooks extends FakeBooks {
   readonly #disks = new Map<string, Database>();
   readonly #parts: { stop(): Promise<void> }[] = [];
   #samplingRate = 1;
+  /** Where the cluster keeps its vouchers, if not on disks as nodes have them. */
+  #clusterVouchers: VoucherStore | undefined;
   readonly #parties: { nodes: readonly PaidNode[]; buyer: PayingBuyer };
   cluster!: { payer: PayerService; payee: PayeeService };
   hub!: FakeHub;
@@ -103,10 +106,11 @@ export class PayingBooks extends FakeBooks {
     clock: ManualClock,
     decimals: number,
     parts: { nodes: readonly PaidNode[]; buyer: PayingBuyer },
-    samplingRate = 1,
+    { samplingRate = 1, vouchers }: { samplingRate?: number; vouchers?: VoucherStore } = {},
   ): Promise<PayingBooks> {
     const books = new PayingBooks(await mkdtemp(join(tmpdir(), "leat-books-")), clock, decimals, parts);
     books.#samplingRate = samplingRate;
+    books.#clusterVouchers = vouchers;
     for (const node of parts.nodes) await books.openNode(node);
     parts.buyer.payer = await books.#openPayer("buyer", { signer: parts.buyer.signer });
     await books.openCluster();
@@ -125,11 +129,14 @@ export class PayingBooks extends FakeBooks {
     await this.cluster?.payee.stop();
     const balancer = nativeStatements.createSigner(new Uint8Array(32).fill(200));
     this.channels.allow(clusterAccount, balancer.address);
+    const vouchers = this.#clusterVouchers === undefined ? {} : { vouchers: this.#clusterVouchers };
     const payer = await this.#openPayer("issued", {
+      ...vouchers,
       signer: balancer,
       deliver: (payee, offer) => this.#parties.nodes.find(({ address }) => address === payee)!.payee.accept(offer),
     });
     const payee = await this.#openPayee("held", {
+      ...vouchers,
       payee: clusterAccount,
       askPayer: (buyer, request) => this.hub.call(buyer, "voucher.request", request),
     });
@@ -149,7 +156,10 @@ export class PayingBooks extends FakeBooks {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  async #openPayee(disk: string, own: Pick<PayeeComponents, "payee" | "askPayer">): Promise<PayeeService> {
+  async #openPayee(
+    disk: string,
+    own: Pick<PayeeComponents, "payee" | "askPayer"> & Partial<Pick<PayeeComponents, "vouchers">>,
+  ): Promise<PayeeService> {
     const settings = {
       refreshMs: 5_000,
       creditGrowthPpm: 100_000,
@@ -162,7 +172,10 @@ export class PayingBooks extends FakeBooks {
     return this.#start(service);
   }
 
-  async #openPayer(disk: string, own: Pick<PayerComponents, "signer" | "deliver">): Promise<PayerService> {
+  async #openPayer(
+    disk: string,
+    own: Pick<PayerComponents, "signer" | "deliver"> & Partial<Pick<PayerComponents, "vouchers">>,
+  ): Promise<PayerService> {
     const settings = { voucherEveryMs: 10_000, samplingRate: this.#samplingRate, prepayLimit: "1000" };
     return this.#start(new PayerService({ ...(await this.#quiet(disk)), ...own }, settings));
   }

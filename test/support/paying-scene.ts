@@ -14,7 +14,7 @@ import { type FakeMarket, randomHash, startMarket } from "./fake-market.ts";
 import { ManualClock } from "./manual-clock.ts";
 import { PaidNode, PayingBooks, PayingBuyer, workOf } from "./paying-market.ts";
 
-const ladder = [
+export const ladder = [
   { name: "480p", codec: "h264" as const, height: 480, videoBitrate: 1_000_000, audioBitrate: 128_000 },
   { name: "240p-vp9", codec: "vp9" as const, height: 240, videoBitrate: 300_000, audioBitrate: 96_000 },
 ];
@@ -61,7 +61,7 @@ export function usePayingMarket() {
       new PaidNode(3, ["transcode", "delivery"]),
     ];
     scene.buyer = new PayingBuyer(4, ["buyer"]);
-    scene.books = await PayingBooks.open(scene.clock, decimals, scene, samplingRate);
+    scene.books = await PayingBooks.open(scene.clock, decimals, scene, { samplingRate });
     await startAgain();
   }
   async function startAgain(jobStore = new JobStore(scene.database), options: Partial<BalancerOptions> = {}) {
