@@ -91,8 +91,8 @@ export interface VoucherStore {
     keys: readonly EntryKey[],
     state: "payable" | "vouchered" | "forfeited",
   ): Promise<void>;
-  /** Entries that are `waiting` or `payable`, by job, attempt, seq. */
-  openEntries(side: VoucherSide, channel: Hex): Promise<LedgerEntry[]>;
+  /** Entries that are `waiting` or `payable`, or one of the two alone, by job, attempt, seq. */
+  openEntries(side: VoucherSide, channel: Hex, state?: "waiting" | "payable"): Promise<LedgerEntry[]>;
   countOpen(side: VoucherSide, channel: Hex): Promise<number>;
   /** Whether there is an entry of that key, in whatever state, that was not forgotten. */
   hasEntry(side: VoucherSide, channel: Hex, key: EntryKey): Promise<boolean>;

@@ -96,8 +96,9 @@ export class LevelVoucherStore implements VoucherStore {
     return this.#database.change(async (changes) => (await this.#entries(side, channel)).move(changes, keys, state));
   }
 
-  async openEntries(side: VoucherSide, channel: Hex): Promise<LedgerEntry[]> {
-    return (await this.#entries(side, channel)).open();
+  async openEntries(side: VoucherSide, channel: Hex, only?: "waiting" | "payable"): Promise<LedgerEntry[]> {
+    const open = (await this.#entries(side, channel)).open();
+    return only === undefined ? open : open.filter(({ state }) => state === only);
   }
 
   async countOpen(side: VoucherSide, channel: Hex): Promise<number> {

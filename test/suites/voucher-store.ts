@@ -202,6 +202,14 @@ export function describeVoucherStore(name: string, open: () => Promise<VoucherSt
       assert.deepEqual(await known(), [false, false, false, true, false]);
     });
 
+    it("lists open entries of one state", async () => {
+      await store.addEntry("held", channel, entry(1n, 10n));
+      await store.addEntry("held", channel, entry(2n, 20n, "payable"));
+      const listed = async (state: "waiting" | "payable") =>
+        (await store.openEntries("held", channel, state)).map(({ seq }) => seq);
+      assert.deepEqual([await listed("waiting"), await listed("payable")], [[1n], [2n]]);
+    });
+
     it("lists open entries by job, attempt and segment", async () => {
       for (const seq of [300n, 2n, 10n]) await store.addEntry("held", channel, entry(seq, 1n));
       await store.addEntry("held", channel, { ...entry(1n, 1n), attempt: 10 });

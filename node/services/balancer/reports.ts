@@ -33,6 +33,8 @@ export class Reports {
   readonly #tasks: TaskGroup;
   /** Buyers that are being told. */
   readonly #busy = new Set<Address>();
+  /** Of those, the ones for which there may be more by now. */
+  readonly #behind = new Set<Address>();
   /** Receipts that their buyer refused, and until when it is not asked again. */
   readonly #refused = new Map<Hex, number>();
   #running = false;
@@ -105,7 +107,11 @@ export class Reports {
   async #report(): Promise<void> {
     const { hub, jobStore } = this.#components;
     const present = [...hub.nodes.values()].filter(({ hello }) => hello.roles.includes("buyer"));
-    const buyers = present.map(({ node }) => node).filter((buyer) => !this.#busy.has(buyer));
+    const buyers: Address[] = [];
+    for (const { node } of present) {
+      if (this.#busy.has(node)) this.#behind.add(node);
+      else buyers.push(node);
+    }
     const open = new Map<Address, [ReceiptRow, StreamRow][]>();
     for (let after: ReceiptRow | undefined; ; ) {
       const rows = await jobStore.unreportedOf(buyers, PAGE, after);
@@ -150,7 +156,8 @@ export class Reports {
       this.#busy.delete(buyer);
       const failed = ends.find((end) => end.status === "rejected");
       if (failed !== undefined) throw failed.reason;
-      if (told > 0) this.kick();
+      const isBehind = this.#behind.delete(buyer) || list.length === PAGE;
+      if (told > 0 && isBehind) this.kick();
     });
   }
 

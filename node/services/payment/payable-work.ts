@@ -56,7 +56,7 @@ export class PayableReader {
     const { vouchers } = this.#components;
     for (;;) {
       const totalExact = await vouchers.totalExact(this.#side, book.id);
-      const open = (await vouchers.openEntries(this.#side, book.id)).filter(({ state }) => state === "payable");
+      const open = await vouchers.openEntries(this.#side, book.id, "payable");
       if (totalExact !== (await vouchers.totalExact(this.#side, book.id))) continue;
       const settledExact = open.reduce((rest, { exact }) => rest - exact, totalExact);
       const fitting = fitEntries(open, { settledExact, most, decimals: book.decimals }).slice(0, MAX_COVERED);

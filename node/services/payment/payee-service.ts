@@ -217,8 +217,7 @@ export class PayeeService implements Payee, Startable {
     const books = this.#books.all().filter(({ channel }) => channel.payer === payer);
     return Promise.all(
       books.map(async ({ channel, id }) => {
-        const open = await this.#components.vouchers.openEntries("held", id);
-        const waiting = open.filter(({ state }) => state === "waiting");
+        const waiting = await this.#components.vouchers.openEntries("held", id, "waiting");
         return { channel, work: waiting.map(({ job, attempt, seq }) => ({ job, attempt, seq })) };
       }),
     );

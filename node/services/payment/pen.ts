@@ -207,7 +207,7 @@ export class Pen {
     if (signer === undefined || !(await signers.isKnown(book.channel, signer))) throw wrong;
     const own = await vouchers.newest("issued", book.id);
     // What is still payable is in no voucher that the payee has: only the rest of our total can be in the held one.
-    const open = (await vouchers.openEntries("issued", book.id)).filter(({ state }) => state === "payable");
+    const open = await vouchers.openEntries("issued", book.id, "payable");
     const settled = (await vouchers.totalExact("issued", book.id)) - sumExact(open);
     const extra = adoptedExtra(
       nextCumulative(settled, own?.acknowledged ? own.voucher.value.cumulative : 0n, book.decimals),

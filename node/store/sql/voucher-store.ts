@@ -97,12 +97,13 @@ export class SqlVoucherStore implements VoucherStore {
     return (await this.#database.sql.$count(ledgerEntries, and(ofChannel(side, channel), isOfKey))) > 0;
   }
 
-  async openEntries(side: VoucherSide, channel: Hex): Promise<LedgerEntry[]> {
+  async openEntries(side: VoucherSide, channel: Hex, only?: "waiting" | "payable"): Promise<LedgerEntry[]> {
     const { job, attempt, seq, exact, receiptHash, state } = ledgerEntries;
+    const isOpen = only === undefined ? inArray(state, ["waiting", "payable"]) : eq(state, only);
     return this.#database.sql
       .select({ job, attempt, seq, exact, receiptHash, state })
       .from(ledgerEntries)
-      .where(and(ofChannel(side, channel), inArray(state, ["waiting", "payable"])))
+      .where(and(ofChannel(side, channel), isOpen))
       .orderBy(sql`${job} collate "C"`, attempt, seq);
   }
 
