@@ -17,6 +17,8 @@ export type RunningLive = LiveJob & { attempt: AttemptRow };
 export class JobBook {
   readonly #store: JobStore;
   readonly #jobs = new Map<Hex, LiveJob>();
+  /** The same by their streams: who asks for those of one reads not all. */
+  readonly #byStream = new Map<Hex, Set<LiveJob>>();
   /** Each change starts from what the last one left: two at once would undo each other. */
   readonly #mutex = new Mutex();
 
@@ -27,7 +29,7 @@ export class JobBook {
   async load(): Promise<void> {
     for (const row of await this.#store.openJobs()) {
       const attempt = row.attempt === 0 ? undefined : await this.#store.attempt(row.id, row.attempt);
-      this.#jobs.set(row.id, { row, attempt });
+      this.#add({ row, attempt });
     }
   }
 
@@ -51,11 +53,11 @@ export class JobBook {
   }
 
   ofStream(stream: Hex): LiveJob[] {
-    return this.all().filter(({ row }) => row.stream === stream);
+    return [...(this.#byStream.get(stream) ?? [])];
   }
 
   part(stream: Hex, part: string): LiveJob | undefined {
-    return this.all().find(({ row }) => row.stream === stream && row.part === part);
+    return this.ofStream(stream).find(({ row }) => row.part === part);
   }
 
   /** Whose a stream's segment is: of all that ever took the stream in, the newest that began at or before it. */
@@ -87,7 +89,7 @@ export class JobBook {
     };
     await this.#store.putJob(row);
     const live: LiveJob = { row, attempt: undefined };
-    this.#jobs.set(row.id, live);
+    this.#add(live);
     return live;
   }
 
@@ -144,9 +146,24 @@ export class JobBook {
       if (ran === undefined) await this.#store.putJob(row);
       else await this.#put(live, row, { ...ran, ...over, state: "ended", endSequence: null });
       live.row = row;
-      this.#jobs.delete(row.id);
+      this.#remove(live);
       return ran;
     });
+  }
+
+  #add(live: LiveJob): void {
+    const { id, stream } = live.row;
+    this.#jobs.set(id, live);
+    const ofStream = this.#byStream.get(stream) ?? new Set();
+    this.#byStream.set(stream, ofStream.add(live));
+  }
+
+  #remove(live: LiveJob): void {
+    const { id, stream } = live.row;
+    this.#jobs.delete(id);
+    const ofStream = this.#byStream.get(stream);
+    ofStream?.delete(live);
+    if (ofStream?.size === 0) this.#byStream.delete(stream);
   }
 
   async #change(live: LiveJob, change: Partial<JobRow>): Promise<void> {
