@@ -159,7 +159,7 @@ export class BalancerService implements Balancer, Startable {
       budget,
       guilty: new GuiltyNodes(components, { candidates, jobs, onLiar }),
       ranges: new AttemptRanges(components, { jobs, streams, keeper }),
-      onReceipt: () => this.#reports.kick(),
+      onReceipt: (row) => this.#reports.add(row),
       onBadWork: (job, attempt) => keeper.fail(job, attempt, "CHECK_FAILED"),
     });
     this.#streamBook = streams;

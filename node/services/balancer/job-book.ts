@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { type Address, bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
 import type { JobSpec } from "@leat/sdk/protocol/job.ts";
 import { Mutex } from "../../kernel/mutex.ts";
+import { Recent } from "../../kernel/recent.ts";
 import type { AttemptRow, JobRow, JobStore } from "../../store/sql/job-store.ts";
 import { BalancerError } from "./errors.ts";
 
@@ -13,12 +14,17 @@ export interface LiveJob {
 
 export type RunningLive = LiveJob & { attempt: AttemptRow };
 
+/** Jobs whose last receipts and checks may still come. 1 KB each in memory. */
+const MOST_OVER = 2_000;
+
 /** Jobs that are not over: in memory for speed, on disk before anybody is told. */
 export class JobBook {
   readonly #store: JobStore;
   readonly #jobs = new Map<Hex, LiveJob>();
   /** The same by their streams: who asks for those of one reads not all. */
   readonly #byStream = new Map<Hex, Set<LiveJob>>();
+  /** Those that ended last. */
+  readonly #over = new Recent<Hex, LiveJob>(MOST_OVER);
   /** Each change starts from what the last one left: two at once would undo each other. */
   readonly #mutex = new Mutex();
 
@@ -41,14 +47,14 @@ export class JobBook {
     return this.#jobs.get(job);
   }
 
-  /** Also one that is over, from disk: few ask of those. */
+  /** Also one that is over. */
   async job(id: Hex): Promise<JobRow | undefined> {
-    return this.#jobs.get(id)?.row ?? this.#store.job(id);
+    return this.#known(id)?.row ?? this.#store.job(id);
   }
 
   /** Also one before the newest, from disk. */
   async attempt(job: Hex, attempt: number): Promise<AttemptRow | undefined> {
-    const newest = this.#jobs.get(job)?.attempt;
+    const newest = this.#known(job)?.attempt;
     return newest?.attempt === attempt ? newest : this.#store.attempt(job, attempt);
   }
 
@@ -151,6 +157,10 @@ export class JobBook {
     });
   }
 
+  #known(job: Hex): LiveJob | undefined {
+    return this.#jobs.get(job) ?? this.#over.get(job);
+  }
+
   #add(live: LiveJob): void {
     const { id, stream } = live.row;
     this.#jobs.set(id, live);
@@ -161,6 +171,7 @@ export class JobBook {
   #remove(live: LiveJob): void {
     const { id, stream } = live.row;
     this.#jobs.delete(id);
+    this.#over.set(id, live);
     const ofStream = this.#byStream.get(stream);
     ofStream?.delete(live);
     if (ofStream?.size === 0) this.#byStream.delete(stream);

@@ -17,7 +17,10 @@ import type { StreamBook } from "./stream-book.ts";
 const PAGE = 500;
 /** Jobs of one buyer that are reported at once. */
 const JOBS_AT_ONCE = 16;
+/** Receipts that wait in memory for a buyer that is being told; of more the disk knows. */
+const MOST_FRESH = 2_000;
 const RETRY_MS = 1_000;
+const READ_EVERY_MS = 10_000;
 const REFUSED_MS = 60_000;
 const MAX_REFUSED = 10_000;
 /** Pauses after a stream's end at which what came late is settled: receipts of edges come with their last window. */
@@ -33,10 +36,14 @@ export class Reports {
   readonly #tasks: TaskGroup;
   /** Buyers that are being told. */
   readonly #busy = new Set<Address>();
-  /** Of those, the ones for which there may be more by now. */
+  /** Of those, the ones for which more is fresh. */
   readonly #behind = new Set<Address>();
   /** Receipts that their buyer refused, and until when it is not asked again. */
   readonly #refused = new Map<Hex, number>();
+  /** What came since the disk was read, in its order: of these it need not be asked again. */
+  #fresh: ReceiptRow[] = [];
+  /** There may be more on disk than is fresh. */
+  #mustRead = true;
   #running = false;
   #again = false;
 
@@ -59,12 +66,32 @@ export class Reports {
   }
 
   start(): void {
-    this.#tasks.every(RETRY_MS, () => this.kick());
+    this.#tasks.every(RETRY_MS, () => {
+      if (this.#mustRead || this.#fresh.length > 0) this.#wake();
+    });
+    // What a buyer refused may be due again.
+    this.#tasks.every(READ_EVERY_MS, () => this.kick());
     this.#tasks.every(this.#options.voucherEveryMs, () => this.#askVouchers());
   }
 
-  /** There is something to tell. */
+  /** A receipt is on disk, and may be told. */
+  add(row: ReceiptRow): void {
+    this.#keep(row);
+    this.#wake();
+  }
+
+  /** There may be something to tell on disk. */
   kick(): void {
+    this.#mustRead = true;
+    this.#wake();
+  }
+
+  #keep(row: ReceiptRow): void {
+    if (this.#fresh.length < MOST_FRESH) this.#fresh.push(row);
+    else this.#mustRead = true;
+  }
+
+  #wake(): void {
     this.#again = true;
     if (this.#running || this.#tasks.signal.aborted) return;
     this.#running = true;
@@ -74,6 +101,9 @@ export class Reports {
           this.#again = false;
           await this.#report();
         }
+      } catch (error) {
+        this.#mustRead = true;
+        throw error;
       } finally {
         this.#running = false;
       }
@@ -105,30 +135,45 @@ export class Reports {
 
   /** Each buyer by itself: one that is away, refuses or never answers must not keep the others from paying. */
   async #report(): Promise<void> {
-    const { hub, jobStore } = this.#components;
-    const present = [...hub.nodes.values()].filter(({ hello }) => hello.roles.includes("buyer"));
-    const buyers: Address[] = [];
-    for (const { node } of present) {
-      if (this.#busy.has(node)) this.#behind.add(node);
-      else buyers.push(node);
-    }
-    const open = new Map<Address, [ReceiptRow, StreamRow][]>();
-    for (let after: ReceiptRow | undefined; ; ) {
-      const rows = await jobStore.unreportedOf(buyers, PAGE, after);
-      for (const row of rows) {
-        const stream = await this.#streams.find(row.stream);
-        if (stream === undefined || this.#isRefused(row.hash)) continue;
-        const list = open.get(stream.buyer) ?? [];
-        if (list.length < PAGE) list.push([row, stream]);
-        open.set(stream.buyer, list);
+    const present = [...this.#components.hub.nodes.values()].filter(({ hello }) => hello.roles.includes("buyer"));
+    const buyers = new Set(present.map(({ node }) => node));
+    const idle = [...buyers].filter((buyer) => !this.#busy.has(buyer));
+    const fresh = this.#fresh;
+    this.#fresh = [];
+    const open = new Map<Address, Map<Hex, readonly [ReceiptRow, StreamRow]>>();
+    const take = async (row: ReceiptRow) => {
+      const stream = await this.#streams.find(row.stream);
+      // Of one that is away the disk knows, and is asked when it is back.
+      if (stream === undefined || this.#isRefused(row.hash) || !buyers.has(stream.buyer)) return;
+      if (this.#busy.has(stream.buyer)) {
+        this.#behind.add(stream.buyer);
+        this.#keep(row);
+        return;
       }
-      after = rows.at(-1);
-      if (rows.length < PAGE) break;
+      const rows = open.get(stream.buyer) ?? new Map();
+      if (rows.size < PAGE) rows.set(row.hash, [row, stream]);
+      else this.#mustRead = true;
+      open.set(stream.buyer, rows);
+    };
+    if (this.#mustRead) {
+      // Of those that are busy when they are no more.
+      this.#mustRead = idle.length < buyers.size;
+      await this.#readAll(idle, take);
     }
-    for (const [buyer, list] of open) if (list.length > 0) this.#reportTo(buyer, list);
+    for (const row of fresh) await take(row);
+    for (const [buyer, rows] of open) this.#reportTo(buyer, [...rows.values()]);
   }
 
-  #reportTo(buyer: Address, list: readonly [ReceiptRow, StreamRow][]): void {
+  async #readAll(buyers: readonly Address[], take: (row: ReceiptRow) => Promise<void>): Promise<void> {
+    for (let after: ReceiptRow | undefined; ; ) {
+      const rows = await this.#components.jobStore.unreportedOf(buyers, PAGE, after);
+      for (const row of rows) await take(row);
+      after = rows.at(-1);
+      if (rows.length < PAGE) return;
+    }
+  }
+
+  #reportTo(buyer: Address, list: readonly (readonly [ReceiptRow, StreamRow])[]): void {
     if (this.#tasks.signal.aborted) return;
     this.#busy.add(buyer);
     this.#tasks.run(async (signal) => {
@@ -154,10 +199,12 @@ export class Reports {
       // Until the last has its answer: who is told anew before would hear the same beside it.
       const ends = await Promise.allSettled(Array.from({ length: JOBS_AT_ONCE }, () => tellNext().catch(stop)));
       this.#busy.delete(buyer);
+      if (away.signal.aborted || list.length === PAGE) this.#mustRead = true;
       const failed = ends.find((end) => end.status === "rejected");
       if (failed !== undefined) throw failed.reason;
-      const isBehind = this.#behind.delete(buyer) || list.length === PAGE;
-      if (told > 0 && isBehind) this.kick();
+      const isBehind = this.#behind.delete(buyer) || this.#mustRead;
+      // One that takes nothing is asked again after a pause.
+      if (told > 0 && isBehind) this.#wake();
     });
   }
 

@@ -1,14 +1,20 @@
 import { type Address, type Hex, zeroAddress } from "@leat/sdk/protocol/hex.ts";
 import { KeyedMutex } from "../../kernel/keyed-mutex.ts";
+import { Recent } from "../../kernel/recent.ts";
 import type { LeaseRow, StreamRow, StreamStore } from "../../store/sql/stream-store.ts";
 
 /** Holds a lease that was taken away, until somebody publishes again. */
 export const NOBODY = zeroAddress;
 
+/** Streams whose last receipts and checks may still come. 2 KB each in memory. */
+const MOST_OVER = 500;
+
 /** Streams that are not over, and their leases: in memory for speed, on disk before anybody is told. */
 export class StreamBook {
   readonly #store: StreamStore;
   readonly #streams = new Map<Hex, StreamRow>();
+  /** Those that ended last. */
+  readonly #over = new Recent<Hex, StreamRow>(MOST_OVER);
   readonly #leases = new Map<Hex, LeaseRow>();
   /** Whose holder fetches it, as far as this process knows: no key has to do with that. */
   readonly #fetched = new Set<Hex>();
@@ -32,9 +38,9 @@ export class StreamBook {
     this.#streams.set(row.id, row);
   }
 
-  /** A stream that is over is read from disk: few ask. */
+  /** Also one that is over. */
   async find(id: Hex): Promise<StreamRow | undefined> {
-    return this.#streams.get(id) ?? this.#store.find(id);
+    return this.#streams.get(id) ?? this.#over.get(id) ?? this.#store.find(id);
   }
 
   async findBySlug(slug: string): Promise<StreamRow | undefined> {
@@ -45,8 +51,13 @@ export class StreamBook {
   async change(id: Hex, change: Partial<StreamRow>): Promise<void> {
     const held = this.#streams.get(id);
     if (held !== undefined) this.#streams.set(id, { ...held, ...change });
+    const over = this.#over.get(id);
+    if (over !== undefined) this.#over.set(id, { ...over, ...change });
     await this.#store.update(id, change);
-    if (change.state === "ended") this.#streams.delete(id);
+    const ended = this.#streams.get(id);
+    if (change.state !== "ended" || ended === undefined) return;
+    this.#streams.delete(id);
+    this.#over.set(id, ended);
   }
 
   /** A stream that is not over came so far, or further: what is told late takes nothing back. */

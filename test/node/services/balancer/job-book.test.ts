@@ -126,4 +126,20 @@ describe("job book", () => {
     assert.deepEqual((await store.job(live.row.id))?.excluded, [{ node: node.address, reason: "NODE_LOST" }]);
     assert.deepEqual(live.row, await store.job(live.row.id));
   });
+
+  it("knows a job that has ended, and its last attempt, without asking the disk", async () => {
+    const live = await create();
+    await book.begin(live, attemptOf(live.row.id, 1));
+    await book.end(live, "STREAM_ENDED", 2);
+    const { job, attempt } = store;
+    Object.assign(store, { job: fail, attempt: fail });
+    try {
+      assert.equal((await book.job(live.row.id))?.endCode, "STREAM_ENDED");
+      assert.equal((await book.attempt(live.row.id, 1))?.state, "ended");
+    } finally {
+      Object.assign(store, { job, attempt });
+    }
+  });
 });
+
+const fail = () => assert.fail("the disk was asked");

@@ -43,6 +43,20 @@ describe("reports of a balancer to its buyer", () => {
     assert.deepEqual(ofIngest, [0n, 1n]);
   });
 
+  it("of what comes while the buyer is there are read from disk once, not for each", async function () {
+    this.timeout(20_000);
+    await open(6);
+    const store = new CountingStore(scene.database);
+    await scene.market.balancer.stop();
+    await scene.startAgain(store);
+    const { id } = await goLive();
+    const before = store.reads;
+    for (let seq = 0; seq < 6; seq += 1) for (const { node, terms } of jobsOf(id)) await work(node, terms, seq);
+    await until(() => scene.buyer.told("usage.report").length === 18);
+    assert.ok(store.reads - before <= 1, `${store.reads - before} reads`);
+    await until(async () => (await store.unreportedOf([scene.buyer.address], 10)).length === 0);
+  });
+
   it("hear the answers that are on their way before they are told again, where the database fails one of them", async function () {
     this.timeout(20_000);
     await open(6);
@@ -108,5 +122,15 @@ class FailingStore extends JobStore {
     this.#fails = false;
     this.#failed.resolve();
     throw new Error("the disk is full");
+  }
+}
+
+/** Counts how often what was not reported is read. */
+class CountingStore extends JobStore {
+  reads = 0;
+
+  override unreportedOf(...query: Parameters<JobStore["unreportedOf"]>): ReturnType<JobStore["unreportedOf"]> {
+    this.reads += 1;
+    return super.unreportedOf(...query);
   }
 }
