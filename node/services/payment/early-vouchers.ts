@@ -1,4 +1,5 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
+import { Paced } from "@leat/node/kernel/paced.ts";
 import type { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
@@ -6,12 +7,7 @@ import type { Book, ChannelBooks } from "./channel-book.ts";
 import type { VoucherRequests } from "./voucher-requests.ts";
 
 /** Where much waits for its checks, a voucher for each segment that passes would cost more than it is worth. */
-const ASK_PAUSE_MS = 1_000;
-
-interface Question {
-  /** Something passed since it was put. */
-  isStale: boolean;
-}
+export const EARLY_PAUSE_MS = 1_000;
 
 export interface EarlyVouchersParts {
   readonly books: Pick<ChannelBooks, "creditLimit">;
@@ -23,38 +19,26 @@ export interface EarlyVouchersParts {
 export class EarlyVouchers {
   readonly #components: { readonly clock: Clock; readonly logger: Logger };
   readonly #parts: EarlyVouchersParts;
-  readonly #open = new Map<Book, Question>();
+  /** A question names all that is payable: before more of it passes, another would bring nothing. */
+  readonly #questions: Paced<Book>;
   /** The code that each payer's last failure had, until it pays. */
   readonly #said = new WeakMap<Book, string>();
 
   constructor(components: { readonly clock: Clock; readonly logger: Logger }, parts: EarlyVouchersParts) {
     this.#components = components;
     this.#parts = parts;
+    this.#questions = new Paced({
+      clock: components.clock,
+      tasks: parts.tasks,
+      pauseMs: EARLY_PAUSE_MS,
+      isDue: (book) => this.#isDue(book),
+      work: (book) => this.#ask(book),
+    });
   }
 
-  /** Work of the channel became payable. Whatever the payer answers, it is asked at most once in ASK_PAUSE_MS. */
+  /** Work of the channel became payable. Whatever the payer answers, it is asked at most once in EARLY_PAUSE_MS. */
   passed(book: Book): void {
-    const { tasks } = this.#parts;
-    const open = this.#open.get(book);
-    if (open !== undefined) open.isStale = true;
-    if (open !== undefined || tasks.signal.aborted || !this.#isDue(book)) return;
-    const question: Question = { isStale: true };
-    this.#open.set(book, question);
-    tasks.run(async (signal) => {
-      try {
-        // A question names all that is payable: before more of it passes, another would bring nothing.
-        while (question.isStale && this.#isDue(book)) {
-          question.isStale = false;
-          try {
-            await this.#ask(book);
-          } finally {
-            await this.#components.clock.sleep(ASK_PAUSE_MS, signal);
-          }
-        }
-      } finally {
-        this.#open.delete(book);
-      }
-    });
+    this.#questions.ask(book);
   }
 
   /** A voucher came: what fails from now on is news. */

@@ -31,6 +31,8 @@ export function checkBacked({ cumulative }: Pick<Voucher, "cumulative">, state: 
 export interface PayableWork {
   /** Oldest first, at most MAX_COVERED. */
   readonly entries: readonly LedgerEntry[];
+  /** More than these fit. */
+  readonly hasMore: boolean;
   /** All that was ever payable up to and with these entries. */
   readonly totalExact: bigint;
 }
@@ -59,9 +61,11 @@ export class PayableReader {
       const open = await vouchers.openEntries(this.#side, book.id, "payable");
       if (totalExact !== (await vouchers.totalExact(this.#side, book.id))) continue;
       const settledExact = open.reduce((rest, { exact }) => rest - exact, totalExact);
-      const fitting = fitEntries(open, { settledExact, most, decimals: book.decimals }).slice(0, MAX_COVERED);
+      const fitting = fitEntries(open, { settledExact, most, decimals: book.decimals });
       this.#sayShort(book, open.length > 0 && fitting.length === 0);
-      return { entries: fitting, totalExact: fitting.reduce((sum, { exact }) => sum + exact, settledExact) };
+      const entries = fitting.slice(0, MAX_COVERED);
+      const coveredExact = entries.reduce((sum, { exact }) => sum + exact, settledExact);
+      return { entries, hasMore: entries.length < fitting.length, totalExact: coveredExact };
     }
   }
 

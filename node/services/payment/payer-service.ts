@@ -1,6 +1,7 @@
 import type { ChannelView } from "@leat/node/chain/channel-view.ts";
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
+import { Paced } from "@leat/node/kernel/paced.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import { defaultCreditRules, prepayBaseUnits } from "@leat/node/metering/credit.ts";
 import { entryName, type LedgerEntry, type VoucherStore } from "@leat/node/metering/voucher-store.ts";
@@ -10,10 +11,12 @@ import { type Channel, channelId, channelOf } from "@leat/sdk/protocol/channel.t
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { VoucherOffer } from "@leat/sdk/protocol/job.ts";
+import type { Voucher } from "@leat/sdk/protocol/signed.ts";
 import type { StatementSigner, Statements } from "@leat/sdk/protocol/statements.ts";
 import { type Static, Type } from "typebox";
 import { Attempts, attemptKey } from "./attempts.ts";
 import { type Book, ChannelBooks, readWaiting } from "./channel-book.ts";
+import { EARLY_PAUSE_MS } from "./early-vouchers.ts";
 import { PaymentError } from "./errors.ts";
 import type {
   ChannelStatus,
@@ -56,6 +59,8 @@ export const payerOptions = Type.Object(
 
 /** Attempts that ended for bad work and are remembered: what they book later is bad too. 1 MB in memory. */
 const MAX_FORFEITED = 10_000;
+/** So often a payee may answer with another voucher than the one that it was sent. */
+const MAX_ADOPTED = 2;
 
 export interface PayerComponents {
   readonly vouchers: VoucherStore;
@@ -81,6 +86,7 @@ export class PayerService implements Payer, Startable {
   readonly #forfeited = new Set<string>();
   readonly #tasks: TaskGroup;
   readonly #settling = new Set<Hex>();
+  readonly #early: Paced<Book>;
 
   constructor(components: PayerComponents, options: Static<typeof payerOptions>) {
     this.#components = components;
@@ -99,6 +105,13 @@ export class PayerService implements Payer, Startable {
     this.#tasks = new TaskGroup({
       clock: components.clock,
       onError: (error) => components.logger.warn("Sign vouchers failed", { error }),
+    });
+    this.#early = new Paced({
+      clock: components.clock,
+      tasks: this.#tasks,
+      pauseMs: EARLY_PAUSE_MS,
+      isDue: (book) => this.#isEarly(book),
+      work: (book) => this.#settle(book),
     });
   }
 
@@ -262,8 +275,7 @@ export class PayerService implements Payer, Startable {
   }
 
   async settleNow(channel: Channel): Promise<Vouchered> {
-    const book = await this.#books.open(channel);
-    return book.mutex.run(() => this.#settle(book));
+    return this.#settle(await this.#books.open(channel));
   }
 
   async answerRequest(request: VoucherRequest): Promise<VoucherOffer> {
@@ -290,31 +302,43 @@ export class PayerService implements Payer, Startable {
     return this.#books.all().map((book) => this.#books.status(book));
   }
 
-  /** Until nothing is payable and the payee acknowledged the newest. */
+  /**
+   * Until the payee acknowledged what is payable now. One voucher in a turn: of much work there is always more, and a new
+   * job of the channel waits meanwhile.
+   */
   async #settle(book: Book): Promise<Vouchered> {
-    const { vouchers } = this.#components;
-    for (let adopted = 0; ; ) {
-      // A payee that never follows would keep us signing for ever.
-      if (adopted > 2) throw new PaymentError({ code: "VOUCHER_ANSWER_WRONG", channel: book.id });
-      const newest = await vouchers.newest("issued", book.id);
-      if (newest !== undefined && !newest.acknowledged) {
-        if ((await this.#pen.send(book, this.#pen.offerOf(newest))) === "adopted") adopted += 1;
-        continue;
-      }
-      const { entries, totalExact } = await this.#payable.read(book, await this.#pen.findMost(book));
-      if (entries.length === 0) {
-        return { vouchered: newest?.voucher.value.cumulative ?? 0n, seq: newest?.voucher.value.seq ?? 0n };
-      }
-      await this.#pen.issue(book, { entries, totalExact });
+    // A payee that never follows would keep us signing for ever.
+    for (let adopted = 0; adopted <= MAX_ADOPTED; ) {
+      const step = await book.mutex.run(() => this.#settleOnce(book));
+      if (step === "adopted") adopted += 1;
+      else if (step !== "more") return step;
     }
+    throw new PaymentError({ code: "VOUCHER_ANSWER_WRONG", channel: book.id });
+  }
+
+  async #settleOnce(book: Book): Promise<Vouchered | "adopted" | "more"> {
+    const newest = await this.#components.vouchers.newest("issued", book.id);
+    if (newest !== undefined && !newest.acknowledged) {
+      return (await this.#pen.send(book, this.#pen.offerOf(newest))) === "adopted" ? "adopted" : "more";
+    }
+    const { entries, hasMore, totalExact } = await this.#payable.read(book, await this.#pen.findMost(book));
+    if (entries.length === 0) return voucheredBy(newest?.voucher.value);
+    const offer = await this.#pen.issue(book, { entries, totalExact });
+    if ((await this.#pen.send(book, offer)) === "adopted") return "adopted";
+    return hasMore ? "more" : voucheredBy(offer.voucher.value);
   }
 
   async #makePayable(book: Book, job: Hex, attempt: number, seqs: readonly bigint[]): Promise<void> {
     if (seqs.length === 0) return;
     const keys = seqs.map((seq) => ({ job, attempt, seq }));
     await this.#components.vouchers.setEntries("issued", book.id, keys, "payable");
+    this.#early.ask(book);
+  }
+
+  /** Half of the credit is used up. */
+  #isEarly(book: Book): boolean {
     const limit = this.#books.creditLimit(book);
-    if (limit > 0n && book.ledger.unpaidExact * 2n >= limit) this.#settleSoon(book);
+    return this.#components.deliver !== undefined && limit > 0n && book.ledger.unpaidExact * 2n >= limit;
   }
 
   #settleSoon(book: Book): void {
@@ -322,7 +346,7 @@ export class PayerService implements Payer, Startable {
     this.#settling.add(book.id);
     this.#tasks.run(async () => {
       try {
-        await book.mutex.run(() => this.#settle(book));
+        await this.#settle(book);
       } finally {
         this.#settling.delete(book.id);
       }
@@ -349,4 +373,8 @@ export class PayerService implements Payer, Startable {
       await this.#makePayable(book, entry.job, entry.attempt, holdBack.add(entry.seq, entry.exact));
     }
   }
+}
+
+function voucheredBy(voucher: Voucher | undefined): Vouchered {
+  return { vouchered: voucher?.cumulative ?? 0n, seq: voucher?.seq ?? 0n };
 }

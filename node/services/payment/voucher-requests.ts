@@ -37,15 +37,21 @@ export class VoucherRequests {
     return this.#inTurn(book, () => this.#requestAll(book, kind));
   }
 
+  /** What becomes payable meanwhile waits for the next question: of much work there is always more, and others wait. */
   async #requestAll(book: Book, kind: "usage" | "final"): Promise<Vouchered> {
     const { vouchers } = this.#components;
-    for (;;) {
+    const named = new Set<Hex>();
+    for (let isWhole = false; ; ) {
       const newest = (await vouchers.newest("held", book.id))?.voucher;
       const held = newest?.value;
       await this.#books.refresh(book);
-      const { entries, totalExact } = await this.#payable.read(book, backedTotal(book.state));
-      if (entries.length === 0) return { vouchered: held?.cumulative ?? 0n, seq: held?.seq ?? 0n };
+      const { entries, hasMore, totalExact } = await this.#payable.read(book, backedTotal(book.state));
       const receiptHashes = entries.map((entry) => entry.receiptHash);
+      if (entries.length === 0 || (isWhole && !receiptHashes.some((hash) => named.has(hash)))) {
+        return { vouchered: held?.cumulative ?? 0n, seq: held?.seq ?? 0n };
+      }
+      if (!isWhole) for (const hash of receiptHashes) named.add(hash);
+      isWhole ||= !hasMore;
       await this.#ask(book, {
         channel: book.id,
         kind,

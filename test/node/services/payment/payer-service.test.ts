@@ -46,6 +46,48 @@ describe("payer", () => {
     assert.equal((await payee.status())[0]!.vouchered, 44n);
   });
 
+  it("signs at most once a second where more and more of the credit is used up", async () => {
+    const { payee, payer, job } = await openPair();
+    await payer.openJob(termsOf(job));
+    for (let seq = 0n; seq < 6n; seq += 1n) {
+      const work = workOf(job, seq, 40n * second);
+      await payee.earned(work);
+      await payer.owe(work);
+      await payer.passed(work);
+      // Behind the voucher that is on its way.
+      if (seq === 0n) await payer.settleNow(on.channel);
+    }
+    assert.equal((await payee.status())[0]!.vouchered, 40n);
+    const paid = new Promise<void>((resolve) => payee.onChange(() => resolve()));
+    await on.clock.advance(1_000);
+    await paid;
+    assert.equal((await payee.status())[0]!.vouchered, 240n);
+  });
+
+  it("ends with what is payable when it is asked, and lets others in, where more becomes payable all the time", async () => {
+    const [held, issued] = [await openStore(), await openStore()];
+    const payee = await startPayee(held);
+    const job = randomHash();
+    let seq = 0n;
+    const add = async () => {
+      const work = workOf(job, seq, second);
+      seq += 1n;
+      await payee.earned(work);
+      await payer.owe(work);
+      await payer.passed(work);
+    };
+    let ahead: Promise<unknown> | undefined;
+    const payer = await startPayer(issued, async (_, offer) => {
+      await add();
+      ahead ??= payer.prepay(on.channel, second);
+      return payee.accept(offer);
+    });
+    await add();
+    assert.deepEqual(await payer.settleNow(on.channel), { vouchered: 1n, seq: 1n });
+    assert.equal(await ahead, undefined);
+    assert.deepEqual(await payer.settleNow(on.channel), { vouchered: 2n, seq: 2n });
+  });
+
   it("sends the same voucher again, word for word, after its payee was away or the payer was killed", async () => {
     const [held, issued] = [await openStore(), await openStore()];
     const payee = await startPayee(held);

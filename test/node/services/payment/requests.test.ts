@@ -120,6 +120,29 @@ describe("vouchers that a payee asks for", () => {
     assert.deepEqual(hashes.toSorted(), works.map(({ receiptHash }) => receiptHash).toSorted());
   });
 
+  it("asks for what is payable when it is asked, where more becomes payable all the time", async () => {
+    const buyer = createNodeKey(randomBytes(32));
+    const retail = hubChannel(buyer.address, clusterAccount, token);
+    const agent = await startPayer(await openStore(), undefined, { signer: buyer });
+    await agent.openChannel(retail);
+    let asked = 0;
+    const payee = await startPayee(await openStore(), clusterAccount, async (_, request) => {
+      asked += 1;
+      await add();
+      return agent.answerRequest(request);
+    });
+    async function add() {
+      const work = workOf(randomHash(), 0n, 11n * second, retail);
+      await payee.earned(work);
+      await agent.owe(work);
+      await payee.passed(work);
+    }
+    await payee.requestPrepay(retail, second);
+    assert.equal((await payee.requestVoucher(retail, "final")).vouchered, 11n);
+    assert.equal(asked, 2);
+    assert.equal((await payee.requestVoucher(retail, "final")).vouchered, 22n);
+  });
+
   it("counts as vouchered what the chain paid, though no payee tells an agent that it has its answer", async () => {
     const buyer = createNodeKey(randomBytes(32));
     const retail = hubChannel(buyer.address, clusterAccount, token);
