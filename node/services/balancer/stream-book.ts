@@ -51,9 +51,9 @@ export class StreamBook {
   async change(id: Hex, change: Partial<StreamRow>): Promise<void> {
     const held = this.#streams.get(id);
     if (held !== undefined) this.#streams.set(id, { ...held, ...change });
+    await this.#store.update(id, change);
     const over = this.#over.get(id);
     if (over !== undefined) this.#over.set(id, { ...over, ...change });
-    await this.#store.update(id, change);
     const ended = this.#streams.get(id);
     if (change.state !== "ended" || ended === undefined) return;
     this.#streams.delete(id);

@@ -5,44 +5,10 @@ import { join } from "node:path";
 import { StreamBook } from "@leat/node/services/balancer/stream-book.ts";
 import type { SqlDatabase } from "@leat/node/store/sql/database.ts";
 import { type StreamRow, StreamStore } from "@leat/node/store/sql/stream-store.ts";
-import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { openEmptyDatabase } from "../../../support/empty-database.ts";
+import { streamRow } from "../../../support/stream-row.ts";
 
-const id: Hex = `0x${"11".repeat(32)}`;
-const address = (byte: string): Hex => `0x${byte.repeat(20)}`;
-
-const row: StreamRow = {
-  id,
-  slug: "slug",
-  buyer: address("22"),
-  token: address("33"),
-  ladder: [],
-  passthrough: true,
-  nonce: `0x${"66".repeat(32)}`,
-  priceCeilings: {},
-  retail: {},
-  marginBps: 0,
-  quote: {} as StreamRow["quote"],
-  unsignedBudgetBytes: 0n,
-  unsignedPaidBytes: 0n,
-  playback: { type: "public" },
-  pull: null,
-  pullCode: null,
-  targets: [],
-  targetCodes: {},
-  region: null,
-  ingestNodes: [],
-  state: "live",
-  source: null,
-  renditions: null,
-  partTargetMs: null,
-  nextSequence: 0,
-  nextFrame: 0n,
-  nextEpoch: 0,
-  createdAtMs: 1,
-  endedAtMs: null,
-  endCode: null,
-};
+const { id } = streamRow;
 
 describe("book of streams", () => {
   let folder: string;
@@ -55,7 +21,7 @@ describe("book of streams", () => {
     database = await openEmptyDatabase(folder);
     store = new StreamStore(database);
     book = new StreamBook(store);
-    await book.insert(row, `0x${"44".repeat(32)}`);
+    await book.insert(streamRow, `0x${"44".repeat(32)}`);
   });
   after(async () => {
     await database.close();
@@ -86,4 +52,26 @@ describe("book of streams", () => {
       [4, 40n],
     ]);
   });
+
+  it("knows no more of one that is over than is on disk", async () => {
+    const frail = new FrailStore(database);
+    const other = new StreamBook(frail);
+    await other.load();
+    await other.change(id, { state: "ended" });
+    frail.isFull = true;
+    await assert.rejects(other.change(id, { unsignedPaidBytes: 7n }), /disk is full/);
+    assert.equal((await other.find(id))!.unsignedPaidBytes, 0n);
+    frail.isFull = false;
+    await other.change(id, { unsignedPaidBytes: 8n });
+    assert.equal((await other.find(id))!.unsignedPaidBytes, 8n);
+  });
 });
+
+class FrailStore extends StreamStore {
+  isFull = false;
+
+  override async update(...change: Parameters<StreamStore["update"]>): ReturnType<StreamStore["update"]> {
+    if (this.isFull) throw new Error("the disk is full");
+    return super.update(...change);
+  }
+}
