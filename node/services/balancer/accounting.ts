@@ -36,8 +36,8 @@ export interface AccountingParts {
   readonly ranges: AttemptRanges;
   readonly budget: Pick<DeliveryBudget, "spend">;
   readonly guilty: GuiltyNodes;
-  /** A receipt is on disk and waits to be reported. */
-  readonly onReceipt: (row: ReceiptRow) => void;
+  /** A receipt is booked, and its buyer may be told. It may be said twice, where its check and its booking meet. */
+  readonly onReceipt: (row: ReceiptRow, buyer: Address) => void;
   /** Somebody who may say so found bad work. */
   readonly onBadWork: (job: Hex, attempt: number) => Promise<void>;
 }
@@ -138,8 +138,9 @@ export class Accounting {
     if (verdict === checkVerdicts.failed) await this.#parts.onBadWork(job, attempt);
     else {
       // The receipt may have come since it was looked for: of the two that come last, one must see the other.
-      const booked = await jobStore.receiptAt(job, attempt, Number(seq));
-      if (booked !== undefined) await this.#pass(booked);
+      const receipt = await jobStore.receiptAt(job, attempt, Number(seq));
+      // One that is not booked yet is passed by whoever books it.
+      if (receipt?.booked) await this.#pass(receipt);
     }
   }
 
@@ -253,10 +254,10 @@ export class Accounting {
     await jobStore.markReceipt(row.hash, { booked: true });
     await this.#pass({ ...row, booked: true });
     // A transcode is reported once it passed.
-    if (!row.reported && row.kind !== "transcode") this.#parts.onReceipt(row);
+    if (!row.reported && row.kind !== "transcode") this.#parts.onReceipt(row, stream.buyer);
   }
 
-  /** Releases the pay of a segment that may be paid: transcodes wait for their check, a buyer for its report. */
+  /** Releases the pay of a booked segment that may be paid: transcodes wait for their check, a buyer for its report. */
   async #pass(row: ReceiptRow): Promise<void> {
     const { payer, payee } = this.#components;
     const key = { job: row.job, attempt: row.attempt, seq: BigInt(row.seq) };
@@ -268,7 +269,10 @@ export class Accounting {
     this.#parts.unpaid.unjudged.delete(row.hash);
     await payer.passed(key);
     if (row.reported) await payee.passed(key);
-    else if (row.kind === "transcode") this.#parts.onReceipt(row);
+    else if (row.kind === "transcode") {
+      const stream = await this.#parts.streams.find(row.stream);
+      if (stream !== undefined) this.#parts.onReceipt(row, stream.buyer);
+    }
   }
 
   /** Of an attempt that ended before this was booked nobody releases it any more. */

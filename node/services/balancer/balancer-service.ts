@@ -159,7 +159,7 @@ export class BalancerService implements Balancer, Startable {
       budget,
       guilty: new GuiltyNodes(components, { candidates, jobs, onLiar }),
       ranges: new AttemptRanges(components, { jobs, streams, keeper }),
-      onReceipt: (row) => this.#reports.add(row),
+      onReceipt: (row, buyer) => this.#reports.add(row, buyer),
       onBadWork: (job, attempt) => keeper.fail(job, attempt, "CHECK_FAILED"),
     });
     this.#streamBook = streams;
@@ -234,7 +234,7 @@ export class BalancerService implements Balancer, Startable {
         this.#restreams.joined(presence.node);
         this.#news.tell();
         if (presence.hello.roles.includes("buyer")) {
-          this.#reports.kick();
+          this.#reports.joined(presence.node);
           for (const stream of this.#streamBook.open()) if (stream.buyer === presence.node) this.#tellEdges(stream.id);
         }
       }),

@@ -5,24 +5,15 @@ import { priceUnitOf } from "@leat/sdk/protocol/job.ts";
 import type { TaskGroup } from "../../kernel/task-group.ts";
 import { retailPrices } from "../../market/pricing.ts";
 import type { ReceiptRow } from "../../store/sql/job-store.ts";
-import type { StreamRow } from "../../store/sql/stream-store.ts";
-import { RemoteError } from "../../wire/errors.ts";
 import type { Accounting } from "./accounting.ts";
+import { BuyerReports } from "./buyer-reports.ts";
 import type { JobBook } from "./job-book.ts";
 import type { BalancerOptions } from "./options.ts";
 import type { BalancerComponents } from "./ports.ts";
 import type { StreamBook } from "./stream-book.ts";
 
-/** Receipts read at once from disk. */
-const PAGE = 500;
-/** Jobs of one buyer that are reported at once. */
-const JOBS_AT_ONCE = 16;
-/** Receipts that wait in memory for a buyer that is being told; of more the disk knows. */
-const MOST_FRESH = 2_000;
 const RETRY_MS = 1_000;
 const READ_EVERY_MS = 10_000;
-const REFUSED_MS = 60_000;
-const MAX_REFUSED = 10_000;
 /** Pauses after a stream's end at which what came late is settled: receipts of edges come with their last window. */
 const SETTLE_AFTER_MS = [300, 700, 1_500, 3_000, 6_000, 15_000, 60_000];
 
@@ -34,18 +25,8 @@ export class Reports {
   readonly #jobs: Pick<JobBook, "job" | "attempt">;
   readonly #accounting: Accounting;
   readonly #tasks: TaskGroup;
-  /** Buyers that are being told. */
-  readonly #busy = new Set<Address>();
-  /** Of those, the ones for which more is fresh. */
-  readonly #behind = new Set<Address>();
-  /** Receipts that their buyer refused, and until when it is not asked again. */
-  readonly #refused = new Map<Hex, number>();
-  /** What came since the disk was read, in its order: of these it need not be asked again. */
-  #fresh: ReceiptRow[] = [];
-  /** There may be more on disk than is fresh. */
-  #mustRead = true;
-  #running = false;
-  #again = false;
+  /** Of buyers that are there. */
+  readonly #buyers = new Map<Address, BuyerReports>();
 
   constructor(
     components: BalancerComponents,
@@ -67,47 +48,32 @@ export class Reports {
 
   start(): void {
     this.#tasks.every(RETRY_MS, () => {
-      if (this.#mustRead || this.#fresh.length > 0) this.#wake();
+      for (const reports of this.#buyers.values()) reports.look();
     });
-    // What a buyer refused may be due again.
-    this.#tasks.every(READ_EVERY_MS, () => this.kick());
+    // What a buyer refused may be due again, or the disk have failed where somebody was to say that there is one.
+    this.#tasks.every(READ_EVERY_MS, () => this.#readAll());
     this.#tasks.every(this.#options.voucherEveryMs, () => this.#askVouchers());
   }
 
-  /** A receipt is on disk, and may be told. */
-  add(row: ReceiptRow): void {
-    this.#keep(row);
-    this.#wake();
+  /** A buyer's agent is there, and is told what it does not know. */
+  joined(buyer: Address): void {
+    const send = (row: ReceiptRow) => this.#send(row, buyer);
+    const reports = this.#buyers.get(buyer) ?? new BuyerReports(this.#components, buyer, { tasks: this.#tasks, send });
+    this.#buyers.set(buyer, reports);
+    reports.read();
   }
 
-  /** There may be something to tell on disk. */
-  kick(): void {
-    this.#mustRead = true;
-    this.#wake();
+  /** A receipt is booked and on disk, and may be told. Of a buyer that is away the disk knows. */
+  add(row: ReceiptRow, buyer: Address): void {
+    this.#buyers.get(buyer)?.add(row);
   }
 
-  #keep(row: ReceiptRow): void {
-    if (this.#fresh.length < MOST_FRESH) this.#fresh.push(row);
-    else this.#mustRead = true;
-  }
-
-  #wake(): void {
-    this.#again = true;
-    if (this.#running || this.#tasks.signal.aborted) return;
-    this.#running = true;
-    this.#tasks.run(async (signal) => {
-      try {
-        while (this.#again && !signal.aborted) {
-          this.#again = false;
-          await this.#report();
-        }
-      } catch (error) {
-        this.#mustRead = true;
-        throw error;
-      } finally {
-        this.#running = false;
-      }
-    });
+  #readAll(): void {
+    for (const [buyer, reports] of this.#buyers) {
+      if (this.#components.hub.nodes.has(buyer)) reports.read();
+      // One whose last answer is still awaited stays: beside another it would tell the same.
+      else if (!reports.isBusy) this.#buyers.delete(buyer);
+    }
   }
 
   /** Asks the buyer and pays the nodes until all that a stream brought is covered by vouchers. */
@@ -133,109 +99,17 @@ export class Reports {
     }
   }
 
-  /** Each buyer by itself: one that is away, refuses or never answers must not keep the others from paying. */
-  async #report(): Promise<void> {
-    const present = [...this.#components.hub.nodes.values()].filter(({ hello }) => hello.roles.includes("buyer"));
-    const buyers = new Set(present.map(({ node }) => node));
-    const idle = [...buyers].filter((buyer) => !this.#busy.has(buyer));
-    const fresh = this.#fresh;
-    this.#fresh = [];
-    const open = new Map<Address, Map<Hex, readonly [ReceiptRow, StreamRow]>>();
-    const take = async (row: ReceiptRow) => {
-      const stream = await this.#streams.find(row.stream);
-      // Of one that is away the disk knows, and is asked when it is back.
-      if (stream === undefined || this.#isRefused(row.hash) || !buyers.has(stream.buyer)) return;
-      if (this.#busy.has(stream.buyer)) {
-        this.#behind.add(stream.buyer);
-        this.#keep(row);
-        return;
-      }
-      const rows = open.get(stream.buyer) ?? new Map();
-      if (rows.size < PAGE) rows.set(row.hash, [row, stream]);
-      else this.#mustRead = true;
-      open.set(stream.buyer, rows);
-    };
-    if (this.#mustRead) {
-      // Of those that are busy when they are no more.
-      this.#mustRead = idle.length < buyers.size;
-      await this.#readAll(idle, take);
-    }
-    for (const row of fresh) await take(row);
-    for (const [buyer, rows] of open) this.#reportTo(buyer, [...rows.values()]);
-  }
-
-  async #readAll(buyers: readonly Address[], take: (row: ReceiptRow) => Promise<void>): Promise<void> {
-    for (let after: ReceiptRow | undefined; ; ) {
-      const rows = await this.#components.jobStore.unreportedOf(buyers, PAGE, after);
-      for (const row of rows) await take(row);
-      after = rows.at(-1);
-      if (rows.length < PAGE) return;
-    }
-  }
-
-  #reportTo(buyer: Address, list: readonly (readonly [ReceiptRow, StreamRow])[]): void {
-    if (this.#tasks.signal.aborted) return;
-    this.#busy.add(buyer);
-    this.#tasks.run(async (signal) => {
-      // In each job's own order; jobs side by side, or what an agent hears in a second would end with its distance.
-      const jobs = [...Map.groupBy(list, ([{ job }]) => job).values()];
-      let told = 0;
-      const away = new AbortController();
-      const tellNext = async () => {
-        for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
-          for (const [row, stream] of job) {
-            if (signal.aborted || away.signal.aborted) return;
-            const verdict = await this.#tell(row, stream);
-            if (verdict === "told") told += 1;
-            // What it refuses is asked again much later; one that does not answer is asked nothing more now.
-            else if (verdict === "away") away.abort();
-          }
-        }
-      };
-      const stop = (error: unknown) => {
-        away.abort();
-        throw error;
-      };
-      // Until the last has its answer: who is told anew before would hear the same beside it.
-      const ends = await Promise.allSettled(Array.from({ length: JOBS_AT_ONCE }, () => tellNext().catch(stop)));
-      this.#busy.delete(buyer);
-      if (away.signal.aborted || list.length === PAGE) this.#mustRead = true;
-      const failed = ends.find((end) => end.status === "rejected");
-      if (failed !== undefined) throw failed.reason;
-      const isBehind = this.#behind.delete(buyer) || this.#mustRead;
-      // One that takes nothing is asked again after a pause.
-      if (told > 0 && isBehind) this.#wake();
-    });
-  }
-
-  async #tell(row: ReceiptRow, stream: StreamRow): Promise<"told" | "refused" | "away"> {
-    const { logger, clock } = this.#components;
-    try {
-      await this.#send(row, stream);
-      return "told";
-    } catch (error) {
-      if (!isCodedError(error)) throw error;
-      logger.warn("Report usage failed", { code: error.code, buyer: stream.buyer });
-      if (!(error instanceof RemoteError)) return "away";
-      this.#refused.delete(row.hash);
-      this.#refused.set(row.hash, clock.nowMs() + REFUSED_MS);
-      if (this.#refused.size > MAX_REFUSED) this.#refused.delete(this.#refused.keys().next().value!);
-      return "refused";
-    }
-  }
-
-  #isRefused(hash: Hex): boolean {
-    const untilMs = this.#refused.get(hash);
-    return untilMs !== undefined && untilMs > this.#components.clock.nowMs();
-  }
-
-  async #send(row: ReceiptRow, streamRow: StreamRow): Promise<void> {
+  async #send(row: ReceiptRow, buyer: Address): Promise<void> {
     const { hub } = this.#components;
     const jobs = this.#jobs;
-    const [attempt, jobRow] = await Promise.all([jobs.attempt(row.job, row.attempt), jobs.job(row.job)]);
-    if (attempt === undefined || jobRow === undefined) return;
+    const [attempt, jobRow, streamRow] = await Promise.all([
+      jobs.attempt(row.job, row.attempt),
+      jobs.job(row.job),
+      this.#streams.find(row.stream),
+    ]);
+    if (attempt === undefined || jobRow === undefined || streamRow === undefined) return;
     const unit = priceUnitOf(jobRow.spec);
-    const { buyer, token, quote, retail, marginBps } = streamRow;
+    const { token, quote, retail, marginBps } = streamRow;
     const { stream, job, node, kind, receipt, leaves, paidUnits, retailExact } = row;
     // As it was booked: at any other price the buyer's total and ours would differ for ever.
     const price = paidUnits > 0n ? retailExact / paidUnits : retailPrices(attempt.prices, marginBps)[unit];

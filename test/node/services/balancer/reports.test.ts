@@ -57,6 +57,30 @@ describe("reports of a balancer to its buyer", () => {
     await until(async () => (await store.unreportedOf([scene.buyer.address], 10)).length === 0);
   });
 
+  it("and the pay of what passes while it is booked come once, and come", async function () {
+    this.timeout(20_000);
+    await open(6);
+    const store = new SlowStore(scene.database);
+    await scene.market.balancer.stop();
+    await scene.startAgain(store);
+    const { id } = await goLive();
+    const { node, terms } = jobsOf(id).find(({ terms: { spec } }) => spec.primitive === "transcode")!;
+    const submit = await node.receipt(terms, 0);
+    await scene.begin(id, 0);
+    const booking = store.holdBooking();
+    const accepted = scene.market.hub.ask(node, "receipt.submit", submit);
+    await booking.reached;
+    const origin = scene.nodes[0]!;
+    await scene.market.hub.ask(origin, "check.submit", await origin.check(submit.receipt.value, 1));
+    assert.equal(scene.buyer.told("usage.report").length, 0);
+    booking.release();
+    await accepted;
+    await until(async () => (await store.unreportedOf([scene.buyer.address], 10)).length === 0);
+    assert.equal((await store.receiptAt(terms.assignment.value.job, 1, 0))!.reported, true);
+    assert.equal(scene.buyer.told("usage.report").length, 1);
+    await until(async () => (await scene.books.payee.waiting()).length === 0);
+  });
+
   it("hear the answers that are on their way before they are told again, where the database fails one of them", async function () {
     this.timeout(20_000);
     await open(6);
@@ -122,6 +146,25 @@ class FailingStore extends JobStore {
     this.#fails = false;
     this.#failed.resolve();
     throw new Error("the disk is full");
+  }
+}
+
+/** A database that is slow where a receipt is to be booked. */
+class SlowStore extends JobStore {
+  #held: { readonly reached: PromiseWithResolvers<void>; readonly released: PromiseWithResolvers<void> } | undefined;
+
+  holdBooking(): { readonly reached: Promise<void>; release(): void } {
+    const held = { reached: Promise.withResolvers<void>(), released: Promise.withResolvers<void>() };
+    this.#held = held;
+    return { reached: held.reached.promise, release: held.released.resolve };
+  }
+
+  override async markReceipt(...[hash, change]: Parameters<JobStore["markReceipt"]>) {
+    if (change.booked === true) {
+      this.#held?.reached.resolve();
+      await this.#held?.released.promise;
+    }
+    return super.markReceipt(hash, change);
   }
 }
 
