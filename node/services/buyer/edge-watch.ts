@@ -118,6 +118,8 @@ export class EdgeWatch {
     if (video[0]!.rung === SOURCE_RUNG && !watched.passthrough) return;
     const reference = { receiptHash, sequence: Number(seq), leaves: video };
     const key = `${Math.min(...video.map((leaf) => leaf.rung))}/${seq}`;
+    // The cluster did not hear our answer, and tells it again: its edges were looked at.
+    if (watched.references.get(key)?.receiptHash === receiptHash) return;
     // Of several attempts the newest report stands.
     watched.references.delete(key);
     watched.references.set(key, reference);

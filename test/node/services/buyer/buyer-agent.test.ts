@@ -190,6 +190,21 @@ describe("buyer's agent", () => {
     }
   });
 
+  it("looks once at what it is told again", async () => {
+    const hls = await serveEdge((bytes) => bytes);
+    const edges = [{ job: edgeJob, attempt: 1, node: on.node.address, hls }];
+    await call("stream.watch", { stream, slug, edges, passthrough: false });
+    const first = await reportOf({ sequence: 4 });
+    for (const report of [first, await reportOf({ sequence: 5 }), await reportOf({ sequence: 6 })]) {
+      const next = nextCheck();
+      await call("usage.report", report);
+      await next;
+      await call("usage.report", first);
+    }
+    const looked = on.checks.map((item) => (item.method === "check.submit" ? item.body.check.value.seq : undefined));
+    assert.deepEqual(looked, [4n, 5n, 6n]);
+  });
+
   it("keeps nothing of work that comes once no edge serves its stream any more", async () => {
     const hls = await serveEdge((bytes) => bytes);
     await call("stream.watch", { stream, slug, edges: [], passthrough: false });
