@@ -36,7 +36,7 @@ interface Post {
 /**
  * A balancer with its books in its database, and nodes, a buyer's agent and a chain in memory beside it. Streams are
  * taken in, transcoded to two rungs, checked and delivered; the receipts of all that come as fast as they are taken.
- * `perSecond`: receipts accepted, booked, reported to the buyer's agent and, where they passed, payable. `cpuMs`: what one
+ * `perSecond`: receipts accepted, booked, reported to the buyer's agent, passed and payable in both books. `cpuMs`: what one
  * costs of a core, with all threads, its check, its part of the vouchers, and what the buyer's agent writes. Not in it:
  * making and signing them, and the peer-to-peer transport.
  */
@@ -53,13 +53,18 @@ export const run: BenchCase = async ({ log, signal }) => {
   try {
     for (const node of [...nodes, buyer]) market.hub.join(node);
     log(`${STREAMS} streams`);
-    const jobs = await begin(market, nodes, buyer);
+    const jobs = await begin(market, nodes, buyer, signal);
     const store = new JobStore(database);
+    const { payer, payee } = books.cluster;
+    const isBehind = async () => {
+      const left = [await store.unreportedOf([buyer.address], 1), await payer.waiting(), await payee.waiting()];
+      return left.some(({ length }) => length > 0);
+    };
     const take = async (from: number, to: number) => {
-      const receipts = await prepare(market, jobs, from, to);
+      const receipts = await prepare(market, jobs, from, to, signal);
       const [beganMs, before] = [performance.now(), process.cpuUsage()];
       await deliver(receipts.posts, signal);
-      while ((await store.unreportedOf([buyer.address], 1)).length > 0) await sleep(TICK_MS, undefined, { signal });
+      while (await isBehind()) await sleep(TICK_MS, undefined, { signal });
       const { user, system } = process.cpuUsage(before);
       return { receipts: receipts.count, tookMs: performance.now() - beganMs, cpuMicros: user + system };
     };
@@ -85,7 +90,12 @@ interface BenchJob {
   readonly terms: JobTerms;
 }
 
-async function begin(market: FakeMarket, nodes: readonly PaidNode[], buyer: PayingBuyer): Promise<BenchJob[]> {
+async function begin(
+  market: FakeMarket,
+  nodes: readonly PaidNode[],
+  buyer: PayingBuyer,
+  signal: AbortSignal,
+): Promise<BenchJob[]> {
   const origin = nodes[0]!;
   for (let index = 0; index < STREAMS; index += 1) {
     const created = await market.balancer.createStream(buyer.address, {
@@ -104,12 +114,12 @@ async function begin(market: FakeMarket, nodes: readonly PaidNode[], buyer: Payi
     await market.balancer.play(created.slug);
   }
   const jobs = () => nodes.flatMap((node) => [...node.jobs.values()].map((terms) => ({ node, terms })));
-  while (jobs().length < STREAMS * JOBS_OF_STREAM) await sleep(TICK_MS);
+  while (jobs().length < STREAMS * JOBS_OF_STREAM) await sleep(TICK_MS, undefined, { signal });
   return jobs();
 }
 
 /** All that nodes will send of these segments, signed, in the order in which they are made. */
-async function prepare(market: FakeMarket, jobs: readonly BenchJob[], from: number, to: number) {
+async function prepare(market: FakeMarket, jobs: readonly BenchJob[], from: number, to: number, signal: AbortSignal) {
   const posts: Post[] = [];
   const origins = jobs.filter(({ terms }) => terms.spec.primitive === "ingest");
   const prepareOne = async ({ node, terms }: BenchJob, sequence: number): Promise<Post[]> => {
@@ -122,6 +132,7 @@ async function prepare(market: FakeMarket, jobs: readonly BenchJob[], from: numb
     return [receipt, { node: checker, send: () => market.hub.ask(checker, "check.submit", check) }];
   };
   for (let sequence = from; sequence < to; sequence += 1) {
+    signal.throwIfAborted();
     for (const { node, terms } of origins) {
       const told = { stream: terms.spec.stream, rungs: [SOURCE_RUNG], sequence };
       await market.hub.ask(node, "segment.published", told);
