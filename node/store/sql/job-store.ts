@@ -3,6 +3,7 @@ import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
 import { and, asc, eq, exists, gt, inArray, max, ne, or, sql } from "drizzle-orm";
 import type { SqlDatabase } from "./database.ts";
+import { literal } from "./literal.ts";
 import { attempts, checks, checkTotals, jobs, receipts, receiptTotals, streams } from "./schema.ts";
 import { type AttemptCost, readCosts } from "./work-costs.ts";
 
@@ -160,7 +161,10 @@ export class JobStore {
   }
 
   async unbooked(): Promise<ReceiptRow[]> {
-    return this.#database.sql.select().from(receipts).where(eq(receipts.booked, false));
+    return this.#database.sql
+      .select()
+      .from(receipts)
+      .where(eq(receipts.booked, literal(false)));
   }
 
   /**
@@ -184,7 +188,11 @@ export class JobStore {
           eq(checks.verdict, checkVerdicts.passed),
         ),
       );
-    const isOpen = and(eq(receipts.reported, false), eq(receipts.booked, true), inArray(receipts.stream, theirs));
+    const isOpen = and(
+      eq(receipts.reported, literal(false)),
+      eq(receipts.booked, literal(true)),
+      inArray(receipts.stream, theirs),
+    );
     return this.#database.sql
       .select()
       .from(receipts)

@@ -12,6 +12,7 @@ import type {
   VoucherStore,
 } from "../../metering/voucher-store.ts";
 import type { Sql, SqlDatabase } from "./database.ts";
+import { isOneOf } from "./literal.ts";
 import { channelTotals, collections, ledgerEntries, vouchers } from "./schema.ts";
 
 /** The cluster's vouchers: issued to its members, held from its buyers. */
@@ -87,7 +88,7 @@ export class SqlVoucherStore implements VoucherStore {
   }
 
   countOpen(side: VoucherSide, channel: Hex): Promise<number> {
-    const isOpen = inArray(ledgerEntries.state, ["waiting", "payable"]);
+    const isOpen = isOneOf(ledgerEntries.state, ["waiting", "payable"]);
     return this.#database.sql.$count(ledgerEntries, and(ofChannel(side, channel), isOpen));
   }
 
@@ -99,7 +100,8 @@ export class SqlVoucherStore implements VoucherStore {
 
   async openEntries(side: VoucherSide, channel: Hex, only?: "waiting" | "payable"): Promise<LedgerEntry[]> {
     const { job, attempt, seq, exact, receiptHash, state } = ledgerEntries;
-    const isOpen = only === undefined ? inArray(state, ["waiting", "payable"]) : eq(state, only);
+    const states = only === undefined ? (["waiting", "payable"] as const) : [only];
+    const isOpen = isOneOf(state, states);
     return this.#database.sql
       .select({ job, attempt, seq, exact, receiptHash, state })
       .from(ledgerEntries)
@@ -175,7 +177,8 @@ function toRecord(row: typeof vouchers.$inferSelect): VoucherRecord {
 /**
  * Entries that are settled already stay as they are; what begins to count, or stops, moves the total. One statement for
  * all of them: while a transaction has its turns between two threads, no other may run. Each entry is found by its key,
- * one by one, whatever the planner thinks of the table: joined, it reads the whole channel until it has been counted.
+ * one by one, whatever the planner thinks of the table: joined, it reads the whole channel until it has been counted. A
+ * row that was found stays where it is until it is changed: the one connection runs nothing in between.
  */
 async function moveEntries(
   database: Sql,

@@ -4,6 +4,7 @@ import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
 import { and, eq, inArray, sql } from "drizzle-orm";
 import { union } from "drizzle-orm/pg-core";
 import type { Sql, SqlDatabase } from "./database.ts";
+import { isOneOf, literal } from "./literal.ts";
 import { attempts, checks, ledgerEntries, receipts, receiptTotals } from "./schema.ts";
 
 /** What one attempt's receipts come to for the buyer, by what becomes of them. Retail, exact. */
@@ -81,7 +82,7 @@ async function readUnpaid(database: Sql, stream: Hex, channel: Hex): Promise<Unp
     eq(checks.job, receipts.job),
     eq(checks.attempt, receipts.attempt),
     eq(checks.seq, receipts.seq),
-    eq(checks.verdict, checkVerdicts.failed),
+    eq(checks.verdict, literal(checkVerdicts.failed)),
   );
   const isOfOver = and(
     eq(attempts.job, receipts.job),
@@ -96,7 +97,7 @@ async function readUnpaid(database: Sql, stream: Hex, channel: Hex): Promise<Unp
         and(
           eq(ledgerEntries.side, "held"),
           eq(ledgerEntries.channel, channel),
-          inArray(ledgerEntries.state, ["waiting", "forfeited"]),
+          isOneOf(ledgerEntries.state, ["waiting", "forfeited"]),
         ),
       ),
     found().where(and(ofStream, receipts.writtenOff)),

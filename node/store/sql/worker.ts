@@ -2,6 +2,7 @@ import { setFlagsFromString } from "node:v8";
 import { parentPort, workerData } from "node:worker_threads";
 import { PGlite } from "@electric-sql/pglite";
 import type { SqlAnswer, SqlOpened, SqlRequest, SqlWorkerData } from "./messages.ts";
+import { PreparedStatements } from "./prepared-statements.ts";
 import { WalSync } from "./wal-sync.ts";
 
 /**
@@ -25,6 +26,7 @@ let transaction: number | undefined;
 let working = false;
 
 const database = await open();
+const statements = new PreparedStatements(database);
 const walSync = new WalSync(location);
 
 port.on("message", (request: SqlRequest) => {
@@ -76,7 +78,7 @@ function takeNext(): SqlRequest | undefined {
 async function answer(request: Exclude<SqlRequest, { kind: "close" }>): Promise<void> {
   try {
     if (request.kind === "query") {
-      const { rows } = await database.query(request.sql, [...request.params], { rowMode: request.rowMode });
+      const rows = await statements.query(request.sql, request.params, request.rowMode);
       settle({ id: request.id, rows }, request.transaction === undefined && !/^\s*select\b/i.test(request.sql));
       return;
     }
