@@ -67,7 +67,9 @@ describe("balancer, who feeds an edge", () => {
       new FakeNode(3, ["transcode", "delivery"]),
       new FakeNode(4, ["buyer"]),
     ];
-    scene.market = await startMarket(scene.database, { nodes: scene.nodes, options: { edgeFanOut: 1 } });
+    // Nobody renews a lease or watches here: neither is to end a stream while a test's minutes pass.
+    const options = { edgeFanOut: 1, reconnectGraceMs: 3_600_000, edgeIdleMs: 3_600_000 };
+    scene.market = await startMarket(scene.database, { nodes: scene.nodes, options });
     for (const node of scene.nodes) scene.market.hub.join(node);
   });
 
