@@ -44,7 +44,10 @@ export class Paced<K> {
           }
         }
       } finally {
+        const isAsked = this.#open.get(key) === true;
         this.#open.delete(key);
+        // Behind a failure too.
+        if (isAsked) this.ask(key);
       }
     });
   }

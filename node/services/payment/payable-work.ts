@@ -2,6 +2,7 @@ import type { ChannelState } from "@leat/node/chain/channel-view.ts";
 import { fitEntries } from "@leat/node/metering/ledger.ts";
 import type { LedgerEntry, VoucherSide, VoucherStore } from "@leat/node/metering/voucher-store.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { Voucher } from "@leat/sdk/protocol/signed.ts";
 import type { Book } from "./channel-book.ts";
 import { PaymentError } from "./errors.ts";
@@ -29,10 +30,10 @@ export function checkBacked({ cumulative }: Pick<Voucher, "cumulative">, state: 
 }
 
 export interface PayableWork {
-  /** Oldest first, at most MAX_COVERED. */
+  /** By job, attempt and segment, at most MAX_COVERED. */
   readonly entries: readonly LedgerEntry[];
-  /** More than these fit. */
-  readonly hasMore: boolean;
+  /** Of all that is payable now. */
+  readonly receiptHashes: ReadonlySet<Hex>;
   /** All that was ever payable up to and with these entries. */
   readonly totalExact: bigint;
 }
@@ -53,19 +54,23 @@ export class PayableReader {
    * As much as a total of `most` base units has room for: what is above must not keep all else unpaid. Work becomes
    * payable at any moment, also between two reads: a total that counted work which the entries do not name would ask for
    * more than it shows.
+   *
+   * @param named Nothing but these: a settlement that took in what became payable meanwhile would never end.
    */
-  async read(book: Book, most: bigint): Promise<PayableWork> {
+  async read(book: Book, most: bigint, named?: ReadonlySet<Hex>): Promise<PayableWork> {
     const { vouchers } = this.#components;
     for (;;) {
       const totalExact = await vouchers.totalExact(this.#side, book.id);
       const open = await vouchers.openEntries(this.#side, book.id, "payable");
       if (totalExact !== (await vouchers.totalExact(this.#side, book.id))) continue;
       const settledExact = open.reduce((rest, { exact }) => rest - exact, totalExact);
-      const fitting = fitEntries(open, { settledExact, most, decimals: book.decimals });
-      this.#sayShort(book, open.length > 0 && fitting.length === 0);
+      const receiptHashes = new Set(open.map(({ receiptHash }) => receiptHash));
+      const asked = named === undefined ? open : open.filter(({ receiptHash }) => named.has(receiptHash));
+      const fitting = fitEntries(asked, { settledExact, most, decimals: book.decimals });
+      this.#sayShort(book, asked.length > 0 && fitting.length === 0);
       const entries = fitting.slice(0, MAX_COVERED);
       const coveredExact = entries.reduce((sum, { exact }) => sum + exact, settledExact);
-      return { entries, hasMore: entries.length < fitting.length, totalExact: coveredExact };
+      return { entries, receiptHashes, totalExact: coveredExact };
     }
   }
 

@@ -11,7 +11,6 @@ import { type Channel, channelId, channelOf } from "@leat/sdk/protocol/channel.t
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { VoucherOffer } from "@leat/sdk/protocol/job.ts";
-import type { Voucher } from "@leat/sdk/protocol/signed.ts";
 import type { StatementSigner, Statements } from "@leat/sdk/protocol/statements.ts";
 import { type Static, Type } from "typebox";
 import { Attempts, attemptKey } from "./attempts.ts";
@@ -61,6 +60,11 @@ export const payerOptions = Type.Object(
 const MAX_FORFEITED = 10_000;
 /** So often a payee may answer with another voucher than the one that it was sent. */
 const MAX_ADOPTED = 2;
+
+/** What one turn of a settlement brought: its end, or the receipts that it is about, where they are known by then. */
+type SettleStep =
+  | { readonly end: Vouchered }
+  | { readonly named: ReadonlySet<Hex> | undefined; readonly isAdopted: boolean };
 
 export interface PayerComponents {
   readonly vouchers: VoucherStore;
@@ -307,25 +311,31 @@ export class PayerService implements Payer, Startable {
    * job of the channel waits meanwhile.
    */
   async #settle(book: Book): Promise<Vouchered> {
+    let named: ReadonlySet<Hex> | undefined;
     // A payee that never follows would keep us signing for ever.
     for (let adopted = 0; adopted <= MAX_ADOPTED; ) {
-      const step = await book.mutex.run(() => this.#settleOnce(book));
-      if (step === "adopted") adopted += 1;
-      else if (step !== "more") return step;
+      const step = await book.mutex.run(() => this.#settleOnce(book, named));
+      if ("end" in step) return step.end;
+      named ??= step.named;
+      if (step.isAdopted) adopted += 1;
     }
     throw new PaymentError({ code: "VOUCHER_ANSWER_WRONG", channel: book.id });
   }
 
-  async #settleOnce(book: Book): Promise<Vouchered | "adopted" | "more"> {
+  async #settleOnce(book: Book, only: ReadonlySet<Hex> | undefined): Promise<SettleStep> {
     const newest = await this.#components.vouchers.newest("issued", book.id);
     if (newest !== undefined && !newest.acknowledged) {
-      return (await this.#pen.send(book, this.#pen.offerOf(newest))) === "adopted" ? "adopted" : "more";
+      const isAdopted = (await this.#pen.send(book, this.#pen.offerOf(newest))) === "adopted";
+      return { named: only, isAdopted };
     }
-    const { entries, hasMore, totalExact } = await this.#payable.read(book, await this.#pen.findMost(book));
-    if (entries.length === 0) return voucheredBy(newest?.voucher.value);
+    const most = await this.#pen.findMost(book);
+    const { entries, receiptHashes: named, totalExact } = await this.#payable.read(book, most, only);
+    if (entries.length === 0) {
+      const { cumulative = 0n, seq = 0n } = newest?.voucher.value ?? {};
+      return { end: { vouchered: cumulative, seq } };
+    }
     const offer = await this.#pen.issue(book, { entries, totalExact });
-    if ((await this.#pen.send(book, offer)) === "adopted") return "adopted";
-    return hasMore ? "more" : voucheredBy(offer.voucher.value);
+    return { named, isAdopted: (await this.#pen.send(book, offer)) === "adopted" };
   }
 
   async #makePayable(book: Book, job: Hex, attempt: number, seqs: readonly bigint[]): Promise<void> {
@@ -373,8 +383,4 @@ export class PayerService implements Payer, Startable {
       await this.#makePayable(book, entry.job, entry.attempt, holdBack.add(entry.seq, entry.exact));
     }
   }
-}
-
-function voucheredBy(voucher: Voucher | undefined): Vouchered {
-  return { vouchered: voucher?.cumulative ?? 0n, seq: voucher?.seq ?? 0n };
 }

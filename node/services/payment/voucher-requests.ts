@@ -40,18 +40,16 @@ export class VoucherRequests {
   /** What becomes payable meanwhile waits for the next question: of much work there is always more, and others wait. */
   async #requestAll(book: Book, kind: "usage" | "final"): Promise<Vouchered> {
     const { vouchers } = this.#components;
-    const named = new Set<Hex>();
-    for (let isWhole = false; ; ) {
+    let named: ReadonlySet<Hex> | undefined;
+    for (;;) {
       const newest = (await vouchers.newest("held", book.id))?.voucher;
       const held = newest?.value;
       await this.#books.refresh(book);
-      const { entries, hasMore, totalExact } = await this.#payable.read(book, backedTotal(book.state));
+      const payable = await this.#payable.read(book, backedTotal(book.state), named);
+      const { entries, totalExact } = payable;
+      if (entries.length === 0) return { vouchered: held?.cumulative ?? 0n, seq: held?.seq ?? 0n };
+      named ??= payable.receiptHashes;
       const receiptHashes = entries.map((entry) => entry.receiptHash);
-      if (entries.length === 0 || (isWhole && !receiptHashes.some((hash) => named.has(hash)))) {
-        return { vouchered: held?.cumulative ?? 0n, seq: held?.seq ?? 0n };
-      }
-      if (!isWhole) for (const hash of receiptHashes) named.add(hash);
-      isWhole ||= !hasMore;
       await this.#ask(book, {
         channel: book.id,
         kind,

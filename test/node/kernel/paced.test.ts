@@ -82,10 +82,11 @@ describe("paced work", () => {
     await clock.advance(999);
     paced.ask("a");
     assert.deepEqual(done, ["a"]);
+    work = async () => {};
     await clock.advance(1);
     assert.deepEqual(errors, [failure]);
-    work = async () => {};
-    paced.ask("a");
+    assert.deepEqual(done, ["a", "a"]);
+    await clock.advance(5_000);
     assert.deepEqual(done, ["a", "a"]);
   });
 

@@ -143,6 +143,31 @@ describe("vouchers that a payee asks for", () => {
     assert.equal((await payee.requestVoucher(retail, "final")).vouchered, 22n);
   });
 
+  it("asks no more of who never signs for one receipt while others become payable", async () => {
+    const buyer = createNodeKey(randomBytes(32));
+    const retail = hubChannel(buyer.address, clusterAccount, token);
+    const agent = await startPayer(await openStore(), undefined, { signer: buyer });
+    await agent.openChannel(retail);
+    const asked: number[] = [];
+    const payee = await startPayee(await openStore(), clusterAccount, async (_, request) => {
+      asked.push(request.receiptHashes.length);
+      await add(true);
+      return agent.answerRequest(request);
+    });
+    async function add(isKnown: boolean) {
+      const work = workOf(randomHash(), 0n, 11n * second, retail);
+      await payee.earned(work);
+      if (isKnown) await agent.owe(work);
+      await payee.passed(work);
+    }
+    await payee.requestPrepay(retail, second);
+    await add(false);
+    await add(true);
+    await assert.rejects(payee.requestVoucher(retail, "final"), { code: "VOUCHER_RECEIPT_UNKNOWN" });
+    // A payment ahead, both, and then the one alone.
+    assert.deepEqual(asked, [0, 3, 1]);
+  });
+
   it("counts as vouchered what the chain paid, though no payee tells an agent that it has its answer", async () => {
     const buyer = createNodeKey(randomBytes(32));
     const retail = hubChannel(buyer.address, clusterAccount, token);
