@@ -1,7 +1,10 @@
 import { type PGlite, parse, protocol } from "@electric-sql/pglite";
+import { Recent } from "../../kernel/recent.ts";
 
-/** Texts that are remembered, with the plans of those that are prepared: some 20 KB each. */
+/** Statements that are prepared, and texts that were asked once, at most. */
 const MOST_KNOWN = 256;
+/** Longer ones are rows without end, or lists of any length: each is asked seldom, and its plan is large. */
+const LONGEST = 8_192;
 /**
  * Plans are made for tables as they are. Embedded, nobody counts how they grow, and a plan for a small table may read all
  * of it: after so many statements each is planned anew.
@@ -19,13 +22,14 @@ interface Prepared {
 type Messages = Parameters<typeof parse.parseResults>[0];
 
 /**
- * Has PostgreSQL read and plan a statement once for all the times that it is asked: two thirds of the time of a small one
- * go there. What is asked once, or is no statement of rows, runs as it comes.
+ * Has PostgreSQL read and plan a statement once for all the times that it is asked, which costs more than a small one
+ * itself. What is asked once, is long, or is no statement of rows, runs as it comes.
  */
 export class PreparedStatements {
   readonly #database: PGlite;
-  /** By their text, the one that was asked last at the end; undefined where it was asked once. */
-  readonly #known = new Map<string, Prepared | undefined>();
+  /** By their text, the one that was asked last at the end. */
+  readonly #prepared = new Map<string, Prepared>();
+  readonly #asked = new Recent<string, true>(MOST_KNOWN);
   #made = 0;
   #runs = 0;
 
@@ -33,7 +37,7 @@ export class PreparedStatements {
     this.#database = database;
   }
 
-  /** @throws PGlite's error, with PostgreSQL's code. */
+  /** @throws an error with PostgreSQL's code. */
   async query(sql: string, params: readonly unknown[], rowMode: "array" | "object"): Promise<readonly unknown[]> {
     const prepared = await this.#find(sql);
     if (prepared === undefined) return (await this.#database.query(sql, [...params], { rowMode })).rows;
@@ -47,13 +51,17 @@ export class PreparedStatements {
 
   /** Undefined where the statement is to run as it comes. */
   async #find(sql: string): Promise<Prepared | undefined> {
-    if (!/^\s*(select|insert|update|delete|with)\b/i.test(sql)) return undefined;
-    const isKnown = this.#known.has(sql);
-    const known = this.#known.get(sql) ?? (isKnown ? await this.#prepare(sql) : undefined);
-    this.#known.delete(sql);
-    this.#known.set(sql, known);
-    if (this.#known.size > MOST_KNOWN) await this.#forgetOldest();
-    return known;
+    if (sql.length > LONGEST || !/^\s*(select|insert|update|delete|with)\b/i.test(sql)) return undefined;
+    const known = this.#prepared.get(sql);
+    if (known === undefined && !this.#asked.get(sql)) {
+      this.#asked.set(sql, true);
+      return undefined;
+    }
+    const prepared = known ?? (await this.#prepare(sql));
+    this.#prepared.delete(sql);
+    this.#prepared.set(sql, prepared);
+    if (this.#prepared.size > MOST_KNOWN) await this.#forgetOldest();
+    return prepared;
   }
 
   async #prepare(text: string): Promise<Prepared> {
@@ -66,9 +74,9 @@ export class PreparedStatements {
   }
 
   async #forgetOldest(): Promise<void> {
-    const [sql, prepared] = this.#known.entries().next().value!;
-    this.#known.delete(sql);
-    if (prepared !== undefined) await this.#execute(protocol.serialize.close({ type: "S", name: prepared.name }));
+    const [sql, { name }] = this.#prepared.entries().next().value!;
+    this.#prepared.delete(sql);
+    await this.#execute(protocol.serialize.close({ type: "S", name }));
   }
 
   async #planAnew(): Promise<void> {
@@ -86,6 +94,6 @@ export class PreparedStatements {
   /** All at once: each call into PostgreSQL has its price. */
   async #execute(...parts: readonly Uint8Array[]): Promise<Messages> {
     const message = Buffer.concat([...parts, protocol.serialize.sync()]);
-    return (await this.#database.execProtocol(message, { syncToFs: false })).messages;
+    return this.#database.execProtocolStream(message, { syncToFs: false });
   }
 }

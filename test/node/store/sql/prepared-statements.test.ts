@@ -55,12 +55,24 @@ describe("prepared statements", () => {
     assert.deepEqual(await names(), [{ statement: select }]);
   });
 
+  it("are left as they come where they are long, and forgotten while others are asked for once", async () => {
+    const long = `select 1 -- ${"x".repeat(8_192)}`;
+    for (let times = 0; times < 3; times += 1) assert.deepEqual(await statements.query(long, [], "array"), [[1]]);
+    await statements.query(select, [1], "array");
+    for (let at = 0; at < 256; at += 1) await statements.query(`select ${at} as other`, [], "array");
+    await statements.query(select, [1], "array");
+    assert.deepEqual(await names(), []);
+    await statements.query(select, [1], "array");
+    assert.deepEqual(await names(), [{ statement: select }]);
+  });
+
   it("fail with PostgreSQL's own code, and go on", async () => {
     const row = [1, "one", "1", true, []];
     await statements.query(insert, row, "array");
     for (let times = 0; times < 3; times += 1) {
       await assert.rejects(statements.query(insert, row, "array"), { code: "23505" });
       await assert.rejects(statements.query("select nothing from nowhere", [], "array"), { code: "42P01" });
+      await assert.rejects(statements.query(select, ["no number"], "array"), { code: "22P02" });
       assert.equal((await statements.query(select, [1], "array")).length, 1);
     }
   });
@@ -87,10 +99,12 @@ describe("prepared statements", () => {
     for (let times = 0; times < 2; times += 1) {
       for (let at = 0; at < 200; at += 1) await statements.query(other(at), [], "array");
     }
-    for (let at = 1_000; at < 1_100; at += 1) await statements.query(other(at), [], "array");
+    for (let times = 0; times < 2; times += 1) {
+      for (let at = 1_000; at < 1_100; at += 1) await statements.query(other(at), [], "array");
+    }
     const left = new Set((await names()).map(({ statement }) => statement));
-    assert.equal(left.size, 156);
-    assert.ok(!left.has(other(0)) && left.has(other(199)));
+    assert.equal(left.size, 256);
+    assert.ok(!left.has(other(43)) && left.has(other(44)) && left.has(other(1_099)));
     for (let at = 0; at < 200; at += 1) assert.deepEqual(await statements.query(other(at), [], "array"), [[at]]);
   });
 

@@ -34,7 +34,7 @@ describe("sql voucher store", () => {
     },
   }));
 
-  it("reads no more than is open of a channel that grew since its statements were planned", async function () {
+  it("reads no more than is open of a channel, also by plans for any state", async function () {
     this.timeout(60_000);
     const store = new SqlVoucherStore(database);
     const look = async () => {
