@@ -94,6 +94,8 @@ export class Accounting {
       await guilty.end(from);
       const row = await this.#mutex.run(submit.receipt.value.job, () => this.#store(from, submit));
       if (!row.booked) await this.#book(row);
+      // The same one again: its node may have heard that what follows from it failed.
+      else if (!row.writtenOff) await this.#pass(row);
       this.#accepted.add(1, { kind: submit.kind });
       return { accepted: true };
     } catch (error) {
@@ -131,8 +133,9 @@ export class Accounting {
       statement: check,
       checkedAtMs: clock.nowMs(),
     };
-    if (!(await this.#parts.unpaid.addCheck(row))) return;
-    if (verdict !== checkVerdicts.unproven) {
+    // The same one again: its checker may have heard that what follows from it failed.
+    const isNew = await this.#parts.unpaid.addCheck(row);
+    if (isNew && verdict !== checkVerdicts.unproven) {
       await this.#parts.candidates.recordWork(node, verdict === checkVerdicts.passed);
     }
     if (verdict === checkVerdicts.failed) await this.#parts.onBadWork(job, attempt);
@@ -146,8 +149,9 @@ export class Accounting {
 
   /** The buyer's agent has it on disk: it may be asked to pay for it. */
   async reported(row: ReceiptRow): Promise<void> {
-    await this.#components.jobStore.markReceipt(row.hash, { reported: true });
+    // First what may be done twice: of what is marked nobody would do the rest.
     await this.#pass({ ...row, reported: true });
+    await this.#components.jobStore.markReceipt(row.hash, { reported: true });
   }
 
   async #store(from: Address, { receipt, leaves, kind }: ReceiptSubmit): Promise<ReceiptRow> {
@@ -253,11 +257,12 @@ export class Accounting {
     if (await this.#isForfeited(row)) await payee.closeJob(job, attempt, { forfeit: true, passedToo: true });
     await jobStore.markReceipt(row.hash, { booked: true });
     await this.#pass({ ...row, booked: true });
-    // A transcode is reported once it passed.
-    if (!row.reported && row.kind !== "transcode") this.#parts.onReceipt(row, stream.buyer);
   }
 
-  /** Releases the pay of a booked segment that may be paid: transcodes wait for their check, a buyer for its report. */
+  /**
+   * Releases the pay of a booked segment that may be paid, and has its buyer told: a transcode once it passed its check.
+   * What the buyer owes waits until it was told.
+   */
   async #pass(row: ReceiptRow): Promise<void> {
     const { payer, payee } = this.#components;
     const key = { job: row.job, attempt: row.attempt, seq: BigInt(row.seq) };
@@ -265,14 +270,14 @@ export class Accounting {
       // Noted first: a result that comes while it is looked for takes it out again.
       this.#parts.unpaid.note(row);
       if (!(await this.#parts.unpaid.isProven(row))) return;
-    } else if (await this.#isRefused(row)) return;
-    this.#parts.unpaid.unjudged.delete(row.hash);
-    await payer.passed(key);
-    if (row.reported) await payee.passed(key);
-    else if (row.kind === "transcode") {
-      const stream = await this.#parts.streams.find(row.stream);
-      if (stream !== undefined) this.#parts.onReceipt(row, stream.buyer);
+      this.#parts.unpaid.unjudged.delete(row.hash);
     }
+    const isPaid = row.kind === "transcode" || !(await this.#isRefused(row));
+    if (isPaid) await payer.passed(key);
+    if (isPaid && row.reported) await payee.passed(key);
+    if (row.reported) return;
+    const stream = await this.#parts.streams.find(row.stream);
+    if (stream !== undefined) this.#parts.onReceipt(row, stream.buyer);
   }
 
   /** Of an attempt that ended before this was booked nobody releases it any more. */

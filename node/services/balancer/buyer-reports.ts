@@ -6,17 +6,18 @@ import type { ReceiptRow } from "../../store/sql/job-store.ts";
 import { RemoteError } from "../../wire/errors.ts";
 import type { BalancerComponents } from "./ports.ts";
 
-/** Receipts of one buyer that are read at once from disk, and that wait in memory at most. 2 KB each. */
+/** Receipts of one buyer that are read at once from disk, and as many that come while those are told. */
 const MOST_QUEUED = 500;
 /** Jobs of one buyer that are reported at once. */
 const JOBS_AT_ONCE = 16;
 const REFUSED_MS = 60_000;
-const MAX_REFUSED = 10_000;
+/** Of one buyer. */
+const MAX_REFUSED = 1_000;
 
 export interface BuyerReportsParts {
   readonly tasks: TaskGroup;
-  /** Tells the buyer; resolves when that is on disk. */
-  readonly send: (row: ReceiptRow, buyer: Address) => Promise<void>;
+  /** Tells the buyer; resolves when that is on disk. False where there is nothing to tell of it, now or later. */
+  readonly send: (row: ReceiptRow) => Promise<boolean>;
 }
 
 /**
@@ -72,6 +73,12 @@ export class BuyerReports {
   /** It may answer again. */
   look(): void {
     this.#isResting = false;
+    // The oldest first: each for as long.
+    for (const [hash, untilMs] of this.#refused) {
+      if (untilMs > this.#components.clock.nowMs()) break;
+      this.#refused.delete(hash);
+      this.#mustRead = true;
+    }
     if (this.#mustRead || this.#queue.size > 0) this.#wake();
   }
 
@@ -84,7 +91,10 @@ export class BuyerReports {
         while (!signal.aborted && !this.#isResting) {
           if (this.#queue.size === 0 && this.#mustRead) await this.#read();
           const rows = this.#take();
-          if (rows.length === 0) return;
+          if (rows.length === 0) {
+            if (this.#mustRead) continue;
+            return;
+          }
           await this.#tellAll(rows, signal);
         }
       } catch (error) {
@@ -115,11 +125,12 @@ export class BuyerReports {
     this.#mustRead = false;
     const found = new Map<Hex, ReceiptRow>();
     for (let after: ReceiptRow | undefined; ; ) {
-      const rows = await this.#components.jobStore.unreportedOf([this.#buyer], MOST_QUEUED, after);
+      const room = MOST_QUEUED - found.size;
+      const rows = await this.#components.jobStore.unreportedOf([this.#buyer], room, after);
       for (const row of rows) if (!this.#isRefused(row.hash) && !this.#told.get(row.hash)) found.set(row.hash, row);
       after = rows.at(-1);
-      if (found.size >= MOST_QUEUED) this.#mustRead = true;
-      if (rows.length < MOST_QUEUED || this.#mustRead) break;
+      if (found.size === MOST_QUEUED) this.#mustRead = true;
+      if (rows.length < room || this.#mustRead) break;
     }
     // Behind what was read, where that is all of it; else in its turn, from disk.
     this.#queue = this.#mustRead ? found : new Map([...found, ...this.#queue]);
@@ -155,21 +166,24 @@ export class BuyerReports {
   }
 
   async #tell(row: ReceiptRow): Promise<"told" | "refused" | "away"> {
-    const { logger, clock, hub } = this.#components;
+    const { logger, hub } = this.#components;
     if (!hub.nodes.has(this.#buyer)) return "away";
     try {
-      await this.#parts.send(row, this.#buyer);
+      if (!(await this.#parts.send(row))) return this.#refuse(row);
       this.#told.set(row.hash, true);
       return "told";
     } catch (error) {
       if (!isCodedError(error)) throw error;
       logger.warn("Report usage failed", { code: error.code, buyer: this.#buyer });
-      if (!(error instanceof RemoteError)) return "away";
-      this.#refused.delete(row.hash);
-      this.#refused.set(row.hash, clock.nowMs() + REFUSED_MS);
-      if (this.#refused.size > MAX_REFUSED) this.#refused.delete(this.#refused.keys().next().value!);
-      return "refused";
+      return error instanceof RemoteError ? this.#refuse(row) : "away";
     }
+  }
+
+  #refuse({ hash }: ReceiptRow): "refused" {
+    this.#refused.delete(hash);
+    this.#refused.set(hash, this.#components.clock.nowMs() + REFUSED_MS);
+    if (this.#refused.size > MAX_REFUSED) this.#refused.delete(this.#refused.keys().next().value!);
+    return "refused";
   }
 
   #isRefused(hash: Hex): boolean {

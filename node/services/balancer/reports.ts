@@ -13,7 +13,6 @@ import type { BalancerComponents } from "./ports.ts";
 import type { StreamBook } from "./stream-book.ts";
 
 const RETRY_MS = 1_000;
-const READ_EVERY_MS = 10_000;
 /** Pauses after a stream's end at which what came late is settled: receipts of edges come with their last window. */
 const SETTLE_AFTER_MS = [300, 700, 1_500, 3_000, 6_000, 15_000, 60_000];
 
@@ -47,11 +46,7 @@ export class Reports {
   }
 
   start(): void {
-    this.#tasks.every(RETRY_MS, () => {
-      for (const reports of this.#buyers.values()) reports.look();
-    });
-    // What a buyer refused may be due again, or the disk have failed where somebody was to say that there is one.
-    this.#tasks.every(READ_EVERY_MS, () => this.#readAll());
+    this.#tasks.every(RETRY_MS, () => this.#lookAll());
     this.#tasks.every(this.#options.voucherEveryMs, () => this.#askVouchers());
   }
 
@@ -68,9 +63,9 @@ export class Reports {
     this.#buyers.get(buyer)?.add(row);
   }
 
-  #readAll(): void {
+  #lookAll(): void {
     for (const [buyer, reports] of this.#buyers) {
-      if (this.#components.hub.nodes.has(buyer)) reports.read();
+      if (this.#components.hub.nodes.has(buyer)) reports.look();
       // One whose last answer is still awaited stays: beside another it would tell the same.
       else if (!reports.isBusy) this.#buyers.delete(buyer);
     }
@@ -99,7 +94,8 @@ export class Reports {
     }
   }
 
-  async #send(row: ReceiptRow, buyer: Address): Promise<void> {
+  /** False where nobody knows any more what it belongs to. */
+  async #send(row: ReceiptRow, buyer: Address): Promise<boolean> {
     const { hub } = this.#components;
     const jobs = this.#jobs;
     const [attempt, jobRow, streamRow] = await Promise.all([
@@ -107,7 +103,7 @@ export class Reports {
       jobs.job(row.job),
       this.#streams.find(row.stream),
     ]);
-    if (attempt === undefined || jobRow === undefined || streamRow === undefined) return;
+    if (attempt === undefined || jobRow === undefined || streamRow === undefined) return false;
     const unit = priceUnitOf(jobRow.spec);
     const { token, quote, retail, marginBps } = streamRow;
     const { stream, job, node, kind, receipt, leaves, paidUnits, retailExact } = row;
@@ -130,14 +126,16 @@ export class Reports {
       paidUnits,
     });
     await this.#accounting.reported(row);
+    return true;
   }
 
   async #askVouchers(): Promise<void> {
     const { payee, hub } = this.#components;
-    for (const { channel, unpaidExact } of await payee.status()) {
-      if (unpaidExact === 0n || !hub.nodes.has(channel.payer)) continue;
-      await this.#try("Ask for voucher failed", () => payee.requestVoucher(channel));
-    }
+    const due = (await payee.status()).filter((one) => one.unpaidExact > 0n && hub.nodes.has(one.channel.payer));
+    // Side by side: one that hangs keeps no other from paying.
+    const ask = ({ channel }: (typeof due)[0]) =>
+      this.#try("Ask for voucher failed", () => payee.requestVoucher(channel));
+    await Promise.all(due.map(ask));
   }
 
   async #try(phrase: string, work: () => Promise<unknown>): Promise<void> {

@@ -69,16 +69,22 @@ describe("reports of a balancer to its buyer", () => {
     await scene.begin(id, 0);
     const booking = store.holdBooking();
     const accepted = scene.market.hub.ask(node, "receipt.submit", submit);
-    await booking.reached;
-    const origin = scene.nodes[0]!;
-    await scene.market.hub.ask(origin, "check.submit", await origin.check(submit.receipt.value, 1));
-    assert.equal(scene.buyer.told("usage.report").length, 0);
-    booking.release();
+    try {
+      await booking.reached;
+      const origin = scene.nodes[0]!;
+      await scene.market.hub.ask(origin, "check.submit", await origin.check(submit.receipt.value, 1));
+      assert.equal(scene.buyer.told("usage.report").length, 0);
+    } finally {
+      booking.release();
+    }
     await accepted;
     await until(async () => (await store.unreportedOf([scene.buyer.address], 10)).length === 0);
     assert.equal((await store.receiptAt(terms.assignment.value.job, 1, 0))!.reported, true);
-    assert.equal(scene.buyer.told("usage.report").length, 1);
     await until(async () => (await scene.books.payee.waiting()).length === 0);
+    // Behind whatever else would be told of the first one.
+    await work(node, terms, 1);
+    await until(async () => (await store.receiptAt(terms.assignment.value.job, 1, 1))!.reported);
+    assert.equal(scene.buyer.told("usage.report").length, 2);
   });
 
   it("hear the answers that are on their way before they are told again, where the database fails one of them", async function () {
