@@ -64,16 +64,22 @@ describe("reports of a balancer to its buyer", () => {
     await scene.market.balancer.stop();
     await scene.startAgain(store);
     const { id } = await goLive();
-    const { node, terms } = jobsOf(id).find(({ terms: { spec } }) => spec.primitive === "transcode")!;
+    const jobOf = (primitive: string) => jobsOf(id).find(({ terms: { spec } }) => spec.primitive === primitive)!;
+    const { node, terms } = jobOf("transcode");
     const submit = await node.receipt(terms, 0);
     await scene.begin(id, 0);
+    const kinds = () => scene.buyer.told("usage.report").map((body) => (body as BalancerRequest<"usage.report">).kind);
     const booking = store.holdBooking();
     const accepted = scene.market.hub.ask(node, "receipt.submit", submit);
     try {
       await booking.reached;
       const origin = scene.nodes[0]!;
       await scene.market.hub.ask(origin, "check.submit", await origin.check(submit.receipt.value, 1));
-      assert.equal(scene.buyer.told("usage.report").length, 0);
+      // Behind whatever the check had told.
+      const ingest = jobOf("ingest");
+      await work(ingest.node, ingest.terms, 0);
+      await until(() => kinds().includes("ingest"));
+      assert.deepEqual(kinds(), ["ingest"]);
     } finally {
       booking.release();
     }
@@ -84,8 +90,41 @@ describe("reports of a balancer to its buyer", () => {
     // Behind whatever else would be told of the first one.
     await work(node, terms, 1);
     await until(async () => (await store.receiptAt(terms.assignment.value.job, 1, 1))!.reported);
-    assert.equal(scene.buyer.told("usage.report").length, 2);
+    assert.deepEqual(kinds(), ["ingest", "transcode", "transcode"]);
   });
+
+  for (const [what, methods] of [
+    ["receipt", ["check.submit", "receipt.submit"]],
+    ["check", ["receipt.submit", "check.submit"]],
+  ] as const) {
+    it(`and its pay come where the database failed behind a ${what} that is sent again`, async function () {
+      this.timeout(20_000);
+      await open(6);
+      const store = new BlindStore(scene.database);
+      await scene.market.balancer.stop();
+      await scene.startAgain(store);
+      const { id } = await goLive();
+      const { node, terms } = jobsOf(id).find(({ terms: { spec } }) => spec.primitive === "transcode")!;
+      const submit = await node.receipt(terms, 0);
+      const check = await scene.nodes[0]!.check(submit.receipt.value, 1);
+      await scene.begin(id, 0);
+      const send = (method: (typeof methods)[number]) =>
+        method === "check.submit"
+          ? scene.market.hub.ask(scene.nodes[0]!, method, check)
+          : scene.market.hub.ask(node, method, submit);
+      await send(methods[0]);
+      store.isBlind = true;
+      await assert.rejects(send(methods[1]), /no check is read/);
+      store.isBlind = false;
+      await send(methods[1]);
+      await until(() => scene.buyer.told("usage.report").length === 1);
+      const isWaiting = async () => [
+        ...(await scene.books.cluster.payer.waiting()),
+        ...(await scene.books.cluster.payee.waiting()),
+      ];
+      await until(async () => (await isWaiting()).length === 0);
+    });
+  }
 
   it("hear the answers that are on their way before they are told again, where the database fails one of them", async function () {
     this.timeout(20_000);
@@ -155,7 +194,17 @@ class FailingStore extends JobStore {
   }
 }
 
-/** A database that is slow where a receipt is to be booked. */
+/** A database that may fail where checks are to be read. */
+class BlindStore extends JobStore {
+  isBlind = false;
+
+  override async checksAt(...key: Parameters<JobStore["checksAt"]>): ReturnType<JobStore["checksAt"]> {
+    if (this.isBlind) throw new Error("no check is read");
+    return super.checksAt(...key);
+  }
+}
+
+/** A database that is slow where the next receipt is to be booked. */
 class SlowStore extends JobStore {
   #held: { readonly reached: PromiseWithResolvers<void>; readonly released: PromiseWithResolvers<void> } | undefined;
 
@@ -167,8 +216,10 @@ class SlowStore extends JobStore {
 
   override async markReceipt(...[hash, change]: Parameters<JobStore["markReceipt"]>) {
     if (change.booked === true) {
-      this.#held?.reached.resolve();
-      await this.#held?.released.promise;
+      const held = this.#held;
+      this.#held = undefined;
+      held?.reached.resolve();
+      await held?.released.promise;
     }
     return super.markReceipt(hash, change);
   }
