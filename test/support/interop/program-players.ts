@@ -38,6 +38,9 @@ export function playByGstreamer(name: string, url: string): Player {
   const picture = `video/x-raw,format=GRAY8,width=${width},height=${height},pixel-aspect-ratio=1/1`;
   const sound = `audio/x-raw,format=S16LE,rate=${SAMPLE_RATE},channels=1`;
   const patient = ["queue", "max-size-time=0", "max-size-buffers=0", "max-size-bytes=0"];
+  // What is played as fast as it comes is always short of what shall lie in store: the launcher would pause it for ever,
+  // and goes on where something else is live.
+  const neverPaused = ["audiotestsrc", "is-live=true", "wave=silence", "!", "fakesink"];
   const gstreamer = spawn(
     "gst-launch-1.0",
     [
@@ -45,6 +48,7 @@ export function playByGstreamer(name: string, url: string): Player {
       ...["from.", "!", ...patient, "!", "videoconvert", "!", "videoscale", "!", picture, "!", ...patient, "!", "to."],
       ...["from.", "!", ...patient, "!", "audioconvert", "!", "audioresample", "!", sound, "!", ...patient, "!", "to."],
       ...["matroskamux", "name=to", "streamable=true", "!", "fdsink", "fd=1"],
+      ...neverPaused,
     ],
     { stdio: ["ignore", "pipe", "pipe"] },
   );
