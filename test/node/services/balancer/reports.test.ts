@@ -43,6 +43,47 @@ describe("reports of a balancer to its buyer", () => {
     assert.deepEqual(ofIngest, [0n, 1n]);
   });
 
+  it("come once where the buyer leaves while it is told, and comes back", async function () {
+    this.timeout(20_000);
+    await open(6);
+    const { id } = await goLive();
+    const reached = Promise.withResolvers<void>();
+    const released = Promise.withResolvers<void>();
+    const heard: bigint[] = [];
+    const answer = scene.buyer.answer.bind(scene.buyer);
+    scene.buyer.answer = async (method, body) => {
+      if (method === "usage.report") {
+        heard.push((body as BalancerRequest<"usage.report">).receipt.value.seq);
+        reached.resolve();
+        await released.promise;
+      }
+      return answer(method, body);
+    };
+    const store = new JobStore(scene.database);
+    const isAllReported = async () => (await store.unreportedOf([scene.buyer.address], 10)).length === 0;
+    const { node, terms } = jobsOf(id).find(({ terms: { spec } }) => spec.primitive === "ingest")!;
+    const begin = async (seq: number) => {
+      await scene.renew(id, seq);
+      await work(node, terms, seq);
+    };
+    try {
+      await begin(0);
+      await reached.promise;
+      scene.market.hub.leave(scene.buyer);
+      // Whoever left is looked after every second.
+      await scene.clock.advance(2_000);
+      scene.market.hub.join(scene.buyer);
+      await begin(1);
+    } finally {
+      released.resolve();
+    }
+    await until(isAllReported);
+    // Behind whatever else would be told of those.
+    await begin(2);
+    await until(async () => heard.includes(2n) && (await isAllReported()));
+    assert.deepEqual(heard, [0n, 1n, 2n]);
+  });
+
   it("of what comes while the buyer is there are read from disk once, not for each", async function () {
     this.timeout(20_000);
     await open(6);
