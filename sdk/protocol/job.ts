@@ -122,20 +122,23 @@ export const ingestSpecSchema = closedObject({
   slug: slugSchema,
   primitive: Type.Literal("ingest"),
 });
-export const transcodeSpecSchema = closedObject({
+const pricedTranscodeFields = {
   stream: hashSchema,
-  slug: slugSchema,
   primitive: Type.Literal("transcode"),
   family: videoCodecSchema,
   rungs: listSchema(jobRungSchema, MAX_RENDITIONS),
+  source: sourceSummarySchema,
+} as const;
+export const transcodeSpecSchema = closedObject({
+  ...pricedTranscodeFields,
+  slug: slugSchema,
   origin: originSchema,
   startSequence: uint32Schema,
-  source: sourceSummarySchema,
 });
+const pricedDeliveryFields = { stream: hashSchema, primitive: Type.Literal("delivery") } as const;
 export const deliverySpecSchema = closedObject({
-  stream: hashSchema,
+  ...pricedDeliveryFields,
   slug: slugSchema,
-  primitive: Type.Literal("delivery"),
   origin: originSchema,
   /** Edges of the stream that feed this one, the nearest first; who of them does not is passed over, down to the origin. */
   parents: Type.Optional(parentsSchema),
@@ -156,6 +159,10 @@ export type IngestSpec = Static<typeof ingestSpecSchema>;
 export type TranscodeSpec = Static<typeof transcodeSpecSchema>;
 export type DeliverySpec = Static<typeof deliverySpecSchema>;
 export type JobSpec = Static<typeof jobSpecSchema>;
+
+/** Of a job that takes a stream from another node: what a quote prices. With the quote and the assignment it proves the job. */
+export const pricedPullSchema = Type.Union([closedObject(pricedTranscodeFields), closedObject(pricedDeliveryFields)]);
+export type PricedPull = Static<typeof pricedPullSchema>;
 
 /** What one unit of work is, per primitive (pixels per codec). */
 export const priceUnits = [
@@ -209,13 +216,24 @@ export function hashPrices(prices: Prices): Hex {
   return hashCanonical("leat.prices.1", prices);
 }
 
-/**
- * Quote's `specHash`: what was priced. Origin, parents, start, budget and policy may move while the job runs, so they are no part of it.
- */
+/** What a quote prices. Origin, parents, start, budget and policy may move while the job runs, so they are no part of it. */
+export function pricedPullOf(spec: TranscodeSpec | DeliverySpec): PricedPull {
+  const { stream } = spec;
+  return spec.primitive === "transcode"
+    ? { stream, primitive: spec.primitive, family: spec.family, rungs: spec.rungs, source: spec.source }
+    : { stream, primitive: spec.primitive };
+}
+
+/** Quote's `specHash`. */
 export function hashJobSpec(spec: JobSpec): Hex {
   const { stream, primitive } = spec;
-  const priced = spec.primitive === "transcode" ? { family: spec.family, rungs: spec.rungs, source: spec.source } : {};
-  return hashCanonical("leat.spec.1", { stream, primitive, ...priced });
+  return primitive === "ingest"
+    ? hashCanonical("leat.spec.1", { stream, primitive })
+    : hashPricedPull(pricedPullOf(spec));
+}
+
+export function hashPricedPull(priced: PricedPull): Hex {
+  return hashCanonical("leat.spec.1", priced);
 }
 
 /** One part as counted and paid, on the wire. */

@@ -4,6 +4,7 @@ import { createNodeKey } from "@leat/node/kernel/keys.ts";
 import { planRenditions } from "@leat/node/services/balancer/renditions.ts";
 import type { JobSession } from "@leat/node/services/jobs/ports.ts";
 import { RemoteError, WireError } from "@leat/node/wire/errors.ts";
+import type { SubscribeMessage } from "@leat/node/wire/media/message.ts";
 import type {
   BalancerMethod,
   BalancerRequest,
@@ -15,8 +16,16 @@ import type {
 } from "@leat/node/wire/session/messages.ts";
 import type { Welcome } from "@leat/node/wire/session/presence.ts";
 import { hashStatement } from "@leat/sdk/protocol/eip712.ts";
-import { bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
-import { hashJobSpec, type JobSpec, type JobTerms, type SourceSummary } from "@leat/sdk/protocol/job.ts";
+import { type Address, bytesToHex, type Hex } from "@leat/sdk/protocol/hex.ts";
+import {
+  type DeliverySpec,
+  hashJobSpec,
+  type JobSpec,
+  type JobTerms,
+  pricedPullOf,
+  type SourceSummary,
+  type TranscodeSpec,
+} from "@leat/sdk/protocol/job.ts";
 import { assignmentStructure, quoteStructure } from "@leat/sdk/protocol/signed.ts";
 import { type Family, type RenditionInfo, SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import { type Ladder, resolveLadder } from "@leat/transcoder/ladder.ts";
@@ -35,6 +44,23 @@ interface PlacedJob {
 }
 
 /** Says yes to everything and remembers what it was told: places jobs where the test wants them. */
+/** What a node says that asks a holder for a stream with the job that it was given. */
+export function subscriptionOf(
+  { assignment, quote, spec }: Pick<JobTerms, "assignment" | "quote" | "spec">,
+  origin?: Address,
+): SubscribeMessage {
+  if (spec.primitive === "ingest") throw new Error("nobody is asked for what one takes in oneself");
+  const priced = pricedPullOf(spec);
+  return {
+    type: "subscribe",
+    assignment,
+    quote: quote.value,
+    spec: priced,
+    fromSequence: 0,
+    ...(origin && { origin }),
+  };
+}
+
 export class FakeBalancer {
   readonly told: Told[] = [];
   readonly events = new EventEmitter().setMaxListeners(0);
@@ -130,7 +156,7 @@ export class FakeBalancer {
     return { node: node.address, multiaddrs: node.host.multiaddrs() };
   }
 
-  deliverySpec(): JobSpec {
+  deliverySpec(): DeliverySpec {
     const { stream, slug, renditions } = this;
     const origin = this.originOf(this.origin!);
     const partTargetMs = this.#partTargetMs;
@@ -143,10 +169,10 @@ export class FakeBalancer {
     const next = this.transcoders[(this.transcoders.indexOf(placed.node) + 1) % this.transcoders.length]!;
     placed.node = next;
     placed.attempt += 1;
-    await this.assign(next, this.#transcodeSpec(family), placed.job, placed.attempt);
+    await this.assign(next, this.transcodeSpec(family), placed.job, placed.attempt);
   }
 
-  #transcodeSpec(family: string): JobSpec {
+  transcodeSpec(family: string): TranscodeSpec {
     const { stream, slug } = this;
     const { rungs } = resolveLadder(this.#ladder, this.#source);
     const own = rungs.flatMap((rung, index) => (rung.codec === family ? [{ ...rung, rung: index + 1 }] : []));
@@ -250,7 +276,7 @@ export class FakeBalancer {
       if (node === undefined) continue;
       const job = bytesToHex(randomBytes(32));
       this.jobs.push({ job, attempt: 1, node, family });
-      void this.assign(node, this.#transcodeSpec(family), job, 1).then(() => this.events.emit("told"));
+      void this.assign(node, this.transcodeSpec(family), job, 1).then(() => this.events.emit("told"));
     }
   }
 }

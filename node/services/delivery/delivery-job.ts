@@ -5,7 +5,7 @@ import type { MediaConnection, SubscribeMessage } from "@leat/node/wire/media/me
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
-import type { DeliverySpec, Origin } from "@leat/sdk/protocol/job.ts";
+import { type DeliverySpec, type Origin, pricedPullOf } from "@leat/sdk/protocol/job.ts";
 import type { Statements } from "@leat/sdk/protocol/statements.ts";
 import { isAltered } from "../jobs/altered.ts";
 import type { AssignedJob, JobChange } from "../jobs/job-desk.ts";
@@ -240,14 +240,14 @@ export class DeliveryJob {
   async #read(connection: MediaConnection, holder: Origin, watch: HolderWatch): Promise<void> {
     const { origin } = this.#sources;
     const isOrigin = holder.node === origin.node;
-    const { assignment, spec } = this.job;
+    const { assignment, quote, spec } = this.job;
     const fromSequence = Math.max(this.stream.nextSequence, this.#published - HISTORY_SEGMENTS + 1);
-    const subscribe = { assignment, stream: spec.stream, fromSequence };
+    const subscribe = { assignment, quote, spec: pricedPullOf(spec), fromSequence };
     const signed = isOrigin ? {} : { origin: origin.node };
     this.#connection = connection;
     let leaveFrames = () => {};
     try {
-      await connection.send({ type: "subscribe", role: "edge", ...subscribe, ...signed });
+      await connection.send({ type: "subscribe", ...subscribe, ...signed });
       // A connection that is lost is told by who reads it, and the next one hears it anew.
       this.#wishes.begin((rungs) => connection.send({ type: "wish", rungs }).catch(() => {}));
       const intake = this.#isOwn ? this.#ownIntake() : this.#intake(fromSequence, isOrigin, watch);

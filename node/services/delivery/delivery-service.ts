@@ -162,7 +162,7 @@ export class DeliveryService implements Delivery, JobRunner, MediaHolder, Starta
   }
 
   hold(connection: MediaConnection, subscribe: SubscribeMessage): Promise<void> | string | undefined {
-    const held = [...this.#jobs.values()].find(({ delivery }) => delivery.job.spec.stream === subscribe.stream);
+    const held = [...this.#jobs.values()].find(({ delivery }) => delivery.job.spec.stream === subscribe.spec.stream);
     return held?.delivery.hold(connection, subscribe);
   }
 

@@ -117,7 +117,7 @@ export class EdgeFeed {
 
   /** Serves another edge until it leaves, or says why not. */
   serve(connection: MediaConnection, subscribe: SubscribeMessage): Promise<void> | string {
-    if (subscribe.role !== "edge" || subscribe.origin !== this.#origin) return "DELIVERY_ORIGIN_OTHER";
+    if (subscribe.spec.primitive !== "delivery" || subscribe.origin !== this.#origin) return "DELIVERY_ORIGIN_OTHER";
     if (this.#over.signal.aborted) return "DELIVERY_ENDED";
     const { job } = subscribe.assignment.value;
     // Whoever asks again has left, whether this was heard or not: one job is one link.

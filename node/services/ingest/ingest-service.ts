@@ -221,7 +221,7 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
   }
 
   hold(connection: MediaConnection, subscribe: SubscribeMessage): Promise<void> | undefined {
-    return this.#running.get(subscribe.stream)?.origin.serve(connection, subscribe);
+    return this.#running.get(subscribe.spec.stream)?.origin.serve(connection, subscribe);
   }
 
   begin(job: AssignedJob): void {

@@ -265,7 +265,7 @@ export class Origin {
       await connection.send({ type: "refused", code });
       return connection.close();
     }
-    if (subscribe.role === "transcode") return this.#transcoders.serve(connection, subscribe);
+    if (subscribe.spec.primitive === "transcode") return this.#transcoders.serve(connection, subscribe);
     const onWish = (rungs: readonly number[]) => {
       this.#wishes.set(connection, rungs);
       this.#audio.wish(new Set([...this.#wishes.values()].flat()));

@@ -23,12 +23,15 @@ const maxOpenSegments = 16;
 
 /** Gathers a transcoder's output by segment until its receipt comes. Bounded: it holds what a stranger sends. */
 export class RungIntake {
+  readonly #rungs: ReadonlySet<number>;
   readonly #maxBytes: number;
   readonly #configs = new Map<number, { version: number; config: VideoConfig }>();
   readonly #segments = new Map<number, { rungs: Map<number, OpenRung>; bytes: number }>();
   #bytes = 0;
 
-  constructor(maxBytes: number) {
+  /** `rungs`: those of the job. With another it would take the place of whoever makes that. */
+  constructor(rungs: ReadonlySet<number>, maxBytes: number) {
+    this.#rungs = rungs;
     this.#maxBytes = maxBytes;
   }
 
@@ -36,6 +39,8 @@ export class RungIntake {
     if (config.kind !== "video" || !isTrackConfig(config)) {
       throw new IngestError({ code: "INGEST_MESSAGE_UNEXPECTED", found: `${config.codec} config` });
     }
+    if (!this.#rungs.has(rung))
+      throw new IngestError({ code: "INGEST_MESSAGE_UNEXPECTED", found: "config of other rung" });
     this.#configs.set(rung, { version, config });
   }
 

@@ -100,9 +100,11 @@ export class TranscodeLink {
     this.#source = source;
     this.#components = components;
     this.#outgoing = new Outgoing(connection, outgoingBytes);
-    this.#intake = new RungIntake(limits.intakeBytes);
-    const { job, attempt } = subscribe.assignment.value;
+    const { assignment, spec } = subscribe;
+    const { job, attempt } = assignment.value;
     this.#maker = `${job}/${attempt}`;
+    const rungs = spec.primitive === "transcode" ? spec.rungs.map(({ rung }) => rung) : [];
+    this.#intake = new RungIntake(new Set(rungs), limits.intakeBytes);
     this.#start = { sequence: subscribe.fromSequence };
   }
 

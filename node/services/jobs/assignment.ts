@@ -1,7 +1,7 @@
 import { CodedError, isCodedError } from "@leat/sdk/base/errors.ts";
-import type { Domain } from "@leat/sdk/protocol/eip712.ts";
+import { type Domain, hashStatement } from "@leat/sdk/protocol/eip712.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
-import { type Assignment, assignmentStructure } from "@leat/sdk/protocol/signed.ts";
+import { type Assignment, assignmentStructure, type Quote, quoteStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Signed, Statements } from "@leat/sdk/protocol/statements.ts";
 
 export class JobError extends CodedError<
@@ -39,6 +39,17 @@ export function checkAssignment(signed: Signed<Assignment>, rules: AssignmentRul
   if (!rules.balancers.includes(recoverOrThrow(signed, rules))) {
     throw new JobError({ code: "JOB_ASSIGNMENT_SIGNER_WRONG" });
   }
+}
+
+/** Which of the assignment's and the quote's hashes are not of what they are said to be, or undefined. */
+export function findQuoteFault(
+  { quoteHash }: Assignment,
+  quote: Quote,
+  specHash: Hex,
+  domain: Domain,
+): "specHash" | "quoteHash" | undefined {
+  if (quote.specHash !== specHash) return "specHash";
+  return quoteHash === hashStatement(quoteStructure, domain, quote) ? undefined : "quoteHash";
 }
 
 function recoverOrThrow(signed: Signed<Assignment>, { statements, domain }: AssignmentRules): Address {

@@ -7,7 +7,7 @@ import type { BalancerRequest, BalancerResponse } from "@leat/node/wire/session/
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import { type Channel, hubChannel } from "@leat/sdk/protocol/channel.ts";
-import { type Domain, hashStatement } from "@leat/sdk/protocol/eip712.ts";
+import type { Domain } from "@leat/sdk/protocol/eip712.ts";
 import type { VideoCodec } from "@leat/sdk/protocol/frame.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import {
@@ -21,10 +21,10 @@ import {
   type RunningJob,
   type ServedTotals,
 } from "@leat/sdk/protocol/job.ts";
-import { type Assignment, quoteStructure } from "@leat/sdk/protocol/signed.ts";
+import { type Assignment, type Quote, quoteStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Signed, StatementSigner, Statements } from "@leat/sdk/protocol/statements.ts";
 import { type Static, Type } from "typebox";
-import { checkAssignment, JobError } from "./assignment.ts";
+import { checkAssignment, findQuoteFault, JobError } from "./assignment.ts";
 import { CapacityBook, capacityOptions, type SoldPrimitive } from "./capacity-book.ts";
 import type { JobSession } from "./ports.ts";
 import { QuoteBook } from "./quote-book.ts";
@@ -64,6 +64,7 @@ export interface AssignedJob<S extends JobSpec = JobSpec> {
   readonly job: Hex;
   readonly attempt: number;
   readonly assignment: Signed<Assignment>;
+  readonly quote: Quote;
   readonly spec: S;
   readonly channel: Channel;
   /** Exact amount for one unit of the job's work. */
@@ -330,7 +331,7 @@ export class JobDeskService implements JobDesk, Startable {
     const { assignment, quote, prices, spec } = terms;
     const welcome = session.welcome;
     if (welcome === undefined) throw new JobError({ code: "JOB_SESSION_MISSING" });
-    const wrongField = findQuoteFault(terms, signer.address, welcome.clusterAccount, domain);
+    const wrongField = findTermsFault(terms, signer.address, welcome.clusterAccount, domain);
     if (wrongField !== undefined) throw new JobError({ code: "JOB_QUOTE_WRONG", field: wrongField });
     const unit = priceUnitOf(spec);
     const price = prices[unit];
@@ -340,7 +341,15 @@ export class JobDeskService implements JobDesk, Startable {
     const nowMs = clock.nowMs();
     checkAssignment(assignment, { statements, domain, balancers: [welcome.balancer], node: signer.address, nowMs });
     const channel = hubChannel(quote.value.payer, signer.address, quote.value.token);
-    return { job: assignment.value.job, attempt: assignment.value.attempt, assignment, spec, channel, price };
+    return {
+      job: assignment.value.job,
+      attempt: assignment.value.attempt,
+      assignment,
+      quote: quote.value,
+      spec,
+      channel,
+      price,
+    };
   }
 
   #forget(job: Hex, attempt: number): boolean {
@@ -387,13 +396,12 @@ async function answerPublicly<T>(answer: () => Promise<T>): Promise<T> {
 }
 
 /** Which part of the quote is not what this node promised, or undefined. */
-function findQuoteFault(terms: JobTerms, node: Address, payer: Address, domain: Domain): string | undefined {
+function findTermsFault(terms: JobTerms, node: Address, payer: Address, domain: Domain): string | undefined {
   const { quote, assignment, prices, spec } = terms;
   if (quote.value.node !== node) return "node";
   if (quote.value.payer !== payer) return "payer";
   if (quote.value.pricesHash !== hashPrices(prices)) return "pricesHash";
-  if (quote.value.specHash !== hashJobSpec(spec)) return "specHash";
-  return assignment.value.quoteHash === hashStatement(quoteStructure, domain, quote.value) ? undefined : "quoteHash";
+  return findQuoteFault(assignment.value, quote.value, hashJobSpec(spec), domain);
 }
 
 function isNothing(served: ServedTotals | undefined): served is undefined {

@@ -6,8 +6,9 @@ import { CodedError, isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
 import type { Domain } from "@leat/sdk/protocol/eip712.ts";
+import { hashPricedPull } from "@leat/sdk/protocol/job.ts";
 import type { Statements } from "@leat/sdk/protocol/statements.ts";
-import { checkAssignment, JobError } from "./assignment.ts";
+import { checkAssignment, findQuoteFault, JobError } from "./assignment.ts";
 import type { JobSession } from "./ports.ts";
 
 export class MediaDoorError extends CodedError<
@@ -102,13 +103,15 @@ export class MediaDoor implements Startable {
   }
 
   /** Why the peer may not subscribe here. */
-  #check(connection: MediaConnection, { assignment }: SubscribeMessage): string | undefined {
+  #check(connection: MediaConnection, { assignment, quote, spec }: SubscribeMessage): string | undefined {
     const { statements, domain, session, clock } = this.#components;
     const balancers = session.welcome === undefined ? [] : [session.welcome.balancer];
     try {
       const node = connection.remoteAddress;
       checkAssignment(assignment, { statements, domain, balancers, node, nowMs: clock.nowMs() });
-      return undefined;
+      // The balancer signed this stream and this use of it, and no other.
+      const field = findQuoteFault(assignment.value, quote, hashPricedPull(spec), domain);
+      return field === undefined ? undefined : "JOB_QUOTE_WRONG";
     } catch (error) {
       if (!(error instanceof JobError)) throw error;
       return error.code;

@@ -4,7 +4,7 @@ import type { MayWork } from "@leat/node/services/payment/index.ts";
 import type { BoundaryMessage, MediaConnection, MediaMessage } from "@leat/node/wire/media/message.ts";
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import type { Frame, SourceVideoConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
-import type { TranscodeSpec } from "@leat/sdk/protocol/job.ts";
+import { pricedPullOf, type TranscodeSpec } from "@leat/sdk/protocol/job.ts";
 import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import type { LiveSpec } from "@leat/transcoder/engine.ts";
 import type { LiveTranscode, LiveTranscodeEvents } from "@leat/transcoder/supervisor.ts";
@@ -112,15 +112,9 @@ export class TranscodeSession {
   }
 
   async #exchange(): Promise<void> {
-    const { assignment, spec } = this.#job;
+    const { assignment, quote, spec } = this.#job;
     const fromSequence = this.#progress.nextSequence;
-    await this.#connection.send({
-      type: "subscribe",
-      role: "transcode",
-      assignment,
-      stream: spec.stream,
-      fromSequence,
-    });
+    await this.#connection.send({ type: "subscribe", assignment, quote, spec: pricedPullOf(spec), fromSequence });
     let accepted = false;
     let over: Promise<void> | undefined;
     for await (const message of this.#connection.messages) {

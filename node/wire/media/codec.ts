@@ -2,6 +2,7 @@ import {
   audioCodecSchema,
   codecStringSchema,
   partLeafSchema,
+  pricedPullSchema,
   renditionsSchema,
   sourceVideoCodecSchema,
 } from "@leat/sdk/protocol/job.ts";
@@ -19,13 +20,13 @@ import {
   bytesSchema,
   closedObject,
   countSchema,
-  hashSchema,
   listSchema,
   publicCodeSchema,
   signedSchema,
+  structureSchema,
   uint32Schema,
 } from "@leat/sdk/protocol/schemas.ts";
-import { assignmentStructure, receiptStructure } from "@leat/sdk/protocol/signed.ts";
+import { assignmentStructure, quoteStructure, receiptStructure } from "@leat/sdk/protocol/signed.ts";
 import { type TSchema, Type } from "typebox";
 import { type Codec, createCodec } from "../cbor.ts";
 import { WireError } from "../errors.ts";
@@ -78,9 +79,9 @@ const bodies = {
   subscribe: {
     byte: 1,
     schema: closedObject({
-      role: Type.Union([Type.Literal("transcode"), Type.Literal("edge")]),
       assignment: signedSchema(assignmentStructure),
-      stream: hashSchema,
+      quote: structureSchema(quoteStructure),
+      spec: pricedPullSchema,
       fromSequence: uint32Schema,
       origin: Type.Optional(addressSchema),
     }),

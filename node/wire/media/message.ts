@@ -1,8 +1,9 @@
 import type { Cue } from "@leat/sdk/protocol/cue.ts";
 import type { Boundary, Frame, SourceVideoConfig, TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import type { PricedPull } from "@leat/sdk/protocol/job.ts";
 import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
-import type { Assignment, Receipt } from "@leat/sdk/protocol/signed.ts";
+import type { Assignment, Quote, Receipt } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 
@@ -39,9 +40,11 @@ export type MediaMessageType = MediaMessage["type"];
 
 export interface SubscribeMessage {
   readonly type: "subscribe";
-  readonly role: "transcode" | "edge";
   readonly assignment: Signed<Assignment>;
-  readonly stream: Hex;
+  /** That the assignment names by its hash. */
+  readonly quote: Quote;
+  /** That the quote names by its hash: which stream is asked for, and what for. */
+  readonly spec: PricedPull;
   readonly fromSequence: number;
   /** Of an edge that asks another one: whose signature it wants under the parts. */
   readonly origin?: Hex;

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type PackedSegment, packSegment } from "@leat/node/services/jobs/packed-segment.ts";
-import type { MediaMessage } from "@leat/node/wire/media/message.ts";
+import type { MediaMessage, SubscribeMessage } from "@leat/node/wire/media/message.ts";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import { pricedPullOf } from "@leat/sdk/protocol/job.ts";
 import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
 import type { LiveSpec } from "@leat/transcoder/engine.ts";
 import { startLiveTranscode } from "@leat/transcoder/supervisor.ts";
-import { FakeBalancer } from "../../support/fake-balancer.ts";
+import { FakeBalancer, subscriptionOf } from "../../support/fake-balancer.ts";
 import type { MediaNode, NodeFaults } from "../../support/media-network.ts";
 import { at, ladder, range, useMediaPath } from "../../support/media-path-scene.ts";
 import { publishInfo, publishItems } from "../../support/publish-items.ts";
@@ -71,14 +73,8 @@ describe("the media path, where somebody refuses", function () {
     await assert.rejects(origin.ingest.authorize("wrong", publishInfo()), { code: "STREAM_KEY_UNKNOWN" });
     await begin(origin, scene.items.slice(0, at(scene.items, 50)));
     await scene.balancer.until(() => published("h264") >= 0);
-    const { assignment } = await scene.balancer.terms(transcoder, scene.balancer.deliverySpec());
-    const subscribe = {
-      type: "subscribe",
-      role: "edge",
-      assignment,
-      stream: scene.balancer.stream,
-      fromSequence: 0,
-    } as const;
+    const subscribe = subscriptionOf(await scene.balancer.terms(transcoder, scene.balancer.deliverySpec()));
+    const { assignment } = subscribe;
     const tried = await stranger.host.openMedia(origin.host.multiaddrs(), origin.address);
     await tried.send(subscribe);
     const answers: MediaMessage[] = [];
@@ -89,6 +85,56 @@ describe("the media path, where somebody refuses", function () {
     await again.send({ ...subscribe, assignment: forged });
     for await (const message of again.messages) answers.push(message);
     assert.deepEqual(answers[1], { type: "refused", code: "JOB_ASSIGNMENT_SIGNER_WRONG" });
+  });
+
+  it("refuses a job's node what the job is not of: another stream, another use, another quote", async () => {
+    const [origin, edge] = [await startNode(), await startNode()];
+    scene.balancer.transcoders = [await startNode()];
+    await begin(origin, scene.items.slice(0, at(scene.items, 50)));
+    await scene.balancer.until(() => published("h264") >= 0);
+    const { balancer } = scene;
+    const ask = async (subscribe: SubscribeMessage) => {
+      const link = await edge.host.openMedia(origin.host.multiaddrs(), origin.address);
+      await link.send(subscribe);
+      for await (const message of link.messages) {
+        link.abort(new Error("heard enough"));
+        return message;
+      }
+      return undefined;
+    };
+    const own = subscriptionOf(await balancer.terms(edge, balancer.deliverySpec()));
+    assert.deepEqual(await ask(own), { type: "accepted" });
+    // A stream of its own, as cheap as may be: its job opens no other.
+    const stream: Hex = `0x${"77".repeat(32)}`;
+    const ofOther = subscriptionOf(await balancer.terms(edge, { ...balancer.deliverySpec(), stream }));
+    const wrong = { type: "refused", code: "JOB_QUOTE_WRONG" };
+    assert.deepEqual(await ask({ ...ofOther, spec: own.spec }), wrong);
+    assert.deepEqual(await ask({ ...ofOther, spec: own.spec, quote: own.quote }), wrong);
+    assert.deepEqual(await ask({ ...own, spec: pricedPullOf(balancer.transcodeSpec("h264")) }), wrong);
+    assert.deepEqual(await ask(ofOther), { type: "refused", code: "MEDIA_STREAM_UNKNOWN" });
+  });
+
+  it("takes nothing for a rung that is not of the transcoder's job", async () => {
+    const [origin, honest, other] = [await startNode(), await startNode(), await startNode()];
+    const { balancer } = scene;
+    balancer.transcoders = [honest];
+    await begin(origin, scene.items.slice(0, at(scene.items, 50)));
+    await balancer.until(() => published("h264") >= 0);
+    const spec = balancer.transcodeSpec("h264");
+    const rungs = spec.rungs.map((rung) => ({ ...rung, rung: rung.rung + 1 }));
+    const link = await other.host.openMedia(origin.host.multiaddrs(), origin.address);
+    await link.send(subscriptionOf(await balancer.terms(other, { ...spec, rungs })));
+    const [size, data] = [{ width: 320, height: 180 }, new Uint8Array(8)];
+    const config = { kind: "video", codec: "h264", codecString: "avc1.640015", timescale: 90_000, ...size } as const;
+    await link.send({
+      type: "config",
+      rung: spec.rungs[0]!.rung,
+      version: 1,
+      config: { ...config, description: data },
+    });
+    await assert.rejects(async () => {
+      for await (const message of link.messages) assert.notEqual(message.type, "end");
+    });
   });
 
   it("drops a transcoder whose work is not what its receipt says, before anybody pays it", async () => {

@@ -96,7 +96,12 @@ describe("delivery job", () => {
     async function begin(options: LinedEdgeOptions = {}): Promise<void> {
       edge = new LinedEdge(["0xfirst", "0xsecond"], options);
       [fed, nowMs] = [new HolderLine(), 0];
-      const subscribe = { role: "edge", origin: signer.address, assignment: { value: { job: "0x" } }, fromSequence: 0 };
+      const subscribe = {
+        spec: { primitive: "delivery" },
+        origin: signer.address,
+        assignment: { value: { job: "0x" } },
+        fromSequence: 0,
+      };
       edge.job.hold(fed.connection, subscribe as never);
       await edge.clock.advance(0);
     }

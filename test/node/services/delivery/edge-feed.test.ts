@@ -25,7 +25,12 @@ describe("edge feed", () => {
       abort: () => gone.resolve(),
       messages: { [Symbol.asyncIterator]: () => ({ next: () => gone.promise.then(() => ({ done: true })) }) },
     };
-    const subscribe = { role: "edge", origin, assignment: { value: { job: "0xjob" } }, fromSequence: 0 };
+    const subscribe = {
+      spec: { primitive: "delivery" },
+      origin,
+      assignment: { value: { job: "0xjob" } },
+      fromSequence: 0,
+    };
     serving = feed.serve(connection as unknown as MediaConnection, subscribe as unknown as SubscribeMessage) as never;
   });
 

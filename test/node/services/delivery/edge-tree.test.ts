@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { systemClock } from "@leat/node/kernel/clock.ts";
 import type { MediaConnection, MediaMessage } from "@leat/node/wire/media/message.ts";
+import type { JobTerms } from "@leat/sdk/protocol/job.ts";
 import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import { between, useEdgeTree } from "../../../support/edge-tree-scene.ts";
+import { subscriptionOf } from "../../../support/fake-balancer.ts";
 import type { MediaNode } from "../../../support/media-network.ts";
 import { until } from "../../../support/publish-items.ts";
 import { wholeSegment } from "../../../support/whole-segment.ts";
@@ -252,15 +254,7 @@ describe("edges that feed edges", function () {
     const stranger = await startNode();
     const terms = await scene.balancer.terms(edges[0]!, scene.balancer.deliverySpec());
     const link = await stranger.host.openMedia(a.host.multiaddrs(), a.address);
-    const { assignment, spec } = terms;
-    await link.send({
-      type: "subscribe",
-      role: "edge",
-      assignment,
-      stream: spec.stream,
-      fromSequence: 0,
-      origin: origin.address,
-    });
+    await link.send(subscriptionOf(terms, origin.address));
     const answers: MediaMessage[] = [];
     for await (const message of link.messages) answers.push(message);
     assert.deepEqual(answers, [{ type: "refused", code: "JOB_ASSIGNMENT_NODE_WRONG" }]);
@@ -293,12 +287,9 @@ describe("edges that feed edges", function () {
     const [origin, a, b] = [await startNode(), await startNode({ deliveryOptions: { feeds: 1 } }), await startNode()];
     await begin(origin, 3);
     await watch(a);
-    const ask = async (assignment: Awaited<ReturnType<typeof scene.balancer.terms>>["assignment"]) => {
-      const { stream } = scene.balancer;
+    const ask = async (terms: JobTerms) => {
       const link = await b.host.openMedia(a.host.multiaddrs(), a.address);
-      await link.send({
-        ...{ type: "subscribe", role: "edge", assignment, stream, fromSequence: 0, origin: origin.address },
-      });
+      await link.send(subscriptionOf(terms, origin.address));
       for await (const message of link.messages) return { link, message };
       throw new Error("no answer");
     };
@@ -306,11 +297,11 @@ describe("edges that feed edges", function () {
       await scene.balancer.terms(b, scene.balancer.deliverySpec()),
       await scene.balancer.terms(b, scene.balancer.deliverySpec()),
     ];
-    const first = await ask(one.assignment);
-    const again = await ask(one.assignment);
+    const first = await ask(one);
+    const again = await ask(one);
     assert.deepEqual([first.message.type, again.message.type], ["accepted", "accepted"]);
     assert.ok((await first.link.ended) instanceof Error);
-    assert.deepEqual((await ask(other.assignment)).message, { type: "refused", code: "DELIVERY_FEEDS_FULL" });
+    assert.deepEqual((await ask(other)).message, { type: "refused", code: "DELIVERY_FEEDS_FULL" });
     again.link.abort(new Error("left"));
   });
 

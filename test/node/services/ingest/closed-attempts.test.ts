@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { readMedia } from "@leat/transcoder/tools/media.ts";
 import type { MediaItem } from "@leat/transcoder/tools/media-item.ts";
-import { FakeBalancer } from "../../../support/fake-balancer.ts";
+import { FakeBalancer, subscriptionOf } from "../../../support/fake-balancer.ts";
 import { MediaNode } from "../../../support/media-network.ts";
 import { publishInfo, publishItems } from "../../../support/publish-items.ts";
 
@@ -32,10 +32,9 @@ describe("an attempt that the balancer closed at its origin", function () {
 
   /** What an origin answers to who comes for the first attempt again. */
   async function subscribe(node: MediaNode, origin: MediaNode, job: Hex) {
-    const { assignment } = await balancer.terms(node, balancer.deliverySpec(), job, 1);
+    const terms = await balancer.terms(node, balancer.transcodeSpec("h264"), job, 1);
     const connection = await node.host.openMedia(origin.host.multiaddrs(), origin.address);
-    const { stream } = balancer;
-    await connection.send({ type: "subscribe", role: "transcode", assignment, stream, fromSequence: 0 });
+    await connection.send(subscriptionOf(terms));
     for await (const message of connection.messages) return message;
     return undefined;
   }

@@ -67,7 +67,6 @@ const place = { rung: uint32, sequence: uint32 };
 const values: fc.Arbitrary<MediaMessage> = fc.oneof(
   record({
     type: of("subscribe"),
-    role: fc.constantFrom("transcode" as const, "edge" as const),
     assignment: record({
       value: record({
         job: hex(32),
@@ -79,7 +78,37 @@ const values: fc.Arbitrary<MediaMessage> = fc.oneof(
       }),
       signature: hex(65),
     }),
-    stream: hex(32),
+    quote: record({
+      node: hex(20),
+      payer: hex(20),
+      token: hex(20),
+      specHash: hex(32),
+      pricesHash: hex(32),
+      maxUnits: uint64,
+      validUntil: uint64,
+      nonce: uint64,
+    }),
+    spec: fc.oneof(
+      record({ stream: hex(32), primitive: fc.constant("delivery" as const) }),
+      record({
+        stream: hex(32),
+        primitive: fc.constant("transcode" as const),
+        family: fc.constantFrom("h264" as const, "vp9" as const),
+        rungs: fc.constant([
+          {
+            rung: 1,
+            name: "a",
+            codec: "vp9" as const,
+            width: 320,
+            height: 180,
+            videoBitrate: 1,
+            audioBitrate: 1,
+            fps: 29.97,
+          },
+        ]),
+        source: fc.constant({ video: { codec: "h264" as const, codecString: "avc1.640015", width: 320, height: 180 } }),
+      }),
+    ),
     fromSequence: uint32,
   }),
   record({ type: of("accepted") }),

@@ -16,12 +16,21 @@ import { WireHosts } from "../../../support/wire-hosts.ts";
 const hash: Hex = `0x${"11".repeat(32)}`;
 const subscribe: SubscribeMessage = {
   type: "subscribe",
-  role: "edge",
   assignment: {
     value: { job: hash, attempt: 1, node: `0x${"22".repeat(20)}`, quoteHash: hash, firstFrame: 0n, validUntil: 1n },
     signature: `0x${"33".repeat(65)}`,
   },
-  stream: hash,
+  quote: {
+    node: `0x${"22".repeat(20)}`,
+    payer: `0x${"44".repeat(20)}`,
+    token: `0x${"55".repeat(20)}`,
+    specHash: hash,
+    pricesHash: hash,
+    maxUnits: 1n,
+    validUntil: 1n,
+    nonce: 1n,
+  },
+  spec: { stream: hash, primitive: "delivery" },
   fromSequence: 0,
 };
 const frameOf = (dts: number, size: number): FrameMessage => ({
