@@ -4,17 +4,22 @@ import { Readable } from "node:stream";
 /** What goes out in one: large enough to cost little beside its bytes, small enough to count by. */
 export const SLICE_BYTES = 262_144;
 
+/** Who takes nothing for so long does not watch, and what it asked for would be kept for it. */
+const STALLED_MS = 30_000;
+
 /**
  * A body that tells what of it went out: `count(from, to)` is called for a slice once the operating system has taken
  * it, so a viewer that hangs up half way is counted for half. Offsets are those of the whole, from `offset` on. A single
- * slice needs no stream.
+ * slice needs no stream. Who takes nothing of it for `stalledMs` is cut off.
  */
 export function countedBody(
   pieces: readonly Uint8Array[],
   offset: number,
   response: ServerResponse,
   count: (from: number, to: number) => void,
+  stalledMs = STALLED_MS,
 ): Readable | Buffer {
+  response.setTimeout(stalledMs, () => response.destroy());
   const [first] = pieces;
   if (pieces.length === 1 && first!.length <= SLICE_BYTES) {
     response.once("finish", () => count(offset, offset + first!.length));

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer, request, type Server } from "node:http";
+import { createServer, request, type Server, type ServerResponse } from "node:http";
+import { connect, createServer as createHttp2Server, type Http2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
 import type { Readable } from "node:stream";
 import { countedBody, selectBytes } from "@leat/node/media-io/hls/counted-body.ts";
@@ -60,4 +61,58 @@ describe("bytes of a segment in pieces", () => {
   it("are none where none are asked for", () => {
     assert.deepEqual(selectBytes(pieces, 5, 5), []);
   });
+});
+
+describe("bytes of a segment that a viewer does not take", () => {
+  /** More than any socket holds on its way. */
+  const pieces = [new Uint8Array(32_000_000)];
+  let closed: PromiseWithResolvers<readonly [isWhole: boolean, counted: number]>;
+  let server: Server | Http2Server;
+
+  beforeEach(() => {
+    closed = Promise.withResolvers();
+  });
+
+  const serve = (response: ServerResponse) => {
+    let counted = 0;
+    const count = (from: number, to: number) => {
+      counted += to - from;
+    };
+    const body = countedBody(pieces, 0, response, count, 200) as Readable;
+    response.once("close", () => closed.resolve([response.writableFinished, counted]));
+    body.pipe(response);
+  };
+  afterEach(() => server.close());
+
+  for (const [protocol, create] of [
+    ["HTTP/1.1", () => createServer((_, response) => serve(response))],
+    ["HTTP/2", () => createHttp2Server((_, response) => serve(response as unknown as ServerResponse))],
+  ] as const) {
+    it(`are let go of by ${protocol}, and what went out is counted`, async () => {
+      server = create().listen(0, "127.0.0.1");
+      await once(server, "listening");
+      const { port } = server.address() as AddressInfo;
+      // Its head is read, and nothing else.
+      const over = protocol === "HTTP/2" ? await askHttp2(port) : await askHttp1(port);
+      const [isWhole, counted] = await closed.promise;
+      assert.ok(!isWhole && counted > 0 && counted < pieces[0]!.length, `${isWhole} ${counted}`);
+      over();
+    });
+  }
+
+  async function askHttp1(port: number): Promise<() => void> {
+    const asked = request({ port, host: "127.0.0.1", agent: false }).end();
+    asked.on("error", () => {});
+    const [answer] = (await once(asked, "response")) as [Readable];
+    answer.on("error", () => {});
+    return () => asked.destroy();
+  }
+
+  async function askHttp2(port: number): Promise<() => void> {
+    const session = connect(`http://127.0.0.1:${port}`);
+    const stream = session.request({ ":path": "/" });
+    stream.on("error", () => {});
+    await once(stream, "response");
+    return () => session.destroy();
+  }
 });
