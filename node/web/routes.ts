@@ -25,7 +25,9 @@ export async function addPages(app: FastifyInstance, dir = builtDir): Promise<vo
   app.get<{ Params: { slug: string } }>("/play/:slug", async (request, reply) => {
     reply.header("vary", "accept");
     if (request.headers.accept?.includes("text/html") === true) return sendWatchPage(reply);
-    return reply.redirect(`/v1/play/${encodeURIComponent(request.params.slug)}`, 307);
+    // A token comes behind the question mark.
+    const query = /\?.*$/.exec(request.url)?.[0] ?? "";
+    return reply.redirect(`/v1/play/${encodeURIComponent(request.params.slug)}${query}`, 307);
   });
 
   function sendWatchPage(reply: FastifyReply) {

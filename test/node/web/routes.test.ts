@@ -36,6 +36,8 @@ describe("the pages", () => {
     const program = await app.inject({ url: "/play/abc", headers: { accept: "application/json" } });
     assert.equal(program.statusCode, 307);
     assert.equal(program.headers.location, "/v1/play/abc");
+    const withToken = await app.inject({ url: "/play/abc?token=a.b.c", headers: { accept: "application/json" } });
+    assert.equal(withToken.headers.location, "/v1/play/abc?token=a.b.c");
   });
 
   it("serve scripts and nothing outside their folder", async () => {
