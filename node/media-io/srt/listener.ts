@@ -169,7 +169,7 @@ export class SrtListener {
       const target = parseStreamId(streamId);
       this.#checkPlace(target);
       if (target.type === "key" && encryptedOnly) throw new SrtError({ code: "SRT_KEY_UNENCRYPTED" });
-      const code = this.#refusals.find(address, nameOf(target), performance.now());
+      const code = this.#refusals.find(address, nameOf(target), performance.now(), target.type !== "play");
       if (code !== undefined) return this.#refuse(socket, code);
       if (target.type === "hash" && this.#library.setPassphrase(socket, passphraseOf(secret, target.keyHash)) !== 0) {
         return this.#refuse(socket, "");

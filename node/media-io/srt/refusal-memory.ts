@@ -17,7 +17,7 @@ interface Refusal {
 export class RefusalMemory {
   readonly #refusals = new Map<string, Refusal>();
 
-  /** `name`: undefined refuses whatever the address names. */
+  /** `name`: undefined refuses whatever the address would publish. */
   keep(address: string, name: string | undefined, code: string, nowMs: number): void {
     if (this.#refusals.size >= MAX_REMEMBERED) this.#refusals.delete(this.#refusals.keys().next().value!);
     this.#refusals.set(keyOf(address, name), {
@@ -26,8 +26,9 @@ export class RefusalMemory {
     });
   }
 
-  find(address: string, name: string, nowMs: number): string | undefined {
-    for (const key of [keyOf(address, undefined), keyOf(address, name)]) {
+  find(address: string, name: string, nowMs: number, isPublisher: boolean): string | undefined {
+    // Whoever tries keys beside a viewer does not keep it out.
+    for (const key of [...(isPublisher ? [keyOf(address, undefined)] : []), keyOf(address, name)]) {
       const refusal = this.#refusals.get(key);
       if (refusal !== undefined && refusal.untilMs > nowMs) return refusal.code;
       this.#refusals.delete(key);
