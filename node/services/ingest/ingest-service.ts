@@ -209,7 +209,13 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
       return this.#attach(held, shown);
     }
     await held?.done;
-    const job = await this.#components.desk.admit(grant.terms);
+    let job: AssignedJob;
+    try {
+      job = await this.#components.desk.admit(grant.terms);
+    } catch (error) {
+      await this.#giveBack(grant);
+      throw error;
+    }
     return this.#attach(this.#open(grant, job), shown);
   }
 

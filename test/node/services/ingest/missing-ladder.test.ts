@@ -33,6 +33,19 @@ describe("a publisher whose codec is only made into rungs", () => {
     await sink.end({ clean: true });
   });
 
+  it("gives its place back where the node cannot take its job, and tells why", async () => {
+    const balancer = new FakeBalancer(ladder, { passthrough: true });
+    const { ingest } = await start(balancer);
+    const other = new MediaNode(balancer);
+    await other.start();
+    const { stream, slug } = balancer;
+    balancer.grant = { terms: await balancer.terms(other, { stream, slug, primitive: "ingest" }) };
+    await assert.rejects(ingest.authorize(balancer.streamKey, of("h264")), codeOf("JOB_QUOTE_WRONG"));
+    await other.stop();
+    const ends = balancer.of("publish.end").map(({ body }) => [body.stream, body.clean, body.lastSequence]);
+    assert.deepEqual(ends, [[stream, false, null]]);
+  });
+
   it("is let in where the stream has some", async () => {
     const balancer = new FakeBalancer(ladder, { passthrough: true });
     const { ingest } = await start(balancer);
