@@ -11,6 +11,9 @@ import type { Statements } from "@leat/sdk/protocol/statements.ts";
 import { checkAssignment, findQuoteFault, JobError } from "./assignment.ts";
 import type { JobSession } from "./ports.ts";
 
+/** Who dials and does not say what for is cut off. */
+const SILENCE_MS = 10_000;
+
 export class MediaDoorError extends CodedError<
   { code: "MEDIA_SUBSCRIPTION_MISSING"; found: string } | { code: "MEDIA_STREAM_UNKNOWN" } | { code: "MEDIA_STOPPED" }
 > {}
@@ -75,7 +78,7 @@ export class MediaDoor implements Startable {
     const stop = () => connection.abort(new MediaDoorError({ code: "MEDIA_STOPPED" }));
     signal.addEventListener("abort", stop, { once: true });
     try {
-      const subscribe = await readFirst(connection);
+      const subscribe = await this.#readFirst(connection, signal);
       if (subscribe?.type !== "subscribe") {
         throw new MediaDoorError({ code: "MEDIA_SUBSCRIPTION_MISSING", found: subscribe?.type ?? "end" });
       }
@@ -91,6 +94,22 @@ export class MediaDoor implements Startable {
       connection.abort(error instanceof Error ? error : new MediaDoorError({ code: "MEDIA_STOPPED" }));
     } finally {
       signal.removeEventListener("abort", stop);
+    }
+  }
+
+  /** Leaving the loop loses nothing: whoever reads next goes on after the first message. */
+  async #readFirst(connection: MediaConnection, signal: AbortSignal): Promise<MediaMessage | undefined> {
+    const heard = new AbortController();
+    const silence = new MediaDoorError({ code: "MEDIA_SUBSCRIPTION_MISSING", found: "nothing" });
+    this.#components.clock.sleep(SILENCE_MS, AbortSignal.any([heard.signal, signal])).then(
+      () => connection.abort(silence),
+      () => {},
+    );
+    try {
+      for await (const message of connection.messages) return message;
+      return undefined;
+    } finally {
+      heard.abort();
     }
   }
 
@@ -117,10 +136,4 @@ export class MediaDoor implements Startable {
       return error.code;
     }
   }
-}
-
-/** Leaving the loop loses nothing: whoever reads next goes on after the first message. */
-async function readFirst(connection: MediaConnection): Promise<MediaMessage | undefined> {
-  for await (const message of connection.messages) return message;
-  return undefined;
 }
