@@ -43,9 +43,13 @@ export function findToken(request: {
   return bearer === undefined ? undefined : { token: bearer, isCarried: true };
 }
 
+/** Scheme, host name and port. */
+const MAX_ORIGIN = 300;
+
 /** The origin of the page that plays, as its browser tells. */
 export function originOf(headers: IncomingMessage["headers"]): string | undefined {
   const { origin, referer } = headers;
-  if (origin !== undefined) return origin;
-  return referer === undefined ? undefined : URL.parse(referer)?.origin;
+  const found = origin ?? (referer === undefined ? undefined : URL.parse(referer)?.origin);
+  // Longer than any host's name: no page's.
+  return found === undefined || found.length > MAX_ORIGIN ? undefined : found;
 }

@@ -1,5 +1,5 @@
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
-import type { PlaybackPolicy, WebhookPolicy } from "@leat/sdk/protocol/playback.ts";
+import { MAX_PLAYBACK_TOKEN, type PlaybackPolicy, type WebhookPolicy } from "@leat/sdk/protocol/playback.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { tokenPattern } from "./carried-token.ts";
 import { type PlaybackCode, PlaybackError } from "./errors.ts";
@@ -79,6 +79,9 @@ export class PolicyAccess implements ViewerAccess {
     if (token !== undefined && !tokenPattern.test(token)) {
       throw new PlaybackError({ code: "PLAYBACK_TOKEN_INVALID", what: "form" });
     }
+    // An owner would be asked about any text, and each answer is remembered with it.
+    if ((token?.length ?? 0) > MAX_PLAYBACK_TOKEN)
+      throw new PlaybackError({ code: "PLAYBACK_TOKEN_INVALID", what: "length" });
     if (policy.type === "webhook" && !isSignedBy(token, policy)) return owners.ask(policy, guarded, viewer);
     if (token === undefined) throw new PlaybackError({ code: "PLAYBACK_TOKEN_MISSING" });
     checkClaims(this.#read(token, policy), [guarded.id, guarded.slug], viewer, clock.nowMs());

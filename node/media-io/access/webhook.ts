@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import { MAX_WEBHOOK_TTL_SECONDS, type WebhookPolicy } from "@leat/sdk/protocol/playback.ts";
 import { type Static, Type } from "typebox";
@@ -78,7 +78,7 @@ const FAILED_TTL_MS = 2_000;
  * a rush of others, and nothing was said against it.
  */
 const BUSY_TTL_MS = 60_000;
-/** Answers remembered, some 500 bytes each. */
+/** Answers remembered, some 200 bytes each, whatever was asked with. */
 const MAX_KNOWN = 20_000;
 /** An answer has two fields. */
 const MAX_ANSWER_BYTES = 4_096;
@@ -131,7 +131,9 @@ export class WebhookAsker implements OwnerAsker {
     const { address = null, origin = null, token = null, protocol, from = address } = viewer;
     const told: Told = { stream: guarded.id, slug: guarded.slug, token, address, origin, protocol };
     // What the owner says of one is said of no other.
-    const key = JSON.stringify([policy.url, policy.secret, told]);
+    const key = createHash("sha256")
+      .update(JSON.stringify([policy.url, policy.secret, told]))
+      .digest("base64");
     const known = this.#known.get(key);
     if (known !== undefined && known.untilMs > clock.nowMs()) return known.verdict;
     try {

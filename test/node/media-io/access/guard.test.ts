@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { httpOptions } from "@leat/node/http/options.ts";
 import { createServer } from "@leat/node/http/server.ts";
-import { carryToken } from "@leat/node/media-io/access/carried-token.ts";
+import { carryToken, originOf } from "@leat/node/media-io/access/carried-token.ts";
 import { type OwnerAsker, PolicyAccess } from "@leat/node/media-io/access/viewer-access.ts";
 import { addLive } from "@leat/node/media-io/hls/routes.ts";
 import type { HlsStream } from "@leat/node/media-io/hls/stream.ts";
@@ -118,6 +118,19 @@ describe("viewer guard", () => {
       assert.equal((await get(`/live/slug-slug/${file}`, { authorization: `Bearer ${token}` })).statusCode, 200, file);
     }
     assert.equal((await get(`/live/slug-slug/audio-aac/0.m4s?token=${token}`)).statusCode, 200);
+  });
+
+  it("asks no owner about a token or a page of any length", async () => {
+    policy = { type: "webhook", url: "https://owner.test/", secret: "a-secret-of-both", keys: [] };
+    const url = "/live/slug-slug/audio-aac/0.m4s";
+    const long = await get(url, { authorization: `Bearer ${"a".repeat(2_049)}` });
+    assert.equal(long.json().error.code, "PLAYBACK_TOKEN_INVALID");
+    assert.deepEqual(asked, []);
+    assert.equal((await get(url, { authorization: `Bearer ${"a".repeat(2_048)}` })).statusCode, 200);
+    assert.deepEqual(
+      [originOf({ origin: `https://${"a".repeat(300)}` }), originOf({ origin: "https://a" })],
+      [undefined, "https://a"],
+    );
   });
 
   it("ends who watches when the token does, and when its key is taken away", async () => {
