@@ -69,6 +69,17 @@ export class ChunkReader {
   #current: ChunkStream | undefined;
   #missing = 0;
   #buffered = 0;
+  #maxMediaBytes: number;
+
+  /** `maxMediaBytes`: of one audio or video message, until `takeMedia` is called. */
+  constructor(maxMediaBytes = MAX_MESSAGE_BYTES) {
+    this.#maxMediaBytes = maxMediaBytes;
+  }
+
+  /** Somebody has a use for audio and video from now on. */
+  takeMedia(): void {
+    this.#maxMediaBytes = MAX_MESSAGE_BYTES;
+  }
 
   get bufferedBytes(): number {
     return this.#buffered + this.#rest.length;
@@ -190,7 +201,7 @@ export class ChunkReader {
       if (format !== 3) stream.delta = time;
       stream.timestamp = (stream.timestamp + stream.delta) % 2 ** 32;
     }
-    const limit = mediaTypes.has(stream.type) ? MAX_MESSAGE_BYTES : MAX_COMMAND_BYTES;
+    const limit = mediaTypes.has(stream.type) ? this.#maxMediaBytes : MAX_COMMAND_BYTES;
     if (stream.size > limit) throw new RtmpWireError({ code: "RTMP_MESSAGE_TOO_LARGE", sizeBytes: stream.size, limit });
   }
 

@@ -7,6 +7,7 @@ import { type AmfValue, decodeAmf } from "@leat/transcoder/rtmp/amf0.ts";
 import { ChunkReader, messageTypes, type RtmpMessage, readUint32 } from "@leat/transcoder/rtmp/chunk-reader.ts";
 import { SENT_CHUNK_BYTES } from "@leat/transcoder/rtmp/chunk-writer.ts";
 import { HANDSHAKE_BYTES } from "@leat/transcoder/rtmp/client.ts";
+import { MAX_COMMAND_BYTES } from "@leat/transcoder/rtmp/limits.ts";
 import { KnownConfigs } from "../known-configs.ts";
 import type { PublishInfo, PublishSink } from "../publish-sink.ts";
 import { PUBLISH_STREAM, RtmpAnswers, statusObject, uint32 } from "./answers.ts";
@@ -38,13 +39,15 @@ export class RtmpConnection {
   readonly #protocol: PublishInfo["protocol"];
   readonly #options: ConnectionOptions;
   readonly #answers: RtmpAnswers;
-  readonly #reader = new ChunkReader();
+  /** Who has not said which stream it publishes is held no pictures for. */
+  readonly #reader = new ChunkReader(MAX_COMMAND_BYTES);
   readonly #gone = new AbortController();
   #demuxer = new FlvDemuxer();
   readonly #known = new KnownConfigs();
   #sink: PublishSink | undefined;
   #configs = 0;
   #connected = false;
+  #isLetIn = false;
   #finished = false;
   #received = 0;
   #acknowledged = 0;
@@ -56,6 +59,11 @@ export class RtmpConnection {
     this.#protocol = protocol;
     this.#answers = new RtmpAnswers(socket);
     this.#options = options;
+  }
+
+  /** Whether it has published. */
+  get isLetIn(): boolean {
+    return this.#isLetIn;
   }
 
   /** Serves the connection until it is over. Never rejects. */
@@ -246,6 +254,8 @@ export class RtmpConnection {
     if (key === "" || key.length > MAX_STREAM_NAME) throw new RtmpError({ code: "RTMP_STREAM_NAME_INVALID" });
     const from = { protocol: this.#protocol, address: this.#socket.remoteAddress ?? "", signal: this.#gone.signal };
     this.#sink = await this.#options.authorize(key, from);
+    this.#isLetIn = true;
+    this.#reader.takeMedia();
     this.#demuxer = new FlvDemuxer((kind, trackId) => {
       this.#options.logger.warn("Ignore further tracks of RTMP publisher", { kind, trackId });
     });

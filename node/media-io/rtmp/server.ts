@@ -3,10 +3,15 @@ import type { Logger } from "@leat/sdk/base/logger.ts";
 import { type Counter, type MetricsRegister, silentMetrics } from "@leat/sdk/base/metrics.ts";
 import { type Clock, systemClock } from "../../kernel/clock.ts";
 import type { Startable } from "../../kernel/lifecycle.ts";
+import { networkOf } from "../../kernel/net/address-rate.ts";
 import type { PublishInfo } from "../publish-sink.ts";
 import { type Authorize, RtmpConnection } from "./connection.ts";
 import { close, listen } from "./listen.ts";
 import { type RtmpTlsOptions, TlsListener } from "./tls-listener.ts";
+
+/** What one network may take of the places with connections that have not published: a fourth, or so many. */
+const WAITING_PART = 4;
+const FEWEST_WAITING = 4;
 
 export interface RtmpServerOptions {
   readonly host: string;
@@ -48,7 +53,7 @@ class NetRtmpServer implements RtmpServer {
   readonly #options: Settled;
   readonly #server: Server;
   readonly #secure: TlsListener | undefined;
-  readonly #connections = new Map<Socket, Promise<void>>();
+  readonly #connections = new Map<Socket, { readonly connection: RtmpConnection; readonly done: Promise<void> }>();
   readonly #accepted: Counter;
   readonly #turnedAway: Counter;
   #port: number;
@@ -109,13 +114,13 @@ class NetRtmpServer implements RtmpServer {
     const closed = close(this.#server);
     const secureClosed = this.#secure?.stop();
     for (const socket of this.#connections.keys()) socket.destroy();
-    await Promise.all(this.#connections.values());
+    await Promise.all([...this.#connections.values()].map(({ done }) => done));
     await closed;
     await secureClosed;
   }
 
   #accept(socket: Socket, protocol: PublishInfo["protocol"]): void {
-    if (this.#connections.size >= this.#options.maxConnections) {
+    if (this.#connections.size >= this.#options.maxConnections || this.#isCrowded(socket)) {
       this.#turnedAway.add();
       socket.destroy();
       return;
@@ -123,6 +128,16 @@ class NetRtmpServer implements RtmpServer {
     this.#accepted.add();
     const connection = new RtmpConnection(socket, protocol, this.#options);
     const done = connection.run().finally(() => this.#connections.delete(socket));
-    this.#connections.set(socket, done);
+    this.#connections.set(socket, { connection, done });
+  }
+
+  /** So many of its network have not published yet that others would find no place. */
+  #isCrowded({ remoteAddress }: Socket): boolean {
+    if (remoteAddress === undefined) return false;
+    const network = networkOf(remoteAddress);
+    const isNear = ([socket, { connection }]: [Socket, { readonly connection: RtmpConnection }]) =>
+      !connection.isLetIn && networkOf(socket.remoteAddress ?? "") === network;
+    const most = Math.max(FEWEST_WAITING, Math.floor(this.#options.maxConnections / WAITING_PART));
+    return [...this.#connections].filter(isNear).length >= most;
   }
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ChunkReader, type RtmpMessage } from "@leat/transcoder/rtmp/chunk-reader.ts";
 import { writeMessage } from "@leat/transcoder/rtmp/chunk-writer.ts";
 import { RtmpWireError } from "@leat/transcoder/rtmp/errors.ts";
-import { MAX_BUFFERED_BYTES } from "@leat/transcoder/rtmp/limits.ts";
+import { MAX_BUFFERED_BYTES, MAX_COMMAND_BYTES } from "@leat/transcoder/rtmp/limits.ts";
 import fc from "fast-check";
 
 function readAll(reader: ChunkReader, bytes: Uint8Array, cuts: readonly number[] = []): RtmpMessage[] {
@@ -85,6 +85,18 @@ describe("rtmp chunks", () => {
     assert.deepEqual(arePieces(6_700), [true, true]);
     assert.deepEqual(arePieces(300, [picture.length]), [true, true]);
     assert.deepEqual(arePieces(300, [picture.length - 1]), [false, true]);
+  });
+
+  it("holds no picture before somebody has a use for it", () => {
+    const begin = (reader: ChunkReader, sizeBytes: number) => [
+      ...reader.read(chunk(4, 0, sizeBytes, 9, new Uint8Array(1))),
+    ];
+    assert.deepEqual(begin(new ChunkReader(MAX_COMMAND_BYTES), MAX_COMMAND_BYTES), []);
+    const tooLarge = { code: "RTMP_MESSAGE_TOO_LARGE" };
+    assert.throws(() => begin(new ChunkReader(MAX_COMMAND_BYTES), MAX_COMMAND_BYTES + 1), tooLarge);
+    const taking = new ChunkReader(MAX_COMMAND_BYTES);
+    taking.takeMedia();
+    assert.deepEqual(begin(taking, MAX_COMMAND_BYTES + 1), []);
   });
 
   it("holds a bounded amount, whatever is begun and never finished", () => {

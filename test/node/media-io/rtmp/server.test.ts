@@ -76,6 +76,31 @@ describe("rtmp server", () => {
     server = undefined;
   });
 
+  it("keeps places for others where one address opens many connections and publishes by none", async () => {
+    const published = Promise.withResolvers<void>();
+    const sink = new RecorderSink();
+    const video = sink.video.bind(sink);
+    sink.video = (sample) => {
+      published.resolve();
+      return video(sample);
+    };
+    const { port } = await startServer(async () => sink, { maxConnections: 16 });
+    publish(port, "key", 30, ["-re"]);
+    await published.promise;
+    /** Who is let in is answered. */
+    const isLetIn = async (localAddress: string) => {
+      const socket = connect({ port, host: "127.0.0.1", localAddress });
+      sockets.push(socket);
+      socket.on("error", () => {});
+      socket.write(Buffer.concat([Uint8Array.of(3), Buffer.alloc(1_536)]));
+      return Promise.race([once(socket, "data").then(() => true), once(socket, "close").then(() => false)]);
+    };
+    const found: boolean[] = [];
+    for (let at = 0; at < 5; at += 1) found.push(await isLetIn("127.0.0.1"));
+    assert.deepEqual(found, [true, true, true, true, false]);
+    assert.equal(await isLetIn("127.0.0.2"), true);
+  });
+
   it("takes what the ffmpeg program publishes: every frame, its times, keys and configurations", async () => {
     const sink = new RecorderSink();
     const keys: string[] = [];
