@@ -134,7 +134,8 @@ export const rtmpOptions = Type.Object(
       default: 200,
       minimum: 1,
       maximum: 10_000,
-      description: "Publishers connected at once",
+      description:
+        "Publishers connected at once; one address gets a fourth of the places for those who have not published yet",
     }),
     tls: Type.Object(
       {
