@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { findToken, originOf } from "./carried-token.ts";
 import { PlaybackError, playbackMeanings } from "./errors.ts";
-import type { Guarded, ViewerAccess } from "./viewer-access.ts";
+import { admitNow, type Guarded, type ViewerAccess } from "./viewer-access.ts";
 
 export interface GuardOptions {
   readonly access: ViewerAccess;
@@ -26,7 +26,7 @@ export function addViewerGuard(app: FastifyInstance, { access, protocolOf, find 
     try {
       const { ip: address, headers } = request;
       const viewer = { token: found?.token, address, origin: originOf(headers), protocol: protocolOf(request) };
-      await access.admit(about, viewer);
+      await admitNow(access, () => find(request), viewer);
     } catch (error) {
       if (!(error instanceof PlaybackError)) throw error;
       return refuse(reply, error);

@@ -26,6 +26,19 @@ export interface ViewerAccess {
   admit(guarded: Guarded, viewer: ViewerRequest): Promise<void>;
 }
 
+/** Admits under the policy that stands once the answer is there: it may be changed while somebody is asked. */
+export async function admitNow(
+  access: ViewerAccess,
+  find: () => Guarded | undefined,
+  viewer: ViewerRequest,
+): Promise<void> {
+  let admitted: PlaybackPolicy | undefined;
+  for (let guarded = find(); guarded !== undefined && guarded.policy !== admitted; guarded = find()) {
+    await access.admit(guarded, viewer);
+    admitted = guarded.policy;
+  }
+}
+
 /** Asks a stream's owner. */
 export interface OwnerAsker {
   ask(policy: WebhookPolicy, guarded: Guarded, viewer: ViewerRequest): Promise<void>;

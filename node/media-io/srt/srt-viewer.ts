@@ -1,6 +1,7 @@
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import { isTsCodec } from "@leat/transcoder/mpegts/track-writers.ts";
+import { admitNow } from "../access/viewer-access.ts";
 import { chooseTracks } from "../playout/choose-tracks.ts";
 import { PlayoutError } from "../playout/errors.ts";
 import { SentCount } from "../playout/sent-count.ts";
@@ -80,9 +81,8 @@ export class SrtViewer {
     const stream = playout.streams.findStream(target.slug);
     if (stream === undefined) throw new PlayoutError({ code: "PLAYOUT_STREAM_UNKNOWN" });
     if (playout.isPaid(stream)) throw new PlayoutError({ code: "PLAYOUT_STREAM_PAID" });
-    const { guarded } = stream;
-    if (guarded === undefined) return stream;
-    await playout.access.admit(guarded, { token: target.token, address, origin: undefined, protocol: "srt" });
+    const viewer = { token: target.token, address, origin: undefined, protocol: "srt" };
+    await admitNow(playout.access, () => stream.guarded, viewer);
     return stream;
   }
 

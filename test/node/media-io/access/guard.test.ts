@@ -33,12 +33,14 @@ describe("viewer guard", () => {
   let policy: PlaybackPolicy;
   let lines: string[];
   let asked: string[];
+  let onAsk: () => void;
   const signer = makePlaybackSigner("ES256");
   const claims = () => ({ sub: "slug-slug", exp: clock.nowMs() / 1_000 + 600 });
 
   beforeEach(async () => {
     clock = new ManualClock();
     policy = { type: "jwt", keys: [signer.key] };
+    onAsk = () => {};
     lines = [];
     const stream = new TestStream();
     stream.window.describe(renditions);
@@ -64,6 +66,7 @@ describe("viewer guard", () => {
       ask: async (_policy, _guarded, { protocol }) => {
         assert.equal(policy.type, "webhook", "nobody is asked");
         asked.push(protocol);
+        onAsk();
       },
     };
     const access = new PolicyAccess({ owners, clock, metrics: silentMetrics });
@@ -118,6 +121,15 @@ describe("viewer guard", () => {
       assert.equal((await get(`/live/slug-slug/${file}`, { authorization: `Bearer ${token}` })).statusCode, 200, file);
     }
     assert.equal((await get(`/live/slug-slug/audio-aac/0.m4s?token=${token}`)).statusCode, 200);
+  });
+
+  it("admits by the policy that stands once the owner has answered", async () => {
+    policy = { type: "webhook", url: "https://owner.test/", secret: "a-secret-of-both", keys: [] };
+    onAsk = () => {
+      policy = { type: "jwt", keys: [signer.key] };
+    };
+    const answer = await get("/live/slug-slug/audio-aac/0.m4s");
+    assert.deepEqual([answer.statusCode, answer.json().error.code], [401, "PLAYBACK_TOKEN_MISSING"]);
   });
 
   it("asks no owner about a token or a page of any length", async () => {
