@@ -147,7 +147,8 @@ describe("transcode link", () => {
       pack: packSegment,
       clock: { nowMs: () => clock.nowMs(), sleep: (ms: number, signal?: AbortSignal) => clock.sleep(ms, signal) },
     };
-    const subscribe = { assignment: { value: work }, fromSequence: 0 } as never;
+    const spec = { primitive: "transcode", rungs: [{ rung: 1 }] };
+    const subscribe = { assignment: { value: work }, spec, fromSequence: 0 } as never;
     link = new TranscodeLink(connection as unknown as MediaConnection, subscribe, origin, components, {
       intakeBytes: 100_000,
     });
