@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { findToken, originOf } from "../access/carried-token.ts";
 import { addViewerGuard } from "../access/guard.ts";
-import type { Guarded, ViewerAccess } from "../access/viewer-access.ts";
+import { admitNow, type Guarded, type ViewerAccess } from "../access/viewer-access.ts";
 import { parseRange } from "../hls/range.ts";
 import { answerRefusals } from "../http-refusals.ts";
 import { playoutMeanings } from "../playout/errors.ts";
@@ -51,10 +51,7 @@ export async function mp4Routes(app: FastifyInstance, { service, access, find }:
   function placeOf(request: FastifyRequest): Parameters<Mp4Service["play"]>[2] {
     const { headers, ip } = request;
     const asked = { token: findToken(request)?.token, address: ip, origin: originOf(headers), protocol: "mp4" };
-    const mayWatch = async () => {
-      const guarded = guardedBy(request);
-      if (guarded !== undefined) await access.admit(guarded, asked);
-    };
+    const mayWatch = () => admitNow(access, () => guardedBy(request), asked);
     return { viewer: { ip, headers: { "user-agent": headers["user-agent"] } }, mayWatch };
   }
 

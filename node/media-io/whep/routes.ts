@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { findToken, originOf } from "../access/carried-token.ts";
 import { addViewerGuard } from "../access/guard.ts";
-import type { Guarded, ViewerAccess } from "../access/viewer-access.ts";
+import { admitNow, type Guarded, type ViewerAccess } from "../access/viewer-access.ts";
 import { addPreflight, addSessionRoutes, OFFER_TYPE, prepareSignalling, readBody } from "../webrtc/session-routes.ts";
 import { whepMeanings } from "./errors.ts";
 import type { WhepService } from "./whep-service.ts";
@@ -27,11 +27,8 @@ export async function whepRoutes(app: FastifyInstance, { service, access, find }
     const { rung } = request.query as { rung?: unknown };
     const viewer = { ip: request.ip, headers: { "user-agent": request.headers["user-agent"] } };
     const wanted = typeof rung === "string" ? rung : undefined;
-    const asked = { token: findToken(request)?.token, address: request.ip, origin: originOf(request.headers) };
-    const mayWatch = async () => {
-      const guarded = guardedBy(request);
-      if (guarded !== undefined) await access.admit(guarded, { ...asked, protocol: "whep" });
-    };
+    const carried = { token: findToken(request)?.token, address: request.ip, origin: originOf(request.headers) };
+    const mayWatch = () => admitNow(access, () => guardedBy(request), { ...carried, protocol: "whep" });
     const { id, etag, sdp, links } = await service.play(request.params.slug, offer, wanted, { viewer, mayWatch });
     reply.header("location", `/whep/sessions/${id}`).header("etag", etag);
     if (links.length > 0) reply.header("link", [...links]);
