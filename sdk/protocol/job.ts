@@ -216,6 +216,8 @@ export function hashPrices(prices: Prices): Hex {
   return hashCanonical("leat.prices.1", prices);
 }
 
+const SPEC_HASH = "leat.spec.1";
+
 /** What a quote prices. Origin, parents, start, budget and policy may move while the job runs, so they are no part of it. */
 export function pricedPullOf(spec: TranscodeSpec | DeliverySpec): PricedPull {
   const { stream } = spec;
@@ -227,13 +229,12 @@ export function pricedPullOf(spec: TranscodeSpec | DeliverySpec): PricedPull {
 /** Quote's `specHash`. */
 export function hashJobSpec(spec: JobSpec): Hex {
   const { stream, primitive } = spec;
-  return primitive === "ingest"
-    ? hashCanonical("leat.spec.1", { stream, primitive })
-    : hashPricedPull(pricedPullOf(spec));
+  return hashCanonical(SPEC_HASH, primitive === "ingest" ? { stream, primitive } : pricedPullOf(spec));
 }
 
+/** `hashJobSpec` of a specification of which this is what is priced. */
 export function hashPricedPull(priced: PricedPull): Hex {
-  return hashCanonical("leat.spec.1", priced);
+  return hashCanonical(SPEC_HASH, priced);
 }
 
 /** One part as counted and paid, on the wire. */
