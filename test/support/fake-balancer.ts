@@ -43,7 +43,6 @@ interface PlacedJob {
   readonly family: string;
 }
 
-/** Says yes to everything and remembers what it was told: places jobs where the test wants them. */
 /** What a node says that asks a holder for a stream with the job that it was given. */
 export function subscriptionOf(
   { assignment, quote, spec }: Pick<JobTerms, "assignment" | "quote" | "spec">,
@@ -61,6 +60,7 @@ export function subscriptionOf(
   };
 }
 
+/** Says yes to everything and remembers what it was told: places jobs where the test wants them. */
 export class FakeBalancer {
   readonly told: Told[] = [];
   readonly events = new EventEmitter().setMaxListeners(0);

@@ -6,6 +6,14 @@ import { usePayingMarket } from "../../../support/paying-scene.ts";
 describe("reports of a balancer to its buyer", () => {
   const scene = usePayingMarket();
   const { open, until, goLive, jobsOf, work } = scene;
+  /** The buyer hears of usage as it is told to, and answers then. */
+  const onReport = (hear: (report: BalancerRequest<"usage.report">) => Promise<void>) => {
+    const answer = scene.buyer.answer.bind(scene.buyer);
+    scene.buyer.answer = async (method, body) => {
+      if (method === "usage.report") await hear(body as BalancerRequest<"usage.report">);
+      return answer(method, body);
+    };
+  };
 
   it("wait for no answer of another job, and come in the order of their own", async function () {
     this.timeout(20_000);
@@ -13,15 +21,10 @@ describe("reports of a balancer to its buyer", () => {
     const { id } = await goLive();
     const released = Promise.withResolvers<void>();
     const heard: [kind: string, seq: bigint][] = [];
-    const answer = scene.buyer.answer.bind(scene.buyer);
-    scene.buyer.answer = async (method, body) => {
-      if (method === "usage.report") {
-        const { kind, receipt } = body as BalancerRequest<"usage.report">;
-        if (kind === "ingest") await released.promise;
-        heard.push([kind, receipt.value.seq]);
-      }
-      return answer(method, body);
-    };
+    onReport(async ({ kind, receipt }) => {
+      if (kind === "ingest") await released.promise;
+      heard.push([kind, receipt.value.seq]);
+    });
     const store = new JobStore(scene.database);
     const left = async () => (await store.unreportedOf([scene.buyer.address], 10)).length;
     scene.market.hub.leave(scene.buyer);
@@ -50,15 +53,11 @@ describe("reports of a balancer to its buyer", () => {
     const reached = Promise.withResolvers<void>();
     const released = Promise.withResolvers<void>();
     const heard: bigint[] = [];
-    const answer = scene.buyer.answer.bind(scene.buyer);
-    scene.buyer.answer = async (method, body) => {
-      if (method === "usage.report") {
-        heard.push((body as BalancerRequest<"usage.report">).receipt.value.seq);
-        reached.resolve();
-        await released.promise;
-      }
-      return answer(method, body);
-    };
+    onReport(async ({ receipt }) => {
+      heard.push(receipt.value.seq);
+      reached.resolve();
+      await released.promise;
+    });
     const store = new JobStore(scene.database);
     const isAllReported = async () => (await store.unreportedOf([scene.buyer.address], 10)).length === 0;
     const { node, terms } = jobsOf(id).find(({ terms: { spec } }) => spec.primitive === "ingest")!;
@@ -177,18 +176,12 @@ describe("reports of a balancer to its buyer", () => {
     const reached = Promise.withResolvers<void>();
     const released = Promise.withResolvers<void>();
     const heard: string[] = [];
-    const answer = scene.buyer.answer.bind(scene.buyer);
-    scene.buyer.answer = async (method, body) => {
-      if (method === "usage.report") {
-        const { job, kind } = body as BalancerRequest<"usage.report">;
-        heard.push(job);
-        if (kind === "ingest") {
-          reached.resolve();
-          await released.promise;
-        }
-      }
-      return answer(method, body);
-    };
+    onReport(async ({ job, kind }) => {
+      heard.push(job);
+      if (kind !== "ingest") return;
+      reached.resolve();
+      await released.promise;
+    });
     const left = async () => (await store.unreportedOf([scene.buyer.address], 10)).length;
     scene.market.hub.leave(scene.buyer);
     const jobs = jobsOf(id);
