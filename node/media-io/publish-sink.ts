@@ -20,6 +20,8 @@ export interface PublishSink {
   cue?(cue: PublishedCue): Promise<void> | void;
   /** The same. */
   tag?(tag: PublishedTag): Promise<void> | void;
+  /** Nobody would see it sooner for being taken at once: a fourth of a second more is no loss. Absent: it is taken at once. */
+  readonly mayWait?: boolean;
   /**
    * The publisher was told to begin anew over another connection: for so long, the next one with the same key and
    * protocol takes its place, whether or not this one still sends. Absent where nobody would hear of it.

@@ -60,6 +60,11 @@ export class FrameRelay implements LiveFrames {
     return (this.#rungs.get(rung)?.followers.size ?? 0) > 0;
   }
 
+  /** Whether somebody follows any. */
+  get hasFollowers(): boolean {
+    return [...this.#rungs.values()].some(({ followers }) => followers.size > 0);
+  }
+
   follow(rung: number, follower: FrameFollower): () => void {
     const { followers, config, group } = this.#rungOf(rung);
     if (config !== undefined) follower.config(config.version, config.config);

@@ -17,6 +17,12 @@ export class TestStream implements HlsStream {
   readonly open = new Map<string, Uint8Array[]>();
   readonly counted: [rung: number, sequence: number, from: number, to: number][] = [];
 
+  /** How many waited for a part that was not there yet. */
+  waits = 0;
+
+  awaited() {
+    this.waits += 1;
+  }
   pieces(rung: number, sequence: number) {
     const whole = this.held.get(`${rung}/${sequence}`);
     return whole && [whole];

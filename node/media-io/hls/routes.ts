@@ -188,6 +188,7 @@ export async function hlsRoutes(
     if (isTooFar(window, name, reload)) return sendRefused(reply, "HLS_RELOAD_TOO_FAR");
     const { sequence, part } = reload;
     const what = `${name} ${sequence} ${part}`;
+    if (part !== undefined && !isThere(window, name, reload)) stream.awaited?.();
     await waiters.until(window, what, () => isThere(window, name, reload), reply.raw);
     const key = `${name}/${reload.skip ? "skip" : ""}`;
     const write = () => window.playlist(name, { skip: reload.skip });
@@ -247,6 +248,7 @@ export async function hlsRoutes(
     };
     reply.header("cache-control", FIXED).type(info.kind === "video" ? "video/mp4" : "audio/mp4");
     if (request.method === "HEAD") return reply.send();
+    stream.awaited?.();
     return reply.send(openBodies.of(stream, { info, sequence, response: reply.raw, onSent }));
   }
 
@@ -260,6 +262,7 @@ export async function hlsRoutes(
   ): Promise<FastifyReply> {
     const { window } = stream;
     const isHere = () => !window.isNextPart(info.name, sequence, part);
+    if (!isHere()) stream.awaited?.();
     await waiters.until(window, `${info.name} ${sequence}.${part}`, isHere, reply.raw);
     const found = window.part(info.name, sequence, part);
     const body = stream.partBytes(info.rung, sequence, part);

@@ -61,6 +61,8 @@ export interface HlsStream {
   pieces(rung: number, sequence: number): readonly Uint8Array[] | undefined;
   /** The same of a part. */
   partBytes(rung: number, sequence: number, part: number): Uint8Array | undefined;
+  /** A viewer waits for a part that is not there yet. */
+  awaited?(): void;
   /** The buyer pays for no viewers. */
   readonly isUnbudgeted?: boolean;
   /** Bytes `from` to `to` (not included) of a segment went out to a viewer; who that was is nobody's business. */

@@ -8,12 +8,14 @@ import { ChunkReader, messageTypes, type RtmpMessage, readUint32 } from "@leat/t
 import { SENT_CHUNK_BYTES } from "@leat/transcoder/rtmp/chunk-writer.ts";
 import { HANDSHAKE_BYTES } from "@leat/transcoder/rtmp/client.ts";
 import { MAX_COMMAND_BYTES } from "@leat/transcoder/rtmp/limits.ts";
+import type { Turns } from "../../kernel/turns.ts";
 import { KnownConfigs } from "../known-configs.ts";
 import type { PublishInfo, PublishSink } from "../publish-sink.ts";
 import { PUBLISH_STREAM, RtmpAnswers, statusObject, uint32 } from "./answers.ts";
 import { enhancements } from "./enhanced.ts";
 import { RtmpError } from "./errors.ts";
 import { FlvDemuxer, type FlvItem } from "./flv.ts";
+import { holdReading } from "./held-reading.ts";
 import { MAX_STREAM_NAME } from "./limits.ts";
 import { readTimedData } from "./timed-data.ts";
 
@@ -27,10 +29,14 @@ export interface ConnectionOptions {
   readonly idleMs: number;
   readonly publishTimeoutMs: number;
   readonly maxBytesPerSecond: number;
+  /** When publishers are read that can wait. */
+  readonly turns: Pick<Turns, "next">;
 }
 
 /** What we ask a publisher to acknowledge, and what it may send before we do: a few seconds of video. */
 const WINDOW_BYTES = 2_500_000;
+/** Node reads 64 KB at once; by TLS the last 16 of them may come with the next read. */
+const FULL_READ_BYTES = 49_152;
 const LEASE_HELD = "PUBLISH_LEASE_HELD";
 
 /** One publisher's connection, from handshake to goodbye. */
@@ -125,6 +131,10 @@ export class RtmpConnection {
         if (this.#finished) return;
       }
       this.#acknowledge();
+      // More is there already where a read was full.
+      if (this.#sink?.mayWait === true && data.length < FULL_READ_BYTES) {
+        await holdReading(this.#socket, this.#options.turns.next(), this.#gone.signal);
+      }
       const elapsed = performance.now() - secondStart;
       if (elapsed >= 1000 || secondBytes >= maxBytesPerSecond) {
         // A flood is slowed to the limit, not refused: a file pushed as fast as the disk reads looks the same.

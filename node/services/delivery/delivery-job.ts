@@ -26,7 +26,7 @@ import { OriginTime } from "./origin-time.ts";
 import { OwnIntake } from "./own-intake.ts";
 import { ServedReceipts } from "./served-receipts.ts";
 import { Sources } from "./sources.ts";
-import { WishedRungs } from "./wished-rungs.ts";
+import { ViewerWishes } from "./viewer-wishes.ts";
 
 export interface DeliveryJobComponents {
   readonly media: MediaDialer;
@@ -68,7 +68,7 @@ export class DeliveryJob {
   readonly #sources: Sources;
   readonly #feed: EdgeFeed;
   readonly #frames: FrameRelay;
-  readonly #wishes: WishedRungs;
+  readonly #wishes: ViewerWishes;
   readonly #granted: GrantedBytes;
   readonly #receipts: ServedReceipts;
   readonly #credit: CreditWait;
@@ -97,12 +97,11 @@ export class DeliveryJob {
       () => this.#wishes.look(),
     );
     this.#feed = new EdgeFeed(origin.node, components.clock, this.#limits, this.#frames, () => this.#wishes.look());
-    this.stream = new EdgeStream(components.keep, { id, slug, policy }, this.#frames);
+    this.stream = new EdgeStream(components.keep, { id, slug, policy }, this.#frames, () => this.#wishes.look());
     this.stream.describe(job.spec.renditions, job.spec.partTargetMs);
     this.stream.isUnbudgeted = this.#granted.isNone;
-    const isWished = (rung: number) => this.#feed.isWished(rung);
     const { clock } = components;
-    this.#wishes = new WishedRungs({ stream: this.stream, clock, depth: job.spec.depth ?? 1, isWished });
+    this.#wishes = new ViewerWishes({ stream: this.stream, clock, depth: job.spec.depth ?? 1, feed: this.#feed });
   }
 
   /** The newest segment of which viewers have anything: nobody may give that number to another. */
@@ -249,7 +248,7 @@ export class DeliveryJob {
     try {
       await connection.send({ type: "subscribe", ...subscribe, ...signed });
       // A connection that is lost is told by who reads it, and the next one hears it anew.
-      this.#wishes.begin((rungs) => connection.send({ type: "wish", rungs }).catch(() => {}));
+      this.#wishes.begin((wish) => connection.send({ type: "wish", ...wish }).catch(() => {}));
       const intake = this.#isOwn ? this.#ownIntake() : this.#intake(fromSequence, isOrigin, watch);
       for await (const message of connection.messages) {
         watch.heard();
@@ -320,6 +319,8 @@ export class DeliveryJob {
 
   #endSegment(isOrigin: boolean): void {
     this.#credit.require();
+    // That nobody waits any more is told by nobody.
+    this.#wishes.look();
     this.#wishes.require(isOrigin);
   }
 }

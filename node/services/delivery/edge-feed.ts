@@ -1,6 +1,6 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { FrameRelay } from "@leat/node/media/live-frames.ts";
-import type { MediaConnection, ProgressMessage, SubscribeMessage } from "@leat/node/wire/media/message.ts";
+import type { MediaConnection, ProgressMessage, SubscribeMessage, Wish } from "@leat/node/wire/media/message.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import { type EdgeSource, serveEdge } from "../jobs/edge-link.ts";
 import { DeliveryError } from "./errors.ts";
@@ -17,7 +17,7 @@ export interface FeedLimits {
 
 interface Link {
   readonly connection: MediaConnection;
-  rungs: readonly number[];
+  wish: Wish;
 }
 
 /**
@@ -29,7 +29,7 @@ export class EdgeFeed {
   readonly #limits: FeedLimits;
   readonly #frames: FrameRelay;
   readonly #onWish: () => void;
-  /** Whom it feeds, by the other edge's job, and what viewers there follow of what is not made without one. */
+  /** Whom it feeds, by the other edge's job, and what viewers there need. */
   readonly #links = new Map<Hex, Link>();
   #log: RelayedLog;
   #origin: Address;
@@ -57,7 +57,12 @@ export class EdgeFeed {
 
   /** Whether another edge has a viewer of the rung. */
   isWished(rung: number): boolean {
-    return [...this.#links.values()].some(({ rungs }) => rungs.includes(rung));
+    return [...this.#links.values()].some(({ wish }) => wish.rungs.includes(rung));
+  }
+
+  /** Whether another edge has viewers who lose time where the origin does. */
+  get isHurried(): boolean {
+    return [...this.#links.values()].some(({ wish }) => wish.hurry);
   }
 
   /** What the holder that is asked now brings is handed on. */
@@ -124,10 +129,10 @@ export class EdgeFeed {
     const before = this.#links.get(job);
     if (before === undefined && this.#links.size >= this.#limits.feeds) return "DELIVERY_FEEDS_FULL";
     before?.connection.abort(new DeliveryError({ code: "DELIVERY_ASKED_AGAIN" }));
-    const link: Link = { connection, rungs: [] };
+    const link: Link = { connection, wish: { rungs: [], hurry: false } };
     this.#links.set(job, link);
-    const wish = (rungs: readonly number[]) => {
-      link.rungs = rungs;
+    const onWish = (wish: Wish) => {
+      link.wish = wish;
       this.#onWish();
     };
     const log = this.#log;
@@ -135,7 +140,7 @@ export class EdgeFeed {
       clock: this.#clock,
       read: (fromSequence, signal) => log.readFrom(fromSequence, signal),
       isAlive: () => this.#isAlive,
-      onWish: wish,
+      onWish,
     };
     return serveEdge(connection, subscribe, source, this.#over.signal).finally(() => {
       if (this.#links.get(job) === link) this.#links.delete(job);

@@ -40,6 +40,8 @@ interface OpenSegment {
   readonly bytes: Uint8Array[];
 }
 
+/** Who waits for parts waits for the next one soon, and in each segment for many. */
+const HURRIED_SEGMENTS = 1;
 /** Rungs of a stream are made by different nodes, which are not equally fast. */
 const MAX_LATE = 2;
 
@@ -61,12 +63,29 @@ export class EdgeStream {
   readonly #facts = new Map<number, Facts>();
   readonly #served = new ServedBytes();
   readonly #last = new Map<number, number>();
+  readonly #onHurry: () => void;
+  /** The newest segment when a viewer last waited for what comes next. */
+  #awaited = Number.NEGATIVE_INFINITY;
   #counting = true;
 
-  constructor(keep: KeepPart, guarded: Guarded, frames: FrameRelay = new FrameRelay()) {
+  /** `onHurry`: a viewer waits for what comes next, and none did before. */
+  constructor(keep: KeepPart, guarded: Guarded, frames = new FrameRelay(), onHurry: () => void = () => {}) {
     this.#keep = keep;
     this.guarded = guarded;
     this.frames = frames;
+    this.#onHurry = onHurry;
+  }
+
+  /** Viewers see each picture as it comes, or wait for what comes next, or did of late. */
+  get isHurried(): boolean {
+    return this.frames.hasFollowers || this.newest - this.#awaited <= HURRIED_SEGMENTS;
+  }
+
+  /** A viewer waits for a part that is not there yet. */
+  awaited(): void {
+    const { isHurried } = this;
+    this.#awaited = this.newest;
+    if (!isHurried) this.#onHurry();
   }
 
   /** The first segment that some rung that manifests name still lacks: where a subscription goes on. What is there already is dropped again. */

@@ -1,8 +1,9 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import { NewestOnly } from "@leat/node/kernel/newest-only.ts";
+import type { Wish } from "@leat/node/wire/media/message.ts";
 import type { EdgeStream } from "./edge-stream.ts";
 
-interface Wish {
+interface Since {
   readonly sinceMs: number;
   /** The newest segment of any rung by then. */
   readonly newest: number;
@@ -17,27 +18,24 @@ const STEP_SEGMENTS = 2;
 export class HolderWishes {
   readonly #stream: Pick<EdgeStream, "newest" | "newestOf">;
   readonly #clock: Clock;
-  readonly #toHolder: NewestOnly<readonly number[]>;
-  readonly #wishes = new Map<number, Wish>();
-  #told = "";
+  readonly #toHolder: NewestOnly<Wish>;
+  readonly #wishes = new Map<number, Since>();
+  #told = keyOf({ rungs: [], hurry: false });
 
   /** `tell` never rejects. */
-  constructor(
-    stream: Pick<EdgeStream, "newest" | "newestOf">,
-    clock: Clock,
-    tell: (rungs: readonly number[]) => Promise<void>,
-  ) {
+  constructor(stream: Pick<EdgeStream, "newest" | "newestOf">, clock: Clock, tell: (wish: Wish) => Promise<void>) {
     this.#stream = stream;
     this.#clock = clock;
     this.#toHolder = new NewestOnly(tell);
   }
 
   /** Tells it, where that is news. */
-  set(rungs: readonly number[]): void {
-    const wished = rungs.join(" ");
-    if (wished === this.#told) return;
-    this.#told = wished;
-    this.#toHolder.offer(rungs);
+  set(wished: Wish): void {
+    const key = keyOf(wished);
+    if (key === this.#told) return;
+    this.#told = key;
+    this.#toHolder.offer(wished);
+    const { rungs } = wished;
     for (const rung of this.#wishes.keys()) if (!rungs.includes(rung)) this.#wishes.delete(rung);
     const wish = { sinceMs: this.#clock.nowMs(), newest: this.#stream.newest };
     for (const rung of rungs) if (!this.#wishes.has(rung)) this.#wishes.set(rung, wish);
@@ -47,10 +45,14 @@ export class HolderWishes {
   standing(depth: number): number[] {
     const { newest } = this.#stream;
     const nowMs = this.#clock.nowMs();
-    const isStanding = ([rung, wish]: [number, Wish]) => {
+    const isStanding = ([rung, wish]: [number, Since]) => {
       const reached = Math.max(wish.newest, this.#stream.newestOf(rung));
       return nowMs - wish.sinceMs >= STEP_MS * depth && newest - reached > STEP_SEGMENTS * depth;
     };
     return [...this.#wishes].filter(isStanding).map(([rung]) => rung);
   }
+}
+
+function keyOf({ rungs, hurry }: Wish): string {
+  return `${rungs.join(" ")} ${hurry}`;
 }

@@ -3,7 +3,7 @@ import { TARGET_DURATION_S } from "@leat/node/media/boundaries.ts";
 import { FrameRelay, type LiveFrames } from "@leat/node/media/live-frames.ts";
 import { partTargetOf } from "@leat/node/media/part-target.ts";
 import type { PictureSize, RungShape } from "@leat/node/media-io/publish-sink.ts";
-import type { DescriptionMessage, MediaConnection, SubscribeMessage } from "@leat/node/wire/media/message.ts";
+import type { DescriptionMessage, MediaConnection, SubscribeMessage, Wish } from "@leat/node/wire/media/message.ts";
 import type { PublishGrant } from "@leat/node/wire/session/messages.ts";
 import type { Boundary } from "@leat/sdk/protocol/frame.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
@@ -44,13 +44,14 @@ export class Origin {
   readonly #line: BalancerLine;
   /** Edges that read now. */
   readonly #edges = new Set<Promise<void>>();
-  /** What viewers at each of them follow of what is not made without one. */
-  readonly #wishes = new Map<MediaConnection, readonly number[]>();
+  /** What viewers at each of them need. */
+  readonly #wishes = new Map<MediaConnection, Wish>();
   readonly #transcoders: Transcoders;
   /** The newest published segment per rung. */
   readonly #newest = new Map<number, number>();
   readonly #ready = Promise.withResolvers<void>();
   readonly #over = Promise.withResolvers<OriginOutcome>();
+  #isHurried = false;
   #job: AssignedJob;
   #grace: AbortController | undefined;
   #startedAtMs = 0;
@@ -162,6 +163,11 @@ export class Origin {
     return this.#ending || this.#stopped !== undefined;
   }
 
+  /** Somebody sees each picture as it comes, or waits for the next part. */
+  get isHurried(): boolean {
+    return this.#isHurried;
+  }
+
   /** Frames of its renditions as they are encoded. */
   get frames(): LiveFrames {
     return this.#published.frames;
@@ -266,9 +272,11 @@ export class Origin {
       return connection.close();
     }
     if (subscribe.spec.primitive === "transcode") return this.#transcoders.serve(connection, subscribe);
-    const onWish = (rungs: readonly number[]) => {
-      this.#wishes.set(connection, rungs);
-      this.#audio.wish(new Set([...this.#wishes.values()].flat()));
+    const onWish = (wish: Wish) => {
+      this.#wishes.set(connection, wish);
+      const wishes = [...this.#wishes.values()];
+      this.#isHurried = wishes.some(({ hurry }) => hurry);
+      this.#audio.wish(new Set(wishes.flatMap(({ rungs }) => rungs)));
     };
     const isOwn = connection.remoteAddress === this.#components.signer.address;
     const source: EdgeSource = {
@@ -284,7 +292,7 @@ export class Origin {
     this.#edges.add(served);
     return served.finally(() => {
       this.#edges.delete(served);
-      onWish([]);
+      onWish({ rungs: [], hurry: false });
       this.#wishes.delete(connection);
     });
   }

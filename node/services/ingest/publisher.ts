@@ -32,6 +32,10 @@ export class Publisher implements SegmentSink {
     this.#nextSequence = (origin.sequence ?? -1) + 1;
   }
 
+  get mayWait(): boolean {
+    return !this.#origin.isHurried;
+  }
+
   /** Another connection took this one's place: whatever this one sends ends it. */
   replace(): void {
     this.#replaced = true;

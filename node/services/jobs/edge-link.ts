@@ -1,6 +1,6 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { LiveFrames } from "@leat/node/media/live-frames.ts";
-import type { MediaConnection, MediaMessage, SubscribeMessage } from "@leat/node/wire/media/message.ts";
+import type { MediaConnection, MediaMessage, SubscribeMessage, Wish } from "@leat/node/wire/media/message.ts";
 import { OwnAccepted } from "./own-accepted.ts";
 import { ALIVE_MS } from "./progress-count.ts";
 
@@ -10,8 +10,8 @@ export interface EdgeSource {
   read(fromSequence: number, signal: AbortSignal): AsyncIterable<MediaMessage>;
   /** Whether this node is itself in touch with the stream: an edge leaves one that is not. */
   isAlive(): boolean;
-  /** The edge has viewers of these rungs now. */
-  onWish(rungs: readonly number[]): void;
+  /** What the edge's viewers need now. */
+  onWish(wish: Wish): void;
   /** An edge is to hear how far the stream is: of its origin, which says it to all of them. */
   onBeat?(): void;
   /** For an edge of this process, which follows frames here: `read` gives it none. */
@@ -32,7 +32,7 @@ export async function serveEdge(
   const until = AbortSignal.any([signal, gone.signal]);
   // Whatever else an edge says after its subscription is of no interest; that it leaves is.
   const listening = (async () => {
-    for await (const message of connection.messages) if (message.type === "wish") source.onWish(message.rungs);
+    for await (const message of connection.messages) if (message.type === "wish") source.onWish(message);
   })()
     .catch(() => {})
     .finally(() => gone.abort());

@@ -156,7 +156,7 @@ const bodies = {
   },
   end: { byte: 13, schema: closedObject({ code: publicCodeSchema }) },
   partRestart: { byte: 14, schema: closedObject(place) },
-  wish: { byte: 15, schema: closedObject({ rungs: listSchema(uint32Schema, MAX_RENDITIONS) }) },
+  wish: { byte: 15, schema: closedObject({ rungs: listSchema(uint32Schema, MAX_RENDITIONS), hurry: Type.Boolean() }) },
   alive: { byte: 16, schema: closedObject({}) },
   progress: {
     byte: 17,

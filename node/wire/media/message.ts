@@ -27,8 +27,7 @@ export type MediaMessage =
   | ProgressMessage
   /** Transcoder to origin: one for all rungs of the job, per segment. */
   | { readonly type: "receipt"; readonly receipt: Signed<Receipt>; readonly leaves: readonly PartLeaf[] }
-  /** Edge to its holder, whenever that changes: rungs with viewers of those that are not made without one. */
-  | { readonly type: "wish"; readonly rungs: readonly number[] }
+  | WishMessage
   /** Origin to transcoder: what the check of a segment gave. */
   | { readonly type: "verdict"; readonly sequence: number; readonly ok: boolean; readonly code?: string }
   /** Holder to edge: it is there and has nothing else to say. */
@@ -49,6 +48,17 @@ export interface SubscribeMessage {
   /** Of an edge that asks another one: whose signature it wants under the parts. */
   readonly origin?: Hex;
 }
+
+/** Edge to its holder, whenever that changes: what its viewers need, and those of edges that it feeds. */
+export interface WishMessage {
+  readonly type: "wish";
+  /** Rungs with viewers, of those that are not made without one. */
+  readonly rungs: readonly number[];
+  /** Some see each picture as it comes, or wait for the next part: a moment's delay at the origin is one for them. */
+  readonly hurry: boolean;
+}
+
+export type Wish = Omit<WishMessage, "type">;
 
 export interface DescriptionMessage {
   readonly type: "description";

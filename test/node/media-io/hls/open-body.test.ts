@@ -103,6 +103,7 @@ describe("a segment that is being written, over HTTP", () => {
     assert.equal(response.headers["content-type"], "video/mp4");
     assert.equal(response.headers["cache-control"], "public, max-age=600, immutable");
     assert.deepEqual([response.headers.etag, response.headers["content-length"]], [undefined, undefined]);
+    assert.equal(stream.waits, 1);
     await has(100);
     for (const [index, total] of [
       [1, 201],

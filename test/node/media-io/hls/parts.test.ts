@@ -56,8 +56,11 @@ describe("parts over HTTP", () => {
   });
 
   it("answers the hinted part when it is there, across a segment's end", async () => {
+    await get("0.1.m4s");
+    assert.equal(stream.waits, 0);
     const [first, both] = [get("1.0.m4s"), Promise.all([get("1.0.m4s"), get("1.0.m4s")])];
     await heldBack(1);
+    assert.equal(stream.waits, 3);
     stream.addPart(1, 1, partOf(1, 0));
     assert.equal((await first).rawPayload.length, 100);
     assert.deepEqual(

@@ -57,6 +57,8 @@ describe("blocking reload", () => {
     add();
     const waiting = [load("?_HLS_msn=1"), load("?_HLS_msn=1"), load("?_HLS_msn=1&_HLS_part=2")];
     await heldBack(2);
+    // Who waits for a whole segment is in no hurry.
+    assert.equal(stream.waits, 1);
     // Another rung's segment is none that they wait for.
     added = 0;
     add(2);

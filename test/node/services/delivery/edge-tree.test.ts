@@ -40,6 +40,26 @@ describe("edges that feed edges", function () {
     assert.deepEqual([failures(a), failures(b), failures(c)], [[], [], []]);
   });
 
+  it("tell the origin that a viewer sees each picture, or waits for the next part, and that none does any more", async () => {
+    const [origin, a, b] = [await startNode(), await startNode(), await startNode()];
+    const sink = await begin(origin, 3);
+    const below = [await watch(a), await watch(b, [a])][1]!;
+    assert.equal(sink.mayWait, true);
+    const leave = below.frames.follow(SOURCE_RUNG, { config() {}, frame() {}, takeBack() {}, end() {} });
+    await until(() => sink.mayWait === false);
+    leave();
+    await until(() => sink.mayWait === true);
+    below.awaited();
+    await until(() => sink.mayWait === false);
+    await publish(sink, 3, 9);
+    await until(() => sink.mayWait === true);
+    below.awaited();
+    await until(() => sink.mayWait === false);
+    // Whoever is gone waits for nothing.
+    await b.stop();
+    await until(() => sink.mayWait === true);
+  });
+
   it("is found out by the next one within a part when it alters a byte, and no other is blamed", async () => {
     const alter = (message: MediaMessage): MediaMessage => {
       if (message.type !== "frame" || message.rung !== SOURCE_RUNG || message.sequence < 2) return message;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { HolderWishes } from "@leat/node/services/delivery/holder-wishes.ts";
+import type { Wish } from "@leat/node/wire/media/message.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
 
 const depth = 2;
@@ -9,7 +10,7 @@ describe("wishes that a holder is told", () => {
   let stream: { newest: number; newestOf: (rung: number) => number };
   /** Of the wished rung. */
   let reached: number;
-  let told: (readonly number[])[];
+  let told: Wish[];
   let wishes: HolderWishes;
 
   beforeEach(() => {
@@ -17,7 +18,7 @@ describe("wishes that a holder is told", () => {
     reached = -1;
     stream = { newest: 50, newestOf: () => reached };
     told = [];
-    wishes = new HolderWishes(stream, clock, async (rungs) => void told.push(rungs));
+    wishes = new HolderWishes(stream, clock, async (wish) => void told.push(wish));
   });
 
   async function pass(segments: number, ms: number): Promise<readonly number[]> {
@@ -27,15 +28,17 @@ describe("wishes that a holder is told", () => {
   }
 
   it("are told when they change", async () => {
-    for (const rungs of [[], [7], [7], [7, 8], []]) {
-      wishes.set(rungs);
+    const same = { rungs: [7], hurry: false };
+    const news = [same, { rungs: [7, 8], hurry: false }, { rungs: [7, 8], hurry: true }, { rungs: [], hurry: false }];
+    for (const wish of [{ rungs: [], hurry: false }, same, ...news]) {
+      wishes.set(wish);
       await clock.advance(0);
     }
-    assert.deepEqual(told, [[7], [7, 8], []]);
+    assert.deepEqual(told, news);
   });
 
   it("stand when nothing of them comes, long after they were told and many segments behind the others", async () => {
-    wishes.set([7]);
+    wishes.set({ rungs: [7], hurry: false });
     assert.deepEqual(await pass(20, 9_999), []);
     assert.deepEqual(await pass(0, 1), [7]);
     reached = stream.newest - 4;
@@ -46,11 +49,11 @@ describe("wishes that a holder is told", () => {
 
   it("count from when they are told, each for itself, and no more when nobody wishes", async () => {
     assert.deepEqual(await pass(20, 60_000), []);
-    wishes.set([7]);
+    wishes.set({ rungs: [7], hurry: false });
     assert.deepEqual(await pass(4, 60_000), []);
-    wishes.set([7, 8]);
+    wishes.set({ rungs: [7, 8], hurry: false });
     assert.deepEqual(await pass(1, 0), [7]);
-    wishes.set([8]);
+    wishes.set({ rungs: [8], hurry: false });
     assert.deepEqual(await pass(3, 0), []);
     assert.deepEqual(await pass(1, 10_000), [8]);
   });

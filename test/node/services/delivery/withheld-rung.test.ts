@@ -38,7 +38,7 @@ describe("a rung that is sent on wish alone", () => {
     assert.equal(await pass(10, 20_000), "0xfirst");
     follow();
     assert.equal(await pass(4, 20_000), "0xfirst");
-    assert.deepEqual(edge.current.line.told.at(-1), { type: "wish", rungs: [2] });
+    assert.deepEqual(edge.current.line.told.at(-1), { type: "wish", rungs: [2], hurry: true });
     assert.equal(await pass(1), "0xsecond");
     await edge.clock.advance(10_000);
     assert.equal(await pass(5), signer.address);

@@ -120,7 +120,7 @@ const values: fc.Arbitrary<MediaMessage> = fc.oneof(
     parts: uint32,
     signature: fc.uint8Array({ minLength: 65, maxLength: 65 }),
   }),
-  record({ type: of("wish"), rungs: fc.array(uint32, { maxLength: 40 }) }),
+  record({ type: of("wish"), rungs: fc.array(uint32, { maxLength: 40 }), hurry: fc.boolean() }),
   record({ type: of("refused"), code }),
   record({
     type: of("description"),

@@ -1,32 +1,37 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import { findOnWish } from "@leat/node/media/playable.ts";
+import type { Wish } from "@leat/node/wire/media/message.ts";
+import type { EdgeFeed } from "./edge-feed.ts";
 import type { EdgeStream } from "./edge-stream.ts";
 import { DeliveryError } from "./errors.ts";
 import { HolderWishes } from "./holder-wishes.ts";
 
-export interface WishedRungsParts {
+export interface ViewerWishesParts {
   readonly stream: EdgeStream;
   readonly clock: Clock;
   /** Steps to the origin. */
   readonly depth: number;
-  /** Whether another edge that is fed has a viewer of the rung. */
-  readonly isWished: (rung: number) => boolean;
+  /** What viewers at other edges that are fed need. */
+  readonly feed: Pick<EdgeFeed, "isWished" | "isHurried">;
 }
 
-/** What is made for viewers only, as long as there are some, here or at an edge that is fed. */
-export class WishedRungs {
-  readonly #parts: WishedRungsParts;
+/**
+ * What viewers need of the origin, here or at an edge that is fed: what is made for viewers only, as long as there are
+ * some, and that it loses no time.
+ */
+export class ViewerWishes {
+  readonly #parts: ViewerWishesParts;
   /** Undefined while there is no holder to tell. */
   #holder: HolderWishes | undefined;
   /** Rungs that the origin itself did not bring when they were wished for, with the newest segment of each by then. */
   readonly #unmade = new Map<number, number>();
 
-  constructor(parts: WishedRungsParts) {
+  constructor(parts: ViewerWishesParts) {
     this.#parts = parts;
   }
 
   /** A holder is asked now. `tell` never rejects. */
-  begin(tell: (rungs: readonly number[]) => Promise<void>): void {
+  begin(tell: (wish: Wish) => Promise<void>): void {
     this.#holder = new HolderWishes(this.#parts.stream, this.#parts.clock, tell);
     this.look();
   }
@@ -36,13 +41,13 @@ export class WishedRungs {
     this.#holder = undefined;
   }
 
-  /** Tells the holder which of them are followed now. */
+  /** Tells the holder what they need now. */
   look(): void {
-    const { stream, isWished } = this.#parts;
+    const { stream, feed } = this.#parts;
     const rungs = findOnWish(stream.window.renditions)
       .map(({ rung }) => rung)
-      .filter((rung) => stream.frames.isFollowed(rung) || isWished(rung));
-    this.#holder?.set(rungs);
+      .filter((rung) => stream.frames.isFollowed(rung) || feed.isWished(rung));
+    this.#holder?.set({ rungs, hurry: stream.isHurried || feed.isHurried });
   }
 
   /**
