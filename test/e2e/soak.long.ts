@@ -31,7 +31,7 @@ describe("ten streams with viewers who come and go, for ten minutes", function (
     const leak = new URL("../support/leaks.ts", import.meta.url).href;
     const flagsOf = (name: string) => (name === "node-c" ? ["--import", leak] : []);
     const found = report(await soak({ durationMs: DURATION_MS, log, flagsOf }));
-    const seeded = ["node-c heldMb", "node-c residentMb", "node-c descriptors", "node-c processes"];
+    const seeded = ["node-c heldMb", "node-c nativeMb", "node-c descriptors", "node-c processes"];
     assert.deepEqual(
       seeded.filter((one) => !found.includes(one)),
       [],

@@ -54,14 +54,25 @@ describe("a network that is published to by Enhanced RTMP", function () {
       const origin = await startNode(balancer);
       balancer.transcoders = [await startNode(balancer)];
       const edge = await startNode(balancer);
+      const left = Promise.withResolvers<void>();
       server = createRtmpServer({
         host: "127.0.0.1",
         port: 0,
-        authorize: (key, info) => origin.ingest.authorize(key, info),
+        authorize: async (key, info) => {
+          const sink = await origin.ingest.authorize(key, info);
+          const end = sink.end.bind(sink);
+          sink.end = (how) => {
+            left.resolve();
+            return end(how);
+          };
+          return sink;
+        },
         logger: silentLogger,
       });
       await server.start();
       await publishEnhanced(await encodeCase(one, directory), `${server.url}/${balancer.streamKey}`);
+      // What it sent last may be taken in after it is gone.
+      await left.promise;
       await balancer.until(() => balancer.renditions.length > 0);
       const { source } = balancer.of("source.ready")[0]!.body;
       assert.equal(source.audio!.codec, one.audio);

@@ -1,12 +1,31 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
+import { isMainThread } from "node:worker_threads";
 
 // Loaded into a node before its program (`--expose-gc --import FILE?folder=…`): on SIGUSR2 it collects what nobody holds
-// any more, and writes what is left, as a line of JSON, into a file of the folder that its process id names.
+// any more, and writes what is left and the most that there ever was, as a line of JSON, into a file of the folder that its
+// process id names.
 const folder = new URL(import.meta.url).searchParams.get("folder")!;
+/** What is there between two looks comes and goes within a tenth of a second. */
+const LOOK_MS = 100;
 
-process.on("SIGUSR2", () => {
-  globalThis.gc!();
-  const { heapUsed, external } = process.memoryUsage();
-  appendFileSync(join(folder, `${process.pid}.jsonl`), `${JSON.stringify({ heldBytes: heapUsed + external })}\n`);
-});
+let mostBytes = 0;
+
+/** The heap with its free pages and the buffers beside it: what a collection leaves free is not given back. */
+function look(): void {
+  const { heapTotal, external } = process.memoryUsage();
+  mostBytes = Math.max(mostBytes, heapTotal + external);
+}
+
+if (isMainThread) {
+  setInterval(look, LOOK_MS).unref();
+  process.on("SIGUSR2", () => {
+    look();
+    // Buffers that the first one finds dead are counted until the second.
+    globalThis.gc!();
+    globalThis.gc!();
+    const { heapUsed, external } = process.memoryUsage();
+    const line = { heldBytes: heapUsed + external, mostBytes };
+    appendFileSync(join(folder, `${process.pid}.jsonl`), `${JSON.stringify(line)}\n`);
+  });
+}

@@ -9,16 +9,28 @@ export interface NodeSample {
   readonly atS: number;
   /** What its own process cannot let go of: JavaScript's heap and the buffers beside it, right after a collection. */
   readonly heldMb: number;
-  /** Resident memory of its own process. */
+  /** Resident memory of its own process: as much as it ever took at one time, since little of that is given back. */
   readonly residentMb: number;
+  /**
+   * Of it what is beyond the most that JavaScript's heap and the buffers beside it ever took: libraries and what they hold.
+   * The rest rises with each burst that is the largest so far, and says nothing of what is held.
+   */
+  readonly nativeMb: number;
   /** Open descriptors of its own process. */
   readonly descriptors: number;
   /** Its own process and all that it started. */
   readonly processes: number;
 }
 
-export type Figure = Exclude<keyof NodeSample, "atS">;
-export const figures: readonly Figure[] = ["heldMb", "residentMb", "descriptors", "processes"];
+/** What rises where something is never let go of. */
+export type Figure = Exclude<keyof NodeSample, "atS" | "residentMb">;
+export const figures: readonly Figure[] = ["heldMb", "nativeMb", "descriptors", "processes"];
+
+/** What a node's probe says. */
+interface Told {
+  readonly heldBytes: number;
+  readonly mostBytes: number;
+}
 
 const MB = 1_000_000;
 const PAGE_BYTES = 4_096;
@@ -37,25 +49,27 @@ export async function sampleNode(pid: number, folder: string, atS: number): Prom
   const file = join(folder, `${pid}.jsonl`);
   const before = (await readLines(file)).length;
   process.kill(pid, "SIGUSR2");
-  const heldBytes = await whenTold(file, before);
+  const { heldBytes, mostBytes } = await whenTold(file, before);
   const [descriptors, statm, tree] = await Promise.all([
     readdir(`/proc/${pid}/fd`),
     readFile(`/proc/${pid}/statm`, "utf8"),
     readTreeStats(pid),
   ]);
+  const residentBytes = Number(statm.split(" ")[1]) * PAGE_BYTES;
   return {
     atS,
     heldMb: heldBytes / MB,
-    residentMb: (Number(statm.split(" ")[1]) * PAGE_BYTES) / MB,
+    residentMb: residentBytes / MB,
+    nativeMb: (residentBytes - mostBytes) / MB,
     descriptors: descriptors.length,
     processes: selectTree(tree, pid).length,
   };
 }
 
-async function whenTold(file: string, before: number): Promise<number> {
+async function whenTold(file: string, before: number): Promise<Told> {
   for (let waitedMs = 0; waitedMs < ANSWER_LIMIT_MS; waitedMs += LOOK_MS) {
     const line = (await readLines(file))[before];
-    if (line !== undefined) return (JSON.parse(line) as { heldBytes: number }).heldBytes;
+    if (line !== undefined) return JSON.parse(line) as Told;
     await sleep(LOOK_MS);
   }
   throw new Error(`${file} got no new line in ${ANSWER_LIMIT_MS} ms`);

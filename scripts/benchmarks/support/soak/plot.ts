@@ -1,8 +1,11 @@
-import { type Figure, figures, type NodeSample } from "./node-samples.ts";
+import type { NodeSample } from "./node-samples.ts";
 
-const titles: Readonly<Record<Figure, string>> = {
+type Shown = Exclude<keyof NodeSample, "atS">;
+
+const titles: Readonly<Record<Shown, string>> = {
   heldMb: "held after a collection, MB",
   residentMb: "resident, MB",
+  nativeMb: "of it beyond the most that heap and buffers ever took, MB",
   descriptors: "open descriptors",
   processes: "processes",
 };
@@ -17,8 +20,9 @@ export function plotSamples(nodes: ReadonlyMap<string, readonly NodeSample[]>): 
   const legend = names.map(
     (name, at) => `<text x="${LEFT + at * 110}" y="16" fill="${colors[at % colors.length]}">${name}</text>`,
   );
-  const panels = figures.map((figure, at) => drawPanel(figure, nodes, lastS, TOP + at * PANEL));
-  const height = TOP + figures.length * PANEL;
+  const shown = Object.keys(titles) as Shown[];
+  const panels = shown.map((figure, at) => drawPanel(figure, nodes, lastS, TOP + at * PANEL));
+  const height = TOP + shown.length * PANEL;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="11">`,
     "<title>What each node held over time</title>",
@@ -30,7 +34,7 @@ export function plotSamples(nodes: ReadonlyMap<string, readonly NodeSample[]>): 
 }
 
 function drawPanel(
-  figure: Figure,
+  figure: Shown,
   nodes: ReadonlyMap<string, readonly NodeSample[]>,
   lastS: number,
   top: number,

@@ -17,7 +17,7 @@ const STRETCH = 8;
 /** A level that steps up once gives lines that rise by up to seven of their deviations: a ramp has nothing else. */
 const NOISES = 7;
 /** Growth over the judged time that is nothing to worry about, whatever the noise. */
-const floors: Readonly<Record<Figure, number>> = { heldMb: 2, residentMb: 20, descriptors: 6, processes: 2 };
+const floors: Readonly<Record<Figure, number>> = { heldMb: 2, nativeMb: 20, descriptors: 6, processes: 2 };
 
 /** Samples in their order, evenly spaced; a hundred and more. */
 export function judgeTrend(samples: readonly NodeSample[], figure: Figure): Trend {
