@@ -1,6 +1,6 @@
-import { lookup as lookupName } from "node:dns/promises";
 import { isIP, type LookupFunction } from "node:net";
 import { CodedError } from "@leat/sdk/base/errors.ts";
+import { createNameLookup, type FoundAddress, type ResolveName } from "./name-lookup.ts";
 
 /** Why nothing came of a connection to an address that somebody else chose. For our eyes: it tells what is in our network. */
 export class OutboundError extends CodedError<
@@ -12,20 +12,13 @@ export class OutboundError extends CodedError<
   | { code: "OUTBOUND_FAILED"; reason: string }
 > {}
 
-export interface FoundAddress {
-  readonly address: string;
-  readonly family: number;
-}
-
-export type ResolveName = (host: string) => Promise<readonly FoundAddress[]>;
-
 export interface AddressRules {
   /** Which addresses may be connected to. */
   readonly allows: (address: string) => boolean;
   readonly resolve?: ResolveName;
 }
 
-const resolveName: ResolveName = (host) => lookupName(host, { all: true });
+const resolveName = createNameLookup();
 
 /**
  * Looks a host up once. Every address that it has must be an allowed one: of several, the one that is tried could

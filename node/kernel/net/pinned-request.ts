@@ -3,7 +3,8 @@ import { request as requestHttps } from "node:https";
 import { isIP } from "node:net";
 import { unlessAborted } from "../abort.ts";
 import { isPublicAddress } from "./address-policy.ts";
-import { type AddressRules, lookupPinned, OutboundError, pinAddress, type ResolveName } from "./pinned-address.ts";
+import type { ResolveName } from "./name-lookup.ts";
+import { type AddressRules, lookupPinned, OutboundError, pinAddress } from "./pinned-address.ts";
 
 export interface PinnedRequestOptions {
   /** Lets private and loopback ranges and plain `http:` pass: for a network of one's own. */

@@ -1,6 +1,6 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
-import type { ResolveName } from "@leat/node/kernel/net/pinned-address.ts";
+import type { ResolveName } from "@leat/node/kernel/net/name-lookup.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import { PullError } from "@leat/node/media-io/pull/errors.ts";
 import type { PullOptions } from "@leat/node/media-io/pull/options.ts";

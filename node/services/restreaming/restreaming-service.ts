@@ -1,7 +1,8 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { Startable } from "@leat/node/kernel/lifecycle.ts";
 import { allowNetworks } from "@leat/node/kernel/net/address-policy.ts";
-import type { AddressRules, ResolveName } from "@leat/node/kernel/net/pinned-address.ts";
+import type { ResolveName } from "@leat/node/kernel/net/name-lookup.ts";
+import type { AddressRules } from "@leat/node/kernel/net/pinned-address.ts";
 import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import type { PlayedStreams } from "@leat/node/media-io/playout/stream.ts";
 import { TsFeeds } from "@leat/node/media-io/playout/ts-feed.ts";

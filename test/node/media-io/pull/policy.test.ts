@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
-import type { FoundAddress } from "@leat/node/kernel/net/pinned-address.ts";
+import type { FoundAddress } from "@leat/node/kernel/net/name-lookup.ts";
 import { PullError } from "@leat/node/media-io/pull/errors.ts";
 import { type PullOptions, pullOptions } from "@leat/node/media-io/pull/options.ts";
 import { Outbound } from "@leat/node/media-io/pull/outbound.ts";

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@leat/node/kernel/clock.ts";
-import type { ResolveName } from "@leat/node/kernel/net/pinned-address.ts";
+import type { ResolveName } from "@leat/node/kernel/net/name-lookup.ts";
 import { type WebhookOptions, WebhookService, webhookOptions } from "@leat/node/services/webhooks/webhook-service.ts";
 import { SqlDatabase } from "@leat/node/store/sql/database.ts";
 import { WebhookStore } from "@leat/node/store/sql/webhook-store.ts";
