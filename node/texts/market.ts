@@ -222,6 +222,10 @@ export const marketTexts = {
     todo: '"scripts/leat webhook list" shows yours',
   },
   WEBHOOK_ENDPOINTS_MANY: saidByThrower,
+  WEBHOOK_ENDPOINTS_FULL: {
+    happened: "the cluster tells as many servers of events as it will",
+    todo: "ask whoever runs it to raise webhooks.endpoints",
+  },
   WEBHOOK_URL_INVALID: { todo: "write it as https://HOST/PATH" },
   WEBHOOK_SCHEME_REFUSED: {
     happened: "events are not sent by {scheme}",

@@ -48,6 +48,12 @@ export const webhookOptions = Type.Object(
       maximum: 100,
       description: "Servers that one account may have told of events",
     }),
+    endpoints: Type.Integer({
+      default: 20_000,
+      minimum: 1,
+      maximum: 1_000_000,
+      description: "Servers that all accounts together may have told of events",
+    }),
     allowPrivate: Type.Boolean({
       default: false,
       description:
@@ -120,6 +126,8 @@ export class WebhookService implements Webhooks, NewsDesk, Startable {
   readonly #options: WebhookOptions;
   readonly #tasks: TaskGroup;
   readonly #endpoints = new Map<string, Live>();
+  /** The same by whose they are. */
+  readonly #ofAccount = new Map<Address, Set<Live>>();
   readonly #turns: (() => void)[] = [];
   readonly #told;
   #sending = 0;
@@ -149,7 +157,7 @@ export class WebhookService implements Webhooks, NewsDesk, Startable {
   }
 
   async add(account: Address, request: EndpointRequest): Promise<EndpointView> {
-    const { endpointsPerAccount: most } = this.#options;
+    const { endpointsPerAccount: most, endpoints: mostInAll } = this.#options;
     const url = URL.parse(request.url);
     if (url === null || url.username !== "" || url.password !== "" || url.hash !== "") {
       const message = "the address cannot be read, or has a name, a password or a fragment in it";
@@ -160,13 +168,16 @@ export class WebhookService implements Webhooks, NewsDesk, Startable {
       const message = `an account has ${most} endpoints at most; remove one first`;
       throw new WebhookError({ code: "WEBHOOK_ENDPOINTS_MANY", most }, { message });
     }
+    if (this.#endpoints.size >= mostInAll) {
+      throw new WebhookError({ code: "WEBHOOK_ENDPOINTS_FULL" });
+    }
     const { secret, events = eventTypes } = request;
     const id = randomBytes(12).toString("base64url");
     const row = { id, account, url: url.href, secret, events, createdAtMs: this.#components.clock.nowMs() };
     // Taken first: of many calls at once none slips past the limit.
     const live = this.#take(row);
     await this.#components.store.addEndpoint(row).catch((error) => {
-      this.#endpoints.delete(id);
+      this.#drop(live);
       throw error;
     });
     return view(live);
@@ -190,13 +201,13 @@ export class WebhookService implements Webhooks, NewsDesk, Startable {
   }
 
   list(account: Address): EndpointView[] {
-    return [...this.#endpoints.values()].filter(({ row }) => row.account === account).map(view);
+    return [...(this.#ofAccount.get(account) ?? [])].map(view);
   }
 
   async remove(account: Address, id: string): Promise<void> {
     const live = this.#endpoints.get(id);
     if (live?.row.account !== account) throw new WebhookError({ code: "WEBHOOK_ENDPOINT_UNKNOWN", endpoint: id });
-    this.#endpoints.delete(id);
+    this.#drop(live);
     live.removed.abort();
     await this.#components.store.dropEndpoint(account, id);
   }
@@ -211,8 +222,8 @@ export class WebhookService implements Webhooks, NewsDesk, Startable {
     const createdAtMs = clock.nowMs();
     const event: WebhookEvent = { id, type, createdAtMs, data };
     const body = JSON.stringify(event, (_key, value: unknown) => (typeof value === "bigint" ? String(value) : value));
-    for (const live of [...this.#endpoints.values()]) {
-      if (live.row.account !== account || !live.row.events.includes(type)) continue;
+    for (const live of [...(this.#ofAccount.get(account) ?? [])]) {
+      if (!live.row.events.includes(type)) continue;
       const row = { endpoint: live.row.id, id, type, body, createdAtMs };
       try {
         const isIn = await store.put(row, this.#options.queuedEvents);
@@ -228,7 +239,17 @@ export class WebhookService implements Webhooks, NewsDesk, Startable {
   #take(row: EndpointRow): Live {
     const live: Live = { row, removed: new AbortController(), isTelling: false, isStale: false, lastFailure: null };
     this.#endpoints.set(row.id, live);
+    const others = this.#ofAccount.get(row.account) ?? new Set<Live>();
+    this.#ofAccount.set(row.account, others.add(live));
     return live;
+  }
+
+  #drop(live: Live): void {
+    const { id, account } = live.row;
+    this.#endpoints.delete(id);
+    const others = this.#ofAccount.get(account);
+    others?.delete(live);
+    if (others?.size === 0) this.#ofAccount.delete(account);
   }
 
   #kick(live: Live): void {

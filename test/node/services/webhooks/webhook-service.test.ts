@@ -257,6 +257,16 @@ describe("webhooks", () => {
     assert.deepEqual(receiver.ids, ["a", "a"]);
   });
 
+  it("are of so many accounts together, and make room with each that goes", async () => {
+    await service.stop();
+    await begin({ endpoints: 2 });
+    const [first] = await Promise.all([add(), add(undefined, other)]);
+    await assert.rejects(add(undefined, other), { code: "WEBHOOK_ENDPOINTS_FULL" });
+    await service.remove(account, first!.id);
+    await add(undefined, other);
+    assert.deepEqual([service.list(account).length, service.list(other).length], [0, 2]);
+  });
+
   it("forget what was still put for an endpoint that was removed meanwhile", async () => {
     const { id } = await add();
     await add(undefined, other);
