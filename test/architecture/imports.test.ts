@@ -85,7 +85,9 @@ describe("architecture/imports", () => {
           if (name === undefined) return undefined;
           if (name.startsWith("node:") && findRoom(path)?.browser && !path.endsWith(".config.ts"))
             return `${path} uses ${name}`;
-          return builtinModules.includes(name) ? `${path} writes ${name} without node:` : undefined;
+          // Of some modules Node lists the name with its prefix.
+          const isBare = !name.startsWith("node:") && builtinModules.includes(name);
+          return isBare ? `${path} writes ${name} without node:` : undefined;
         }),
       ),
     );
