@@ -1,6 +1,7 @@
 import { Resolver } from "node:dns/promises";
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
 export interface FoundAddress {
   readonly address: string;
@@ -17,6 +18,9 @@ export interface NameLookupOptions {
   readonly timeoutMs?: number;
 }
 
+/** Who has answered for one kind of address has so long to answer for the other. */
+const OTHER_FAMILY_MS = 1_000;
+
 /**
  * Looks up names that others chose: in the hosts file, then at the system's name servers. The system's own look-up takes a
  * thread for as long as it lasts, of which a process has two for all of them: a few names whose servers never answer would
@@ -30,10 +34,19 @@ export function createNameLookup(options: NameLookupOptions = {}): ResolveName {
     // One for each: it knows the servers of now.
     const resolver = new Resolver({ timeout, tries: 2 });
     if (servers !== undefined) resolver.setServers(servers);
-    const [four, six] = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);
-    const found = [four, six].flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
-    if (found.length === 0 && four.status === "rejected") throw four.reason;
-    return found.map(toFound);
+    const found: [four: string[], six: string[]] = [[], []];
+    const asked = [resolver.resolve4(host), resolver.resolve6(host)].map(async (answer, at) => {
+      found[at] = await answer;
+    });
+    const both = Promise.allSettled(asked);
+    try {
+      await Promise.any(asked);
+    } catch (error) {
+      throw (error as AggregateError).errors[0];
+    }
+    await Promise.race([both, sleep(OTHER_FAMILY_MS, undefined, { ref: false })]);
+    resolver.cancel();
+    return found.flat().map(toFound);
   };
 }
 

@@ -40,14 +40,14 @@ describe("look-up of names that others chose", () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  /** `four.test` and `both.test` have addresses, `silent…` gets no answer, and all else is no name. */
+  /** `four.test` and `both.test` have addresses, `half.test` one and no answer for the other, `silent…` none at all. */
   function answerTo(query: Buffer): Buffer | undefined {
     const name = nameIn(query);
-    if (name.startsWith("silent")) return undefined;
     const type = query.readUInt16BE(HEADER_BYTES + name.length + 2);
+    if (name.startsWith("silent") || (name === "half.test" && type === TYPE_AAAA)) return undefined;
     const question = query.subarray(HEADER_BYTES, HEADER_BYTES + name.length + 2 + 4);
     const data = type === TYPE_A ? Buffer.of(93, 184, 216, 34) : Buffer.from("20010db8".padEnd(32, "0"), "hex");
-    const isKnown = name === "four.test" || name === "both.test";
+    const isKnown = name === "four.test" || name === "both.test" || name === "half.test";
     const has = (type === TYPE_A && isKnown) || (type === TYPE_AAAA && name === "both.test");
     const header = Buffer.alloc(HEADER_BYTES);
     query.copy(header, 0, 0, 2);
@@ -97,6 +97,11 @@ describe("look-up of names that others chose", () => {
     await until(() => unanswered >= SILENT);
     assert.equal((await lookUp("four.test")).length, 1);
     assert.equal(settled, 0);
+  });
+
+  it("does without the other kind of address where nobody answers for it", async () => {
+    const lookUp = createNameLookup({ servers, hostsFile, timeoutMs: 60_000 });
+    assert.deepEqual(await lookUp("half.test"), [{ address: "93.184.216.34", family: 4 }]);
   });
 
   it("gives a name up that nobody answers for", async () => {
