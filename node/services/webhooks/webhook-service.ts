@@ -208,7 +208,6 @@ export class WebhookService implements Webhooks, NewsDesk, Startable {
     const live = this.#endpoints.get(id);
     if (live?.row.account !== account) throw new WebhookError({ code: "WEBHOOK_ENDPOINT_UNKNOWN", endpoint: id });
     this.#drop(live);
-    live.removed.abort();
     await this.#components.store.dropEndpoint(account, id);
   }
 
@@ -246,6 +245,7 @@ export class WebhookService implements Webhooks, NewsDesk, Startable {
 
   #drop(live: Live): void {
     const { id, account } = live.row;
+    live.removed.abort();
     this.#endpoints.delete(id);
     const others = this.#ofAccount.get(account);
     others?.delete(live);
@@ -281,7 +281,7 @@ export class WebhookService implements Webhooks, NewsDesk, Startable {
     while (!signal.aborted) {
       live.isStale = false;
       const event = await store.next(live.row.id);
-      if (event === undefined) return;
+      if (event === undefined || signal.aborted) return;
       const nowMs = clock.nowMs();
       if (event.createdAtMs + giveUpMs <= nowMs) {
         logger.warn("Give event up", { endpoint: live.row.id, type: event.type, attempts: event.attempts });
