@@ -35,8 +35,6 @@ export interface ConnectionOptions {
 
 /** What we ask a publisher to acknowledge, and what it may send before we do: a few seconds of video. */
 const WINDOW_BYTES = 2_500_000;
-/** Node reads 64 KB at once; by TLS the last 16 of them may come with the next read. */
-const FULL_READ_BYTES = 49_152;
 const LEASE_HELD = "PUBLISH_LEASE_HELD";
 
 /** One publisher's connection, from handshake to goodbye. */
@@ -131,9 +129,8 @@ export class RtmpConnection {
         if (this.#finished) return;
       }
       this.#acknowledge();
-      // More is there already where a read was full.
-      if (this.#sink?.mayWait === true && data.length < FULL_READ_BYTES) {
-        await holdReading(this.#socket, this.#options.turns.next(), this.#gone.signal);
+      if (this.#sink?.mayWait === true) {
+        await holdReading(this.#socket, () => this.#options.turns.next(), this.#gone.signal);
       }
       const elapsed = performance.now() - secondStart;
       if (elapsed >= 1000 || secondBytes >= maxBytesPerSecond) {

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { setImmediate as loopTurn } from "node:timers/promises";
 
 /** What a socket reads by; of Node's inside, and the same for one of TLS. */
 interface ReadHandle {
@@ -7,14 +8,20 @@ interface ReadHandle {
   readStop(): void;
 }
 
-/** Reads nothing of a socket until the turn comes, or the signal aborts. What comes stays in the system, and wakes nobody. */
-export async function holdReading(socket: Socket, turn: Promise<void>, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
+/**
+ * Once all that came is taken, reads nothing of a socket until its turn, or until the signal aborts: what comes meanwhile
+ * stays in the system, and wakes nobody.
+ * @param turn Asked for when reading stops.
+ */
+export async function holdReading(socket: Socket, turn: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  // TLS gives what it reads at once in several pieces, and the stream asks for more behind each of them.
+  await loopTurn();
+  if (signal.aborted || socket.readableLength > 0) return;
   const goOn = stopReading(socket);
   const { promise: aborted, resolve } = Promise.withResolvers<void>();
   const leave = () => resolve();
   signal.addEventListener("abort", leave, { once: true });
-  await Promise.race([turn, aborted]);
+  await Promise.race([turn(), aborted]);
   signal.removeEventListener("abort", leave);
   goOn();
 }

@@ -6,6 +6,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
+import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { holdReading } from "@leat/node/media-io/rtmp/held-reading.ts";
 import { createRtmpServer, type RtmpServer } from "@leat/node/media-io/rtmp/server.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
@@ -142,7 +143,13 @@ describe("reading that is held", () => {
         await until(() => accepted[clients.length - 1]?.bytesRead === name.length);
       }
       const [waits, reads] = accepted as [Socket, Socket];
-      const waited = holdReading(waits, turn.promise, new AbortController().signal);
+      const held = Promise.withResolvers<void>();
+      const wait = () => {
+        held.resolve();
+        return turn.promise;
+      };
+      const waited = holdReading(waits, wait, new AbortController().signal);
+      await held.promise;
       const before = waits.bytesRead;
       for (const client of clients) client.write(Buffer.alloc(10_000));
       await until(() => reads.bytesRead > 10_000);
@@ -152,12 +159,47 @@ describe("reading that is held", () => {
       await until(() => waits.bytesRead === before + 10_000);
       // Whoever is closed meanwhile is not waited for.
       const gone = new AbortController();
-      const closed = holdReading(waits, new Promise(() => {}), gone.signal);
+      const closed = holdReading(waits, () => new Promise(() => {}), gone.signal);
       waits.destroy();
       gone.abort();
       await closed;
     } finally {
       for (const socket of [...clients, ...accepted]) socket.destroy();
+      listening.close();
+    }
+  });
+
+  it("begins once all pieces of what came by TLS are taken", async () => {
+    const turns = new GivenTurns();
+    const over = new AbortController();
+    let taken = 0;
+    const takenAtHold: number[] = [];
+    const serve = async (socket: Socket) => {
+      for await (const chunk of socket) {
+        taken += (chunk as Buffer).length;
+        const turn = () => {
+          takenAtHold.push(taken);
+          return turns.next();
+        };
+        await holdReading(socket, turn, over.signal);
+      }
+    };
+    const listening = createTlsServer(makeCertificate("first"), (socket) => void serve(socket).catch(() => {}));
+    listening.listen(0, "127.0.0.1");
+    await once(listening, "listening");
+    const client = connectTls({ port: (listening.address() as AddressInfo).port, rejectUnauthorized: false });
+    try {
+      await once(client, "secureConnect");
+      client.write("x");
+      await until(() => takenAtHold.length === 1);
+      // Four records, and less than is read at once.
+      await new Promise((sent) => client.write(Buffer.alloc(60_000), sent));
+      turns.give();
+      await until(() => takenAtHold.length === 2);
+      assert.deepEqual(takenAtHold, [1, 60_001]);
+    } finally {
+      over.abort();
+      client.destroy();
       listening.close();
     }
   });
