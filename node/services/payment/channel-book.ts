@@ -8,12 +8,10 @@ import {
   creditLimitExact,
   holdBackExact,
   leastCreditExact,
-  RUNWAY_SECONDS,
 } from "@leat/node/metering/credit.ts";
 import { holdBackWindow } from "@leat/node/metering/hold-back.ts";
 import { canLoseExact, Ledger, payerCanLoseExact } from "@leat/node/metering/ledger.ts";
 import { runwaySeconds, SpendingRate } from "@leat/node/metering/runway.ts";
-import { UnderWay } from "@leat/node/metering/under-way.ts";
 import type { VoucherSide, VoucherStore } from "@leat/node/metering/voucher-store.ts";
 import { type Channel, channelId, channelOf } from "@leat/sdk/protocol/channel.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
@@ -21,6 +19,7 @@ import type { Voucher } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import { toExact } from "@leat/sdk/protocol/units.ts";
 import type { ChannelStatus, CreditTerms, WorkKey } from "./index.ts";
+import { addCosts, type Costs, costsOf, OpenJobs } from "./open-jobs.ts";
 import type { AllottedKey, VoucherSigners } from "./voucher-signers.ts";
 
 /** Keys of all booked work of one side that has not passed. */
@@ -42,10 +41,9 @@ export interface Book {
   readonly rate: SpendingRate;
   /** One change of the channel's vouchers at a time. */
   readonly mutex: Mutex;
-  readonly openJobs: Map<Hex, CreditTerms>;
+  readonly openJobs: OpenJobs;
   /** Jobs that closed a moment ago: what they did is mostly not vouchered yet, and was done on their own credit. */
   readonly closedJobs: Map<Hex, ClosedJob>;
-  readonly underWay: UnderWay;
   /** The key that signs on this channel where it is not one of the payer's own. */
   key: AllottedKey | undefined;
   state: ChannelState;
@@ -175,26 +173,20 @@ export class ChannelBooks {
    */
   coversMore(book: Book): boolean {
     const coveredExact = toExact(book.state.collected + this.promised(book), book.decimals);
-    let nextExact = 0n;
-    for (const { job, exactPerSecond, segmentMs } of book.openJobs.values()) {
-      const underWayMs = book.underWay.segments(job) * BigInt(segmentMs);
-      nextExact += exactPerSecond * RUNWAY_SECONDS + (exactPerSecond * underWayMs) / 1_000n;
-    }
-    return coveredExact >= book.ledger.bookedExact + nextExact;
+    return coveredExact >= book.ledger.bookedExact + book.openJobs.nextExact;
   }
 
   creditLimit(book: Book): bigint {
     const paidExact = toExact(book.paid, book.decimals);
-    const { exactPerSecond, holdBackExact } = creditFacts(this.#countedJobs(book));
-    return creditLimitExact({ exactPerSecond, holdBackExact, paidExact }, this.#rules);
+    return creditLimitExact({ ...this.#countedCosts(book), paidExact }, this.#rules);
   }
 
-  /** Jobs that credit is given for: open ones, and closed ones for a while. */
-  #countedJobs({ openJobs, closedJobs }: Book): Iterable<CreditTerms> {
-    if (closedJobs.size === 0) return openJobs.values();
+  /** What the jobs cost that credit is given for: open ones, and closed ones for a while. */
+  #countedCosts({ openJobs, closedJobs }: Book): Costs {
+    if (closedJobs.size === 0) return openJobs.costs;
     const oldest = this.#components.clock.nowMs() - CLOSED_CREDIT_MS;
     const closed = [...closedJobs.values()].filter(({ closedAtMs }) => closedAtMs > oldest);
-    return [...openJobs.values(), ...closed.map(({ terms }) => terms)];
+    return closed.map(({ terms }) => costsOf(terms)).reduce(addCosts, openJobs.costs);
   }
 
   /** Exact amount a second: what was measured, or what the open jobs were quoted before there is a measure. */
@@ -202,11 +194,11 @@ export class ChannelBooks {
     const nowMs = this.#components.clock.nowMs();
     // A buyer's agent knows of no job: it hears of work that was done.
     if (openJobs.size === 0) return rate.recentPerSecond(nowMs);
-    return rate.perSecond(nowMs) ?? creditFacts(openJobs.values()).exactPerSecond;
+    return rate.perSecond(nowMs) ?? openJobs.costs.exactPerSecond;
   }
 
   openJob(book: Book, terms: CreditTerms): void {
-    book.openJobs.set(terms.job, terms);
+    book.openJobs.set(terms);
     book.closedJobs.delete(terms.job);
   }
 
@@ -215,7 +207,7 @@ export class ChannelBooks {
     if (terms?.attempt !== attempt) return;
     const closedAtMs = this.#components.clock.nowMs();
     book.openJobs.delete(job);
-    book.underWay.forget(job);
+    book.openJobs.forget(job);
     book.closedJobs.set(job, { terms, closedAtMs });
     for (const [old, closed] of book.closedJobs) {
       if (closed.closedAtMs <= closedAtMs - CLOSED_CREDIT_MS) book.closedJobs.delete(old);
@@ -258,7 +250,7 @@ export class ChannelBooks {
 
   /** The work of one hold-back window: of the open jobs, or at the rate that was measured. */
   #heldBackExact(book: Book, exactPerSecond: bigint): bigint {
-    if (book.openJobs.size > 0) return creditFacts(book.openJobs.values()).holdBackExact;
+    if (book.openJobs.size > 0) return book.openJobs.costs.holdBackExact;
     return holdBackExact(exactPerSecond, LONGEST_SEGMENT_MS, holdBackWindow(this.#samplingRate));
   }
 
@@ -282,9 +274,8 @@ export class ChannelBooks {
       ledger: new Ledger({ decimals, bookedExact: totalExact + waiting, vouchered }),
       rate: new SpendingRate(),
       mutex: new Mutex(),
-      openJobs: new Map(),
+      openJobs: new OpenJobs(),
       closedJobs: new Map(),
-      underWay: new UnderWay(),
       key: signer === undefined ? undefined : await signers.allottedKey(channel, signer),
       state,
       readAtMs: this.#components.clock.nowMs(),
@@ -309,19 +300,7 @@ function isAtRest({ openJobs, ledger, state }: Book): boolean {
   return openJobs.size === 0 && ledger.vouchered <= state.collected;
 }
 
-/** What some jobs cost together. */
-function creditFacts(jobs: Iterable<CreditTerms>): { exactPerSecond: bigint; holdBackExact: bigint } {
-  let exactPerSecond = 0n;
-  let held = 0n;
-  for (const terms of jobs) {
-    exactPerSecond += terms.exactPerSecond;
-    held += holdBackExact(terms.exactPerSecond, terms.segmentMs, holdBackWindow(terms.samplingRate));
-  }
-  return { exactPerSecond, holdBackExact: held };
-}
-
 /** The least credit that the open jobs of a channel and one more need. */
 export function leastCreditWith(book: Book, terms: CreditTerms): bigint {
-  const openJobs = new Map(book.openJobs).set(terms.job, terms);
-  return leastCreditExact(creditFacts(openJobs.values()));
+  return leastCreditExact(book.openJobs.costsWith(terms));
 }

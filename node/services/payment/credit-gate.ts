@@ -56,7 +56,7 @@ export class CreditGate {
       await this.#admitPayer(book, terms, prepay);
     } catch (error) {
       if (before === undefined) book.openJobs.delete(terms.job);
-      else book.openJobs.set(terms.job, before);
+      else book.openJobs.set(before);
       throw error;
     }
     return book;

@@ -159,7 +159,7 @@ export class PayeeService implements Payee, Startable {
     this.#intake.checkChannel(terms.channel);
     const book = await this.#books.open(terms.channel);
     this.#books.openJob(book, terms);
-    book.underWay.begun(terms.job, booked, booked - 1n);
+    book.openJobs.begun(terms.job, booked, booked - 1n);
     this.#jobs.remember(terms.job, book);
   }
 
@@ -174,12 +174,12 @@ export class PayeeService implements Payee, Startable {
       book.ledger.book(exact);
       book.rate.book(exact, this.#components.clock.nowMs());
     }
-    book.underWay.booked(job, seq);
+    book.openJobs.booked(job, seq);
     return added;
   }
 
   begun(job: Hex, first: bigint, last: bigint): () => void {
-    return this.#jobs.find(job)?.underWay.begun(job, first, last) ?? (() => {});
+    return this.#jobs.find(job)?.openJobs.begun(job, first, last) ?? (() => {});
   }
 
   async passed(key: WorkKey): Promise<void> {
