@@ -216,8 +216,9 @@ export class DeliveryJob {
     const maxMs = lateAfterMs(behindMs, this.job.spec.depth ?? 1);
     const watch = new HolderWatch(clock, this.#originTime, { answerMs, silenceMs, maxMs, firstMs: answerMs + maxMs });
     const { signal: lost } = watch;
-    // Where there is nobody else to ask, whoever is slow is better than none.
-    if (this.#sources.hasOthers) watch.start(holder.node === this.#sources.origin.node);
+    const isSelf = holder.node === this.job.assignment.value.node;
+    // Where there is nobody else to ask, whoever is slow is better than none; this node is there as long as its edge is.
+    if (this.#sources.hasOthers && !isSelf) watch.start(holder.node === this.#sources.origin.node);
     let connection: MediaConnection | undefined;
     const leave = () => connection?.abort(lost.reason);
     lost.addEventListener("abort", leave, { once: true });

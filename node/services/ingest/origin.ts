@@ -283,8 +283,7 @@ export class Origin {
       clock: this.#components.clock,
       read: (fromSequence, signal) => this.#published.readFrom(fromSequence, signal, isOwn),
       isAlive: () => true,
-      // What is read in this process needs no word of how far it is.
-      ...(!isOwn && { onBeat: () => this.#published.tellProgress(this.#components.clock.nowMs()) }),
+      onBeat: () => this.#published.tellProgress(this.#components.clock.nowMs()),
       onWish,
       frames: isOwn ? this.#published.frames : undefined,
     };

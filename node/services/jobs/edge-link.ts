@@ -14,7 +14,7 @@ export interface EdgeSource {
   onWish(wish: Wish): void;
   /** An edge is to hear how far the stream is: of its origin, which says it to all of them. */
   onBeat?(): void;
-  /** For an edge of this process, which follows frames here: `read` gives it none. */
+  /** For an edge of this process, which follows frames here: `read` gives it none, and it knows that this node is there. */
   readonly frames?: LiveFrames | undefined;
 }
 
@@ -38,7 +38,7 @@ export async function serveEdge(
     .finally(() => gone.abort());
   const sender = new Sender(connection);
   const over = new AbortController();
-  const beating = sender.beat(source, AbortSignal.any([until, over.signal]));
+  const beating = source.frames === undefined ? sender.beat(source, AbortSignal.any([until, over.signal])) : undefined;
   try {
     await sender.send(source.frames === undefined ? { type: "accepted" } : new OwnAccepted(source.frames));
     for await (const message of source.read(subscribe.fromSequence, until)) await sender.send(message);

@@ -3,7 +3,7 @@ import { systemClock } from "@leat/node/kernel/clock.ts";
 import { DeliveryJob, type DeliveryJobComponents } from "@leat/node/services/delivery/delivery-job.ts";
 import { deliveryOptions } from "@leat/node/services/delivery/delivery-service.ts";
 import { keepPart } from "@leat/node/services/delivery/edge-stream.ts";
-import type { DeliveryError } from "@leat/node/services/delivery/errors.ts";
+import { DeliveryError } from "@leat/node/services/delivery/errors.ts";
 import type { MediaMessage } from "@leat/node/wire/media/message.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import type { Frame } from "@leat/sdk/protocol/frame.ts";
@@ -78,6 +78,28 @@ describe("delivery job", () => {
     assert.deepEqual(failed, []);
     await clock.advance(200);
     assert.deepEqual(failed, [["0xholder", "DELIVERY_PARENT_SILENT"]]);
+    assert.deepEqual(await running, { code: undefined });
+  });
+
+  it("stays with its own node for as long as that says nothing, though others could be asked", async () => {
+    const clock = new ManualClock();
+    const asked: string[] = [];
+    const gone = Promise.withResolvers<void>();
+    const openMedia = async (_: unknown, peer: string) => {
+      asked.push(peer);
+      if (peer !== "0xedge") throw new DeliveryError({ code: "DELIVERY_ORIGIN_LOST" });
+      const messages = (async function* () {
+        yield { type: "accepted" } as const;
+        await gone.promise;
+      })();
+      return { send: async () => {}, close: async () => {}, abort: (error: Error) => gone.reject(error), messages };
+    };
+    const sources = { origin: { node: "0xedge" }, parents: [{ node: "0xholder" }] };
+    const job = jobOf(0n, sources, { clock, media: { openMedia } });
+    const running = job.run();
+    await clock.advance(60_000);
+    assert.deepEqual(asked, ["0xholder", "0xedge"]);
+    await job.end();
     assert.deepEqual(await running, { code: undefined });
   });
 
