@@ -9,8 +9,14 @@ export type Address = Hex;
 export class HexError extends CodedError<{ code: "HEX_INVALID"; value: string; wantedBytes?: number }> {}
 
 const digits = Array.from("0123456789abcdef", (digit) => digit.charCodeAt(0));
-/** So many bytes are written at once: a call takes no more of arguments than fits its stack. */
+const prefix = [0x30, 0x78];
 const PIECE_BYTES = 4_096;
+/**
+ * The digits of so many bytes become text in one step: text that is put together digit by digit is held as a tree many
+ * times its size.
+ */
+const piece = new Uint8Array(prefix.length + 2 * PIECE_BYTES);
+const latin1 = new TextDecoder("latin1");
 const hexPattern = /^0x(?:[0-9a-fA-F]{2})*$/;
 
 export const zeroAddress: Address = `0x${"00".repeat(20)}`;
@@ -26,10 +32,15 @@ export function isHex(value: unknown, sizeBytes?: number): value is Hex {
 export function bytesToHex(bytes: Uint8Array): Hex {
   let text = "";
   for (let at = 0; at === 0 || at < bytes.length; at += PIECE_BYTES) {
-    // In one piece: text that is put together digit by digit is held as a tree many times its size.
-    const codes: number[] = at === 0 ? [0x30, 0x78] : [];
-    for (const byte of bytes.subarray(at, at + PIECE_BYTES)) codes.push(digits[byte >> 4]!, digits[byte & 15]!);
-    text += String.fromCharCode(...codes);
+    const end = Math.min(at + PIECE_BYTES, bytes.length);
+    let written = at === 0 ? 2 : 0;
+    if (at === 0) piece.set(prefix);
+    for (let index = at; index < end; index += 1) {
+      piece[written] = digits[bytes[index]! >> 4]!;
+      piece[written + 1] = digits[bytes[index]! & 15]!;
+      written += 2;
+    }
+    text += latin1.decode(piece.subarray(0, written));
   }
   return text as Hex;
 }
