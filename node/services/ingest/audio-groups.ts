@@ -5,6 +5,7 @@ import { type Boundary, type Frame, type SourceAudioConfig, VIDEO_TIMESCALE } fr
 import { AAC_RUNG, OPUS_RUNG, type RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import type { AudioInput } from "@leat/transcoder/engine.ts";
 import { AUDIO_SAMPLE_RATE } from "@leat/transcoder/presets.ts";
+import type { PackedPart } from "../jobs/packed-segment.ts";
 import { type BegunSegment, SoundGroup, type SoundGroupOptions } from "./sound-group.ts";
 import { SoundWorkers, type StartAudio } from "./sound-workers.ts";
 import type { PlacedTag } from "./waiting-tags.ts";
@@ -133,6 +134,13 @@ export class AudioGroups {
     this.#shown = { epoch, atS: pts / VIDEO_TIMESCALE };
     this.#fillSilence(silentAfterS, silenceBehindS);
     this.#step({ shown: { epoch, pts } });
+  }
+
+  /** The segment's parts, where a group passed on exactly these packets of the source. Gives them once. */
+  takePassed(sequence: number, frames: readonly Frame[]): readonly PackedPart[] | undefined {
+    // Each forgets it.
+    const passed = this.#groups.map((group) => group.takePassed(sequence, frames));
+    return passed.find((parts) => parts !== undefined);
   }
 
   /** The source is over: resolves when the last segments are out. */

@@ -126,6 +126,7 @@ export class Origin {
     const segments = new SourceSegments({
       pack,
       passthrough: this.#passthrough,
+      audio: this.#audio,
       partTargetMs,
       onFacts: (facts) => {
         this.#unpublished.addFacts(facts);

@@ -7,8 +7,9 @@ import {
   VIDEO_TIMESCALE,
 } from "@leat/sdk/protocol/frame.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
-import { type AudioPacket, describeAudio, toFrame } from "@leat/transcoder/audio-packet.ts";
+import { describeAudio, toFrame } from "@leat/transcoder/audio-packet.ts";
 import { AUDIO_SAMPLE_RATE } from "@leat/transcoder/presets.ts";
+import type { PackedPart } from "../jobs/packed-segment.ts";
 import { canPass, mayBeSound, PassingGroup, silentPackets } from "./passing-sound.ts";
 import type { PublishedLog } from "./published-log.ts";
 import { type PlacedTag, WaitingTags } from "./waiting-tags.ts";
@@ -19,6 +20,9 @@ export interface SoundGroupOptions {
   /** A segment is whole. */
   readonly onSegment: (rung: number, sequence: number) => void;
 }
+
+/** Segments whose parts are kept until they are asked for. */
+const MOST_PASSED = 8;
 
 export interface BegunSegment {
   readonly boundary: Boundary;
@@ -40,6 +44,8 @@ export class SoundGroup {
   #open: number | undefined;
   /** The newest that had sound. */
   #heard: number | undefined;
+  /** By segment: what went out of it while packets are passed on, until it is asked for. */
+  readonly #passed = new Map<number, { readonly frames: Frame[]; readonly parts: PackedPart[] }>();
   readonly #tags = new WaitingTags(AUDIO_SAMPLE_RATE);
   /** Up to where its packets reach that came, and those that went out. */
   #end = { epoch: -1, pts: 0 };
@@ -86,12 +92,24 @@ export class SoundGroup {
   pass(frame: Frame): void {
     const passing = this.#passing;
     if (passing === undefined || !mayBeSound(this.codec, frame.data)) return;
-    this.#pushAll(passing.push(frame), frame.arrivalMs);
+    for (const packet of passing.push(frame)) {
+      // Mostly it goes out as it came.
+      const isSame = packet.pts === frame.pts && packet.data === frame.data;
+      this.push(isSame ? frame : toFrame(packet, frame.arrivalMs));
+    }
     if (passing.isUnfit) this.#passing = undefined;
   }
 
+  /** The segment's parts, where it is whole and exactly these packets went out. Gives them once. */
+  takePassed(sequence: number, frames: readonly Frame[]): readonly PackedPart[] | undefined {
+    const passed = this.#passed.get(sequence);
+    this.#passed.delete(sequence);
+    if (passed === undefined || this.#open === sequence || passed.frames.length !== frames.length) return undefined;
+    return passed.frames.every((frame, at) => frame === frames[at]) ? passed.parts : undefined;
+  }
+
   passSilence(epoch: number, from: number, until: number, arrivalMs: number): void {
-    this.#pushAll(this.#passing?.silence(epoch, from, until) ?? [], arrivalMs);
+    for (const packet of this.#passing?.silence(epoch, from, until) ?? []) this.push(toFrame(packet, arrivalMs));
   }
 
   /** What its encoder's packets need. Those that were passed on before have set decoders up for both. */
@@ -125,10 +143,6 @@ export class SoundGroup {
     this.#takeSteps(this.#cutter.finish());
   }
 
-  #pushAll(packets: readonly AudioPacket[], arrivalMs: number): void {
-    for (const packet of packets) this.push(toFrame(packet, arrivalMs));
-  }
-
   #takeSteps(steps: readonly AudioStep[]): void {
     for (const step of steps) {
       if (step.type === "frame") {
@@ -151,8 +165,13 @@ export class SoundGroup {
       const { wallClockMs } = segment;
       log.open({ rung, sequence, epoch, firstFrame, discontinuity, wallClockMs, config: this.#config });
       this.#open = sequence;
+      if (this.isPassing) this.#passed.set(sequence, { frames: [], parts: [] });
+      for (const old of this.#passed.keys()) if (old <= sequence - MOST_PASSED) this.#passed.delete(old);
     }
-    log.push(rung, this.#tags.attach(frame));
+    const published = this.#tags.attach(frame);
+    const part = log.push(rung, published);
+    this.#passed.get(sequence)?.frames.push(published);
+    this.#keep(sequence, part);
     this.#shown = { epoch: frame.epoch, pts: frame.pts + frame.duration };
   }
 
@@ -177,7 +196,11 @@ export class SoundGroup {
     this.#segments.delete(sequence);
     if (this.#open !== sequence) return;
     this.#open = undefined;
-    this.#options.log.end(this.rung);
+    this.#keep(sequence, this.#options.log.end(this.rung));
     this.#options.onSegment(this.rung, sequence);
+  }
+
+  #keep(sequence: number, part: PackedPart | undefined): void {
+    if (part !== undefined) this.#passed.get(sequence)?.parts.push(part);
   }
 }

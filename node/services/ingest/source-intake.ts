@@ -199,15 +199,15 @@ export class SourceIntake {
     const told = this.#hasTagsInPictures ? this.#pictureTags.attach(frame) : frame;
     passthrough.addVideo(sequence, told);
     segments.addVideo(sequence, told);
-    segments.advance(frame.epoch, this.#boundaries.highestPts);
     audio.advance(frame.epoch, this.#boundaries.highestPts);
+    segments.advance(frame.epoch, this.#boundaries.highestPts);
   }
 
   #begin(boundary: Boundary, config: SourceVideoConfig | undefined, arrivalMs: number): void {
     const wallClockMs = this.#wallClock.tell(boundary.epoch, boundary.pts, arrivalMs);
+    this.#parts.audio.boundary(boundary, wallClockMs);
     this.#parts.segments.begin(boundary, config, wallClockMs);
     if (config !== undefined) this.#parts.passthrough.begin(boundary, config, wallClockMs);
-    this.#parts.audio.boundary(boundary, wallClockMs);
     this.#parts.onBoundary(boundary, wallClockMs);
   }
 
@@ -247,12 +247,12 @@ export class SourceIntake {
     }
     const boundary = this.#sound?.push(frame, config.timescale);
     if (boundary !== undefined) this.#begin(boundary, undefined, frame.arrivalMs);
-    segments.addAudio(frame);
     audio.addSource(frame);
+    segments.addAudio(frame);
     if (this.#sound === undefined) return;
     const shown = soundTicks(frame, config.timescale);
-    segments.advance(frame.epoch, shown);
     audio.advance(frame.epoch, shown);
+    segments.advance(frame.epoch, shown);
   }
 }
 

@@ -7,6 +7,7 @@ import type { PartLeaf } from "@leat/sdk/protocol/merkle.ts";
 import { SOURCE_AUDIO_RUNG, SOURCE_RUNG, SOURCE_WITHHELD_RUNG } from "@leat/sdk/protocol/stream.ts";
 import { hashSegment, type PackedSegment, type PackSegment, partLeaves } from "../jobs/packed-segment.ts";
 import type { Work } from "../jobs/receipt-book.ts";
+import type { AudioGroups } from "./audio-groups.ts";
 import { packedRange } from "./made-range.ts";
 import type { Passthrough } from "./passthrough.ts";
 
@@ -41,6 +42,8 @@ export interface SourceSegmentsOptions {
   readonly partTargetMs: () => number;
   /** The same pictures as edges have them. */
   readonly passthrough: Pick<Passthrough, "complete" | "isWhole">;
+  /** The same sound as edges have it. Told of all before this is. */
+  readonly audio: Pick<AudioGroups, "takePassed">;
   /** Video of the segment is complete: transcoders' work on it can be checked. */
   readonly onFacts: (facts: SourceFacts) => void;
   /** All of the segment is complete: the ingest receipt can be signed. In order of sequence. */
@@ -136,6 +139,13 @@ export class SourceSegments {
     return this.#pack(sequence, config, frames);
   }
 
+  #packSound(sequence: number, config: SourceAudioConfig, frames: readonly Frame[]): PackedSegment {
+    const { audio, pack, partTargetMs } = this.#options;
+    const passed = audio.takePassed(sequence, frames);
+    if (passed !== undefined) return packedRange(SOURCE_AUDIO_RUNG, sequence, passed, frames.length);
+    return pack({ rung: SOURCE_AUDIO_RUNG, sequence, config, frames, partTargetMs: partTargetMs() });
+  }
+
   #pack(sequence: number, config: SourceVideoConfig, frames: readonly Frame[]): PackedSegment {
     const { pack, partTargetMs } = this.#options;
     return pack({ rung: SOURCE_RUNG, sequence, config, frames, partTargetMs: partTargetMs() });
@@ -167,10 +177,7 @@ export class SourceSegments {
     segment.audioDone = true;
     const config = this.#audio?.config;
     if (config === undefined || segment.audio.length === 0) return;
-    const { pack } = this.#options;
-    const partTargetMs = this.#options.partTargetMs();
-    const { sequence } = segment.boundary;
-    const packed = pack({ rung: SOURCE_AUDIO_RUNG, sequence, config, frames: segment.audio, partTargetMs });
+    const packed = this.#packSound(segment.boundary.sequence, config, segment.audio);
     segment.leaves = [...segment.leaves, ...partLeaves(packed)];
     segment.audioMs += (packed.totals.durationTicks * 1000) / config.timescale;
     segment.audio.length = 0;

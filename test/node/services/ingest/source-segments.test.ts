@@ -50,6 +50,7 @@ describe("source segments", () => {
       },
       partTargetMs: () => 250,
       passthrough,
+      audio: { takePassed: () => undefined },
       onFacts: (fact) => facts.push(fact),
       onWork: (work) => works.push(work),
     });
