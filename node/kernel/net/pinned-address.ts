@@ -47,6 +47,17 @@ export async function pinAddress(
   return [first, ...others];
 }
 
+/** For what tries one address at a time, again and again: the next one of a name at each try. */
+export class AddressTurns {
+  #tries = 0;
+
+  next(found: readonly [FoundAddress, ...FoundAddress[]]): string {
+    const { address } = found[this.#tries % found.length]!;
+    this.#tries += 1;
+    return address;
+  }
+}
+
 /** Gives a connection the addresses that were looked at, whatever the name says a moment later. */
 export function lookupPinned(found: readonly [FoundAddress, ...FoundAddress[]]): LookupFunction {
   return (_host, { all }, done) => {

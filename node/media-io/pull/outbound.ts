@@ -49,10 +49,9 @@ export class Outbound {
     await this.pin(parseSource(text).url, signal);
   }
 
-  /** An address that may be connected to, of a name that is looked up now. @throws PullError */
-  async pin(url: URL, signal: AbortSignal): Promise<string> {
-    const [{ address }] = await this.#timed(signal, () => pinAddress(url.hostname, this.#rules));
-    return address;
+  /** The addresses of a name that is looked up now, all of which may be connected to. @throws PullError */
+  pin(url: URL, signal: AbortSignal): ReturnType<typeof pinAddress> {
+    return this.#timed(signal, () => pinAddress(url.hostname, this.#rules));
   }
 
   /** A connection of its own to where a source is, made to an address that was looked at. @throws PullError */

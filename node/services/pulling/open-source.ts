@@ -1,4 +1,5 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
+import type { AddressTurns } from "@leat/node/kernel/net/pinned-address.ts";
 import { readBody } from "@leat/node/media-io/pull/body.ts";
 import { Deadline } from "@leat/node/media-io/pull/deadline.ts";
 import { PullError } from "@leat/node/media-io/pull/errors.ts";
@@ -18,6 +19,8 @@ export interface SourceTools {
   readonly outbound: Outbound;
   readonly srt: Pick<SrtService, "call"> | undefined;
   readonly options: PullOptions;
+  /** Of this source alone, for all its tries. */
+  readonly addresses: AddressTurns;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly signal: AbortSignal;
@@ -69,10 +72,10 @@ export async function openSource(text: string, tools: SourceTools): Promise<Open
 /** What is sent by SRT is live. */
 async function callSource(
   { url, port }: PullSource,
-  { outbound, srt, clock, logger, signal, options }: SourceTools,
+  { outbound, addresses, srt, clock, logger, signal, options }: SourceTools,
 ): Promise<OpenedSource> {
   if (srt === undefined) throw new PullError({ code: "PULL_SCHEME_REFUSED", scheme: "srt" });
-  const address = await outbound.pin(url, signal);
+  const address = addresses.next(await outbound.pin(url, signal));
   const pieces = srt.call({ address, port, ...readSrt(url) }, signal);
   const throttle = new Throttle(clock, options.maxBytesPerSecond);
   const media = readTransportStream(slow(pieces, throttle, signal), { isWhole: false, logger });

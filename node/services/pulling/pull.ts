@@ -1,3 +1,4 @@
+import { AddressTurns } from "@leat/node/kernel/net/pinned-address.ts";
 import { type PublishSink, passItems } from "@leat/node/media-io/publish-sink.ts";
 import { Deadline } from "@leat/node/media-io/pull/deadline.ts";
 import { PullError } from "@leat/node/media-io/pull/errors.ts";
@@ -6,7 +7,7 @@ import { type DemuxedItem, isSample, MAX_CONFIG_CHANGES } from "@leat/sdk/protoc
 import { pullGivenBack } from "@leat/sdk/protocol/pull.ts";
 import { type OpenedSource, openSource, type SourceTools } from "./open-source.ts";
 
-export interface PullParts extends Omit<SourceTools, "signal"> {
+export interface PullParts extends Omit<SourceTools, "signal" | "addresses"> {
   readonly url: string;
   /** Asks for the right to publish; throws a CodedError where there is none now. */
   readonly authorize: (signal: AbortSignal) => Promise<PublishSink>;
@@ -24,6 +25,7 @@ const RESTS = 3;
 /** One stream's source, fetched again and again until it is over or nobody wants it any more. */
 export class Pull {
   readonly #parts: PullParts;
+  readonly #addresses = new AddressTurns();
   #code: string | null | undefined;
   #isResting = false;
 
@@ -81,7 +83,11 @@ export class Pull {
     // Nobody pays for a place before the first picture.
     const deadline = new Deadline(timeoutMs + 2 * idleMs + fetchMs, stopping);
     try {
-      const source = await openSource(this.#parts.url, { ...this.#parts, signal: deadline.signal });
+      const source = await openSource(this.#parts.url, {
+        ...this.#parts,
+        addresses: this.#addresses,
+        signal: deadline.signal,
+      });
       await this.#publish(source, deadline);
     } finally {
       deadline.clear();

@@ -1,7 +1,13 @@
 import { isIP } from "node:net";
 import { unlessAborted } from "@leat/node/kernel/abort.ts";
 import type { Clock } from "@leat/node/kernel/clock.ts";
-import { type AddressRules, lookupPinned, OutboundError, pinAddress } from "@leat/node/kernel/net/pinned-address.ts";
+import {
+  type AddressRules,
+  AddressTurns,
+  lookupPinned,
+  OutboundError,
+  pinAddress,
+} from "@leat/node/kernel/net/pinned-address.ts";
 import { chooseTracks } from "@leat/node/media-io/playout/choose-tracks.ts";
 import { SentCount } from "@leat/node/media-io/playout/sent-count.ts";
 import type { PlayedStream, PlayedStreams } from "@leat/node/media-io/playout/stream.ts";
@@ -42,6 +48,7 @@ export interface RestreamParts {
 /** One stream towards one server, again and again until the stream is over or nobody wants it any more. */
 export class Restream {
   readonly #parts: RestreamParts;
+  readonly #addresses = new AddressTurns();
   #code: string | null | undefined;
 
   constructor(parts: RestreamParts) {
@@ -98,7 +105,16 @@ export class Restream {
     const { target, srt, feeds, clock, options, onSent } = this.#parts;
     const { timeoutMs } = options;
     const found = await this.#within(signal, (until) => this.#pin(address, until));
-    const parts = { stream, rung: target.rung, host: found[0].address, address, srt, feeds, timeoutMs, onSent };
+    const parts = {
+      stream,
+      rung: target.rung,
+      host: this.#addresses.next(found),
+      address,
+      srt,
+      feeds,
+      timeoutMs,
+      onSent,
+    };
     const onGoing = () => this.#tell(null);
     await pushBySrt({ ...parts, nowMs: () => clock.nowMs(), onGoing }, signal);
   }

@@ -4,6 +4,7 @@ import { createSocket } from "node:dgram";
 import { createServer, type Server, type Socket } from "node:net";
 import { promisify } from "node:util";
 import { systemClock } from "@leat/node/kernel/clock.ts";
+import type { ResolveName } from "@leat/node/kernel/net/name-lookup.ts";
 import { type RestreamOptions, restreamOptions } from "@leat/node/media-io/restream/options.ts";
 import { createRtmpServer, type RtmpServer } from "@leat/node/media-io/rtmp/server.ts";
 import { srtOptions } from "@leat/node/media-io/srt/options.ts";
@@ -74,7 +75,7 @@ describe("restreaming service", function () {
     }
   });
 
-  async function start(options: Partial<RestreamOptions> = {}, resolve?: (host: string) => Promise<never[]>) {
+  async function start(options: Partial<RestreamOptions> = {}, resolve?: ResolveName) {
     const logger = noteInto(said);
     const session = {
       call: async (_method: string, { name, code }: { name: string; code: string | null }) => {
@@ -324,6 +325,17 @@ describe("restreaming service", function () {
     await srtSink!.ended.promise;
     assert.equal(srtSink!.videos[0]!.key, true);
     while (stream.followed > 0) await new Promise((resolve) => stream.follows.once("unfollow", resolve));
+  });
+
+  it("tries the addresses of a server by SRT one after the other", async () => {
+    const named = ["127.0.0.2", "127.0.0.1"].map((address) => ({ address, family: 4 }));
+    await start({ allow: ["127.0.0.1", "127.0.0.2"], timeoutMs: 300 }, async () => named);
+    const { port } = new URL(srt.url);
+    await send({ name: "one", url: `srt://two.example:${port}?streamid=${KEY}` });
+    await followed();
+    passAll();
+    await state(() => states.includes("one null"));
+    assert.deepEqual(states, ["one RESTREAM_TIMEOUT", "one null"]);
   });
 
   it("gives up a server that takes nothing", async () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { AddressTurns } from "@leat/node/kernel/net/pinned-address.ts";
 import { PlaylistError } from "@leat/node/media/pulled-playlist.ts";
 import { type PullOptions, pullOptions } from "@leat/node/media-io/pull/options.ts";
 import { Outbound } from "@leat/node/media-io/pull/outbound.ts";
@@ -50,7 +51,8 @@ describe("hls source", function () {
   async function open(path = "/live.m3u8", changes: Partial<PullOptions> = {}) {
     const options = defaultsOf(pullOptions, { allow: ["127.0.0.1"], ...changes });
     const outbound = new Outbound(options);
-    const tools = { outbound, srt: undefined, options, clock, logger: silentLogger, signal: stopping.signal };
+    const more = { addresses: new AddressTurns(), clock, logger: silentLogger, signal: stopping.signal };
+    const tools = { outbound, srt: undefined, options, ...more };
     return (await openSource(server.url(path), tools)).media;
   }
 

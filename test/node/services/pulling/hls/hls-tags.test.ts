@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { AddressTurns } from "@leat/node/kernel/net/pinned-address.ts";
 import { pullOptions } from "@leat/node/media-io/pull/options.ts";
 import { Outbound } from "@leat/node/media-io/pull/outbound.ts";
 import { openSource } from "@leat/node/services/pulling/open-source.ts";
@@ -32,7 +33,8 @@ describe("timed metadata of an hls source", function () {
     serveFiles(server, files);
     const options = defaultsOf(pullOptions, { allow: ["127.0.0.1"] });
     const { signal } = new AbortController();
-    const tools = { outbound: new Outbound(options), srt: undefined, options, clock: new ManualClock() };
+    const addresses = new AddressTurns();
+    const tools = { outbound: new Outbound(options), addresses, srt: undefined, options, clock: new ManualClock() };
     const { media } = await openSource(server.url("/live.m3u8"), { ...tools, logger: silentLogger, signal });
     const items: DemuxedItem[] = [];
     for await (const some of media) items.push(...some);
