@@ -1,5 +1,6 @@
 import type { JobSession } from "../services/jobs/ports.ts";
 import type { SessionClientService } from "../services/session/client.ts";
+import type { CallOptions } from "../wire/rpc.ts";
 import type {
   BalancerMethod,
   BalancerRequest,
@@ -26,8 +27,12 @@ export class JobSessionAdapter implements JobSession {
     return this.#welcome;
   }
 
-  call<M extends NodeMethod>(method: M, body: NodeRequest<M>): Promise<NodeResponse<M>> {
-    return this.#session.call(method, body);
+  call<M extends NodeMethod>(
+    method: M,
+    body: NodeRequest<M>,
+    options?: Pick<CallOptions, "isUrgent">,
+  ): Promise<NodeResponse<M>> {
+    return this.#session.call(method, body, options);
   }
 
   handle<M extends BalancerMethod>(

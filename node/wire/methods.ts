@@ -4,7 +4,9 @@ import type { Static, TSchema } from "typebox";
 export interface MethodSchemas {
   readonly request: TSchema;
   readonly response: TSchema;
-  /** Many come, and nobody waits for the answer of one: a busy host takes them in rows. */
+  /** They may be a little late: where many are sent, they and their answers go out in rows. */
+  readonly isGathered?: boolean;
+  /** They may be later: a busy host takes them in rows, too. */
   readonly isPatient?: boolean;
 }
 

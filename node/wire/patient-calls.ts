@@ -1,12 +1,26 @@
 import { MAX_CALLS_IN_FLIGHT } from "@leat/sdk/protocol/limits.ts";
-import type { Turns, TurnsOptions } from "../kernel/turns.ts";
+import { Turns, type TurnsOptions } from "../kernel/turns.ts";
 import { encodeValue } from "./cbor.ts";
 
 /**
  * A message that comes alone costs its host several times what it costs in a row of its like, most of it before it is
  * known what it says.
  */
-export const patientTurns: TurnsOptions = { everyMs: 20, atOnce: 10, most: 64, crowd: { least: 2, everyMs: 500 } };
+const takingTurns: TurnsOptions = { everyMs: 20, atOnce: 10, most: 64, crowd: { least: 2, everyMs: 500 } };
+/** Whoever sends it pays for each write, too. Shorter, since a call waits to be taken too, and then its answer. */
+const sendingTurns: TurnsOptions = { everyMs: 20, atOnce: 10, most: 16, crowd: { least: 2, everyMs: 100 } };
+
+/** What calls wait for that nobody waits for, one for all connections of a host. */
+export interface Patience {
+  /** Until those of patient methods are read. */
+  readonly taking: Turns;
+  /** Until those of gathered methods are written, and their answers. */
+  readonly sending: Turns;
+}
+
+export function createPatience(): Patience {
+  return { taking: new Turns(takingTurns), sending: new Turns(sendingTurns) };
+}
 
 /**
  * What a call of the method ends with: of its keys, `method` is the last as it is encoded here. Whoever orders them

@@ -4,13 +4,12 @@ import type { Address } from "@leat/sdk/protocol/hex.ts";
 import { MAX_CALLS_IN_FLIGHT, MAX_SESSION_MESSAGE_BYTES } from "@leat/sdk/protocol/limits.ts";
 import { publicCodeSchema } from "@leat/sdk/protocol/schemas.ts";
 import { Type } from "typebox";
-import type { Turns } from "../kernel/turns.ts";
 import { type Checker, createChecker, decodeValue, encodeValue } from "./cbor.ts";
 import { RemoteError, WireError } from "./errors.ts";
 import type { FramedStream } from "./framing.ts";
 import { defaultFramingLimits, type FramingLimits } from "./framing-limits.ts";
 import type { MethodTable, RequestOf, ResponseOf } from "./methods.ts";
-import { PatientCalls, tailOf } from "./patient-calls.ts";
+import { type Patience, PatientCalls, tailOf } from "./patient-calls.ts";
 import type { PeerScores } from "./peer-scores.ts";
 
 /** Calls both ways over one framed stream. A message is CBOR {id, kind, method?, body?, code?}. */
@@ -19,6 +18,8 @@ export const rpcFramingLimits: FramingLimits = { ...defaultFramingLimits, maxMes
 
 export interface CallOptions {
   readonly timeoutMs?: number;
+  /** Waits for no others that could be written along with it. */
+  readonly isUrgent?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -45,13 +46,14 @@ export type RpcHandler = (method: string, body: unknown) => Promise<unknown>;
 export interface RpcComponents {
   readonly logger: Logger;
   readonly scores: PeerScores;
-  /** What calls of patient methods wait for, one for all connections of a host. Absent: they are taken as they come. */
-  readonly patience?: Turns;
+  /** Absent: all calls are sent and taken as they come. */
+  readonly patience?: Patience;
 }
 
 interface CompiledMethod {
   readonly request: Checker<unknown>;
   readonly response: Checker<unknown>;
+  readonly isGathered: boolean;
   /** What a call of it ends with, where it is a patient one. */
   readonly tail: Uint8Array | undefined;
 }
@@ -61,11 +63,12 @@ export type CompiledMethods = ReadonlyMap<string, CompiledMethod>;
 /** Compiled once per table and process: it costs half a millisecond a method. */
 export function compileMethods(table: MethodTable): CompiledMethods {
   return new Map(
-    Object.entries(table).map(([name, { request, response, isPatient = false }]) => [
+    Object.entries(table).map(([name, { request, response, isPatient = false, isGathered = isPatient }]) => [
       name,
       {
         request: createChecker(request),
         response: createChecker(response),
+        isGathered,
         tail: isPatient ? tailOf(name) : undefined,
       },
     ]),
@@ -85,6 +88,7 @@ const envelopeChecker = createChecker(
 interface Caller {
   resolve(body: unknown): void;
   reject(error: unknown): void;
+  readonly isUrgent: boolean;
   isGone(): boolean;
 }
 
@@ -135,7 +139,7 @@ export class RpcConnection<Out extends MethodTable> {
     this.#components = components;
     this.#options = options;
     const tails = [...methods.incoming.values()].flatMap(({ tail }) => tail ?? []);
-    this.#patient = new PatientCalls(tails, components.patience);
+    this.#patient = new PatientCalls(tails, components.patience?.taking);
     this.ended = this.#read();
   }
 
@@ -163,7 +167,8 @@ export class RpcConnection<Out extends MethodTable> {
     const leave = () => reject(options.signal?.reason);
     options.signal?.addEventListener("abort", leave, { once: true });
     let isGone = false;
-    this.#send(method, request, { resolve, reject, isGone: () => isGone }).catch(reject);
+    const { isUrgent = false } = options;
+    this.#send(method, request, { resolve, reject, isUrgent, isGone: () => isGone }).catch(reject);
     try {
       return (await promise) as ResponseOf<Out, M>;
     } finally {
@@ -210,6 +215,8 @@ export class RpcConnection<Out extends MethodTable> {
     };
     this.#pending.set(id, { method, caller, release });
     try {
+      const others = caller.isUrgent ? undefined : this.#waitForOthers(this.#outgoing.get(method));
+      if (others !== undefined) await others;
       await this.#stream.send(encodeValue({ id, kind: "call", method, body }));
     } catch (error) {
       this.#settle(id, (pending) => pending.caller.reject(error));
@@ -283,8 +290,15 @@ export class RpcConnection<Out extends MethodTable> {
 
   async #answer(id: number, name: string | undefined, body: unknown): Promise<void> {
     const answer = await this.#makeAnswer(name, body);
+    const others = this.#waitForOthers(this.#incoming.get(name ?? ""));
+    if (others !== undefined) await others;
     // A stream that ended meanwhile has told its own reason.
     await this.#stream.send(encodeValue({ id, ...answer })).catch(() => {});
+  }
+
+  /** What may be late is written along with its like. */
+  #waitForOthers(method: CompiledMethod | undefined): Promise<void> | undefined {
+    return method?.isGathered === true ? this.#components.patience?.sending.next() : undefined;
   }
 
   async #makeAnswer(

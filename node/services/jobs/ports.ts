@@ -1,4 +1,5 @@
 import type { MediaConnection, OpenMediaOptions } from "@leat/node/wire/media/message.ts";
+import type { CallOptions } from "@leat/node/wire/rpc.ts";
 import type {
   BalancerMethod,
   BalancerRequest,
@@ -15,7 +16,11 @@ export interface JobSession {
   /** What the balancer said when the session opened; undefined before the first time. */
   readonly welcome: Welcome | undefined;
   /** Rejects with a CodedError: the public code that the balancer answered, or that there is no answer. */
-  call<M extends NodeMethod>(method: M, body: NodeRequest<M>): Promise<NodeResponse<M>>;
+  call<M extends NodeMethod>(
+    method: M,
+    body: NodeRequest<M>,
+    options?: Pick<CallOptions, "isUrgent">,
+  ): Promise<NodeResponse<M>>;
   handle<M extends BalancerMethod>(
     method: M,
     handler: (body: BalancerRequest<M>) => Promise<BalancerResponse<M>>,

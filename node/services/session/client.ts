@@ -7,10 +7,9 @@ import { unlessAborted } from "../../kernel/abort.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Startable } from "../../kernel/lifecycle.ts";
 import { TaskGroup } from "../../kernel/task-group.ts";
-import { Turns } from "../../kernel/turns.ts";
 import { PublicError } from "../../wire/errors.ts";
 import type { Host } from "../../wire/host.ts";
-import { patientTurns } from "../../wire/patient-calls.ts";
+import { createPatience } from "../../wire/patient-calls.ts";
 import type { CallOptions } from "../../wire/rpc.ts";
 import {
   type BalancerMethod,
@@ -115,7 +114,7 @@ export class SessionClientService implements SessionClient, Startable {
   readonly #options: SessionClientOptions;
   readonly #contacts: readonly BalancerContact[];
   readonly #tasks: TaskGroup;
-  readonly #patience = new Turns(patientTurns);
+  readonly #patience = createPatience();
   readonly #handlers = new Map<string, AnyHandler>();
   readonly #standing = new Map<Address, Standing>();
   readonly #connectedListeners = new Set<(session: ConnectedBalancer) => void>();

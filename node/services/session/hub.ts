@@ -9,11 +9,10 @@ import { type Static, Type } from "typebox";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Startable } from "../../kernel/lifecycle.ts";
 import { TaskGroup } from "../../kernel/task-group.ts";
-import { Turns } from "../../kernel/turns.ts";
 import { PublicError, WireError } from "../../wire/errors.ts";
 import type { FramedStream } from "../../wire/framing.ts";
 import type { Host } from "../../wire/host.ts";
-import { patientTurns } from "../../wire/patient-calls.ts";
+import { createPatience } from "../../wire/patient-calls.ts";
 import type { CallOptions } from "../../wire/rpc.ts";
 import type {
   BalancerMethod,
@@ -124,7 +123,7 @@ export class SessionHubService implements SessionHub, Startable {
   readonly #components: SessionHubComponents;
   readonly #options: SessionHubOptions;
   readonly #tasks: TaskGroup;
-  readonly #patience = new Turns(patientTurns);
+  readonly #patience = createPatience();
   readonly #handlers = new Map<string, AnyHandler>();
   readonly #nodes = new Map<Address, Present>();
   readonly #bySession = new Map<BalancerSession, Present>();

@@ -192,6 +192,7 @@ export const nodeMethods = defineMethods({
       health: Type.Optional(sourceHealthSchema),
     }),
     response: nothing,
+    isGathered: true,
   },
   "publish.end": {
     request: closedObject({
@@ -202,6 +203,7 @@ export const nodeMethods = defineMethods({
       frames: countSchema,
     }),
     response: nothing,
+    isGathered: true,
   },
   "source.ready": {
     request: closedObject({ stream: hashSchema, source: sourceSummarySchema, partTargetMs: partTargetSchema }),
@@ -215,6 +217,7 @@ export const nodeMethods = defineMethods({
       sequence: uint32Schema,
     }),
     response: nothing,
+    isGathered: true,
   },
   "receipt.submit": {
     request: receiptSubmitSchema,

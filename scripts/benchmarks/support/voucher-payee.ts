@@ -6,7 +6,6 @@ import { systemClock } from "@leat/node/kernel/clock.ts";
 import { createNodeKey } from "@leat/node/kernel/keys.ts";
 import { createMetrics } from "@leat/node/kernel/metrics.ts";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
-import { Turns } from "@leat/node/kernel/turns.ts";
 import type { CreditTerms, Work } from "@leat/node/services/payment/index.ts";
 import { PayeeService, payeeOptions } from "@leat/node/services/payment/payee-service.ts";
 import { settlementOptions } from "@leat/node/services/settlement/options.ts";
@@ -16,7 +15,7 @@ import { LevelCheckpointStore } from "@leat/node/store/checkpoints.ts";
 import { Database } from "@leat/node/store/database.ts";
 import { LevelVoucherStore } from "@leat/node/store/vouchers.ts";
 import { createChecker } from "@leat/node/wire/cbor.ts";
-import { patientTurns } from "@leat/node/wire/patient-calls.ts";
+import { createPatience } from "@leat/node/wire/patient-calls.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { parseDeployment } from "@leat/sdk/protocol/deployment.ts";
 import { createDomain } from "@leat/sdk/protocol/eip712.ts";
@@ -128,7 +127,7 @@ const hear = (message: unknown) => {
     (error) => framed.send({ id: call.id, code: (error as { code?: string }).code ?? String(error) }),
   );
 };
-const framed = FramedSocket.connect(given.socket, hear, new Turns(patientTurns));
+const framed = FramedSocket.connect(given.socket, hear, createPatience().taking);
 
 process.on("message", (message) => {
   if (message === "cost") {

@@ -9,6 +9,7 @@ import { encodeValue } from "../../../node/wire/cbor.ts";
 import { PublicError } from "../../../node/wire/errors.ts";
 import type { FramedStream } from "../../../node/wire/framing.ts";
 import { defineMethods } from "../../../node/wire/methods.ts";
+import type { Patience } from "../../../node/wire/patient-calls.ts";
 import {
   compileMethods,
   defaultRpcOptions,
@@ -26,8 +27,10 @@ const table = defineMethods({
   },
   wait: { request: closedObject({ name: Type.String({ maxLength: 20 }) }), response: closedObject({}) },
   note: { request: closedObject({ text: Type.String() }), response: closedObject({}), isPatient: true },
+  tell: { request: closedObject({ text: Type.String() }), response: closedObject({}), isGathered: true },
 });
 const methods = compileMethods(table);
+const atOnce = { everyMs: 1, atOnce: 1_000, most: 1 };
 const codeIs = (code: string) => (error: unknown) => isCodedError(error) && error.code === code;
 const double: RpcHandler = async (_method, body) => ({ amount: 2n * (body as { amount: bigint }).amount });
 
@@ -44,7 +47,7 @@ describe("calls", () => {
     return { near: await dialer.open(PROTOCOL, listener.address, listener.multiaddrs(), options), far: promise };
   }
 
-  function rpc(stream: FramedStream, handler: RpcHandler, options = defaultRpcOptions, patience?: Turns) {
+  function rpc(stream: FramedStream, handler: RpcHandler, options = defaultRpcOptions, patience?: Patience) {
     const scores = hosts.create().scores;
     const components = { logger: silentLogger, scores, ...(patience === undefined ? {} : { patience }) };
     return {
@@ -98,8 +101,7 @@ describe("calls", () => {
   it("of patient methods are taken in rows, and no other waits for them", async () => {
     const order: string[] = [];
     const { near, far } = await connectFramed();
-    const patience = new Turns({ everyMs: 86_400_000, atOnce: 1, most: 3 });
-    await patience.next();
+    const patience = { taking: await usedUp(3), sending: new Turns(atOnce) };
     const answer: RpcHandler = async (method, body) => {
       order.push(method);
       return method === "double" ? double(method, body) : {};
@@ -112,6 +114,32 @@ describe("calls", () => {
     assert.deepEqual(order, ["double", "wait"]);
     await Promise.all([...notes, left.call("note", { text: "c" })]);
     assert.deepEqual(order, ["double", "wait", "note", "note", "note"]);
+  });
+
+  it("of gathered methods are written in rows, as their answers are, and no other waits for them", async () => {
+    const heard: string[] = [];
+    const { near, far } = await connectFramed();
+    const answer: RpcHandler = async (method, body) => {
+      heard.push(method);
+      return method === "double" ? double(method, body) : {};
+    };
+    const [calls, answers, taking] = [await usedUp(3), await usedUp(2), await usedUp(9)];
+    const { connection: left } = rpc(near, answer, defaultRpcOptions, { taking: new Turns(atOnce), sending: calls });
+    void far.then((stream) => rpc(stream, answer, defaultRpcOptions, { taking, sending: answers }));
+    const told: string[] = [];
+    const tell = (text: string) => left.call("tell", { text }).then(() => void told.push(text));
+    const first = [tell("a"), tell("b")];
+    await left.call("double", { amount: 1n });
+    assert.deepEqual(heard, ["double"]);
+    const last = tell("c");
+    await Promise.all(first);
+    assert.deepEqual(heard, ["double", "tell", "tell", "tell"]);
+    // Nor does it wait for the third answer, whose row is not full.
+    await left.call("double", { amount: 1n });
+    assert.deepEqual(told, ["a", "b"]);
+    void answers.next();
+    await last;
+    assert.deepEqual(told, ["a", "b", "c"]);
   });
 
   it("keep no more than the allowed number in flight, the rest wait", async () => {
@@ -224,3 +252,10 @@ describe("calls", () => {
     assert.ok(codeIs("WIRE_MESSAGE_INVALID")(await connection.ended));
   });
 });
+
+/** Turns of which none is left for a day, until so many wait. */
+async function usedUp(most: number): Promise<Turns> {
+  const turns = new Turns({ everyMs: 86_400_000, atOnce: 1, most });
+  await turns.next();
+  return turns;
+}
