@@ -28,8 +28,11 @@ export interface PlayerStatus {
 }
 
 export interface PlayerOptions {
-  /** Asked at the start and whenever both edges failed: the balancer may have placed others by then. */
-  readonly findSource: () => Promise<PlaySource>;
+  /**
+   * Asked at the start and whenever both edges failed: the balancer may have placed others by then. Undefined: the stream
+   * is over, and nobody serves it any more. Whatever it throws, it is asked again.
+   */
+  readonly findSource: () => Promise<PlaySource | undefined>;
   readonly onStatus?: (status: PlayerStatus) => void;
 }
 
@@ -39,8 +42,20 @@ const errorsBeforeSwitch = 2;
 const plainSegmentsBehind = 2;
 /** A server holds a playlist back until its next segment is there, for six seconds at most. */
 const heldBackMs = 8_000;
-/** A stall so near to the end of a stream that is over is its end. */
-const tornEndS = 0.5;
+/** How often it is looked whether a stream that is over was shown to its end, and how many looks in a row decide so. */
+const endLookMs = 250;
+const endLooks = 4;
+/** A picture that stands so near to the end of what is loaded has been shown to it. */
+const shownS = 0.1;
+/** In these states the library has no picture on its way, and in these some sound. */
+const restStates: ReadonlySet<string> = new Set(["IDLE", "ENDED"]);
+const busyStates: ReadonlySet<string> = new Set([
+  "KEY_LOADING",
+  "FRAG_LOADING",
+  "FRAG_LOADING_WAITING_RETRY",
+  "PARSING",
+  "PARSED",
+]);
 /** Pause before asking for edges again when none answers. */
 const retryMs = 1_000;
 
@@ -60,6 +75,11 @@ export class StreamPlayer {
   #family: string | undefined;
   #state: PlayerState = "loading";
   #retry: ReturnType<typeof setTimeout> | undefined;
+  #endWatch: ReturnType<typeof setInterval> | undefined;
+  /** Where the picture stood at the last look, and for how many looks nothing more was to come. */
+  #look = { atS: Number.NaN, count: 0 };
+  /** The stream is over and served nowhere: what is loaded is all that there will be. */
+  #isGone = false;
   #closed = false;
 
   constructor(video: HTMLVideoElement, options: PlayerOptions) {
@@ -70,12 +90,14 @@ export class StreamPlayer {
   async start(): Promise<void> {
     this.#video.addEventListener("playing", this.#onPlaying);
     this.#video.addEventListener("ended", this.#onEnded);
+    this.#endWatch = setInterval(() => this.#lookForEnd(), endLookMs);
     await this.#find();
   }
 
   stop(): void {
     this.#closed = true;
     clearTimeout(this.#retry);
+    clearInterval(this.#endWatch);
     this.#hls?.destroy();
     this.#video.removeEventListener("playing", this.#onPlaying);
     this.#video.removeEventListener("ended", this.#onEnded);
@@ -99,6 +121,11 @@ export class StreamPlayer {
     try {
       const source = await this.#options.findSource();
       if (this.#closed) return;
+      this.#isGone = source === undefined;
+      if (source === undefined) {
+        if (this.#hls === undefined) this.#report("ended");
+        return;
+      }
       this.#edges = [source.primary.hls, ...(source.fallback === null ? [] : [source.fallback.hls])];
       this.#edge = 0;
       this.#errors = 0;
@@ -121,11 +148,10 @@ export class StreamPlayer {
     hls.on(Hls.Events.ERROR, (_event, data) => {
       if (data.type === Hls.ErrorTypes.MEDIA_ERROR && data.fatal) hls.recoverMediaError();
       else if (data.type === Hls.ErrorTypes.NETWORK_ERROR) this.#onNetworkError(data.fatal);
-      else if (data.details === Hls.ErrorDetails.BUFFER_STALLED_ERROR) this.#endWhereLoaded(hls);
     });
-    hls.on(Hls.Events.LEVEL_UPDATED, () => {
-      // It may have stalled before it was known that the stream is over.
-      if (this.#video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA) this.#endWhereLoaded(hls);
+    hls.on(Hls.Events.FRAG_LOADED, (_event, { frag }) => {
+      // Of an edge that has lost its pictures the sound may still come.
+      if ((frag.type as string) === "main") this.#errors = 0;
     });
     hls.on(Hls.Events.LEVEL_SWITCHED, () => this.#report(this.#state));
     hls.attachMedia(this.#video);
@@ -135,13 +161,21 @@ export class StreamPlayer {
   }
 
   /**
-   * The library waits for the middle of the last part, which it places by wall clocks: where those shake, that may be
-   * behind all that was ever made.
+   * The library takes a stream for over when the middle of its last part is loaded, which it places by wall clocks: where
+   * those shake, or sound and picture do not end together, that may be behind all that was ever made.
    */
-  #endWhereLoaded(hls: Hls): void {
-    const details = hls.latestLevelDetails;
-    if (details?.live !== false || details.edge - this.#video.currentTime > tornEndS) return;
-    hls.trigger(Hls.Events.BUFFER_EOS, { type: null });
+  #lookForEnd(): void {
+    const hls = this.#hls;
+    const { currentTime, paused, seeking, buffered } = this.#video;
+    const hasMedia = buffered.length > 0;
+    const stands = !paused && (hasMedia || !seeking) && currentTime === this.#look.atS;
+    const isShown = !hasMedia || buffered.end(buffered.length - 1) - currentTime < shownS;
+    const isOver = hls !== undefined && stands && isShown && (this.#isGone || isLoaded(hls));
+    this.#look = { atS: currentTime, count: isOver ? this.#look.count + 1 : 0 };
+    if (!isOver || this.#state === "ended") return;
+    // With that the element shows what is left of sound or picture, and mostly says itself that it has.
+    if (this.#look.count === endLooks) hls.trigger(Hls.Events.BUFFER_EOS, { type: null });
+    if (this.#look.count === 2 * endLooks) this.#report("ended");
   }
 
   #onNetworkError(fatal: boolean): void {
@@ -219,4 +253,13 @@ export class StreamPlayer {
       height: level?.height,
     });
   }
+}
+
+/** Nothing more comes of the stream: it is over, and all of it that can be loaded is. */
+function isLoaded(hls: Hls): boolean {
+  const { latestLevelDetails, audioTracks, audioTrack, inFlightFragments, bufferingEnabled } = hls;
+  const { main, audio } = inFlightFragments;
+  const sound = audioTracks[audioTrack];
+  const isOver = latestLevelDetails?.live === false && (sound === undefined || sound.details?.live === false);
+  return isOver && bufferingEnabled && restStates.has(main.state) && !busyStates.has(audio?.state ?? "");
 }

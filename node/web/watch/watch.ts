@@ -1,4 +1,4 @@
-import { getPlayback } from "../../../sdk/client/actions/watch.ts";
+import { getPlayback, WatchError } from "../../../sdk/client/actions/watch.ts";
 import { type PlayerState, type PlayerStatus, StreamPlayer } from "../../../sdk/player/core.ts";
 
 const familyNames: Readonly<Record<string, string>> = { h264: "H.264", hevc: "HEVC", vp9: "VP9", av1: "AV1" };
@@ -14,7 +14,7 @@ const slug = decodeURIComponent(location.pathname.split("/").filter(Boolean).at(
 element("stream").textContent = slug;
 const token = new URLSearchParams(location.search).get("token") ?? undefined;
 const player = new StreamPlayer(element("video") as HTMLVideoElement, {
-  findSource: () => getPlayback({ clusterUrl: "" }, slug, token),
+  findSource: () => getPlayback({ clusterUrl: "" }, slug, token).catch(noneIfOver),
   onStatus: show,
 });
 window.addEventListener("pagehide", () => player.stop());
@@ -30,6 +30,11 @@ function show(status: PlayerStatus): void {
   element("families").replaceChildren(...status.families.map((family) => familyButton(family, status.family)));
   document.body.dataset.state = status.state;
   document.body.dataset.family = status.family ?? "";
+}
+
+function noneIfOver(error: unknown): undefined {
+  const isOver = error instanceof WatchError && error.detail.code === "WATCH_NOWHERE" && error.detail.state === "ended";
+  if (!isOver) throw error;
 }
 
 function familyButton(family: string, chosen: string | undefined): HTMLButtonElement {
