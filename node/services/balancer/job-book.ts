@@ -14,8 +14,9 @@ export interface LiveJob {
 
 export type RunningLive = LiveJob & { attempt: AttemptRow };
 
-/** Jobs whose last receipts and checks may still come. 1 KB each in memory. */
+/** Jobs whose last receipts and checks may still come, and for how long they mostly do; later ones are read from disk. */
 const MOST_OVER = 2_000;
+const OVER_MS = 300_000;
 
 /** Jobs that are not over: in memory for speed, on disk before anybody is told. */
 export class JobBook {
@@ -24,7 +25,7 @@ export class JobBook {
   /** The same by their streams: who asks for those of one reads not all. */
   readonly #byStream = new Map<Hex, Set<LiveJob>>();
   /** Those that ended last. */
-  readonly #over = new Recent<Hex, LiveJob>(MOST_OVER);
+  readonly #over = new Recent<Hex, LiveJob>(MOST_OVER, { ageMs: OVER_MS });
   /** Each change starts from what the last one left: two at once would undo each other. */
   readonly #mutex = new Mutex();
 

@@ -1,5 +1,6 @@
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { DeliverySpec } from "@leat/sdk/protocol/job.ts";
+import { Recent } from "../../kernel/recent.ts";
 import { carryToken } from "../../media-io/access/carried-token.ts";
 import { playAddress } from "../../media-io/srt/stream-id.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
@@ -36,8 +37,9 @@ export interface PlayViewer {
   readonly from?: string | undefined;
 }
 
-/** Ended streams whose edges a viewer may still be sent to. */
-const MAX_ENDED = 1_000;
+/** Ended streams whose edges a viewer may still be sent to, for as long as those mostly serve what is over. */
+const MOST_ENDED = 1_000;
+const ENDED_MS = 60_000;
 
 export interface PlayParts {
   readonly streams: StreamBook;
@@ -55,7 +57,7 @@ export class Play {
   readonly #components: BalancerComponents;
   readonly #parts: PlayParts;
   /** Where ended streams were served last: edges keep them for a while. */
-  readonly #ended = new Map<Hex, Pick<Playback, "primary" | "fallback">>();
+  readonly #ended = new Recent<Hex, Pick<Playback, "primary" | "fallback">>(MOST_ENDED, { ageMs: ENDED_MS });
 
   constructor(components: BalancerComponents, parts: PlayParts) {
     this.#components = components;
@@ -122,10 +124,6 @@ export class Play {
     const fallback = this.#placeOf(jobs.part(stream, "fallback"));
     if (primary === null && fallback === null) return;
     this.#ended.set(stream, { primary: primary ?? fallback, fallback: primary === null ? null : fallback });
-    for (const oldest of this.#ended.keys()) {
-      if (this.#ended.size <= MAX_ENDED) break;
-      this.#ended.delete(oldest);
-    }
   }
 
   async #placeEdges(stream: StreamRow): Promise<Pick<Playback, "primary" | "fallback">> {

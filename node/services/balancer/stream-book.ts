@@ -6,15 +6,16 @@ import type { LeaseRow, StreamRow, StreamStore } from "../../store/sql/stream-st
 /** Holds a lease that was taken away, until somebody publishes again. */
 export const NOBODY = zeroAddress;
 
-/** Streams whose last receipts and checks may still come. 2 KB each in memory. */
+/** Streams whose last receipts and checks may still come, and for how long they mostly do. 2 KB each in memory. */
 const MOST_OVER = 500;
+const OVER_MS = 300_000;
 
 /** Streams that are not over, and their leases: in memory for speed, on disk before anybody is told. */
 export class StreamBook {
   readonly #store: StreamStore;
   readonly #streams = new Map<Hex, StreamRow>();
   /** Those that ended last. */
-  readonly #over = new Recent<Hex, StreamRow>(MOST_OVER);
+  readonly #over = new Recent<Hex, StreamRow>(MOST_OVER, { ageMs: OVER_MS });
   readonly #leases = new Map<Hex, LeaseRow>();
   /** Whose holder fetches it, as far as this process knows: no key has to do with that. */
   readonly #fetched = new Set<Hex>();

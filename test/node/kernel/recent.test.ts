@@ -13,4 +13,19 @@ describe("recent entries", () => {
       [3, undefined, 4],
     );
   });
+
+  it("are there for a time, and leave nothing behind", () => {
+    let nowMs = 0;
+    const recent = new Recent<string, number>(10, { ageMs: 100, nowMs: () => nowMs });
+    recent.set("a", 1);
+    nowMs = 60;
+    recent.set("b", 2);
+    nowMs = 100;
+    assert.deepEqual([recent.get("a"), recent.get("b")], [1, 2]);
+    nowMs = 101;
+    assert.deepEqual([recent.get("a"), recent.get("b")], [undefined, 2]);
+    recent.set("c", 3);
+    nowMs = 100;
+    assert.deepEqual([recent.get("a"), recent.get("b"), recent.get("c")], [undefined, 2, 3]);
+  });
 });
