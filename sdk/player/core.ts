@@ -42,20 +42,21 @@ const errorsBeforeSwitch = 2;
 const plainSegmentsBehind = 2;
 /** A server holds a playlist back until its next segment is there, for six seconds at most. */
 const heldBackMs = 8_000;
-/** How often it is looked whether a stream that is over was shown to its end, and how many looks in a row decide so. */
+/**
+ * How often it is looked whether a stream that is over was shown to its end, how many looks in a row decide so, and how
+ * often the library is told.
+ */
 const endLookMs = 250;
 const endLooks = 4;
-/** A picture that stands so near to the end of what is loaded has been shown to it. */
-const shownS = 0.1;
-/** In these states the library has no picture on its way, and in these some sound. */
-const restStates: ReadonlySet<string> = new Set(["IDLE", "ENDED"]);
-const busyStates: ReadonlySet<string> = new Set([
-  "KEY_LOADING",
-  "FRAG_LOADING",
-  "FRAG_LOADING_WAITING_RETRY",
-  "PARSING",
-  "PARSED",
-]);
+const endsTold = 3;
+/** Of so little that is loaded an element may show nothing before it knows that no more comes. */
+const shownS = 0.5;
+/**
+ * In these states the library has no picture on its way, and in these some sound. What a playlist names a gap it tries
+ * again for ever. Sound that lies behind all pictures it keeps back, taken apart, until it knows that those have ended.
+ */
+const restStates: ReadonlySet<string> = new Set(["IDLE", "ENDED", "FRAG_LOADING_WAITING_RETRY"]);
+const busyStates: ReadonlySet<string> = new Set(["KEY_LOADING", "FRAG_LOADING", "PARSING"]);
 /** Pause before asking for edges again when none answers. */
 const retryMs = 1_000;
 
@@ -170,12 +171,14 @@ export class StreamPlayer {
     const hasMedia = buffered.length > 0;
     const stands = !paused && (hasMedia || !seeking) && currentTime === this.#look.atS;
     const isShown = !hasMedia || buffered.end(buffered.length - 1) - currentTime < shownS;
-    const isOver = hls !== undefined && stands && isShown && (this.#isGone || isLoaded(hls));
+    const mayLoad = this.#retry !== undefined;
+    const isOver = hls !== undefined && stands && isShown && !mayLoad && (this.#isGone || isLoaded(hls));
     this.#look = { atS: currentTime, count: isOver ? this.#look.count + 1 : 0 };
     if (!isOver || this.#state === "ended") return;
-    // With that the element shows what is left of sound or picture, and mostly says itself that it has.
-    if (this.#look.count === endLooks) hls.trigger(Hls.Events.BUFFER_EOS, { type: null });
-    if (this.#look.count === 2 * endLooks) this.#report("ended");
+    // With that the element shows what is left of sound or picture, and mostly says itself that it has. Where something
+    // was kept back, the library forgets that it was told.
+    if (this.#look.count === endsTold * endLooks) this.#report("ended");
+    else if (this.#look.count % endLooks === 0) hls.trigger(Hls.Events.BUFFER_EOS, { type: null });
   }
 
   #onNetworkError(fatal: boolean): void {
@@ -194,7 +197,11 @@ export class StreamPlayer {
 
   #later(action: () => void): void {
     clearTimeout(this.#retry);
-    if (!this.#closed) this.#retry = setTimeout(action, retryMs);
+    if (this.#closed) return;
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      action();
+    }, retryMs);
   }
 
   #config(resumeAt: Date | undefined): Partial<HlsConfig> {
