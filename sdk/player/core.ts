@@ -1,4 +1,5 @@
 import Hls, {
+  type Fragment,
   type HlsConfig,
   type Loader,
   type LoaderCallbacks,
@@ -51,12 +52,13 @@ const endLooks = 4;
 const endsTold = 3;
 /** Of so little that is loaded an element may show nothing before it knows that no more comes. */
 const shownS = 0.5;
+const WAITING_RETRY = "FRAG_LOADING_WAITING_RETRY";
 /**
  * In these states the library has no picture on its way, and in these some sound. What a playlist names a gap it tries
  * again for ever. Sound that lies behind all pictures it keeps back, taken apart, until it knows that those have ended.
  */
-const restStates: ReadonlySet<string> = new Set(["IDLE", "ENDED", "FRAG_LOADING_WAITING_RETRY"]);
-const busyStates: ReadonlySet<string> = new Set(["KEY_LOADING", "FRAG_LOADING", "PARSING"]);
+const restStates: ReadonlySet<string> = new Set(["IDLE", "ENDED"]);
+const busyStates: ReadonlySet<string> = new Set(["KEY_LOADING", "FRAG_LOADING", WAITING_RETRY, "PARSING"]);
 /** Pause before asking for edges again when none answers. */
 const retryMs = 1_000;
 
@@ -89,6 +91,7 @@ export class StreamPlayer {
   }
 
   async start(): Promise<void> {
+    if (this.#closed || this.#endWatch !== undefined) return;
     this.#video.addEventListener("playing", this.#onPlaying);
     this.#video.addEventListener("ended", this.#onEnded);
     this.#endWatch = setInterval(() => this.#lookForEnd(), endLookMs);
@@ -124,7 +127,7 @@ export class StreamPlayer {
       if (this.#closed) return;
       this.#isGone = source === undefined;
       if (source === undefined) {
-        if (this.#hls === undefined) this.#report("ended");
+        if (this.#hls === undefined || this.#video.buffered.length === 0) this.#report("ended");
         return;
       }
       this.#edges = [source.primary.hls, ...(source.fallback === null ? [] : [source.fallback.hls])];
@@ -133,13 +136,14 @@ export class StreamPlayer {
       this.#load();
     } catch {
       this.#report("waiting");
-      this.#later(() => void this.#find());
+      this.#later(() => this.#find());
     }
   }
 
   #load(): void {
     const url = this.#edges[this.#edge];
     if (url === undefined || this.#closed) return;
+    this.#isGone = false;
     const resumeAt = this.#hls?.playingDate ?? undefined;
     this.#hls?.destroy();
     const hls = new Hls(this.#config(resumeAt));
@@ -152,7 +156,9 @@ export class StreamPlayer {
     });
     hls.on(Hls.Events.FRAG_LOADED, (_event, { frag }) => {
       // Of an edge that has lost its pictures the sound may still come.
-      if ((frag.type as string) === "main") this.#errors = 0;
+      if ((frag.type as string) !== "main") return;
+      this.#errors = 0;
+      this.#isGone = false;
     });
     hls.on(Hls.Events.LEVEL_SWITCHED, () => this.#report(this.#state));
     hls.attachMedia(this.#video);
@@ -167,10 +173,10 @@ export class StreamPlayer {
    */
   #lookForEnd(): void {
     const hls = this.#hls;
-    const { currentTime, paused, seeking, buffered } = this.#video;
+    const { currentTime, paused, buffered } = this.#video;
     const hasMedia = buffered.length > 0;
-    const stands = !paused && (hasMedia || !seeking) && currentTime === this.#look.atS;
-    const isShown = !hasMedia || buffered.end(buffered.length - 1) - currentTime < shownS;
+    const stands = !paused && currentTime === this.#look.atS;
+    const isShown = hasMedia && buffered.end(buffered.length - 1) - currentTime < shownS;
     const mayLoad = this.#retry !== undefined;
     const isOver = hls !== undefined && stands && isShown && !mayLoad && (this.#isGone || isLoaded(hls));
     this.#look = { atS: currentTime, count: isOver ? this.#look.count + 1 : 0 };
@@ -192,16 +198,18 @@ export class StreamPlayer {
       return;
     }
     this.#switches += 1;
-    this.#later(() => void this.#find());
+    this.#later(() => this.#find());
   }
 
-  #later(action: () => void): void {
+  #later(action: () => Promise<void>): void {
     clearTimeout(this.#retry);
     if (this.#closed) return;
-    this.#retry = setTimeout(() => {
-      this.#retry = undefined;
-      action();
+    const retry = setTimeout(() => {
+      void action().finally(() => {
+        if (this.#retry === retry) this.#retry = undefined;
+      });
     }, retryMs);
+    this.#retry = retry;
   }
 
   #config(resumeAt: Date | undefined): Partial<HlsConfig> {
@@ -268,5 +276,14 @@ function isLoaded(hls: Hls): boolean {
   const { main, audio } = inFlightFragments;
   const sound = audioTracks[audioTrack];
   const isOver = latestLevelDetails?.live === false && (sound === undefined || sound.details?.live === false);
-  return isOver && bufferingEnabled && restStates.has(main.state) && !busyStates.has(audio?.state ?? "");
+  const hasPictures = restStates.has(main.state) || isLastGap(main, latestLevelDetails?.endSN);
+  const hasSound = audio === undefined || !busyStates.has(audio.state) || isLastGap(audio, sound?.details?.endSN);
+  return isOver && bufferingEnabled && hasPictures && hasSound;
+}
+
+function isLastGap(
+  { state, frag }: { readonly state: string; readonly frag: Fragment | null },
+  endSN?: number,
+): boolean {
+  return state === WAITING_RETRY && frag?.gap === true && frag.sn === endSN;
 }

@@ -47,14 +47,29 @@ export async function pinAddress(
   return [first, ...others];
 }
 
-/** For what tries one address at a time, again and again: the next one of a name at each try. */
+/** For what tries one address of a name at a time, again and again: the one that worked, and others where it fails. */
 export class AddressTurns {
-  #tries = 0;
+  /** Since one worked. */
+  readonly #failed = new Set<string>();
+  /** Nobody knows yet whether it works. */
+  #newest: string | undefined;
+  #good: string | undefined;
 
+  /** @param found As the name stands now, in whatever order. */
   next(found: readonly [FoundAddress, ...FoundAddress[]]): string {
-    const { address } = found[this.#tries % found.length]!;
-    this.#tries += 1;
-    return address;
+    if (this.#newest !== undefined) this.#failed.add(this.#newest);
+    if (found.every(({ address }) => this.#failed.has(address))) this.#failed.clear();
+    const left = found.map(({ address }) => address).filter((address) => !this.#failed.has(address));
+    this.#newest = left.find((address) => address === this.#good) ?? left[0]!;
+    return this.#newest;
+  }
+
+  /** The one that was given last does what it is to do. */
+  worked(): void {
+    if (this.#newest === undefined) return;
+    this.#good = this.#newest;
+    this.#newest = undefined;
+    this.#failed.clear();
   }
 }
 

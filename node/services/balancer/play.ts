@@ -37,9 +37,9 @@ export interface PlayViewer {
   readonly from?: string | undefined;
 }
 
-/** Ended streams whose edges a viewer may still be sent to, for as long as those mostly serve what is over. */
+/** Ended streams whose edges a viewer may still be sent to; by default edges serve what is over for a minute. */
 const MOST_ENDED = 1_000;
-const ENDED_MS = 60_000;
+const ENDED_MS = 90_000;
 
 export interface PlayParts {
   readonly streams: StreamBook;
@@ -57,11 +57,12 @@ export class Play {
   readonly #components: BalancerComponents;
   readonly #parts: PlayParts;
   /** Where ended streams were served last: edges keep them for a while. */
-  readonly #ended = new Recent<Hex, Pick<Playback, "primary" | "fallback">>(MOST_ENDED, { ageMs: ENDED_MS });
+  readonly #ended: Recent<Hex, Pick<Playback, "primary" | "fallback">>;
 
   constructor(components: BalancerComponents, parts: PlayParts) {
     this.#components = components;
     this.#parts = parts;
+    this.#ended = new Recent(MOST_ENDED, { ageMs: ENDED_MS, nowMs: () => components.clock.nowMs() });
   }
 
   /** @throws PlaybackError: who may not watch is not told where, and no edge is placed for it. */

@@ -141,6 +141,7 @@ export class SoundGroup {
 
   finish(): void {
     this.#takeSteps(this.#cutter.finish());
+    this.#passed.clear();
   }
 
   #takeSteps(steps: readonly AudioStep[]): void {

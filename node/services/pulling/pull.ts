@@ -124,7 +124,7 @@ export class Pull {
           }
           if (item.type === "video" || item.type === "audio") await pacer.wait(item.sample.dtsMs, signal);
           await passItems(sink, [item]);
-          if (isSample(item)) this.#tell(null);
+          if (isSample(item)) this.#noteMedia();
         }
         if (hasSamples) mediaAtMs = clock.nowMs();
       }
@@ -133,6 +133,11 @@ export class Pull {
     } finally {
       await sink?.end({ clean: isOver });
     }
+  }
+
+  #noteMedia(): void {
+    this.#addresses.worked();
+    this.#tell(null);
   }
 
   #tell(code: string | null): void {

@@ -115,7 +115,10 @@ export class Restream {
       timeoutMs,
       onSent,
     };
-    const onGoing = () => this.#tell(null);
+    const onGoing = () => {
+      this.#addresses.worked();
+      this.#tell(null);
+    };
     await pushBySrt({ ...parts, nowMs: () => clock.nowMs(), onGoing }, signal);
   }
 
