@@ -276,9 +276,9 @@ function isLoaded(hls: Hls): boolean {
   const { main, audio } = inFlightFragments;
   const sound = audioTracks[audioTrack];
   const isOver = latestLevelDetails?.live === false && (sound === undefined || sound.details?.live === false);
-  const hasPictures = restStates.has(main.state) || isLastGap(main, latestLevelDetails?.endSN);
-  const hasSound = audio === undefined || !busyStates.has(audio.state) || isLastGap(audio, sound?.details?.endSN);
-  return isOver && bufferingEnabled && hasPictures && hasSound;
+  const hasAllPictures = restStates.has(main.state) || isLastGap(main, latestLevelDetails?.endSN);
+  const hasAllSound = audio === undefined || !busyStates.has(audio.state) || isLastGap(audio, sound?.details?.endSN);
+  return isOver && bufferingEnabled && hasAllPictures && hasAllSound;
 }
 
 function isLastGap(

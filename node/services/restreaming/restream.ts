@@ -105,16 +105,8 @@ export class Restream {
     const { target, srt, feeds, clock, options, onSent } = this.#parts;
     const { timeoutMs } = options;
     const found = await this.#within(signal, (until) => this.#pin(address, until));
-    const parts = {
-      stream,
-      rung: target.rung,
-      host: this.#addresses.next(found),
-      address,
-      srt,
-      feeds,
-      timeoutMs,
-      onSent,
-    };
+    const host = this.#addresses.next(found);
+    const parts = { stream, rung: target.rung, host, address, srt, feeds, timeoutMs, onSent };
     const onGoing = () => {
       this.#addresses.worked();
       this.#tell(null);

@@ -142,6 +142,14 @@ describe("calls", () => {
     assert.deepEqual(told, ["a", "b", "c"]);
   });
 
+  it("that are urgent wait for no row", async () => {
+    const { near, far } = await connectFramed();
+    const patience = { taking: new Turns(atOnce), sending: await usedUp(9) };
+    const { connection: left } = rpc(near, double, defaultRpcOptions, patience);
+    void far.then((stream) => rpc(stream, async () => ({})));
+    assert.deepEqual(await left.call("tell", { text: "now" }, { isUrgent: true }), {});
+  });
+
   it("keep no more than the allowed number in flight, the rest wait", async () => {
     let running = 0;
     let most = 0;

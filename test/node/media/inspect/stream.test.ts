@@ -3,9 +3,10 @@ import { checkStream } from "@leat/node/media/inspect/check-stream.ts";
 import { isAdvice, type RuleName, rules } from "@leat/node/media/inspect/rules.ts";
 import { fragment } from "@leat/node/media/mp4/fragment.ts";
 import { initSegment } from "@leat/node/media/mp4/init.ts";
-import type { AudioConfig, VideoConfig } from "@leat/sdk/protocol/frame.ts";
+import type { VideoConfig } from "@leat/sdk/protocol/frame.ts";
 import fc from "fast-check";
 import { brokenPlaylists } from "../../../support/broken-playlists.ts";
+import { plainSound } from "../../../support/plain-config.ts";
 
 const video: VideoConfig = {
   kind: "video",
@@ -15,15 +16,6 @@ const video: VideoConfig = {
   height: 240,
   description: Uint8Array.of(1, 0x64, 0, 0x1f, 0xff, 0xe1),
   codecString: "avc1.64001f",
-};
-const audio: AudioConfig = {
-  kind: "audio",
-  codec: "aac",
-  timescale: 48_000,
-  sampleRate: 48_000,
-  channels: 2,
-  description: Uint8Array.of(0x11, 0x90),
-  codecString: "mp4a.40.2",
 };
 const sample = (key: boolean) => ({ durationTicks: 9_000, compositionTicks: 0, key, data: new Uint8Array(5_000) });
 const keyPart = fragment(1, 0, [sample(true), sample(false)]);
@@ -59,7 +51,7 @@ function makeFiles(): Record<string, string | Uint8Array> {
     "aac/index.m3u8": list("../240p/index.m3u8", 1),
     "240p/iframes.m3u8": `${head}#EXT-X-I-FRAMES-ONLY\n#EXT-X-MAP:URI="init.mp4"\n#EXTINF:0.40000,\n${range}\n0.m4s\n`,
     "240p/init.mp4": initSegment(video),
-    "aac/init.mp4": initSegment(audio),
+    "aac/init.mp4": initSegment(plainSound),
   };
   for (const [name, bytes] of Object.entries(media)) for (const at of ["240p", "aac"]) files[`${at}/${name}`] = bytes;
   return files;
@@ -89,7 +81,7 @@ const broken: readonly [rule: RuleName, file: string, change: (text: string) => 
   ["report-stale", "aac/index.m3u8", (text) => text.replace("LAST-MSN=1,", "")],
   ["map-invalid", "240p/init.mp4", () => whole],
   ["codecs-differ", "master.m3u8", (text) => text.replace('"avc1.64001f,', '"avc1.64002a,')],
-  ["codecs-differ", "aac/init.mp4", () => initSegment({ ...audio, codec: "opus" })],
+  ["codecs-differ", "aac/init.mp4", () => initSegment({ ...plainSound, codec: "opus" })],
   ["resolution-differs", "master.m3u8", (text) => text.replace("426x240", "428x240")],
   [
     "bandwidth-exceeded",

@@ -7,20 +7,17 @@ import type { AudioInput } from "@leat/transcoder/engine.ts";
 import { TranscodeError } from "@leat/transcoder/errors.ts";
 import type { AudioEncode, AudioEncodeEvents } from "@leat/transcoder/supervisor.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
+import { plainSound } from "../../../support/plain-config.ts";
 
 const AAC_SAMPLES = 1_024;
 const RATE = 48_000;
 
-const plain: AudioConfig = {
-  kind: "audio",
-  codec: "aac",
-  timescale: RATE,
-  sampleRate: RATE,
-  channels: 2,
-  description: Uint8Array.of(0x11, 0x90),
-  codecString: "mp4a.40.2",
+const slower: AudioConfig = {
+  ...plainSound,
+  timescale: 44_100,
+  sampleRate: 44_100,
+  description: Uint8Array.of(0x12, 0x10),
 };
-const slower: AudioConfig = { ...plain, timescale: 44_100, sampleRate: 44_100, description: Uint8Array.of(0x12, 0x10) };
 
 const sounds: readonly RenditionInfo[] = [
   { rung: AAC_RUNG, name: "audio-aac", kind: "audio", codec: "aac", bitrate: 128_000 },
@@ -102,7 +99,7 @@ describe("ingest/audio groups", () => {
     });
   });
 
-  function begin(family: "h264" | "vp9", source: AudioConfig = plain): void {
+  function begin(family: "h264" | "vp9", source: AudioConfig = plainSound): void {
     groups.setSource(0, source);
     groups.setRenditions([pictures(family), ...sounds]);
     const boundary: Boundary = { sequence: 0, epoch: 0, pts: 0, forced: false, discontinuity: false, firstFrame: 0 };
@@ -130,12 +127,12 @@ describe("ingest/audio groups", () => {
     );
     assert.deepEqual(
       configs.map(({ description }) => description),
-      [plain.description],
+      [plainSound.description],
     );
   });
 
   it("waits for no encoder that there is not, with what came before it was known what is wanted", () => {
-    groups.setSource(0, plain);
+    groups.setSource(0, plainSound);
     groups.boundary({ sequence: 0, epoch: 0, pts: 0, forced: false, discontinuity: false, firstFrame: 0 }, 0);
     hear();
     hear();
@@ -154,7 +151,7 @@ describe("ingest/audio groups", () => {
       [["opus"]],
     );
     const [encoder] = started;
-    encoder!.events.config(0, 1, { ...plain, codec: "opus", codecString: "opus" });
+    encoder!.events.config(0, 1, { ...plainSound, codec: "opus", codecString: "opus" });
     encoder!.events.frame(0, { ...hear(), data: Uint8Array.of(7) });
     assert.ok(published.some(({ rung, data }) => rung === OPUS_RUNG && data[0] === 7));
     groups.wish(new Set());
@@ -193,7 +190,7 @@ describe("ingest/audio groups", () => {
     // Sound this much behind what its cutter knows of the picture would be given up.
     while (next < 150) hear();
     const [encoder] = started;
-    encoder!.events.config(0, 1, { ...plain, codec: "opus", codecString: "opus" });
+    encoder!.events.config(0, 1, { ...plainSound, codec: "opus", codecString: "opus" });
     encoder!.queued = 0;
     encoder!.events.frame(0, { ...first, data: Uint8Array.of(7) });
     assert.deepEqual(
@@ -236,7 +233,7 @@ describe("ingest/audio groups", () => {
       [["aac"]],
     );
     const made = { ...hear(), data: Uint8Array.of(9) };
-    started[0]!.events.config(0, 1, { ...plain, description: Uint8Array.of(0x11, 0x90, 0x56, 0xe5, 0) });
+    started[0]!.events.config(0, 1, { ...plainSound, description: Uint8Array.of(0x11, 0x90, 0x56, 0xe5, 0) });
     // The encoder warms up with what was passed on before.
     started[0]!.events.frame(0, { ...made, dts: 0, pts: 0 });
     started[0]!.events.frame(0, made);

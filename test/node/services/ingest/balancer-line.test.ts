@@ -11,6 +11,7 @@ const stream: Hex = `0x${"11".repeat(32)}`;
 interface Said {
   readonly method: string;
   readonly body: Record<string, unknown>;
+  readonly options: unknown;
   readonly answer: PromiseWithResolvers<unknown>;
 }
 
@@ -20,9 +21,9 @@ describe("an origin's line to its balancer", () => {
 
   beforeEach(() => {
     said = [];
-    const call = (method: string, body: Record<string, unknown>) => {
+    const call = (method: string, body: Record<string, unknown>, options: unknown) => {
       const answer = Promise.withResolvers<unknown>();
-      said.push({ method, body, answer });
+      said.push({ method, body, options, answer });
       return answer.promise;
     };
     line = new BalancerLine(stream, { session: { call } as never, clock: systemClock, logger: silentLogger }, 10);
@@ -49,6 +50,18 @@ describe("an origin's line to its balancer", () => {
     line.tellPublished([], 1_001);
     line.tellPublished([1], 1_001);
     assert.deepEqual(rungsSaid().slice(3), [[[1], 1_001]]);
+  });
+
+  it("tells at once of what was made, and when it suits of what came in", () => {
+    line.tellPublished([0, 1, 2, 100], 7);
+    assert.deepEqual(rungsSaid(), [
+      [[1, 2], 7],
+      [[0, 100], 7],
+    ]);
+    assert.deepEqual(
+      said.map(({ options }) => options),
+      [{ isUrgent: true }, { isUrgent: false }],
+    );
   });
 
   it("tells of every rung in its turn, also where one is always behind", async () => {

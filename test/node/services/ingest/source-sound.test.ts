@@ -8,19 +8,10 @@ import { packSegment } from "@leat/node/services/jobs/packed-segment.ts";
 import type { Work } from "@leat/node/services/jobs/receipt-book.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { createDomain } from "@leat/sdk/protocol/eip712.ts";
-import type { SourceAudioConfig } from "@leat/sdk/protocol/frame.ts";
 import { AAC_RUNG, type RenditionInfo } from "@leat/sdk/protocol/stream.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
+import { plainSound } from "../../../support/plain-config.ts";
 
-const config = {
-  kind: "audio",
-  codec: "aac",
-  timescale: 48_000,
-  sampleRate: 48_000,
-  channels: 2,
-  description: Uint8Array.of(0x11, 0x90),
-  codecString: "mp4a.40.2",
-} as SourceAudioConfig;
 const aac: RenditionInfo = { rung: AAC_RUNG, name: "aac", kind: "audio", codec: "aac", bitrate: 128_000 };
 const PACKET_MS = 1_024 / 48;
 
@@ -59,7 +50,7 @@ function publish({ wanted, holeAtS, tagAtS }: { wanted: RenditionInfo[]; holeAtS
   const parts = { buffer: nothing, segments, audio, passthrough: nothing, onBoundary: () => {}, onPicture: () => {} };
   const start = { startSequence: 0, startFrame: 0, startEpoch: 0, discontinuity: false };
   const intake = new SourceIntake(start, parts as unknown as SourceIntakeParts);
-  intake.configure(config);
+  intake.configure(plainSound);
   audio.setRenditions(wanted);
   for (let at = 0; at * PACKET_MS < 16_000; at += 1) {
     const atMs = at * PACKET_MS;
@@ -75,7 +66,11 @@ function publish({ wanted, holeAtS, tagAtS }: { wanted: RenditionInfo[]; holeAtS
 }
 
 describe("a source's sound", () => {
-  const alone = publish({ wanted: [] });
+  let alone: ReturnType<typeof publish>;
+
+  before(() => {
+    alone = publish({ wanted: [] });
+  });
 
   it("is packed for its receipts where nobody gets it as it is", () => {
     assert.ok(alone.works.length > 3);
