@@ -40,10 +40,13 @@ export class TaskGroup {
     this.#running.add(done);
   }
 
-  /** Calls `round` again and again, `ms` after the last one ended. A failing round is reported and the next one comes. */
-  every(ms: number, round: (signal: AbortSignal) => unknown): void {
+  /**
+   * Calls `round` again and again, `ms` after the last one ended, until `isNeeded` says no before a pause. A failing round
+   * is reported and the next one comes.
+   */
+  every(ms: number, round: (signal: AbortSignal) => unknown, isNeeded: () => boolean = () => true): void {
     this.run(async (signal) => {
-      while (!signal.aborted) {
+      while (!signal.aborted && isNeeded()) {
         await this.#clock.sleep(ms, signal);
         await this.#guard(async () => round(signal));
       }

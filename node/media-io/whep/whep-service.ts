@@ -4,6 +4,7 @@ import { type MetricsRegister, silentMetrics } from "@leat/sdk/base/metrics.ts";
 import { type Clock, systemClock } from "../../kernel/clock.ts";
 import type { Startable } from "../../kernel/lifecycle.ts";
 import { TaskGroup } from "../../kernel/task-group.ts";
+import { TickedSet } from "../../kernel/ticked-set.ts";
 import type { PlayedStream, PlayedStreams, StreamAudience } from "../playout/stream.ts";
 import type { Peer, Peers } from "../webrtc/endpoint.ts";
 import { WebrtcError } from "../webrtc/errors.ts";
@@ -48,7 +49,7 @@ export class WhepService implements Startable {
   readonly #tasks: TaskGroup;
   readonly #cutter = new FrameCutter();
   readonly #places: ViewerPlaces;
-  readonly #live = new Set<WhepSession>();
+  readonly #live: TickedSet<WhepSession>;
   readonly #begun;
   readonly #served;
 
@@ -61,6 +62,7 @@ export class WhepService implements Startable {
     const { logger, metrics = silentMetrics } = components;
     const onError = (error: unknown) => logger.error("Serve WHEP failed", { error });
     this.#tasks = new TaskGroup({ clock: this.#clock, onError });
+    this.#live = new TickedSet(this.#tasks, this.#clock, TICK_MS);
     this.#begun = metrics.counter({ name: "leat_whep_sessions_total", help: "WHEP sessions that were begun" });
     this.#served = metrics.counter({ name: "leat_whep_served_bytes_total", help: "Media bytes sent to WHEP viewers" });
     metrics.gauge({ name: "leat_whep_viewers", help: "WHEP sessions now", collect: () => this.#live.size });
@@ -68,10 +70,6 @@ export class WhepService implements Startable {
 
   async start(): Promise<void> {
     await this.#iceServers.load();
-    this.#tasks.every(TICK_MS, () => {
-      const nowMs = this.#clock.nowMs();
-      for (const session of this.#live) session.tick(nowMs);
-    });
   }
 
   async stop(): Promise<void> {

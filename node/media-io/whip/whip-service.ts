@@ -3,6 +3,7 @@ import { type MetricsRegister, silentMetrics } from "@leat/sdk/base/metrics.ts";
 import { type Clock, systemClock } from "../../kernel/clock.ts";
 import type { Startable } from "../../kernel/lifecycle.ts";
 import { TaskGroup } from "../../kernel/task-group.ts";
+import { TickedSet } from "../../kernel/ticked-set.ts";
 import type { PublishInfo, PublishSink } from "../publish-sink.ts";
 import type { Peer, Peers } from "../webrtc/endpoint.ts";
 import { WebrtcError } from "../webrtc/errors.ts";
@@ -43,7 +44,7 @@ export class WhipService implements Startable {
   readonly #options: WebrtcOptions;
   readonly #iceServers: IceServers;
   readonly #tasks: TaskGroup;
-  readonly #live = new Set<WhipSession>();
+  readonly #live: TickedSet<WhipSession>;
   readonly #ending = new Set<Promise<void>>();
   readonly #accepted;
 
@@ -54,16 +55,13 @@ export class WhipService implements Startable {
     this.sessions = new Sessions(options.maxPublishers);
     const { clock, logger, metrics } = this.#components;
     this.#tasks = new TaskGroup({ clock, onError: (error) => logger.error("Serve WHIP failed", { error }) });
+    this.#live = new TickedSet(this.#tasks, clock, TICK_MS);
     this.#accepted = metrics.counter({ name: "leat_whip_sessions_total", help: "WHIP sessions that were begun" });
     metrics.gauge({ name: "leat_whip_publishers", help: "WHIP sessions now", collect: () => this.#live.size });
   }
 
   async start(): Promise<void> {
     await this.#iceServers.load();
-    this.#tasks.every(TICK_MS, () => {
-      const nowMs = this.#components.clock.nowMs();
-      for (const session of this.#live) session.tick(nowMs);
-    });
   }
 
   async stop(): Promise<void> {
