@@ -83,7 +83,6 @@ export class WebrtcEndpoint implements Peers, Startable {
     }
     try {
       this.#native = await this.#load();
-      this.#native.preload();
       users += 1;
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message.split("\n")[0]! : "unknown";
@@ -123,6 +122,8 @@ export class WebrtcEndpoint implements Peers, Startable {
 
   async connect(offer: Offer, events: PeerEvents): Promise<Peer> {
     if (this.#fault !== undefined || this.#native === undefined) throw this.#fault;
+    // Its threads look for work a hundred times a second: they begin with the first client, and stay. Twice is once.
+    this.#native.preload();
     const { host, publicAddresses } = this.#options;
     const mid = offer.media[0]!.mid;
     this.#opened += 1;

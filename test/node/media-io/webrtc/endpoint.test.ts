@@ -13,14 +13,41 @@ describe("webrtc endpoint", () => {
     const taken = createSocket("udp4").bind({ address: "127.0.0.1", port: 0, exclusive: true });
     await once(taken, "listening");
     const calls: string[] = [];
-    const native = { preload: () => calls.push("preload"), cleanup: () => calls.push("cleanup") };
+    const native = { cleanup: () => calls.push("cleanup") };
     const options = { enabled: true, host: "127.0.0.1", port: taken.address().port, publicAddresses: [] };
     const endpoint = new WebrtcEndpoint(options, silentLogger, async () => native as never);
     await assert.rejects(endpoint.start(), (error: CodedError<{ code: string }>) => error.code === "WEBRTC_PORT_BUSY");
-    assert.deepEqual(calls, ["preload", "cleanup"]);
+    assert.deepEqual(calls, ["cleanup"]);
     await endpoint.stop();
-    assert.deepEqual(calls, ["preload", "cleanup"]);
+    assert.deepEqual(calls, ["cleanup"]);
     taken.close();
+  });
+
+  it("has no thread that looks for work before its first client comes", async () => {
+    const options = { enabled: true, host: "127.0.0.1", port: 0, publicAddresses: [] };
+    let begun = 0;
+    const endpoint = new WebrtcEndpoint(options, silentLogger, async () => {
+      const native = await import("node-datachannel");
+      const preload = () => {
+        begun += 1;
+        native.preload();
+      };
+      return { ...native, preload };
+    });
+    await endpoint.start();
+    const client = new WebrtcClient("SendOnly");
+    try {
+      const offer = parseOffer((await client.offer()).sdp);
+      assert.equal(begun, 0);
+      const closed = Promise.withResolvers<void>();
+      const peer = await endpoint.connect(offer, { open: () => {}, packet: () => {}, closed: () => closed.resolve() });
+      assert.equal(begun, 1);
+      peer.close();
+      await closed.promise;
+    } finally {
+      client.close();
+      await endpoint.stop();
+    }
   });
 
   it("holds nothing of whom it told, once a connection is closed", async () => {
