@@ -17,7 +17,7 @@ export interface DateRange {
 /** More than any window shows; the oldest go. */
 const MAX_RANGES = 64;
 /** The same event so near to where it was told is the same again. */
-const SAME_MS = 10_000;
+export const SAME_CUE_MS = 10_000;
 const TICKS_PER_S = 90_000;
 
 /** The cues of a live stream as the ranges that its playlists name. A range that was named never changes but to end. */
@@ -44,12 +44,13 @@ export class CueList {
     const splice = readSplice(command);
     if (splice === undefined) return false;
     const { kind, eventId, durationTicks } = splice;
+    const second = Math.round(atMs / 1000);
     const told = eventId === undefined ? [] : [...this.#ranges.values()].filter((range) => range.eventId === eventId);
-    const isAgain = (ms: number | undefined) => ms !== undefined && Math.abs(ms - atMs) < SAME_MS;
+    const isAgain = (ms: number | undefined) => ms !== undefined && Math.abs(ms - atMs) < SAME_CUE_MS;
     if (kind === "out") {
       if (told.some(({ startMs }) => isAgain(startMs))) return false;
       const planned = durationTicks === undefined ? {} : { plannedS: durationTicks / TICKS_PER_S };
-      const id = `splice-${eventId}-${Math.round(atMs / 1000)}`;
+      const id = `splice-${eventId}-${second}`;
       return this.#put({ id, eventId, startMs: atMs, ...planned, commands: { "SCTE35-OUT": command } });
     }
     if (kind === "in") {
@@ -60,8 +61,8 @@ export class CueList {
         return true;
       }
     }
-    // The checksum at its end tells one command from another.
-    const id = `cue-${bytesToHex(command.subarray(-4)).slice(2)}`;
+    // The checksum at its end tells one command from another, and its time the same one at another break.
+    const id = `cue-${bytesToHex(command.subarray(-4)).slice(2)}-${second}`;
     return this.#put({ id, startMs: atMs, commands: { "SCTE35-CMD": command } });
   }
 

@@ -1,3 +1,4 @@
+import { SAME_CUE_MS } from "@leat/node/media/cue-list.ts";
 import type { Cue } from "@leat/sdk/protocol/cue.ts";
 import { type Boundary, VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
 import { MAX_CUE_BYTES, MAX_CUES } from "@leat/sdk/protocol/limits.ts";
@@ -11,7 +12,7 @@ export interface PlacedCue {
 
 const TICKS_PER_MS = VIDEO_TIMESCALE / 1000;
 
-/** The newest cues of a stream by the wall clock, as its segments name them. Publishers repeat theirs: the first counts. */
+/** The newest cues of a stream by the wall clock, as its segments name them. Publishers repeat theirs within seconds: the first counts. */
 export class CueBook {
   #anchor: { readonly epoch: number; readonly pts: number; readonly wallClockMs: number } | undefined;
   #cues: readonly Cue[] = [];
@@ -28,8 +29,10 @@ export class CueBook {
   add({ epoch, pts, command }: PlacedCue): void {
     const anchor = this.#anchor;
     if (anchor?.epoch !== epoch || command.length > MAX_CUE_BYTES) return;
-    if (this.#cues.some((cue) => Buffer.compare(cue.command, command) === 0)) return;
     const atMs = Math.max(0, Math.round(anchor.wallClockMs + (pts - anchor.pts) / TICKS_PER_MS));
+    // One that names no time is the same, byte for byte, at the next break.
+    const isAgain = (cue: Cue) => Math.abs(cue.atMs - atMs) < SAME_CUE_MS && Buffer.compare(cue.command, command) === 0;
+    if (this.#cues.some(isAgain)) return;
     this.#cues = [...this.#cues, { atMs, command: Uint8Array.from(command) }].slice(-MAX_CUES);
   }
 }

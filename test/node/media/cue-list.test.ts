@@ -50,7 +50,7 @@ describe("cues of a stream", () => {
     );
   });
 
-  it("may use the number of a break again", () => {
+  it("may use the number of a break again, or the same command", () => {
     const cues = new CueList();
     cues.note([
       { atMs: at(10), command: out(1) },
@@ -58,11 +58,14 @@ describe("cues of a stream", () => {
     ]);
     cues.note([{ atMs: at(100), command: out(1, 30) }]);
     cues.note([{ atMs: at(130), command: back(1, 5) }]);
+    for (const seconds of [50, 140]) cues.note([{ atMs: at(seconds), command: standardSignal }]);
     assert.deepEqual(
       cues.list(start).map(({ startMs, endMs }) => [startMs, endMs]),
       [
         [at(10), at(40)],
+        [at(50), undefined],
         [at(100), at(130)],
+        [at(140), undefined],
       ],
     );
   });

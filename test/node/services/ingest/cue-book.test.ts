@@ -21,6 +21,18 @@ describe("cue book", () => {
     ]);
   });
 
+  it("keeps the same command again at the next break: one that happens at once names no time", () => {
+    const book = new CueBook();
+    book.boundary(boundary, 10_000);
+    for (const seconds of [0, 1, 9, 600, 601]) {
+      book.add({ epoch: 1, pts: 90_000 + seconds * 90_000, command: command(1) });
+    }
+    assert.deepEqual(
+      book.newest.map(({ atMs }) => atMs),
+      [10_000, 610_000],
+    );
+  });
+
   it("keeps the first of what is repeated, the newest of many, and nothing that is too long", () => {
     const book = new CueBook();
     book.boundary(boundary, 10_000);
