@@ -65,6 +65,7 @@ export class CertificateWatch implements Startable {
   readonly #tasks: TaskGroup;
   #told: Certificate | undefined;
   #complaint = "";
+  #isExpired = false;
 
   constructor(
     files: CertificateFiles,
@@ -93,6 +94,7 @@ export class CertificateWatch implements Startable {
       const found = await readCertificate(this.#files);
       this.#complaint = "";
       if (!found.cert.equals(this.#told!.cert) || !found.key.equals(this.#told!.key)) this.#tell(found);
+      else this.#judge(found);
     } catch (error) {
       if (!(error instanceof CertificateError)) throw error;
       if (this.#complaint === error.message) return;
@@ -102,13 +104,21 @@ export class CertificateWatch implements Startable {
   }
 
   #tell(certificate: Certificate): void {
-    const { clock, logger } = this.#components;
-    const { validUntilMs } = certificate;
-    const facts = { certFile: this.#files.certFile, validUntil: new Date(validUntilMs).toISOString() };
-    if (validUntilMs <= clock.nowMs()) logger.warn("Certificate has expired", facts);
-    else logger.info("Use certificate", facts);
+    const validUntil = new Date(certificate.validUntilMs).toISOString();
+    this.#components.logger.info("Use certificate", { certFile: this.#files.certFile, validUntil });
+    this.#isExpired = false;
+    this.#judge(certificate);
     this.#told = certificate;
     this.#onChange(certificate);
+  }
+
+  /** Warns once of one that is over, though it was not when it was told. */
+  #judge({ validUntilMs }: Certificate): void {
+    const { clock, logger } = this.#components;
+    if (this.#isExpired || clock.nowMs() < validUntilMs) return;
+    this.#isExpired = true;
+    const { certFile } = this.#files;
+    logger.warn("Certificate has expired", { certFile, validUntil: new Date(validUntilMs).toISOString() });
   }
 }
 

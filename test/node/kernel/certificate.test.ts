@@ -93,6 +93,25 @@ describe("kernel/certificate", () => {
       assert.equal(clock.sleeping, 0);
     }));
 
+  it("says once that the one in use has expired meanwhile", () =>
+    withDirectory(async (directory) => {
+      const clock = new ManualClock(Date.now());
+      const untilMs = Math.ceil(clock.nowMs() / 1_000) * 1_000 + 60_000;
+      const { certFile, keyFile } = await writeCertificate(directory, makeCertificate("one", untilMs));
+      const { logger, lines } = recordingLogger();
+      const watch = new CertificateWatch({ certFile, keyFile }, { clock, logger }, () => {});
+      await watch.start();
+      const expired = () => lines.filter((line) => line.startsWith("warn Certificate has expired")).length;
+      await clock.advance(untilMs - 1 - clock.nowMs());
+      await watch.look();
+      assert.equal(expired(), 0);
+      await clock.advance(1);
+      await watch.look();
+      await watch.look();
+      assert.equal(expired(), 1);
+      await watch.stop();
+    }));
+
   it("does not start without a usable one", async () => {
     const files = { certFile: "/nowhere/cert.pem", keyFile: "/nowhere/key.pem" };
     const watch = new CertificateWatch(files, { clock: new ManualClock(), logger: recordingLogger().logger }, () => {});
