@@ -33,6 +33,7 @@ import { VoucherLeaver } from "../services/watchtower/voucher-leaver.ts";
 import { LevelAttemptStore } from "../store/attempts.ts";
 import { LevelReceiptStore } from "../store/receipts.ts";
 import { LevelVoucherStore } from "../store/vouchers.ts";
+import { RemoteError } from "../wire/errors.ts";
 import { OfferGossip } from "../wire/gossip/offers.ts";
 import { type Foundation, settlementParts } from "./foundation.ts";
 import { JobSessionAdapter } from "./job-session.ts";
@@ -206,7 +207,9 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     // A balancer in the same process tells the owners itself.
     if (!config.node.roles.includes("balancer")) {
       const send = ({ stream, refusals }: StreamRefusals) =>
-        jobSession.call("viewers.refused", { stream: stream as Hex, refusals });
+        jobSession.call("viewers.refused", { stream: stream as Hex, refusals }).catch((error) => {
+          if (!(error instanceof RemoteError)) throw error;
+        });
       const reporter = new RefusalReporter({ book: foundation.refusals, send, clock, logger });
       parts.push({ name: "refusals", part: reporter });
     }

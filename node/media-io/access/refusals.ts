@@ -19,11 +19,11 @@ export const REFUSALS_EVERY_MS = 60_000;
 export class RefusalBook {
   #counts = new Map<string, Map<PlaybackCode, number>>();
 
-  note(stream: string, code: PlaybackCode): void {
+  note(stream: string, code: PlaybackCode, count = 1): void {
     const counts = this.#counts.get(stream) ?? new Map<PlaybackCode, number>();
     if (counts.size === 0 && this.#counts.size >= MAX_STREAMS) return;
     this.#counts.set(stream, counts);
-    counts.set(code, (counts.get(code) ?? 0) + 1);
+    counts.set(code, (counts.get(code) ?? 0) + count);
   }
 
   /** All that was noted since it was taken last. */
@@ -39,12 +39,13 @@ export class RefusalBook {
 
 export interface RefusalReporterComponents {
   readonly book: RefusalBook;
+  /** Rejects where nobody heard it. */
   readonly send: (refusals: StreamRefusals) => Promise<unknown>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** Tells once a minute whom a node turned away. What cannot be told is left out: it is news and no account. */
+/** Tells once a minute whom a node turned away; what nobody heard, a minute later with what came meanwhile. */
 export class RefusalReporter implements Startable {
   readonly #components: RefusalReporterComponents;
   readonly #tasks: TaskGroup;
@@ -58,9 +59,10 @@ export class RefusalReporter implements Startable {
   async start(): Promise<void> {
     const { book, send, logger } = this.#components;
     this.#tasks.every(REFUSALS_EVERY_MS, async () => {
-      for (const refusals of book.take()) {
-        await send(refusals).catch((error) => {
-          logger.debug("Report refusals failed", { streamId: refusals.stream, error });
+      for (const { stream, refusals } of book.take()) {
+        await send({ stream, refusals }).catch((error) => {
+          logger.debug("Report refusals failed", { streamId: stream, error });
+          for (const { code, count } of refusals) book.note(stream, code, count);
         });
       }
     });
