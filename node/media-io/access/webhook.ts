@@ -193,13 +193,13 @@ export class WebhookAsker implements OwnerAsker {
   async #inLine<T>(buyer: string, work: () => Promise<T>): Promise<T> {
     const most = this.#options.webhooksAtOnce;
     const line = this.#lines.get(buyer) ?? { running: 0, waiting: [] };
-    this.#lines.set(buyer, line);
     if (line.running >= Math.max(1, Math.floor(most / 8))) {
       if (line.waiting.length >= MAX_WAITING_PER_BUYER) throw new PlaybackError({ code: "PLAYBACK_WEBHOOK_BUSY" });
       // Woken with the place of the one that left.
       await new Promise<void>((resolve) => line.waiting.push(resolve));
     } else {
       if (this.#running >= most) throw new PlaybackError({ code: "PLAYBACK_WEBHOOK_BUSY" });
+      this.#lines.set(buyer, line);
       line.running += 1;
       this.#running += 1;
     }
