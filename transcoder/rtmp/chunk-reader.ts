@@ -23,6 +23,7 @@ export const messageTypes = {
   peerBandwidth: 6,
   audio: 8,
   video: 9,
+  dataAmf3: 15,
   commandAmf3: 17,
   dataAmf0: 18,
   command: 20,

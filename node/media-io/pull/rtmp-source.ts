@@ -5,6 +5,7 @@ import { messageTypes, type RtmpMessage } from "@leat/transcoder/rtmp/chunk-read
 import { RtmpClient, type RtmpFaults } from "@leat/transcoder/rtmp/client.ts";
 import { RtmpWireError } from "@leat/transcoder/rtmp/errors.ts";
 import { KnownConfigs } from "../known-configs.ts";
+import { splitMessage } from "../rtmp/aggregate.ts";
 import { enhancements } from "../rtmp/enhanced.ts";
 import { FlvDemuxer } from "../rtmp/flv.ts";
 import { readTimedData } from "../rtmp/timed-data.ts";
@@ -34,10 +35,6 @@ const BUFFER_MS = 3_000;
 const LIVE_OR_RECORDED = -2_000;
 /** The stream that its server plays is over for now: its publisher has left, and may come back. */
 const endings = new Set(["NetStream.Play.UnpublishNotify", "NetStream.Play.Stop"]);
-const TAG_HEAD_BYTES = 11;
-const TAG_TAIL_BYTES = 4;
-/** Servers join what a fraction of a second brings. */
-const MAX_AGGREGATED = 4_096;
 
 /** Connects to a server by RTMP and asks it to play. @throws PullError, RtmpWireError */
 export async function openRtmp(
@@ -126,7 +123,7 @@ async function* readMessages(queue: MessageQueue<RtmpMessage>, logger: Logger): 
 function demux(demuxer: FlvDemuxer, { type, timestamp, payload }: RtmpMessage): readonly DemuxedItem[] {
   if (type === messageTypes.video) return demuxer.video(timestamp, payload);
   if (type === messageTypes.audio) return demuxer.audio(timestamp, payload);
-  const tag = type === messageTypes.dataAmf0 ? readTimedData(timestamp, payload) : undefined;
+  const tag = readTimedData({ type, timestamp, payload });
   return tag === undefined ? [] : [{ type: "tag", tag }];
 }
 
@@ -139,26 +136,4 @@ function isComplete({ type, payload }: RtmpMessage): boolean {
   if (type !== messageTypes.dataAmf0) return false;
   const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString("latin1");
   return text.startsWith("\x02\x00\x0conPlayStatus") && text.includes("NetStream.Play.Complete");
-}
-
-/** An aggregate holds several as a file does; their times follow its own. Cut short, it ends where it ends. */
-export function* splitMessage(message: RtmpMessage): Generator<RtmpMessage> {
-  const { type, streamId, timestamp, payload } = message;
-  if (type !== messageTypes.aggregate) {
-    yield message;
-    return;
-  }
-  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.length);
-  let firstMs: number | undefined;
-  let offset = 0;
-  for (let count = 0; count < MAX_AGGREGATED && offset + TAG_HEAD_BYTES <= bytes.length; count += 1) {
-    const size = bytes.readUIntBE(offset + 1, 3);
-    const timeMs = bytes.readUIntBE(offset + 4, 3) + bytes[offset + 7]! * 2 ** 24;
-    const from = offset + TAG_HEAD_BYTES;
-    if (from + size > bytes.length) return;
-    firstMs ??= timeMs;
-    const shifted = (timestamp + timeMs - firstMs + 2 ** 32) % 2 ** 32;
-    yield { type: bytes[offset]!, streamId, timestamp: shifted, payload: payload.subarray(from, from + size) };
-    offset = from + size + TAG_TAIL_BYTES;
-  }
 }

@@ -11,6 +11,7 @@ import { MAX_COMMAND_BYTES } from "@leat/transcoder/rtmp/limits.ts";
 import type { Turns } from "../../kernel/turns.ts";
 import { KnownConfigs } from "../known-configs.ts";
 import type { PublishInfo, PublishSink } from "../publish-sink.ts";
+import { splitMessage } from "./aggregate.ts";
 import { PUBLISH_STREAM, RtmpAnswers, statusObject, uint32 } from "./answers.ts";
 import { enhancements } from "./enhanced.ts";
 import { RtmpError } from "./errors.ts";
@@ -163,13 +164,23 @@ export class RtmpConnection {
       case messageTypes.commandAmf3:
         // AMF3 commands carry AMF0 after one byte.
         return this.#command(decodeAmf(payload.subarray(1)));
-      case messageTypes.dataAmf0: {
-        const tag = this.#sink?.tag === undefined ? undefined : readTimedData(timestamp, payload);
+      case messageTypes.dataAmf0:
+      case messageTypes.dataAmf3: {
+        const tag = this.#sink?.tag === undefined ? undefined : readTimedData(message);
         return tag && this.#sink?.tag?.(tag);
       }
+      case messageTypes.aggregate:
+        return this.#handleAll([...splitMessage(message)]);
       default:
         // Metadata says nothing that the bitstream does not say better.
         return;
+    }
+  }
+
+  #handleAll(messages: readonly RtmpMessage[]): Promise<void> | void {
+    for (const [at, message] of messages.entries()) {
+      const handled = this.#handle(message);
+      if (handled instanceof Promise) return handled.then(() => this.#handleAll(messages.slice(at + 1)));
     }
   }
 

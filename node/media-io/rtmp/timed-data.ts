@@ -1,6 +1,9 @@
 import type { PublishedTag } from "@leat/sdk/protocol/published.ts";
 import { type AmfValue, decodeAmf } from "@leat/transcoder/rtmp/amf0.ts";
+import { messageTypes, type RtmpMessage } from "@leat/transcoder/rtmp/chunk-reader.ts";
 import { RtmpWireError } from "@leat/transcoder/rtmp/errors.ts";
+
+type TimedMessage = Pick<RtmpMessage, "type" | "timestamp" | "payload">;
 
 /** What publishers send to be heard of at its time. */
 const TIMED = new Set(["onTextData", "onCuePoint"]);
@@ -10,8 +13,10 @@ const UTF8 = 3;
  * A data message of RTMP as an ID3 tag: a frame TXXX with the message's name and its values as JSON. Undefined for other
  * messages, those that cannot be read too: no publish ends for what nobody needs.
  */
-export function readTimedData(timestamp: number, payload: Uint8Array): PublishedTag | undefined {
-  const [first, ...rest] = readValues(payload);
+export function readTimedData({ type, timestamp, payload }: TimedMessage): PublishedTag | undefined {
+  if (type !== messageTypes.dataAmf0 && type !== messageTypes.dataAmf3) return undefined;
+  // AMF3 data carries AMF0 after one byte.
+  const [first, ...rest] = readValues(type === messageTypes.dataAmf3 ? payload.subarray(1) : payload);
   const [name, ...values] = first === "@setDataFrame" ? rest : [first, ...rest];
   if (typeof name !== "string" || !TIMED.has(name)) return undefined;
   const shown = values.length === 1 ? values[0] : values;

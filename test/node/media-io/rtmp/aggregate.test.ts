@@ -1,23 +1,14 @@
 import assert from "node:assert/strict";
-import { splitMessage } from "@leat/node/media-io/pull/rtmp-source.ts";
+import { splitMessage } from "@leat/node/media-io/rtmp/aggregate.ts";
 import { messageTypes } from "@leat/transcoder/rtmp/chunk-reader.ts";
-
-/** As an FLV file holds it. */
-function tag(type: number, timeMs: number, body: Uint8Array): Buffer {
-  const head = Buffer.alloc(11);
-  head[0] = type;
-  head.writeUIntBE(body.length, 1, 3);
-  head.writeUIntBE(timeMs & 0xffffff, 4, 3);
-  head[7] = timeMs >>> 24;
-  return Buffer.concat([head, body, Buffer.alloc(4)]);
-}
+import { flvTag } from "../../../support/flv-tag.ts";
 
 const split = (payload: Uint8Array, timestamp = 1_000) => [
   ...splitMessage({ type: messageTypes.aggregate, streamId: 1, timestamp, payload }),
 ];
 
-describe("aggregates of a server by rtmp", () => {
-  const tags = [tag(9, 0x01000005, Uint8Array.of(1, 2)), tag(8, 0x0100002d, Uint8Array.of(3))];
+describe("aggregates by rtmp", () => {
+  const tags = [flvTag(9, Uint8Array.of(1, 2), 0x01000005), flvTag(8, Uint8Array.of(3), 0x0100002d)];
 
   it("hold messages whose times follow the aggregate's own, over the wrap of its clock too", () => {
     assert.deepEqual(
@@ -38,6 +29,14 @@ describe("aggregates of a server by rtmp", () => {
     for (let size = 0; size < whole.length; size += 1) {
       assert.equal(split(whole.subarray(0, size)).length, size < 13 ? 0 : size < 29 ? 1 : 2, `${size}`);
     }
+  });
+
+  it("hold what a file may hold, and no aggregates in turn", () => {
+    const odd = [flvTag(22, Buffer.concat(tags)), flvTag(1, Uint8Array.of(0, 0, 0, 1)), flvTag(18, Uint8Array.of(2))];
+    assert.deepEqual(
+      split(Buffer.concat([...odd, ...tags])).map(({ type }) => type),
+      [18, 9, 8],
+    );
   });
 
   it("are left alone where they are none", () => {

@@ -10,6 +10,7 @@ import type { PublishedTag } from "@leat/sdk/protocol/published.ts";
 import { encodeAmf } from "@leat/transcoder/rtmp/amf0.ts";
 import { writeMessage } from "@leat/transcoder/rtmp/chunk-writer.ts";
 import fc from "fast-check";
+import { flvTag } from "../../../support/flv-tag.ts";
 import { RecorderSink } from "../../../support/recorder-sink.ts";
 
 describe("rtmp server", () => {
@@ -274,11 +275,19 @@ describe("rtmp server", () => {
         writeMessage(4, 18, 1, encodeAmf(["@setDataFrame", "onMetaData", new Map([["width", 320]])])),
         writeMessage(4, 18, 1, encodeAmf(["onTextData", new Map([["text", "goal"]])])),
         writeMessage(4, 18, 1, Buffer.of(2, 0xff)),
+        writeMessage(
+          4,
+          22,
+          1,
+          Buffer.concat([18, 18].map((type) => flvTag(type, encodeAmf(["onCuePoint", "joined"])))),
+        ),
       ]),
     );
     await closed;
-    assert.equal(tags.length, 1);
-    assert.match(Buffer.from(tags[0]!.tag).toString(), /^ID3.*onTextData\0\{"text":"goal"\}$/s);
+    const [first, ...joined] = tags.map(({ tag }) => Buffer.from(tag).toString());
+    assert.match(first!, /^ID3.*onTextData\0\{"text":"goal"\}$/s);
+    assert.equal(joined.length, 2);
+    for (const tag of joined) assert.match(tag, /onCuePoint\0"joined"$/);
   });
 
   it("outlives random and corrupted bytes, and serves the next publisher", async () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readTimedData } from "@leat/node/media-io/rtmp/timed-data.ts";
 import { type AmfValue, encodeAmf } from "@leat/transcoder/rtmp/amf0.ts";
+import { messageTypes } from "@leat/transcoder/rtmp/chunk-reader.ts";
 import fc from "fast-check";
 
 /** What an ID3 reader makes of a tag of one TXXX frame: its description and its value. */
@@ -16,7 +17,9 @@ function readText(tag: Uint8Array): [string, string] {
   return [description, value];
 }
 
-const read = (...values: AmfValue[]) => readTimedData(1_234, encodeAmf(values));
+const readAt = (timestamp: number, payload: Uint8Array, type: number = messageTypes.dataAmf0) =>
+  readTimedData({ type, timestamp, payload });
+const read = (...values: AmfValue[]) => readAt(1_234, encodeAmf(values));
 
 describe("timed data of RTMP", () => {
   it("is a tag with the message's name and what it says", () => {
@@ -33,6 +36,8 @@ describe("timed data of RTMP", () => {
       assert.deepEqual(JSON.parse(value), { text: "Grüße", parameters: { level: 3 }, list: [1, true, null] });
       assert.deepEqual(read("@setDataFrame", name, said), found);
     }
+    const asAmf3 = Buffer.concat([Buffer.of(0), encodeAmf(["onTextData"])]);
+    assert.deepEqual(readAt(1_234, asAmf3, messageTypes.dataAmf3), read("onTextData"));
     assert.deepEqual(readText(read("onTextData")!.tag), ["onTextData", "[]"]);
     assert.deepEqual(readText(read("onTextData", "one", 2)!.tag), ["onTextData", '["one",2]']);
     assert.deepEqual(JSON.parse(readText(read("onTextData", "x".repeat(300))!.tag)[1]), "x".repeat(300));
@@ -42,10 +47,11 @@ describe("timed data of RTMP", () => {
     assert.equal(read("onMetaData", new Map()), undefined);
     assert.equal(read("@setDataFrame", "onMetaData", new Map()), undefined);
     assert.equal(read(7), undefined);
-    assert.equal(readTimedData(0, encodeAmf(["onTextData", "cut"]).subarray(0, -1)), undefined);
+    assert.equal(readAt(0, encodeAmf(["onTextData"]), messageTypes.command), undefined);
+    assert.equal(readAt(0, encodeAmf(["onTextData", "cut"]).subarray(0, -1)), undefined);
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
-        assert.equal(readTimedData(0, bytes), undefined);
+        assert.equal(readAt(0, bytes), undefined);
       }),
     );
   });
