@@ -15,7 +15,7 @@ export interface BenchResult {
   /** What `--json` prints. */
   readonly json: unknown;
   /** What it found must not be: said once all is printed, and `scripts/bench` ends with 1. */
-  readonly shortfall?: BenchError;
+  readonly shortfall?: BenchError | undefined;
 }
 
 /** A file `scripts/benchmarks/<name>.ts` exports this as `run`; with `isLong` true it runs only when it is named. */

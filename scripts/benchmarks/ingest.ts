@@ -8,6 +8,7 @@ import { withNetwork } from "./support/bench-network.ts";
 import { adjust, ingestNode } from "./support/ingest-node.ts";
 import { startNginxRtmp, startNodeMediaServer } from "./support/ingest-peers.ts";
 import type { IngestServer } from "./support/ingest-server.ts";
+import { judgeLimits } from "./support/limits.ts";
 import { treeCpuSeconds } from "./support/process-cost.ts";
 import { Publishers, writeCameraFile } from "./support/publishers.ts";
 
@@ -19,6 +20,8 @@ const BEGIN_MS = 10_000;
 const MEASURE_MS = 30_000;
 /** Longer than what is kept of a stream that is offered: from then on as much leaves as comes. */
 const SETTLE_MS = 90_000;
+const MOST_RATIO = 1.5;
+const MOST_IDLE_BYTES = 12_000_000;
 
 interface Cost {
   readonly cpuSeconds: number;
@@ -81,16 +84,22 @@ function summarize(costs: Readonly<Record<string, Cost>>) {
     idleCpuPercent: round((100_000 * cost.idleCpuSeconds) / MEASURE_MS),
     memoryPerIdleStreamMb: round(cost.memoryPerIdleStreamBytes / 1e6),
   }));
+  const ratioToNginxRtmp = ratioTo("nginx-rtmp");
+  const { memoryPerIdleStreamBytes } = ours;
+  const shortfall = judgeLimits([
+    { figure: "ratioToNginxRtmp", value: ratioToNginxRtmp ?? Number.NaN, most: MOST_RATIO },
+    { figure: "memoryPerIdleStreamBytes", value: memoryPerIdleStreamBytes, most: MOST_IDLE_BYTES },
+  ]);
   const json = {
-    ratioToNginxRtmp: ratioTo("nginx-rtmp"),
+    ratioToNginxRtmp,
     ratioToNodeMediaServer: ratioTo("node-media-server"),
     beginningRatioToNginxRtmp: ratioTo("nginx-rtmp", "beginningCpuSeconds"),
-    memoryPerIdleStreamBytes: ours.memoryPerIdleStreamBytes,
+    memoryPerIdleStreamBytes,
     streams: STREAMS,
     measuredSeconds: MEASURE_MS / 1_000,
     costs,
   };
-  return { rows, json };
+  return { rows, json, shortfall };
 }
 
 async function measureServer(server: IngestServer, file: string, { log, signal }: BenchOptions): Promise<Cost> {

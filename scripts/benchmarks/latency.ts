@@ -13,6 +13,7 @@ import { buyerOf } from "../network/demo.ts";
 import type { BenchCase, BenchOptions, BenchResult } from "./case.ts";
 import { withNetwork } from "./support/bench-network.ts";
 import { publishClock } from "./support/clock-publisher.ts";
+import { judgeLimits, type Limit } from "./support/limits.ts";
 import { percentile, readLatencies } from "./support/picture-clock.ts";
 import { publishClockByWhip } from "./support/whip-clock.ts";
 
@@ -72,8 +73,25 @@ export const run: BenchCase = async ({ log, signal }) => {
   ensurePlayers(playersFolder, log);
   const chosen = await withNetwork(log, adjust, (network) => runAll(network, log, signal));
   const hops = await withNetwork(log, adjustHops, (network) => runHops(network, log, signal));
-  return join([chosen, hops]);
+  const { rows, json } = join([chosen, hops]);
+  return { rows, json, shortfall: judgeLimits(limitsOf(rows)) };
 };
+
+/** All by the 95th percentile; what an edge, or another node's rendition, may add stands beside the source from one edge. */
+function limitsOf(rows: BenchResult["rows"]): Limit[] {
+  const p95Of = (name: string) => Number(rows.find(({ way }) => way === name)?.p95Ms);
+  const more = (name: string, than: string, most: number) => {
+    return { figure: `${name} beyond ${than}`, value: p95Of(name) - p95Of(than), most };
+  };
+  return [
+    { figure: "rtmp-whep", value: p95Of("rtmp-whep"), most: 420 },
+    { figure: "whip-whep", value: p95Of("whip-whep"), most: 300 },
+    { figure: "ll-hls", value: p95Of("ll-hls"), most: 1_500 },
+    more("rtmp-whep", "rtmp-whep-source", 700),
+    more("ll-hls", "ll-hls-source", 700),
+    more("rtmp-whep-two-hops", "rtmp-whep-one-hop", 150),
+  ];
+}
 
 async function runAll(network: TestNetwork, log: BenchOptions["log"], signal: AbortSignal): Promise<BenchResult> {
   const browser = await openBrowser();

@@ -10,6 +10,7 @@ import type { BenchCase, BenchOptions, BenchResult } from "./case.ts";
 import { withNetwork } from "./support/bench-network.ts";
 import { compareWithSendfile } from "./support/bytes-per-core.ts";
 import type { CrowdFigures } from "./support/hls-crowd.ts";
+import { judgeLimits, type Limit } from "./support/limits.ts";
 import { cpuMsOf, readMetric, waitedMsOf } from "./support/process-cost.ts";
 import { lowerPriority, ViewerProcess } from "./support/viewer-process.ts";
 
@@ -19,6 +20,14 @@ const CROWDS = [
   { hlsViewers: 500, whepViewers: 0 },
   { hlsViewers: 0, whepViewers: 50 },
 ] as const;
+/** Of the first crowd. */
+const limits: readonly Omit<Limit, "value">[] = [
+  { figure: "bytesPerCoreRatio", least: 0.3 },
+  { figure: "cpuPercent", most: 60 },
+  { figure: "answeredPercent", least: 99.9 },
+  { figure: "behindPartTargets", most: 2 },
+  { figure: "loopDelayP99Ms", most: 20 },
+];
 const MEASURE_MS = 60_000;
 const SETTLE_MS = 10_000;
 const PLAYABLE_MS = 120_000;
@@ -82,7 +91,11 @@ async function runAll(network: TestNetwork, log: BenchOptions["log"], signal: Ab
       rows.push({ ...crowd, ...(await measure(network, playback, crowd)) });
     }
     const [first, ...more] = rows as [Record<string, number>, ...Record<string, number>[]];
-    return { rows: rows.map((row) => ({ ...row, ...perCore })), json: { ...perCore, ...first, more } };
+    const json = { ...perCore, ...first, more };
+    const shortfall = judgeLimits(
+      limits.map((limit) => ({ ...limit, value: Number({ ...perCore, ...first }[limit.figure]) })),
+    );
+    return { rows: rows.map((row) => ({ ...row, ...perCore })), json, shortfall };
   } finally {
     publisher?.kill("SIGTERM");
   }
