@@ -208,6 +208,7 @@ export async function addOperator(foundation: Foundation, work: Workmanship = ho
     if (!config.node.roles.includes("balancer")) {
       const send = ({ stream, refusals }: StreamRefusals) =>
         jobSession.call("viewers.refused", { stream: stream as Hex, refusals }).catch((error) => {
+          // A refusal is an answer too: it would be the same a minute later.
           if (!(error instanceof RemoteError)) throw error;
         });
       const reporter = new RefusalReporter({ book: foundation.refusals, send, clock, logger });

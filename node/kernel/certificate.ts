@@ -112,7 +112,7 @@ export class CertificateWatch implements Startable {
     this.#onChange(certificate);
   }
 
-  /** Warns once of one that is over, though it was not when it was told. */
+  /** Warns once of one that is over, when it is told or later. */
   #judge({ validUntilMs }: Certificate): void {
     const { clock, logger } = this.#components;
     if (this.#isExpired || clock.nowMs() < validUntilMs) return;

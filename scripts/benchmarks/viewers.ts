@@ -91,11 +91,9 @@ async function runAll(network: TestNetwork, log: BenchOptions["log"], signal: Ab
       rows.push({ ...crowd, ...(await measure(network, playback, crowd)) });
     }
     const [first, ...more] = rows as [Record<string, number>, ...Record<string, number>[]];
-    const json = { ...perCore, ...first, more };
-    const shortfall = judgeLimits(
-      limits.map((limit) => ({ ...limit, value: Number({ ...perCore, ...first }[limit.figure]) })),
-    );
-    return { rows: rows.map((row) => ({ ...row, ...perCore })), json, shortfall };
+    const figures: Record<string, number> = { ...perCore, ...first };
+    const shortfall = judgeLimits(limits.map((limit) => ({ ...limit, value: figures[limit.figure] ?? Number.NaN })));
+    return { rows: rows.map((row) => ({ ...row, ...perCore })), json: { ...figures, more }, shortfall };
   } finally {
     publisher?.kill("SIGTERM");
   }

@@ -170,25 +170,15 @@ export class RtmpConnection {
         return tag && this.#sink?.tag?.(tag);
       }
       case messageTypes.aggregate:
-        return this.#handleAll([...splitMessage(message)]);
+        return inTurn([...splitMessage(message)], (held) => this.#handle(held));
       default:
         // Metadata says nothing that the bitstream does not say better.
         return;
     }
   }
 
-  #handleAll(messages: readonly RtmpMessage[]): Promise<void> | void {
-    for (const [at, message] of messages.entries()) {
-      const handled = this.#handle(message);
-      if (handled instanceof Promise) return handled.then(() => this.#handleAll(messages.slice(at + 1)));
-    }
-  }
-
   #deliver(items: readonly FlvItem[]): Promise<void> | void {
-    for (const [at, item] of items.entries()) {
-      const taken = this.#give(item);
-      if (taken instanceof Promise) return taken.then(() => this.#deliver(items.slice(at + 1)));
-    }
+    return inTurn(items, (item) => this.#give(item));
   }
 
   #give(item: FlvItem): Promise<void> | void {
@@ -330,4 +320,12 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", done);
     if (signal.aborted) done();
   });
+}
+
+/** Takes one after the other, at once as long as nothing has to be waited for. */
+function inTurn<T>(items: readonly T[], take: (item: T) => Promise<void> | void): Promise<void> | void {
+  for (const [at, item] of items.entries()) {
+    const taken = take(item);
+    if (taken instanceof Promise) return taken.then(() => inTurn(items.slice(at + 1), take));
+  }
 }

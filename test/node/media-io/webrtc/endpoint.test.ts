@@ -9,7 +9,7 @@ import { collectGarbage } from "../../../support/held-memory.ts";
 import { WebrtcClient } from "../../../support/webrtc-client.ts";
 
 describe("webrtc endpoint", () => {
-  it("lets go of the native library where its port is taken: its threads would keep the process alive", async () => {
+  it("lets go of the native library where its port is taken", async () => {
     const taken = createSocket("udp4").bind({ address: "127.0.0.1", port: 0, exclusive: true });
     await once(taken, "listening");
     const calls: string[] = [];
