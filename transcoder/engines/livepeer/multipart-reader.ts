@@ -59,8 +59,9 @@ function readHeaders(head: Buffer): ReadonlyMap<string, string> {
   const headers = new Map<string, string>();
   for (const line of head.toString("latin1").split("\r\n")) {
     const colon = line.indexOf(":");
-    if (colon <= 0) throw invalid("a part's header cannot be read");
-    headers.set(line.slice(0, colon).trim().toLowerCase(), line.slice(colon + 1).trim());
+    const name = line.slice(0, Math.max(0, colon)).trim().toLowerCase();
+    if (name === "") throw invalid("a part's header cannot be read");
+    headers.set(name, line.slice(colon + 1).trim());
   }
   return headers;
 }

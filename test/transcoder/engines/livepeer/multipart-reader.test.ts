@@ -98,6 +98,7 @@ describe("transcoder/engines/livepeer/multipart-reader", () => {
     for (const body of [
       `${part("body", "Content-Length: 5")}\r\n--b--`,
       `${part("body", "no header")}\r\n--b--`,
+      `${part("body", " : no name")}\r\n--b--`,
       `--b${part("body").slice(3).replace("\r\n", "!!")}\r\n--b--`,
     ]) {
       assert.equal(await codeOf(read(TYPE, body)), "TRANSCODE_GATEWAY_ANSWER_INVALID");
