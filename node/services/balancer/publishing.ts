@@ -37,7 +37,7 @@ export interface PublishingParts {
 
 /** Most that a node's answer about its position delays a takeover. */
 const POSITION_TIMEOUT_MS = 1_000;
-/** How much longer than its grace a stream whose node is here may take to tell that it is over. */
+/** How much longer than its grace a stream that its node still works on may take to be over. */
 const DRAIN_MS = 90_000;
 
 /** One holder of each stream's publish lease, and what a publisher's stream becomes. */
@@ -212,13 +212,15 @@ export class Publishing {
     if (this.#mayHaveBegun(stream, sequence)) await streams.advance(stream, sequence + 1);
   }
 
-  /** Ends streams whose publisher and ingest node never came back. */
+  /** Ends streams whose publisher never came back, or not to the node that has to tell that it is gone. */
   async sweep(): Promise<void> {
     this.#credit.sweep();
-    const { leaseHoldMs, reconnectGraceMs } = this.#options;
+    const graceMs = this.#options.leaseHoldMs + this.#options.reconnectGraceMs;
     for (const lease of this.#parts.streams.leases()) {
-      const graceMs = leaseHoldMs + reconnectGraceMs;
-      const patienceMs = this.#components.hub.nodes.has(lease.node) ? graceMs + DRAIN_MS : graceMs;
+      const live = this.#parts.jobs.part(lease.stream, "ingest");
+      // A node that was started again knows nothing of a publisher that has not come back to it.
+      const isWorkedOn = live !== undefined && this.#isRunningAt(lease.node, live);
+      const patienceMs = isWorkedOn ? graceMs + DRAIN_MS : graceMs;
       if (this.#ageOf(lease) <= patienceMs) continue;
       const { stream } = lease;
       const row = await this.#parts.streams.find(stream);

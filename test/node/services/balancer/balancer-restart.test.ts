@@ -1,14 +1,28 @@
 import assert from "node:assert/strict";
 import type { JobTerms } from "@leat/sdk/protocol/job.ts";
 import { sql } from "drizzle-orm";
+import { balancerOptions } from "../../../../node/services/balancer/options.ts";
 import { UNKNOWN_MARGIN } from "../../../../node/store/sql/schema.ts";
 import { StreamStore } from "../../../../node/store/sql/stream-store.ts";
 import { useBalancer } from "../../../support/balancer-scene.ts";
+import { defaultsOf } from "../../../support/defaults.ts";
 import { codeOf, FakeBooks, startMarket } from "../../../support/fake-market.ts";
 
 describe("balancer, ends and restarts", () => {
   const scene = useBalancer();
   const { publish, until, transcoders, ownerOf, goLive } = scene;
+  const { leaseHoldMs, reconnectGraceMs } = defaultsOf(balancerOptions);
+
+  async function stopFor(ms: number) {
+    const live = await goLive();
+    const { clock, balancer } = scene.market;
+    await balancer.stop();
+    await clock.advance(ms);
+    scene.market = await startMarket(scene.database, { nodes: scene.nodes, clock });
+    const { market } = scene;
+    const view = () => market.balancer.views.stream(scene.nodes[3].address, live.id);
+    return { market, live, view, state: async () => (await view()).state };
+  }
 
   it("ends everything when the publisher says goodbye", async () => {
     const live = await goLive();
@@ -151,5 +165,31 @@ describe("balancer, ends and restarts", () => {
     );
     const kept = transcoders(live.id).find(({ assignment }) => assignment.value.job !== job)!;
     assert.equal(kept.assignment.value.attempt, 1);
+  });
+
+  it("gives who published while all of it was stopped its grace, and then ends the stream", async () => {
+    const { market, live, view, state } = await stopFor(60_000);
+    // All nodes were started again, and know of no job.
+    for (const node of scene.nodes) market.hub.join(node, node.hello([]));
+    await market.clock.advance(leaseHoldMs + reconnectGraceMs - 1_000);
+    assert.equal(await state(), "live");
+    await market.clock.advance(3_000);
+    await until(async () => (await state()) === "ended");
+    assert.equal((await view()).endCode, "PUBLISHER_LOST");
+    await until(() => transcoders(live.id).length === 0);
+  });
+
+  it("goes on with a stream whose node finds it again late", async () => {
+    const { market, live, view, state } = await stopFor(60_000);
+    await market.clock.advance(leaseHoldMs + reconnectGraceMs - 1_000);
+    for (const node of scene.nodes) market.hub.join(node, node.hello(node.running()));
+    const told = { stream: live.id, frames: 3_000 };
+    const renewal = { ...told, lastFrameAgeMs: 0, sequence: 90, isOver: false, published: [] };
+    await market.hub.ask(live.ingest, "publish.renew", renewal);
+    await market.clock.advance(3_000);
+    await market.hub.ask(live.ingest, "publish.end", { ...told, clean: true, lastSequence: 91 });
+    await until(async () => (await state()) === "ended");
+    const { endCode, nextSequence } = await view();
+    assert.deepEqual([endCode, nextSequence], ["STREAM_ENDED", 92]);
   });
 });

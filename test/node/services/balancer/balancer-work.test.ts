@@ -218,6 +218,7 @@ describe("balancer, work and its pay", () => {
     const paid = await owedFor(1);
     assert.ok(paid > 0n && paid <= 474n, `${paid}`);
     assert.equal(await owedFor(2), 0n);
+    scene.market.hub.beat(live.ingest);
     await scene.market.clock.advance(60_000);
     assert.equal(await owedFor(3), 26n);
     const { unsignedPaidBytes } = await scene.market.balancer.views.stream(scene.nodes[3].address, live.id);

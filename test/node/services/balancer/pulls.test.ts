@@ -357,6 +357,7 @@ describe("pulled streams at the balancer", () => {
       node.jobs.set(grant.terms.assignment.value.job, grant.terms);
       await ask(node, "source.ready", { stream: created.id, source });
       await scene.until(() => scene.transcoders(created.id).length === 2);
+      scene.market.hub.beat(node);
       await scene.market.balancer.play(created.slug);
       const [edge] = scene.edgesOf(created.id);
       const say = (viewers: number) => scene.market.hub.tellViewers(edge!.node, viewers);
