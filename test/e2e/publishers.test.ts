@@ -40,11 +40,10 @@ describe("publishers of a network", function () {
   });
   afterEach(() => publisher?.kill());
 
-  it("may correct what they send where nothing of it was taken", async () => {
-    const wrong = await RtmpPublisher.open(created.ingestUrls[0]!);
-    await wrong.send(VIDEO, 0, Uint8Array.of(SORENSON, 0, 0, 0, 0));
-    const refusal = await waitFor("it to be refused", LIMIT_MS, async () => wrong.failed);
-    assert.ok(isRefusal("RTMP_CODEC_UNSUPPORTED")(refusal), `${refusal}`);
+  it("may correct what they send where nothing of it was taken, at once at the same node", async () => {
+    await beRefused();
+    // Their place is theirs: nobody is told that somebody else publishes.
+    await beRefused();
     await waitFor("the stream to be as it was made", LIMIT_MS, async () => {
       const { state } = await getStream(buyerOf(network), created.id);
       return state === "created" || undefined;
@@ -52,6 +51,13 @@ describe("publishers of a network", function () {
     publisher = begin(created.ingestUrls);
     await whenPlayable(network, created);
   });
+
+  async function beRefused(): Promise<void> {
+    const wrong = await RtmpPublisher.open(created.ingestUrls[0]!);
+    await wrong.send(VIDEO, 0, Uint8Array.of(SORENSON, 0, 0, 0, 0));
+    const refusal = await waitFor("it to be refused", LIMIT_MS, async () => wrong.failed);
+    assert.ok(isRefusal("RTMP_CODEC_UNSUPPORTED")(refusal), `${refusal}`);
+  }
 
   it("may stop before anything came, and begin at once at the same node", async () => {
     const [url] = created.ingestUrls;

@@ -130,8 +130,10 @@ interface Shown {
 interface Running {
   readonly origin: Origin;
   publisher: Publisher | undefined;
+  /** What its publisher showed, or the last one that it had. */
+  shown: Shown | undefined;
   /** Until when its publisher's place is for who shows the same. */
-  place: (Shown & { readonly untilMs: number }) | undefined;
+  placeUntilMs: number;
   readonly done: Promise<void>;
 }
 
@@ -273,12 +275,14 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
     return this.#publish(grant, shown, videoCodec);
   }
 
-  /** A publisher here was told to begin anew, and showed the same. */
+  /** A publisher here showed the same, and left or was told to begin anew. */
   #hasPlace({ name, protocol }: Shown): boolean {
     const nowMs = this.#components.clock.nowMs();
     return [...this.#running.values()].some(
-      ({ place, origin }) =>
-        !origin.ended && place?.name === name && place.protocol === protocol && nowMs < place.untilMs,
+      ({ shown, placeUntilMs, publisher, origin }) =>
+        !origin.ended &&
+        shown?.name === name &&
+        (publisher === undefined || (shown.protocol === protocol && nowMs < placeUntilMs)),
     );
   }
 
@@ -301,7 +305,7 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
     const components = { ...this.#components, logger: logger.child({ streamId: grant.stream }) };
     const origin = new Origin(grant, job, components, this.#options);
     const { promise: done, resolve } = Promise.withResolvers<void>();
-    const running: Running = { origin, publisher: undefined, place: undefined, done };
+    const running: Running = { origin, publisher: undefined, shown: undefined, placeUntilMs: 0, done };
     this.#running.set(grant.stream, running);
     this.#tasks.run(async () => {
       try {
@@ -325,11 +329,12 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
         if (running.publisher === publisher) running.publisher = undefined;
       },
       onPlace: (forMs) => {
-        if (shown !== undefined) running.place = { ...shown, untilMs: clock.nowMs() + forMs };
+        running.placeUntilMs = clock.nowMs() + forMs;
       },
     });
     running.publisher = publisher;
-    running.place = undefined;
+    running.shown = shown;
+    running.placeUntilMs = 0;
     return publisher;
   }
 }
