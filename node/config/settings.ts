@@ -77,7 +77,8 @@ export function parseText(schema: SettingSchema, text: string): unknown {
     case "array":
       if (!text.trimStart().startsWith("[") && schema.items?.type !== "object") {
         const items = text === "" ? [] : text.split(",");
-        return items.map((item) => parseText(schema.items ?? { type: "string" }, item.trim()));
+        // What is no such item stays as it was written, and is found not to fit.
+        return items.map((item) => parseText(schema.items ?? { type: "string" }, item.trim()) ?? item.trim());
       }
   }
   try {

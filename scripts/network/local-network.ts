@@ -78,7 +78,7 @@ export class LocalNetwork {
       })),
     });
     if (networkFile === undefined) this.#stopBlocks = await startBlocks(this.#chain);
-    onStep?.("contracts deployed, operators joined, cluster and buyer funded");
+    onStep?.("contracts are there, operators have joined, cluster and buyer are funded");
     await this.startNode("balancer");
     onStep?.(`balancer at ${this.httpUrl("balancer")}`);
     await Promise.all(clientNames.map((name) => this.startNode(name)));

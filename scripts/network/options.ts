@@ -70,6 +70,8 @@ export function parseOptions(argv: readonly string[], defaultDataDir: string): N
   for (const name of ["data", "port-base", "token"] as const) {
     if (values[name] === true) throw invalid(`--${name}`, "nothing", "a value");
   }
+  const ofDemo = (["json", "input"] as const).find((name) => values[name] !== undefined);
+  if (ofDemo !== undefined && values.demo !== true) throw invalid(`--${ofDemo}`, "given alone", "--demo beside it");
   const inputs = (values.input ?? []) as (string | boolean)[];
   if (inputs.some((input) => typeof input !== "string")) throw invalid("--input", "nothing", "a file");
   return {

@@ -22,7 +22,9 @@ export async function whenSettled(
   for (;;) {
     const open = await findUnsettled(network, caller, stream);
     if (open.length === 0) return undefined;
-    if (Date.now() > untilMs) return open.join("; ");
+    if (Date.now() > untilMs) {
+      return `not all was paid ${limitMs / 1_000} s after it was played (in base units of the token): ${open.join("; ")}`;
+    }
     await new Promise((resolve) => setTimeout(resolve, lookMs));
   }
 }

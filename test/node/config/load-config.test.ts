@@ -124,6 +124,19 @@ describe("config/load-config", () => {
     }
   });
 
+  it("names what stands in a list of words and is none of them", () => {
+    assert.throws(() => loadConfig({ sections: nodeSections, argv: ["--node.roles", "ingest,cook"] }), {
+      detail: {
+        code: "CONFIG_VALUE_INVALID",
+        key: "node.roles",
+        source: "flag",
+        at: "[1]",
+        found: '"cook"',
+        wanted: "balancer or ingest or transcode or delivery or buyer or watchtower",
+      },
+    });
+  });
+
   it("names the entry and the field of a list that is wrong, and what that takes", () => {
     const address = `0x${"a".repeat(40)}`;
     const balancer = { address, multiaddrs: ["/ip4/127.0.0.1/tcp/1"] };

@@ -42,8 +42,10 @@ describe("the options of scripts/up", () => {
     [["--port-base", "1e4"], "UP_OPTION_INVALID"],
     [["--port-base"], "UP_OPTION_INVALID"],
     [["--data"], "UP_OPTION_INVALID"],
-    [["--input"], "UP_OPTION_INVALID"],
+    [["--demo", "--input"], "UP_OPTION_INVALID"],
     [["--token", "EUR"], "UP_OPTION_INVALID"],
+    [["--json"], "UP_OPTION_INVALID"],
+    [["--input", "a.ts"], "UP_OPTION_INVALID"],
   ] as const) {
     it(`refuse ${argv.join(" ")} with ${code}`, () => {
       assert.throws(
