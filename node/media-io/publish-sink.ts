@@ -27,8 +27,14 @@ export interface PublishSink {
    * protocol takes its place, whether or not this one still sends. Absent where nobody would hear of it.
    */
   offerPlace?(forMs: number): void;
-  /** `clean`: the publisher said goodbye; otherwise its connection was lost, and it may come back. */
-  end(how: { readonly clean: boolean }): Promise<void> | void;
+  end(how: PublishEnd): Promise<void> | void;
+}
+
+export interface PublishEnd {
+  /** The publisher said goodbye; otherwise its connection was lost, and it may come back. */
+  readonly clean: boolean;
+  /** Why what it sent was not taken, in a public code: its stream's owner may know how to mend it. */
+  readonly code?: string;
 }
 
 /** A segment of a rendition as it goes to edges, in decode order. */

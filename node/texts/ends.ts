@@ -22,6 +22,8 @@ export const endTexts: Readonly<Record<string, string>> = {
   PRICE_ABOVE_CEILING: "the node asked more than the stream's prices allow",
   PUBLISH_NODE_WRONG: "it was published to a node that was not chosen for it; take an address that the stream has",
   PUBLISH_LEASE_HELD: "somebody publishes it already",
+  RTMP_CODEC_UNSUPPORTED: "its publisher sends a codec that is not taken; change its settings",
+  MPEGTS_CODEC_UNSUPPORTED: "its publisher sends a codec that is not taken; change its settings",
   JOB_DONE: "the node was done",
   JOB_REPLACED: "another took the work over",
   JOB_ORIGIN_CHANGED: "the stream comes in at another node now",

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { buyerOf, createSoon } from "../../scripts/network/demo.ts";
-import { type CreatedStream, getStream, rotateStreamKey } from "../../sdk/client/actions/streams.ts";
+import { type CreatedStream, getStream, listJobs, rotateStreamKey } from "../../sdk/client/actions/streams.ts";
 import type { LadderRequest } from "../../sdk/protocol/job.ts";
 import { PublishError } from "../../transcoder/tools/publish-error.ts";
 import { type Publisher, publish } from "../../transcoder/tools/publisher.ts";
@@ -48,9 +48,19 @@ describe("publishers of a network", function () {
       const { state } = await getStream(buyerOf(network), created.id);
       return state === "created" || undefined;
     });
+    // Its owner, who may be somebody else, is told why nothing came.
+    assert.deepEqual(await ownerIsTold(), ["ingest RTMP_CODEC_UNSUPPORTED"]);
+    const [ingest] = await listJobs(buyerOf(network), created.id);
+    assert.deepEqual([ingest?.part, ingest?.attempts.length], ["ingest", 1]);
     publisher = begin(created.ingestUrls);
     await whenPlayable(network, created);
+    assert.deepEqual(await ownerIsTold(), []);
   });
+
+  async function ownerIsTold(): Promise<string[]> {
+    const { refusals } = await getStream(buyerOf(network), created.id);
+    return refusals.map(({ part, code }) => `${part} ${code}`);
+  }
 
   async function beRefused(): Promise<void> {
     const wrong = await RtmpPublisher.open(created.ingestUrls[0]!);

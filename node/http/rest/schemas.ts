@@ -33,7 +33,7 @@ export const streamParams = closedObject({
   stream: Type.String({ pattern: "^(0x[0-9a-f]{64}|[A-Za-z0-9_-]{8,64})$" }),
 });
 /** Also one that no stream can have, which is as unknown as any other. */
-export const slugParams = closedObject({ slug: Type.String({ maxLength: 64 }) });
+export const slugParams = closedObject({ slug: Type.String() });
 export const selectionParams = closedObject({ id: hashSchema });
 export const tableParams = closedObject({ tableRoot: hashSchema });
 export const candidateParams = closedObject({ tableRoot: hashSchema, node: addressSchema });
@@ -62,13 +62,13 @@ export function readPlace(before: string | undefined): StreamPlace | undefined {
 /** `after` is time and hash of the last receipt of the page before: `1700000000000.0x…`. */
 export const receiptsQuery = closedObject({
   limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
-  after: Type.Optional(Type.String({ pattern: "^[0-9]{1,15}\\.0x[0-9a-f]{64}$" })),
+  before: Type.Optional(Type.String({ pattern: "^[0-9]{1,15}\\.0x[0-9a-f]{64}$" })),
 });
 export type ReceiptsQuery = Static<typeof receiptsQuery>;
 
-export function readPosition(after: string | undefined): { receivedAtMs: number; hash: Hex } | undefined {
-  if (after === undefined) return undefined;
-  const [time, hash] = after.split(".");
+export function readPosition(place: string | undefined): { receivedAtMs: number; hash: Hex } | undefined {
+  if (place === undefined) return undefined;
+  const [time, hash] = place.split(".");
   return { receivedAtMs: Number(time), hash: hash as Hex };
 }
 

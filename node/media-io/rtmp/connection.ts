@@ -10,7 +10,7 @@ import { HANDSHAKE_BYTES } from "@leat/transcoder/rtmp/client.ts";
 import { MAX_COMMAND_BYTES } from "@leat/transcoder/rtmp/limits.ts";
 import type { Turns } from "../../kernel/turns.ts";
 import { KnownConfigs } from "../known-configs.ts";
-import type { PublishInfo, PublishSink } from "../publish-sink.ts";
+import type { PublishEnd, PublishInfo, PublishSink } from "../publish-sink.ts";
 import { splitMessage } from "./aggregate.ts";
 import { PUBLISH_STREAM, RtmpAnswers, statusObject, uint32 } from "./answers.ts";
 import { enhancements } from "./enhanced.ts";
@@ -83,13 +83,16 @@ export class RtmpConnection {
     this.#deadline = setTimeout(() => {
       socket.destroy(new RtmpError({ code: "RTMP_PUBLISH_TIMEOUT", timeoutMs: publishTimeoutMs }));
     }, publishTimeoutMs);
+    let code: string | undefined;
     try {
       await this.#serve();
     } catch (error) {
       this.#fail(error);
+      // One that sends nothing is lost.
+      if (isCodedError(error) && error.code !== "RTMP_IDLE") code = error.code;
     } finally {
       clearTimeout(this.#deadline);
-      await this.#endPublish(false);
+      await this.#endPublish({ clean: false, ...(code !== undefined && { code }) });
       await this.#answers.hangUp();
       logger.debug("Close RTMP connection", {
         receivedBytes: this.#received,
@@ -218,7 +221,7 @@ export class RtmpConnection {
       case "FCUnpublish":
       case "deleteStream":
       case "closeStream":
-        return this.#endPublish(true);
+        return this.#endPublish({ clean: true });
       case "play":
       case "play2":
         throw new RtmpError({ code: "RTMP_COMMAND_UNEXPECTED", command: name });
@@ -273,13 +276,13 @@ export class RtmpConnection {
     this.#answers.status("status", "NetStream.Publish.Start", "published");
   }
 
-  async #endPublish(clean: boolean): Promise<void> {
+  async #endPublish(how: PublishEnd): Promise<void> {
     const sink = this.#sink;
     this.#sink = undefined;
     if (sink === undefined) return;
-    if (clean) this.#answers.status("status", "NetStream.Unpublish.Success", "unpublished");
+    if (how.clean) this.#answers.status("status", "NetStream.Unpublish.Success", "unpublished");
     try {
-      await sink.end({ clean });
+      await sink.end(how);
     } catch (error) {
       this.#fail(error);
     }

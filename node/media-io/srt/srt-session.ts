@@ -65,7 +65,7 @@ export class SrtSession {
       else logger.error("Serve SRT connection failed", { error });
     }
     try {
-      await sink?.end({ clean: false });
+      await sink?.end({ clean: false, ...(code !== undefined && { code }) });
     } catch (error) {
       logger.error("End SRT publish failed", { error });
     }

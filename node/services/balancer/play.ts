@@ -1,5 +1,6 @@
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
-import type { DeliverySpec } from "@leat/sdk/protocol/job.ts";
+import { type DeliverySpec, slugSchema } from "@leat/sdk/protocol/job.ts";
+import { Value } from "typebox/value";
 import { Recent } from "../../kernel/recent.ts";
 import { carryToken } from "../../media-io/access/carried-token.ts";
 import { playAddress } from "../../media-io/srt/stream-id.ts";
@@ -67,7 +68,7 @@ export class Play {
 
   /** @throws PlaybackError: who may not watch is not told where, and no edge is placed for it. */
   async play(slug: string, viewer: PlayViewer = {}): Promise<Playback> {
-    const stream = await this.#parts.streams.findBySlug(slug);
+    const stream = Value.Check(slugSchema, slug) ? await this.#parts.streams.findBySlug(slug) : undefined;
     if (stream === undefined) throw new BalancerError({ code: "STREAM_UNKNOWN", stream: slug });
     const { id } = stream;
     const policy = this.#parts.playback.policyOf(stream);

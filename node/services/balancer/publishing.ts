@@ -98,6 +98,8 @@ export class Publishing {
       evidence.isGuilty(lease.node) ||
       this.#ageOf(lease) >= this.#options.leaseHoldMs;
     await this.#waitForLease(from, id, mayTake);
+    // A node that fetches begins anew; one that is published to has its origin yet.
+    const isHere = replaces && keyHash !== undefined;
     return this.#parts.streams.exclusively(id, async () => {
       // It may have been revoked while this waited.
       if (keyHash !== undefined) await this.#streamOf(keyHash);
@@ -106,8 +108,8 @@ export class Publishing {
       // Two that waited for one lease: the first has it now.
       if (lease !== undefined && !mayTake(lease)) throw this.#held(lease);
       if (!ingestNodes.includes(from)) throw new BalancerError({ code: "PUBLISH_NODE_WRONG", stream: id });
-      const grant = await this.#silenceHolder(lease, from, async () =>
-        this.#tryGrant(from, await this.#openStream(id), lease),
+      const grant = await this.#holdLease(lease, from, async () =>
+        this.#tryGrant(from, await this.#openStream(id), lease, isHere),
       );
       const nowMs = clock.nowMs();
       const { job } = grant.terms.assignment.value;
@@ -117,11 +119,15 @@ export class Publishing {
     });
   }
 
-  /** What had the lease says nothing more of the stream, which begins anew where it is found; where it does not, it may. */
-  async #silenceHolder<T>(lease: LeaseRow | undefined, from: Address, begin: () => Promise<T>): Promise<T> {
-    if (lease === undefined || lease.node === from || lease.node === NOBODY) return begin();
+  /**
+   * Another that had the lease says nothing more of the stream, and it does not end for its age, while it begins anew;
+   * where it does not, all is as it was.
+   */
+  async #holdLease<T>(lease: LeaseRow | undefined, from: Address, begin: () => Promise<T>): Promise<T> {
+    if (lease === undefined) return begin();
     const { streams } = this.#parts;
-    await streams.putLease({ ...lease, node: NOBODY, lastFrameAtMs: this.#components.clock.nowMs() });
+    const node = lease.node === from ? from : NOBODY;
+    await streams.putLease({ ...lease, node, lastFrameAtMs: this.#components.clock.nowMs() });
     try {
       return await begin();
     } catch (error) {
@@ -142,6 +148,7 @@ export class Publishing {
     if (stream === undefined || stream.state === "ended") return;
     if (body.sequence !== null) this.#begun(body.stream, body.sequence);
     const nowMs = this.#components.clock.nowMs();
+    this.#parts.refusals.heard(body.stream, "ingest", body.refused);
     if (body.health !== undefined) await this.#parts.health.hear(stream, body.health, nowMs);
     await this.#credit.check(stream);
     this.#leaseOf(from, body.stream);
@@ -217,17 +224,20 @@ export class Publishing {
     this.#credit.sweep();
     const graceMs = this.#options.leaseHoldMs + this.#options.reconnectGraceMs;
     for (const lease of this.#parts.streams.leases()) {
-      const live = this.#parts.jobs.part(lease.stream, "ingest");
-      // A node that was started again knows nothing of a publisher that has not come back to it.
-      const isWorkedOn = live !== undefined && this.#isRunningAt(lease.node, live);
-      const patienceMs = isWorkedOn ? graceMs + DRAIN_MS : graceMs;
-      if (this.#ageOf(lease) <= patienceMs) continue;
+      const ageMs = this.#ageOf(lease);
+      if (ageMs <= graceMs || (ageMs <= graceMs + DRAIN_MS && this.#isWorkedOn(lease))) continue;
       const { stream } = lease;
       const row = await this.#parts.streams.find(stream);
       if (row !== undefined && hasNothing(row)) await this.#giveBack(lease);
       else if (isLost(row, false)) await this.#parts.onPause(stream);
       else await this.#parts.onEnd(stream, row?.endCode ?? "PUBLISHER_LOST");
     }
+  }
+
+  /** A node that was started again knows nothing of a publisher that has not come back to it. */
+  #isWorkedOn({ stream, node }: LeaseRow): boolean {
+    const live = this.#parts.jobs.part(stream, "ingest");
+    return live !== undefined && this.#isRunningAt(node, live);
   }
 
   /** Who had the lease published nothing: the stream is as it was made. */
@@ -256,11 +266,16 @@ export class Publishing {
   }
 
   /** Why a stream cannot begin is of use to its owner too, who is not the one that publishes. */
-  async #tryGrant(from: Address, stream: StreamRow, lease: LeaseRow | undefined): Promise<PublishGrant> {
+  async #tryGrant(
+    from: Address,
+    stream: StreamRow,
+    lease: LeaseRow | undefined,
+    isHere: boolean,
+  ): Promise<PublishGrant> {
     const { refusals } = this.#parts;
     try {
       await checkFunding(this.#components, stream.buyer, stream.token, stream, stream.retail);
-      const grant = await this.#grant(from, stream, lease);
+      const grant = await this.#grant(from, stream, lease, isHere);
       refusals.placed(stream.id, "ingest");
       return grant;
     } catch (error) {
@@ -269,11 +284,13 @@ export class Publishing {
     }
   }
 
-  async #grant(from: Address, stream: StreamRow, lease: LeaseRow | undefined): Promise<PublishGrant> {
+  /** `isHere`: the node says that it takes the stream in. */
+  async #grant(from: Address, stream: StreamRow, lease: LeaseRow | undefined, isHere: boolean): Promise<PublishGrant> {
     const { streams, jobs, placement } = this.#parts;
     const live = jobs.part(stream.id, "ingest");
     if (live === undefined) throw new BalancerError({ code: "STREAM_ENDED", stream: stream.id });
-    const stillRuns = lease?.node === from && this.#isRunningAt(from, live);
+    const isGoingOn = isHere ? isRunning(live) && live.attempt.node === from : this.#isRunningAt(from, live);
+    const stillRuns = lease?.node === from && isGoingOn;
     const startSequence = lease === undefined ? stream.nextSequence : await this.#findPosition(stream);
     const startFrame = Number(stream.nextFrame);
     const startEpoch = stream.nextEpoch;

@@ -13,6 +13,7 @@ export interface Refusal {
 export class Refusals {
   readonly #clock: Clock;
   readonly #byStream = new Map<Hex, Map<string, Refusal>>();
+  readonly #heard = new WeakSet<Refusal>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -22,9 +23,20 @@ export class Refusals {
     return [...(this.#byStream.get(stream)?.values() ?? [])];
   }
 
-  note(stream: Hex, part: string, code: string): void {
+  note(stream: Hex, part: string, code: string): Refusal {
     const parts = this.#byStream.get(stream) ?? new Map<string, Refusal>();
-    this.#byStream.set(stream, parts.set(part, { part, code, atMs: this.#clock.nowMs() }));
+    const refusal = { part, code, atMs: this.#clock.nowMs() };
+    this.#byStream.set(stream, parts.set(part, refusal));
+    return refusal;
+  }
+
+  /** Told again and again by who does the part: why nothing of it comes. It knows of no other try's refusal. */
+  heard(stream: Hex, part: string, code: string | undefined): void {
+    const known = this.#byStream.get(stream)?.get(part);
+    if (known !== undefined && !this.#heard.has(known)) return;
+    if (known?.code === code) return;
+    if (code === undefined) this.placed(stream, part);
+    else this.#heard.add(this.note(stream, part, code));
   }
 
   placed(stream: Hex, part: string): void {

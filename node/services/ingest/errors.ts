@@ -1,11 +1,13 @@
 import { CodedError } from "@leat/sdk/base/errors.ts";
 import type { SourceVideoCodec } from "@leat/sdk/protocol/frame.ts";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
 
 /** Codes of an origin; those that a peer is told are public. */
 export class IngestError extends CodedError<
   | { code: "INGEST_STREAM_NOT_READY" }
   | { code: "STREAM_ENDED" }
   | { code: "INGEST_STREAM_PUBLISHED" }
+  | { code: "PUBLISH_LEASE_HELD"; stream: Hex; ageMs: number }
   | { code: "INGEST_LEASE_LOST"; reason: string }
   | { code: "INGEST_STOPPED" }
   | { code: "INGEST_PUBLISHER_REPLACED" }

@@ -195,7 +195,11 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
     return this.#publish(await this.#ask(() => this.#components.session.call("publish.pulled", { stream })));
   }
 
-  async #publish(grant: PublishGrant, shown?: Shown, videoCodec?: SourceVideoCodec): Promise<SegmentSink> {
+  async #publish(
+    grant: PublishGrant,
+    shown?: Shown,
+    { videoCodec, replaces = false }: { readonly videoCodec?: SourceVideoCodec; readonly replaces?: boolean } = {},
+  ): Promise<SegmentSink> {
     // No player gets it as it came in, and nothing is made of it.
     if (videoCodec === "vp8" && grant.ladder.length === 0) {
       await this.#giveBack(grant);
@@ -205,6 +209,11 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
     if (held !== undefined && !held.origin.ended) {
       const job = await this.#jobOf(held.origin.job, grant);
       if (held.origin.ended) throw new IngestError({ code: "INGEST_STOPPED" });
+      // Of two that came for a place that was left, the second finds somebody there.
+      if (replaces && shown !== undefined && !this.#hasPlace(shown)) {
+        const ageMs = held.origin.lastFrameAgeMs;
+        throw new IngestError({ code: "PUBLISH_LEASE_HELD", stream: grant.stream, ageMs });
+      }
       // In one go: of two that come at the same time, one replaces the other.
       held.publisher?.replace();
       held.origin.resume(job);
@@ -272,7 +281,7 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
       if (isCodedError(error) && guesses.has(error.code)) this.#wrongKeys.charge(address);
       throw error;
     }
-    return this.#publish(grant, shown, videoCodec);
+    return this.#publish(grant, shown, { videoCodec, replaces: how.replaces === true });
   }
 
   /** A publisher here showed the same, and left or was told to begin anew. */
@@ -297,7 +306,12 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
 
   async #jobOf(held: AssignedJob, { terms }: PublishGrant): Promise<AssignedJob> {
     const { job, attempt } = terms.assignment.value;
-    return job === held.job && attempt === held.attempt ? held : this.#components.desk.admit(terms);
+    if (job === held.job && attempt === held.attempt) return held;
+    const { desk } = this.#components;
+    const next = await desk.admit(terms);
+    // Nothing more is signed for the one before.
+    desk.finish(held);
+    return next;
   }
 
   #open(grant: PublishGrant, job: AssignedJob): Running {

@@ -2,7 +2,7 @@ import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import { TARGET_DURATION_S } from "@leat/node/media/boundaries.ts";
 import { FrameRelay, type LiveFrames } from "@leat/node/media/live-frames.ts";
 import { partTargetOf } from "@leat/node/media/part-target.ts";
-import type { PictureSize, RungShape } from "@leat/node/media-io/publish-sink.ts";
+import type { PictureSize, PublishEnd, RungShape } from "@leat/node/media-io/publish-sink.ts";
 import type { DescriptionMessage, MediaConnection, SubscribeMessage, Wish } from "@leat/node/wire/media/message.ts";
 import type { PublishGrant } from "@leat/node/wire/session/messages.ts";
 import type { Boundary } from "@leat/sdk/protocol/frame.ts";
@@ -54,6 +54,8 @@ export class Origin {
   #isHurried = false;
   #job: AssignedJob;
   #grace: AbortController | undefined;
+  /** Why what the publisher sent that left was not taken. */
+  #refused: string | undefined;
   #startedAtMs = 0;
   #coveredUntilMs = 0;
   #renditions: readonly RenditionInfo[] = [];
@@ -228,14 +230,16 @@ export class Origin {
   /** The publisher came back: what it sends now continues the stream, on a clock of its own. */
   resume(job: AssignedJob): void {
     this.#job = job;
+    this.#refused = undefined;
     this.#grace?.abort();
     this.source.reconnect();
   }
 
   /** The publisher left. Without a goodbye it may come back within its grace. */
-  left(clean: boolean): void {
+  left({ clean, code }: PublishEnd): void {
     if (clean) this.end(true);
     if (this.ended) return;
+    this.#refused = code;
     const grace = new AbortController();
     this.#grace = grace;
     this.#tasks.run(async (signal) => {
@@ -397,6 +401,7 @@ export class Origin {
       isOver: this.#ending,
       published: [...this.#newest].map(([rung, sequence]) => ({ rung, sequence })),
       ...(health !== undefined && !this.#ending && { health }),
+      ...(this.#refused !== undefined && { refused: this.#refused }),
     });
     if (reason === undefined || this.#ending) return;
     this.#components.logger.warn("Publish lease is lost", { code: reason });

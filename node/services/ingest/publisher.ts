@@ -1,5 +1,11 @@
 import type { Clock } from "@leat/node/kernel/clock.ts";
-import type { MadeRendition, PictureSize, RungShape, SegmentSink } from "@leat/node/media-io/publish-sink.ts";
+import type {
+  MadeRendition,
+  PictureSize,
+  PublishEnd,
+  RungShape,
+  SegmentSink,
+} from "@leat/node/media-io/publish-sink.ts";
 import type { SourceConfig, VideoCodec } from "@leat/sdk/protocol/frame.ts";
 import type { PublishedAudio, PublishedCue, PublishedTag, PublishedVideo } from "@leat/sdk/protocol/published.ts";
 import { SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
@@ -84,12 +90,12 @@ export class Publisher implements SegmentSink {
     if (!this.#replaced && !this.#ended) this.#events.onPlace(forMs);
   }
 
-  end({ clean }: { readonly clean: boolean }): void {
+  end(how: PublishEnd): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#left.abort(new IngestError({ code: "STREAM_ENDED" }));
     this.#events.onEnd();
-    if (!this.#replaced) this.#origin.left(clean);
+    if (!this.#replaced) this.#origin.left(how);
   }
 
   /** Of the segments that come from now on, and of the newest, which nobody was given yet. */

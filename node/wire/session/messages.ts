@@ -190,6 +190,8 @@ export const nodeMethods = defineMethods({
       published: listSchema(closedObject({ rung: uint32Schema, sequence: uint32Schema }), MAX_RENDITIONS),
       /** Absent before anything came, and when nothing will. */
       health: Type.Optional(sourceHealthSchema),
+      /** Why what its publisher sent was not taken, and it was cut off; absent while one publishes, and after a loss. */
+      refused: Type.Optional(publicCodeSchema),
     }),
     response: nothing,
     isGathered: true,

@@ -294,9 +294,11 @@ describe("rest", () => {
     assert.equal((await app.inject({ url: "/v1/streams" })).statusCode, 401);
     const viewer = await app.inject({ url: "/v1/play/unknown-stream" });
     const owner = await call("GET", "/v1/streams/unknown-stream");
-    // No stream's name is as short.
-    const short = await app.inject({ url: "/v1/play/nosuch" });
-    for (const { statusCode, json } of [viewer, owner, short]) {
+    // No stream can have these names.
+    const others = await Promise.all(
+      ["nosuch", "%00unknown-stream", "x".repeat(90)].map((slug) => app.inject({ url: `/v1/play/${slug}` })),
+    );
+    for (const { statusCode, json } of [viewer, owner, ...others]) {
       assert.deepEqual([statusCode, json().error.code], [404, "STREAM_UNKNOWN"]);
     }
     // Who watches has no list of streams, and may be no owner.

@@ -171,7 +171,7 @@ describe("rtmp server", () => {
     const { port } = await startServer(async () => sink);
     const child = publish(port, "key", 2, ["-c:a", "libmp3lame"]);
     await once(child, "exit");
-    assert.deepEqual(await sink.ended.promise, { clean: false });
+    assert.deepEqual(await sink.ended.promise, { clean: false, code: "RTMP_CODEC_UNSUPPORTED" });
     assert.equal(sink.audios.length, 0);
   });
 

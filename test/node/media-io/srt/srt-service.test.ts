@@ -165,7 +165,7 @@ describe("srt service", function () {
     const bytes = await makeTs(...PICTURES, "-c:v", "mpeg2video");
     const caller = await callSrt(port, "key");
     for (let at = 0; at < bytes.length; at += 1_316) caller.send(bytes.subarray(at, at + 1_316));
-    assert.deepEqual(await (await sinkAt(0)).ended.promise, { clean: false });
+    assert.deepEqual(await (await sinkAt(0)).ended.promise, { clean: false, code: "MPEGTS_CODEC_UNSUPPORTED" });
     let again = await callSrt(port, "key");
     while (again.refused === undefined) again = await callSrt(port, "key");
     assert.equal(again.refused, 1415);

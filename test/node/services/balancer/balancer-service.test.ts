@@ -107,6 +107,71 @@ describe("balancer", () => {
     assert.deepEqual([grant.stream, grant.startSequence, grant.startEpoch], [id, 5, 1]);
   });
 
+  it("says why a node ended its publisher's connection, and since when, until it takes one in", async () => {
+    const { streamKey, id } = await create();
+    const [node] = scene.nodes;
+    const { clock, balancer, hub } = scene.market;
+    await publish(node, streamKey);
+    const beganMs = clock.nowMs();
+    const renew = (refused?: string) =>
+      hub.ask(node, "publish.renew", {
+        stream: id,
+        lastFrameAgeMs: clock.nowMs() - beganMs,
+        sequence: null,
+        frames: 0,
+        isOver: false,
+        published: [],
+        ...(refused !== undefined && { refused }),
+      });
+    const refusal = { part: "ingest", code: "RTMP_CODEC_UNSUPPORTED", atMs: beganMs };
+    for (let seconds = 0; seconds < 3; seconds += 1) {
+      await renew(refusal.code);
+      assert.deepEqual(balancer.views.refusals(id), [refusal]);
+      await clock.advance(1_000);
+    }
+    await renew();
+    assert.deepEqual(balancer.views.refusals(id), []);
+  });
+
+  it("says why a publisher may not come back, whatever the node tells that waits for it", async () => {
+    const { streamKey, id } = await create();
+    const [node] = scene.nodes;
+    await publish(node, streamKey);
+    const renew = (more: object) =>
+      scene.market.hub.ask(node, "publish.renew", {
+        stream: id,
+        lastFrameAgeMs: 0,
+        sequence: null,
+        frames: 0,
+        isOver: false,
+        published: [],
+        ...more,
+      });
+    scene.market.books.reserve = 0n;
+    const again = { keyHash: hashKey(streamKey), protocol: "rtmp", replaces: true } as const;
+    await assert.rejects(scene.market.hub.ask(node, "publish.request", again), codeOf("BUYER_UNFUNDED"));
+    for (const more of [{}, { refused: "RTMP_CODEC_UNSUPPORTED" }, {}]) {
+      await renew(more);
+      const codes = scene.market.balancer.views.refusals(id).map(({ code }) => code);
+      assert.deepEqual(codes, ["BUYER_UNFUNDED"]);
+    }
+    scene.market.books.reserve = 10n ** 12n;
+    await scene.market.hub.ask(node, "publish.request", again);
+    assert.deepEqual(scene.market.balancer.views.refusals(id), []);
+  });
+
+  it("lets a publisher back within a heartbeat without another attempt, where its node has the stream yet", async () => {
+    const { streamKey, id } = await create();
+    const [node] = scene.nodes;
+    const first = await publish(node, streamKey);
+    const again = { keyHash: hashKey(streamKey), protocol: "rtmp", replaces: true } as const;
+    const back = await scene.market.hub.ask(node, "publish.request", again);
+    const attemptOf = ({ terms }: typeof first) => [terms.assignment.value.job, terms.assignment.value.attempt];
+    assert.deepEqual(attemptOf(back), attemptOf(first));
+    const [ingest] = await scene.market.balancer.views.jobs(scene.nodes[3].address, id);
+    assert.equal(ingest?.attempts.length, 1);
+  });
+
   it("hears nothing more of a stream from who had it, while another node is let in", async () => {
     const { streamKey, id } = await create();
     const [first, second] = scene.nodes;
