@@ -34,7 +34,7 @@ export async function writeReport(network: LocalNetwork, caller: ApiCaller, outc
   const [stream, jobs, receipts, channels] = await Promise.all([
     getStream(caller, id),
     listJobs(caller, id),
-    listReceipts(caller, id),
+    readAll(listReceipts(caller, id)),
     readPayees(network),
   ]);
   const ingest = jobs.find(({ primitive }) => primitive === "ingest")?.attempts.at(-1);
@@ -95,6 +95,12 @@ function describeRenditions(
       node: kind === "audio" ? ingestNode : (maker ?? ""),
     };
   });
+}
+
+async function readAll<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
 }
 
 function describeAttempts({ job, primitive, attempts }: JobInfo, receipts: readonly ReceiptInfo[]): DemoJob[] {

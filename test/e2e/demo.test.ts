@@ -5,6 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { ReceiptList } from "@leat/node/cli/receipt-list.ts";
 import { parseNetwork, requireDeployed } from "@leat/sdk/protocol/network.ts";
 import { demoLadder } from "../../scripts/network/demo.ts";
 import type { DemoReport } from "../../scripts/network/report.ts";
@@ -16,6 +17,7 @@ import { assertWhole, range } from "../support/e2e-facts.ts";
 import { findPorts } from "../support/e2e-network.ts";
 import { within } from "../support/e2e-stream.ts";
 import { judgeMaster } from "../support/hls-judge.ts";
+import { runLeat } from "../support/run-leat.ts";
 
 const program = join(import.meta.dirname, "../../scripts/network/main.ts");
 const framesOfPattern = 12 * 30;
@@ -45,6 +47,7 @@ describe("the demo of a local network", function () {
       range(0, framesOfPattern),
     );
     await assertCollected(demo, report, "USDC");
+    await assertProven(demo, report);
     assert.equal(await demo.stop(), 0);
     for (const { name, pid } of report.processes) assert.throws(() => process.kill(pid, 0), { code: "ESRCH" }, name);
   });
@@ -143,6 +146,22 @@ function assertReport(report: DemoReport, frames: number): void {
   assert.deepEqual(loss.map(({ payee }) => payee).sort(), payments.map(({ payee }) => payee).sort());
   for (const [name, value] of Object.entries(report.timings)) assert.ok(Number(value) > 0, name);
   assert.ok(report.memory.peakPssBytes > 0);
+}
+
+/** What its buyer can see of the work: each receipt signed by its node, each check by whoever made it. */
+async function assertProven({ dataDir }: Demo, { stream, jobs }: DemoReport): Promise<void> {
+  const config = join(dataDir, "buyer/config.json");
+  const { code, stdout } = await runLeat("stream", "receipts", stream.slug, "--json", "--config", config);
+  const { receipts, isCut } = JSON.parse(stdout) as ReceiptList;
+  assert.deepEqual([code, isCut, receipts.flatMap(({ faults }) => faults)], [0, false, []]);
+  const verified = receipts.filter((one) => "hash" in one);
+  for (const { job, attempt, primitive, segments, checked } of jobs) {
+    const own = verified.filter(({ receipt }) => receipt.job === job && receipt.attempt === attempt);
+    const proofs = own.map(({ proof }) => proof);
+    assert.equal(own.length, segments);
+    if (primitive === "ingest") assert.ok(proofs.every((proof) => proof === "unproven"));
+    else assert.equal(proofs.filter((proof) => proof === "checked").length, checked);
+  }
 }
 
 /** The contract's own account of every channel. */

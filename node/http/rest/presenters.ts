@@ -1,13 +1,14 @@
 import type { PlaybackPolicy } from "@leat/sdk/protocol/playback.ts";
+import { proofOf } from "@leat/sdk/protocol/receipt-proof.ts";
 import type { RestreamTarget } from "@leat/sdk/protocol/restream.ts";
 import { maskSource } from "../../media-io/pull/source-url.ts";
 import { maskTarget } from "../../media-io/restream/target-url.ts";
 import type { StreamAudience } from "../../services/balancer/audience-book.ts";
 import type { Refusal } from "../../services/balancer/refusals.ts";
 import type { HeardHealth } from "../../services/balancer/stream-health.ts";
-import type { JobView } from "../../services/balancer/views.ts";
+import type { JobView, ReceiptView } from "../../services/balancer/views.ts";
 import type { ChannelStatus } from "../../services/payment/index.ts";
-import type { AttemptRow, CheckTotal, ReceiptRow } from "../../store/sql/job-store.ts";
+import type { AttemptRow, CheckTotal } from "../../store/sql/job-store.ts";
 import type { StreamRow } from "../../store/sql/stream-store.ts";
 import type { AttemptCost } from "../../store/sql/work-costs.ts";
 
@@ -84,7 +85,7 @@ export function presentJob({ job, attempts, checks, costs, feed }: JobView) {
   };
 }
 
-export function presentReceipt(row: ReceiptRow) {
+export function presentReceipt({ row, checks }: ReceiptView) {
   const { hash, job, attempt, seq, kind, node, receipt, units, paidUnits, exact, retailExact, receivedAtMs } = row;
   return {
     hash,
@@ -99,7 +100,13 @@ export function presentReceipt(row: ReceiptRow) {
     paidUnits,
     exact,
     retailExact,
-    proof: kind === "ingest" ? "unproven" : "checked",
+    proof: proofOf(
+      kind,
+      hash,
+      checks.map(({ statement }) => statement.value),
+    ),
+    checks: checks.map(({ code, statement }) => ({ code, statement })),
+    writtenOff: row.writtenOff,
     receivedAtMs,
   };
 }

@@ -124,7 +124,7 @@ export async function registerStreamRoutes(
       "/v1/streams/:stream/receipts",
       { schema: { params: streamParams, querystring: receiptsQuery } },
       async ({ account, params, query }) => ({
-        receipts: (await views.receipts(account, params.stream, query.limit, readPosition(query.after))).map(
+        receipts: (await views.receipts(account, params.stream, query.limit, readPosition(query.before))).map(
           presentReceipt,
         ),
       }),

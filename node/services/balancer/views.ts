@@ -2,7 +2,14 @@ import type { FeedInfo } from "@leat/sdk/client/actions/streams.ts";
 import { channelId, hubChannel } from "@leat/sdk/protocol/channel.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import type { Candidate } from "@leat/sdk/selection/candidate.ts";
-import type { AttemptRow, CheckTotal, JobRow, ReceiptPosition, ReceiptRow } from "../../store/sql/job-store.ts";
+import type {
+  AttemptRow,
+  CheckRow,
+  CheckTotal,
+  JobRow,
+  ReceiptPosition,
+  ReceiptRow,
+} from "../../store/sql/job-store.ts";
 import type { StreamPlace, StreamRow } from "../../store/sql/stream-store.ts";
 import type { AttemptCost } from "../../store/sql/work-costs.ts";
 import type { ChannelStatus } from "../payment/index.ts";
@@ -21,6 +28,12 @@ export interface JobView {
   readonly costs: readonly AttemptCost[];
   /** Of an edge that runs: who feeds it. */
   readonly feed: FeedInfo | undefined;
+}
+
+export interface ReceiptView {
+  readonly row: ReceiptRow;
+  /** What was made of its segment, by whoever. */
+  readonly checks: readonly CheckRow[];
 }
 
 export interface ClusterView {
@@ -50,7 +63,8 @@ export interface StreamViews {
   /** Who watches and what viewers got, as edges say. Of rows that were read above. */
   audiences(streams: readonly Hex[]): Promise<ReadonlyMap<Hex, StreamAudience>>;
   jobs(buyer: Address, name: string): Promise<JobView[]>;
-  receipts(buyer: Address, name: string, limit: number, after?: ReceiptPosition): Promise<ReceiptRow[]>;
+  /** Newest first. */
+  receipts(buyer: Address, name: string, limit: number, before?: ReceiptPosition): Promise<ReceiptView[]>;
   /** The buyer's channel to the cluster, and the cluster's to every node that worked for the stream. */
   payments(buyer: Address, name: string): Promise<ChannelStatus[]>;
   cluster(): ClusterView;
@@ -116,9 +130,12 @@ export class Views implements StreamViews {
     );
   }
 
-  async receipts(buyer: Address, name: string, limit: number, after?: ReceiptPosition): Promise<ReceiptRow[]> {
+  async receipts(buyer: Address, name: string, limit: number, before?: ReceiptPosition): Promise<ReceiptView[]> {
+    const { jobStore } = this.#components;
     const { id } = await this.#streams.find(buyer, name);
-    return this.#components.jobStore.receiptsOf(id, limit, after);
+    const rows = await jobStore.receiptsOf(id, limit, before);
+    const checks = Map.groupBy(await jobStore.checksOf(rows.map(({ hash }) => hash)), keyOfSegment);
+    return rows.map((row) => ({ row, checks: checks.get(keyOfSegment(row)) ?? [] }));
   }
 
   async payments(buyer: Address, name: string): Promise<ChannelStatus[]> {
@@ -156,4 +173,8 @@ export class Views implements StreamViews {
       return { row, httpUrl: hello?.httpUrl, roles: hello?.roles ?? [] };
     });
   }
+}
+
+function keyOfSegment({ job, attempt, seq }: Pick<ReceiptRow, "job" | "attempt" | "seq">): string {
+  return `${job} ${attempt} ${seq}`;
 }

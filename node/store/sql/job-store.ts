@@ -1,7 +1,7 @@
 import { badWorkCodes } from "@leat/sdk/protocol/bad-work.ts";
 import type { Address, Hex } from "@leat/sdk/protocol/hex.ts";
 import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
-import { and, asc, eq, exists, gt, inArray, max, ne, or, sql } from "drizzle-orm";
+import { and, asc, desc, eq, exists, gt, inArray, max, ne, or, sql } from "drizzle-orm";
 import type { SqlDatabase } from "./database.ts";
 import { literal } from "./literal.ts";
 import { attempts, checks, checkTotals, jobs, receipts, receiptTotals, streams } from "./schema.ts";
@@ -201,13 +201,13 @@ export class JobStore {
       .limit(limit);
   }
 
-  /** Oldest first, after the one that the caller saw last: several may have come in one millisecond. */
-  async receiptsOf(stream: Hex, limit: number, after?: ReceiptPosition): Promise<ReceiptRow[]> {
+  /** Newest first, before the one that the caller saw last: several may have come in one millisecond. */
+  async receiptsOf(stream: Hex, limit: number, before?: ReceiptPosition): Promise<ReceiptRow[]> {
     return this.#database.sql
       .select()
       .from(receipts)
-      .where(and(eq(receipts.stream, stream), later(after)))
-      .orderBy(asc(receipts.receivedAtMs), asc(receipts.hash))
+      .where(and(eq(receipts.stream, stream), earlier(before)))
+      .orderBy(desc(receipts.receivedAtMs), desc(receipts.hash))
       .limit(limit);
   }
 
@@ -250,6 +250,21 @@ export class JobStore {
       .where(and(eq(checks.job, job), eq(checks.attempt, attempt), eq(checks.seq, seq)));
   }
 
+  /** All that were made of these receipts' segments. */
+  async checksOf(hashes: readonly Hex[]): Promise<CheckRow[]> {
+    const ofSegment = and(
+      eq(checks.job, receipts.job),
+      eq(checks.attempt, receipts.attempt),
+      eq(checks.seq, receipts.seq),
+    );
+    const rows = await this.#database.sql
+      .select({ check: checks })
+      .from(checks)
+      .innerJoin(receipts, ofSegment)
+      .where(inArray(receipts.hash, [...hashes]));
+    return rows.map(({ check }) => check);
+  }
+
   /** How many checks came of each attempt that has any. */
   async checkTotalsOf(job: Hex): Promise<CheckTotal[]> {
     return this.#database.sql.select().from(checkTotals).where(eq(checkTotals.job, job));
@@ -279,4 +294,9 @@ export class JobStore {
 function later(after: ReceiptPosition | undefined) {
   if (after === undefined) return undefined;
   return sql`(${receipts.receivedAtMs}, ${receipts.hash}) > (${after.receivedAtMs}, ${after.hash})`;
+}
+
+function earlier(before: ReceiptPosition | undefined) {
+  if (before === undefined) return undefined;
+  return sql`(${receipts.receivedAtMs}, ${receipts.hash}) < (${before.receivedAtMs}, ${before.hash})`;
 }

@@ -4,10 +4,13 @@ import { createDomain } from "../../protocol/eip712.ts";
 import type { HealthFault, SourceHealth } from "../../protocol/health.ts";
 import { type Address, bytesToHex, type Hex } from "../../protocol/hex.ts";
 import type { LadderRequest, SourceSummary } from "../../protocol/job.ts";
+import type { PartLeaf } from "../../protocol/merkle.ts";
 import type { PlaybackRequest } from "../../protocol/playback.ts";
 import type { PullRequest, PullWhen } from "../../protocol/pull.ts";
+import type { ReceiptKind, ReceiptProof } from "../../protocol/receipt-proof.ts";
 import type { RestreamTarget } from "../../protocol/restream.ts";
-import type { StatementSigner } from "../../protocol/statements.ts";
+import type { CheckResult, Receipt } from "../../protocol/signed.ts";
+import type { Signed, StatementSigner } from "../../protocol/statements.ts";
 import type { RenditionInfo } from "../../protocol/stream.ts";
 import type { ParentSummary } from "../../selection/parents.ts";
 import type { LeatClient } from "../create-client.ts";
@@ -219,11 +222,31 @@ export interface ReceiptInfo {
   readonly attempt: number;
   readonly seq: number;
   readonly node: Address;
-  readonly kind: "ingest" | "transcode" | "delivery";
-  /** Ingest is paid unproven. */
-  readonly proof: "unproven" | "checked";
+  readonly kind: ReceiptKind;
+  /** What its node signed, and the parts that it counted, amounts as decimal text. */
+  readonly receipt: Signed<AsText<Receipt>>;
+  readonly leaves: readonly AsText<PartLeaf>[];
+  /** In the unit of its price; fewer are paid where a budget ended. */
+  readonly units: string;
+  readonly paidUnits: string;
+  /** What the buyer pays for it: 10^-30 of a whole token. */
+  readonly retailExact: string;
+  readonly proof: ReceiptProof;
+  /** What the stream's origin, or who signs for its buyer, signed of it. */
+  readonly checks: readonly CheckInfo[];
+  /** Nobody checks it any more, and nobody is paid for it. */
+  readonly writtenOff: boolean;
   readonly receivedAtMs: number;
 }
+
+export interface CheckInfo {
+  /** Why it did not pass. */
+  readonly code: string | null;
+  readonly statement: Signed<AsText<CheckResult>>;
+}
+
+/** As JSON carries it. */
+export type AsText<T> = { readonly [K in keyof T]: T[K] extends bigint ? string : T[K] };
 
 export interface PaymentInfo {
   readonly payer: Address;
@@ -322,16 +345,15 @@ export async function listJobs(caller: ApiCaller, id: string): Promise<readonly 
   return (await callApi<{ jobs: readonly JobInfo[] }>(caller, "GET", `${pathOf(id)}/jobs`)).jobs;
 }
 
-/** Every receipt of a stream, oldest first, page by page. */
-export async function listReceipts(caller: ApiCaller, id: string): Promise<readonly ReceiptInfo[]> {
-  const found: ReceiptInfo[] = [];
-  for (;;) {
-    const last = found.at(-1);
-    const after = last === undefined ? "" : `&after=${last.receivedAtMs}.${last.hash}`;
-    const target = `${pathOf(id)}/receipts?limit=${rowsPerPage}${after}`;
+/** Every receipt of a stream, newest first, page by page as far as they are read. */
+export async function* listReceipts(caller: ApiCaller, id: string): AsyncGenerator<ReceiptInfo, void, undefined> {
+  for (let before = ""; ; ) {
+    const target = `${pathOf(id)}/receipts?limit=${rowsPerPage}${before}`;
     const { receipts } = await callApi<{ receipts: readonly ReceiptInfo[] }>(caller, "GET", target);
-    found.push(...receipts);
-    if (receipts.length < rowsPerPage) return found;
+    yield* receipts;
+    const last = receipts.at(-1);
+    if (last === undefined || receipts.length < rowsPerPage) return;
+    before = `&before=${last.receivedAtMs}.${last.hash}`;
   }
 }
 

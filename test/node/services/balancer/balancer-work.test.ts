@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
+import type { ReceiptInfo } from "@leat/sdk/client/actions/streams.ts";
+import { verifyReceipt } from "@leat/sdk/client/verify-receipt.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { DeliverySpec, JobTerms } from "@leat/sdk/protocol/job.ts";
+import { checkVerdicts } from "@leat/sdk/protocol/signed.ts";
 import { explain } from "@leat/sdk/selection/explain.ts";
 import { bodyFromText } from "@leat/sdk/selection/receipt.ts";
+import { toJson } from "../../../../node/cli/output.ts";
+import { presentReceipt } from "../../../../node/http/rest/presenters.ts";
 import { JobStore } from "../../../../node/store/sql/job-store.ts";
 import { receipts } from "../../../../node/store/sql/schema.ts";
 import { WireError } from "../../../../node/wire/errors.ts";
@@ -10,7 +15,7 @@ import type { BalancerRequest } from "../../../../node/wire/session/messages.ts"
 import { type EdgeOf, ladder, source, useBalancer } from "../../../support/balancer-scene.ts";
 import { usdc } from "../../../support/candidates.ts";
 import { codeOf, randomHash } from "../../../support/fake-market.ts";
-import { FakeNode } from "../../../support/fake-node.ts";
+import { domain, FakeNode } from "../../../support/fake-node.ts";
 
 describe("balancer, work and its pay", () => {
   const scene = useBalancer();
@@ -61,6 +66,34 @@ describe("balancer, work and its pay", () => {
       JobStore.prototype.addReceipt = addReceipt;
     }
     assert.deepEqual(written, [other.assignment.value.job, slow.assignment.value.job]);
+  });
+
+  it("shows of each receipt what was made of it, and not that it was checked before it was", async () => {
+    const live = await goLive();
+    const terms = transcoders(live.id)[0]!;
+    const show = async () => {
+      const shown = await scene.market.balancer.views.receipts(scene.nodes[3].address, live.id, 10);
+      return JSON.parse(toJson(shown.map(presentReceipt))) as ReceiptInfo[];
+    };
+    const submit = async (sequence: number) => {
+      const work = await ownerOf(terms).receipt(terms, sequence);
+      await scene.market.hub.ask(live.ingest, "segment.published", { stream: live.id, rungs: [0], sequence });
+      await scene.market.hub.ask(ownerOf(terms), "receipt.submit", work);
+      return work.receipt.value;
+    };
+    const [good, bad] = [await submit(0), await submit(1)];
+    await submit(2);
+    const proofs = async () => (await show()).sort((one, other) => one.seq - other.seq).map(({ proof }) => proof);
+    assert.deepEqual(await proofs(), ["unchecked", "unchecked", "unchecked"]);
+    await scene.market.hub.ask(live.ingest, "check.submit", await live.ingest.check(good, checkVerdicts.passed));
+    await scene.market.hub.ask(live.ingest, "check.submit", await live.ingest.check(bad, checkVerdicts.failed));
+    assert.deepEqual(await proofs(), ["checked", "failed", "unchecked"]);
+    const isNobodys = async () => false;
+    const origins = new Set([live.ingest.address]);
+    for (const shown of await show()) {
+      const verified = await verifyReceipt(shown, { domain, origins, isNode: async () => true, isBuyers: isNobodys });
+      assert.deepEqual(verified.faults, []);
+    }
   });
 
   it("places no transcode for a stream of sound alone, and plays it from edges", async () => {

@@ -90,11 +90,13 @@ describe("stream actions", () => {
     const all = Array.from({ length: 450 }, (_, at) => ({ hash: `0x${at}`, receivedAtMs: Math.floor(at / 300) + 1 }));
     answer = ({ target }) => {
       const query = new URL(target, "http://x").searchParams;
-      const after = query.get("after");
-      const from = all.findIndex(({ hash, receivedAtMs }) => `${receivedAtMs}.${hash}` === after) + 1;
+      const before = query.get("before");
+      const from = all.findIndex(({ hash, receivedAtMs }) => `${receivedAtMs}.${hash}` === before) + 1;
       return { status: 200, body: { receipts: all.slice(from, from + Number(query.get("limit"))) } };
     };
-    assert.deepEqual(await listReceipts(caller, "abc"), all);
+    const read: unknown[] = [];
+    for await (const receipt of listReceipts(caller, "abc")) read.push(receipt);
+    assert.deepEqual(read, all);
   });
 
   it("list every stream once, page by page as far as they are read", async () => {
