@@ -1,6 +1,6 @@
 import { isCodedError } from "../base/errors.ts";
 import { type Domain, hashStatement, type Structure, valueFromJson } from "../protocol/eip712.ts";
-import type { Address, Hex } from "../protocol/hex.ts";
+import { type Address, type Hex, isHex } from "../protocol/hex.ts";
 import { hashPartLeaf, merkleRoot, type PartLeaf } from "../protocol/merkle.ts";
 import { proofOf, type ReceiptKind, type ReceiptProof } from "../protocol/receipt-proof.ts";
 import {
@@ -44,6 +44,8 @@ export interface ReceiptContext {
   readonly domain: Domain;
   /** Nodes that took the stream in: they check what others made of it. */
   readonly origins: ReadonlySet<Address>;
+  /** Whether the stream has an attempt of this kind at this node. */
+  readonly isAttempt: (work: Pick<VerifiedReceipt, "receipt" | "node" | "kind">) => boolean;
   /** Whether a node key is an operator's, by the chain. */
   readonly isNode: (node: Address) => Promise<boolean>;
   /** Whether a key signs for the stream's buyer, by the chain: its account, or one that this allotted. */
@@ -52,21 +54,22 @@ export interface ReceiptContext {
 
 /**
  * Holds a receipt that a cluster shows against what was signed: by a node that the chain knows, of the parts that are
- * listed, and checked by whoever may. What it is of (`kind`) and who took the stream in is the cluster's word, as is what
- * it costs. Without `receipt` and all else where it cannot be read.
+ * listed, and checked by whoever may. Which attempts are the stream's, and who took it in, is the cluster's word, as is
+ * what they cost. Without `receipt` and all else where it cannot be read.
  */
 export async function verifyReceipt(
   shown: ReceiptInfo,
   context: ReceiptContext,
 ): Promise<VerifiedReceipt | { readonly faults: readonly ["RECEIPT_UNREADABLE"] }> {
   const { domain } = context;
-  const signed = readSigned(receiptStructure, domain, shown.receipt);
+  const signed = readSigned(receiptStructure, domain, shown?.receipt);
   if (signed === undefined || !kinds.has(shown.kind)) return { faults: ["RECEIPT_UNREADABLE"] };
   const { value: receipt, signer: node } = signed;
   const hash = hashStatement(receiptStructure, domain, receipt);
   const work = { receipt, hash, node, kind: shown.kind };
   const faults = new Set<ReceiptFault>();
-  if (hash !== shown.hash || node !== shown.node || !isOf(receipt, shown)) faults.add("RECEIPT_OTHER");
+  const isSaid = hash === shown.hash && node === shown.node && isOf(receipt, shown);
+  if (!isSaid || !context.isAttempt(work)) faults.add("RECEIPT_OTHER");
   if (!(await context.isNode(node))) faults.add("RECEIPT_NODE_UNKNOWN");
   if (!areParts(shown.leaves, receipt)) faults.add("RECEIPT_PARTS_WRONG");
   const passed: (Pick<CheckResult, "verdict" | "receiptHash"> & { readonly signer: Address })[] = [];
@@ -106,7 +109,9 @@ function isOf(one: Work, other: Work): boolean {
 
 function areParts(leaves: readonly AsText<PartLeaf>[], { outputRoot, sizeBytes }: Receipt): boolean {
   try {
-    const parts = listOf(leaves).map((leaf) => ({
+    const list = listOf(leaves);
+    if (!list.every(({ sha256 }) => isHex(sha256, 32))) return false;
+    const parts = list.map((leaf) => ({
       ...leaf,
       pixels: readUnsigned(leaf.pixels),
       sizeBytes: readUnsigned(leaf.sizeBytes),

@@ -203,6 +203,13 @@ function receiptContext(caller: ApiCaller, client: LeatClient, jobs: readonly Jo
   return {
     domain: createDomain(chainId, escrow),
     origins: new Set(ingest.map(({ node }) => node)),
+    isAttempt: ({ receipt, node, kind }) =>
+      jobs.some(
+        ({ job, primitive, attempts }) =>
+          job === receipt.job &&
+          primitive === kind &&
+          attempts.some((one) => one.attempt === receipt.attempt && one.node === node),
+      ),
     isNode: (node) => {
       const asked = nodes.get(node) ?? isOperatorsNode(client, node);
       nodes.set(node, asked);

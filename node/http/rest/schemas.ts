@@ -59,7 +59,7 @@ export function readPlace(before: string | undefined): StreamPlace | undefined {
   return { createdAtMs: Number(time), ...(id === undefined ? {} : { id: id as Hex }) };
 }
 
-/** `after` is time and hash of the last receipt of the page before: `1700000000000.0x…`. */
+/** `before` is time and hash of the last receipt of the page that came before: `1700000000000.0x…`. */
 export const receiptsQuery = closedObject({
   limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
   before: Type.Optional(Type.String({ pattern: "^[0-9]{1,15}\\.0x[0-9a-f]{64}$" })),

@@ -222,12 +222,12 @@ export class Publishing {
   /** Ends streams whose publisher never came back, or not to the node that has to tell that it is gone. */
   async sweep(): Promise<void> {
     this.#credit.sweep();
-    const graceMs = this.#options.leaseHoldMs + this.#options.reconnectGraceMs;
-    for (const lease of this.#parts.streams.leases()) {
-      const ageMs = this.#ageOf(lease);
-      if (ageMs <= graceMs || (ageMs <= graceMs + DRAIN_MS && this.#isWorkedOn(lease))) continue;
-      const { stream } = lease;
-      const row = await this.#parts.streams.find(stream);
+    const { streams } = this.#parts;
+    for (const { stream } of streams.leases().filter((lease) => this.#isAbandoned(lease))) {
+      const row = await streams.find(stream);
+      // To end those before it may have taken long: somebody may have been let in meanwhile.
+      const lease = streams.lease(stream);
+      if (lease === undefined || !this.#isAbandoned(lease)) continue;
       if (row !== undefined && hasNothing(row)) await this.#giveBack(lease);
       else if (isLost(row, false)) await this.#parts.onPause(stream);
       else await this.#parts.onEnd(stream, row?.endCode ?? "PUBLISHER_LOST");
@@ -235,9 +235,12 @@ export class Publishing {
   }
 
   /** A node that was started again knows nothing of a publisher that has not come back to it. */
-  #isWorkedOn({ stream, node }: LeaseRow): boolean {
-    const live = this.#parts.jobs.part(stream, "ingest");
-    return live !== undefined && this.#isRunningAt(node, live);
+  #isAbandoned(lease: LeaseRow): boolean {
+    const graceMs = this.#options.leaseHoldMs + this.#options.reconnectGraceMs;
+    const ageMs = this.#ageOf(lease);
+    if (ageMs <= graceMs) return false;
+    const live = this.#parts.jobs.part(lease.stream, "ingest");
+    return ageMs > graceMs + DRAIN_MS || live === undefined || !this.#isRunningAt(lease.node, live);
   }
 
   /** Who had the lease published nothing: the stream is as it was made. */
@@ -319,6 +322,8 @@ export class Publishing {
         throw new BalancerError({ code, stream: stream.id });
       }
     }
+    // It may have been ended while this waited.
+    await this.#openStream(stream.id);
     this.#parts.keeper.sourceBegan(stream.id);
     await streams.change(stream.id, { state: "live", nextEpoch: startEpoch + 1, nextSequence: startSequence });
     return {

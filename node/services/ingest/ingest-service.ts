@@ -207,8 +207,14 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
     }
     const held = this.#running.get(grant.stream);
     if (held !== undefined && !held.origin.ended) {
-      const job = await this.#jobOf(held.origin.job, grant);
-      if (held.origin.ended) throw new IngestError({ code: "INGEST_STOPPED" });
+      const { desk } = this.#components;
+      const before = held.origin.job;
+      const job = await this.#jobOf(held, grant);
+      if (held.origin.ended) {
+        const stopped = new IngestError({ code: "INGEST_STOPPED" });
+        if (job !== before) desk.finish(job, { code: stopped.code, sequence: null });
+        throw stopped;
+      }
       // Of two that came for a place that was left, the second finds somebody there.
       if (replaces && shown !== undefined && !this.#hasPlace(shown)) {
         const ageMs = held.origin.lastFrameAgeMs;
@@ -217,6 +223,8 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
       // In one go: of two that come at the same time, one replaces the other.
       held.publisher?.replace();
       held.origin.resume(job);
+      // Nothing more is signed for the one before.
+      if (job !== before) desk.finish(before);
       return this.#attach(held, shown);
     }
     await held?.done;
@@ -304,14 +312,17 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
     }
   }
 
-  async #jobOf(held: AssignedJob, { terms }: PublishGrant): Promise<AssignedJob> {
+  async #jobOf(held: Running, { terms }: PublishGrant): Promise<AssignedJob> {
     const { job, attempt } = terms.assignment.value;
-    if (job === held.job && attempt === held.attempt) return held;
-    const { desk } = this.#components;
-    const next = await desk.admit(terms);
-    // Nothing more is signed for the one before.
-    desk.finish(held);
-    return next;
+    const { job: before } = held.origin;
+    if (job === before.job && attempt === before.attempt) return before;
+    try {
+      return await this.#components.desk.admit(terms);
+    } catch (error) {
+      // Whoever tries again is not said to have its place: it is given another attempt.
+      held.shown = undefined;
+      throw error;
+    }
   }
 
   #open(grant: PublishGrant, job: AssignedJob): Running {

@@ -10,6 +10,7 @@ const node = new FakeNode(1, ["ingest"]);
 const context: ReceiptContext = {
   domain,
   origins: new Set(),
+  isAttempt: () => true,
   isNode: async () => true,
   isBuyers: async () => false,
 };

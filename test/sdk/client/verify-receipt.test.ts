@@ -17,6 +17,7 @@ type Signer = ReturnType<typeof nobleStatements.createSigner>;
 const context: ReceiptContext = {
   domain,
   origins: new Set([origin.address]),
+  isAttempt: ({ receipt: { job, attempt } }) => job === hash("01") && attempt === 2,
   isNode: async (address) => [node.address, origin.address].includes(address),
   isBuyers: async (address) => address === agent.address,
 };
@@ -129,6 +130,7 @@ describe("a receipt that a cluster shows", () => {
       ["RECEIPT_PARTS_WRONG", ({ leaves }) => ({ leaves: leaves.map((leaf) => ({ ...leaf, sizeBytes: "-1" })) })],
       ["RECEIPT_PARTS_WRONG", () => ({ leaves: [null, "part"] })],
       ["RECEIPT_PARTS_WRONG", () => ({ leaves: undefined })],
+      ["RECEIPT_PARTS_WRONG", ({ leaves }) => ({ leaves: leaves.map((leaf) => ({ ...leaf, sha256: 5 })) })],
       ["CHECK_SIGNER_WRONG", ({ checks }) => ({ checks: checks.map((one) => changeCheck(one, { verdict: 2 })) })],
       ["CHECK_OTHER", ({ checks }) => ({ checks: checks.map((one) => changeCheck(one, { seq: "8" })) })],
       ["CHECK_UNREADABLE", () => ({ checks: [{ statement: null }] })],
@@ -143,6 +145,7 @@ describe("a receipt that a cluster shows", () => {
       const faults = await faultsOf({ ...shown, ...lie(shown) });
       assert.ok(faults.includes(fault), `${fault} of ${faults}`);
     }
+    assert.deepEqual(await faultsOf(await show(), { ...context, isAttempt: () => false }), ["RECEIPT_OTHER"]);
     assert.ok((await faultsOf(await show(), { ...context, domain: createDomain(1, domain.verifyingContract) })).length);
   });
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { JobTerms } from "@leat/sdk/protocol/job.ts";
 import { sql } from "drizzle-orm";
 import { balancerOptions } from "../../../../node/services/balancer/options.ts";
@@ -177,6 +178,36 @@ describe("balancer, ends and restarts", () => {
     await until(async () => (await state()) === "ended");
     assert.equal((await view()).endCode, "PUBLISHER_LOST");
     await until(() => transcoders(live.id).length === 0);
+  });
+
+  it("ends no stream whose publisher comes back while it ends those before", async () => {
+    const first = await goLive();
+    const second = await goLive();
+    const { market } = scene;
+    const [a, b] = scene.nodes;
+    market.hub.leave(a);
+    const told = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    const worker = ownerOf(transcoders(first.id)[0]!);
+    const { answer } = worker;
+    worker.answer = async function (method, body) {
+      if (method === "job.end") {
+        told.resolve();
+        await goOn.promise;
+      }
+      return answer.call(this, method, body);
+    };
+    await market.clock.advance(leaseHoldMs + reconnectGraceMs + 2_000);
+    await told.promise;
+    const grant = await publish(b, second.streamKey);
+    goOn.resolve();
+    const stateOf = async (id: Hex) => (await market.balancer.views.stream(scene.nodes[3].address, id)).state;
+    await until(async () => (await stateOf(first.id)) === "ended");
+    await market.clock.advance(2_000);
+    await market.hub.ask(b, "publish.end", { stream: second.id, clean: true, lastSequence: 0, frames: 60 });
+    await until(async () => (await stateOf(second.id)) === "ended");
+    const { endCode } = await market.balancer.views.stream(scene.nodes[3].address, second.id);
+    assert.deepEqual([grant.stream, endCode], [second.id, "STREAM_ENDED"]);
   });
 
   it("goes on with a stream whose node finds it again late", async () => {
