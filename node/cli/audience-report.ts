@@ -14,7 +14,7 @@ export function describeAudience({ audience, state }: Pick<StreamInfo, "audience
     `${formatHours(watchedMs)} watched`,
     `${formatBytes(servedBytes)} served`,
   ];
-  return [`by the word of its edges, which nobody is paid by: ${facts.join(", ")}`];
+  return [`by the word of its edges, which nobody is paid by: ${facts.join(", ")}, your agent's looks included`];
 }
 
 function describePeak({ peakViewers, peakAtMs }: AudienceInfo): string {

@@ -23,9 +23,16 @@ export function renderChannels(channels: readonly NodeChannel[], tokens: readonl
   );
 }
 
-/** The sums over all counterparties, a line for each token. */
+/** The sums over all counterparties, a line for each token. Who pays lasts with what it has not reserved too. */
 export function renderTotals(totals: readonly NodeTotals[], tokens: readonly TokenFacts[]): string {
-  return renderTable(totals.map((total) => ({ "in all": total.side, ...amountsOf(total, tokens) })));
+  return renderTable(
+    totals.map((total) => {
+      const { lasts, ...amounts } = amountsOf(total, tokens);
+      const { decimals } = tokenOf(tokens, total.token);
+      const pool = formatRounded(toExact(BigInt(total.pool), decimals), Math.min(decimals, MOST_DECIMALS), false);
+      return { "in all": total.side, ...amounts, "not reserved": pool, lasts };
+    }),
+  );
 }
 
 function amountsOf(

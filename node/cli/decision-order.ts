@@ -41,10 +41,10 @@ export async function fetchOrders(
 
 /**
  * A stream may be published to the first two of one decision: an attempt of the second has the same decision as one of the
- * first, and its winner is the other node. One sentence for each attempt of which that is so.
+ * first, and its winner is the other node. One sentence for each node and reason.
  */
 export function describePlaces(jobs: readonly OrderedJob[], orders: ReadonlyMap<Hex, DrawnOrder>): string[] {
-  return jobs.flatMap(({ part, attempts }) =>
+  const sentences = jobs.flatMap(({ part, attempts }) =>
     attempts.flatMap(({ node, selection }, at) => {
       const order = part === "ingest" ? orders.get(selection) : undefined;
       const place = order?.indexOf(node) ?? -1;
@@ -53,11 +53,12 @@ export function describePlaces(jobs: readonly OrderedJob[], orders: ReadonlyMap<
       const before = order.slice(0, place);
       const first = place === 1 ? "the first" : "those before it";
       const why = before.every((one) => had.has(one))
-        ? `because ${first} left`
-        : `though ${first} did not leave: its publisher chose it`;
+        ? `after ${first} had the stream`
+        : `though ${first} did not have the stream: its publisher chose it`;
       return [`${node}: ${nameOrdinal(place)} of the drawn order of its decision, used ${why}`];
     }),
   );
+  return [...new Set(sentences)];
 }
 
 /** 0 is "first". */

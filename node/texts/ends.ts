@@ -25,7 +25,7 @@ export const endTexts: Readonly<Record<string, string>> = {
   RTMP_CODEC_UNSUPPORTED: "its publisher sends a codec that is not taken; change its settings",
   MPEGTS_CODEC_UNSUPPORTED: "its publisher sends a codec that is not taken; change its settings",
   JOB_DONE: "the node was done",
-  JOB_REPLACED: "another took the work over",
+  JOB_REPLACED: "another attempt, at this node or another, took the work over",
   JOB_ORIGIN_CHANGED: "the stream comes in at another node now",
   EDGE_SPARE: "the others serve the viewers that there are",
   EDGE_UNWATCHED: "nobody has watched for long; edges are placed anew for whoever comes",

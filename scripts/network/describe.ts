@@ -20,6 +20,7 @@ Watch it:
   ${network.clusterUrl}/play/STREAM
 See who did what, why a node got a job, what was paid, what is owed:
   scripts/leat stream show STREAM --config ${config}
+  scripts/leat stream receipts STREAM --config ${config}
   scripts/leat explain SELECTION --url ${network.clusterUrl}
   scripts/leat operator status --config ${join(network.place("node-b").dir, "config.json")}
   scripts/leat buyer status --cluster ${network.economy.cluster} --config ${config}

@@ -148,9 +148,9 @@ export function register(program: Command): void {
       const limit = parseLimit(flags.limit);
       const { caller, client } = await openCaller(command, 1);
       const jobs = await listJobs(caller, name);
-      const list = await readReceipts(listReceipts(caller, name), limit, receiptContext(caller, client, jobs));
+      const list = await readReceipts(listReceipts(caller, name), limit, receiptContext(caller, client, jobs), jobs);
       if (list.receipts.some(({ faults }) => faults.length > 0)) process.exitCode = 1;
-      printResult(command, list, () => renderReceipts(list, jobs));
+      printResult(command, list, renderReceipts);
     });
   acceptSettings(stream.command("playback <stream> <file>"))
     .description("change who may watch a stream, at once: a JSON file, or the word public")

@@ -149,7 +149,9 @@ export class Publishing {
     if (body.sequence !== null) this.#begun(body.stream, body.sequence);
     const nowMs = this.#components.clock.nowMs();
     this.#parts.refusals.heard(body.stream, "ingest", body.refused);
-    if (body.health !== undefined) await this.#parts.health.hear(stream, body.health, nowMs);
+    // How that came in says nothing of what comes next.
+    if (body.refused !== undefined) this.#parts.health.forget(body.stream);
+    else if (body.health !== undefined) await this.#parts.health.hear(stream, body.health, nowMs);
     await this.#credit.check(stream);
     this.#leaseOf(from, body.stream);
     await streams.advance(body.stream, (body.sequence ?? -1) + 1, BigInt(body.frames));

@@ -280,6 +280,7 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
   ): Promise<SegmentSink> {
     if (!this.#wrongKeys.isLeft(address)) throw new IngestError({ code: "INGEST_KEYS_LIMITED" });
     const shown = { name, protocol };
+    this.#requireOpen(name);
     const how = { protocol, ...(this.#hasPlace(shown) && { replaces: true as const }) };
     let grant: PublishGrant;
     try {
@@ -290,6 +291,12 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
       throw error;
     }
     return this.#publish(grant, shown, { videoCodec, replaces: how.replaces === true });
+  }
+
+  /** What was shown is of a stream that ends here: the balancer may not know yet. One of which nothing came may begin. */
+  #requireOpen(name: string): void {
+    const ending = [...this.#running.values()].find(({ shown }) => shown?.name === name)?.origin;
+    if (ending?.sequence !== null && ending?.stopped?.code === "STREAM_ENDED") throw ending.stopped;
   }
 
   /** A publisher here showed the same, and left or was told to begin anew. */

@@ -66,8 +66,8 @@ describe("table of channels", () => {
     const [titles, row] = renderTotals([{ ...sums, side: "payer", pool: "1", runwaySeconds: null }], [usdc]).split(
       "\n",
     );
-    assert.match(titles!, /^in all +token +unpaid/);
-    assert.match(row!, /^payer +USDC .* -$/);
+    assert.match(titles!, /^in all +token +unpaid.* not reserved +lasts$/);
+    assert.match(row!, /^payer +USDC .* 0\.000001 +-$/);
     const words = ["0", "59", "119", "3600", "187199", "9999999999999"].map(formatRunway);
     assert.deepEqual(words, ["0 s", "59 s", "1 min", "1 h 0 min", "2 d 3 h", "years"]);
   });

@@ -131,7 +131,7 @@ describe("report of a stream", () => {
     const text = renderStream({ ...stream, audience }, [], [], [usdc]);
     assert.match(
       text,
-      /^by the word of its edges, .*: 2 watching now, 3 at most at .*, 0:01:01 watched, 5 bytes served$/m,
+      /^by the word of its edges, .*: 2 watching now, 3 at most at .*, 0:01:01 watched, 5 bytes served, your agent's looks included$/m,
     );
     assert.doesNotMatch(renderStream(stream, [], [], [usdc]), /watching/);
   });
@@ -143,8 +143,8 @@ describe("report of a stream", () => {
       return renderStream(stream, jobs, [], [usdc], new Map([[attempt.selection, [one, two]]]));
     };
     const second = `${two}: second of the drawn order of its decision, used`;
-    assert.ok(taken([one, two]).includes(`\n${second} because the first left\n`));
-    assert.ok(taken([two]).includes(`\n${second} though the first did not leave: its publisher chose it\n`));
+    assert.ok(taken([one, two]).includes(`\n${second} after the first had the stream\n`));
+    assert.ok(taken([two]).includes(`\n${second} though the first did not have the stream: its publisher chose it\n`));
     assert.doesNotMatch(taken([one]), /drawn order/);
   });
 
