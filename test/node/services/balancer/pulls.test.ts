@@ -346,6 +346,8 @@ describe("pulled streams at the balancer", () => {
     /** What the buyer's agent was told last that it may look at. */
     const looksAt = () => (scene.nodes[3].told("stream.watch") as { edges: unknown[] }[]).at(-1)?.edges.length ?? 0;
 
+    let renew: () => Promise<unknown>;
+
     async function watched() {
       const created = await pull({ when: "viewers" });
       await scene.market.clock.advance(5_000);
@@ -357,16 +359,20 @@ describe("pulled streams at the balancer", () => {
       node.jobs.set(grant.terms.assignment.value.job, grant.terms);
       await ask(node, "source.ready", { stream: created.id, source });
       await scene.until(() => scene.transcoders(created.id).length === 2);
-      scene.market.hub.beat(node);
+      const body = { stream: created.id, lastFrameAgeMs: 0, sequence: null, frames: 0, isOver: false, published: [] };
+      renew = () => ask(node, "publish.renew", body);
       await scene.market.balancer.play(created.slug);
       const [edge] = scene.edgesOf(created.id);
       const say = (viewers: number) => scene.market.hub.tellViewers(edge!.node, viewers);
       return { ...created, node, say };
     }
 
-    /** Seconds one by one, as the balancer looks. */
+    /** Seconds one by one, as the balancer looks, while the source goes on. */
     async function pass(seconds: number): Promise<void> {
-      for (let second = 0; second < seconds; second += 1) await scene.market.clock.advance(1_000);
+      for (let second = 0; second < seconds; second += 1) {
+        await renew();
+        await scene.market.clock.advance(1_000);
+      }
     }
 
     it("begin with the first of them", async () => {
