@@ -74,7 +74,7 @@ function summarize(costs: Readonly<Record<string, Cost>>) {
   const ours = costs.leat!;
   const ratioTo = (name: string, time: "cpuSeconds" | "beginningCpuSeconds" = "cpuSeconds") => {
     const peer = costs[name];
-    return peer === undefined ? null : round(ours[time] / peer[time]);
+    return peer === undefined ? null : ours[time] / peer[time];
   };
   const rows = Object.entries(costs).map(([server, cost]) => ({
     server,
@@ -91,15 +91,20 @@ function summarize(costs: Readonly<Record<string, Cost>>) {
     { figure: "memoryPerIdleStreamBytes", value: memoryPerIdleStreamBytes, most: MOST_IDLE_BYTES },
   ]);
   const json = {
-    ratioToNginxRtmp,
-    ratioToNodeMediaServer: ratioTo("node-media-server"),
-    beginningRatioToNginxRtmp: ratioTo("nginx-rtmp", "beginningCpuSeconds"),
+    ratioToNginxRtmp: roundRatio(ratioToNginxRtmp),
+    ratioToNodeMediaServer: roundRatio(ratioTo("node-media-server")),
+    beginningRatioToNginxRtmp: roundRatio(ratioTo("nginx-rtmp", "beginningCpuSeconds")),
     memoryPerIdleStreamBytes,
     streams: STREAMS,
     measuredSeconds: MEASURE_MS / 1_000,
     costs,
   };
   return { rows, json, shortfall };
+}
+
+/** For people, and three digits: a limit is held against what was measured. */
+function roundRatio(ratio: number | null): number | null {
+  return ratio === null ? null : Number(ratio.toFixed(3));
 }
 
 async function measureServer(server: IngestServer, file: string, { log, signal }: BenchOptions): Promise<Cost> {
