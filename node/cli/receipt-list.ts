@@ -18,7 +18,7 @@ export interface ReceiptList {
   readonly receipts: readonly ListedReceipt[];
   /** There are older ones. */
   readonly isCut: boolean;
-  /** How many the cluster says that it was paid by until now. */
+  /** How many the cluster counts. */
   readonly counted: number;
 }
 

@@ -32,7 +32,7 @@ export type CreateStreamBody = Static<typeof createStreamSchema>;
 export const streamParams = closedObject({
   stream: Type.String({ pattern: "^(0x[0-9a-f]{64}|[A-Za-z0-9_-]{8,64})$" }),
 });
-/** Also one that no stream can have, which is as unknown as any other. */
+/** Also one that no stream can have: it is unknown, as others are. */
 export const slugParams = closedObject({ slug: Type.String() });
 export const selectionParams = closedObject({ id: hashSchema });
 export const tableParams = closedObject({ tableRoot: hashSchema });

@@ -4,6 +4,7 @@ import { type Address, type Hex, hexToBytes } from "@leat/sdk/protocol/hex.ts";
 import type { Origin, TranscodeSpec } from "@leat/sdk/protocol/job.ts";
 import type { LeaseRow, StreamRow } from "../../store/sql/stream-store.ts";
 import type { NodeRequest, NodeResponse, PublishGrant } from "../../wire/session/messages.ts";
+import { BegunSegments } from "./begun-segments.ts";
 import { BuyerCredit } from "./buyer-credit.ts";
 import { BalancerError } from "./errors.ts";
 import { checkFunding } from "./funding.ts";
@@ -35,8 +36,6 @@ export interface PublishingParts {
   readonly onPause: (stream: Hex) => Promise<void>;
 }
 
-/** Most that a node's answer about its position delays a takeover. */
-const POSITION_TIMEOUT_MS = 1_000;
 /** How much longer than its grace a stream that its node still works on may take to be over. */
 const DRAIN_MS = 90_000;
 
@@ -46,12 +45,14 @@ export class Publishing {
   readonly #options: BalancerOptions;
   readonly #parts: PublishingParts;
   readonly #credit: BuyerCredit;
+  readonly #begun: BegunSegments;
 
   constructor(components: BalancerComponents, options: BalancerOptions, parts: PublishingParts) {
     this.#components = components;
     this.#options = options;
     this.#parts = parts;
     this.#credit = new BuyerCredit(components, options, parts);
+    this.#begun = new BegunSegments(components, parts.jobs, this.#credit);
   }
 
   request(from: Address, { keyHash, replaces }: NodeRequest<"publish.request">): Promise<PublishGrant> {
@@ -146,7 +147,7 @@ export class Publishing {
     await streams.putLease({ ...lease, lastFrameAtMs });
     const stream = await streams.find(body.stream);
     if (stream === undefined || stream.state === "ended") return;
-    if (body.sequence !== null) this.#begun(body.stream, body.sequence);
+    if (body.sequence !== null) this.#begun.note(body.stream, body.sequence);
     const nowMs = this.#components.clock.nowMs();
     this.#parts.refusals.heard(body.stream, "ingest", body.refused);
     // How that came in says nothing of what comes next.
@@ -167,7 +168,7 @@ export class Publishing {
     const told = row?.nextSequence ?? 0;
     const last = lastSequence ?? -1;
     // It ends either way: of what its buyer could not pay for, one segment may have begun since the last renewal.
-    const most = this.#mayHaveBegun(stream, last) ? last + 1 : Math.min(last + 1, told + 1);
+    const most = this.#begun.mayHave(stream, last) ? last + 1 : Math.min(last + 1, told + 1);
     const nextSequence = Math.max(told, most);
     await this.#parts.streams.advance(stream, nextSequence, BigInt(frames));
     // Somebody else may have been let in meanwhile.
@@ -218,7 +219,7 @@ export class Publishing {
     keeper.published(stream, rungs, sequence);
     if (row === undefined || row.state === "ended" || sequence < row.nextSequence) return;
     // Nothing hears an answer to this: where it is more than the buyer can pay for, the next renewal ends the stream.
-    if (this.#mayHaveBegun(stream, sequence)) await streams.advance(stream, sequence + 1);
+    if (this.#begun.mayHave(stream, sequence)) await streams.advance(stream, sequence + 1);
   }
 
   /** Ends streams whose publisher never came back, or not to the node that has to tell that it is gone. */
@@ -296,7 +297,7 @@ export class Publishing {
     if (live === undefined) throw new BalancerError({ code: "STREAM_ENDED", stream: stream.id });
     const isGoingOn = isHere ? isRunning(live) && live.attempt.node === from : this.#isRunningAt(from, live);
     const stillRuns = lease?.node === from && isGoingOn;
-    const startSequence = lease === undefined ? stream.nextSequence : await this.#findPosition(stream);
+    const startSequence = lease === undefined ? stream.nextSequence : await this.#begun.findPosition(stream);
     const startFrame = Number(stream.nextFrame);
     const startEpoch = stream.nextEpoch;
     const terms = stillRuns ? this.#termsOf(live) : undefined;
@@ -343,64 +344,6 @@ export class Publishing {
       leaseHoldMs: this.#options.leaseHoldMs,
       reconnectGraceMs: this.#options.reconnectGraceMs,
     };
-  }
-
-  /** Whatever of these segments has no receipt yet is being worked on, and will have to be paid. */
-  #begun(stream: Hex, sequence: number): () => void {
-    const { payee } = this.#components;
-    const takeBack = this.#working(stream).map(({ attempt: { job, startSequence } }) =>
-      payee.begun(job, BigInt(startSequence), BigInt(sequence)),
-    );
-    return () => {
-      for (const back of takeBack) back();
-    };
-  }
-
-  /**
-   * Whether the buyer's credit covers the stream up to and with this segment: beyond that a node's word counts for nothing,
-   * and is not noted, or it would stop all other streams of the buyer.
-   */
-  #mayHaveBegun(stream: Hex, sequence: number): boolean {
-    const takeBack = this.#begun(stream, sequence);
-    const working = this.#working(stream);
-    if (working.length > 0 && working.every(({ row }) => this.#credit.stopOf(row.id) === undefined)) return true;
-    takeBack();
-    return false;
-  }
-
-  /** Who works on every segment: an edge has no receipt of one that nobody watches. */
-  #working(stream: Hex): RunningLive[] {
-    return this.#parts.jobs
-      .ofStream(stream)
-      .filter(isRunning)
-      .filter(({ row }) => row.primitive !== "delivery");
-  }
-
-  /** One past the newest segment that anybody knows of. */
-  async #findPosition(stream: StreamRow): Promise<number> {
-    const { hub } = this.#components;
-    const nodes = new Set(
-      this.#parts.jobs
-        .ofStream(stream.id)
-        .filter(isRunning)
-        .map((live) => live.attempt.node),
-    );
-    const known = await Promise.all(
-      [...nodes].map(async (node) => {
-        try {
-          const body = { stream: stream.id };
-          const { sequence } = await hub.call(node, "stream.position", body, { timeoutMs: POSITION_TIMEOUT_MS });
-          return sequence ?? -1;
-        } catch (error) {
-          if (!isCodedError(error)) throw error;
-          return -1;
-        }
-      }),
-    );
-    const most = Math.max(stream.nextSequence, ...known.map((sequence) => sequence + 1));
-    // One may have begun since it was told last; more of them only where the buyer's credit covers them.
-    const next = stream.nextSequence + 1;
-    return most <= next || this.#mayHaveBegun(stream.id, most - 1) ? most : next;
   }
 
   async #endIngest(live: RunningLive, endSequence: number): Promise<void> {

@@ -1,8 +1,8 @@
 import type { Payee } from "@leat/node/services/payment/index.ts";
-import type { ReceiptKind } from "@leat/node/wire/session/messages.ts";
 import { type Domain, hashStatement } from "@leat/sdk/protocol/eip712.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { hashPartLeaf, merkleRoot, type PartLeaf } from "@leat/sdk/protocol/merkle.ts";
+import type { ReceiptKind } from "@leat/sdk/protocol/receipt-proof.ts";
 import { type Receipt, receiptStructure } from "@leat/sdk/protocol/signed.ts";
 import type { Signed, StatementSigner } from "@leat/sdk/protocol/statements.ts";
 import { costExact } from "@leat/sdk/protocol/units.ts";

@@ -69,7 +69,6 @@ export const receiptKindSchema = Type.Union([
   Type.Literal("transcode"),
   Type.Literal("delivery"),
 ]);
-export type ReceiptKind = Static<typeof receiptKindSchema>;
 
 const leavesSchema = listSchema(partLeafSchema, MAX_RECEIPT_LEAVES);
 const jobAttempt = { job: hashSchema, attempt: uint32Schema };

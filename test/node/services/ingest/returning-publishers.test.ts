@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { readMedia } from "@leat/transcoder/tools/media.ts";
 import { FakeBalancer } from "../../../support/fake-balancer.ts";
 import { codeOf } from "../../../support/fake-market.ts";
 import { MediaNode } from "../../../support/media-network.ts";
-import { publishInfo } from "../../../support/publish-items.ts";
+import { publishInfo, publishItems } from "../../../support/publish-items.ts";
 
 describe("a publisher that comes back", () => {
   let balancer: FakeBalancer;
@@ -47,5 +48,15 @@ describe("a publisher that comes back", () => {
     const [refusal] = both.flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
     assert.ok(codeOf("PUBLISH_LEASE_HELD")(refusal), `${refusal}`);
     await sink!.audio(sample);
+  });
+
+  it("is told at once that its stream is over, and may begin where nothing of it came", async () => {
+    await (await publish()).end({ clean: true });
+    const sink = await publish();
+    await publishItems(sink, await readMedia({ pattern: { width: 64, height: 48, fps: 10, durationS: 2 } }));
+    await sink.end({ clean: true });
+    const asked = told().length;
+    await assert.rejects(publish(), codeOf("STREAM_ENDED"));
+    assert.equal(told().length, asked);
   });
 });
