@@ -1,20 +1,40 @@
-import { writeFileSync } from "node:fs";
-import { getPriority, setPriority } from "node:os";
+import { closeSync, openSync, writeSync } from "node:fs";
 
 /** How much nicer than what started it: a third of its weight. */
-export const WORKER_NICENESS = 5;
-const NICEST = 19;
+const NICENESS = 5;
+
+/** Of an unprivileged process the kernel takes one such wish in a tenth of a second, all processes together. */
+const AGAIN_MS = 100;
 
 /**
- * Lets others go first where processors are short for a moment: a loop that serves viewers is late at once, and work that
- * takes whole processors for seconds notices nothing of it. Call when the process has only begun: its threads inherit it.
- * Linux schedules sessions against each other before processes, where no control groups do; a worker is one of its own.
+ * What a command starts with to let others go first where processors are short for a moment, with every thread that it will
+ * have: a loop that serves viewers is late at once, and work that takes whole processors for seconds notices nothing of it.
  */
-export function giveWay(pid: number): void {
+export const GIVE_WAY = ["nice", "-n", String(NICENESS)] as const;
+
+/**
+ * The same for the process's session. Linux schedules sessions against each other before processes, where no control groups
+ * do. Call for a process that leads one. It may take some tenths of a second where many are asked for at once.
+ */
+export function giveWaySession(pid: number): void {
+  let file: number;
   try {
-    setPriority(pid, Math.min(NICEST, getPriority(pid) + WORKER_NICENESS));
-    writeFileSync(`/proc/${pid}/autogroup`, String(WORKER_NICENESS));
+    file = openSync(`/proc/${pid}/autogroup`, "r+");
   } catch {
     // It works as well without, as on a system that has no such thing.
+    return;
   }
+  // The open file is of this process and of no later one with its number.
+  const attempt = () => {
+    try {
+      writeSync(file, String(NICENESS));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EAGAIN") {
+        setTimeout(attempt, AGAIN_MS * (1 + Math.random())).unref();
+        return;
+      }
+    }
+    closeSync(file);
+  };
+  attempt();
 }
