@@ -58,7 +58,9 @@ const EXTENDED = 0xffffff;
 /** Most pictures that come in pieces are no larger: they are copied once. */
 const SMALLEST_BODY = 65_536;
 /** A message that is a smaller fraction of what was read is copied: it must not keep all of that in memory. */
-const COPIED_BELOW = 4;
+const COPIED_BELOW = 16;
+/** Bodies of this size and smaller, as most sound, share their memory with others: one of its own costs more than they do. */
+const LARGEST_SHARED = 4_096;
 const empty = new Uint8Array(0);
 
 /** Puts messages together from chunks. Holds no more than `MAX_BUFFERED_BYTES`, whatever comes. */
@@ -137,7 +139,7 @@ export class ChunkReader {
     }
     const wanted = stream.received + bytes.length;
     if (wanted > stream.body.length) {
-      const grown = new Uint8Array(Math.min(stream.size, Math.max(wanted, stream.body.length * 2, SMALLEST_BODY)));
+      const grown = createBody(Math.min(stream.size, Math.max(wanted, stream.body.length * 2, SMALLEST_BODY)));
       grown.set(stream.body.subarray(0, stream.received));
       stream.body = grown;
     }
@@ -223,6 +225,12 @@ export class ChunkReader {
     this.#streams.set(id, stream);
     return stream;
   }
+}
+
+function createBody(sizeBytes: number): Uint8Array {
+  if (sizeBytes > LARGEST_SHARED) return new Uint8Array(sizeBytes);
+  const { buffer, byteOffset } = Buffer.allocUnsafe(sizeBytes);
+  return new Uint8Array(buffer, byteOffset, sizeBytes);
 }
 
 function messageOf({ type, streamId, timestamp }: ChunkStream, payload: Uint8Array): RtmpMessage {
