@@ -8,7 +8,6 @@ import { ChunkReader, messageTypes, type RtmpMessage, readUint32 } from "@leat/t
 import { SENT_CHUNK_BYTES } from "@leat/transcoder/rtmp/chunk-writer.ts";
 import { HANDSHAKE_BYTES } from "@leat/transcoder/rtmp/client.ts";
 import { MAX_COMMAND_BYTES } from "@leat/transcoder/rtmp/limits.ts";
-import type { Turns } from "../../kernel/turns.ts";
 import { KnownConfigs } from "../known-configs.ts";
 import type { PublishEnd, PublishInfo, PublishSink } from "../publish-sink.ts";
 import { splitMessage } from "./aggregate.ts";
@@ -18,6 +17,7 @@ import { RtmpError } from "./errors.ts";
 import { FlvDemuxer, type FlvItem } from "./flv.ts";
 import { holdReading } from "./held-reading.ts";
 import { MAX_STREAM_NAME } from "./limits.ts";
+import type { PublisherTurns } from "./publisher-turns.ts";
 import { readTimedData } from "./timed-data.ts";
 
 /** Says yes with a sink, no with a CodedError whose code the publisher is told. `key` is a secret. */
@@ -30,8 +30,7 @@ export interface ConnectionOptions {
   readonly idleMs: number;
   readonly publishTimeoutMs: number;
   readonly maxBytesPerSecond: number;
-  /** When publishers are read that can wait. */
-  readonly turns: Pick<Turns, "next">;
+  readonly turns: PublisherTurns;
 }
 
 /** What we ask a publisher to acknowledge, and what it may send before we do: a few seconds of video. */
@@ -55,6 +54,8 @@ export class RtmpConnection {
   #isLetIn = false;
   #finished = false;
   #received = 0;
+  /** Turns that it waited for, since somebody last was in a hurry. */
+  #held = 0;
   #acknowledged = 0;
   #window = WINDOW_BYTES;
   #deadline: NodeJS.Timeout | undefined;
@@ -134,8 +135,8 @@ export class RtmpConnection {
       }
       this.#acknowledge();
       if (this.#sink?.mayWait === true) {
-        await holdReading(this.#socket, () => this.#options.turns.next(), this.#gone.signal);
-      }
+        await holdReading(this.#socket, () => this.#options.turns.next(this.#held++), this.#gone.signal);
+      } else this.#held = 0;
       const elapsed = performance.now() - secondStart;
       if (elapsed >= 1000 || secondBytes >= maxBytesPerSecond) {
         // A flood is slowed to the limit, not refused: a file pushed as fast as the disk reads looks the same.
