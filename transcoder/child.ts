@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { TranscodeError } from "./errors.ts";
-import { GIVE_WAY, giveWaySession } from "./give-way.ts";
+import { giveWay } from "./give-way.ts";
 import { encodeMessage, MessageReader } from "./ipc.ts";
 
 export interface ChildOptions {
@@ -32,14 +32,13 @@ export class Child {
   #fault: TranscodeError | undefined;
 
   constructor(options: ChildOptions) {
-    const [command, ...before] = options.givesWay === true ? [...GIVE_WAY, process.execPath] : [process.execPath];
-    this.#process = spawn(command, [...before, fileURLToPath(options.entry)], {
+    this.#process = spawn(process.execPath, [fileURLToPath(options.entry)], {
       stdio: ["pipe", "pipe", "pipe"],
       // A group of its own: a terminal's Ctrl-C is for us to answer, and programs that it runs end with it.
       detached: true,
       env: { ...process.env, UV_THREADPOOL_SIZE: String(options.threads), NODE_OPTIONS: "" },
     });
-    if (options.givesWay === true && this.#process.pid !== undefined) giveWaySession(this.#process.pid);
+    if (options.givesWay === true && this.#process.pid !== undefined) giveWay(this.#process.pid);
     const { stdin, stdout, stderr } = this.#process as { stdin: Writable; stdout: Readable; stderr: Readable };
     this.#input = stdin;
     // A write to a dead child fails here; its exit tells the story.

@@ -1,27 +1,39 @@
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, openSync, readdirSync, writeSync } from "node:fs";
+import { getPriority, setPriority } from "node:os";
 
 /** How much nicer than what started it: a third of its weight. */
 const NICENESS = 5;
+const NICEST = 19;
 
 /** Of an unprivileged process the kernel takes one such wish in a tenth of a second, all processes together. */
 const AGAIN_MS = 100;
 
 /**
- * What a command starts with to let others go first where processors are short for a moment, with every thread that it will
- * have: a loop that serves viewers is late at once, and work that takes whole processors for seconds notices nothing of it.
+ * Lets others go first where processors are short for a moment: a loop that serves viewers is late at once, and work that
+ * takes whole processors for seconds notices nothing of it. Call when the process has only begun.
  */
-export const GIVE_WAY = ["nice", "-n", String(NICENESS)] as const;
+export function giveWay(pid: number): void {
+  try {
+    const niceness = Math.min(NICEST, getPriority(pid) + NICENESS);
+    setPriority(pid, niceness);
+    // Threads that it had begun. Those that it begins from here on inherit it.
+    for (const thread of readdirSync(`/proc/${pid}/task`)) setPriority(Number(thread), niceness);
+  } catch {
+    // It works as well without, as on a system that has no such thing.
+  }
+  giveWaySession(pid);
+}
 
 /**
- * The same for the process's session. Linux schedules sessions against each other before processes, where no control groups
- * do. Call for a process that leads one. It may take some tenths of a second where many are asked for at once.
+ * Linux schedules sessions against each other before processes, where no control groups do; a worker leads one of its own.
+ * It takes a tenth of a second for each that is asked for at once.
  */
-export function giveWaySession(pid: number): void {
+function giveWaySession(pid: number): void {
   let file: number;
   try {
     file = openSync(`/proc/${pid}/autogroup`, "r+");
   } catch {
-    // It works as well without, as on a system that has no such thing.
+    // As above.
     return;
   }
   // The open file is of this process and of no later one with its number.

@@ -6,6 +6,7 @@ import { getPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { LiveInput, LiveSpec } from "@leat/transcoder/engine.ts";
+import { giveWay } from "@leat/transcoder/give-way.ts";
 import { resolveLadder } from "@leat/transcoder/ladder.ts";
 import type { LiveTranscode } from "@leat/transcoder/supervisor.ts";
 import { startLiveTranscode } from "@leat/transcoder/supervisor.ts";
@@ -60,7 +61,7 @@ describe("transcoder/supervisor", () => {
   it("lets whoever serves viewers go first, with every thread and with its session", async () => {
     const nicer = Math.min(19, getPriority() + 5);
     const framed = Promise.withResolvers<void>();
-    // Two at once: the kernel may take the wish of one at a time.
+    // Two at once: of whoever is not the system's administrator the kernel takes the wish of one at a time.
     const first = start();
     try {
       const { live } = start({ onFrame: framed.resolve });
@@ -73,6 +74,20 @@ describe("transcoder/supervisor", () => {
       }
     } finally {
       first.live.kill();
+    }
+  });
+
+  it("lets them go first with threads that had begun, too", async () => {
+    const nicer = Math.min(19, getPriority() + 5);
+    const wait = "process.stdout.write('here'); setInterval(() => {}, 1_000_000)";
+    const other = spawn(process.execPath, ["-e", wait], { stdio: ["ignore", "pipe", "inherit"], detached: true });
+    try {
+      await once(other.stdout!, "data");
+      assert.ok(readNiceness(other.pid!).length > 1);
+      giveWay(other.pid!);
+      assert.deepEqual([...new Set(readNiceness(other.pid!))], [nicer]);
+    } finally {
+      other.kill("SIGKILL");
     }
   });
 
