@@ -8,6 +8,7 @@ import { ChunkReader, messageTypes, type RtmpMessage, readUint32 } from "@leat/t
 import { SENT_CHUNK_BYTES } from "@leat/transcoder/rtmp/chunk-writer.ts";
 import { HANDSHAKE_BYTES } from "@leat/transcoder/rtmp/client.ts";
 import { MAX_COMMAND_BYTES } from "@leat/transcoder/rtmp/limits.ts";
+import type { Clock } from "../../kernel/clock.ts";
 import { KnownConfigs } from "../known-configs.ts";
 import type { PublishEnd, PublishInfo, PublishSink } from "../publish-sink.ts";
 import { splitMessage } from "./aggregate.ts";
@@ -15,6 +16,7 @@ import { PUBLISH_STREAM, RtmpAnswers, statusObject, uint32 } from "./answers.ts"
 import { enhancements } from "./enhanced.ts";
 import { RtmpError } from "./errors.ts";
 import { FlvDemuxer, type FlvItem } from "./flv.ts";
+import { Freshness } from "./freshness.ts";
 import { holdReading } from "./held-reading.ts";
 import { MAX_STREAM_NAME } from "./limits.ts";
 import type { PublisherTurns } from "./publisher-turns.ts";
@@ -31,6 +33,7 @@ export interface ConnectionOptions {
   readonly publishTimeoutMs: number;
   readonly maxBytesPerSecond: number;
   readonly turns: PublisherTurns;
+  readonly clock: Clock;
 }
 
 /** What we ask a publisher to acknowledge, and what it may send before we do: a few seconds of video. */
@@ -56,6 +59,7 @@ export class RtmpConnection {
   #received = 0;
   /** Turns that it waited for, since somebody last was in a hurry. */
   #held = 0;
+  readonly #freshness = new Freshness();
   #acknowledged = 0;
   #window = WINDOW_BYTES;
   #deadline: NodeJS.Timeout | undefined;
@@ -134,9 +138,10 @@ export class RtmpConnection {
         if (this.#finished) return;
       }
       this.#acknowledge();
-      if (this.#sink?.mayWait === true) {
+      if (this.#sink?.mayWait !== true) this.#held = 0;
+      else if (this.#freshness.isFresh(this.#options.clock.nowMs())) {
         await holdReading(this.#socket, () => this.#options.turns.next(this.#held++), this.#gone.signal);
-      } else this.#held = 0;
+      }
       const elapsed = performance.now() - secondStart;
       if (elapsed >= 1000 || secondBytes >= maxBytesPerSecond) {
         // A flood is slowed to the limit, not refused: a file pushed as fast as the disk reads looks the same.
@@ -151,8 +156,10 @@ export class RtmpConnection {
     const { type, timestamp, payload } = message;
     switch (type) {
       case messageTypes.video:
+        this.#freshness.note(timestamp);
         return this.#deliver(this.#sink ? this.#demuxer.video(timestamp, payload) : []);
       case messageTypes.audio:
+        this.#freshness.note(timestamp);
         return this.#deliver(this.#sink ? this.#demuxer.audio(timestamp, payload) : []);
       case messageTypes.setChunkSize:
         return this.#reader.setChunkSize(readUint32(message) & 0x7fffffff);

@@ -11,6 +11,7 @@ import { holdReading } from "@leat/node/media-io/rtmp/held-reading.ts";
 import { createRtmpServer, type RtmpServer } from "@leat/node/media-io/rtmp/server.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { makeCertificate, writeCertificate } from "../../../support/certificate.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
 import { until } from "../../../support/publish-items.ts";
 import { RecorderSink } from "../../../support/recorder-sink.ts";
 
@@ -20,9 +21,12 @@ const PICTURES = 60;
 class GivenTurns {
   #turn = Promise.withResolvers<void>();
   isAwaited = false;
+  /** What was told of each that waits, as it came. */
+  readonly held: number[] = [];
 
-  next(): Promise<void> {
+  next(held = 0): Promise<void> {
     this.isAwaited = true;
+    this.held.push(held);
     return this.#turn.promise;
   }
 
@@ -40,6 +44,7 @@ class WaitingSink extends RecorderSink {
 describe("publishers that can wait", () => {
   let directory: string;
   let turns: GivenTurns;
+  let clock: ManualClock;
   let server: RtmpServer;
   let sinks: WaitingSink[];
   let children: ChildProcess[];
@@ -54,6 +59,7 @@ describe("publishers that can wait", () => {
     const { certFile, keyFile } = await writeCertificate(directory, makeCertificate("first"));
     [sinks, children] = [[], []];
     turns = new GivenTurns();
+    clock = new ManualClock();
     server = createRtmpServer({
       host: "127.0.0.1",
       port: 0,
@@ -64,6 +70,7 @@ describe("publishers that can wait", () => {
         return sink;
       },
       turns,
+      clock,
       logger: silentLogger,
     });
     await server.start();
@@ -114,6 +121,37 @@ describe("publishers that can wait", () => {
     turns.give();
     assert.deepEqual(await sinks[0].ended.promise, { clean: true });
     assert.equal(sinks[0].videos.length, PICTURES);
+    await published;
+  });
+
+  it("are read on where their newest is late, which waits on its way then", async () => {
+    const published = publish("rtmp");
+    for (; sinks[0] === undefined || !turns.isAwaited; await turn());
+    await clock.advance(3_000);
+    turns.give();
+    assert.deepEqual(await sinks[0].ended.promise, { clean: true });
+    assert.equal(sinks[0].videos.length, PICTURES);
+    assert.deepEqual(turns.held, [0]);
+    await published;
+  });
+
+  it("have waited for as many turns as came since somebody last was in a hurry", async () => {
+    const published = publish("rtmp");
+    const untilHeld = async (times: number) => {
+      for (; turns.held.length < times; await turn());
+      return turns.held.at(-1);
+    };
+    assert.equal(await untilHeld(1), 0);
+    turns.give();
+    assert.equal(await untilHeld(2), 1);
+    sinks[0]!.mayWait = false;
+    turns.give();
+    const taken = sinks[0]!.videos.length;
+    await sinks[0]!.until(() => sinks[0]!.videos.length > taken + 2);
+    sinks[0]!.mayWait = true;
+    assert.equal(await untilHeld(3), 0);
+    turns.give();
+    await server.stop();
     await published;
   });
 
