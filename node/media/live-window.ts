@@ -255,8 +255,9 @@ export class LiveWindow {
   /** Whether a player that named a segment, or a part of it, has what it waits for. */
   hasReached(name: string, sequence: number, part: number | undefined): boolean {
     const head = this.headOf(name);
-    if (part === undefined || !this.#parts.isOn) return head >= sequence;
-    return this.#parts.hasReached(this.rendition(name)?.rung ?? -1, head, { sequence, part });
+    const rung = this.rendition(name)?.rung ?? -1;
+    if (part === undefined || !this.#parts.isOn) return sequence < head || (sequence === head && !this.#isHeld(rung));
+    return this.#parts.hasReached(rung, head, { sequence, part });
   }
 
   /** Undefined until the rung has a segment. `skip`: a delta update, where one is worth it. */
@@ -272,7 +273,8 @@ export class LiveWindow {
       const last = this.#last.get(at);
       return last === undefined ? [] : [this.#parts.reportOf(other, at, last)];
     });
-    const tail = this.#parts.tailOf(rung, this.headOf(name));
+    const held = this.#isHeld(rung) ? segments.pop() : undefined;
+    const tail = this.#parts.tailOf(rung, this.headOf(name), held);
     const ranges = this.#cues.list(segments[0]!.wallClockMs);
     return writeMediaPlaylist({ segments, targetDurationS, type, ended: this.#ended, ranges, reports, skip, tail });
   }
@@ -337,6 +339,13 @@ export class LiveWindow {
   #openOf(rung: number): OpenSegment | undefined {
     const open = this.#parts.openOf(rung);
     return open !== undefined && open.sequence > (this.#last.get(rung) ?? -1) ? open : undefined;
+  }
+
+  /** Whether the rung's newest segment is listed as its parts alone. A playlist has at least one segment, and when it ends all. */
+  #isHeld(rung: number): boolean {
+    const last = this.#last.get(rung) ?? -1;
+    const hasOlder = this.held(rung).some(({ sequence }) => sequence >= this.#firstListed && sequence < last);
+    return !this.#ended && hasOlder && this.#parts.isHeld(rung, last);
   }
 
   #listed(rung: number): PlaylistSegment[] {

@@ -1,7 +1,7 @@
 import type { LivePart, LiveSegment, OpenSegment, SegmentPlace } from "./live-segment.ts";
 import { allFit, LowLatencyRule } from "./low-latency.ts";
 import { PART_TARGET_MS, partTargetTicks } from "./packager.ts";
-import type { PlaylistTail, RenditionReport } from "./playlist.ts";
+import type { PlaylistSegment, PlaylistTail, RenditionReport } from "./playlist.ts";
 import { type ListedWindow, listOpen } from "./window-listing.ts";
 
 /** The place of a part in its rung. */
@@ -79,14 +79,27 @@ export class WindowParts {
     return open?.sequence === sequence && part < listed;
   }
 
-  tailOf(rung: number, last: number): PlaylistTail | undefined {
+  /**
+   * Whether the rung's newest segment, which is whole, is still listed as its parts alone. A player may learn that a segment
+   * is whole only once it had time to take the last part: hls.js (1.7) that learns both at once while it appends the part
+   * before takes the segment for buffered, and stands until its parts leave the list.
+   */
+  isHeld(rung: number, last: number): boolean {
+    const open = this.#open.get(rung);
+    return this.isOn && this.#segmentOf(rung, last) !== undefined && (open === undefined || open.sequence <= last);
+  }
+
+  /** `held`: the newest segment as it is listed, where it is whole and not listed as that yet. */
+  tailOf(rung: number, last: number, held?: PlaylistSegment): PlaylistTail | undefined {
     if (!this.isOn) return undefined;
+    const partTargetS = this.#targetMs / 1000;
+    if (held !== undefined) return { partTargetS, open: held, hint: { sequence: held.sequence + 1, part: 0 } };
     const open = this.#open.get(rung);
     const parts = open === undefined ? [] : listOpen(this.#window, open, this.#targetMs);
     // What cannot be listed cannot be hinted either.
     const isListed = parts.length === (open?.parts.length ?? 0);
     return {
-      partTargetS: this.#targetMs / 1000,
+      partTargetS,
       open: open === undefined || parts.length === 0 ? undefined : { ...open, parts },
       hint: isListed ? this.next(rung, last) : undefined,
     };

@@ -98,6 +98,28 @@ describe("low-latency playlists", () => {
     assert.equal(window.isNextPart("240p", 1, 1), false);
   });
 
+  it("lists a segment as its parts until the next one has begun, and as whole from then on", () => {
+    const window = makeWindow();
+    // A playlist has at least one whole segment.
+    assert.match(grow(window, 0, usual).at(-1)!, /\n0\.m4s\n/);
+    const text = grow(window, 1, usual).at(-1)!;
+    assert.match(
+      text,
+      /\n0\.m4s\n#EXT-X-PROGRAM-DATE-TIME:.*\n(#EXT-X-PART:.*"1\.\d.*\n){9}#EXT-X-PRELOAD-HINT:TYPE=PART,URI="2\.0\.m4s"\n/,
+    );
+    assert.deepEqual(checkPlaylist(text), []);
+    const reached = () => [window.hasReached("240p", 1, 8), window.hasReached("240p", 1, undefined)];
+    assert.deepEqual(reached(), [true, false]);
+    window.addPart(place(1, 2), usual[0]!);
+    assert.match(window.playlist("240p")!, /\n1\.m4s\n.*\n#EXT-X-PART:.*"2\.0/);
+    assert.deepEqual(reached(), [true, true]);
+    grow(window, 2, usual);
+    assert.doesNotMatch(window.playlist("240p")!, /\n2\.m4s\n/);
+    window.end();
+    assert.match(window.playlist("240p")!, /\n2\.m4s\n#EXT-X-ENDLIST\n/);
+    assert.equal(window.hasReached("240p", 2, undefined), true);
+  });
+
   it("has what a player waits for when the part is there, or the segment behind it", () => {
     const window = makeWindow();
     grow(window, 0, usual);

@@ -105,7 +105,10 @@ describe("parts over HTTP", () => {
     assert.equal(written, 1);
     stream.addPart(1, 1, partOf(1, 1));
     stream.addSegment(1, 1, [partOf(1, 0), partOf(1, 1), partOf(1, 2)], 63_000);
-    assert.match((await behind[1]!).body, /\n1\.m4s\n#EXT-X-PRELOAD-HINT:TYPE=PART,URI="2\.0\.m4s"\n/);
+    assert.equal(written, 1);
+    // It is whole for players once the next one has begun.
+    stream.addPart(1, 2, partOf(2, 0));
+    assert.match((await behind[1]!).body, /\n1\.m4s\n(.*\n){2}#EXT-X-PRELOAD-HINT:TYPE=PART,URI="2\.1\.m4s"\n/);
     assert.equal(written, 2);
   });
 });
