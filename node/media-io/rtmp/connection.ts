@@ -9,7 +9,6 @@ import { SENT_CHUNK_BYTES } from "@leat/transcoder/rtmp/chunk-writer.ts";
 import { HANDSHAKE_BYTES } from "@leat/transcoder/rtmp/client.ts";
 import { MAX_COMMAND_BYTES } from "@leat/transcoder/rtmp/limits.ts";
 import type { Clock } from "../../kernel/clock.ts";
-import type { Turns } from "../../kernel/turns.ts";
 import { KnownConfigs } from "../known-configs.ts";
 import type { PublishEnd, PublishInfo, PublishSink } from "../publish-sink.ts";
 import { splitMessage } from "./aggregate.ts";
@@ -20,6 +19,7 @@ import { FlvDemuxer, type FlvItem } from "./flv.ts";
 import { Freshness } from "./freshness.ts";
 import { holdReading } from "./held-reading.ts";
 import { MAX_STREAM_NAME } from "./limits.ts";
+import type { PublisherTurns } from "./publisher-turns.ts";
 import { readTimedData } from "./timed-data.ts";
 
 /** Says yes with a sink, no with a CodedError whose code the publisher is told. `key` is a secret. */
@@ -32,8 +32,7 @@ export interface ConnectionOptions {
   readonly idleMs: number;
   readonly publishTimeoutMs: number;
   readonly maxBytesPerSecond: number;
-  /** When publishers are read that can wait. */
-  readonly turns: Pick<Turns, "next">;
+  readonly turns: PublisherTurns;
   readonly clock: Clock;
 }
 
@@ -58,6 +57,8 @@ export class RtmpConnection {
   #isLetIn = false;
   #finished = false;
   #received = 0;
+  /** Turns that it waited for, since somebody last was in a hurry. */
+  #held = 0;
   readonly #freshness = new Freshness();
   #acknowledged = 0;
   #window = WINDOW_BYTES;
@@ -137,8 +138,9 @@ export class RtmpConnection {
         if (this.#finished) return;
       }
       this.#acknowledge();
-      if (this.#sink?.mayWait === true && this.#freshness.isFresh(this.#options.clock.nowMs())) {
-        await holdReading(this.#socket, () => this.#options.turns.next(), this.#gone.signal);
+      if (this.#sink?.mayWait !== true) this.#held = 0;
+      else if (this.#freshness.isFresh(this.#options.clock.nowMs())) {
+        await holdReading(this.#socket, () => this.#options.turns.next(this.#held++), this.#gone.signal);
       }
       const elapsed = performance.now() - secondStart;
       if (elapsed >= 1000 || secondBytes >= maxBytesPerSecond) {

@@ -4,17 +4,15 @@ import { type Counter, type MetricsRegister, silentMetrics } from "@leat/sdk/bas
 import { type Clock, systemClock } from "../../kernel/clock.ts";
 import type { Startable } from "../../kernel/lifecycle.ts";
 import { networkOf } from "../../kernel/net/address-rate.ts";
-import { Turns, type TurnsOptions } from "../../kernel/turns.ts";
 import type { PublishInfo } from "../publish-sink.ts";
 import { type Authorize, RtmpConnection } from "./connection.ts";
 import { close, listen } from "./listen.ts";
+import { createPublisherTurns, type PublisherTurns } from "./publisher-turns.ts";
 import { type RtmpTlsOptions, TlsListener } from "./tls-listener.ts";
 
 /** What one network may take of the places with connections that have not published: a fourth, or so many. */
 const WAITING_PART = 4;
 const FEWEST_WAITING = 4;
-/** As far apart as parts: who gets a stream by whole segments sees no difference. */
-const publisherTurns: TurnsOptions = { everyMs: 250, atOnce: 1, most: Number.POSITIVE_INFINITY };
 
 export interface RtmpServerOptions {
   readonly host: string;
@@ -26,8 +24,7 @@ export interface RtmpServerOptions {
   readonly logger: Logger;
   readonly metrics?: MetricsRegister;
   readonly clock?: Clock;
-  /** When publishers are read that can wait. */
-  readonly turns?: Pick<Turns, "next">;
+  readonly turns?: PublisherTurns;
   /** The first part of the path: `rtmp://host/live/KEY`. */
   readonly app?: string;
   readonly maxConnections?: number;
@@ -73,7 +70,7 @@ class NetRtmpServer implements RtmpServer {
       maxBytesPerSecond: 25_000_000,
       metrics: silentMetrics,
       clock: systemClock,
-      turns: new Turns(publisherTurns),
+      turns: createPublisherTurns(),
       ...options,
     };
     const { metrics, clock, logger, host, maxConnections } = this.#options;

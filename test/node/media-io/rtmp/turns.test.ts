@@ -21,11 +21,12 @@ const PICTURES = 60;
 class GivenTurns {
   #turn = Promise.withResolvers<void>();
   isAwaited = false;
-  asked = 0;
+  /** What was told of each that waits, as it came. */
+  readonly held: number[] = [];
 
-  next(): Promise<void> {
+  next(held = 0): Promise<void> {
     this.isAwaited = true;
-    this.asked += 1;
+    this.held.push(held);
     return this.#turn.promise;
   }
 
@@ -130,7 +131,27 @@ describe("publishers that can wait", () => {
     turns.give();
     assert.deepEqual(await sinks[0].ended.promise, { clean: true });
     assert.equal(sinks[0].videos.length, PICTURES);
-    assert.equal(turns.asked, 1);
+    assert.deepEqual(turns.held, [0]);
+    await published;
+  });
+
+  it("have waited for as many turns as came since somebody last was in a hurry", async () => {
+    const published = publish("rtmp");
+    const untilHeld = async (times: number) => {
+      for (; turns.held.length < times; await turn());
+      return turns.held.at(-1);
+    };
+    assert.equal(await untilHeld(1), 0);
+    turns.give();
+    assert.equal(await untilHeld(2), 1);
+    sinks[0]!.mayWait = false;
+    turns.give();
+    const taken = sinks[0]!.videos.length;
+    await sinks[0]!.until(() => sinks[0]!.videos.length > taken + 2);
+    sinks[0]!.mayWait = true;
+    assert.equal(await untilHeld(3), 0);
+    turns.give();
+    await server.stop();
     await published;
   });
 
