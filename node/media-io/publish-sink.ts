@@ -20,7 +20,7 @@ export interface PublishSink {
   cue?(cue: PublishedCue): Promise<void> | void;
   /** The same. */
   tag?(tag: PublishedTag): Promise<void> | void;
-  /** Nobody would see it sooner for being taken at once: half a second more is no loss. Absent: it is taken at once. */
+  /** Nobody would see it sooner by more than half a second for being taken at once. Absent: it is taken at once. */
   readonly mayWait?: boolean;
   /**
    * The publisher was told to begin anew over another connection: for so long, the next one with the same key and

@@ -134,7 +134,9 @@ export class LiveWindow {
     this.#last.set(segment.rung, segment.sequence);
     this.#firstEver = Math.min(this.#firstEver ?? segment.sequence, segment.sequence);
     this.#head = Math.max(this.#head, segment.sequence);
+    const { isOn } = this.#parts;
     this.#parts.close(segment);
+    if (this.#parts.isOn !== isOn) this.#changeRungs();
     if (segment.rung !== SOURCE_RUNG) this.#skipSource(segment.sequence - 1);
     const firstListed = this.#firstListed;
     const evicted = this.#evict();
@@ -256,8 +258,20 @@ export class LiveWindow {
   hasReached(name: string, sequence: number, part: number | undefined): boolean {
     const head = this.headOf(name);
     const rung = this.rendition(name)?.rung ?? -1;
-    if (part === undefined || !this.#parts.isOn) return sequence < head || (sequence === head && !this.#isHeld(rung));
+    if (part === undefined || !this.#parts.isOn)
+      return sequence < head || (sequence === head && !this.#isListedOpen(rung));
     return this.#parts.hasReached(rung, head, { sequence, part });
+  }
+
+  /**
+   * Lists the rung's newest segment as whole though nothing follows it, a while after it was first asked for: of a source
+   * that has stopped, too, a player that knows no parts gets all. Whoever asks for a playlist calls it first.
+   */
+  settle(name: string, nowMs: number): void {
+    const rung = this.rendition(name)?.rung ?? -1;
+    if (!this.#parts.settle(rung, nowMs)) return;
+    this.#changeRung(rung);
+    this.#tell();
   }
 
   /** Undefined until the rung has a segment. `skip`: a delta update, where one is worth it. */
@@ -273,8 +287,8 @@ export class LiveWindow {
       const last = this.#last.get(at);
       return last === undefined ? [] : [this.#parts.reportOf(other, at, last)];
     });
-    const held = this.#isHeld(rung) ? segments.pop() : undefined;
-    const tail = this.#parts.tailOf(rung, this.headOf(name), held);
+    const newest = this.#isListedOpen(rung) ? segments.pop() : undefined;
+    const tail = this.#parts.tailOf(rung, this.headOf(name), newest);
     const ranges = this.#cues.list(segments[0]!.wallClockMs);
     return writeMediaPlaylist({ segments, targetDurationS, type, ended: this.#ended, ranges, reports, skip, tail });
   }
@@ -341,11 +355,11 @@ export class LiveWindow {
     return open !== undefined && open.sequence > (this.#last.get(rung) ?? -1) ? open : undefined;
   }
 
-  /** Whether the rung's newest segment is listed as its parts alone. A playlist has at least one segment, and when it ends all. */
-  #isHeld(rung: number): boolean {
+  /** A playlist has at least one whole segment. */
+  #isListedOpen(rung: number): boolean {
     const last = this.#last.get(rung) ?? -1;
-    const hasOlder = this.held(rung).some(({ sequence }) => sequence >= this.#firstListed && sequence < last);
-    return !this.#ended && hasOlder && this.#parts.isHeld(rung, last);
+    if (!this.#parts.isListedOpen(rung, last)) return false;
+    return this.held(rung).some(({ sequence }) => sequence >= this.#firstListed && sequence < last);
   }
 
   #listed(rung: number): PlaylistSegment[] {

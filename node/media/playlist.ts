@@ -35,7 +35,7 @@ export interface PlaylistPart {
 /** What makes a playlist one of low latency. */
 export interface PlaylistTail {
   readonly partTargetS: number;
-  /** The segment that is not whole yet. */
+  /** The segment that is not whole yet, or not listed as that. */
   readonly open?: SegmentHead | undefined;
   /** What comes next. */
   readonly hint?: { readonly sequence: number; readonly part: number } | undefined;

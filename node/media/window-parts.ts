@@ -4,6 +4,9 @@ import { PART_TARGET_MS, partTargetTicks } from "./packager.ts";
 import type { PlaylistSegment, PlaylistTail, RenditionReport } from "./playlist.ts";
 import { type ListedWindow, listOpen } from "./window-listing.ts";
 
+/** A segment that nothing follows is listed as if it were open for so long. */
+const LISTED_OPEN_MS = 1_000;
+
 /** The place of a part in its rung. */
 export interface PartPlace {
   readonly sequence: number;
@@ -14,6 +17,8 @@ export interface PartPlace {
 export class WindowParts {
   readonly #window: ListedWindow;
   readonly #open = new Map<number, OpenSegment>();
+  /** By rung: the segment that is whole and listed as if it were open, and since when it is asked for. */
+  readonly #listedOpen = new Map<number, { readonly sequence: number; askedMs?: number }>();
   readonly #rule = new LowLatencyRule();
   #targetMs = PART_TARGET_MS;
 
@@ -37,6 +42,7 @@ export class WindowParts {
   add(place: SegmentPlace, part: LivePart): boolean {
     const open = this.#open.get(place.rung);
     const before = open?.sequence === place.sequence ? open.parts : [];
+    this.#listedOpen.delete(place.rung);
     this.#open.set(place.rung, { ...place, parts: [...before, part] });
     return before.length === 0;
   }
@@ -47,8 +53,13 @@ export class WindowParts {
   }
 
   /** The segment is whole now. */
-  close({ rung, parts }: LiveSegment): void {
+  close({ rung, sequence, parts }: LiveSegment): void {
+    const open = this.#open.get(rung);
     this.#open.delete(rung);
+    // One that came whole, or without another part, was in nobody's hands when its last part came.
+    const known = open?.sequence === sequence ? open.parts.length : 0;
+    if (known > 0 && parts.length > known) this.#listedOpen.set(rung, { sequence });
+    else this.#listedOpen.delete(rung);
     const timescale = this.#window.timescaleOf(rung);
     const isWhole = timescale !== undefined && parts.length > 0;
     const ticks = partTargetTicks(timescale ?? 1, this.#targetMs);
@@ -57,6 +68,7 @@ export class WindowParts {
 
   clear(): void {
     this.#open.clear();
+    this.#listedOpen.clear();
   }
 
   find(rung: number, { sequence, part }: PartPlace): LivePart | undefined {
@@ -80,20 +92,27 @@ export class WindowParts {
   }
 
   /**
-   * Whether the rung's newest segment, which is whole, is still listed as its parts alone. A player may learn that a segment
-   * is whole only once it had time to take the last part: hls.js (1.7) that learns both at once while it appends the part
+   * Whether the rung's newest segment, which is whole, is listed as if it were open. A player may learn that a segment is
+   * whole only once it had time to take the last part: hls.js (1.7) that learns both at once while it appends the part
    * before takes the segment for buffered, and stands until its parts leave the list.
    */
-  isHeld(rung: number, last: number): boolean {
-    const open = this.#open.get(rung);
-    return this.isOn && this.#segmentOf(rung, last) !== undefined && (open === undefined || open.sequence <= last);
+  isListedOpen(rung: number, last: number): boolean {
+    return this.isOn && this.#listedOpen.get(rung)?.sequence === last;
   }
 
-  /** `held`: the newest segment as it is listed, where it is whole and not listed as that yet. */
-  tailOf(rung: number, last: number, held?: PlaylistSegment): PlaylistTail | undefined {
+  /** Somebody asks for the rung's playlist. True: what was listed as if it were open is whole from now on. */
+  settle(rung: number, nowMs: number): boolean {
+    const listedOpen = this.#listedOpen.get(rung);
+    if (listedOpen === undefined) return false;
+    listedOpen.askedMs ??= nowMs;
+    return nowMs - listedOpen.askedMs >= LISTED_OPEN_MS && this.#listedOpen.delete(rung);
+  }
+
+  /** `newest`: the segment that is listed as if it were open, where one is. */
+  tailOf(rung: number, last: number, newest?: PlaylistSegment): PlaylistTail | undefined {
     if (!this.isOn) return undefined;
     const partTargetS = this.#targetMs / 1000;
-    if (held !== undefined) return { partTargetS, open: held, hint: { sequence: held.sequence + 1, part: 0 } };
+    if (newest !== undefined) return { partTargetS, open: newest, hint: this.next(rung, last) };
     const open = this.#open.get(rung);
     const parts = open === undefined ? [] : listOpen(this.#window, open, this.#targetMs);
     // What cannot be listed cannot be hinted either.

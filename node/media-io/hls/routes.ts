@@ -186,10 +186,12 @@ export async function hlsRoutes(
     const { window } = stream;
     if (window.headOf(name) < 0) return sendMissing(reply, "HLS_NOT_READY");
     if (isTooFar(window, name, reload)) return sendRefused(reply, "HLS_RELOAD_TOO_FAR");
+    window.settle(name, clock.nowMs());
     const { sequence, part } = reload;
     const what = `${name} ${sequence} ${part}`;
     if (part !== undefined && !isThere(window, name, reload)) stream.awaited?.();
     await waiters.until(window, what, () => isThere(window, name, reload), reply.raw);
+    window.settle(name, clock.nowMs());
     const key = `${name}/${reload.skip ? "skip" : ""}`;
     const write = () => window.playlist(name, { skip: reload.skip });
     const document = playlists.get(window, key, window.revisionOf(name), write);

@@ -14,11 +14,13 @@ export interface HlsWindow {
   master(family?: Family): string | undefined;
   /** The same for DASH. */
   mpd(): string | undefined;
+  /** Before its playlist is asked for: what nothing follows is whole after a while. */
+  settle(name: string, nowMs: number): void;
   playlist(name: string, options?: { readonly skip: boolean }): string | undefined;
   iframes(name: string): string | undefined;
   /** The newest sequence of a rendition, -1 before its first. */
   headOf(name: string): number;
-  /** Whether a segment, or a part of it, is there: what a player waits for that names it. */
+  /** Whether a segment, or a part of it, is listed: what a player waits for that names it. */
   hasReached(name: string, sequence: number, part: number | undefined): boolean;
   part(name: string, sequence: number, part: number): HlsPart | undefined;
   /** Whether it is the part that comes next. */

@@ -4,6 +4,7 @@ const together = { atOnce: 1, most: Number.POSITIVE_INFINITY } satisfies Partial
 const firstTurns: TurnsOptions = { ...together, everyMs: 250 };
 /** At most a fourth of a segment: who gets a stream by whole segments hardly sees a difference, and waking seldom is cheap. */
 const laterTurns: TurnsOptions = { ...together, everyMs: 500 };
+/** Five seconds: more than a system needs to see how much a sender has. */
 const FIRST_TURNS = 20;
 
 /**

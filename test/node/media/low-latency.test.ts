@@ -113,11 +113,52 @@ describe("low-latency playlists", () => {
     window.addPart(place(1, 2), usual[0]!);
     assert.match(window.playlist("240p")!, /\n1\.m4s\n.*\n#EXT-X-PART:.*"2\.0/);
     assert.deepEqual(reached(), [true, true]);
-    grow(window, 2, usual);
+    for (const part of usual.slice(1, -1)) window.addPart(place(1, 2), part);
+    window.add(segmentOf(1, 2, usual));
     assert.doesNotMatch(window.playlist("240p")!, /\n2\.m4s\n/);
     window.end();
     assert.match(window.playlist("240p")!, /\n2\.m4s\n#EXT-X-ENDLIST\n/);
     assert.equal(window.hasReached("240p", 2, undefined), true);
+  });
+
+  it("lists a segment as whole at once where its last part was known, or came with all others", () => {
+    const window = makeWindow();
+    grow(window, 0, usual);
+    for (const part of usual.slice(0, 4)) window.addPart(place(1, 1), part);
+    window.add(segmentOf(1, 1, usual.slice(0, 4)));
+    assert.match(window.playlist("240p")!, /\n1\.m4s\n#EXT-X-PRELOAD-HINT:TYPE=PART,URI="2\.0\.m4s"\n/);
+    window.add(segmentOf(1, 2, usual));
+    assert.match(window.playlist("240p")!, /\n2\.m4s\n/);
+    assert.equal(window.hasReached("240p", 2, undefined), true);
+  });
+
+  it("lists a segment as whole that nothing follows, a second after it was first asked for", () => {
+    const window = makeWindow();
+    grow(window, 0, usual);
+    grow(window, 1, usual);
+    const revision = window.revisionOf("240p");
+    for (const nowMs of [5_000, 5_999]) window.settle("240p", nowMs);
+    assert.equal(window.hasReached("240p", 1, undefined), false);
+    assert.equal(window.revisionOf("240p"), revision);
+    let told = 0;
+    window.onChange(() => (told += 1));
+    for (const nowMs of [6_000, 6_001]) window.settle("240p", nowMs);
+    assert.deepEqual(
+      [told, window.revisionOf("240p"), window.hasReached("240p", 1, undefined)],
+      [1, revision + 1, true],
+    );
+    assert.match(window.playlist("240p")!, /\n1\.m4s\n#EXT-X-PRELOAD-HINT:TYPE=PART,URI="2\.0\.m4s"\n/);
+  });
+
+  it("has another text for every rung when one of them ends low latency", () => {
+    const window = makeWindow();
+    const fiveASecond = Array.from({ length: 10 }, (_, at) => partOf(18_000, at === 0));
+    for (const rung of [1, 2]) window.add(segmentOf(rung, 0, usual));
+    for (const sequence of [1, 2]) window.add(segmentOf(1, sequence, fiveASecond));
+    const [revision, text] = [window.revisionOf("120p"), window.playlist("120p")];
+    window.add(segmentOf(1, 3, fiveASecond));
+    assert.notEqual(window.playlist("120p"), text);
+    assert.ok(window.revisionOf("120p") > revision);
   });
 
   it("has what a player waits for when the part is there, or the segment behind it", () => {
