@@ -1,4 +1,4 @@
-import { Agent, get, type IncomingHttpHeaders } from "node:http";
+import { Client } from "undici";
 
 /** What a crowd of LL-HLS viewers went through since the last look. */
 export interface CrowdFigures {
@@ -14,7 +14,6 @@ export interface CrowdFigures {
 
 interface Answer {
   readonly status: number;
-  readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
 }
 
@@ -43,7 +42,10 @@ const ANSWER_LIMIT_MS = 10_000;
 /** Of a part that everybody has had by then nothing need be remembered. */
 const REMEMBERED_PARTS = 100;
 
-/** Viewers of one LL-HLS stream, each with connections of its own, that fetch what hls.js would: blocking reloads and parts. */
+/**
+ * Viewers of one LL-HLS stream, each with connections of its own, that fetch what hls.js would: blocking reloads and parts.
+ * They share the machine with what they measure: what they cost themselves counts, and the client of node:http is dear.
+ */
 export class HlsCrowd {
   readonly #masterUrl: string;
   readonly #stop = new AbortController();
@@ -58,11 +60,13 @@ export class HlsCrowd {
 
   /** One more viewer. Rejects where it cannot even begin. */
   async join(): Promise<void> {
+    const client = this.#connect();
+    const master = await this.#get(client, this.#masterUrl);
     // A picture and a sound are asked for side by side.
-    const agent = new Agent({ keepAlive: true, maxSockets: 2 });
-    const master = await this.#get(agent, this.#masterUrl);
-    const uris = mediaPlaylists(master.body.toString()).map((uri) => new URL(uri, this.#masterUrl).href);
-    for (const uri of uris) this.#running.push(this.#follow(agent, uri));
+    for (const [at, uri] of mediaPlaylists(master.body.toString()).entries()) {
+      const url = new URL(uri, this.#masterUrl).href;
+      this.#running.push(this.#follow(at === 0 ? client : this.#connect(), url));
+    }
   }
 
   /** What happened since it was asked last. */
@@ -77,11 +81,18 @@ export class HlsCrowd {
     await Promise.all(this.#running);
   }
 
-  async #follow(agent: Agent, url: string): Promise<void> {
+  #connect(): Client {
+    return new Client(new URL(this.#masterUrl).origin, {
+      headersTimeout: ANSWER_LIMIT_MS,
+      bodyTimeout: ANSWER_LIMIT_MS,
+    });
+  }
+
+  async #follow(client: Client, url: string): Promise<void> {
     let at: Place | undefined;
     let reload = "";
     while (!this.#stop.signal.aborted) {
-      const answer = await this.#get(agent, `${url}${reload}`).catch(() => undefined);
+      const answer = await this.#get(client, `${url}${reload}`).catch(() => undefined);
       if (answer?.status !== 200) continue;
       const listing = readListing(answer.body.toString());
       this.#partTargetMs = listing.partTargetMs;
@@ -90,12 +101,12 @@ export class HlsCrowd {
       if (at !== undefined) this.#figures.missedParts += missedBetween(at, fresh[0]?.place);
       for (const { uri, place } of fresh) {
         at = place;
-        const part = await this.#get(agent, new URL(uri, url).href).catch(() => undefined);
+        const part = await this.#get(client, new URL(uri, url).href).catch(() => undefined);
         if (part?.status === 200) this.#had(`${url} ${place.sequence}.${place.part}`);
       }
       reload = `?_HLS_msn=${listing.nextSequence}&_HLS_part=${listing.nextPart}${listing.canSkip ? "&_HLS_skip=YES" : ""}`;
     }
-    agent.destroy();
+    await client.destroy();
   }
 
   #had(name: string): void {
@@ -109,29 +120,51 @@ export class HlsCrowd {
     if (this.#firstSeen.size > REMEMBERED_PARTS) this.#firstSeen.delete(this.#firstSeen.keys().next().value!);
   }
 
-  #get(agent: Agent, url: string): Promise<Answer> {
-    return new Promise<Answer>((resolve, reject) => {
-      const request = get(url, { agent, signal: this.#stop.signal, timeout: ANSWER_LIMIT_MS }, (response) => {
-        const chunks: Buffer[] = [];
-        response.on("data", (chunk: Buffer) => chunks.push(chunk));
-        response.on("error", reject);
-        response.on("end", () => {
-          const { statusCode: status = 0, headers } = response;
-          const body = Buffer.concat(chunks);
-          this.#figures.requests += 1;
-          if (status === 200) this.#figures.answered += 1;
-          this.#figures.bodyBytes += body.length;
-          resolve({ status, headers, body });
-        });
-      });
-      request.on("timeout", () => request.destroy(new Error("no answer")));
-      request.on("error", reject);
-    }).catch((error: unknown) => {
+  async #get(client: Client, url: string): Promise<Answer> {
+    const { pathname, search } = new URL(url);
+    try {
+      const answer = await fetchBy(client, `${pathname}${search}`, this.#stop.signal);
+      this.#figures.requests += 1;
+      if (answer.status === 200) this.#figures.answered += 1;
+      this.#figures.bodyBytes += answer.body.length;
+      return answer;
+    } catch (error) {
       // Whoever leaves asks for nothing any more.
       if (!this.#stop.signal.aborted) this.#figures.requests += 1;
       throw error;
-    });
+    }
   }
+}
+
+function fetchBy(client: Client, path: string, signal: AbortSignal): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const chunks: Buffer[] = [];
+  let status = 0;
+  let stop = () => {};
+  client.dispatch(
+    { path, method: "GET" },
+    {
+      onRequestStart(controller) {
+        stop = () => controller.abort(new Error("the viewer left"));
+        signal.addEventListener("abort", stop, { once: true });
+      },
+      onResponseStart(_controller, statusCode) {
+        status = statusCode;
+      },
+      onResponseData(_controller, chunk) {
+        chunks.push(chunk);
+      },
+      onResponseEnd() {
+        signal.removeEventListener("abort", stop);
+        resolve({ status, body: Buffer.concat(chunks) });
+      },
+      onResponseError(_controller, error) {
+        signal.removeEventListener("abort", stop);
+        reject(error);
+      },
+    },
+  );
+  return promise;
 }
 
 function none(): Figures {
