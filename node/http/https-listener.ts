@@ -100,7 +100,7 @@ export class HttpsListener {
       this.#idleBounds.get(stream.session!)?.use(stream);
       if (!stream.endAfterHeaders) this.#boundBody(stream);
     }
-    this.#app.routing(request as IncomingMessage, response as ServerResponse);
+    this.#app.routeFairly(request, response);
   }
 
   /** HTTP/1 has both by itself: an end to a body that does not come, and to one that nobody wants any more. */

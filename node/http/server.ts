@@ -7,6 +7,7 @@ import { isCertificateNamed } from "../kernel/certificate-options.ts";
 import type { Startable } from "../kernel/lifecycle.ts";
 import { takeCarriedToken } from "../media-io/access/carried-token.ts";
 import { addErrorHandling } from "./errors.ts";
+import { type RouteRequest, routeFairly } from "./fair-routing.ts";
 import { HttpsListener, type HttpsListenerComponents } from "./https-listener.ts";
 import { answerUnreadable, explainListening, REQUEST_MS } from "./listening.ts";
 import type { HttpOptions } from "./options.ts";
@@ -15,6 +16,10 @@ declare module "fastify" {
   interface FastifyRequest {
     /** The body as it came, for signatures and fingerprints. Empty without a JSON body. */
     rawBody: Uint8Array;
+  }
+  interface FastifyInstance {
+    /** `routing` for a listener: so many requests in a turn of the event loop, those of all listeners together. */
+    routeFairly: RouteRequest;
   }
 }
 
@@ -46,6 +51,7 @@ export async function createServer(options: HttpOptions, components: ServerCompo
     routerOptions: { maxParamLength: 256 },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: "array", allErrors: false } },
   });
+  app.decorate("routeFairly", routeFairly(app));
   addErrorHandling(app, components.logger);
   addBodyParser(app);
   app.setReplySerializer((payload) =>

@@ -1,0 +1,22 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { FastifyInstance } from "fastify";
+import { LoopShare } from "../kernel/loop-share.ts";
+import { Http2Request, type Http2Response } from "./http2-messages.ts";
+
+/** A crowd of viewers waits for the same part and asks for the next one in one moment: all at once, others would wait for all. */
+const ROUTED_A_TURN = 16;
+
+export type RouteRequest = (request: Http2Request | IncomingMessage, response: Http2Response | ServerResponse) => void;
+
+/** Routes the requests of `app.server` and of whoever calls what it answers, so many in a turn of the event loop, in order. */
+export function routeFairly(app: FastifyInstance): RouteRequest {
+  const share = new LoopShare(ROUTED_A_TURN);
+  const route: RouteRequest = (request, response) =>
+    share.run(() => {
+      // Nobody is left to be answered.
+      const { destroyed } = request instanceof Http2Request ? request.stream : request.socket;
+      if (!destroyed) app.routing(request as IncomingMessage, response as ServerResponse);
+    });
+  app.server.removeAllListeners("request").on("request", route);
+  return route;
+}
