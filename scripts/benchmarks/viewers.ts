@@ -1,5 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 import { createStream } from "@leat/sdk/client/actions/streams.ts";
 import { getPlayback, type Playback } from "@leat/sdk/client/actions/watch.ts";
 import type { LadderRequest } from "@leat/sdk/protocol/job.ts";
@@ -45,19 +49,24 @@ const roles: Readonly<Record<string, readonly string[]>> = {
   [EDGE]: ["delivery"],
 };
 
-/** The ffmpeg program publishes noise over a pattern, which fills its bitrate whatever it is asked for. */
-const source = [
-  ...["-v", "error", "-nostdin", "-re", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30,noise=alls=30:allf=t"],
-  ...["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"],
+const FILE_S = 64;
+/** Noise over a pattern, which fills its bitrate whatever it is asked for. */
+const file = [
+  ...["-v", "error", "-nostdin", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30,noise=alls=30:allf=t"],
+  ...["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000", "-t", String(FILE_S)],
   ...["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-bf", "0", "-g", "60", "-b:v", "2500k"],
   ...["-maxrate", "2500k", "-bufsize", "2500k", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "96k", "-f", "flv"],
+];
+/** The ffmpeg program publishes it over and over: an encoder would take from the processors that are measured. */
+const publish = (path: string, url: string) => [
+  ...["-v", "error", "-nostdin", "-re", "-stream_loop", "-1", "-i", path, "-c", "copy", "-f", "flv", url],
 ];
 
 /**
  * What an edge costs that serves one 1.5 Mb/s stream, its viewers in a process of their own: CPU of the whole edge node
  * (receipts, access, metrics and vouchers in), share of requests that were answered, how far the last viewer had a part
  * behind the first, and the delay of the edge's event loop. Publisher, transcoder and viewers share the machine with it,
- * publisher and viewers at a lower priority, since they are other machines.
+ * publisher and viewers when nothing else wants to run, since they are other machines.
  * `loopWaitedPercent` is the part of the time in which that loop had to wait for a CPU: what is late by that is late by the
  * machine. And how many bytes of HLS a second of its CPU serves, beside nginx.
  */
@@ -65,7 +74,10 @@ export const run: BenchCase = ({ log, signal }) => withNetwork(log, adjust, (net
 
 async function runAll(network: TestNetwork, log: BenchOptions["log"], signal: AbortSignal): Promise<BenchResult> {
   let publisher: ChildProcess | undefined;
+  const directory = await mkdtemp(join(tmpdir(), "leat-bench-viewers-"));
   try {
+    const path = join(directory, "camera.flv");
+    await promisify(execFile)("ffmpeg", [...file, path]);
     const token = network.economy.deployment.tokens.USDC;
     const request = { ladder, token, unsignedBudgetBytes: 100_000_000_000n };
     // Nodes that were just started are offered once they have told the balancer of themselves.
@@ -73,7 +85,7 @@ async function runAll(network: TestNetwork, log: BenchOptions["log"], signal: Ab
       createStream(buyerOf(network), request).catch(() => undefined),
     );
     const url = created.ingestUrls.find((one) => one.startsWith("rtmp:"))!;
-    publisher = spawn("ffmpeg", [...source, url], { stdio: ["ignore", "ignore", "inherit"] });
+    publisher = spawn("ffmpeg", publish(path, url), { stdio: ["ignore", "ignore", "inherit"] });
     lowerPriority(publisher);
     const playback = await waitFor("the stream to be playable", PLAYABLE_MS, async () => {
       const found = await getPlayback(network, created.slug);
@@ -96,6 +108,7 @@ async function runAll(network: TestNetwork, log: BenchOptions["log"], signal: Ab
     return { rows: rows.map((row) => ({ ...row, ...perCore })), json: { ...figures, more }, shortfall };
   } finally {
     publisher?.kill("SIGTERM");
+    await rm(directory, { recursive: true, force: true });
   }
 }
 
