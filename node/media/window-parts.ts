@@ -57,7 +57,7 @@ export class WindowParts {
     const open = this.#open.get(rung);
     this.#open.delete(rung);
     // One that came whole, or without another part, was in nobody's hands when its last part came.
-    const known = open?.sequence === sequence ? open.parts.length : 0;
+    const known = open?.sequence === sequence ? listOpen(this.#window, open, this.#targetMs).length : 0;
     if (known > 0 && parts.length > known) this.#listedOpen.set(rung, { sequence });
     else this.#listedOpen.delete(rung);
     const timescale = this.#window.timescaleOf(rung);
