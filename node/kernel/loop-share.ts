@@ -1,45 +1,51 @@
-/** Who comes so long after the last one comes in another turn: within one they come right after each other. */
-const REST_MS = 0.5;
+import { performance } from "node:perf_hooks";
 
-/** Lets so many tasks run in one turn of the event loop, and others in the next ones, in order: what is not of them waits little. */
+/**
+ * Lets so many tasks run in one turn of the event loop, and others in the next ones, in order: what is not of them waits
+ * little. Where too many wait, each new one has the oldest run at once: whoever brings them is as slow as they are.
+ */
 export class LoopShare {
-  readonly #most: number;
+  readonly #perTurn: number;
+  readonly #mostWaiting: number;
   readonly #waiting: (() => void)[] = [];
   #left: number;
-  #ranAtMs = 0;
-  #isTurning = false;
+  /** The turn in which some last were let run at once. */
+  #turn = -1;
+  #isPlanned = false;
 
-  constructor(most: number) {
-    this.#most = most;
-    this.#left = most;
+  constructor({ perTurn, mostWaiting }: { readonly perTurn: number; readonly mostWaiting: number }) {
+    this.#perTurn = perTurn;
+    this.#mostWaiting = mostWaiting;
+    this.#left = perTurn;
   }
 
   /** Runs it now, or in a later turn. It must not throw. */
   run(task: () => void): void {
-    // Asking the loop for a turn costs another one: not for each that comes alone.
-    if (!this.#isTurning && performance.now() - this.#ranAtMs > REST_MS) this.#left = this.#most;
+    // Asking the loop for a turn costs one: not for each task that comes alone.
+    const { loopCount } = performance.nodeTiming.uvMetricsInfo;
+    if (!this.#isPlanned && loopCount !== this.#turn) this.#left = this.#perTurn;
+    this.#turn = loopCount;
     if (this.#left > 0) {
       this.#left -= 1;
-      this.#ranAtMs = Number.POSITIVE_INFINITY;
       task();
-      this.#ranAtMs = performance.now();
       return;
     }
     this.#waiting.push(task);
-    this.#turnLater();
+    this.#plan();
+    if (this.#waiting.length > this.#mostWaiting) this.#waiting.shift()!();
   }
 
-  #turnLater(): void {
-    if (this.#isTurning) return;
-    this.#isTurning = true;
-    setImmediate(() => this.#turn());
+  #plan(): void {
+    if (this.#isPlanned) return;
+    this.#isPlanned = true;
+    setImmediate(() => this.#runSome());
   }
 
-  #turn(): void {
-    this.#isTurning = false;
-    const tasks = this.#waiting.splice(0, this.#most);
-    this.#left = this.#most - tasks.length;
-    if (tasks.length > 0) this.#turnLater();
+  #runSome(): void {
+    this.#isPlanned = false;
+    const tasks = this.#waiting.splice(0, this.#perTurn);
+    this.#left = this.#perTurn - tasks.length;
+    if (tasks.length > 0) this.#plan();
     for (const task of tasks) task();
   }
 }

@@ -146,6 +146,7 @@ function fetchBy(client: Client, path: string, signal: AbortSignal): Promise<Ans
     {
       onRequestStart(controller) {
         stop = () => controller.abort(new Error("the viewer left"));
+        if (signal.aborted) stop();
         signal.addEventListener("abort", stop, { once: true });
       },
       onResponseStart(_controller, statusCode) {
