@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { Clock } from "../../kernel/clock.ts";
+import { LoopShare } from "../../kernel/loop-share.ts";
 import type { HlsWindow } from "./stream.ts";
 
 /** The delivery directives of a playlist request (RFC 8216bis, section 6.2.5). */
@@ -46,7 +47,7 @@ export function isTooFar(window: HlsWindow, name: string, { sequence }: Reload):
 const SHARED_MS = 1_000;
 
 /** So many are answered in one turn of the event loop: a crowd waits for the same part, and others must not wait for it. */
-const ANSWERED_A_TURN = 16;
+const answered = { perTurn: 16, mostWaiting: Number.POSITIVE_INFINITY };
 
 type Closing = Pick<ServerResponse, "once" | "removeListener">;
 
@@ -61,6 +62,7 @@ export class Waiters {
   readonly #clock: Clock;
   readonly #groups = new WeakMap<HlsWindow, Map<string, Group>>();
   readonly #open = new Set<Group>();
+  readonly #answers = new LoopShare(answered);
   #isClosed = false;
 
   constructor(clock: Clock) {
@@ -117,17 +119,9 @@ export class Waiters {
       forget();
       groups.delete(name);
       this.#open.delete(group);
-      answer(group.leave);
+      for (const leave of group.leave) this.#answers.run(leave);
     };
     void this.#clock.sleep(LONGEST_WAIT_MS, group.over.signal).then(end, end);
     return group;
   }
-}
-
-function answer(waiting: Set<() => void>): void {
-  for (const leave of [...waiting].slice(0, ANSWERED_A_TURN)) {
-    waiting.delete(leave);
-    leave();
-  }
-  if (waiting.size > 0) setImmediate(answer, waiting);
 }
