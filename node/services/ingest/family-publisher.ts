@@ -68,7 +68,8 @@ export class FamilyPublisher {
 
   /**
    * A transcoder subscribed. Gives what it is to make: from which segment on, and where within the first of them. One
-   * that comes back under the same attempt sends again what it signed for.
+   * that comes back under the same attempt sends again what it signed for, and that is all before `fromSequence`: what is
+   * whole from there on was cut off before its receipt, and is made no second time.
    */
   attach(maker: string, fromSequence: number): { readonly sequence: number; readonly rest?: MadeRange } {
     this.#queues.clear();
@@ -76,8 +77,8 @@ export class FamilyPublisher {
     const isOther = maker !== this.#maker;
     this.#maker = maker;
     this.#promised = undefined;
-    if (isOther) for (const sequence of [...this.#ended.keys()]) this.#abandon(sequence);
     this.#endWhole();
+    for (const sequence of [...this.#ended.keys()]) if (isOther || sequence >= fromSequence) this.#abandon(sequence);
     const open = this.#open;
     if (open === undefined || (!isOther && fromSequence > open.sequence)) {
       this.#promised = open?.sequence;
@@ -184,9 +185,9 @@ export class FamilyPublisher {
     return true;
   }
 
-  /** The segment was judged, or nobody will: it is forgotten, with all before it. */
+  /** The segment was judged, or nobody will. One before it may still be, if its maker signed for it. */
   settle(sequence: number): void {
-    for (const known of this.#ended.keys()) if (known <= sequence) this.#ended.delete(known);
+    this.#ended.delete(sequence);
   }
 
   /** The stream is over: what is half done is closed with the parts that it has. */

@@ -241,6 +241,17 @@ describe("family publisher", () => {
     assert.deepEqual(shown(await published(), 1), picturesOf(0, 60));
   });
 
+  it("goes on behind what its maker made whole and did not sign for, and still waits for what it signed", () => {
+    for (const rung of [1, 2]) give(rung, whole.frames);
+    const next = whole.frames.map((frame) => ({ ...frame, ...shift(frame, 1) }));
+    for (const rung of [1, 2]) give(rung, next, { sequence: 1 });
+    assert.deepEqual(publisher.attach("first", 1), { sequence: 2 });
+    assert.deepEqual(abandoned, [1]);
+    publisher.settle(1);
+    assert.ok(publisher.packedAs(publisher.find(0, "first")!, made(whole.frames)));
+    assert.equal(publisher.find(1, "first"), undefined);
+  });
+
   it("waits for what its maker signed and sends again, however late it comes back, and no longer than it does so", () => {
     for (const sequence of [10, 11]) begun.set(sequence, begunAt(sequence));
     const moved = (sequence: number) => whole.frames.map((frame) => ({ ...frame, ...shift(frame, sequence) }));
