@@ -161,14 +161,17 @@ function findSame(choose: () => Pick<WhepChoice, "video">, answered: ChosenTrack
 /** What a rung's frames have shown until now. */
 function lookAt({ frames }: PlayedStream, rung: number): RungLook {
   let codecString: string | undefined;
+  let isOver = false;
   const unfollow = frames.follow(rung, {
     config: (_, config) => {
       codecString = config.codecString;
     },
     frame: () => {},
     takeBack: () => {},
-    end: () => {},
+    end: () => {
+      isOver = true;
+    },
   });
   unfollow();
-  return { codecString, isReordered: frames.isReordered(rung) };
+  return { codecString, isOver, isReordered: frames.isReordered(rung) };
 }

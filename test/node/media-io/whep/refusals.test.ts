@@ -50,6 +50,14 @@ describe("whep, whom it turns away", () => {
     assert.equal(await codeOf(carried), "PLAYBACK_TOKEN_INVALID");
   });
 
+  it("refuses a stream that is over", async () => {
+    stream.add(1, "180p", await codedTrack("h264"));
+    stream.relay.end();
+    server = await WhepServer.start(stream);
+    const ended = await server.post("/live/slug/whep", browserOffer({ direction: "recvonly" }));
+    assert.deepEqual([ended.status, await codeOf(ended)], [410, "WHEP_STREAM_ENDED"]);
+  });
+
   it("bounds how many one address has that do not connect", async () => {
     stream.add(1, "180p", await codedTrack("h264"));
     server = await WhepServer.start(stream);
