@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { Logger } from "@leat/sdk/base/logger.ts";
-import { isSameConfig } from "@leat/sdk/protocol/frame.ts";
-import type { Piece } from "../playout/piece.ts";
+import { type Frame, isSameConfig, VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
+import type { Piece, SentFrame } from "../playout/piece.ts";
 import { SentCount } from "../playout/sent-count.ts";
 import type { PlayedStream, StreamAudience } from "../playout/stream.ts";
 import { ViewerQueue } from "../playout/viewer-queue.ts";
@@ -28,6 +28,12 @@ export interface Mp4ViewerParts extends FileTaker {
   readonly response: ServerResponse;
 }
 
+/** Sound is made at once and pictures are not: a file begins with the first that its sound did not pass before. */
+const LONGEST_SOUND_WAIT_MS = 6_000;
+/** Twenty seconds of most codecs: pictures that are later have no sound at first. */
+const MAX_EARLY_SOUNDS = 1_024;
+/** Of a beginning without sound nobody takes notice. */
+const UNHEARD_S = 0.1;
 /** Who does not take the rest of a file that is over is let go of. */
 const LINGER_MS = 10_000;
 
@@ -42,7 +48,13 @@ export class Mp4Viewer {
   #needsKey: boolean;
   /** What was before the viewer came is past. */
   #beginning = true;
-  #begun = false;
+  /** Of the first picture. */
+  #firstEpoch: number | undefined;
+  /** The piece that a player begins with is out. */
+  #isEntered: boolean;
+  /** Sound from before that. */
+  #early: SentFrame[] = [];
+  readonly #since: number;
   #over = false;
 
   constructor(parts: Mp4ViewerParts) {
@@ -52,7 +64,9 @@ export class Mp4Viewer {
     this.#writer = new Mp4Writer(tracks);
     this.#hasPictures = tracks[0].config.kind === "video";
     this.#needsKey = this.#hasPictures;
-    this.#check = new WatchCheck(stream, recheckMs, nowMs());
+    this.#isEntered = !this.#hasPictures;
+    this.#since = nowMs();
+    this.#check = new WatchCheck(stream, recheckMs, this.#since);
     this.#queue = new ViewerQueue({
       send: (bytes) => void response.write(bytes, (error) => error == null && this.#queue.taken(bytes.length)),
       nowMs,
@@ -98,9 +112,12 @@ export class Mp4Viewer {
       frame: (frame, sequence) => {
         const isPicture = frame.kind === "video";
         if (this.#beginning || this.#over || (isPicture && this.#needsKey && !frame.key)) return;
-        if (isPicture) this.#needsKey = false;
-        this.#begun ||= isPicture || !this.#hasPictures;
-        if (this.#begun) this.#push(this.#writer.push({ rung, sequence, frame }));
+        if (isPicture && this.#firstEpoch === undefined && this.#isUnheard(frame)) return;
+        const sent = { rung, sequence, frame };
+        if (!isPicture) return this.#isEntered ? this.#write(sent) : this.#hold(sent);
+        this.#firstEpoch ??= frame.epoch;
+        this.#needsKey = false;
+        this.#write(sent);
       },
       takeBack: () => {
         this.#needsKey = this.#hasPictures;
@@ -109,13 +126,43 @@ export class Mp4Viewer {
     };
   }
 
-  #push(piece: Piece | undefined): void {
-    if (piece !== undefined) this.#queue.push(piece);
+  #hold(sound: SentFrame): void {
+    this.#early.push(sound);
+    if (this.#early.length > MAX_EARLY_SOUNDS) this.#early.shift();
+  }
+
+  /** Whether what sounds with the picture passed before the viewer came. Not for ever: its transcoder may be far behind. */
+  #isUnheard(picture: Frame): boolean {
+    const first = this.#early[0]?.frame;
+    if (first === undefined || this.#parts.nowMs() - this.#since >= LONGEST_SOUND_WAIT_MS) return false;
+    if (first.epoch !== picture.epoch) return first.epoch > picture.epoch;
+    return this.#secondsOf(picture) + UNHEARD_S < this.#secondsOf(first);
+  }
+
+  /** When it shows or sounds, in its epoch. */
+  #secondsOf({ kind, pts }: Frame): number {
+    const sound = this.#parts.tracks.find(({ config }) => config.kind === "audio");
+    return pts / (kind === "audio" ? sound!.config.timescale : VIDEO_TIMESCALE);
+  }
+
+  #write(sent: SentFrame): void {
+    const piece = this.#writer.push(sent);
+    if (piece !== undefined) this.#push(piece);
+  }
+
+  /** What sounded before the first picture has no place on the file's clock. */
+  #push(piece: Piece): void {
+    this.#queue.push(piece);
+    if (this.#isEntered) return;
+    this.#isEntered = true;
+    for (const sound of this.#early.splice(0)) if (sound.frame.epoch >= this.#firstEpoch!) this.#write(sound);
   }
 
   /** Nothing more comes: what is there is still sent. */
   #finish(): void {
     if (this.#over) return;
+    for (const piece of this.#writer.finish()) this.#push(piece);
+    // Sound that waited for the first of them.
     for (const piece of this.#writer.finish()) this.#push(piece);
     this.#queue.finish();
     this.#leave();

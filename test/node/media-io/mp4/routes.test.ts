@@ -134,6 +134,31 @@ describe("mp4 without an end", function () {
     assert.ok(packets.every(({ dts }) => dts < 2.2));
   });
 
+  it("begins with the first picture that has its sound, where pictures come later than sound, and not for ever later", async () => {
+    const url = await serve();
+    const half = sound.frames.length >> 1;
+    const firstAndCount = (rung: number) => {
+      const own = stream.counted.filter((one) => one.rung === rung);
+      return [own[0]!.pts, own.length];
+    };
+    for (const [waitedMs, firstPicture] of [
+      [0, 30],
+      [6_000, 0],
+    ] as const) {
+      stream.counted.length = 0;
+      stream.pass(100, 0, sound.frames.slice(0, half));
+      const response = await fetch(`${url}/best.mp4`);
+      stream.pass(100, 0, sound.frames.slice(half));
+      await clock.advance(waitedMs);
+      stream.pass(1, 0, large.frames);
+      stream.relay.config(1, firstPicture, { ...large.config, width: 16 });
+      await response.arrayBuffer();
+      assert.deepEqual(firstAndCount(1), [large.frames[firstPicture]!.pts, 60 - firstPicture]);
+      assert.deepEqual(firstAndCount(100), [sound.frames[half]!.pts, sound.frames.length - half]);
+      stream.relay.config(1, 99, large.config);
+    }
+  });
+
   it("plays VP9, and sound alone", async () => {
     const url = await serve();
     stream.add(2, "180p-vp9", vp9);
