@@ -142,6 +142,8 @@ const faultTexts: Readonly<Record<HealthFault, string>> = {
   "sound-stopped": "pictures come and no sound",
   "pictures-missing": "pictures are missing",
   "keys-rare": "key frames are more than four seconds apart",
+  "pictures-left-out": "pictures come and are left out, since the stream began as sound alone",
+  "sound-left-out": "sound comes and is left out, since the stream began without any",
 };
 
 function describeHealth({ faults, videoBitrate, audioBitrate, frameRate, keyIntervalMs, driftMs }: HealthInfo): string {

@@ -76,8 +76,8 @@ export class HealthMeter {
     bucket.audioMs += durationMs;
   }
 
-  /** Undefined before anything came. */
-  read(nowMs: number): SourceHealth | undefined {
+  /** Undefined before anything came. What becomes of it is not measured here. */
+  read(nowMs: number, leftOut: SourceHealth["leftOut"] = null): SourceHealth | undefined {
     if (this.#lastArrivalMs === undefined) return undefined;
     const silentMs = this.#silentMs(this.#lastArrivalMs, nowMs);
     this.#forget(nowMs);
@@ -103,6 +103,7 @@ export class HealthMeter {
       silentMs,
       videoBehindMs: this.#behindMs("video"),
       audioBehindMs: this.#behindMs("audio"),
+      leftOut,
     };
   }
 

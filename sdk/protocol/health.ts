@@ -22,6 +22,8 @@ export const sourceHealthSchema = closedObject({
   videoBehindMs: Type.Union([countSchema, Type.Null()]),
   /** The same of the sound behind the pictures. */
   audioBehindMs: Type.Union([countSchema, Type.Null()]),
+  /** What comes and reaches no viewer: the stream began without it, and what it becomes was settled then. */
+  leftOut: Type.Union([Type.Literal("pictures"), Type.Literal("sound"), Type.Null()]),
 });
 export type SourceHealth = Static<typeof sourceHealthSchema>;
 
@@ -32,6 +34,8 @@ export const healthFaults = [
   "sound-stopped",
   "pictures-missing",
   "keys-rare",
+  "pictures-left-out",
+  "sound-left-out",
 ] as const;
 export type HealthFault = (typeof healthFaults)[number];
 
@@ -48,11 +52,12 @@ const WINDOW_S = 10;
 /**
  * What is wrong with a source; empty: nothing. `silent`: nothing came for three seconds. `slow`: less than 95 % of real
  * time arrives. `pictures-stopped`, `sound-stopped`: one of the two came and is three seconds behind the other.
- * `pictures-missing`: more than a twentieth did not come. `keys-rare`: more than four seconds between key frames. A source
- * that is silent is told as nothing else.
+ * `pictures-missing`: more than a twentieth did not come. `keys-rare`: more than four seconds between key frames.
+ * `pictures-left-out`, `sound-left-out`: one of the two reaches nobody, since the stream began without it. A source that is
+ * silent is told as nothing else.
  */
 export function findHealthFaults(health: SourceHealth): HealthFault[] {
-  const { silentMs, pace, videoBehindMs, audioBehindMs, missingPictures, frameRate, keyIntervalMs } = health;
+  const { silentMs, pace, videoBehindMs, audioBehindMs, missingPictures, frameRate, keyIntervalMs, leftOut } = health;
   if (silentMs >= SILENT_MS) return ["silent"];
   const faults: HealthFault[] = [];
   if (pace !== null && pace < LEAST_PACE) faults.push("slow");
@@ -60,5 +65,6 @@ export function findHealthFaults(health: SourceHealth): HealthFault[] {
   if (audioBehindMs !== null && audioBehindMs >= STOPPED_MS) faults.push("sound-stopped");
   if (missingPictures > MOST_MISSING * (missingPictures + frameRate * WINDOW_S)) faults.push("pictures-missing");
   if (keyIntervalMs !== null && keyIntervalMs > MOST_KEY_INTERVAL_MS) faults.push("keys-rare");
+  if (leftOut !== null) faults.push(`${leftOut}-left-out`);
   return faults;
 }

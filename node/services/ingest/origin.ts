@@ -6,6 +6,7 @@ import type { PictureSize, PublishEnd, RungShape } from "@leat/node/media-io/pub
 import type { DescriptionMessage, MediaConnection, SubscribeMessage, Wish } from "@leat/node/wire/media/message.ts";
 import type { PublishGrant } from "@leat/node/wire/session/messages.ts";
 import type { Boundary } from "@leat/sdk/protocol/frame.ts";
+import type { SourceHealth } from "@leat/sdk/protocol/health.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { type RenditionInfo, SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import { TranscodeError } from "@leat/transcoder/errors.ts";
@@ -26,6 +27,9 @@ import { SourceIntake } from "./source-intake.ts";
 import { SourceSegments } from "./source-segments.ts";
 import { Transcoders } from "./transcoders.ts";
 import { Unpublished } from "./unpublished.ts";
+
+/** What was left out and does not come any more is told of for as long as health looks back. */
+const leftOutForMs = 10_000;
 
 /** One stream on the node that takes it in: source frames to transcoders, renditions to edges. */
 export class Origin {
@@ -253,6 +257,7 @@ export class Origin {
   end(clean: boolean): void {
     if (this.ended) return;
     this.#ending = true;
+    this.#grace?.abort();
     this.#tasks.run((signal) => this.#finish(clean, signal));
   }
 
@@ -352,8 +357,7 @@ export class Origin {
 
   /** Tells the balancer what the source is, and learns what it becomes. Audio may show a little after the picture. */
   async #announce(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#components;
-    if (this.source.audioConfig === undefined) await clock.sleep(this.#limits.audioWaitMs, signal);
+    await this.#waitForSound(signal);
     const source = this.source.summary();
     const answer = await this.#line.ask(
       "source.ready",
@@ -370,6 +374,18 @@ export class Origin {
     this.#audio.setRenditions(answer.renditions);
     this.#passthrough.setRenditions(answer.renditions);
     this.#ready.resolve();
+  }
+
+  /** A publisher that was refused for its sound, or left before it sent any, comes back with what it has. */
+  async #waitForSound(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#components;
+    while (this.source.audioConfig === undefined && !this.ended) {
+      const away = this.#grace;
+      await clock.sleep(this.#limits.audioWaitMs, signal);
+      const isAway = this.#grace?.signal.aborted === false;
+      if (!isAway && this.#grace === away) return;
+      if (isAway) await clock.sleep(this.#grant.reconnectGraceMs, this.#grace!.signal).catch(() => {});
+    }
   }
 
   /** Edges see it first; then the balancer is told. */
@@ -392,7 +408,7 @@ export class Origin {
   async #renew(): Promise<void> {
     // The lease is given back: it may be somebody else's now, at this node too.
     if (this.#isEndTold) return;
-    const health = this.source.health.read(this.#components.clock.nowMs());
+    const health = this.#measureHealth();
     const reason = await this.#line.renew({
       stream: this.stream,
       lastFrameAgeMs: this.lastFrameAgeMs,
@@ -406,6 +422,14 @@ export class Origin {
     if (reason === undefined || this.#ending) return;
     this.#components.logger.warn("Publish lease is lost", { code: reason });
     this.stop(lossOf(reason));
+  }
+
+  #measureHealth(): SourceHealth | undefined {
+    const { health, latePictureAtMs, lastSoundAtMs } = this.source;
+    const nowMs = this.#components.clock.nowMs();
+    const isNow = (atMs: number | undefined) => atMs !== undefined && nowMs - atMs < leftOutForMs;
+    const isMute = this.#renditions.length > 0 && !this.#renditions.some(({ kind }) => kind === "audio");
+    return health.read(nowMs, isNow(latePictureAtMs) ? "pictures" : isMute && isNow(lastSoundAtMs) ? "sound" : null);
   }
 
   async #finish(clean: boolean, signal: AbortSignal): Promise<void> {

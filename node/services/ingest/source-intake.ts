@@ -65,8 +65,9 @@ export class SourceIntake {
   #early: Frame[] | undefined = [];
   #earlyS = 0;
   #sound: SoundBoundaryMaker | undefined;
-  #toldLate = false;
+  #lateAtMs: number | undefined;
   #lastArrivalMs: number | undefined;
+  #lastSoundAtMs: number | undefined;
   readonly #firstDurations: number[] = [];
 
   constructor(start: SourceStart, parts: SourceIntakeParts) {
@@ -85,6 +86,15 @@ export class SourceIntake {
   /** When the newest picture or sound came. */
   get lastArrivalMs(): number | undefined {
     return this.#lastArrivalMs;
+  }
+
+  get lastSoundAtMs(): number | undefined {
+    return this.#lastSoundAtMs;
+  }
+
+  /** When the newest picture came that is left out, since the stream is sound alone. */
+  get latePictureAtMs(): number | undefined {
+    return this.#lateAtMs;
   }
 
   /** How long a picture stands, by the first ones; 0 where there is none. */
@@ -120,8 +130,8 @@ export class SourceIntake {
 
   addVideo(sample: RawSample, arrivalMs: number): void {
     if (this.#sound !== undefined) {
-      if (!this.#toldLate) this.#parts.onLatePicture();
-      this.#toldLate = true;
+      if (this.#lateAtMs === undefined) this.#parts.onLatePicture();
+      this.#lateAtMs = arrivalMs;
       return;
     }
     this.#lastArrivalMs = arrivalMs;
@@ -131,6 +141,7 @@ export class SourceIntake {
   addAudio(sample: RawSample, arrivalMs: number): void {
     // A publisher whose pictures alone have stopped is there all the same.
     this.#lastArrivalMs = arrivalMs;
+    this.#lastSoundAtMs = arrivalMs;
     for (const frame of this.#timeline.audio(sample, arrivalMs)) this.#takeAudio(frame);
   }
 

@@ -160,6 +160,7 @@ describe("report of a stream", () => {
       silentMs: 20,
       videoBehindMs: 0,
       audioBehindMs: 12,
+      leftOut: null,
       heardAtMs: 1,
       state: "good",
       faults: [],

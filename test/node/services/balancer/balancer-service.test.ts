@@ -284,6 +284,7 @@ describe("balancer", () => {
       silentMs: 12,
       videoBehindMs: 0,
       audioBehindMs: null,
+      leftOut: null,
     };
     const slow = { ...good, pace: 0.7 };
     const { views } = scene.market.balancer;

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { findHealthFaults } from "@leat/sdk/protocol/health.ts";
+import { readMedia } from "@leat/transcoder/tools/media.ts";
+import type { MediaItem } from "@leat/transcoder/tools/media-item.ts";
+import { FakeBalancer } from "../../../support/fake-balancer.ts";
+import { MediaNode } from "../../../support/media-network.ts";
+import { publishInfo, publishItems } from "../../../support/publish-items.ts";
+
+describe("a publisher that comes back with a track more", () => {
+  let items: readonly MediaItem[];
+  let balancer: FakeBalancer;
+  let node: MediaNode;
+
+  before(async () => {
+    items = await readMedia({ pattern: { width: 64, height: 48, fps: 10, durationS: 6 } });
+  });
+  beforeEach(async () => {
+    balancer = new FakeBalancer([], { passthrough: true });
+    node = new MediaNode(balancer);
+    await node.start();
+  });
+  afterEach(() => node.stop());
+
+  const only = (kind: "video" | "audio") =>
+    items.filter((item) => (item.type === "config" ? item.config.kind : item.frame.kind) === kind);
+  const publish = async (what: readonly MediaItem[]) => {
+    const sink = await node.ingest.authorize(balancer.streamKey, publishInfo());
+    await publishItems(sink, what);
+    return sink;
+  };
+  const settled = () => balancer.of("source.ready").map(({ body }) => Object.keys(body.source));
+  const renewals = () => balancer.of("publish.renew").length;
+  const faults = () =>
+    balancer.of("publish.renew").map(({ body }) => (body.health === undefined ? [] : findHealthFaults(body.health)));
+
+  it("has it where it was refused for what it sent first", async () => {
+    const first = await publish(only("video").slice(0, 3));
+    await first.end({ clean: false, code: "RTMP_CODEC_UNSUPPORTED" });
+    const before = renewals();
+    await balancer.until(() => renewals() > before + 3);
+    assert.deepEqual(settled(), []);
+    await publish(items);
+    await balancer.until(() => settled().length > 0);
+    assert.deepEqual(settled(), [["video", "audio"]]);
+  });
+
+  it("has what it had where it does not come back, or ends at once", async () => {
+    const first = await publish(only("video").slice(0, 3));
+    await first.end({ clean: true });
+    await balancer.until(() => balancer.of("publish.end").length > 0);
+    assert.deepEqual(settled(), [["video"]]);
+  });
+
+  for (const [left, kept] of [
+    ["sound", "video"],
+    ["pictures", "audio"],
+  ] as const) {
+    it(`is told of ${left} that no viewer gets where the stream began without any`, async () => {
+      const first = await publish(only(kept));
+      await balancer.until(() => settled().length > 0);
+      await first.end({ clean: false });
+      assert.ok(faults().every((told) => !told.includes(`${left}-left-out`)));
+      await publish(items);
+      await balancer.until(() => faults().some((told) => told.includes(`${left}-left-out`)));
+      assert.deepEqual(settled(), [[kept]]);
+    });
+  }
+});
