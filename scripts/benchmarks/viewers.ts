@@ -65,8 +65,9 @@ const publish = (path: string, url: string) => [
 /**
  * What an edge costs that serves one 1.5 Mb/s stream, its viewers in a process of their own: CPU of the whole edge node
  * (receipts, access, metrics and vouchers in), share of requests that were answered, how far the last viewer had a part
- * behind the first, and the delay of the edge's event loop. Publisher, transcoder and viewers share the machine with it,
- * publisher and viewers when nothing else wants to run, since they are other machines.
+ * behind the first, and the delay of the edge's event loop. All else is other machines in earnest and shares this one with
+ * it: viewers, publisher, chain, balancer, buyer and the other nodes run when the edge does not want to, and are alike to
+ * each other, lest viewers wait for the transcoder.
  * `loopWaitedPercent` is the part of the time in which that loop had to wait for a CPU: what is late by that is late by the
  * machine. And how many bytes of HLS a second of its CPU serves, beside nginx.
  */
@@ -76,6 +77,7 @@ async function runAll(network: TestNetwork, log: BenchOptions["log"], signal: Ab
   let publisher: ChildProcess | undefined;
   const directory = await mkdtemp(join(tmpdir(), "leat-bench-viewers-"));
   try {
+    for (const [name, pid] of network.pids) if (name !== EDGE) lowerPriority(pid);
     const path = join(directory, "camera.flv");
     await promisify(execFile)("ffmpeg", [...file, path]);
     const token = network.economy.deployment.tokens.USDC;
@@ -86,7 +88,7 @@ async function runAll(network: TestNetwork, log: BenchOptions["log"], signal: Ab
     );
     const url = created.ingestUrls.find((one) => one.startsWith("rtmp:"))!;
     publisher = spawn("ffmpeg", publish(path, url), { stdio: ["ignore", "ignore", "inherit"] });
-    lowerPriority(publisher);
+    lowerPriority(publisher.pid);
     const playback = await waitFor("the stream to be playable", PLAYABLE_MS, async () => {
       const found = await getPlayback(network, created.slug);
       return (await fetch(found.primary.hls)).ok ? found : undefined;

@@ -3,10 +3,10 @@ import { once } from "node:events";
 import type { CrowdAnswer, CrowdArguments } from "./viewer-crowd.ts";
 
 /**
- * Stands for another machine: it has the processors that those which are measured leave, and gives one back at once when it
- * is wanted, which no niceness brings about.
+ * Lets a process, and all that it starts later, stand for another machine: it has the processors that those which are
+ * measured leave, and gives one back at once when it is wanted, which no niceness brings about.
  */
-export function lowerPriority({ pid }: ChildProcess): void {
+export function lowerPriority(pid: number | undefined): void {
   if (pid !== undefined) execFileSync("chrt", ["--all-tasks", "--idle", "--pid", "0", String(pid)]);
 }
 
@@ -21,7 +21,7 @@ export class ViewerProcess {
   /** Resolves when all watch. */
   static async start(given: CrowdArguments): Promise<ViewerProcess> {
     const child = fork(new URL("./viewer-crowd.ts", import.meta.url), [JSON.stringify(given)]);
-    lowerPriority(child);
+    lowerPriority(child.pid);
     const [first] = await Promise.race([once(child, "message"), once(child, "exit")]);
     if (first !== "ready") throw new Error(`the viewers by ${given.way} ended before they watched`);
     return new ViewerProcess(child);
