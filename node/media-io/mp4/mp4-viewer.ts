@@ -32,8 +32,8 @@ export interface Mp4ViewerParts extends FileTaker {
 const LONGEST_SOUND_WAIT_MS = 6_000;
 /** Twenty seconds of most codecs: pictures that are later have no sound at first. */
 const MAX_EARLY_SOUNDS = 1_024;
-/** Of a beginning without sound nobody takes notice. */
-const UNHEARD_S = 0.1;
+/** A key frame without so much of its sound will do: sound may begin a little later than its picture anywhere. */
+const UNHEARD_S = 0.5;
 /** Who does not take the rest of a file that is over is let go of. */
 const LINGER_MS = 10_000;
 

@@ -13,7 +13,8 @@ export interface StreamFollower {
 
 /** A stream whose frames pass this node: what viewers by frames, not by files, are given. */
 export interface PlayedStream {
-  readonly window: { readonly renditions: readonly RenditionInfo[] };
+  /** `ended`: nothing more of it comes to this node. */
+  readonly window: { readonly renditions: readonly RenditionInfo[]; readonly ended: boolean };
   readonly frames: {
     /** Begins with the frames since the newest key frame, all at once, until what this gives is called. */
     follow(rung: number, follower: StreamFollower): () => void;

@@ -24,8 +24,6 @@ export interface RungLook {
   readonly codecString: string | undefined;
   /** Pictures refer to later ones: WebRTC cannot show them. */
   readonly isReordered: boolean;
-  /** Nothing more comes. */
-  readonly isOver: boolean;
 }
 
 export interface ChoiceInput {
@@ -48,7 +46,6 @@ export function chooseRungs({ offer, renditions, rung, look, ssrcs }: ChoiceInpu
     throw new WhepError({ code: "WHEP_RUNG_UNKNOWN" });
   }
   const [video, audio] = ["video", "audio"].map((kind) => wanted.find((one) => one.kind === kind));
-  if (renditions.some((one) => look(one.rung).isOver)) throw new WhepError({ code: "WHEP_STREAM_ENDED" });
   const offered = renditions.filter(({ kind, name }) => kind === "video" && (rung === undefined || name === rung));
   const shown = offered.filter((one) => !look(one.rung).isReordered);
   const codecStringOf = (one: number) => look(one).codecString;

@@ -15,7 +15,7 @@ export class WhepError extends CodedError<
 /** HTTP status and sentence of each. */
 export const whepMeanings: Readonly<Record<WhepError["detail"]["code"], readonly [status: number, message: string]>> = {
   WHEP_STREAM_UNKNOWN: [404, "no such stream is served here"],
-  WHEP_STREAM_ENDED: [410, "the stream is over"],
+  WHEP_STREAM_ENDED: [410, "the stream is over here"],
   WHEP_RUNG_UNKNOWN: [404, "the stream has no such rung"],
   WHEP_NOTHING_WANTED: [422, "the offer receives neither video nor audio"],
   WHEP_CODEC_UNSUPPORTED: [422, "the stream has no rung in a codec of the offer: H.264, VP9 and AV1 are known"],

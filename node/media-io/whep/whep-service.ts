@@ -88,6 +88,7 @@ export class WhepService implements Startable {
     if (peers.fault !== undefined) throw peers.fault;
     const stream = provider.findStream(slug);
     if (stream === undefined) throw new WhepError({ code: "WHEP_STREAM_UNKNOWN" });
+    if (stream.window.ended) throw new WhepError({ code: "WHEP_STREAM_ENDED" });
     const refusePaid = () => {
       if (isPaid?.(stream) === true) throw new WhepError({ code: "WHEP_STREAM_PAID" });
     };
@@ -161,17 +162,14 @@ function findSame(choose: () => Pick<WhepChoice, "video">, answered: ChosenTrack
 /** What a rung's frames have shown until now. */
 function lookAt({ frames }: PlayedStream, rung: number): RungLook {
   let codecString: string | undefined;
-  let isOver = false;
   const unfollow = frames.follow(rung, {
     config: (_, config) => {
       codecString = config.codecString;
     },
     frame: () => {},
     takeBack: () => {},
-    end: () => {
-      isOver = true;
-    },
+    end: () => {},
   });
   unfollow();
-  return { codecString, isOver, isReordered: frames.isReordered(rung) };
+  return { codecString, isReordered: frames.isReordered(rung) };
 }

@@ -159,6 +159,17 @@ describe("mp4 without an end", function () {
     }
   });
 
+  it("has the sound of a stream that ends before its first fragment is full", async () => {
+    const url = await serve();
+    const response = await fetch(`${url}/best.mp4`);
+    stream.pass(100, 0, sound.frames.slice(0, 8));
+    stream.pass(1, 0, large.frames.slice(0, 5));
+    stream.relay.end();
+    await response.arrayBuffer();
+    const countOf = (rung: number) => stream.counted.filter((one) => one.rung === rung).length;
+    assert.deepEqual([countOf(1), countOf(100)], [5, 8]);
+  });
+
   it("plays VP9, and sound alone", async () => {
     const url = await serve();
     stream.add(2, "180p-vp9", vp9);

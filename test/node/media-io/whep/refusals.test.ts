@@ -52,7 +52,7 @@ describe("whep, whom it turns away", () => {
 
   it("refuses a stream that is over", async () => {
     stream.add(1, "180p", await codedTrack("h264"));
-    stream.relay.end();
+    stream.window.ended = true;
     server = await WhepServer.start(stream);
     const ended = await server.post("/live/slug/whep", browserOffer({ direction: "recvonly" }));
     assert.deepEqual([ended.status, await codeOf(ended)], [410, "WHEP_STREAM_ENDED"]);
