@@ -66,8 +66,8 @@ const publish = (path: string, url: string) => [
  * What an edge costs that serves one 1.5 Mb/s stream, its viewers in a process of their own: CPU of the whole edge node
  * (receipts, access, metrics and vouchers in), share of requests that were answered, how far the last viewer had a part
  * behind the first, and the delay of the edge's event loop. All else is other machines in earnest and shares this one with
- * it: viewers, publisher, chain, balancer, buyer and the other nodes run when the edge does not want to, and are alike to
- * each other, lest viewers wait for the transcoder.
+ * it: while viewers watch, they, the publisher, the chain, balancer, buyer and the other nodes run when the edge does not
+ * want to, and are alike to each other, lest viewers wait for the transcoder.
  * `loopWaitedPercent` is the part of the time in which that loop had to wait for a CPU: what is late by that is late by the
  * machine. And how many bytes of HLS a second of its CPU serves, beside nginx.
  */
@@ -77,7 +77,6 @@ async function runAll(network: TestNetwork, log: BenchOptions["log"], signal: Ab
   let publisher: ChildProcess | undefined;
   const directory = await mkdtemp(join(tmpdir(), "leat-bench-viewers-"));
   try {
-    for (const [name, pid] of network.pids) if (name !== EDGE) lowerPriority(pid);
     const path = join(directory, "camera.flv");
     await promisify(execFile)("ffmpeg", [...file, path]);
     const token = network.economy.deployment.tokens.USDC;
@@ -98,6 +97,7 @@ async function runAll(network: TestNetwork, log: BenchOptions["log"], signal: Ab
     const { primary } = playback;
     await sleep(SETTLE_MS);
     const perCore = await compareWithSendfile(new URL("360p/index.m3u8", primary.hls).href, network.pids.get(EDGE)!);
+    for (const [name, pid] of network.pids) if (name !== EDGE) lowerPriority(pid);
     for (const crowd of CROWDS) {
       signal.throwIfAborted();
       if (publisher.exitCode !== null) throw new Error("the publisher was turned away: there is nothing to watch");
