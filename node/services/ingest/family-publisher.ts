@@ -185,6 +185,11 @@ export class FamilyPublisher {
     return true;
   }
 
+  /** It is out and nobody can judge it any more: nobody is paid for it. */
+  giveUp(sequence: number): void {
+    if (this.#ended.has(sequence)) this.#abandon(sequence);
+  }
+
   /** The segment was judged, or nobody will. One before it may still be, if its maker signed for it. */
   settle(sequence: number): void {
     this.#ended.delete(sequence);

@@ -242,7 +242,10 @@ export class TranscodeLink {
     const range = publisher.find(sequence, this.#maker);
     const rest = range ?? (this.#start.rest?.sequence === sequence ? this.#start.rest : undefined);
     const facts = rest === undefined || rest.picture === 0 ? whole : this.#source.restOf(rest);
-    if (facts === undefined) return this.#passOver(sequence, "INGEST_SOURCE_GONE");
+    if (facts === undefined) {
+      publisher.giveUp(sequence);
+      return this.#passOver(sequence, "INGEST_SOURCE_GONE");
+    }
     const packed = range === undefined ? this.#packAll(sequence, made, rest?.part) : publisher.packedAs(range, made);
     if (packed === undefined) return this.#refuse(sequence, "INGEST_FRAMES_INVALID");
     const rungs = made.map((rung, at) => ({ ...rung, packed: packed[at]! }));

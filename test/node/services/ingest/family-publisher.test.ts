@@ -252,6 +252,12 @@ describe("family publisher", () => {
     assert.equal(publisher.find(1, "first"), undefined);
   });
 
+  it("forgets what nobody can judge any more, once", () => {
+    for (const rung of [1, 2]) give(rung, whole.frames);
+    for (let turn = 0; turn < 2; turn += 1) publisher.giveUp(0);
+    assert.deepEqual([abandoned, publisher.isShown(0)], [[0], false]);
+  });
+
   it("waits for what its maker signed and sends again, however late it comes back, and no longer than it does so", () => {
     for (const sequence of [10, 11]) begun.set(sequence, begunAt(sequence));
     const moved = (sequence: number) => whole.frames.map((frame) => ({ ...frame, ...shift(frame, sequence) }));
