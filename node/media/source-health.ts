@@ -1,8 +1,8 @@
 import { type Frame, VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
-import type { SourceHealth } from "@leat/sdk/protocol/health.ts";
+import { healthWindowMs, type SourceHealth } from "@leat/sdk/protocol/health.ts";
 
 const BUCKET_MS = 1_000;
-const BUCKETS = 10;
+const BUCKETS = healthWindowMs / BUCKET_MS;
 /** Pictures by which it is known how far apart they are. */
 const STEPS = 16;
 /** Of them as many must be alike: else pictures come as they please, and none is missing. */

@@ -39,6 +39,9 @@ export const healthFaults = [
 ] as const;
 export type HealthFault = (typeof healthFaults)[number];
 
+/** What came is looked back at for so long. */
+export const healthWindowMs = 10_000;
+
 const SILENT_MS = 3_000;
 const STOPPED_MS = 3_000;
 /** A publisher that sends less than this of real time falls behind its viewers. */
@@ -47,7 +50,6 @@ const LEAST_PACE = 0.95;
 const MOST_MISSING = 0.05;
 /** As long as a segment may be: whoever tunes in waits for a key frame. */
 const MOST_KEY_INTERVAL_MS = 4_000;
-const WINDOW_S = 10;
 
 /**
  * What is wrong with a source; empty: nothing. `silent`: nothing came for three seconds. `slow`: less than 95 % of real
@@ -63,7 +65,8 @@ export function findHealthFaults(health: SourceHealth): HealthFault[] {
   if (pace !== null && pace < LEAST_PACE) faults.push("slow");
   if (videoBehindMs !== null && videoBehindMs >= STOPPED_MS) faults.push("pictures-stopped");
   if (audioBehindMs !== null && audioBehindMs >= STOPPED_MS) faults.push("sound-stopped");
-  if (missingPictures > MOST_MISSING * (missingPictures + frameRate * WINDOW_S)) faults.push("pictures-missing");
+  if (missingPictures > MOST_MISSING * (missingPictures + (frameRate * healthWindowMs) / 1_000))
+    faults.push("pictures-missing");
   if (keyIntervalMs !== null && keyIntervalMs > MOST_KEY_INTERVAL_MS) faults.push("keys-rare");
   if (leftOut !== null) faults.push(`${leftOut}-left-out`);
   return faults;

@@ -6,7 +6,7 @@ import type { PictureSize, PublishEnd, RungShape } from "@leat/node/media-io/pub
 import type { DescriptionMessage, MediaConnection, SubscribeMessage, Wish } from "@leat/node/wire/media/message.ts";
 import type { PublishGrant } from "@leat/node/wire/session/messages.ts";
 import type { Boundary } from "@leat/sdk/protocol/frame.ts";
-import type { SourceHealth } from "@leat/sdk/protocol/health.ts";
+import { healthWindowMs, type SourceHealth } from "@leat/sdk/protocol/health.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { type RenditionInfo, SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import { TranscodeError } from "@leat/transcoder/errors.ts";
@@ -27,9 +27,6 @@ import { SourceIntake } from "./source-intake.ts";
 import { SourceSegments } from "./source-segments.ts";
 import { Transcoders } from "./transcoders.ts";
 import { Unpublished } from "./unpublished.ts";
-
-/** What was left out and does not come any more is told of for as long as health looks back. */
-const leftOutForMs = 10_000;
 
 /** One stream on the node that takes it in: source frames to transcoders, renditions to edges. */
 export class Origin {
@@ -58,6 +55,8 @@ export class Origin {
   #isHurried = false;
   #job: AssignedJob;
   #grace: AbortController | undefined;
+  /** How often a publisher came back. */
+  #returns = 0;
   /** Why what the publisher sent that left was not taken. */
   #refused: string | undefined;
   #startedAtMs = 0;
@@ -234,6 +233,7 @@ export class Origin {
   /** The publisher came back: what it sends now continues the stream, on a clock of its own. */
   resume(job: AssignedJob): void {
     this.#job = job;
+    this.#returns += 1;
     this.#refused = undefined;
     this.#grace?.abort();
     this.source.reconnect();
@@ -358,6 +358,7 @@ export class Origin {
   /** Tells the balancer what the source is, and learns what it becomes. Audio may show a little after the picture. */
   async #announce(signal: AbortSignal): Promise<void> {
     await this.#waitForSound(signal);
+    if (this.#stopped !== undefined) return;
     const source = this.source.summary();
     const answer = await this.#line.ask(
       "source.ready",
@@ -376,16 +377,19 @@ export class Origin {
     this.#ready.resolve();
   }
 
-  /** A publisher that was refused for its sound, or left before it sent any, comes back with what it has. */
+  /** A publisher that was refused for its sound, or left before it sent any, comes back with what it has, if it does soon. */
   async #waitForSound(signal: AbortSignal): Promise<void> {
     const { clock } = this.#components;
-    while (this.source.audioConfig === undefined && !this.ended) {
-      const away = this.#grace;
+    const { reconnectGraceMs } = this.#grant;
+    const untilMs = clock.nowMs() + reconnectGraceMs;
+    while (this.source.audioConfig === undefined && !this.ended && clock.nowMs() < untilMs) {
+      const before = this.#returns;
       await clock.sleep(this.#limits.audioWaitMs, signal);
-      const isAway = this.#grace?.signal.aborted === false;
-      if (!isAway && this.#grace === away) return;
-      if (isAway) await clock.sleep(this.#grant.reconnectGraceMs, this.#grace!.signal).catch(() => {});
+      if (this.#grace?.signal.aborted === false) {
+        await clock.sleep(reconnectGraceMs, AbortSignal.any([signal, this.#grace.signal])).catch(() => {});
+      } else if (this.#returns === before) return;
     }
+    signal.throwIfAborted();
   }
 
   /** Edges see it first; then the balancer is told. */
@@ -425,11 +429,14 @@ export class Origin {
   }
 
   #measureHealth(): SourceHealth | undefined {
-    const { health, latePictureAtMs, lastSoundAtMs } = this.source;
+    const { health, lastAtMs } = this.source;
     const nowMs = this.#components.clock.nowMs();
-    const isNow = (atMs: number | undefined) => atMs !== undefined && nowMs - atMs < leftOutForMs;
-    const isMute = this.#renditions.length > 0 && !this.#renditions.some(({ kind }) => kind === "audio");
-    return health.read(nowMs, isNow(latePictureAtMs) ? "pictures" : isMute && isNow(lastSoundAtMs) ? "sound" : null);
+    const isSettled = this.#renditions.length > 0;
+    const isLeftOut = (track: "video" | "audio") =>
+      isSettled &&
+      !this.#renditions.some(({ kind }) => kind === track) &&
+      nowMs - (lastAtMs[track] ?? Number.NEGATIVE_INFINITY) < healthWindowMs;
+    return health.read(nowMs, isLeftOut("video") ? "pictures" : isLeftOut("audio") ? "sound" : null);
   }
 
   async #finish(clean: boolean, signal: AbortSignal): Promise<void> {

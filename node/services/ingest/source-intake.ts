@@ -65,8 +65,9 @@ export class SourceIntake {
   #early: Frame[] | undefined = [];
   #earlyS = 0;
   #sound: SoundBoundaryMaker | undefined;
-  #lateAtMs: number | undefined;
+  #toldLate = false;
   #lastArrivalMs: number | undefined;
+  #lastPictureAtMs: number | undefined;
   #lastSoundAtMs: number | undefined;
   readonly #firstDurations: number[] = [];
 
@@ -88,13 +89,9 @@ export class SourceIntake {
     return this.#lastArrivalMs;
   }
 
-  get lastSoundAtMs(): number | undefined {
-    return this.#lastSoundAtMs;
-  }
-
-  /** When the newest picture came that is left out, since the stream is sound alone. */
-  get latePictureAtMs(): number | undefined {
-    return this.#lateAtMs;
+  /** The same of each, also where nobody gets it. */
+  get lastAtMs(): { readonly video: number | undefined; readonly audio: number | undefined } {
+    return { video: this.#lastPictureAtMs, audio: this.#lastSoundAtMs };
   }
 
   /** How long a picture stands, by the first ones; 0 where there is none. */
@@ -129,9 +126,10 @@ export class SourceIntake {
   }
 
   addVideo(sample: RawSample, arrivalMs: number): void {
+    this.#lastPictureAtMs = arrivalMs;
     if (this.#sound !== undefined) {
-      if (this.#lateAtMs === undefined) this.#parts.onLatePicture();
-      this.#lateAtMs = arrivalMs;
+      if (!this.#toldLate) this.#parts.onLatePicture();
+      this.#toldLate = true;
       return;
     }
     this.#lastArrivalMs = arrivalMs;
