@@ -30,10 +30,10 @@ export const figures: readonly Figure[] = ["heldMb", "nativeMb", "descriptors", 
 interface Told {
   readonly heldBytes: number;
   readonly mostBytes: number;
+  readonly residentBytes: number;
 }
 
 const MB = 1_000_000;
-const PAGE_BYTES = 4_096;
 const LOOK_MS = 50;
 const ANSWER_LIMIT_MS = 30_000;
 
@@ -49,13 +49,8 @@ export async function sampleNode(pid: number, folder: string, atS: number): Prom
   const file = join(folder, `${pid}.jsonl`);
   const before = (await readLines(file)).length;
   process.kill(pid, "SIGUSR2");
-  const { heldBytes, mostBytes } = await whenTold(file, before);
-  const [descriptors, statm, tree] = await Promise.all([
-    readdir(`/proc/${pid}/fd`),
-    readFile(`/proc/${pid}/statm`, "utf8"),
-    readTreeStats(pid),
-  ]);
-  const residentBytes = Number(statm.split(" ")[1]) * PAGE_BYTES;
+  const { heldBytes, mostBytes, residentBytes } = await whenTold(file, before);
+  const [descriptors, tree] = await Promise.all([readdir(`/proc/${pid}/fd`), readTreeStats(pid)]);
   return {
     atS,
     heldMb: heldBytes / MB,
