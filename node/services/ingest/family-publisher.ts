@@ -185,9 +185,9 @@ export class FamilyPublisher {
     return true;
   }
 
-  /** It is out and nobody can judge it any more: nobody is paid for it. */
-  giveUp(sequence: number): void {
-    if (this.#ended.has(sequence)) this.#abandon(sequence);
+  /** What this maker completed is out, and nobody can judge it any more: nobody is paid for it. */
+  giveUp(sequence: number, maker: string): void {
+    if (this.find(sequence, maker) !== undefined) this.#abandon(sequence);
   }
 
   /** The segment was judged, or nobody will. One before it may still be, if its maker signed for it. */

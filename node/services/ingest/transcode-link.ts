@@ -243,7 +243,7 @@ export class TranscodeLink {
     const rest = range ?? (this.#start.rest?.sequence === sequence ? this.#start.rest : undefined);
     const facts = rest === undefined || rest.picture === 0 ? whole : this.#source.restOf(rest);
     if (facts === undefined) {
-      publisher.giveUp(sequence);
+      publisher.giveUp(sequence, this.#maker);
       return this.#passOver(sequence, "INGEST_SOURCE_GONE");
     }
     const packed = range === undefined ? this.#packAll(sequence, made, rest?.part) : publisher.packedAs(range, made);

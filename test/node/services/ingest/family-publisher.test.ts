@@ -252,9 +252,11 @@ describe("family publisher", () => {
     assert.equal(publisher.find(1, "first"), undefined);
   });
 
-  it("forgets what nobody can judge any more, once", () => {
+  it("forgets what nobody can judge any more, once, and by the word of its maker alone", () => {
     for (const rung of [1, 2]) give(rung, whole.frames);
-    for (let turn = 0; turn < 2; turn += 1) publisher.giveUp(0);
+    publisher.giveUp(0, "replaced");
+    assert.deepEqual([abandoned, publisher.isShown(0)], [[], true]);
+    for (let turn = 0; turn < 2; turn += 1) publisher.giveUp(0, "first");
     assert.deepEqual([abandoned, publisher.isShown(0)], [[0], false]);
   });
 
