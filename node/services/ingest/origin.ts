@@ -3,7 +3,7 @@ import { TARGET_DURATION_S } from "@leat/node/media/boundaries.ts";
 import { FrameRelay, type LiveFrames } from "@leat/node/media/live-frames.ts";
 import { partTargetOf } from "@leat/node/media/part-target.ts";
 import type { PictureSize, PublishEnd, RungShape } from "@leat/node/media-io/publish-sink.ts";
-import type { DescriptionMessage, MediaConnection, SubscribeMessage, Wish } from "@leat/node/wire/media/message.ts";
+import type { DescriptionMessage, MediaConnection, SubscribeMessage } from "@leat/node/wire/media/message.ts";
 import type { PublishGrant } from "@leat/node/wire/session/messages.ts";
 import type { Boundary } from "@leat/sdk/protocol/frame.ts";
 import { healthWindowMs, type SourceHealth } from "@leat/sdk/protocol/health.ts";
@@ -11,17 +11,18 @@ import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { type RenditionInfo, SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
 import { TranscodeError } from "@leat/transcoder/errors.ts";
 import { resolveLadder } from "@leat/transcoder/ladder.ts";
-import { type EdgeSource, serveEdge } from "../jobs/edge-link.ts";
 import type { AssignedJob } from "../jobs/job-desk.ts";
 import type { Work } from "../jobs/receipt-book.ts";
 import { AudioGroups } from "./audio-groups.ts";
 import { BalancerLine } from "./balancer-line.ts";
 import { CueBook } from "./cue-book.ts";
+import { EdgeReaders } from "./edge-readers.ts";
 import { waitForEdges, waitForFamilies } from "./end-waits.ts";
 import { IngestError, lossOf } from "./errors.ts";
 import type { OriginComponents, OriginLimits, OriginOutcome } from "./origin-parts.ts";
 import { Passthrough } from "./passthrough.ts";
 import { PublishedLog } from "./published-log.ts";
+import { PublisherPresence } from "./publisher-presence.ts";
 import { SourceBuffer } from "./source-buffer.ts";
 import { SourceIntake } from "./source-intake.ts";
 import { SourceSegments } from "./source-segments.ts";
@@ -43,20 +44,14 @@ export class Origin {
   readonly #tasks: TaskGroup;
   readonly #unpublished: Unpublished;
   readonly #line: BalancerLine;
-  /** Edges that read now. */
-  readonly #edges = new Set<Promise<void>>();
-  /** What viewers at each of them need. */
-  readonly #wishes = new Map<MediaConnection, Wish>();
+  readonly #presence: PublisherPresence;
+  readonly #edges = new EdgeReaders((rungs) => this.#audio.wish(rungs));
   readonly #transcoders: Transcoders;
   /** The newest published segment per rung. */
   readonly #newest = new Map<number, number>();
   readonly #ready = Promise.withResolvers<void>();
   readonly #over = Promise.withResolvers<OriginOutcome>();
-  #isHurried = false;
   #job: AssignedJob;
-  #grace: AbortController | undefined;
-  /** How often a publisher came back. */
-  #returns = 0;
   /** Why what the publisher sent that left was not taken. */
   #refused: string | undefined;
   #startedAtMs = 0;
@@ -85,6 +80,7 @@ export class Origin {
         this.stop(new IngestError({ code: "INGEST_STOPPED" }));
       },
     });
+    this.#presence = new PublisherPresence(clock, grant.reconnectGraceMs);
     this.#buffer = new SourceBuffer({ maxBytes: limits.sourceBytes, maxMs: limits.sourceMs });
     this.#unpublished = new Unpublished(this.#buffer, (sequence) => this.#transcoders.isShown(sequence));
     this.#line = new BalancerLine(grant.stream, components, limits.retryMs);
@@ -171,7 +167,7 @@ export class Origin {
 
   /** Somebody sees each picture as it comes, or waits for the next part. */
   get isHurried(): boolean {
-    return this.#isHurried;
+    return this.#edges.isHurried;
   }
 
   /** Frames of its renditions as they are encoded. */
@@ -233,9 +229,8 @@ export class Origin {
   /** The publisher came back: what it sends now continues the stream, on a clock of its own. */
   resume(job: AssignedJob): void {
     this.#job = job;
-    this.#returns += 1;
     this.#refused = undefined;
-    this.#grace?.abort();
+    this.#presence.returned();
     this.source.reconnect();
   }
 
@@ -244,12 +239,8 @@ export class Origin {
     if (clean) this.end(true);
     if (this.ended) return;
     this.#refused = code;
-    const grace = new AbortController();
-    this.#grace = grace;
     this.#tasks.run(async (signal) => {
-      const until = AbortSignal.any([signal, grace.signal]);
-      await this.#components.clock.sleep(this.#grant.reconnectGraceMs, until).catch(() => {});
-      if (!until.aborted) this.end(false);
+      if (await this.#presence.left(signal)) this.end(false);
     });
   }
 
@@ -257,7 +248,7 @@ export class Origin {
   end(clean: boolean): void {
     if (this.ended) return;
     this.#ending = true;
-    this.#grace?.abort();
+    this.#presence.end();
     this.#tasks.run((signal) => this.#finish(clean, signal));
   }
 
@@ -282,28 +273,15 @@ export class Origin {
       return connection.close();
     }
     if (subscribe.spec.primitive === "transcode") return this.#transcoders.serve(connection, subscribe);
-    const onWish = (wish: Wish) => {
-      this.#wishes.set(connection, wish);
-      const wishes = [...this.#wishes.values()];
-      this.#isHurried = wishes.some(({ hurry }) => hurry);
-      this.#audio.wish(new Set(wishes.flatMap(({ rungs }) => rungs)));
-    };
     const isOwn = connection.remoteAddress === this.#components.signer.address;
-    const source: EdgeSource = {
+    const source = {
       clock: this.#components.clock,
-      read: (fromSequence, signal) => this.#published.readFrom(fromSequence, signal, isOwn),
+      read: (fromSequence: number, signal: AbortSignal) => this.#published.readFrom(fromSequence, signal, isOwn),
       isAlive: () => true,
       onBeat: () => this.#published.tellProgress(this.#components.clock.nowMs()),
-      onWish,
       frames: isOwn ? this.#published.frames : undefined,
     };
-    const served = serveEdge(connection, subscribe, source, this.#tasks.signal);
-    this.#edges.add(served);
-    return served.finally(() => {
-      this.#edges.delete(served);
-      onWish({ rungs: [], hurry: false });
-      this.#wishes.delete(connection);
-    });
+    return this.#edges.serve(connection, subscribe, source, this.#tasks.signal);
   }
 
   /** Takes no more of what an attempt made. */
@@ -357,7 +335,9 @@ export class Origin {
 
   /** Tells the balancer what the source is, and learns what it becomes. Audio may show a little after the picture. */
   async #announce(signal: AbortSignal): Promise<void> {
-    await this.#waitForSound(signal);
+    // One that was refused for its sound, or left before it sent any, comes back with what it has, if it does soon.
+    const isKnown = () => this.source.audioConfig !== undefined || this.ended;
+    await this.#presence.stays(this.#limits.audioWaitMs, isKnown, signal);
     if (this.#stopped !== undefined) return;
     const source = this.source.summary();
     const answer = await this.#line.ask(
@@ -375,21 +355,6 @@ export class Origin {
     this.#audio.setRenditions(answer.renditions);
     this.#passthrough.setRenditions(answer.renditions);
     this.#ready.resolve();
-  }
-
-  /** A publisher that was refused for its sound, or left before it sent any, comes back with what it has, if it does soon. */
-  async #waitForSound(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#components;
-    const { reconnectGraceMs } = this.#grant;
-    const untilMs = clock.nowMs() + reconnectGraceMs;
-    while (this.source.audioConfig === undefined && !this.ended && clock.nowMs() < untilMs) {
-      const before = this.#returns;
-      await clock.sleep(this.#limits.audioWaitMs, signal);
-      if (this.#grace?.signal.aborted === false) {
-        await clock.sleep(reconnectGraceMs, AbortSignal.any([signal, this.#grace.signal])).catch(() => {});
-      } else if (this.#returns === before) return;
-    }
-    signal.throwIfAborted();
   }
 
   /** Edges see it first; then the balancer is told. */
@@ -465,7 +430,7 @@ export class Origin {
     }
     // Late edges get the whole end meanwhile.
     await clock.sleep(this.#limits.lingerMs, signal);
-    await waitForEdges(this.#edges, clock, this.#limits.edgeDrainMs, signal);
+    await waitForEdges(this.#edges.running, clock, this.#limits.edgeDrainMs, signal);
     this.#over.resolve({ code: undefined });
   }
 }
