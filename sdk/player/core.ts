@@ -6,8 +6,8 @@ import Hls, {
   type LoaderConfiguration,
   type PlaylistLoaderContext,
 } from "hls.js";
+import { enterPlaylist } from "./enter-playlist.ts";
 import { familiesOf, keepFamily } from "./master.ts";
-import { startAt } from "./start-at.ts";
 
 /** Where a stream plays: the answer of `/v1/play/{slug}`. */
 export interface PlaySource {
@@ -218,7 +218,7 @@ export class StreamPlayer {
       config: HlsConfig,
     ) => Loader<PlaylistLoaderContext>;
     const enter = (playlist: string, isFirst: boolean) =>
-      resumeAt === undefined || !isFirst ? playlist : startAt(playlist, resumeAt.getTime());
+      isFirst ? enterPlaylist(playlist, resumeAt?.getTime()) : playlist;
     class PlaylistLoader extends DefaultLoader {
       override load(
         context: PlaylistLoaderContext,
