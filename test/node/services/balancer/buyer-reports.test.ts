@@ -142,7 +142,8 @@ describe("reports to one buyer", () => {
     released.resolve();
     // More comes while the disk is read.
     for (const seq of [1_300, 1_301, 1_302]) reports.add(await book(jobA, seq));
-    await until(async () => (await left()) === 0);
+    await until(() => heard.length === 1_304 && !reports.isBusy);
+    assert.equal(await left(), 0);
     assert.deepEqual(seqsOf(jobA), upTo(1_303));
     assert.ok(store.reads <= 6, `${store.reads} reads`);
   });
