@@ -1,4 +1,6 @@
 import { spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { constants, setPriority } from "node:os";
 import { failuresIn, judgeSuite, type TestCount } from "./test-count.ts";
 
 export interface Suite {
@@ -10,7 +12,7 @@ export interface Suite {
   readonly limitMs: number;
   /** So is one that says nothing for this long after it began to speak. */
   readonly silenceMs: number;
-  /** Whether it runs beside those before it. */
+  /** Whether it runs beside those before it, on what they leave of the processors. */
   readonly early?: boolean;
 }
 
@@ -26,6 +28,7 @@ export function runSuite(suite: Suite, cwd: string, print: (text: string) => voi
     const [program, ...args] = suite.command;
     // Its own process group, so that a hung suite goes with all that it started.
     const child = spawn(program, args, { cwd, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    if (suite.early === true) yieldProcessors(child.pid);
     let output = "";
     let hung = false;
     const say = (text: string) => {
@@ -79,6 +82,18 @@ export function runAhead(suite: Suite, cwd: string): (print: (text: string) => v
     print(held.join(""));
     return result;
   };
+}
+
+/** Gives a session, and all that it starts later, nothing of the processors that others want. */
+function yieldProcessors(pid: number | undefined): void {
+  if (pid === undefined) return;
+  setPriority(pid, constants.priority.PRIORITY_LOW);
+  try {
+    // Sessions share the processors alike here, whatever the niceness of what runs in them.
+    writeFileSync(`/proc/${pid}/autogroup`, String(constants.priority.PRIORITY_LOW));
+  } catch {
+    // This system shares them among processes.
+  }
 }
 
 function killGroup(pid: number | undefined): void {

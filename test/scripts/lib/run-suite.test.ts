@@ -78,6 +78,24 @@ describe("scripts/run-suite", () => {
     assert.match(told, /^first\n.*passing.*\nsecond\n.*passing/);
   });
 
+  it("gives one that runs ahead no processor that others want, nor what it starts", async () => {
+    const script = `
+      const { readFileSync } = require("node:fs");
+      const { execFileSync } = require("node:child_process");
+      const group = (() => { try { return readFileSync("/proc/self/autogroup", "utf8"); } catch { return "none nice 19"; } })();
+      console.log("nice " + execFileSync("nice").toString().trim() + ", of all " + group.split(" ").at(-1).trim());
+      console.log("  1 passing (1ms)");`;
+    let told = "";
+    const { count } = await runAhead(
+      { ...suiteOf(script), early: true },
+      process.cwd(),
+    )((text) => {
+      told += text;
+    });
+    assert.equal(count.failed, 0);
+    assert.match(told, /^nice 19, of all 19$/m);
+  });
+
   it("fails a program that does not start", async () => {
     const { count } = await run("", { command: ["/nonexistent/program"] });
     assert.equal(count.failed, 1);

@@ -4,10 +4,10 @@ import { addLive } from "@leat/node/media-io/hls/routes.ts";
 import { addPages } from "@leat/node/web/routes.ts";
 import { type FastifyInstance, fastify } from "fastify";
 import type { Browser, Page } from "playwright-core";
-import { openBrowser, whenState } from "../support/browser.ts";
-import { TestStream } from "../support/hls-stream.ts";
-import { encodeFragmented } from "../support/media/ffmpeg.ts";
-import { readTrack } from "../support/media/mp4-reader.ts";
+import { openBrowser, whenState } from "../../support/browser.ts";
+import { TestStream } from "../../support/hls-stream.ts";
+import { encodeFragmented } from "../../support/media/ffmpeg.ts";
+import { readTrack } from "../../support/media/mp4-reader.ts";
 
 const PICTURES_S = 6;
 const tone = (durationS: number) => ["-f", "lavfi", "-i", `sine=frequency=440:sample_rate=48000:duration=${durationS}`];
