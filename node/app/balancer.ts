@@ -4,10 +4,8 @@ import { type Hex, toAddress } from "@leat/sdk/protocol/hex.ts";
 import type { Voucher } from "@leat/sdk/protocol/signed.ts";
 import type { Signed } from "@leat/sdk/protocol/statements.ts";
 import { SealedIdempotencyStore } from "../http/plugins/sealed-idempotency.ts";
+import { registerApi } from "../http/rest/api.ts";
 import { registerFrontDoor } from "../http/rest/ingest.ts";
-import { registerMarketRoutes } from "../http/rest/market.ts";
-import { registerStreamRoutes } from "../http/rest/streams.ts";
-import { registerWebhookRoutes } from "../http/rest/webhooks.ts";
 import { nativeStatements } from "../kernel/secp.ts";
 import { RefusalReporter } from "../media-io/access/refusals.ts";
 import { BalancerService } from "../services/balancer/balancer-service.ts";
@@ -121,13 +119,11 @@ export async function addBalancer(foundation: Foundation): Promise<() => Promise
     config.balancer,
   );
   const limits = { requestsPerMinute: config.http.requestsPerMinute };
-  await registerMarketRoutes(http, { balancer }, limits);
   const { wrongKeysPerMinute } = config.ingest;
   await registerFrontDoor(http, { balancer, clock }, { ...limits, wrongKeysPerMinute });
   const idempotency = new SealedIdempotencyStore(new SqlIdempotencyStore(sql, clock), key.secret);
   const auth = { domain, cluster, statements, delegates, clock };
-  await registerStreamRoutes(http, { balancer, idempotency, ...auth }, limits);
-  await registerWebhookRoutes(http, { webhooks, ...auth }, limits);
+  await registerApi(http, { balancer, idempotency, webhooks, ...auth }, limits);
   await addPages(http);
   const watch = addPaymentStatus(foundation, [
     { side: "payee", status: () => payee.status() },

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { httpOptions } from "@leat/node/http/options.ts";
 import { addHealth } from "@leat/node/http/plugins/health.ts";
 import { addIdempotency, MemoryIdempotencyStore } from "@leat/node/http/plugins/idempotency.ts";
-import { addMediaCors } from "@leat/node/http/plugins/media-cors.ts";
 import { addMetrics } from "@leat/node/http/plugins/metrics.ts";
 import { addRateLimit } from "@leat/node/http/plugins/rate-limit.ts";
 import { createServer } from "@leat/node/http/server.ts";
@@ -61,30 +60,6 @@ describe("http/plugins", () => {
     assert.match(body, /leat_http_request_seconds_count\{method="GET",route="\/item\/:id",status="2xx"\} 1/);
     assert.match(body, /leat_http_request_seconds_count\{method="other",route="none",status="4xx"\} 1/);
     assert.ok(!body.includes("personal"));
-  });
-
-  it("media-cors: lets any page read media, and only what is in its group", async () => {
-    await app.register(async (group) => {
-      await addMediaCors(group);
-      group.get("/live/a.m3u8", async () => "#EXTM3U");
-    });
-    app.get("/private", async () => ({}));
-    const origin = { origin: "https://page.example" };
-    assert.equal(
-      (await app.inject({ url: "/live/a.m3u8", headers: origin })).headers["access-control-allow-origin"],
-      "*",
-    );
-    assert.equal(
-      (await app.inject({ url: "/private", headers: origin })).headers["access-control-allow-origin"],
-      undefined,
-    );
-    const preflight = await app.inject({
-      method: "OPTIONS",
-      url: "/live/a.m3u8",
-      headers: { ...origin, "access-control-request-method": "GET", "access-control-request-headers": "range" },
-    });
-    assert.equal(preflight.statusCode, 204);
-    assert.match(String(preflight.headers["access-control-allow-headers"]), /range/i);
   });
 
   it("rate-limit: refuses one address beyond its bound with a code, and nobody else", async () => {

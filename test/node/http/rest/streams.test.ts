@@ -4,9 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { httpOptions } from "@leat/node/http/options.ts";
-import { registerMarketRoutes } from "@leat/node/http/rest/market.ts";
-import { registerStreamRoutes } from "@leat/node/http/rest/streams.ts";
-import { registerWebhookRoutes } from "@leat/node/http/rest/webhooks.ts";
+import { registerApi } from "@leat/node/http/rest/api.ts";
 import { createServer } from "@leat/node/http/server.ts";
 import { nativeStatements } from "@leat/node/kernel/secp.ts";
 import type { ViewerRequest } from "@leat/node/media-io/access/viewer-access.ts";
@@ -62,13 +60,11 @@ describe("rest", () => {
     const chain = new MemoryChannelView(0n);
     const delegates = new AllottedDelegates({ chain, clock, payee: clusterAccount, tokens: [usdc] });
     const auth = { domain, cluster: 1n, statements: nativeStatements, delegates, clock };
-    await registerStreamRoutes(app, { balancer, idempotency, ...auth }, limits);
-    await registerMarketRoutes(app, { balancer }, limits);
     const resolve = async () => [{ address: "203.0.114.7", family: 4 }];
     const shared = { clock, logger: silentLogger, metrics: silentMetrics, resolve };
     webhooks = new WebhookService({ store: new WebhookStore(database), ...shared }, defaultsOf(webhookOptions));
     await webhooks.start();
-    await registerWebhookRoutes(app, { webhooks, ...auth }, limits);
+    await registerApi(app, { balancer, idempotency, webhooks, ...auth }, limits);
   });
   after(async () => {
     await app.close();
@@ -103,6 +99,36 @@ describe("rest", () => {
       ...(payload === "" ? {} : { payload }),
     });
   }
+
+  it("lets a page of any origin call it and read what it says, refusals too", async () => {
+    const origin = "https://page.example";
+    const asked = await app.inject({
+      method: "OPTIONS",
+      url: "/v1/streams",
+      headers: {
+        origin,
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,content-type,idempotency-key",
+      },
+    });
+    assert.equal(asked.statusCode, 204);
+    assert.equal(asked.headers["access-control-allow-origin"], "*");
+    assert.match(String(asked.headers["access-control-allow-methods"]), /POST/);
+    for (const name of ["Authorization", "Content-Type", "Idempotency-Key"]) {
+      assert.ok(String(asked.headers["access-control-allow-headers"]).includes(name), name);
+    }
+    for (const [url, status] of [
+      ["/v1/cluster", 200],
+      ["/v1/play/nothing", 404],
+      ["/v1/streams", 401],
+      ["/v1/webhooks", 401],
+    ] as const) {
+      const { statusCode, headers } = await app.inject({ url, headers: { origin } });
+      assert.deepEqual([statusCode, headers["access-control-allow-origin"]], [status, "*"], url);
+    }
+    const { headers } = await app.inject({ url: "/metrics", headers: { origin } });
+    assert.equal(headers["access-control-allow-origin"], undefined);
+  });
 
   it("makes one stream however often the same call is repeated", async () => {
     const first = await call("POST", "/v1/streams", { body: order, key: "one" });
