@@ -1,5 +1,6 @@
 import { type RtmpPlace, readPlace } from "@leat/transcoder/rtmp/client.ts";
 import type { Credentials } from "../rtsp/authorization.ts";
+import { readSrtNames, type SrtNames } from "../srt/address.ts";
 import { isPassphrase } from "../srt/passphrase.ts";
 import { PullError } from "./errors.ts";
 
@@ -28,8 +29,6 @@ export interface PullSource {
   readonly port: number;
 }
 
-/** libsrt's. */
-const MAX_STREAM_ID_BYTES = 512;
 /** `URL` reads a backslash as a slash: what is secret behind one would be shown as part of the host. */
 const form = /^([A-Za-z][A-Za-z0-9+.-]*):(\/\/[^/?#\\][^?#\\]*(?:[?#].*)?)$/s;
 
@@ -45,7 +44,7 @@ export function parseSource(text: string): PullSource {
   }
   const port = readPort(rest!) ?? schemes[scheme].port;
   if (port === undefined || port === 0) throw new PullError({ code: "PULL_URL_INVALID" });
-  if (scheme === "srt") checkSrt(url);
+  if (scheme === "srt") readSrt(url);
   if (scheme === "rtmp" || scheme === "rtmps") placeOf(url);
   return { scheme, url, port };
 }
@@ -64,20 +63,14 @@ export function placeOf({ pathname, search, username, password }: URL): RtmpPlac
   return place;
 }
 
-/** SRT's name and secret of a stream, where the address has them. */
-export function readSrt({ searchParams }: URL): { readonly streamId: string; readonly passphrase: string | undefined } {
-  return { streamId: searchParams.get("streamid") ?? "", passphrase: searchParams.get("passphrase") ?? undefined };
-}
-
-/** What libsrt would not take, and what we do not do: wait for the source to call. */
-function checkSrt(url: URL): void {
-  const { streamId, passphrase } = readSrt(url);
-  const isCaller = (url.searchParams.get("mode") ?? "caller") === "caller";
-  const isFit = isCaller && Buffer.byteLength(streamId) <= MAX_STREAM_ID_BYTES;
-  if (!isFit) throw new PullError({ code: "PULL_URL_INVALID" });
-  if (passphrase !== undefined && !isPassphrase(passphrase)) {
+/** SRT's name and secret of a stream, where the address has them. @throws PULL_URL_INVALID, PULL_PASSPHRASE_INVALID */
+export function readSrt({ search, hash }: URL): SrtNames {
+  const names = readSrtNames(`${search}${search === "" ? "" : hash}`.slice(1));
+  if (names === undefined) throw new PullError({ code: "PULL_URL_INVALID" });
+  if (names.passphrase !== undefined && !isPassphrase(names.passphrase)) {
     throw new PullError({ code: "PULL_PASSPHRASE_INVALID" });
   }
+  return names;
 }
 
 /** Whether what is escaped in it can be read. */

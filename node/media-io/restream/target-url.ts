@@ -1,10 +1,10 @@
+import { readSrtNames } from "../srt/address.ts";
 import { isPassphrase } from "../srt/passphrase.ts";
 import { RestreamError } from "./errors.ts";
 
 const form = /^([A-Za-z][A-Za-z0-9+.-]*):(\/\/[^/?#@]+)\/([^?#]+\/.+)$/s;
 
 const srtForm = /^srt:(\/\/[^/?#@]+)\/?(?:\?(.*))?$/is;
-const escaped = /%/;
 
 /** A target as it is connected to. What is not its host may hold the key. */
 export type TargetAddress = RtmpAddress | SrtAddress;
@@ -44,25 +44,13 @@ export function parseTarget(text: string): TargetAddress {
 function parseSrt(text: string): SrtAddress {
   const [, authority, query = ""] = srtForm.exec(text) ?? [];
   const { hostname, port } = readHost(authority);
-  const fields = new Map(query.split("&").map((field) => [field.split("=", 1)[0]!, decode(field)]));
-  const [streamId, passphrase] = [fields.get("streamid"), fields.get("passphrase")];
-  const isShort = Buffer.byteLength(streamId ?? "") <= 512;
-  if (port === undefined || !isShort || (fields.get("mode") ?? "caller") !== "caller") {
-    throw new RestreamError({ code: "RESTREAM_URL_INVALID" });
-  }
+  const names = readSrtNames(query);
+  if (port === undefined || names === undefined) throw new RestreamError({ code: "RESTREAM_URL_INVALID" });
+  const { streamId, passphrase } = names;
   if (passphrase !== undefined && !isPassphrase(passphrase)) {
     throw new RestreamError({ code: "RESTREAM_PASSPHRASE_INVALID" });
   }
   return { scheme: "srt", hostname, port, streamId, passphrase };
-}
-
-function decode(field: string): string {
-  const value = field.slice(field.indexOf("=") + 1);
-  try {
-    return escaped.test(value) ? decodeURIComponent(value) : value;
-  } catch (cause) {
-    throw new RestreamError({ code: "RESTREAM_URL_INVALID" }, { cause });
-  }
 }
 
 /** Of other schemes a host is not read. */

@@ -6,6 +6,7 @@ import { systemClock } from "@leat/node/kernel/clock.ts";
 import { PullError } from "@leat/node/media-io/pull/errors.ts";
 import { pullOptions } from "@leat/node/media-io/pull/options.ts";
 import { Outbound } from "@leat/node/media-io/pull/outbound.ts";
+import { parseSource, readSrt } from "@leat/node/media-io/pull/source-url.ts";
 import { srtOptions } from "@leat/node/media-io/srt/options.ts";
 import { SrtService } from "@leat/node/media-io/srt/srt-service.ts";
 import { Pull } from "@leat/node/services/pulling/pull.ts";
@@ -125,6 +126,30 @@ describe("srt source", function () {
     pull("another-passphrase");
     await state("PULL_SRT_UNANSWERED");
     assert.equal(sinks.length, 0);
+  });
+
+  it("is called by the name that its address has, as programs write it", async () => {
+    const [UNREADABLE, NOT_PLAYED] = [1_400, 1_405];
+    const host = `srt://127.0.0.1:${service.port}`;
+    for (const [address, answer] of [
+      [host, UNREADABLE],
+      [`${host}?streamid=#!::r=camera,m=request`, NOT_PLAYED],
+      [`${host}?streamid=%23!::r%3Dcamera&latency=1`, NOT_PLAYED],
+    ] as const) {
+      const { streamId = "", passphrase } = readSrt(parseSource(address).url);
+      const call = service.call({ address: "127.0.0.1", port: service.port, streamId, passphrase }, stopping.signal);
+      const error = await call.next().catch((fault: PullError) => fault);
+      assert.deepEqual(
+        error instanceof PullError && error.detail,
+        { code: "PULL_SRT_UNANSWERED", reason: answer },
+        address,
+      );
+    }
+    const { streamId, passphrase } = readSrt(parseSource("srt://h:1?passphrase=nine+chars+and&streamid=a+b#c").url);
+    assert.deepEqual([streamId, passphrase], ["a+b#c", "nine+chars+and"]);
+    for (const unread of ["%", "%ff"]) {
+      assert.throws(() => parseSource(`srt://h:1?streamid=${unread}`), { code: "PULL_URL_INVALID" });
+    }
   });
 
   it("is called at no address that the policy refuses, in whatever spelling", async () => {
