@@ -34,10 +34,8 @@ export class CueList {
 
   /** What reaches into a playlist that begins there, and what is to come. */
   list(fromMs: number): DateRange[] {
-    const endOf = ({ startMs, endMs, plannedS = 0 }: DateRange) => endMs ?? startMs + plannedS * 1000;
-    return [...this.#ranges.values()]
-      .filter((range) => endOf(range) >= fromMs)
-      .sort((left, right) => left.startMs - right.startMs);
+    const ranges = [...this.#ranges.values()].sort((left, right) => left.startMs - right.startMs);
+    return ranges.filter((range, at) => endOf(range, ranges.slice(at + 1)) >= fromMs);
   }
 
   #add({ atMs, command }: Cue): boolean {
@@ -71,6 +69,18 @@ export class CueList {
     this.#ranges.set(range.id, range);
     return true;
   }
+}
+
+/** Where a range ends, or is taken to. A break of unknown length goes on until it is told over, or another begins. */
+function endOf({ startMs, endMs, plannedS, commands }: DateRange, later: readonly DateRange[]): number {
+  if (endMs !== undefined) return endMs;
+  if (plannedS !== undefined) return startMs + plannedS * 1000;
+  if (!isBreak(commands)) return startMs;
+  return later.find((range) => isBreak(range.commands))?.startMs ?? Number.POSITIVE_INFINITY;
+}
+
+function isBreak(commands: DateRange["commands"]): boolean {
+  return commands["SCTE35-OUT"] !== undefined;
 }
 
 /** An origin may hand on anything; what cannot be read is not shown. */

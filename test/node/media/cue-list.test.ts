@@ -84,6 +84,21 @@ describe("cues of a stream", () => {
     assert.equal(cues.list(start).length, 64);
   });
 
+  it("are listed while a break of unknown length is not told over, and no other began", () => {
+    const startsOf = (cues: CueList, seconds: number) => cues.list(at(seconds)).map(({ startMs }) => startMs);
+    const cues = new CueList();
+    cues.note([{ atMs: at(0), command: out(1) }]);
+    assert.deepEqual(startsOf(cues, 600), [at(0)]);
+    cues.note([
+      { atMs: at(700), command: standardSignal },
+      { atMs: at(800), command: out(2) },
+    ]);
+    assert.deepEqual(startsOf(cues, 800), [at(0), at(800)]);
+    assert.deepEqual(startsOf(cues, 801), [at(800)]);
+    cues.note([{ atMs: at(900), command: back(2) }]);
+    assert.deepEqual(startsOf(cues, 901), []);
+  });
+
   it("that cannot be read are none", () => {
     const cues = new CueList();
     assert.equal(cues.note([{ atMs: start, command: Uint8Array.of(0xfc, 1, 2) }]), false);
