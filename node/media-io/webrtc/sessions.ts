@@ -71,7 +71,9 @@ export class Sessions {
     if (ifMatch === undefined) throw new WebrtcError({ code: "WEBRTC_ETAG_MISSING" });
     const [given, wanted] = [Buffer.from(ifMatch), Buffer.from(etag)];
     const isSame = given.length === wanted.length && timingSafeEqual(given, wanted);
-    if (!isSame && ifMatch !== "*") throw new WebrtcError({ code: "WEBRTC_ETAG_WRONG" });
+    // The draft's text has the sign alone, its example has it in quotes.
+    const isAny = ifMatch === "*" || ifMatch === '"*"';
+    if (!isSame && !isAny) throw new WebrtcError({ code: "WEBRTC_ETAG_WRONG" });
     return session;
   }
 
