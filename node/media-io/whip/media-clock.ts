@@ -7,6 +7,8 @@ interface Track {
   offsetMs: number | undefined;
   /** The sender's wall clock at media time 0, where it reported it. */
   senderMs: number | undefined;
+  /** The latest time that was told. */
+  lastMs: number;
 }
 
 /** Sound this near to where it belongs stays where it is: a report's own times are no better. */
@@ -43,6 +45,13 @@ export class MediaClock {
     return undefined;
   }
 
+  /** Another source takes the place of the one before, with a clock of its own: it goes on where its next packet comes. */
+  restart(kind: "video" | "audio"): void {
+    const track = this.#tracks[kind];
+    this.#tracks[kind] = { ...newTrack(track.rate), lastMs: track.lastMs };
+    this.#surplusMs = 0;
+  }
+
   /** The sender says that its `kind` was at `timestamp` when its wall clock was at `ntpMs`. */
   report(kind: "video" | "audio", ntpMs: number, timestamp: number): void {
     const track = this.#tracks[kind];
@@ -66,13 +75,20 @@ export class MediaClock {
 
   #tell(track: Track, timestamp: number, nowMs: number): number {
     const atMs = mediaMs(track, track.unwrapper.unwrap(timestamp));
-    track.offsetMs ??= nowMs - atMs;
+    track.offsetMs ??= Math.max(nowMs, track.lastMs + 1) - atMs;
+    track.lastMs = Math.max(track.lastMs, track.offsetMs + atMs);
     return track.offsetMs + atMs;
   }
 }
 
 function newTrack(rate: number): Track {
-  return { rate, unwrapper: new Unwrapper(32), offsetMs: undefined, senderMs: undefined };
+  return {
+    rate,
+    unwrapper: new Unwrapper(32),
+    offsetMs: undefined,
+    senderMs: undefined,
+    lastMs: Number.NEGATIVE_INFINITY,
+  };
 }
 
 function mediaMs({ rate }: Track, ticks: number): number {

@@ -83,6 +83,8 @@ export class MediaIntake {
       return [];
     }
     if (packet.payload.length > 0) this.#lastMediaMs = nowMs;
+    const { ssrc } = this[track];
+    if (ssrc !== undefined && ssrc !== packet.ssrc) this.#clock.restart(track);
     return this.#takeAll(track, this[track].push(packet, nowMs), nowMs);
   }
 

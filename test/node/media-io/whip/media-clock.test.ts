@@ -21,6 +21,24 @@ describe("media clock", () => {
     assert.equal(clock.audio(480, 20, 0), 20);
   });
 
+  it("goes on from where the first packet of another source comes, never back, and is aligned by its reports alone", () => {
+    const clock = new MediaClock();
+    clock.video(0, 1_000);
+    assert.equal(clock.video(90_000, 1_500), 2_000);
+    clock.audio(0, 20, 1_000);
+    clock.report("video", wall, 0);
+    clock.restart("video");
+    assert.equal(clock.video(3_000_000_000, 1_900), 2_001);
+    assert.equal(clock.video(3_000_009_000, 2_000), 2_101);
+    clock.restart("video");
+    assert.equal(clock.video(7, 5_000), 5_000);
+    // What was said of the source before says nothing of this one.
+    clock.report("audio", wall + 200, 0);
+    assert.equal(clock.audio(960, 20, 5_000), 1_020);
+    clock.report("video", wall + 4_000, 7);
+    assert.equal(clock.audio(1_920, 20, 5_000), 1_240);
+  });
+
   it("moves sound that began too early forward at once", () => {
     const clock = new MediaClock();
     clock.video(0, 1_000);

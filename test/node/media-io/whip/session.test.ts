@@ -63,6 +63,25 @@ describe("whip session", () => {
     assert.deepEqual([sink.videos.length, sink.videos.filter(({ key }) => key).length], [pictures, 4]);
   });
 
+  it("goes on in time where another source takes the place of the one before, wherever its clock stands", async () => {
+    const track = await codedTrack("h264");
+    for (const start of [{ ssrc: 7 }, { ssrc: 8, sequence: 30_000, timestamp: 3_000_000_000 }]) {
+      for (const packets of packetsOf(track, start)) {
+        nowMs += 33;
+        for (const packet of packets) session.packet(packet);
+        session.tick(nowMs);
+      }
+    }
+    await session.done;
+    const times = sink.videos.map(({ dtsMs }) => dtsMs);
+    assert.ok(times.length > 1.5 * track.frames.length, `${times.length} pictures`);
+    assert.ok(
+      times.every((time, at) => time > (times[at - 1] ?? -1)),
+      times.join(),
+    );
+    assert.ok(Math.abs(times.at(-1)! - nowMs) < 100, `${times.at(-1)} ms at ${nowMs}`);
+  });
+
   it("asks for a key frame as soon as the newest is two seconds old, and again until one comes", async () => {
     const track = await codedTrack("h264");
     let sequence = 0;
