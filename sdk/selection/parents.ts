@@ -20,6 +20,8 @@ export interface StreamHolder {
 export interface ParentRequest {
   readonly node: Address;
   readonly region: string;
+  /** Measured round trip to the balancer, milliseconds. */
+  readonly rttMs: number;
   /** Of an edge that may feed others already: it takes no parent that is not nearer to the origin than itself. */
   readonly depth?: number;
   /** Whom it has its stream from now: kept where nothing speaks against it. */
@@ -40,6 +42,7 @@ export type ParentFault = "SELF" | "REFUSED" | "BELOW" | "FULL";
 export type ParentReason = "NEAREST" | "KEPT" | "LAST_RESORT" | "OWN";
 
 export interface ParentTerms {
+  /** By how much the round trips of the two to the balancer differ: they are no nearer to each other than that. */
   readonly rtt: number;
   readonly distance: number;
   readonly steps: number;
@@ -72,7 +75,7 @@ export interface ParentSummary {
   readonly more: number;
 }
 
-/** A step more to the origin weighs as much as 50 ms of round trip. */
+/** A step more to the origin weighs as much as 50 ms more between the two. */
 const POINTS_PER_STEP = 500;
 
 /**
@@ -80,7 +83,7 @@ const POINTS_PER_STEP = 500;
  * than the edge itself, and none of them may ask the edge, so whoever stands in where, no circle comes about. The origin
  * is the last resort and has room.
  *
- * Example with room for two each: the origin in `eu` feeds A in `eu` and B in `ap`. C in `ap` is below B, which costs
+ * Example with room for two each and round trips alike: the origin in `eu` feeds A in `eu` and B in `ap`. C in `ap` is below B, which costs
  * it 500 points, where the origin costs 1,000 and A 1,500; A stands in for B, and the origin for both.
  */
 export function chooseParents(
@@ -130,7 +133,7 @@ function weigh(
   parameters: Pick<SelectionParameters, "pointsPerRttMs" | "pointsPerDistance">,
 ): { readonly terms: ParentTerms; readonly cost: number; readonly fault: ParentFault | undefined } {
   const terms: ParentTerms = {
-    rtt: holder.rttMs * parameters.pointsPerRttMs,
+    rtt: Math.abs(holder.rttMs - request.rttMs) * parameters.pointsPerRttMs,
     distance: distanceBetween(request.region, holder.region) * parameters.pointsPerDistance,
     steps: holder.depth * POINTS_PER_STEP,
   };

@@ -197,10 +197,12 @@ export class EdgeTree {
     );
     const feedsOf = (holder: Address) =>
       others.filter((other) => other.attempt.node !== holder && this.#holderOf(other) === holder).length;
+    const locate = (of: Address) => {
+      const presence = this.#components.hub.nodes.get(of);
+      return { region: presence?.hello.region ?? "", rttMs: Math.round(presence?.heartbeat?.rttMs ?? 0) };
+    };
     const describe = (holder: Address, depth: number, parents: readonly Address[] = []): StreamHolder => {
-      const presence = this.#components.hub.nodes.get(holder);
-      const rttMs = Math.round(presence?.heartbeat?.rttMs ?? 0);
-      return { node: holder, region: presence?.hello.region ?? "", rttMs, depth, feeds: feedsOf(holder), parents };
+      return { node: holder, ...locate(holder), depth, feeds: feedsOf(holder), parents };
     };
     const edges = others
       .filter((other) => this.#components.hub.nodes.has(other.attempt.node))
@@ -209,7 +211,7 @@ export class EdgeTree {
     return chooseParents(
       {
         node,
-        region: this.#components.hub.nodes.get(node)?.hello.region ?? "",
+        ...locate(node),
         ...(depth === undefined ? {} : { depth }),
         ...(held === undefined ? {} : { held }),
         fanOut,

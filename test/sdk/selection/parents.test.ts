@@ -11,7 +11,7 @@ const holder = (number: number, changes: Partial<StreamHolder> = {}): StreamHold
   ...changes,
 });
 const request = (changes: Partial<ParentRequest> = {}): ParentRequest => ({
-  ...{ node: nodeOf(9), region: "eu", fanOut: 2, refused: new Set() },
+  ...{ node: nodeOf(9), region: "eu", rttMs: 10, fanOut: 2, refused: new Set() },
   ...changes,
 });
 const choose = (changes: Partial<ParentRequest>, edges: readonly StreamHolder[], from = origin) =>
@@ -28,16 +28,31 @@ describe("parents of an edge", () => {
     assert.deepEqual(
       choice.weighed.map(({ node, cost, fault }) => [node, cost, fault]),
       [
-        [near.node, 600, undefined],
-        [full.node, 600, "FULL"],
-        [origin.node, 1_100, undefined],
-        [deep.node, 1_100, undefined],
-        [other.node, 1_700, undefined],
+        [near.node, 500, undefined],
+        [full.node, 500, "FULL"],
+        [origin.node, 1_000, undefined],
+        [deep.node, 1_000, undefined],
+        [other.node, 1_600, undefined],
       ],
     );
     assert.equal(choice.reason, "NEAREST");
     // The origin is asked last by everybody and stands in no list.
     assert.deepEqual(choose({}, [near]).parents, []);
+  });
+
+  it("are near to the edge, not to the balancer, also where no region says so", () => {
+    const [here, there] = [holder(1, { rttMs: 245 }), holder(2, { rttMs: 15 })];
+    const far = choose({ rttMs: 250 }, [here, there]);
+    assert.deepEqual(
+      far.weighed.map(({ node, cost }) => [node, cost]),
+      [
+        [here.node, 50 + 500],
+        [origin.node, 2_400],
+        [there.node, 2_350 + 500],
+      ],
+    );
+    assert.equal(far.parents[0], here.node);
+    assert.deepEqual(choose({ rttMs: 12 }, [here, there]).parents, []);
   });
 
   it("are none at the origin itself, and the origin where nobody else has room or is believed", () => {
