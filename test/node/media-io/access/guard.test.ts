@@ -77,6 +77,20 @@ describe("viewer guard", () => {
   const get = (url: string, headers: Record<string, string> = {}) => app.inject({ url, headers });
   const files = ["master.m3u8", "audio-aac/index.m3u8", "audio-aac/init-0.mp4", "audio-aac/0.m4s"];
 
+  it("lets a token that is bound to an address and an origin in from there alone, for every file", async () => {
+    const bound = signer.sign({ ...claims(), ip: "192.0.2.7", origin: "https://page.example" });
+    const ask = async (file: string, remoteAddress: string, origin: string) => {
+      const headers = { authorization: `Bearer ${bound}`, origin };
+      const answer = await app.inject({ url: `/live/slug-slug/${file}`, remoteAddress, headers });
+      return answer.statusCode === 200 ? "watched" : answer.json().error.code;
+    };
+    for (const file of [...files, "manifest.mpd"]) {
+      assert.equal(await ask(file, "192.0.2.7", "https://page.example"), "watched", file);
+      assert.equal(await ask(file, "192.0.2.8", "https://page.example"), "PLAYBACK_TOKEN_ADDRESS_WRONG", file);
+      assert.equal(await ask(file, "192.0.2.7", "https://other.example"), "PLAYBACK_TOKEN_ORIGIN_WRONG", file);
+    }
+  });
+
   it("refuses every file of a stream that is not public, with a code, and no cache keeps the refusal", async () => {
     const more = ["manifest.mpd", "time", "audience", "audio-aac/index.m3u8?_HLS_msn=9", "nothing.m3u8"];
     for (const file of [...files, ...more]) {

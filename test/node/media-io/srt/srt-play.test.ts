@@ -160,10 +160,12 @@ describe("srt playing", function () {
     stream.guarded = { id: `0x${"11".repeat(32)}`, slug: "slug-1", policy };
     const port = await serve();
     const exp = Math.floor(clock.nowMs() / 1000) + 300;
-    const token = signer.sign({ sub: "slug-1", exp });
+    const token = signer.sign({ sub: "slug-1", exp, ip: "127.0.0.1" });
+    const elsewhere = signer.sign({ sub: "slug-1", exp, ip: "192.0.2.7" });
     const other = signer.sign({ sub: "slug-2", exp });
     assert.equal(await refusalOf(port, "play:slug-1"), 1401);
     assert.equal(await refusalOf(port, `play:slug-1/~${other}`), 1403);
+    assert.equal(await refusalOf(port, `play:slug-1/~${elsewhere}`), 1403);
     const viewer = await callSrt(port, `play:slug-1/~${token}/180p`);
     await watching(1);
     const received = receive(port, `#!::r=slug-1,token=${token}`, "-map", "0:v");
