@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createSocket } from "node:dgram";
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { promisify } from "node:util";
 import { systemClock } from "@leat/node/kernel/clock.ts";
 import type { ResolveName } from "@leat/node/kernel/net/name-lookup.ts";
@@ -16,6 +20,7 @@ import { CodedError } from "@leat/sdk/base/errors.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { silentMetrics } from "@leat/sdk/base/metrics.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
+import { makeCertificate, type WrittenCertificate, writeCertificate } from "../../../support/certificate.ts";
 import { type CodedTrack, codedSound, codedTrack } from "../../../support/coded-track.ts";
 import { defaultsOf } from "../../../support/defaults.ts";
 import { HaltingRelay } from "../../../support/halting-relay.ts";
@@ -126,11 +131,13 @@ describe("restreaming service", function () {
   }
 
   /** A server that takes what comes, and what it got of each connection. */
-  async function listen(authorize = async () => {}, port = 0): Promise<{ port: number; sinks: RecorderSink[] }> {
+  async function listen(authorize = async () => {}, port = 0, certificate?: WrittenCertificate) {
     const sinks: RecorderSink[] = [];
+    const tls = certificate && { port: 0, certFile: certificate.certFile, keyFile: certificate.keyFile };
     const server = createRtmpServer({
       host: "127.0.0.1",
       port,
+      tls,
       logger: silentLogger,
       authorize: async () => {
         await authorize();
@@ -142,7 +149,7 @@ describe("restreaming service", function () {
     });
     await server.start();
     open.push(server);
-    return { port: server.port, sinks };
+    return { port: server.port, tlsPort: server.tlsPort, sinks };
   }
 
   const followed = async () => {
@@ -178,6 +185,28 @@ describe("restreaming service", function () {
     );
     assert.ok(bytesOf(100) > 0);
     assert.ok(!said.join().includes(KEY) && !states.join().includes(KEY));
+  });
+
+  it("speaks RTMPS to who the name says, at the address that was looked at, and to nobody else", async () => {
+    const trusted = getCACertificates();
+    const folder = await mkdtemp(join(tmpdir(), "leat-restream-"));
+    try {
+      const certificate = await writeCertificate(folder, makeCertificate("server"));
+      setDefaultCACertificates([...trusted, certificate.cert]);
+      await start({}, async () => [{ address: "127.0.0.1", family: 4 }]);
+      const { tlsPort, sinks } = await listen(undefined, 0, certificate);
+      await send({ name: "one", url: `rtmps://localhost:${tlsPort}/live/${KEY}` });
+      await followed();
+      passAll();
+      await state(() => states.includes("one null"));
+      await sinks[0]!.firstVideo.promise;
+      await send({ name: "two", url: `rtmps://camera.test:${tlsPort}/live/${KEY}` });
+      await state(() => states.includes("two RESTREAM_UNREACHABLE"));
+      assert.equal(sinks.length, 1);
+    } finally {
+      setDefaultCACertificates(trusted);
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 
   it("comes back to a server that was lost, with a key frame, and tells both", async () => {
