@@ -8,7 +8,7 @@ export interface Suite {
   readonly command: readonly [program: string, ...args: string[]];
   /** Whether its output tells how many tests passed; otherwise the suite counts as one. */
   readonly counted: boolean;
-  /** A suite that takes longer is killed. */
+  /** A suite that takes longer is killed: longer from when its turn has come, where it runs ahead. */
   readonly limitMs: number;
   /** So is one that says nothing for this long after it began to speak. */
   readonly silenceMs: number;
@@ -22,8 +22,16 @@ export interface SuiteResult {
   readonly failures: string;
 }
 
-/** Runs a suite with its output passed on as it comes. Never rejects: what goes wrong is a failed test. */
-export function runSuite(suite: Suite, cwd: string, print: (text: string) => void): Promise<SuiteResult> {
+/**
+ * Runs a suite with its output passed on as it comes. Never rejects: what goes wrong is a failed test.
+ * @param turn Before this nobody waits for the suite, and it is not killed.
+ */
+export function runSuite(
+  suite: Suite,
+  cwd: string,
+  print: (text: string) => void,
+  turn: Promise<void> = Promise.resolve(),
+): Promise<SuiteResult> {
   return new Promise((resolve) => {
     const [program, ...args] = suite.command;
     // Its own process group, so that a hung suite goes with all that it started.
@@ -40,19 +48,28 @@ export function runSuite(suite: Suite, cwd: string, print: (text: string) => voi
       say(`\nSuite ${suite.name} hangs: ${reason}. It is killed.\n`);
       killGroup(child.pid);
     };
-    const limit = setTimeout(() => kill(`it ran for ${suite.limitMs / 60_000} minutes`), suite.limitMs);
-    const beSilent = () =>
-      setTimeout(() => kill(`it said nothing for ${suite.silenceMs / 60_000} minutes`), suite.silenceMs);
+    let limit: NodeJS.Timeout | undefined;
     let silence: NodeJS.Timeout | undefined;
-    const hear = (chunk: string) => {
+    let over = false;
+    const watchSilence = () => {
       clearTimeout(silence);
-      silence = beSilent();
+      if (limit === undefined || output === "") return;
+      silence = setTimeout(() => kill(`it said nothing for ${suite.silenceMs / 60_000} minutes`), suite.silenceMs);
+    };
+    void turn.then(() => {
+      if (over) return;
+      limit = setTimeout(() => kill(`it ran for ${suite.limitMs / 60_000} minutes`), suite.limitMs);
+      watchSilence();
+    });
+    const hear = (chunk: string) => {
       say(chunk);
+      watchSilence();
     };
     const passOnInterrupt = () => killGroup(child.pid);
     process.once("SIGINT", passOnInterrupt);
     process.once("SIGTERM", passOnInterrupt);
     const end = (exitCode: number | null) => {
+      over = true;
       clearTimeout(limit);
       clearTimeout(silence);
       process.off("SIGINT", passOnInterrupt);
@@ -76,8 +93,10 @@ export function runSuite(suite: Suite, cwd: string, print: (text: string) => voi
 /** Runs a suite beside others. @returns Tells what it said in one piece, when it is over and its turn has come. */
 export function runAhead(suite: Suite, cwd: string): (print: (text: string) => void) => Promise<SuiteResult> {
   const held: string[] = [];
-  const running = runSuite(suite, cwd, (text) => held.push(text));
+  const { promise: turn, resolve: come } = Promise.withResolvers<void>();
+  const running = runSuite(suite, cwd, (text) => held.push(text), turn);
   return async (print) => {
+    come();
     const result = await running;
     print(held.join(""));
     return result;

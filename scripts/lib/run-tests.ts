@@ -77,8 +77,8 @@ function chooseSuites(options: { long?: boolean; only?: string }): Suite[] {
     ...(unit.length > 0 ? [mochaSuite("unit", ["--parallel", "--jobs", "2", ...payees, ...unit], 24)] : []),
     // One after the other: they start real networks, whose media must keep up.
     ...(endToEnd.length > 0 ? [mochaSuite("end to end", endToEnd, 24)] : []),
-    // Its compiler takes one processor for minutes: nobody waits for it but what comes after all others.
-    ...(contracts.length > 0 ? [{ ...contractSuite([], 35), early: true }] : []),
+    // Last, so that nobody waits for their compiler.
+    ...(contracts.length > 0 ? [compileSuite(), contractSuite([])] : []),
     ...(long.length > 0 ? [mochaSuite("long", long, 240)] : []),
     ...(options.long === true ? [proof("coverage", "coverage.ts", 60), proof("invariants", "invariants.ts", 60)] : []),
   ];
@@ -97,7 +97,7 @@ function chooseOnly(pattern: string): Suite[] {
   const contracts = files.filter((path) => path.startsWith("test/contracts/"));
   const others = files.filter((path) => !path.startsWith("test/contracts/"));
   return [
-    ...(contracts.length > 0 ? [contractSuite(contracts, 18)] : []),
+    ...(contracts.length > 0 ? [compileSuite(), contractSuite(contracts)] : []),
     ...(others.length > 0 ? [mochaSuite("chosen", others, 60)] : []),
   ];
 }
@@ -106,11 +106,25 @@ function check(name: string, [program, ...args]: [string, ...string[]]): Suite {
   return { name, command: [bin(program), ...args], counted: false, limitMs: 3 * MINUTE_MS, silenceMs: 3 * MINUTE_MS };
 }
 
-/** Compiles first what the set-up left out, the contracts' tests in Solidity: the compiler says nothing meanwhile. */
-function contractSuite(files: string[], limitMinutes: number): Suite {
+/**
+ * The contracts' tests in Solidity: the set-up compiled the contracts alone. The compiler says nothing meanwhile, and
+ * takes one processor for minutes: it runs beside all that comes before them.
+ */
+function compileSuite(): Suite {
+  const limitMs = 9 * MINUTE_MS;
+  return {
+    name: "compile",
+    command: [bin("hardhat"), "build"],
+    counted: false,
+    limitMs,
+    silenceMs: limitMs,
+    early: true,
+  };
+}
+
+function contractSuite(files: string[]): Suite {
   const command: Suite["command"] = [bin("hardhat"), "test", ...files];
-  const limitMs = limitMinutes * MINUTE_MS;
-  return { name: "contracts", command, counted: true, limitMs, silenceMs: limitMs };
+  return { name: "contracts", command, counted: true, limitMs: 9 * MINUTE_MS, silenceMs: 5 * MINUTE_MS };
 }
 
 function mochaSuite(name: string, args: string[], limitMinutes: number): Suite {

@@ -78,6 +78,26 @@ describe("scripts/run-suite", () => {
     assert.match(told, /^first\n.*passing.*\nsecond\n.*passing/);
   });
 
+  it("kills none that runs ahead before its turn, whatever it takes, and then as any other", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const asked = once(server, "connection");
+    const script = `console.log("speaks"); require("node:net").connect(${port}); setInterval(() => {}, 1000)`;
+    const tell = runAhead({ ...suiteOf(script), limitMs: 200, silenceMs: 200 }, process.cwd());
+    const [socket] = await asked;
+    let isGone = false;
+    socket.once("close", () => {
+      isGone = true;
+    });
+    socket.on("error", () => {});
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    assert.equal(isGone, false);
+    const { count, failures } = await tell(() => {});
+    server.close();
+    assert.deepEqual([count.failed, /sample hangs/.test(failures)], [1, true]);
+  });
+
   it("gives one that runs ahead no processor that others want, nor what it starts", async () => {
     const script = `
       const { readFileSync } = require("node:fs");
