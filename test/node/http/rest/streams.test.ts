@@ -102,21 +102,26 @@ describe("rest", () => {
 
   it("lets a page of any origin call it and read what it says, refusals too", async () => {
     const origin = "https://page.example";
-    const asked = await app.inject({
-      method: "OPTIONS",
-      url: "/v1/streams",
-      headers: {
-        origin,
-        "access-control-request-method": "POST",
-        "access-control-request-headers": "authorization,content-type,idempotency-key",
-      },
-    });
-    assert.equal(asked.statusCode, 204);
-    assert.equal(asked.headers["access-control-allow-origin"], "*");
-    assert.match(String(asked.headers["access-control-allow-methods"]), /POST/);
-    for (const name of ["Authorization", "Content-Type", "Idempotency-Key"]) {
-      assert.ok(String(asked.headers["access-control-allow-headers"]).includes(name), name);
+    const question = {
+      origin,
+      "access-control-request-method": "POST",
+      "access-control-request-headers": "authorization,content-type,idempotency-key",
+    };
+    for (const url of ["/v1/streams", `/v1/streams/${randomHash(1)}/playback`, "/v1/webhooks"]) {
+      const asked = await app.inject({ method: "OPTIONS", url, headers: question });
+      assert.equal(asked.statusCode, 204, url);
+      assert.equal(asked.headers["access-control-allow-origin"], "*");
+      assert.match(String(asked.headers["access-control-allow-methods"]), /POST/);
+      for (const name of ["Authorization", "Content-Type", "Idempotency-Key"]) {
+        assert.ok(String(asked.headers["access-control-allow-headers"]).includes(name), name);
+      }
     }
+    const elsewhere = await app.inject({ method: "OPTIONS", url: "/outside", headers: question });
+    assert.deepEqual(
+      [elsewhere.statusCode, elsewhere.headers["access-control-allow-methods"]],
+      [404, undefined],
+      "about what is none of the API's",
+    );
     for (const [url, status] of [
       ["/v1/cluster", 200],
       ["/v1/play/nothing", 404],
@@ -126,7 +131,7 @@ describe("rest", () => {
       const { statusCode, headers } = await app.inject({ url, headers: { origin } });
       assert.deepEqual([statusCode, headers["access-control-allow-origin"]], [status, "*"], url);
     }
-    const { headers } = await app.inject({ url: "/metrics", headers: { origin } });
+    const { headers } = await app.inject({ url: "/outside", headers: { origin } });
     assert.equal(headers["access-control-allow-origin"], undefined);
   });
 
