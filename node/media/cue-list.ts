@@ -28,7 +28,7 @@ export class CueList {
   note(cues: readonly Cue[]): boolean {
     let isNew = false;
     for (const cue of cues) isNew = this.#add(cue) || isNew;
-    for (const id of this.#ranges.keys()) if (this.#ranges.size > MAX_RANGES) this.#ranges.delete(id);
+    this.#bound();
     return isNew;
   }
 
@@ -36,6 +36,13 @@ export class CueList {
   list(fromMs: number): DateRange[] {
     const ranges = [...this.#ranges.values()].sort((left, right) => left.startMs - right.startMs);
     return ranges.filter((range, at) => endOf(range, ranges.slice(at + 1)) >= fromMs);
+  }
+
+  /** A break of unknown length stays for longest: its end may be to come. */
+  #bound(): void {
+    const ids = [...this.#ranges].map(([id, range]) => ({ id, isOpen: isOpen(range) }));
+    const oldest = [...ids.filter((range) => !range.isOpen), ...ids.filter((range) => range.isOpen)];
+    for (const { id } of oldest.slice(0, Math.max(0, ids.length - MAX_RANGES))) this.#ranges.delete(id);
   }
 
   #add({ atMs, command }: Cue): boolean {
@@ -59,6 +66,11 @@ export class CueList {
         return true;
       }
     }
+    if (kind === "cancelled") {
+      const open = told.findLast((range) => isOpen(range));
+      // What players were told stays as it was; that it goes on is over.
+      if (open !== undefined) this.#ranges.set(open.id, { ...open, endMs: Math.max(open.startMs, atMs) });
+    }
     // The checksum at its end tells one command from another, and its time the same one at another break.
     const id = `cue-${bytesToHex(command.subarray(-4)).slice(2)}-${second}`;
     return this.#put({ id, startMs: atMs, commands: { "SCTE35-CMD": command } });
@@ -77,6 +89,11 @@ function endOf({ startMs, endMs, plannedS, commands }: DateRange, later: readonl
   if (plannedS !== undefined) return startMs + plannedS * 1000;
   if (!isBreak(commands)) return startMs;
   return later.find((range) => isBreak(range.commands))?.startMs ?? Number.POSITIVE_INFINITY;
+}
+
+/** A break of which nobody knows yet how long it is. */
+function isOpen({ endMs, plannedS, commands }: DateRange): boolean {
+  return endMs === undefined && plannedS === undefined && isBreak(commands);
 }
 
 function isBreak(commands: DateRange["commands"]): boolean {

@@ -31,6 +31,15 @@ export function writeSplice({ eventId, isOut, ticks, durationTicks, adjustment =
     ...(durationTicks === undefined ? [] : time(0xfe, durationTicks)),
     ...[0, 1, 0, 0],
   ];
+  return writeSection(command, adjustment);
+}
+
+/** A splice_insert that takes the break of this number back. */
+export function cancelSplice(eventId: number): Uint8Array {
+  return writeSection([...uint32(eventId), 0xff], 0);
+}
+
+function writeSection(command: readonly number[], adjustment: number): Uint8Array {
   const body = [
     0,
     ...time(0, adjustment),

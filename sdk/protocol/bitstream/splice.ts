@@ -2,9 +2,12 @@ import { BitReader, BitstreamError } from "./bit-reader.ts";
 
 /** What a splice information section (SCTE-35) says, as far as somebody here goes by it. */
 export interface Splice {
-  /** `out`: the programme is left; `in`: it is returned to; `other`: whatever else players may make of it. */
-  readonly kind: "out" | "in" | "other";
-  /** Joins the two ends of a break. */
+  /**
+   * `out`: the programme is left; `in`: it is returned to; `cancelled`: the break of this number does not come;
+   * `other`: whatever else players may make of it.
+   */
+  readonly kind: "out" | "in" | "cancelled" | "other";
+  /** Joins all that is said of a break. */
   readonly eventId?: number;
   /** When, 90 kHz in 33 bits; undefined: at once. */
   readonly ticks?: number;
@@ -39,7 +42,7 @@ export function parseSplice(section: Uint8Array): Splice | undefined {
   const eventId = reader.bits(32);
   const isCancelled = reader.flag();
   reader.bits(7);
-  if (isCancelled) return { kind: "other" };
+  if (isCancelled) return { kind: "cancelled", eventId };
   const [isOut, isWhole, hasDuration, isNow] = [reader.flag(), reader.flag(), reader.flag(), reader.flag()];
   reader.bits(4);
   const times: (number | undefined)[] = [];

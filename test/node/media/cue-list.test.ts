@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { CueList } from "@leat/node/media/cue-list.ts";
 import { checkPlaylist } from "@leat/node/media/inspect/check-master.ts";
 import { writeMediaPlaylist } from "@leat/node/media/playlist.ts";
-import { standardSignal, writeSplice } from "../../support/splices.ts";
+import { cancelSplice, standardSignal, writeSplice } from "../../support/splices.ts";
 
 const out = (eventId: number, seconds?: number) =>
   writeSplice({
@@ -97,6 +97,22 @@ describe("cues of a stream", () => {
     assert.deepEqual(startsOf(cues, 801), [at(800)]);
     cues.note([{ atMs: at(900), command: back(2) }]);
     assert.deepEqual(startsOf(cues, 901), []);
+    cues.note([{ atMs: at(1_000), command: out(3) }]);
+    for (let event = 100; event < 200; event += 1) cues.note([{ atMs: at(event + 1_000), command: out(event, 1) }]);
+    cues.note([{ atMs: at(1_300), command: back(3) }]);
+    const [long] = cues.list(at(1_299));
+    assert.deepEqual([long?.startMs, long?.endMs], [at(1_000), at(1_300)]);
+  });
+
+  it("are over where a break of unknown length is cancelled", () => {
+    const cues = new CueList();
+    cues.note([{ atMs: at(0), command: out(1) }]);
+    cues.note([{ atMs: at(5), command: cancelSplice(1) }]);
+    assert.deepEqual(
+      cues.list(at(5)).map(({ commands }) => Object.keys(commands)),
+      [["SCTE35-OUT"], ["SCTE35-CMD"]],
+    );
+    assert.deepEqual(cues.list(at(6)), []);
   });
 
   it("that cannot be read are none", () => {
