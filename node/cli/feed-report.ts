@@ -89,7 +89,7 @@ function describeWeighed(
   origin: Address,
 ): string {
   const parts = [
-    ...(rtt > 0 ? [`round trip ${rtt}`] : []),
+    ...(rtt > 0 ? [`round trips apart ${rtt}`] : []),
     ...(distance > 0 ? [`distance ${distance}`] : []),
     ...(steps > 0 ? [`steps to the origin ${steps}`] : []),
   ];

@@ -7,8 +7,8 @@ import type { SelectionParameters } from "./parameters.ts";
 export interface StreamHolder {
   readonly node: Address;
   readonly region: string;
-  /** Measured round trip to the balancer, milliseconds. */
-  readonly rttMs: number;
+  /** Measured round trip to the balancer, milliseconds; undefined before it was. */
+  readonly rttMs: number | undefined;
   /** Steps to the origin, whose own depth is 0. */
   readonly depth: number;
   /** Edges that it feeds. */
@@ -20,8 +20,8 @@ export interface StreamHolder {
 export interface ParentRequest {
   readonly node: Address;
   readonly region: string;
-  /** Measured round trip to the balancer, milliseconds. */
-  readonly rttMs: number;
+  /** Measured round trip to the balancer, milliseconds; undefined before it was. */
+  readonly rttMs: number | undefined;
   /** Of an edge that may feed others already: it takes no parent that is not nearer to the origin than itself. */
   readonly depth?: number;
   /** Whom it has its stream from now: kept where nothing speaks against it. */
@@ -42,7 +42,7 @@ export type ParentFault = "SELF" | "REFUSED" | "BELOW" | "FULL";
 export type ParentReason = "NEAREST" | "KEPT" | "LAST_RESORT" | "OWN";
 
 export interface ParentTerms {
-  /** By how much the round trips of the two to the balancer differ: they are no nearer to each other than that. */
+  /** By how much the two's round trips to the balancer differ: they are no nearer to each other. 0: one is unknown. */
   readonly rtt: number;
   readonly distance: number;
   readonly steps: number;
@@ -83,8 +83,9 @@ const POINTS_PER_STEP = 500;
  * than the edge itself, and none of them may ask the edge, so whoever stands in where, no circle comes about. The origin
  * is the last resort and has room.
  *
- * Example with room for two each and round trips alike: the origin in `eu` feeds A in `eu` and B in `ap`. C in `ap` is below B, which costs
- * it 500 points, where the origin costs 1,000 and A 1,500; A stands in for B, and the origin for both.
+ * Example with room for two each and round trips alike: the origin in `eu` feeds A in `eu` and B in `ap`. C in `ap` is
+ * below B, which costs it 500 points, where the origin costs 1,000 and A 1,500; A stands in for B, and the origin for
+ * both.
  */
 export function chooseParents(
   request: ParentRequest,
@@ -133,11 +134,15 @@ function weigh(
   parameters: Pick<SelectionParameters, "pointsPerRttMs" | "pointsPerDistance">,
 ): { readonly terms: ParentTerms; readonly cost: number; readonly fault: ParentFault | undefined } {
   const terms: ParentTerms = {
-    rtt: Math.abs(holder.rttMs - request.rttMs) * parameters.pointsPerRttMs,
+    rtt: apartMs(holder, request) * parameters.pointsPerRttMs,
     distance: distanceBetween(request.region, holder.region) * parameters.pointsPerDistance,
     steps: holder.depth * POINTS_PER_STEP,
   };
   return { terms, cost: terms.rtt + terms.distance + terms.steps, fault: findFault(request, origin, holder, below) };
+}
+
+function apartMs({ rttMs }: StreamHolder, request: ParentRequest): number {
+  return rttMs === undefined || request.rttMs === undefined ? 0 : Math.abs(rttMs - request.rttMs);
 }
 
 /** The edges that may have their stream from `node`, by whomever. */

@@ -199,7 +199,8 @@ export class EdgeTree {
       others.filter((other) => other.attempt.node !== holder && this.#holderOf(other) === holder).length;
     const locate = (of: Address) => {
       const presence = this.#components.hub.nodes.get(of);
-      return { region: presence?.hello.region ?? "", rttMs: Math.round(presence?.heartbeat?.rttMs ?? 0) };
+      const rttMs = presence?.heartbeat?.rttMs;
+      return { region: presence?.hello.region ?? "", rttMs: rttMs === undefined ? undefined : Math.round(rttMs) };
     };
     const describe = (holder: Address, depth: number, parents: readonly Address[] = []): StreamHolder => {
       return { node: holder, ...locate(holder), depth, feeds: feedsOf(holder), parents };

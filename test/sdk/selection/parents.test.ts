@@ -53,6 +53,11 @@ describe("parents of an edge", () => {
     );
     assert.equal(far.parents[0], here.node);
     assert.deepEqual(choose({ rttMs: 12 }, [here, there]).parents, []);
+    // Who was not measured is neither near nor far.
+    const unknown = [holder(1, { rttMs: undefined }), there];
+    const termsOf = (choice: ReturnType<typeof choose>) => choice.weighed.map(({ terms }) => terms.rtt);
+    assert.deepEqual(termsOf(choose({ rttMs: 250 }, unknown)), [0, 2_400, 2_350]);
+    assert.deepEqual(termsOf(choose({ rttMs: undefined }, [here, there])), [0, 0, 0]);
   });
 
   it("are none at the origin itself, and the origin where nobody else has room or is believed", () => {
