@@ -79,6 +79,7 @@ export class FakeHub implements Pick<SessionHub, "nodes" | "call" | "handle" | "
       draining: false,
       capacity: { ingestStreams: capacity, transcodePixelsPerSecond: capacity, deliveryBytesPerSecond: capacity },
       jobs,
+      ...(node.rttMs === undefined ? {} : { rttMs: node.rttMs }),
     };
     const presence = this.nodes.get(node.address)!;
     // The same presence, as a session has one: only a greeting makes another.

@@ -39,6 +39,8 @@ export class FakeNode {
   /** Answers a call with this code instead. */
   refusals = new Map<string, string>();
   position: number | null = null;
+  /** What it measured to the balancer; undefined before that. */
+  rttMs: number | undefined;
   /** Results of checks that it has not delivered. */
   checksWaiting = 0;
   /** Until when its offer and its quotes stand, seconds since 1970 by its own clock. */

@@ -115,8 +115,12 @@ describe("balancer, who feeds an edge", () => {
   });
 
   it("shows who feeds each edge, by whose word, what that was chosen by and who is refused", async () => {
+    const [ingest, ...edges] = scene.nodes;
+    for (const [at, node] of edges.entries()) {
+      node.rttMs = 30 + at * 200;
+      scene.market.hub.beat(node);
+    }
     const { above, below, id } = await play();
-    const [ingest] = scene.nodes;
     const feedOf = async ({ terms }: EdgeOf) => {
       const { job } = terms.assignment.value;
       const views = await scene.market.balancer.views.jobs(scene.nodes[3].address, id);
@@ -138,6 +142,9 @@ describe("balancer, who feeds an edge", () => {
         [above.node.address, undefined],
       ].toSorted(),
     );
+    const rttTo = (of: FakeNode) => weighed.find(({ node }) => node === of.address)!.terms.rtt;
+    // The origin has not measured any.
+    assert.deepEqual([rttTo(above.node), rttTo(ingest)], [2_000, 0]);
     assert.deepEqual((await feedOf(above)).parents, []);
     await tell(below, above.node, []);
     assert.equal((await feedOf(below)).isConfirmed, true);

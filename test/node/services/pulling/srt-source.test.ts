@@ -6,7 +6,8 @@ import { systemClock } from "@leat/node/kernel/clock.ts";
 import { PullError } from "@leat/node/media-io/pull/errors.ts";
 import { pullOptions } from "@leat/node/media-io/pull/options.ts";
 import { Outbound } from "@leat/node/media-io/pull/outbound.ts";
-import { parseSource, readSrt } from "@leat/node/media-io/pull/source-url.ts";
+import { maskSource, parseSource, readSrt } from "@leat/node/media-io/pull/source-url.ts";
+import { maskTarget } from "@leat/node/media-io/restream/target-url.ts";
 import { srtOptions } from "@leat/node/media-io/srt/options.ts";
 import { SrtService } from "@leat/node/media-io/srt/srt-service.ts";
 import { Pull } from "@leat/node/services/pulling/pull.ts";
@@ -147,6 +148,11 @@ describe("srt source", function () {
     }
     const { streamId, passphrase } = readSrt(parseSource("srt://h:1?passphrase=nine+chars+and&streamid=a+b#c").url);
     assert.deepEqual([streamId, passphrase], ["a+b#c", "nine+chars+and"]);
+    const shown = "srt://h:1?***";
+    for (const hidden of ["?streamid=#!::r=camera&passphrase=s3cr3t", "?passphrase=s3cr3t#", "#s3cr3t"]) {
+      assert.equal(maskSource(`srt://h:1${hidden}`), shown);
+      assert.equal(maskTarget(`srt://h:1${hidden}`), "srt://h:1/***");
+    }
     for (const unread of ["%", "%ff"]) {
       assert.throws(() => parseSource(`srt://h:1?streamid=${unread}`), { code: "PULL_URL_INVALID" });
     }
