@@ -40,9 +40,10 @@ export class CueList {
 
   /** A break of unknown length stays for longest: its end may be to come. */
   #bound(): void {
-    const ids = [...this.#ranges].map(([id, range]) => ({ id, isOpen: isOpen(range) }));
-    const oldest = [...ids.filter((range) => !range.isOpen), ...ids.filter((range) => range.isOpen)];
-    for (const { id } of oldest.slice(0, Math.max(0, ids.length - MAX_RANGES))) this.#ranges.delete(id);
+    while (this.#ranges.size > MAX_RANGES) {
+      const ranges = [...this.#ranges.values()];
+      this.#ranges.delete((ranges.find((range) => !isOpen(range)) ?? ranges[0]!).id);
+    }
   }
 
   #add({ atMs, command }: Cue): boolean {

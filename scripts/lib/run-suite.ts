@@ -106,12 +106,12 @@ export function runAhead(suite: Suite, cwd: string): (print: (text: string) => v
 /** Gives a session, and all that it starts later, nothing of the processors that others want. */
 function yieldProcessors(pid: number | undefined): void {
   if (pid === undefined) return;
-  setPriority(pid, constants.priority.PRIORITY_LOW);
   try {
+    setPriority(pid, constants.priority.PRIORITY_LOW);
     // Sessions share the processors alike here, whatever the niceness of what runs in them.
     writeFileSync(`/proc/${pid}/autogroup`, String(constants.priority.PRIORITY_LOW));
   } catch {
-    // This system shares them among processes.
+    // It is over already, or this system shares them among processes.
   }
 }
 

@@ -78,7 +78,7 @@ describe("scripts/run-suite", () => {
     assert.match(told, /^first\n.*passing.*\nsecond\n.*passing/);
   });
 
-  it("kills none that runs ahead before its turn, whatever it takes, and then as any other", async () => {
+  it("kills none that runs ahead before its turn, whatever it takes, and from then on as it kills others", async () => {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;

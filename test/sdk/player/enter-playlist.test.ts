@@ -21,7 +21,7 @@ const parted = [
 ].join("\n");
 const partsOf = (entered: string) => entered.split("\n").filter((line) => line.includes("PART:"));
 
-describe("a playlist to be entered at a moment", () => {
+describe("a playlist as a player enters it", () => {
   it("says how far into it the moment is", () => {
     const lines = enterPlaylist(playlist, firstMs + 3_250).split("\n");
     assert.equal(lines[1], "#EXT-X-START:TIME-OFFSET=3.250,PRECISE=YES");

@@ -180,8 +180,8 @@ describe("whip", () => {
     assert.deepEqual([missing.status, await codeOf(missing)], [428, "WEBRTC_ETAG_MISSING"]);
     const wrong = await patch(own, { "if-match": '"other"' });
     assert.deepEqual([wrong.status, await codeOf(wrong)], [412, "WEBRTC_ETAG_WRONG"]);
-    for (const any of ["*", '"*"']) {
-      const restart = await patch([`a=ice-ufrag:${ufrag}`, `a=ice-pwd:${pwd}`], { "if-match": any });
+    for (const anyTag of ["*", '"*"']) {
+      const restart = await patch([`a=ice-ufrag:${ufrag}`, `a=ice-pwd:${pwd}`], { "if-match": anyTag });
       assert.deepEqual([restart.status, await codeOf(restart)], [422, "WEBRTC_ICE_RESTART_UNSUPPORTED"]);
     }
     const many = Array<string>(49).fill(candidates[0]!);

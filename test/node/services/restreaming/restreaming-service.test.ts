@@ -342,8 +342,12 @@ describe("restreaming service", function () {
 
   it("tells what a server by SRT refuses, names it with a stream id, and comes back to it", async () => {
     await start();
-    await send({ name: "one", url: `${srt.url}?streamid=#!::m=bidirectional,r=x&latency` });
-    await state(() => states.includes("one RESTREAM_REFUSED"));
+    const unfit = "#!::m=bidirectional,r=x";
+    await send(
+      { name: "one", url: `${srt.url}?streamid=${unfit}&latency` },
+      { name: "two", url: `${srt.url}?streamid=${encodeURIComponent(unfit)}` },
+    );
+    await state(() => ["one", "two"].every((name) => states.includes(`${name} RESTREAM_REFUSED`)));
     await send({ name: "one", url: `${srt.url}?streamid=${KEY}` });
     await followed();
     passAll();
