@@ -102,6 +102,10 @@ export class AacReader implements TrackReader {
   }
 }
 
+export function beginsAdts(bytes: Uint8Array): boolean {
+  return bytes.length >= HEAD_BYTES && parseHead(bytes, 0) !== undefined;
+}
+
 /** Undefined where no frame begins. Several raw blocks in one frame are rarer than accidents: they are none either. */
 function parseHead(bytes: Uint8Array, at: number): AdtsHead | undefined {
   const isSync = bytes[at] === 0xff && (bytes[at + 1]! & 0xf6) === 0xf0;

@@ -6,7 +6,7 @@ import { type TsClock, toMs } from "./ts-clock.ts";
 /** Undefined for a section at which nothing happens, or that cannot be read. The clock may be moved. */
 export function readCue(section: Uint8Array, clock: TsClock): PublishedCue | undefined {
   try {
-    const splice = parseSplice(section);
+    const [splice] = parseSplice(section);
     if (splice === undefined) return undefined;
     const command = Uint8Array.from(section);
     return splice.ticks === undefined ? { command } : { command, atMs: toMs(clock.unwrap(splice.ticks)) };

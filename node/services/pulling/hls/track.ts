@@ -15,6 +15,7 @@ import type { Logger } from "@leat/sdk/base/logger.ts";
 import { type DemuxedItem, isSample } from "@leat/sdk/protocol/published.ts";
 import { demuxFile } from "@leat/transcoder/mpegts/demux-file.ts";
 import type { TsDemuxer } from "@leat/transcoder/mpegts/demuxer.ts";
+import { PackedAacReader } from "@leat/transcoder/mpegts/packed-aac.ts";
 import type { Fetcher } from "./fetcher.ts";
 import { Fmp4Reader } from "./fmp4-reader.ts";
 import type { KnownTags } from "./known-tags.ts";
@@ -48,6 +49,7 @@ export class HlsTrack {
   readonly #known: KnownTags;
   #demuxer: TsDemuxer | undefined;
   #mp4: Fmp4Reader | undefined;
+  #sound: PackedAacReader | undefined;
   #map = "";
   #discontinuity: number | undefined;
   /** Where the playlist itself began again. */
@@ -150,8 +152,11 @@ export class HlsTrack {
       const items = await demuxFile(this.#demuxer, bytes);
       return items.filter((item) => item.type !== "cue");
     }
-    if (this.#mp4 === undefined) throw new PullError({ code: "PULL_SEGMENT_UNSUPPORTED" });
-    return this.#mp4.read(bytes);
+    if (this.#mp4 !== undefined) return this.#mp4.read(bytes);
+    if (isNew || this.#sound === undefined) this.#sound = new PackedAacReader();
+    const frames = this.#sound.open(bytes);
+    if (frames === undefined) throw new PullError({ code: "PULL_SEGMENT_UNSUPPORTED" });
+    return demuxFile(this.#sound, frames);
   }
 }
 

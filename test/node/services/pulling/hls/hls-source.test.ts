@@ -10,6 +10,7 @@ import type { PublishItem } from "@leat/sdk/protocol/published.ts";
 import { defaultsOf } from "../../../../support/defaults.ts";
 import { type HlsFiles, makeHls, serveFiles } from "../../../../support/hls-files.ts";
 import { ManualClock } from "../../../../support/manual-clock.ts";
+import { makeAdts, writeTimeTag } from "../../../../support/packed-audio.ts";
 import { SourceServer } from "../../../../support/source-server.ts";
 import { H264 } from "../../../../support/ts-files.ts";
 
@@ -157,6 +158,35 @@ describe("hls source", function () {
       times,
       times.toSorted((left, right) => left - right),
     );
+  });
+
+  it("takes sound without a container beside pictures in a container of either kind", async () => {
+    const frames = await makeAdts(...sound);
+    const heard = ["#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:2"];
+    const files: HlsFiles = new Map();
+    for (let at = 0; at * 47 < frames.length; at += 1) {
+      const own = frames.slice(at * 47, (at + 1) * 47);
+      heard.push(`#EXTINF:${((own.length * 1_024) / 48_000).toFixed(3)},`, `${at}.aac`);
+      files.set(`a/${at}.aac`, Buffer.concat([writeTimeTag(126_000 + at * 47 * 1_920), ...own]));
+    }
+    files.set("a/live.m3u8", Buffer.from([...heard, "#EXT-X-ENDLIST"].join("\n")));
+    // As the ffmpeg program has it, a transport stream begins at 1.4 s; so does the sound above.
+    const containers = [
+      ["-hls_time", "1"],
+      ["-output_ts_offset", "1.4", "-hls_time", "1", "-hls_segment_type", "fmp4"],
+    ];
+    const master = [
+      "#EXTM3U",
+      '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="own",DEFAULT=YES,URI="a/live.m3u8"',
+      '#EXT-X-STREAM-INF:BANDWIDTH=500000,CODECS="avc1.42c00a,mp4a.40.2",AUDIO="a"',
+      "v/live.m3u8",
+    ].join("\n");
+    for (const container of containers) {
+      for (const [name, bytes] of await makeHls(...pictures, ...H264, "-bf", "0", ...container))
+        files.set(`v/${name}`, bytes);
+      serveFiles(server, files, (name) => (name === "live.m3u8" ? master : undefined));
+      checkWhole(await readAll());
+    }
   });
 
   /** The playlist with so many segments of it, from the first that is wanted. */
