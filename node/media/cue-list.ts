@@ -1,13 +1,13 @@
 import { BitstreamError } from "@leat/sdk/protocol/bitstream/bit-reader.ts";
-import { parseSplice } from "@leat/sdk/protocol/bitstream/splice.ts";
+import { parseSplice, type Splice, type SpliceEvent } from "@leat/sdk/protocol/bitstream/splice.ts";
 import type { Cue } from "@leat/sdk/protocol/cue.ts";
 import { bytesToHex } from "@leat/sdk/protocol/hex.ts";
 
 /** One EXT-X-DATERANGE: a cue, or a break between the two that begin and end it. */
 export interface DateRange {
   readonly id: string;
-  /** The publisher's number of a break; publishers use one again. */
-  readonly eventId?: number | undefined;
+  /** What the publisher calls a break; publishers use a number again. */
+  readonly event?: SpliceEvent | undefined;
   readonly startMs: number;
   readonly endMs?: number;
   readonly plannedS?: number;
@@ -27,7 +27,7 @@ export class CueList {
   /** Cues come again and again; says whether one is new. */
   note(cues: readonly Cue[]): boolean {
     let isNew = false;
-    for (const cue of cues) isNew = this.#add(cue) || isNew;
+    for (const cue of cues) for (const splice of readSplices(cue.command)) isNew = this.#add(cue, splice) || isNew;
     this.#bound();
     return isNew;
   }
@@ -46,18 +46,15 @@ export class CueList {
     }
   }
 
-  #add({ atMs, command }: Cue): boolean {
-    const splice = readSplice(command);
-    if (splice === undefined) return false;
-    const { kind, eventId, durationTicks } = splice;
+  #add({ atMs, command }: Cue, { kind, event, durationTicks }: Splice): boolean {
     const second = Math.round(atMs / 1000);
-    const told = eventId === undefined ? [] : [...this.#ranges.values()].filter((range) => range.eventId === eventId);
+    const told = event === undefined ? [] : [...this.#ranges.values()].filter((range) => isOf(range.event, event));
     const isAgain = (ms: number | undefined) => ms !== undefined && Math.abs(ms - atMs) < SAME_CUE_MS;
-    if (kind === "out") {
+    if (kind === "out" && event !== undefined) {
       if (told.some(({ startMs }) => isAgain(startMs))) return false;
       const planned = durationTicks === undefined ? {} : { plannedS: durationTicks / TICKS_PER_S };
-      const id = `splice-${eventId}-${second}`;
-      return this.#put({ id, eventId, startMs: atMs, ...planned, commands: { "SCTE35-OUT": command } });
+      const id = `${nameOf(event)}-${second}`;
+      return this.#put({ id, event, startMs: atMs, ...planned, commands: { "SCTE35-OUT": command } });
     }
     if (kind === "in") {
       if (told.some(({ endMs }) => isAgain(endMs))) return false;
@@ -84,12 +81,22 @@ export class CueList {
   }
 }
 
-/** Where a range ends, or is taken to. A break of unknown length goes on until it is told over, or another begins. */
-function endOf({ startMs, endMs, plannedS, commands }: DateRange, later: readonly DateRange[]): number {
+function isOf(own: SpliceEvent | undefined, { number, segmentation }: SpliceEvent): boolean {
+  if (own?.number !== number) return false;
+  return segmentation === "any" ? own.segmentation !== undefined : own.segmentation === segmentation;
+}
+
+function nameOf({ number, segmentation }: SpliceEvent): string {
+  return segmentation === undefined ? `splice-${number}` : `segment-${segmentation}-${number}`;
+}
+
+/** Where a range ends, or is taken to. A break of unknown length goes on until it is told over, or another of its kind begins. */
+function endOf({ event, startMs, endMs, plannedS, commands }: DateRange, later: readonly DateRange[]): number {
   if (endMs !== undefined) return endMs;
   if (plannedS !== undefined) return startMs + plannedS * 1000;
   if (!isBreak(commands)) return startMs;
-  return later.find((range) => isBreak(range.commands))?.startMs ?? Number.POSITIVE_INFINITY;
+  const isNext = (range: DateRange) => isBreak(range.commands) && range.event?.segmentation === event?.segmentation;
+  return later.find(isNext)?.startMs ?? Number.POSITIVE_INFINITY;
 }
 
 /** A break of which nobody knows yet how long it is. */
@@ -102,11 +109,11 @@ function isBreak(commands: DateRange["commands"]): boolean {
 }
 
 /** An origin may hand on anything; what cannot be read is not shown. */
-function readSplice(command: Uint8Array) {
+function readSplices(command: Uint8Array): Splice[] {
   try {
     return parseSplice(command);
   } catch (error) {
-    if (error instanceof BitstreamError) return undefined;
+    if (error instanceof BitstreamError) return [];
     throw error;
   }
 }

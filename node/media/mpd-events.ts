@@ -15,7 +15,9 @@ interface CueEvent {
 
 /** The splice commands that happen within a period, as DASH carries them (SCTE 214-1). */
 export function writeEvents(ranges: readonly DateRange[], { fromMs, untilMs }: Covered): string[] {
-  const events = ranges.flatMap(eventsOf).filter(({ atMs }) => atMs >= fromMs && atMs < untilMs);
+  const all = ranges.flatMap(eventsOf).filter(({ atMs }) => atMs >= fromMs && atMs < untilMs);
+  // A command that begins several segments is one event.
+  const events = all.filter((event, at) => all.findIndex((other) => isSame(event, other)) === at);
   if (events.length === 0) return [];
   return [
     '<EventStream schemeIdUri="urn:scte:scte35:2014:xml+bin" timescale="1000">',
@@ -39,6 +41,10 @@ function eventsOf({ startMs, endMs, plannedS, commands }: DateRange): CueEvent[]
     ...(opening === undefined ? [] : [{ atMs: startMs, durationMs: planned, command: opening }]),
     ...(closing === undefined || endMs === undefined ? [] : [{ atMs: endMs, durationMs: undefined, command: closing }]),
   ];
+}
+
+function isSame(left: CueEvent, right: CueEvent): boolean {
+  return left.atMs === right.atMs && checksumOf(left.command) === checksumOf(right.command);
 }
 
 /** Tells one command from another, as a number. */

@@ -31,15 +31,46 @@ export function writeSplice({ eventId, isOut, ticks, durationTicks, adjustment =
     ...(durationTicks === undefined ? [] : time(0xfe, durationTicks)),
     ...[0, 1, 0, 0],
   ];
-  return writeSection(command, adjustment);
+  return writeSection(5, command, { adjustment });
+}
+
+export interface SegmentFacts {
+  readonly number: number;
+  readonly type: number;
+  readonly durationTicks?: number;
+  readonly isCancelled?: boolean;
+  /** Tags of the components that it is of; absent: of the whole programme. */
+  readonly components?: readonly number[];
+}
+
+/** A time_signal, with a descriptor for each segment that begins or ends then. */
+export function writeSignal(ticks: number, segments: readonly SegmentFacts[] = []): Uint8Array {
+  return writeSection(6, time(0xfe, ticks), { descriptors: segments.flatMap(writeSegment) });
+}
+
+function writeSegment({ number, type, durationTicks, isCancelled, components }: SegmentFacts): number[] {
+  const flags = (components === undefined ? 0x80 : 0) | (durationTicks === undefined ? 0 : 0x40) | 0x3f;
+  const facts = [
+    flags,
+    ...(components === undefined ? [] : [components.length, ...components.flatMap((tag) => [tag, ...time(0xfe, 0)])]),
+    ...(durationTicks === undefined ? [] : time(0, durationTicks)),
+    ...[0x08, 2, 0xaa, 0xbb],
+    ...[type, 1, 1],
+  ];
+  const body = [...Buffer.from("CUEI"), ...uint32(number), isCancelled ? 0xff : 0x7f, ...(isCancelled ? [] : facts)];
+  return [2, body.length, ...body];
 }
 
 /** A splice_insert that takes the break of this number back. */
 export function cancelSplice(eventId: number): Uint8Array {
-  return writeSection([...uint32(eventId), 0xff], 0);
+  return writeSection(5, [...uint32(eventId), 0xff]);
 }
 
-function writeSection(command: readonly number[], adjustment: number): Uint8Array {
+function writeSection(
+  type: number,
+  command: readonly number[],
+  { adjustment = 0, descriptors = [] }: { adjustment?: number; descriptors?: readonly number[] } = {},
+): Uint8Array {
   const body = [
     0,
     ...time(0, adjustment),
@@ -47,10 +78,11 @@ function writeSection(command: readonly number[], adjustment: number): Uint8Arra
     0xff,
     0xf0 | (command.length >> 8),
     command.length,
-    5,
+    type,
     ...command,
-    0,
-    0,
+    descriptors.length >> 8,
+    descriptors.length & 0xff,
+    ...descriptors,
   ];
   const size = body.length + 4;
   const section = Uint8Array.of(0xfc, 0x30 | (size >> 8), size & 0xff, ...body);

@@ -27,6 +27,16 @@ export class BitReader {
     return value;
   }
 
+  /** Whole ones. */
+  get leftBytes(): number {
+    return this.#bytes.length - Math.ceil(this.#position / 8);
+  }
+
+  skip(bytes: number): void {
+    if (bytes > this.leftBytes) throw new BitstreamError({ code: "BITSTREAM_TRUNCATED" });
+    this.#position += bytes * 8;
+  }
+
   flag(): boolean {
     return this.bits(1) === 1;
   }

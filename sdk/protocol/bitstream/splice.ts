@@ -1,6 +1,6 @@
 import { BitReader, BitstreamError } from "./bit-reader.ts";
 
-/** What a splice information section (SCTE-35) says, as far as somebody here goes by it. */
+/** What a splice information section (SCTE-35) says of one moment, as far as somebody here goes by it. */
 export interface Splice {
   /**
    * `out`: the programme is left; `in`: it is returned to; `cancelled`: the break of this number does not come;
@@ -8,11 +8,20 @@ export interface Splice {
    */
   readonly kind: "out" | "in" | "cancelled" | "other";
   /** Joins all that is said of a break. */
-  readonly eventId?: number;
+  readonly event?: SpliceEvent;
   /** When, 90 kHz in 33 bits; undefined: at once. */
   readonly ticks?: number;
   /** How long the break is meant to be, 90 kHz. */
   readonly durationTicks?: number;
+}
+
+export interface SpliceEvent {
+  readonly number: number;
+  /**
+   * Of a segmentation descriptor, which has numbers of its own for each kind of segment: the type with which such a one
+   * begins, or `any` where it is cancelled. Absent: of a splice_insert.
+   */
+  readonly segmentation?: number | "any";
 }
 
 export const SPLICE_TABLE = 0xfc;
@@ -21,9 +30,17 @@ const TIME_SIGNAL = 6;
 /** Says that the line is alive, or that bandwidth is kept: nothing happens. */
 const EMPTY_COMMANDS = [0, 7];
 const RANGE = 2 ** 33;
+const SEGMENTATION_DESCRIPTOR = 2;
+/** "CUEI": the descriptor is one of this standard's. */
+const CUE_IDENTIFIER = 0x43554549;
+/** A component's tag, and its offset. */
+const COMPONENT_BYTES = 6;
 
-/** Undefined for a section at which nothing happens. @throws BitstreamError for one that is none, or encrypted */
-export function parseSplice(section: Uint8Array): Splice | undefined {
+/**
+ * What begins here, in order: several segments may with one section, and none where nothing happens.
+ * @throws BitstreamError for a section that is none, or encrypted
+ */
+export function parseSplice(section: Uint8Array): Splice[] {
   const reader = new BitReader(section);
   const table = reader.bits(8);
   if (table !== SPLICE_TABLE)
@@ -35,14 +52,23 @@ export function parseSplice(section: Uint8Array): Splice | undefined {
   reader.bits(8 + 12);
   reader.bits(12);
   const command = reader.bits(8);
-  if (EMPTY_COMMANDS.includes(command)) return undefined;
+  if (EMPTY_COMMANDS.includes(command)) return [];
   const at = (ticks: number | undefined) => (ticks === undefined ? {} : { ticks: (ticks + adjustment) % RANGE });
-  if (command === TIME_SIGNAL) return { kind: "other", ...at(readTime(reader)) };
-  if (command !== SPLICE_INSERT) return { kind: "other" };
-  const eventId = reader.bits(32);
+  if (command === SPLICE_INSERT) {
+    const { ticks, ...insert } = readInsert(reader);
+    return [{ ...insert, ...at(ticks) }];
+  }
+  if (command !== TIME_SIGNAL) return [{ kind: "other" }];
+  const time = at(readTime(reader));
+  const segments = readDescriptors(section.subarray(section.length - reader.leftBytes));
+  return (segments.length > 0 ? segments : [{ kind: "other" } as const]).map((segment) => ({ ...segment, ...time }));
+}
+
+function readInsert(reader: BitReader): Splice {
+  const event = { number: reader.bits(32) };
   const isCancelled = reader.flag();
   reader.bits(7);
-  if (isCancelled) return { kind: "cancelled", eventId };
+  if (isCancelled) return { kind: "cancelled", event };
   const [isOut, isWhole, hasDuration, isNow] = [reader.flag(), reader.flag(), reader.flag(), reader.flag()];
   reader.bits(4);
   const times: (number | undefined)[] = [];
@@ -55,7 +81,47 @@ export function parseSplice(section: Uint8Array): Splice | undefined {
   }
   if (hasDuration) reader.bits(7);
   const duration = hasDuration ? { durationTicks: readTicks(reader) } : {};
-  return { kind: isOut ? "out" : "in", eventId, ...at(times[0]), ...duration };
+  const [ticks] = times;
+  return { kind: isOut ? "out" : "in", event, ...duration, ...(ticks === undefined ? {} : { ticks }) };
+}
+
+/** The segments that leave the programme, return to it or are cancelled. */
+function readDescriptors(bytes: Uint8Array): Splice[] {
+  const reader = new BitReader(bytes);
+  const end = 2 + reader.bits(16);
+  const segments: Splice[] = [];
+  for (let at = 2; at + 2 <= end; at += 2 + bytes[at + 1]!) {
+    const size = bytes[at + 1];
+    if (size === undefined) throw new BitstreamError({ code: "BITSTREAM_TRUNCATED" });
+    if (bytes[at] !== SEGMENTATION_DESCRIPTOR) continue;
+    const segment = readSegment(new BitReader(bytes.subarray(at + 2, at + 2 + size)));
+    if (segment !== undefined) segments.push(segment);
+  }
+  return segments;
+}
+
+function readSegment(reader: BitReader): Splice | undefined {
+  if (reader.bits(32) !== CUE_IDENTIFIER) return undefined;
+  const number = reader.bits(32);
+  const isCancelled = reader.flag();
+  reader.bits(7);
+  if (isCancelled) return { kind: "cancelled", event: { number, segmentation: "any" } };
+  const [isWhole, hasDuration] = [reader.flag(), reader.flag()];
+  reader.bits(6);
+  if (!isWhole) reader.skip(COMPONENT_BYTES * reader.bits(8));
+  const duration = hasDuration ? { durationTicks: reader.bits(8) * 2 ** 32 + reader.bits(32) } : {};
+  reader.bits(8);
+  reader.skip(reader.bits(8));
+  const type = reader.bits(8);
+  if (!isOfBreak(type)) return undefined;
+  const isOut = type % 2 === 0;
+  const event = { number, segmentation: isOut ? type : type - 1 };
+  return isOut ? { kind: "out", event, ...duration } : { kind: "in", event };
+}
+
+/** Breaks, and advertisements, opportunities and promotions in them; a programme's own parts leave it not. Ends are odd. */
+function isOfBreak(type: number): boolean {
+  return type === 0x22 || type === 0x23 || (type >= 0x30 && type <= 0x3f) || (type >= 0x44 && type <= 0x47);
 }
 
 function readTime(reader: BitReader): number | undefined {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { CueList } from "@leat/node/media/cue-list.ts";
 import { checkPlaylist } from "@leat/node/media/inspect/check-master.ts";
 import { writeMediaPlaylist } from "@leat/node/media/playlist.ts";
-import { cancelSplice, standardSignal, writeSplice } from "../../support/splices.ts";
+import { cancelSplice, type SegmentFacts, writeSignal, writeSplice } from "../../support/splices.ts";
 
 const out = (eventId: number, seconds?: number) =>
   writeSplice({
@@ -12,6 +12,9 @@ const out = (eventId: number, seconds?: number) =>
     ...(seconds === undefined ? {} : { durationTicks: seconds * 90_000 }),
   });
 const back = (eventId: number, ticks = 0) => writeSplice({ eventId, isOut: false, ticks });
+/** Nothing leaves the programme at it. */
+const signal = writeSignal(0);
+const segment = (facts: SegmentFacts) => writeSignal(0, [facts]);
 const start = 1_700_000_000_000;
 const at = (seconds: number) => start + seconds * 1000;
 
@@ -24,7 +27,7 @@ describe("cues of a stream", () => {
     const [open] = cues.list(start);
     assert.deepEqual(open, {
       id: "splice-7-1700000010",
-      eventId: 7,
+      event: { number: 7 },
       startMs: at(10),
       plannedS: 30,
       commands: { "SCTE35-OUT": opening.command },
@@ -36,7 +39,7 @@ describe("cues of a stream", () => {
       { ...open, endMs: at(39.5), commands: { "SCTE35-OUT": opening.command, "SCTE35-IN": closing.command } },
     ]);
     const others = [
-      { atMs: at(5), command: standardSignal },
+      { atMs: at(5), command: signal },
       { atMs: at(20), command: back(8) },
     ];
     assert.equal(cues.note(others), true);
@@ -58,7 +61,7 @@ describe("cues of a stream", () => {
     ]);
     cues.note([{ atMs: at(100), command: out(1, 30) }]);
     cues.note([{ atMs: at(130), command: back(1, 5) }]);
-    for (const seconds of [50, 140]) cues.note([{ atMs: at(seconds), command: standardSignal }]);
+    for (const seconds of [50, 140]) cues.note([{ atMs: at(seconds), command: signal }]);
     assert.deepEqual(
       cues.list(start).map(({ startMs, endMs }) => [startMs, endMs]),
       [
@@ -74,7 +77,7 @@ describe("cues of a stream", () => {
     const cues = new CueList();
     cues.note([
       { atMs: at(0), command: out(1, 30) },
-      { atMs: at(0), command: standardSignal },
+      { atMs: at(0), command: signal },
     ]);
     assert.deepEqual(
       [0, 1, 30, 31].map((seconds) => cues.list(at(seconds)).length),
@@ -90,7 +93,7 @@ describe("cues of a stream", () => {
     cues.note([{ atMs: at(0), command: out(1) }]);
     assert.deepEqual(startsOf(cues, 600), [at(0)]);
     cues.note([
-      { atMs: at(700), command: standardSignal },
+      { atMs: at(700), command: signal },
       { atMs: at(800), command: out(2) },
     ]);
     assert.deepEqual(startsOf(cues, 800), [at(0), at(800)]);
@@ -115,6 +118,42 @@ describe("cues of a stream", () => {
     assert.deepEqual(cues.list(at(6)), []);
   });
 
+  it("of segments are a range for each kind and number, within one another, of one command too", () => {
+    const cues = new CueList();
+    const [pod, last] = [0x22, 0x30].map((type) => ({ number: 1, type, durationTicks: 60 * 90_000 }));
+    const both = writeSignal(0, [pod!, last!]);
+    cues.note([{ atMs: at(0), command: both }]);
+    assert.equal(cues.note([{ atMs: at(1), command: segment(pod!) }]), false);
+    const ended = segment({ number: 1, type: 0x31 });
+    cues.note([{ atMs: at(30), command: ended }]);
+    assert.deepEqual(
+      cues.list(start).map(({ id, endMs, plannedS, commands }) => ({ id, endMs, plannedS, commands })),
+      [
+        { id: "segment-34-1-1700000000", endMs: undefined, plannedS: 60, commands: { "SCTE35-OUT": both } },
+        {
+          id: "segment-48-1-1700000000",
+          endMs: at(30),
+          plannedS: 60,
+          commands: { "SCTE35-OUT": both, "SCTE35-IN": ended },
+        },
+      ],
+    );
+  });
+
+  it("of segments of unknown length end with the next of their kind, or are cancelled by their number", () => {
+    const cues = new CueList();
+    cues.note([
+      { atMs: at(0), command: segment({ number: 1, type: 0x34 }) },
+      { atMs: at(0), command: segment({ number: 7, type: 0x22 }) },
+      { atMs: at(0), command: out(7) },
+      { atMs: at(20), command: segment({ number: 2, type: 0x34 }) },
+    ]);
+    const idsAt = (seconds: number) => cues.list(at(seconds)).map(({ id }) => id.split("-").slice(0, -1).join("-"));
+    assert.deepEqual(idsAt(21), ["segment-34-7", "splice-7", "segment-52-2"]);
+    cues.note([{ atMs: at(30), command: segment({ number: 7, type: 0, isCancelled: true }) }]);
+    assert.deepEqual(idsAt(31), ["splice-7", "segment-52-2"]);
+  });
+
   it("that cannot be read are none", () => {
     const cues = new CueList();
     assert.equal(cues.note([{ atMs: start, command: Uint8Array.of(0xfc, 1, 2) }]), false);
@@ -126,9 +165,9 @@ describe("cues of a stream", () => {
       { atMs: at(1), command: out(7, 2.5) },
       { atMs: at(3), command: back(7) },
     ]);
-    const segment = { sequence: 0, epoch: 0, configVersion: 0, wallClockMs: start, durationS: 4, gap: false };
+    const listed = { sequence: 0, epoch: 0, configVersion: 0, wallClockMs: start, durationS: 4, gap: false };
     const facts = { targetDurationS: 4, type: "live", ended: false } as const;
-    const text = writeMediaPlaylist({ ...facts, segments: [segment], ranges: cues.list(start) });
+    const text = writeMediaPlaylist({ ...facts, segments: [listed], ranges: cues.list(start) });
     assert.deepEqual(checkPlaylist(text), []);
     const hex = (bytes: Uint8Array) => `0x${Buffer.from(bytes).toString("hex").toUpperCase()}`;
     assert.ok(

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { LiveWindow } from "@leat/node/media/live-window.ts";
 import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import type { RenditionInfo } from "@leat/sdk/protocol/stream.ts";
-import { standardSignal, writeSplice } from "../../support/splices.ts";
+import { writeSignal, writeSplice } from "../../support/splices.ts";
 
 const renditions: RenditionInfo[] = [
   { rung: 1, name: "480p", kind: "video", codec: "h264", family: "h264", width: 854, height: 480, bitrate: 1_000_000 },
@@ -203,12 +203,17 @@ describe("mpd", () => {
     for (const sequence of [2, 3]) add(sequence, { epoch: 1, at: sequence - 2 });
     const leave = writeSplice({ eventId: 3, isOut: true, ticks: 0, durationTicks: 4 * 90_000 });
     const enter = writeSplice({ eventId: 3, isOut: false, ticks: 0 });
+    // One command, and one event, with which two ranges begin.
+    const both = writeSignal(0, [
+      { number: 1, type: 0x22 },
+      { number: 1, type: 0x30 },
+    ]);
     const { revision } = window;
     window.noteCues([
       { atMs: wall + 1_000, command: leave },
       { atMs: wall + 5_000, command: enter },
       // Ahead of all that is there.
-      { atMs: wall + 60_000, command: standardSignal },
+      { atMs: wall + 60_000, command: both },
     ]);
     assert.notEqual(window.revision, revision);
     const streams = [...window.mpd()!.matchAll(/<Period id="([^"]*)"[^>]*>\n(<EventStream.*?<\/EventStream>)/gs)];
@@ -224,12 +229,7 @@ describe("mpd", () => {
         ["0-0", [head, event('presentationTime="1000" duration="4000"', leave), "</EventStream>"]],
         [
           "1-0",
-          [
-            head,
-            event('presentationTime="1000"', enter),
-            event('presentationTime="56000"', standardSignal),
-            "</EventStream>",
-          ],
+          [head, event('presentationTime="1000"', enter), event('presentationTime="56000"', both), "</EventStream>"],
         ],
       ],
     );
