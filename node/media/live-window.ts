@@ -59,6 +59,8 @@ export class LiveWindow {
   readonly #revisions = new Map<number, number>();
   readonly #periods = new MpdPeriods();
   readonly #cues = new CueList();
+  /** By rung: the first segment that manifests name captions of. */
+  readonly #captionsFrom = new Map<number, number>();
   readonly #listeners = new Set<() => void>();
 
   constructor(options: LiveWindowOptions = {}) {
@@ -105,6 +107,16 @@ export class LiveWindow {
   noteCues(cues: readonly Cue[]): void {
     if (!this.#cues.note(cues)) return;
     this.#changeRungs();
+    this.#change();
+  }
+
+  /**
+   * A picture of the segment had captions. Players are told from the next segment on: what was named to them as it was
+   * never changes. Before the first one is whole nothing was named.
+   */
+  noteCaptions(rung: number, sequence: number): void {
+    if (this.#captionsFrom.has(rung)) return;
+    this.#captionsFrom.set(rung, this.#firstEver === undefined ? sequence : sequence + 1);
     this.#change();
   }
 
@@ -215,6 +227,7 @@ export class LiveWindow {
       rates: measureRates(info, this.#latestConfig(info.rung)!.timescale, this.held(info.rung)),
       segments: this.held(info.rung).filter(({ sequence }) => sequence >= this.#firstListed),
       open: this.#parts.isOn ? this.#openOf(info.rung) : undefined,
+      captionsFrom: this.#captionsFrom.get(info.rung),
     }));
     const periods = this.#periods.arrange(sources);
     const { zeroMs } = this.#periods;

@@ -13,6 +13,8 @@ export interface MpdSource {
   readonly segments: readonly LiveSegment[];
   /** The one that is being written, where it is to be listed. */
   readonly open?: OpenSegment | undefined;
+  /** The first segment whose pictures are said to have captions of CEA-608; undefined: none. */
+  readonly captionsFrom?: number | undefined;
 }
 
 /** What stands in a period. */
@@ -34,17 +36,21 @@ interface Anchor {
 
 interface Span {
   readonly id: string;
+  /** Codecs whose pictures have captions. */
+  readonly captioned: ReadonlySet<RenditionInfo["codec"]>;
   readonly epoch: number;
   readonly sequences: Set<number>;
 }
 
 /**
- * A stream's periods: one for each epoch, cut where a rung's configuration changes. A period's start never moves, though
+ * A stream's periods: one for each epoch, cut where a rung's configuration changes, and where captions begin: dash.js
+ * loses a set that is described otherwise in the same period. A period's start never moves, though
  * the segments that it began with leave the window, and later periods of an epoch go on with its clock.
  */
 export class MpdPeriods {
   readonly #epochs = new Map<number, Anchor>();
   readonly #starts = new Map<string, number>();
+  readonly #captioned = new Map<string, Span["captioned"]>();
   #zeroMs: number | undefined;
 
   /** The presentation's zero: when the first segment ever listed here was taken in. */
@@ -54,7 +60,8 @@ export class MpdPeriods {
 
   arrange(given: readonly MpdSource[]): MpdPeriod[] {
     const sources = listSources(given);
-    const spans = findSpans(sources);
+    const spans = findSpans(sources, this.#captioned);
+    for (const { id, captioned } of spans) this.#captioned.set(id, captioned);
     const periods = spans.map((span): MpdPeriod => {
       const { id, epoch, sequences } = span;
       const listed = sources.flatMap((source) =>
@@ -72,7 +79,8 @@ export class MpdPeriods {
       return { id, epoch, startMs, clockS, sets: makeSets(sources, span) };
     });
     // What left the window for good is not asked for again.
-    for (const id of this.#starts.keys()) if (!spans.some((span) => span.id === id)) this.#starts.delete(id);
+    for (const known of [this.#starts, this.#captioned])
+      for (const id of known.keys()) if (!spans.some((span) => span.id === id)) known.delete(id);
     for (const epoch of this.#epochs.keys()) if (epoch < (spans[0]?.epoch ?? 0)) this.#epochs.delete(epoch);
     return periods;
   }
@@ -88,7 +96,7 @@ function listSources(sources: readonly MpdSource[]): ListedSource[] {
   const areAllThere = sources.every(
     ({ open }) => open !== undefined && open.sequence === first?.open?.sequence && open.epoch === first.open.epoch,
   );
-  return sources.map(({ info, configs, rates, segments, open }) => {
+  return sources.map(({ segments, open, ...source }) => {
     const closed = segments.map((segment) => ({ ...segment, writtenTicks: segment.durationTicks }));
     const expectedTicks = expectTicks(segments);
     const goesOn = open?.epoch === epoch && open.configVersion === segments.at(-1)?.configVersion;
@@ -97,7 +105,7 @@ function listSources(sources: readonly MpdSource[]): ListedSource[] {
       open !== undefined && (goesOn || areAllThere)
         ? [{ ...open, durationTicks: expectedTicks, writtenTicks: written }]
         : [];
-    return { info, configs, rates, segments: [...closed, ...last], expectedTicks };
+    return { ...source, segments: [...closed, ...last], expectedTicks };
   });
 }
 
@@ -124,8 +132,11 @@ function timescaleOf({ configs }: ListedSource, { configVersion }: ListedSegment
 /** A codec's set has the same number also where another codec comes late. */
 const setOrder: readonly RenditionInfo["codec"][] = ["h264", "hevc", "vp9", "av1", "aac", "opus"];
 
-/** Versions only rise, so their sum names which of them are in use. */
-function findSpans(sources: readonly ListedSource[]): Span[] {
+/**
+ * Versions only rise, so their sum names which of them are in use.
+ * @param known Of periods that were named before, the codecs that were said to have captions.
+ */
+function findSpans(sources: readonly ListedSource[], known: ReadonlyMap<string, Span["captioned"]>): Span[] {
   const versions = new Map(sources.map(({ info, segments }) => [info.rung, segments[0]?.configVersion ?? 0]));
   const bySequence = new Map<number, { epoch: number; changed: [rung: number, version: number][] }>();
   for (const { info, segments } of sources) {
@@ -138,8 +149,11 @@ function findSpans(sources: readonly ListedSource[]): Span[] {
   const spans = new Map<string, Span>();
   for (const [sequence, { epoch, changed }] of [...bySequence].sort(([left], [right]) => left - right)) {
     for (const [rung, version] of changed) versions.set(rung, version);
-    const id = `${epoch}-${[...versions.values()].reduce((sum, version) => sum + version, 0)}`;
-    const span = spans.get(id) ?? { id, epoch, sequences: new Set<number>() };
+    const codecs = sources.filter(({ captionsFrom = Number.POSITIVE_INFINITY }) => captionsFrom <= sequence);
+    const sum = [...versions.values()].reduce((total, version) => total + version, 0);
+    const id = `${epoch}-${sum}${codecs.length > 0 ? "-captions" : ""}`;
+    const captioned = known.get(id) ?? new Set(codecs.map(({ info }) => info.codec));
+    const span = spans.get(id) ?? { id, epoch, captioned, sequences: new Set<number>() };
     spans.set(id, span);
     span.sequences.add(sequence);
   }
@@ -152,7 +166,8 @@ function makeSets(sources: readonly ListedSource[], span: Span): MpdSet[] {
     const own = sources.filter(({ info }) => info.codec === codec);
     const newest = own.map((source) => segmentsOf(source, span).at(-1)).find((segment) => segment !== undefined);
     const takenIn = { wallClockMs: newest?.wallClockMs ?? 0, ticks: newest === undefined ? 0 : startOf(newest) };
-    return { id: setOrder.indexOf(codec) + 1, tracks: own.flatMap((source) => makeTrack(source, span)), takenIn };
+    const tracks = own.flatMap((source) => makeTrack(source, span));
+    return { id: setOrder.indexOf(codec) + 1, tracks, takenIn, hasCaptions: span.captioned.has(codec) };
   });
 }
 

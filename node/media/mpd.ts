@@ -35,6 +35,8 @@ export interface MpdSet {
   readonly tracks: readonly MpdTrack[];
   /** When its newest segment was taken in: milliseconds since 1970, and ticks of its tracks. */
   readonly takenIn: { readonly wallClockMs: number; readonly ticks: number };
+  /** Its pictures have captions of CEA-608. */
+  readonly hasCaptions: boolean;
 }
 
 export interface MpdPeriod {
@@ -74,6 +76,7 @@ const wholePace: Pace = { updateS: 2, latencyMs: { target: 10_000, min: 6_000, m
 const writtenPace: Pace = { updateS: 1, latencyMs: { target: 3_000, min: 2_000, max: 6_000 } };
 /** Served beside the manifest. */
 const TIME_FILE = "time";
+const CAPTIONS_SCHEME = "urn:scte:dash:cc:cea-608:2015";
 const timing = `<UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-xsdate:2014" value="${TIME_FILE}"/>`;
 
 export function writeMpd(mpd: Mpd): string {
@@ -131,6 +134,8 @@ function writePeriod(period: MpdPeriod, events: readonly string[], partTargetMs:
       // what is named here alone.
       ...(kind === "audio" || !hasSound ? [`<InbandEventStream schemeIdUri="${ID3_SCHEME}" value=""/>`] : []),
       ...(partTargetMs === undefined ? [] : [writeReference(set)]),
+      // Of which channels, and in what language, nobody knows: players take the first.
+      ...(set.hasCaptions ? [`<Accessibility schemeIdUri="${CAPTIONS_SCHEME}"/>`] : []),
       '<Role schemeIdUri="urn:mpeg:dash:role:2011" value="main"/>',
       ...set.tracks.flatMap((track) => writeTrack(track, period, partTargetMs)),
       "</AdaptationSet>",

@@ -1,5 +1,6 @@
 import { concatBytes } from "@leat/sdk/base/bytes.ts";
 import { CodedError } from "@leat/sdk/base/errors.ts";
+import { isShown, readCaptions } from "@leat/sdk/protocol/bitstream/captions.ts";
 import type { Frame, SourceConfig } from "@leat/sdk/protocol/frame.ts";
 import { writeTags } from "./mp4/event-message.ts";
 import { fragment, type Sample } from "./mp4/fragment.ts";
@@ -42,6 +43,8 @@ export interface Part {
   readonly independent: boolean;
   /** Bytes up to the end of its first frame: with a key frame there, a picture can be shown of them alone. */
   readonly headSizeBytes: number;
+  /** A picture of it says something in captions of CEA-608. */
+  readonly hasCaptions?: boolean;
 }
 
 /** What a segment came to, once closed. */
@@ -144,6 +147,10 @@ export class SegmentPackager {
     }
   }
 
+  #isCaptioned({ data }: Frame): boolean {
+    return this.#config.kind === "video" && readCaptions(this.#config.codec, data).some(isShown);
+  }
+
   #cut(nextDts: number | undefined, isLast: boolean): Part {
     if (this.#parts >= MAX_PARTS) throw new PackagerError({ code: "PACKAGER_PARTS_EXCEEDED", limit: MAX_PARTS });
     const frames = this.#pending;
@@ -179,6 +186,7 @@ export class SegmentPackager {
       startTicks,
       independent,
       headSizeBytes: bytes.length - dataBytes + first.data.length,
+      ...(frames.some((frame) => this.#isCaptioned(frame)) ? { hasCaptions: true } : {}),
     };
     this.#parts += 1;
     this.#frames += frames.length;

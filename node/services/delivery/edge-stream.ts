@@ -184,6 +184,7 @@ export class EdgeStream {
     // Bytes first: whoever sees the part in a playlist must be able to fetch it.
     open.bytes.push(this.#keep(part, { rung, sequence }));
     open.parts.push(placed);
+    if (part.hasCaptions === true) this.window.noteCaptions(rung, sequence);
     const facts = this.#facts.get(sequence) ?? { firstFrame, durationMs: 0 };
     this.#facts.set(sequence, facts);
     facts.durationMs = Math.max(facts.durationMs, durationOf(open));

@@ -234,4 +234,40 @@ describe("mpd", () => {
       ],
     );
   });
+
+  /** Of each period and set, whether it is said to have captions. */
+  const captioned = () =>
+    [...window.mpd()!.matchAll(/<Period id="([^"]*)".*?<\/Period>/gs)].map(([text, id]) => [
+      id,
+      ...[...text.matchAll(/<AdaptationSet id="(\d)"[^>]*>\n<Accessibility schemeIdUri="([^"]*)"\/>/g)].map(
+        ([, set, scheme]) => `${set} ${scheme}`,
+      ),
+    ]);
+  const cea608 = "1 urn:scte:dash:cc:cea-608:2015";
+
+  it("names captions that come with the first segment, of their codec alone", () => {
+    window.noteCaptions(1, 0);
+    window.noteCaptions(2, 0);
+    for (const sequence of [0, 1]) add(sequence);
+    assert.deepEqual(captioned(), [["0-0-captions", cea608]]);
+  });
+
+  it("names captions that come later in a period of their own, and never changes what it said of one", () => {
+    for (const sequence of [0, 1]) add(sequence);
+    const { revision } = window;
+    window.noteCaptions(2, 2);
+    assert.notEqual(window.revision, revision);
+    add(2);
+    assert.deepEqual(captioned(), [["0-0"]]);
+    window.noteCaptions(2, 3);
+    for (const sequence of [3, 4]) add(sequence);
+    assert.deepEqual(captioned(), [["0-0"], ["0-0-captions", cea608]]);
+    assert.deepEqual(periods(), ["0-0 PT0.000S", "0-0-captions PT6.000S"]);
+    // Too late for this period; in the next one it is named.
+    window.noteCaptions(3, 4);
+    add(5);
+    assert.deepEqual(captioned()[1], ["0-0-captions", cea608]);
+    add(6, { epoch: 1, at: 0 });
+    assert.deepEqual(captioned()[2], ["1-0-captions", cea608, cea608.replace("1", "3")]);
+  });
 });

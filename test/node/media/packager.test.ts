@@ -4,6 +4,8 @@ import { initSegment } from "@leat/node/media/mp4/init.ts";
 import { type Part, SegmentPackager } from "@leat/node/media/packager.ts";
 import { concatBytes } from "@leat/sdk/base/bytes.ts";
 import type { AudioConfig, Frame, TrackConfig } from "@leat/sdk/protocol/frame.ts";
+import { insertCaptions } from "@leat/transcoder/bitstream/captions.ts";
+import { joinLengthPrefixed } from "@leat/transcoder/bitstream/h264.ts";
 import fc from "fast-check";
 import { decodeFrames, encodeFragmented, probePackets } from "../../support/media/ffmpeg.ts";
 import { readBoxes, readTrack } from "../../support/media/mp4-reader.ts";
@@ -212,6 +214,24 @@ describe("packager", () => {
     assert.deepEqual(
       readBoxes(initSegment(videoConfig())).map((box) => box.type),
       ["ftyp", "moov"],
+    );
+  });
+
+  it("tells the parts that have a picture with captions that say something", () => {
+    const picture = joinLengthPrefixed([Uint8Array.of(0x65, 1, 2, 3)]);
+    const caption = (first: number, second: number) =>
+      Uint8Array.of(0xb5, 0, 0x31, ...Buffer.from("GA94"), 3, 0x41, 0xff, 0xfc, first, second);
+    const [empty, spoken] = [caption(0x80, 0x80), caption(0x94, 0x20)];
+    const says = [undefined, empty, undefined, spoken, undefined, undefined];
+    const packager = new SegmentPackager({ config: videoConfig(), sequence: 0, partTargetTicks: 6_000 });
+    const parts: (Part | undefined)[] = says.map((said, at) => {
+      const data = said === undefined ? picture : insertCaptions(picture, [said]);
+      return packager.push({ ...makeFrame({ dts: at * 3_000, duration: 3_000, key: at === 0 }), data });
+    });
+    parts.push(packager.finish());
+    assert.deepEqual(
+      parts.flatMap((part) => (part === undefined ? [] : [part.hasCaptions])),
+      [undefined, true, undefined],
     );
   });
 });

@@ -90,6 +90,10 @@ describe("a flash and its beep", function () {
         assert.deepEqual(captions, config.codec === "h264" ? captionsOf(180) : captions.map(() => ""));
         for (const { beepsAtMs } of beeps) assertTogether(flashesAtMs, beepsAtMs);
       }
+      // Told with the first manifest: some players of DASH look for what it names alone.
+      const named = stream.window.mpd()!.match(/contentType="video"[^>]*>\n<Accessibility[^>]*>.*?codecs="[^"]*"/gs);
+      assert.equal(named?.length, 1);
+      assert.match(named[0], /cea-608.*codecs="avc1/s);
     });
   }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { insertCaptions, readCaptions } from "@leat/transcoder/bitstream/captions.ts";
+import { isShown, readCaptions } from "@leat/sdk/protocol/bitstream/captions.ts";
+import { insertCaptions } from "@leat/transcoder/bitstream/captions.ts";
 import { joinLengthPrefixed, nalType, splitLengthPrefixed } from "@leat/transcoder/bitstream/h264.ts";
 import fc from "fast-check";
 
@@ -52,9 +53,21 @@ describe("transcoder/captions", () => {
     assert.deepEqual(bytesOf(readCaptions("h264", many)), [[...caption(1)], [...caption(2)]]);
   });
 
+  it("tells captions that say something from empty ones, and those of CEA-608 from others", () => {
+    const constructs = (...bytes: number[]) => caption(0x40 | (bytes.length / 3), 0xff, ...bytes);
+    assert.equal(isShown(constructs(0xfc, 0x94, 0x20)), true);
+    assert.equal(isShown(constructs(0xfc, 0x80, 0x80, 0xfd, 0x80, 0xc1)), true);
+    assert.equal(isShown(constructs(0xfc, 0x80, 0x80, 0xfd, 0x80, 0x80)), false);
+    // Not valid, and of CEA-708.
+    assert.equal(isShown(constructs(0xf8, 0x94, 0x20, 0xff, 0x41, 0x42)), false);
+    assert.equal(isShown(caption()), false);
+    assert.equal(isShown(caption(0x5f, 0xff, 0xfc)), false);
+  });
+
   it("reads anything without a fault", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+        isShown(caption(...bytes));
         readCaptions("h264", bytes);
         readCaptions("h264", joinLengthPrefixed([Uint8Array.of(6, ...bytes)]));
         readCaptions("hevc", joinLengthPrefixed([Uint8Array.of(78, 1, ...bytes)]));

@@ -1,6 +1,6 @@
+import { readCaptions } from "@leat/sdk/protocol/bitstream/captions.ts";
 import type { Frame, SourceVideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
-import { readCaptions } from "../../bitstream/captions.ts";
 import type { LiveInput, LiveSink, LiveSpec, LiveVideo } from "../../engine.ts";
 import type { DuePicture } from "../../timeline.ts";
 import { LiveTimeline } from "../../timeline.ts";

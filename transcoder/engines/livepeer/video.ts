@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { CodedError } from "@leat/sdk/base/errors.ts";
+import { readCaptions } from "@leat/sdk/protocol/bitstream/captions.ts";
 import {
   type Frame,
   isSameConfig,
@@ -8,7 +9,7 @@ import {
   VIDEO_TIMESCALE,
   type VideoConfig,
 } from "@leat/sdk/protocol/frame.ts";
-import { insertCaptions, readCaptions } from "../../bitstream/captions.ts";
+import { insertCaptions } from "../../bitstream/captions.ts";
 import type { GatewaySettings, LiveInput, LiveSink, LiveSpec, LiveVideo } from "../../engine.ts";
 import { TranscodeError } from "../../errors.ts";
 import { writeTsSegment } from "../../mpegts/segment-writer.ts";

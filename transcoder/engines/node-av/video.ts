@@ -1,8 +1,8 @@
+import { readCaptions } from "@leat/sdk/protocol/bitstream/captions.ts";
 import type { Frame, SourceVideoConfig } from "@leat/sdk/protocol/frame.ts";
 import { VIDEO_TIMESCALE } from "@leat/sdk/protocol/frame.ts";
 import type { CodecContext } from "node-av/lib";
 import { Packet, Frame as Picture } from "node-av/lib";
-import { readCaptions } from "../../bitstream/captions.ts";
 import type { LiveInput, LiveSink, LiveSpec, LiveVideo } from "../../engine.ts";
 import type { DuePicture } from "../../timeline.ts";
 import { LiveTimeline, REORDER_LIMIT } from "../../timeline.ts";
