@@ -1,3 +1,4 @@
+import type { Clock } from "@leat/node/kernel/clock.ts";
 import type { VideoCodec } from "@leat/sdk/protocol/frame.ts";
 import type { Address } from "@leat/sdk/protocol/hex.ts";
 import type { NodeCapacity, Prices } from "@leat/sdk/protocol/job.ts";
@@ -9,16 +10,27 @@ export interface MeasuredCodec {
   readonly pixelsPerSecond: number;
 }
 
+/** What of a node stands in its offer. */
+export interface OfferFacts extends Pick<Foundation, "domain" | "httpUrl"> {
+  readonly clock: Pick<Clock, "nowMs">;
+  readonly config: {
+    readonly node: Pick<Foundation["config"]["node"], "region" | "roles">;
+    readonly sales: Pick<Foundation["config"]["sales"], "cluster" | "offerValidMs">;
+  };
+  readonly host: Pick<Foundation["host"], "multiaddrs">;
+  readonly key: Pick<Foundation["key"], "signer">;
+}
+
 /** Makes this node's signed offer: what it can do, measured, and for how much. */
 export class OfferWriter {
-  readonly #foundation: Foundation;
+  readonly #foundation: OfferFacts;
   readonly #prices: ReadonlyMap<Address, Prices>;
   readonly #onOffer: (offer: SignedOffer) => void;
   #codecs: readonly MeasuredCodec[] = [];
   #held: SignedOffer | undefined;
 
   /** @param onOffer Hears each new offer: it is gossiped. */
-  constructor(foundation: Foundation, prices: ReadonlyMap<Address, Prices>, onOffer: (offer: SignedOffer) => void) {
+  constructor(foundation: OfferFacts, prices: ReadonlyMap<Address, Prices>, onOffer: (offer: SignedOffer) => void) {
     this.#foundation = foundation;
     this.#prices = prices;
     this.#onOffer = onOffer;

@@ -3,7 +3,7 @@ import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { WebhookEvent } from "@leat/sdk/protocol/events.ts";
+import type { EventType, WebhookEvent } from "@leat/sdk/protocol/events.ts";
 
 export interface Received {
   readonly event: WebhookEvent;
@@ -56,6 +56,15 @@ export class WebhookReceiver {
   async stop(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  /** The first of a kind, once it came. */
+  async first(type: EventType): Promise<WebhookEvent> {
+    for (;;) {
+      const found = this.received.find(({ event }) => event.type === type);
+      if (found !== undefined) return found.event;
+      await this.until(this.received.length + 1);
+    }
   }
 
   /** Resolves when so many came, those that came again counted. */
