@@ -15,8 +15,17 @@ export interface CodecSpeed {
  */
 export function encodingLoad(speeds: readonly CodecSpeed[], codec: VideoCodec, pixelsPerSecond: number): number {
   const own = speedOf(speeds, codec);
-  const reference = speedOf(speeds, "h264") ?? Math.max(...speeds.map((speed) => speed.pixelsPerSecond));
-  return own === undefined ? pixelsPerSecond : Math.ceil(pixelsPerSecond * (reference / own));
+  const reference = referenceOf(speeds)?.pixelsPerSecond;
+  return own === undefined || reference === undefined
+    ? pixelsPerSecond
+    : Math.ceil(pixelsPerSecond * (reference / own));
+}
+
+/** The encoder in whose pixels capacity is: that of H.264, or the fastest where there is none. */
+export function referenceOf<T extends CodecSpeed>(speeds: readonly T[]): T | undefined {
+  const measured = speeds.filter(({ pixelsPerSecond }) => pixelsPerSecond > 0);
+  const fastest = measured.toSorted((left, right) => right.pixelsPerSecond - left.pixelsPerSecond);
+  return measured.find(({ codec }) => codec === "h264") ?? fastest[0];
 }
 
 /** Undefined where it was not measured. */

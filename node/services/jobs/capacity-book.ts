@@ -5,12 +5,13 @@ import { type Static, Type } from "typebox";
 export const capacityOptions = Type.Object(
   {
     ingestStreams: Type.Integer({ default: 8, minimum: 0, description: "Streams that may be published here at once" }),
-    transcodePixelsPerSecond: Type.Integer({
-      default: 60_000_000,
-      minimum: 0,
-      description:
-        "Output pixels a second that this node encodes, of H.264: 1280x720 at 30 frames are 27,648,000; another codec counts by how much slower its encoder was measured",
-    }),
+    transcodePixelsPerSecond: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        description:
+          "Output pixels a second that this node encodes, of H.264: 1280x720 at 30 frames are 27,648,000; another codec counts by how much slower its encoder was measured. Not set: 60,000,000, or three fifths of what a chip's encoder makes where that is more",
+      }),
+    ),
     deliveryBytesPerSecond: Type.Integer({
       default: 125_000_000,
       minimum: 0,
@@ -37,6 +38,9 @@ interface Reservation {
   readonly expiresAt: number | undefined;
 }
 
+/** What keeps up on a processor of two cores beside the rest of a node's work. */
+const DEFAULT_PIXELS_PER_SECOND = 60_000_000;
+
 const capacityNames = {
   ingest: "ingestStreams",
   transcode: "transcodePixelsPerSecond",
@@ -47,9 +51,15 @@ const capacityNames = {
 export class CapacityBook {
   readonly #options: Static<typeof capacityOptions>;
   readonly #reservations = new Map<Hex, Reservation>();
+  #measuredPixels = 0;
 
   constructor(options: Static<typeof capacityOptions>) {
     this.#options = options;
+  }
+
+  /** What the node's encoders can sell, which holds where the operator did not say, and only if it is more than is usual. */
+  noteTranscode(pixelsPerSecond: number): void {
+    this.#measuredPixels = pixelsPerSecond;
   }
 
   /** When the reservation ends, or undefined where there is no room. Asking again for a job changes its units. */
@@ -90,7 +100,7 @@ export class CapacityBook {
   capacity(nowMs: number, offered: ReadonlySet<string>): NodeCapacity {
     const of = (primitive: SoldPrimitive) =>
       offered.has(primitive)
-        ? { total: this.#options[capacityNames[primitive]], free: Math.max(0, this.#free(primitive, nowMs)) }
+        ? { total: this.#total(primitive), free: Math.max(0, this.#free(primitive, nowMs)) }
         : { total: 0, free: 0 };
     return {
       ingestStreams: of("ingest"),
@@ -99,8 +109,12 @@ export class CapacityBook {
     };
   }
 
+  #total(primitive: SoldPrimitive): number {
+    return this.#options[capacityNames[primitive]] ?? Math.max(DEFAULT_PIXELS_PER_SECOND, this.#measuredPixels);
+  }
+
   #free(primitive: SoldPrimitive, nowMs: number): number {
-    let free: number = this.#options[capacityNames[primitive]];
+    let free = this.#total(primitive);
     for (const [job, reservation] of this.#reservations) {
       if (reservation.expiresAt !== undefined && reservation.expiresAt <= nowMs) this.#reservations.delete(job);
       else if (reservation.primitive === primitive) free -= reservation.load;

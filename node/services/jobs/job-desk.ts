@@ -83,6 +83,8 @@ export interface JobRunner {
   readonly primitive: SoldPrimitive;
   /** What so many units a second count of the capacity; undefined where they are more than it can do. Absent: what they are. */
   loadOf?(units: number, codec: VideoCodec | undefined): number | undefined;
+  /** Pixels a second that its encoders can sell, as they were measured. Absent: nothing is known. */
+  readonly sellablePixels?: number;
   /** Begins the work and returns; throws a CodedError where it cannot. */
   begin(job: AssignedJob): void;
   change(job: Hex, attempt: number, change: JobChange): void;
@@ -183,6 +185,7 @@ export class JobDeskService implements JobDesk, Startable {
 
   register(runner: JobRunner): void {
     this.#runners.set(runner.primitive, runner);
+    if (runner.sellablePixels !== undefined) this.#book.noteTranscode(runner.sellablePixels);
   }
 
   drain(): void {

@@ -4,11 +4,12 @@ import { TaskGroup } from "@leat/node/kernel/task-group.ts";
 import { isCodedError } from "@leat/sdk/base/errors.ts";
 import type { Logger } from "@leat/sdk/base/logger.ts";
 import type { MetricsRegister } from "@leat/sdk/base/metrics.ts";
-import { encodingLoad, speedOf } from "@leat/sdk/protocol/encoding-load.ts";
+import { encodingLoad, referenceOf, speedOf } from "@leat/sdk/protocol/encoding-load.ts";
 import type { VideoCodec } from "@leat/sdk/protocol/frame.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import type { TranscodeSpec } from "@leat/sdk/protocol/job.ts";
 import type { ChosenEngine, EngineChoice } from "@leat/transcoder/choose-engine.ts";
+import { isChip, kindOf } from "@leat/transcoder/encoders.ts";
 import { GATEWAY_TIMEOUT_MS, type GatewaySettings, type LiveSpec } from "@leat/transcoder/engine.ts";
 import type { EncoderPreference } from "@leat/transcoder/pick-encoders.ts";
 import type { EncoderReport } from "@leat/transcoder/probe.ts";
@@ -81,6 +82,9 @@ export const transcodingOptions = Type.Object(
   { default: {}, additionalProperties: false },
 );
 
+/** Of what was measured of a chip while nothing else ran. */
+const SOLD_SHARE = 0.6;
+
 export interface TranscodingComponents {
   readonly desk: Pick<JobDesk, "register" | "finish" | "mayWork">;
   readonly media: MediaDialer;
@@ -132,6 +136,13 @@ export class TranscodingService implements JobRunner, Startable {
   /** Encoders that truly work here; none before start, or where transcoding cannot be offered. */
   get encoders(): readonly EncoderReport[] {
     return this.#chosen?.encoders ?? [];
+  }
+
+  /** A chip was measured whole, a processor by one of its cores, whose others nobody knows to be free. */
+  get sellablePixels(): number {
+    const reference = referenceOf(this.encoders);
+    const isOfChip = reference !== undefined && isChip(kindOf(reference.encoder));
+    return isOfChip ? Math.floor(SOLD_SHARE * reference.pixelsPerSecond) : 0;
   }
 
   /** Offers transcoding if an engine works here. Where none does the node goes on with its other work. */

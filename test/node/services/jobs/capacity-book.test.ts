@@ -58,4 +58,21 @@ describe("capacity book", () => {
     const { total, free } = book.capacity(0, transcodes).transcodePixelsPerSecond;
     assert.equal(total - free, ladderPixels);
   });
+
+  it("sells what was measured where that is more than is usual, and nothing else than was set", () => {
+    const total = () => book.capacity(0, transcodes).transcodePixelsPerSecond.total;
+    for (const [measured, sold] of [
+      [0, 60_000_000],
+      [59_000_000, 60_000_000],
+      [600_000_000, 600_000_000],
+    ] as const) {
+      book.noteTranscode(measured);
+      assert.equal(total(), sold);
+    }
+    for (const set of [0, 12_000_000]) {
+      book = new CapacityBook(defaultsOf(capacityOptions, { transcodePixelsPerSecond: set }));
+      book.noteTranscode(600_000_000);
+      assert.equal(total(), set);
+    }
+  });
 });

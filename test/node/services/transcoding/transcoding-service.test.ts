@@ -100,6 +100,19 @@ describe("node/services/transcoding", function () {
       assert.equal((await reserve(node, "h264", ladderPixels * 2, "3")).granted, true);
     });
 
+    it("sells three fifths of a chip where nothing is set, so that slower codecs find room beside it", async () => {
+      const chip = [
+        { codec: "h264", pixelsPerSecond: 1_000_000_000, encoder: "h264_qsv", works: true },
+        { codec: "vp9", pixelsPerSecond: 72_000_000, encoder: "libvpx-vp9", works: true },
+      ] as const;
+      const chooseEngine = async () => ({ engine: "node-av", encoders: chip }) as const;
+      const node = await startNode({ chooseEngine });
+      assert.equal(freeOf(node), 600_000_000);
+      for (const digit of ["1", "2", "3", "4"])
+        assert.equal((await reserve(node, "vp9", ladderPixels, digit)).granted, true);
+      assert.deepEqual(await reserve(node, "vp9", ladderPixels, "5"), short);
+    });
+
     it("takes no job that one worker cannot do in time, where its rungs are encoded one after the other", async () => {
       // Of a machine a few times slower: there is room for more than one of its workers can do.
       const slow = [{ codec: "h264", pixelsPerSecond: 20_000_000, encoder: "libx264", works: true }] as const;
