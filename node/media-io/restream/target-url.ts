@@ -25,10 +25,11 @@ export interface SrtAddress extends Host {
   readonly port: number;
   readonly streamId: string | undefined;
   readonly passphrase: string | undefined;
+  readonly latencyMs: number | undefined;
 }
 
 /**
- * `rtmp://HOST[:PORT]/APP/KEY`, the same of `rtmps:`, or `srt://HOST:PORT?streamid=ID&passphrase=WORDS`.
+ * `rtmp://HOST[:PORT]/APP/KEY`, the same of `rtmps:`, or `srt://HOST:PORT?streamid=ID&passphrase=WORDS&latency=MS`.
  * @throws RESTREAM_URL_INVALID, RESTREAM_PASSPHRASE_INVALID, RESTREAM_SCHEME_REFUSED
  */
 export function parseTarget(text: string): TargetAddress {
@@ -46,11 +47,11 @@ function parseSrt(text: string): SrtAddress {
   const { hostname, port } = readHost(authority);
   const names = readSrtNames(query);
   if (port === undefined || names === undefined) throw new RestreamError({ code: "RESTREAM_URL_INVALID" });
-  const { streamId, passphrase } = names;
+  const { streamId, passphrase, latencyMs } = names;
   if (passphrase !== undefined && !isPassphrase(passphrase)) {
     throw new RestreamError({ code: "RESTREAM_PASSPHRASE_INVALID" });
   }
-  return { scheme: "srt", hostname, port, streamId, passphrase };
+  return { scheme: "srt", hostname, port, streamId, passphrase, latencyMs };
 }
 
 /** Of other schemes a host is not read. */

@@ -49,11 +49,12 @@ export class SrtDialer {
     await Promise.all(sockets.map((socket) => this.#library.closeLater(socket)));
   }
 
-  #dial({ id, host, port, streamId, passphrase }: SrtDial): void {
+  #dial({ id, host, port, streamId, passphrase, latencyMs }: SrtDial): void {
     const srt = this.#library;
     const socket = srt.create();
     const set = [
       srt.neverWait(socket),
+      latencyMs === undefined ? 0 : srt.setLatencies(socket, latencyMs),
       streamId === undefined ? 0 : srt.setStreamId(socket, streamId),
       passphrase === undefined ? 0 : srt.setPassphrase(socket, passphrase),
       srt.connect(socket, host, port),

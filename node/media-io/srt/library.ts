@@ -7,6 +7,7 @@ export const srtEvents = { in: 0x1, error: 0x8 } as const;
 const options = {
   sendSynchronous: 1,
   receiveSynchronous: 2,
+  latency: 23,
   passphrase: 26,
   receiveLatency: 43,
   peerLatency: 44,
@@ -64,6 +65,10 @@ function bindLibrary(library: ReturnType<typeof koffi.load>) {
     const bytes = Buffer.alloc(4);
     bytes.writeInt32LE(value);
     return setOption(socket, option, bytes, bytes.length) as number;
+  };
+  const getInteger = (socket: number, option: number) => {
+    const bytes = Buffer.alloc(4);
+    return (getOption(socket, option, bytes, [bytes.length]) as number) === 0 ? bytes.readInt32LE() : 0;
   };
   return {
     create: library.func("int srt_create_socket()") as () => number,
@@ -140,13 +145,14 @@ function bindLibrary(library: ReturnType<typeof koffi.load>) {
       return bytes.subarray(0, size[0]).toString();
     },
     /** How long the receiver holds back what we send, milliseconds. */
-    latencyOf(socket: number): number {
-      const bytes = Buffer.alloc(4);
-      return (getOption(socket, options.peerLatency, bytes, [bytes.length]) as number) === 0 ? bytes.readInt32LE() : 0;
-    },
+    latencyOf: (socket: number): number => getInteger(socket, options.peerLatency),
+    /** How long what we receive is held back: the longer one of what both sides want, once they are connected. */
+    heldBackOf: (socket: number): number => getInteger(socket, options.receiveLatency),
     neverWait: (socket: number): number =>
       setInteger(socket, options.receiveSynchronous, 0) || setInteger(socket, options.sendSynchronous, 0),
     setLatency: (socket: number, ms: number): number => setInteger(socket, options.receiveLatency, ms),
+    /** Of what is received, and of what is sent: the least that the other side may hold it back for. */
+    setLatencies: (socket: number, ms: number): number => setInteger(socket, options.latency, ms),
     takeBothFamilies: (socket: number): number => setInteger(socket, options.ipv6Only, 0),
     setPassphrase: (socket: number, passphrase: string): number =>
       setOption(socket, options.passphrase, Buffer.from(passphrase), Buffer.byteLength(passphrase)) as number,

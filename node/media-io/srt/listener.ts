@@ -267,12 +267,13 @@ export class SrtListener {
     this.#send({ type: "opened", id: connection.id, address, target });
   }
 
-  #call({ id, address, port, streamId, passphrase }: Extract<ToSrtThread, { type: "call" }>): void {
+  #call(callee: Extract<ToSrtThread, { type: "call" }>): void {
+    const { id, address, port, streamId, passphrase, latencyMs = this.#data.latencyMs } = callee;
     const srt = this.#library;
     const socket = srt.create();
     const set = [
       srt.neverWait(socket),
-      srt.setLatency(socket, this.#data.latencyMs),
+      srt.setLatencies(socket, latencyMs),
       streamId === "" ? 0 : srt.setStreamId(socket, streamId),
       passphrase === undefined ? 0 : srt.setPassphrase(socket, passphrase),
     ];
@@ -331,7 +332,7 @@ export class SrtListener {
       return;
     }
     const isOver = (events & srtEvents.error) !== 0 || this.#library.state(connection.socket) !== srtStates.connected;
-    if (isOver) connection.endsAtMs ??= nowMs + this.#data.latencyMs + DRAIN_MS;
+    if (isOver) connection.endsAtMs ??= nowMs + this.#library.heldBackOf(connection.socket) + DRAIN_MS;
   }
 
   #drain({ id, outlet }: Connection, nowMs: number): void {

@@ -30,6 +30,8 @@ export interface SrtDial {
   readonly port: number;
   readonly streamId: string | undefined;
   readonly passphrase: string | undefined;
+  /** Undefined: libsrt's. */
+  readonly latencyMs?: number | undefined;
 }
 
 export type FromSrtThread =

@@ -7,6 +7,8 @@ export interface SrtCallee {
   /** May be empty. */
   readonly streamId: string;
   readonly passphrase: string | undefined;
+  /** Undefined: as this node takes callers. */
+  readonly latencyMs?: number | undefined;
 }
 
 /** A connection that this node began, to take what the other side sends. */

@@ -76,8 +76,8 @@ async function callSource(
 ): Promise<OpenedSource> {
   if (srt === undefined) throw new PullError({ code: "PULL_SCHEME_REFUSED", scheme: "srt" });
   const address = addresses.next(await outbound.pin(url, signal));
-  const { streamId = "", passphrase } = readSrt(url);
-  const pieces = srt.call({ address, port, streamId, passphrase }, signal);
+  const { streamId = "", passphrase, latencyMs } = readSrt(url);
+  const pieces = srt.call({ address, port, streamId, passphrase, latencyMs }, signal);
   const throttle = new Throttle(clock, options.maxBytesPerSecond);
   const media = readTransportStream(slow(pieces, throttle, signal), { isWhole: false, logger });
   return { media, pacer: new Pacer(clock, LIVE_AHEAD_MS) };

@@ -28,12 +28,12 @@ export async function pushBySrt(parts: SrtPushParts, signal: AbortSignal): Promi
   const { stream, rung, host, address, srt, feeds, timeoutMs, nowMs, onSent, onGoing } = parts;
   const tracks = chooseTracks(stream.window.renditions, rung, (codec) => isTsCodec({ codec }));
   if (srt.fault !== undefined) throw new RestreamError({ code: "RESTREAM_SRT_MISSING" });
-  const { port, streamId, passphrase } = address;
+  const { port, streamId, passphrase, latencyMs } = address;
   const connected = Promise.withResolvers<void>();
   const over = Promise.withResolvers<void>();
   let isFinished = false;
   const call = srt.dial(
-    { host, port, streamId, passphrase },
+    { host, port, streamId, passphrase, latencyMs },
     {
       connected: connected.resolve,
       sent: (bytes) => queue.taken(bytes),

@@ -94,6 +94,15 @@ describe("srt service", function () {
     assert.ok(seen[0]!.sink.videos.length >= 40);
   });
 
+  it("takes all that a publisher sent, that too which its own latency holds back when it goes", async () => {
+    const { url } = await serve();
+    const publisher = publishPattern(`${url}?streamid=key&latency=1500000`, 2);
+    await once(publisher, "exit");
+    const { sink } = seen[0]!;
+    await sink.ended.promise;
+    assert.equal(sink.videos.length, 50);
+  });
+
   it("takes a publisher again that was killed, while the first is not known to be lost", async () => {
     const { url } = await serve();
     const first = publishPattern(`${url}?streamid=key`);

@@ -7,7 +7,7 @@ import { PullError } from "@leat/node/media-io/pull/errors.ts";
 import { pullOptions } from "@leat/node/media-io/pull/options.ts";
 import { Outbound } from "@leat/node/media-io/pull/outbound.ts";
 import { maskSource, parseSource, readSrt } from "@leat/node/media-io/pull/source-url.ts";
-import { maskTarget } from "@leat/node/media-io/restream/target-url.ts";
+import { maskTarget, parseTarget, type SrtAddress } from "@leat/node/media-io/restream/target-url.ts";
 import { srtOptions } from "@leat/node/media-io/srt/options.ts";
 import { SrtService } from "@leat/node/media-io/srt/srt-service.ts";
 import { Pull } from "@leat/node/services/pulling/pull.ts";
@@ -58,10 +58,10 @@ describe("srt source", function () {
     source = spawn("ffmpeg", ["-v", "error", "-nostdin", ...flags], { stdio: "ignore" });
   }
 
-  function pull(passphrase = secret): void {
+  function pull(passphrase = secret, more = ""): void {
     const options = defaultsOf(pullOptions, { allow: ["127.0.0.1"], retryMinMs: 50, retryMaxMs: 200 });
     const made = new Pull({
-      url: `srt://127.0.0.1:${port}?streamid=camera&passphrase=${encodeURIComponent(passphrase)}`,
+      url: `srt://127.0.0.1:${port}?streamid=camera&passphrase=${encodeURIComponent(passphrase)}${more}`,
       outbound: new Outbound(options),
       srt: service,
       options,
@@ -100,6 +100,16 @@ describe("srt source", function () {
     startSource();
     while (sinks.length < 2) await new Promise<void>((resolve) => (heard = resolve));
     await sinks[1]!.firstVideo.promise;
+  });
+
+  it("is held back for as long as its address says", async () => {
+    startSource();
+    const startedMs = performance.now();
+    pull(secret, "&latency=1500");
+    while (sinks.length === 0) await new Promise<void>((resolve) => (heard = resolve));
+    await sinks[0]!.firstVideo.promise;
+    const tookMs = performance.now() - startedMs;
+    assert.ok(tookMs >= 1_500, `${tookMs} ms`);
   });
 
   it("is let go of at once when nobody wants it any more", async () => {
@@ -145,6 +155,22 @@ describe("srt source", function () {
         { code: "PULL_SRT_UNANSWERED", reason: answer },
         address,
       );
+    }
+    const latencies = {
+      "": undefined,
+      "&latency": undefined,
+      "&latency=0": 0,
+      "&latency=400": 400,
+      "&latency=10000": 10_000,
+    };
+    const microseconds = { "&latency=10001": 11, "&latency=120000": 120, "&latency=10000000": 10_000 };
+    for (const [more, latencyMs] of Object.entries({ ...latencies, ...microseconds })) {
+      assert.equal(readSrt(parseSource(`srt://h:1?streamid=a${more}`).url).latencyMs, latencyMs, more);
+      assert.equal((parseTarget(`srt://h:1?streamid=a${more}`) as SrtAddress).latencyMs, latencyMs, more);
+    }
+    for (const none of ["-1", "1.5", "10000001", "1e3", "long"]) {
+      assert.throws(() => parseSource(`srt://h:1?latency=${none}`), { code: "PULL_URL_INVALID" }, none);
+      assert.throws(() => parseTarget(`srt://h:1?latency=${none}`), { code: "RESTREAM_URL_INVALID" }, none);
     }
     const { streamId, passphrase } = readSrt(parseSource("srt://h:1?passphrase=nine+chars+and&streamid=a+b#c").url);
     assert.deepEqual([streamId, passphrase], ["a+b#c", "nine+chars+and"]);

@@ -360,6 +360,18 @@ describe("restreaming service", function () {
     while (stream.followed > 0) await new Promise((resolve) => stream.follows.once("unfollow", resolve));
   });
 
+  it("has a server by SRT hold back what it sends for as long as the address says", async () => {
+    await start();
+    await send({ name: "one", url: `${srt.url}?streamid=${KEY}&latency=1500` });
+    await followed();
+    const startedMs = performance.now();
+    passAll();
+    await state(() => srtSink !== undefined);
+    await srtSink!.firstVideo.promise;
+    const tookMs = performance.now() - startedMs;
+    assert.ok(tookMs >= 1_500, `${tookMs} ms`);
+  });
+
   it("tries the addresses of a server by SRT one after the other", async () => {
     const named = ["127.0.0.2", "127.0.0.1"].map((address) => ({ address, family: 4 }));
     await start({ allow: ["127.0.0.1", "127.0.0.2"], timeoutMs: 300 }, async () => named);
