@@ -5,12 +5,13 @@ export const clientAudio = { payloadType: 111, ssrc: 7_002 } as const;
 
 /** The other side of a WHIP or WHEP session, by the same native library and no code of ours. */
 export class WebrtcClient {
-  readonly video: Track;
+  readonly #video: Track | undefined;
   readonly audio: Track;
   readonly #peer: NativePeer;
   readonly #open = Promise.withResolvers<void>();
 
-  constructor(direction: "SendOnly" | "RecvOnly", codec: "h264" | "vp8" | "vp9" | "av1" = "h264") {
+  /** @param codec Of the pictures; `none`: there are none. */
+  constructor(direction: "SendOnly" | "RecvOnly", codec: "h264" | "vp8" | "vp9" | "av1" | "none" = "h264") {
     this.#peer = new PeerConnection("client", {
       iceServers: [],
       bindAddress: "127.0.0.1",
@@ -21,18 +22,23 @@ export class WebrtcClient {
     if (codec === "h264") video.addH264Codec(clientVideo.payloadType, "packetization-mode=1;profile-level-id=42e01f");
     else if (codec === "vp8") video.addVP8Codec(clientVideo.payloadType);
     else if (codec === "vp9") video.addVP9Codec(clientVideo.payloadType);
-    else video.addAV1Codec(clientVideo.payloadType);
-    const audio = new Audio("1", direction);
+    else if (codec === "av1") video.addAV1Codec(clientVideo.payloadType);
+    const audio = new Audio(codec === "none" ? "0" : "1", direction);
     audio.addOpusCodec(clientAudio.payloadType);
     if (direction === "SendOnly") {
       video.addSSRC(clientVideo.ssrc, "client");
       audio.addSSRC(clientAudio.ssrc, "client");
     }
-    this.video = this.#peer.addTrack(video);
+    this.#video = codec === "none" ? undefined : this.#peer.addTrack(video);
     this.audio = this.#peer.addTrack(audio);
     // The last one that opens: what is sent on one that is closed throws. A server may have no sound to be heard.
-    const last = direction === "SendOnly" ? this.audio : this.video;
+    const last = direction === "SendOnly" ? this.audio : (this.#video ?? this.audio);
     last.onOpen(() => this.#open.resolve());
+  }
+
+  get video(): Track {
+    if (this.#video === undefined) throw new Error("this client has no pictures");
+    return this.#video;
   }
 
   /** Resolves once packets can go both ways. */

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { WebrtcEndpoint } from "@leat/node/media-io/webrtc/endpoint.ts";
 import { writeNack, writePli } from "@leat/node/media-io/webrtc/rtcp.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { OPUS_RUNG } from "@leat/sdk/protocol/stream.ts";
 import { browserOffer } from "../../../support/browser-offer.ts";
 import { codedTrack } from "../../../support/coded-track.ts";
+import { withDirectory } from "../../../support/media/ffmpeg.ts";
 import { isMedia, UdpRelay } from "../../../support/udp-relay.ts";
 import { WebrtcClient } from "../../../support/webrtc-client.ts";
 import { WhepServer } from "../../../support/whep-server.ts";
@@ -50,6 +54,25 @@ describe("whep", () => {
     await until(() => stream.followed > followed);
     return viewer;
   }
+
+  it("names ICE servers in its answer, TURN with credentials of this session", () =>
+    withDirectory(async (directory) => {
+      const turnSecretFile = join(directory, "turn");
+      await writeFile(turnSecretFile, "shared\n");
+      stream.add(1, "180p", await codedTrack("h264"));
+      const servers = { stunUrls: ["stun:stun.example:3478"], turnUrls: ["turn:turn.example:3478?transport=udp"] };
+      server = await WhepServer.start(stream, { ...servers, turnSecretFile, turnSeconds: 600 });
+      const client = new WebrtcClient("RecvOnly");
+      clients.push(client);
+      const answer = await server.post("/live/slug/whep", (await client.offer()).bare);
+      assert.equal(answer.status, 201);
+      assert.match(answer.headers.get("access-control-expose-headers")!, /\bLink\b/);
+      const links = answer.headers.get("link")!;
+      assert.match(links, /<stun:stun\.example:3478>; rel="ice-server"/);
+      const [, username = "", credential] =
+        /<turn:.*>; rel="ice-server"; username="([^"]+)"; credential="([^"]+)"/.exec(links) ?? [];
+      assert.equal(credential, createHmac("sha1", "shared").update(username).digest("base64"));
+    }));
 
   for (const codec of ["h264", "vp9", "av1"] as const) {
     it(`begins with what leads to the newest picture of ${codec}, and goes on with each as it comes`, async () => {

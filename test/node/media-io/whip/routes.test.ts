@@ -40,14 +40,14 @@ describe("whip", () => {
     server = undefined;
   });
 
-  function connect(codec: "h264" | "vp8" | "vp9" = "h264"): WebrtcClient {
+  function connect(codec: "h264" | "vp8" | "vp9" | "none" = "h264"): WebrtcClient {
     const client = new WebrtcClient("SendOnly", codec);
     clients.push(client);
     return client;
   }
 
   async function publish(
-    codec: "h264" | "vp8" | "vp9" = "h264",
+    codec: "h264" | "vp8" | "vp9" | "none" = "h264",
   ): Promise<{ client: WebrtcClient; response: Response }> {
     const client = connect(codec);
     // Nothing comes before the client has its answer.
@@ -91,6 +91,27 @@ describe("whip", () => {
       assert.deepEqual([sink.ends, server.service.sessions.size], [1, 0]);
     });
   }
+
+  it("takes sound alone", async () => {
+    const codecs: (string | undefined)[] = [];
+    server = await WhipServer.start(async (_, { videoCodec }) => {
+      codecs.push(videoCodec);
+      return sink;
+    });
+    const { client } = await publish("none");
+    const opus = soundPackets(50);
+    client.send("audio", opus);
+    await sink.until(() => sink.audios.length === opus.length);
+    assert.deepEqual(codecs, [undefined]);
+    assert.deepEqual(
+      sink.configs.map((config) => config.codec),
+      ["opus"],
+    );
+    assert.deepEqual(
+      sink.audios.map(({ dtsMs }) => Math.round(dtsMs - sink.audios[0]!.dtsMs)),
+      opus.map((_, index) => index * 20),
+    );
+  });
 
   it("asks for packets that are lost, and goes on whole once they come", async () => {
     server = await WhipServer.start(take);
