@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import type { DemuxedItem, PublishedCue, PublishedTag } from "@leat/sdk/protocol/published.ts";
 import { TsDemuxer, type TsStats } from "@leat/transcoder/mpegts/demuxer.ts";
 import { withDirectory } from "./media/ffmpeg.ts";
+import { withSplices } from "./splices.ts";
 
 const run = promisify(execFile);
 
@@ -29,6 +30,13 @@ export async function makeTs(...flags: readonly string[]): Promise<Uint8Array> {
     await run("ffmpeg", ["-v", "error", "-nostdin", "-y", ...flags, "-f", "mpegts", file]);
     return Uint8Array.from(await readFile(file));
   });
+}
+
+/** Two tracks of sound, of which the second begins later, and one of data. */
+export async function makeManyTracks(...pictures: readonly string[]): Promise<Uint8Array> {
+  const second = ["-itsoffset", "0.3", "-f", "lavfi", "-i", "sine=frequency=900:sample_rate=44100:duration=1"];
+  const maps = ["-map", "0:v", "-map", "1:a", "-map", "2:a", "-c:a", "aac"];
+  return withSplices(await makeTs(...pictures, ...SOUND, ...second, ...maps, ...H264), []);
 }
 
 export interface Demuxed {

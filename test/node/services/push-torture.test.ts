@@ -7,7 +7,7 @@ import { MediaNode } from "../../support/media-network.ts";
 import { readMultipart } from "../../support/multipart.ts";
 import { codeOf, PushServer } from "../../support/push-server.ts";
 import { pattern, tone, x264 } from "../../support/strange-pictures.ts";
-import { demux, makeTs, probeTs, readAsTs } from "../../support/ts-files.ts";
+import { demux, HEVC, makeManyTracks, makeTs, probeTs, readAsTs } from "../../support/ts-files.ts";
 
 const ladder: Ladder = [{ name: "90p", codec: "h264", height: 90, videoBitrate: 150_000, audioBitrate: 64_000 }];
 /** Of a clock of 90 kHz. */
@@ -46,7 +46,13 @@ const made: readonly Case[] = [
   ],
   ["a clock that begins anew at 33 bits", ...pattern("160x120", 25, 1), ...x264(), ...beforeWrap],
   ["sound alone", ...tone(48_000, 1), "-c:a", "aac"],
-].map(([name, ...flags]) => ({ name: name!, make: () => makeTs(...flags) }));
+  ["another codec", ...pattern("160x120", 25, 1), ...HEVC],
+]
+  .map(([name, ...flags]): Case => ({ name: name!, make: () => makeTs(...flags) }))
+  .concat({
+    name: "two tracks of sound and one of data",
+    make: () => makeManyTracks(...pattern("160x120", 25, 1)),
+  });
 
 const real: readonly Case[] = listMediaFiles().map((file) => ({ name: basename(file), make: () => readAsTs(file) }));
 

@@ -15,7 +15,7 @@ import { until } from "../../support/publish-items.ts";
 import { PMT_PID } from "../../support/splices.ts";
 import { callSrt, type SrtCall, startCaller, stopCaller } from "../../support/srt-caller.ts";
 import { pattern, strangePictures, tone, x264 } from "../../support/strange-pictures.ts";
-import { demux, HEVC, makeTs, packetsOf, readAsTs } from "../../support/ts-files.ts";
+import { demux, HEVC, makeManyTracks, makeTs, packetsOf, readAsTs } from "../../support/ts-files.ts";
 
 const ladder: Ladder = [{ name: "90p", codec: "h264", height: 90, videoBitrate: 150_000, audioBitrate: 64_000 }];
 /** Whole packets of a transport stream, as many as one of SRT holds. */
@@ -42,6 +42,7 @@ const cases: readonly Case[] = [
     make: () => joined([...x264(), ...at(10)], [...x264(), ...at(3_610)]),
   },
   { name: "a clock that goes back by an hour", make: () => joined([...x264(), ...at(3_610)], [...x264(), ...at(10)]) },
+  { name: "two tracks of sound and one of data", make: () => makeManyTracks(...second) },
   { name: "another size in the middle", make: () => joined(x264(), ["-s", "320x180", ...x264()]) },
   { name: "another codec in the middle", make: () => joined([...x264(), ...at(10)], [...HEVC, ...at(11)]) },
 ];
