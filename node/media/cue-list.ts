@@ -64,14 +64,14 @@ export class CueList {
         return true;
       }
     }
-    if (kind === "cancelled") {
-      const open = told.findLast((range) => isOpen(range));
-      // What players were told stays as it was; that it goes on is over.
-      if (open !== undefined) this.#ranges.set(open.id, { ...open, endMs: Math.max(open.startMs, atMs) });
-    }
     // The checksum at its end tells one command from another, and its time the same one at another break.
     const id = `cue-${bytesToHex(command.subarray(-4)).slice(2)}-${second}`;
-    return this.#put({ id, startMs: atMs, commands: { "SCTE35-CMD": command } });
+    const isNew = this.#put({ id, startMs: atMs, commands: { "SCTE35-CMD": command } });
+    if (!isNew || kind !== "cancelled") return isNew;
+    // What players were told stays as it was; that it goes on is over. Told again it is not of a later break.
+    for (const range of told.filter((one) => goesOnAt(one, atMs)))
+      this.#ranges.set(range.id, { ...range, endMs: Math.max(range.startMs, atMs) });
+    return true;
   }
 
   #put(range: DateRange): boolean {
@@ -102,6 +102,13 @@ function endOf({ event, startMs, endMs, plannedS, commands }: DateRange, later: 
 /** A break of which nobody knows yet how long it is. */
 function isOpen({ endMs, plannedS, commands }: DateRange): boolean {
   return endMs === undefined && plannedS === undefined && isBreak(commands);
+}
+
+/** A break that is not known to be over then. */
+function goesOnAt(range: DateRange, atMs: number): boolean {
+  const { startMs, endMs, plannedS, commands } = range;
+  const isPast = plannedS !== undefined && startMs + plannedS * 1000 <= atMs;
+  return isBreak(commands) && endMs === undefined && !isPast;
 }
 
 function isBreak(commands: DateRange["commands"]): boolean {

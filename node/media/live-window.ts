@@ -61,6 +61,8 @@ export class LiveWindow {
   readonly #cues = new CueList();
   /** By rung: the first segment that manifests name captions of. */
   readonly #captionsFrom = new Map<number, number>();
+  /** The newest segment that a manifest of DASH ever named. */
+  #listedTo = -1;
   readonly #listeners = new Set<() => void>();
 
   constructor(options: LiveWindowOptions = {}) {
@@ -110,14 +112,15 @@ export class LiveWindow {
     this.#change();
   }
 
-  /**
-   * A picture of the segment had captions. Players are told from the next segment on: what was named to them as it was
-   * never changes. Before the first one is whole nothing was named.
-   */
+  /** A picture of the segment had captions. What players were told of as it was never changes: it is named from there on. */
   noteCaptions(rung: number, sequence: number): void {
-    if (this.#captionsFrom.has(rung)) return;
-    this.#captionsFrom.set(rung, this.#firstEver === undefined ? sequence : sequence + 1);
+    if (this.hasCaptions(rung)) return;
+    this.#captionsFrom.set(rung, Math.max(sequence, this.#listedTo + 1));
     this.#change();
+  }
+
+  hasCaptions(rung: number): boolean {
+    return this.#captionsFrom.has(rung);
   }
 
   setConfig(rung: number, version: number, config: TrackConfig): void {
@@ -229,6 +232,8 @@ export class LiveWindow {
       open: this.#parts.isOn ? this.#openOf(info.rung) : undefined,
       captionsFrom: this.#captionsFrom.get(info.rung),
     }));
+    for (const { segments, open } of sources)
+      this.#listedTo = Math.max(this.#listedTo, open?.sequence ?? -1, segments.at(-1)?.sequence ?? -1);
     const periods = this.#periods.arrange(sources);
     const { zeroMs } = this.#periods;
     const ranges = this.#cues.list(zeroMs + (periods[0]?.startMs ?? 0));

@@ -70,6 +70,7 @@ export class SegmentPackager {
   readonly #sequence: number;
   readonly #targetTicks: number;
   readonly #firstPart: number;
+  readonly #findsCaptions: boolean;
   #pending: Frame[] = [];
   #pendingTicks = 0;
   #epoch: number | undefined;
@@ -83,9 +84,19 @@ export class SegmentPackager {
   #partsFit = true;
   #closed = false;
 
-  /** `firstPart`: the number of its first part, where it packs the rest of a segment that another began. */
-  constructor(options: { config: SourceConfig; sequence: number; partTargetTicks?: number; firstPart?: number }) {
+  /**
+   * `firstPart`: the number of its first part, where it packs the rest of a segment that another began.
+   * `findsCaptions`: its parts say whether they have some, for who serves them.
+   */
+  constructor(options: {
+    config: SourceConfig;
+    sequence: number;
+    partTargetTicks?: number;
+    firstPart?: number;
+    findsCaptions?: boolean;
+  }) {
     this.#config = options.config;
+    this.#findsCaptions = options.findsCaptions === true;
     this.#parts = options.firstPart ?? 0;
     this.#firstPart = this.#parts;
     this.#sequence = options.sequence;
@@ -148,7 +159,8 @@ export class SegmentPackager {
   }
 
   #isCaptioned({ data }: Frame): boolean {
-    return this.#config.kind === "video" && readCaptions(this.#config.codec, data).some(isShown);
+    if (!this.#findsCaptions || this.#config.kind !== "video") return false;
+    return readCaptions(this.#config.codec, data).some(isShown);
   }
 
   #cut(nextDts: number | undefined, isLast: boolean): Part {

@@ -22,6 +22,8 @@ export class PackedAacReader {
     const ticks = times.find((time) => time !== undefined);
     if (ticks === undefined && !this.#hasTime) return undefined;
     this.#hasTime = true;
+    // A frame that the file before cut short is lost.
+    if (ticks !== undefined) this.#aac.lose();
     this.#ticks = ticks;
     const time = ticks === undefined ? {} : { atMs: toMs(this.#clock.fork().unwrap(ticks)) };
     const others = tags.filter((_, at) => times[at] === undefined);

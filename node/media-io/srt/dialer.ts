@@ -12,7 +12,7 @@ interface Call {
 }
 
 const TICK_MS = 10;
-/** What is not acknowledged a second after it was sent is given up by libsrt; the rest may still be held back. */
+/** libsrt gives up what is not acknowledged a second after it was sent, or after the latency; the rest may still be held back. */
 const FINISH_MS = 1_100;
 /** libsrt's reason where nobody answered. */
 const TIMED_OUT = 16;

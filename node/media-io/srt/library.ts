@@ -7,6 +7,7 @@ export const srtEvents = { in: 0x1, error: 0x8 } as const;
 const options = {
   sendSynchronous: 1,
   receiveSynchronous: 2,
+  receiveBuffer: 6,
   latency: 23,
   passphrase: 26,
   receiveLatency: 43,
@@ -153,6 +154,7 @@ function bindLibrary(library: ReturnType<typeof koffi.load>) {
     setLatency: (socket: number, ms: number): number => setInteger(socket, options.receiveLatency, ms),
     /** Of what is received, and of what is sent: the least that the other side may hold it back for. */
     setLatencies: (socket: number, ms: number): number => setInteger(socket, options.latency, ms),
+    setReceiveBuffer: (socket: number, bytes: number): number => setInteger(socket, options.receiveBuffer, bytes),
     takeBothFamilies: (socket: number): number => setInteger(socket, options.ipv6Only, 0),
     setPassphrase: (socket: number, passphrase: string): number =>
       setOption(socket, options.passphrase, Buffer.from(passphrase), Buffer.byteLength(passphrase)) as number,

@@ -20,6 +20,8 @@ interface Connection {
   /** Sent on to the node's own thread and not taken there yet. */
   waiting: number;
   lastDataMs: number;
+  /** How long what comes is held back: nothing comes earlier than that. */
+  heldBackMs: number;
   /**
    * When it is closed at the latest. Its publisher is gone: what libsrt holds back until its time is still read. Or its
    * viewer gets nothing more: what is under way still arrives.
@@ -48,6 +50,8 @@ const TRIAL_PASSPHRASE = "a trial passphrase";
 const FINISH_MS = 1_000;
 /** Beyond the latency, after which nothing is held back any more. */
 const DRAIN_MS = 50;
+/** What a source that is called may send within its latency: ten seconds of 25 Mb/s. libsrt's own is a third of it. */
+const CALL_BUFFER_BYTES = 32 << 20;
 
 type ListenerMessage = Extract<ToSrtThread, { type: "taken" | "send" | "close" | "finish" | "call" }>;
 
@@ -226,7 +230,7 @@ export class SrtListener {
       // We are the ones who are behind.
       if (connection.waiting >= MAX_WAITING_BYTES) connection.lastDataMs = nowMs;
       if (connection.endsAtMs !== undefined && nowMs > connection.endsAtMs) this.#lose(connection, false);
-      else if (nowMs - connection.lastDataMs > this.#data.idleMs) this.#lose(connection, true);
+      else if (nowMs - connection.lastDataMs > this.#data.idleMs + connection.heldBackMs) this.#lose(connection, true);
     }
     this.#timer = setTimeout(() => this.#tick(), this.#bySocket.size > 0 ? TICK_MS : IDLE_TICK_MS);
   }
@@ -255,6 +259,7 @@ export class SrtListener {
       outlet: target.type === "play" ? new SrtOutlet(this.#library, socket) : undefined,
       waiting: 0,
       lastDataMs: nowMs,
+      heldBackMs: this.#library.heldBackOf(socket),
       endsAtMs: undefined,
       finishing: false,
       calling: false,
@@ -274,6 +279,7 @@ export class SrtListener {
     const set = [
       srt.neverWait(socket),
       srt.setLatencies(socket, latencyMs),
+      srt.setReceiveBuffer(socket, CALL_BUFFER_BYTES),
       streamId === "" ? 0 : srt.setStreamId(socket, streamId),
       passphrase === undefined ? 0 : srt.setPassphrase(socket, passphrase),
     ];
@@ -284,7 +290,7 @@ export class SrtListener {
     }
     srt.watch(this.#poll, socket);
     const name = "";
-    const times = { lastDataMs: performance.now(), endsAtMs: undefined };
+    const times = { lastDataMs: performance.now(), heldBackMs: 0, endsAtMs: undefined };
     const connection = {
       id,
       socket,
@@ -305,6 +311,7 @@ export class SrtListener {
     const state = this.#library.state(connection.socket);
     if (state === srtStates.connected) {
       connection.calling = false;
+      connection.heldBackMs = this.#library.heldBackOf(connection.socket);
       connection.lastDataMs = performance.now();
       return true;
     }
@@ -332,7 +339,7 @@ export class SrtListener {
       return;
     }
     const isOver = (events & srtEvents.error) !== 0 || this.#library.state(connection.socket) !== srtStates.connected;
-    if (isOver) connection.endsAtMs ??= nowMs + this.#library.heldBackOf(connection.socket) + DRAIN_MS;
+    if (isOver) connection.endsAtMs ??= nowMs + connection.heldBackMs + DRAIN_MS;
   }
 
   #drain({ id, outlet }: Connection, nowMs: number): void {

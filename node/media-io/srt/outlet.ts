@@ -2,21 +2,25 @@ import type { SrtLibrary } from "./library.ts";
 
 /** libsrt's usual payload: seven packets of a transport stream. */
 const PAYLOAD_BYTES = 1_316;
-/** What is not acknowledged for so long will hardly be in time: libsrt gives it up a second after it was sent. */
-const LONGEST_UNACKNOWLEDGED_MS = 700;
+/** libsrt gives up what is not acknowledged a second after it was sent, or after the receiver's latency if that is more. */
+const GIVEN_UP_MS = 1_000;
+/** So long before that it will hardly be in time any more. */
+const TOO_LATE_MS = 300;
 /** Marks between which an age is told. */
 const MARK_MS = 50;
 
 /** What leaves for one viewer: handed to libsrt as fast as the viewer acknowledges, in messages of whole packets. */
 export class SrtOutlet {
-  readonly #library: Pick<SrtLibrary, "send" | "unacknowledged">;
+  readonly #library: Pick<SrtLibrary, "send" | "unacknowledged" | "latencyOf">;
   readonly #socket: number;
   #waiting: Uint8Array[] = [];
   #handedBytes = 0;
   /** How much was handed over until when. */
   #marks: { readonly bytes: number; readonly atMs: number }[] = [];
+  /** How long something may be unacknowledged: known once there is a connection. */
+  #longestMs: number | undefined;
 
-  constructor(library: Pick<SrtLibrary, "send" | "unacknowledged">, socket: number) {
+  constructor(library: Pick<SrtLibrary, "send" | "unacknowledged" | "latencyOf">, socket: number) {
     this.#library = library;
     this.#socket = socket;
   }
@@ -52,6 +56,8 @@ export class SrtOutlet {
     const acknowledged = this.#handedBytes - this.#library.unacknowledged(this.#socket);
     while (this.#marks[0] !== undefined && this.#marks[0].bytes <= acknowledged) this.#marks.shift();
     const [oldest] = this.#marks;
-    return oldest !== undefined && nowMs - oldest.atMs > LONGEST_UNACKNOWLEDGED_MS;
+    if (oldest === undefined) return false;
+    this.#longestMs ??= Math.max(GIVEN_UP_MS, this.#library.latencyOf(this.#socket)) - TOO_LATE_MS;
+    return nowMs - oldest.atMs > this.#longestMs;
   }
 }

@@ -131,7 +131,7 @@ export class EdgeIntake {
   }
 
   #begin(start: SegmentStartMessage, config: TrackConfig): SegmentVerifier {
-    const { spec, origin, statements, domain, maxBytes } = this.#parts;
+    const { spec, origin, statements, domain, maxBytes, stream } = this.#parts;
     const { partTargetMs = PART_TARGET_MS } = spec;
     return new SegmentVerifier(start, config, {
       stream: spec.stream,
@@ -140,6 +140,7 @@ export class EdgeIntake {
       domain,
       partTargetMs,
       maxBytes,
+      findsCaptions: !stream.window.hasCaptions(start.rung),
     });
   }
 

@@ -18,6 +18,8 @@ export interface VerifierRules {
   readonly domain: Domain;
   readonly partTargetMs: number;
   readonly maxBytes: number;
+  /** Whether it is not known yet that the rung's pictures have captions. */
+  readonly findsCaptions: boolean;
 }
 
 export interface VerifiedSegment {
@@ -52,6 +54,7 @@ export class SegmentVerifier {
       config,
       sequence: start.sequence,
       partTargetTicks: partTargetTicks(config.timescale, rules.partTargetMs),
+      findsCaptions: rules.findsCaptions,
     });
   }
 

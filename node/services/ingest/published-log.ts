@@ -92,6 +92,7 @@ export class PublishedLog {
       config: offered,
       sequence,
       partTargetTicks: partTargetTicks(offered.timescale, partTargetMs),
+      findsCaptions: true,
     });
     const cues = this.#options.cues?.() ?? [];
     const named = cues.length === 0 ? {} : { cues };

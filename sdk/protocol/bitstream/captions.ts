@@ -19,6 +19,11 @@ const mark = [0xb5, 0x00, 0x31, 0x47, 0x41, 0x39, 0x34, 0x03] as const;
 const MAX_CAPTION_BYTES = 128;
 const MAX_CAPTIONS = 2;
 const LENGTH_BYTES = 4;
+const IS_PROCESSED = 0x40;
+const FIRST_FIELD = 0;
+const SECOND_FIELD = 1;
+/** Every caption begins with a control code of these. */
+const CAPTION_CONTROL = 0x10;
 
 /**
  * What a picture with 4-byte lengths carries of CEA-608 and CEA-708 captions. What is no caption, or none as they are
@@ -33,20 +38,26 @@ export function readCaptions(codec: SourceVideoCodec, frame: Uint8Array): Uint8A
     const end = begin + readLength(frame, at);
     if (end > frame.length) break;
     if (kind.typeOf(frame[begin]!) === kind.type)
-      found.push(...readMessages(removeEmulation(frame.subarray(begin + kind.headBytes, end))));
+      readMessages(removeEmulation(frame.subarray(begin + kind.headBytes, end)), found);
+    if (found.length === MAX_CAPTIONS) break;
     at = end;
   }
-  return found.slice(0, MAX_CAPTIONS);
+  return found;
 }
 
-/** Whether a caption says anything in CEA-608: encoders send empty ones with every picture while nobody speaks. */
+/**
+ * Whether a caption says anything in CEA-608: encoders send empty ones with every picture while nobody speaks, and what
+ * they say of the programme stands in the second field.
+ */
 export function isShown(caption: Uint8Array): boolean {
-  const count = (caption[mark.length] ?? 0) & 0x1f;
+  const flags = caption[mark.length] ?? 0;
+  const count = (flags & IS_PROCESSED) === 0 ? 0 : flags & 0x1f;
   for (let construct = 0; construct < count; construct += 1) {
     const [kind = 0, first = 0, second = 0] = caption.subarray(mark.length + 2 + 3 * construct);
-    const isLine21 = (kind & 4) !== 0 && (kind & 3) < 2;
+    const isValid = (kind & 4) !== 0;
     // The highest bits are parity.
-    if (isLine21 && ((first | second) & 0x7f) !== 0) return true;
+    if (isValid && (kind & 3) === FIRST_FIELD && ((first | second) & 0x7f) !== 0) return true;
+    if (isValid && (kind & 3) === SECOND_FIELD && (first & 0x70) === CAPTION_CONTROL) return true;
   }
   return false;
 }
@@ -55,8 +66,8 @@ function readLength(frame: Uint8Array, at: number): number {
   return frame[at]! * 2 ** 24 + (frame[at + 1]! << 16) + (frame[at + 2]! << 8) + frame[at + 3]!;
 }
 
-function readMessages(bytes: Uint8Array): Uint8Array[] {
-  const found: Uint8Array[] = [];
+/** A unit may hold a million messages: no more are found than a picture may have. */
+function readMessages(bytes: Uint8Array, found: Uint8Array[]): void {
   let at = 0;
   const readNumber = () => {
     let sum = 0;
@@ -68,7 +79,7 @@ function readMessages(bytes: Uint8Array): Uint8Array[] {
     at += 1;
     return sum;
   };
-  while (at + 2 < bytes.length) {
+  while (at + 2 < bytes.length && found.length < MAX_CAPTIONS) {
     const type = readNumber();
     const size = readNumber();
     const payload = bytes.subarray(at, at + size);
@@ -76,5 +87,4 @@ function readMessages(bytes: Uint8Array): Uint8Array[] {
     const isCaption = type === REGISTERED_USER_DATA && mark.every((byte, index) => payload[index] === byte);
     if (isCaption && payload.length === size && size <= MAX_CAPTION_BYTES) found.push(payload);
   }
-  return found;
 }

@@ -60,7 +60,8 @@ export function parseSplice(section: Uint8Array): Splice[] {
   }
   if (command !== TIME_SIGNAL) return [{ kind: "other" }];
   const time = at(readTime(reader));
-  const segments = readDescriptors(section.subarray(section.length - reader.leftBytes));
+  const { leftBytes } = reader;
+  const segments = leftBytes < 2 ? [] : readDescriptors(section.subarray(-leftBytes));
   return (segments.length > 0 ? segments : [{ kind: "other" } as const]).map((segment) => ({ ...segment, ...time }));
 }
 
@@ -85,22 +86,28 @@ function readInsert(reader: BitReader): Splice {
   return { kind: isOut ? "out" : "in", event, ...duration, ...(ticks === undefined ? {} : { ticks }) };
 }
 
-/** The segments that leave the programme, return to it or are cancelled. */
+/** The segments that leave the programme, return to it or are cancelled. What cannot be read is passed over. */
 function readDescriptors(bytes: Uint8Array): Splice[] {
-  const reader = new BitReader(bytes);
-  const end = 2 + reader.bits(16);
+  const end = Math.min(bytes.length, 2 + new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint16(0));
   const segments: Splice[] = [];
   for (let at = 2; at + 2 <= end; at += 2 + bytes[at + 1]!) {
-    const size = bytes[at + 1];
-    if (size === undefined) throw new BitstreamError({ code: "BITSTREAM_TRUNCATED" });
     if (bytes[at] !== SEGMENTATION_DESCRIPTOR) continue;
-    const segment = readSegment(new BitReader(bytes.subarray(at + 2, at + 2 + size)));
+    const segment = readSegment(bytes.subarray(at + 2, at + 2 + bytes[at + 1]!));
     if (segment !== undefined) segments.push(segment);
   }
   return segments;
 }
 
-function readSegment(reader: BitReader): Splice | undefined {
+function readSegment(bytes: Uint8Array): Splice | undefined {
+  try {
+    return readWholeSegment(new BitReader(bytes));
+  } catch (error) {
+    if (error instanceof BitstreamError) return undefined;
+    throw error;
+  }
+}
+
+function readWholeSegment(reader: BitReader): Splice | undefined {
   if (reader.bits(32) !== CUE_IDENTIFIER) return undefined;
   const number = reader.bits(32);
   const isCancelled = reader.flag();

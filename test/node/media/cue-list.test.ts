@@ -118,6 +118,19 @@ describe("cues of a stream", () => {
     assert.deepEqual(cues.list(at(6)), []);
   });
 
+  it("do not end a later break of the same number where the cancellation of the one before is told again", () => {
+    const cues = new CueList();
+    cues.note([{ atMs: at(0), command: out(7) }]);
+    const cancelled = { atMs: at(30), command: cancelSplice(7) };
+    cues.note([cancelled]);
+    cues.note([cancelled, { atMs: at(35), command: out(7) }]);
+    assert.equal(cues.note([cancelled]), false);
+    assert.deepEqual(
+      cues.list(at(36)).map(({ startMs, endMs }) => [startMs, endMs]),
+      [[at(35), undefined]],
+    );
+  });
+
   it("of segments are a range for each kind and number, within one another, of one command too", () => {
     const cues = new CueList();
     const [pod, last] = [0x22, 0x30].map((type) => ({ number: 1, type, durationTicks: 60 * 90_000 }));
@@ -152,6 +165,12 @@ describe("cues of a stream", () => {
     assert.deepEqual(idsAt(21), ["segment-34-7", "splice-7", "segment-52-2"]);
     cues.note([{ atMs: at(30), command: segment({ number: 7, type: 0, isCancelled: true }) }]);
     assert.deepEqual(idsAt(31), ["splice-7", "segment-52-2"]);
+    // All kinds of that number, those too whose length is known.
+    cues.note([
+      { atMs: at(40), command: segment({ number: 2, type: 0x30, durationTicks: 60 * 90_000 }) },
+      { atMs: at(50), command: segment({ number: 2, type: 0, isCancelled: true }) },
+    ]);
+    assert.deepEqual(idsAt(51), ["splice-7"]);
   });
 
   it("that cannot be read are none", () => {

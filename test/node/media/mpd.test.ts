@@ -252,17 +252,38 @@ describe("mpd", () => {
     assert.deepEqual(captioned(), [["0-0-captions", cea608]]);
   });
 
+  it("names captions of a segment that no manifest named yet, whatever rung was ahead", () => {
+    const { rung } = renditions[3]!;
+    add(0, { lack: renditions.map((info) => info.rung).filter((other) => other !== rung) });
+    window.noteCaptions(1, 0);
+    add(0, { lack: [rung] });
+    assert.deepEqual(captioned(), [["0-0-captions", cea608]]);
+  });
+
+  it("changes nothing of what it said where another rung is ahead of the one with captions", () => {
+    add(0);
+    for (const sequence of [1, 2]) add(sequence, { lack: [1, 2, 3] });
+    assert.deepEqual(captioned(), [["0-0"]]);
+    window.noteCaptions(1, 1);
+    for (const sequence of [1, 2]) add(sequence, { lack: [100, 101] });
+    assert.deepEqual(captioned(), [["0-0"]]);
+    add(3);
+    assert.deepEqual(captioned(), [["0-0"], ["0-0-captions", cea608]]);
+  });
+
   it("names captions that come later in a period of their own, and never changes what it said of one", () => {
     for (const sequence of [0, 1]) add(sequence);
-    const { revision } = window;
-    window.noteCaptions(2, 2);
-    assert.notEqual(window.revision, revision);
-    add(2);
     assert.deepEqual(captioned(), [["0-0"]]);
-    window.noteCaptions(2, 3);
-    for (const sequence of [3, 4]) add(sequence);
+    const { revision } = window;
+    window.noteCaptions(2, 1);
+    assert.notEqual(window.revision, revision);
+    assert.deepEqual(captioned(), [["0-0"]]);
+    for (const sequence of [2, 3, 4]) {
+      window.noteCaptions(2, sequence);
+      add(sequence);
+    }
     assert.deepEqual(captioned(), [["0-0"], ["0-0-captions", cea608]]);
-    assert.deepEqual(periods(), ["0-0 PT0.000S", "0-0-captions PT6.000S"]);
+    assert.deepEqual(periods(), ["0-0 PT0.000S", "0-0-captions PT4.000S"]);
     // Too late for this period; in the next one it is named.
     window.noteCaptions(3, 4);
     add(5);

@@ -223,7 +223,12 @@ describe("packager", () => {
       Uint8Array.of(0xb5, 0, 0x31, ...Buffer.from("GA94"), 3, 0x41, 0xff, 0xfc, first, second);
     const [empty, spoken] = [caption(0x80, 0x80), caption(0x94, 0x20)];
     const says = [undefined, empty, undefined, spoken, undefined, undefined];
-    const packager = new SegmentPackager({ config: videoConfig(), sequence: 0, partTargetTicks: 6_000 });
+    const packager = new SegmentPackager({
+      config: videoConfig(),
+      sequence: 0,
+      partTargetTicks: 6_000,
+      findsCaptions: true,
+    });
     const parts: (Part | undefined)[] = says.map((said, at) => {
       const data = said === undefined ? picture : insertCaptions(picture, [said]);
       return packager.push({ ...makeFrame({ dts: at * 3_000, duration: 3_000, key: at === 0 }), data });

@@ -91,6 +91,7 @@ describe("a flash and its beep", function () {
         for (const { beepsAtMs } of beeps) assertTogether(flashesAtMs, beepsAtMs);
       }
       // Told with the first manifest: some players of DASH look for what it names alone.
+      assert.equal(stream.window.mpd()!.match(/<Period id/g)?.length, 1);
       const named = stream.window.mpd()!.match(/contentType="video"[^>]*>\n<Accessibility[^>]*>.*?codecs="[^"]*"/gs);
       assert.equal(named?.length, 1);
       assert.match(named[0], /cea-608.*codecs="avc1/s);

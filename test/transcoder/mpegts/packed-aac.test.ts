@@ -47,6 +47,14 @@ describe("packed aac", function () {
     assert.ok(Math.abs(next.sample.dtsMs - (90_000 + 10 * FRAME_TICKS) / 90) < 0.1, `${next.sample.dtsMs}`);
   });
 
+  it("begins a file at its time where the one before was cut short", () => {
+    read(writeTimeTag(0), ...frames.slice(0, 10), frames[10]!.subarray(0, 20));
+    const [next, after] = read(writeTimeTag(180_000), ...frames.slice(20, 30))!;
+    assert.ok(next?.type === "audio" && after?.type === "audio");
+    assert.deepEqual(next.sample, { dtsMs: 2_000, data: frames[20]!.subarray(7) });
+    assert.deepEqual(after.sample.data, frames[21]!.subarray(7));
+  });
+
   it("hands on other tags at the file's time", () => {
     const tag = writeTag("now");
     const [first] = read(writeTimeTag(180_000), tag, ...frames)!;

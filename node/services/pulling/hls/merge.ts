@@ -11,11 +11,16 @@ interface Side {
   items: DemuxedItem[];
   discontinuity: number;
   isOver: boolean;
+  /** What its times lack to those of the other side, and where that was found. */
+  shift: { readonly ms: number; readonly discontinuity: number } | undefined;
 }
+
+/** After so long 33 bits of 90 kHz begin anew, of which files of the one kind know and those of the other do not. */
+const WRAP_MS = 2 ** 33 / 90;
 
 /**
  * Pictures of one playlist and sound of another, as they are seen and heard: what is decoded first comes first, and
- * nothing behind a discontinuity before all in front of it.
+ * nothing behind a discontinuity before all in front of it. Clocks that are whole wraps apart are one.
  */
 export async function* mergeTracks(
   video: AsyncGenerator<SegmentMedia, void>,
@@ -27,12 +32,14 @@ export async function* mergeTracks(
     items: [],
     discontinuity: 0,
     isOver: false,
+    shift: undefined,
   });
   const sides = [side("video", video), side("audio", audio)] as const;
   for (;;) {
     for (const one of sides) await fill(one);
     const [left, right] = sides;
     if (left.items.length === 0 && right.items.length === 0) return;
+    align(right, left);
     yield takeUntilEmpty(left, right);
   }
 }
@@ -44,8 +51,34 @@ async function fill(side: Side): Promise<void> {
     else {
       side.discontinuity = value.discontinuity;
       side.items = placeTags(value.items.filter((item) => isOf(item, side.kind)));
+      if (side.shift?.discontinuity === value.discontinuity) side.items = move(side.items, side.shift.ms);
     }
   }
+}
+
+/** Once for each discontinuity, when both have come to it. */
+function align(side: Side, to: Side): void {
+  const { discontinuity } = side;
+  const [own, other] = [firstMsOf(side), firstMsOf(to)];
+  if (discontinuity !== to.discontinuity || side.shift?.discontinuity === discontinuity) return;
+  if (own === undefined || other === undefined) return;
+  const ms = Math.round((other - own) / WRAP_MS) * WRAP_MS;
+  side.shift = { ms, discontinuity };
+  side.items = move(side.items, ms);
+}
+
+function firstMsOf({ items }: Side): number | undefined {
+  for (const item of items) if ("sample" in item) return item.sample.dtsMs;
+  return undefined;
+}
+
+function move(items: readonly DemuxedItem[], ms: number): DemuxedItem[] {
+  return items.map((item) => {
+    if (item.type === "video") return { type: "video", sample: { ...item.sample, dtsMs: item.sample.dtsMs + ms } };
+    if (item.type === "audio") return { type: "audio", sample: { ...item.sample, dtsMs: item.sample.dtsMs + ms } };
+    if (item.type !== "tag" || item.tag.atMs === undefined) return item;
+    return { type: "tag", tag: { ...item.tag, atMs: item.tag.atMs + ms } };
+  });
 }
 
 /** Tags are of both. */

@@ -14,7 +14,10 @@ class Wire {
     return size;
   };
 
+  latencyMs = 120;
+
   unacknowledged = (): number => this.held;
+  latencyOf = (): number => this.latencyMs;
 }
 
 describe("srt outlet", () => {
@@ -55,5 +58,17 @@ describe("srt outlet", () => {
     assert.equal(step(800), 0);
     wire.held = 0;
     assert.equal(outlet.drain(2_000), 1_316);
+  });
+
+  it("goes on for longer to one that holds back for longer, as libsrt does", () => {
+    const wire = new Wire();
+    wire.latencyMs = 5_000;
+    const outlet = new SrtOutlet(wire, 1);
+    const handed = (atMs: number) => {
+      outlet.push(new Uint8Array(1_316));
+      return outlet.drain(atMs);
+    };
+    for (let atMs = 0; atMs <= 4_700; atMs += 50) assert.equal(handed(atMs), 1_316, `${atMs}`);
+    assert.equal(handed(4_750), 0);
   });
 });

@@ -358,6 +358,7 @@ function partsOf(messages: readonly MediaMessage[], rung: number): Uint8Array[] 
     domain,
     partTargetMs: 250,
     maxBytes: 1e7,
+    findsCaptions: false,
   };
   const configs = new Map<number, VideoConfig>();
   let verifier: SegmentVerifier | undefined;

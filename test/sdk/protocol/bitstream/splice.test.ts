@@ -51,6 +51,16 @@ describe("splice commands", () => {
       { kind: "out", event: { number: 3, segmentation: 0x34 }, ticks: 90 },
     ]);
     assert.deepEqual(read(), [{ kind: "other", ticks: 90 }]);
+    // What cannot be read of the descriptors does not hide the command.
+    const whole = writeSignal(90, [{ number: 9, type: 0x30 }]);
+    for (const spoil of [
+      (bytes: Uint8Array) => bytes.subarray(0, 30),
+      (bytes: Uint8Array) => bytes.fill(3, 22, 23),
+      (bytes: Uint8Array) => bytes.fill(0xff, 19, 21),
+    ]) {
+      const [splice] = parseSplice(spoil(Uint8Array.from(whole)));
+      assert.equal(splice?.ticks, 90);
+    }
   });
 
   it("at which nothing happens are none", () => {

@@ -167,13 +167,17 @@ describe("hls source", function () {
     for (let at = 0; at * 47 < frames.length; at += 1) {
       const own = frames.slice(at * 47, (at + 1) * 47);
       heard.push(`#EXTINF:${((own.length * 1_024) / 48_000).toFixed(3)},`, `${at}.aac`);
-      files.set(`a/${at}.aac`, Buffer.concat([writeTimeTag(126_000 + at * 47 * 1_920), ...own]));
+      files.set(`a/${at}.aac`, Buffer.concat(own));
     }
     files.set("a/live.m3u8", Buffer.from([...heard, "#EXT-X-ENDLIST"].join("\n")));
-    // As the ffmpeg program has it, a transport stream begins at 1.4 s; so does the sound above.
+    const timed: HlsFiles = new Map();
+    const apart = ["-hls_time", "1", "-hls_segment_type", "fmp4"];
     const containers = [
-      ["-hls_time", "1"],
-      ["-output_ts_offset", "1.4", "-hls_time", "1", "-hls_segment_type", "fmp4"],
+      // As the ffmpeg program has it, a transport stream begins at 1.4 s.
+      { startS: 1.4, flags: ["-hls_time", "1"] },
+      { startS: 1.4, flags: ["-output_ts_offset", "1.4", ...apart] },
+      // The one counts on where the 33 bits of the other began anew a day after.
+      { startS: 100_000, flags: ["-output_ts_offset", "100000", ...apart] },
     ];
     const master = [
       "#EXTM3U",
@@ -181,10 +185,16 @@ describe("hls source", function () {
       '#EXT-X-STREAM-INF:BANDWIDTH=500000,CODECS="avc1.42c00a,mp4a.40.2",AUDIO="a"',
       "v/live.m3u8",
     ].join("\n");
-    for (const container of containers) {
-      for (const [name, bytes] of await makeHls(...pictures, ...H264, "-bf", "0", ...container))
+    for (const { startS, flags } of containers) {
+      for (const [name, bytes] of await makeHls(...pictures, ...H264, "-bf", "0", ...flags))
         files.set(`v/${name}`, bytes);
-      serveFiles(server, files, (name) => (name === "live.m3u8" ? master : undefined));
+      for (const [name, bytes] of files) {
+        const at = /^a\/(\d+)\.aac$/.exec(name)?.[1];
+        if (at === undefined) continue;
+        const ticks = Math.round(startS * 90_000 + Number(at) * 47 * 1_920) % 2 ** 33;
+        timed.set(name, Buffer.concat([writeTimeTag(ticks), bytes]));
+      }
+      serveFiles(server, new Map([...files, ...timed]), (name) => (name === "live.m3u8" ? master : undefined));
       checkWhole(await readAll());
     }
   });

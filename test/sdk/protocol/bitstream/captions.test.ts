@@ -56,12 +56,24 @@ describe("transcoder/captions", () => {
   it("tells captions that say something from empty ones, and those of CEA-608 from others", () => {
     const constructs = (...bytes: number[]) => caption(0x40 | (bytes.length / 3), 0xff, ...bytes);
     assert.equal(isShown(constructs(0xfc, 0x94, 0x20)), true);
-    assert.equal(isShown(constructs(0xfc, 0x80, 0x80, 0xfd, 0x80, 0xc1)), true);
     assert.equal(isShown(constructs(0xfc, 0x80, 0x80, 0xfd, 0x80, 0x80)), false);
     // Not valid, and of CEA-708.
     assert.equal(isShown(constructs(0xf8, 0x94, 0x20, 0xff, 0x41, 0x42)), false);
+    // What is said of the programme, in the second field; and what is not to be looked at.
+    assert.equal(isShown(constructs(0xfd, 0x01, 0x05, 0xfd, 0x41, 0x42)), false);
+    assert.equal(isShown(constructs(0xfd, 0x15, 0x2c)), true);
+    assert.equal(isShown(caption(0x01, 0xff, 0xfc, 0x94, 0x20)), false);
     assert.equal(isShown(caption()), false);
     assert.equal(isShown(caption(0x5f, 0xff, 0xfc)), false);
+  });
+
+  it("reads two of a hundred thousand", () => {
+    const message = [4, head.length, ...head];
+    const unit = new Uint8Array(1 + message.length * 200_000).fill(0x80);
+    unit[0] = 6;
+    for (let at = 1; at < unit.length; at += message.length) unit.set(message, at);
+    const frame = joinLengthPrefixed([unit, unit]);
+    assert.deepEqual(bytesOf(readCaptions("h264", frame)), [head, head]);
   });
 
   it("reads anything without a fault", () => {
