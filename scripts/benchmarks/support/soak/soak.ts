@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { writePattern } from "@leat/transcoder/tools/media.ts";
 import { TestNetwork } from "../../../../test/support/e2e-network.ts";
+import { nodeFlags } from "../../../lib/node-flags.ts";
 import type { NodeName } from "../../../network/layout.ts";
 import { leatProgram } from "../../../network/local-network.ts";
 import type { SoakCrowdArguments, SoakCrowdMessage } from "./crowd.ts";
@@ -42,7 +43,8 @@ export async function soak({ durationMs, log, signal, flagsOf }: SoakOptions): P
   await writePattern(file, { width: 256, height: 144, fps: 15, durationS: 60, flashEveryS: 2, videoBitrate: 200_000 });
   log("start a network");
   const network = await TestNetwork.start({
-    programOf: (name) => [...probeFlags(folder), ...(flagsOf?.(name) ?? []), leatProgram, "start"],
+    // As an operator's run.
+    programOf: (name) => [...nodeFlags, ...probeFlags(folder), ...(flagsOf?.(name) ?? []), leatProgram, "start"],
     // All viewers have one address here.
     adjust: (_name, config) => ({ ...config, http: { ...Object(config.http), requestsPerMinute: 1_000_000 } }),
   });
