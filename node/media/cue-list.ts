@@ -90,7 +90,10 @@ function nameOf({ number, segmentation }: SpliceEvent): string {
   return segmentation === undefined ? `splice-${number}` : `segment-${segmentation}-${number}`;
 }
 
-/** Where a range ends, or is taken to. A break of unknown length goes on until it is told over, or another of its kind begins. */
+/**
+ * Where a range ends, or is taken to. A break of unknown length goes on until it is told over, or another of its kind
+ * begins.
+ */
 function endOf({ event, startMs, endMs, plannedS, commands }: DateRange, later: readonly DateRange[]): number {
   if (endMs !== undefined) return endMs;
   if (plannedS !== undefined) return startMs + plannedS * 1000;

@@ -112,7 +112,10 @@ export class LiveWindow {
     this.#change();
   }
 
-  /** A picture of the segment had captions. What players were told of as it was never changes: it is named from there on. */
+  /**
+   * A picture of the segment had captions. What players were told of as it was never changes: they are named from there
+   * on.
+   */
   noteCaptions(rung: number, sequence: number): void {
     if (this.hasCaptions(rung)) return;
     this.#captionsFrom.set(rung, Math.max(sequence, this.#listedTo + 1));

@@ -22,6 +22,14 @@ export async function makeHls(...flags: readonly string[]): Promise<HlsFiles> {
   });
 }
 
+/** A master playlist whose one variant has its pictures below `v/` and its sound below `a/`. */
+export const soundApart = [
+  "#EXTM3U",
+  '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="own",DEFAULT=YES,URI="a/live.m3u8"',
+  '#EXT-X-STREAM-INF:BANDWIDTH=500000,CODECS="avc1.42c00a,mp4a.40.2",AUDIO="a"',
+  "v/live.m3u8",
+].join("\n");
+
 /** Serves them; `live` may answer in the place of a file. */
 export function serveFiles(
   server: SourceServer,

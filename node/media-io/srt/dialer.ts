@@ -12,7 +12,10 @@ interface Call {
 }
 
 const TICK_MS = 10;
-/** libsrt gives up what is not acknowledged a second after it was sent, or after the latency; the rest may still be held back. */
+/**
+ * libsrt gives up what is not acknowledged a second after it was sent, or after the latency; the rest may still be held
+ * back.
+ */
 const FINISH_MS = 1_100;
 /** libsrt's reason where nobody answered. */
 const TIMED_OUT = 16;
@@ -54,7 +57,7 @@ export class SrtDialer {
     const socket = srt.create();
     const set = [
       srt.neverWait(socket),
-      latencyMs === undefined ? 0 : srt.setLatencies(socket, latencyMs),
+      latencyMs === undefined ? 0 : srt.setPeerLatency(socket, latencyMs),
       streamId === undefined ? 0 : srt.setStreamId(socket, streamId),
       passphrase === undefined ? 0 : srt.setPassphrase(socket, passphrase),
       srt.connect(socket, host, port),

@@ -8,7 +8,6 @@ const options = {
   sendSynchronous: 1,
   receiveSynchronous: 2,
   receiveBuffer: 6,
-  latency: 23,
   passphrase: 26,
   receiveLatency: 43,
   peerLatency: 44,
@@ -152,8 +151,8 @@ function bindLibrary(library: ReturnType<typeof koffi.load>) {
     neverWait: (socket: number): number =>
       setInteger(socket, options.receiveSynchronous, 0) || setInteger(socket, options.sendSynchronous, 0),
     setLatency: (socket: number, ms: number): number => setInteger(socket, options.receiveLatency, ms),
-    /** Of what is received, and of what is sent: the least that the other side may hold it back for. */
-    setLatencies: (socket: number, ms: number): number => setInteger(socket, options.latency, ms),
+    /** The least for which the receiver is to hold back what we send. */
+    setPeerLatency: (socket: number, ms: number): number => setInteger(socket, options.peerLatency, ms),
     setReceiveBuffer: (socket: number, bytes: number): number => setInteger(socket, options.receiveBuffer, bytes),
     takeBothFamilies: (socket: number): number => setInteger(socket, options.ipv6Only, 0),
     setPassphrase: (socket: number, passphrase: string): number =>

@@ -278,7 +278,7 @@ export class SrtListener {
     const socket = srt.create();
     const set = [
       srt.neverWait(socket),
-      srt.setLatencies(socket, latencyMs),
+      srt.setLatency(socket, latencyMs),
       srt.setReceiveBuffer(socket, CALL_BUFFER_BYTES),
       streamId === "" ? 0 : srt.setStreamId(socket, streamId),
       passphrase === undefined ? 0 : srt.setPassphrase(socket, passphrase),

@@ -29,7 +29,7 @@ export function takeId3Tags(bytes: Uint8Array): { readonly tags: Uint8Array[]; r
   return { tags, rest };
 }
 
-/** What a tag's private frame of this owner holds; undefined where it has none. Tags that are written out of sync have none. */
+/** What a tag's private frame of this owner holds; undefined where it has none, or is written in another layout. */
 export function readId3Private(tag: Uint8Array, owner: string): Uint8Array | undefined {
   const mark = new TextEncoder().encode(`${owner}\0`);
   const sizeBase = tag[3] === 4 ? 128 : 256;

@@ -121,12 +121,13 @@ function readWholeSegment(reader: BitReader): Splice | undefined {
   reader.skip(reader.bits(8));
   const type = reader.bits(8);
   if (!isOfBreak(type)) return undefined;
+  // Ends are odd.
   const isOut = type % 2 === 0;
   const event = { number, segmentation: isOut ? type : type - 1 };
   return isOut ? { kind: "out", event, ...duration } : { kind: "in", event };
 }
 
-/** Breaks, and advertisements, opportunities and promotions in them; a programme's own parts leave it not. Ends are odd. */
+/** Breaks, and advertisements, opportunities and promotions in them; a programme's own parts do not leave it. */
 function isOfBreak(type: number): boolean {
   return type === 0x22 || type === 0x23 || (type >= 0x30 && type <= 0x3f) || (type >= 0x44 && type <= 0x47);
 }

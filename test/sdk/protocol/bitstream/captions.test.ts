@@ -9,7 +9,7 @@ const caption = (...rest: number[]) => Uint8Array.of(...head, ...rest);
 const picture = joinLengthPrefixed([Uint8Array.of(0x06, 5, 1, 0, 0x80), Uint8Array.of(0x65, 1, 2, 3)]);
 const bytesOf = (captions: readonly Uint8Array[]) => captions.map((one) => [...one]);
 
-describe("transcoder/captions", () => {
+describe("captions", () => {
   it("reads back whatever it inserted, before the first slice, and never a start code", () => {
     const data = fc.uint8Array({ maxLength: 120 }).map((rest) => caption(...rest));
     // Many zeros, as empty constructs have them.

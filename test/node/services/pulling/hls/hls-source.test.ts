@@ -8,7 +8,7 @@ import { isCodedError } from "@leat/sdk/base/errors.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import type { PublishItem } from "@leat/sdk/protocol/published.ts";
 import { defaultsOf } from "../../../../support/defaults.ts";
-import { type HlsFiles, makeHls, serveFiles } from "../../../../support/hls-files.ts";
+import { type HlsFiles, makeHls, serveFiles, soundApart } from "../../../../support/hls-files.ts";
 import { ManualClock } from "../../../../support/manual-clock.ts";
 import { makeAdts, writeTimeTag } from "../../../../support/packed-audio.ts";
 import { SourceServer } from "../../../../support/source-server.ts";
@@ -179,12 +179,6 @@ describe("hls source", function () {
       // The one counts on where the 33 bits of the other began anew a day after.
       { startS: 100_000, flags: ["-output_ts_offset", "100000", ...apart] },
     ];
-    const master = [
-      "#EXTM3U",
-      '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="own",DEFAULT=YES,URI="a/live.m3u8"',
-      '#EXT-X-STREAM-INF:BANDWIDTH=500000,CODECS="avc1.42c00a,mp4a.40.2",AUDIO="a"',
-      "v/live.m3u8",
-    ].join("\n");
     for (const { startS, flags } of containers) {
       for (const [name, bytes] of await makeHls(...pictures, ...H264, "-bf", "0", ...flags))
         files.set(`v/${name}`, bytes);
@@ -194,7 +188,7 @@ describe("hls source", function () {
         const ticks = Math.round(startS * 90_000 + Number(at) * 47 * 1_920) % 2 ** 33;
         timed.set(name, Buffer.concat([writeTimeTag(ticks), bytes]));
       }
-      serveFiles(server, new Map([...files, ...timed]), (name) => (name === "live.m3u8" ? master : undefined));
+      serveFiles(server, new Map([...files, ...timed]), (name) => (name === "live.m3u8" ? soundApart : undefined));
       checkWhole(await readAll());
     }
   });

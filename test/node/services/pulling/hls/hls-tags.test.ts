@@ -6,7 +6,7 @@ import { openSource } from "@leat/node/services/pulling/open-source.ts";
 import { silentLogger } from "@leat/sdk/base/logger.ts";
 import { type DemuxedItem, isSample } from "@leat/sdk/protocol/published.ts";
 import { defaultsOf } from "../../../../support/defaults.ts";
-import { type HlsFiles, makeHls, serveFiles } from "../../../../support/hls-files.ts";
+import { type HlsFiles, makeHls, serveFiles, soundApart } from "../../../../support/hls-files.ts";
 import { ManualClock } from "../../../../support/manual-clock.ts";
 import { writeEvent, writeRelativeEvent } from "../../../../support/mp4-tags.ts";
 import { SourceServer } from "../../../../support/source-server.ts";
@@ -131,13 +131,7 @@ describe("timed metadata of an hls source", function () {
     const files: HlsFiles = new Map();
     for (const [name, bytes] of seen) files.set(`v/${name}`, bytes);
     for (const [name, bytes] of heard) files.set(`a/${name}`, bytes);
-    const master = [
-      "#EXTM3U",
-      '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="own",DEFAULT=YES,URI="a/live.m3u8"',
-      '#EXT-X-STREAM-INF:BANDWIDTH=500000,CODECS="avc1.42c00a,mp4a.40.2",AUDIO="a"',
-      "v/live.m3u8",
-    ].join("\n");
-    files.set("live.m3u8", Buffer.from(master));
+    files.set("live.m3u8", Buffer.from(soundApart));
     const items = await readAll(files);
     const byTime = tagsOf(items).toSorted((left, right) => left.atMs! - right.atMs!);
     assert.deepEqual(byTime, [
