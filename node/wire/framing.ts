@@ -3,7 +3,7 @@ import type { Stream } from "@libp2p/interface";
 import { Mutex } from "../kernel/mutex.ts";
 import { WireError } from "./errors.ts";
 import type { FramingLimits, FramingMetrics } from "./framing-limits.ts";
-import { type ByteRuns, frameMessage, MessageAssembler } from "./message-assembler.ts";
+import { type ByteRuns, frameMessages, MessageAssembler, sizeOf } from "./message-assembler.ts";
 
 /**
  * The one file that touches raw libp2p streams.
@@ -13,6 +13,9 @@ import { type ByteRuns, frameMessage, MessageAssembler } from "./message-assembl
  * use on, so the drain event itself is waited for; a paused stream is reset when the peer fills its window, so the
  * window (`host.ts`) is smaller than the stream's read buffer.
  */
+
+/** So much is written at once, and then it is seen whether there is room for more. */
+const GATHERED_BYTES = 65_536;
 
 interface Reader {
   resolve(result: IteratorResult<Uint8Array, undefined>): void;
@@ -30,6 +33,12 @@ export class FramedStream {
   readonly #metrics: FramingMetrics | undefined;
   readonly #assembler: MessageAssembler;
   readonly #sending = new Mutex();
+  /**
+   * Messages that go out together, once all that runs now has run: each write costs a frame of the muxer and a record of
+   * TLS.
+   */
+  #unsent: (readonly Uint8Array[])[] = [];
+  #unsentBytes = 0;
   readonly #settle: (error: Error | undefined) => void;
   #failure: Error | undefined;
   #isOver = false;
@@ -79,10 +88,13 @@ export class FramedStream {
     return { [Symbol.asyncIterator]: () => ({ next: () => this.#next() }) };
   }
 
-  /** Sends one message, given whole or in pieces. Resolves when there is room for the next. Keeps the order of calls. */
+  /**
+   * Sends one message, given whole or in pieces. Resolves when there is room for the next, beside what is about to be
+   * written. Keeps the order of calls.
+   */
   send(message: Uint8Array | readonly Uint8Array[]): Promise<void> {
     const pieces = message instanceof Uint8Array ? [message] : message;
-    const size = pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
+    const size = sizeOf(pieces);
     if (size > this.#limits.maxMessageBytes || size === 0) {
       const reason = `${size} bytes, 1 to ${this.#limits.maxMessageBytes} wanted`;
       return Promise.reject(new WireError({ code: "WIRE_MESSAGE_UNSENDABLE", reason }));
@@ -90,14 +102,33 @@ export class FramedStream {
     return this.#sending.run(async () => {
       await this.#waitForRoom();
       this.#refuseIfOver();
-      try {
-        for (const run of frameMessage(pieces, size)) this.#stream.send(run);
-      } catch (cause) {
-        throw this.#failure ?? new WireError({ code: "WIRE_STREAM_CLOSED" }, { cause });
-      }
+      this.#gather(pieces, size);
+      if (this.#failure !== undefined) throw this.#failure;
       this.#metrics?.sent.add(size, { protocol: this.protocol });
       await this.#waitForRoom();
     });
+  }
+
+  #gather(pieces: readonly Uint8Array[], size: number): void {
+    this.#unsent.push(pieces);
+    this.#unsentBytes += size;
+    if (this.#unsentBytes >= GATHERED_BYTES) this.#write();
+    else if (this.#unsent.length === 1) process.nextTick(() => this.#write());
+  }
+
+  #write(): void {
+    const messages = this.#unsent;
+    this.#unsent = [];
+    this.#unsentBytes = 0;
+    if (this.#isOver || messages.length === 0) return;
+    try {
+      for (const run of frameMessages(messages)) this.#stream.send(run);
+      // A peer that does not read is noticed, though nobody sends any more.
+      void this.#waitForRoom();
+    } catch (cause) {
+      // What was taken is not sent: it must not look as if the stream went on.
+      this.abort(new WireError({ code: "WIRE_STREAM_CLOSED" }, { cause }));
+    }
   }
 
   /**
@@ -117,6 +148,8 @@ export class FramedStream {
   abort(error: Error): void {
     if (this.#isOver) return;
     this.#failure ??= error;
+    // What was sent before may tell the peer why.
+    this.#write();
     this.#stream.abort(error);
     this.#onClose(error);
   }
@@ -133,7 +166,10 @@ export class FramedStream {
       this.#limits.closeMs,
     );
     try {
-      await this.#sending.run(async () => this.#stream.close());
+      await this.#sending.run(async () => {
+        this.#write();
+        await this.#stream.close();
+      });
     } catch {
       // It broke meanwhile: `ended` says how.
     }
@@ -249,7 +285,8 @@ export class FramedStream {
 
   #refuseIfOver(): void {
     if (this.#failure !== undefined) throw this.#failure;
-    if (this.#isOver || this.#goodbye !== undefined || this.#peerSaidGoodbye) {
+    const isClosed = this.#isOver || this.#goodbye !== undefined || this.#peerSaidGoodbye;
+    if (isClosed || this.#stream.writeStatus !== "writable") {
       throw new WireError({ code: "WIRE_STREAM_CLOSED" });
     }
   }

@@ -9,13 +9,33 @@ const COPY_BYTES = 16_384;
 /** A byte run as streams give it: whole, or a list of runs. */
 export type ByteRuns = Uint8Array | (Iterable<Uint8Array> & { readonly byteLength: number });
 
-/** What to write for one message: its length and content, the last piece uncopied where it is large. */
-export function frameMessage(pieces: readonly Uint8Array[], sizeBytes: number): Uint8Array[] {
+/**
+ * What to write for messages that go out together, each given in pieces: their lengths and contents in as few runs as can
+ * be, the last piece of each uncopied where it is large.
+ */
+export function frameMessages(messages: readonly (readonly Uint8Array[])[]): Uint8Array[] {
+  const runs: Uint8Array[] = [];
+  let copied: Uint8Array[] = [];
+  for (const pieces of messages) {
+    copied.push(headerOf(pieces), ...pieces);
+    const last = copied.at(-1)!;
+    if (last.byteLength < COPY_BYTES) continue;
+    runs.push(Buffer.concat(copied.slice(0, -1)), last);
+    copied = [];
+  }
+  if (copied.length > 0) runs.push(Buffer.concat(copied));
+  return runs;
+}
+
+function headerOf(pieces: readonly Uint8Array[]): Uint8Array {
   const header = new Uint8Array(HEADER_BYTES);
-  new DataView(header.buffer).setUint32(0, sizeBytes);
-  const last = pieces.at(-1);
-  if (last === undefined || last.byteLength < COPY_BYTES) return [Buffer.concat([header, ...pieces])];
-  return [Buffer.concat([header, ...pieces.slice(0, -1)]), last];
+  new DataView(header.buffer).setUint32(0, sizeOf(pieces));
+  return header;
+}
+
+/** Bytes of one message that is given in pieces. */
+export function sizeOf(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, { byteLength }) => sum + byteLength, 0);
 }
 
 /** Cuts a byte stream into messages. Holds at most one message and what arrived behind it. */

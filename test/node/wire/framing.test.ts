@@ -48,6 +48,41 @@ describe("framing", () => {
     await sending;
   });
 
+  for (const way of ["together", "one after the other"]) {
+    it(`writes messages once that are sent ${way} while nothing else runs`, async () => {
+      const { far: found, dialer, listener } = await connectRaw({});
+      const raw = await rawStream(dialer, listener);
+      const stream = await found;
+      const messages = Array.from({ length: 100 }, (_, at) => new Uint8Array(20).fill(at));
+      let [frames, bytes] = [0, 0];
+      const all = Promise.withResolvers<void>();
+      raw.addEventListener("message", ({ data }) => {
+        frames += 1;
+        bytes += data.byteLength;
+        if (bytes === messages.length * 24) all.resolve();
+      });
+      raw.send(Uint8Array.of(0, 0, 0, 1, 7));
+      await take(stream);
+      if (way === "together") await Promise.all(messages.map((message) => stream.send(message)));
+      else for (const message of messages) await stream.send(message);
+      await all.promise;
+      assert.equal(frames, 1);
+      raw.abort(new Error("done"));
+    });
+  }
+
+  it("sends all that was sent in one go before a goodbye", async () => {
+    const { near, far } = await connect();
+    const sent = Promise.all([2, 3, 4].map((byte) => near.send(Uint8Array.of(byte))));
+    const reading = collect(far);
+    await sent;
+    await near.close();
+    assert.deepEqual(
+      await reading,
+      [2, 3, 4].map((byte) => Uint8Array.of(byte)),
+    );
+  });
+
   it("knows both peers by their addresses", async () => {
     const { near, far, dialer, listener } = await connect();
     assert.equal(near.remoteAddress, listener.address);
@@ -72,6 +107,14 @@ describe("framing", () => {
     await Promise.all([near.close(), far.close(), near.close()]);
     assert.equal(await near.ended, undefined);
     assert.equal(await far.ended, undefined);
+  });
+
+  it("brings what was sent before an abort", async () => {
+    const { near, far } = await connect();
+    await near.send(Uint8Array.of(2));
+    near.abort(new WireError({ code: "WIRE_MESSAGE_EMPTY" }));
+    assert.deepEqual(await take(far), Uint8Array.of(2));
+    await assert.rejects(take(far), codeIs("WIRE_STREAM_RESET"));
   });
 
   it("shows an abort to both ends as an error", async () => {
