@@ -58,8 +58,8 @@ export class AudioCutter {
 
   /** The video has shown `pts`: no boundary of this epoch will ever stand at or before it. */
   advance(epoch: number, pts: number): AudioStep[] {
-    if (epoch !== this.#epoch) return [];
-    this.#shownPts = Math.max(this.#shownPts, pts);
+    if (epoch !== this.#epoch || pts <= this.#shownPts) return [];
+    this.#shownPts = pts;
     return this.#drain();
   }
 
