@@ -108,7 +108,7 @@ export class ChunkReader {
     let offset = 0;
     for (;;) {
       if (this.#current === undefined) {
-        const header = this.#readHeader(data.subarray(offset));
+        const header = this.#readHeader(data, offset);
         if (header === 0) break;
         offset += header;
       }
@@ -159,35 +159,39 @@ export class ChunkReader {
     stream.body = empty;
   }
 
-  /** Reads a chunk's headers; gives their size, 0 when they are not all there yet. */
-  #readHeader(data: Uint8Array): number {
-    if (data.length === 0) return 0;
-    const format = data[0]! >> 6;
-    const short = data[0]! & 0x3f;
+  /** Reads a chunk's headers, which begin at `at`; gives their size, 0 when they are not all there yet. */
+  #readHeader(data: Uint8Array, at: number): number {
+    const available = data.length - at;
+    if (available === 0) return 0;
+    const format = data[at]! >> 6;
+    const short = data[at]! & 0x3f;
     const basic = short === 0 ? 2 : short === 1 ? 3 : 1;
-    if (data.length < basic) return 0;
-    const id = short === 0 ? 64 + data[1]! : short === 1 ? 64 + data[1]! + data[2]! * 256 : short;
+    if (available < basic) return 0;
+    const id = short === 0 ? 64 + data[at + 1]! : short === 1 ? 64 + data[at + 1]! + data[at + 2]! * 256 : short;
     let size = basic + headerSizes[format as 0 | 1 | 2 | 3];
-    if (data.length < size) return 0;
-    const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+    if (available < size) return 0;
     const known = this.#streams.get(id);
     if (known === undefined && format !== 0)
       throw new RtmpWireError({ code: "RTMP_CHUNK_HEADER_MISSING", chunkStream: id });
-    const field = format === 3 ? 0 : (view.getUint16(basic) << 8) | view.getUint8(basic + 2);
+    const body = at + basic;
+    const field = format === 3 ? 0 : readUint24(data, body);
     const extended = format === 3 ? known!.extended : field === EXTENDED;
     if (extended) size += 4;
-    if (data.length < size) return 0;
-    const time = extended ? view.getUint32(size - 4) : field;
+    if (available < size) return 0;
+    const time = extended ? data[at + size - 4]! * 2 ** 24 + readUint24(data, at + size - 3) : field;
     const stream = known ?? this.#addStream(id);
     stream.extended = extended;
     if (format !== 3) {
       // A new header in the middle of a message: the message was given up.
       this.#discard(stream);
       if (format !== 2) {
-        stream.size = (view.getUint16(basic + 3) << 8) | view.getUint8(basic + 5);
-        stream.type = view.getUint8(basic + 6);
+        stream.size = readUint24(data, body + 3);
+        stream.type = data[body + 6]!;
       }
-      if (format === 0) stream.streamId = view.getUint32(basic + 7, true);
+      // The only field of RTMP that is little endian.
+      if (format === 0)
+        stream.streamId =
+          data[body + 10]! * 2 ** 24 + data[body + 9]! * 2 ** 16 + data[body + 8]! * 2 ** 8 + data[body + 7]!;
     }
     if (stream.received === 0) this.#startMessage(stream, format, time);
     this.#missing = Math.min(this.#chunkSize, stream.size - stream.received);
@@ -227,8 +231,13 @@ export class ChunkReader {
   }
 }
 
+function readUint24(data: Uint8Array, at: number): number {
+  return (data[at]! << 16) | (data[at + 1]! << 8) | data[at + 2]!;
+}
+
 function createBody(sizeBytes: number): Uint8Array {
-  if (sizeBytes > LARGEST_SHARED) return new Uint8Array(sizeBytes);
+  // What was in memory before is seen by nobody: no more of a body is ever given out than was received.
+  if (sizeBytes > LARGEST_SHARED) return new Uint8Array(Buffer.allocUnsafeSlow(sizeBytes).buffer);
   const { buffer, byteOffset } = Buffer.allocUnsafe(sizeBytes);
   return new Uint8Array(buffer, byteOffset, sizeBytes);
 }

@@ -335,8 +335,8 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
 
 /** Takes one after the other, at once as long as nothing has to be waited for. */
 function inTurn<T>(items: readonly T[], take: (item: T) => Promise<void> | void): Promise<void> | void {
-  for (const [at, item] of items.entries()) {
-    const taken = take(item);
+  for (let at = 0; at < items.length; at += 1) {
+    const taken = take(items[at]!);
     if (taken instanceof Promise) return taken.then(() => inTurn(items.slice(at + 1), take));
   }
 }

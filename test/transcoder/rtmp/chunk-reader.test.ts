@@ -27,7 +27,55 @@ function chunk(id: number, timestamp: number, size: number, type: number, body: 
   return Buffer.concat([header, extended, body]);
 }
 
+interface Header {
+  readonly time?: number;
+  readonly size?: number;
+  readonly type?: number;
+  readonly streamId?: number;
+}
+
+/** A chunk's headers of any type, and its body. Times from 0xffffff on stand behind them, in type 3 where told. */
+function anyChunk(format: 0 | 1 | 2 | 3, id: number, header: Header, body: number[]): Uint8Array {
+  const { time = 0, size = 0, type = 0, streamId = 0 } = header;
+  const basic = id < 64 ? [id] : id < 320 ? [0, id - 64] : [1, (id - 64) & 0xff, (id - 64) >> 8];
+  basic[0]! |= format << 6;
+  const fields = Buffer.alloc(11);
+  fields.writeUIntBE(Math.min(time, 0xffffff), 0, 3);
+  fields.writeUIntBE(size, 3, 3);
+  fields[6] = type;
+  fields.writeUInt32LE(streamId, 7);
+  const extended = Buffer.alloc(time >= 0xffffff ? 4 : 0);
+  if (extended.length > 0) extended.writeUInt32BE(time);
+  return Buffer.concat([Buffer.from(basic), fields.subarray(0, [11, 7, 3, 0][format]), extended, Buffer.from(body)]);
+}
+
 describe("rtmp chunks", () => {
+  it("reads headers of every form, wherever they stand and are cut", () => {
+    const bytes = Buffer.concat([
+      anyChunk(0, 100, { time: 0x80000005, size: 1, type: 9, streamId: 0x81020304 }, [1]),
+      anyChunk(0, 700, { time: 10, size: 2, type: 8, streamId: 300 }, [2, 3]),
+      anyChunk(1, 700, { time: 0x01000001, size: 3, type: 9 }, [4, 5, 6]),
+      anyChunk(2, 100, { time: 0x90000000 }, [7]),
+      anyChunk(3, 700, { time: 0x01000001 }, [8, 9, 10]),
+      anyChunk(0, 63, { time: 1, size: 0x12345, type: 9, streamId: 1 }, []),
+    ]);
+    const expected = [
+      [0x80000005, 9, 0x81020304, [1]],
+      [10, 8, 300, [2, 3]],
+      [10 + 0x01000001, 9, 300, [4, 5, 6]],
+      [0x10000005, 9, 0x81020304, [7]],
+      [10 + 2 * 0x01000001, 9, 300, [8, 9, 10]],
+    ];
+    for (let cut = 1; cut <= bytes.length; cut += 1) {
+      const cuts = Array.from({ length: Math.floor(bytes.length / cut) }, () => cut);
+      const found = readAll(new ChunkReader(), bytes, cuts);
+      assert.deepEqual(
+        found.map(({ timestamp, type, streamId, payload }) => [timestamp, type, streamId, [...payload]]),
+        expected,
+      );
+    }
+  });
+
   it("puts messages together however the bytes are cut", () => {
     const message = fc.record({
       id: fc.integer({ min: 2, max: 20 }),
