@@ -160,8 +160,10 @@ function tell(players: readonly Player[], leftOut: number): void {
 }
 
 function describeFound({ name }: Player, found: Judgement): string {
-  const { pictures, missing, backwards, resumedAt, skewsMs, lateMs } = found;
-  const told = `${name}: ${pictures} pictures, ${missing} left out, ${backwards} back, again from ${resumedAt}`;
+  const { pictures, missing, backwards, returns, resumedAt, skewsMs, lateMs } = found;
+  const places = returns.map(({ from, to, afterMs }) => `${from} to ${to} after ${afterMs} ms`).join(", ");
+  const back = `${backwards} back${places && ` (${places})`}`;
+  const told = `${name}: ${pictures} pictures, ${missing} left out, ${back}, again from ${resumedAt}`;
   const played = lateMs.flat().length === 0 ? "" : `, sound played late by ${describeRanges(lateMs)}`;
   return `${told}, beeps ${describeRanges(skewsMs)}${played}`;
 }
