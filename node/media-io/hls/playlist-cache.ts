@@ -2,9 +2,6 @@ import { hash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import type { HlsWindow } from "./stream.ts";
 
-/** A playlist is some thousand bytes long and packed anew for each part: more room and effort win a few bytes. */
-const PACKING = { level: 3, windowBits: 13, memLevel: 6 };
-
 interface Encoded {
   readonly body: Buffer;
   readonly etag: string;
@@ -27,7 +24,7 @@ export class Document {
   encodedFor(accepted: string | undefined): Encoded {
     if (accepted === undefined || !/\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/.test(accepted)) return this.#plain;
     this.#zipped ??= {
-      body: gzipSync(this.#plain.body, PACKING),
+      body: gzipSync(this.#plain.body),
       etag: `${this.#plain.etag.slice(0, -1)}-gzip"`,
       encoding: "gzip",
     };
