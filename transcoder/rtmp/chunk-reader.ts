@@ -189,9 +189,7 @@ export class ChunkReader {
         stream.type = data[body + 6]!;
       }
       // The only field of RTMP that is little endian.
-      if (format === 0)
-        stream.streamId =
-          data[body + 10]! * 2 ** 24 + data[body + 9]! * 2 ** 16 + data[body + 8]! * 2 ** 8 + data[body + 7]!;
+      if (format === 0) stream.streamId = new DataView(data.buffer, data.byteOffset + body + 7, 4).getUint32(0, true);
     }
     if (stream.received === 0) this.#startMessage(stream, format, time);
     this.#missing = Math.min(this.#chunkSize, stream.size - stream.received);

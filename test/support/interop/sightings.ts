@@ -84,10 +84,8 @@ export interface Judgement {
   readonly pictures: number;
   /** Pictures without a readable number. */
   readonly unread: number;
-  /** How often a picture came after a later one. */
-  readonly backwards: number;
-  /** Of each: both numbers, and by how much the player's clock went on. */
-  readonly returns: readonly { readonly from: number; readonly to: number; readonly afterMs: number }[];
+  /** Where a picture came after a later one: both numbers, and by how much the player's clock went on. */
+  readonly backwards: readonly { readonly from: number; readonly to: number; readonly afterMs: number }[];
   /** Pictures of the publisher's first coming that were seen after one of its second. */
   readonly mixed: number;
   /** Pictures that were left out between two that were shown, within one coming of the publisher. */
@@ -109,7 +107,7 @@ export function judge(
 ): Judgement {
   const read = pictures.filter((sight): sight is Sight & { number: number } => sight.number !== null);
   const steps = read.slice(1).map(({ number }, index) => number - read[index]!.number);
-  const returns = read.flatMap(({ number: to, atMs }, at) => {
+  const backwards = read.flatMap(({ number: to, atMs }, at) => {
     const { number: from, atMs: beforeMs } = read[at - 1] ?? { number: to, atMs };
     return to < from ? [{ from, to, afterMs: Math.round(atMs - beforeMs) }] : [];
   });
@@ -121,8 +119,7 @@ export function judge(
   return {
     pictures: pictures.length,
     unread: pictures.length - read.length,
-    backwards: returns.length,
-    returns,
+    backwards,
     mixed: read.slice(Math.max(0, resumedAt)).filter(({ number }) => resumedAt >= 0 && number < SECOND).length,
     missing: steps.filter((step) => step > 1 && step < SECOND / 2).reduce((sum, step) => sum + step - 1, 0),
     resumedAt: second === undefined ? undefined : second.number - SECOND,
