@@ -21,8 +21,9 @@ interface Waiting {
 export class HoldBack {
   readonly #window: number;
   readonly #everyChecked: boolean;
-  readonly #waiting = new Map<bigint, Waiting>();
-  /** The newest `window` segments seen, ascending. */
+  /** Undefined where none does: payers remember thousands that are over. */
+  #waiting: Map<bigint, Waiting> | undefined;
+  /** The newest `window` segments seen, ascending; none once it is over. */
   #newest: bigint[] = [];
   #state: "open" | "released" | "forfeited" = "open";
 
@@ -33,7 +34,7 @@ export class HoldBack {
 
   get waitingExact(): bigint {
     let sum = 0n;
-    for (const { exact } of this.#waiting.values()) sum += exact;
+    for (const { exact } of this.#waiting?.values() ?? []) sum += exact;
     return sum;
   }
 
@@ -43,42 +44,55 @@ export class HoldBack {
 
   /** Segments that are payable now because of it. */
   add(seq: bigint, exact: bigint): bigint[] {
+    this.#waiting ??= new Map();
     this.#waiting.set(seq, { exact, passed: false });
-    this.#newest.push(seq);
-    this.#newest.sort((left, right) => (left < right ? -1 : left > right ? 1 : 0));
-    if (this.#newest.length > this.#window) this.#newest.shift();
+    if (this.#state === "open") this.#see(seq);
     return this.#takePayable();
   }
 
   pass(seq: bigint): bigint[] {
-    const segment = this.#waiting.get(seq);
+    const segment = this.#waiting?.get(seq);
     if (segment !== undefined) segment.passed = true;
     return this.#takePayable();
   }
 
   /** Its pay was settled another way. */
   take(seq: bigint): void {
-    this.#waiting.delete(seq);
+    this.#remove([seq]);
   }
 
   /** The attempt is over. What arrives or passes later is payable at once. */
   release(): bigint[] {
     if (this.#state === "open") this.#state = "released";
+    this.#newest = [];
     return this.#takePayable();
   }
 
   /** Bad work: all that waits is never paid, nor is what arrives later. */
   forfeit(): { readonly seqs: bigint[]; readonly exact: bigint } {
     this.#state = "forfeited";
-    const lost = { seqs: [...this.#waiting.keys()], exact: this.waitingExact };
-    this.#waiting.clear();
+    const lost = { seqs: [...(this.#waiting?.keys() ?? [])], exact: this.waitingExact };
+    this.#waiting = undefined;
+    this.#newest = [];
     return lost;
+  }
+
+  #see(seq: bigint): void {
+    this.#newest.push(seq);
+    this.#newest.sort((left, right) => (left < right ? -1 : left > right ? 1 : 0));
+    if (this.#newest.length > this.#window) this.#newest.shift();
+  }
+
+  #remove(seqs: readonly bigint[]): void {
+    for (const seq of seqs) this.#waiting?.delete(seq);
+    if (this.#waiting?.size === 0) this.#waiting = undefined;
   }
 
   #takePayable(): bigint[] {
     if (this.#state === "forfeited") return [];
-    const payable = [...this.#waiting].filter(([seq, segment]) => this.#isPayable(seq, segment)).map(([seq]) => seq);
-    for (const seq of payable) this.#waiting.delete(seq);
+    const waiting = [...(this.#waiting ?? [])];
+    const payable = waiting.filter(([seq, segment]) => this.#isPayable(seq, segment)).map(([seq]) => seq);
+    this.#remove(payable);
     return payable.sort((left, right) => (left < right ? -1 : 1));
   }
 

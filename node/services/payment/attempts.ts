@@ -10,7 +10,7 @@ export interface Attempt {
   readonly holdBack: HoldBack;
 }
 
-/** Attempts that are over and remembered, newest last; receipts of older ones that come again are new. 3 MB in memory. */
+/** Attempts that are over and remembered, newest last; receipts of older ones that come again are new. */
 const MAX_OVER = 10_000;
 /** Attempts under way in one channel: 1,000 streams of 20 jobs. Who reports more makes them up. */
 const MAX_OPEN = 20_000;
