@@ -4,6 +4,7 @@ type Shown = Exclude<keyof NodeSample, "atS">;
 
 const titles: Readonly<Record<Shown, string>> = {
   heldMb: "held after a collection, MB",
+  codeMb: "compiled code, MB",
   residentMb: "resident, MB",
   nativeMb: "of it beyond the most that heap and buffers ever took, MB",
   descriptors: "open descriptors",
