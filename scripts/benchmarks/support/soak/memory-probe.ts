@@ -1,17 +1,13 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
-import { getHeapSpaceStatistics } from "node:v8";
 import { isMainThread } from "node:worker_threads";
 
 // Loaded into a node before its program (`--expose-gc --import FILE?folder=…`): on SIGUSR2 it collects what nobody holds
-// any more, and writes what is left, the code that is compiled, the most that there ever was and what is resident, as a
-// line of JSON, into a file of the folder that its process id names.
+// any more, and writes what is left, the most that there ever was and what is resident, as a line of JSON, into a file of
+// the folder that its process id names.
 const folder = new URL(import.meta.url).searchParams.get("folder")!;
 /** What is there between two looks comes and goes within a tenth of a second. */
 const LOOK_MS = 100;
-
-/** Where V8 has compiled code, and the bytes that go with it. */
-const CODE = /^(code|trusted)_/;
 
 let mostBytes = 0;
 
@@ -19,11 +15,6 @@ let mostBytes = 0;
 function look(): void {
   const { heapTotal, external } = process.memoryUsage();
   mostBytes = Math.max(mostBytes, heapTotal + external);
-}
-
-function codeBytesNow(): number {
-  const spaces = getHeapSpaceStatistics().filter(({ space_name }) => CODE.test(space_name));
-  return spaces.reduce((sum, { space_used_size }) => sum + space_used_size, 0);
 }
 
 if (isMainThread) {
@@ -36,8 +27,7 @@ if (isMainThread) {
     globalThis.gc!();
     globalThis.gc!();
     const { heapUsed, external } = process.memoryUsage();
-    const codeBytes = codeBytesNow();
-    const line = { heldBytes: heapUsed - codeBytes + external, codeBytes, mostBytes, residentBytes };
+    const line = { heldBytes: heapUsed + external, mostBytes, residentBytes };
     appendFileSync(join(folder, `${process.pid}.jsonl`), `${JSON.stringify(line)}\n`);
   });
 }

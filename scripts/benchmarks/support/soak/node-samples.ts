@@ -7,13 +7,8 @@ import { readTreeStats, selectTree } from "@leat/node/kernel/process-load.ts";
 export interface NodeSample {
   /** Since sampling began. */
   readonly atS: number;
-  /** What its own process cannot let go of: JavaScript's heap without code, and the buffers beside it, after a collection. */
+  /** What its own process cannot let go of: JavaScript's heap and the buffers beside it, right after a collection. */
   readonly heldMb: number;
-  /**
-   * Compiled code in that heap. V8 throws away what is not run for some time, and compiles what is run rarely only after
-   * hours: it rises without anything that is never let go of.
-   */
-  readonly codeMb: number;
   /** Resident memory of its own process: as much as it ever took at one time, since little of that is given back. */
   readonly residentMb: number;
   /**
@@ -28,13 +23,12 @@ export interface NodeSample {
 }
 
 /** What rises where something is never let go of. */
-export type Figure = Exclude<keyof NodeSample, "atS" | "codeMb" | "residentMb">;
+export type Figure = Exclude<keyof NodeSample, "atS" | "residentMb">;
 export const figures: readonly Figure[] = ["heldMb", "nativeMb", "descriptors", "processes"];
 
 /** What a node's probe says. */
 interface Told {
   readonly heldBytes: number;
-  readonly codeBytes: number;
   readonly mostBytes: number;
   readonly residentBytes: number;
 }
@@ -55,12 +49,11 @@ export async function sampleNode(pid: number, folder: string, atS: number): Prom
   const file = join(folder, `${pid}.jsonl`);
   const before = (await readLines(file)).length;
   process.kill(pid, "SIGUSR2");
-  const { heldBytes, codeBytes, mostBytes, residentBytes } = await whenTold(file, before);
+  const { heldBytes, mostBytes, residentBytes } = await whenTold(file, before);
   const [descriptors, tree] = await Promise.all([readdir(`/proc/${pid}/fd`), readTreeStats(pid)]);
   return {
     atS,
     heldMb: heldBytes / MB,
-    codeMb: codeBytes / MB,
     residentMb: residentBytes / MB,
     nativeMb: (residentBytes - mostBytes) / MB,
     descriptors: descriptors.length,

@@ -4,7 +4,6 @@ type Shown = Exclude<keyof NodeSample, "atS">;
 
 const titles: Readonly<Record<Shown, string>> = {
   heldMb: "held after a collection, MB",
-  codeMb: "compiled code, MB",
   residentMb: "resident, MB",
   nativeMb: "of it beyond the most that heap and buffers ever took, MB",
   descriptors: "open descriptors",
