@@ -12,6 +12,9 @@ export const publishMeanings: Meanings = {
   STREAM_SIGNER_SPENT: [402, "the stream's buyer can pay for no more"],
   STREAM_RESERVE_SPENT: [402, "the stream's buyer can pay for no more"],
   BUYER_UNFUNDED: [402, "the stream's buyer has not reserved enough"],
+  BUYER_REPUTATION_LOW: [402, "vouchers of the stream's buyer bounced too often"],
+  BUYER_AGENT_ABSENT: [409, "nobody is connected who signs vouchers for the stream's buyer: its agent must run"],
+  PRICE_ABOVE_CEILING: [409, "this node asks more than the stream's prices allow: publish to the other address"],
   PUBLISH_TICKET_INVALID: [401, "this is no ticket: post to the front door again"],
   PUBLISH_TICKET_EXPIRED: [401, "the ticket is over: post to the front door again"],
   PUBLISH_TICKET_USED: [409, "the ticket was used before: post to the front door again"],
@@ -25,6 +28,7 @@ export const publishMeanings: Meanings = {
   INGEST_STOPPED: [503, "this node is stopping"],
   INGEST_PUBLISHER_REPLACED: [409, "another publisher took this one's place"],
   JOB_CAPACITY_SHORT: [503, "this node has no room for another stream"],
+  JOB_DRAINING: [503, "this node is stopping"],
 };
 
 /**

@@ -232,6 +232,8 @@ describe("segments pushed by HTTP", () => {
       ["STREAM_KEY_UNKNOWN", 403],
       ["PUBLISH_LEASE_HELD", 409],
       ["BUYER_UNFUNDED", 402],
+      ["BUYER_AGENT_ABSENT", 409],
+      ["BUYER_REPUTATION_LOW", 402],
       ["INGEST_BALANCER_AWAY", 503],
     ] as const) {
       on.server = await PushServer.start(async () => refused(code));
