@@ -12,8 +12,8 @@ export interface NodeSample {
   /** Resident memory of its own process: as much as it ever took at one time, since little of that is given back. */
   readonly residentMb: number;
   /**
-   * Of it what is beyond the most that JavaScript's heap and the buffers beside it ever took: libraries and what they hold.
-   * The rest rises with each burst that is the largest so far, and says nothing of what is held.
+   * Resident memory of its own process right after a collection, once the C library gave back what is free, beyond
+   * JavaScript's heap and the buffers beside it: libraries and what they hold.
    */
   readonly nativeMb: number;
   /** Open descriptors of its own process. */
@@ -29,7 +29,7 @@ export const figures: readonly Figure[] = ["heldMb", "nativeMb", "descriptors", 
 /** What a node's probe says. */
 interface Told {
   readonly heldBytes: number;
-  readonly mostBytes: number;
+  readonly nativeBytes: number;
   readonly residentBytes: number;
 }
 
@@ -49,13 +49,13 @@ export async function sampleNode(pid: number, folder: string, atS: number): Prom
   const file = join(folder, `${pid}.jsonl`);
   const before = (await readLines(file)).length;
   process.kill(pid, "SIGUSR2");
-  const { heldBytes, mostBytes, residentBytes } = await whenTold(file, before);
+  const { heldBytes, nativeBytes, residentBytes } = await whenTold(file, before);
   const [descriptors, tree] = await Promise.all([readdir(`/proc/${pid}/fd`), readTreeStats(pid)]);
   return {
     atS,
     heldMb: heldBytes / MB,
     residentMb: residentBytes / MB,
-    nativeMb: (residentBytes - mostBytes) / MB,
+    nativeMb: nativeBytes / MB,
     descriptors: descriptors.length,
     processes: selectTree(tree, pid).length,
   };

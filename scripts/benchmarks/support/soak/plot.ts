@@ -5,7 +5,7 @@ type Shown = Exclude<keyof NodeSample, "atS">;
 const titles: Readonly<Record<Shown, string>> = {
   heldMb: "held after a collection, MB",
   residentMb: "resident, MB",
-  nativeMb: "of it beyond the most that heap and buffers ever took, MB",
+  nativeMb: "held by libraries after a collection, MB",
   descriptors: "open descriptors",
   processes: "processes",
 };
