@@ -25,6 +25,7 @@ export const publishMeanings: Meanings = {
   INGEST_KEYS_LIMITED: [429, "too many wrong keys came from this address"],
   INGEST_LADDER_MISSING: [422, "VP8 is only made into rungs, and the stream has none: publish H.264 or VP9"],
   INGEST_BALANCER_AWAY: [503, "the cluster's balancer does not answer; try again"],
+  INGEST_NODE_UNPAID: [503, "the cluster does not pay this node: publish to the other address"],
   INGEST_STOPPED: [503, "this node is stopping"],
   INGEST_PUBLISHER_REPLACED: [409, "another publisher took this one's place"],
   JOB_CAPACITY_SHORT: [503, "this node has no room for another stream"],

@@ -31,6 +31,7 @@ export const endTexts: Readonly<Record<string, string>> = {
   EDGE_UNWATCHED: "nobody has watched for long; edges are placed anew for whoever comes",
   JOB_GIVEN_UP: "the node gave the work up",
   JOB_CAPACITY_SHORT: "the node had no room",
+  JOB_DRAINING: "the node is stopping",
   JOB_RESERVATION_MISSING: "the node did not keep the place that it had promised",
   CHECK_FAILED: "what it made is not what was sent: it is paid for none of it",
   CHECK_CONTRADICTED: "the node signed two different receipts of one work: it does none here any more",

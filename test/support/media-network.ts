@@ -17,6 +17,7 @@ import { type OutboxItem, OutboxService, type OutboxStore, outboxOptions } from 
 import { type PackSegment, packSegment } from "@leat/node/services/jobs/packed-segment.ts";
 import type { JobSession } from "@leat/node/services/jobs/ports.ts";
 import { createReceiptBook } from "@leat/node/services/jobs/receipt-book.ts";
+import type { PaymentError } from "@leat/node/services/payment/errors.ts";
 import type { MayWork, Work } from "@leat/node/services/payment/index.ts";
 import { PullingService } from "@leat/node/services/pulling/pulling-service.ts";
 import { TranscodingService, transcodingOptions } from "@leat/node/services/transcoding/transcoding-service.ts";
@@ -96,6 +97,8 @@ export class MediaNode {
   readonly earned: Work[] = [];
   readonly workers: { readonly pid: number | undefined; kill(): void }[] = [];
   mayWork: MayWork = "ok";
+  /** Why it begins no job: the cluster does not pay it. */
+  unpaid: PaymentError | undefined;
   /** Of each stream that it delivers, besides those that fetch it. */
   viewers = 0;
   readonly audiences = new Audiences(systemClock);
@@ -114,7 +117,9 @@ export class MediaNode {
     this.host = new Host({ key, ...base }, loopback);
     const session: JobSession = balancer.connect(this);
     const payee = {
-      openJob: async () => {},
+      openJob: async () => {
+        if (this.unpaid !== undefined) throw this.unpaid;
+      },
       closeJob: async (job: Hex) => {
         this.#closed.emit(job);
       },

@@ -12,6 +12,7 @@ export class IngestError extends CodedError<
   | { code: "INGEST_STOPPED" }
   | { code: "INGEST_PUBLISHER_REPLACED" }
   | { code: "INGEST_BALANCER_AWAY" }
+  | { code: "INGEST_NODE_UNPAID" }
   | { code: "INGEST_KEYS_LIMITED" }
   | { code: "INGEST_LADDER_MISSING"; codec: SourceVideoCodec }
   | { code: "INGEST_MESSAGE_UNEXPECTED"; found: string }

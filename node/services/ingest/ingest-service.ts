@@ -15,6 +15,7 @@ import { JobError } from "../jobs/assignment.ts";
 import type { AssignedJob, JobDesk, JobRunner } from "../jobs/job-desk.ts";
 import type { MediaHolder } from "../jobs/media-door.ts";
 import type { JobSession } from "../jobs/ports.ts";
+import { PaymentError } from "../payment/errors.ts";
 import { IngestError, lossOf } from "./errors.ts";
 import { Origin } from "./origin.ts";
 import type { OriginComponents } from "./origin-parts.ts";
@@ -230,7 +231,7 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
     await held?.done;
     let job: AssignedJob;
     try {
-      job = await this.#components.desk.admit(grant.terms);
+      job = await this.#admit(grant.terms);
     } catch (error) {
       await this.#giveBack(grant);
       throw error;
@@ -319,12 +320,21 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
     }
   }
 
+  /** Who pays this node is the cluster: that it does not is nothing that a publisher could mend. */
+  async #admit(terms: PublishGrant["terms"]): Promise<AssignedJob> {
+    try {
+      return await this.#components.desk.admit(terms);
+    } catch (cause) {
+      throw cause instanceof PaymentError ? new IngestError({ code: "INGEST_NODE_UNPAID" }, { cause }) : cause;
+    }
+  }
+
   async #jobOf(held: Running, { terms }: PublishGrant): Promise<AssignedJob> {
     const { job, attempt } = terms.assignment.value;
     const { job: before } = held.origin;
     if (job === before.job && attempt === before.attempt) return before;
     try {
-      return await this.#components.desk.admit(terms);
+      return await this.#admit(terms);
     } catch (error) {
       // Whoever tries again is not said to have its place: it is given another attempt.
       held.shown = undefined;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type PackedSegment, packSegment } from "@leat/node/services/jobs/packed-segment.ts";
+import { PaymentError } from "@leat/node/services/payment/errors.ts";
 import type { MediaMessage, SubscribeMessage } from "@leat/node/wire/media/message.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { pricedPullOf } from "@leat/sdk/protocol/job.ts";
@@ -65,6 +66,19 @@ describe("the media path, where somebody refuses", function () {
       scene.balancer.renewRefusal = undefined;
       await origin.stop();
     }
+  });
+
+  it("tells the publisher that its node is not paid, and takes it once that is", async () => {
+    const origin = await startNode();
+    origin.unpaid = new PaymentError({ code: "CREDIT_RESERVE_SHORT", wantedExact: 2n, freeExact: 1n });
+    const publish = () => origin.ingest.authorize(scene.balancer.streamKey, publishInfo());
+    await assert.rejects(publish(), ({ code, cause }) => code === "INGEST_NODE_UNPAID" && cause === origin.unpaid);
+    assert.deepEqual(
+      scene.balancer.of("publish.end").map(({ body }) => body.frames),
+      [0],
+    );
+    origin.unpaid = undefined;
+    await (await publish()).end({ clean: true });
   });
 
   it("refuses a wrong key, and a job that was given to somebody else or by nobody", async () => {
