@@ -9,13 +9,13 @@ export interface NodeSample {
   readonly atS: number;
   /** What its own process cannot let go of: JavaScript's heap and the buffers beside it, right after a collection. */
   readonly heldMb: number;
-  /** Resident memory of its own process: as much as it ever took at one time, since little of that is given back. */
-  readonly residentMb: number;
   /**
-   * Resident memory of its own process right after a collection, once the C library gave back what is free, beyond
-   * JavaScript's heap and the buffers beside it: libraries and what they hold.
+   * What its libraries hold: memory of the C library's that is in use, in all threads, beyond JavaScript's buffers. What
+   * was freed and is kept for the next one is in none of it.
    */
   readonly nativeMb: number;
+  /** Resident memory of its own process, all of it: some wanders with each burst that is the largest so far. */
+  readonly residentMb: number;
   /** Open descriptors of its own process. */
   readonly descriptors: number;
   /** Its own process and all that it started. */
@@ -23,8 +23,8 @@ export interface NodeSample {
 }
 
 /** What rises where something is never let go of. */
-export type Figure = Exclude<keyof NodeSample, "atS" | "residentMb">;
-export const figures: readonly Figure[] = ["heldMb", "nativeMb", "descriptors", "processes"];
+export type Figure = Exclude<keyof NodeSample, "atS">;
+export const figures: readonly Figure[] = ["heldMb", "nativeMb", "residentMb", "descriptors", "processes"];
 
 /** What a node's probe says. */
 interface Told {
@@ -54,8 +54,8 @@ export async function sampleNode(pid: number, folder: string, atS: number): Prom
   return {
     atS,
     heldMb: heldBytes / MB,
-    residentMb: residentBytes / MB,
     nativeMb: nativeBytes / MB,
+    residentMb: residentBytes / MB,
     descriptors: descriptors.length,
     processes: selectTree(tree, pid).length,
   };

@@ -1,11 +1,9 @@
-import type { NodeSample } from "./node-samples.ts";
+import { type Figure, figures, type NodeSample } from "./node-samples.ts";
 
-type Shown = Exclude<keyof NodeSample, "atS">;
-
-const titles: Readonly<Record<Shown, string>> = {
+const titles: Readonly<Record<Figure, string>> = {
   heldMb: "held after a collection, MB",
+  nativeMb: "held by libraries, MB",
   residentMb: "resident, MB",
-  nativeMb: "held by libraries after a collection, MB",
   descriptors: "open descriptors",
   processes: "processes",
 };
@@ -20,9 +18,8 @@ export function plotSamples(nodes: ReadonlyMap<string, readonly NodeSample[]>): 
   const legend = names.map(
     (name, at) => `<text x="${LEFT + at * 110}" y="16" fill="${colors[at % colors.length]}">${name}</text>`,
   );
-  const shown = Object.keys(titles) as Shown[];
-  const panels = shown.map((figure, at) => drawPanel(figure, nodes, lastS, TOP + at * PANEL));
-  const height = TOP + shown.length * PANEL;
+  const panels = figures.map((figure, at) => drawPanel(figure, nodes, lastS, TOP + at * PANEL));
+  const height = TOP + figures.length * PANEL;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="11">`,
     "<title>What each node held over time</title>",
@@ -34,7 +31,7 @@ export function plotSamples(nodes: ReadonlyMap<string, readonly NodeSample[]>): 
 }
 
 function drawPanel(
-  figure: Shown,
+  figure: Figure,
   nodes: ReadonlyMap<string, readonly NodeSample[]>,
   lastS: number,
   top: number,

@@ -16,8 +16,18 @@ const WARM_UP = 0.4;
 const STRETCH = 8;
 /** A level that steps up once gives lines that rise by up to seven of their deviations: a ramp has nothing else. */
 const NOISES = 7;
-/** Growth over the judged time that is nothing to worry about, whatever the noise. */
-const floors: Readonly<Record<Figure, number>> = { heldMb: 2, nativeMb: 20, descriptors: 6, processes: 2 };
+/**
+ * Growth over the judged time that is nothing to worry about, whatever the noise. A store writes into memory until it has
+ * 16 MB for a file, which takes longer than that; of the allocator's and the collector's free pages more stay resident the
+ * longer bursts go on.
+ */
+const floors: Readonly<Record<Figure, number>> = {
+  heldMb: 2,
+  nativeMb: 20,
+  residentMb: 50,
+  descriptors: 6,
+  processes: 2,
+};
 
 /** Samples in their order, evenly spaced; a hundred and more. */
 export function judgeTrend(samples: readonly NodeSample[], figure: Figure): Trend {
