@@ -15,7 +15,6 @@ import { JobError } from "../jobs/assignment.ts";
 import type { AssignedJob, JobDesk, JobRunner } from "../jobs/job-desk.ts";
 import type { MediaHolder } from "../jobs/media-door.ts";
 import type { JobSession } from "../jobs/ports.ts";
-import { PaymentError } from "../payment/errors.ts";
 import { IngestError, lossOf } from "./errors.ts";
 import { Origin } from "./origin.ts";
 import type { OriginComponents } from "./origin-parts.ts";
@@ -127,6 +126,9 @@ interface Shown {
   readonly name: string;
   readonly protocol: PublishInfo["protocol"];
 }
+
+/** What a node's payment refuses a job by: too little in reserve, a prepayment, vouchers that are none. */
+const unpaidCode = /^(CREDIT|PAYER|PAYMENT|VOUCHER)_/;
 
 interface Running {
   readonly origin: Origin;
@@ -325,7 +327,8 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
     try {
       return await this.#components.desk.admit(terms);
     } catch (cause) {
-      throw cause instanceof PaymentError ? new IngestError({ code: "INGEST_NODE_UNPAID" }, { cause }) : cause;
+      if (!isCodedError(cause) || !unpaidCode.test(cause.code)) throw cause;
+      throw new IngestError({ code: "INGEST_NODE_UNPAID" }, { cause });
     }
   }
 
