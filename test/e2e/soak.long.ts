@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { figures } from "../../scripts/benchmarks/support/soak/node-samples.ts";
 import { type SoakRun, soak } from "../../scripts/benchmarks/support/soak/soak.ts";
 import { judgeNodes, listRising } from "../../scripts/benchmarks/support/soak/verdicts.ts";
 
@@ -31,7 +32,7 @@ describe("ten streams with viewers who come and go, for ten minutes", function (
     const leak = new URL("../support/leaks.ts", import.meta.url).href;
     const flagsOf = (name: string) => (name === "node-c" ? ["--import", leak] : []);
     const found = report(await soak({ durationMs: DURATION_MS, log, flagsOf }));
-    const seeded = ["node-c heldMb", "node-c nativeMb", "node-c descriptors", "node-c processes"];
+    const seeded = figures.map((figure) => `node-c ${figure}`);
     assert.deepEqual(
       seeded.filter((one) => !found.includes(one)),
       [],
