@@ -332,8 +332,13 @@ describe("work whose origin is gone", function () {
     for (const node of scene.nodes) await present(node);
     const live = await goLive();
     await unjudged(live.id, 0);
-    await scene.clock.advance(120_000);
+    // Its publisher stays: whose publisher is gone for so long, that stream ends.
+    for (let rounds = 0; rounds < 12; rounds += 1) {
+      await scene.clock.advance(10_000);
+      await renew(live.id, 1);
+    }
     assert.deepEqual(await waiting(), [2, 2, 2]);
+    assert.equal(jobsOf(live.id).length, 3);
     assert.equal(origin().told("check.close").length, 0);
   });
 });
