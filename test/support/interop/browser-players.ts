@@ -3,8 +3,9 @@ import type { Browser, Page } from "playwright-core";
 import { waitFor } from "../e2e-stream.ts";
 import { playWhep } from "../webrtc-page.ts";
 import { addBarcode, openPage, players, root } from "./browser-page.ts";
+import { Ear } from "./ear.ts";
 import { AUDIO_TICKS_PER_MS, packetEar, readReports, senderMs, VIDEO_TICKS_PER_MS } from "./packet-ear.ts";
-import { LOOK, LOUD_ABOVE, type Player, QUIET_S, WHITE_ABOVE } from "./program-players.ts";
+import { LOOK, type Player, WHITE_ABOVE } from "./program-players.ts";
 import { type Apart, type Sight, Sightings, type Sound } from "./sightings.ts";
 
 /** A beep whose news takes longer is not judged. */
@@ -12,15 +13,14 @@ const LATEST_MS = 40;
 const LOG_LIMIT_MS = 30_000;
 const APART_EVERY_MS = 1_000;
 
-/** Says at what time of the page's sound a beep began. Runs where a page's sound is made. */
-const ear = `
+/** Says at what time of the page's sound, in seconds, a beep began. Runs where a page's sound is made. */
+const pageEar = `
+${Ear}
 registerProcessor("ear", class extends AudioWorkletProcessor {
-  quietFrom = 0;
+  ear = new Ear(sampleRate / 1_000);
   process([[samples]]) {
-    if (samples !== undefined && samples.some((value) => Math.abs(value) > ${LOUD_ABOVE})) {
-      if (currentTime - this.quietFrom >= ${QUIET_S}) this.port.postMessage(currentTime);
-      this.quietFrom = currentTime;
-    }
+    if (samples === undefined) return true;
+    for (const atMs of this.ear.hear(samples, currentTime * 1_000)) this.port.postMessage(atMs / 1_000);
     return true;
   }
 });`;
@@ -139,16 +139,17 @@ export async function playInPage(
   });
   await start(page);
   const isLive = bringTogether !== undefined;
-  const limits = { whiteAbove: WHITE_ABOVE, latestMs: LATEST_MS, apartEveryMs: APART_EVERY_MS };
-  await page.evaluate(watchVideo, { ear, isLive, videoTicksPerMs: VIDEO_TICKS_PER_MS, ...limits, ...LOOK });
+  const limits = { whiteAbove: WHITE_ABOVE, quietMs: Ear.quietMs, latestMs: LATEST_MS, apartEveryMs: APART_EVERY_MS };
+  await page.evaluate(watchVideo, { pageEar, isLive, videoTicksPerMs: VIDEO_TICKS_PER_MS, ...limits, ...LOOK });
   const settle = async () => bringTogether?.(page, seen);
   return { name, seen, isComplete: false, isLive, words, settle, stop: () => page.context().close() };
 }
 
 interface Watching {
-  readonly ear: string;
+  readonly pageEar: string;
   readonly isLive: boolean;
   readonly whiteAbove: number;
+  readonly quietMs: number;
   readonly latestMs: number;
   readonly apartEveryMs: number;
   readonly videoTicksPerMs: number;
@@ -158,7 +159,7 @@ interface Watching {
 
 /** Runs in the page: notes each picture as it is shown, and each beep. */
 async function watchVideo(watching: Watching): Promise<void> {
-  const { ear, isLive, whiteAbove, latestMs, apartEveryMs, videoTicksPerMs, width, height } = watching;
+  const { pageEar, isLive, whiteAbove, quietMs, latestMs, apartEveryMs, videoTicksPerMs, width, height } = watching;
   type Window = {
     note(noted: object[]): void;
     readBarcode(gray: Uint8Array, width: number, height: number): number | undefined;
@@ -203,9 +204,15 @@ async function watchVideo(watching: Watching): Promise<void> {
     await new Promise((resolve) => video.addEventListener("loadeddata", resolve, { once: true }));
   }
   const audio = new AudioContext();
-  await audio.audioWorklet.addModule(URL.createObjectURL(new Blob([ear], { type: "text/javascript" })));
+  await audio.audioWorklet.addModule(URL.createObjectURL(new Blob([pageEar], { type: "text/javascript" })));
   const worklet = new AudioWorkletNode(audio, "ear");
+  let playsFrom = 0;
+  video.addEventListener("playing", () => {
+    playsFrom = audio.currentTime;
+  });
   worklet.port.onmessage = ({ data: beganAt }: MessageEvent<number>) => {
+    // A video that stands is silent: it may have stopped within the beep.
+    if ((beganAt - playsFrom) * 1_000 < quietMs) return;
     const agoMs = (audio.currentTime - beganAt) * 1_000;
     // Heard of late, on a busy machine: the video may have stood still since, and nobody can tell when it was.
     if (agoMs <= latestMs) pending.push({ beepAtMs: video.currentTime * 1_000 - agoMs });

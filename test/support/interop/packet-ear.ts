@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { LOUD_ABOVE, QUIET_S } from "./program-players.ts";
+import { Ear } from "./ear.ts";
 
 export const VIDEO_TICKS_PER_MS = 90;
 export const AUDIO_TICKS_PER_MS = 48;
@@ -13,8 +13,9 @@ const NTP_EPOCH_S = 2_208_988_800;
  * track of Opus.
  */
 export const packetEar = `
+${Ear}
 onrtctransform = ({ transformer: { readable, writable } }) => {
-  let quietFromMs = -Infinity;
+  const ear = new Ear(${AUDIO_TICKS_PER_MS});
   // The decoder counts on from the first packet's time, over what is missing: each packet gives one piece of sound.
   const given = [];
   const decoder = new AudioDecoder({
@@ -22,13 +23,7 @@ onrtctransform = ({ transformer: { readable, writable } }) => {
       const samples = new Float32Array(sound.numberOfFrames);
       sound.copyTo(samples, { planeIndex: 0, format: "f32-planar" });
       sound.close();
-      const fromMs = given.shift();
-      for (const [index, value] of samples.entries()) {
-        if (Math.abs(value) <= ${LOUD_ABOVE}) continue;
-        const atMs = fromMs + index / ${AUDIO_TICKS_PER_MS};
-        if (atMs - quietFromMs >= ${QUIET_S * 1_000}) postMessage(atMs);
-        quietFromMs = atMs;
-      }
+      for (const atMs of ear.hear(samples, given.shift())) postMessage(atMs);
     },
     error(error) { throw error; },
   });

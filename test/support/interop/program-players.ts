@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { readBarcode } from "@leat/transcoder/tools/barcode.ts";
+import { Ear } from "./ear.ts";
 import { Sightings } from "./sightings.ts";
 
 export interface Player {
@@ -21,10 +22,6 @@ export interface Player {
 /** Pictures as they are judged: small, and grey. */
 export const LOOK = { width: 160, height: 90 } as const;
 export const WHITE_ABOVE = 200;
-/** Sound that is louder than silence made by codecs. */
-export const LOUD_ABOVE = 0.05;
-/** Silence that a beep breaks. */
-export const QUIET_S = 0.3;
 const SAMPLE_RATE = 48_000;
 
 /** The ffmpeg program plays an address, and tells what it decodes. */
@@ -73,7 +70,7 @@ function decode(name: string, input: readonly string[], before: ChildProcess | u
   const times = new ToldTimes();
   const pictures = new Cutter(ffmpeg.stdio[1] as Readable);
   const sounds = new Cutter(ffmpeg.stdio[3] as Readable);
-  const ear = new Ear((atMs) => seen.add({ beepAtMs: atMs }));
+  const ear = new Ear(SAMPLE_RATE / 1_000);
   readLines(ffmpeg.stderr as Readable, (line) => {
     if (!times.hear(line) && !/^ |Skip|Opening/.test(line)) complaints.push(line);
   });
@@ -81,7 +78,9 @@ function decode(name: string, input: readonly string[], before: ChildProcess | u
     const gray = await pictures.take(width * height);
     seen.add({ number: readBarcode(gray, width, height) ?? null, atMs, isWhite: isWhite(gray) });
   };
-  times.onSound = async (atMs, samples) => ear.hear(await sounds.take(samples * 2), atMs);
+  times.onSound = async (fromMs, samples) => {
+    for (const beepAtMs of ear.hear(soundOf(await sounds.take(samples * 2)), fromMs)) seen.add({ beepAtMs });
+  };
   if (before?.stderr) readLines(before.stderr, (line) => complaints.push(line));
   let isStopped = false;
   const children = [ffmpeg, ...(before === undefined ? [] : [before])];
@@ -149,23 +148,8 @@ class Cutter {
   }
 }
 
-/** Hears when sound begins after silence. */
-class Ear {
-  readonly #onBeep: (atMs: number) => void;
-  #quietSince = 0;
-
-  constructor(onBeep: (atMs: number) => void) {
-    this.#onBeep = onBeep;
-  }
-
-  hear(pcm: Buffer, fromMs: number): void {
-    for (let at = 0; at + 1 < pcm.length; at += 2) {
-      if (Math.abs(pcm.readInt16LE(at)) <= LOUD_ABOVE * 32_768) continue;
-      const atMs = fromMs + (at / 2 / SAMPLE_RATE) * 1_000;
-      if (atMs - this.#quietSince >= QUIET_S * 1_000) this.#onBeep(atMs);
-      this.#quietSince = atMs;
-    }
-  }
+function soundOf(pcm: Buffer): Float32Array {
+  return Float32Array.from({ length: pcm.length / 2 }, (_, index) => pcm.readInt16LE(2 * index) / 32_768);
 }
 
 function isWhite(gray: Buffer): boolean {
