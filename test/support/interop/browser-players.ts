@@ -172,6 +172,10 @@ async function watchVideo(watching: Watching): Promise<void> {
   const context = canvas.getContext("2d", { willReadFrequently: true })!;
   const gray = new Uint8Array(width * height);
   let pending: object[] = [];
+  let isSought = false;
+  video.addEventListener("seeking", () => {
+    isSought = true;
+  });
   const look = (_now: number, { mediaTime, rtpTimestamp }: VideoFrameCallbackMetadata) => {
     video.requestVideoFrameCallback(look);
     context.drawImage(video, 0, 0, width, height);
@@ -182,7 +186,9 @@ async function watchVideo(watching: Watching): Promise<void> {
       number: readBarcode(gray, width, height) ?? null,
       atMs: isLive ? rtpTimestamp! / videoTicksPerMs : mediaTime * 1_000,
       isWhite: below.reduce((sum, value) => sum + value, 0) / below.length > whiteAbove,
+      isSought,
     });
+    isSought = video.seeking;
     if (pending.length < 10) return;
     note(pending);
     pending = [];

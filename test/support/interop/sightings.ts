@@ -7,6 +7,8 @@ export interface Sight {
   readonly atMs: number;
   /** All but the barcode is white. */
   readonly isWhite: boolean;
+  /** The player went to another place by itself before it showed this. */
+  readonly isSought?: boolean;
 }
 
 export interface Sound {
@@ -80,12 +82,20 @@ export class Sightings {
   }
 }
 
+/** Where a picture came after a later one: both numbers, and by how much the player's clock went on. */
+export interface Backwards {
+  readonly from: number;
+  readonly to: number;
+  readonly afterMs: number;
+  /** The player took its clock back by itself. */
+  readonly isSought: boolean;
+}
+
 export interface Judgement {
   readonly pictures: number;
   /** Pictures without a readable number. */
   readonly unread: number;
-  /** Where a picture came after a later one: both numbers, and by how much the player's clock went on. */
-  readonly backwards: readonly { readonly from: number; readonly to: number; readonly afterMs: number }[];
+  readonly backwards: readonly Backwards[];
   /** Pictures of the publisher's first coming that were seen after one of its second. */
   readonly mixed: number;
   /** Pictures that were left out between two that were shown, within one coming of the publisher. */
@@ -107,9 +117,10 @@ export function judge(
 ): Judgement {
   const read = pictures.filter((sight): sight is Sight & { number: number } => sight.number !== null);
   const steps = read.slice(1).map(({ number }, index) => number - read[index]!.number);
-  const backwards = read.flatMap(({ number: to, atMs }, at) => {
+  const backwards = read.flatMap(({ number: to, atMs, isSought = false }, at) => {
     const { number: from, atMs: beforeMs } = read[at - 1] ?? { number: to, atMs };
-    return to < from ? [{ from, to, afterMs: Math.round(atMs - beforeMs) }] : [];
+    const isTakenBack = isSought && atMs < beforeMs;
+    return to < from ? [{ from, to, afterMs: Math.round(atMs - beforeMs), isSought: isTakenBack }] : [];
   });
   const resumedAt = read.findIndex(({ number }) => number >= SECOND);
   const second = read[resumedAt];
