@@ -128,10 +128,13 @@ describe("publishers that can wait", () => {
     const published = publish("rtmp");
     for (; sinks[0] === undefined || !turns.isAwaited; await turn());
     await clock.advance(3_000);
-    turns.give();
+    const taken = sinks[0].videos.length;
+    // A piece of a picture says nothing new of how late they are.
+    for (; sinks[0].videos.length === taken; await turn()) if (turns.isAwaited) turns.give();
+    const { length } = turns.held;
     assert.deepEqual(await sinks[0].ended.promise, { clean: true });
     assert.equal(sinks[0].videos.length, PICTURES);
-    assert.deepEqual(turns.held, [0]);
+    assert.equal(turns.held.length, length);
     await published;
   });
 
