@@ -233,7 +233,7 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
     await held?.done;
     let job: AssignedJob;
     try {
-      job = await this.#admit(grant.terms);
+      job = await this.#admit(grant);
     } catch (error) {
       await this.#giveBack(grant);
       throw error;
@@ -322,22 +322,24 @@ export class IngestService implements Ingest, JobRunner, MediaHolder, Startable 
     }
   }
 
-  /** Who pays this node is the cluster: that it does not is nothing that a publisher could mend. */
-  async #admit(terms: PublishGrant["terms"]): Promise<AssignedJob> {
+  /** Who pays this node is the cluster: that it does not is nothing that a publisher could mend, but its operator can. */
+  async #admit({ stream: streamId, terms }: PublishGrant): Promise<AssignedJob> {
+    const { desk, logger } = this.#components;
     try {
-      return await this.#components.desk.admit(terms);
+      return await desk.admit(terms);
     } catch (cause) {
       if (!isCodedError(cause) || !unpaidCode.test(cause.code)) throw cause;
+      logger.warn("Refuse job that is not paid", { streamId, ...cause.detail });
       throw new IngestError({ code: "INGEST_NODE_UNPAID" }, { cause });
     }
   }
 
-  async #jobOf(held: Running, { terms }: PublishGrant): Promise<AssignedJob> {
-    const { job, attempt } = terms.assignment.value;
+  async #jobOf(held: Running, grant: PublishGrant): Promise<AssignedJob> {
+    const { job, attempt } = grant.terms.assignment.value;
     const { job: before } = held.origin;
     if (job === before.job && attempt === before.attempt) return before;
     try {
-      return await this.#admit(terms);
+      return await this.#admit(grant);
     } catch (error) {
       // Whoever tries again is not said to have its place: it is given another attempt.
       held.shown = undefined;

@@ -11,6 +11,7 @@ import { startLiveTranscode } from "@leat/transcoder/supervisor.ts";
 import { FakeBalancer, subscriptionOf } from "../../support/fake-balancer.ts";
 import type { MediaNode, NodeFaults } from "../../support/media-network.ts";
 import { at, ladder, range, useMediaPath } from "../../support/media-path-scene.ts";
+import { noteInto } from "../../support/noting-logger.ts";
 import { publishInfo, publishItems } from "../../support/publish-items.ts";
 
 describe("the media path, where somebody refuses", function () {
@@ -68,11 +69,18 @@ describe("the media path, where somebody refuses", function () {
     }
   });
 
-  it("tells the publisher that its node is not paid, and takes it once that is", async () => {
-    const origin = await startNode();
+  it("tells the publisher that its node is not paid and the operator why, and takes it once that is", async () => {
+    const lines: string[] = [];
+    const origin = await startNode({ logger: noteInto(lines) });
     origin.unpaid = new PaymentError({ code: "CREDIT_RESERVE_SHORT", wantedExact: 2n, freeExact: 1n });
     const publish = () => origin.ingest.authorize(scene.balancer.streamKey, publishInfo());
     await assert.rejects(publish(), ({ code, cause }) => code === "INGEST_NODE_UNPAID" && cause === origin.unpaid);
+    const { stream: streamId } = scene.balancer;
+    const facts = { streamId, code: "CREDIT_RESERVE_SHORT", wantedExact: "2", freeExact: "1" };
+    assert.deepEqual(
+      lines.filter((line) => line.startsWith("warn ")),
+      [`warn Refuse job that is not paid ${JSON.stringify(facts)}`],
+    );
     assert.deepEqual(
       scene.balancer.of("publish.end").map(({ body }) => body.frames),
       [0],
