@@ -31,6 +31,8 @@ export interface PageSource {
   /** The library's file, that a page loads as it is. */
   readonly script?: string;
   readonly start: (page: Page) => Promise<void>;
+  /** As {@link Player.stepsBack}; none where nothing is said. */
+  readonly stepsBack?: number;
   /** Where pictures and beeps are told by the times of their packets: brings the clocks of both to one. */
   readonly settle?: (page: Page, seen: Sightings) => Promise<void>;
 }
@@ -39,6 +41,8 @@ export function hlsJs(url: string): PageSource {
   return {
     name: "hls.js",
     script: join(root, "node_modules/hls.js/dist/hls.min.js"),
+    // It nudges its clock where it stalls.
+    stepsBack: 2,
     start: (page) =>
       page.evaluate((address) => {
         type Hls = new () => { loadSource(url: string): void; attachMedia(video: HTMLVideoElement): void };
@@ -53,6 +57,8 @@ export function dashJs(url: string): PageSource {
   return {
     name: "dash.js",
     script: join(players, "dashjs/dist/modern/umd/dash.all.min.js"),
+    // It goes twice to where a period begins, once for each coming of a publisher.
+    stepsBack: 2,
     start: (page) =>
       page.evaluate((address) => {
         type Player = { initialize(video: HTMLVideoElement, url: string, autoPlay: boolean): void };
@@ -88,6 +94,8 @@ export function shakaPlayer(url: string): PageSource {
 export function whep(url: string, eventLogs: string): PageSource {
   return {
     name: "WHEP in Chromium",
+    // Where it gets no pictures for long it asks for the newest key frame, and shows what it had anew.
+    stepsBack: 2,
     start: (page) => playWhep(page, url, packetEar),
     settle: (page, seen) => settleWhep(page, seen, eventLogs),
   };
@@ -122,7 +130,7 @@ async function settleWhep(page: Page, seen: Sightings, eventLogs: string): Promi
 export async function playInPage(
   browser: Browser,
   origin: string,
-  { name, script, start, settle: bringTogether }: PageSource,
+  { name, script, start, stepsBack = 0, settle: bringTogether }: PageSource,
 ): Promise<Player> {
   const page = await openPage(browser, origin);
   const seen = new Sightings();
@@ -142,7 +150,7 @@ export async function playInPage(
   const limits = { whiteAbove: WHITE_ABOVE, quietMs: Ear.quietMs, latestMs: LATEST_MS, apartEveryMs: APART_EVERY_MS };
   await page.evaluate(watchVideo, { pageEar, isLive, videoTicksPerMs: VIDEO_TICKS_PER_MS, ...limits, ...LOOK });
   const settle = async () => bringTogether?.(page, seen);
-  return { name, seen, isComplete: false, isLive, words, settle, stop: () => page.context().close() };
+  return { name, seen, isComplete: false, isLive, stepsBack, words, settle, stop: () => page.context().close() };
 }
 
 interface Watching {

@@ -12,6 +12,8 @@ export interface Player {
   readonly isComplete: boolean;
   /** It shows pictures as they come, and what is lost is asked for anew. */
   readonly isLive: boolean;
+  /** How often at most it may show a picture after a later one, all comings together. */
+  readonly stepsBack: number;
   /** What it said of itself, last words last. */
   readonly words: readonly string[];
   /** Brings what it showed and let hear to one clock, where that is not so from the beginning. */
@@ -97,6 +99,7 @@ function decode(name: string, input: readonly string[], before: ChildProcess | u
     seen,
     isComplete: true,
     isLive: false,
+    stepsBack: 0,
     words: complaints,
     settle: async () => {},
     async stop() {

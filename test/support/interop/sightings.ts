@@ -25,6 +25,8 @@ const FRAME_MS = 1_000 / shape.fps;
 /** Pictures around a beep tell when it should have come, where the player's clock did not stand meanwhile. */
 const AROUND_MS = 250;
 const UNSTEADY_MS = 30;
+/** Farther a player does not go back by itself: hls.js was seen to by 1054 ms where it stalled, dash.js by one picture. */
+const OWN_STEP_MS = 1_200;
 
 /** What one player showed and let hear, as it comes. */
 export class Sightings {
@@ -87,8 +89,8 @@ export interface Backwards {
   readonly from: number;
   readonly to: number;
   readonly afterMs: number;
-  /** The player took its clock back by itself. */
-  readonly isSought: boolean;
+  /** The player took its clock back by itself, a little, and shows what it had shown of that time. */
+  readonly isOwn: boolean;
 }
 
 export interface Judgement {
@@ -104,27 +106,31 @@ export interface Judgement {
   readonly resumedAt: number | undefined;
   /** Pictures of a flash that are not white, and others that are. */
   readonly wrongLight: number;
+  /** Flashes whose first picture was shown, of the publisher's first and second coming. */
+  readonly flashes: readonly [first: number, second: number];
   /** How much later than its flash each beep came, of the publisher's first and second coming. */
   readonly skewsMs: readonly [first: readonly number[], second: readonly number[]];
   /** How much later than pictures sound was played, of both comings, by the player's own word where it gives one. */
   readonly lateMs: readonly [first: readonly number[], second: readonly number[]];
 }
 
-/** @param settledS Beeps of so many first seconds of either coming are left out. */
+/** @param settledS Flashes and beeps of so many first seconds of either coming are left out. */
 export function judge(
   { pictures, beepsAtMs, apart }: Pick<Sightings, "pictures" | "beepsAtMs" | "apart">,
   settledS = 0,
 ): Judgement {
   const read = pictures.filter((sight): sight is Sight & { number: number } => sight.number !== null);
   const steps = read.slice(1).map(({ number }, index) => number - read[index]!.number);
-  const backwards = read.flatMap(({ number: to, atMs, isSought = false }, at) => {
-    const { number: from, atMs: beforeMs } = read[at - 1] ?? { number: to, atMs };
-    const isTakenBack = isSought && atMs < beforeMs;
-    return to < from ? [{ from, to, afterMs: Math.round(atMs - beforeMs), isSought: isTakenBack }] : [];
+  const backwards = read.flatMap((sight, at) => {
+    const before = read[at - 1] ?? sight;
+    if (sight.number >= before.number) return [];
+    const afterMs = Math.round(sight.atMs - before.atMs);
+    return [{ from: before.number, to: sight.number, afterMs, isOwn: isOwnStep(before, sight) }];
   });
   const resumedAt = read.findIndex(({ number }) => number >= SECOND);
   const second = read[resumedAt];
   const isSettled = ({ number }: { readonly number: number }) => number % SECOND >= settledS * shape.fps;
+  const flashes = read.filter(({ number }) => isFlash(number) && !isFlash(number - 1)).filter(isSettled);
   const skews = beepsAtMs.flatMap((atMs) => skewOf(atMs, read)).filter(isSettled);
   const late = apart.filter(isSettled).map(({ number, soundLateMs }) => ({ number, skewMs: Math.round(soundLateMs) }));
   return {
@@ -135,18 +141,27 @@ export function judge(
     missing: steps.filter((step) => step > 1 && step < SECOND / 2).reduce((sum, step) => sum + step - 1, 0),
     resumedAt: second === undefined ? undefined : second.number - SECOND,
     wrongLight: read.filter(({ number, isWhite }) => isWhite !== isFlash(number)).length,
-    skewsMs: byComing(skews),
-    lateMs: byComing(late),
+    flashes: byComing(flashes, (some) => new Set(some.map(({ number }) => number)).size),
+    skewsMs: byComing(skews, skewsOf),
+    lateMs: byComing(late, skewsOf),
   };
 }
 
-function byComing(
-  all: readonly { readonly number: number; readonly skewMs: number }[],
-): readonly [first: number[], second: number[]] {
-  return [
-    all.filter(({ number }) => number < SECOND).map(({ skewMs }) => skewMs),
-    all.filter(({ number }) => number >= SECOND).map(({ skewMs }) => skewMs),
-  ];
+function byComing<Seen extends { readonly number: number }, Told>(
+  all: readonly Seen[],
+  tell: (some: readonly Seen[]) => Told,
+): readonly [first: Told, second: Told] {
+  return [tell(all.filter(({ number }) => number < SECOND)), tell(all.filter(({ number }) => number >= SECOND))];
+}
+
+function skewsOf(some: readonly { readonly skewMs: number }[]): number[] {
+  return some.map(({ skewMs }) => skewMs);
+}
+
+/** Whether a player only went back by itself: its clock went with the pictures. */
+function isOwnStep(before: { number: number; atMs: number }, { number, atMs, isSought = false }: Sight): boolean {
+  const [backMs, picturesMs] = [before.atMs - atMs, (before.number - number!) * FRAME_MS];
+  return isSought && backMs <= OWN_STEP_MS && Math.abs(backMs - picturesMs) <= FRAME_MS;
 }
 
 /** Where no steady pictures are around a beep, nobody can tell. */
