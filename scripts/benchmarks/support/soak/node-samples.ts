@@ -14,7 +14,10 @@ export interface NodeSample {
    * was freed and is kept for the next one is in none of it.
    */
   readonly nativeMb: number;
-  /** Resident memory of its own process, all of it: some wanders with each burst that is the largest so far. */
+  /**
+   * Resident memory of its own process, all of it: some wanders with each burst that is the largest so far. Heaps of its
+   * threads, where its database runs, and WebAssembly are in this figure alone.
+   */
   readonly residentMb: number;
   /** Open descriptors of its own process. */
   readonly descriptors: number;
