@@ -159,8 +159,11 @@ async function assertProven({ dataDir }: Demo, { stream, jobs }: DemoReport): Pr
     const own = verified.filter(({ receipt }) => receipt.job === job && receipt.attempt === attempt);
     const proofs = own.map(({ proof }) => proof);
     assert.equal(own.length, segments);
+    const proven = proofs.filter((proof) => proof === "checked").length;
     if (primitive === "ingest") assert.ok(proofs.every((proof) => proof === "unproven"));
-    else assert.equal(proofs.filter((proof) => proof === "checked").length, checked);
+    else if (primitive === "transcode") assert.equal(proven, checked);
+    // What an edge serves once its job is over is looked at too, and has no receipt.
+    else assert.ok(proven > 0 && proven <= checked, `${proven} of ${own.length} proven by ${checked} checks`);
   }
 }
 

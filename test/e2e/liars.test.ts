@@ -114,8 +114,14 @@ describe("a network with a node that lies", function () {
 
   async function restart(next: Lie): Promise<void> {
     lie = next;
+    const greeting = `"node":"${network.key("node-c").address}","roles"`;
+    const before = await network.countLogged("balancer", greeting);
     await network.killNode("node-c");
     await network.startNode("node-c");
+    // What is placed before goes to others.
+    await waitFor("the balancer to know of node C", 20_000, async () => {
+      return (await network.countLogged("balancer", greeting)) > before || undefined;
+    });
   }
 
   /** Who had a job, in order: whether its work passed, and whether it was found bad. */
