@@ -144,6 +144,8 @@ const faultTexts: Readonly<Record<HealthFault, string>> = {
   "keys-rare": "key frames are more than four seconds apart",
   "pictures-left-out": "pictures come and are left out, since the stream began as sound alone",
   "sound-left-out": "sound comes and is left out, since the stream began without any",
+  "source-left-out":
+    "the picture as it comes in is left out: it shows pictures before their key frame, or is of another codec than at first",
 };
 
 function describeHealth({ faults, videoBitrate, audioBitrate, frameRate, keyIntervalMs, driftMs }: HealthInfo): string {

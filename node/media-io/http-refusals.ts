@@ -23,7 +23,10 @@ export const publishMeanings: Meanings = {
   PUBLISH_LEASE_HELD: [409, "somebody publishes this stream now"],
   PUBLISH_NODE_WRONG: [421, "the stream is published at another node"],
   INGEST_KEYS_LIMITED: [429, "too many wrong keys came from this address"],
-  INGEST_LADDER_MISSING: [422, "VP8 is only made into rungs, and the stream has none: publish H.264 or VP9"],
+  INGEST_LADDER_MISSING: [
+    422,
+    "players get only rungs of what comes in, and the stream has none: publish H.264 or VP9",
+  ],
   INGEST_BALANCER_AWAY: [503, "the cluster's balancer does not answer; try again"],
   INGEST_NODE_UNPAID: [503, "the cluster does not pay this node: publish to the other address"],
   INGEST_STOPPED: [503, "this node is stopping"],

@@ -22,8 +22,11 @@ export const sourceHealthSchema = closedObject({
   videoBehindMs: Type.Union([countSchema, Type.Null()]),
   /** The same of the sound behind the pictures. */
   audioBehindMs: Type.Union([countSchema, Type.Null()]),
-  /** What comes and reaches no viewer: the stream began without it, and what it becomes was settled then. */
-  leftOut: Type.Union([Type.Literal("pictures"), Type.Literal("sound"), Type.Null()]),
+  /**
+   * What comes and reaches no viewer: `pictures` or `sound` where the stream began without, and what it becomes was
+   * settled then; `source`: pictures that are no rung of their own as they were promised to be, while others are made.
+   */
+  leftOut: Type.Union([Type.Literal("pictures"), Type.Literal("sound"), Type.Literal("source"), Type.Null()]),
 });
 export type SourceHealth = Static<typeof sourceHealthSchema>;
 
@@ -36,6 +39,7 @@ export const healthFaults = [
   "keys-rare",
   "pictures-left-out",
   "sound-left-out",
+  "source-left-out",
 ] as const;
 export type HealthFault = (typeof healthFaults)[number];
 
@@ -55,8 +59,8 @@ const MOST_KEY_INTERVAL_MS = 4_000;
  * What is wrong with a source; empty: nothing. `silent`: nothing came for three seconds. `slow`: less than 95 % of real
  * time arrives. `pictures-stopped`, `sound-stopped`: one of the two came and is three seconds behind the other.
  * `pictures-missing`: more than a twentieth did not come. `keys-rare`: more than four seconds between key frames.
- * `pictures-left-out`, `sound-left-out`: one of the two reaches nobody, since the stream began without it. A source that is
- * silent is told as nothing else.
+ * `pictures-left-out`, `sound-left-out`: one of the two reaches nobody, since the stream began without it.
+ * `source-left-out`: nobody gets the pictures as they come in. A source that is silent is told as nothing else.
  */
 export function findHealthFaults(health: SourceHealth): HealthFault[] {
   const { silentMs, pace, videoBehindMs, audioBehindMs, missingPictures, frameRate, keyIntervalMs, leftOut } = health;

@@ -60,7 +60,7 @@ export class SrtSession {
     } catch (error) {
       const found = isCodedError(error) ? error.code : "";
       // What ended a publish that was let in is no reason against the next one, unless it is the media itself.
-      if (sink === undefined || /^(MPEGTS|BITSTREAM)_/.test(found)) code = found;
+      if (sink === undefined || /^(MPEGTS|BITSTREAM)_|^INGEST_LADDER_MISSING$/.test(found)) code = found;
       if (isCodedError(error)) logger.info("Refuse SRT publisher", { code: found });
       else logger.error("Serve SRT connection failed", { error });
     }

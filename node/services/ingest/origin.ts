@@ -5,7 +5,7 @@ import { partTargetOf } from "@leat/node/media/part-target.ts";
 import type { PictureSize, PublishEnd, RungShape } from "@leat/node/media-io/publish-sink.ts";
 import type { DescriptionMessage, MediaConnection, SubscribeMessage } from "@leat/node/wire/media/message.ts";
 import type { PublishGrant } from "@leat/node/wire/session/messages.ts";
-import type { Boundary } from "@leat/sdk/protocol/frame.ts";
+import type { Boundary, SourceVideoCodec } from "@leat/sdk/protocol/frame.ts";
 import { healthWindowMs, type SourceHealth } from "@leat/sdk/protocol/health.ts";
 import type { Hex } from "@leat/sdk/protocol/hex.ts";
 import { type RenditionInfo, SOURCE_RUNG } from "@leat/sdk/protocol/stream.ts";
@@ -154,6 +154,13 @@ export class Origin {
   /** Why a publisher may send nothing more. */
   get stopped(): IngestError | undefined {
     return this.#stopped ?? (this.#ending ? new IngestError({ code: "STREAM_ENDED" }) : undefined);
+  }
+
+  /** The codec of pictures that come now, where no viewer gets any of them. */
+  get unshownCodec(): SourceVideoCodec | undefined {
+    const codec = this.#passthrough.leftOut;
+    if (codec === undefined) return undefined;
+    return this.#renditions.some(({ kind, rung }) => kind === "video" && rung !== SOURCE_RUNG) ? undefined : codec;
   }
 
   /** The newest segment begun; null before the first. */
@@ -401,7 +408,8 @@ export class Origin {
       isSettled &&
       !this.#renditions.some(({ kind }) => kind === track) &&
       nowMs - (lastAtMs[track] ?? Number.NEGATIVE_INFINITY) < healthWindowMs;
-    return health.read(nowMs, isLeftOut("video") ? "pictures" : isLeftOut("audio") ? "sound" : null);
+    const leftOut = isLeftOut("video") ? "pictures" : isLeftOut("audio") ? "sound" : null;
+    return health.read(nowMs, leftOut ?? (this.#passthrough.leftOut === undefined ? null : "source"));
   }
 
   async #finish(clean: boolean, signal: AbortSignal): Promise<void> {

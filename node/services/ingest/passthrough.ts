@@ -34,7 +34,8 @@ const MAX_WAITING = 3;
 /**
  * The source's own pictures as a rung, published as they come. A segment that begins with no key frame is left out, and
  * so is one of another codec than the rung was announced with. Pictures that show before the key frame they come after
- * have no segment to go to: a source that sends such groups is passed through no more, until its configuration changes.
+ * have no segment to go to: a source that sends such groups is passed through no more, until its configuration changes or
+ * its publisher comes back.
  */
 export class Passthrough {
   readonly #options: PassthroughOptions;
@@ -48,6 +49,10 @@ export class Passthrough {
   readonly #parts = new Map<number, PackedPart[]>();
   #lastSequence: number | undefined;
   #openGroups: number | undefined;
+  /** Of the newest segment. */
+  #codec: SourceVideoConfig["codec"] | undefined;
+  /** Of the newest picture. */
+  #version: number | undefined;
   /** The segment that is out without pictures of its own. */
   #cutSequence: number | undefined;
 
@@ -58,6 +63,13 @@ export class Passthrough {
   /** Whether somebody gets what comes now, as far as it is known yet. */
   get isWanted(): boolean {
     return this.#waiting !== undefined || this.#info !== undefined;
+  }
+
+  /** The codec of what comes now, where it was promised to viewers and cannot be passed through. */
+  get leftOut(): SourceVideoConfig["codec"] | undefined {
+    if (this.#info === undefined || this.#version === undefined) return undefined;
+    const isLeftOut = this.#version === this.#openGroups || this.#codec !== this.#info.codec;
+    return isLeftOut ? this.#codec : undefined;
   }
 
   /** What the stream becomes is known: what came until now goes out, or is forgotten. */
@@ -86,6 +98,7 @@ export class Passthrough {
   addVideo(sequence: number, frame: Frame): void {
     const waiting = this.#waiting?.find(({ boundary }) => boundary.sequence === sequence);
     if (waiting !== undefined) waiting.frames.push(frame);
+    this.#version = frame.configVersion;
     if (this.#info === undefined) return;
     const newest = this.#next?.boundary.sequence ?? this.#openSequence;
     if (newest === undefined) return;
@@ -106,6 +119,11 @@ export class Passthrough {
     const parts = this.#parts.get(sequence);
     this.#parts.delete(sequence);
     return parts;
+  }
+
+  /** Another connection of the publisher. */
+  reconnect(): void {
+    this.#openGroups = undefined;
   }
 
   /** The segment is whole: it waits for no picture of the next. */
@@ -130,6 +148,7 @@ export class Passthrough {
   #begin(begun: BegunSegment): void {
     this.#end();
     const { boundary, config } = begun;
+    this.#codec = config.codec;
     if (this.#info === undefined || boundary.forced || config.codec !== this.#info.codec) return;
     if (isTrackConfig(config)) this.#next = { ...begun, config };
   }

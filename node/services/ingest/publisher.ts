@@ -56,6 +56,8 @@ export class Publisher implements SegmentSink {
   video({ dtsMs, ctsMs, key, data }: PublishedVideo): void {
     this.#assertCurrent();
     this.#origin.source.addVideo({ dts: dtsMs, cts: ctsMs, key, data }, this.#clock.nowMs());
+    const codec = this.#origin.unshownCodec;
+    if (codec !== undefined) throw new IngestError({ code: "INGEST_LADDER_MISSING", codec });
   }
 
   audio({ dtsMs, data }: PublishedAudio): void {

@@ -161,6 +161,7 @@ export class SourceIntake {
   reconnect(): void {
     for (const frame of this.#timeline.reconnect()) this.#takeVideo(frame);
     this.#boundaries.restart();
+    this.#parts.passthrough.reconnect();
   }
 
   /** What came so far is whole segments, which wait for nothing that follows: that begins with a key frame. */

@@ -6,7 +6,7 @@ import { FakeBalancer } from "../../../support/fake-balancer.ts";
 import { MediaNode } from "../../../support/media-network.ts";
 import { publishInfo, publishItems } from "../../../support/publish-items.ts";
 
-describe("a publisher that comes back with a track more", () => {
+describe("a publisher of tracks that not all can be shown", () => {
   let items: readonly MediaItem[];
   let balancer: FakeBalancer;
   let node: MediaNode;
@@ -64,6 +64,39 @@ describe("a publisher that comes back with a track more", () => {
     await balancer.until(() => renewals() > before + 1);
     await node.stop();
     assert.deepEqual(settled(), []);
+  });
+
+  /** The first picture that comes after each later key frame shows before that. */
+  const withOpenGroups = () =>
+    only("video").map((item, at, all) => {
+      const before = all[at - 1];
+      if (item.type === "config" || before?.type !== "frame" || !before.frame.key || before.frame.pts === 0)
+        return item;
+      return { ...item, frame: { ...item.frame, pts: before.frame.pts - 900 } };
+    });
+
+  /** What comes before it is settled what becomes of it waits, and can be put in order. */
+  const publishOpenGroups = async () => {
+    const all = withOpenGroups();
+    const sink = await publish(all.slice(0, 10));
+    await balancer.until(() => settled().length > 0);
+    await publishItems(sink, all.slice(10));
+  };
+
+  it("is cut off with a code where its pictures can be shown to nobody", async () => {
+    await assert.rejects(publishOpenGroups(), { code: "INGEST_LADDER_MISSING" });
+    // The same publisher with groups that are closed goes on.
+    await publish(items);
+  });
+
+  it("is told of a source that is no rung of its own where there is a ladder", async () => {
+    await node.stop();
+    const ladder = [{ name: "90p", codec: "h264", height: 90, videoBitrate: 150_000, audioBitrate: 64_000 }] as const;
+    balancer = new FakeBalancer(ladder, { passthrough: true });
+    node = new MediaNode(balancer);
+    await node.start();
+    await publishOpenGroups();
+    await balancer.until(() => faults().some((told) => told.includes("source-left-out")));
   });
 
   for (const [left, kept] of [

@@ -143,9 +143,11 @@ describe("passthrough", () => {
     add(2, 200);
     assert.equal(since(), "open 0, 0, end, whole 0, open 1, 100, 110, end, whole 1");
     assert.equal(warned, 1);
+    assert.equal(passthrough.leftOut, config.codec);
     assert.deepEqual([passthrough.isWhole(0), passthrough.isWhole(1)], [false, true]);
     begin(3);
     add(3, 300, 1);
     assert.equal(since(), "open 3 apart, 300");
+    assert.equal(passthrough.leftOut, undefined);
   });
 });
