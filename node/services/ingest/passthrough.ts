@@ -51,7 +51,7 @@ export class Passthrough {
   #openGroups: number | undefined;
   /** Of the newest segment. */
   #codec: SourceVideoConfig["codec"] | undefined;
-  /** Of the newest picture. */
+  /** Of the newest picture of this connection. */
   #version: number | undefined;
   /** The segment that is out without pictures of its own. */
   #cutSequence: number | undefined;
@@ -121,9 +121,10 @@ export class Passthrough {
     return parts;
   }
 
-  /** Another connection of the publisher. */
+  /** Another connection of the publisher: what the one before sent says nothing of it. */
   reconnect(): void {
     this.#openGroups = undefined;
+    this.#version = undefined;
   }
 
   /** The segment is whole: it waits for no picture of the next. */

@@ -48,7 +48,10 @@ describe("srt service", function () {
   });
   afterEach(() => service?.stop());
 
-  async function serve(options: Partial<SrtOptions> = {}, authorize: AuthorizeSrt = take): Promise<SrtService> {
+  async function serve(
+    options: Partial<SrtOptions> = {},
+    authorize: AuthorizeSrt = (target) => take(target),
+  ): Promise<SrtService> {
     service = new SrtService({ authorize, secret, logger: silentLogger }, { ...usual, ...options });
     await service.start();
     return service;
@@ -61,7 +64,10 @@ describe("srt service", function () {
   }
 
   async function take(target: SrtTarget): Promise<PublishSink> {
-    const sink = new RecorderSink();
+    return keep(target, new RecorderSink());
+  }
+
+  function keep(target: SrtTarget, sink: RecorderSink): PublishSink {
     seen.push({ target, sink });
     arrivals.emit("sink");
     return sink;
@@ -170,16 +176,28 @@ describe("srt service", function () {
     });
   }
 
-  it("ends a publish whose media it does not know, and says so to who comes back", async () => {
-    const { port } = await serve();
-    const bytes = await makeTs(...PICTURES, "-c:v", "mpeg2video");
-    const caller = await callSrt(port, "key");
-    for (let at = 0; at < bytes.length; at += 1_316) caller.send(bytes.subarray(at, at + 1_316));
-    assert.deepEqual(await (await sinkAt(0)).ended.promise, { clean: false, code: "MPEGTS_CODEC_UNSUPPORTED" });
-    let again = await callSrt(port, "key");
-    while (again.refused === undefined) again = await callSrt(port, "key");
-    assert.equal(again.refused, 1415);
-  });
+  /** Whose pictures nobody can be shown. */
+  class UnshownSink extends RecorderSink {
+    override video(): void {
+      throw new IngestError({ code: "INGEST_LADDER_MISSING", codec: "hevc" });
+    }
+  }
+
+  for (const [what, code, encoder, sinkOf] of [
+    ["whose media it does not know", "MPEGTS_CODEC_UNSUPPORTED", ["-c:v", "mpeg2video"], () => new RecorderSink()],
+    ["that can be shown to nobody", "INGEST_LADDER_MISSING", H264, () => new UnshownSink()],
+  ] as const) {
+    it(`ends a publish ${what}, and says so to who comes back`, async () => {
+      const { port } = await serve({}, async (target) => keep(target, sinkOf()));
+      const bytes = await makeTs(...PICTURES, ...encoder);
+      const caller = await callSrt(port, "key");
+      for (let at = 0; at < bytes.length; at += 1_316) caller.send(bytes.subarray(at, at + 1_316));
+      assert.deepEqual(await (await sinkAt(0)).ended.promise, { clean: false, code });
+      let again = await callSrt(port, "key");
+      while (again.refused === undefined) again = await callSrt(port, "key");
+      assert.equal(again.refused, 1415);
+    });
+  }
 
   it("writes no stream key into its log", async () => {
     const lines: string[] = [];

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { TrackConfig } from "@leat/sdk/protocol/frame.ts";
 import { findHealthFaults } from "@leat/sdk/protocol/health.ts";
 import { readMedia } from "@leat/transcoder/tools/media.ts";
 import type { MediaItem } from "@leat/transcoder/tools/media-item.ts";
@@ -86,6 +87,17 @@ describe("a publisher of tracks that not all can be shown", () => {
   it("is cut off with a code where its pictures can be shown to nobody", async () => {
     await assert.rejects(publishOpenGroups(), { code: "INGEST_LADDER_MISSING" });
     // The same publisher with groups that are closed goes on.
+    await publish(items);
+  });
+
+  it("is cut off where it comes back with another codec than was announced, and goes on with the first", async () => {
+    const first = await publish(only("video"));
+    await balancer.until(() => settled().length > 0);
+    await first.end({ clean: false });
+    const others = only("video").map((item) =>
+      item.type === "config" ? { ...item, config: { ...item.config, codec: "hevc" } as TrackConfig } : item,
+    );
+    await assert.rejects(publish(others), { code: "INGEST_LADDER_MISSING" });
     await publish(items);
   });
 
