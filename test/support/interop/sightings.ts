@@ -11,6 +11,8 @@ export interface Sight {
   readonly isSought?: boolean;
 }
 
+type ReadSight = Sight & { readonly number: number };
+
 export interface Sound {
   /** When it began after silence, on the clock of the pictures. */
   readonly beepAtMs: number;
@@ -119,7 +121,7 @@ export function judge(
   { pictures, beepsAtMs, apart }: Pick<Sightings, "pictures" | "beepsAtMs" | "apart">,
   settledS = 0,
 ): Judgement {
-  const read = pictures.filter((sight): sight is Sight & { number: number } => sight.number !== null);
+  const read = pictures.filter((sight): sight is ReadSight => sight.number !== null);
   const steps = read.slice(1).map(({ number }, index) => number - read[index]!.number);
   const backwards = read.flatMap((sight, at) => {
     const before = read[at - 1] ?? sight;
@@ -159,13 +161,13 @@ function skewsOf(some: readonly { readonly skewMs: number }[]): number[] {
 }
 
 /** Whether a player only went back by itself: its clock went with the pictures. */
-function isOwnStep(before: { number: number; atMs: number }, { number, atMs, isSought = false }: Sight): boolean {
-  const [backMs, picturesMs] = [before.atMs - atMs, (before.number - number!) * FRAME_MS];
+function isOwnStep(before: ReadSight, { number, atMs, isSought = false }: ReadSight): boolean {
+  const [backMs, picturesMs] = [before.atMs - atMs, (before.number - number) * FRAME_MS];
   return isSought && backMs <= OWN_STEP_MS && Math.abs(backMs - picturesMs) <= FRAME_MS;
 }
 
 /** Where no steady pictures are around a beep, nobody can tell. */
-function skewOf(beepAtMs: number, pictures: readonly { number: number; atMs: number }[]) {
+function skewOf(beepAtMs: number, pictures: readonly ReadSight[]) {
   const around = pictures.filter(({ atMs }) => Math.abs(atMs - beepAtMs) <= AROUND_MS);
   const [first, last] = [around[0], around.at(-1)];
   if (first === undefined || last === undefined || first.atMs > beepAtMs || last.atMs <= beepAtMs) return [];
