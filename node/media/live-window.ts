@@ -363,11 +363,19 @@ export class LiveWindow {
 
   #playable(family?: Family): RenditionInfo[] | undefined {
     const isLate = this.#firstEver !== undefined && this.#head - this.#firstEver >= LATE_SEGMENTS;
-    return findPlayable(this.#renditions, (info) => this.#isPlayable(info), { family, isLate });
+    const playable = findPlayable(this.#renditions, (info) => this.#isPlayable(info), { family, isLate });
+    return playable?.filter(({ rung }) => rung !== SOURCE_RUNG || !this.#isSourceLeftOut(playable));
   }
 
   #isPlayable(info: RenditionInfo): boolean {
     return this.#latestConfig(info.rung) !== undefined && this.#listed(info.rung).length > 0;
+  }
+
+  /** Whether who begins now would get gaps by it, and has other pictures to choose. */
+  #isSourceLeftOut(playable: readonly RenditionInfo[]): boolean {
+    if (!playable.some(({ kind, rung }) => kind === "video" && rung !== SOURCE_RUNG)) return false;
+    const newest = this.held(SOURCE_RUNG).at(-1)?.sequence ?? -1;
+    return this.#openOf(SOURCE_RUNG) === undefined && this.#head - newest >= LATE_SEGMENTS;
   }
 
   /** One that the rung was found to lack is not waited for. */

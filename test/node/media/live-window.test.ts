@@ -91,6 +91,26 @@ describe("live window", () => {
     assert.equal(linesOf(window.playlist("source"), "#EXTINF").length, 4);
   });
 
+  it("names no source that is left out, until it comes back, where there are other pictures", () => {
+    const source = { ...renditions[0]!, rung: 0, name: "source" };
+    const [named, alone] = [new LiveWindow(), new LiveWindow()];
+    named.describe([renditions[0]!, source, renditions[3]!]);
+    alone.describe([source, renditions[3]!]);
+    for (const window of [named, alone]) {
+      for (const one of window.renditions) window.setConfig(one.rung, 0, configOf(one));
+      for (const { rung } of window.renditions) window.add(segmentOf(rung, 0));
+    }
+    const isNamed = (window: LiveWindow) => [window.master()!, window.mpd()!].map((text) => /source/.test(text));
+    for (const sequence of [1, 2]) named.add(segmentOf(1, sequence));
+    assert.deepEqual(isNamed(named), [true, true]);
+    named.add(segmentOf(1, 3));
+    assert.deepEqual(isNamed(named), [false, false]);
+    named.add(segmentOf(0, 4));
+    assert.deepEqual(isNamed(named), [true, true]);
+    for (const sequence of [1, 2, 3]) alone.add(segmentOf(100, sequence));
+    assert.deepEqual(isNamed(alone), [true, true]);
+  });
+
   it("writes a master with H.264 and AAC first, VP9 and Opus second, codecs and measured rates", () => {
     const window = makeWindow();
     addAll(window, 0);
