@@ -103,10 +103,12 @@ export function renderStream(
           ['"leat explain SELECTION" tells why that node', ...describePlaces(jobs, orders)].join("\n"),
         ]),
     ...(tree.length === 0 ? [] : [tree.join("\n")]),
-    ...refusals.map(
-      ({ part, code, atMs }) =>
-        `nobody does ${part}, last tried ${formatTime(BigInt(Math.floor(atMs / 1_000)))}: ${describeEnd(code)}`,
-    ),
+    ...refusals.map(({ part, code, atMs }) => {
+      // Of one that is done it is told by who does it.
+      const isDone = all.some((one) => one.part === part && one.attempt.state === "running");
+      const what = isDone ? `${part} takes nothing of what comes` : `nobody does ${part}`;
+      return `${what}, last tried ${formatTime(BigInt(Math.floor(atMs / 1_000)))}: ${describeEnd(code)}`;
+    }),
     describeCost(sumCost(jobs), token),
     ...renderChannels(channels, tokens),
   ].join("\n\n");

@@ -122,6 +122,12 @@ describe("report of a stream", () => {
     const said =
       "nobody works for it\n\nnobody does ingest, last tried 2026-01-02 03:04:05 UTC: BUYER_AGENT_ABSENT: nobody is";
     assert.ok(refused.includes(said), refused);
+    const unread = [{ part: "ingest", code: "RTMP_CODEC_UNSUPPORTED", atMs: Date.UTC(2026, 0, 2, 3, 4, 5) }];
+    const taking = [{ part: "ingest", attempts: [lost, { ...attempt, state: "running" }] }];
+    assert.match(
+      renderStream({ ...stream, refusals: unread }, taking, [], [usdc]),
+      /^ingest takes nothing of what comes, last tried 2026-01-02 03:04:05 UTC: RTMP_CODEC_UNSUPPORTED: /m,
+    );
     const later = renderStream({ ...over, endCode: "LATER_CODE" }, [], [], [usdc]);
     assert.match(later, /^it ended with LATER_CODE$/m);
   });
