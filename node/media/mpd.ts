@@ -64,16 +64,22 @@ export interface Mpd {
 /** How far behind players are to stay, and how often they ask what is new. */
 interface Pace {
   readonly updateS: number;
-  readonly latencyMs: { readonly target: number; readonly min: number; readonly max: number };
+  readonly latencyMs: { readonly target: number; readonly min: number };
 }
 
+/**
+ * dash.js (5.2) that is further behind goes to what it has that is nearest to live. Where a publisher was away that may be
+ * the end of what came before, and there it stays for good; so it should not be behind for as short a break.
+ */
+const MOST_LATENCY_MS = 20_000;
+
 /** A segment is known once it is over and was encoded; then a player wants two to be ahead. */
-const wholePace: Pace = { updateS: 2, latencyMs: { target: 10_000, min: 6_000, max: 20_000 } };
+const wholePace: Pace = { updateS: 2, latencyMs: { target: 10_000, min: 6_000 } };
 /**
  * A segment is known with its first part. A player hears of it a second later at most, another one where a cache stands
  * between, and wants a second to be ahead. None asks more often than once a second.
  */
-const writtenPace: Pace = { updateS: 1, latencyMs: { target: 3_000, min: 2_000, max: 6_000 } };
+const writtenPace: Pace = { updateS: 1, latencyMs: { target: 3_000, min: 2_000 } };
 /** Served beside the manifest. */
 const TIME_FILE = "time";
 const CAPTIONS_SCHEME = "urn:scte:dash:cc:cea-608:2015";
@@ -103,9 +109,9 @@ export function writeMpd(mpd: Mpd): string {
   ];
   const lines = ['<?xml version="1.0" encoding="utf-8"?>', `<MPD ${head.join(" ")}>`];
   if (!ended) {
-    const { target, min, max } = latencyMs;
+    const { target, min } = latencyMs;
     const measured = partTargetMs === undefined ? "" : ` referenceId="${periods.at(-1)?.sets[0]?.id ?? 0}"`;
-    const latency = `target="${target}" min="${min}" max="${max}"${measured}`;
+    const latency = `target="${target}" min="${min}" max="${MOST_LATENCY_MS}"${measured}`;
     lines.push(
       `<ServiceDescription id="0"><Latency ${latency}/><PlaybackRate min="0.96" max="1.04"/></ServiceDescription>`,
     );
