@@ -175,6 +175,8 @@ export class LocalNetwork {
       await requireFreePort(httpPort, `${name} (HTTP)`);
       await requireFreePort(wirePort, `${name} (peers)`);
       if (roles.includes("ingest")) await requireFreePort(rtmpPort, `${name} (RTMP)`);
+      await requireFreePort(wirePort, `${name} (SRT)`, "udp");
+      await requireFreePort(rtmpPort, `${name} (WebRTC)`, "udp");
     }
   }
 }

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
@@ -132,14 +133,30 @@ async function stopChild(child: ChildProcess | undefined): Promise<void> {
 }
 
 /** @throws UP_PORT_BUSY before anything was started on it, naming who wanted it. */
-export async function requireFreePort(port: number, service: string): Promise<void> {
+export async function requireFreePort(port: number, service: string, protocol: "tcp" | "udp" = "tcp"): Promise<void> {
+  const busy = await (protocol === "tcp" ? isAnswered(port) : isBound(port));
+  if (busy) throw new NetworkError({ code: "UP_PORT_BUSY", port, service });
+}
+
+async function isAnswered(port: number): Promise<boolean> {
   const socket = connect({ port, host: "127.0.0.1" });
-  const busy = await new Promise<boolean>((resolve) => {
+  const answered = await new Promise<boolean>((resolve) => {
     socket.once("connect", () => resolve(true));
     socket.once("error", () => resolve(false));
   });
   socket.destroy();
-  if (busy) throw new NetworkError({ code: "UP_PORT_BUSY", port, service });
+  return answered;
+}
+
+async function isBound(port: number): Promise<boolean> {
+  const socket = createSocket("udp4");
+  const bound = await new Promise<boolean>((resolve) => {
+    socket.once("listening", () => resolve(false));
+    socket.once("error", () => resolve(true));
+    socket.bind(port, "127.0.0.1");
+  });
+  await new Promise<void>((resolve) => socket.close(() => resolve()));
+  return bound;
 }
 
 function lastLine(file: string): string {

@@ -1,13 +1,28 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import { ProcessGroup } from "../../../scripts/network/processes.ts";
+import { ProcessGroup, requireFreePort } from "../../../scripts/network/processes.ts";
 
 const source = new URL("../../../scripts/network/processes.ts", import.meta.url).href;
+
+describe("a port of UDP", () => {
+  it("is told to be busy while another has it at all addresses, and by TCP is not", async () => {
+    const other = createSocket("udp4").bind(0);
+    await once(other, "listening");
+    const { port } = other.address();
+    await assert.rejects(requireFreePort(port, "node-a (SRT)", "udp"), { code: "UP_PORT_BUSY" });
+    await requireFreePort(port, "node-a (peers)");
+    other.close();
+    await once(other, "close");
+    await requireFreePort(port, "node-a (SRT)", "udp");
+  });
+});
 
 describe("processes of a network", () => {
   let directory: string;
